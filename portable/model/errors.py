@@ -1,0 +1,42 @@
+"""The one family of errors: what, where, what next. Only the command line prints them and exits."""
+
+from portable.model.findings import Finding
+
+FAILED, WRONG_INPUT, DIFFERENCES, REFUSED, INTERRUPTED = 1, 2, 3, 4, 130
+
+
+class PortableError(Exception):
+    """Base of every error that a person is meant to read.
+
+    `text` says what is wrong, `where` names the file or thing, `remedy` what to do next.
+    """
+
+    exit_code = FAILED
+
+    def __init__(self, text: str, *, where: str | None = None, remedy: str | None = None) -> None:
+        super().__init__(text)
+        self.text, self.where, self.remedy = text, where, remedy
+
+    def __str__(self) -> str:
+        head = f"{self.where}: {self.text}" if self.where else self.text
+        return f"{head} ({self.remedy})" if self.remedy else head
+
+
+class UsageError(PortableError):
+    """Wrong input that is not a place in a file: an unknown profile, app or option value."""
+
+    exit_code = WRONG_INPUT
+
+
+class Refused(PortableError):
+    """A plan or step that is not safe; carries the findings that say why."""
+
+    exit_code = REFUSED
+
+    def __init__(self, text: str, *, findings: tuple[Finding, ...] = (), where: str | None = None, remedy: str | None = None) -> None:
+        super().__init__(text, where=where, remedy=remedy)
+        self.findings = findings
+
+
+class EngineError(PortableError):
+    """The engine is not there, refuses, is too old, or went away."""

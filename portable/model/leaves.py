@@ -1,0 +1,56 @@
+"""Walks every leaf of a plan by its path, and makes a copy with one leaf changed. What the mutation test stands on."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from portable.model.plan import After, Endpoint, Exposure, FileMount, Link, Mount, SecretMount
+
+_NAMED_BY: dict[type, Callable[[Any], str]] = {
+    Exposure: lambda e: f"{e.app}:{e.port}",
+    Mount: lambda m: f"{m.volume}@{m.path}",
+    FileMount: lambda f: f"{f.file}@{f.path}",
+    SecretMount: lambda s: s.secret,
+    After: lambda a: a.app,
+    Link: lambda link: link.path,
+    Endpoint: lambda e: e.cidr,
+}
+
+
+def name_of(item: object, index: int) -> str:
+    """The step of a path that leads to an item of a tuple: its name where it has one, else its index."""
+    if (named := _NAMED_BY.get(type(item))) is not None:
+        return named(item)
+    for attribute in ("name", "id"):
+        if isinstance(value := getattr(item, attribute, None), str) and isinstance(item, msgspec.Struct) and not hasattr(item, "key"):
+            return value
+    return str(index)
+
+
+def leaves(value: object, path: str = "") -> Iterator[tuple[str, object, Callable[[Any], Any]]]:
+    """Yield (path, leaf, replace) for every leaf; `replace(new)` gives a copy of the whole `value` with that leaf changed.
+
+    A leaf is a scalar, None, or an empty tuple or mapping. The tag of a union is not a leaf: it shows by its fields' paths.
+    """
+    children: Iterator[tuple[str, object, Callable[[Any], Any]]]
+    if isinstance(value, msgspec.Struct):
+        children = (
+            (field, getattr(value, field), lambda new, field=field, value=value: msgspec.structs.replace(value, **{field: new}))
+            for field in value.__struct_fields__
+        )
+    elif isinstance(value, tuple) and value:
+        items = value
+        children = (
+            (name_of(item, index), item, lambda new, index=index: (*items[:index], new, *items[index + 1 :]))
+            for index, item in enumerate(items)
+        )
+    elif isinstance(value, Mapping) and value:
+        mapping = dict(value)
+        children = ((key, item, lambda new, key=key: {**mapping, key: new}) for key, item in sorted(mapping.items()))
+    else:
+        yield path, value, lambda new: new
+        return
+    for step, child, put in children:
+        for leaf_path, leaf, replace in leaves(child, f"{path}.{step}" if path else step):
+            yield leaf_path, leaf, lambda new, put=put, replace=replace: put(replace(new))  # type: ignore[misc]

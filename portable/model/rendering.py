@@ -1,0 +1,20 @@
+"""What a back end makes of a plan: documents as plain data, and the findings of what it did not plainly translate."""
+
+from typing import Any
+
+from portable.model.base import Struct
+from portable.model.findings import Finding
+
+
+class Document(Struct, kw_only=True):
+    """One document and the file it belongs to, relative to the rendered folder; documents of one file stay in order."""
+
+    file: str
+    body: dict[str, Any]
+
+
+class Rendering(Struct, kw_only=True):
+    """The output of `render`: the same plan gives an equal rendering, always."""
+
+    documents: tuple[Document, ...]
+    findings: tuple[Finding, ...] = ()

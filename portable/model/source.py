@@ -1,0 +1,36 @@
+"""Where something stands in a file, and what is wrong there."""
+
+from portable.model.base import Struct
+
+
+class Source(Struct, kw_only=True):
+    """A place in a file; line and column count from 1."""
+
+    file: str
+    line: int
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Mistake(Struct, kw_only=True):
+    """One thing that is wrong in an input file."""
+
+    source: Source
+    path: str
+    """Dotted key path, e.g. `containers.main.image.tag`; empty for the file itself."""
+    text: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        head = f"{self.source}: {self.path}: {self.text}" if self.path else f"{self.source}: {self.text}"
+        return f"{head} ({self.remedy})" if self.remedy else head
+
+
+class InputError(Exception):
+    """All mistakes of an input, in order of file and line."""
+
+    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
+        self.mistakes = tuple(sorted(mistakes, key=lambda m: (m.source.file, m.source.line, m.source.column)))
+        super().__init__("\n".join(str(m) for m in self.mistakes))

@@ -1,0 +1,222 @@
+"""Plans for tests: valid by default, a test states only what matters to it."""
+
+from typing import Any
+
+from portable.model import plan as p
+
+MI = 1024 * 1024
+GI = 1024 * MI
+
+
+def image(**changes: Any) -> p.Image:
+    """A pinned image."""
+    return p.Image(**({"repository": "registry.test/app", "tag": "1.0"} | changes))
+
+
+def container(name: str = "main", **changes: Any) -> p.Container:
+    """A container that runs as uid 1000 and needs nothing."""
+    defaults: dict[str, Any] = {
+        "image": image(),
+        "identity": p.Identity(how="user"),
+        "resources": p.Resources(memory_request=64 * MI, memory_limit=256 * MI),
+    }
+    return p.Container(name=name, **(defaults | changes))
+
+
+def app(name: str = "demo", **changes: Any) -> p.App:
+    """An app with one container and a web port."""
+    defaults: dict[str, Any] = {
+        "title": name.title(),
+        "zone": "front",
+        "ports": (p.Port(name="web", number=8000, serves="http"),),
+        "containers": (container(),),
+    }
+    return p.App(name=name, **(defaults | changes))
+
+
+def plan(*apps: p.App, **changes: Any) -> p.Plan:
+    """A plan of those apps, each in a group of its own, unless told otherwise."""
+    apps = apps or (app(),)
+    defaults: dict[str, Any] = {
+        "stack": "media",
+        "profile": "test",
+        "tools": container("tools", image=image(repository="registry.test/tools")),
+        "groups": tuple(p.Group(name=a.name, apps=(a.name,)) for a in apps),
+        "apps": apps,
+    }
+    return p.Plan(**(defaults | changes))
+
+
+def full_plan(back_end: str) -> p.Plan:
+    """A plan in which every field of the model is set somewhere, as that back end would meet it.
+
+    Only the closed unions differ: a place offers folders or claims, ports or Routes, never both.
+    """
+    cluster = back_end != "compose"
+
+    def place(name: str, *, existing: bool = False) -> p.Place:
+        if not cluster:
+            return p.Folder(path=f"/mnt/storage/{name}" if name != "library" else "/mnt/storage")
+        share = p.Share(protocol="smb", server="192.0.2.10", export="media", options=("nobrl", "mfsymlinks"), login="smb-login")
+        return p.Claim(name=f"{name}-claim", size=10 * GI, storage_class="fast", shared=True, existing=existing, share=None if existing else share)
+
+    volumes = (
+        p.Volume(id="library", holds="library", place=place("library"), hides=("appdata",)),
+        p.Volume(id="player-config", holds="database", place=place("state", existing=cluster), folder="config/player"),
+        p.Volume(id="player-transcode", holds="cache", place=p.Scratch(size=2 * GI, in_memory=True)),
+        p.Volume(id="torrents-config", holds="state", place=place("state", existing=cluster), folder="config/torrents"),
+        p.Volume(id="gateway-state", holds="state", place=place("gateway"), folder="gateway"),
+        p.Volume(id="shelf-cache", holds="cache", place=p.Scratch(size=GI)),
+    )
+    files = (
+        p.File(id="player-conf", body=("listen = 32400\n",), mode=0o440),
+        p.File(id="torrents-conf", body=("[Preferences]\nPassword=", p.SecretRef(name="torrents-login", key="hash"), "\n"), mode=0o400),
+        p.File(id="shelf-rclone-conf", body=("[shelf]\npass = ", p.SecretRef(name="shelf-login", key="pass", optional=True), "\n"), mode=0o400),
+    )
+    gateway = app(
+        "gateway",
+        zone="vpn",
+        ports=(p.Port(name="control", number=8000, serves="http", private=True),),
+        containers=(
+            container(
+                image=image(repository="registry.test/gateway", digest="sha256:" + "a" * 64),
+                env={"FIREWALL_INPUT_PORTS": "8080", "KEY": p.SecretRef(name="vpn-key", key="private", optional=True)},
+                identity=p.Identity(how="fixed", uid=0, gid=0),
+                needs=p.Needs(root_start=True, net_admin=True, tun=True),
+                probes=p.Probes(startup=p.Check(how=p.Exec(command=("/gateway", "healthcheck")), period=2, timeout=3, failures=30)),
+                mounts=(p.Mount(volume="gateway-state", path="/gateway"),),
+            ),
+        ),
+    )
+    torrents = app(
+        "torrents",
+        aliases=("transfer",),
+        zone="downloaders",
+        after=(p.After(app="player", when="started"),),
+        ports=(p.Port(name="web", number=8080, serves="http"), p.Port(name="peer", number=6881, protocol="udp")),
+        containers=(
+            container(
+                image=image(recipe="torrents"),
+                env={"WEBUI_PORT": "8080"},
+                files=(p.FileMount(file="torrents-conf", path="/config/torrents.conf", seed=True),),
+                mounts=(p.Mount(volume="torrents-config", path="/config"), p.Mount(volume="library", path=p.LIBRARY)),
+                identity=p.Identity(how="puid-pgid", groups=(44,)),
+                needs=p.Needs(root_start=True),
+                fetch="curl",
+                probes=p.Probes(
+                    startup=p.Check(how=p.Tcp(port="web"), failures=60),
+                    ready=p.Check(how=p.Http(port="web", path="/", ok=(200, 401, 403))),
+                    live=p.Check(how=p.Tcp(port="web"), period=30, timeout=10, failures=5),
+                ),
+                stop_grace=60,
+            ),
+        ),
+    )
+    player = app(
+        "player",
+        zone="players",
+        clouds=("shelf",),
+        after=(p.After(app="gateway", when="ready"),),
+        ports=(
+            p.Port(name="web", number=32400, serves="http"),
+            p.Port(name="tls", number=8443, serves="https", container="tls"),
+        ),
+        containers=(
+            container(
+                command=("/init",),
+                args=("--verbose",),
+                env={"CLAIM": p.SecretRef(name="player-claim", optional=True)},
+                files=(p.FileMount(file="player-conf", path="/etc/player.conf"),),
+                mounts=(
+                    p.Mount(volume="player-config", path="/config"),
+                    p.Mount(volume="player-transcode", path="/transcode"),
+                    p.Mount(volume="library", path=p.LIBRARY, access="ro"),
+                ),
+                identity=p.Identity(how="user", groups=(105,)),
+                needs=p.Needs(gpu=True),
+                fetch="wget",
+                probes=p.Probes(
+                    startup=p.Check(how=p.Http(port="web", path="/identity"), failures=30),
+                    ready=p.Check(how=p.Http(port="web", path="/identity")),
+                    live=p.Check(how=p.Http(port="web", path="/identity"), period=30),
+                ),
+                resources=p.Resources(memory_request=512 * MI, memory_limit=4 * GI, cpu_request=500, shm=128 * MI),
+                stop_grace=30,
+            ),
+            container(
+                "tls",
+                role="beside",
+                image=image(repository="registry.test/nginx"),
+                secrets=(p.SecretMount(secret="player-tls", keys=("tls.crt", "tls.key"), path="/etc/tls", optional=True),),
+                probes=p.Probes(ready=p.Check(how=p.Tcp(port="tls"))),
+            ),
+        ),
+    )
+    shelf = p.Cloud(
+        id="shelf",
+        known_entry="__all__",
+        after=(p.After(app="torrents", when="ready"),),
+        cache=volumes[5],
+        mounter=container(
+            "shelf",
+            image=image(repository="registry.test/rclone"),
+            command=("sh", "/scripts/mount.sh"),
+            env={"CLOUD": "shelf"},
+            files=(p.FileMount(file="shelf-rclone-conf", path="/secrets/rclone.conf"),),
+            mounts=(p.Mount(volume="shelf-cache", path="/cache"),),
+            identity=p.Identity(how="fixed", uid=0, gid=0),
+            needs=p.Needs(fuse=True),
+            probes=p.Probes(startup=p.Check(how=p.Exec(command=("sh", "/scripts/mount.sh", "health")), failures=60)),
+        ),
+    )
+    reach: tuple[p.Exposure, ...] = {
+        "compose": (
+            p.Exposure(app="torrents", port="web", how=p.Lan(number=8080)),
+            p.Exposure(app="player", port="web", how=p.Loopback(number=32400)),
+            p.Exposure(app="player", port="tls", how=p.Lan(number=443)),
+        ),
+        "kubernetes": (
+            p.Exposure(app="torrents", port="web", how=p.Ingress(host="torrents.example.test", tls_secret="torrents-tls", ingress_class="nginx")),
+            p.Exposure(app="player", port="web", how=p.LoadBalancer(number=32400, address="192.0.2.20")),
+        ),
+        "openshift": (
+            p.Exposure(app="torrents", port="web", how=p.Route(host="torrents.apps.example.test", termination="edge", auth="oauth-proxy")),
+            p.Exposure(app="player", port="tls", how=p.Route(host="player.apps.example.test", termination="passthrough")),
+            p.Exposure(app="player", port="web", how=p.LoadBalancer(number=32400, address="192.0.2.20")),
+        ),
+    }[back_end]
+    return p.Plan(
+        stack="media",
+        profile="full",
+        namespace="media-test",
+        timezone="Europe/Berlin",
+        subnet="172.20.0.0/16",
+        node_weight=100,
+        devices=p.Devices(
+            tun=p.PluginDevice(resource="squat.ai/tun") if cluster else p.HostDevice(path="/dev/net/tun"),
+            fuse=p.HostDevice(path="/dev/fuse"),
+            gpu=p.PluginDevice(resource="gpu.intel.com/i915") if cluster else p.HostDevice(path="/dev/dri/renderD128", group=105),
+        ),
+        tools=container("tools", image=image(repository="registry.test/tools", recipe="tools")),
+        library=p.Library(
+            volume="library",
+            folders=("downloads", "downloads/torrents", "media/tv"),
+            links=(p.Link(path="shelf", target="/mnt/clouds/shelf"),),
+        ),
+        groups=(
+            p.Group(
+                name="gateway",
+                apps=("gateway", "torrents"),
+                egress=p.Tunnel(gateway="gateway", networks=("10.0.0.0/8",), endpoints=(p.Endpoint(cidr="198.51.100.0/24", port=51820),)),
+                account="cloud-gateway",
+                prefer_nodes=("node2", "node3"),
+                address="172.20.0.2",
+            ),
+            p.Group(name="player", apps=("player",), account="plex", prefer_nodes=("node2",), address="172.20.0.10"),
+        ),
+        apps=(gateway, torrents, player),
+        volumes=volumes,
+        clouds=(shelf,),
+        files=files,
+        exposures=reach,
+    )

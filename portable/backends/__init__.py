@@ -1,0 +1,1 @@
+"""Back ends: `render(plan) -> Rendering`, pure; a thin edge beside it observes and applies. Never prints, never exits."""

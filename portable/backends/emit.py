@@ -115,9 +115,10 @@ class _Writer:
 
     def sequence(self, data: Sequence[Data], lead: str, pad: str) -> None:
         """Write a sequence that is not empty; `lead` begins its first line and `pad` all others."""
-        place = 0
+        place = -1
         try:
-            for place, value in enumerate(data):
+            for value in data:
+                place += 1
                 if value and isinstance(value, list | tuple):
                     self.sequence(value, lead + "- ", pad + "  ")
                 elif value and isinstance(value, Mapping):

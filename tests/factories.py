@@ -156,7 +156,6 @@ def full_plan(back_end: str) -> p.Plan:
         id="shelf",
         known_entry="__all__",
         after=(p.After(app="torrents", when="ready"),),
-        cache=volumes[5],
         mounter=container(
             "shelf",
             image=image(repository="registry.test/rclone"),

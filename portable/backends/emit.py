@@ -74,15 +74,16 @@ class _Refused(Exception):
 
 
 class _Writer:
-    """The lines of one document, and the text of every string met so far: most strings of a file come back."""
+    """The lines of one document, and the text of every key and string met so far: most of a file comes back."""
 
-    __slots__ = ("compose", "first", "lines", "seen")
+    __slots__ = ("compose", "first", "lines", "names", "values")
 
     def __init__(self, *, compose: bool, first: tuple[str, ...]) -> None:
         self.compose = compose
         self.first = first
         self.lines: list[str] = []
-        self.seen: dict[str, str] = {}
+        self.names: dict[str, str] = {}
+        self.values: dict[str, str] = {}
 
     def document(self, value: Data) -> None:
         if value and isinstance(value, Mapping):
@@ -94,14 +95,16 @@ class _Writer:
 
     def mapping(self, data: Mapping[str, Data], lead: str, pad: str) -> None:
         """Write a mapping that is not empty; `lead` begins its first line and `pad` all others."""
-        seen, append = self.seen, self.lines.append
+        names, values, append = self.names, self.values, self.lines.append
         key: object = None
         keys = self.order(data)
         try:
             for key in keys:
                 value = data[key]
-                name = seen.get(key) or self.key(key, pad)
-                if value and isinstance(value, dict | list | tuple | Mapping):
+                name = names.get(key) or self.key(key, pad)
+                if type(value) is str:
+                    append(f"{lead}{name}: {values.get(value) or self.leaf(value, pad)}")
+                elif value and isinstance(value, dict | list | tuple | Mapping):
                     append(f"{lead}{name}:")
                     if isinstance(value, list | tuple):
                         self.sequence(value, pad + "  ", pad + "  ")
@@ -119,7 +122,9 @@ class _Writer:
         try:
             for value in data:
                 place += 1
-                if value and isinstance(value, list | tuple):
+                if type(value) is str:
+                    self.lines.append(f"{lead}- {self.values.get(value) or self.leaf(value, pad)}")
+                elif value and isinstance(value, list | tuple):
                     self.sequence(value, lead + "- ", pad + "  ")
                 elif value and isinstance(value, Mapping):
                     self.mapping(value, lead + "- ", pad + "  ")
@@ -141,18 +146,23 @@ class _Writer:
         """The text of a key, up to its colon."""
         if not isinstance(key, str):
             raise _Refused(TypeError, f"a key must be a string, not {type(key).__name__}")
-        text = self.string(key)
-        return text if len(text) <= _LONGEST_SIMPLE_KEY else f"? {text}\n{pad}"
+        text = _one_line(key)
+        if len(text) > _LONGEST_SIMPLE_KEY:
+            return f"? {text}\n{pad}"
+        self.names[key] = text
+        return text
 
     def leaf(self, value: Data, pad: str) -> str:
         """The text of a value without entries, to stand after a colon or a dash; `pad` is the indentation of its line."""
         kind = type(value)
         if isinstance(value, str) and (kind is str or kind is Interpolated):
-            if self.compose and kind is str and "$" in value:
-                value = value.replace("$", "$$")
-            if "\n" in value and not _NO_BLOCK.search(value):
-                return _block(value, pad + "  ")
-            return self.seen.get(value) or self.string(value)
+            text = value.replace("$", "$$") if self.compose and kind is str else value
+            if "\n" in text and not _NO_BLOCK.search(text):
+                return _block(text, pad + "  ")
+            text = _one_line(text)
+            if kind is str:
+                self.values[value] = text
+            return text
         if value is None:
             return "null"
         if isinstance(value, bool):
@@ -167,17 +177,13 @@ class _Writer:
             return "{}"
         raise _Refused(TypeError, f"{kind.__name__} is no plain data")
 
-    def string(self, text: str) -> str:
-        """The text of a string on one line."""
-        if _PLAIN.fullmatch(text) and (len(text) > _LONGEST_WORD or text.lower() not in _WORDS):
-            shown = str(text)
-        elif _SURROGATE.search(text):
-            raise _Refused(ValueError, "it holds half of a surrogate pair, which no encoding can carry")
-        else:
-            shown = _HIDDEN.sub(_escape, _json(text))
-        if len(shown) <= _LONGEST_SIMPLE_KEY:
-            self.seen[text] = shown
-        return shown
+
+def _one_line(text: str) -> str:
+    if _PLAIN.fullmatch(text) and (len(text) > _LONGEST_WORD or text.lower() not in _WORDS):
+        return str(text)
+    if _SURROGATE.search(text):
+        raise _Refused(ValueError, "it holds half of a surrogate pair, which no encoding can carry")
+    return _HIDDEN.sub(_escape, _json(text))
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -310,7 +310,6 @@ class Cloud(Struct, kw_only=True):
     known_entry: str
     """A name that is always in it: what a health check reads."""
     after: tuple[After, ...] = ()
-    cache: Volume
     mounter: Container
 
 

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Makes /var/run/gerbera usable by the wanted user, then becomes the command (gerbera) as that user.
+set -eu
+
+home=/var/run/gerbera
+as=
+if [ "$(id -u)" = 0 ]; then
+    uid=${PUID:-${UID:-1042}} gid=${PGID:-${GID:-1042}}
+    as="setpriv --reuid=$uid --regid=$gid --clear-groups"
+fi
+
+mkdir -p "$home"
+if [ ! -e "$home/config.xml" ]; then
+    gerbera --create-config --home "$home" --config "$home/config.xml" >"$home/config.xml.new"
+    sed -i 's|<import hidden-files="no"[^>]*>|&\n    <autoscan use-inotify="yes">\n      <directory location="/mnt/content" mode="inotify" recursive="yes" hidden-files="no" />\n    </autoscan>|' "$home/config.xml.new"
+    mv "$home/config.xml.new" "$home/config.xml"
+fi
+if [ -n "$as" ]; then
+    # Only what is wrong, and not deep: a large cache must not delay each start.
+    find "$home/" -maxdepth 2 \( ! -uid "$uid" -o ! -gid "$gid" \) -exec chown -h "$uid:$gid" {} +
+fi
+
+# shellcheck disable=SC2086 # `as` is a command and its arguments
+exec $as "$@"

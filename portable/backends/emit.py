@@ -18,7 +18,7 @@ class Interpolated(str):
     __slots__ = ()
 
 
-# No digit, sign or dot can begin it, so it is no number, date or sexagesimal in any version of YAML; no blank, so no comment and no mapping.
+# No digit, sign or dot begins it, so it is no number, date or sexagesimal in any version of YAML; no blank, so no comment, no mapping.
 _PLAIN: Final = re.compile(r"[A-Za-z_/](?:[A-Za-z0-9_./@:-]*[A-Za-z0-9_./@-])?")
 # YAML 1.1 lists only some spellings of these; readers differ in which they take, so every spelling is quoted.
 _WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
@@ -38,10 +38,11 @@ _json: Final = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def dump(document: Data, *, compose: bool = False, first: tuple[str, ...] = ()) -> str:
-    """One document as YAML text that ends with a line break.
+    """Return one document as YAML text that ends with a line break.
 
-    Keys are sorted, but for those of `first`, which lead in that order at every level. With `compose`, each `$` of a value is doubled, so that
-    Compose hands it on as it is; an `Interpolated` value is left for Compose to fill in. Keys are never interpolated, hence never doubled.
+    Keys are sorted, but for those of `first`, which lead in that order at every level. With `compose`, each `$` of a value is doubled, so
+    that Compose hands it on as it is; an `Interpolated` value is left for Compose to fill in. Keys are never interpolated, hence never
+    doubled.
 
     Raises TypeError for what is no plain data (a set, a number as a key), and ValueError for what no reader would give back (a lone
     surrogate, a number beyond 64 bits, infinity); both name the path.
@@ -49,17 +50,17 @@ def dump(document: Data, *, compose: bool = False, first: tuple[str, ...] = ()) 
     writer = _Writer(compose=compose, first=first)
     try:
         writer.document(document)
-    except _Refused as refused:
+    except _RefusedError as refused:
         raise refused.kind(f"{refused.path or 'the document'}: {refused.text}") from None
     return "\n".join(writer.lines) + "\n"
 
 
 def dump_all(documents: Iterable[Data], *, compose: bool = False, first: tuple[str, ...] = ()) -> str:
-    """Several documents as one text, with `---` between them; otherwise as `dump`."""
+    """Return several documents as one text, with `---` between them; otherwise as `dump`."""
     return "---\n".join(dump(document, compose=compose, first=first) for document in documents)
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """Becomes a TypeError or ValueError at the root; gathers the path on the way up."""
 
     def __init__(self, kind: type[TypeError] | type[ValueError], text: str) -> None:
@@ -68,7 +69,7 @@ class _Refused(Exception):
         self.text = text
         self.path = ""
 
-    def below(self, step: str) -> "_Refused":
+    def below(self, step: str) -> "_RefusedError":
         self.path = step + ("." if self.path and not self.path.startswith("[") else "") + self.path
         return self
 
@@ -113,7 +114,7 @@ class _Writer:
                 else:
                     append(f"{lead}{name}: {self.leaf(value, pad)}")
                 lead = pad
-        except _Refused as refused:
+        except _RefusedError as refused:
             raise refused.below(str(key)) from None
 
     def sequence(self, data: Sequence[Data], lead: str, pad: str) -> None:
@@ -131,21 +132,21 @@ class _Writer:
                 else:
                     self.lines.append(f"{lead}- {self.leaf(value, pad)}")
                 lead = pad
-        except _Refused as refused:
+        except _RefusedError as refused:
             raise refused.below(f"[{place}]") from None
 
     def order(self, data: Mapping[str, Data]) -> list[str]:
         try:
             rest = sorted(data)
         except TypeError:
-            raise _Refused(TypeError, "its keys are not all strings") from None
+            raise _RefusedError(TypeError, "its keys are not all strings") from None
         head = [key for key in self.first if key in data]
         return head + [key for key in rest if key not in head] if head else rest
 
     def key(self, key: str, pad: str) -> str:
-        """The text of a key, up to its colon."""
+        """Return the text of a key, up to its colon."""
         if not isinstance(key, str):
-            raise _Refused(TypeError, f"a key must be a string, not {type(key).__name__}")
+            raise _RefusedError(TypeError, f"a key must be a string, not {type(key).__name__}")
         text = _one_line(key)
         if len(text) > _LONGEST_SIMPLE_KEY:
             return f"? {text}\n{pad}"
@@ -153,7 +154,7 @@ class _Writer:
         return text
 
     def leaf(self, value: Data, pad: str) -> str:
-        """The text of a value without entries, to stand after a colon or a dash; `pad` is the indentation of its line."""
+        """Return the text of a value without entries, to stand after a colon or a dash; `pad` is the indentation of its line."""
         kind = type(value)
         if isinstance(value, str) and (kind is str or kind is Interpolated):
             text = value.replace("$", "$$") if self.compose and kind is str else value
@@ -175,14 +176,14 @@ class _Writer:
             return "[]"
         if isinstance(value, Mapping):
             return "{}"
-        raise _Refused(TypeError, f"{kind.__name__} is no plain data")
+        raise _RefusedError(TypeError, f"{kind.__name__} is no plain data")
 
 
 def _one_line(text: str) -> str:
     if _PLAIN.fullmatch(text) and (len(text) > _LONGEST_WORD or text.lower() not in _WORDS):
         return str(text)
     if _SURROGATE.search(text):
-        raise _Refused(ValueError, "it holds half of a surrogate pair, which no encoding can carry")
+        raise _RefusedError(ValueError, "it holds half of a surrogate pair, which no encoding can carry")
     return _HIDDEN.sub(_escape, _json(text))
 
 
@@ -199,13 +200,13 @@ def _block(text: str, pad: str) -> str:
 
 def _whole(value: int) -> str:
     if value not in _INT64:
-        raise _Refused(ValueError, "a number beyond 64 bits, which readers would round")
+        raise _RefusedError(ValueError, "a number beyond 64 bits, which readers would round")
     return int.__repr__(value)
 
 
 def _float(value: float) -> str:
     if not math.isfinite(value):
-        raise _Refused(ValueError, f"{value} is no number that JSON knows")
+        raise _RefusedError(ValueError, f"{value} is no number that JSON knows")
     text = float.__repr__(value)
     # YAML 1.1 takes 1e+16 for a string: it wants the point.
     return text if "." in text else text.replace("e", ".0e")

@@ -20,16 +20,18 @@ from portable.backends.emit import Data, Interpolated, dump, dump_all
 # Strings that some YAML reader takes for something else, or that break a careless writer.
 TRAPS = (
     *("y", "Y", "n", "N", "yes", "No", "ON", "off", "true", "False", "tRuE", "null", "Null", "NULL", "~", "", "=", "<<", "nil", "none"),
-    *("1e3", "1E3", "1.5e3", "1_000", "0o17", "017", "0x1F", "0b101", "12:30:45", "190:20:30", "1:2", "2001-01-01", "2001-12-14t21:59:43.10-05:00"),
-    *("0", "-0", "+1", "1.", ".5", "-.5", ".inf", "-.INF", ".nan", ".NaN", "inf", "nan", "NaN", "_", "_1", "1_", "0_", "e3", "Infinity", "1e", "0x"),
-    *("- a", "-", "--", "---", "--- a", "...", "?", "? a", ":", "a:", "a: b", ": ", "# ", "a #b", "a# b", "#", "!a", "!!int 3", "&a", "*a", "|", ">"),
-    *("%YAML 1.1", "@a", "`a", "[a", "a]", "{a", "}", ",", "'", '"', "''", '""', "\\", "\\n", "a\\", "a'b", 'a"b', "\\x41", "\\u0041"),
+    *("1e3", "1E3", "1.5e3", "1_000", "0o17", "017", "0x1F", "0b101", "12:30:45", "190:20:30", "1:2", "2001-01-01"),
+    *("2001-12-14t21:59:43.10-05:00", "0", "-0", "+1", "1.", ".5", "-.5", ".inf", "-.INF", ".nan", ".NaN", "inf", "nan", "NaN"),
+    *("_", "_1", "1_", "0_", "e3", "Infinity", "1e", "0x", "- a", "-", "--", "---", "--- a", "...", "?", "? a", ":", "a:", "a: b", ": "),
+    *("# ", "a #b", "a# b", "#", "!a", "!!int 3", "&a", "*a", "|", ">", "%YAML 1.1", "@a", "`a", "[a", "a]", "{a", "}", ","),
+    *("'", '"', "''", '""', "\\", "\\n", "a\\", "a'b", 'a"b', "\\x41", "\\u0041"),
     *("$", "$$", "$a", "${a}", "${a:-b}", "$${a}", "${", "a$", "$(a)", "$1", "${PORTABLE_ABSENT:?missing}", "$$$"),
-    *(" a", "a ", " ", "  ", "\t", "\ta", "a\t", "a\tb", "\n", "\n\n", "a\n", "a\n\n", "\na", "a\nb", "a\n\nb", "a\n \nb", "a \nb", "a\n b", " a\nb"),
-    *("a\n\tb\n", "a\n# b\n", "a\n---\nb\n", "a\n...\n", "#!/bin/sh\nset -eu\nexec \"$@\"\n", "a: b\nc:\n  - d\n", "\r", "a\r\nb", "a\rb", "a\n\n\n"),
-    *("ä", "日本語", "😀", "a😀\nb\n", "\u00a0", "\u0085", "a\u0085b", "\u2028", "a\u2029\nb", "\ufeff", "\ufeffa", "a\ufeff\nb", "\ufffe", "\uffff", "\u200b"),
-    *("\x01", "\x07\x08\x0b\x0c", "\x1b[0m", "\x7f", "\x80\x9f", "é\n\u202eb", "\U0001fffe", "\U0010ffff", "a" * 5000, "a\n" * 700, " " * 1100),
-)  # fmt: skip
+    *(" a", "a ", " ", "  ", "\t", "\ta", "a\t", "a\tb", "\n", "\n\n", "a\n", "a\n\n", "\na", "a\nb", "a\n\nb", "a\n \nb", "a \nb"),
+    *("a\n b", " a\nb", "a\n\tb\n", "a\n# b\n", "a\n---\nb\n", "a\n...\n", '#!/bin/sh\nset -eu\nexec "$@"\n', "a: b\nc:\n  - d\n"),
+    *("\r", "a\r\nb", "a\rb", "a\n\n\n", "ä", "日本語", "😀", "a😀\nb\n", "\u00a0", "\u0085", "a\u0085b", "\u2028", "a\u2029\nb"),
+    *("\ufeff", "\ufeffa", "a\ufeff\nb", "\ufffe", "\uffff", "\u200b", "\x01", "\x07\x08\x0b\x0c", "\x1b[0m", "\x7f", "\x80\x9f"),
+    *("é\n\u202eb", "\U0001fffe", "\U0010ffff", "a" * 5000, "a\n" * 700, " " * 1100),
+)
 PIECES = (
     *TRAPS[:-3],
     *string.printable,
@@ -50,7 +52,7 @@ PIECES = (
 
 
 def bulk() -> list[str]:
-    """The 2,000 strings of the bulk tests: every trap, then pieces put together, the same in every run."""
+    """Return the 2,000 strings of the bulk tests: every trap, then pieces put together, the same in every run."""
     dice = random.Random(3)
     texts = list(TRAPS)
     while len(texts) < 2000:
@@ -69,7 +71,7 @@ documents = st.recursive(
 
 
 def plain(data: Any) -> Any:
-    """`data` as a reader gives it back: tuples as lists."""
+    """Return `data` as a reader gives it back: tuples as lists."""
     if isinstance(data, dict):
         return {key: plain(value) for key, value in data.items()}
     if isinstance(data, list | tuple):
@@ -242,7 +244,7 @@ def test_what_cannot_be_written_is_refused_with_its_path(document: Any, kind: ty
 
 
 def tool(*command: str, given: str, folder: Path, **environment: str) -> str:
-    """What a platform's own tool prints about `given`; a tool that is missing or refuses is a failure, never a skip."""
+    """Return what a platform's own tool prints about `given`; a tool that is missing or refuses is a failure, never a skip."""
     name = shutil.which(command[0])
     if name is None:
         pytest.fail(f"{command[0]} is not installed: these tests need Docker Compose and kubectl, neither needs an engine")
@@ -261,7 +263,7 @@ def tool(*command: str, given: str, folder: Path, **environment: str) -> str:
 
 
 def compose_config(document: Data, folder: Path, **environment: str) -> dict[str, Any]:
-    """The project as Compose understands it. It prints every `$` doubled, keys and values alike, so that its output can be its input again."""
+    """Return the project as Compose understands it; it prints every `$` doubled, of keys too, so that its output can be its input."""
     text = tool(
         "docker", "compose", "-f", "-", "config", "--format", "json", given=dump(document, compose=True), folder=folder, **environment
     )

@@ -155,7 +155,7 @@ def full_plan(back_end: str) -> p.Plan:
     shelf = p.Cloud(
         id="shelf",
         known_entry="__all__",
-        after=(p.After(app="torrents", when="ready"),),
+        after=(p.After(app="gateway", when="ready"),),
         mounter=container(
             "shelf",
             image=image(repository="registry.test/rclone"),

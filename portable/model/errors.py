@@ -1,6 +1,11 @@
 """The one family of errors: what, where, what next. Only the command line prints them and exits."""
 
-from portable.model.findings import Finding
+from typing import TYPE_CHECKING
+
+from portable.model.source import Mistake
+
+if TYPE_CHECKING:
+    from portable.model.findings import Finding
 
 FAILED, WRONG_INPUT, DIFFERENCES, REFUSED, INTERRUPTED = 1, 2, 3, 4, 130
 
@@ -28,12 +33,22 @@ class UsageError(PortableError):
     exit_code = WRONG_INPUT
 
 
+class InputError(PortableError):
+    """All mistakes of an input, in order of file and line."""
+
+    exit_code = WRONG_INPUT
+
+    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
+        self.mistakes = tuple(sorted(mistakes, key=lambda m: (m.source.file, m.source.line, m.source.column)))
+        super().__init__("\n".join(str(m) for m in self.mistakes))
+
+
 class Refused(PortableError):
     """A plan or step that is not safe; carries the findings that say why."""
 
     exit_code = REFUSED
 
-    def __init__(self, text: str, *, findings: tuple[Finding, ...] = (), where: str | None = None, remedy: str | None = None) -> None:
+    def __init__(self, text: str, *, findings: "tuple[Finding, ...]" = (), where: str | None = None, remedy: str | None = None) -> None:
         super().__init__(text, where=where, remedy=remedy)
         self.findings = findings
 

@@ -3,8 +3,11 @@
 from collections.abc import Iterable
 from typing import Literal
 
+import msgspec
+
 from portable.model.base import Struct
-from portable.model.source import Source
+from portable.model.errors import InputError
+from portable.model.source import Mistake, Source
 
 Class = Literal["security", "data", "function", "cosmetic"]
 """What is at stake, worst first."""
@@ -12,13 +15,14 @@ Verdict = Literal["noted", "waived", "refused"]
 CLASSES: tuple[Class, ...] = ("security", "data", "function", "cosmetic")
 
 
-class Finding(Struct, kw_only=True):
+class Finding(Struct, frozen=True, kw_only=True):
     """One entry of the ledger."""
 
     field: str
     """The concern without names, as a waiver states it: `storage.state`, `egress`, `containers.fetch`."""
     path: str
-    """Path of the plan's leaf, with names; a finding on a record covers every leaf below it."""
+    """Path of the plan's leaf, with names; a finding on a record covers every leaf below it. A step `*` stands for any name, so that what holds
+    for all apps alike is said once: `apps.*.title`."""
     class_: Class
     text: str
     """What is not translated and what follows from it."""
@@ -31,10 +35,13 @@ class Finding(Struct, kw_only=True):
 
     def covers(self, leaf: str) -> bool:
         """Whether this finding accounts for the leaf at that path."""
-        return leaf == self.path or leaf.startswith(self.path + ".")
+        if "*" not in self.path:
+            return leaf == self.path or leaf.startswith(self.path + ".")
+        steps, there = self.path.split("."), leaf.split(".")
+        return len(steps) <= len(there) and all(step in ("*", name) for step, name in zip(steps, there, strict=False))
 
 
-class Waiver(Struct, kw_only=True):
+class Waiver(Struct, frozen=True, kw_only=True):
     """A profile's acceptance of findings: field and class, for the apps named (for all where none is)."""
 
     field: str
@@ -51,3 +58,36 @@ class Waiver(Struct, kw_only=True):
 def unaccepted(findings: Iterable[Finding], *, strict: bool) -> tuple[Finding, ...]:
     """The findings that stop a command: all refused ones; with `strict` the unwaived ones of class security and data too."""
     return tuple(f for f in findings if f.verdict == "refused" or (strict and f.verdict == "noted" and f.class_ in ("security", "data")))
+
+
+def settle(findings: Iterable[Finding], waivers: Iterable[Waiver], apps: Iterable[str]) -> tuple[Finding, ...]:
+    """The ledger: findings with their verdicts, in order of class and path.
+
+    Raises InputError for a waiver that matches nothing, unless all the apps it names are absent from this plan.
+    """
+    waivers, apps = tuple(waivers), frozenset(apps)
+    used: set[int] = set()
+
+    def verdict(finding: Finding) -> Finding:
+        for index, waiver in enumerate(waivers):
+            if waiver.accepts(finding):
+                used.add(index)
+                return msgspec.structs.replace(finding, verdict="waived", reason=waiver.reason)
+        return finding
+
+    settled = sorted((verdict(f) for f in findings), key=lambda f: (CLASSES.index(f.class_), f.path, f.field))
+    idle = [w for i, w in enumerate(waivers) if i not in used and (not w.apps or apps & set(w.apps))]
+    if idle:
+        known = ", ".join(sorted({f"{f.field} ({f.class_})" for f in settled})) or "none"
+        raise InputError(
+            tuple(
+                Mistake(
+                    source=w.where or Source(file="profile", line=1),
+                    path="waive",
+                    text=f"this waiver of {w.field} ({w.class_}) matches no finding; findings here: {known}",
+                    remedy="remove it, or correct its field, class or apps",
+                )
+                for w in idle
+            )
+        )
+    return tuple(settled)

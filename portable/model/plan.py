@@ -16,7 +16,7 @@ CLOUDS = "/mnt/clouds"
 NO_FOLDER = ""
 
 
-class SecretRef(Struct, kw_only=True):
+class SecretRef(Struct, frozen=True, kw_only=True):
     """A value that lies elsewhere. Never resolved in a plan, a rendering, a label or a log."""
 
     name: str
@@ -30,13 +30,13 @@ Text = str | SecretRef
 # --- where bytes lie -------------------------------------------------------------------------------------------------
 
 
-class Folder(Struct, tag="folder", kw_only=True):
+class Folder(Struct, tag="folder", frozen=True, kw_only=True):
     """A directory of the host."""
 
     path: str
 
 
-class Share(Struct, tag="share", kw_only=True):
+class Share(Struct, tag="share", frozen=True, kw_only=True):
     """A directory of a file server."""
 
     protocol: Literal["smb", "nfs"]
@@ -47,7 +47,7 @@ class Share(Struct, tag="share", kw_only=True):
     """Name of the secret with `username` and `password`."""
 
 
-class Claim(Struct, tag="claim", kw_only=True):
+class Claim(Struct, tag="claim", frozen=True, kw_only=True):
     """A PersistentVolumeClaim; `existing` ones are referenced, never applied. `share` makes the volume static."""
 
     name: str
@@ -60,7 +60,7 @@ class Claim(Struct, tag="claim", kw_only=True):
     share: Share | None = None
 
 
-class Scratch(Struct, tag="scratch", kw_only=True):
+class Scratch(Struct, tag="scratch", frozen=True, kw_only=True):
     """Space that may vanish with the container."""
 
     size: int | None = None
@@ -72,7 +72,7 @@ Place = Folder | Claim | Scratch
 Holds = Literal["state", "database", "library", "cache"]
 
 
-class Volume(Struct, kw_only=True):
+class Volume(Struct, frozen=True, kw_only=True):
     """One filesystem view: a folder of a place. Mounts of one volume are one mount, hence hard links work between them."""
 
     id: str
@@ -84,7 +84,7 @@ class Volume(Struct, kw_only=True):
     """Folders of this volume that hold other apps' state: covered by an empty read-only mount in every consumer."""
 
 
-class Mount(Struct, kw_only=True):
+class Mount(Struct, frozen=True, kw_only=True):
     """A volume seen in a container, always whole."""
 
     volume: str
@@ -92,7 +92,7 @@ class Mount(Struct, kw_only=True):
     access: Literal["ro", "rw"] = "rw"
 
 
-class FileMount(Struct, kw_only=True):
+class FileMount(Struct, frozen=True, kw_only=True):
     """A file of the plan seen in a container; a seed is copied once into the app's state where nothing lies yet."""
 
     file: str
@@ -100,7 +100,7 @@ class FileMount(Struct, kw_only=True):
     seed: bool = False
 
 
-class SecretMount(Struct, kw_only=True):
+class SecretMount(Struct, frozen=True, kw_only=True):
     """Keys of a secret as files of a folder, e.g. a certificate."""
 
     secret: str
@@ -109,7 +109,7 @@ class SecretMount(Struct, kw_only=True):
     optional: bool = False
 
 
-class File(Struct, kw_only=True):
+class File(Struct, frozen=True, kw_only=True):
     """A rendered text. Where a part is a secret, the whole file is one: rendered as a reference, filled by live."""
 
     id: str
@@ -125,7 +125,7 @@ class File(Struct, kw_only=True):
 # --- containers ------------------------------------------------------------------------------------------------------
 
 
-class Image(Struct, kw_only=True):
+class Image(Struct, frozen=True, kw_only=True):
     """What a container runs, pinned. `recipe` is the catalog folder it can be built from where no registry answers."""
 
     repository: str
@@ -139,7 +139,7 @@ class Image(Struct, kw_only=True):
         return f"{self.repository}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
 
 
-class Http(Struct, tag="http", kw_only=True):
+class Http(Struct, tag="http", frozen=True, kw_only=True):
     """A GET of the container's own port; `ok` lists the answers that count as healthy."""
 
     port: str
@@ -147,19 +147,19 @@ class Http(Struct, tag="http", kw_only=True):
     ok: tuple[int, ...] = (200,)
 
 
-class Tcp(Struct, tag="tcp", kw_only=True):
+class Tcp(Struct, tag="tcp", frozen=True, kw_only=True):
     """A connection to the container's own port."""
 
     port: str
 
 
-class Exec(Struct, tag="exec", kw_only=True):
+class Exec(Struct, tag="exec", frozen=True, kw_only=True):
     """A command inside the container; 0 is healthy."""
 
     command: tuple[str, ...]
 
 
-class Check(Struct, kw_only=True):
+class Check(Struct, frozen=True, kw_only=True):
     """How health is asked; times in seconds."""
 
     how: Http | Tcp | Exec
@@ -168,7 +168,7 @@ class Check(Struct, kw_only=True):
     failures: int = 3
 
 
-class Probes(Struct, kw_only=True):
+class Probes(Struct, frozen=True, kw_only=True):
     """`startup` may take `failures * period` seconds; then `ready` gates traffic and `live` restarts."""
 
     startup: Check | None = None
@@ -176,7 +176,7 @@ class Probes(Struct, kw_only=True):
     live: Check | None = None
 
 
-class Identity(Struct, kw_only=True):
+class Identity(Struct, frozen=True, kw_only=True):
     """Who writes files: told by PUID/PGID, by the container's user, or fixed by the image (`domain.md` 6.1)."""
 
     how: Literal["puid-pgid", "user", "fixed"]
@@ -186,7 +186,7 @@ class Identity(Struct, kw_only=True):
     umask: str = "002"
 
 
-class Needs(Struct, kw_only=True):
+class Needs(Struct, frozen=True, kw_only=True):
     """Privileges, stated as needs; a back end derives capabilities, devices and SCC from them."""
 
     root_start: bool = False
@@ -198,7 +198,7 @@ class Needs(Struct, kw_only=True):
     gpu: bool = False
 
 
-class Resources(Struct, kw_only=True):
+class Resources(Struct, frozen=True, kw_only=True):
     """Bytes and thousandths of a core."""
 
     memory_request: int
@@ -207,7 +207,7 @@ class Resources(Struct, kw_only=True):
     shm: int | None = None
 
 
-class Container(Struct, kw_only=True):
+class Container(Struct, frozen=True, kw_only=True):
     """One container of an app."""
 
     name: str
@@ -230,26 +230,29 @@ class Container(Struct, kw_only=True):
     """Seconds between SIGTERM and SIGKILL."""
 
 
-class Port(Struct, kw_only=True):
+Protocol = Literal["tcp", "udp"]
+
+
+class Port(Struct, frozen=True, kw_only=True):
     """A port that an app listens on: the same number in every place (promise 1)."""
 
     name: str
     number: int
-    protocol: Literal["tcp", "udp"] = "tcp"
+    protocol: Protocol = "tcp"
     serves: Literal["http", "https", "raw"] = "raw"
     container: str = "main"
     private: bool = False
     """Not for other apps: no name, no Service."""
 
 
-class After(Struct, kw_only=True):
+class After(Struct, frozen=True, kw_only=True):
     """Start order."""
 
     app: str
     when: Literal["started", "ready"] = "ready"
 
 
-class App(Struct, kw_only=True):
+class App(Struct, frozen=True, kw_only=True):
     """What a person installs; owns the stable name."""
 
     name: str
@@ -265,19 +268,19 @@ class App(Struct, kw_only=True):
 # --- placement -------------------------------------------------------------------------------------------------------
 
 
-class Endpoint(Struct, kw_only=True):
+class Endpoint(Struct, frozen=True, kw_only=True):
     """Where a tunnel's outside end may lie."""
 
     cidr: str
     port: int
-    protocol: Literal["tcp", "udp"] = "udp"
+    protocol: Protocol = "udp"
 
 
-class Direct(Struct, tag="direct", kw_only=True):
+class Direct(Struct, tag="direct", frozen=True, kw_only=True):
     """Reaches the outside as the place does."""
 
 
-class Tunnel(Struct, tag="tunnel", kw_only=True):
+class Tunnel(Struct, tag="tunnel", frozen=True, kw_only=True):
     """Reaches the outside only through its gateway's tunnel; `networks` are the place's own."""
 
     gateway: str
@@ -285,14 +288,14 @@ class Tunnel(Struct, tag="tunnel", kw_only=True):
     endpoints: tuple[Endpoint, ...] = ()
 
 
-class Sealed(Struct, tag="sealed", kw_only=True):
+class Sealed(Struct, tag="sealed", frozen=True, kw_only=True):
     """Reaches nothing outside the place's own networks: its gateway has the same firewall and no tunnel."""
 
     gateway: str
     networks: tuple[str, ...] = ()
 
 
-class Group(Struct, kw_only=True):
+class Group(Struct, frozen=True, kw_only=True):
     """THE unit of placement: one network namespace. Compose: one owner; a cluster: one pod."""
 
     name: str
@@ -303,7 +306,7 @@ class Group(Struct, kw_only=True):
     address: str | None = None
 
 
-class Cloud(Struct, kw_only=True):
+class Cloud(Struct, frozen=True, kw_only=True):
     """A remote store shown as files by FUSE at `/mnt/clouds/<id>`."""
 
     id: str
@@ -313,19 +316,19 @@ class Cloud(Struct, kw_only=True):
     mounter: Container
 
 
-class Loopback(Struct, tag="loopback", kw_only=True):
+class Loopback(Struct, tag="loopback", frozen=True, kw_only=True):
     """Reached from the host itself only."""
 
     number: int
 
 
-class Lan(Struct, tag="lan", kw_only=True):
+class Lan(Struct, tag="lan", frozen=True, kw_only=True):
     """Reached at the host's address."""
 
     number: int
 
 
-class Ingress(Struct, tag="ingress", kw_only=True):
+class Ingress(Struct, tag="ingress", frozen=True, kw_only=True):
     """Reached by name through the cluster's Ingress controller, with TLS."""
 
     host: str
@@ -333,7 +336,7 @@ class Ingress(Struct, tag="ingress", kw_only=True):
     ingress_class: str | None = None
 
 
-class Route(Struct, tag="route", kw_only=True):
+class Route(Struct, tag="route", frozen=True, kw_only=True):
     """Reached by name through OpenShift's router."""
 
     host: str
@@ -341,38 +344,41 @@ class Route(Struct, tag="route", kw_only=True):
     auth: Literal["oauth-proxy"] | None = None
 
 
-class LoadBalancer(Struct, tag="load-balancer", kw_only=True):
+class LoadBalancer(Struct, tag="load-balancer", frozen=True, kw_only=True):
     """Reached at an address of its own."""
 
     number: int
     address: str | None = None
 
 
-class Exposure(Struct, kw_only=True):
+Reach = Loopback | Lan | Ingress | Route | LoadBalancer
+
+
+class Exposure(Struct, frozen=True, kw_only=True):
     """How a port of an app is reached from outside the place's own network."""
 
     app: str
     port: str
-    how: Loopback | Lan | Ingress | Route | LoadBalancer
+    how: Reach
 
 
 # --- what the place offers -------------------------------------------------------------------------------------------
 
 
-class HostDevice(Struct, tag="host", kw_only=True):
+class HostDevice(Struct, tag="host", frozen=True, kw_only=True):
     """A device node of the host; `group` is the numeric gid that may open it."""
 
     path: str
     group: int | None = None
 
 
-class PluginDevice(Struct, tag="plugin", kw_only=True):
+class PluginDevice(Struct, tag="plugin", frozen=True, kw_only=True):
     """A device that a device plug-in hands out as an extended resource."""
 
     resource: str
 
 
-class AnnotatedDevice(Struct, tag="annotation", kw_only=True):
+class AnnotatedDevice(Struct, tag="annotation", frozen=True, kw_only=True):
     """A device that CRI-O gives by the annotation `io.kubernetes.cri-o.Devices`."""
 
     path: str
@@ -381,7 +387,7 @@ class AnnotatedDevice(Struct, tag="annotation", kw_only=True):
 Device = HostDevice | PluginDevice | AnnotatedDevice
 
 
-class Devices(Struct, kw_only=True):
+class Devices(Struct, frozen=True, kw_only=True):
     """How a place gives devices; what it does not name it does not have."""
 
     tun: Device | None = None
@@ -389,14 +395,14 @@ class Devices(Struct, kw_only=True):
     gpu: Device | None = None
 
 
-class Link(Struct, kw_only=True):
+class Link(Struct, frozen=True, kw_only=True):
     """A symlink of the library, relative path to absolute target."""
 
     path: str
     target: str
 
 
-class Library(Struct, kw_only=True):
+class Library(Struct, frozen=True, kw_only=True):
     """The tree that must be there before any app starts; nothing in it is ever removed."""
 
     volume: str
@@ -404,7 +410,7 @@ class Library(Struct, kw_only=True):
     links: tuple[Link, ...] = ()
 
 
-class Plan(Struct, kw_only=True):
+class Plan(Struct, frozen=True, kw_only=True):
     """Everything a back end is told."""
 
     stack: str

@@ -6,14 +6,14 @@ from portable.model.base import Struct
 from portable.model.findings import Finding
 
 
-class Document(Struct, kw_only=True):
+class Document(Struct, frozen=True, kw_only=True):
     """One document and the file it belongs to, relative to the rendered folder; documents of one file stay in order."""
 
     file: str
     body: dict[str, Any]
 
 
-class Rendering(Struct, kw_only=True):
+class Rendering(Struct, frozen=True, kw_only=True):
     """The output of `render`: the same plan gives an equal rendering, always."""
 
     documents: tuple[Document, ...]

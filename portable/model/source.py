@@ -3,7 +3,7 @@
 from portable.model.base import Struct
 
 
-class Source(Struct, kw_only=True):
+class Source(Struct, frozen=True, kw_only=True):
     """A place in a file; line and column count from 1."""
 
     file: str
@@ -14,7 +14,7 @@ class Source(Struct, kw_only=True):
         return f"{self.file}:{self.line}:{self.column}"
 
 
-class Mistake(Struct, kw_only=True):
+class Mistake(Struct, frozen=True, kw_only=True):
     """One thing that is wrong in an input file."""
 
     source: Source
@@ -28,9 +28,9 @@ class Mistake(Struct, kw_only=True):
         return f"{head} ({self.remedy})" if self.remedy else head
 
 
-class InputError(Exception):
-    """All mistakes of an input, in order of file and line."""
+def __getattr__(name: str) -> object:
+    if name == "InputError":
+        from portable.model.errors import InputError
 
-    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
-        self.mistakes = tuple(sorted(mistakes, key=lambda m: (m.source.file, m.source.line, m.source.column)))
-        super().__init__("\n".join(str(m) for m in self.mistakes))
+        return InputError
+    raise AttributeError(name)

@@ -1,0 +1,116 @@
+"""Finds apps and clouds by name in the shipped catalog and in a person's own folders, and reads them when asked."""
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from portable.catalog.facts import AppFacts, CloudFacts
+from portable.formats.load import Document, convert, load
+from portable.formats.merge import Layer, lay
+from portable.model.errors import InputError
+from portable.model.source import Mistake
+
+SHIPPED = Path(__file__).parent
+Over = tuple[Layer, Mapping[str, Any]]
+
+
+class Catalog:
+    """All apps and clouds; a later folder's app takes the place of an earlier one of the same name."""
+
+    def __init__(self, folders: Sequence[Path] = ()) -> None:
+        """`folders` are a person's own, each with `apps/<app>/app.yaml` or `<app>/app.yaml`, read after the shipped catalog."""
+        self._apps: dict[str, Path] = {}
+        self._clouds: dict[str, Path] = {}
+        for folder in (SHIPPED, *folders):
+            for below in (folder / "apps", folder):
+                self._apps |= {f.parent.name: f for f in sorted(below.glob("*/app.yaml"))}
+            self._clouds |= {f.parent.name: f for f in sorted((folder / "clouds").glob("*/cloud.yaml"))}
+        self._read: dict[str, Document] = {}
+
+    def names(self) -> tuple[str, ...]:
+        """Every app, sorted."""
+        return tuple(sorted(self._apps))
+
+    def cloud_names(self) -> tuple[str, ...]:
+        """Every cloud, sorted."""
+        return tuple(sorted(self._clouds))
+
+    def resolve(self, name: str) -> str | None:
+        """The app of that name or alias; None where there is none. Aliases need all files, names need none."""
+        return name if name in self._apps else self._aliases.get(name)
+
+    def folder(self, app: str) -> Path:
+        """Where the app's templates and image recipe lie."""
+        return self._apps[app].parent
+
+    def cloud_folder(self, cloud: str) -> Path:
+        """Where the cloud's template lies."""
+        return self._clouds[cloud].parent
+
+    def app(self, name: str, over: Iterable[Over] = ()) -> tuple[AppFacts, Document]:
+        """The facts of an app with changes laid over them. Raises InputError with every mistake."""
+        document = lay(self._document(name, self._apps[name]), *over)
+        facts = convert(document, AppFacts)
+        mistakes = [*_consistent(facts, document)]
+        if facts.name != name:
+            mistakes.append(document.mistake(("name",), f"the app in folder {name!r} calls itself {facts.name!r}", f"write `name: {name}`"))
+        if mistakes:
+            raise InputError(tuple(mistakes))
+        return facts, document
+
+    def cloud(self, name: str) -> tuple[CloudFacts, Document]:
+        """The facts of a cloud. Raises InputError with every mistake."""
+        document = self._document(f"cloud:{name}", self._clouds[name])
+        facts = convert(document, CloudFacts)
+        if facts.name != name:
+            raise InputError((document.mistake(("name",), f"the cloud in folder {name!r} calls itself {facts.name!r}"),))
+        return facts, document
+
+    def ports(self, name: str) -> tuple[str, ...]:
+        """The names of the app's ports, as its file says them."""
+        ports = self._document(name, self._apps[name]).data.get("ports", {})
+        return tuple(sorted(ports)) if isinstance(ports, Mapping) else ()
+
+    def _document(self, key: str, path: Path) -> Document:
+        if key not in self._read:
+            self._read[key] = load(path)
+        return self._read[key]
+
+    @functools.cached_property
+    def _aliases(self) -> dict[str, str]:
+        aliases: dict[str, str] = {}
+        for name, path in self._apps.items():
+            listed = self._document(name, path).data.get("aliases", ())
+            aliases |= {alias: name for alias in listed if isinstance(alias, str)} if isinstance(listed, list) else {}
+        return aliases
+
+
+def _consistent(facts: AppFacts, document: Document) -> Iterable[Mistake]:
+    """What the types can't say: references inside one file."""
+    if "main" not in facts.containers:
+        yield document.mistake(("containers",), "an app needs a container `main`", "name its first container `main`", at_key=True)
+    for port, port_facts in facts.ports.items():
+        if port_facts.container not in facts.containers:
+            yield document.mistake(("ports", port, "container"), f"no container {port_facts.container!r}; known: {', '.join(facts.containers)}")
+    for name, container in facts.containers.items():
+        at = ("containers", name)
+        for volume in container.volumes:
+            if volume not in facts.volumes:
+                known = ", ".join(facts.volumes) or "none"
+                yield document.mistake((*at, "volumes", volume), f"no volume {volume!r}; known: {known}", "add it under `volumes`", at_key=True)
+        for secret in container.secrets:
+            if secret not in facts.secrets:
+                yield document.mistake((*at, "secrets", secret), f"no secret {secret!r}", "add it under `secrets`", at_key=True)
+        for variable, value in container.environment.items():
+            if not isinstance(value, str | int) and value.secret not in facts.secrets:
+                yield document.mistake((*at, "environment", variable), f"no secret {value.secret!r}", "add it under `secrets`")
+        if container.only_if_exposed and container.only_if_exposed not in facts.ports:
+            yield document.mistake((*at, "only-if-exposed"), f"no port {container.only_if_exposed!r}")
+        if (probe := container.probe) is not None:
+            ways = [w for w in (probe.http, probe.tcp, probe.exec) if w is not None]
+            if len(ways) != 1:
+                yield document.mistake((*at, "probe"), "a probe is exactly one of http, tcp and exec")
+            asked = probe.http.port if probe.http else probe.tcp
+            if asked is not None and asked not in facts.ports:
+                yield document.mistake((*at, "probe"), f"no port {asked!r}; known: {', '.join(facts.ports) or 'none'}")

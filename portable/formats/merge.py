@@ -1,0 +1,71 @@
+"""Lays one document over another: maps merge, lists and scalars replace, null removes. Each value keeps its own place."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from portable.formats.load import Document, Steps
+from portable.model.source import Source
+
+Layer = tuple[Document, Steps]
+"""A document, or the part of one below these steps."""
+
+
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of both, as a new mapping; neither is changed."""
+    result = dict(below)
+    for key, value in above.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
+            result[key] = merged(result[key], value)
+        elif isinstance(value, Mapping):
+            result[key] = merged({}, value)
+        else:
+            result[key] = value
+    return result
+
+
+class Merged(Document):
+    """Documents laid over one another; the place of a value is the topmost layer that says it."""
+
+    __slots__ = ("_layers",)
+
+    def __init__(self, data: dict[str, Any], layers: tuple[Layer, ...]) -> None:
+        """`layers` from the lowest, whose file names the whole, to the topmost."""
+        self.file, self.data, self._layers = layers[0][0].file, data, layers
+
+    def source(self, steps: Steps = ()) -> Source:
+        """Where the value at `steps` begins, in the topmost layer that has it."""
+        document, prefix = self._holder(steps)
+        return document.source((*prefix, *steps))
+
+    def key(self, steps: Steps = ()) -> Source:
+        """Where the key at `steps` begins, in the topmost layer that has it."""
+        document, prefix = self._holder(steps)
+        return document.key((*prefix, *steps))
+
+    def _holder(self, steps: Steps) -> Layer:
+        for length in range(len(steps), 0, -1):
+            for document, prefix in reversed(self._layers):
+                if _has(document.data, (*prefix, *steps[:length])):
+                    return document, prefix
+        return self._layers[0]
+
+
+def lay(base: Document, *above: tuple[Layer, Mapping[str, Any]]) -> Document:
+    """`base` with the data of each layer over it, in order; the base itself where there is none."""
+    if not above:
+        return base
+    data: dict[str, Any] = base.data
+    for _, over in above:
+        data = merged(data, over)
+    return Merged(data, ((base, ()), *(layer for layer, _ in above)))
+
+
+def _has(data: Any, steps: Steps) -> bool:
+    for step in steps:
+        try:
+            data = data[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True

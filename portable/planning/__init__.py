@@ -1,0 +1,85 @@
+"""Makes the plan: stack + profile + catalog, every choice made. Touches the world only to read templates of the catalog."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from portable.catalog.catalog import Catalog
+from portable.model import plan as p
+from portable.model.findings import Finding, Waiver
+from portable.planning.check import check
+from portable.planning.content import content
+from portable.planning.inputs import Input, Mistakes
+from portable.planning.network import network
+from portable.planning.origins import located
+from portable.planning.select import Selection, select
+from portable.planning.storage import storage
+from portable.profiles.types import DeviceFacts
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan with what a person is told of it."""
+
+    plan: p.Plan
+    findings: tuple[Finding, ...]
+    waivers: tuple[Waiver, ...]
+    addresses: Mapping[tuple[str, str], str]
+    """By (app, port): what a person types to reach it."""
+    given: Input
+    chosen: Selection
+
+
+def make(given: Input, catalog: Catalog) -> Planned:
+    """Select, network, storage, content, check. Raises InputError with every mistake of the files."""
+    mistakes = Mistakes()
+    chosen = select(given, catalog, mistakes)
+    net = network(given, chosen, mistakes)
+    store = storage(given, chosen, mistakes)
+    mistakes.stop()
+    made = content(given, chosen, net, store, catalog, mistakes)
+    mistakes.stop()
+    plan = p.Plan(
+        stack=given.stack.name,
+        profile=given.profile.name,
+        namespace=given.profile.namespace,
+        timezone=given.stack.timezone,
+        subnet=given.profile.networks.subnet,
+        node_weight=given.profile.nodes.weight if given.profile.nodes.prefer else None,
+        devices=p.Devices(
+            tun=_device(given.profile.devices.tun), fuse=_device(given.profile.devices.fuse), gpu=_device(given.profile.devices.gpu)
+        ),
+        tools=made.tools,
+        library=store.library,
+        groups=net.groups,
+        apps=made.apps,
+        volumes=store.volumes,
+        clouds=made.clouds,
+        files=made.files,
+        exposures=net.exposures,
+    )
+    findings = (*store.findings, *check(plan, chosen))
+    return Planned(
+        plan=plan,
+        findings=tuple(located(f, given, chosen) for f in findings),
+        waivers=_waivers(given),
+        addresses=made.addresses,
+        given=given,
+        chosen=chosen,
+    )
+
+
+def _device(facts: DeviceFacts | None) -> p.Device | None:
+    if facts is None:
+        return None
+    if facts.host is not None:
+        return p.HostDevice(path=facts.host.path, group=facts.host.group)
+    if facts.plugin is not None:
+        return p.PluginDevice(resource=facts.plugin)
+    return p.AnnotatedDevice(path=facts.annotation or "")
+
+
+def _waivers(given: Input) -> tuple[Waiver, ...]:
+    return tuple(
+        Waiver(field=w.field, class_=w.class_, reason=w.reason, apps=w.apps, where=given.profile_source("waive", index))
+        for index, w in enumerate(given.profile.waive)
+    )

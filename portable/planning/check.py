@@ -1,0 +1,73 @@
+"""Step 5: what cuts across the other steps, as findings: what a person should know before anything runs."""
+
+from collections.abc import Iterator, Mapping
+
+from portable.model import plan as p
+from portable.model.findings import Finding
+from portable.planning.inputs import Entry
+from portable.planning.select import Selection
+
+
+def check(plan: p.Plan, chosen: Selection) -> Iterator[Finding]:
+    """Everything that the plan leaves open."""
+    yield from _egress(plan, chosen.apps)
+    yield from _upstream(chosen.apps)
+    yield from _gpu(plan, chosen.apps)
+
+
+def _egress(plan: p.Plan, entries: Mapping[str, Entry]) -> Iterator[Finding]:
+    for group in plan.groups:
+        for app in group.apps:
+            if entries[app].facts.egress != "vpn":
+                continue
+            if isinstance(group.egress, p.Direct):
+                yield Finding(
+                    field="egress",
+                    path=f"groups.{group.name}.egress",
+                    class_="security",
+                    verdict="refused",
+                    app=app,
+                    text=f"{app} needs the VPN and reaches the outside without it here",
+                    remedy="add a `vpn` section to the profile, or leave it out and the app is sealed",
+                )
+            elif isinstance(group.egress, p.Sealed):
+                yield Finding(
+                    field="egress",
+                    path=f"groups.{group.name}.egress",
+                    class_="function",
+                    app=app,
+                    text=f"{app} needs the VPN and this place has none: it is sealed and reaches only the place's own networks",
+                    remedy="add a `vpn` section to the profile",
+                )
+
+
+def _upstream(entries: Mapping[str, Entry]) -> Iterator[Finding]:
+    for name, entry in entries.items():
+        upstream = entry.facts.upstream
+        if upstream.status in ("active", "quiet"):
+            continue
+        follows = f"; its successor is {upstream.successor}" if upstream.successor else ""
+        yield Finding(
+            field="upstream",
+            path=f"apps.{name}.containers.main.image",
+            class_="security" if upstream.status == "unmaintained" else "function",
+            app=name,
+            text=f"{name} is {upstream.status} upstream{follows}{': ' + upstream.note if upstream.note else ''}",
+            remedy=f"run {upstream.successor} instead" if upstream.successor else "look for another app",
+        )
+
+
+def _gpu(plan: p.Plan, entries: Mapping[str, Entry]) -> Iterator[Finding]:
+    if plan.devices.gpu is not None:
+        return
+    for name, entry in entries.items():
+        for container, facts in entry.facts.containers.items():
+            if facts.needs.gpu == "optional":
+                yield Finding(
+                    field="devices.gpu",
+                    path=f"apps.{name}.containers.{container}.needs.gpu",
+                    class_="function",
+                    app=name,
+                    text=f"{name} could use a GPU and this place names none: it transcodes on the processor",
+                    remedy="name it under `devices.gpu` of the profile",
+                )

@@ -1,0 +1,349 @@
+"""Step 4: what stands in containers: environment and files made from templates, with secrets left as references."""
+
+import functools
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from portable.catalog.catalog import Catalog
+from portable.catalog.facts import ContainerFacts, ImageFacts, ProbeFacts, SecretValue
+from portable.formats.load import Document
+from portable.model import plan as p
+from portable.model.errors import PortableError
+from portable.planning.inputs import Input, Mistakes
+from portable.planning.network import Network, address_of
+from portable.planning.quantities import millicores, seconds, size
+from portable.planning.select import Selection
+from portable.planning.storage import LIBRARY_ID, Storage, volume_id
+
+if TYPE_CHECKING:
+    import jinja2
+
+# Stands for a secret while a template renders; plain ASCII without quotes, so that no filter changes it.
+_SECRET = re.compile(r"@@portable-secret:([a-z0-9-]+):([A-Za-z0-9._-]+)@@")
+CLOUD_CONFIG = "RCLONE_CONFIG"
+"""The mounter's variable that says where it reads the cloud's configuration."""
+
+
+class Content(msgspec.Struct, frozen=True, kw_only=True):
+    """Apps and clouds as the plan has them, every file, the tools container, and addresses by (app, port)."""
+
+    apps: tuple[p.App, ...]
+    clouds: tuple[p.Cloud, ...]
+    files: tuple[p.File, ...]
+    tools: p.Container
+    addresses: Mapping[tuple[str, str], str]
+
+
+def content(given: Input, chosen: Selection, net: Network, store: Storage, catalog: Catalog, mistakes: Mistakes) -> Content:
+    """Make every container; a template that fails is a mistake with its file and line."""
+    maker = _Maker(given, chosen, net, store, catalog, mistakes)
+    apps = tuple(maker.app(name) for name in chosen.apps)
+    clouds = tuple(maker.cloud(name) for name in sorted(chosen.clouds))
+    tools = maker.container("tools", chosen.tools.document, chosen.tools.facts.containers["main"], "tools", "main", maker.context("tools"), {})
+    return Content(
+        apps=apps,
+        clouds=clouds,
+        files=tuple(sorted(maker.files.values(), key=lambda f: f.id)),
+        tools=msgspec.structs.replace(tools, name="tools"),
+        addresses=maker.addresses,
+    )
+
+
+class _Maker:
+    """Holds what every container is made from."""
+
+    def __init__(self, given: Input, chosen: Selection, net: Network, store: Storage, catalog: Catalog, mistakes: Mistakes) -> None:
+        self.given, self.chosen, self.net, self.store, self.catalog, self.mistakes = given, chosen, net, store, catalog, mistakes
+        self.files: dict[str, p.File] = {}
+        ports = {(app, port.name): port for app, ports in net.ports.items() for port in ports}
+        host = given.profile.exposure.address
+        self.addresses = {
+            (e.app, e.port): address_of(e, ports[e.app, e.port], host) for e in net.exposures if (e.app, e.port) in ports
+        }
+
+    def app(self, name: str) -> p.App:
+        """An app with the containers and ports that are there in this place."""
+        entry = self.chosen.apps[name]
+        facts, ports = entry.facts, self.net.ports[name]
+        there = {port.container for port in ports} | {c for c, f in facts.containers.items() if f.only_if_exposed is None}
+        context = self.context(name)
+        names = sorted(there, key=lambda c: (c != "main", c))
+        return p.App(
+            name=name,
+            aliases=facts.aliases,
+            title=facts.title,
+            zone=facts.zone,
+            ports=ports,
+            containers=tuple(self.container(c, entry.document, facts.containers[c], name, c, context, facts.volumes) for c in names),
+            clouds=tuple(c for c in facts.clouds if c in self.chosen.clouds),
+            after=tuple(p.After(app=a.app, when=a.when) for a in facts.after if a.app in self.chosen.apps),
+        )
+
+    def cloud(self, name: str) -> p.Cloud:
+        """A cloud with its own copy of the mounter."""
+        assert self.chosen.mounter is not None
+        mounter, entry = self.chosen.mounter, self.chosen.clouds[name]
+        facts = mounter.facts.containers["main"]
+        cloud = {"name": name, "remote": entry.facts.remote, "known_entry": entry.facts.known_entry}
+        context = self.context(mounter.facts.name) | {"cloud": cloud}
+        made = self.container("main", mounter.document, facts, mounter.facts.name, "main", context, {}, owner=f"cloud-{name}")
+        config = made.env.get(CLOUD_CONFIG)
+        assert isinstance(config, str), f"the mounter's environment needs {CLOUD_CONFIG}"
+        template = self.catalog.cloud_folder(name) / entry.facts.template
+        file = self.file(f"cloud-{name}-rclone-conf", template, context, entry.document, ("template",), 0o440)
+        cache = tuple(p.Mount(volume=f"cloud-{name}-cache", path=path) for path in facts.volumes.values())
+        env = {**made.env, **{k: self.value(str(v), context, entry.document, ("environment", k)) for k, v in entry.facts.environment.items()}}
+        container = msgspec.structs.replace(
+            made, name=name, env=env, files=(*made.files, p.FileMount(file=file, path=config)), mounts=(*made.mounts, *cache)
+        )
+        after = tuple(p.After(app=a.app, when=a.when) for a in entry.facts.after if a.app in self.chosen.apps)
+        return p.Cloud(id=name, known_entry=entry.facts.known_entry, after=after, mounter=container)
+
+    def container(
+        self,
+        name: str,
+        document: Document,
+        facts: ContainerFacts,
+        app: str,
+        at: str,
+        context: Mapping[str, Any],
+        volumes: Mapping[str, Any],
+        owner: str | None = None,
+    ) -> p.Container:
+        """One container; `owner` names the files where they are not the app's own."""
+        where = ("containers", at)
+        prefix = owner or (app if name == "main" else f"{app}-{name}")
+        mounts = [p.Mount(volume=volume_id(app, v), path=path) for v, path in sorted(facts.volumes.items()) if v in volumes]
+        if facts.library is not None:
+            mounts.append(p.Mount(volume=LIBRARY_ID, path=p.LIBRARY, access=facts.library))
+        files = []
+        for index, file in enumerate(facts.files):
+            template = self.catalog.folder(app) / file.template
+            made = self.file(f"{prefix}-{slug(file.path)}", template, context, document, (*where, "files", index), int(file.mode, 8))
+            files.append(p.FileMount(file=made, path=file.path, seed=file.seed))
+        secrets = self.chosen.apps[app].facts.secrets if app in self.chosen.apps else {}
+        return p.Container(
+            name=name,
+            role="main" if at == "main" else "beside",
+            image=self.image(facts.image, facts.recipe),
+            command=self.values(facts.command, context, document, (*where, "command")),
+            args=self.values(facts.args, context, document, (*where, "args")),
+            env={k: self.variable(v, context, document, (*where, "environment", k)) for k, v in sorted(facts.environment.items())},
+            files=tuple(files),
+            secrets=tuple(p.SecretMount(secret=s, keys=secrets[s].keys, path=path) for s, path in sorted(facts.secrets.items()) if s in secrets),
+            mounts=tuple(mounts),
+            identity=self.identity(facts),
+            needs=self.needs(facts, app, document, where),
+            probes=probes(facts.probe),
+            fetch=facts.fetch,
+            resources=resources(facts),
+            stop_grace=seconds(facts.stop_grace),
+        )
+
+    def image(self, facts: ImageFacts, recipe: str | None) -> p.Image:
+        return p.Image(repository=facts.repository, tag=facts.tag, digest=facts.digest, recipe=recipe)
+
+    def identity(self, facts: ContainerFacts) -> p.Identity:
+        """The stack's user everywhere, so that a move keeps owners; root only where the image is fixed to it."""
+        stack = self.given.stack
+        fixed = facts.identity == "fixed"
+        return p.Identity(how=facts.identity, uid=0 if fixed else stack.uid, gid=0 if fixed else stack.gid, umask=stack.umask)
+
+    def needs(self, facts: ContainerFacts, app: str, document: Document, where: tuple[str, ...]) -> p.Needs:
+        asked, devices = facts.needs, self.given.profile.devices
+        for need, wanted, device in (
+            ("tun", asked.tun, devices.tun),
+            ("fuse", asked.fuse, devices.fuse),
+            ("gpu", asked.gpu == "required", devices.gpu),
+        ):
+            if wanted and device is None:
+                text = f"{app} needs the device {need}, and profile {self.given.profile.name} has none"
+                self.mistakes.add(self.given.profile_source("devices"), f"devices.{need}", text, f"name it under `devices.{need}`, or leave {app} out")
+        return p.Needs(
+            root_start=asked.root_start,
+            net_admin=asked.net_admin,
+            tun=asked.tun,
+            fuse=asked.fuse,
+            gpu=asked.gpu != "none" and devices.gpu is not None,
+        )
+
+    # --- templates
+
+    def context(self, app: str) -> dict[str, Any]:
+        """What a template may say; see `docs/adding-an-app.md`."""
+        stack = self.given.stack
+        placed = app in self.chosen.apps
+        return {
+            "app": app,
+            "uid": stack.uid,
+            "gid": stack.gid,
+            "umask": stack.umask,
+            "timezone": stack.timezone,
+            "stack": stack.name,
+            "library": p.LIBRARY,
+            "clouds": p.CLOUDS,
+            "ports": {port.name: port.number for port in self.net.ports[app]} if placed else {},
+            "url": self.url,
+            "secret": _secret,
+            "group": {"ports": self.net.group_ports(app) if placed else ()},
+            "networks": self.net.networks,
+            "names": self.names(app),
+            "dashboard": self.dashboard,
+        }
+
+    def url(self, app: str, port: str = "web") -> str:
+        """Where other apps reach that app: the same in every place (promise 1)."""
+        for known in self.net.ports.get(app, ()):
+            if known.name == port:
+                return f"{'https' if known.serves == 'https' else 'http'}://{app}:{known.number}"
+        raise _TemplateError(f"no app {app!r} with a port {port!r} in this place")
+
+    def names(self, app: str) -> tuple[str, ...]:
+        """The host names by which an app is reached: what its host check must allow."""
+        if app not in self.chosen.apps:
+            return ()
+        hosts = [re.sub(r"^[a-z]+://|:\d+$", "", a) for (of, _), a in sorted(self.addresses.items()) if of == app]
+        return tuple(dict.fromkeys((app, *self.chosen.apps[app].facts.aliases, "localhost", "127.0.0.1", *hosts)))
+
+    @functools.cached_property
+    def dashboard(self) -> list[dict[str, Any]]:
+        """Every app that has a web address, by zone."""
+        zones: dict[str, list[dict[str, Any]]] = {}
+        for (app, port), address in sorted(self.addresses.items()):
+            entry, number = self.chosen.apps[app].facts, next(q for q in self.net.ports[app] if q.name == port)
+            if number.serves == "raw" or any(known["name"] == app for known in zones.get(entry.zone, ())):
+                continue
+            internal = f"{'https' if number.serves == 'https' else 'http'}://{app}:{number.number}"
+            zones.setdefault(entry.zone, []).append(
+                {"name": app, "title": entry.title, "about": entry.about, "icon": entry.icon or f"{app}.png", "href": address, "url": internal}
+            )
+        return [{"zone": zone, "apps": apps} for zone, apps in sorted(zones.items())]
+
+    def values(self, texts: Iterable[str] | None, context: Mapping[str, Any], document: Document, at: tuple[str | int, ...]) -> tuple[str, ...] | None:
+        return None if texts is None else tuple(self.value(t, context, document, (*at, i)) for i, t in enumerate(texts))
+
+    def variable(self, value: str | int | SecretValue, context: Mapping[str, Any], document: Document, at: tuple[str | int, ...]) -> p.Text:
+        if isinstance(value, SecretValue):
+            return p.SecretRef(name=value.secret, key=value.key, optional=value.optional)
+        return self.value(str(value), context, document, at)
+
+    def value(self, text: str, context: Mapping[str, Any], document: Document, at: tuple[str | int, ...]) -> str:
+        """A value that may be a template; it can't hold a secret, which would end in a rendered file."""
+        if "{{" not in text and "{%" not in text:
+            return text
+        rendered = self.render(text, context, lambda line, why: self.mistakes.extend((document.mistake(at, why),)))
+        if _SECRET.search(rendered):
+            self.mistakes.extend((document.mistake(at, "a value can't contain a secret", "write `{secret: name}`, or use a file template"),))
+        return rendered
+
+    def file(self, id_: str, template: Path, context: Mapping[str, Any], document: Document, at: tuple[str | int, ...], mode: int) -> str:
+        """Render a template of the catalog into a file of the plan; returns its id."""
+        try:
+            text = template.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            self.mistakes.extend((document.mistake(at, f"the template {template.name!r} can't be read: {error}"),))
+            return id_
+
+        def wrong(line: int, why: str) -> None:
+            self.mistakes.extend((document.mistake(at, f"template {template.name}:{line}: {why}"),))
+
+        if id_ in self.files:
+            wrong(1, f"a second file would be called {id_}")
+        rendered = text if "{{" not in text and "{%" not in text else self.render(text, context, wrong)
+        self.files[id_] = p.File(id=id_, body=tuple(_parts(rendered)), mode=mode)
+        return id_
+
+    def render(self, text: str, context: Mapping[str, Any], wrong: Any) -> str:
+        import jinja2  # only where a template is used: the import costs 50 ms
+
+        try:
+            return _template(text).render(context)
+        except jinja2.TemplateSyntaxError as error:
+            wrong(error.lineno, str(error.message))
+        except (jinja2.TemplateError, _TemplateError, TypeError, ValueError, KeyError, ZeroDivisionError) as error:
+            wrong(_line_of(error), str(error))
+        return ""
+
+
+class _TemplateError(PortableError):
+    """A template asked for what is not there."""
+
+
+@functools.cache
+def _environment() -> "jinja2.Environment":
+    import jinja2
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    # The text goes to configuration files, never to a browser: HTML escapes would corrupt it.
+    return ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
+
+
+@functools.lru_cache(maxsize=4096)
+def _template(text: str) -> "jinja2.Template":
+    return _environment().from_string(text)
+
+
+def _line_of(error: BaseException) -> int:
+    """The template's line in a traceback; Jinja names its own frames `<template>`."""
+    line, trace = 1, error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def _secret(name: str, key: str = "value") -> str:
+    return f"@@portable-secret:{name}:{key}@@"
+
+
+def _parts(text: str) -> Iterator[p.Text]:
+    end = 0
+    for match in _SECRET.finditer(text):
+        if match.start() > end:
+            yield text[end : match.start()]
+        yield p.SecretRef(name=match[1], key=match[2])
+        end = match.end()
+    if end < len(text) or end == 0:
+        yield text[end:]
+
+
+def slug(path: str) -> str:
+    """The last part of a path as a name that every back end takes."""
+    name = re.sub(r"[^a-z0-9]+", "-", path.rsplit("/", 1)[-1].lower()).strip("-")
+    return name or hashlib.sha256(path.encode()).hexdigest()[:8]
+
+
+def probes(facts: ProbeFacts | None) -> p.Probes:
+    """Startup may take as long as the app says; ready and live ask the same question, live more patiently."""
+    if facts is None:
+        return p.Probes()
+    if facts.http is not None:
+        how: p.Http | p.Tcp | p.Exec = p.Http(port=facts.http.port, path=facts.http.path, ok=facts.http.ok)
+    elif facts.tcp is not None:
+        how = p.Tcp(port=facts.tcp)
+    else:
+        how = p.Exec(command=facts.exec or ())
+    period, timeout = seconds(facts.period), seconds(facts.timeout)
+    start = min(period, 5)
+    return p.Probes(
+        startup=p.Check(how=how, period=start, timeout=timeout, failures=max(1, -(-seconds(facts.startup) // start))),
+        ready=p.Check(how=how, period=period, timeout=timeout, failures=facts.failures),
+        live=p.Check(how=how, period=period * 3, timeout=timeout * 2, failures=facts.failures) if facts.live else None,
+    )
+
+
+def resources(facts: ContainerFacts) -> p.Resources:
+    """Numbers of the facts."""
+    asked = facts.resources
+    return p.Resources(
+        memory_request=size(asked.memory.request),
+        memory_limit=size(asked.memory.limit),
+        cpu_request=millicores(asked.cpu) if asked.cpu else None,
+        shm=size(asked.shm) if asked.shm else None,
+    )

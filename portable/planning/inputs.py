@@ -1,0 +1,68 @@
+"""What planning is given, and the list of mistakes that every step adds to, so that all are told at once."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from portable.catalog.facts import AppFacts, CloudFacts
+from portable.formats.load import Document
+from portable.model.errors import InputError
+from portable.model.source import Mistake, Source
+from portable.profiles.types import Profile, Stack
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts of an app, after overrides, with the file that they come from."""
+
+    facts: AppFacts
+    document: Document
+
+
+class CloudEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts of a cloud with the file that they come from."""
+
+    facts: CloudFacts
+    document: Document
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True):
+    """A stack, a profile, and where each stands."""
+
+    stack: Stack
+    stack_document: Document | None
+    profile: Profile
+    profile_document: Document
+
+    def stack_source(self, *path: str | int) -> Source:
+        """Where a key of the stack stands; of the profile where there is no stack file."""
+        return self.stack_document.source(path) if self.stack_document else self.profile_document.source(())
+
+    def profile_source(self, *path: str | int) -> Source:
+        """Where a key of the profile stands."""
+        return self.profile_document.source(path)
+
+
+class Mistakes:
+    """Collects mistakes; `stop()` raises them all."""
+
+    def __init__(self) -> None:
+        self._found: list[Mistake] = []
+
+    def add(self, source: Source, path: str, text: str, remedy: str = "") -> None:
+        """Note one mistake and go on."""
+        self._found.append(Mistake(source=source, path=path, text=text, remedy=remedy))
+
+    def extend(self, found: Iterable[Mistake]) -> None:
+        """Note those of another file."""
+        self._found.extend(found)
+
+    def unknown(self, source: Source, path: str, kind: str, name: str, known: Sequence[str]) -> None:
+        """Note a name that nothing has, with the known names and the nearest."""
+        near = difflib.get_close_matches(name, known, 1)
+        self.add(source, path, f"there is no {kind} {name!r}; known: {', '.join(sorted(known)) or 'none'}", f"did you mean {near[0]!r}?" if near else "")
+
+    def stop(self) -> None:
+        """Raise InputError where anything was noted."""
+        if self._found:
+            raise InputError(tuple(dict.fromkeys(self._found)))

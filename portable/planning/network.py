@@ -1,0 +1,239 @@
+"""Step 2: groups that share a network namespace, their way out, and how ports are reached. The VPN is decided here."""
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+
+from portable.catalog.facts import AppFacts, PortFacts
+from portable.model import plan as p
+from portable.planning.inputs import Input, Mistakes
+from portable.planning.select import Selection, waived_egress
+from portable.profiles.types import ExposeFacts
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """Groups in start order, each app's ports, exposures, and the place's own networks."""
+
+    groups: tuple[p.Group, ...]
+    ports: Mapping[str, tuple[p.Port, ...]]
+    exposures: tuple[p.Exposure, ...]
+    networks: tuple[str, ...]
+
+    def group_of(self, app: str) -> p.Group:
+        """The group that the app is in."""
+        return next(g for g in self.groups if app in g.apps)
+
+    def group_ports(self, app: str) -> tuple[int, ...]:
+        """The TCP ports that others may reach in the app's group."""
+        ports = (port for member in self.group_of(app).apps for port in self.ports[member])
+        return tuple(sorted({port.number for port in ports if port.protocol == "tcp" and not port.private and port.serves != "raw"}))
+
+
+def network(given: Input, chosen: Selection, mistakes: Mistakes) -> Network:
+    """Place apps into groups and expose their ports; every clash is a mistake with its place."""
+    exposed = dict(_exposed(given, chosen, mistakes))
+    ports = {name: _ports(entry.facts, {port for app, port in exposed if app == name}) for name, entry in chosen.apps.items()}
+    networks = _networks(given, mistakes)
+    groups = tuple(_groups(given, chosen, networks))
+    _group_clashes(groups, chosen, ports, mistakes)
+    _host_clashes(exposed, chosen, ports, given, mistakes)
+    exposures = tuple(p.Exposure(app=app, port=port, how=how) for (app, port), how in sorted(exposed.items()))
+    return Network(groups=groups, ports=ports, exposures=exposures, networks=networks)
+
+
+def _networks(given: Input, mistakes: Mistakes) -> tuple[str, ...]:
+    """The place's own networks in canonical form, the subnet first."""
+    found: list[str] = []
+    facts = given.profile.networks
+    asked = ([(facts.subnet, ("subnet",))] if facts.subnet else []) + [(cidr, ("local", i)) for i, cidr in enumerate(facts.local)]
+    for cidr, at in asked:
+        try:
+            found.append(str(ipaddress.ip_network(cidr)))
+        except ValueError as error:
+            mistakes.add(given.profile_source("networks", *at), "networks", f"{cidr!r} is no network: {error}", "write a network as 172.20.0.0/16")
+    for app, address in given.profile.addresses.items():
+        try:
+            inside = facts.subnet is None or ipaddress.ip_address(address) in ipaddress.ip_network(facts.subnet, strict=False)
+        except ValueError:
+            inside = False
+        if not inside:
+            mistakes.add(given.profile_source("addresses", app), f"addresses.{app}", f"{address} is no address of the subnet {facts.subnet}")
+    return tuple(dict.fromkeys(found))
+
+
+def _groups(given: Input, chosen: Selection, networks: tuple[str, ...]) -> Iterator[p.Group]:
+    """The gateway's group first, then a group for each app of its own; apps in start order."""
+    profile = given.profile
+    shared: tuple[str, ...] = ()
+    if chosen.gateway:
+        behind = (n for n, e in chosen.apps.items() if e.facts.egress == "vpn" and not waived_egress(given, n))
+        shared = (chosen.gateway, *(n for n in behind if n != chosen.gateway))
+        endpoints = tuple(p.Endpoint(cidr=e.cidr, port=e.port, protocol=e.protocol) for e in profile.vpn.endpoints) if profile.vpn else ()
+        egress: p.Tunnel | p.Sealed = (
+            p.Tunnel(gateway=chosen.gateway, networks=networks, endpoints=endpoints) if profile.vpn else p.Sealed(gateway=chosen.gateway, networks=networks)
+        )
+        yield _group(given, chosen, shared, egress)
+    for name in chosen.apps:
+        if name not in shared:
+            yield _group(given, chosen, (name,), p.Direct())
+
+
+def _group(given: Input, chosen: Selection, apps: tuple[str, ...], egress: p.Direct | p.Tunnel | p.Sealed) -> p.Group:
+    profile = given.profile
+    zones = (chosen.apps[app].facts.zone for app in apps)
+    return p.Group(
+        name=apps[0],
+        apps=apps,
+        egress=egress,
+        account=next((profile.accounts[zone] for zone in zones if zone in profile.accounts), None),
+        prefer_nodes=profile.nodes.prefer,
+        address=next((profile.addresses[app] for app in apps if app in profile.addresses), None),
+    )
+
+
+def _ports(facts: AppFacts, exposed: set[str]) -> tuple[p.Port, ...]:
+    """The ports of the containers that are there; a port for both protocols becomes two."""
+
+    def there(port: PortFacts) -> bool:
+        condition = facts.containers[port.container].only_if_exposed
+        return condition is None or condition in exposed
+
+    return tuple(
+        p.Port(
+            name=name if "+" not in port.protocol or protocol == "tcp" else f"{name}-{protocol}",
+            number=port.number,
+            protocol=protocol,
+            serves=port.serves,
+            container=port.container,
+            private=port.private,
+        )
+        for name, port in sorted(facts.ports.items())
+        if there(port)
+        for protocol in _protocols(port)
+    )
+
+
+def _protocols(port: PortFacts) -> tuple[p.Protocol, ...]:
+    match port.protocol:
+        case "tcp+udp":
+            return ("tcp", "udp")
+        case one:
+            return (one,)
+
+
+def _exposed(given: Input, chosen: Selection, mistakes: Mistakes) -> Iterator[tuple[tuple[str, str], p.Reach]]:
+    """What the profile says port by port, else its default for every app's web port."""
+    profile = given.profile
+    for app, by_port in profile.exposure.apps.items():
+        source = given.profile_source("exposure", "apps", app)
+        if app not in chosen.apps:
+            continue  # a profile may say how an app is reached that this stack does not run
+        facts = chosen.apps[app].facts
+        for name, asked in by_port.items():
+            source = given.profile_source("exposure", "apps", app, name)
+            path = f"exposure.apps.{app}.{name}"
+            port = facts.ports.get(name)
+            if port is None:
+                mistakes.unknown(source, path, "port", name, tuple(facts.ports))
+            elif port.private:
+                mistakes.add(source, path, f"port {name} of {app} is private: it is not for others", "remove it")
+            elif port.serves == "raw" and facts.egress == "vpn":
+                mistakes.add(source, path, f"port {name} of {app} is for peers, who come through the tunnel: it is never published", "remove it")
+            elif (how := _reach(given, asked, app, port, path, mistakes)) is not None:
+                yield (app, name), how
+    for app, entry in chosen.apps.items():
+        port = entry.facts.ports.get("web")
+        if port is None or port.private or "web" in profile.exposure.apps.get(app, {}) or profile.exposure.default == "none":
+            continue
+        asked = msgspec.convert({profile.exposure.default: {}}, ExposeFacts)
+        if (how := _reach(given, asked, app, port, "exposure.default", mistakes)) is not None:
+            yield (app, "web"), how
+
+
+def _reach(given: Input, asked: ExposeFacts, app: str, port: PortFacts, path: str, mistakes: Mistakes) -> p.Reach | None:
+    """The way that is asked for, with what it does not say taken from the profile and the app."""
+    ways = [w for w in (asked.loopback, asked.lan, asked.ingress, asked.route, asked.load_balancer) if w is not None]
+    if not ways:
+        return None
+    at = given.profile_source(*path.split("."))
+    if len(ways) > 1:
+        mistakes.add(at, path, "a port is reached in one way: loopback, lan, ingress, route or load-balancer")
+        return None
+    exposure = given.profile.exposure
+    host = f"{app}.{exposure.domain}" if exposure.domain else None
+    if (asked.ingress or asked.route) and not ((asked.ingress or asked.route).host or host):  # type: ignore[union-attr]
+        mistakes.add(at, path, "a name is needed", "set `host` here, or `exposure.domain` for all")
+        return None
+    if asked.loopback:
+        return p.Loopback(number=asked.loopback.number or port.number)
+    if asked.lan:
+        return p.Lan(number=asked.lan.number or port.number)
+    if asked.ingress:
+        return p.Ingress(
+            host=asked.ingress.host or host or "",
+            tls_secret=asked.ingress.tls_secret or exposure.tls_secret,
+            ingress_class=asked.ingress.ingress_class or exposure.ingress_class,
+        )
+    if asked.route:
+        return p.Route(host=asked.route.host or host or "", termination=asked.route.termination, auth=asked.route.auth)
+    assert asked.load_balancer is not None
+    return p.LoadBalancer(number=asked.load_balancer.number or port.number, address=asked.load_balancer.address)
+
+
+def _group_clashes(groups: Iterable[p.Group], chosen: Selection, ports: Mapping[str, tuple[p.Port, ...]], mistakes: Mistakes) -> None:
+    """Two apps of one namespace can't listen on one port, and nothing can remap it (`domain.md` 1.4)."""
+    for group in groups:
+        taken: dict[tuple[int, str], tuple[str, str]] = {}
+        for app in group.apps:
+            for port in ports[app]:
+                key = (port.number, port.protocol)
+                if key in taken:
+                    other = " ".join(taken[key])
+                    source = chosen.apps[app].document.source(("ports", port.name, "number"))
+                    text = f"{app} {port.name} and {other} both listen on {port.number}/{port.protocol} in the namespace of {group.name}"
+                    mistakes.add(source, f"ports.{port.name}.number", text, f"give one another port in portable.yaml: `ports: {{{app}: {{{port.name}: N}}}}`")
+                else:
+                    taken[key] = (app, port.name)
+
+
+def _host_clashes(
+    exposed: Mapping[tuple[str, str], p.Reach], chosen: Selection, ports: Mapping[str, tuple[p.Port, ...]], given: Input, mistakes: Mistakes
+) -> None:
+    """Two ports can't be published at one number of the host, nor two apps at one name."""
+    taken: dict[object, str] = {}
+    for (app, name), how in sorted(exposed.items()):
+        port = next((q for q in ports[app] if q.name == name), None)
+        if port is None:
+            continue
+        match how:
+            case p.Loopback(number=number) | p.Lan(number=number):
+                key: object = (number, port.protocol)
+                what = f"the host's port {number}/{port.protocol}"
+            case p.LoadBalancer(number=number, address=address):
+                key, what = (address, number, port.protocol), f"{address or 'the load balancer'}:{number}"
+                if address is None:
+                    continue
+            case p.Ingress(host=host) | p.Route(host=host):
+                key, what = host, f"the name {host}"
+        if key in taken:
+            source = given.profile_source("exposure", "apps", app, name)
+            mistakes.add(source, f"exposure.apps.{app}.{name}", f"{app} {name} and {taken[key]} both ask for {what}", "give one another number or host")
+        else:
+            taken[key] = f"{app} {name}"
+
+
+def address_of(exposure: p.Exposure, port: p.Port, host: str | None) -> str:
+    """The address that a person types; `host` is the place's name on the LAN."""
+    scheme = {"http": "http", "https": "https", "raw": port.protocol}[port.serves]
+    match exposure.how:
+        case p.Loopback(number=number):
+            return f"{scheme}://127.0.0.1:{number}"
+        case p.Lan(number=number):
+            return f"{scheme}://{host or 'localhost'}:{number}"
+        case p.Ingress(host=name, tls_secret=tls):
+            return f"{'https' if tls else 'http'}://{name}"
+        case p.Route(host=name):
+            return f"https://{name}"
+        case p.LoadBalancer(number=number, address=address):
+            return f"{scheme}://{address or f'<{exposure.app} load balancer>'}:{number}"

@@ -1,0 +1,20 @@
+"""Sizes, times and cores as numbers."""
+
+_SIZES = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+_TIMES = {"s": 1, "m": 60, "h": 3600}
+
+
+def size(text: str) -> int:
+    """Bytes of `512Mi`, `1.5Gi` or plain digits; the form was checked when the file was read."""
+    unit = _SIZES.get(text[-2:])
+    return int(float(text[:-2]) * unit) if unit else int(float(text))
+
+
+def seconds(text: str) -> int:
+    """Seconds of `30s`, `5m` or `1h`."""
+    return int(text[:-1]) * _TIMES[text[-1]]
+
+
+def millicores(text: str) -> int:
+    """Thousandths of a core of `500m` or `1.5`."""
+    return int(text[:-1]) if text.endswith("m") else round(float(text) * 1000)

@@ -1,0 +1,102 @@
+"""Finds and reads stacks and profiles: `portable.yaml` upwards from a folder, `extends`, and `--set`."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import portable
+from portable.formats.load import Document, Steps, convert, load
+from portable.formats.merge import Layer, lay
+from portable.model.errors import InputError, PortableError, UsageError
+from portable.model.source import Source
+from portable.profiles.types import Profile, Stack
+
+STACK_FILE = "portable.yaml"
+_PACKAGE = Path(portable.__file__).parent
+SHIPPED = _PACKAGE / "_profiles" if (_PACKAGE / "_profiles").is_dir() else _PACKAGE.parent / "profiles"
+"""In a wheel the profiles lie inside the package, in a checkout at the top level."""
+
+
+def find_stack(folder: Path) -> Path | None:
+    """The nearest `portable.yaml` in `folder` or above it."""
+    return next((f for parent in (folder, *folder.parents) if (f := parent / STACK_FILE).is_file()), None)
+
+
+def profile_folders(stack_file: Path | None) -> tuple[Path, ...]:
+    """Where profiles are looked for: beside the stack's file first, then the shipped ones."""
+    own = (stack_file.parent / "profiles", stack_file.parent) if stack_file else ()
+    return (*own, SHIPPED)
+
+
+def profile_files(folders: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
+    """Every profile by name, with the files that define it; the first folder's stands first and wins."""
+    found: dict[str, tuple[Path, ...]] = {}
+    for folder in folders:
+        for file in sorted(folder.glob("*.yaml")):
+            if file.name != STACK_FILE:
+                found[file.stem] = (*found.get(file.stem, ()), file)
+    return found
+
+
+def load_stack(file: Path | None, sets: Sequence[str] = ()) -> tuple[Stack, Document | None]:
+    """The stack, and its document where there is a file; without one the defaults hold."""
+    over = [d for whose, d in map(_set, sets) if whose == "stack"]
+    if file is None and not over:
+        return Stack(), None
+    document = load(file) if file else load(("(no portable.yaml)", b"portable: 1\n"))
+    document = lay(document, *(((d, ("stack",)), d.data["stack"]) for d in over))
+    return convert(document, Stack), document
+
+
+def load_profile(name: str, folders: Sequence[Path], sets: Sequence[str] = ()) -> tuple[Profile, Document]:
+    """The profile of that name (or path) with what it extends below it and `sets` above. Raises UsageError or InputError."""
+    files = profile_files(folders)
+    layers: list[Document] = []
+    passed: list[Path] = []
+    wanted: str | None = name
+    while wanted is not None:
+        found = (Path(wanted),) if "/" in wanted or wanted.endswith(".yaml") else files.get(wanted, ())
+        # A profile may extend the shipped one of its own name: files already read are passed over.
+        path = next((f for f in found if f.is_file() and f.resolve() not in passed), None)
+        if path is None:
+            raise _not_found(wanted, layers, circle=any(f.resolve() in passed for f in found), known=files)
+        layers.append(load(path))
+        passed.append(path.resolve())
+        extends = layers[-1].data.get("extends")
+        wanted = extends if isinstance(extends, str) else None
+    base = layers[-1]
+    above: list[tuple[Layer, Mapping[str, Any]]] = [((d, ()), d.data) for d in reversed(layers[:-1])]
+    above += [((d, ()), d.data) for whose, d in map(_set, sets) if whose == "profile"]
+    document = lay(base, *above)
+    return convert(document, Profile), document
+
+
+def _not_found(name: str, layers: Sequence[Document], *, circle: bool, known: Mapping[str, object]) -> PortableError:
+    names = ", ".join(sorted(known)) or "none"
+    if not layers:
+        return UsageError(f"there is no profile {name!r}", remedy=f"known profiles: {names}; `portable profiles new` starts one")
+    if circle:
+        way = " -> ".join([*(d.file for d in layers), name])
+        mistake = layers[-1].mistake(("extends",), f"profiles extend one another: {way}", "remove one `extends`")
+    else:
+        mistake = layers[-1].mistake(("extends",), f"there is no profile {name!r}; known: {names}")
+    return InputError((mistake,))
+
+
+def _set(text: str) -> tuple[str, Document]:
+    """One `--set KEY=VALUE`: whose it is, and a document that says it. The value is YAML; `stack.` leads to the stack."""
+    key, equals, value = text.partition("=")
+    steps: Steps = tuple(key.strip().split("."))
+    if not equals or not all(steps):
+        raise UsageError(f"--set {text!r} is no KEY=VALUE", remedy="write for instance --set storage.library.folder=/srv/media, or --set stack.uid=1001")
+    at = Source(file=f"--set {key}", line=1)
+    try:
+        parsed = load((at.file, f"value: {value}".encode())).data["value"]
+    except InputError as error:
+        raise UsageError(f"the value of --set {key} can't be read: {error.mistakes[0].text}", remedy="put it in quotes, as --set 'key=\"a: b\"'") from None
+    nested: Any = parsed
+    for step in reversed(steps):
+        nested = {step: nested}
+    document = load((at.file, json.dumps(nested).encode()))
+    return ("stack" if steps[0] == "stack" else "profile"), document

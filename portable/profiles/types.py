@@ -1,0 +1,233 @@
+"""The types of `portable.yaml` and of `profiles/*.yaml`."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from portable.catalog.facts import AbsolutePath, Facts, Name, PortNumber, RelativePath, Size, Umask
+
+Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", description="a network, as 172.20.0.0/16")]
+Address = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+$", description="an IP address")]
+Host = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", description="a DNS name")]
+
+
+class Stack(Facts, frozen=True, kw_only=True):
+    """What is the same in every place: `portable.yaml`."""
+
+    portable: Literal[1] = 1
+    name: Name = "media"
+    apps: tuple[Name, ...] | None = None
+    uid: Annotated[int, Meta(ge=0, le=4294967294)] = 1000
+    gid: Annotated[int, Meta(ge=0, le=4294967294)] = 1000
+    umask: Umask = "002"
+    timezone: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$")] = "Etc/UTC"
+    ports: dict[Name, dict[Name, PortNumber]] = {}
+    override: dict[Name, dict[str, Any]] = {}
+    """Changes to the files of apps, by app: maps merge, lists replace, null removes."""
+
+
+class ShareFacts(Facts, frozen=True, kw_only=True):
+    """A directory of a file server, for a static volume."""
+
+    protocol: Literal["smb", "nfs"]
+    server: str
+    export: str
+    options: tuple[str, ...] = ()
+    login: Name | None = None
+
+
+class ClaimFacts(Facts, frozen=True, kw_only=True):
+    """A PersistentVolumeClaim."""
+
+    name: Name | None = None
+    """Default: a claim for each volume, `<app>-<volume>`."""
+    storage_class: str | None = None
+    size: Size | None = None
+    """Default: what the app asks for."""
+    shared: bool = False
+    existing: bool = False
+    share: ShareFacts | None = None
+
+
+class ScratchFacts(Facts, frozen=True, kw_only=True):
+    """Space that may vanish with the container."""
+
+    size: Size | None = None
+
+
+class PlaceFacts(Facts, frozen=True, kw_only=True):
+    """Where a kind of volume lies: exactly one of folder, claim, scratch and on."""
+
+    folder: AbsolutePath | None = None
+    claim: ClaimFacts | None = None
+    scratch: ScratchFacts | None = None
+    on: Literal["library"] | None = None
+    """In a folder of the library's own filesystem."""
+    below: RelativePath | None = None
+    """The folder inside that place; an app's volumes lie in `<below>/<app>`."""
+
+
+class StorageFacts(Facts, frozen=True, kw_only=True):
+    """Where the library, the apps' state and their caches lie; `apps` says it for one app's volume."""
+
+    library: PlaceFacts
+    state: PlaceFacts
+    cache: PlaceFacts = PlaceFacts(scratch=ScratchFacts())
+    apps: dict[Name, dict[Name, PlaceFacts]] = {}
+
+
+class NetworkFacts(Facts, frozen=True, kw_only=True):
+    """The place's own networks."""
+
+    subnet: Cidr | None = None
+    local: tuple[Cidr, ...] = ()
+    """Networks that apps behind a gateway may reach past it."""
+
+
+class EndpointFacts(Facts, frozen=True, kw_only=True):
+    """Where the VPN provider's servers lie."""
+
+    cidr: Cidr = "0.0.0.0/0"
+    port: PortNumber
+    protocol: Literal["tcp", "udp"] = "udp"
+
+
+class VpnFacts(Facts, frozen=True, kw_only=True):
+    """The gateway of apps that need the VPN; without this section they are sealed."""
+
+    gateway: Name = "gluetun"
+    endpoints: tuple[EndpointFacts, ...] = ()
+
+
+class LoopbackFacts(Facts, frozen=True, kw_only=True):
+    """Reached from the host itself."""
+
+    number: PortNumber | None = None
+
+
+class IngressFacts(Facts, frozen=True, kw_only=True):
+    """Reached through the cluster's Ingress controller."""
+
+    host: Host | None = None
+    tls_secret: Name | None = None
+    ingress_class: Name | None = None
+
+
+class RouteFacts(Facts, frozen=True, kw_only=True):
+    """Reached through OpenShift's router."""
+
+    host: Host | None = None
+    termination: Literal["edge", "passthrough"] = "edge"
+    auth: Literal["oauth-proxy"] | None = None
+
+
+class LoadBalancerFacts(Facts, frozen=True, kw_only=True):
+    """Reached at an address of its own."""
+
+    address: Address | None = None
+    number: PortNumber | None = None
+
+
+class ExposeFacts(Facts, frozen=True, kw_only=True):
+    """How a port is reached from outside: at most one; an empty map hides a port that the default would expose."""
+
+    loopback: LoopbackFacts | None = None
+    lan: LoopbackFacts | None = None
+    ingress: IngressFacts | None = None
+    route: RouteFacts | None = None
+    load_balancer: LoadBalancerFacts | None = None
+
+
+class ExposureFacts(Facts, frozen=True, kw_only=True):
+    """`default` applies to every app's web port; `apps` says it port by port."""
+
+    default: Literal["none", "loopback", "lan", "ingress", "route"] = "none"
+    address: Host | None = None
+    """The host's name or address as browsers on the LAN reach it."""
+    domain: Host | None = None
+    """Names are `<app>.<domain>` unless a host is given."""
+    tls_secret: Name | None = None
+    ingress_class: Name | None = None
+    apps: dict[Name, dict[Name, ExposeFacts]] = {}
+
+
+class HostDeviceFacts(Facts, frozen=True, kw_only=True):
+    """A device node of the host."""
+
+    path: AbsolutePath
+    group: Annotated[int, Meta(ge=0)] | None = None
+
+
+class DeviceFacts(Facts, frozen=True, kw_only=True):
+    """How a device is given: exactly one of host, plugin and annotation."""
+
+    host: HostDeviceFacts | None = None
+    plugin: str | None = None
+    annotation: AbsolutePath | None = None
+
+
+class DevicesFacts(Facts, frozen=True, kw_only=True):
+    """The devices that a place has."""
+
+    tun: DeviceFacts | None = None
+    fuse: DeviceFacts | None = None
+    gpu: DeviceFacts | None = None
+
+
+class NodesFacts(Facts, frozen=True, kw_only=True):
+    """Nodes to prefer, never required."""
+
+    prefer: tuple[str, ...] = ()
+    weight: Annotated[int, Meta(ge=1, le=100)] = 100
+
+
+class SecretsFacts(Facts, frozen=True, kw_only=True):
+    """Where secret values come from."""
+
+    source: Literal["file", "environment", "command", "cluster"] = "file"
+    file: str | None = None
+    """Default: `secrets.yaml` in the person's private configuration folder, by stack and profile."""
+    command: tuple[str, ...] = ()
+    """Prints one value: `{name}` and `{key}` are replaced in its arguments."""
+
+
+class WaiverFacts(Facts, frozen=True, kw_only=True):
+    """Acceptance of findings."""
+
+    field: str
+    class_: Literal["security", "data", "function", "cosmetic"] = msgspec.field(name="class")
+    apps: tuple[Name, ...] = ()
+    reason: Annotated[str, Meta(min_length=1)]
+
+
+class Profile(Facts, frozen=True, kw_only=True):
+    """One place: `profiles/*.yaml`."""
+
+    portable: Literal[1]
+    name: Name
+    about: str = ""
+    extends: Name | None = None
+    back_end: Literal["compose", "kubernetes", "openshift"]
+    engine: str | None = None
+    """Where the engine is reached: unix://, tcp://, ssh://; default is what Docker itself would use."""
+    namespace: Name | None = None
+    apps: tuple[Name, ...] = ()
+    """What runs here where the stack names no apps."""
+    without: tuple[Name, ...] = ()
+    clouds: tuple[Name, ...] = ()
+    """The clouds that are mounted here; an app reads those of them that it names."""
+    networks: NetworkFacts = NetworkFacts()
+    storage: StorageFacts
+    vpn: VpnFacts | None = None
+    exposure: ExposureFacts = ExposureFacts()
+    accounts: dict[Name, Name] = {}
+    """Service accounts by zone."""
+    addresses: dict[Name, Address] = {}
+    """Fixed addresses by app."""
+    nodes: NodesFacts = NodesFacts()
+    devices: DevicesFacts = DevicesFacts()
+    secrets: SecretsFacts = SecretsFacts()
+    waive: tuple[WaiverFacts, ...] = ()
+    override: dict[Name, dict[str, Any]] = {}
+    """Changes to the files of apps in this place only."""

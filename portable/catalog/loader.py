@@ -4,7 +4,6 @@ It knows YAML and types, and nothing of what the files are about.
 """
 
 import contextlib
-import difflib
 import gc
 import json
 import re
@@ -27,7 +26,8 @@ from yaml import (
 )
 from yaml._yaml import CParser
 
-from portable.model.source import InputError, Mistake, Source
+from portable.model.errors import InputError
+from portable.model.source import Mistake, Source
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
@@ -74,6 +74,7 @@ _SYNTAX: Final = (
     ("did not find expected ',' or '}'", "the mapping in braces is not closed", "add `}`, or a `,` between entries"),
     ("did not find expected node content", "a value is missing here", "close the bracket or brace, or write the value"),
     ("found unexpected end of stream", "the file ends inside a quoted text", "close the quotes"),
+    ("found invalid Unicode character escape", "a `\\u` escape that is no character", "write the character itself"),
     ("found unknown escape character", "an unknown `\\` sequence in a text in double quotes", "double the `\\`, or use single quotes"),
     ("did not find expected <document start>", "this is outside the mapping that the file begins with", "check the indentation"),
     ("found undefined tag handle", "a value begins with an unknown `!` tag", "remove it, or put the value in quotes"),
@@ -702,6 +703,8 @@ def _or(names: list[str]) -> str:
 
 
 def _meant(wrong: Any, known: Iterable[Any]) -> str:
+    import difflib  # only for a mistake
+
     near = difflib.get_close_matches(str(wrong)[:_LONGEST_SHOWN], [str(name) for name in known], n=1)
     return f"did you mean `{near[0]}`?" if near else ""
 

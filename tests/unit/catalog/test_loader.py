@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from portable.catalog import loader
 from portable.catalog.loader import convert, load, read, schema
-from portable.model.source import InputError
+from portable.model.errors import InputError
 
 Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]*$", description="lower case letters, digits and dashes")]
 
@@ -263,6 +263,7 @@ def test_the_collector_is_left_as_it_was() -> None:
         (b"a: [1,\n", "f:2:1: a value is missing here (close the bracket or brace, or write the value)"),
         (b"a: 'b\n", "f:2:1: the file ends inside a quoted text (close the quotes)"),
         (b'a: "\\q"\n', "f:1:5: an unknown `\\` sequence in a text in double quotes (double the `\\`, or use single quotes)"),
+        (b'a: "\\ud83d\\ude00"\n', "f:1:7: a `\\u` escape that is no character (write the character itself)"),
         (b"%YAML 9.9\n---\na: 1\n", "f:1:1: the file asks for a version of YAML that is unknown here (remove the %YAML line)"),
         (b"a: !x!y z\n", "f:1:4: a value begins with an unknown `!` tag (remove it, or put the value in quotes)"),
         (b"a: !x b\n", "f:1:4: a: the tag `!x` is unknown (remove it)"),

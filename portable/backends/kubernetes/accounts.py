@@ -1,0 +1,23 @@
+"""ServiceAccounts. No pod is given a token, an account only says what a pod is admitted as."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from portable.backends.kubernetes.names import Body, dns_label, meta
+from portable.backends.kubernetes.scope import Scope
+from portable.model.plan import Group
+
+
+def account_of(scope: Scope, group: Group) -> str:
+    """The account that the plan names, else one for the stack: never the namespace's `default`, which others use too."""
+    return dns_label(group.account or scope.plan.stack)
+
+
+def accounts(scope: Scope, names: Iterable[str], annotations: Mapping[str, dict[str, str]] | None = None) -> Iterator[Body]:
+    """A ServiceAccount for each name."""
+    for name in sorted(set(names)):
+        yield {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": meta(name, scope.labels(name), namespace=scope.namespace, annotations=(annotations or {}).get(name)),
+            "automountServiceAccountToken": False,
+        }

@@ -1,0 +1,75 @@
+"""One container of a pod, from one of the plan."""
+
+from portable.backends.kubernetes.names import Body, cores, dns_label, literal, port_name, quantity
+from portable.backends.kubernetes.probe import probes
+from portable.backends.kubernetes.scope import Part, Scope, serves
+from portable.backends.kubernetes.security import container_security
+from portable.backends.kubernetes.volume import device_of
+from portable.model.plan import PluginDevice, SecretRef, Text
+
+
+def container(scope: Scope, part: Part, mounts: list[Body], *, command: Body | None = None) -> Body:
+    """The container; `command` stands in place of its own `command` and `args`."""
+    given = part.container
+    body: Body = {"name": part.name, "image": given.image.reference}
+    # A gateway, and what mounts a cloud, run as native sidecars: the kubelet starts what follows only when their startup probe holds, and
+    # stops them last (Kubernetes 1.29 and later; domain.md 1.6).
+    if part.kind in ("gateway", "cloud"):
+        body["restartPolicy"] = "Always"
+    if command is not None:
+        body |= command
+    else:
+        if given.command is not None:
+            body["command"] = [literal(word) for word in given.command]
+        if given.args is not None:
+            body["args"] = [literal(word) for word in given.args]
+    body["env"] = _environment(scope, part)
+    if ports := _ports(part):
+        body["ports"] = ports
+    if mounts:
+        body["volumeMounts"] = mounts
+    if part.kind != "init":  # the API allows no probe on a container that ends by itself
+        body |= probes(part)
+    body["resources"] = _resources(scope, part)
+    body["securityContext"] = container_security(part)
+    return body
+
+
+def _environment(scope: Scope, part: Part) -> list[Body]:
+    """Sorted, so that the same plan gives the same pod; the catalog's own word goes before what is derived."""
+    given, identity = part.container, part.container.identity
+    variables: dict[str, Text] = {"TZ": scope.plan.timezone}
+    if part.cloud is not None:
+        variables["KNOWN_ENTRY"] = part.cloud.known_entry
+    if identity.how == "puid-pgid":
+        variables |= {"PUID": str(identity.uid), "PGID": str(identity.gid), "UMASK": identity.umask}
+    variables |= given.env
+    return [_variable(name, variables[name]) for name in sorted(variables)]
+
+
+def _variable(name: str, value: Text) -> Body:
+    if isinstance(value, SecretRef):
+        optional = {"optional": True} if value.optional else {}
+        return {"name": name, "valueFrom": {"secretKeyRef": {"name": dns_label(value.name), "key": value.key, **optional}}}
+    return {"name": name, "value": literal(value)}
+
+
+def _ports(part: Part) -> list[Body]:
+    if part.app is None:
+        return []
+    return [
+        {"name": port_name(part.app.name, port.name), "containerPort": port.number, "protocol": port.protocol.upper()}
+        for port in serves(part.app, part.container)
+    ]
+
+
+def _resources(scope: Scope, part: Part) -> Body:
+    given = part.container.resources
+    requests = {"memory": quantity(given.memory_request)}
+    if given.cpu_request is not None:
+        requests["cpu"] = cores(given.cpu_request)
+    limits = {"memory": quantity(given.memory_limit)}
+    for _, device in device_of(scope.plan.devices, part.container.needs):
+        if isinstance(device, PluginDevice):
+            limits[device.resource] = "1"
+    return {"requests": requests, "limits": limits}

@@ -1,0 +1,86 @@
+"""ConfigMaps with the files of apps and clouds, the modes of files, and the digests that make a changed file recreate its pods.
+
+A file with a secret in it is a Secret named after the file's id, with one key; it is filled by live, never rendered.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from portable.backends.kubernetes.names import Body, config_key, dns_label, meta
+from portable.backends.kubernetes.scope import Part, Scope, own_files
+from portable.model.plan import Container, File, Group, SecretRef
+
+SECRET_KEY = "content"  # noqa: S105 - the name of a key, not a value
+DIGEST = "portable/config-digest"
+SEEDS = "portable/seed-digest"
+_OWNER_BITS = 0o500
+
+
+def config_map_name(owner: str) -> str:
+    """The ConfigMap with the files of an app, a cloud or the tools."""
+    return dns_label(f"{owner}-files")
+
+
+def plain_files(scope: Scope, containers: Iterable[Container]) -> tuple[File, ...]:
+    """The files without a secret that those containers name, each once, by id."""
+    ids = {mount.file for container in containers for mount in container.files}
+    return tuple(scope.files[id_] for id_ in sorted(ids) if id_ in scope.files and not scope.files[id_].is_secret)
+
+
+def config_maps(scope: Scope, owner: str, containers: Iterable[Container], labels: dict[str, str]) -> Iterator[Body]:
+    """The ConfigMap of an owner, if it has files without a secret: one key a file."""
+    if files := plain_files(scope, containers):
+        yield {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": meta(config_map_name(owner), labels, namespace=scope.namespace),
+            "data": {config_key(file.id): "".join(str(part) for part in file.body) for file in files},
+        }
+
+
+def file_mode(scope: Scope, file: File) -> int:
+    """The mode in the pod: a file there belongs to root, so where another user reads it, what its owner may do, all may.
+
+    Only the containers that name the file see it, so this opens it to nobody else.
+    """
+    if all(scope.readers.get(file.id, ())):
+        return file.mode
+    owner = file.mode & _OWNER_BITS
+    return file.mode | owner >> 3 | owner >> 6
+
+
+def config_digest(scope: Scope, parts: Iterable[Part]) -> str | None:
+    """A digest of the files that stand in a pod, of secret ones the text and the names around the values; None where none stands."""
+    ids = sorted({id_ for part in parts for id_ in own_files(part)})
+    return _digest([scope.files[id_] for id_ in ids if id_ in scope.files])
+
+
+def seed_digest(scope: Scope, parts: Iterable[Part]) -> str | None:
+    """A digest of the seeds; it stands outside the pod template, since a new seed changes nothing in a running pod."""
+    ids = sorted({mount.file for part in parts for mount in part.container.files if mount.seed})
+    return _digest([scope.files[id_] for id_ in ids if id_ in scope.files])
+
+
+def shared_config_maps(scope: Scope) -> Iterator[Body]:
+    """The ConfigMaps that pods of several groups use: those of clouds and of the tools."""
+    for cloud in scope.plan.clouds:
+        owner = f"cloud-{cloud.id}"
+        yield from config_maps(scope, owner, (cloud.mounter,), scope.labels(owner))
+    yield from config_maps(scope, scope.plan.tools.name, (scope.plan.tools,), scope.labels(scope.plan.tools.name))
+
+
+def group_config_maps(scope: Scope, group: Group) -> Iterator[Body]:
+    """The ConfigMaps of the apps of a group."""
+    for app in scope.members(group):
+        yield from config_maps(scope, app.name, app.containers, scope.labels(app.name, zone=app.zone))
+
+
+def _digest(files: list[File]) -> str | None:
+    if not files:
+        return None
+    digest = hashlib.sha256()
+    for file in files:
+        for part in (file.id, *file.body):
+            text = f"\x01{part.name}\x02{part.key}\x02{part.optional}" if isinstance(part, SecretRef) else f"\x00{part}"
+            digest.update(text.encode())
+    return digest.hexdigest()

@@ -1,0 +1,147 @@
+"""The Deployment of a group: one pod, which is one network namespace."""
+
+from collections.abc import Mapping
+
+from portable.backends.kubernetes.container import container
+from portable.backends.kubernetes.files import DIGEST, SEEDS, config_digest, seed_digest
+from portable.backends.kubernetes.names import Body, dns_label, meta
+from portable.backends.kubernetes.prepare import command, init_attached
+from portable.backends.kubernetes.scope import Part, Scope, gateway_of, is_claim, selector
+from portable.backends.kubernetes.volume import attached, device_of
+from portable.model.base import Struct
+from portable.model.plan import AnnotatedDevice, Claim, Group, HostDevice, Sealed
+
+CRIO_DEVICES = "io.kubernetes.cri-o.Devices"
+_DEFAULT_WEIGHT = 100
+_HISTORY = 2
+
+
+class Extras(Struct, frozen=True, kw_only=True):
+    """What a platform adds to a pod."""
+
+    account: str
+    annotations: Mapping[str, str] = {}
+    """Of the pod template."""
+    containers: tuple[Body, ...] = ()
+    volumes: tuple[Body, ...] = ()
+
+
+def deployment(scope: Scope, group: Group, extras: Extras) -> Body:
+    """One replica, recreated and never rolled: two pods of one app would write one database (domain.md 4.1)."""
+    members = scope.members(group)
+    labels = scope.labels(group.name, zone=members[0].zone if members else None)
+    annotations = {"portable/title": ", ".join(app.title for app in members)}
+    if (digest := seed_digest(scope, scope.pods[group.name])) is not None:
+        annotations[SEEDS] = digest
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": meta(dns_label(group.name), labels, namespace=scope.namespace, annotations=annotations),
+        "spec": {
+            "replicas": 1,
+            "revisionHistoryLimit": _HISTORY,
+            "selector": {"matchLabels": selector(group)},
+            "strategy": {"type": "Recreate"},
+            "template": _template(scope, group, labels, extras),
+        },
+    }
+
+
+def grace(parts: tuple[Part, ...]) -> int:
+    """Seconds that a pod has to end: the longest that any of its containers asks for, since a pod has one."""
+    return max((part.container.stop_grace for part in parts), default=30)
+
+
+def pod_groups(scope: Scope, parts: tuple[Part, ...]) -> list[int]:
+    """The supplemental groups, which Kubernetes gives to a pod as a whole."""
+    groups = {group for part in parts for group in part.container.identity.groups}
+    for part in parts:
+        for _, device in device_of(scope.plan.devices, part.container.needs):
+            if isinstance(device, HostDevice) and device.group is not None:
+                groups.add(device.group)
+    return sorted(groups)
+
+
+def has_own_disk(scope: Scope, parts: tuple[Part, ...]) -> bool:
+    """Whether the pod mounts a claim of one node: a fresh disk that belongs to root until the kubelet gives it to a group."""
+    names = {mount.volume for part in parts for mount in part.container.mounts}
+    volumes = [scope.volumes[name] for name in names if name in scope.volumes]
+    return any(isinstance(v.place, Claim) and is_claim(v) and not v.place.shared for v in volumes)
+
+
+def _template(scope: Scope, group: Group, labels: dict[str, str], extras: Extras) -> Body:
+    parts = scope.pods[group.name]
+    annotations = dict(extras.annotations)
+    if (digest := config_digest(scope, parts)) is not None:
+        annotations[DIGEST] = digest
+    if devices := _annotated_devices(scope, parts):
+        annotations[CRIO_DEVICES] = ",".join(devices)
+    metadata: Body = {"labels": labels | selector(group)}
+    if annotations:
+        metadata["annotations"] = annotations
+    return {"metadata": metadata, "spec": _pod(scope, group, parts, extras)}
+
+
+def _pod(scope: Scope, group: Group, parts: tuple[Part, ...], extras: Extras) -> Body:
+    volumes: dict[str, Body] = {}
+    bodies: list[tuple[Part, Body]] = []
+    for part in parts:
+        pairs = list(init_attached(scope, part, parts) if part.kind == "init" else attached(scope, part))
+        for volume, _ in pairs:
+            volumes.setdefault(volume["name"], volume)
+        mounts = list({mount["mountPath"]: mount for _, mount in pairs}.values())
+        own = command(scope, parts) if part.kind == "init" else None
+        bodies.append((part, container(scope, part, mounts, command=own)))
+    for volume in extras.volumes:
+        volumes.setdefault(volume["name"], volume)
+    before = [body for part, body in bodies if part.kind != "app"]
+    pod: Body = {
+        "automountServiceAccountToken": False,
+        "containers": [*(body for part, body in bodies if part.kind == "app"), *extras.containers],
+        "enableServiceLinks": False,
+        "hostAliases": [{"ip": "127.0.0.1", "hostnames": _own_names(scope, group)}],
+        **({"initContainers": before} if before else {}),
+        "securityContext": _pod_security(scope, parts),
+        "serviceAccountName": extras.account,
+        "terminationGracePeriodSeconds": grace(parts),
+        **({"volumes": [volumes[name] for name in sorted(volumes)]} if volumes else {}),
+    }
+    if group.prefer_nodes:
+        pod["affinity"] = {"nodeAffinity": _soft_affinity(group, scope.plan.node_weight or _DEFAULT_WEIGHT)}
+    if isinstance(group.egress, Sealed):
+        # Cluster DNS asks the outside for foreign names; in a sealed namespace nobody answers, as on Compose.
+        pod |= {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["127.0.0.1"]}}
+    if not pod["containers"]:  # a gateway alone has nobody to start before
+        gateway = next((body for part, body in bodies if part.app is not None and part.app.name == gateway_of(group)), None)
+        if gateway is not None:
+            gateway.pop("restartPolicy")
+            pod["initContainers"].remove(gateway)
+            pod["containers"] = [gateway]
+            if not pod["initContainers"]:
+                pod.pop("initContainers")
+    return pod
+
+
+def _own_names(scope: Scope, group: Group) -> list[str]:
+    """The names of the group's own apps: within the pod they are on the loopback address."""
+    return [name for app in scope.members(group) for name in (app.name, *app.aliases)]
+
+
+def _pod_security(scope: Scope, parts: tuple[Part, ...]) -> Body:
+    security: Body = {"seccompProfile": {"type": "RuntimeDefault"}}
+    if groups := pod_groups(scope, parts):
+        security["supplementalGroups"] = groups
+    if has_own_disk(scope, parts):
+        # OnRootMismatch: a tree that already belongs to the group is not walked.
+        security |= {"fsGroup": scope.plan.tools.identity.gid, "fsGroupChangePolicy": "OnRootMismatch"}
+    return security
+
+
+def _soft_affinity(group: Group, weight: int) -> Body:
+    nodes = {"key": "kubernetes.io/hostname", "operator": "In", "values": list(group.prefer_nodes)}
+    return {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": weight, "preference": {"matchExpressions": [nodes]}}]}
+
+
+def _annotated_devices(scope: Scope, parts: tuple[Part, ...]) -> list[str]:
+    found = [device for part in parts for _, device in device_of(scope.plan.devices, part.container.needs)]
+    return list(dict.fromkeys(device.path for device in found if isinstance(device, AnnotatedDevice)))

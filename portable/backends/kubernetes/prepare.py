@@ -1,0 +1,136 @@
+"""`init-dirs`: the folders, links and seeds that must be there before any app starts. It never removes or overwrites anything."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from portable.backends.kubernetes.names import Body, literal
+from portable.backends.kubernetes.scope import Part, Scope, is_claim
+from portable.backends.kubernetes.volume import Attached, attached, file_volume, place_volume
+from portable.model.base import Struct
+from portable.model.plan import Claim, FileMount, Mount, Volume
+
+PLACES = "/places"
+SEEDS = "/seeds"
+
+# For BusyBox's shell and any other; without `$(` and `$$`, which the kubelet would expand. Several pods prepare one library at once, and
+# each line may be cut off at any moment: so each step is one that loses a race, or is done again, without harm.
+_FUNCTIONS = """\
+set -eu
+folder() { mkdir -p "$1"; }
+link() { [ -e "$2" ] || [ -L "$2" ] || { mkdir -p "${2%/*}"; ln -s "$1" "$2"; } || [ -L "$2" ]; }
+seed() { [ -e "$2" ] || [ -L "$2" ] || { mkdir -p "${2%/*}"; cp "$1" "$2.new"; chmod "$3" "$2.new"; mv "$2.new" "$2"; }; }
+"""
+
+
+class Seed(Struct, frozen=True, kw_only=True):
+    """A file that is copied into an app's state where nothing lies yet."""
+
+    part: Part
+    mount: FileMount
+    target: str | None
+    """Where it goes, as `init-dirs` sees it; None where no volume of its container holds that path."""
+
+
+def root_of(volume: Volume) -> str:
+    """Where `init-dirs` sees the root of a volume's place."""
+    place = volume.place
+    return f"{PLACES}/{place.name}" if isinstance(place, Claim) else f"{PLACES}/{volume.id}"
+
+
+def inside(volume: Volume) -> str:
+    """Where `init-dirs` sees the volume itself."""
+    return f"{root_of(volume)}/{volume.folder}".rstrip("/")
+
+
+def seeds(scope: Scope, parts: tuple[Part, ...]) -> Iterator[Seed]:
+    """The seeds of a pod."""
+    for part in parts:
+        for mount in part.container.files:
+            if mount.seed:
+                yield Seed(part=part, mount=mount, target=_target(scope, part, mount))
+
+
+def script(scope: Scope, parts: tuple[Part, ...]) -> str:
+    """What `init-dirs` runs."""
+    quote = shlex.quote
+    lines = [f"umask {quote(scope.plan.tools.identity.umask)}"]
+    lines += [f"folder {quote(path)}" for path in _folders(scope, parts)]
+    lines += [f"link {quote(target)} {quote(path)}" for path, target in _links(scope, parts)]
+    for seed in seeds(scope, parts):
+        file = scope.files.get(seed.mount.file)
+        if seed.target is not None and file is not None:
+            lines.append(f"seed {quote(f'{SEEDS}/{file.id}')} {quote(seed.target)} {file.mode | 0o200:04o}")
+    return _FUNCTIONS + "\n".join(lines) + "\n"
+
+
+def init_attached(scope: Scope, part: Part, parts: tuple[Part, ...]) -> Iterator[Attached]:
+    """What `init-dirs` mounts: the root of every place that it prepares, the seeds, and what the tools mount themselves."""
+    yield from attached(scope, part)
+    for volume in _prepared(scope, parts):
+        body = place_volume(volume)
+        yield body, {"name": body["name"], "mountPath": root_of(volume)}
+    for seed in seeds(scope, parts):
+        containers = seed.part.app.containers if seed.part.app else (seed.part.container,)
+        yield from file_volume(scope, seed.part.owner, containers, seed.mount, at=f"{SEEDS}/{seed.mount.file}")
+
+
+def command(scope: Scope, parts: tuple[Part, ...]) -> Body:
+    """The command of `init-dirs`; the tools' own command is the shell, their own arguments follow the script."""
+    tools = scope.plan.tools
+    shell = [literal(word) for word in tools.command or ("sh", "-c")]
+    # The name after a script is `$0`: it leads the shell's error messages.
+    return {"command": shell, "args": [literal(script(scope, parts)), tools.name, *(literal(word) for word in tools.args or ())]}
+
+
+def _mounted(scope: Scope, parts: tuple[Part, ...]) -> list[Volume]:
+    names = dict.fromkeys(mount.volume for part in parts for mount in part.container.mounts)
+    return [scope.volumes[name] for name in names if name in scope.volumes]
+
+
+def _prepared(scope: Scope, parts: tuple[Part, ...]) -> list[Volume]:
+    """The volumes with something to prepare: those that are kept, and those with a seed; one a place."""
+    seeded = {_holder(scope, seed.part, seed.mount) for seed in seeds(scope, parts)}
+    volumes = [volume for volume in _mounted(scope, parts) if is_claim(volume) or volume.id in seeded]
+    return list({root_of(volume): volume for volume in volumes}.values())
+
+
+def _folders(scope: Scope, parts: tuple[Part, ...]) -> list[str]:
+    """Folders of the state, of the library, and those that are covered: a runtime can't make a mount point in a read-only mount."""
+    folders: list[str] = []
+    library = scope.plan.library
+    for volume in _mounted(scope, parts):
+        if not is_claim(volume):
+            continue
+        if volume.folder:
+            folders.append(inside(volume))
+        folders += [f"{inside(volume)}/{folder}" for folder in volume.hides]
+        if library is not None and volume.id == library.volume:
+            folders += [f"{inside(volume)}/{folder}" for folder in library.folders]
+    return list(dict.fromkeys(folders))
+
+
+def _links(scope: Scope, parts: tuple[Part, ...]) -> list[tuple[str, str]]:
+    library = scope.plan.library
+    if library is None:
+        return []
+    volume = next((volume for volume in _mounted(scope, parts) if volume.id == library.volume), None)
+    return [(f"{inside(volume)}/{link.path}", link.target) for link in library.links] if volume is not None else []
+
+
+def _covering(part: Part, mount: FileMount) -> Mount | None:
+    """The container's mount in whose tree the file goes: the deepest one."""
+    path = PurePosixPath(mount.path)
+    return max((m for m in part.container.mounts if path.is_relative_to(m.path)), key=lambda m: len(m.path), default=None)
+
+
+def _holder(scope: Scope, part: Part, mount: FileMount) -> str | None:
+    found = _covering(part, mount)
+    return found.volume if found is not None and found.volume in scope.volumes else None
+
+
+def _target(scope: Scope, part: Part, mount: FileMount) -> str | None:
+    found = _covering(part, mount)
+    if found is None or found.volume not in scope.volumes:
+        return None
+    return f"{inside(scope.volumes[found.volume])}/{PurePosixPath(mount.path).relative_to(found.path)}"

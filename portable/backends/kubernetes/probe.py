@@ -1,0 +1,49 @@
+"""Health checks as the kubelet asks them."""
+
+from typing import assert_never
+
+from portable.backends.kubernetes.names import Body, port_name
+from portable.backends.kubernetes.scope import Part
+from portable.model.plan import Check, Exec, Http, Port, Probes, Tcp
+
+KUBELET_OK = range(200, 400)
+"""The answers that the kubelet takes for healthy; it can't be told others."""
+
+
+def probes(part: Part) -> Body:
+    """The probes of a container, one for one."""
+    given: Probes = part.container.probes
+    named = (("startupProbe", given.startup), ("readinessProbe", given.ready), ("livenessProbe", given.live))
+    return {name: _probe(part, check) for name, check in named if check is not None}
+
+
+def is_http(how: Http) -> bool:
+    """Whether the kubelet's own GET gives the right verdict; else only the connection is tried."""
+    return all(status in KUBELET_OK for status in how.ok)
+
+
+def _probe(part: Part, check: Check) -> Body:
+    return {**_handler(part, check), "periodSeconds": check.period, "timeoutSeconds": check.timeout, "failureThreshold": check.failures}
+
+
+def _handler(part: Part, check: Check) -> Body:
+    how = check.how
+    match how:
+        case Http() if is_http(how):
+            port = _port(part, how.port)
+            scheme = {"scheme": "HTTPS"} if port is not None and port.serves == "https" else {}
+            return {"httpGet": {"path": how.path, "port": _name(part, how.port), **scheme}}
+        case Http() | Tcp():
+            return {"tcpSocket": {"port": _name(part, how.port)}}
+        case Exec():
+            return {"exec": {"command": list(how.command)}}
+        case _:
+            assert_never(how)
+
+
+def _port(part: Part, name: str) -> Port | None:
+    return next((port for port in part.app.ports if port.name == name), None) if part.app else None
+
+
+def _name(part: Part, port: str) -> str:
+    return port_name(part.owner, port)

@@ -1,0 +1,66 @@
+"""Puts the documents of a plan together, and in their files."""
+
+from collections.abc import Iterable
+
+from portable.backends.kubernetes.accounts import account_of, accounts
+from portable.backends.kubernetes.administrator import FOLDER, namespace
+from portable.backends.kubernetes.files import group_config_maps, shared_config_maps
+from portable.backends.kubernetes.ledger import findings
+from portable.backends.kubernetes.names import Body, dns_label
+from portable.backends.kubernetes.network import KUBE_DNS, exposures, policy, services
+from portable.backends.kubernetes.pod import Extras, deployment
+from portable.backends.kubernetes.scope import scope_of
+from portable.backends.kubernetes.storage import claims, volumes
+from portable.model.plan import Group, Plan
+from portable.model.rendering import Document, Rendering
+
+
+def render(plan: Plan) -> Rendering:
+    """The documents of a plan on Kubernetes, and the ledger of what it does not plainly say."""
+    scope = scope_of(plan)
+    deployments = {group.name: deployment(scope, group, Extras(account=account_of(scope, group))) for group in plan.groups}
+    documents = [
+        *in_file(f"{FOLDER}/namespace.yaml", [namespace(scope, pods_of(deployments.values()))]),
+        *in_file(f"{FOLDER}/volumes.yaml", volumes(scope)),
+        *in_file("accounts.yaml", accounts(scope, (account_of(scope, group) for group in plan.groups))),
+        *in_file("storage.yaml", claims(scope)),
+        *in_file("network.yaml", (policy(scope, group, dns=KUBE_DNS) for group in plan.groups)),
+        *in_file("shared.yaml", shared_config_maps(scope)),
+    ]
+    for group in plan.groups:
+        documents += in_file(app_file(group), group_config_maps(scope, group))
+        documents += in_file(app_file(group), [deployments[group.name]])
+        documents += in_file(app_file(group), services(scope, group))
+        documents += in_file(app_file(group), exposures(scope, group))
+    return Rendering(documents=with_kustomizations(documents), findings=tuple(findings(scope)))
+
+
+def app_file(group: Group) -> str:
+    """The file with everything of a group."""
+    return f"apps/{dns_label(group.name)}.yaml"
+
+
+def in_file(file: str, bodies: Iterable[Body]) -> list[Document]:
+    """The bodies as documents of a file."""
+    return [Document(file=file, body=body) for body in bodies]
+
+
+def pods_of(deployments: Iterable[Body]) -> list[Body]:
+    """The pods that Deployments make."""
+    return [body["spec"]["template"]["spec"] for body in deployments]
+
+
+def with_kustomizations(documents: list[Document]) -> tuple[Document, ...]:
+    """The documents, led by one list of files for a namespace's owner and one for an administrator."""
+    files = sorted({document.file for document in documents})
+    owner = [file for file in files if not file.startswith(f"{FOLDER}/")]
+    administrator = [file.removeprefix(f"{FOLDER}/") for file in files if file.startswith(f"{FOLDER}/")]
+    return (
+        Document(file="kustomization.yaml", body=_kustomization(owner)),
+        Document(file=f"{FOLDER}/kustomization.yaml", body=_kustomization(administrator)),
+        *documents,
+    )
+
+
+def _kustomization(resources: list[str]) -> Body:
+    return {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": resources}

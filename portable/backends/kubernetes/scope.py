@@ -1,0 +1,206 @@
+"""The plan with its records by name, and each group as the ordered containers of its pod. Reads the plan, writes nothing."""
+
+from collections.abc import Iterator, Mapping
+from typing import Literal, assert_never
+
+from portable.backends.kubernetes.names import GROUP_LABEL, MANAGED_BY, dns_label, label_value
+from portable.model.base import Struct
+from portable.model.plan import (
+    App,
+    Claim,
+    Cloud,
+    Container,
+    Direct,
+    File,
+    Folder,
+    Group,
+    Identity,
+    Needs,
+    Plan,
+    Port,
+    Scratch,
+    Sealed,
+    Tunnel,
+    Volume,
+)
+
+INIT = "init-dirs"
+Kind = Literal["init", "gateway", "cloud", "app"]
+
+
+class Part(Struct, frozen=True, kw_only=True):
+    """One container of a pod, and what its place in the plan decides."""
+
+    kind: Kind
+    name: str
+    """Its name in the pod."""
+    path: str
+    """Its path in the plan, for findings."""
+    owner: str
+    """Whose ConfigMap holds its files: an app, `cloud-<id>`, or the tools."""
+    container: Container
+    app: App | None = None
+    cloud: Cloud | None = None
+    clouds: tuple[str, ...] = ()
+    """The clouds that it reads."""
+
+    @property
+    def app_name(self) -> str | None:
+        """The app that findings name."""
+        return self.app.name if self.app else None
+
+
+class Scope(Struct, frozen=True, kw_only=True):
+    """A plan, indexed."""
+
+    plan: Plan
+    namespace: str
+    apps: Mapping[str, App]
+    volumes: Mapping[str, Volume]
+    files: Mapping[str, File]
+    clouds: Mapping[str, Cloud]
+    pods: Mapping[str, tuple[Part, ...]]
+    """By group, in the order in which they start."""
+    readers: Mapping[str, tuple[bool, ...]]
+    """By file: for each container that reads it, whether its process is root."""
+
+    def group_of(self, app: str) -> Group | None:
+        """The group in which an app runs."""
+        return next((group for group in self.plan.groups if app in group.apps), None)
+
+    def members(self, group: Group) -> tuple[App, ...]:
+        """The apps of a group, in its order."""
+        return tuple(self.apps[name] for name in group.apps if name in self.apps)
+
+    def labels(self, name: str, *, zone: str | None = None) -> dict[str, str]:
+        """The labels of an object; never what a selector uses, but for those of a pod."""
+        plan = self.plan
+        return {
+            "app.kubernetes.io/name": label_value(name),
+            "app.kubernetes.io/instance": label_value(f"{plan.stack}-{plan.profile}"),
+            "app.kubernetes.io/part-of": label_value(plan.stack),
+            "app.kubernetes.io/managed-by": MANAGED_BY,
+            **({"app.kubernetes.io/component": label_value(zone)} if zone else {}),
+        }
+
+
+def scope_of(plan: Plan) -> Scope:
+    """Index a plan, once."""
+    apps = {app.name: app for app in plan.apps}
+    clouds = {cloud.id: cloud for cloud in plan.clouds}
+    volumes = {volume.id: volume for volume in plan.volumes}
+    pods = {group.name: tuple(_parts(plan, group, apps, clouds, volumes)) for group in plan.groups}
+    return Scope(
+        plan=plan,
+        namespace=plan.namespace or plan.stack,
+        apps=apps,
+        volumes=volumes,
+        files={file.id: file for file in plan.files},
+        clouds=clouds,
+        pods=pods,
+        readers=_readers(plan, pods),
+    )
+
+
+def selector(group: Group) -> dict[str, str]:
+    """What finds the pod of a group. It may never change: a Deployment's selector is immutable."""
+    return {GROUP_LABEL: label_value(group.name)}
+
+
+def gateway_of(group: Group) -> str | None:
+    """The app that owns a group's way out."""
+    match group.egress:
+        case Tunnel(gateway=gateway) | Sealed(gateway=gateway):
+            return gateway
+        case Direct():
+            return None
+        case _:
+            assert_never(group.egress)
+
+
+def is_claim(volume: Volume) -> bool:
+    """Whether a volume outlives its pod."""
+    match volume.place:
+        case Claim():
+            return True
+        case Folder() | Scratch():
+            return False
+        case _:
+            assert_never(volume.place)
+
+
+def starts_as_root(identity: Identity, needs: Needs) -> bool:
+    """Whether the container's first process is root; an image of the PUID family prepares its folders as root and drops then."""
+    return needs.root_start or identity.how == "puid-pgid" or identity.uid == 0
+
+
+def serves(app: App, container: Container) -> tuple[Port, ...]:
+    """The ports on which that container of the app listens."""
+    return tuple(port for port in app.ports if port.container == container.name)
+
+
+def own_files(part: Part) -> Iterator[str]:
+    """The files that stand in the container, each once; seeds are not among them, they only stand in `init-dirs`."""
+    yield from dict.fromkeys(mount.file for mount in part.container.files if not mount.seed)
+
+
+def _parts(plan: Plan, group: Group, apps: Mapping[str, App], clouds: Mapping[str, Cloud], volumes: Mapping[str, Volume]) -> Iterator[Part]:
+    """The containers of a pod in the order of their start.
+
+    `init-dirs` comes first although a gateway has to close the namespace before anything talks: its fixed script has no use for the network,
+    and the gateway's own state folder must exist before the kubelet binds it (a subPath that the kubelet has to make itself belongs to
+    root, which a share with root squash refuses). Then the gateway, so that clouds, which do talk, already stand behind it.
+    """
+    members = [apps[name] for name in group.apps if name in apps]
+    gateway = gateway_of(group)
+    read = [clouds[name] for name in dict.fromkeys(name for app in members for name in app.clouds) if name in clouds]
+    parts: list[Part] = []
+    for app in members:
+        for container in app.containers:
+            main = container.role == "main"
+            sees_clouds = main or any(m.volume in volumes and volumes[m.volume].holds == "library" for m in container.mounts)
+            parts.append(
+                Part(
+                    kind="gateway" if main and app.name == gateway else "app",
+                    name=dns_label(app.name if main and container.name == "main" else f"{app.name}-{container.name}"),
+                    path=f"apps.{app.name}.containers.{container.name}",
+                    owner=app.name,
+                    container=container,
+                    app=app,
+                    clouds=app.clouds if sees_clouds else (),
+                )
+            )
+    mounters = [
+        Part(
+            kind="cloud",
+            name=dns_label(f"cloud-{cloud.id}" if cloud.mounter.name == cloud.id else f"cloud-{cloud.id}-{cloud.mounter.name}"),
+            path=f"clouds.{cloud.id}.mounter",
+            owner=f"cloud-{cloud.id}",
+            container=cloud.mounter,
+            cloud=cloud,
+        )
+        for cloud in read
+    ]
+    if _needs_preparing(parts + mounters, volumes):
+        yield Part(kind="init", name=INIT, path="tools", owner=plan.tools.name, container=plan.tools)
+    yield from (part for part in parts if part.kind == "gateway")
+    yield from mounters
+    yield from (part for part in parts if part.kind == "app")
+
+
+def _needs_preparing(parts: list[Part], volumes: Mapping[str, Volume]) -> bool:
+    seeds = any(mount.seed for part in parts for mount in part.container.files)
+    return seeds or any(m.volume in volumes and is_claim(volumes[m.volume]) for part in parts for m in part.container.mounts)
+
+
+def _readers(plan: Plan, pods: Mapping[str, tuple[Part, ...]]) -> dict[str, tuple[bool, ...]]:
+    root_tools = starts_as_root(plan.tools.identity, plan.tools.needs)
+    readers: dict[str, list[bool]] = {}
+    for parts in pods.values():
+        for part in parts:
+            identity = part.container.identity
+            # What starts as root and then drops reads its files as what it dropped to.
+            root = identity.uid == 0 and starts_as_root(identity, part.container.needs)
+            for mount in part.container.files:
+                readers.setdefault(mount.file, []).append(root_tools if mount.seed else root)
+    return {file: tuple(roots) for file, roots in readers.items()}

@@ -1,0 +1,144 @@
+"""What a container sees as files: each volume of the pod with its mount. Claims and volumes of the cluster are made in `storage`."""
+
+from collections.abc import Iterator
+from typing import assert_never
+
+from portable.backends.kubernetes.files import SECRET_KEY, config_map_name, file_mode, plain_files
+from portable.backends.kubernetes.names import Body, config_key, dns_label, quantity
+from portable.backends.kubernetes.scope import Part, Scope
+from portable.model.plan import (
+    CLOUDS,
+    AnnotatedDevice,
+    Claim,
+    Container,
+    Device,
+    Devices,
+    FileMount,
+    Folder,
+    HostDevice,
+    Mount,
+    Needs,
+    PluginDevice,
+    Scratch,
+    SecretMount,
+    Volume,
+)
+
+Attached = tuple[Body, Body]
+"""A volume of the pod, and its mount in one container."""
+HIDDEN = "hidden"
+_HIDDEN_SIZE = 64 * 1024
+
+
+def attached(scope: Scope, part: Part) -> Iterator[Attached]:
+    """Everything that a container of the plan mounts."""
+    container = part.container
+    for mount in container.mounts:
+        yield from _plan_volume(scope, mount)
+    for file in container.files:
+        if not file.seed:
+            yield from file_volume(scope, part.owner, _siblings(part), file, at=file.path)
+    for secret in container.secrets:
+        yield _secret_volume(part, secret)
+    if container.resources.shm is not None:
+        name = dns_label(f"shm-{part.name}")
+        yield _memory(name, container.resources.shm), {"name": name, "mountPath": "/dev/shm"}  # noqa: S108 - a mount, not a file
+    if part.kind == "cloud":
+        yield clouds_volume(), {"name": "clouds", "mountPath": CLOUDS, "mountPropagation": "Bidirectional"}
+    elif part.clouds:
+        # The parent is mounted, never the cloud itself: that is what lets a consumer see a mount that was made again (domain.md 2.1, 9.6).
+        yield clouds_volume(), {"name": "clouds", "mountPath": CLOUDS, "mountPropagation": "HostToContainer"}
+    yield from _device_nodes(scope.plan.devices, part)
+
+
+def place_volume(volume: Volume) -> Body:
+    """The pod's volume for a place. Volumes of one claim are one: the kubelet then binds one filesystem, and links hold."""
+    place = volume.place
+    match place:
+        case Claim():
+            return {"name": dns_label(f"claim-{place.name}"), "persistentVolumeClaim": {"claimName": dns_label(place.name)}}
+        case Scratch():
+            limit = {} if place.size is None else {"sizeLimit": quantity(place.size)}
+            return {"name": dns_label(volume.id), "emptyDir": limit | ({"medium": "Memory"} if place.in_memory else {})}
+        case Folder():
+            # Refused in the ledger: a node's folder doesn't follow its pod.
+            return {"name": dns_label(f"folder-{volume.id}"), "hostPath": {"path": place.path, "type": "Directory"}}
+        case _:
+            assert_never(place)
+
+
+def file_volume(scope: Scope, owner: str, containers: tuple[Container, ...], mount: FileMount, *, at: str) -> Iterator[Attached]:
+    """One file at a path. By subPath, since the folder around it is the app's own; `config-digest` recreates the pod when it changes."""
+    file = scope.files.get(mount.file)
+    if file is None:
+        return
+    key = config_key(file.id)
+    if file.is_secret:
+        name = dns_label(f"file-{file.id}")
+        items = [{"key": SECRET_KEY, "path": key, "mode": file_mode(scope, file)}]
+        volume: Body = {"name": name, "secret": {"secretName": dns_label(file.id), "items": items}}
+    else:
+        name = dns_label(f"files-{owner}")
+        files = plain_files(scope, containers)
+        items = [{"key": config_key(f.id), "path": config_key(f.id), "mode": file_mode(scope, f)} for f in files]
+        volume = {"name": name, "configMap": {"name": config_map_name(owner), "items": items}}
+    yield volume, {"name": name, "mountPath": at, "subPath": key, "readOnly": True}
+
+
+def device_of(devices: Devices, needs: Needs) -> Iterator[tuple[str, Device | None]]:
+    """The devices that a container needs, by the name of the need, and how the place gives each."""
+    if needs.tun:
+        yield "tun", devices.tun
+    if needs.fuse:
+        yield "fuse", devices.fuse
+    if needs.gpu:
+        yield "gpu", devices.gpu
+
+
+def clouds_volume() -> Body:
+    """The pod's own tree of clouds: never the shared claim, where mounts of several pods would cover one another (domain.md 9.6)."""
+    return {"name": "clouds", "emptyDir": {}}
+
+
+def _siblings(part: Part) -> tuple[Container, ...]:
+    return part.app.containers if part.app else (part.container,)
+
+
+def _plan_volume(scope: Scope, mount: Mount) -> Iterator[Attached]:
+    volume = scope.volumes.get(mount.volume)
+    if volume is None:
+        return
+    body = place_volume(volume)
+    read_only = {"readOnly": True} if mount.access == "ro" else {}
+    sub_path = {"subPath": volume.folder} if volume.folder else {}
+    yield body, {"name": body["name"], "mountPath": mount.path, **sub_path, **read_only}
+    for folder in volume.hides:
+        # Other apps' state lies in the library: an empty folder covers it.
+        yield _memory(HIDDEN, _HIDDEN_SIZE), {"name": HIDDEN, "mountPath": f"{mount.path.rstrip('/')}/{folder}", "readOnly": True}
+
+
+def _secret_volume(part: Part, secret: SecretMount) -> Attached:
+    name = dns_label(f"secret-{part.name}-{secret.secret}")
+    body: Body = {"secretName": dns_label(secret.secret), "items": [{"key": key, "path": key} for key in secret.keys]}
+    if secret.optional:
+        body["optional"] = True
+    return {"name": name, "secret": body}, {"name": name, "mountPath": secret.path, "readOnly": True}
+
+
+def _device_nodes(devices: Devices, part: Part) -> Iterator[Attached]:
+    """Device nodes of the host. A container that mounts FUSE is privileged and has them all."""
+    if part.container.needs.fuse:
+        return
+    for need, device in device_of(devices, part.container.needs):
+        match device:
+            case HostDevice():
+                name = f"device-{need}"
+                yield {"name": name, "hostPath": {"path": device.path, "type": "CharDevice"}}, {"name": name, "mountPath": device.path}
+            case PluginDevice() | AnnotatedDevice() | None:
+                pass
+            case _:
+                assert_never(device)
+
+
+def _memory(name: str, size: int) -> Body:
+    return {"name": name, "emptyDir": {"medium": "Memory", "sizeLimit": quantity(size)}}

@@ -1,0 +1,610 @@
+"""The thin edge to a container engine: `EngineReader` looks, `Engine` also writes. Decides nothing, prints nothing.
+
+State is read with the Docker SDK; Docker Compose is called by the command line that python-on-whales builds. Its own `up()` is not used: it
+hands on neither an environment (the secrets) nor a file descriptor (the project's lock), and cannot be stopped.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from portable.backends.compose.address import Address
+from portable.backends.compose.trouble import AGAIN, EngineTrouble, chain_of, classify, one_line, translate
+from portable.model.base import Struct
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+OLDEST_API = (1, 41)
+OLDEST_COMPOSE = (2, 23, 1)
+PROJECT, SERVICE, HASH, REPLACES, IMAGE, DEPENDS = (
+    "com.docker.compose." + name for name in ("project", "service", "config-hash", "replace", "image", "depends_on")
+)
+ONE_OFF = "com.docker.compose.oneoff"
+_ANSWER_SECONDS = 60
+_CONNECT_SECONDS = 15
+_ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+# What a person's environment could change about Compose behind the plan's back.
+_NEUTRAL = {
+    "COMPOSE_FILE": "",
+    "COMPOSE_PROFILES": "",
+    "COMPOSE_ENV_FILES": "",
+    "COMPOSE_IGNORE_ORPHANS": "false",
+    "COMPOSE_REMOVE_ORPHANS": "false",
+    "COMPOSE_DISABLE_ENV_FILE": "1",
+    "COMPOSE_CONVERT_WINDOWS_PATHS": "",
+    "DOCKER_CLI_HINTS": "false",
+    "COMPOSE_MENU": "false",
+    "PYTHON_ON_WHALES_DEBUG": "0",
+}
+
+log = logging.getLogger("portable.engine")
+
+
+class Seen(Struct, kw_only=True):
+    """A container as the engine shows it."""
+
+    id: str
+    name: str
+    service: str
+    state: str
+    """created, running, restarting, paused, exited, removing or dead."""
+    health: str | None = None
+    """starting, healthy or unhealthy; None where the container has no check."""
+    health_output: str = ""
+    exit_code: int = 0
+    out_of_memory: bool = False
+    restarts: int = 0
+    started_at: str = ""
+    finished_at: str = ""
+    image: str = ""
+    """The reference that it was created from."""
+    image_id: str = ""
+    config_hash: str = ""
+    labels: Mapping[str, str] = {}
+    """Those of this project's own: `portable.*`."""
+    replaces: str | None = None
+    """Id of the container that this one was made to replace, while Compose had not finished that."""
+    depends_on: tuple[str, ...] = ()
+    joins: str | None = None
+    """Id of the container whose network namespace it shares."""
+    networks: tuple[str, ...] = ()
+    anonymous_volumes: bool = False
+    error: str = ""
+    """Why the engine could not start it."""
+
+
+class SeenNetwork(Struct, kw_only=True):
+    """A network of the project."""
+
+    id: str
+    name: str
+    key: str
+    subnets: tuple[str, ...] = ()
+    internal: bool = False
+    in_use: bool = False
+
+
+class Observed(Struct, kw_only=True):
+    """What the engine has of a project, at one moment."""
+
+    containers: tuple[Seen, ...] = ()
+    networks: tuple[SeenNetwork, ...] = ()
+    images: Mapping[str, str] = {}
+    """Reference to image id, for those asked for that are there."""
+
+
+class Taken(Struct, kw_only=True):
+    """A port of the engine's host that a container publishes."""
+
+    number: int
+    protocol: str
+    address: str
+    container: str
+    project: str
+
+
+class Versions(Struct, kw_only=True):
+    """Of the engine, its API, and the Compose plug-in on this machine."""
+
+    engine: str
+    api: str
+    compose: str
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+class EngineReader:
+    """An engine that can only be looked at: this class has no method that writes. What `--dry-run`, `diff` and `status` get."""
+
+    def __init__(self, address: Address, *, hide: Callable[[str], str] = lambda text: text) -> None:
+        """Connects to nothing yet. `hide` takes secrets out of every foreign text; set it as soon as secrets are known."""
+        self.address = address
+        self.hide = hide
+        self._answered = False
+        self._bridge: _SshBridge | None = None
+
+    def __enter__(self) -> "EngineReader":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back connections; the engine stays as it is."""
+        if "_api" in self.__dict__:
+            with contextlib.suppress(Exception):
+                self._api.close()
+        if self._bridge is not None:
+            self._bridge.close()
+
+    # --- connecting and translating ----------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _doing(self, what: str) -> Iterator[None]:
+        """Every foreign error leaves here as an EngineTrouble."""
+        try:
+            yield
+        except EngineTrouble:
+            raise
+        except Exception as error:
+            foreign = type(error).__module__.split(".")[0] in ("docker", "requests", "urllib3", "python_on_whales", "http")
+            if not foreign and not isinstance(error, OSError | TimeoutError):
+                raise
+            raise self.trouble(chain_of(error), what, said=str(getattr(error, "explanation", "") or "")) from None
+
+    def trouble(self, text: str, doing: str, *, said: str = "") -> EngineTrouble:
+        """The error for a foreign text; the whole of it goes to the debug log only, and nowhere with a secret in it."""
+        hidden = self.hide(text)
+        if self._bridge is not None and (complaint := self._bridge.complaint()):
+            hidden = f"{self.hide(complaint)}\n{hidden}"
+        log.debug("%s: %s", doing, hidden)
+        best = self.hide(said) if said and classify(said) == classify(hidden) else hidden
+        return translate(best, where=self.address.url, doing=doing, answered=self._answered)
+
+    @cached_property
+    def _api(self) -> "APIClient":
+        from docker import APIClient
+        from docker.tls import TLSConfig
+
+        url = self.address.url
+        tls: Any = False
+        if url.startswith("ssh://"):
+            self._bridge = _SshBridge(url)
+            url = self._bridge.url
+        elif self.address.certificates:
+            folder = Path(self.address.certificates)
+            tls = TLSConfig(
+                client_cert=(str(folder / "cert.pem"), str(folder / "key.pem")) if (folder / "cert.pem").exists() else None,
+                ca_cert=str(folder / "ca.pem") if (folder / "ca.pem").exists() else None,
+                verify=self.address.verify,
+            )
+        with self._doing("connecting"):
+            client = APIClient(base_url=url, version="auto", timeout=_CONNECT_SECONDS, tls=tls)
+        client.timeout = _ANSWER_SECONDS
+        client.trust_env = False
+        if _numbers(client._version) < OLDEST_API:
+            raise EngineTrouble(
+                "old",
+                f"the engine is too old: it speaks API {client._version}, and {OLDEST_API[0]}.{OLDEST_API[1]} (Docker 20.10) is the oldest that will do",
+                where=self.address.url,
+                remedy="update the engine",
+            )
+        self._answered = True
+        return client
+
+    def check(self) -> Versions:
+        """Raise EngineTrouble unless the engine answers and both it and Compose are new enough."""
+        with self._doing("asking for its version"):
+            versions = self._api.version(api_version=False)
+        compose = self._compose_version()
+        if not compose:
+            raise EngineTrouble(
+                "old",
+                "the command `docker compose` is missing on this machine",
+                where="docker compose",
+                remedy="install the Compose plug-in (`scripts/bootstrap.sh engine` does on Debian)",
+            )
+        if _numbers(compose) < OLDEST_COMPOSE:
+            raise EngineTrouble(
+                "old",
+                f"Docker Compose {compose} is too old: {'.'.join(map(str, OLDEST_COMPOSE))} is the first that brings config files to a remote engine",
+                where="docker compose",
+                remedy="update the plug-in (`scripts/bootstrap.sh engine` does on Debian)",
+            )
+        return Versions(engine=str(versions.get("Version", "")), api=str(versions.get("ApiVersion", "")), compose=compose)
+
+    def _compose_version(self) -> str:
+        if shutil.which("docker") is None:
+            raise EngineTrouble("old", "there is no `docker` command on this machine", where="docker", remedy="install it (`scripts/bootstrap.sh engine` does on Debian)")
+        asked = subprocess.run(["docker", "compose", "version", "--short"], capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False, stdin=subprocess.DEVNULL)
+        log.debug("docker compose version: %s %s", asked.stdout.strip(), asked.stderr.strip())
+        return asked.stdout.strip().lstrip("v") if asked.returncode == 0 else ""
+
+    def _compose(self, project: str, *files: str) -> list[str]:
+        """The command line up to the verb; no secret is ever in it."""
+        from python_on_whales import DockerClient
+
+        certificates = Path(self.address.certificates) if self.address.certificates else None
+        client = DockerClient(
+            host=self.address.url,
+            tls=bool(certificates) or None,
+            tlsverify=(certificates is not None and self.address.verify) or None,
+            tlscacert=certificates / "ca.pem" if certificates else None,
+            tlscert=certificates / "cert.pem" if certificates and (certificates / "cert.pem").exists() else None,
+            tlskey=certificates / "key.pem" if certificates and (certificates / "key.pem").exists() else None,
+            compose_project_name=project,
+            compose_files=list(files),
+            compose_project_directory=str(Path(files[0]).parent) if files and files[0] != "-" else tempfile.gettempdir(),
+        )
+        return [str(part) for part in client.compose.docker_compose_cmd]
+
+    # --- looking -----------------------------------------------------------------------------------------------------
+
+    def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
+        """What is there of that project; containers that vanish meanwhile are left out."""
+        return Observed(containers=self.containers(project), networks=self.networks(project), images=self.image_ids(images))
+
+    def containers(self, project: str) -> tuple[Seen, ...]:
+        """All containers of the project but those of `compose run`, by name."""
+        with self._doing("listing containers"):
+            listed = self._api.containers(all=True, filters={"label": f"{PROJECT}={project}"})
+            mine = [entry for entry in listed if (entry.get("Labels") or {}).get(ONE_OFF, "False").lower() != "true"]
+            if len(mine) > 8:
+                self._api.adapters  # noqa: B018  # the pool of connections is shared by the threads
+                with ThreadPoolExecutor(4) as pool:
+                    inspected = list(pool.map(self._inspect, (entry["Id"] for entry in mine)))
+            else:
+                inspected = [self._inspect(entry["Id"]) for entry in mine]
+        return tuple(sorted((self._seen(found) for found in inspected if found), key=lambda c: (c.name, c.id)))
+
+    def _inspect(self, container: str) -> dict[str, Any] | None:
+        from docker.errors import NotFound
+
+        try:
+            found: dict[str, Any] = self._api.inspect_container(container)
+        except NotFound:
+            return None
+        return found
+
+    def _seen(self, found: dict[str, Any]) -> Seen:
+        state, config, host = found["State"], found["Config"], found["HostConfig"]
+        labels = config.get("Labels") or {}
+        health = state.get("Health") or {}
+        logged = health.get("Log") or []
+        mode = host.get("NetworkMode") or ""
+        depends = [part.split(":")[0] for part in (labels.get(DEPENDS) or "").split(",")]
+        return Seen(
+            id=found["Id"],
+            name=found["Name"].lstrip("/"),
+            service=labels.get(SERVICE, ""),
+            state=state.get("Status", ""),
+            health=health.get("Status") if health.get("Status") not in (None, "", "none") else None,
+            health_output=self.hide(str(logged[-1].get("Output", "")).strip()) if logged else "",
+            exit_code=int(state.get("ExitCode") or 0),
+            out_of_memory=bool(state.get("OOMKilled")),
+            restarts=int(found.get("RestartCount") or 0),
+            started_at=state.get("StartedAt") or "",
+            finished_at=state.get("FinishedAt") or "",
+            image=config.get("Image") or "",
+            image_id=found.get("Image") or "",
+            config_hash=labels.get(HASH, ""),
+            labels={key: value for key, value in labels.items() if key.startswith("portable.")},
+            replaces=labels.get(REPLACES),
+            depends_on=tuple(name for name in depends if name),
+            joins=mode.removeprefix("container:") if mode.startswith("container:") else None,
+            networks=tuple(sorted((found.get("NetworkSettings") or {}).get("Networks") or {})),
+            anonymous_volumes=any(m.get("Type") == "volume" and _ANONYMOUS.fullmatch(m.get("Name") or "") for m in found.get("Mounts") or []),
+            error=self.hide(state.get("Error") or ""),
+        )
+
+    def networks(self, project: str) -> tuple[SeenNetwork, ...]:
+        """The project's networks, by name and id."""
+        with self._doing("listing networks"):
+            listed = self._api.networks(filters={"label": f"{PROJECT}={project}"})
+            seen = []
+            for entry in listed:
+                used = bool(entry.get("Containers"))
+                seen.append(
+                    SeenNetwork(
+                        id=entry["Id"],
+                        name=entry["Name"],
+                        key=(entry.get("Labels") or {}).get("com.docker.compose.network", ""),
+                        subnets=tuple(c["Subnet"] for c in (entry.get("IPAM") or {}).get("Config") or [] if c.get("Subnet")),
+                        internal=bool(entry.get("Internal")),
+                        in_use=used,
+                    )
+                )
+        return tuple(sorted(seen, key=lambda n: (n.name, n.id)))
+
+    def image_ids(self, references: Iterable[str]) -> dict[str, str]:
+        """The ids of those images that are there."""
+        from docker.errors import NotFound
+
+        ids: dict[str, str] = {}
+        with self._doing("looking for images"):
+            for reference in sorted(set(references)):
+                try:
+                    ids[reference] = self._api.inspect_image(reference)["Id"]
+                except NotFound:
+                    continue
+        return ids
+
+    def projects(self) -> tuple[str, ...]:
+        """Names of the Compose projects that have containers."""
+        with self._doing("listing containers"):
+            listed = self._api.containers(all=True, filters={"label": PROJECT})
+        return tuple(sorted({entry["Labels"][PROJECT] for entry in listed}))
+
+    def ports(self) -> tuple[Taken, ...]:
+        """Ports of the engine's host that running containers publish."""
+        with self._doing("listing containers"):
+            listed = self._api.containers()
+        return tuple(
+            Taken(
+                number=port["PublicPort"],
+                protocol=port.get("Type", "tcp"),
+                address=port.get("IP", ""),
+                container=(entry.get("Names") or ["?"])[0].lstrip("/"),
+                project=(entry.get("Labels") or {}).get(PROJECT, ""),
+            )
+            for entry in listed
+            for port in entry.get("Ports") or []
+            if port.get("PublicPort")
+        )
+
+    def data_root(self) -> str:
+        """The engine's own folder on its host, where images and containers lie."""
+        with self._doing("asking for its folder"):
+            return str(self._api.info().get("DockerRootDir") or "")
+
+    def logs(self, container: str, *, tail: int | None = None, timestamps: bool = False, since: int | None = None) -> Iterator[str]:
+        """Lines that a container wrote, oldest first, without secrets."""
+        with self._doing("reading logs"):
+            raw = self._api.logs(container, stdout=True, stderr=True, tail="all" if tail is None else tail, timestamps=timestamps, since=since)
+        yield from (self.hide(line) for line in raw.decode(errors="replace").splitlines())
+
+    def follow(self, container: str, *, tail: int | None = None, timestamps: bool = False) -> Iterator[str]:
+        """Lines as the container writes them, until it stops."""
+        with self._doing("following logs"):
+            stream = self._api.logs(container, stream=True, follow=True, tail="all" if tail is None else tail, timestamps=timestamps)
+            rest = b""
+            for chunk in stream:
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from (self.hide(line.decode(errors="replace").rstrip("\r")) for line in lines)
+            if rest:
+                yield self.hide(rest.decode(errors="replace"))
+
+    def config_hashes(self, project: str, document: str, environment: Mapping[str, str]) -> dict[str, str]:
+        """Compose's own hash of every service of the document: what it compares to decide what to recreate."""
+        command = [*self._compose(project, "-"), "config", "--hash", "*"]
+        log.debug("running %s", command)
+        with self._doing("reading the project"):
+            done = subprocess.run(
+                command, input=document, capture_output=True, text=True, env=compose_environment(environment), timeout=_ANSWER_SECONDS, check=False
+            )
+        if done.returncode != 0:
+            raise self.trouble(done.stderr, "reading the project with Docker Compose")
+        return {name: digest for name, _, digest in (line.partition(" ") for line in done.stdout.splitlines()) if digest}
+
+
+class Engine(EngineReader):
+    """An engine with the methods that write."""
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    # --- projects ----------------------------------------------------------------------------------------------------
+
+    def compose_up(
+        self, project: str, file: Path, services: Sequence[str], environment: Mapping[str, str], *, force: bool = False, keep_open: tuple[int, ...] = ()
+    ) -> "Running":
+        """Create, recreate or start exactly these services, in their order; runs in the background.
+
+        `keep_open` are file descriptors that the process inherits: the project's lock stays held as long as anything works on it.
+        """
+        command = [*self._compose(project, str(file)), "up", "--detach", "--no-deps", "--no-build", "--pull", "never"]
+        if force:
+            command.append("--force-recreate")
+        log.debug("running %s", [*command, *services])
+        with self._doing("starting Docker Compose"):
+            return Running([*command, *services], compose_environment(environment), keep_open)
+
+    def compose_recreate(
+        self, project: str, file: Path, services: Sequence[str], environment: Mapping[str, str], *, keep_open: tuple[int, ...] = ()
+    ) -> "Running":
+        """Make the containers of these services anew without starting them, keeping their anonymous volumes."""
+        command = [*self._compose(project, str(file)), "up", "--no-start", "--no-deps", "--no-build", "--pull", "never", "--force-recreate"]
+        log.debug("running %s", [*command, *services])
+        with self._doing("starting Docker Compose"):
+            return Running([*command, *services], compose_environment(environment), keep_open)
+
+    def stop(self, container: str) -> None:
+        """Stop it within its own grace; nothing happens when it is gone or stopped."""
+        self._lenient("stopping a container", lambda: self._api.stop(container))
+
+    def start(self, container: str) -> None:
+        """Start it."""
+        with self._doing("starting a container"):
+            self._api.start(container)
+
+    def unpause(self, container: str) -> None:
+        """Let it go on."""
+        self._lenient("unpausing a container", lambda: self._api.unpause(container))
+
+    def remove(self, container: str) -> None:
+        """Remove a container, never a volume of it."""
+        self._lenient("removing a container", lambda: self._api.remove_container(container, v=False, force=True))
+
+    def remove_network(self, network: str) -> None:
+        """Remove a network that nothing uses any more."""
+        self._lenient("removing a network", lambda: self._api.remove_network(network))
+
+    def _lenient(self, what: str, call: Callable[[], object]) -> None:
+        from docker.errors import APIError, NotFound
+
+        with self._doing(what):
+            try:
+                call()
+            except NotFound:
+                return
+            except APIError as error:
+                if error.status_code == 409 and "already in progress" in str(error):
+                    return
+                raise
+
+    def execute(self, container: str, command: Sequence[str], *, interactive: bool = False, terminal: bool = False, user: str | None = None) -> int:
+        """Run a command in a container with this process's own input and output; its exit code."""
+        from python_on_whales import DockerClient
+
+        base = [str(part) for part in DockerClient(host=self.address.url).client_config.docker_cmd]
+        flags = [*(["--interactive"] if interactive else []), *(["--tty"] if terminal else []), *(["--user", user] if user else [])]
+        return subprocess.run([*base, "exec", *flags, container, *command], check=False).returncode
+
+    # --- images ------------------------------------------------------------------------------------------------------
+
+    def pull(self, repository: str, tag: str, on_line: Callable[[str], None]) -> None:
+        """Pull an image; each line of progress goes to `on_line`. Raises RuntimeError with the registry's words."""
+        with self._doing("pulling an image"):
+            self._stream(self._api.pull(repository, tag=tag, stream=True, decode=True), on_line)
+
+    def build(self, context: IO[bytes], tag: str, labels: Mapping[str, str], arguments: Mapping[str, str], on_line: Callable[[str], None], *, fresh: bool = False) -> None:
+        """Build an image from a tar with a Dockerfile, with the engine's classic builder: it needs no plug-in, and a remote engine gets the tar."""
+        with self._doing("building an image"):
+            stream = self._api.build(
+                fileobj=context, custom_context=True, tag=tag, labels=dict(labels), buildargs=dict(arguments), rm=True, forcerm=True, decode=True, nocache=fresh, timeout=3600
+            )
+            self._stream(stream, on_line)
+
+    def import_image(self, archive: IO[bytes], repository: str, tag: str, changes: Sequence[str]) -> None:
+        """Make an image of a root file system in a tar."""
+        with self._doing("importing an image"):
+            answer = self._api.import_image_from_data(archive, repository=repository, tag=tag, changes=list(changes))  # type: ignore[arg-type]
+        for line in str(answer).splitlines():
+            with contextlib.suppress(ValueError):
+                if isinstance(said := json.loads(line), dict) and (error := said.get("error")):
+                    raise self.trouble(str(error), "importing an image")
+
+    def _stream(self, events: Iterable[Mapping[str, Any]], on_line: Callable[[str], None]) -> None:
+        for event in events:
+            if error := event.get("error"):
+                raise RuntimeError(self.hide(str(error)))
+            text = str(event.get("stream") or event.get("status") or "").strip()
+            if text:
+                on_line(self.hide(text))
+
+
+def compose_environment(secrets: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the Compose process: this one's, what is neutral, and the secrets."""
+    return {**os.environ, **_NEUTRAL, **secrets}
+
+
+class Running:
+    """A Compose process at work; its output is kept, and read for what it means only when it fails."""
+
+    def __init__(self, command: list[str], environment: Mapping[str, str], keep_open: tuple[int, ...]) -> None:
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, pass_fds=keep_open, text=True, errors="replace"
+        )
+        self._lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101  # asked for above
+        with self._process.stdout as output:
+            self._lines.extend(output)
+
+    @property
+    def output(self) -> str:
+        """All that it said; may hold secrets."""
+        return "".join(self._lines)
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it works."""
+        code = self._process.poll()
+        if code is not None:
+            self._reader.join(timeout=5)
+        return code
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does, which lets it finish what it has in hand; then hard."""
+        for sign, seconds in ((signal.SIGINT, 8), (signal.SIGTERM, 3), (signal.SIGKILL, 5)):
+            if self._process.poll() is not None:
+                return
+            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                self._process.send_signal(sign)
+                self._process.wait(seconds)
+
+
+class _SshBridge:
+    """A private socket; every connection to it becomes `ssh HOST docker system dial-stdio`, as the docker command itself does it.
+
+    The SDK's own ssh transport needs paramiko, which reads neither the person's ssh configuration nor their agent as ssh does.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._command = ["ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}"]
+        if parts.username:
+            self._command += ["-l", parts.username]
+        if parts.port:
+            self._command += ["-p", str(parts.port)]
+        self._command += ["--", parts.hostname or "", "docker", "system", "dial-stdio"]
+        self._folder = tempfile.mkdtemp(prefix="portable-ssh-")
+        self._said = Path(self._folder) / "said"
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(f"{self._folder}/engine.sock")
+        self._listener.listen(16)
+        self.url = f"unix://{self._folder}/engine.sock"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection, self._said.open("ab") as said:
+                try:
+                    self._processes.append(subprocess.Popen(self._command, stdin=connection.fileno(), stdout=connection.fileno(), stderr=said, start_new_session=True))
+                except OSError as error:
+                    said.write(f"{error}\n".encode())
+
+    def complaint(self) -> str:
+        """What ssh said last."""
+        try:
+            return one_line(self._said.read_text(errors="replace"))
+        except OSError:
+            return ""
+
+    def close(self) -> None:
+        """End every ssh of this bridge."""
+        self._listener.close()
+        for process in self._processes:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(3)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+__all__ = ["AGAIN", "Engine", "EngineReader", "EngineTrouble", "Observed", "Running", "Seen", "SeenNetwork", "Taken", "Versions", "compose_environment"]

@@ -1,0 +1,180 @@
+"""The service that prepares the host before any app starts: folders with their owners, links, seeds. Runs once, without network, and removes nothing."""
+
+import shlex
+from collections.abc import Iterator
+from functools import cache
+from importlib.resources import files as resources_of
+from pathlib import PurePosixPath
+from typing import Any, assert_never
+
+from portable.backends.common import Index, Placed, containers, note, refuse
+from portable.backends.compose.files import digest, mounted
+from portable.backends.compose.names import INIT
+from portable.backends.compose.part import Part, join
+from portable.backends.compose.service import service
+from portable.backends.compose.storage import bind, named, source
+from portable.model.findings import Finding
+from portable.model.plan import Claim, File, FileMount, Folder, Identity, Mount, Scratch, Volume
+
+SCRIPT = "init-script"
+_PLACES = PurePosixPath("/places")
+"""Where `init` sees the volumes, a folder each, named by their ids."""
+_SEEDS = PurePosixPath("/seeds")
+_SCRIPT_PATH = "/init.sh"
+_CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
+_SHARED, _OWN = "0775", "0750"
+
+
+def init(index: Index, used: frozenset[str]) -> tuple[Part, dict[str, Any]]:
+    """The service, and the config that is its script; `used` are the volumes that some container mounts."""
+    placed = Placed("tools", index.plan.tools)
+    tools = service(placed, index)
+    seeds = list(_seeds(index))
+    script = _script(index, used, seeds)
+    seen = {file.id: file for _, _, file, _ in seeds}
+    inputs = [Part({"volumes": [entry for volume in _prepared(index, used) for entry in _seen(volume)]})]
+    inputs += [mounted(file, str(_SEEDS / file.id), uid=0, gid=0, mode=0o400) for file in seen.values()]
+    once = {
+        **tools.keys,
+        "user": "0:0",
+        "entrypoint": ["/bin/sh", _SCRIPT_PATH],
+        "cap_add": _CAPABILITIES,
+        "restart": "no",
+        "network_mode": "none",
+        "configs": [*tools.keys.get("configs", ()), {"source": SCRIPT, "target": _SCRIPT_PATH, "uid": "0", "gid": "0", "mode": 0o444}],
+    }
+    for key in ("healthcheck", "command"):
+        once.pop(key, None)
+    used_files = [*seen.values(), File(id=SCRIPT, body=(script,)), *(index.files[m.file] for m in placed.container.files if m.file in index.files)]
+    part = join((Part(once, tools.findings), *inputs, digest(used_files)))
+    return Part(part.keys, (*part.findings, *_findings(placed), *_homeless_seeds(index))), {SCRIPT: {"content": script}}
+
+
+def seeded(index: Index) -> frozenset[str]:
+    """The files that `init` has, as seeds."""
+    return frozenset(file.id for _, _, file, _ in _seeds(index))
+
+
+@cache
+def _functions() -> str:
+    return resources_of(__package__).joinpath("init.sh").read_text(encoding="utf-8")
+
+
+def _script(index: Index, used: frozenset[str], seeds: list[tuple[Placed, FileMount, File, PurePosixPath]]) -> str:
+    lines = [*_folders(index, used), *_library(index)]
+    for placed, _, file, target in seeds:
+        who = placed.container.identity
+        lines += [_line("folder", parent, *_owner(who), _OWN) for parent in _parents(target.relative_to(_PLACES)) if len(parent.parts) > len(_PLACES.parts) + 1]
+        # The app owns its settings from now on: it must be able to write them.
+        lines.append(_line("seed", _SEEDS / file.id, target, *_owner(who), f"{file.mode | 0o600:04o}"))
+    return _functions() + "\n".join(dict.fromkeys(lines)) + "\n"
+
+
+def _line(*words: object) -> str:
+    return shlex.join(str(word) for word in words)
+
+
+def _owner(who: Identity) -> tuple[int, int]:
+    return who.uid, who.gid
+
+
+def _parents(inside: PurePosixPath) -> list[PurePosixPath]:
+    """The folders above a path that is relative to the places, outermost first."""
+    return [_PLACES / parent for parent in reversed(inside.parents) if parent != PurePosixPath(".")]
+
+
+def _prepared(index: Index, used: frozenset[str]) -> list[Volume]:
+    """The volumes that `init` sees: those on disk that some container mounts, and the library."""
+    library = index.plan.library.volume if index.plan.library else None
+    return [volume for volume in index.plan.volumes if _on_disk(volume) and (volume.id in used or volume.id == library)]
+
+
+def _on_disk(volume: Volume) -> bool:
+    match volume.place:
+        case Folder():
+            return True
+        case Scratch(in_memory=in_memory):
+            return not in_memory
+        case Claim():
+            return False
+        case _:
+            assert_never(volume.place)
+
+
+def _seen(volume: Volume) -> list[dict[str, Any]]:
+    target = str(_PLACES / volume.id)
+    return [bind(source(volume, volume.place), target) if isinstance(volume.place, Folder) else named(volume, target)]
+
+
+def _folders(index: Index, used: frozenset[str]) -> Iterator[str]:
+    """Each volume's own folder: the library's belongs to the stack's user, any other to the first container that writes it."""
+    owners: dict[str, Identity] = {}
+    for placed in containers(index.plan):
+        for mount in sorted(placed.container.mounts, key=lambda mount: mount.access == "ro"):
+            owners.setdefault(mount.volume, placed.container.identity)
+    for volume in _prepared(index, used):
+        if volume.holds == "library":
+            yield _line("own", _PLACES / volume.id, *_owner(index.plan.tools.identity), _SHARED)
+        else:
+            yield _line("own", _PLACES / volume.id, *_owner(owners.get(volume.id, index.plan.tools.identity)), _OWN)
+        for hidden in volume.hides:
+            for parent in _parents(PurePosixPath(volume.id, hidden, "-"))[1:]:
+                yield _line("folder", parent, 0, 0, "0755")
+
+
+def _library(index: Index) -> Iterator[str]:
+    library = index.plan.library
+    volume = index.volumes.get(library.volume) if library else None
+    if not library or not volume or not _on_disk(volume):
+        return
+    user = _owner(index.plan.tools.identity)
+    for name in library.folders:
+        for parent in _parents(PurePosixPath(volume.id, name, "-"))[1:]:
+            yield _line("folder", parent, *user, _SHARED)
+    for link in library.links:
+        for parent in _parents(PurePosixPath(volume.id, link.path))[1:]:
+            yield _line("folder", parent, *user, _SHARED)
+        yield _line("link", _PLACES / volume.id / link.path, link.target)
+
+
+def _home(path: str, mounts: tuple[Mount, ...], index: Index) -> PurePosixPath | None:
+    """Where `init` sees a path of a container; None where nothing lasting is mounted there."""
+    inside = [mount for mount in mounts if PurePosixPath(path).is_relative_to(mount.path) and path.rstrip("/") != mount.path.rstrip("/")]
+    if not inside:
+        return None
+    mount = max(inside, key=lambda mount: len(mount.path))
+    volume = index.volumes.get(mount.volume)
+    return _PLACES / volume.id / PurePosixPath(path).relative_to(mount.path) if volume and _on_disk(volume) else None
+
+
+def _seeds(index: Index) -> Iterator[tuple[Placed, FileMount, File, PurePosixPath]]:
+    for placed in containers(index.plan):
+        for mount in placed.container.files:
+            file = index.files.get(mount.file)
+            if mount.seed and file and (home := _home(mount.path, placed.container.mounts, index)):
+                yield placed, mount, file, home
+
+
+def _homeless_seeds(index: Index) -> Iterator[Finding]:
+    for placed in containers(index.plan):
+        for mount in placed.container.files:
+            if mount.seed and not _home(mount.path, placed.container.mounts, index):
+                path = f"{placed.path}.files.{mount.file}@{mount.path}"
+                text = f"{mount.path} lies in no volume that lasts: there is nothing to seed."
+                yield refuse("files.seed", path, "function", text, "mount a volume there, or let it be a file", app=placed.about)
+
+
+def _findings(placed: Placed) -> Iterator[Finding]:
+    """What the tools' container says that a service which runs once, as root, doesn't do."""
+    tools, path = placed.container, placed.path
+    yield note("tools.identity", f"{path}.identity.how", "cosmetic", f"{INIT} runs as root: it prepares folders for this user and group.")
+    if tools.identity.how != "user":
+        yield note("tools.identity", f"{path}.identity.umask", "cosmetic", f"{INIT} gives each folder its mode.")
+    for field, given in (("command", tools.command), ("args", tools.args)):
+        if given is not None:
+            yield note(f"tools.{field}", f"{path}.{field}", "cosmetic", f"{INIT} runs a script of its own.")
+    for name in ("startup", "ready", "live"):
+        if getattr(tools.probes, name):
+            yield note("tools.probes", f"{path}.probes.{name}", "cosmetic", f"{INIT} ends by itself: it is not asked.")
+    if tools.needs.root_start or tools.needs.net_admin:
+        yield note("tools.needs", f"{path}.needs", "security", f"{INIT} has its own three capabilities, and no others.")

@@ -1,0 +1,41 @@
+# Prepares folders, links and seeds before any app starts. What is there stays: nothing is removed, nothing that has content is
+# changed, nothing is entered that the plan doesn't name. Killed at any moment, the next run completes it.
+set -eu
+umask 022
+
+# own FOLDER UID GID MODE: a folder that the engine just made, root's and empty, gets its owner.
+own() {
+    [ -d "$1" ] && [ ! -L "$1" ] || return 0
+    [ "$(stat -c %u:%g "$1")" = 0:0 ] && [ -z "$(ls -A "$1")" ] || return 0
+    chmod "$4" "$1"
+    chown "$2:$3" "$1"
+}
+
+# folder FOLDER UID GID MODE: made where nothing lies yet, not even a link.
+folder() {
+    if [ ! -e "$1" ] && [ ! -L "$1" ]; then
+        mkdir "$1"
+    fi
+    own "$@"
+}
+
+# link LINK TARGET: made where nothing lies yet; a link that points elsewhere is corrected.
+link() {
+    if [ -L "$1" ] || [ ! -e "$1" ]; then
+        [ "$(readlink "$1" || true)" = "$2" ] || ln -sfn "$2" "$1"
+    else
+        echo "init: $1 is no link: left alone" >&2
+    fi
+}
+
+# seed FROM TO UID GID MODE: the app's first settings, where it has none.
+seed() {
+    if [ -e "$2" ] || [ -L "$2" ]; then
+        return 0
+    fi
+    cp "$1" "$2.portable-new"
+    chmod "$5" "$2.portable-new"
+    chown "$3:$4" "$2.portable-new"
+    mv "$2.portable-new" "$2"
+}
+

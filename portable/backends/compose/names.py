@@ -1,0 +1,48 @@
+"""The names that things of a plan have in a Compose project; the live layer finds them by the same functions."""
+
+import re
+
+from portable.backends.common import Index, Placed, gateway_of, main_container
+from portable.model.plan import App, Cloud, Container, Group, Plan
+
+INIT = "init"
+"""The service that prepares folders, links and seeds."""
+_NOT_IN_VARIABLE = re.compile(r"[^A-Z0-9]")
+
+
+def project_name(plan: Plan) -> str:
+    """One project a stack and profile."""
+    return f"{plan.stack}-{plan.profile}"
+
+
+def app_service(app: App, container: Container) -> str:
+    """The main container has the app's own name, so that it is what `docker compose logs sonarr` means."""
+    return app.name if container is main_container(app) else f"{app.name}-{container.name}"
+
+
+def cloud_service(cloud: Cloud) -> str:
+    """The service that mounts a cloud."""
+    return f"cloud-{cloud.id}"
+
+
+def service_name(placed: Placed) -> str:
+    """The service of any container of a plan."""
+    if placed.app:
+        return app_service(placed.app, placed.container)
+    return cloud_service(placed.cloud) if placed.cloud else INIT
+
+
+def owner_of(group: Group, index: Index) -> str | None:
+    """The service whose network namespace the whole group has: the gateway's, or that of the only app; None where the plan names no such app."""
+    name = gateway_of(group) or next(iter(group.apps), None)
+    return name if name in index.apps else None
+
+
+def secret_variable(*names: str) -> str:
+    """The environment variable by which the live layer hands over a secret's value: `PORTABLE_SECRET_PLEX_TLS_TLS_CRT`."""
+    return "_".join(("PORTABLE_SECRET", *(_NOT_IN_VARIABLE.sub("_", name.upper()) for name in names)))
+
+
+def key_secret(secret: str, key: str) -> str:
+    """The Compose secret that is one key of a secret."""
+    return f"{secret}-{key}"

@@ -1,0 +1,150 @@
+"""Namespaces, names, addresses and ports. One service owns the network of a group; the group's other services share it."""
+
+from typing import Any, assert_never
+
+from portable.backends.common import Index, Placed, gateway_of, main_container, note, port_of, refuse
+from portable.backends.compose.health import asked
+from portable.backends.compose.names import app_service, owner_of
+from portable.backends.compose.part import Part
+from portable.model.findings import Finding
+from portable.model.plan import Direct, Exposure, Group, Ingress, Lan, LoadBalancer, Loopback, Route, Sealed, Tunnel
+
+NETWORK = "default"
+_LOOPBACK = "127.0.0.1"
+
+
+def network(placed: Placed, index: Index) -> Part:
+    """The network keys of one service: its own namespace, or the one it shares."""
+    app = placed.app
+    if placed.cloud:
+        return Part({})
+    if app is None or not (group := index.group_of.get(app.name)) or not (owner := owner_of(group, index)):
+        # Fails closed: what the plan places nowhere has no network, `init` included.
+        return Part({"network_mode": "none"})
+    if app.name == owner and placed.container is main_container(app):
+        return _namespace(group, index)
+    return Part({"network_mode": f"service:{app_service(index.apps[owner], main_container(index.apps[owner]))}"})
+
+
+def _namespace(group: Group, index: Index) -> Part:
+    """What the owner of a namespace says for all who share it."""
+    apps = [index.apps[name] for name in group.apps if name in index.apps]
+    names = sorted({name for app in apps for name in (app.name, *app.aliases)})
+    keys: dict[str, Any] = {
+        "hostname": group.name,
+        "networks": {NETWORK: {"aliases": names, **({"ipv4_address": group.address} if group.address else {})}},
+        # The group's own apps find each other in their own namespace: the way over the network ends at the gateway's firewall.
+        "extra_hosts": dict.fromkeys(names, _LOOPBACK),
+        "expose": sorted({_numbered(port.number, port.protocol) for app in apps for port in app.ports if not port.private}),
+    }
+    if isinstance(group.egress, Sealed):
+        # The engine's resolver asks this server for foreign names, inside this namespace, where nobody answers.
+        keys["dns"] = [_LOOPBACK]
+    published = _published(tuple(app.name for app in apps), index)
+    return Part({**keys, "ports": list(published.keys.get("ports", ()))}, published.findings)
+
+
+def _numbered(number: int, protocol: str) -> str:
+    return str(number) if protocol == "tcp" else f"{number}/{protocol}"
+
+
+def _published(apps: tuple[str, ...], index: Index) -> Part:
+    ports: list[dict[str, Any]] = []
+    findings: list[Finding] = []
+    for exposure in index.plan.exposures:
+        if exposure.app not in apps:
+            continue
+        port = port_of(index.apps[exposure.app], exposure.port)
+        if port is None:
+            text = f"{exposure.app} has no port {exposure.port!r}."
+            findings.append(refuse("exposures", f"{_path(exposure)}.port", "function", text, "name a port of the app", app=exposure.app))
+            continue
+        match exposure.how:
+            case Loopback(number=number):
+                ports.append({"target": port.number, "published": str(number), "protocol": port.protocol, "host_ip": _LOOPBACK})
+            case Lan(number=number):
+                ports.append({"target": port.number, "published": str(number), "protocol": port.protocol})
+            case Ingress() | Route() | LoadBalancer():
+                text = "A Compose engine publishes ports of its host, and knows neither names nor addresses of their own: nothing is published."
+                remedy = "expose it as lan or loopback"
+                findings.append(refuse("exposures", f"{_path(exposure)}.how", "function", text, remedy, app=exposure.app))
+            case _:
+                assert_never(exposure.how)
+    ports.sort(key=lambda entry: (int(entry["published"]), entry["protocol"], entry.get("host_ip", "")))
+    return Part({"ports": ports}, tuple(findings))
+
+
+def _path(exposure: Exposure) -> str:
+    return f"exposures.{exposure.app}:{exposure.port}"
+
+
+def networks(index: Index) -> dict[str, Any]:
+    """The project's one network."""
+    subnet = index.plan.subnet
+    return {NETWORK: {"ipam": {"config": [{"subnet": subnet}]}} if subnet else {}}
+
+
+def network_findings(index: Index) -> tuple[Finding, ...]:
+    """What the plan says on placement, ports and ways out that a project doesn't."""
+    plan = index.plan
+    findings: list[Finding] = []
+    for group in plan.groups:
+        findings += _group(group, index)
+    if any(app.ports for app in plan.apps):
+        for field, text in (
+            ("name", "Ports have no names on an engine."),
+            ("serves", "An engine doesn't know what a port serves: who calls says http or https."),
+            ("container", "Containers of one network share their ports: which of them listens is not said."),
+        ):
+            findings.append(note(f"ports.{field}", f"apps.*.ports.*.{field}", "cosmetic", text))
+    for app in plan.apps:
+        if app.name not in index.group_of:
+            findings.append(refuse("groups", f"apps.{app.name}", "security", "No group has it: it gets no network.", "put it into a group", app=app.name))
+        for port in app.ports:
+            if port.private:
+                text = f"Containers of one network reach every port: nothing but the app's own rules keeps others away from {port.number}."
+                remedy = "let the app listen on loopback, or ask for a password"
+                findings.append(note("ports.private", f"apps.{app.name}.ports.{port.name}", "security", text, remedy, app=app.name))
+    for exposure in plan.exposures:
+        if exposure.app not in index.group_of or exposure.app not in index.apps:
+            text = f"There is no app {exposure.app!r}."
+            findings.append(refuse("exposures", f"{_path(exposure)}.app", "function", text, "name an app of the stack"))
+    return tuple(findings)
+
+
+def _group(group: Group, index: Index) -> list[Finding]:
+    path = f"groups.{group.name}"
+    findings: list[Finding] = []
+    if group.account is not None:
+        findings.append(note("groups.account", f"{path}.account", "cosmetic", "An engine has no service accounts."))
+    if group.prefer_nodes:
+        findings.append(note("groups.prefer_nodes", f"{path}.prefer_nodes", "cosmetic", "An engine has one node."))
+    if group.address and not index.plan.subnet:
+        findings.append(refuse("groups.address", f"{path}.address", "function", "A fixed address needs the network's subnet.", "declare the subnet"))
+    if unknown := [name for name in group.apps if name not in index.apps]:
+        findings.append(refuse("groups", f"{path}.apps", "function", f"There is no app {unknown[0]!r}.", "name apps of the stack"))
+    match group.egress:
+        case Direct():
+            return findings
+        case Tunnel():
+            limits = ("networks", "endpoints")
+        case Sealed():
+            limits = ("networks",)
+        case _:
+            assert_never(group.egress)
+    for limit in limits:
+        text = "An engine has no network policy: the gateway's own firewall, told by its settings, is the only fence."
+        findings.append(note("egress.fence", f"{path}.egress.{limit}", "security", text, "`portable verify` proves the fence", app=group.egress.gateway))
+    findings += _gateway(group, group.egress.gateway, index)
+    return findings
+
+
+def _gateway(group: Group, gateway: str, index: Index) -> list[Finding]:
+    path = f"groups.{group.name}.egress.gateway"
+    if gateway not in group.apps or gateway not in index.apps:
+        text = f"Its gateway {gateway!r} is not in the group."
+        return [refuse("egress.gateway", path, "security", text, "put the gateway into its group", app=gateway)]
+    if not asked(main_container(index.apps[gateway])) and gateway_of(group) and len(group.apps) > 1:
+        text = "The gateway has no probe: its apps start when it does, maybe before its firewall stands."
+        return [refuse("egress.gateway", path, "security", text, "give the gateway a probe", app=gateway)]
+    return []

@@ -1,0 +1,94 @@
+"""A plan becomes one Compose project: the flow of rendering, in order."""
+
+from collections import Counter
+from typing import Any
+
+from portable.backends.common import Index, containers, distinct, index, note
+from portable.backends.compose.files import declared, file_findings
+from portable.backends.compose.init import init, seeded
+from portable.backends.compose.names import INIT, key_secret, project_name, secret_variable, service_name
+from portable.backends.compose.network import network_findings, networks
+from portable.backends.compose.part import Part
+from portable.backends.compose.privileges import device_findings
+from portable.backends.compose.service import service
+from portable.backends.compose.storage import named_volumes, volume_findings
+from portable.model.findings import Finding
+from portable.model.plan import Plan
+from portable.model.rendering import Document, Rendering
+
+FILE = "compose.yaml"
+FIRST = ("name", "services", "image")
+"""Keys that lead, for the reader."""
+
+
+def render(plan: Plan) -> Rendering:
+    """The project of a plan, and what of the plan it doesn't say."""
+    known = index(plan)
+    everywhere = tuple(containers(plan))
+    users = Counter(mount.volume for placed in everywhere for mount in placed.container.mounts)
+    if plan.library:
+        users[plan.library.volume] += 0
+    mounted = frozenset(users)
+    services = {service_name(placed): service(placed, known) for placed in everywhere if placed.app or placed.cloud}
+    services[INIT], script = init(known, mounted)
+    used = _used_files(known)
+    configs, secrets = declared(known, used)
+    findings = (
+        *_plan_findings(known),
+        *network_findings(known),
+        *volume_findings(known, dict(users)),
+        *file_findings(known, frozenset(used)),
+        *device_findings(plan, tuple(placed.container.needs for placed in everywhere)),
+        *(finding for part in services.values() for finding in part.findings),
+    )
+    body = {
+        "name": project_name(plan),
+        "services": {name: part.keys for name, part in services.items()},
+        "networks": networks(known),
+        "volumes": named_volumes(known, mounted),
+        "configs": {**configs, **script},
+        "secrets": {**secrets, **_keys(known)},
+    }
+    return Rendering(documents=(Document(file=FILE, body={key: value for key, value in body.items() if value}),), findings=distinct(findings))
+
+
+def _used_files(known: Index) -> list[str]:
+    mounted = [mount.file for placed in containers(known.plan) for mount in placed.container.files if not mount.seed and mount.file in known.files]
+    return list(dict.fromkeys([*mounted, *sorted(seeded(known))]))
+
+
+def _keys(known: Index) -> dict[str, Any]:
+    """The mounted keys of secrets."""
+    return {
+        key_secret(mount.secret, key): {"environment": secret_variable(mount.secret, key)}
+        for placed in containers(known.plan)
+        for mount in placed.container.secrets
+        for key in mount.keys
+    }
+
+
+def _plan_findings(known: Index) -> list[Finding]:
+    """What belongs to no service."""
+    plan = known.plan
+    findings: list[Finding] = []
+    if plan.namespace is not None:
+        findings.append(note("namespace", "namespace", "cosmetic", "An engine has no namespaces: the project's name keeps its things together."))
+    if plan.node_weight is not None:
+        findings.append(note("node_weight", "node_weight", "cosmetic", "An engine has one node."))
+    if plan.apps:
+        findings.append(note("apps.title", "apps.*.title", "cosmetic", "Services have no titles."))
+        findings.append(note("apps.zone", "apps.*.zone", "cosmetic", "An engine has no accounts to keep zones apart; the network is one."))
+    if plan.clouds:
+        findings.append(note("clouds.known_entry", "clouds.*.known_entry", "cosmetic", "The mounter's own probe knows what to read; `portable verify` reads it too."))
+    for path, images in (
+        ("apps.*.containers.*.image.recipe", [container.image for app in plan.apps for container in app.containers]),
+        ("clouds.*.mounter.image.recipe", [cloud.mounter.image for cloud in plan.clouds]),
+        ("tools.image.recipe", [plan.tools.image]),
+    ):
+        if any(image.recipe for image in images):
+            text = "The project names images only: `portable images build` makes those that can't be pulled."
+            findings.append(note("images.recipe", path, "cosmetic", text))
+    return findings
+
+
+__all__ = ["FILE", "FIRST", "Part", "render"]

@@ -1,0 +1,71 @@
+"""One container of a plan as one service: every concern says its keys, and the service is their union."""
+
+from typing import Any
+
+from portable.backends.common import Index, Placed, main_container, note, refuse
+from portable.backends.compose.files import environment, files, secrets
+from portable.backends.compose.health import health
+from portable.backends.compose.names import service_name
+from portable.backends.compose.network import network
+from portable.backends.compose.order import order
+from portable.backends.compose.part import Part, join
+from portable.backends.compose.privileges import identity, privileges
+from portable.backends.compose.storage import amount, mounts
+from portable.model.findings import Finding
+from portable.model.plan import Resources
+
+LOGGING = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
+"""An engine's default keeps logs without end."""
+
+
+def service(placed: Placed, index: Index) -> Part:
+    """The service of a container."""
+    container, app = placed.container, placed.app
+    fixed = {
+        "restart": "unless-stopped",
+        "logging": LOGGING,
+        "labels": {"portable.app": app.name if app else service_name(placed), "portable.container": container.name},
+    }
+    command = {
+        "image": container.image.reference,
+        "entrypoint": list(container.command) if container.command is not None else None,
+        "command": list(container.args) if container.args is not None else None,
+        "stop_grace_period": f"{container.stop_grace}s",
+    }
+    return join(
+        (
+            Part({**fixed, **command}, _role(placed)),
+            identity(placed, index.plan.timezone),
+            environment(placed),
+            privileges(placed, index.plan.devices),
+            Part(resources(container.resources)),
+            health(placed),
+            network(placed, index),
+            mounts(placed, index),
+            *files(placed, index),
+            secrets(placed),
+            order(placed, index),
+        )
+    )
+
+
+def resources(asked: Resources) -> dict[str, Any]:
+    """Limits and requests; 1000 thousandths of a core are an engine's 1024 shares."""
+    return {
+        "mem_limit": amount(asked.memory_limit),
+        "mem_reservation": amount(asked.memory_request),
+        "cpu_shares": None if asked.cpu_request is None else max(2, asked.cpu_request * 1024 // 1000),
+        "shm_size": None if asked.shm is None else amount(asked.shm),
+    }
+
+
+def _role(placed: Placed) -> tuple[Finding, ...]:
+    app, container = placed.app, placed.container
+    if app is None:
+        if container.role == "main":
+            return ()
+        return (note("containers.role", f"{placed.path}.role", "cosmetic", "It has a service of its own: there is nothing to be beside."),)
+    if (container is main_container(app)) == (container.role == "main"):
+        return ()
+    text = "An app has exactly one main container: its name stands for that."
+    return (refuse("containers.role", f"{placed.path}.role", "function", text, "let one container have the role main", app=app.name),)

@@ -1,0 +1,127 @@
+"""Volumes as mounts of a service. A folder of the host is bound whole; what may vanish is a named volume or lies in memory."""
+
+from pathlib import PurePosixPath
+from typing import Any, assert_never
+
+from portable.backends.common import Index, Placed, note, refuse
+from portable.backends.compose.part import Part
+from portable.model.findings import Finding
+from portable.model.plan import CLOUDS, Claim, Folder, Mount, Scratch, Volume
+
+_COVER = {"size": 4096, "mode": 0o555}
+"""The empty folder that hides other apps' state in the library: read-only, and too small to hold anything."""
+_UNITS = ((1024**3, "g"), (1024**2, "m"), (1024, "k"))
+
+
+def amount(size: int) -> str:
+    """Bytes as Compose writes them, exactly: `512m`."""
+    return next((f"{size // unit}{letter}" for unit, letter in _UNITS if size % unit == 0 and size), f"{size}b")
+
+
+def source(volume: Volume, folder: Folder) -> str:
+    """The folder of the host that a volume is."""
+    return str(PurePosixPath(folder.path) / volume.folder)
+
+
+def bind(path: str, target: str, *, read_only: bool = False, propagation: str | None = None) -> dict[str, Any]:
+    """A folder of the host. The engine makes it where it's missing, since containers are created before `init` runs; `init` then gives it its owner."""
+    options: dict[str, Any] = {"create_host_path": True}
+    if propagation:
+        options["propagation"] = propagation
+    return {"type": "bind", "source": path, "target": target, "bind": options, **({"read_only": True} if read_only else {})}
+
+
+def named(volume: Volume, target: str, *, read_only: bool = False) -> dict[str, Any]:
+    """A volume of the engine; nothing of the image is copied into it."""
+    return {"type": "volume", "source": volume.id, "target": target, "volume": {"nocopy": True}, **({"read_only": True} if read_only else {})}
+
+
+def _in_memory(target: str, size: int | None, *, read_only: bool) -> dict[str, Any]:
+    options = {"mode": 0o1777, **({"size": size} if size is not None else {})}
+    return {"type": "tmpfs", "target": target, "tmpfs": options, **({"read_only": True} if read_only else {})}
+
+
+def mounts(placed: Placed, index: Index) -> Part:
+    """What a container sees of volumes and clouds."""
+    entries: list[dict[str, Any]] = []
+    findings: list[Finding] = []
+    for mount in placed.container.mounts:
+        volume = index.volumes.get(mount.volume)
+        if volume is None:
+            path = f"{placed.path}.mounts.{mount.volume}@{mount.path}.volume"
+            findings.append(refuse("volumes", path, "data", f"There is no volume {mount.volume!r}.", "declare the volume", app=placed.about))
+            continue
+        if entry := _mount(mount, volume):
+            entries += [entry, *_covers(mount, volume)]
+    if placed.cloud:
+        entries.append(bind(CLOUDS, CLOUDS, propagation="rshared"))
+    elif reads_clouds(placed, index):
+        # The parent, not the mount: what dies below it and comes back is seen again. Read-only: nothing fills the host's disk while a cloud is away.
+        entries.append(bind(CLOUDS, CLOUDS, propagation="rslave", read_only=True))
+    return Part({"volumes": entries}, tuple(findings))
+
+
+def _mount(mount: Mount, volume: Volume) -> dict[str, Any] | None:
+    read_only = mount.access == "ro"
+    match volume.place:
+        case Folder():
+            return bind(source(volume, volume.place), mount.path, read_only=read_only)
+        case Scratch(in_memory=True, size=size):
+            return _in_memory(mount.path, size, read_only=read_only)
+        case Scratch():
+            return named(volume, mount.path, read_only=read_only)
+        case Claim():
+            return None
+        case _:
+            assert_never(volume.place)
+
+
+def _covers(mount: Mount, volume: Volume) -> list[dict[str, Any]]:
+    root = PurePosixPath(mount.path)
+    return [{"type": "tmpfs", "target": str(root / hidden), "tmpfs": dict(_COVER), "read_only": True} for hidden in volume.hides]
+
+
+def reads_clouds(placed: Placed, index: Index) -> bool:
+    """Whether a container sees the clouds of its app: the main one does, and what has the library, whose links lead there."""
+    app = placed.app
+    if not app or not app.clouds:
+        return False
+    library = {volume.id for volume in index.plan.volumes if volume.holds == "library"}
+    return placed.container.role == "main" or any(mount.volume in library for mount in placed.container.mounts)
+
+
+def named_volumes(index: Index, used: frozenset[str]) -> dict[str, dict[str, Any]]:
+    """The volumes of the engine. `down` keeps them: nothing here ever asks for their removal."""
+    return {volume.id: {} for volume in index.plan.volumes if volume.id in used and isinstance(volume.place, Scratch) and not volume.place.in_memory}
+
+
+def volume_findings(index: Index, users: dict[str, int]) -> tuple[Finding, ...]:
+    """What volumes say that an engine can't do; `users` counts the containers that mount each."""
+    findings: list[Finding] = []
+    if index.plan.volumes:
+        text = "An engine makes no difference between state, databases, library and caches: planning did."
+        findings.append(note("volumes.holds", "volumes.*.holds", "cosmetic", text))
+    for volume in index.plan.volumes:
+        path = f"volumes.{volume.id}"
+        if volume.id not in users:
+            findings.append(note("volumes", path, "cosmetic", "No container mounts it."))
+            continue
+        match volume.place:
+            case Folder():
+                pass
+            case Claim():
+                text = "A Compose engine has no claims: what mounts it would have an empty folder of its container instead."
+                findings.append(refuse("volumes.place", path, "data", text, "name a folder of the host, or an existing share mounted there"))
+            case Scratch(size=size, in_memory=in_memory):
+                if volume.folder:
+                    text = "The engine's own volume is mounted at its root: there is nothing else in it."
+                    findings.append(note("volumes.folder", f"{path}.folder", "cosmetic", text))
+                if size is not None and not in_memory:
+                    text = "An engine's volume has no size: it may fill the disk."
+                    findings.append(note("volumes.size", f"{path}.place.size", "function", text, "bound the cache in the app's own settings"))
+                if in_memory and users[volume.id] > 1:
+                    text = "Memory is not shared between containers of an engine: each sees a folder of its own."
+                    findings.append(refuse("volumes.place", f"{path}.place.in_memory", "function", text, "let the volume lie on disk"))
+            case _:
+                assert_never(volume.place)
+    return tuple(findings)

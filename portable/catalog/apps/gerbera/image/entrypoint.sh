@@ -11,8 +11,10 @@ fi
 
 mkdir -p "$home"
 if [ ! -e "$home/config.xml" ]; then
-    gerbera --create-config --home "$home" --config "$home/config.xml" >"$home/config.xml.new"
-    sed -i 's|<import hidden-files="no"[^>]*>|&\n    <autoscan use-inotify="yes">\n      <directory location="/mnt/content" mode="inotify" recursive="yes" hidden-files="no" />\n    </autoscan>|' "$home/config.xml.new"
+    gerbera --create-config --home "$home" --config "$home/config.xml" |
+        sed -e 's|/usr/share/gerbera|/usr/local/share/gerbera|' \
+            -e 's|<import hidden-files="no"[^>]*>|&\n    <autoscan use-inotify="yes">\n      <directory location="/mnt/content" mode="inotify" recursive="yes" hidden-files="no" />\n    </autoscan>|' \
+            >"$home/config.xml.new"
     mv "$home/config.xml.new" "$home/config.xml"
 fi
 if [ -n "$as" ]; then
@@ -20,5 +22,6 @@ if [ -n "$as" ]; then
     find "$home/" -maxdepth 2 \( ! -uid "$uid" -o ! -gid "$gid" \) -exec chown -h "$uid:$gid" {} +
 fi
 
+# tini runs as that user too: so it may pass signals on without the capability KILL.
 # shellcheck disable=SC2086 # `as` is a command and its arguments
-exec $as "$@"
+exec $as tini -- "$@"

@@ -22,5 +22,6 @@ else
     prepare
 fi
 
+# tini runs as that user too: so it may pass signals on without the capability KILL.
 # shellcheck disable=SC2086 # `as` is a command and its arguments
-exec $as qbittorrent-nox --webui-port="${WEBUI_PORT:-8080}" --torrenting-port="${TORRENTING_PORT:-6881}" "$@"
+exec $as tini -- qbittorrent-nox --webui-port="${WEBUI_PORT:-8080}" --torrenting-port="${TORRENTING_PORT:-6881}" "$@"

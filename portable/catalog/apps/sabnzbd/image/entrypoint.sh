@@ -19,5 +19,6 @@ if [ "$(id -u)" = 0 ]; then
     find /config -maxdepth 2 \( ! -uid "$uid" -o ! -gid "$gid" \) -exec chown -h "$uid:$gid" {} +
 fi
 
+# tini runs as that user too: so it may pass signals on without the capability KILL.
 # shellcheck disable=SC2086 # `as` is a command and its arguments
-exec $as sabnzbdplus --config-file /config --server "$host" --browser 0 "$@"
+exec $as tini -- sabnzbdplus --config-file /config --server "$host" --browser 0 "$@"

@@ -65,14 +65,19 @@ script_folder() {
   (cd "$path" && pwd -P)
 }
 
+begin_work() { # $1: the folder that one bootstrap at a time works on; by default the state folder
+  prepare_state_folder
+  one_at_a_time "${1:-$state}"
+  log=$state/bootstrap-${called_as%% *}.log
+  : >"$log" || fail "cannot write the log $log"
+}
+
 prepare_state_folder() {
   if [ -n "${PORTABLE_BOOTSTRAP_STATE:-}" ]; then state=$PORTABLE_BOOTSTRAP_STATE
   elif is_root; then state=/var/lib/portable
   elif [ -n "${HOME:-}" ]; then state=$HOME/.local/state/portable
   else state=${TMPDIR:-/tmp}/portable-$(id -u); fi
   mkdir -p "$state" || fail "cannot create the folder $state"
-  log=$state/bootstrap.log
-  : >"$log" || fail "cannot write the log $log"
 }
 
 logged() {
@@ -99,8 +104,9 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 one_at_a_time() { # a second bootstrap on the same folder waits for the first
+  if [ "${held:-}" = "$1" ] || ! has flock; then return; fi
+  held=$1
   exec 9<"$1"
-  has flock || return 0
   flock -n 9 && return 0
   say "another bootstrap is at work; waiting for it"
   flock -w 900 9 || fail "another bootstrap still holds $1 after 15 minutes"
@@ -148,7 +154,8 @@ refresh_package_lists() { # at most once, and only when something is to be insta
 }
 
 debian_has() { # a package that can be installed
-  LC_ALL=C apt-cache policy "$1" 2>/dev/null | grep -q '^  Candidate: [^(]'
+  local policy
+  policy=$(LC_ALL=C apt-cache policy "$1" 2>/dev/null) && [[ $policy =~ "  Candidate: "[^\(] ]]
 }
 
 first_debian_has() {
@@ -324,8 +331,7 @@ bring_python() {
   if stamp_matches dev "$dev_digest"; then return; fi
   if [ $flavour = run ] && stamp_matches run "$run_digest"; then return; fi
 
-  prepare_state_folder
-  one_at_a_time "$checkout"
+  begin_work "$checkout"
   if [ $flavour = run ] && stamp_matches run "$run_digest"; then return; fi # made while this one waited
   if stamp_matches dev "$dev_digest"; then return; fi
 
@@ -394,14 +400,14 @@ bring_engine() {
     --stop) if [ $# -gt 1 ]; then misused "too many arguments"; fi; stop_engine; return ;;
     *) misused "unknown option: engine $1" ;;
   esac
+  bring_command_for_engine_elsewhere
   if engine_answers; then
     bring_compose_plugin
     return
   fi
   require_local_engine
-  prepare_state_folder
   if ! is_root; then explain_engine_to_user; fi
-  one_at_a_time "$state"
+  begin_work
   if ! engine_answers; then # it may have come up while this one waited
     install_engine
     start_engine
@@ -441,6 +447,37 @@ require_local_engine() {
   esac
 }
 
+# A container with the host's socket, or a machine that drives another one, needs the docker command only.
+bring_command_for_engine_elsewhere() {
+  local address=${DOCKER_HOST:-}
+  if has docker; then return; fi
+  if [ -z "$address" ]; then
+    socket_answers /var/run/docker.sock || return 0
+    address=unix:///var/run/docker.sock
+  fi
+  require_debian "an engine is at $address, but no docker command is here"
+  require_root_for_packages "an engine is at $address, but no docker command is here"
+  begin_work
+  refresh_package_lists
+  if debian_has docker-cli; then
+    say "installing docker-cli: the command for the engine at $address"
+    install_packages start docker-cli
+  else
+    say "installing the docker command of Debian 13 into /usr/local/bin: for the engine at $address"
+    fetch_from_newer_debian docker-cli
+    install -m 755 "$scratch/unpacked/usr/bin/docker" /usr/local/bin/docker
+    hash -r
+  fi
+  if [ "${address%%:*}" = ssh ] && ! has ssh; then
+    say "installing openssh-client: reaches the engine at $address"
+    install_packages start openssh-client
+  fi
+}
+
+socket_answers() {
+  [ -S "$1" ] && perl -MIO::Socket::UNIX -e 'exit !IO::Socket::UNIX->new(Peer => $ARGV[0])' "$1" 2>/dev/null
+}
+
 explain_engine_to_user() {
   local me
   me=$(id -un 2>/dev/null || id -u)
@@ -450,6 +487,7 @@ explain_engine_to_user() {
 then log in again. A member of the group docker can do on this machine whatever root can; where that is too much,
 run an engine of your own (rootless) or name another one: export DOCKER_HOST=ssh://user@host"
   fi
+  if ! has dockerd; then require_debian "no container engine answers here"; fi
   refuse "no container engine answers here ($engine_complaint), and only root can install or start one. As root, once:
     $(as_root_command)
     usermod -aG docker $me
@@ -534,7 +572,7 @@ wait_for_engine() { # a process that ends before it answers ends the wait
   local until=$((SECONDS + ENGINE_START_SECONDS))
   while [ $SECONDS -lt $until ]; do
     if engine_answers; then return 0; fi
-    if [ "$1" != systemd ] && ! kill -0 "$1" 2>/dev/null && ! live_pid_of dockerd "$DOCKERD_PID_FILE" >/dev/null; then
+    if [ "$1" != systemd ] && ! alive "$1" && ! live_pid_of dockerd "$DOCKERD_PID_FILE" >/dev/null; then
       engine_complaint="dockerd ended"
       return 1
     fi
@@ -544,10 +582,16 @@ wait_for_engine() { # a process that ends before it answers ends the wait
 }
 
 live_pid_of() { # program, pid file -> the pid, when that process is that program
-  local pid name
-  [ -r "$2" ] && read -r pid <"$2" || [ -n "${pid:-}" ] || return 1
-  [ -r "/proc/$pid/comm" ] && read -r name <"/proc/$pid/comm" && [ "$name" = "$1" ] && printf '%s' "$pid"
+  local pid='' name
+  [ -r "$2" ] || return 1
+  read -r pid <"$2" || true # the file has no newline
+  [[ $pid =~ ^[0-9]+$ ]] && alive "$pid" && read -r name <"/proc/$pid/comm" && [ "$name" = "$1" ] && printf '%s' "$pid"
 }
+
+alive() { # a zombie, which nobody reaps in some containers, is not
+  local line
+  [ -r "/proc/$1/stat" ] && read -r line <"/proc/$1/stat" && [[ ${line##*) } != [ZX]* ]]
+} 2>/dev/null
 
 start_time_of() { # ticks since boot: with the pid it names one process for good
   local line fields
@@ -561,14 +605,14 @@ clear_leftovers() {
   if pid=$(live_pid_of containerd "$CONTAINERD_PID_FILE"); then
     say "ending containerd (process $pid), left behind by an engine that was killed"
     kill "$pid" 2>/dev/null || true
-    await_end "$pid" 15 || kill -KILL "$pid" 2>/dev/null || true
+    await_end "$pid" 15 || { kill -KILL "$pid" 2>/dev/null && await_end "$pid" 15; } || true
   fi
   rm -f "$CONTAINERD_PID_FILE"
 }
 
 await_end() { # pid seconds
   local until=$((SECONDS + $2))
-  while kill -0 "$1" 2>/dev/null; do
+  while alive "$1"; do
     [ $SECONDS -lt $until ] || return 1
     sleep 0.2
   done
@@ -591,18 +635,19 @@ mount_control_groups() { # what systemd does elsewhere; the engine cannot run a 
 }
 
 stop_engine() {
-  prepare_state_folder
   local pid started
+  prepare_state_folder
   if ! [ -r "$state/engine.started" ]; then
     say "no engine of this script's runs; nothing to stop"
     return
   fi
   is_root || refuse "only root can stop the engine"
+  begin_work
   read -r pid started <"$state/engine.started"
   if [ "$pid" = systemd ]; then
     say "stopping the service docker, which this script started"
     logged systemctl stop docker.service docker.socket || { show_log; fail "systemd could not stop docker"; }
-  elif [ -r "/proc/$pid/stat" ] && [ "$(start_time_of "$pid")" = "$started" ]; then
+  elif alive "$pid" && [ "$(start_time_of "$pid")" = "$started" ]; then
     say "stopping the engine (process $pid), which this script started"
     kill "$pid"
     await_end "$pid" "$ENGINE_STOP_SECONDS" || fail "the engine (process $pid) still runs after $ENGINE_STOP_SECONDS s; its log: $state/dockerd.log"
@@ -640,7 +685,8 @@ bring_compose_plugin() {
   local why="Docker Compose is missing"
   if [ -n "$compose_version" ]; then why="Docker Compose $compose_version is older than $COMPOSE_AT_LEAST"; fi
   require_debian "$why"
-  if [ -z "${state:-}" ]; then prepare_state_folder; fi
+  begin_work
+  if compose_is_new_enough; then return; fi # brought while this one waited
   if is_root && [ "$release" = 13 ] && [ -z "$compose_version" ]; then
     refresh_package_lists
     say "installing docker-compose: $why, and the stack is run by it"
@@ -658,7 +704,7 @@ install_plugin_beside() { # the binary alone, in the folder for plug-ins of the 
   if ! is_root; then folder=${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins; fi
   say "installing the plug-in docker-compose of Debian 13 into $folder: $1, and the stack is run by it"
   fetch_from_newer_debian docker-compose
-  plugin=$(find "$scratch/unpacked" -path '*/cli-plugins/docker-compose' -type f | head -n 1)
+  plugin=$(find "$scratch/unpacked" -path '*/cli-plugins/docker-compose' -type f -print -quit)
   [ -n "$plugin" ] || fail "the package docker-compose of Debian 13 holds no plug-in"
   mkdir -p "$folder"
   if [ -e "$folder/docker-compose" ]; then
@@ -675,7 +721,7 @@ bring_tools() { # list, further arguments
   local list=$1
   shift
   if [ $# -gt 0 ]; then misused "unknown option: $1"; fi
-  prepare_state_folder
+  begin_work
   install_missing_tools "$list"
 }
 

@@ -1,0 +1,51 @@
+# What a person types. Every target is a few words; the work is done by scripts/bootstrap.sh and by `portable`.
+.DEFAULT_GOAL := help
+SHELL := bash
+PROFILE ?= local
+BIN := .venv/bin
+
+.PHONY: help up down test check golden bench lock prove-first
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+up: ## Bring what is missing, then the local stack (PROFILE=...) up, with a table of addresses
+	@scripts/bootstrap.sh engine
+	@scripts/bootstrap.sh image-tools
+	@scripts/bootstrap.sh python
+	@$(BIN)/portable up --profile $(PROFILE)
+
+down: ## Take the stack down; its data stays
+	@$(BIN)/portable down --profile $(PROFILE)
+
+test: ## The whole suite, engines included
+	@scripts/bootstrap.sh engine
+	@scripts/bootstrap.sh lab
+	@scripts/bootstrap.sh python --dev
+	@$(BIN)/python -m tests.rings
+
+check: ## Lint and types
+	@scripts/bootstrap.sh python --dev
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+golden: ## Rewrite the committed renderings and goldens; read the diff
+	@scripts/bootstrap.sh python --dev
+	@$(BIN)/pytest -q tests/render --update-golden -m "not compose_lab"
+	@for p in local zimaboard; do $(BIN)/portable render --profile $$p --output compose/$$p; done
+	@for p in samba openshift; do $(BIN)/portable render --profile $$p --output k8s/$$p; done
+
+bench: ## Ratios against docker compose config at 35, 300 and 1,000 apps
+	@scripts/bootstrap.sh engine
+	@scripts/bootstrap.sh python --dev
+	@$(BIN)/python -m tests.bench
+
+lock: ## Write the lock files anew from pyproject.toml
+	@for x in "build:requirements.lock" "dev:requirements-dev.lock"; do \
+	  $(BIN)/pip-compile -q --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	    --no-header --extra build $$([ $${x%%:*} = dev ] && echo --extra dev) -o $${x#*:} pyproject.toml || exit 1; done
+
+prove-first: ## Every claim of the first whole in its full form (SHARD=k/n)
+	@scripts/bootstrap.sh engine
+	@scripts/bootstrap.sh lab
+	@scripts/bootstrap.sh python --dev
+	@$(BIN)/python -m tests.prove first --shard "$(or $(SHARD),1/1)"

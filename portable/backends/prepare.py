@@ -1,0 +1,51 @@
+"""From names to a rendering: reads stack, profile and catalog, plans, renders, and settles the ledger. What every command starts with."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from portable.backends.registry import BackEnd, back_end
+from portable.catalog.catalog import Catalog
+from portable.model.errors import Refused
+from portable.model.findings import Finding, settle, unaccepted
+from portable.model.rendering import Rendering
+from portable.planning import Planned, make
+from portable.planning.inputs import Input
+from portable.planning.origins import located
+from portable.profiles.load import find_stack, load_profile, load_stack, profile_folders
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A profile, planned and rendered, with its ledger."""
+
+    planned: Planned
+    back_end: BackEnd
+    rendering: Rendering
+    ledger: tuple[Finding, ...]
+
+
+def prepare(profile: str, *, sets: Sequence[str] = (), catalogs: Sequence[Path] = (), folder: Path | None = None) -> Prepared:
+    """Everything that can be known without an engine. Raises UsageError and InputError; refuses nothing yet."""
+    stack_file = find_stack((folder or Path.cwd()).resolve())
+    stack, stack_document = load_stack(stack_file, sets)
+    profile_facts, profile_document = load_profile(profile, profile_folders(stack_file), sets)
+    given = Input(stack=stack, stack_document=stack_document, profile=profile_facts, profile_document=profile_document)
+    own = (stack_file.parent / "catalog",) if stack_file else ()
+    planned = make(given, Catalog([f for f in (*own, *catalogs) if f.is_dir()]))
+    chosen = back_end(profile_facts.back_end)
+    rendering = chosen.render(planned.plan)
+    findings = (*planned.findings, *(located(f, given, planned.chosen) for f in rendering.findings))
+    apps = [app.name for app in planned.plan.apps]
+    return Prepared(planned=planned, back_end=chosen, rendering=rendering, ledger=settle(findings, planned.waivers, apps))
+
+
+def refuse_unsafe(prepared: Prepared, *, strict: bool) -> None:
+    """Raise Refused with every finding that stops a command."""
+    stopping = unaccepted(prepared.ledger, strict=strict)
+    if stopping:
+        raise Refused(
+            f"{len(stopping)} finding{'s' if len(stopping) > 1 else ''} of profile {prepared.planned.plan.profile} must be settled first",
+            findings=stopping,
+            remedy="follow the remedies, or waive them in the profile with a reason (`waive: [{field: ..., class: ..., apps: [...], reason: ...}]`)",
+        )

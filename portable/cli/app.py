@@ -1,0 +1,34 @@
+"""All verbs, in the order in which help lists them."""
+
+from typing import Annotated
+
+import typer
+
+import portable
+from portable.cli import catalog, explain, profiles, render
+
+app = typer.Typer(
+    name="portable",
+    help="Run one catalog of self-hosted media apps anywhere, and move it with its data.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"portable {portable.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+    pass
+
+
+app.command("render")(render.render)
+app.command("explain")(explain.explain)
+app.add_typer(catalog.app, name="catalog")
+app.add_typer(profiles.app, name="profiles")

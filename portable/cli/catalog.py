@@ -1,0 +1,84 @@
+"""`portable catalog`: which apps there are, what one needs, and whether files of your own are right."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from portable.cli import show
+from portable.cli.options import Catalogs, Format, Output, complete_app
+from portable.model.errors import UsageError
+
+app = typer.Typer(help="The apps that can be run.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("list")
+def list_(catalogs: Catalogs = [], output: Output = Format.text) -> None:  # noqa: B006
+    """Every app with its zone, way out and upstream status."""
+    from portable.catalog.catalog import Catalog
+
+    catalog = Catalog(catalogs)
+    facts = [catalog.app(name)[0] for name in catalog.names()]
+    rows = [
+        (f.name, f.zone, f.about, "gateway" if f.gateway else f.egress, f.upstream.status, list(f.aliases)) for f in facts if not (f.mounter or f.tools)
+    ]
+    show.table(("name", "zone", "about", "egress", "upstream", "aliases"), rows, output, schema="apps")
+
+
+@app.command("show")
+def show_(name: Annotated[str, typer.Argument(autocompletion=complete_app)], catalogs: Catalogs = []) -> None:  # noqa: B006
+    """The whole file of an app, as it is read."""
+    import msgspec
+
+    from portable.catalog.catalog import Catalog
+    from portable.formats.emit import dump
+
+    catalog = Catalog(catalogs)
+    known = catalog.resolve(name)
+    if known is None:
+        raise _unknown(name, catalog.names())
+    facts, document = catalog.app(known)
+    show.line(f"# {document.file}")
+    show.line(dump(msgspec.to_builtins(facts, str_keys=True), first=("portable", "name", "title", "about")).rstrip("\n"))
+
+
+@app.command("check")
+def check(folders: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]...", help="Folders of your own apps.")] = None) -> None:
+    """Read every file of the catalog (and of your folders) and tell all mistakes at once."""
+    from portable.catalog.catalog import Catalog
+    from portable.model.errors import InputError
+
+    for folder in folders or ():
+        if not folder.is_dir():
+            raise UsageError(f"there is no folder {str(folder)!r}")
+    catalog = Catalog(folders or ())
+    mistakes = []
+    for read, names in ((catalog.app, catalog.names()), (catalog.cloud, catalog.cloud_names())):
+        for name in names:
+            try:
+                read(name)
+            except InputError as error:
+                mistakes += error.mistakes
+    if mistakes:
+        raise InputError(tuple(mistakes))
+    show.line(f"{len(catalog.names())} apps and {len(catalog.cloud_names())} clouds are right")
+
+
+@app.command("schema")
+def schema(kind: Annotated[str, typer.Argument(help="app, cloud, profile or stack")] = "app") -> None:
+    """The JSON Schema of a file, for editors."""
+    from portable.catalog.facts import AppFacts, CloudFacts
+    from portable.formats.load import schema as schema_of
+    from portable.profiles.types import Profile, Stack
+
+    kinds: dict[str, type] = {"app": AppFacts, "cloud": CloudFacts, "profile": Profile, "stack": Stack}
+    if kind not in kinds:
+        raise _unknown(kind, tuple(kinds), what="kind of file")
+    show.document(schema_of(kinds[kind]))
+
+
+def _unknown(name: str, known: tuple[str, ...], what: str = "app") -> UsageError:
+    import difflib
+
+    near = difflib.get_close_matches(name, known, 1)
+    return UsageError(f"there is no {what} {name!r}", remedy=(f"did you mean {near[0]!r}? " if near else "") + f"known: {', '.join(known)}")

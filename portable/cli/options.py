@@ -1,0 +1,41 @@
+"""Options that several commands share."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Format(StrEnum):
+    """How a table is printed."""
+
+    text = "text"
+    json = "json"
+
+
+def complete_profile(incomplete: str) -> list[str]:
+    """Names for the shell's completion."""
+    from portable.profiles.load import find_stack, profile_files, profile_folders
+
+    return [n for n in sorted(profile_files(profile_folders(find_stack(Path.cwd())))) if n.startswith(incomplete)]
+
+
+def complete_app(incomplete: str) -> list[str]:
+    """Names for the shell's completion."""
+    from portable.catalog.catalog import Catalog
+
+    return [n for n in Catalog().names() if n.startswith(incomplete)]
+
+
+Profile = Annotated[
+    str,
+    typer.Option("--profile", "-p", envvar="PORTABLE_PROFILE", autocompletion=complete_profile, help="The place: a profile's name, or a file."),
+]
+Set = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the profile (or `stack.KEY` of the stack) for this call.")
+]
+Catalogs = Annotated[list[Path], typer.Option("--catalog", metavar="FOLDER", help="A folder of your own apps, read beside the shipped ones.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse unwaived findings of class security and data.")]
+Output = Annotated[Format, typer.Option("--format", help="text, or json for programs.")]
+Apps = Annotated[list[str] | None, typer.Argument(metavar="[APP]...", autocompletion=complete_app, help="Only these apps; all where none is named.")]

@@ -1,0 +1,43 @@
+"""Tables and JSON on standard output."""
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from portable.cli.options import Format
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[object]], output: Format, *, schema: str) -> None:
+    """Print rows under headings; as JSON an object with the schema's name and a list of objects keyed by heading."""
+    if output is Format.json:
+        keys = [h.lower().replace(" ", "_") for h in headings]
+        document({"schema": f"portable/{schema}/1", schema: [dict(zip(keys, row, strict=True)) for row in rows]})
+        return
+    text = [[_text(cell) for cell in row] for row in rows]
+    widths = [max([len(h), *(len(row[i]) for row in text)]) for i, h in enumerate(headings)]
+    room = shutil.get_terminal_size((200, 24)).columns if sys.stdout.isatty() else 10_000
+    for row in [[h.upper() for h in headings], *text]:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        sys.stdout.write((line if len(line) <= room else line[: room - 1] + "…") + "\n")
+
+
+def document(value: Any) -> None:
+    """Print JSON, keys in the order given."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def line(text: str = "") -> None:
+    """Print a line."""
+    sys.stdout.write(text + "\n")
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return "-"
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    if isinstance(cell, list | tuple):
+        return ", ".join(map(str, cell)) or "-"
+    return str(cell).replace("\n", " ")

@@ -135,7 +135,7 @@ class Document:
 
 def dotted(steps: Steps) -> str:
     """Return `steps` as a person writes them: `containers.main.ports[0]`."""
-    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).removeprefix(".")
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{_shown(step)}" for step in steps).removeprefix(".")
 
 
 def load(file: Input) -> Document:
@@ -358,7 +358,9 @@ class _Builder:
                 self.wrong(event, "merge keys (`<<`) are not supported", "write the keys out")
             elif type(value) is not str:
                 self.wrong(
-                    event, f"a key must be a string, not {_found(value)}", f'put it in quotes: "{text}"' if text else "write the key"
+                    event,
+                    f"a key must be a string, not {_found(value)}",
+                    f'put it in quotes: "{_shown(text)}"' if text else "write the key",
                 )
             self.entry(frame, text, event)
             return
@@ -368,7 +370,9 @@ class _Builder:
         """Note a key; its value is still to come."""
         if key in frame.data:
             first = frame.inner[key]
-            self.wrong(event, f"the key `{key}` stands here for a second time", f"the first is in line {first.key_line + 1}: keep one", key)
+            self.wrong(
+                event, f"the key `{_shown(key)}` stands here for a second time", f"the first is in line {first.key_line + 1}: keep one", key
+            )
         frame.key = key
         frame.key_line = event.start_mark.line
         frame.key_column = event.start_mark.column
@@ -401,7 +405,7 @@ class _Builder:
             return event.value
         value = self.resolve(event.value, event)
         if type(value) is not wanted:
-            self.wrong(event, f"`{event.value}` is not what its tag `{_tag(event.tag)}` says", "remove the tag")
+            self.wrong(event, f"`{_shown(event.value)}` is not what its tag `{_tag(event.tag)}` says", "remove the tag")
         return value
 
     def open(self, event: Any, *, mapping: bool) -> None:
@@ -512,7 +516,7 @@ class _Builder:
 
 
 def _tag(tag: str) -> str:
-    return "!!" + tag.removeprefix(_STANDARD) if tag.startswith(_STANDARD) else tag
+    return _shown("!!" + tag.removeprefix(_STANDARD) if tag.startswith(_STANDARD) else tag)
 
 
 # --- from a schema's complaints to mistakes
@@ -571,7 +575,7 @@ def _told(document: Document, whole: dict[str, Any], error: "ValidationError") -
         known = list(own.get("properties", ()))
         for key in value:
             if key not in known:
-                text = f"unknown key `{key}`; known: {', '.join(known) or 'none'}"
+                text = f"unknown key `{_shown(key)}`; known: {', '.join(known) or 'none'}"
                 yield document.mistake((*steps, key), text, _meant(key, [name for name in known if name not in value]), at_key=True)
     elif rule == "required":
         for key in limit:

@@ -452,6 +452,7 @@ def test_long_values_are_shortened_and_hidden_characters_shown() -> None:
     assert len(line) < 250
     (line,) = told('name: "a\\nb\\u202e"\n', App)
     assert "`a\\nb\\u202e`" in line
+    assert all(line.isprintable() for line in told('"\\e[31m": {"\\e": 1, "\\e": 2}\na: !%1b[0m x\n', App))
 
 
 # --- for editors

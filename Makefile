@@ -22,7 +22,8 @@ test: ## The whole suite, engines included
 	@scripts/bootstrap.sh engine
 	@scripts/bootstrap.sh lab
 	@scripts/bootstrap.sh python --dev
-	@$(BIN)/python -m tests.rings
+	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy
+	@$(BIN)/python -m pytest
 
 check: ## Lint and types
 	@scripts/bootstrap.sh python --dev
@@ -30,7 +31,7 @@ check: ## Lint and types
 
 golden: ## Rewrite the committed renderings and goldens; read the diff
 	@scripts/bootstrap.sh python --dev
-	@$(BIN)/pytest -q tests/render --update-golden -m "not compose_lab"
+	@$(BIN)/python -m pytest -q tests/render --update-golden -m "not compose_lab"
 	@for p in local zimaboard; do $(BIN)/portable render --profile $$p --output compose/$$p; done
 	@for p in samba openshift; do $(BIN)/portable render --profile $$p --output k8s/$$p; done
 

@@ -26,11 +26,3 @@ class Mistake(Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         head = f"{self.source}: {self.path}: {self.text}" if self.path else f"{self.source}: {self.text}"
         return f"{head} ({self.remedy})" if self.remedy else head
-
-
-def __getattr__(name: str) -> object:
-    if name == "InputError":
-        from portable.model.errors import InputError
-
-        return InputError
-    raise AttributeError(name)

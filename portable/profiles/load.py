@@ -98,5 +98,5 @@ def _set(text: str) -> tuple[str, Document]:
     nested: Any = parsed
     for step in reversed(steps):
         nested = {step: nested}
-    document = load((at.file, json.dumps(nested).encode()))
+    document = load((at.file, json.dumps(nested, ensure_ascii=False).encode()))
     return ("stack" if steps[0] == "stack" else "profile"), document

@@ -1,5 +1,6 @@
-"""Files and secrets of a service. Their contents are in the project, or come by the environment of whoever applies it, so that they reach a remote
-engine; no path of the client is ever bound, and no secret's value is ever written."""
+"""Files and secrets of a service. What they hold is in the project, or comes by the environment of whoever applies it, so that it reaches a
+remote engine too: no path of the client is ever bound, and no secret's value is ever written.
+"""
 
 import hashlib
 import json
@@ -9,7 +10,7 @@ from typing import Any
 from portable.backends.common import Index, Placed, note, refuse
 from portable.backends.compose.names import key_secret, secret_variable
 from portable.backends.compose.part import Part
-from portable.backends.emit import Interpolated
+from portable.formats.emit import Interpolated
 from portable.model.findings import Finding
 from portable.model.plan import File, SecretRef, Text
 
@@ -64,7 +65,9 @@ def secrets(placed: Placed) -> Part:
     for mount in placed.container.secrets:
         for key in mount.keys:
             target = f"{mount.path.rstrip('/')}/{key}"
-            entries.append({"source": key_secret(mount.secret, key), "target": target, "uid": str(who.uid), "gid": str(who.gid), "mode": 0o400})
+            entries.append(
+                {"source": key_secret(mount.secret, key), "target": target, "uid": str(who.uid), "gid": str(who.gid), "mode": 0o400}
+            )
         if mount.optional:
             text = "Where the secret is missing, its files are there, and empty."
             path = f"{placed.path}.secrets.{mount.secret}.optional"
@@ -73,7 +76,7 @@ def secrets(placed: Placed) -> Part:
 
 
 def digest(used: Iterable[File]) -> Part:
-    """The label that changes when a file does: Compose itself compares only names. Of a secret file it covers the text around the secrets."""
+    """The label that changes when a file does: Compose compares only names. Of a secret file it covers the text around the secrets."""
     content = [(file.id, [part if isinstance(part, str) else [part.name, part.key, part.optional] for part in file.body]) for file in used]
     if not content:
         return Part({})

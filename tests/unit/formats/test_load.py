@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import Meta
 
-from portable.catalog import loader
-from portable.catalog.loader import convert, load, read, schema
+from portable.formats import load as loader
+from portable.formats.load import convert, load, read, schema
 from portable.model.errors import InputError
 
 Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]*$", description="lower case letters, digits and dashes")]

@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portable.backends.emit import Data, Interpolated, dump, dump_all
+from portable.formats.emit import Data, Interpolated, dump, dump_all
 
 # Strings that some YAML reader takes for something else, or that break a careless writer.
 TRAPS = (

@@ -132,7 +132,7 @@ def full_plan(back_end: str) -> p.Plan:
                     p.Mount(volume="player-transcode", path="/transcode"),
                     p.Mount(volume="library", path=p.LIBRARY, access="ro"),
                 ),
-                identity=p.Identity(how="user", groups=(105,)),
+                identity=p.Identity(how="user", groups=(44,)),
                 needs=p.Needs(gpu=True),
                 fetch="wget",
                 probes=p.Probes(
@@ -199,7 +199,7 @@ def full_plan(back_end: str) -> p.Plan:
         tools=container("tools", image=image(repository="registry.test/tools", recipe="tools")),
         library=p.Library(
             volume="library",
-            folders=("downloads", "downloads/torrents", "media/tv"),
+            folders=("downloads/torrents", "media/tv"),
             links=(p.Link(path="shelf", target="/mnt/clouds/shelf"),),
         ),
         groups=(

@@ -16,13 +16,15 @@ for table in /proc/net/{protocol} /proc/net/{protocol}6; do
 done
 exit 1
 """
-"""Whether somebody listens on the port, by the shell alone: no image need have nc. Namespaces are shared, so it may be another container's."""
+"""Whether somebody listens on the port, by the shell alone: no image need have nc. In a shared namespace it may be another container."""
 _CURL = """\
-case "$(curl -s -k -o /dev/null -m {timeout} -w '%{{http_code}}' '{url}')" in {ok}) ;; *) exit 1 ;; esac
+status=$(curl -s -k -o /dev/null -m {timeout} -w '%{{http_code}}' '{url}')
+case "$status" in {ok}) ;; *) exit 1 ;; esac
 """
 # GNU's and BusyBox's: both print the head of the answer with -S, and fail for most answers that are not 200.
 _WGET = """\
-case "$(wget -S -O /dev/null -T {timeout} {tls}'{url}' 2>&1 | sed -n 's/^ *HTTP[^ ]* \\([0-9]*\\).*/\\1/p' | head -n 1)" in {ok}) ;; *) exit 1 ;; esac
+status=$(wget -S -O /dev/null -T {timeout} {tls}'{url}' 2>&1 | sed -n 's/^ *HTTP[^ ]* \\([0-9]*\\).*/\\1/p' | head -n 1)
+case "$status" in {ok}) ;; *) exit 1 ;; esac
 """
 
 
@@ -57,10 +59,14 @@ def _lost(placed: Placed, name: str, path: str) -> list[Finding]:
             findings.append(note("probes.startup", f"{path}.startup.{field}", "cosmetic", text, "none needed", app=placed.about))
     if probes.live and name == "ready":
         text = "An engine has one health check and restarts nothing for it: this probe is not asked, a container that hangs stays."
-        findings.append(note("probes.live", f"{path}.live", "function", text, "`portable heal` restarts what stays unhealthy", app=placed.about))
+        findings.append(
+            note("probes.live", f"{path}.live", "function", text, "`portable heal` restarts what stays unhealthy", app=placed.about)
+        )
     elif probes.live:
         text = "An engine restarts nothing for an unhealthy check: a container that hangs stays."
-        findings.append(note("probes.live", f"{path}.live", "function", text, "`portable heal` restarts what stays unhealthy", app=placed.about))
+        findings.append(
+            note("probes.live", f"{path}.live", "function", text, "`portable heal` restarts what stays unhealthy", app=placed.about)
+        )
     return findings
 
 

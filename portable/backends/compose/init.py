@@ -1,4 +1,4 @@
-"""The service that prepares the host before any app starts: folders with their owners, links, seeds. Runs once, without network, and removes nothing."""
+"""The service that prepares the host before any app starts: folders with their owners, links, seeds. It removes nothing."""
 
 import shlex
 from collections.abc import Iterator
@@ -45,7 +45,11 @@ def init(index: Index, used: frozenset[str]) -> tuple[Part, dict[str, Any]]:
     }
     for key in ("healthcheck", "command"):
         once.pop(key, None)
-    used_files = [*seen.values(), File(id=SCRIPT, body=(script,)), *(index.files[m.file] for m in placed.container.files if m.file in index.files)]
+    used_files = [
+        *seen.values(),
+        File(id=SCRIPT, body=(script,)),
+        *(index.files[m.file] for m in placed.container.files if m.file in index.files),
+    ]
     part = join((Part(once, tools.findings), *inputs, digest(used_files)))
     return Part(part.keys, (*part.findings, *_findings(placed), *_homeless_seeds(index))), {SCRIPT: {"content": script}}
 
@@ -64,7 +68,11 @@ def _script(index: Index, used: frozenset[str], seeds: list[tuple[Placed, FileMo
     lines = [*_folders(index, used), *_library(index)]
     for placed, _, file, target in seeds:
         who = placed.container.identity
-        lines += [_line("folder", parent, *_owner(who), _OWN) for parent in _parents(target.relative_to(_PLACES)) if len(parent.parts) > len(_PLACES.parts) + 1]
+        lines += [
+            _line("folder", parent, *_owner(who), _OWN)
+            for parent in _parents(target.relative_to(_PLACES))
+            if len(parent.parts) > len(_PLACES.parts) + 1
+        ]
         # The app owns its settings from now on: it must be able to write them.
         lines.append(_line("seed", _SEEDS / file.id, target, *_owner(who), f"{file.mode | 0o600:04o}"))
     return _functions() + "\n".join(dict.fromkeys(lines)) + "\n"

@@ -33,7 +33,7 @@ def service_name(placed: Placed) -> str:
 
 
 def owner_of(group: Group, index: Index) -> str | None:
-    """The service whose network namespace the whole group has: the gateway's, or that of the only app; None where the plan names no such app."""
+    """The app whose main service owns the group's network namespace: the gateway, or the only app; None where there is no such app."""
     name = gateway_of(group) or next(iter(group.apps), None)
     return name if name in index.apps else None
 

@@ -7,7 +7,7 @@ from portable.backends.compose.health import asked
 from portable.backends.compose.names import app_service, owner_of
 from portable.backends.compose.part import Part
 from portable.model.findings import Finding
-from portable.model.plan import Direct, Exposure, Group, Ingress, Lan, LoadBalancer, Loopback, Route, Sealed, Tunnel
+from portable.model.plan import App, Direct, Exposure, Group, Ingress, Lan, LoadBalancer, Loopback, Port, Route, Sealed, Tunnel
 
 NETWORK = "default"
 _LOOPBACK = "127.0.0.1"
@@ -65,7 +65,7 @@ def _published(apps: tuple[str, ...], index: Index) -> Part:
             case Lan(number=number):
                 ports.append({"target": port.number, "published": str(number), "protocol": port.protocol})
             case Ingress() | Route() | LoadBalancer():
-                text = "A Compose engine publishes ports of its host, and knows neither names nor addresses of their own: nothing is published."
+                text = "A Compose engine publishes ports of its host, neither names nor addresses of their own: nothing is published."
                 remedy = "expose it as lan or loopback"
                 findings.append(refuse("exposures", f"{_path(exposure)}.how", "function", text, remedy, app=exposure.app))
             case _:
@@ -99,17 +99,27 @@ def network_findings(index: Index) -> tuple[Finding, ...]:
             findings.append(note(f"ports.{field}", f"apps.*.ports.*.{field}", "cosmetic", text))
     for app in plan.apps:
         if app.name not in index.group_of:
-            findings.append(refuse("groups", f"apps.{app.name}", "security", "No group has it: it gets no network.", "put it into a group", app=app.name))
-        for port in app.ports:
-            if port.private:
-                text = f"Containers of one network reach every port: nothing but the app's own rules keeps others away from {port.number}."
-                remedy = "let the app listen on loopback, or ask for a password"
-                findings.append(note("ports.private", f"apps.{app.name}.ports.{port.name}", "security", text, remedy, app=app.name))
+            findings.append(
+                refuse(
+                    "groups", f"apps.{app.name}", "security", "No group has it: it gets no network.", "put it into a group", app=app.name
+                )
+            )
+        findings += [_private(app, port, index) for port in app.ports if port.private]
     for exposure in plan.exposures:
         if exposure.app not in index.group_of or exposure.app not in index.apps:
             text = f"There is no app {exposure.app!r}."
             findings.append(refuse("exposures", f"{_path(exposure)}.app", "function", text, "name an app of the stack"))
     return tuple(findings)
+
+
+def _private(app: App, port: Port, index: Index) -> Finding:
+    path = f"apps.{app.name}.ports.{port.name}"
+    group = index.group_of.get(app.name)
+    if group and isinstance(group.egress, Tunnel):
+        text = f"Only the gateway's firewall keeps others of the network away from {port.number}: its settings don't open it."
+        return note("ports.private", path, "cosmetic", text, "`portable verify` proves the fence", app=app.name)
+    text = f"Containers of one network reach every port: only the app's own rules keep others away from {port.number}."
+    return note("ports.private", path, "security", text, "let the app listen on loopback, or ask for a password", app=app.name)
 
 
 def _group(group: Group, index: Index) -> list[Finding]:
@@ -120,21 +130,25 @@ def _group(group: Group, index: Index) -> list[Finding]:
     if group.prefer_nodes:
         findings.append(note("groups.prefer_nodes", f"{path}.prefer_nodes", "cosmetic", "An engine has one node."))
     if group.address and not index.plan.subnet:
-        findings.append(refuse("groups.address", f"{path}.address", "function", "A fixed address needs the network's subnet.", "declare the subnet"))
+        findings.append(
+            refuse("groups.address", f"{path}.address", "function", "A fixed address needs the network's subnet.", "declare the subnet")
+        )
     if unknown := [name for name in group.apps if name not in index.apps]:
         findings.append(refuse("groups", f"{path}.apps", "function", f"There is no app {unknown[0]!r}.", "name apps of the stack"))
     match group.egress:
         case Direct():
             return findings
         case Tunnel():
-            limits = ("networks", "endpoints")
+            limits: tuple[str, ...] = ("networks", "endpoints")
         case Sealed():
             limits = ("networks",)
         case _:
             assert_never(group.egress)
     for limit in limits:
         text = "An engine has no network policy: the gateway's own firewall, told by its settings, is the only fence."
-        findings.append(note("egress.fence", f"{path}.egress.{limit}", "security", text, "`portable verify` proves the fence", app=group.egress.gateway))
+        findings.append(
+            note("egress.fence", f"{path}.egress.{limit}", "security", text, "`portable verify` proves the fence", app=group.egress.gateway)
+        )
     findings += _gateway(group, group.egress.gateway, index)
     return findings
 

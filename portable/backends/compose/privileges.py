@@ -7,8 +7,8 @@ from portable.model.plan import AnnotatedDevice, Device, Devices, HostDevice, Ne
 
 NO_NEW_PRIVILEGES = "no-new-privileges:true"
 ROOT_START = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID")
-"""What an image needs that prepares its folders as root and drops to PUID:PGID (`domain.md` 6.1). KILL: its supervisor, which stays root, must
-be able to hand SIGTERM to the app, or the app is killed at the end of the grace period and a database with it."""
+"""What an image needs that prepares its folders as root and drops to PUID:PGID (`domain.md` 6.1). KILL: its supervisor stays root, and must
+be able to hand SIGTERM to the app, or the app is killed when the grace period ends, and a database with it."""
 _DEVICE_NEEDS = ("tun", "fuse", "gpu")
 
 
@@ -26,18 +26,26 @@ def identity(placed: Placed, timezone: str) -> Part:
         case "puid-pgid":
             environment |= {"PUID": str(who.uid), "PGID": str(who.gid), "UMASK": who.umask}
             if who.groups:
-                untold("groups", "The groups are given to the container's first process; the image switches users itself and may drop them.", "none known")
+                untold(
+                    "groups",
+                    "The groups are given to the container's first process; the image switches users itself and may drop them.",
+                    "none known",
+                )
         case "user":
             user = f"{who.uid}:{who.gid}"
             untold("umask", "An engine can't set the umask: the image's own holds.", "the catalog may set it in the container's command")
         case "fixed":
             for field in ("uid", "gid", "umask"):
-                untold(field, "The image decides it; it is used only for the owner of folders and files that are made for it.", "none needed")
+                untold(
+                    field, "The image decides it; it is used only for the owner of folders and files that are made for it.", "none needed"
+                )
     given = placed.container.env
     told_by = {"PUID": f"{path}.uid", "PGID": f"{path}.gid", "UMASK": f"{path}.umask", "TZ": "timezone"}
     for variable in sorted(environment.keys() & given.keys()):
         text = f"{variable} is also in the environment of {placed.path}, which wins."
-        findings.append(note("containers.env", told_by[variable], "function", text, f"take {variable} out of the environment", app=placed.about))
+        findings.append(
+            note("containers.env", told_by[variable], "function", text, f"take {variable} out of the environment", app=placed.about)
+        )
     return Part({"user": user, "group_add": [str(group) for group in who.groups], "environment": environment}, tuple(findings))
 
 
@@ -55,7 +63,9 @@ def privileges(placed: Placed, devices: Devices) -> Part:
                 parts["group_add"] += [] if group is None else [str(group)]
             case None:
                 text = f"It needs {need}, and the profile names no such device."
-                findings.append(refuse(f"devices.{need}", f"{placed.path}.needs.{need}", "function", text, f"name devices.{need}", app=placed.about))
+                findings.append(
+                    refuse(f"devices.{need}", f"{placed.path}.needs.{need}", "function", text, f"name devices.{need}", app=placed.about)
+                )
     return Part(
         {
             "cap_drop": ["ALL"],

@@ -49,11 +49,15 @@ def render(plan: Plan) -> Rendering:
         "configs": {**configs, **script},
         "secrets": {**secrets, **_keys(known)},
     }
-    return Rendering(documents=(Document(file=FILE, body={key: value for key, value in body.items() if value}),), findings=distinct(findings))
+    return Rendering(
+        documents=(Document(file=FILE, body={key: value for key, value in body.items() if value}),), findings=distinct(findings)
+    )
 
 
 def _used_files(known: Index) -> list[str]:
-    mounted = [mount.file for placed in containers(known.plan) for mount in placed.container.files if not mount.seed and mount.file in known.files]
+    mounted = [
+        mount.file for placed in containers(known.plan) for mount in placed.container.files if not mount.seed and mount.file in known.files
+    ]
     return list(dict.fromkeys([*mounted, *sorted(seeded(known))]))
 
 
@@ -72,14 +76,23 @@ def _plan_findings(known: Index) -> list[Finding]:
     plan = known.plan
     findings: list[Finding] = []
     if plan.namespace is not None:
-        findings.append(note("namespace", "namespace", "cosmetic", "An engine has no namespaces: the project's name keeps its things together."))
+        findings.append(
+            note("namespace", "namespace", "cosmetic", "An engine has no namespaces: the project's name keeps its things together.")
+        )
     if plan.node_weight is not None:
         findings.append(note("node_weight", "node_weight", "cosmetic", "An engine has one node."))
     if plan.apps:
         findings.append(note("apps.title", "apps.*.title", "cosmetic", "Services have no titles."))
         findings.append(note("apps.zone", "apps.*.zone", "cosmetic", "An engine has no accounts to keep zones apart; the network is one."))
     if plan.clouds:
-        findings.append(note("clouds.known_entry", "clouds.*.known_entry", "cosmetic", "The mounter's own probe knows what to read; `portable verify` reads it too."))
+        findings.append(
+            note(
+                "clouds.known_entry",
+                "clouds.*.known_entry",
+                "cosmetic",
+                "The mounter's own probe knows what to read; `portable verify` reads it too.",
+            )
+        )
     for path, images in (
         ("apps.*.containers.*.image.recipe", [container.image for app in plan.apps for container in app.containers]),
         ("clouds.*.mounter.image.recipe", [cloud.mounter.image for cloud in plan.clouds]),

@@ -24,7 +24,7 @@ def source(volume: Volume, folder: Folder) -> str:
 
 
 def bind(path: str, target: str, *, read_only: bool = False, propagation: str | None = None) -> dict[str, Any]:
-    """A folder of the host. The engine makes it where it's missing, since containers are created before `init` runs; `init` then gives it its owner."""
+    """A folder of the host. The engine makes it where it's missing: containers are created before `init` gives it its owner."""
     options: dict[str, Any] = {"create_host_path": True}
     if propagation:
         options["propagation"] = propagation
@@ -33,7 +33,13 @@ def bind(path: str, target: str, *, read_only: bool = False, propagation: str | 
 
 def named(volume: Volume, target: str, *, read_only: bool = False) -> dict[str, Any]:
     """A volume of the engine; nothing of the image is copied into it."""
-    return {"type": "volume", "source": volume.id, "target": target, "volume": {"nocopy": True}, **({"read_only": True} if read_only else {})}
+    return {
+        "type": "volume",
+        "source": volume.id,
+        "target": target,
+        "volume": {"nocopy": True},
+        **({"read_only": True} if read_only else {}),
+    }
 
 
 def _in_memory(target: str, size: int | None, *, read_only: bool) -> dict[str, Any]:
@@ -49,14 +55,16 @@ def mounts(placed: Placed, index: Index) -> Part:
         volume = index.volumes.get(mount.volume)
         if volume is None:
             path = f"{placed.path}.mounts.{mount.volume}@{mount.path}.volume"
-            findings.append(refuse("volumes", path, "data", f"There is no volume {mount.volume!r}.", "declare the volume", app=placed.about))
+            findings.append(
+                refuse("volumes", path, "data", f"There is no volume {mount.volume!r}.", "declare the volume", app=placed.about)
+            )
             continue
         if entry := _mount(mount, volume):
             entries += [entry, *_covers(mount, volume)]
     if placed.cloud:
         entries.append(bind(CLOUDS, CLOUDS, propagation="rshared"))
     elif reads_clouds(placed, index):
-        # The parent, not the mount: what dies below it and comes back is seen again. Read-only: nothing fills the host's disk while a cloud is away.
+        # The parent, not the mount: what dies below it and comes back is seen again. Read-only: nothing fills the host meanwhile.
         entries.append(bind(CLOUDS, CLOUDS, propagation="rslave", read_only=True))
     return Part({"volumes": entries}, tuple(findings))
 
@@ -92,7 +100,11 @@ def reads_clouds(placed: Placed, index: Index) -> bool:
 
 def named_volumes(index: Index, used: frozenset[str]) -> dict[str, dict[str, Any]]:
     """The volumes of the engine. `down` keeps them: nothing here ever asks for their removal."""
-    return {volume.id: {} for volume in index.plan.volumes if volume.id in used and isinstance(volume.place, Scratch) and not volume.place.in_memory}
+    return {
+        volume.id: {}
+        for volume in index.plan.volumes
+        if volume.id in used and isinstance(volume.place, Scratch) and not volume.place.in_memory
+    }
 
 
 def volume_findings(index: Index, users: dict[str, int]) -> tuple[Finding, ...]:
@@ -111,14 +123,20 @@ def volume_findings(index: Index, users: dict[str, int]) -> tuple[Finding, ...]:
                 pass
             case Claim():
                 text = "A Compose engine has no claims: what mounts it would have an empty folder of its container instead."
-                findings.append(refuse("volumes.place", path, "data", text, "name a folder of the host, or an existing share mounted there"))
+                findings.append(
+                    refuse("volumes.place", path, "data", text, "name a folder of the host, or an existing share mounted there")
+                )
             case Scratch(size=size, in_memory=in_memory):
                 if volume.folder:
                     text = "The engine's own volume is mounted at its root: there is nothing else in it."
                     findings.append(note("volumes.folder", f"{path}.folder", "cosmetic", text))
                 if size is not None and not in_memory:
                     text = "An engine's volume has no size: it may fill the disk."
-                    findings.append(note("volumes.size", f"{path}.place.size", "function", text, "bound the cache in the app's own settings"))
+                    findings.append(
+                        note("volumes.size", f"{path}.place.size", "function", text, "bound the cache in the app's own settings")
+                    )
+                if in_memory:
+                    findings.append(note("volumes.id", f"{path}.id", "cosmetic", "What lies in memory has no name on an engine."))
                 if in_memory and users[volume.id] > 1:
                     text = "Memory is not shared between containers of an engine: each sees a folder of its own."
                     findings.append(refuse("volumes.place", f"{path}.place.in_memory", "function", text, "let the volume lie on disk"))

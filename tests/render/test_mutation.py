@@ -1,0 +1,97 @@
+"""Nothing is dropped in silence: change any leaf of a full plan, and the documents change, or a finding names the leaf. For every back end."""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+import pytest
+
+from portable.backends.registry import BACK_ENDS, BackEnd
+from portable.model.findings import Finding
+from portable.model.leaves import leaves
+from portable.model.plan import Container, Plan, Resources
+from portable.model.rendering import Rendering
+from tests.factories import full_plan
+from tests.render.mutations import Mutation, mutations, spots
+
+Render = Callable[[Plan], Rendering]
+every_back_end = pytest.mark.parametrize("back_end", BACK_ENDS, ids=lambda back_end: back_end.name)
+
+
+def untranslated(render: Render, plan: Plan) -> list[str]:
+    """Every mutation that neither changes the documents nor has a finding, as a line."""
+    base = render(plan)
+    lines = []
+    for mutation in mutations(plan):
+        try:
+            mutant = render(mutation.plan)
+        except Exception as error:  # noqa: BLE001  a back end never crashes: planning refuses, rendering tells
+            lines.append(f"{mutation.path}: {mutation.what}: {type(error).__name__}: {error}")
+            continue
+        if mutant.documents == base.documents and not covered(mutation, (*base.findings, *mutant.findings)):
+            lines.append(f"{mutation.path}: {mutation.what}")
+    return lines
+
+
+def covered(mutation: Mutation, findings: Iterable[Finding]) -> bool:
+    return any(finding.covers(path) for finding in findings for path in (mutation.path, mutation.item))
+
+
+def pointless(rendering: Rendering, plan: Plan) -> list[str]:
+    """The findings whose path leads to nothing in the plan."""
+    paths = [path for path, _, _ in leaves(plan)]
+    return [f"{finding.path}: {finding.text}" for finding in rendering.findings if not any(finding.covers(path) for path in paths)]
+
+
+@every_back_end
+def test_every_leaf_is_translated_or_found(back_end: BackEnd) -> None:
+    missing = untranslated(back_end.render, full_plan(back_end.name))
+    assert not missing, f"{len(missing)} changes of the plan are dropped in silence:\n" + "\n".join(missing)
+
+
+@every_back_end
+def test_every_finding_leads_to_a_leaf(back_end: BackEnd) -> None:
+    plan = full_plan(back_end.name)
+    base = back_end.render(plan)
+    wrong = dict.fromkeys(pointless(base, plan))
+    for mutation in mutations(plan):
+        mutant = back_end.render(mutation.plan)
+        if mutant.findings != base.findings:
+            new = msgspec.structs.replace(mutant, findings=tuple(set(mutant.findings) - set(base.findings)))
+            wrong |= dict.fromkeys(f"{mutation.path} {mutation.what}: {line}" for line in pointless(new, mutation.plan))
+    assert not wrong, "findings that lead nowhere:\n" + "\n".join(wrong)
+
+
+@every_back_end
+def test_mutations_reach_every_leaf(back_end: BackEnd) -> None:
+    plan = full_plan(back_end.name)
+    walked = {path for path, _, _ in leaves(plan)}
+    assert walked <= {spot.path for spot in spots(plan)}
+    assert walked - {mutation.path for mutation in mutations(plan)} == set()
+
+
+@pytest.mark.parametrize("field", [name for name in Container.__struct_fields__ if name not in ("name", "role", "image", "identity")])
+@every_back_end
+def test_a_back_end_that_drops_a_field_is_caught(back_end: BackEnd, field: str) -> None:
+    """The check can fail: a renderer that forgets one field of the player's container."""
+    default = Resources(memory_request=1, memory_limit=1) if field == "resources" else getattr(_BARE, field)
+
+    def forgetful(plan: Plan) -> Rendering:
+        apps = tuple(
+            msgspec.structs.replace(app, containers=tuple(msgspec.structs.replace(c, **{field: default}) for c in app.containers))
+            for app in plan.apps
+        )
+        changed = msgspec.structs.replace(plan, apps=apps)
+        rendering = back_end.render(changed)
+        return msgspec.structs.replace(rendering, findings=tuple(f for f in rendering.findings if f".{field}" not in f.path))
+
+    plan = full_plan(back_end.name)
+    small = msgspec.structs.replace(plan, volumes=plan.volumes[:3], clouds=(), files=())
+    assert any(f".{field}" in line for line in untranslated(forgetful, small))
+
+
+_BARE = Container(
+    name="main",
+    image=full_plan("compose").tools.image,
+    identity=full_plan("compose").tools.identity,
+    resources=Resources(memory_request=1, memory_limit=1),
+)

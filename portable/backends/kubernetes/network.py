@@ -25,7 +25,7 @@ SHARED_ADDRESS = "metallb.io/allow-shared-ip"
 def services(scope: Scope, group: Group) -> Iterator[Body]:
     """A Service for each name of each app of the group, with the ports that others may use."""
     for app in scope.members(group):
-        ports = [service_port(app, port) for port in app.ports if not port.private or _is_exposed(scope, app, port)]
+        ports = [service_port(app, port) for port in app.ports if not port.private]
         if not ports:
             continue
         for name in (app.name, *app.aliases):
@@ -67,6 +67,7 @@ def exposures(scope: Scope, group: Group) -> Iterator[Body]:
         how = exposure.how
         match how:
             case Ingress():
+                yield from private_service(scope, group, app, port)
                 yield _ingress(scope, app, port, how)
             case LoadBalancer():
                 yield _load_balancer(scope, group, app, port, how)
@@ -118,6 +119,22 @@ def exposure_name(app: App, port: Port) -> str:
     return dns_label(f"{app.name}-{port.name}")
 
 
+def backend_name(app: App, port: Port) -> str:
+    """The Service behind an Ingress or Route: the app's own, which a private port is not part of."""
+    return exposure_name(app, port) if port.private else app.name
+
+
+def private_service(scope: Scope, group: Group, app: App, port: Port) -> Iterator[Body]:
+    """The Service of an exposed port that other apps don't find under the app's name."""
+    if port.private:
+        yield {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": meta(exposure_name(app, port), scope.labels(app.name, zone=app.zone), namespace=scope.namespace),
+            "spec": {"type": "ClusterIP", "selector": selector(group), "ports": [service_port(app, port)]},
+        }
+
+
 def _peer_port(port: Port) -> Body:
     return peer_port(port.number, port.protocol)
 
@@ -146,12 +163,8 @@ def _networks(networks: tuple[str, ...]) -> list[Body]:
     return [{"to": [{"ipBlock": {"cidr": network}} for network in networks]}] if networks else []
 
 
-def _is_exposed(scope: Scope, app: App, port: Port) -> bool:
-    return any(e.app == app.name and e.port == port.name for e in scope.plan.exposures)
-
-
 def _ingress(scope: Scope, app: App, port: Port, how: Ingress) -> Body:
-    backend = {"service": {"name": app.name, "port": {"name": dns_label(port.name)}}}
+    backend = {"service": {"name": backend_name(app, port), "port": {"name": dns_label(port.name)}}}
     # Without a secret, the controller's own certificate: never plain HTTP.
     tls: dict[str, Any] = {"hosts": [how.host], **({"secretName": dns_label(how.tls_secret)} if how.tls_secret else {})}
     return {

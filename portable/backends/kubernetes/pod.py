@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
+from portable.backends.common import gateway_of
 from portable.backends.kubernetes.container import container
 from portable.backends.kubernetes.files import DIGEST, SEEDS, config_digest, seed_digest
 from portable.backends.kubernetes.names import Body, dns_label, meta
 from portable.backends.kubernetes.prepare import command, init_attached
-from portable.backends.kubernetes.scope import Part, Scope, gateway_of, is_claim, selector
+from portable.backends.kubernetes.scope import Part, Scope, is_claim, selector
 from portable.backends.kubernetes.volume import attached, device_of
 from portable.model.base import Struct
 from portable.model.plan import AnnotatedDevice, Claim, Group, HostDevice, Sealed
@@ -49,7 +50,7 @@ def deployment(scope: Scope, group: Group, extras: Extras) -> Body:
 
 def grace(parts: tuple[Part, ...]) -> int:
     """Seconds that a pod has to end: the longest that any of its containers asks for, since a pod has one."""
-    return max((part.container.stop_grace for part in parts), default=30)
+    return max((part.container.stop_grace for part in parts if part.kind != "init"), default=30)
 
 
 def pod_groups(scope: Scope, parts: tuple[Part, ...]) -> list[int]:

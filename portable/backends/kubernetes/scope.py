@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Literal, assert_never
 
+from portable.backends.common import Index, gateway_of, index
 from portable.backends.kubernetes.names import GROUP_LABEL, MANAGED_BY, dns_label, label_value
 from portable.model.base import Struct
 from portable.model.plan import (
@@ -10,7 +11,6 @@ from portable.model.plan import (
     Claim,
     Cloud,
     Container,
-    Direct,
     File,
     Folder,
     Group,
@@ -19,8 +19,6 @@ from portable.model.plan import (
     Plan,
     Port,
     Scratch,
-    Sealed,
-    Tunnel,
     Volume,
 )
 
@@ -64,10 +62,6 @@ class Scope(Struct, frozen=True, kw_only=True):
     readers: Mapping[str, tuple[bool, ...]]
     """By file: for each container that reads it, whether its process is root."""
 
-    def group_of(self, app: str) -> Group | None:
-        """The group in which an app runs."""
-        return next((group for group in self.plan.groups if app in group.apps), None)
-
     def members(self, group: Group) -> tuple[App, ...]:
         """The apps of a group, in its order."""
         return tuple(self.apps[name] for name in group.apps if name in self.apps)
@@ -86,17 +80,15 @@ class Scope(Struct, frozen=True, kw_only=True):
 
 def scope_of(plan: Plan) -> Scope:
     """Index a plan, once."""
-    apps = {app.name: app for app in plan.apps}
-    clouds = {cloud.id: cloud for cloud in plan.clouds}
-    volumes = {volume.id: volume for volume in plan.volumes}
-    pods = {group.name: tuple(_parts(plan, group, apps, clouds, volumes)) for group in plan.groups}
+    known = index(plan)
+    pods = {group.name: tuple(_parts(known, group)) for group in plan.groups}
     return Scope(
         plan=plan,
         namespace=plan.namespace or plan.stack,
-        apps=apps,
-        volumes=volumes,
-        files={file.id: file for file in plan.files},
-        clouds=clouds,
+        apps=known.apps,
+        volumes=known.volumes,
+        files=known.files,
+        clouds=known.clouds,
         pods=pods,
         readers=_readers(plan, pods),
     )
@@ -105,17 +97,6 @@ def scope_of(plan: Plan) -> Scope:
 def selector(group: Group) -> dict[str, str]:
     """What finds the pod of a group. It may never change: a Deployment's selector is immutable."""
     return {GROUP_LABEL: label_value(group.name)}
-
-
-def gateway_of(group: Group) -> str | None:
-    """The app that owns a group's way out."""
-    match group.egress:
-        case Tunnel(gateway=gateway) | Sealed(gateway=gateway):
-            return gateway
-        case Direct():
-            return None
-        case _:
-            assert_never(group.egress)
 
 
 def is_claim(volume: Volume) -> bool:
@@ -144,13 +125,14 @@ def own_files(part: Part) -> Iterator[str]:
     yield from dict.fromkeys(mount.file for mount in part.container.files if not mount.seed)
 
 
-def _parts(plan: Plan, group: Group, apps: Mapping[str, App], clouds: Mapping[str, Cloud], volumes: Mapping[str, Volume]) -> Iterator[Part]:
+def _parts(known: Index, group: Group) -> Iterator[Part]:
     """The containers of a pod in the order of their start.
 
-    `init-dirs` comes first although a gateway has to close the namespace before anything talks: its fixed script has no use for the network,
-    and the gateway's own state folder must exist before the kubelet binds it (a subPath that the kubelet has to make itself belongs to
-    root, which a share with root squash refuses). Then the gateway, so that clouds, which do talk, already stand behind it.
+    `init-dirs` comes first although a gateway has to close the namespace before anything talks: its fixed script has no use for the
+    network, and the gateway's own state folder must exist before the kubelet binds it (a subPath that the kubelet has to make itself
+    belongs to root, which a share with root squash refuses). Then the gateway, so that clouds, which do talk, already stand behind it.
     """
+    apps, clouds, volumes, tools = known.apps, known.clouds, known.volumes, known.plan.tools
     members = [apps[name] for name in group.apps if name in apps]
     gateway = gateway_of(group)
     read = [clouds[name] for name in dict.fromkeys(name for app in members for name in app.clouds) if name in clouds]
@@ -182,7 +164,7 @@ def _parts(plan: Plan, group: Group, apps: Mapping[str, App], clouds: Mapping[st
         for cloud in read
     ]
     if _needs_preparing(parts + mounters, volumes):
-        yield Part(kind="init", name=INIT, path="tools", owner=plan.tools.name, container=plan.tools)
+        yield Part(kind="init", name=INIT, path="tools", owner=tools.name, container=tools)
     yield from (part for part in parts if part.kind == "gateway")
     yield from mounters
     yield from (part for part in parts if part.kind == "app")

@@ -1,0 +1,100 @@
+"""Puts the documents of a plan together: the flow of the Kubernetes back end, with an SCC pinned for each pod, and Routes."""
+
+from typing import Final
+
+from portable.backends.common import distinct
+from portable.backends.kubernetes.accounts import account_of, accounts
+from portable.backends.kubernetes.administrator import FOLDER, namespace
+from portable.backends.kubernetes.files import group_config_maps, shared_config_maps
+from portable.backends.kubernetes.ledger import shared_findings
+from portable.backends.kubernetes.names import Body
+from portable.backends.kubernetes.network import exposures, policy, services
+from portable.backends.kubernetes.pod import Extras, deployment
+from portable.backends.kubernetes.project import app_file, in_file, pods_of, with_kustomizations
+from portable.backends.kubernetes.scope import Scope, scope_of
+from portable.backends.kubernetes.storage import claims, volumes
+from portable.backends.openshift.route import open_ports, proxies, proxy_container, proxy_volumes, redirects, route_findings, routes
+from portable.backends.openshift.scc import REQUIRED, Admission, admissions, bindings, roles, sccs
+from portable.model.base import Struct
+from portable.model.plan import Group, Plan
+from portable.model.rendering import Document, Rendering
+
+# The policy sees the port behind the Service of cluster DNS, which is 5353 here.
+OPENSHIFT_DNS: Final[list[Body]] = [
+    {
+        "to": [
+            {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "openshift-dns"}},
+                "podSelector": {"matchLabels": {"dns.operator.openshift.io/daemonset-dns": "default"}},
+            }
+        ],
+        "ports": [{"port": 5353, "protocol": "UDP"}, {"port": 5353, "protocol": "TCP"}],
+    }
+]
+
+
+class Planned(Struct, frozen=True, kw_only=True):
+    """The pods, and what admits each."""
+
+    scope: Scope
+    deployments: dict[str, Body]
+    admissions: dict[str, Admission]
+
+
+def planned(plan: Plan) -> Planned:
+    """The pods as they are applied. What admits a pod depends on what is in it, so it is made once to be looked at, then for good."""
+    scope = scope_of(plan)
+    first = {group.name: deployment(scope, group, _extras(scope, group, account_of(scope, group))) for group in plan.groups}
+    admitted = admissions(scope, {name: body["spec"]["template"]["spec"] for name, body in first.items()})
+    final = {
+        group.name: deployment(
+            scope, group, _extras(scope, group, admitted[group.name].account, annotations={REQUIRED: admitted[group.name].scc})
+        )
+        for group in plan.groups
+    }
+    return Planned(scope=scope, deployments=final, admissions=admitted)
+
+
+def render(plan: Plan) -> Rendering:
+    """The documents of a plan on OpenShift, and the ledger of what it does not plainly say."""
+    made = planned(plan)
+    scope, admitted, deployments = made.scope, made.admissions, made.deployments
+    documents: list[Document] = [
+        *in_file(f"{FOLDER}/namespace.yaml", [namespace(scope, pods_of(deployments.values()))]),
+        *in_file(f"{FOLDER}/volumes.yaml", volumes(scope)),
+        *in_file(f"{FOLDER}/scc.yaml", sccs(scope, admitted)),
+        *in_file(f"{FOLDER}/roles.yaml", roles(scope, admitted)),
+        *in_file(f"{FOLDER}/roles.yaml", bindings(scope, admitted)),
+        *in_file("accounts.yaml", accounts(scope, (a.account for a in admitted.values()), _annotations(scope, admitted))),
+        *in_file("storage.yaml", claims(scope)),
+        *in_file(
+            "network.yaml",
+            (policy(scope, group, dns=OPENSHIFT_DNS, open_ports=open_ports(scope, group)) for group in plan.groups),
+        ),
+        *in_file("shared.yaml", shared_config_maps(scope)),
+    ]
+    for group in plan.groups:
+        documents += in_file(app_file(group), group_config_maps(scope, group))
+        documents += in_file(app_file(group), [deployments[group.name]])
+        documents += in_file(app_file(group), services(scope, group))
+        documents += in_file(app_file(group), exposures(scope, group))
+        documents += in_file(app_file(group), routes(scope, group))
+    return Rendering(documents=with_kustomizations(documents), findings=distinct((*shared_findings(scope), *route_findings(scope))))
+
+
+def _extras(scope: Scope, group: Group, account: str, annotations: dict[str, str] | None = None) -> Extras:
+    before = proxies(scope, group)
+    return Extras(
+        account=account,
+        annotations=annotations or {},
+        containers=tuple(proxy_container(scope, proxy, account) for proxy in before),
+        volumes=tuple(volume for proxy in before for volume in proxy_volumes(proxy)),
+    )
+
+
+def _annotations(scope: Scope, admitted: dict[str, Admission]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for group in scope.plan.groups:
+        if given := redirects(scope, group):
+            found.setdefault(admitted[group.name].account, {}).update(given)
+    return found

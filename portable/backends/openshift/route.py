@@ -1,0 +1,228 @@
+"""Routes, and the proxy that asks for a login before an app is reached (https://github.com/openshift/oauth-proxy)."""
+
+import json
+from collections.abc import Iterator
+from typing import Final, assert_never
+
+from portable.backends.common import note, refuse
+from portable.backends.kubernetes.names import Body, dns_label, meta, port_name
+from portable.backends.kubernetes.network import backend_name, exposed, exposure_name, is_open, peer_port, private_service
+from portable.backends.kubernetes.scope import Scope, selector
+from portable.model.base import Struct
+from portable.model.findings import Finding
+from portable.model.plan import App, Direct, Exposure, Group, Port, Route
+
+PROXY_IMAGE: Final = "quay.io/openshift/origin-oauth-proxy:4.20"
+TIMEOUT: Final = "haproxy.router.openshift.io/timeout"
+_PATIENCE: Final = "1h"
+"""The router drops a connection after 30 s without a byte: a film that is paused, or a search of all indexers."""
+_FIRST_PORT: Final = 8444
+_TOKEN: Final = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
+_TLS: Final = "/etc/tls/private"
+_COOKIE: Final = "/etc/proxy/secrets"
+_COOKIE_KEY: Final = "session_secret"
+_REDIRECT: Final = "serviceaccounts.openshift.io/oauth-redirectreference."
+_SERVING_CERT: Final = "service.beta.openshift.io/serving-cert-secret-name"
+
+
+class Proxy(Struct, frozen=True, kw_only=True):
+    """The login before one Route."""
+
+    name: str
+    app: App
+    port: Port
+    number: int
+    """The port that the proxy listens on, free in its pod."""
+
+
+def proxies(scope: Scope, group: Group) -> tuple[Proxy, ...]:
+    """The proxies of a group's pod."""
+    wanted = [(app, port) for e, app, port in exposed(scope, group) if isinstance(e.how, Route) and e.how.auth is not None]
+    taken = {port.number for app in scope.members(group) for port in app.ports}
+    free = iter(number for number in range(_FIRST_PORT, 65536) if number not in taken)
+    return tuple(Proxy(name=dns_label(f"{app.name}-{port.name}-login"), app=app, port=port, number=next(free)) for app, port in wanted)
+
+
+def routes(scope: Scope, group: Group) -> Iterator[Body]:
+    """The Routes of a group's apps, and the Services of their proxies."""
+    guarded = {(proxy.app.name, proxy.port.name): proxy for proxy in proxies(scope, group)}
+    for exposure, app, port in exposed(scope, group):
+        if not isinstance(exposure.how, Route):
+            continue
+        proxy = guarded.get((app.name, port.name))
+        if proxy is not None:
+            yield _proxy_service(scope, group, proxy)
+            yield _route(scope, app, port, exposure.how, service=proxy.name, target=_https(proxy), tls=_guarded_tls(exposure.how))
+        else:
+            yield from private_service(scope, group, app, port)
+            target = dns_label(port.name)
+            yield _route(scope, app, port, exposure.how, service=backend_name(app, port), target=target, tls=_tls(exposure.how))
+
+
+def open_ports(scope: Scope, group: Group) -> list[Body]:
+    """The ports that others than the namespace's pods may reach: the proxy's in place of the app's own."""
+    guarded = {(proxy.app.name, proxy.port.name): proxy for proxy in proxies(scope, group)}
+    ports: list[Body] = []
+    for exposure, app, port in exposed(scope, group):
+        proxy = guarded.get((app.name, port.name)) if isinstance(exposure.how, Route) else None
+        if proxy is not None:
+            ports.append(peer_port(proxy.number, "tcp"))
+        elif is_open(exposure):
+            ports.append(peer_port(port.number, port.protocol))
+    return ports
+
+
+def redirects(scope: Scope, group: Group) -> dict[str, str]:
+    """The account's annotations that let OpenShift send a person back to the Route after the login."""
+    return {_REDIRECT + proxy.name: _reference(exposure_name(proxy.app, proxy.port)) for proxy in proxies(scope, group)}
+
+
+def proxy_container(scope: Scope, proxy: Proxy, account: str) -> Body:
+    """The proxy; it alone in its pod has the account's token, by which OpenShift knows it."""
+    identity = scope.plan.tools.identity
+    # Only who may see the app's Service in this namespace gets through, not everybody with an account of the cluster.
+    review = {"namespace": scope.namespace, "resource": "services", "name": proxy.app.name, "verb": "get"}
+    return {
+        "name": proxy.name,
+        "image": PROXY_IMAGE,
+        "args": [
+            "--provider=openshift",
+            f"--openshift-service-account={account}",
+            f"--openshift-sar={json.dumps(review, sort_keys=True)}",
+            "--http-address=",
+            f"--https-address=:{proxy.number}",
+            f"--upstream=http://127.0.0.1:{proxy.port.number}",
+            f"--tls-cert={_TLS}/tls.crt",
+            f"--tls-key={_TLS}/tls.key",
+            f"--cookie-secret-file={_COOKIE}/{_COOKIE_KEY}",
+        ],
+        "ports": [{"name": _https(proxy), "containerPort": proxy.number, "protocol": "TCP"}],
+        "readinessProbe": {
+            "httpGet": {"path": "/oauth/healthz", "port": _https(proxy), "scheme": "HTTPS"},
+            "periodSeconds": 10,
+            "timeoutSeconds": 5,
+            "failureThreshold": 3,
+        },
+        "resources": {"requests": {"memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "runAsNonRoot": True,
+            "runAsUser": identity.uid or 1000,
+            "runAsGroup": identity.gid or 1000,
+        },
+        "volumeMounts": [
+            {"name": f"{_volume(proxy)}-tls", "mountPath": _TLS, "readOnly": True},
+            {"name": f"{_volume(proxy)}-cookie", "mountPath": _COOKIE, "readOnly": True},
+            {"name": "account-token", "mountPath": _TOKEN, "readOnly": True},
+        ],
+    }
+
+
+def proxy_volumes(proxy: Proxy) -> list[Body]:
+    """What the proxy reads: its certificate, made by OpenShift; the key of its cookies; the account's token."""
+    sources = [
+        {"serviceAccountToken": {"path": "token"}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
+    ]
+    return [
+        {"name": f"{_volume(proxy)}-tls", "secret": {"secretName": f"{proxy.name}-tls"}},
+        {"name": f"{_volume(proxy)}-cookie", "secret": {"secretName": proxy.name}},
+        {"name": "account-token", "projected": {"sources": sources}},
+    ]
+
+
+def route_findings(scope: Scope) -> Iterator[Finding]:
+    """What a Route can't carry, and what a login needs."""
+    for group in scope.plan.groups:
+        for exposure, app, port in exposed(scope, group):
+            if isinstance(exposure.how, Route):
+                yield from _findings(group, exposure, exposure.how, app, port)
+
+
+def _findings(group: Group, exposure: Exposure, how: Route, app: App, port: Port) -> Iterator[Finding]:
+    path = f"exposures.{exposure.app}:{exposure.port}.how"
+    if port.protocol != "tcp" or port.serves == "raw":
+        text = f"A Route carries HTTP and TLS only, and {app.name}'s {port.name} serves something else."
+        yield refuse("exposures", path, "function", text, "use load-balancer", app=app.name)
+    ends_itself = port.serves == "https"
+    if ends_itself != (how.termination == "passthrough"):
+        text = f"{app.name}'s {port.name} {'ends TLS itself' if ends_itself else 'speaks no TLS'}, so {how.termination} leads nowhere."
+        remedy = f"use termination {'passthrough' if ends_itself else 'edge'}"
+        yield refuse("exposures", f"{path}.termination", "function", text, remedy, app=app.name)
+    if how.auth is None:
+        return
+    if how.termination == "passthrough":
+        text = (
+            f"The login before {app.name} has a certificate of the cluster only, which no browser knows: its Route can't be passed through."
+        )
+        yield refuse("exposures.auth", f"{path}.auth", "function", text, "use termination edge", app=app.name)
+    name = dns_label(f"{app.name}-{port.name}-login")
+    text = f"The login before {app.name} needs a key for its cookies, which is no part of the plan: Secret {name}, key {_COOKIE_KEY}."
+    make = f"`oc create secret generic {name} --from-literal={_COOKIE_KEY}=$(openssl rand -hex 16)`, once"
+    yield note("exposures.auth", f"{path}.auth", "function", text, make, app=app.name)
+    if not isinstance(group.egress, Direct):
+        text = f"The login before {app.name} stands behind {group.egress.gateway}, which must let it in, and out to the API server."
+        remedy = "let the gateway take its port in, and name the service network among the place's own networks"
+        yield note("exposures.auth", f"{path}.auth", "function", text, remedy, app=app.name)
+
+
+def _route(scope: Scope, app: App, port: Port, how: Route, *, service: str, target: str, tls: Body) -> Body:
+    annotations = {} if tls["termination"] == "passthrough" else {TIMEOUT: _PATIENCE}
+    return {
+        "apiVersion": "route.openshift.io/v1",
+        "kind": "Route",
+        "metadata": meta(
+            exposure_name(app, port), scope.labels(app.name, zone=app.zone), namespace=scope.namespace, annotations=annotations or None
+        ),
+        "spec": {
+            "host": how.host,
+            "port": {"targetPort": target},
+            "tls": tls,
+            "to": {"kind": "Service", "name": service, "weight": 100},
+            "wildcardPolicy": "None",
+        },
+    }
+
+
+def _tls(how: Route) -> Body:
+    match how.termination:
+        case "edge":
+            return {"termination": "edge", "insecureEdgeTerminationPolicy": "Redirect"}
+        case "passthrough":
+            return {"termination": "passthrough", "insecureEdgeTerminationPolicy": "None"}
+        case _:
+            assert_never(how.termination)
+
+
+def _guarded_tls(how: Route) -> Body:
+    """The proxy ends TLS with the cluster's own certificate, which the router knows: edge becomes reencrypt."""
+    return _tls(how) if how.termination == "passthrough" else {"termination": "reencrypt", "insecureEdgeTerminationPolicy": "Redirect"}
+
+
+def _proxy_service(scope: Scope, group: Group, proxy: Proxy) -> Body:
+    annotations = {_SERVING_CERT: f"{proxy.name}-tls"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": meta(proxy.name, scope.labels(proxy.app.name, zone=proxy.app.zone), namespace=scope.namespace, annotations=annotations),
+        "spec": {
+            "type": "ClusterIP",
+            "selector": selector(group),
+            "ports": [{"name": _https(proxy), "port": 443, "protocol": "TCP", "appProtocol": "https", "targetPort": _https(proxy)}],
+        },
+    }
+
+
+def _https(proxy: Proxy) -> str:
+    return port_name(proxy.name, "https")
+
+
+def _volume(proxy: Proxy) -> str:
+    return dns_label(proxy.name, limit=50)
+
+
+def _reference(route: str) -> str:
+    reference = {"kind": "OAuthRedirectReference", "apiVersion": "v1", "reference": {"kind": "Route", "name": route}}
+    return json.dumps(reference, sort_keys=True)

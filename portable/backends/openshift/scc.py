@@ -1,0 +1,161 @@
+"""Which SCC admits each pod, and why; the SCCs and roles that an administrator creates; the account that each pod runs as.
+
+An SCC is the least that admits a pod as it is rendered: `restricted-v2`, `nonroot-v2`, two of our own, `privileged`. `anyuid` is none of them:
+it allows no capability to be added and no seccomp profile to be named, so a pod that does either is not admitted by it, and one that
+does neither would run with more than it needs (`domain.md` 5; read in the SCCs of OpenShift 4.20).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Final, Literal
+
+from portable.backends.kubernetes.accounts import account_of
+from portable.backends.kubernetes.names import Body, dns_label, meta
+from portable.backends.kubernetes.scope import Scope
+from portable.backends.kubernetes.security import NET_ADMIN, ROOT_START
+from portable.model.base import Struct
+from portable.model.plan import Plan
+
+REQUIRED: Final = "openshift.io/required-scc"
+Scc = Literal["restricted-v2", "nonroot-v2", "portable-root", "portable-vpn", "privileged"]
+ORDER: Final[tuple[Scc, ...]] = ("restricted-v2", "nonroot-v2", "portable-root", "portable-vpn", "privileged")
+"""From the least to the most."""
+OWN: Final[Mapping[Scc, tuple[str, ...]]] = {"portable-root": ROOT_START, "portable-vpn": (*ROOT_START, NET_ADMIN)}
+"""Our SCCs, and the capabilities that each allows."""
+_EVERYBODY: Final = "restricted-v2"
+"""Bound to every authenticated account by OpenShift itself."""
+_SUFFIX: Final[Mapping[Scc, str]] = {
+    "restricted-v2": "plain",
+    "nonroot-v2": "user",
+    "portable-root": "root",
+    "portable-vpn": "vpn",
+    "privileged": "fuse",
+}
+
+
+class Admission(Struct, frozen=True, kw_only=True):
+    """What admits the pod of a group."""
+
+    scc: Scc
+    reason: str
+    account: str
+
+
+def admitting(pod: Body) -> tuple[Scc, str]:
+    """The least SCC that admits a rendered pod, and what asks for it."""
+    containers = [(c["name"], c.get("securityContext", {})) for c in (*pod.get("initContainers", ()), *pod["containers"])]
+    if privileged := [name for name, context in containers if context.get("privileged")]:
+        return "privileged", f"{_and(privileged)} mounts FUSE so that other containers see it, which only a privileged container can"
+    if nodes := [volume["hostPath"]["path"] for volume in pod.get("volumes", ()) if "hostPath" in volume]:
+        return "privileged", f"{_and(nodes)} is taken from the node itself; a device plug-in or CRI-O's annotation would need no SCC"
+    adders = {name: set(context.get("capabilities", {}).get("add", ())) for name, context in containers}
+    beyond = {name: sorted(added - set(OWN["portable-vpn"])) for name, added in adders.items() if added - set(OWN["portable-vpn"])}
+    if beyond:
+        return "privileged", "; ".join(f"{name} needs {_and(added)}" for name, added in beyond.items())
+    if gateways := [name for name, added in adders.items() if NET_ADMIN in added]:
+        return "portable-vpn", f"{_and(gateways)} changes the pod's network: NET_ADMIN"
+    if roots := [name for name, context in containers if context.get("runAsUser") == 0 or adders[name]]:
+        return "portable-root", f"{_and(roots)} starts as root and drops to its user"
+    if users := sorted({context["runAsUser"] for _, context in containers if "runAsUser" in context}):
+        return "nonroot-v2", f"runs as uid {_and([str(user) for user in users])}, outside the range of the namespace"
+    return "restricted-v2", "asks for nothing"
+
+
+def admissions(scope: Scope, pods: Mapping[str, Body]) -> dict[str, Admission]:
+    """What admits each group's pod, and as which account.
+
+    An account may use one SCC only, so that no pod is admitted by more than it needs: where groups of one account need several, the one that
+    needs least keeps the name, and the others have the need in theirs (`managers`, `managers-fuse`).
+    """
+    found = {group.name: admitting(pods[group.name]) for group in scope.plan.groups}
+    needed: dict[str, set[Scc]] = {}
+    for group in scope.plan.groups:
+        needed.setdefault(account_of(scope, group), set()).add(found[group.name][0])
+    admitted: dict[str, Admission] = {}
+    for group in scope.plan.groups:
+        scc, reason = found[group.name]
+        base = account_of(scope, group)
+        least = min(needed[base], key=ORDER.index)
+        account = base if scc == least else dns_label(f"{base}-{_SUFFIX[scc]}")
+        admitted[group.name] = Admission(scc=scc, reason=reason, account=account)
+    return admitted
+
+
+def explain(plan: Plan) -> dict[str, tuple[str, str]]:
+    """For each group, the SCC that admits its pod, and why."""
+    from portable.backends.openshift.project import planned
+
+    return {group: (admission.scc, admission.reason) for group, admission in planned(plan).admissions.items()}
+
+
+def sccs(scope: Scope, admitted: Mapping[str, Admission]) -> Iterator[Body]:
+    """Our own SCCs, as far as they are used: like `nonroot-v2`, with root and the capabilities that are needed then."""
+    for name in ORDER:
+        if name not in OWN or all(admission.scc != name for admission in admitted.values()):
+            continue
+        yield {
+            "apiVersion": "security.openshift.io/v1",
+            "kind": "SecurityContextConstraints",
+            "metadata": meta(name, scope.labels(name), namespace=None),
+            "allowHostDirVolumePlugin": False,
+            "allowHostIPC": False,
+            "allowHostNetwork": False,
+            "allowHostPID": False,
+            "allowHostPorts": False,
+            "allowPrivilegeEscalation": False,
+            "allowPrivilegedContainer": False,
+            "allowedCapabilities": sorted(OWN[name]),
+            "defaultAddCapabilities": None,
+            "fsGroup": {"type": "RunAsAny"},
+            "groups": [],
+            "priority": None,
+            "readOnlyRootFilesystem": False,
+            "requiredDropCapabilities": ["ALL"],
+            "runAsUser": {"type": "RunAsAny"},
+            "seLinuxContext": {"type": "MustRunAs"},
+            "seccompProfiles": ["runtime/default"],
+            "supplementalGroups": {"type": "RunAsAny"},
+            "users": [],
+            "volumes": ["configMap", "downwardAPI", "emptyDir", "persistentVolumeClaim", "projected", "secret"],
+        }
+
+
+def roles(scope: Scope, admitted: Mapping[str, Admission]) -> Iterator[Body]:
+    """A ClusterRole to use each of our SCCs, as OpenShift has one for each of its own."""
+    for name in ORDER:
+        if name in OWN and any(admission.scc == name for admission in admitted.values()):
+            yield {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "ClusterRole",
+                "metadata": meta(role_of(name), scope.labels(name), namespace=None),
+                "rules": [
+                    {
+                        "apiGroups": ["security.openshift.io"],
+                        "resourceNames": [name],
+                        "resources": ["securitycontextconstraints"],
+                        "verbs": ["use"],
+                    }
+                ],
+            }
+
+
+def bindings(scope: Scope, admitted: Mapping[str, Admission]) -> Iterator[Body]:
+    """A RoleBinding in the namespace for each account. An administrator's: nobody may hand out a use that isn't their own."""
+    for account, scc in sorted({(admission.account, admission.scc) for admission in admitted.values()}):
+        if scc == _EVERYBODY:
+            continue
+        yield {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": meta(dns_label(f"{account}-{scc}"), scope.labels(account), namespace=scope.namespace),
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role_of(scc)},
+            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": scope.namespace}],
+        }
+
+
+def role_of(scc: Scc) -> str:
+    """The ClusterRole that allows an SCC to be used; the prefix `system:` is OpenShift's own."""
+    return f"portable:scc:{scc}" if scc in OWN else f"system:openshift:scc:{scc}"
+
+
+def _and(names: list[str]) -> str:
+    return ", ".join(names)

@@ -207,7 +207,8 @@ class _Maker:
         """The host names by which an app is reached: what its host check must allow."""
         if app not in self.chosen.apps:
             return ()
-        hosts = [re.sub(r"^[a-z]+://|:\d+$", "", a) for (of, _), a in sorted(self.addresses.items()) if of == app]
+        reached = (self.addresses[app, port.name] for port in self.net.ports[app] if (app, port.name) in self.addresses)
+        hosts = [re.sub(r"^[a-z]+://|:\d+$", "", address) for address in reached]
         return tuple(dict.fromkeys((app, *self.chosen.apps[app].facts.aliases, "localhost", "127.0.0.1", *hosts)))
 
     @functools.cached_property

@@ -16,30 +16,32 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     """Groups in start order, each app's ports, exposures, and the place's own networks."""
 
     groups: tuple[p.Group, ...]
+    group_of: Mapping[str, p.Group]
+    """The group that an app is in."""
     ports: Mapping[str, tuple[p.Port, ...]]
     exposures: tuple[p.Exposure, ...]
     networks: tuple[str, ...]
 
-    def group_of(self, app: str) -> p.Group:
-        """The group that the app is in."""
-        return next(g for g in self.groups if app in g.apps)
-
     def group_ports(self, app: str) -> tuple[int, ...]:
         """The TCP ports that others may reach in the app's group."""
-        ports = (port for member in self.group_of(app).apps for port in self.ports[member])
+        ports = (port for member in self.group_of[app].apps for port in self.ports[member])
         return tuple(sorted({port.number for port in ports if port.protocol == "tcp" and not port.private and port.serves != "raw"}))
 
 
 def network(given: Input, chosen: Selection, mistakes: Mistakes) -> Network:
     """Place apps into groups and expose their ports; every clash is a mistake with its place."""
     exposed = dict(_exposed(given, chosen, mistakes))
-    ports = {name: _ports(entry.facts, {port for app, port in exposed if app == name}) for name, entry in chosen.apps.items()}
+    by_app: dict[str, set[str]] = {}
+    for app, port in exposed:
+        by_app.setdefault(app, set()).add(port)
+    ports = {name: _ports(entry.facts, by_app.get(name, set())) for name, entry in chosen.apps.items()}
     networks = _networks(given, mistakes)
     groups = tuple(_groups(given, chosen, networks))
     _group_clashes(groups, chosen, ports, mistakes)
     _host_clashes(exposed, chosen, ports, given, mistakes)
     exposures = tuple(p.Exposure(app=app, port=port, how=how) for (app, port), how in sorted(exposed.items()))
-    return Network(groups=groups, ports=ports, exposures=exposures, networks=networks)
+    group_of = {app: group for group in groups for app in group.apps}
+    return Network(groups=groups, group_of=group_of, ports=ports, exposures=exposures, networks=networks)
 
 
 def _networks(given: Input, mistakes: Mistakes) -> tuple[str, ...]:

@@ -9,14 +9,13 @@ from portable.formats.emit import dump
 from portable.model.findings import CLASSES, Finding
 from portable.model.rendering import Rendering
 
-MARK = "# Rendered by portable"
 KUBERNETES_FIRST = ("apiVersion", "kind", "metadata", "name", "namespace")
 COMPOSE_FIRST = ("name", "services")
 
 
 def texts(rendering: Rendering, ledger: tuple[Finding, ...], *, compose: bool, profile: str) -> dict[str, str]:
     """Every file of the rendered folder by its path, the ledger among them."""
-    head = f"{MARK} from profile {profile}: change the profile, not this file.\n"
+    head = f"# {_mark(profile)}change the profile, not this file.\n"
     bodies: dict[str, list[str]] = {}
     for document in rendering.documents:
         first = COMPOSE_FIRST if compose else KUBERNETES_FIRST
@@ -27,7 +26,7 @@ def texts(rendering: Rendering, ledger: tuple[Finding, ...], *, compose: bool, p
 
 def findings_page(ledger: tuple[Finding, ...], profile: str) -> str:
     """The ledger as a page of Markdown, worst class first; equal texts about several apps stand once."""
-    lines = [f"<!-- {MARK.removeprefix('# ')} from profile {profile} -->", f"# What profile `{profile}` does not plainly translate", ""]
+    lines = [f"<!-- {_mark(profile)}change the profile, not this file. -->", f"# What profile `{profile}` does not plainly translate", ""]
     for class_ in CLASSES:
         of_class = [f for f in ledger if f.class_ == class_]
         if not of_class:
@@ -48,8 +47,8 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def write(files: Mapping[str, str], folder: Path) -> list[Path]:
-    """Make `folder` hold exactly these files and what portable did not write; returns what changed. Raises OSError."""
+def write(files: Mapping[str, str], folder: Path, profile: str) -> list[Path]:
+    """Make `folder` hold exactly these files and what this profile's rendering did not write; returns what changed. Raises OSError."""
     changed: list[Path] = []
     for name, text in files.items():
         path = folder / name
@@ -59,7 +58,7 @@ def write(files: Mapping[str, str], folder: Path) -> list[Path]:
         write_atomically(path, text)
         changed.append(path)
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and str(path.relative_to(folder)) not in files and _is_own(path):
+        if path.is_file() and str(path.relative_to(folder)) not in files and _is_of(profile, path):
             path.unlink()
             changed.append(path)
     return changed
@@ -80,9 +79,14 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
         raise
 
 
-def _is_own(path: Path) -> bool:
+def _is_of(profile: str, path: Path) -> bool:
+    """Whether an earlier rendering of that profile wrote the file: a folder may hold other profiles' renderings too."""
     try:
         with path.open(encoding="utf-8") as file:
-            return MARK.removeprefix("# ") in file.readline()
+            return _mark(profile) in file.readline()
     except (OSError, UnicodeDecodeError):
         return False
+
+
+def _mark(profile: str) -> str:
+    return f"Rendered by portable from profile {profile}: "

@@ -8,7 +8,7 @@ from portable.cli.errors import report
 
 def main() -> None:
     """Run one command; every error ends as text on standard error and an exit code (0, 1, 2, 3, 4 or 130)."""
-    gc.disable()  # a command lives for moments and keeps nearly all it makes: looking for garbage costs a third of a large render
+    gc.set_threshold(200_000, 50, 100)  # what a render makes it keeps: looking for garbage among it costs a third of a large one
     from portable.cli.app import app
 
     sys.exit(report(lambda: app(standalone_mode=False)))

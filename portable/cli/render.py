@@ -41,7 +41,7 @@ def render(
         for name in stale if output is Format.text else ():
             show.line(f"differs: {output_folder / name}")
         return DIFFERENCES if stale else 0
-    changed = write(files, output_folder)
+    changed = write(files, output_folder, prepared.planned.plan.profile)
     for path in changed if output is Format.text else ():
         show.line(f"wrote {path}" if path.exists() else f"removed {path}")
     if not changed and output is Format.text:

@@ -46,6 +46,7 @@ def shared_findings(scope: Scope) -> Iterator[Finding]:
     yield from _references(scope)
     for volume in scope.plan.volumes:
         yield from _volume(scope, volume)
+    yield from _claims(scope)
     yield from _files(scope)
     for exposure in scope.plan.exposures:
         yield from _exposure(scope, exposure)
@@ -263,7 +264,7 @@ def _references(scope: Scope) -> Iterator[Finding]:
 
 def _volume(scope: Scope, volume: Volume) -> Iterator[Finding]:
     path, place = f"volumes.{volume.id}.place", volume.place
-    pods = [name for name, parts in scope.pods.items() if any(m.volume == volume.id for part in parts for m in part.container.mounts)]
+    pods = scope.mounted_by.get(volume.id, ())
     if not pods:
         yield note("volumes", f"volumes.{volume.id}", "cosmetic", "No pod mounts it.")
     match place:
@@ -275,26 +276,32 @@ def _volume(scope: Scope, volume: Volume) -> Iterator[Finding]:
                 text = f"Scratch space belongs to one pod: {', '.join(pods)} have each their own {volume.id}."
                 yield note("volumes.scratch", path, "cosmetic", text)
         case Claim():
-            yield from _claim(scope, volume, place, pods)
+            yield from _claim(volume, place, pods)
         case _:
             assert_never(place)
 
 
-def _claim(scope: Scope, volume: Volume, claim: Claim, pods: list[str]) -> Iterator[Finding]:
+def _claim(volume: Volume, claim: Claim, pods: tuple[str, ...]) -> Iterator[Finding]:
     path = f"volumes.{volume.id}.place"
     if claim.existing:
         text = f"Claim {claim.name} exists: its size, class and access are as they are, nothing of it is applied."
         yield note("volumes.existing", path, "cosmetic", text)
-    first = next(v.place for v in scope.plan.volumes if isinstance(v.place, Claim) and v.place.name == claim.name)
-    if first != claim:
-        text = f"Claim {claim.name} is described twice and differently."
-        yield refuse("volumes.place", path, "data", text, "describe a claim once, and name folders in it")
     if not claim.shared and len(pods) > 1:
         text = f"Claim {claim.name} is for one node, and {', '.join(pods)} mount it: they only start on the same node."
         yield note("volumes.shared", f"{path}.shared", "function", text, "let the claim be shared, or give each its own")
     if claim.share is not None and claim.share.protocol == "nfs" and claim.share.login is not None:
         text = "NFS has no login: the server decides by address and number of the user."
         yield note("volumes.share.login", f"{path}.share.login", "security", text, "limit the export to the nodes")
+
+
+def _claims(scope: Scope) -> Iterator[Finding]:
+    """Claims that two volumes describe: they must mean the same one."""
+    first: dict[str, Claim] = {}
+    for volume in scope.plan.volumes:
+        place = volume.place
+        if isinstance(place, Claim) and first.setdefault(place.name, place) != place:
+            text = f"Claim {place.name} is described twice and differently."
+            yield refuse("volumes.place", f"volumes.{volume.id}.place", "data", text, "describe a claim once, and name folders in it")
 
 
 def _files(scope: Scope) -> Iterator[Finding]:

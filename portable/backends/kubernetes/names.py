@@ -1,5 +1,6 @@
 """Names, labels, quantities and literal strings as the Kubernetes API wants them; knows no plan."""
 
+import functools
 import hashlib
 import re
 from typing import Any, Final
@@ -15,6 +16,7 @@ _NO_DNS: Final = re.compile(r"[^a-z0-9]+")
 _LABEL_VALUE: Final = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)?")
 
 
+@functools.cache
 def dns_label(text: str, *, limit: int = _LABEL_MAX) -> str:
     """The text as a DNS label; one that had to be cut or changed ends in a digest of the whole, so that two never meet."""
     plain = _NO_DNS.sub("-", text.lower()).strip("-") or "x"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, assert_never
 
+from portable.backends.common import port_of
 from portable.backends.kubernetes.names import Body, dns_label, meta, port_name
 from portable.backends.kubernetes.scope import Scope, selector
 from portable.model.plan import App, Direct, Exposure, Group, Ingress, Lan, LoadBalancer, Loopback, Port, Route, Sealed, Tunnel
@@ -52,13 +53,11 @@ def service_port(app: App, port: Port, *, number: int | None = None) -> Body:
 
 def exposed(scope: Scope, group: Group) -> Iterator[tuple[Exposure, App, Port]]:
     """The exposures of a group's apps, with what they expose."""
-    for exposure in scope.plan.exposures:
-        app = scope.apps.get(exposure.app)
-        if app is None or app.name not in group.apps:
-            continue
-        port = next((port for port in app.ports if port.name == exposure.port), None)
-        if port is not None:
-            yield exposure, app, port
+    for app in scope.members(group):
+        for exposure in scope.exposures.get(app.name, ()):
+            port = port_of(app, exposure.port)
+            if port is not None:
+                yield exposure, app, port
 
 
 def exposures(scope: Scope, group: Group) -> Iterator[Body]:

@@ -1,7 +1,5 @@
 """The Deployment of a group: one pod, which is one network namespace."""
 
-from collections.abc import Mapping
-
 from portable.backends.common import gateway_of
 from portable.backends.kubernetes.container import container
 from portable.backends.kubernetes.files import DIGEST, SEEDS, config_digest, seed_digest
@@ -21,8 +19,6 @@ class Extras(Struct, frozen=True, kw_only=True):
     """What a platform adds to a pod."""
 
     account: str
-    annotations: Mapping[str, str] = {}
-    """Of the pod template."""
     containers: tuple[Body, ...] = ()
     volumes: tuple[Body, ...] = ()
 
@@ -72,7 +68,7 @@ def has_own_disk(scope: Scope, parts: tuple[Part, ...]) -> bool:
 
 def _template(scope: Scope, group: Group, labels: dict[str, str], extras: Extras) -> Body:
     parts = scope.pods[group.name]
-    annotations = dict(extras.annotations)
+    annotations: dict[str, str] = {}
     if (digest := config_digest(scope, parts)) is not None:
         annotations[DIGEST] = digest
     if devices := _annotated_devices(scope, parts):

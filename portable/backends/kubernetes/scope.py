@@ -11,6 +11,7 @@ from portable.model.plan import (
     Claim,
     Cloud,
     Container,
+    Exposure,
     File,
     Folder,
     Group,
@@ -59,6 +60,10 @@ class Scope(Struct, frozen=True, kw_only=True):
     clouds: Mapping[str, Cloud]
     pods: Mapping[str, tuple[Part, ...]]
     """By group, in the order in which they start."""
+    exposures: Mapping[str, tuple[Exposure, ...]]
+    """By app."""
+    mounted_by: Mapping[str, tuple[str, ...]]
+    """By volume: the groups whose pods mount it."""
     readers: Mapping[str, tuple[bool, ...]]
     """By file: for each container that reads it, whether its process is root."""
 
@@ -90,6 +95,8 @@ def scope_of(plan: Plan) -> Scope:
         files=known.files,
         clouds=known.clouds,
         pods=pods,
+        exposures={app: tuple(e for e in plan.exposures if e.app == app) for app in {e.app for e in plan.exposures}},
+        mounted_by=_mounted_by(pods),
         readers=_readers(plan, pods),
     )
 
@@ -173,6 +180,15 @@ def _parts(known: Index, group: Group) -> Iterator[Part]:
 def _needs_preparing(parts: list[Part], volumes: Mapping[str, Volume]) -> bool:
     seeds = any(mount.seed for part in parts for mount in part.container.files)
     return seeds or any(m.volume in volumes and is_claim(volumes[m.volume]) for part in parts for m in part.container.mounts)
+
+
+def _mounted_by(pods: Mapping[str, tuple[Part, ...]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {}
+    for name, parts in pods.items():
+        for part in parts:
+            for mount in part.container.mounts:
+                found.setdefault(mount.volume, {})[name] = None
+    return {volume: tuple(names) for volume, names in found.items()}
 
 
 def _readers(plan: Plan, pods: Mapping[str, tuple[Part, ...]]) -> dict[str, tuple[bool, ...]]:

@@ -42,17 +42,13 @@ class Planned(Struct, frozen=True, kw_only=True):
 
 
 def planned(plan: Plan) -> Planned:
-    """The pods as they are applied. What admits a pod depends on what is in it, so it is made once to be looked at, then for good."""
+    """The pods as they are applied. What admits a pod depends on all that is in it, so its account comes last."""
     scope = scope_of(plan)
-    first = {group.name: deployment(scope, group, _extras(scope, group, account_of(scope, group))) for group in plan.groups}
-    admitted = admissions(scope, {name: body["spec"]["template"]["spec"] for name, body in first.items()})
-    final = {
-        group.name: deployment(
-            scope, group, _extras(scope, group, admitted[group.name].account, annotations={REQUIRED: admitted[group.name].scc})
-        )
-        for group in plan.groups
-    }
-    return Planned(scope=scope, deployments=final, admissions=admitted)
+    made = {group.name: deployment(scope, group, _extras(scope, group)) for group in plan.groups}
+    admitted = admissions(scope, {name: body["spec"]["template"]["spec"] for name, body in made.items()})
+    for name, admission in admitted.items():
+        _pin(made[name]["spec"]["template"], admission)
+    return Planned(scope=scope, deployments=made, admissions=admitted)
 
 
 def render(plan: Plan) -> Rendering:
@@ -82,14 +78,23 @@ def render(plan: Plan) -> Rendering:
     return Rendering(documents=with_kustomizations(documents), findings=distinct((*shared_findings(scope), *route_findings(scope))))
 
 
-def _extras(scope: Scope, group: Group, account: str, annotations: dict[str, str] | None = None) -> Extras:
+def explain(plan: Plan) -> dict[str, tuple[str, str]]:
+    """For each group, the SCC that admits its pod, and why."""
+    return {group: (admission.scc, admission.reason) for group, admission in planned(plan).admissions.items()}
+
+
+def _extras(scope: Scope, group: Group) -> Extras:
     before = proxies(scope, group)
     return Extras(
-        account=account,
-        annotations=annotations or {},
-        containers=tuple(proxy_container(scope, proxy, account) for proxy in before),
+        account=account_of(scope, group),
+        containers=tuple(proxy_container(scope, proxy) for proxy in before),
         volumes=tuple(volume for proxy in before for volume in proxy_volumes(proxy)),
     )
+
+
+def _pin(template: Body, admission: Admission) -> None:
+    template["metadata"].setdefault("annotations", {})[REQUIRED] = admission.scc
+    template["spec"]["serviceAccountName"] = admission.account
 
 
 def _annotations(scope: Scope, admitted: dict[str, Admission]) -> dict[str, dict[str, str]]:

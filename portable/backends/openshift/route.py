@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Final, assert_never
 
 from portable.backends.common import note, refuse
-from portable.backends.kubernetes.names import Body, dns_label, meta, port_name
+from portable.backends.kubernetes.names import Body, dns_label, literal, meta, port_name
 from portable.backends.kubernetes.network import backend_name, exposed, exposure_name, is_open, peer_port, private_service
 from portable.backends.kubernetes.scope import Scope, selector
 from portable.model.base import Struct
@@ -77,7 +77,7 @@ def redirects(scope: Scope, group: Group) -> dict[str, str]:
     return {_REDIRECT + proxy.name: _reference(exposure_name(proxy.app, proxy.port)) for proxy in proxies(scope, group)}
 
 
-def proxy_container(scope: Scope, proxy: Proxy, account: str) -> Body:
+def proxy_container(scope: Scope, proxy: Proxy) -> Body:
     """The proxy; it alone in its pod has the account's token, by which OpenShift knows it."""
     identity = scope.plan.tools.identity
     # Only who may see the app's Service in this namespace gets through, not everybody with an account of the cluster.
@@ -87,8 +87,8 @@ def proxy_container(scope: Scope, proxy: Proxy, account: str) -> Body:
         "image": PROXY_IMAGE,
         "args": [
             "--provider=openshift",
-            f"--openshift-service-account={account}",
-            f"--openshift-sar={json.dumps(review, sort_keys=True)}",
+            "--openshift-service-account=$(SERVICE_ACCOUNT)",
+            f"--openshift-sar={literal(json.dumps(review, sort_keys=True))}",
             "--http-address=",
             f"--https-address=:{proxy.number}",
             f"--upstream=http://127.0.0.1:{proxy.port.number}",
@@ -96,6 +96,7 @@ def proxy_container(scope: Scope, proxy: Proxy, account: str) -> Body:
             f"--tls-key={_TLS}/tls.key",
             f"--cookie-secret-file={_COOKIE}/{_COOKIE_KEY}",
         ],
+        "env": [{"name": "SERVICE_ACCOUNT", "valueFrom": {"fieldRef": {"fieldPath": "spec.serviceAccountName"}}}],
         "ports": [{"name": _https(proxy), "containerPort": proxy.number, "protocol": "TCP"}],
         "readinessProbe": {
             "httpGet": {"path": "/oauth/healthz", "port": _https(proxy), "scheme": "HTTPS"},

@@ -1,8 +1,8 @@
 """Which SCC admits each pod, and why; the SCCs and roles that an administrator creates; the account that each pod runs as.
 
-An SCC is the least that admits a pod as it is rendered: `restricted-v2`, `nonroot-v2`, two of our own, `privileged`. `anyuid` is none of them:
-it allows no capability to be added and no seccomp profile to be named, so a pod that does either is not admitted by it, and one that
-does neither would run with more than it needs (`domain.md` 5; read in the SCCs of OpenShift 4.20).
+An SCC is the least that admits a pod as it is rendered: `restricted-v2`, `nonroot-v2`, two of our own, `privileged`. `anyuid` is none of
+them: it allows no capability to be added and no seccomp profile to be named, so a pod that does either is not admitted by it, and one
+that does neither would run with more than it needs (`domain.md` 5; read in the SCCs of OpenShift 4.20).
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,6 @@ from portable.backends.kubernetes.names import Body, dns_label, meta
 from portable.backends.kubernetes.scope import Scope
 from portable.backends.kubernetes.security import NET_ADMIN, ROOT_START
 from portable.model.base import Struct
-from portable.model.plan import Plan
 
 REQUIRED: Final = "openshift.io/required-scc"
 Scc = Literal["restricted-v2", "nonroot-v2", "portable-root", "portable-vpn", "privileged"]
@@ -63,8 +62,8 @@ def admitting(pod: Body) -> tuple[Scc, str]:
 def admissions(scope: Scope, pods: Mapping[str, Body]) -> dict[str, Admission]:
     """What admits each group's pod, and as which account.
 
-    An account may use one SCC only, so that no pod is admitted by more than it needs: where groups of one account need several, the one that
-    needs least keeps the name, and the others have the need in theirs (`managers`, `managers-fuse`).
+    An account may use one SCC only, so that no pod is admitted by more than it needs: where groups of one account need several, the one
+    that needs least keeps the name, and the others have the need in theirs (`managers`, `managers-fuse`).
     """
     found = {group.name: admitting(pods[group.name]) for group in scope.plan.groups}
     needed: dict[str, set[Scc]] = {}
@@ -78,13 +77,6 @@ def admissions(scope: Scope, pods: Mapping[str, Body]) -> dict[str, Admission]:
         account = base if scc == least else dns_label(f"{base}-{_SUFFIX[scc]}")
         admitted[group.name] = Admission(scc=scc, reason=reason, account=account)
     return admitted
-
-
-def explain(plan: Plan) -> dict[str, tuple[str, str]]:
-    """For each group, the SCC that admits its pod, and why."""
-    from portable.backends.openshift.project import planned
-
-    return {group: (admission.scc, admission.reason) for group, admission in planned(plan).admissions.items()}
 
 
 def sccs(scope: Scope, admitted: Mapping[str, Admission]) -> Iterator[Body]:

@@ -13,7 +13,7 @@ DEFAULT_SOCKET = "unix:///var/run/docker.sock"
 _SCHEMES = ("unix", "tcp", "ssh")
 
 
-class Address(Struct, kw_only=True):
+class Address(Struct, frozen=True, kw_only=True):
     """An engine, and who named it."""
 
     url: str

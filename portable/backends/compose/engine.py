@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from portable.backends.compose.address import Address
-from portable.backends.compose.trouble import AGAIN, EngineTrouble, chain_of, classify, one_line, translate
+from portable.backends.compose.trouble import AGAIN, EngineTrouble, chain_of, one_line, translate
 from portable.model.base import Struct
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ _NEUTRAL = {
 log = logging.getLogger("portable.engine")
 
 
-class Seen(Struct, kw_only=True):
+class Seen(Struct, frozen=True, kw_only=True):
     """A container as the engine shows it."""
 
     id: str
@@ -89,7 +89,7 @@ class Seen(Struct, kw_only=True):
     """Why the engine could not start it."""
 
 
-class SeenNetwork(Struct, kw_only=True):
+class SeenNetwork(Struct, frozen=True, kw_only=True):
     """A network of the project."""
 
     id: str
@@ -100,7 +100,7 @@ class SeenNetwork(Struct, kw_only=True):
     in_use: bool = False
 
 
-class Observed(Struct, kw_only=True):
+class Observed(Struct, frozen=True, kw_only=True):
     """What the engine has of a project, at one moment."""
 
     containers: tuple[Seen, ...] = ()
@@ -109,7 +109,7 @@ class Observed(Struct, kw_only=True):
     """Reference to image id, for those asked for that are there."""
 
 
-class Taken(Struct, kw_only=True):
+class Taken(Struct, frozen=True, kw_only=True):
     """A port of the engine's host that a container publishes."""
 
     number: int
@@ -119,7 +119,7 @@ class Taken(Struct, kw_only=True):
     project: str
 
 
-class Versions(Struct, kw_only=True):
+class Versions(Struct, frozen=True, kw_only=True):
     """Of the engine, its API, and the Compose plug-in on this machine."""
 
     engine: str
@@ -129,6 +129,14 @@ class Versions(Struct, kw_only=True):
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def _moment(text: str | None) -> str:
+    """A moment of the engine's clock with nine digits of a second, so that moments compare as texts; empty for never."""
+    if not text or text.startswith("0001-"):
+        return ""
+    whole, _, rest = text.removesuffix("Z").partition(".")
+    return f"{whole}.{rest:0<9}Z"
 
 
 class EngineReader:
@@ -168,16 +176,19 @@ class EngineReader:
             foreign = type(error).__module__.split(".")[0] in ("docker", "requests", "urllib3", "python_on_whales", "http")
             if not foreign and not isinstance(error, OSError | TimeoutError):
                 raise
-            raise self.trouble(chain_of(error), what, said=str(getattr(error, "explanation", "") or "")) from None
+            explanation = str(getattr(error, "explanation", "") or "")
+            raise self.trouble(explanation or chain_of(error), what, responded=bool(explanation)) from None
 
-    def trouble(self, text: str, doing: str, *, said: str = "") -> EngineTrouble:
-        """The error for a foreign text; the whole of it goes to the debug log only, and nowhere with a secret in it."""
+    def trouble(self, text: str, doing: str, *, responded: bool = False) -> EngineTrouble:
+        """The error for a foreign text; the whole of it goes to the debug log only, and nowhere with a secret in it.
+
+        With `responded` the engine itself said it, so it can neither be absent nor gone.
+        """
         hidden = self.hide(text)
         if self._bridge is not None and (complaint := self._bridge.complaint()):
             hidden = f"{self.hide(complaint)}\n{hidden}"
         log.debug("%s: %s", doing, hidden)
-        best = self.hide(said) if said and classify(said) == classify(hidden) else hidden
-        return translate(best, where=self.address.url, doing=doing, answered=self._answered)
+        return translate(hidden, where=self.address.url, doing=doing, answered=self._answered, responded=responded)
 
     @cached_property
     def _api(self) -> "APIClient":
@@ -200,10 +211,10 @@ class EngineReader:
             client = APIClient(base_url=url, version="auto", timeout=_CONNECT_SECONDS, tls=tls)
         client.timeout = _ANSWER_SECONDS
         client.trust_env = False
-        if _numbers(client._version) < OLDEST_API:
+        if _numbers(client.api_version) < OLDEST_API:
             raise EngineTrouble(
                 "old",
-                f"the engine is too old: it speaks API {client._version}, and {OLDEST_API[0]}.{OLDEST_API[1]} (Docker 20.10) is the oldest that will do",
+                f"the engine is too old: it speaks API {client.api_version}, and 1.41 (Docker 20.10) is the oldest that will do",
                 where=self.address.url,
                 remedy="update the engine",
             )
@@ -225,7 +236,7 @@ class EngineReader:
         if _numbers(compose) < OLDEST_COMPOSE:
             raise EngineTrouble(
                 "old",
-                f"Docker Compose {compose} is too old: {'.'.join(map(str, OLDEST_COMPOSE))} is the first that brings config files to a remote engine",
+                f"Docker Compose {compose} is too old: 2.23.1 is the first that brings config files to a remote engine",
                 where="docker compose",
                 remedy="update the plug-in (`scripts/bootstrap.sh engine` does on Debian)",
             )
@@ -233,8 +244,20 @@ class EngineReader:
 
     def _compose_version(self) -> str:
         if shutil.which("docker") is None:
-            raise EngineTrouble("old", "there is no `docker` command on this machine", where="docker", remedy="install it (`scripts/bootstrap.sh engine` does on Debian)")
-        asked = subprocess.run(["docker", "compose", "version", "--short"], capture_output=True, text=True, timeout=_ANSWER_SECONDS, check=False, stdin=subprocess.DEVNULL)
+            raise EngineTrouble(
+                "old",
+                "there is no `docker` command on this machine",
+                where="docker",
+                remedy="install it (`scripts/bootstrap.sh engine` does on Debian)",
+            )
+        asked = subprocess.run(
+            ["docker", "compose", "version", "--short"],
+            capture_output=True,
+            text=True,
+            timeout=_ANSWER_SECONDS,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
         log.debug("docker compose version: %s %s", asked.stdout.strip(), asked.stderr.strip())
         return asked.stdout.strip().lstrip("v") if asked.returncode == 0 else ""
 
@@ -301,8 +324,8 @@ class EngineReader:
             exit_code=int(state.get("ExitCode") or 0),
             out_of_memory=bool(state.get("OOMKilled")),
             restarts=int(found.get("RestartCount") or 0),
-            started_at=state.get("StartedAt") or "",
-            finished_at=state.get("FinishedAt") or "",
+            started_at=_moment(state.get("StartedAt")),
+            finished_at=_moment(state.get("FinishedAt")),
             image=config.get("Image") or "",
             image_id=found.get("Image") or "",
             config_hash=labels.get(HASH, ""),
@@ -311,7 +334,9 @@ class EngineReader:
             depends_on=tuple(name for name in depends if name),
             joins=mode.removeprefix("container:") if mode.startswith("container:") else None,
             networks=tuple(sorted((found.get("NetworkSettings") or {}).get("Networks") or {})),
-            anonymous_volumes=any(m.get("Type") == "volume" and _ANONYMOUS.fullmatch(m.get("Name") or "") for m in found.get("Mounts") or []),
+            anonymous_volumes=any(
+                m.get("Type") == "volume" and _ANONYMOUS.fullmatch(m.get("Name") or "") for m in found.get("Mounts") or []
+            ),
             error=self.hide(state.get("Error") or ""),
         )
 
@@ -342,7 +367,7 @@ class EngineReader:
         with self._doing("looking for images"):
             for reference in sorted(set(references)):
                 try:
-                    ids[reference] = self._api.inspect_image(reference)["Id"]
+                    ids[reference] = self._api.inspect_image(reference)["Id"]  # type: ignore[no-untyped-call]
                 except NotFound:
                     continue
         return ids
@@ -378,7 +403,9 @@ class EngineReader:
     def logs(self, container: str, *, tail: int | None = None, timestamps: bool = False, since: int | None = None) -> Iterator[str]:
         """Lines that a container wrote, oldest first, without secrets."""
         with self._doing("reading logs"):
-            raw = self._api.logs(container, stdout=True, stderr=True, tail="all" if tail is None else tail, timestamps=timestamps, since=since)
+            raw = self._api.logs(
+                container, stdout=True, stderr=True, tail="all" if tail is None else tail, timestamps=timestamps, since=since
+            )
         yield from (self.hide(line) for line in raw.decode(errors="replace").splitlines())
 
     def follow(self, container: str, *, tail: int | None = None, timestamps: bool = False) -> Iterator[str]:
@@ -398,7 +425,13 @@ class EngineReader:
         log.debug("running %s", command)
         with self._doing("reading the project"):
             done = subprocess.run(
-                command, input=document, capture_output=True, text=True, env=compose_environment(environment), timeout=_ANSWER_SECONDS, check=False
+                command,
+                input=document,
+                capture_output=True,
+                text=True,
+                env=compose_environment(environment),
+                timeout=_ANSWER_SECONDS,
+                check=False,
             )
         if done.returncode != 0:
             raise self.trouble(done.stderr, "reading the project with Docker Compose")
@@ -414,13 +447,21 @@ class Engine(EngineReader):
     # --- projects ----------------------------------------------------------------------------------------------------
 
     def compose_up(
-        self, project: str, file: Path, services: Sequence[str], environment: Mapping[str, str], *, force: bool = False, keep_open: tuple[int, ...] = ()
+        self,
+        project: str,
+        file: Path,
+        services: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        force: bool = False,
+        keep_open: tuple[int, ...] = (),
     ) -> "Running":
-        """Create, recreate or start exactly these services, in their order; runs in the background.
+        """Create, recreate or start these services, after what they depend on; runs in the background.
 
+        Not with `--no-deps`: that takes `depends_on` out of the hash of Compose 2.26, so that the next run would see a change (measured).
         `keep_open` are file descriptors that the process inherits: the project's lock stays held as long as anything works on it.
         """
-        command = [*self._compose(project, str(file)), "up", "--detach", "--no-deps", "--no-build", "--pull", "never"]
+        command = [*self._compose(project, str(file)), "up", "--detach", "--no-build", "--pull", "never"]
         if force:
             command.append("--force-recreate")
         log.debug("running %s", [*command, *services])
@@ -431,7 +472,7 @@ class Engine(EngineReader):
         self, project: str, file: Path, services: Sequence[str], environment: Mapping[str, str], *, keep_open: tuple[int, ...] = ()
     ) -> "Running":
         """Make the containers of these services anew without starting them, keeping their anonymous volumes."""
-        command = [*self._compose(project, str(file)), "up", "--no-start", "--no-deps", "--no-build", "--pull", "never", "--force-recreate"]
+        command = [*self._compose(project, str(file)), "up", "--no-start", "--no-build", "--pull", "never", "--force-recreate"]
         log.debug("running %s", [*command, *services])
         with self._doing("starting Docker Compose"):
             return Running([*command, *services], compose_environment(environment), keep_open)
@@ -470,7 +511,9 @@ class Engine(EngineReader):
                     return
                 raise
 
-    def execute(self, container: str, command: Sequence[str], *, interactive: bool = False, terminal: bool = False, user: str | None = None) -> int:
+    def execute(
+        self, container: str, command: Sequence[str], *, interactive: bool = False, terminal: bool = False, user: str | None = None
+    ) -> int:
         """Run a command in a container with this process's own input and output; its exit code."""
         from python_on_whales import DockerClient
 
@@ -482,21 +525,44 @@ class Engine(EngineReader):
 
     def pull(self, repository: str, tag: str, on_line: Callable[[str], None]) -> None:
         """Pull an image; each line of progress goes to `on_line`. Raises RuntimeError with the registry's words."""
-        with self._doing("pulling an image"):
-            self._stream(self._api.pull(repository, tag=tag, stream=True, decode=True), on_line)
+        from docker.errors import APIError
 
-    def build(self, context: IO[bytes], tag: str, labels: Mapping[str, str], arguments: Mapping[str, str], on_line: Callable[[str], None], *, fresh: bool = False) -> None:
-        """Build an image from a tar with a Dockerfile, with the engine's classic builder: it needs no plug-in, and a remote engine gets the tar."""
+        with self._doing("pulling an image"):
+            try:
+                self._stream(self._api.pull(repository, tag=tag, stream=True, decode=True), on_line)
+            except APIError as error:
+                raise RuntimeError(self.hide(str(error.explanation or error))) from None
+
+    def build(
+        self,
+        context: IO[bytes],
+        tag: str,
+        labels: Mapping[str, str],
+        arguments: Mapping[str, str],
+        on_line: Callable[[str], None],
+        *,
+        fresh: bool = False,
+    ) -> None:
+        """Build an image from a tar with a Dockerfile, by the engine's classic builder, which is on every engine, near or far."""
         with self._doing("building an image"):
             stream = self._api.build(
-                fileobj=context, custom_context=True, tag=tag, labels=dict(labels), buildargs=dict(arguments), rm=True, forcerm=True, decode=True, nocache=fresh, timeout=3600
+                fileobj=context,
+                custom_context=True,
+                tag=tag,
+                labels=dict(labels),
+                buildargs=dict(arguments),
+                rm=True,
+                forcerm=True,
+                decode=True,
+                nocache=fresh,
+                timeout=3600,
             )
             self._stream(stream, on_line)
 
     def import_image(self, archive: IO[bytes], repository: str, tag: str, changes: Sequence[str]) -> None:
         """Make an image of a root file system in a tar."""
         with self._doing("importing an image"):
-            answer = self._api.import_image_from_data(archive, repository=repository, tag=tag, changes=list(changes))  # type: ignore[arg-type]
+            answer = self._api.import_image_from_data(archive, repository=repository, tag=tag, changes=list(changes))
         for line in str(answer).splitlines():
             with contextlib.suppress(ValueError):
                 if isinstance(said := json.loads(line), dict) and (error := said.get("error")):
@@ -521,7 +587,14 @@ class Running:
 
     def __init__(self, command: list[str], environment: Mapping[str, str], keep_open: tuple[int, ...]) -> None:
         self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment, pass_fds=keep_open, text=True, errors="replace"
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            pass_fds=keep_open,
+            text=True,
+            errors="replace",
         )
         self._lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -585,7 +658,11 @@ class _SshBridge:
                 return
             with connection, self._said.open("ab") as said:
                 try:
-                    self._processes.append(subprocess.Popen(self._command, stdin=connection.fileno(), stdout=connection.fileno(), stderr=said, start_new_session=True))
+                    self._processes.append(
+                        subprocess.Popen(
+                            self._command, stdin=connection.fileno(), stdout=connection.fileno(), stderr=said, start_new_session=True
+                        )
+                    )
                 except OSError as error:
                     said.write(f"{error}\n".encode())
 
@@ -607,4 +684,16 @@ class _SshBridge:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-__all__ = ["AGAIN", "Engine", "EngineReader", "EngineTrouble", "Observed", "Running", "Seen", "SeenNetwork", "Taken", "Versions", "compose_environment"]
+__all__ = [
+    "AGAIN",
+    "Engine",
+    "EngineReader",
+    "EngineTrouble",
+    "Observed",
+    "Running",
+    "Seen",
+    "SeenNetwork",
+    "Taken",
+    "Versions",
+    "compose_environment",
+]

@@ -1,0 +1,522 @@
+"""The verbs on Compose engines: up, diff, down, restart, status, logs, exec.
+
+Each can be killed at any moment, and completes when it is run again.
+"""
+
+import functools
+import heapq
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from portable.backends.compose.engine import Engine, EngineReader, Observed, Running, Seen
+from portable.backends.compose.trouble import EngineTrouble
+from portable.live import images
+from portable.live.desired import Desired, Stack, current, desire, joined
+from portable.live.preflight import check_ports, check_space
+from portable.live.progress import Event, Once, Progress, silent
+from portable.live.reconcile import NETWORK, in_order, reconcile, scope
+from portable.live.secrets import NOTHING, Resolved, Source, resolve
+from portable.live.state import Lock, locked, project_folder, write_private
+from portable.live.waiting import Watch, here_now, judge
+from portable.model.base import Struct
+from portable.model.changes import Change
+from portable.model.errors import UsageError
+
+FILE = "compose.yaml"
+_PASSES = 3
+"""How often Compose is asked before what still differs is an error; the second time it is forced."""
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One line of `status`: a service of an app."""
+
+    app: str
+    service: str
+    state: str
+    """running, exited, restarting, paused, created, missing, finished, or orphan."""
+    health: str
+    """healthy, starting, unhealthy, or a dash."""
+    since: str
+    """When it came into this state, RFC 3339; empty where it never did."""
+    address: tuple[str, ...] = ()
+    reason: str = ""
+    """Why it is not well; empty where it is."""
+    image: str = ""
+
+
+class Outcome(Struct, frozen=True, kw_only=True):
+    """What a command did, or with `dry_run` would do, and how the project is now."""
+
+    changes: tuple[Change, ...]
+    rows: tuple[Row, ...] = ()
+
+
+# --- up and diff -----------------------------------------------------------------------------------------------------
+
+
+def diff(
+    engine: EngineReader, stack: Stack, source: Source, *, apps: tuple[str, ...] = (), recipes: images.Recipes = images.shipped_recipe
+) -> tuple[Change, ...]:
+    """What `up` would do. Needs no method that writes."""
+    _known(stack, apps)
+    engine.check()
+    resolved = resolve(stack.secrets, source)
+    engine.hide = resolved.hide
+    foreseen = images.foresee(engine, _images_of(stack, apps), recipes)
+    desired, observed = _look(engine, stack, foreseen.effective, stack.environment(resolved))
+    return (*foreseen.changes, *reconcile(desired, observed, apps=apps))
+
+
+def up(
+    engine: Engine,
+    stack: Stack,
+    source: Source,
+    *,
+    apps: tuple[str, ...] = (),
+    deadline: float | None = None,
+    recipes: images.Recipes = images.shipped_recipe,
+    progress: Progress = silent,
+) -> Outcome:
+    """Make the project run as desired, and wait until it is well; nothing is touched where nothing differs.
+
+    Raises EngineTrouble, UsageError or Refused with nothing changed, where that can be known before; else what was done stays, and the same
+    command goes on from there. `deadline` is in seconds, for the waiting.
+    """
+    _known(stack, apps)
+    engine.check()
+    resolved = resolve(stack.secrets, source)
+    engine.hide = resolved.hide
+    variables = stack.environment(resolved)
+    with locked(stack.project, "up", progress=progress) as lock:
+        found = images.resolve(engine, _images_of(stack, apps), recipes=recipes, progress=progress)
+        desired, observed = _look(engine, stack, found.effective, variables)
+        changes = reconcile(desired, observed, apps=apps)
+        for change in changes:
+            progress(Event(what="doing", subject=change.service, text=f"{change.kind}: {change.cause}"))
+        names = scope(desired, apps) if apps else {s.name for s in desired.services}
+        once, until = Once(progress), None if deadline is None else time.monotonic() + deadline
+        if changes:
+            touched = [c.service for c in changes if c.kind in ("create", "recreate", "start")]
+            check_ports(engine, desired, [name for name in touched if not name.startswith(NETWORK)])
+            check_space(engine)
+            names |= {c.service for c in changes if c.kind != "remove" and not c.service.startswith(NETWORK)}
+            _carry_out(_Work(engine, stack, found.effective, variables, lock, once, until), desired, observed, changes, apps)
+        watch = Watch(engine, desired, names, once, until)
+        watch.until_well()
+    return Outcome(changes=(*found.changes, *changes), rows=status(engine, stack))
+
+
+class _Work:
+    """What carrying out needs, together."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        stack: Stack,
+        effective: Mapping[str, str],
+        variables: Mapping[str, str],
+        lock: Lock,
+        progress: Once,
+        until: float | None,
+    ) -> None:
+        self.engine, self.stack, self.effective, self.variables = engine, stack, effective, variables
+        self.lock, self.progress, self.until = lock, progress, until
+
+    def look(self) -> tuple[Desired, Observed]:
+        return _look(self.engine, self.stack, self.effective, self.variables)
+
+    def watch(self, desired: Desired, names: set[str], outdated: frozenset[str] = frozenset()) -> Watch:
+        return Watch(self.engine, desired, names, self.progress, self.until, outdated)
+
+
+def _carry_out(work: _Work, desired: Desired, observed: Observed, changes: tuple[Change, ...], apps: tuple[str, ...]) -> None:
+    """Each pass does what the changes say, then looks again: what Compose did not see as changed is forced in the next."""
+    engine = work.engine
+    for attempt in range(_PASSES):
+        file = _written(desired)
+        _clear_away(work, file, desired, observed, changes)
+        services = [
+            name for name in in_order(desired) if any(c.service == name and c.kind in ("create", "recreate", "start") for c in changes)
+        ]
+        for seen in current(observed).values():
+            if seen.state == "paused" and seen.service in services:
+                engine.unpause(seen.id)
+        outdated = frozenset(
+            seen.id for seen in current(observed).values() if any(c.service == seen.service and c.kind == "recreate" for c in changes)
+        )
+        watch = work.watch(desired, {c.service for c in changes if c.service in {s.name for s in desired.services}}, outdated)
+        if services:
+            watch.alongside(
+                engine.compose_up(desired.project, file, services, work.variables, force=attempt > 0, keep_open=(work.lock.descriptor,))
+            )
+        restarts = [name for name in in_order(desired) if any(c.service == name and c.kind == "restart" for c in changes)]
+        if restarts:
+            _restart(engine, desired, engine.observe(desired.project), restarts, watch)
+        desired, observed = work.look()
+        changes = tuple(c for c in reconcile(desired, observed, apps=apps) if c.kind in ("create", "recreate", "restart", "remove"))
+        if not changes:
+            return
+    raise EngineTrouble(
+        "failed",
+        f"Docker Compose left undone: {'; '.join(c.sentence() for c in changes)}",
+        where=engine.address.url,
+        remedy="run the same command again; `--debug` shows more",
+    )
+
+
+def _clear_away(work: _Work, file: Path, desired: Desired, observed: Observed, changes: tuple[Change, ...]) -> None:
+    """Remove what must be gone before Compose starts. Only containers and networks: no volume, ever."""
+    engine = work.engine
+    names = {s.name for s in desired.services}
+    gone = [
+        c
+        for c in observed.containers
+        if any(ch.kind == "remove" and ch.service in (c.service, c.name) for ch in changes) and not _counts(c, observed, names)
+    ]
+    remade = {ch.service.removeprefix(NETWORK) for ch in changes if ch.kind == "recreate" and ch.service.startswith(NETWORK)}
+    if remade:
+        on_them = {s.name for s in desired.services if set(s.networks) & remade}
+        gone += [c for c in observed.containers if c.service in on_them or desired_owner(desired, c.service) in on_them]
+    # A container that was made but never started may lack the files that Compose copies in after making it.
+    half = [
+        c
+        for c in observed.containers
+        if c.state == "created" and c.service in names and c not in gone and any(ch.service == c.service for ch in changes)
+    ]
+    keep_volumes = [c for c in half if c.anonymous_volumes and c.replaces]
+    gone += [c for c in half if c not in keep_volumes]
+    _stop_all(engine, [c for c in gone if c.state in ("running", "restarting", "paused")])
+    for seen in gone:
+        engine.remove(seen.id)
+    if keep_volumes:
+        running = engine.compose_recreate(
+            desired.project, file, sorted({c.service for c in keep_volumes}), work.variables, keep_open=(work.lock.descriptor,)
+        )
+        work.watch(desired, set()).alongside(running)
+    taken: set[str] = set()
+    for network in observed.networks:
+        if network.key in remade or (network.name in taken and not network.in_use):
+            engine.remove_network(network.id)
+        taken.add(network.name)
+
+
+def desired_owner(desired: Desired, name: str) -> str | None:
+    """The service whose namespace that one shares."""
+    return next((s.owner for s in desired.services if s.name == name), None)
+
+
+def _counts(seen: Seen, observed: Observed, names: set[str]) -> bool:
+    """Whether it is the container of a service that stays."""
+    return seen.service in names and current(observed)[seen.service].id == seen.id
+
+
+def _written(desired: Desired) -> Path:
+    from portable.backends.compose import FIRST
+    from portable.formats.emit import dump
+
+    path = project_folder(desired.project) / FILE
+    write_private(path, dump(dict(desired.body), compose=True, first=FIRST))
+    return path
+
+
+def _look(engine: EngineReader, stack: Stack, effective: Mapping[str, str], variables: Mapping[str, str]) -> tuple[Desired, Observed]:
+    """Observe, and complete the desired state with what only Compose and the engine can tell."""
+    from portable.formats.emit import dump
+
+    observed = engine.observe(stack.project, effective.values())
+    desired = desire(stack, effective, variables, observed)
+    import msgspec
+
+    if observed.containers:
+        hashes = engine.config_hashes(stack.project, dump(joined(desired, observed), compose=True), variables)
+        desired = msgspec.structs.replace(desired, hashes={name: frozenset((digest,)) for name, digest in hashes.items()})
+    return msgspec.structs.replace(desired, image_ids=observed.images), observed
+
+
+def _known(stack: Stack, apps: tuple[str, ...]) -> None:
+    known = apps_of(stack)
+    if unknown := [app for app in apps if app not in known]:
+        raise UsageError(f"there is no app {', '.join(unknown)} in {stack.project}", remedy=f"known: {', '.join(known)}")
+
+
+def apps_of(stack: Stack) -> tuple[str, ...]:
+    """The names of the stack's apps."""
+    return tuple(sorted({s.app for s in _plain(stack).services}))
+
+
+def _plain(stack: Stack) -> Desired:
+    """The services of a stack, without secrets and effective images: what needs no engine."""
+    return desire(stack, {}, {}, Observed())
+
+
+def _images_of(stack: Stack, apps: tuple[str, ...]) -> tuple[images.ImageNeed, ...]:
+    if not apps:
+        return stack.images
+    plain = _plain(stack)
+    used = {s.image for s in plain.services if s.name in scope(plain, apps)}
+    return tuple(need for need in stack.images if need.reference in used)
+
+
+# --- down and restart ------------------------------------------------------------------------------------------------
+
+
+def down(engine: Engine, stack: Stack, *, apps: tuple[str, ...] = (), progress: Progress = silent) -> tuple[Change, ...]:
+    """Remove containers and networks of the project; volumes, folders and secrets never. Needs neither secrets nor a rendered file."""
+    if apps:
+        _known(stack, apps)
+    with locked(stack.project, "down", progress=progress):
+        observed = engine.observe(stack.project)
+        chosen = [c for c in observed.containers if not apps or c.labels.get("portable.app", c.service) in apps]
+        ids = {c.id for c in chosen}
+        chosen += [c for c in observed.containers if c.joins in ids and c.id not in ids]
+        changes = [
+            Change(kind="remove", service=c.service or c.name, app=c.labels.get("portable.app", ""), cause="asked for; its data stays")
+            for c in chosen
+        ]
+        for level in _stop_order(chosen):
+            for seen in level:
+                progress(Event(what="doing", subject=seen.service or seen.name, text="stopping"))
+            _stop_all(engine, [c for c in level if c.state in ("running", "restarting", "paused")])
+            for seen in level:
+                engine.remove(seen.id)
+                progress(Event(what="done", subject=seen.service or seen.name, text="removed"))
+        if not apps:
+            for network in engine.networks(stack.project):
+                engine.remove_network(network.id)
+                changes.append(Change(kind="remove", service=f"{NETWORK}{network.key or network.name}", cause="asked for"))
+    return tuple(changes)
+
+
+def restart(
+    engine: Engine, stack: Stack, *, apps: tuple[str, ...] = (), deadline: float | None = None, progress: Progress = silent
+) -> Outcome:
+    """Restart apps in their order (all where none is named), with a gateway all that share its network; wait until they are well."""
+    _known(stack, apps)
+    with locked(stack.project, "restart", progress=progress):
+        observed = engine.observe(stack.project)
+        desired = _plain(stack)
+        there = current(observed)
+        names = [s.name for s in desired.services if (not apps or s.app in apps) and not s.once]
+        names += [s.name for s in desired.services if s.owner in names and s.name not in names]
+        if missing := [name for name in names if name not in there or there[name].state == "created"]:
+            raise EngineTrouble("failed", f"not there: {', '.join(missing)}", where=stack.project, remedy="`portable up` makes it")
+        changes = tuple(
+            Change(
+                kind="restart",
+                service=name,
+                app=desired.service(name).app,
+                cause="asked for"
+                if desired.service(name).app in apps or not apps
+                else f"it shares the network of {desired.service(name).owner}, which is restarted",
+            )
+            for name in in_order(desired)
+            if name in names
+        )
+        until = None if deadline is None else time.monotonic() + deadline
+        watch = Watch(engine, desired, set(names), Once(progress), until)
+        _restart(engine, desired, observed, names, watch)
+        watch.until_well()
+    return Outcome(changes=changes, rows=status(engine, stack))
+
+
+def _restart(engine: Engine, desired: Desired, observed: Observed, names: Sequence[str], watch: Watch) -> None:
+    """Stop sharers before owners, start owners before sharers; who shares a network joins it anew by being started after its owner."""
+    there = current(observed)
+    chosen = [there[name] for name in names if name in there]
+    for level in _stop_order(chosen):
+        _stop_all(engine, level)
+    for name in in_order(desired):
+        if name not in names or name not in there:
+            continue
+        service = desired.service(name)
+        before = {b for b, how in service.after.items() if how == "service_healthy" and b in names}
+        while before:
+            failed = [s for s, v in watch.look() if v.failed and s.name in before]
+            if failed:
+                watch.until_well()  # tells what failed, and raises
+            seen = current(engine.observe(desired.project))
+            before = {b for b in before if not (b in seen and (seen[b].health in ("healthy", None)) and seen[b].state == "running")}
+            if before:
+                time.sleep(0.3)
+        engine.start(there[name].id)
+
+
+def _stop_order(chosen: Sequence[Seen]) -> list[list[Seen]]:
+    """Levels: what nobody chosen depends on comes first."""
+    left = {c.id: c for c in chosen}
+    levels: list[list[Seen]] = []
+    while left:
+        needed = {c.joins for c in left.values() if c.joins}
+        services = {d for c in left.values() for d in c.depends_on}
+        level = [c for c in left.values() if c.id not in needed and c.service not in services]
+        level = level or [c for c in left.values() if c.id not in needed] or list(left.values())
+        levels.append(level)
+        for seen in level:
+            del left[seen.id]
+    return levels
+
+
+def _stop_all(engine: Engine, containers: Sequence[Seen]) -> None:
+    if not containers:
+        return
+    with ThreadPoolExecutor(min(8, len(containers))) as pool:
+        list(pool.map(lambda seen: engine.stop(seen.id), containers))
+
+
+# --- looking ---------------------------------------------------------------------------------------------------------
+
+
+def status(engine: EngineReader, stack: Stack) -> tuple[Row, ...]:
+    """How every service of the project is; those that left the stack come last."""
+    observed = engine.observe(stack.project)
+    desired, seen = _plain(stack), current(observed)
+    now, rows = here_now(), []
+    shown: set[str] = set()
+    for service in sorted(desired.services, key=lambda s: (s.app, s.name != s.app, s.name)):
+        here = seen.get(service.name)
+        address: tuple[str, ...] = ()
+        if service.app not in shown and (service.name == service.app or service.app not in {s.name for s in desired.services}):
+            address = tuple(a.replace("{host}", engine.address.host) for a in stack.addresses.get(service.app, ()))
+            shown.add(service.app)
+        if here is None:
+            rows.append(
+                Row(
+                    app=service.app,
+                    service=service.name,
+                    state="missing",
+                    health="-",
+                    since="",
+                    address=address,
+                    reason="it was not created; `portable up` does",
+                )
+            )
+            continue
+        verdict = judge(service, seen, now)
+        owner = seen.get(service.owner) if service.owner else None
+        reason = "" if verdict.settled else verdict.reason
+        if owner is not None and here.state == "running" and (here.joins != owner.id or owner.started_at > here.started_at):
+            reason = f"it hangs on a network of {service.owner} that is gone; `portable up` heals it"
+        state = "finished" if service.once and verdict.settled else here.state
+        since = here.finished_at if here.state == "exited" else here.started_at
+        rows.append(
+            Row(
+                app=service.app,
+                service=service.name,
+                state=state,
+                health=here.health or "-",
+                since=since,
+                address=address,
+                reason=reason,
+                image=here.image,
+            )
+        )
+    names = {s.name for s in desired.services}
+    rows += [
+        Row(
+            app=c.labels.get("portable.app", c.service),
+            service=c.service,
+            state="orphan",
+            health=c.health or "-",
+            since=c.started_at,
+            reason="it is not part of the stack any more; `portable up` removes it",
+            image=c.image,
+        )
+        for c in observed.containers
+        if c.service not in names
+    ]
+    return tuple(rows)
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """A line that a service wrote."""
+
+    service: str
+    text: str
+    moment: str = ""
+
+
+def logs(
+    engine: EngineReader,
+    stack: Stack,
+    *,
+    apps: tuple[str, ...] = (),
+    tail: int | None = None,
+    follow: bool = False,
+    resolved: Resolved = NOTHING,
+) -> Iterator[Line]:
+    """What the apps wrote, in order of time; values of secrets are taken out. With `follow`, goes on until all have stopped."""
+    _known(stack, apps)
+    engine.hide = resolved.hide
+    desired, seen = _plain(stack), current(engine.observe(stack.project))
+    chosen = [seen[s.name] for s in desired.services if s.name in seen and (not apps or s.app in apps)]
+    if not follow:
+        yield from heapq.merge(
+            *(_lines(c.service, engine.logs(c.id, tail=tail, timestamps=True)) for c in chosen), key=lambda line: line.moment
+        )
+        return
+    yield from _together([functools.partial(_followed, engine, c, tail) for c in chosen])
+
+
+def _followed(engine: EngineReader, seen: Seen, tail: int | None) -> Iterator[Line]:
+    return _lines(seen.service, engine.follow(seen.id, tail=tail, timestamps=True))
+
+
+def _lines(service: str, raw: Iterator[str]) -> Iterator[Line]:
+    for text in raw:
+        moment, _, rest = text.partition(" ")
+        yield Line(service=service, text=rest, moment=moment)
+
+
+def _together(sources: Sequence[Callable[[], Iterator[Line]]]) -> Iterator[Line]:
+    """Lines of several followed logs as they come, each read by a thread of its own."""
+    import queue
+    import threading
+
+    lines: queue.Queue[Line | BaseException | None] = queue.Queue(1000)
+
+    def read(source: Callable[[], Iterator[Line]]) -> None:
+        try:
+            for line in source():
+                lines.put(line)
+            lines.put(None)
+        except BaseException as error:  # noqa: BLE001  # raised where the lines are read
+            lines.put(error)
+
+    for source in sources:
+        threading.Thread(target=read, args=(source,), daemon=True).start()
+    open_sources = len(sources)
+    while open_sources:
+        line = lines.get()
+        if line is None:
+            open_sources -= 1
+        elif isinstance(line, BaseException):
+            raise line
+        else:
+            yield line
+
+
+def execute(
+    engine: Engine,
+    stack: Stack,
+    app: str,
+    command: Sequence[str],
+    *,
+    service: str | None = None,
+    interactive: bool = False,
+    terminal: bool = False,
+    user: str | None = None,
+) -> int:
+    """Run a command in the container of an app (its main one unless a service is named); its exit code."""
+    _known(stack, (app,))
+    seen = current(engine.observe(stack.project))
+    name = service or next((s.name for s in _plain(stack).services if s.app == app and s.name in (app, f"cloud-{app}")), app)
+    if name not in seen or seen[name].state != "running":
+        raise EngineTrouble(
+            "failed", f"{name} is not running", where=stack.project, remedy="`portable status` shows why; `portable up` starts it"
+        )
+    return engine.execute(seen[name].id, command, interactive=interactive, terminal=terminal, user=user)
+
+
+__all__ = ["Line", "Outcome", "Row", "Running", "apps_of", "diff", "down", "execute", "logs", "restart", "status", "up"]

@@ -1,0 +1,53 @@
+"""Secrets that the catalog lets be random: made once, stored in the stack's private file, and never shown."""
+
+import secrets as random
+from collections.abc import Iterable, Mapping
+
+from portable.live.progress import Event, Progress, silent
+from portable.live.secrets import NOTHING, FileSource, Need, Resolved, Secret, Source, check, generate, resolve, set_secret
+from portable.model.errors import PortableError
+
+
+def random_value(kind: str) -> Secret:
+    """`hex`: 32 hexadecimal digits, as API keys are; `password`: 24 letters and digits."""
+    return Secret(random.token_hex(16)) if kind == "hex" else generate(24)
+
+
+def missing(needs: Iterable[Need], kinds: Mapping[str, str], source: Source) -> tuple[Need, ...]:
+    """Those that are not there and may be made; only a file can take them."""
+    if not isinstance(source, FileSource):
+        return ()
+    needs = [n for n in needs if n.name in kinds]
+    absent = {(row.name, row.key) for row in check(needs, source) if not row.present}
+    return tuple(n for n in needs if (n.name, n.key) in absent)
+
+
+def generate_missing(needs: Iterable[Need], kinds: Mapping[str, str], source: Source, *, progress: Progress = silent) -> None:
+    """Make and store them; says their names."""
+    for need in missing(needs, kinds, source):
+        set_secret(source, need.name, need.key, random_value(kinds[need.name]))
+        assert isinstance(source, FileSource)
+        progress(Event(what="note", subject=need.name, text=f"a random value was stored in {source.path}"))
+
+
+class Foreseen(Resolved):
+    """Values for a command that changes nothing: what would be made is some value, for now."""
+
+
+def foreseen_source(needs: Iterable[Need], kinds: Mapping[str, str], source: Source) -> Source:
+    """The source as it will be after `generate_missing`, where nothing may be written."""
+    absent = missing(needs, kinds, source)
+    if not absent:
+        return source
+    held = resolve([n for n in needs if n not in absent], source)
+    values = {(n.name, n.key): held.of(n.name, n.key) for n in needs if n not in absent}
+    return MemorySource(values={**values, **{(n.name, n.key): random_value(kinds[n.name]).reveal() for n in absent}})
+
+
+def known_values(needs: Iterable[Need], source: Source) -> Resolved:
+    """What is there, to be taken out of logs; nothing where the source can't be read."""
+    try:
+        present = {(row.name, row.key) for row in check(tuple(needs), source) if row.present}
+        return resolve([n for n in needs if (n.name, n.key) in present], source)
+    except PortableError:
+        return NOTHING

@@ -1,0 +1,51 @@
+"""From a prepared profile to what live functions take: the stack, its engine's address, and the source of its secrets."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from portable.backends.compose.address import Address, resolve
+from portable.backends.prepare import Prepared
+from portable.live.desired import Stack, stack_of
+from portable.live.secrets import CommandSource, EnvironmentSource, FileSource, Source
+from portable.model.errors import Refused
+from portable.profiles.types import SecretsFacts
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a stack runs."""
+
+    stack: Stack
+    address: Address
+    source: Source
+
+
+def place_of(prepared: Prepared, environment: Mapping[str, str] | None = None) -> Place:
+    """Raises Refused for a back end that has no live part yet, UsageError for an engine's address that is none."""
+    profile, plan = prepared.planned.given.profile, prepared.planned.plan
+    if prepared.back_end.name != "compose":
+        raise Refused(
+            f"profile {profile.name} runs on {prepared.back_end.name}, and portable does not drive clusters yet",
+            remedy=f"apply what `portable render -p {profile.name} -o FOLDER` writes, with kubectl, oc or a GitOps controller",
+        )
+    found = os.environ if environment is None else environment
+    home = Path(found.get("HOME") or Path.home())
+    return Place(
+        stack=stack_of(plan, prepared.rendering),
+        address=resolve(profile.engine, found, home),
+        source=source_of(profile.secrets, plan.stack, found, home),
+    )
+
+
+def source_of(facts: SecretsFacts, stack: str, environment: Mapping[str, str], home: Path) -> Source:
+    """Where secret values come from; by default a private file of the stack, the same for all its places."""
+    match facts.source:
+        case "environment":
+            return EnvironmentSource()
+        case "command":
+            return CommandSource(command=facts.command)
+        case "file" | "cluster":
+            config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+            return FileSource(path=facts.file or str(config / "portable" / stack / "secrets.yaml"))

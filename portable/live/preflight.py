@@ -1,0 +1,94 @@
+"""What would make `up` fail halfway, found before anything is touched: ports that are taken, a full disk."""
+
+import contextlib
+import errno
+import shutil
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+from portable.backends.compose.engine import EngineReader, Taken
+from portable.backends.compose.trouble import EngineTrouble
+from portable.live.desired import Desired, Port
+
+_LEAST_SPACE = 64 * 1024 * 1024
+"""Below this an engine can't even write the layer of a container and its logs."""
+
+
+def check_ports(engine: EngineReader, desired: Desired, services: Iterable[str]) -> None:
+    """Raise EngineTrouble naming every port of these services that somebody else has, and who."""
+    wanted = [(desired.service(name), port) for name in services for port in desired.service(name).ports]
+    if not wanted:
+        return
+    taken = engine.ports()
+    own = {(t.number, t.protocol) for t in taken if t.project == desired.project}
+    trouble = []
+    for service, port in wanted:
+        holder = next((t for t in taken if t.project != desired.project and _clash(port, t)), None)
+        if holder is not None:
+            of = f" of the project {holder.project}" if holder.project else ""
+            trouble.append(f"port {port.number}/{port.protocol} of {service.name} is taken by the container {holder.container}{of}")
+        elif engine.address.is_local and (port.number, port.protocol) not in own and _in_use(port):
+            trouble.append(
+                f"port {port.number}/{port.protocol} of {service.name} is taken by {_process(port) or 'another program of this machine'}"
+            )
+    if trouble:
+        raise EngineTrouble(
+            "port", "; ".join(trouble), where=engine.address.url, remedy="stop what has it, or give the app another port in the stack"
+        )
+
+
+def check_space(engine: EngineReader) -> None:
+    """Raise EngineTrouble when the engine's disk is full, where that is a disk of this machine."""
+    if not engine.address.is_local:
+        return
+    root = engine.data_root()
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage(root).free
+        if free < _LEAST_SPACE:
+            text = f"no space left: {free // (1024 * 1024)} MiB are free in {root}, where the engine keeps images and containers"
+            raise EngineTrouble("space", text, where=engine.address.url, remedy="free some space (`docker system df` shows what uses it)")
+
+
+def _clash(port: Port, other: Taken) -> bool:
+    everywhere = ("", "0.0.0.0", "::")  # noqa: S104  # compared, not bound
+    return (
+        port.number == other.number
+        and port.protocol == other.protocol
+        and (port.address in everywhere or other.address in everywhere or port.address == other.address)
+    )
+
+
+def _in_use(port: Port) -> bool:
+    address = port.address or "0.0.0.0"  # noqa: S104  # what the engine would bind
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM if port.protocol == "udp" else socket.SOCK_STREAM) as probe:
+        if port.protocol != "udp":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port.number))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE  # an address that isn't this machine's, or a low port: the engine will tell
+    return False
+
+
+def _process(port: Port) -> str:
+    """The program that listens there, as far as this user may see."""
+    inodes = set()
+    for table in ("tcp", "tcp6") if port.protocol == "tcp" else ("udp", "udp6"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+                fields = line.split()
+                if int(fields[1].rpartition(":")[2], 16) == port.number and (fields[3] == "0A" or port.protocol == "udp"):
+                    inodes.add(f"socket:[{fields[9]}]")
+    if not inodes:
+        return ""
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            for descriptor in (process / "fd").iterdir():
+                with contextlib.suppress(OSError):
+                    if str(descriptor.readlink()) in inodes:
+                        return f"{(process / 'comm').read_text().strip()} (process {process.name})"
+    return ""

@@ -1,0 +1,218 @@
+"""Waiting until a project is well: who waits for what, and giving up at once when waiting is of no use. The judgement is pure."""
+
+import time
+from datetime import UTC, datetime
+
+from portable.backends.compose.engine import EngineReader, Running, Seen
+from portable.backends.compose.trouble import AGAIN, EngineTrouble
+from portable.live.desired import Desired, Service, current
+from portable.live.progress import Event, Once, Progress
+from portable.model.base import Struct
+
+_POLL_SECONDS = 0.4
+_STEADY_SECONDS = 1.0
+"""How long an app without a health check must run before it counts as started."""
+_STEADY_AGAIN_SECONDS = 8.0
+"""The same for one that the engine has restarted already."""
+_TOO_MANY_RESTARTS = 3
+_LOG_LINES = 8
+_CONDITIONS = {
+    "service_healthy": "to be healthy",
+    "service_completed_successfully": "to finish",
+    "service_started": "to start",
+}
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """How a service is doing."""
+
+    settled: bool
+    reason: str
+    """Why it is not settled, or how it is."""
+    failed: bool = False
+    steady: str = ""
+    """The reason without its clock."""
+
+
+def judge(service: Service, seen: dict[str, Seen], now: str) -> Verdict:
+    """How a service is doing; `now` is the engine's clock, as text."""
+    here = seen.get(service.name)
+    if here is None or here.state == "created":
+        if here is not None and here.error:
+            return Verdict(settled=False, failed=True, reason=here.error)
+        return Verdict(settled=False, reason=_waits_for(service, seen))
+    if here.state == "exited":
+        if here.exit_code == 0 and service.once:
+            return Verdict(settled=True, reason="finished")
+        why = (
+            "ran out of memory"
+            if here.out_of_memory
+            else f"stopped with exit code {here.exit_code}" + (f": {here.error}" if here.error else "")
+        )
+        return Verdict(settled=False, failed=True, reason=why)
+    if here.state == "restarting" or (here.restarts >= _TOO_MANY_RESTARTS and here.state != "running"):
+        return Verdict(
+            settled=False,
+            failed=here.restarts >= _TOO_MANY_RESTARTS,
+            reason=f"restarting (attempt {here.restarts}, exit code {here.exit_code})",
+            steady="restarting",
+        )
+    if here.state != "running":
+        return Verdict(settled=False, failed=here.state == "dead", reason=here.state)
+    if service.once:
+        return Verdict(settled=False, reason="at work")
+    seconds = _between(here.started_at, now)
+    if here.health == "unhealthy":
+        return Verdict(
+            settled=False,
+            failed=True,
+            reason="unhealthy" + (f": {here.health_output.splitlines()[-1][:200]}" if here.health_output else ""),
+        )
+    if here.health == "starting":
+        return Verdict(settled=False, reason=f"starting (health: starting {seconds:.0f} s)", steady="starting")
+    if here.health is None and seconds < (_STEADY_AGAIN_SECONDS if here.restarts else _STEADY_SECONDS):
+        return Verdict(settled=False, reason="starting", steady="starting")
+    return Verdict(settled=True, reason="healthy" if here.health else "running")
+
+
+def _waits_for(service: Service, seen: dict[str, Seen]) -> str:
+    for name, condition in {
+        **service.after,
+        **({service.owner: service.after.get(service.owner, "service_started")} if service.owner else {}),
+    }.items():
+        other = seen.get(name)
+        if (
+            other is None
+            or (condition == "service_healthy" and other.health != "healthy")
+            or (condition == "service_completed_successfully" and not (other.state == "exited" and other.exit_code == 0))
+            or (condition == "service_started" and other.state not in ("running", "exited"))
+        ):
+            return f"waiting for {name} {_CONDITIONS.get(condition, 'to start')}"
+    return "waiting to be started"
+
+
+def _between(earlier: str, later: str) -> float:
+    try:
+        return max(0.0, (_parsed(later) - _parsed(earlier)).total_seconds())
+    except ValueError:
+        return 0.0
+
+
+def _parsed(moment: str) -> datetime:
+    return datetime.fromisoformat(moment.removesuffix("Z")[:26]).replace(tzinfo=UTC)
+
+
+def here_now() -> str:
+    """The clock of this machine, as the engine writes moments."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
+
+
+class Watch:
+    """Follows services until they are well; one for a whole command, so that nothing is told twice."""
+
+    def __init__(
+        self,
+        engine: EngineReader,
+        desired: Desired,
+        services: set[str],
+        progress: Progress,
+        until: float | None,
+        outdated: frozenset[str] = frozenset(),
+    ) -> None:
+        """`outdated` are ids of containers that will be replaced: how they are counts for nothing. `until` is a moment of the monotonic clock."""
+        self._engine, self._desired, self._outdated = engine, desired, outdated
+        self._services = [s for s in desired.services if s.name in services]
+        self._once = progress if isinstance(progress, Once) else Once(progress)
+        self._until = until
+        self._first: dict[str, float] = {}
+
+    def alongside(self, running: Running) -> None:
+        """Tell what happens while Compose works. Raises EngineTrouble when it fails, or when waiting is of no use: then it is ended."""
+        try:
+            while (code := running.poll()) is None:
+                verdicts = self.look()
+                hopeless = [
+                    (s, v) for s, v in verdicts if v.failed and (seen := self._seen.get(s.name)) is not None and seen.state == "restarting"
+                ]
+                if hopeless:
+                    running.stop()
+                    raise self._failure(hopeless)
+                self._in_time(verdicts)
+                time.sleep(_POLL_SECONDS)
+        except BaseException:
+            running.stop()
+            raise
+        if code != 0:
+            said = self._engine.hide(running.output)
+            failing = [(s, v) for s, v in self.look() if v.failed]
+            if "dependency failed" in said and failing:
+                raise self._failure(failing)
+            trouble = self._engine.trouble(running.output, "starting the apps")
+            if trouble.kind == "failed" and failing:
+                raise self._failure(failing)
+            raise trouble
+
+    def until_well(self) -> None:
+        """Wait until every service is settled. Raises EngineTrouble as soon as one cannot become so."""
+        while True:
+            verdicts = self.look()
+            if failing := [(s, v) for s, v in verdicts if v.failed]:
+                raise self._failure(failing)
+            if all(v.settled for _, v in verdicts):
+                return
+            self._in_time(verdicts)
+            time.sleep(_POLL_SECONDS)
+
+    def look(self) -> list[tuple[Service, Verdict]]:
+        """Look once, and tell what is new."""
+        self._seen = current(self._engine.observe(self._desired.project))
+        now = here_now()
+        verdicts = []
+        for service in self._services:
+            verdict = judge(service, self._seen, self._clock(service.name, now))
+            if (seen := self._seen.get(service.name)) is not None and seen.id in self._outdated:
+                verdict = Verdict(settled=False, reason="waiting to be recreated")
+            verdicts.append((service, verdict))
+            what = "done" if verdict.settled else "waiting"
+            self._once(Event(what=what, subject=service.name, text=verdict.reason), same_as=verdict.steady or None)  # type: ignore[arg-type]
+        return verdicts
+
+    def _clock(self, name: str, now: str) -> str:
+        """The engine's clock may differ from ours: time is counted from when this watch saw the container run."""
+        seen = self._seen.get(name)
+        if seen is None or not seen.started_at:
+            return now
+        key = f"{seen.id} {seen.started_at}"
+        first = self._first.setdefault(key, time.monotonic())
+        if abs(_between(seen.started_at, now) - (time.monotonic() - first)) < 60:
+            return now
+        return (_parsed(seen.started_at) + (datetime.fromtimestamp(time.monotonic(), UTC) - datetime.fromtimestamp(first, UTC))).strftime(
+            "%Y-%m-%dT%H:%M:%S.%f"
+        ) + "000Z"
+
+    def _in_time(self, verdicts: list[tuple[Service, Verdict]]) -> None:
+        if self._until is not None and time.monotonic() > self._until:
+            late = "; ".join(f"{s.name}: {v.reason}" for s, v in verdicts if not v.settled)
+            raise EngineTrouble(
+                "slow",
+                f"not well in the time given: {late or 'Docker Compose is still at work'}",
+                where=self._engine.address.url,
+                remedy=f"give it more time, {AGAIN}",
+            )
+
+    def _failure(self, failing: list[tuple[Service, Verdict]]) -> EngineTrouble:
+        parts = []
+        for service, verdict in failing:
+            lines: list[str] = []
+            if (seen := self._seen.get(service.name)) is not None and seen.state != "created":
+                try:
+                    lines = [line for line in self._engine.logs(seen.id, tail=_LOG_LINES) if line.strip()]
+                except EngineTrouble:
+                    lines = []
+            parts.append(f"{service.name}: {verdict.reason}" + "".join(f"\n    {line[:400]}" for line in lines))
+        return EngineTrouble(
+            "failed",
+            "\n".join(parts),
+            where=self._engine.address.url,
+            remedy=f"`portable logs {failing[0][0].app}` shows more; mend it, {AGAIN}",
+        )

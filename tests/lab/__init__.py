@@ -1,0 +1,1 @@
+"""Parts of the lab: real engines and what tests need around them."""

@@ -39,6 +39,7 @@ health() {
     }
     entry=$point/${KNOWN_ENTRY:-}
     # A file is read, a folder must not be empty. KILL: a reader of a mount that hangs ignores less.
+    # shellcheck disable=SC2016 # for the inner shell
     timeout -s KILL 5 sh -c 'if [ -d "$1" ]; then ls -A "$1" | grep -q .; else head -c 1 "$1" >/dev/null; fi' sh "$entry" || {
         echo "mount.sh: $entry can't be read" >&2
         return 1

@@ -8,6 +8,7 @@
 # `apt-get` works inside builds exactly where it works outside.
 #
 # Same mirror state and same SOURCE_DATE_EPOCH, same bytes. Needs root, mmdebstrap and a keyring that knows trixie.
+# shellcheck disable=SC2016 # what is quoted is for apt and mmdebstrap, not for this shell
 set -eu
 
 suite=trixie

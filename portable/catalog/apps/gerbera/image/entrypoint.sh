@@ -5,6 +5,7 @@ set -eu
 home=/var/run/gerbera
 as=
 if [ "$(id -u)" = 0 ]; then
+    # shellcheck disable=SC3028 # UID comes from outside; this shell (dash) does not set it
     uid=${PUID:-${UID:-1042}} gid=${PGID:-${GID:-1042}}
     as="setpriv --reuid=$uid --regid=$gid --clear-groups"
 fi

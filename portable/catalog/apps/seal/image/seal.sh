@@ -24,9 +24,11 @@ choose() { # choose iptables|ip6tables
     return 1
 }
 
-# IPv6 may be missing from the kernel, or switched off in this namespace; then there is nothing to close.
+# IPv6 may be missing from the kernel; or be switched off in this namespace, and then the kernel may lack its firewall. A namespace
+# where IPv6 works and can't be closed is refused.
 has_ipv6() {
-    [ -e /proc/net/if_inet6 ] && { [ -s /proc/net/if_inet6 ] || [ -d /proc/sys/net/ipv6/conf/all ]; }
+    [ -e /proc/net/if_inet6 ] || return 1
+    choose ip6tables >/dev/null || [ -s /proc/net/if_inet6 ] || [ "$(cat /proc/sys/net/ipv6/conf/all/disable_ipv6)" != 1 ]
 }
 
 # local_networks 4|6: one CIDR a line, of the interfaces and of LOCAL_NETWORKS.
@@ -37,7 +39,7 @@ local_networks() {
         ip "-$1" route show dev "$device" proto kernel 2>/dev/null | awk '$1 ~ /\// && $1 !~ /^fe80:/ {print $1}'
         echo "$address" | awk '/\/(32|128)$/'
     done | sort -u
-    printf '%s\n' "${LOCAL_NETWORKS:-}" | tr ', ' '\n\n' | while read -r network; do
+    printf '%s\n' "${LOCAL_NETWORKS:-}" | tr ',' '\n' | tr -d ' ' | while read -r network; do
         case "$1:$network" in
         ?:) ;;
         6:*:*) echo "$network" ;;
@@ -67,43 +69,37 @@ table() {
     printf 'COMMIT\n'
 }
 
-# close PROGRAM: the policies first, each of them, so that nothing is open while the rest is done.
-close() {
+# tool 4|6: the name of the program for that family
+tool() { if [ "$1" = 4 ]; then echo iptables; else echo ip6tables; fi; }
+
+# close_family 4|6: the policies first, of both families, so that nothing is open while the rest is done, or when the rest fails.
+close_family() {
+    program=$(choose "$(tool "$1")") || {
+        echo "seal: no way to set the firewall for IPv$1: $("$(tool "$1")" -S 2>&1 | tail -n 1)" >&2
+        return 1
+    }
     failed=0
     for chain in INPUT OUTPUT FORWARD; do
-        "$1" -w 5 -P "$chain" DROP || failed=1
+        "$program" -w 5 -P "$chain" DROP || failed=1
     done
+    [ "$failed" = 0 ] || echo "seal: not every policy of $program could be set to DROP" >&2
     return "$failed"
 }
 
-# seal_family 4|6
-seal_family() {
-    if [ "$1" = 4 ]; then name=iptables; else name=ip6tables; fi
-    if ! program=$(choose "$name"); then
-        echo "seal: no way to set the firewall for IPv$1: $("$name" -S 2>&1 | tail -n 1)" >&2
-        return 1
-    fi
-    close "$program" || {
-        echo "seal: the policies of $program can't be set to DROP" >&2
-        return 1
-    }
-    rules=$(table "$1")
-    case $program in
-    *-nft) restore="$name-nft-restore" ;;
-    *-legacy) restore="$name-legacy-restore" ;;
-    *) restore="$name-restore" ;;
-    esac
-    printf '%s\n' "$rules" | "$restore" -w 5 || {
+# open_local 4|6: lets the local networks in and out.
+open_local() {
+    program=$(choose "$(tool "$1")") || return 1
+    restore=$(echo "$program" | sed 's/^\(ip6*tables\)\(.*\)/\1\2-restore/')
+    table "$1" | "$restore" -w 5 || {
         echo "seal: $restore refused the rules; everything remains dropped" >&2
         return 1
     }
-    echo "seal: IPv$1 closed ($program); allowed: loopback $(local_networks "$1" | tr '\n' ' ')"
+    echo "seal: IPv$1 is closed by $program; allowed: loopback $(local_networks "$1" | tr '\n' ' ')"
 }
 
 # The rules in force are compared with the rules that belong to the networks of this moment.
 in_force() { # in_force 4|6
-    if [ "$1" = 4 ]; then name=iptables; else name=ip6tables; fi
-    program=$(choose "$name") || return 1
+    program=$(choose "$(tool "$1")") || return 1
     wanted=$(table "$1" | sed -n -e 's/^:\([A-Z]*\) DROP .*/-P \1 DROP/p' -e '/^-A/p' | sort)
     found=$("$program" -w 5 -S | sort)
     [ "$wanted" = "$found" ]
@@ -113,8 +109,13 @@ families=4
 if has_ipv6; then families='4 6'; fi
 
 run() {
+    closed=yes
     for family in $families; do
-        seal_family "$family" || return 1
+        close_family "$family" || closed=no
+    done
+    [ "$closed" = yes ] || return 1
+    for family in $families; do
+        open_local "$family" || return 1
     done
     for family in $families; do
         in_force "$family" || {
@@ -142,7 +143,7 @@ run)
         wait $!
         for family in $families; do
             in_force "$family" || {
-                echo "seal: IPv$family changed, sealing again"
+                echo "seal: networks or rules of IPv$family changed, sealing again"
                 run || exit 1
             }
         done

@@ -92,13 +92,17 @@ def _consistent(facts: AppFacts, document: Document) -> Iterable[Mistake]:
         yield document.mistake(("containers",), "an app needs a container `main`", "name its first container `main`", at_key=True)
     for port, port_facts in facts.ports.items():
         if port_facts.container not in facts.containers:
-            yield document.mistake(("ports", port, "container"), f"no container {port_facts.container!r}; known: {', '.join(facts.containers)}")
+            yield document.mistake(
+                ("ports", port, "container"), f"no container {port_facts.container!r}; known: {', '.join(facts.containers)}"
+            )
     for name, container in facts.containers.items():
         at = ("containers", name)
         for volume in container.volumes:
             if volume not in facts.volumes:
                 known = ", ".join(facts.volumes) or "none"
-                yield document.mistake((*at, "volumes", volume), f"no volume {volume!r}; known: {known}", "add it under `volumes`", at_key=True)
+                yield document.mistake(
+                    (*at, "volumes", volume), f"no volume {volume!r}; known: {known}", "add it under `volumes`", at_key=True
+                )
         for secret in container.secrets:
             if secret not in facts.secrets:
                 yield document.mistake((*at, "secrets", secret), f"no secret {secret!r}", "add it under `secrets`", at_key=True)

@@ -12,11 +12,13 @@ Name = Annotated[str, Meta(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$", descrip
 Size = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti)?$", description="bytes, as 512Mi or 10Gi")]
 Duration = Annotated[str, Meta(pattern=r"^[0-9]+(s|m|h)$", description="a time, as 30s, 5m or 1h")]
 Cpu = Annotated[str, Meta(pattern=r"^([0-9]+m|[0-9]+(\.[0-9]+)?)$", description="cores, as 500m or 2")]
-Umask = Annotated[str, Meta(pattern=r"^[0-7]{3,4}$", description="an octal mask in quotes, as \"002\"")]
-Mode = Annotated[str, Meta(pattern=r"^0[0-7]{3}$", description="an octal mode in quotes, as \"0440\"")]
+Umask = Annotated[str, Meta(pattern=r"^[0-7]{3,4}$", description='an octal mask in quotes, as "002"')]
+Mode = Annotated[str, Meta(pattern=r"^0[0-7]{3}$", description='an octal mode in quotes, as "0440"')]
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
 AbsolutePath = Annotated[str, Meta(pattern=r"^/([^/\x00]+(/[^/\x00]+)*)?$", description="an absolute path without a slash at its end")]
-RelativePath = Annotated[str, Meta(pattern=r"^(?!\.{1,2}(/|$))[^/\x00]+(/(?!\.{1,2}(/|$))[^/\x00]+)*$", description="a relative path that stays below")]
+RelativePath = Annotated[
+    str, Meta(pattern=r"^(?!\.{1,2}(/|$))[^/\x00]+(/(?!\.{1,2}(/|$))[^/\x00]+)*$", description="a relative path that stays below")
+]
 Variable = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", description="the name of an environment variable")]
 
 
@@ -146,6 +148,8 @@ class SecretFacts(Facts, frozen=True, kw_only=True):
 
     about: str
     keys: tuple[str, ...] = ("value",)
+    generate: Literal["hex", "password"] | None = None
+    """Made by `up` where it is missing and the values lie in a file: 32 hexadecimal digits, or letters and digits."""
 
 
 class AfterFacts(Facts, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import portable
-from portable.cli import catalog, explain, profiles, render
+from portable.cli import catalog, down, explain, images, profiles, render, secrets, status, up
 
 app = typer.Typer(
     name="portable",
@@ -28,7 +28,16 @@ def _root(version: Annotated[bool, typer.Option("--version", callback=_version, 
     pass
 
 
+app.command("up")(up.up)
+app.command("down")(down.down)
+app.command("restart")(up.restart)
+app.command("status")(status.status)
+app.command("logs")(status.logs)
+app.command("exec", context_settings={"ignore_unknown_options": True})(status.exec_)
+app.command("diff")(up.diff)
 app.command("render")(render.render)
 app.command("explain")(explain.explain)
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(profiles.app, name="profiles")
+app.add_typer(secrets.app, name="secrets")
+app.add_typer(images.app, name="images")

@@ -20,7 +20,9 @@ def list_(catalogs: Catalogs = [], output: Output = Format.text) -> None:  # noq
     catalog = Catalog(catalogs)
     facts = [catalog.app(name)[0] for name in catalog.names()]
     rows = [
-        (f.name, f.zone, f.about, "gateway" if f.gateway else f.egress, f.upstream.status, list(f.aliases)) for f in facts if not (f.mounter or f.tools)
+        (f.name, f.zone, f.about, "gateway" if f.gateway else f.egress, f.upstream.status, list(f.aliases))
+        for f in facts
+        if not (f.mounter or f.tools)
     ]
     show.table(("name", "zone", "about", "egress", "upstream", "aliases"), rows, output, schema="apps")
 

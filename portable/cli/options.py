@@ -30,12 +30,18 @@ def complete_app(incomplete: str) -> list[str]:
 
 Profile = Annotated[
     str,
-    typer.Option("--profile", "-p", envvar="PORTABLE_PROFILE", autocompletion=complete_profile, help="The place: a profile's name, or a file."),
+    typer.Option(
+        "--profile", "-p", envvar="PORTABLE_PROFILE", autocompletion=complete_profile, help="The place: a profile's name, or a file."
+    ),
 ]
 Set = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the profile (or `stack.KEY` of the stack) for this call.")
 ]
-Catalogs = Annotated[list[Path], typer.Option("--catalog", metavar="FOLDER", help="A folder of your own apps, read beside the shipped ones.")]
+Catalogs = Annotated[
+    list[Path], typer.Option("--catalog", metavar="FOLDER", help="A folder of your own apps, read beside the shipped ones.")
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse unwaived findings of class security and data.")]
 Output = Annotated[Format, typer.Option("--format", help="text, or json for programs.")]
-Apps = Annotated[list[str] | None, typer.Argument(metavar="[APP]...", autocompletion=complete_app, help="Only these apps; all where none is named.")]
+Apps = Annotated[
+    list[str] | None, typer.Argument(metavar="[APP]...", autocompletion=complete_app, help="Only these apps; all where none is named.")
+]

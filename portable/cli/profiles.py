@@ -55,6 +55,7 @@ def new(
     if file.exists():
         raise UsageError(f"{file} is there already", remedy="choose another name, or change that file")
     file.parent.mkdir(exist_ok=True)
-    text = f"portable: 1\nname: {name}\nextends: {extends}\nback-end: {base.back_end}\n# Below: what differs. Maps merge, lists replace, null removes.\n"
+    what_differs = "# Below: what differs. Maps merge, lists replace, null removes.\n"
+    text = f"portable: 1\nname: {name}\nextends: {extends}\nback-end: {base.back_end}\n{what_differs}"
     write_atomically(file, text)
     show.line(f"wrote {file}")

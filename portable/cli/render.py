@@ -12,7 +12,9 @@ from portable.model.errors import DIFFERENCES
 
 def render(
     profile: Profile = "local",
-    output_folder: Annotated[Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Write files there; else to standard output.")] = None,
+    output_folder: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Write files there; else to standard output.")
+    ] = None,
     check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 3 where the files in FOLDER differ.")] = False,
     sets: Set = [],  # noqa: B006 - typer reads it, nobody changes it
     catalogs: Catalogs = [],  # noqa: B006

@@ -22,6 +22,8 @@ class SecretRef(Struct, frozen=True, kw_only=True):
     name: str
     key: str = "value"
     optional: bool = False
+    form: Literal["plain", "qbittorrent"] = "plain"
+    """How the value is written: as it is, or hashed as qBittorrent stores the password of its web interface."""
 
 
 Text = str | SecretRef

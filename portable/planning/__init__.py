@@ -25,6 +25,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     waivers: tuple[Waiver, ...]
     addresses: Mapping[tuple[str, str], str]
     """By (app, port): what a person types to reach it."""
+    generated: Mapping[str, str]
+    """Secrets that may be made where they are missing, with the kind of value."""
     given: Input
     chosen: Selection
 
@@ -63,6 +65,12 @@ def make(given: Input, catalog: Catalog) -> Planned:
         findings=tuple(located(f, given, chosen) for f in findings),
         waivers=_waivers(given),
         addresses=made.addresses,
+        generated={
+            name: secret.generate
+            for facts in (*(e.facts for e in chosen.apps.values()), *(c.facts for c in chosen.clouds.values()))
+            for name, secret in facts.secrets.items()
+            if secret.generate
+        },
         given=given,
         chosen=chosen,
     )

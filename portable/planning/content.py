@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import jinja2
 
 # Stands for a secret while a template renders; plain ASCII without quotes, so that no filter changes it.
-_SECRET = re.compile(r"@@portable-secret:([a-z0-9-]+):([A-Za-z0-9._-]+)@@")
+_SECRET = re.compile(r"@@portable-secret:([a-z0-9-]+):([A-Za-z0-9._-]+):(optional|required):(plain|qbittorrent)@@")
 CLOUD_CONFIG = "RCLONE_CONFIG"
 """The mounter's variable that says where it reads the cloud's configuration."""
 
@@ -44,7 +44,9 @@ def content(given: Input, chosen: Selection, net: Network, store: Storage, catal
     maker = _Maker(given, chosen, net, store, catalog, mistakes)
     apps = tuple(maker.app(name) for name in chosen.apps)
     clouds = tuple(maker.cloud(name) for name in sorted(chosen.clouds))
-    tools = maker.container("tools", chosen.tools.document, chosen.tools.facts.containers["main"], "tools", "main", maker.context("tools"), {})
+    tools = maker.container(
+        "tools", chosen.tools.document, chosen.tools.facts.containers["main"], "tools", "main", maker.context("tools"), {}
+    )
     return Content(
         apps=apps,
         clouds=clouds,
@@ -62,9 +64,7 @@ class _Maker:
         self.files: dict[str, p.File] = {}
         ports = {(app, port.name): port for app, ports in net.ports.items() for port in ports}
         host = given.profile.exposure.address
-        self.addresses = {
-            (e.app, e.port): address_of(e, ports[e.app, e.port], host) for e in net.exposures if (e.app, e.port) in ports
-        }
+        self.addresses = {(e.app, e.port): address_of(e, ports[e.app, e.port], host) for e in net.exposures if (e.app, e.port) in ports}
 
     def app(self, name: str) -> p.App:
         """An app with the containers and ports that are there in this place."""
@@ -89,7 +89,9 @@ class _Maker:
         assert self.chosen.mounter is not None
         mounter, entry = self.chosen.mounter, self.chosen.clouds[name]
         facts = mounter.facts.containers["main"]
-        cloud = {"name": name, "remote": entry.facts.remote, "known_entry": entry.facts.known_entry}
+        size_of_cache = size(entry.facts.cache)
+        # rclone looks at its cache once a minute: it must stop well before the volume is full.
+        cloud = {"name": name, "remote": entry.facts.remote, "known_entry": entry.facts.known_entry, "cache": size_of_cache * 4 // 5}
         context = self.context(mounter.facts.name) | {"cloud": cloud}
         made = self.container("main", mounter.document, facts, mounter.facts.name, "main", context, {}, owner=f"cloud-{name}")
         config = made.env.get(CLOUD_CONFIG)
@@ -97,7 +99,10 @@ class _Maker:
         template = self.catalog.cloud_folder(name) / entry.facts.template
         file = self.file(f"cloud-{name}-rclone-conf", template, context, entry.document, ("template",), 0o440)
         cache = tuple(p.Mount(volume=f"cloud-{name}-cache", path=path) for path in facts.volumes.values())
-        env = {**made.env, **{k: self.value(str(v), context, entry.document, ("environment", k)) for k, v in entry.facts.environment.items()}}
+        env = {
+            **made.env,
+            **{k: self.value(str(v), context, entry.document, ("environment", k)) for k, v in entry.facts.environment.items()},
+        }
         container = msgspec.structs.replace(
             made, name=name, env=env, files=(*made.files, p.FileMount(file=file, path=config)), mounts=(*made.mounts, *cache)
         )
@@ -135,7 +140,9 @@ class _Maker:
             args=self.values(facts.args, context, document, (*where, "args")),
             env={k: self.variable(v, context, document, (*where, "environment", k)) for k, v in sorted(facts.environment.items())},
             files=tuple(files),
-            secrets=tuple(p.SecretMount(secret=s, keys=secrets[s].keys, path=path) for s, path in sorted(facts.secrets.items()) if s in secrets),
+            secrets=tuple(
+                p.SecretMount(secret=s, keys=secrets[s].keys, path=path) for s, path in sorted(facts.secrets.items()) if s in secrets
+            ),
             mounts=tuple(mounts),
             identity=self.identity(facts),
             needs=self.needs(facts, app, document, where),
@@ -163,7 +170,9 @@ class _Maker:
         ):
             if wanted and device is None:
                 text = f"{app} needs the device {need}, and profile {self.given.profile.name} has none"
-                self.mistakes.add(self.given.profile_source("devices"), f"devices.{need}", text, f"name it under `devices.{need}`, or leave {app} out")
+                self.mistakes.add(
+                    self.given.profile_source("devices"), f"devices.{need}", text, f"name it under `devices.{need}`, or leave {app} out"
+                )
         return p.Needs(
             root_start=asked.root_start,
             net_admin=asked.net_admin,
@@ -189,6 +198,7 @@ class _Maker:
             "clouds": p.CLOUDS,
             "ports": {port.name: port.number for port in self.net.ports[app]} if placed else {},
             "url": self.url,
+            "has": lambda name: name in self.chosen.apps,
             "secret": _secret,
             "group": {"ports": self.net.group_ports(app) if placed else ()},
             "networks": self.net.networks,
@@ -221,11 +231,20 @@ class _Maker:
                 continue
             internal = f"{'https' if number.serves == 'https' else 'http'}://{app}:{number.number}"
             zones.setdefault(entry.zone, []).append(
-                {"name": app, "title": entry.title, "about": entry.about, "icon": entry.icon or f"{app}.png", "href": address, "url": internal}
+                {
+                    "name": app,
+                    "title": entry.title,
+                    "about": entry.about,
+                    "icon": entry.icon or f"{app}.png",
+                    "href": address,
+                    "url": internal,
+                }
             )
         return [{"zone": zone, "apps": apps} for zone, apps in sorted(zones.items())]
 
-    def values(self, texts: Iterable[str] | None, context: Mapping[str, Any], document: Document, at: tuple[str | int, ...]) -> tuple[str, ...] | None:
+    def values(
+        self, texts: Iterable[str] | None, context: Mapping[str, Any], document: Document, at: tuple[str | int, ...]
+    ) -> tuple[str, ...] | None:
         return None if texts is None else tuple(self.value(t, context, document, (*at, i)) for i, t in enumerate(texts))
 
     def variable(self, value: str | int | SecretValue, context: Mapping[str, Any], document: Document, at: tuple[str | int, ...]) -> p.Text:
@@ -239,7 +258,9 @@ class _Maker:
             return text
         rendered = self.render(text, context, lambda line, why: self.mistakes.extend((document.mistake(at, why),)))
         if _SECRET.search(rendered):
-            self.mistakes.extend((document.mistake(at, "a value can't contain a secret", "write `{secret: name}`, or use a file template"),))
+            self.mistakes.extend(
+                (document.mistake(at, "a value can't contain a secret", "write `{secret: name}`, or use a file template"),)
+            )
         return rendered
 
     def file(self, id_: str, template: Path, context: Mapping[str, Any], document: Document, at: tuple[str | int, ...], mode: int) -> str:
@@ -281,7 +302,9 @@ def _environment() -> "jinja2.Environment":
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     # The text goes to configuration files, never to a browser: HTML escapes would corrupt it.
-    return ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
+    return ImmutableSandboxedEnvironment(
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
+    )
 
 
 @functools.lru_cache(maxsize=4096)
@@ -299,8 +322,8 @@ def _line_of(error: BaseException) -> int:
     return line
 
 
-def _secret(name: str, key: str = "value") -> str:
-    return f"@@portable-secret:{name}:{key}@@"
+def _secret(name: str, key: str = "value", *, optional: bool = False, form: str = "plain") -> str:
+    return f"@@portable-secret:{name}:{key}:{'optional' if optional else 'required'}:{form}@@"
 
 
 def _parts(text: str) -> Iterator[p.Text]:
@@ -308,7 +331,8 @@ def _parts(text: str) -> Iterator[p.Text]:
     for match in _SECRET.finditer(text):
         if match.start() > end:
             yield text[end : match.start()]
-        yield p.SecretRef(name=match[1], key=match[2])
+        form: Literal["plain", "qbittorrent"] = "qbittorrent" if match[4] == "qbittorrent" else "plain"
+        yield p.SecretRef(name=match[1], key=match[2], optional=match[3] == "optional", form=form)
         end = match.end()
     if end < len(text) or end == 0:
         yield text[end:]

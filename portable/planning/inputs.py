@@ -60,7 +60,12 @@ class Mistakes:
     def unknown(self, source: Source, path: str, kind: str, name: str, known: Sequence[str]) -> None:
         """Note a name that nothing has, with the known names and the nearest."""
         near = difflib.get_close_matches(name, known, 1)
-        self.add(source, path, f"there is no {kind} {name!r}; known: {', '.join(sorted(known)) or 'none'}", f"did you mean {near[0]!r}?" if near else "")
+        self.add(
+            source,
+            path,
+            f"there is no {kind} {name!r}; known: {', '.join(sorted(known)) or 'none'}",
+            f"did you mean {near[0]!r}?" if near else "",
+        )
 
     def stop(self) -> None:
         """Raise InputError where anything was noted."""

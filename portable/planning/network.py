@@ -53,14 +53,18 @@ def _networks(given: Input, mistakes: Mistakes) -> tuple[str, ...]:
         try:
             found.append(str(ipaddress.ip_network(cidr)))
         except ValueError as error:
-            mistakes.add(given.profile_source("networks", *at), "networks", f"{cidr!r} is no network: {error}", "write a network as 172.20.0.0/16")
+            mistakes.add(
+                given.profile_source("networks", *at), "networks", f"{cidr!r} is no network: {error}", "write a network as 172.20.0.0/16"
+            )
     for app, address in given.profile.addresses.items():
         try:
             inside = facts.subnet is None or ipaddress.ip_address(address) in ipaddress.ip_network(facts.subnet, strict=False)
         except ValueError:
             inside = False
         if not inside:
-            mistakes.add(given.profile_source("addresses", app), f"addresses.{app}", f"{address} is no address of the subnet {facts.subnet}")
+            mistakes.add(
+                given.profile_source("addresses", app), f"addresses.{app}", f"{address} is no address of the subnet {facts.subnet}"
+            )
     return tuple(dict.fromkeys(found))
 
 
@@ -73,7 +77,9 @@ def _groups(given: Input, chosen: Selection, networks: tuple[str, ...]) -> Itera
         shared = (chosen.gateway, *(n for n in behind if n != chosen.gateway))
         endpoints = tuple(p.Endpoint(cidr=e.cidr, port=e.port, protocol=e.protocol) for e in profile.vpn.endpoints) if profile.vpn else ()
         egress: p.Tunnel | p.Sealed = (
-            p.Tunnel(gateway=chosen.gateway, networks=networks, endpoints=endpoints) if profile.vpn else p.Sealed(gateway=chosen.gateway, networks=networks)
+            p.Tunnel(gateway=chosen.gateway, networks=networks, endpoints=endpoints)
+            if profile.vpn
+            else p.Sealed(gateway=chosen.gateway, networks=networks)
         )
         yield _group(given, chosen, shared, egress)
     for name in chosen.apps:
@@ -141,7 +147,9 @@ def _exposed(given: Input, chosen: Selection, mistakes: Mistakes) -> Iterator[tu
             elif port.private:
                 mistakes.add(source, path, f"port {name} of {app} is private: it is not for others", "remove it")
             elif port.serves == "raw" and facts.egress == "vpn":
-                mistakes.add(source, path, f"port {name} of {app} is for peers, who come through the tunnel: it is never published", "remove it")
+                mistakes.add(
+                    source, path, f"port {name} of {app} is for peers, who come through the tunnel: it is never published", "remove it"
+                )
             elif (how := _reach(given, asked, app, port, path, mistakes)) is not None:
                 yield (app, name), how
     for app, entry in chosen.apps.items():
@@ -194,7 +202,12 @@ def _group_clashes(groups: Iterable[p.Group], chosen: Selection, ports: Mapping[
                     other = " ".join(taken[key])
                     source = chosen.apps[app].document.source(("ports", port.name, "number"))
                     text = f"{app} {port.name} and {other} both listen on {port.number}/{port.protocol} in the namespace of {group.name}"
-                    mistakes.add(source, f"ports.{port.name}.number", text, f"give one another port in portable.yaml: `ports: {{{app}: {{{port.name}: N}}}}`")
+                    mistakes.add(
+                        source,
+                        f"ports.{port.name}.number",
+                        text,
+                        f"give one another port in portable.yaml: `ports: {{{app}: {{{port.name}: N}}}}`",
+                    )
                 else:
                     taken[key] = (app, port.name)
 
@@ -220,7 +233,12 @@ def _host_clashes(
                 key, what = host, f"the name {host}"
         if key in taken:
             source = given.profile_source("exposure", "apps", app, name)
-            mistakes.add(source, f"exposure.apps.{app}.{name}", f"{app} {name} and {taken[key]} both ask for {what}", "give one another number or host")
+            mistakes.add(
+                source,
+                f"exposure.apps.{app}.{name}",
+                f"{app} {name} and {taken[key]} both ask for {what}",
+                "give one another number or host",
+            )
         else:
             taken[key] = f"{app} {name}"
 

@@ -15,7 +15,12 @@ _CONTAINER: dict[str, Steps] = {
     "probes": ("probe",),
     "stop_grace": ("stop-grace",),
 }
-_FIELDS = {"memory_request": ("memory", "request"), "memory_limit": ("memory", "limit"), "cpu_request": ("cpu",), "root_start": ("root-start",)}
+_FIELDS = {
+    "memory_request": ("memory", "request"),
+    "memory_limit": ("memory", "limit"),
+    "cpu_request": ("cpu",),
+    "root_start": ("root-start",),
+}
 _PROFILE: dict[str, Steps] = {
     "namespace": ("namespace",),
     "subnet": ("networks", "subnet"),
@@ -43,7 +48,9 @@ def origin(path: str, given: Input, chosen: Selection) -> Source:
     if head in ("stack", "timezone"):
         return given.stack_source({"stack": "name", "timezone": "timezone"}[head])
     if head == "groups" and len(rest) > 1:
-        steps: Steps = {"account": ("accounts",), "prefer_nodes": ("nodes", "prefer"), "address": ("addresses", rest[0])}.get(rest[1], ("vpn",))
+        steps: Steps = {"account": ("accounts",), "prefer_nodes": ("nodes", "prefer"), "address": ("addresses", rest[0])}.get(
+            rest[1], ("vpn",)
+        )
         return given.profile_source(*steps)
     if head == "exposures" and rest:
         app, _, port = rest[0].partition(":")

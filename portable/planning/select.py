@@ -158,7 +158,12 @@ def _ordered(entries: Mapping[str, Entry], gateway: str | None, mistakes: Mistak
         if name in trail:
             cycle = [*trail[trail.index(name) :], name]
             key = ("after",) if entries[name].facts.after else ("needs-apps",)
-            mistakes.add(entries[name].document.source(key), ".".join(key), f"apps wait for one another: {' -> '.join(cycle)}", "remove one of these from `after` or `needs-apps`")
+            mistakes.add(
+                entries[name].document.source(key),
+                ".".join(key),
+                f"apps wait for one another: {' -> '.join(cycle)}",
+                "remove one of these from `after` or `needs-apps`",
+            )
             return
         trail.append(name)
         for earlier in before[name]:

@@ -51,7 +51,9 @@ def storage(given: Input, chosen: Selection, mistakes: Mistakes) -> Storage:
     tree = p.Library(volume=LIBRARY_ID, folders=_tree(chosen), links=links)
     for volume in own:
         if isinstance(root, p.Folder) and isinstance(volume.place, p.Folder) and not hides and _path(volume) == _path(library):
-            mistakes.add(given.profile_source("storage", "state"), "storage.state", "app state lies at the library's own root", "add `below: config`")
+            mistakes.add(
+                given.profile_source("storage", "state"), "storage.state", "app state lies at the library's own root", "add `below: config`"
+            )
     return Storage(volumes=(library, *own, *clouds), library=tree, findings=tuple(_databases(chosen, own)))
 
 
@@ -101,7 +103,9 @@ def _place(given: Input, facts: PlaceFacts, at: tuple[str, ...], volume: str, as
         return _claim(facts.claim, volume, asks, source, path, mistakes)
     assert facts.scratch is not None
     if at == ("library",) or (asks is not None and asks.holds != "cache"):
-        mistakes.add(source, path, f"{'the library' if asks is None else volume} would be lost: scratch space vanishes", "name a folder or a claim")
+        mistakes.add(
+            source, path, f"{'the library' if asks is None else volume} would be lost: scratch space vanishes", "name a folder or a claim"
+        )
     bound = facts.scratch.size or (asks.size if asks else None)
     return p.Scratch(size=size(bound) if bound else None, in_memory=bool(asks and asks.in_memory))
 
@@ -111,7 +115,9 @@ def _claim(facts: ClaimFacts, volume: str, asks: VolumeFacts | None, source: Sou
     if wanted is None:
         mistakes.add(source, path, "the size of the claim is missing", "add `size: 100Gi`")
     said = facts.share
-    share = p.Share(protocol=said.protocol, server=said.server, export=said.export, options=said.options, login=said.login) if said else None
+    share = (
+        p.Share(protocol=said.protocol, server=said.server, export=said.export, options=said.options, login=said.login) if said else None
+    )
     return p.Claim(
         name=facts.name or volume,
         size=size(wanted or "1Gi"),
@@ -162,6 +168,8 @@ def _databases(chosen: Selection, volumes: list[p.Volume]) -> Iterator[Finding]:
                     path=f"volumes.{volume.id}.place",
                     class_="data",
                     app=app,
-                    text=f"{app} keeps a database in {volume.id}, on {protocol}: locks are not safe there and it is corrupted sooner or later",
-                    remedy=f"give it a claim of its own on block storage: `storage.apps.{app}.{name}: {{claim: {{storage-class: ...}}}}`, or waive it with a reason",
+                    text=f"{app} keeps a database in {volume.id}, on {protocol}: "
+                    "locks are not safe there and it is corrupted sooner or later",
+                    remedy="give it a claim of its own on block storage: "
+                    f"`storage.apps.{app}.{name}: {{claim: {{storage-class: ...}}}}`, or waive it with a reason",
                 )

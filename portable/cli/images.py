@@ -1,0 +1,45 @@
+"""`portable images`: what the apps run, and building it from Debian packages."""
+
+from typing import Annotated
+
+import typer
+
+from portable.cli import show
+from portable.cli.options import Catalogs, Format, Output, Profile, Set
+from portable.cli.up import engine_of, open_place, show_changes
+
+app = typer.Typer(help="The images that apps run.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.command("list")
+def list_(
+    profile: Profile = "local",
+    sets: Set = [],  # noqa: B006
+    catalogs: Catalogs = [],  # noqa: B006
+    output: Output = Format.text,
+) -> None:
+    """Each image with who needs it, whether it is there, and what `up` would do."""
+    from portable.backends.compose.engine import EngineReader
+    from portable.live import images
+
+    place, _ = open_place(profile, sets, catalogs, strict=False)
+    with EngineReader(place.address) as engine:
+        rows = [(r.reference, r.apps, r.present, r.recipe, r.built, r.outcome) for r in images.table(engine, place.stack.images)]
+    show.table(("image", "apps", "present", "recipe", "built", "outcome"), rows, output, schema="images")
+
+
+@app.command("build")
+def build(
+    recipes: Annotated[list[str] | None, typer.Argument(metavar="[RECIPE]...", help="All that the profile needs where none is named.")] = None,
+    profile: Profile = "local",
+    sets: Set = [],  # noqa: B006
+    catalogs: Catalogs = [],  # noqa: B006
+    output: Output = Format.text,
+) -> None:
+    """Build images from their recipes (Debian packages), whatever is there; a base image that can't be pulled is built too."""
+    from portable.cli.progress import printed
+    from portable.live import images
+
+    place, _ = open_place(profile, sets, catalogs, strict=False)
+    with engine_of(place) as engine:
+        show_changes(images.build(engine, recipes or (), place.stack.images, progress=printed), output)

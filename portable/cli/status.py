@@ -1,0 +1,67 @@
+"""`portable status`, `logs` and `exec`: what runs, what it says, and a command inside it."""
+
+from typing import Annotated
+
+import typer
+
+from portable.cli import show
+from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, complete_app
+from portable.cli.up import engine_of, open_place, show_rows
+from portable.model.errors import FAILED
+
+
+def status(
+    profile: Profile = "local",
+    sets: Set = [],  # noqa: B006
+    catalogs: Catalogs = [],  # noqa: B006
+    output: Output = Format.text,
+) -> int:
+    """Show every app with its state, address, and what is wrong with it; exit 1 where something is not well."""
+    from portable.backends.compose.engine import EngineReader
+    from portable.live import compose
+
+    place, _ = open_place(profile, sets, catalogs, strict=False)
+    with EngineReader(place.address) as engine:
+        rows = compose.status(engine, place.stack)
+    show_rows(rows, output)
+    return FAILED if any(row.reason for row in rows) else 0
+
+
+def logs(
+    apps: Apps = None,
+    profile: Profile = "local",
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
+    tail: Annotated[int | None, typer.Option("--tail", "-n", min=0, metavar="LINES", help="Only the last lines of each.")] = None,
+    sets: Set = [],  # noqa: B006
+    catalogs: Catalogs = [],  # noqa: B006
+) -> int:
+    """Print what apps wrote, in order of time; values of secrets are taken out."""
+    from portable.backends.compose.engine import EngineReader
+    from portable.live import compose
+    from portable.live.generate import known_values
+
+    place, _ = open_place(profile, sets, catalogs, strict=False)
+    with EngineReader(place.address) as engine:
+        for line in compose.logs(
+            engine, place.stack, apps=tuple(apps or ()), tail=tail, follow=follow, resolved=known_values(place.stack.secrets, place.source)
+        ):
+            show.line(f"{line.service} | {line.text}")
+    return 0
+
+
+def exec_(
+    app: Annotated[str, typer.Argument(autocompletion=complete_app)],
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND...")],
+    profile: Profile = "local",
+    interactive: Annotated[bool, typer.Option("--interactive", "-i", help="Pass standard input on.")] = False,
+    terminal: Annotated[bool, typer.Option("--tty", "-t", help="Give it a terminal.")] = False,
+    user: Annotated[str | None, typer.Option("--user", "-u", help="As this user of the container.")] = None,
+    sets: Set = [],  # noqa: B006
+    catalogs: Catalogs = [],  # noqa: B006
+) -> int:
+    """Run a command inside an app; its exit code is passed on."""
+    from portable.live import compose
+
+    place, _ = open_place(profile, sets, catalogs, strict=False)
+    with engine_of(place) as engine:
+        return compose.execute(engine, place.stack, app, command, interactive=interactive, terminal=terminal, user=user)

@@ -1,0 +1,131 @@
+"""`portable up`, `diff` and `restart`: make a place run what its profile says."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from portable.cli import show
+from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, Strict
+from portable.model.errors import DIFFERENCES
+
+if TYPE_CHECKING:
+    from portable.live.place import Place
+    from portable.model.changes import Change
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; nothing can be written.")]
+Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Give up waiting after so long.")]
+
+
+def up(
+    apps: Apps = None,
+    profile: Profile = "local",
+    dry_run: DryRun = False,
+    timeout: Timeout = None,
+    sets: Set = [],  # noqa: B006
+    catalogs: Catalogs = [],  # noqa: B006
+    strict: Strict = False,
+    output: Output = Format.text,
+) -> int:
+    """Bring apps up: build or pull images, start what differs, wait until all is well, and show addresses.
+
+    Running it again changes nothing. Apps that left the stack are removed, their data never.
+    """
+    from portable.cli.progress import printed
+    from portable.live import compose
+    from portable.live.generate import generate_missing
+
+    place, generated = open_place(profile, sets, catalogs, strict=strict)
+    names = tuple(apps or ())
+    if dry_run:
+        return _foreseen(place, generated, names, output)
+    generate_missing(place.stack.secrets, generated, place.source, progress=printed)
+    with engine_of(place) as engine:
+        outcome = compose.up(engine, place.stack, place.source, apps=names, deadline=timeout, progress=printed)
+    show_outcome(outcome, output)
+    return 0
+
+
+def diff(
+    apps: Apps = None,
+    profile: Profile = "local",
+    sets: Set = [],  # noqa: B006
+    catalogs: Catalogs = [],  # noqa: B006
+    output: Output = Format.text,
+) -> int:
+    """Say what `up` would do, and why; exit 3 where it would do something."""
+    place, generated = open_place(profile, sets, catalogs, strict=False)
+    return _foreseen(place, generated, tuple(apps or ()), output, different=DIFFERENCES)
+
+
+def restart(
+    apps: Apps = None,
+    profile: Profile = "local",
+    timeout: Timeout = None,
+    sets: Set = [],  # noqa: B006
+    catalogs: Catalogs = [],  # noqa: B006
+    output: Output = Format.text,
+) -> int:
+    """Restart apps in their order; with a gateway, all that share its network."""
+    from portable.cli.progress import printed
+    from portable.live import compose
+
+    place, _ = open_place(profile, sets, catalogs, strict=False)
+    with engine_of(place) as engine:
+        outcome = compose.restart(engine, place.stack, apps=tuple(apps or ()), deadline=timeout, progress=printed)
+    show_outcome(outcome, output)
+    return 0
+
+
+def open_place(profile: str, sets: Sequence[str], catalogs: Sequence[Path], *, strict: bool) -> "tuple[Place, dict[str, str]]":
+    """The place of a profile, refused where its plan is unsafe, and the secrets that may be generated."""
+    from portable.backends.prepare import prepare, refuse_unsafe
+    from portable.live.place import place_of
+
+    prepared = prepare(profile, sets=sets, catalogs=catalogs)
+    refuse_unsafe(prepared, strict=strict)
+    return place_of(prepared), dict(prepared.planned.generated)
+
+
+def engine_of(place: "Place"):  # type: ignore[no-untyped-def]  # noqa: ANN201 - the engine's module is imported only here
+    """The engine, to write to."""
+    from portable.backends.compose.engine import Engine
+
+    return Engine(place.address)
+
+
+def show_changes(changes: "Sequence[Change]", output: Format) -> None:
+    """One sentence a change."""
+    if output is Format.json:
+        rows = [(c.kind, c.service, c.app, c.cause) for c in changes]
+        show.table(("kind", "service", "app", "cause"), rows, output, schema="changes")
+        return
+    for change in changes:
+        show.line(change.sentence())
+    if not changes:
+        show.line("nothing differs")
+
+
+def show_outcome(outcome, output: Format) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    """The table of apps, and whether anything was changed."""
+    if output is Format.text and not outcome.changes:
+        show.line("nothing to change")
+    show_rows(outcome.rows, output)
+
+
+def show_rows(rows, output: Format) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    """The table of apps with their addresses and states."""
+    cells = [(r.app, r.service, r.state, r.health, r.address, r.reason) for r in rows]
+    show.table(("app", "service", "state", "health", "address", "reason"), cells, output, schema="apps")
+
+
+def _foreseen(place: "Place", generated: dict[str, str], apps: tuple[str, ...], output: Format, different: int = 0) -> int:
+    from portable.backends.compose.engine import EngineReader
+    from portable.live import compose
+    from portable.live.generate import foreseen_source
+
+    with EngineReader(place.address) as engine:
+        changes = compose.diff(engine, place.stack, foreseen_source(place.stack.secrets, generated, place.source), apps=apps)
+    show_changes(changes, output)
+    return different if changes else 0

@@ -64,7 +64,8 @@ class _Maker:
         self.files: dict[str, p.File] = {}
         ports = {(app, port.name): port for app, ports in net.ports.items() for port in ports}
         host = given.profile.exposure.address
-        self.addresses = {(e.app, e.port): address_of(e, ports[e.app, e.port], host) for e in net.exposures if (e.app, e.port) in ports}
+        reached = ((e, address_of(e, ports[e.app, e.port], host)) for e in net.exposures if (e.app, e.port) in ports)
+        self.addresses = {(e.app, e.port): address for e, address in reached if address is not None}
 
     def app(self, name: str) -> p.App:
         """An app with the containers and ports that are there in this place."""

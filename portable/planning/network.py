@@ -243,8 +243,8 @@ def _host_clashes(
             taken[key] = f"{app} {name}"
 
 
-def address_of(exposure: p.Exposure, port: p.Port, host: str | None) -> str:
-    """The address that a person types; `host` is the place's name on the LAN."""
+def address_of(exposure: p.Exposure, port: p.Port, host: str | None) -> str | None:
+    """The address that a person types; `host` is the place's name on the LAN. None where only the load balancer will know it."""
     scheme = {"http": "http", "https": "https", "raw": port.protocol}[port.serves]
     match exposure.how:
         case p.Loopback(number=number):
@@ -256,4 +256,4 @@ def address_of(exposure: p.Exposure, port: p.Port, host: str | None) -> str:
         case p.Route(host=name):
             return f"https://{name}"
         case p.LoadBalancer(number=number, address=address):
-            return f"{scheme}://{address or f'<{exposure.app} load balancer>'}:{number}"
+            return f"{scheme}://{address}:{number}" if address else None

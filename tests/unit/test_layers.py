@@ -1,0 +1,64 @@
+"""The layers import one way; read from the syntax tree, so that imports inside functions count too."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import portable
+
+PACKAGE = Path(portable.__file__).parent
+LAYERS = (("model",), ("formats",), ("catalog", "profiles"), ("planning",), ("backends",), ("live", "verify", "migrate"), ("cli",))
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+ALLOWED = {("profiles", "catalog")}
+"""Profiles use the names and sizes that catalog files are typed with."""
+
+
+def imports(text: str) -> Iterator[tuple[int, str]]:
+    """(line, package below `portable`) of every import of the project's own."""
+    for node in ast.walk(ast.parse(text)):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module] if node.module != "portable" else [f"portable.{alias.name}" for alias in node.names]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "portable" and len(parts) > 1 and parts[1] in RANK:
+                yield node.lineno, parts[1]
+
+
+def wrong(layer: str, text: str) -> list[str]:
+    """Imports of a file in that layer that go upwards, or sideways to a sibling."""
+    return [
+        f"line {line}: {layer} imports {other}"
+        for line, other in imports(text)
+        if other != layer and RANK[other] >= RANK[layer] and (layer, other) not in ALLOWED
+    ]
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.glob("*/**/*.py")), ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_imports_go_one_way(file: Path) -> None:
+    layer = file.relative_to(PACKAGE).parts[0]
+    assert layer in RANK, f"{layer} has no place among the layers"
+    assert wrong(layer, file.read_text(encoding="utf-8")) == []
+
+
+def test_the_check_sees_what_is_wrong() -> None:
+    assert wrong("model", "def f():\n    from portable.planning import make\n") == ["line 2: model imports planning"]
+    assert wrong("catalog", "import portable.profiles.load\n") == ["line 1: catalog imports profiles"]
+    assert wrong("cli", "from portable import live\n") == []
+
+
+def test_only_the_command_line_prints_or_exits() -> None:
+    found = []
+    for file in PACKAGE.glob("*/**/*.py"):
+        if file.relative_to(PACKAGE).parts[0] == "cli":
+            continue
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node.func)
+                if called in ("print", "exit", "quit", "sys.exit", "os._exit"):
+                    found.append(f"{file.relative_to(PACKAGE)}:{node.lineno}: {called}")
+    assert found == []

@@ -81,6 +81,6 @@ def _digest(files: list[File]) -> str | None:
     digest = hashlib.sha256()
     for file in files:
         for part in (file.id, *file.body):
-            text = f"\x01{part.name}\x02{part.key}\x02{part.optional}" if isinstance(part, SecretRef) else f"\x00{part}"
+            text = f"\x01{part.name}\x02{part.key}\x02{part.optional}\x02{part.form}" if isinstance(part, SecretRef) else f"\x00{part}"
             digest.update(text.encode())
     return digest.hexdigest()

@@ -12,6 +12,7 @@ from portable.backends.kubernetes.volume import device_of
 from portable.model.findings import Finding
 from portable.model.plan import (
     Claim,
+    Container,
     Direct,
     Exposure,
     Folder,
@@ -30,8 +31,6 @@ from portable.model.plan import (
     Tunnel,
     Volume,
 )
-
-_CONTAINERS = ("apps.*.containers.*", "clouds.*.mounter", "tools")
 
 
 def shared_findings(scope: Scope) -> Iterator[Finding]:
@@ -64,32 +63,47 @@ def _everywhere(scope: Scope) -> Iterator[Finding]:
     plan = scope.plan
     if plan.subnet is not None:
         yield note("subnet", "subnet", "cosmetic", "Pods get addresses of the cluster's own range.")
-    yield note("volumes.holds", "volumes.*.holds", "cosmetic", "What a volume holds is weighed in planning; a mount is a mount.")
-    yield note("after", "apps.*.after", "cosmetic", "Pods have no order: an app that is up first asks again until the other one answers.")
-    if plan.clouds:
+    if plan.node_weight is None and any(group.prefer_nodes for group in plan.groups):
+        yield note("node_weight", "node_weight", "cosmetic", "A preference has a weight: the highest one, where none is named.")
+    if plan.volumes:
+        yield note("volumes.holds", "volumes.*.holds", "cosmetic", "What a volume holds is weighed in planning; a mount is a mount.")
+        text = "A pod's volume has the name of its claim: two volumes of one claim are one there."
+        yield note("volumes.id", "volumes.*.id", "cosmetic", text)
+    if any(app.after for app in plan.apps):
+        text = "Pods have no order: an app that is up first asks again until the other one answers."
+        yield note("after", "apps.*.after", "cosmetic", text)
+    if any(cloud.after for cloud in plan.clouds):
         text = "Pods have no order: the mounter tries again until the cloud is there, and the apps of its pod start then."
         yield note("after", "clouds.*.after", "cosmetic", text)
-        yield note("containers.role", "clouds.*.mounter.role", "cosmetic", "A mounter is a container of each pod that reads its cloud.")
     placed = list(containers(plan))
-    for path in _CONTAINERS:
-        text = "The kubelet asks by itself: the image's own HTTP client isn't needed."
-        yield note("containers.fetch", f"{path}.fetch", "cosmetic", text)
-        text = "A user given and one that the image fixes are both said as runAsUser."
-        yield note("containers.identity.how", f"{path}.identity.how", "cosmetic", text)
-    if any(p.container.image.recipe for p in placed):
-        for path in _CONTAINERS:
-            text = "A cluster pulls images: what is built from a recipe must be pushed to a registry that the nodes reach."
-            remedy = "`portable images build`, then push the image under the name that the catalog gives it"
-            yield note("images.recipe", f"{path}.image.recipe", "function", text, remedy)
-    checks = [c for p in placed for c in (p.container.probes.startup, p.container.probes.ready, p.container.probes.live) if c]
+    yield from _alike("apps.*.containers.*", [p.container for p in placed if p.app])
+    yield from _alike("clouds.*.mounter", [p.container for p in placed if p.cloud])
+    yield from _alike("tools", [plan.tools])
+
+
+def _alike(path: str, given: list[Container]) -> Iterator[Finding]:
+    """What is said once for all containers of a kind."""
+    if not given:
+        return
+    text = "The kubelet asks by itself: the image's own HTTP client isn't needed."
+    yield note("containers.fetch", f"{path}.fetch", "cosmetic", text)
+    text = "A user given and one that the image fixes are both said as runAsUser."
+    yield note("containers.identity.how", f"{path}.identity.how", "cosmetic", text)
+    if any(container.image.recipe for container in given):
+        text = "A cluster pulls images: what is built from a recipe must be pushed to a registry that the nodes reach."
+        remedy = "`portable images build`, then push the image under the name that the catalog gives it"
+        yield note("images.recipe", f"{path}.image.recipe", "function", text, remedy)
+    probes = [container.probes for container in given if path != "tools"]
+    checks = [check for probe in probes for check in (probe.startup, probe.ready, probe.live) if check is not None]
     if any(isinstance(check.how, Http) and is_http(check.how) for check in checks):
-        for path in _CONTAINERS:
-            text = "The kubelet takes every answer from 200 to 399 for healthy."
-            yield note("probes.ok", f"{path}.probes.*.how.ok", "cosmetic", text)
+        text = "The kubelet takes every answer from 200 to 399 for healthy."
+        yield note("probes.ok", f"{path}.probes.*.how.ok", "cosmetic", text)
 
 
 def _tools(scope: Scope) -> Iterator[Finding]:
     tools = scope.plan.tools
+    if scope.plan.clouds:
+        yield note("containers.role", "clouds.*.mounter.role", "cosmetic", "A mounter is a container of each pod that reads its cloud.")
     yield note("tools.stop_grace", "tools.stop_grace", "cosmetic", "init-dirs ends by itself.")
     yield note("containers.role", "tools.role", "cosmetic", "init-dirs is an init container of each pod with something to prepare.")
     for name in ("startup", "ready", "live"):
@@ -184,12 +198,14 @@ def _privileges(scope: Scope, part: Part) -> Iterator[Finding]:
 
 def _environment(part: Part) -> Iterator[Finding]:
     for name, value in sorted(part.container.env.items()):
-        if isinstance(value, SecretRef):
-            text = "The image takes a secret by environment: who may exec into its pod reads it there."
-            path = f"{part.path}.env.{name}"
-            yield note(
-                "containers.env.secret", path, "cosmetic", text, "give exec to those only who may read the Secret", app=part.app_name
-            )
+        if not isinstance(value, SecretRef):
+            continue
+        path, app = f"{part.path}.env.{name}", part.app_name
+        text = "The image takes a secret by environment: who may exec into its pod reads it there."
+        yield note("containers.env.secret", path, "cosmetic", text, "give exec only to those who may read the Secret", app=app)
+        if value.form != "plain":
+            text = f"A Secret hands its value on as it is, and {name} wants it in the form of {value.form}."
+            yield refuse("containers.env.secret", f"{path}.form", "function", text, "put it into a file", app=app)
 
 
 def _group(group: Group) -> Iterator[Finding]:

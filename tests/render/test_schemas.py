@@ -1,0 +1,83 @@
+"""Every document of a full plan is one that its API accepts: Kubernetes' own schemas, and OpenShift's where they are there."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+
+from portable.backends import kubernetes, openshift
+from portable.model.rendering import Document
+from tests.factories import full_plan
+from tests.render.invariants_kubernetes import CRDS, check_kubernetes
+
+_OPENAPI = ("nullable", "format")
+VERSION = "1.33"
+"""Of OpenShift 4.20; the schemas of later versions only add."""
+OPENSHIFT = {"Route": "routes.crd.yaml", "SecurityContextConstraints": "securitycontextconstraints.crd.yaml"}
+RENDERINGS = {"kubernetes": kubernetes.render(full_plan("kubernetes")), "openshift": openshift.render(full_plan("openshift"))}
+
+
+def cases(*, of_openshift: bool) -> Iterator[Any]:
+    for back_end, rendering in RENDERINGS.items():
+        for number, document in enumerate(rendering.documents):
+            kind = document.body["kind"]
+            if kind != "Kustomization" and (kind in OPENSHIFT) == of_openshift:
+                yield pytest.param(document, id=f"{back_end}-{number}-{kind}-{document.body['metadata']['name']}")
+
+
+@pytest.mark.parametrize("document", list(cases(of_openshift=False)))
+def test_kubernetes_accepts(document: Document) -> None:
+    kubernetes_validate.validate(document.body, VERSION, strict=True)
+
+
+@pytest.mark.parametrize("document", list(cases(of_openshift=True)))
+def test_openshift_accepts(document: Document) -> None:
+    kind = document.body["kind"]
+    file = CRDS / OPENSHIFT[kind]
+    if not file.is_file():
+        pytest.skip(
+            f"OpenShift's schemas lie in ../shared/crds, which is not beside this checkout: {kind} is checked by our own invariants only"
+        )
+    jsonschema.Draft202012Validator(schema_of(yaml.safe_load(file.read_text()), document.body["apiVersion"])).validate(document.body)
+
+
+@pytest.mark.parametrize("back_end", RENDERINGS)
+def test_invariants_hold(back_end: str) -> None:
+    assert check_kubernetes(RENDERINGS[back_end].documents, full_plan(back_end)) == []
+
+
+def test_the_schemas_would_notice_a_mistake() -> None:
+    deployment = next(d.body for d in RENDERINGS["kubernetes"].documents if d.body["kind"] == "Deployment")
+    wrong = deployment | {"spec": deployment["spec"] | {"replica": 1}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, VERSION, strict=True)
+
+
+def schema_of(crd: dict[str, Any], api_version: str) -> dict[str, Any]:
+    """The schema of a CRD's version as plain JSON Schema, which refuses fields that it does not know."""
+    version = next(v for v in crd["spec"]["versions"] if v["name"] == api_version.rpartition("/")[2])
+    plain = _plain(version["schema"]["openAPIV3Schema"])
+    assert isinstance(plain, dict)
+    return plain
+
+
+def _plain(schema: Any) -> Any:
+    """OpenAPI's `nullable` and Kubernetes' extensions as JSON Schema; what these mean beyond that is left to the API server."""
+    if isinstance(schema, list):
+        return [_plain(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: value for key, value in schema.items() if key not in _OPENAPI and not key.startswith("x-kubernetes-")}
+    plain = {key: _plain(value) for key, value in kept.items() if value is not None}
+    if schema.get("nullable") and isinstance(schema.get("type"), str):
+        plain["type"] = [schema["type"], "null"]
+        if "enum" in plain:
+            plain["enum"] = [*plain["enum"], None]
+    if isinstance(schema.get("properties"), dict) and schema["properties"] and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        plain["properties"] = {name: _plain(value) for name, value in schema["properties"].items()}
+        if "additionalProperties" not in schema:
+            plain["additionalProperties"] = False
+    return plain

@@ -47,5 +47,6 @@ def refuse_unsafe(prepared: Prepared, *, strict: bool) -> None:
         raise Refused(
             f"{len(stopping)} finding{'s' if len(stopping) > 1 else ''} of profile {prepared.planned.plan.profile} must be settled first",
             findings=stopping,
-            remedy="follow the remedies, or waive them in the profile with a reason (`waive: [{field: ..., class: ..., apps: [...], reason: ...}]`)",
+            remedy="follow the remedies, or waive them in the profile with a reason "
+            "(`waive: [{field: ..., class: ..., apps: [...], reason: ...}]`)",
         )

@@ -49,12 +49,13 @@ def check(folders: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]
     """Read every file of the catalog (and of your folders) and tell all mistakes at once."""
     from portable.catalog.catalog import Catalog
     from portable.model.errors import InputError
+    from portable.model.source import Mistake
 
     for folder in folders or ():
         if not folder.is_dir():
             raise UsageError(f"there is no folder {str(folder)!r}")
     catalog = Catalog(folders or ())
-    mistakes = []
+    mistakes: list[Mistake] = []
     for read, names in ((catalog.app, catalog.names()), (catalog.cloud, catalog.cloud_names())):
         for name in names:
             try:

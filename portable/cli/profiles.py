@@ -18,7 +18,7 @@ def list_(output: Output = Format.text) -> None:
     from portable.profiles.load import find_stack, load_profile, profile_files, profile_folders
 
     folders = profile_folders(find_stack(Path.cwd()))
-    rows = []
+    rows: list[tuple[str, str, str, str]] = []
     for name, files in profile_files(folders).items():
         try:
             profile, _ = load_profile(name, folders)

@@ -43,7 +43,7 @@ class InputError(PortableError):
         super().__init__("\n".join(str(m) for m in self.mistakes))
 
 
-class Refused(PortableError):
+class Refused(PortableError):  # noqa: N818 - the word of the ledger
     """A plan or step that is not safe; carries the findings that say why."""
 
     exit_code = REFUSED

@@ -21,8 +21,10 @@ class Finding(Struct, frozen=True, kw_only=True):
     field: str
     """The concern without names, as a waiver states it: `storage.state`, `egress`, `containers.fetch`."""
     path: str
-    """Path of the plan's leaf, with names; a finding on a record covers every leaf below it. A step `*` stands for any name, so that what holds
-    for all apps alike is said once: `apps.*.title`."""
+    """Path of the plan's leaf, with names; a finding on a record covers every leaf below it.
+
+    A step `*` stands for any name, so that what holds for all apps alike is said once: `apps.*.title`.
+    """
     class_: Class
     text: str
     """What is not translated and what follows from it."""

@@ -35,22 +35,30 @@ def leaves(value: object, path: str = "") -> Iterator[tuple[str, object, Callabl
     """
     children: Iterator[tuple[str, object, Callable[[Any], Any]]]
     if isinstance(value, msgspec.Struct):
-        children = (
-            (field, getattr(value, field), lambda new, field=field, value=value: msgspec.structs.replace(value, **{field: new}))
-            for field in value.__struct_fields__
-        )
+        children = ((field, getattr(value, field), _in_struct(value, field)) for field in value.__struct_fields__)
     elif isinstance(value, tuple) and value:
-        items = value
-        children = (
-            (name_of(item, index), item, lambda new, index=index: (*items[:index], new, *items[index + 1 :]))
-            for index, item in enumerate(items)
-        )
+        children = ((name_of(item, index), item, _in_tuple(value, index)) for index, item in enumerate(value))
     elif isinstance(value, Mapping) and value:
-        mapping = dict(value)
-        children = ((key, item, lambda new, key=key: {**mapping, key: new}) for key, item in sorted(mapping.items()))
+        children = ((key, item, _in_mapping(value, key)) for key, item in sorted(value.items()))
     else:
         yield path, value, lambda new: new
         return
     for step, child, put in children:
         for leaf_path, leaf, replace in leaves(child, f"{path}.{step}" if path else step):
-            yield leaf_path, leaf, lambda new, put=put, replace=replace: put(replace(new))  # type: ignore[misc]
+            yield leaf_path, leaf, _through(put, replace)
+
+
+def _in_struct(value: msgspec.Struct, field: str) -> Callable[[Any], Any]:
+    return lambda new: msgspec.structs.replace(value, **{field: new})
+
+
+def _in_tuple(items: tuple[Any, ...], index: int) -> Callable[[Any], Any]:
+    return lambda new: (*items[:index], new, *items[index + 1 :])
+
+
+def _in_mapping(mapping: Mapping[str, Any], key: str) -> Callable[[Any], Any]:
+    return lambda new: {**mapping, key: new}
+
+
+def _through(put: Callable[[Any], Any], replace: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda new: put(replace(new))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from portable.catalog.catalog import Catalog
+from portable.catalog.facts import AppFacts, CloudFacts
 from portable.model import plan as p
 from portable.model.findings import Finding, Waiver
 from portable.planning.check import check
@@ -65,15 +66,15 @@ def make(given: Input, catalog: Catalog) -> Planned:
         findings=tuple(located(f, given, chosen) for f in findings),
         waivers=_waivers(given),
         addresses=made.addresses,
-        generated={
-            name: secret.generate
-            for facts in (*(e.facts for e in chosen.apps.values()), *(c.facts for c in chosen.clouds.values()))
-            for name, secret in facts.secrets.items()
-            if secret.generate
-        },
+        generated=_generated(chosen),
         given=given,
         chosen=chosen,
     )
+
+
+def _generated(chosen: Selection) -> dict[str, str]:
+    every: list[AppFacts | CloudFacts] = [*(e.facts for e in chosen.apps.values()), *(c.facts for c in chosen.clouds.values())]
+    return {name: secret.generate for facts in every for name, secret in facts.secrets.items() if secret.generate}
 
 
 def _device(facts: DeviceFacts | None) -> p.Device | None:

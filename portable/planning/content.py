@@ -14,7 +14,7 @@ from portable.catalog.facts import ContainerFacts, ImageFacts, ProbeFacts, Secre
 from portable.formats.load import Document
 from portable.model import plan as p
 from portable.model.errors import PortableError
-from portable.planning.inputs import Input, Mistakes
+from portable.planning.inputs import Entry, Input, Mistakes
 from portable.planning.network import Network, address_of
 from portable.planning.quantities import millicores, seconds, size
 from portable.planning.select import Selection
@@ -43,7 +43,7 @@ def content(given: Input, chosen: Selection, net: Network, store: Storage, catal
     """Make every container; a template that fails is a mistake with its file and line."""
     maker = _Maker(given, chosen, net, store, catalog, mistakes)
     apps = tuple(maker.app(name) for name in chosen.apps)
-    clouds = tuple(maker.cloud(name) for name in sorted(chosen.clouds))
+    clouds = tuple(maker.cloud(name, chosen.mounter) for name in sorted(chosen.clouds)) if chosen.mounter else ()
     tools = maker.container(
         "tools", chosen.tools.document, chosen.tools.facts.containers["main"], "tools", "main", maker.context("tools"), {}
     )
@@ -85,10 +85,9 @@ class _Maker:
             after=tuple(p.After(app=a.app, when=a.when) for a in facts.after if a.app in self.chosen.apps),
         )
 
-    def cloud(self, name: str) -> p.Cloud:
+    def cloud(self, name: str, mounter: Entry) -> p.Cloud:
         """A cloud with its own copy of the mounter."""
-        assert self.chosen.mounter is not None
-        mounter, entry = self.chosen.mounter, self.chosen.clouds[name]
+        entry = self.chosen.clouds[name]
         facts = mounter.facts.containers["main"]
         size_of_cache = size(entry.facts.cache)
         # rclone looks at its cache once a minute: it must stop well before the volume is full.
@@ -96,7 +95,12 @@ class _Maker:
         context = self.context(mounter.facts.name) | {"cloud": cloud}
         made = self.container("main", mounter.document, facts, mounter.facts.name, "main", context, {}, owner=f"cloud-{name}")
         config = made.env.get(CLOUD_CONFIG)
-        assert isinstance(config, str), f"the mounter's environment needs {CLOUD_CONFIG}"
+        if not isinstance(config, str):
+            at = ("containers", "main", "environment")
+            self.mistakes.extend(
+                (mounter.document.mistake(at, f"the mounter needs {CLOUD_CONFIG}: where it reads a cloud's configuration"),)
+            )
+            config = "/rclone.conf"
         template = self.catalog.cloud_folder(name) / entry.facts.template
         file = self.file(f"cloud-{name}-rclone-conf", template, context, entry.document, ("template",), 0o440)
         cache = tuple(p.Mount(volume=f"cloud-{name}-cache", path=path) for path in facts.volumes.values())
@@ -146,7 +150,7 @@ class _Maker:
             ),
             mounts=tuple(mounts),
             identity=self.identity(facts),
-            needs=self.needs(facts, app, document, where),
+            needs=self.needs(facts, app),
             probes=probes(facts.probe),
             fetch=facts.fetch,
             resources=resources(facts),
@@ -162,7 +166,7 @@ class _Maker:
         fixed = facts.identity == "fixed"
         return p.Identity(how=facts.identity, uid=0 if fixed else stack.uid, gid=0 if fixed else stack.gid, umask=stack.umask)
 
-    def needs(self, facts: ContainerFacts, app: str, document: Document, where: tuple[str, ...]) -> p.Needs:
+    def needs(self, facts: ContainerFacts, app: str) -> p.Needs:
         asked, devices = facts.needs, self.given.profile.devices
         for need, wanted, device in (
             ("tun", asked.tun, devices.tun),
@@ -257,7 +261,7 @@ class _Maker:
         """A value that may be a template; it can't hold a secret, which would end in a rendered file."""
         if "{{" not in text and "{%" not in text:
             return text
-        rendered = self.render(text, context, lambda line, why: self.mistakes.extend((document.mistake(at, why),)))
+        rendered = self.render(text, context, lambda _, why: self.mistakes.extend((document.mistake(at, why),)))
         if _SECRET.search(rendered):
             self.mistakes.extend(
                 (document.mistake(at, "a value can't contain a secret", "write `{secret: name}`, or use a file template"),)

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import NoReturn
 
 import msgspec
 
@@ -70,4 +71,8 @@ class Mistakes:
     def stop(self) -> None:
         """Raise InputError where anything was noted."""
         if self._found:
-            raise InputError(tuple(dict.fromkeys(self._found)))
+            self.fail()
+
+    def fail(self) -> NoReturn:
+        """Raise InputError with all that was noted: nothing can go on without what is missing."""
+        raise InputError(tuple(dict.fromkeys(self._found)))

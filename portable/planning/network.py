@@ -38,7 +38,7 @@ def network(given: Input, chosen: Selection, mistakes: Mistakes) -> Network:
     networks = _networks(given, mistakes)
     groups = tuple(_groups(given, chosen, networks))
     _group_clashes(groups, chosen, ports, mistakes)
-    _host_clashes(exposed, chosen, ports, given, mistakes)
+    _host_clashes(exposed, ports, given, mistakes)
     exposures = tuple(p.Exposure(app=app, port=port, how=how) for (app, port), how in sorted(exposed.items()))
     group_of = {app: group for group in groups for app in group.apps}
     return Network(groups=groups, group_of=group_of, ports=ports, exposures=exposures, networks=networks)
@@ -187,8 +187,8 @@ def _reach(given: Input, asked: ExposeFacts, app: str, port: PortFacts, path: st
         )
     if asked.route:
         return p.Route(host=asked.route.host or host or "", termination=asked.route.termination, auth=asked.route.auth)
-    assert asked.load_balancer is not None
-    return p.LoadBalancer(number=asked.load_balancer.number or port.number, address=asked.load_balancer.address)
+    balancer = asked.load_balancer
+    return p.LoadBalancer(number=balancer.number or port.number, address=balancer.address) if balancer else None
 
 
 def _group_clashes(groups: Iterable[p.Group], chosen: Selection, ports: Mapping[str, tuple[p.Port, ...]], mistakes: Mistakes) -> None:
@@ -213,7 +213,7 @@ def _group_clashes(groups: Iterable[p.Group], chosen: Selection, ports: Mapping[
 
 
 def _host_clashes(
-    exposed: Mapping[tuple[str, str], p.Reach], chosen: Selection, ports: Mapping[str, tuple[p.Port, ...]], given: Input, mistakes: Mistakes
+    exposed: Mapping[tuple[str, str], p.Reach], ports: Mapping[str, tuple[p.Port, ...]], given: Input, mistakes: Mistakes
 ) -> None:
     """Two ports can't be published at one number of the host, nor two apps at one name."""
     taken: dict[object, str] = {}

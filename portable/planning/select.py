@@ -42,9 +42,8 @@ def select(given: Input, catalog: Catalog, mistakes: Mistakes) -> Selection:
     mistakes.stop()
     gateway = _gateway(given, catalog, entries, mistakes)
     mounter = _entry(given, catalog, MOUNTER, given.profile_source("clouds"), mistakes) if clouds else None
-    tools = _entry(given, catalog, TOOLS, given.profile_source(), mistakes)
+    tools = _entry(given, catalog, TOOLS, given.profile_source(), mistakes) or mistakes.fail()
     mistakes.stop()
-    assert tools is not None
     return Selection(apps=_ordered(entries, gateway, mistakes), gateway=gateway, clouds=clouds, mounter=mounter, tools=tools)
 
 
@@ -126,9 +125,7 @@ def _gateway(given: Input, catalog: Catalog, entries: dict[str, Entry], mistakes
     if not behind and name not in entries:
         return None
     source = given.profile_source("vpn", "gateway") if given.profile.vpn else given.profile_source()
-    entry = entries.get(name) or _entry(given, catalog, name, source, mistakes)
-    mistakes.stop()
-    assert entry is not None
+    entry = entries.get(name) or _entry(given, catalog, name, source, mistakes) or mistakes.fail()
     if entry.facts.gateway != kind:
         mistakes.add(source, "vpn.gateway", f"{name!r} is no gateway that can {'tunnel' if kind == 'tunnel' else 'seal'}")
         mistakes.stop()

@@ -101,12 +101,11 @@ def _place(given: Input, facts: PlaceFacts, at: tuple[str, ...], volume: str, as
         if not cluster:
             mistakes.add(source, path, "a Compose engine has no claims", "name a folder")
         return _claim(facts.claim, volume, asks, source, path, mistakes)
-    assert facts.scratch is not None
     if at == ("library",) or (asks is not None and asks.holds != "cache"):
         mistakes.add(
             source, path, f"{'the library' if asks is None else volume} would be lost: scratch space vanishes", "name a folder or a claim"
         )
-    bound = facts.scratch.size or (asks.size if asks else None)
+    bound = (facts.scratch.size if facts.scratch else None) or (asks.size if asks else None)
     return p.Scratch(size=size(bound) if bound else None, in_memory=bool(asks and asks.in_memory))
 
 
@@ -129,8 +128,7 @@ def _claim(facts: ClaimFacts, volume: str, asks: VolumeFacts | None, source: Sou
 
 
 def _path(volume: p.Volume) -> str:
-    assert isinstance(volume.place, p.Folder)
-    return posixpath.join(volume.place.path, volume.folder)
+    return posixpath.join(volume.place.path if isinstance(volume.place, p.Folder) else "", volume.folder)
 
 
 def _inside(root: p.Place, library_folder: str, volume: p.Volume) -> str | None:

@@ -89,12 +89,16 @@ def _set(text: str) -> tuple[str, Document]:
     key, equals, value = text.partition("=")
     steps: Steps = tuple(key.strip().split("."))
     if not equals or not all(steps):
-        raise UsageError(f"--set {text!r} is no KEY=VALUE", remedy="write for instance --set storage.library.folder=/srv/media, or --set stack.uid=1001")
+        raise UsageError(
+            f"--set {text!r} is no KEY=VALUE", remedy="write for instance --set storage.library.folder=/srv/media, or --set stack.uid=1001"
+        )
     at = Source(file=f"--set {key}", line=1)
     try:
         parsed = load((at.file, f"value: {value}".encode())).data["value"]
     except InputError as error:
-        raise UsageError(f"the value of --set {key} can't be read: {error.mistakes[0].text}", remedy="put it in quotes, as --set 'key=\"a: b\"'") from None
+        raise UsageError(
+            f"the value of --set {key} can't be read: {error.mistakes[0].text}", remedy="put it in quotes, as --set 'key=\"a: b\"'"
+        ) from None
     nested: Any = parsed
     for step in reversed(steps):
         nested = {step: nested}

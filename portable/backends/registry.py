@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from portable.backends import compose, kubernetes
+from portable.backends import compose, kubernetes, openshift
 from portable.model.base import Struct
 from portable.model.errors import UsageError
 from portable.model.plan import Plan
@@ -21,6 +21,7 @@ class BackEnd(Struct, frozen=True, kw_only=True):
 BACK_ENDS = (
     BackEnd(name="compose", render=compose.render, folder="compose"),
     BackEnd(name="kubernetes", render=kubernetes.render, folder="k8s"),
+    BackEnd(name="openshift", render=openshift.render, folder="k8s"),
 )
 
 

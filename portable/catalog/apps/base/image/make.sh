@@ -23,12 +23,12 @@ command -v mmdebstrap >/dev/null || {
 
 # The archive this machine installs Debian from: the first source that has a suite of Debian's main archive. None found (a
 # machine that is no Debian): mmdebstrap's own default. The security archive is taken over in the same way.
-targets=$(apt-get indextargets --format '$(LABEL)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null || true)
-mirror=$(printf '%s\n' "$targets" | sed -n 's/^Debian|//p' | head -n 1)
-security=$(printf '%s\n' "$targets" | sed -n 's/^Debian-Security|//p' | head -n 1)
+targets() { apt-get indextargets "$@" --format '$(LABEL)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null || true; }
+mirror=$(targets | sed -n 's/^Debian|//p' | head -n 1)
+security=$(targets | sed -n 's/^Debian-Security|//p' | head -n 1)
 if [ -z "$mirror" ]; then # lists were never fetched, so labels are unknown: go by the path
-    mirror=$(printf '%s\n' "$targets" | sed -n 's/^[^|]*|\(.*\/debian\/*\)$/\1/p' | head -n 1)
-    security=$(printf '%s\n' "$targets" | sed -n 's/^[^|]*|\(.*\/debian-security\/*\)$/\1/p' | head -n 1)
+    mirror=$(targets --no-release-info | sed -n 's/^[^|]*|\(.*\/debian\/*\)$/\1/p' | head -n 1)
+    security=$(targets --no-release-info | sed -n 's/^[^|]*|\(.*\/debian-security\/*\)$/\1/p' | head -n 1)
 fi
 
 # A proxy that only apt knows of is handed to mmdebstrap, and is not written into the image.

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import click
+import typer
+from typer.exceptions import TyperException
 
 from portable.model.errors import FAILED, INTERRUPTED, PortableError, Refused
 
@@ -14,6 +15,7 @@ def report(command: Callable[[], Any]) -> int:
     """Run it; the exit code it asks for, or the one of its error."""
     try:
         result = command()
+        sys.stdout.flush()
     except Refused as refused:
         for finding in refused.findings:
             where = f"{finding.where}: " if finding.where else ""
@@ -23,24 +25,36 @@ def report(command: Callable[[], Any]) -> int:
     except PortableError as error:
         say(f"{error}")
         return error.exit_code
-    except click.exceptions.Abort:
-        say("interrupted")
-        return INTERRUPTED
-    except click.ClickException as error:
-        error.show()
+    except TyperException as error:  # wrong usage; it knows the command's own usage line
+        if callable(show := getattr(error, "show", None)):
+            show()
+        else:
+            say(error.format_message())
         return error.exit_code
-    except KeyboardInterrupt:
-        say("interrupted; the same command again completes it")
-        return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+    except (KeyboardInterrupt, typer.Abort):
+        return _interrupted()
     except OSError as error:
-        say(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        if not isinstance(error, BrokenPipeError):
+            say(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
+        _drop_output()
         return FAILED
-    return result if isinstance(result, int) else 0
+    code = result if isinstance(result, int) else 0
+    return _interrupted() if code == INTERRUPTED else code  # typer makes an exit of a KeyboardInterrupt
 
 
 def say(text: str) -> None:
     """A line on standard error."""
     sys.stderr.write(f"portable: {text}\n")
+
+
+def _interrupted() -> int:
+    say("interrupted; the same command again completes it")
+    return INTERRUPTED
+
+
+def _drop_output() -> None:
+    """Where nobody can take what is left to print, Python must not try again when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -38,7 +38,10 @@ Set = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the profile (or `stack.KEY` of the stack) for this call.")
 ]
 Catalogs = Annotated[
-    list[Path], typer.Option("--catalog", metavar="FOLDER", help="A folder of your own apps, read beside the shipped ones.")
+    list[Path],
+    typer.Option(
+        "--catalog", metavar="FOLDER", exists=True, file_okay=False, help="A folder of your own apps, read beside the shipped ones."
+    ),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse unwaived findings of class security and data.")]
 Output = Annotated[Format, typer.Option("--format", help="text, or json for programs.")]

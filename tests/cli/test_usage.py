@@ -1,0 +1,191 @@
+"""Help, version, usage errors, formats, completion, and output that nobody takes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from portable.cli.app import app
+from portable.cli.options import complete_app, complete_profile
+from tests.cli import PROFILES, environment, run
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Every command and group, by its words, from the program itself."""
+    found: list[tuple[str, ...]] = [()]
+    for words in found:
+        command = get_command(app)
+        for word in words:
+            command = command.commands[word]  # type: ignore[attr-defined]
+        found += [(*words, name) for name in getattr(command, "commands", {})]
+    return found
+
+
+@pytest.mark.parametrize("words", commands(), ids=" ".join)
+def test_every_command_has_help(words: tuple[str, ...], tmp_path: Path) -> None:
+    done = run(*words, "--help", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Usage: ")
+    assert " ".join(words) in done.stdout.splitlines()[0]
+
+
+def test_there_are_commands() -> None:
+    assert {("render",), ("explain",), ("catalog", "list"), ("profiles", "new")} <= set(commands())
+
+
+def test_version(tmp_path: Path) -> None:
+    done = run("--version", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "portable 0.1.0\n", "")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("frobnicate",), "No such command 'frobnicate'"),
+        (("catalog", "frobnicate"), "No such command 'frobnicate'"),
+        (("render", "--frobnicate"), "No such option: --frobnicate"),
+        (("render", "--format", "xml"), "'xml' is not one of 'text', 'json'"),
+        (("explain", "--format", "yaml"), "'yaml' is not one of 'text', 'json'"),
+        (("render", "--set"), "requires an argument"),
+        (("render", "surplus"), "unexpected extra argument"),
+        (("catalog", "show"), "Missing argument"),
+        (("render", "--catalog", "nowhere"), "'nowhere' does not exist"),
+        (("catalog", "list", "--catalog", "nowhere"), "'nowhere' does not exist"),
+        (("catalog", "check", "nowhere"), "'nowhere'"),
+    ],
+)
+def test_wrong_usage_is_told_with_exit_code_2(args: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    done = run(*args, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "schema"),
+    [
+        (("render", "--format", "json"), "portable/render/1"),
+        (("explain", "--format", "json"), "portable/findings/1"),
+        (("catalog", "list", "--format", "json"), "portable/apps/1"),
+        (("profiles", "list", "--format", "json"), "portable/profiles/1"),
+    ],
+)
+def test_json_has_the_name_of_its_schema(args: tuple[str, ...], schema: str, tmp_path: Path) -> None:
+    done = run(*args, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["schema"] == schema
+
+
+def test_render_as_json_has_the_files_that_it_would_write(tmp_path: Path) -> None:
+    files = json.loads(run("render", "--format", "json", cwd=tmp_path).stdout)["files"]
+    done = run("render", "--output", "out", cwd=tmp_path)
+    assert done.returncode == 0
+    assert {str(f.relative_to(tmp_path / "out")): f.read_text() for f in (tmp_path / "out").rglob("*") if f.is_file()} == files
+
+
+@pytest.mark.parametrize("kind", ["app", "cloud", "profile", "stack"])
+def test_schemas_for_editors(kind: str, tmp_path: Path) -> None:
+    schema = json.loads(run("catalog", "schema", kind, cwd=tmp_path).stdout)
+    assert schema["$schema"].startswith("https://json-schema.org/")
+    assert schema["$defs"]
+
+
+def test_completion_answers_with_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "portable.yaml").write_text("portable: 1\n")
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "zoo.yaml").write_text("not even: [yaml")
+    assert complete_profile("z") == ["zimaboard", "zoo"]
+    assert complete_app("son") == ["sonarr"]
+    assert complete_app("nothing-begins-so") == []
+
+
+def test_completion_through_the_shell(tmp_path: Path) -> None:
+    asked = {"_PORTABLE_COMPLETE": "complete_bash", "COMP_WORDS": "portable render --profile zim", "COMP_CWORD": "3"}
+    script = "import sys; sys.argv[0] = 'portable'; from portable.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=environment(tmp_path, asked),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.stdout.split() == ["zimaboard"]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_leaves_is_no_error_worth_words(tmp_path: Path) -> None:
+    command = f"set -o pipefail; {sys.executable} -m portable render --profile zimaboard | head -n 1"
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stdout.startswith("# Rendered by portable")
+    assert done.stderr == ""
+
+
+def test_a_reader_that_was_never_there_is_no_error_worth_words(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-m", "portable", "render"],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_output_that_finds_no_room_fails(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "portable", "render"],
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (1, "portable: No space left on device\n")
+
+
+def test_an_interruption_ends_with_130(tmp_path: Path) -> None:
+    script = (
+        "import os, signal\n"
+        "import portable.profiles.load as load\n"
+        "def stop(*_, **__): os.kill(os.getpid(), signal.SIGINT)\n"
+        "load.load_profile = stop\n"
+        "from portable.cli import main\n"
+        "import sys; sys.argv[1:] = ['profiles', 'show', 'local']\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == "portable: interrupted; the same command again completes it\n"
+
+
+def test_every_shipped_profile_is_listed(tmp_path: Path) -> None:
+    done = run("profiles", "list", cwd=tmp_path)
+    assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == list(PROFILES)

@@ -87,7 +87,23 @@ class CommandSource(Struct, tag="command", frozen=True, kw_only=True):
     command: tuple[str, ...]
 
 
-Source = FileSource | EnvironmentSource | CommandSource
+class MemorySource:
+    """Values at hand, for a command that changes nothing: what it would generate is some value, for now."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: Mapping[Key, str]) -> None:
+        self._values = {key: Secret(value) for key, value in values.items()}
+
+    def __repr__(self) -> str:
+        return f"MemorySource({len(self._values)} secrets)"
+
+    def held(self) -> dict[Key, Secret]:
+        """The values."""
+        return dict(self._values)
+
+
+Source = FileSource | EnvironmentSource | CommandSource | MemorySource
 
 
 class Need(Struct, frozen=True, kw_only=True):
@@ -268,7 +284,9 @@ def _because(reasons: Mapping[Key, str], need: Need) -> str:
 def _place(source: Source) -> str:
     if isinstance(source, FileSource):
         return source.path
-    return "environment" if isinstance(source, EnvironmentSource) else f"command {source.command[0] if source.command else ''}"
+    if isinstance(source, CommandSource):
+        return f"command {source.command[0] if source.command else ''}"
+    return "environment" if isinstance(source, EnvironmentSource) else "memory"
 
 
 def _how_to_set(need: Need, source: Source) -> str:
@@ -276,6 +294,8 @@ def _how_to_set(need: Need, source: Source) -> str:
         return f"`portable secrets set {_called(need.name, need.key)}` asks for its value"
     if isinstance(source, EnvironmentSource):
         return f"export {secret_variable(need.name, need.key)}"
+    if isinstance(source, MemorySource):
+        return "set it where the profile's secrets lie"
     return f"the profile's command must write it: {' '.join(_filled(source.command, need))}"
 
 
@@ -294,6 +314,8 @@ def _look_up(needs: tuple[Need, ...], source: Source) -> tuple[dict[Key, Secret]
             if value is not None:
                 found[need.name, need.key] = Secret(value)
         return found, {}
+    if isinstance(source, MemorySource):
+        return source.held(), {}
     return _ask_command(needs, source)
 
 

@@ -119,7 +119,7 @@ class Watch:
         until: float | None,
         outdated: frozenset[str] = frozenset(),
     ) -> None:
-        """`outdated` are ids of containers that will be replaced: how they are counts for nothing. `until` is a moment of the monotonic clock."""
+        """`outdated` are ids of containers that will be replaced: how they are counts for nothing; `until` is a monotonic moment."""
         self._engine, self._desired, self._outdated = engine, desired, outdated
         self._services = [s for s in desired.services if s.name in services]
         self._once = progress if isinstance(progress, Once) else Once(progress)

@@ -1,0 +1,210 @@
+"""Engines by TCP and ssh, and engines that are not there, refuse, are too old, or go away in the middle."""
+
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from portable.backends.compose.address import resolve
+from portable.backends.compose.engine import Engine, Observed
+from portable.backends.compose.trouble import EngineTrouble
+from portable.live import compose
+from portable.live.desired import current
+from portable.live.progress import Event
+from portable.model.errors import PortableError
+from tests.compose_lab.stacks import SOURCE, body, set_secrets, stack
+from tests.lab.forward import old_engine, ssh_engine, tcp_engine
+
+pytestmark = pytest.mark.compose_lab
+
+
+@pytest.fixture(autouse=True)
+def _secrets() -> None:
+    set_secrets()
+
+
+def at(url: str) -> Engine:
+    return Engine(resolve(url, {}, Path("/nonexistent")))
+
+
+def runs_there(url: str, engine: Engine, project: str) -> None:
+    """The whole round: files and secrets reach a remote engine too, since no path of the client is mounted."""
+    document = body(project)
+    with at(url) as remote:
+        compose.up(remote, stack(document), SOURCE, deadline=90)
+        assert compose.up(remote, stack(document), SOURCE, deadline=90).changes == ()
+        seen = current(remote.observe(project))
+        for file, expected in (("/etc/lone", "1\n"), ("/etc/whole", "canary-whole-9c1e\n")):
+            assert subprocess.run(["docker", "exec", seen["lone"].id, "cat", file], capture_output=True, text=True, check=True).stdout == expected
+        assert list(compose.logs(remote, stack(document), apps=("init",)))[0].text == "prepared"
+        assert compose.execute(remote, stack(document), "lone", ["test", "-e", "/etc/lone"]) == 0
+        assert compose.restart(remote, stack(document), apps=("lone",)).changes
+        compose.down(remote, stack(document))
+    assert engine.observe(project) == Observed()
+
+
+def test_an_engine_by_tcp(engine: Engine, project: str) -> None:
+    with tcp_engine() as (url, _):
+        runs_there(url, engine, project)
+
+
+def test_an_engine_by_ssh(engine: Engine, project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "ssh"
+    folder.mkdir()
+    with ssh_engine(folder) as (url, programs):
+        monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+        runs_there(url, engine, project)
+
+
+def test_ssh_that_refuses_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "ssh"
+    folder.mkdir()
+    with ssh_engine(folder) as (url, programs):
+        monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+        (folder / "authorized").write_text("")
+        with at(url) as remote, pytest.raises(EngineTrouble, match="ssh was refused") as caught:
+            remote.check()
+        assert caught.value.kind == "refused"
+        (folder / "known").write_text("")
+        with at(url) as remote, pytest.raises(EngineTrouble, match="a key that ssh does not know"):
+            remote.check()
+
+
+@pytest.mark.parametrize("url", ["unix:///nonexistent/docker.sock", "tcp://127.0.0.1:1", "tcp://engine.invalid:2375", "ssh://127.0.0.1:1"])
+def test_an_engine_that_is_not_there(url: str) -> None:
+    with at(url) as remote, pytest.raises(EngineTrouble) as caught:
+        remote.check()
+    assert caught.value.kind == "absent", str(caught.value)
+    assert "no engine answers" in str(caught.value)
+    assert url in str(caught.value)
+    assert "Traceback" not in str(caught.value)
+
+
+def test_an_engine_that_refuses(tmp_path: Path) -> None:
+    """As an ordinary user meets a socket of root."""
+    path = tmp_path / "docker.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        path.chmod(0o600)
+        for folder in tmp_path.parents:
+            if folder.stat().st_uid == os.getuid() and not folder.stat().st_mode & 0o001 and folder != Path("/"):
+                folder.chmod(folder.stat().st_mode | 0o111)
+        tmp_path.chmod(0o755)
+        program = (
+            "import os, sys; os.setgid(65534); os.setuid(65534)\n"
+            "from pathlib import Path\nfrom portable.backends.compose.address import resolve\nfrom portable.backends.compose.engine import Engine\n"
+            f"try: Engine(resolve('unix://{path}', {{}}, Path('/'))).check()\nexcept Exception as e: print(getattr(e, 'kind', type(e)), e)"
+        )
+        import sys
+
+        if os.getuid() != 0:
+            pytest.skip("only root can become another user")
+        code = "import portable.backends.compose.engine, docker, docker.tls, requests\n" + program
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert done.stdout.startswith("refused unix://"), done.stdout + done.stderr
+    assert "usermod -aG docker" in done.stdout
+
+
+@pytest.mark.parametrize("api", ["1.12", "1.40"])
+def test_an_engine_that_is_too_old(api: str) -> None:
+    with old_engine(api) as url, at(url) as remote, pytest.raises(EngineTrouble, match="too old") as caught:
+        remote.check()
+    assert caught.value.kind == "old"
+
+
+def program(folder: Path, text: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "docker").write_text(f"#!/bin/sh\n{text}\n")
+    (folder / "docker").chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("echo 2.20.3", "Docker Compose 2.20.3 is too old"),
+        ("echo \"docker: 'compose' is not a docker command.\" >&2; exit 1", "`docker compose` is missing"),
+    ],
+)
+def test_a_compose_that_is_too_old_or_missing(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, expected: str) -> None:
+    program(tmp_path / "bin", text)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    with pytest.raises(EngineTrouble, match=expected) as caught:
+        engine.check()
+    assert caught.value.kind == "old"
+
+
+def test_no_docker_command(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(EngineTrouble, match="no `docker` command"):
+        engine.check()
+
+
+@pytest.mark.parametrize("when", ["waiting for gateway to be healthy", "doing", "starting"])
+def test_an_engine_that_goes_away_in_the_middle(engine: Engine, project: str, when: str) -> None:
+    document = body(project)
+    with tcp_engine() as (url, forwarder):
+
+        def kill(event: Event) -> None:
+            if when in event.text or when == event.what:
+                forwarder.kill()
+
+        with at(url) as remote, pytest.raises(EngineTrouble) as caught:
+            compose.up(remote, stack(document), SOURCE, deadline=60, progress=kill)
+        assert caught.value.kind == "gone", str(caught.value)
+        assert "run the same command again" in str(caught.value)
+    compose.up(engine, stack(document), SOURCE, deadline=90)
+    assert compose.up(engine, stack(document), SOURCE, deadline=90).changes == ()
+
+
+def test_an_engine_that_goes_away_while_it_is_followed(engine: Engine, project: str) -> None:
+    document = body(project)
+    compose.up(engine, stack(document), SOURCE, deadline=90)
+    with tcp_engine() as (url, forwarder), at(url) as remote:
+        threading.Thread(target=lambda: (time.sleep(1), forwarder.kill())).start()
+        lines = []
+        try:
+            lines += list(compose.logs(remote, stack(document), apps=("lone",), follow=True))
+        except EngineTrouble as trouble:
+            assert trouble.kind == "gone"
+        assert lines == []
+
+
+def test_a_full_disk_of_this_machine(engine: Engine, project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(small)], capture_output=True, text=True, check=False)
+    if mounted.returncode != 0:
+        pytest.fail(f"no tmpfs can be mounted here: {mounted.stderr}")
+    try:
+        monkeypatch.setenv("XDG_STATE_HOME", str(small))
+        document = body(project)
+        document["configs"]["lone-conf"]["content"] = "x" * 64 * 1024
+        with pytest.raises(PortableError, match="no space left on this machine's disk"):
+            compose.up(engine, stack(document), SOURCE)
+        assert engine.observe(project) == Observed()
+        assert not [path for path in small.rglob("*") if "compose.yaml" in path.name]
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_a_full_disk_of_the_engine(engine: Engine, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine's own words, from a Compose that stands in for one whose disk is full."""
+    monkeypatch.setattr("portable.backends.compose.engine.Engine._compose", _full(engine._compose))
+    with pytest.raises(EngineTrouble, match="disk is full") as caught:
+        compose.up(engine, stack(body(project)), SOURCE)
+    assert caught.value.kind == "space"
+
+
+def _full(original: Callable[..., list[str]]) -> Callable[..., list[str]]:
+    said = "Error response from daemon: mkdir /var/lib/docker/overlay2/1f: no space left on device"
+
+    def command(_engine: Engine, project: str, *files: str) -> list[str]:
+        return original(project, *files) if files == ("-",) else ["sh", "-c", f"echo '{said}' >&2; exit 1", "sh"]
+
+    return command

@@ -1,0 +1,118 @@
+"""Ways to an engine for tests: a TCP forwarder and an ssh server on the loopback, and engines that are not as they should be."""
+
+import contextlib
+import http.server
+import os
+import shutil
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+_FORWARDER = """
+import socket, sys, threading
+target, listener = sys.argv[1], socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+def pump(a, b):
+    try:
+        while data := a.recv(65536):
+            b.sendall(data)
+        b.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+while True:
+    client, _ = listener.accept()
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(target)
+    threading.Thread(target=pump, args=(client, server), daemon=True).start()
+    threading.Thread(target=pump, args=(server, client), daemon=True).start()
+"""
+
+
+@contextlib.contextmanager
+def tcp_engine(path: str = "/var/run/docker.sock") -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """An address of the engine by TCP, and the forwarder's process: ended, the engine has gone away."""
+    process = subprocess.Popen([sys.executable, "-c", _FORWARDER, path], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield f"tcp://127.0.0.1:{int(process.stdout.readline())}", process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def ssh_engine(folder: Path) -> Iterator[tuple[str, Path]]:
+    """`ssh://` to this machine: an sshd of our own on a high port, with keys of our own.
+
+    Yields the address and a folder to put first in PATH: its `ssh` knows the keys, as a person's configuration would.
+    """
+    folder.chmod(0o700)
+    for key in ("host", "user"):
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)], check=True)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    (folder / "authorized").write_text((folder / "user.pub").read_text())
+    (folder / "known").write_text(f"[127.0.0.1]:{port} {(folder / 'host.pub').read_text()}")
+    me = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
+    path = os.environ["PATH"]
+    (folder / "sshd_config").write_text(
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\nPidFile none\nStrictModes no\n"
+        f'PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nMaxSessions 50\nMaxStartups 100\nSetEnv "PATH={path}"\n'
+    )
+    (folder / "config").write_text(f"Host *\n  IdentityFile {folder}/user\n  IdentitiesOnly yes\n  UserKnownHostsFile {folder}/known\n  StrictHostKeyChecking yes\n")
+    programs = folder / "programs"
+    programs.mkdir()
+    (programs / "ssh").write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n')
+    (programs / "ssh").chmod(0o755)
+    sshd = shutil.which("sshd", path=f"{path}:/usr/sbin")
+    if sshd is None:
+        raise RuntimeError("there is no sshd here: scripts/bootstrap.sh lab installs it")
+    with contextlib.suppress(PermissionError):
+        Path("/run/sshd").mkdir(exist_ok=True)
+    log = (folder / "sshd.log").open("w")
+    process = subprocess.Popen([sshd, "-D", "-e", "-f", str(folder / "sshd_config")], stderr=log, stdout=log)
+    try:
+        for _ in range(50):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.1)
+        else:
+            raise RuntimeError(f"sshd did not come up: {(folder / 'sshd.log').read_text()}")
+        yield f"ssh://{me}@127.0.0.1:{port}", programs
+    finally:
+        process.terminate()
+        process.wait()
+        log.close()
+
+
+@contextlib.contextmanager
+def old_engine(api: str) -> Iterator[str]:
+    """Something that answers `/version` as an engine of that API does, and nothing else."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:  # noqa: N802  # its base names it so
+            body = f'{{"Version": "17.03", "ApiVersion": "{api}", "MinAPIVersion": "1.12"}}'.encode()
+            self.send_response(200 if self.path.endswith("/version") else 404)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its base names it so
+            return
+
+    class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+        daemon_threads = True
+
+    server = Server(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"tcp://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -2,6 +2,7 @@
 
 import secrets as random
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from portable.live.progress import Event, Progress, silent
 from portable.live.secrets import NOTHING, FileSource, Need, Resolved, Secret, Source, check, generate, resolve, set_secret
@@ -17,7 +18,9 @@ def missing(needs: Iterable[Need], kinds: Mapping[str, str], source: Source) -> 
     """Those that are not there and may be made; only a file can take them."""
     if not isinstance(source, FileSource):
         return ()
-    needs = [n for n in needs if n.name in kinds]
+    needs = tuple(n for n in needs if n.name in kinds)
+    if not Path(source.path).expanduser().exists():
+        return needs
     absent = {(row.name, row.key) for row in check(needs, source) if not row.present}
     return tuple(n for n in needs if (n.name, n.key) in absent)
 

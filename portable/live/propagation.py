@@ -1,0 +1,51 @@
+"""Clouds need a folder whose mounts travel into containers: makes it one on this machine, or says what its owner must do."""
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from portable.live.progress import Event, Progress, silent
+from portable.model.errors import EngineError
+
+
+def shared_binds(body: Mapping[str, Any]) -> Iterator[str]:
+    """Folders of the host that a Compose document binds rshared."""
+    for service in body.get("services", {}).values():
+        for volume in service.get("volumes", ()):
+            if volume.get("bind", {}).get("propagation") == "rshared":
+                yield volume["source"]
+
+
+def is_shared(path: str, mountinfo: str) -> bool:
+    """Whether the mount that holds `path` passes mounts on; `mountinfo` is the text of /proc/self/mountinfo (proc_pid_mountinfo(5))."""
+    best, shared = "", False
+    for line in mountinfo.splitlines():
+        fields = line.split()
+        point = fields[4].encode().decode("unicode_escape")
+        if (path == point or path.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
+            best, shared = point, any(field.startswith("shared:") for field in fields[6 : fields.index("-")])
+    return shared
+
+
+def share(folders: set[str], *, local: bool, progress: Progress = silent) -> None:
+    """Make each folder a shared mount, where the engine is this machine's; elsewhere the engine itself says what is wrong.
+
+    Raises EngineError with the command to run where that needs root.
+    """
+    if not local:
+        return
+    for folder in sorted(folders):
+        if is_shared(folder, Path("/proc/self/mountinfo").read_text(encoding="utf-8")):
+            continue
+        commands = [["mount", "--bind", folder, folder], ["mount", "--make-rshared", folder]]
+        typed = f"mkdir -p {folder} && " + " && ".join(" ".join(command) for command in commands)
+        if os.geteuid() != 0:
+            raise EngineError("mounts made there do not reach containers", where=folder, remedy=f"as root, once after each start: {typed}")
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        progress(Event(what="note", subject=folder, text="is made a shared mount, so that clouds are seen in containers"))
+        for command in commands:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode != 0:
+                raise EngineError(done.stderr.strip(), where=folder, remedy=f"as root: {typed}")

@@ -98,43 +98,49 @@ def spots(plan: p.Plan) -> Iterator[Spot]:
     return _spots(plan, p.Plan, (p.Plan, ""), "", lambda new: new, None)
 
 
-def _spots(
-    value: Any, kind: Any, field: tuple[type, str], path: str, replace: Callable[[Any], p.Plan], app: str | None
-) -> Iterator[Spot]:
+def _spots(value: Any, kind: Any, field: tuple[type, str], path: str, replace: Callable[[Any], p.Plan], app: str | None) -> Iterator[Spot]:
     yield Spot(path, kind, value, field, replace, app)
     below: list[tuple[str, Any, Any, tuple[type, str], Callable[[Any], Any]]] = []
     if isinstance(value, msgspec.Struct):
         record = type(value)
         app = value.name if isinstance(value, p.App) else value.app if isinstance(value, p.Exposure) else app
         hints = get_type_hints(record)
-        below = [
-            (name, getattr(value, name), hints[name], (record, name), lambda new, name=name: msgspec.structs.replace(value, **{name: new}))
-            for name in record.__struct_fields__
-        ]
+        below = [(name, getattr(value, name), hints[name], (record, name), _in_record(value, name)) for name in record.__struct_fields__]
     elif isinstance(value, tuple):
         item_kind = _item(kind)
-        below = [
-            (name_of(item, at), item, item_kind, field, lambda new, at=at: (*value[:at], new, *value[at + 1 :]))
-            for at, item in enumerate(value)
-        ]
+        below = [(name_of(item, at), item, item_kind, field, _in_tuple(value, at)) for at, item in enumerate(value)]
     elif isinstance(value, Mapping):
         item_kind = get_args(_member(kind, Mapping))[1]
-        below = [(key, item, item_kind, field, lambda new, key=key: {**value, key: new}) for key, item in sorted(value.items())]
+        below = [(key, item, item_kind, field, _in_mapping(value, key)) for key, item in sorted(value.items())]
     for step, child, child_kind, child_field, put in below:
-        yield from _spots(
-            child, child_kind, child_field, f"{path}.{step}" if path else step, lambda new, put=put: replace(put(new)), app
-        )
+        yield from _spots(child, child_kind, child_field, f"{path}.{step}" if path else step, _outside(replace, put), app)
 
 
-def mutations(plan: p.Plan) -> Iterator[Mutation]:
-    """Every mutation of a plan."""
+def _in_record(record: msgspec.Struct, name: str) -> Callable[[Any], Any]:
+    return lambda new: msgspec.structs.replace(record, **{name: new})
+
+
+def _in_tuple(items: tuple[Any, ...], at: int) -> Callable[[Any], Any]:
+    return lambda new: (*items[:at], new, *items[at + 1 :])
+
+
+def _in_mapping(items: Mapping[str, Any], key: str) -> Callable[[Any], Any]:
+    return lambda new: {**items, key: new}
+
+
+def _outside(outer: Callable[[Any], p.Plan], inner: Callable[[Any], Any]) -> Callable[[Any], p.Plan]:
+    return lambda new: outer(inner(new))
+
+
+def mutations(plan: p.Plan, part: str = "") -> Iterator[Mutation]:
+    """Every mutation of a plan, or of the part with that text in its path."""
     known = list(spots(plan))
     names: dict[tuple[str, str | None], list[str]] = {}
     for spot in known:
         if thing := IDENTIFIERS.get(spot.field):
             names.setdefault((thing, spot.app if thing in _OF_AN_APP else None), []).append(spot.value)
     for spot in known:
-        if spot.path:
+        if spot.path and part in spot.path:
             for what, mutated, *item in _changes(plan, spot, names):
                 if mutated != plan:
                     yield Mutation(spot.path, ".".join([spot.path, *item]), what, mutated)
@@ -207,7 +213,7 @@ def renamed(plan: p.Plan, thing: str, old: str, new: str, app: str | None) -> p.
 def sample(kind: Any, field: tuple[type, str]) -> Any:
     """A value of a type, valid where the plan of the tests has the names that it leads to."""
     kind = _members(kind)[0]
-    if field in _SAMPLES and kind is str or (field in _SAMPLES and get_origin(kind) is Literal):
+    if field in _SAMPLES and (kind is str or get_origin(kind) is Literal):
         return _SAMPLES[field]
     if get_origin(kind) is Literal:
         return get_args(kind)[0]

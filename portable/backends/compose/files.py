@@ -7,12 +7,16 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from portable.backends.common import Index, Placed, note, refuse
 from portable.backends.compose.names import key_secret, secret_variable
 from portable.backends.compose.part import Part
 from portable.formats.emit import Interpolated
 from portable.model.findings import Finding
 from portable.model.plan import File, SecretRef, Text
+
+_COMPOSES_OWN_MODE = 0o444
 
 
 def environment(placed: Placed) -> Part:
@@ -24,6 +28,11 @@ def environment(placed: Placed) -> Part:
         if isinstance(value, SecretRef):
             text = f"{name} is a secret, and a variable is shown by `docker inspect` to whoever may use the engine."
             remedy = "mount it as a file, where the image reads one"
+            if value.form != "plain":
+                form = f"A variable is filled with the secret as it is, not in the form {value.form}."
+                findings.append(
+                    refuse("containers.env.secret", f"{placed.path}.env.{name}.form", "function", form, remedy, app=placed.about)
+                )
             findings.append(note("containers.env.secret", f"{placed.path}.env.{name}", "security", text, remedy, app=placed.about))
     return Part({"environment": values}, tuple(findings))
 
@@ -36,15 +45,22 @@ def interpolated(value: Text) -> str:
     return Interpolated(f"${{{variable}:-}}" if value.optional else f"${{{variable}:?the secret is not set}}")
 
 
-def mounted(file: File, target: str, *, uid: int, gid: int, mode: int) -> Part:
-    """A file as a service sees it. The mode is a number: Compose reads the text "0440" as decimal up to 2.26."""
-    kind = "secrets" if file.is_secret else "configs"
-    return Part({kind: [{"source": file.id, "target": target, "uid": str(uid), "gid": str(gid), "mode": mode}]})
+def mounted(file: File, target: str) -> Part:
+    """A file as a service sees it."""
+    return Part({"secrets" if file.is_secret else "configs": [{"source": file.id, "target": target, **_mode(file.mode)}]})
+
+
+def _mode(mode: int) -> dict[str, int]:
+    """What the owner may do, all may: the copy is root's. Given an owner, Compose lets the engine look the service's user up, and 20.10
+    finds no number. Compose's own 0444 is left out: 2.26 warns of any mode, then heeds it. A number: the text "0440" is read as decimal.
+    """
+    mode |= (mode & 0o700) >> 3 | (mode & 0o700) >> 6
+    return {} if mode == _COMPOSES_OWN_MODE else {"mode": mode}
 
 
 def files(placed: Placed, index: Index) -> list[Part]:
     """The files of a container that are no seeds, with the digest that recreates it when one changes."""
-    who, parts, seen = placed.container.identity, [], []
+    parts, seen = [], []
     for mount in placed.container.files:
         file = index.files.get(mount.file)
         path = f"{placed.path}.files.{mount.file}@{mount.path}"
@@ -52,22 +68,17 @@ def files(placed: Placed, index: Index) -> list[Part]:
             text = f"There is no file {mount.file!r}."
             parts.append(Part({}, (refuse("files", f"{path}.file", "function", text, "declare the file", app=placed.about),)))
         elif not mount.seed:
-            parts.append(mounted(file, mount.path, uid=who.uid, gid=who.gid, mode=file.mode))
+            parts.append(mounted(file, mount.path))
             seen.append(file)
     return [*parts, digest(seen)]
 
 
 def secrets(placed: Placed) -> Part:
-    """The keys of mounted secrets, a file each, readable by the container's user alone."""
-    who = placed.container.identity
+    """The keys of mounted secrets, a file each."""
     entries: list[dict[str, Any]] = []
     findings: list[Finding] = []
     for mount in placed.container.secrets:
-        for key in mount.keys:
-            target = f"{mount.path.rstrip('/')}/{key}"
-            entries.append(
-                {"source": key_secret(mount.secret, key), "target": target, "uid": str(who.uid), "gid": str(who.gid), "mode": 0o400}
-            )
+        entries += [{"source": key_secret(mount.secret, key), "target": f"{mount.path.rstrip('/')}/{key}"} for key in mount.keys]
         if mount.optional:
             text = "Where the secret is missing, its files are there, and empty."
             path = f"{placed.path}.secrets.{mount.secret}.optional"
@@ -77,7 +88,7 @@ def secrets(placed: Placed) -> Part:
 
 def digest(used: Iterable[File]) -> Part:
     """The label that changes when a file does: Compose compares only names. Of a secret file it covers the text around the secrets."""
-    content = [(file.id, [part if isinstance(part, str) else [part.name, part.key, part.optional] for part in file.body]) for file in used]
+    content = [(file.id, msgspec.to_builtins(file.body)) for file in used]
     if not content:
         return Part({})
     text = json.dumps(sorted(content, key=lambda item: item[0]), separators=(",", ":"))
@@ -98,5 +109,9 @@ def declared(index: Index, used: Iterable[str]) -> tuple[dict[str, Any], dict[st
 
 
 def file_findings(index: Index, used: frozenset[str]) -> tuple[Finding, ...]:
-    """Files that no container has."""
-    return tuple(note("files", f"files.{file.id}", "cosmetic", "No container has it.") for file in index.plan.files if file.id not in used)
+    """Files that no container has, and that modes are wider than the plan says."""
+    findings = [note("files", f"files.{file.id}", "cosmetic", "No container has it.") for file in index.plan.files if file.id not in used]
+    if index.plan.files:
+        text = "An engine's copy of a file is root's: what the owner may do with it, all processes of its container may."
+        findings.append(note("files.mode", "files.*.mode", "cosmetic", text))
+    return tuple(findings)

@@ -18,12 +18,13 @@ exit 1
 """
 """Whether somebody listens on the port, by the shell alone: no image need have nc. In a shared namespace it may be another container."""
 _CURL = """\
-status=$(curl -s -k -o /dev/null -m {timeout} -w '%{{http_code}}' '{url}')
+status=$(curl -s -k --noproxy '*' -o /dev/null -m {timeout} -w '%{{http_code}}' '{url}')
 case "$status" in {ok}) ;; *) exit 1 ;; esac
 """
 # GNU's and BusyBox's: both print the head of the answer with -S, and fail for most answers that are not 200.
 _WGET = """\
-status=$(wget -S -O /dev/null -T {timeout} {tls}'{url}' 2>&1 | sed -n 's/^ *HTTP[^ ]* \\([0-9]*\\).*/\\1/p' | head -n 1)
+status=$(http_proxy= https_proxy= wget -S -O /dev/null -T {timeout} {tls}'{url}' 2>&1 |
+  sed -n 's,^ *HTTP/[^ ]* \\([0-9]*\\).*,\\1,p' | head -n 1)
 case "$status" in {ok}) ;; *) exit 1 ;; esac
 """
 

@@ -33,7 +33,7 @@ def init(index: Index, used: frozenset[str]) -> tuple[Part, dict[str, Any]]:
     script = _script(index, used, seeds)
     seen = {file.id: file for _, _, file, _ in seeds}
     inputs = [Part({"volumes": [entry for volume in _prepared(index, used) for entry in _seen(volume)]})]
-    inputs += [mounted(file, str(_SEEDS / file.id), uid=0, gid=0, mode=0o400) for file in seen.values()]
+    inputs += [mounted(file, str(_SEEDS / file.id)) for file in seen.values()]
     once = {
         **tools.keys,
         "user": "0:0",
@@ -41,7 +41,7 @@ def init(index: Index, used: frozenset[str]) -> tuple[Part, dict[str, Any]]:
         "cap_add": _CAPABILITIES,
         "restart": "no",
         "network_mode": "none",
-        "configs": [*tools.keys.get("configs", ()), {"source": SCRIPT, "target": _SCRIPT_PATH, "uid": "0", "gid": "0", "mode": 0o444}],
+        "configs": [*tools.keys.get("configs", ()), {"source": SCRIPT, "target": _SCRIPT_PATH}],
     }
     for key in ("healthcheck", "command"):
         once.pop(key, None)
@@ -185,4 +185,4 @@ def _findings(placed: Placed) -> Iterator[Finding]:
         if getattr(tools.probes, name):
             yield note("tools.probes", f"{path}.probes.{name}", "cosmetic", f"{INIT} ends by itself: it is not asked.")
     if tools.needs.root_start or tools.needs.net_admin:
-        yield note("tools.needs", f"{path}.needs", "security", f"{INIT} has its own three capabilities, and no others.")
+        yield note("tools.needs", f"{path}.needs", "cosmetic", f"{INIT} has its own three capabilities, and no others.")

@@ -38,8 +38,8 @@ def _namespace(group: Group, index: Index) -> Part:
         "expose": sorted({_numbered(port.number, port.protocol) for app in apps for port in app.ports if not port.private}),
     }
     if isinstance(group.egress, Sealed):
-        # The engine's resolver asks this server for foreign names, inside this namespace, where nobody answers.
-        keys["dns"] = [_LOOPBACK]
+        # The engine's resolver asks this server for foreign names, inside this namespace, where nobody answers; it gives up after a second.
+        keys |= {"dns": [_LOOPBACK], "dns_opt": ["timeout:1", "attempts:1"]}
     published = _published(tuple(app.name for app in apps), index)
     return Part({**keys, "ports": list(published.keys.get("ports", ()))}, published.findings)
 

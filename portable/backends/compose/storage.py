@@ -124,7 +124,7 @@ def volume_findings(index: Index, users: dict[str, int]) -> tuple[Finding, ...]:
             case Claim():
                 text = "A Compose engine has no claims: what mounts it would have an empty folder of its container instead."
                 findings.append(
-                    refuse("volumes.place", path, "data", text, "name a folder of the host, or an existing share mounted there")
+                    refuse("volumes.place", f"{path}.place", "data", text, "name a folder of the host, or an existing share mounted there")
                 )
             case Scratch(size=size, in_memory=in_memory):
                 if volume.folder:

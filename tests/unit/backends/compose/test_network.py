@@ -1,0 +1,66 @@
+"""Namespaces, names, ports, and what is refused."""
+
+from portable.backends.common import Placed, index
+from portable.backends.compose.network import network, network_findings, networks
+from portable.model import plan as p
+from tests.factories import app, container, plan
+
+GATEWAY = app("gateway", containers=(container(probes=p.Probes(ready=p.Check(how=p.Exec(command=("ok",))))),))
+GROUP = p.Group(name="vpn", apps=("gateway", "demo"), egress=p.Tunnel(gateway="gateway"), address="172.20.0.2")
+
+
+def test_the_owner_speaks_for_its_group() -> None:
+    demo = app("demo", aliases=("old-name",), ports=(p.Port(name="web", number=80), p.Port(name="peer", number=81, protocol="udp")))
+    known = index(plan(GATEWAY, demo, groups=(GROUP,), exposures=(p.Exposure(app="demo", port="peer", how=p.Lan(number=6881)),)))
+    keys = network(Placed("", GATEWAY.containers[0], app=GATEWAY), known).keys
+    assert keys["networks"]["default"] == {"aliases": ["demo", "gateway", "old-name"], "ipv4_address": "172.20.0.2"}
+    assert keys["extra_hosts"] == {"demo": "127.0.0.1", "gateway": "127.0.0.1", "old-name": "127.0.0.1"}
+    assert keys["ports"] == [{"target": 81, "published": "6881", "protocol": "udp"}]
+    assert keys["expose"] == ["80", "8000", "81/udp"]
+    assert "dns" not in keys
+    assert network(Placed("", demo.containers[0], app=demo), known).keys == {"network_mode": "service:gateway"}
+
+
+def test_a_sealed_owner_asks_nobody_for_foreign_names() -> None:
+    known = index(plan(GATEWAY, groups=(p.Group(name="vpn", apps=("gateway",), egress=p.Sealed(gateway="gateway")),)))
+    assert network(Placed("", GATEWAY.containers[0], app=GATEWAY), known).keys["dns"] == ["127.0.0.1"]
+
+
+def test_what_no_group_has_gets_no_network_and_is_refused() -> None:
+    demo = app()
+    known = index(plan(demo, groups=()))
+    assert network(Placed("", demo.containers[0], app=demo), known).keys == {"network_mode": "none"}
+    assert ("apps.demo", "refused") in [(finding.path, finding.verdict) for finding in network_findings(known)]
+
+
+def test_a_gateway_outside_its_group_is_refused() -> None:
+    group = p.Group(name="vpn", apps=("demo",), egress=p.Tunnel(gateway="gateway"))
+    found = network_findings(index(plan(GATEWAY, app("demo"), groups=(group, p.Group(name="gateway", apps=("gateway",))))))
+    assert [f.path for f in found if f.verdict == "refused"] == ["groups.vpn.egress.gateway"]
+
+
+def test_a_gateway_without_probe_is_refused() -> None:
+    found = network_findings(index(plan(app("gateway"), app("demo"), subnet="172.20.0.0/16", groups=(GROUP,))))
+    assert [(f.path, f.class_) for f in found if f.verdict == "refused"] == [("groups.vpn.egress.gateway", "security")]
+
+
+def test_an_address_needs_a_subnet() -> None:
+    found = network_findings(index(plan(GATEWAY, app("demo"), groups=(GROUP,))))
+    assert "groups.vpn.address" in [f.path for f in found if f.verdict == "refused"]
+
+
+def test_reach_of_a_cluster_is_refused() -> None:
+    demo = app()
+    known = index(plan(demo, exposures=(p.Exposure(app="demo", port="web", how=p.Ingress(host="demo.test")),)))
+    part = network(Placed("", demo.containers[0], app=demo), known)
+    assert part.keys["ports"] == []
+    assert [(f.path, f.verdict) for f in part.findings] == [("exposures.demo:web.how", "refused")]
+
+
+def test_a_private_port_is_a_matter_of_security() -> None:
+    known = index(plan(app(ports=(p.Port(name="rpc", number=5001, private=True),))))
+    assert [(f.path, f.class_) for f in network_findings(known) if f.field == "ports.private"] == [("apps.demo.ports.rpc", "security")]
+
+
+def test_network_without_subnet_is_the_engines_choice() -> None:
+    assert networks(index(plan())) == {"default": {}}

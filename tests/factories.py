@@ -58,7 +58,9 @@ def full_plan(back_end: str) -> p.Plan:
         if not cluster:
             return p.Folder(path=f"/mnt/storage/{name}" if name != "library" else "/mnt/storage")
         share = p.Share(protocol="smb", server="192.0.2.10", export="media", options=("nobrl", "mfsymlinks"), login="smb-login")
-        return p.Claim(name=f"{name}-claim", size=10 * GI, storage_class="fast", shared=True, existing=existing, share=None if existing else share)
+        return p.Claim(
+            name=f"{name}-claim", size=10 * GI, storage_class="fast", shared=True, existing=existing, share=None if existing else share
+        )
 
     volumes = (
         p.Volume(id="library", holds="library", place=place("library"), hides=("appdata",)),
@@ -71,7 +73,9 @@ def full_plan(back_end: str) -> p.Plan:
     files = (
         p.File(id="player-conf", body=("listen = 32400\n",), mode=0o440),
         p.File(id="torrents-conf", body=("[Preferences]\nPassword=", p.SecretRef(name="torrents-login", key="hash"), "\n"), mode=0o400),
-        p.File(id="shelf-rclone-conf", body=("[shelf]\npass = ", p.SecretRef(name="shelf-login", key="pass", optional=True), "\n"), mode=0o400),
+        p.File(
+            id="shelf-rclone-conf", body=("[shelf]\npass = ", p.SecretRef(name="shelf-login", key="pass", optional=True), "\n"), mode=0o400
+        ),
     )
     gateway = app(
         "gateway",
@@ -175,7 +179,9 @@ def full_plan(back_end: str) -> p.Plan:
             p.Exposure(app="player", port="tls", how=p.Lan(number=443)),
         ),
         "kubernetes": (
-            p.Exposure(app="torrents", port="web", how=p.Ingress(host="torrents.example.test", tls_secret="torrents-tls", ingress_class="nginx")),
+            p.Exposure(
+                app="torrents", port="web", how=p.Ingress(host="torrents.example.test", tls_secret="torrents-tls", ingress_class="nginx")
+            ),
             p.Exposure(app="player", port="web", how=p.LoadBalancer(number=32400, address="192.0.2.20")),
         ),
         "openshift": (

@@ -30,7 +30,9 @@ def list_(
 
 @app.command("build")
 def build(
-    recipes: Annotated[list[str] | None, typer.Argument(metavar="[RECIPE]...", help="All that the profile needs where none is named.")] = None,
+    recipes: Annotated[
+        list[str] | None, typer.Argument(metavar="[RECIPE]...", help="All that the profile needs where none is named.")
+    ] = None,
     profile: Profile = "local",
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006

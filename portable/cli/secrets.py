@@ -69,8 +69,6 @@ def _table(profile: str, sets: list[str], catalogs: list, output: Format) -> boo
     place, generated = open_place(profile, sets, catalogs, strict=False)
     rows = secrets.check(place.stack.secrets, place.source)
     by_itself = [r.name in generated for r in rows]
-    cells = [
-        (r.name, r.key, r.present, r.optional, made, r.apps, r.reason) for r, made in zip(rows, by_itself, strict=True)
-    ]
+    cells = [(r.name, r.key, r.present, r.optional, made, r.apps, r.reason) for r, made in zip(rows, by_itself, strict=True)]
     show.table(("secret", "key", "present", "optional", "generated", "apps", "reason"), cells, output, schema="secrets")
     return any(not (r.present or r.optional or made) for r, made in zip(rows, by_itself, strict=True))

@@ -11,6 +11,8 @@ from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, S
 from portable.model.errors import DIFFERENCES
 
 if TYPE_CHECKING:
+    from portable.backends.compose.engine import Engine
+    from portable.live.compose import Outcome, Row
     from portable.live.place import Place
     from portable.model.changes import Change
 
@@ -88,7 +90,7 @@ def open_place(profile: str, sets: Sequence[str], catalogs: Sequence[Path], *, s
     return place_of(prepared), dict(prepared.planned.generated)
 
 
-def engine_of(place: "Place"):  # type: ignore[no-untyped-def]  # noqa: ANN201 - the engine's module is imported only here
+def engine_of(place: "Place") -> "Engine":
     """The engine, to write to."""
     from portable.backends.compose.engine import Engine
 
@@ -107,14 +109,14 @@ def show_changes(changes: "Sequence[Change]", output: Format) -> None:
         show.line("nothing differs")
 
 
-def show_outcome(outcome, output: Format) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def show_outcome(outcome: "Outcome", output: Format) -> None:
     """The table of apps, and whether anything was changed."""
     if output is Format.text and not outcome.changes:
         show.line("nothing to change")
     show_rows(outcome.rows, output)
 
 
-def show_rows(rows, output: Format) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def show_rows(rows: "Sequence[Row]", output: Format) -> None:
     """The table of apps with their addresses and states."""
     cells = [(r.app, r.service, r.state, r.health, r.address, r.reason) for r in rows]
     show.table(("app", "service", "state", "health", "address", "reason"), cells, output, schema="apps")
@@ -123,9 +125,9 @@ def show_rows(rows, output: Format) -> None:  # type: ignore[no-untyped-def]  # 
 def _foreseen(place: "Place", generated: dict[str, str], apps: tuple[str, ...], output: Format, different: int = 0) -> int:
     from portable.backends.compose.engine import EngineReader
     from portable.live import compose
-    from portable.live.generate import foreseen_source
+    from portable.live.generate import foreseen
 
     with EngineReader(place.address) as engine:
-        changes = compose.diff(engine, place.stack, foreseen_source(place.stack.secrets, generated, place.source), apps=apps)
+        changes = compose.diff(engine, place.stack, foreseen(place.stack.secrets, generated, place.source), apps=apps)
     show_changes(changes, output)
     return different if changes else 0

@@ -58,12 +58,17 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 def diff(
-    engine: EngineReader, stack: Stack, source: Source, *, apps: tuple[str, ...] = (), recipes: images.Recipes = images.shipped_recipe
+    engine: EngineReader,
+    stack: Stack,
+    source: Source | Resolved,
+    *,
+    apps: tuple[str, ...] = (),
+    recipes: images.Recipes = images.shipped_recipe,
 ) -> tuple[Change, ...]:
     """What `up` would do. Needs no method that writes."""
     _known(stack, apps)
     engine.check()
-    resolved = resolve(stack.secrets, source)
+    resolved = source if isinstance(source, Resolved) else resolve(stack.secrets, source)
     engine.hide = resolved.hide
     foreseen = images.foresee(engine, _images_of(stack, apps), recipes)
     desired, observed = _look(engine, stack, foreseen.effective, stack.environment(resolved))

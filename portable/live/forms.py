@@ -17,7 +17,7 @@ def written(value: str, form: Form) -> str:
 
 
 def _qbittorrent(password: str) -> str:
-    """What qBittorrent 5 keeps as `WebUI\\Password_PBKDF2` (tried with 5.1): PBKDF2-HMAC-SHA512, 100,000 rounds, 16 bytes of salt.
+    r"""What qBittorrent 5 keeps as `WebUI\Password_PBKDF2` (tried with 5.1): PBKDF2-HMAC-SHA512, 100,000 rounds, 16 bytes of salt.
 
     The salt follows from the password, so that filling the same file twice gives the same bytes and recreates nothing.
     """

@@ -33,18 +33,14 @@ def generate_missing(needs: Iterable[Need], kinds: Mapping[str, str], source: So
         progress(Event(what="note", subject=need.name, text=f"a random value was stored in {source.path}"))
 
 
-class Foreseen(Resolved):
-    """Values for a command that changes nothing: what would be made is some value, for now."""
-
-
-def foreseen_source(needs: Iterable[Need], kinds: Mapping[str, str], source: Source) -> Source:
-    """The source as it will be after `generate_missing`, where nothing may be written."""
+def foreseen(needs: Iterable[Need], kinds: Mapping[str, str], source: Source) -> Resolved:
+    """The values as they will be after `generate_missing`, where nothing may be written: what would be made is some value, for now."""
+    needs = tuple(needs)
     absent = missing(needs, kinds, source)
-    if not absent:
-        return source
-    held = resolve([n for n in needs if n not in absent], source)
-    values = {(n.name, n.key): held.of(n.name, n.key) for n in needs if n not in absent}
-    return MemorySource(values={**values, **{(n.name, n.key): random_value(kinds[n.name]).reveal() for n in absent}})
+    there = tuple(n for n in needs if n not in absent)
+    held = resolve(there, source) if there else NOTHING
+    values = {(n.name, n.key): Secret(held.of(n.name, n.key)) for n in there}
+    return Resolved(values | {(n.name, n.key): random_value(kinds[n.name]) for n in absent})
 
 
 def known_values(needs: Iterable[Need], source: Source) -> Resolved:

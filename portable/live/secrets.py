@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from portable.backends.compose.names import secret_variable
+from portable.live.forms import written
 from portable.live.state import translated, write_private
 from portable.model.base import Struct
 from portable.model.errors import PortableError, Refused, UsageError
@@ -142,7 +143,7 @@ class Resolved:
 
     def fill(self, file: File) -> str:
         """The whole text of a file with secrets in it."""
-        return "".join(self.of(part.name, part.key) if isinstance(part, SecretRef) else part for part in file.body)
+        return "".join(written(self.of(part.name, part.key), part.form) if isinstance(part, SecretRef) else part for part in file.body)
 
     @functools.cached_property
     def _shapes(self) -> tuple[str, ...]:

@@ -18,11 +18,12 @@ ALLOWED = {("profiles", "catalog")}
 def imports(text: str) -> Iterator[tuple[int, str]]:
     """(line, package below `portable`) of every import of the project's own."""
     for node in ast.walk(ast.parse(text)):
-        names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module] if node.module != "portable" else [f"portable.{alias.name}" for alias in node.names]
+        else:
+            continue
         for name in names:
             parts = name.split(".")
             if parts[0] == "portable" and len(parts) > 1 and parts[1] in RANK:

@@ -7,13 +7,15 @@ import msgspec
 
 from portable.backends.registry import BackEnd, back_end
 from portable.catalog.catalog import Catalog
-from portable.model.errors import Refused
+from portable.model.errors import InputError, Refused
 from portable.model.findings import Finding, settle, unaccepted
 from portable.model.rendering import Rendering
+from portable.model.source import Mistake
 from portable.planning import Planned, make
 from portable.planning.inputs import Input
 from portable.planning.origins import located
 from portable.profiles.load import find_stack, load_profile, load_stack, profile_folders
+from portable.profiles.types import Stack
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,16 +30,30 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 def prepare(profile: str, *, sets: Sequence[str] = (), catalogs: Sequence[Path] = (), folder: Path | None = None) -> Prepared:
     """Everything that can be known without an engine. Raises UsageError and InputError; refuses nothing yet."""
     stack_file = find_stack((folder or Path.cwd()).resolve())
-    stack, stack_document = load_stack(stack_file, sets)
-    profile_facts, profile_document = load_profile(profile, profile_folders(stack_file), sets)
-    given = Input(stack=stack, stack_document=stack_document, profile=profile_facts, profile_document=profile_document)
+    given = _read(profile, stack_file, sets)
     own = (stack_file.parent / "catalog",) if stack_file else ()
     planned = make(given, Catalog([f for f in (*own, *catalogs) if f.is_dir()]))
-    chosen = back_end(profile_facts.back_end)
+    chosen = back_end(given.profile.back_end)
     rendering = chosen.render(planned.plan)
     findings = (*planned.findings, *(located(f, given, planned.chosen) for f in rendering.findings))
     apps = [app.name for app in planned.plan.apps]
     return Prepared(planned=planned, back_end=chosen, rendering=rendering, ledger=settle(findings, planned.waivers, apps))
+
+
+def _read(profile: str, stack_file: Path | None, sets: Sequence[str]) -> Input:
+    """Stack and profile; the mistakes of both at once."""
+    mistakes: tuple[Mistake, ...] = ()
+    try:
+        stack, stack_document = load_stack(stack_file, sets)
+    except InputError as error:
+        stack, stack_document, mistakes = Stack(), None, error.mistakes
+    try:
+        facts, document = load_profile(profile, profile_folders(stack_file), sets)
+    except InputError as error:
+        raise InputError((*mistakes, *error.mistakes)) from None
+    if mistakes:
+        raise InputError(mistakes)
+    return Input(stack=stack, stack_document=stack_document, profile=facts, profile_document=document)
 
 
 def refuse_unsafe(prepared: Prepared, *, strict: bool) -> None:

@@ -45,11 +45,17 @@ class Merged(Document):
         return document.key((*prefix, *steps))
 
     def _holder(self, steps: Steps) -> Layer:
-        for length in range(len(steps), 0, -1):
-            for document, prefix in reversed(self._layers):
-                if _has(document.data, (*prefix, *steps[:length])):
-                    return document, prefix
-        return self._layers[0]
+        """The topmost layer that says the value, or replaced what was below it; else the one that says most of the way there."""
+        best, longest = self._layers[0], 0
+        if not steps:
+            return best
+        for document, prefix in reversed(self._layers):
+            length, decided = _way(document.data, prefix, steps)
+            if decided:
+                return document, prefix
+            if length > longest:
+                best, longest = (document, prefix), length
+        return best
 
 
 def lay(base: Document, *above: tuple[Layer, Mapping[str, Any]]) -> Document:
@@ -62,10 +68,14 @@ def lay(base: Document, *above: tuple[Layer, Mapping[str, Any]]) -> Document:
     return Merged(data, ((base, ()), *(layer for layer, _ in above)))
 
 
-def _has(data: Any, steps: Steps) -> bool:
-    for step in steps:
-        try:
-            data = data[step]
-        except (KeyError, IndexError, TypeError):
-            return False
-    return True
+def _way(data: Any, prefix: Steps, steps: Steps) -> tuple[int, bool]:
+    """How many of the steps lead on in a layer, and whether layers below it have no more say: lists and scalars replace, maps merge."""
+    for step in prefix:
+        data = data[step]
+    for length, step in enumerate(steps):
+        if not isinstance(data, Mapping):
+            return length, True
+        if step not in data:
+            return length, False
+        data = data[step]
+    return len(steps), True

@@ -1,6 +1,5 @@
 """What planning is given, and the list of mistakes that every step adds to, so that all are told at once."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import NoReturn
 
@@ -60,6 +59,8 @@ class Mistakes:
 
     def unknown(self, source: Source, path: str, kind: str, name: str, known: Sequence[str]) -> None:
         """Note a name that nothing has, with the known names and the nearest."""
+        import difflib  # only for a mistake
+
         near = difflib.get_close_matches(name, known, 1)
         self.add(
             source,

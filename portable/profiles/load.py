@@ -9,7 +9,7 @@ import portable
 from portable.formats.load import Document, Steps, convert, load
 from portable.formats.merge import Layer, lay
 from portable.model.errors import InputError, PortableError, UsageError
-from portable.model.source import Source
+from portable.model.source import Mistake, Source
 from portable.profiles.types import Profile, Stack
 
 STACK_FILE = "portable.yaml"
@@ -24,15 +24,15 @@ def find_stack(folder: Path) -> Path | None:
 
 
 def profile_folders(stack_file: Path | None) -> tuple[Path, ...]:
-    """Where profiles are looked for: beside the stack's file first, then the shipped ones."""
-    own = (stack_file.parent / "profiles", stack_file.parent) if stack_file else ()
+    """Where profiles are looked for: beside the stack's file (without one, in the working folder's `profiles`), then the shipped ones."""
+    own = (stack_file.parent / "profiles", stack_file.parent) if stack_file else (Path.cwd() / "profiles",)
     return (*own, SHIPPED)
 
 
 def profile_files(folders: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
     """Every profile by name, with the files that define it; the first folder's stands first and wins."""
     found: dict[str, tuple[Path, ...]] = {}
-    for folder in folders:
+    for folder in dict.fromkeys(folder.resolve() for folder in folders):
         for file in sorted(folder.glob("*.yaml")):
             if file.name != STACK_FILE:
                 found[file.stem] = (*found.get(file.stem, ()), file)
@@ -69,13 +69,33 @@ def load_profile(name: str, folders: Sequence[Path], sets: Sequence[str] = ()) -
     above: list[tuple[Layer, Mapping[str, Any]]] = [((d, ()), d.data) for d in reversed(layers[:-1])]
     above += [((d, ()), d.data) for whose, d in map(_set, sets) if whose == "profile"]
     document = lay(base, *above)
-    return convert(document, Profile), document
+    called = layers[0].data.get("name")
+    mistakes: list[Mistake] = []
+    if called != passed[0].stem:
+        text = (
+            f"the profile in {passed[0].name} calls itself {called!r}"
+            if called
+            else f"the profile in {passed[0].name} has no name of its own"
+        )
+        remedy = f"write `name: {passed[0].stem}`: what runs is named by it, so that no two profiles share it"
+        mistakes.append(layers[0].mistake(("name",), text, remedy))
+    try:
+        profile = convert(document, Profile)
+    except InputError as error:
+        raise InputError((*mistakes, *error.mistakes)) from None
+    if mistakes:
+        raise InputError(tuple(mistakes))
+    return profile, document
 
 
 def _not_found(name: str, layers: Sequence[Document], *, circle: bool, known: Mapping[str, object]) -> PortableError:
+    import difflib  # only for a mistake
+
     names = ", ".join(sorted(known)) or "none"
     if not layers:
-        return UsageError(f"there is no profile {name!r}", remedy=f"known profiles: {names}; `portable profiles new` starts one")
+        near = difflib.get_close_matches(name, known, 1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        return UsageError(f"there is no profile {name!r}", remedy=f"{meant}known profiles: {names}; `portable profiles new` starts one")
     if circle:
         way = " -> ".join([*(d.file for d in layers), name])
         mistake = layers[-1].mistake(("extends",), f"profiles extend one another: {way}", "remove one `extends`")
@@ -92,9 +112,12 @@ def _set(text: str) -> tuple[str, Document]:
         raise UsageError(
             f"--set {text!r} is no KEY=VALUE", remedy="write for instance --set storage.library.folder=/srv/media, or --set stack.uid=1001"
         )
+    if steps in (("extends",), ("stack",)):
+        remedy = "write it in a profile of your own" if steps == ("extends",) else "name the key, as --set stack.uid=1001"
+        raise UsageError(f"--set can't change `{steps[0]}`", remedy=remedy)
     at = Source(file=f"--set {key}", line=1)
     try:
-        parsed = load((at.file, f"value: {value}".encode())).data["value"]
+        parsed = load((at.file, f"value: {value}".encode(errors="surrogateescape"))).data["value"]
     except InputError as error:
         raise UsageError(
             f"the value of --set {key} can't be read: {error.mistakes[0].text}", remedy="put it in quotes, as --set 'key=\"a: b\"'"
@@ -102,5 +125,5 @@ def _set(text: str) -> tuple[str, Document]:
     nested: Any = parsed
     for step in reversed(steps):
         nested = {step: nested}
-    document = load((at.file, json.dumps(nested, ensure_ascii=False).encode()))
+    document = load((at.file, json.dumps(nested, ensure_ascii=False).encode(errors="surrogateescape")))
     return ("stack" if steps[0] == "stack" else "profile"), document

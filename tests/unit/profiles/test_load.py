@@ -1,0 +1,296 @@
+"""Finding and reading stacks and profiles: upwards, `extends`, `--set`, and what is told where they are wrong."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from portable.model.errors import InputError, UsageError
+from portable.profiles.load import SHIPPED, find_stack, load_profile, load_stack, profile_files, profile_folders
+from portable.profiles.types import Profile, Stack
+
+BASE = """\
+portable: 1
+name: base
+back-end: compose
+apps: [sonarr, plex]
+storage:
+  library: {folder: /srv/library}
+  state: {folder: /srv/state}
+exposure: {default: lan, address: nas}
+"""
+Write = Callable[..., None]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write(**profiles: str) -> None:
+        for name, text in profiles.items():
+            (tmp_path / f"{name.replace('_', '-')}.yaml").write_text(text)
+
+    return write
+
+
+def profile(folder: Path, name: str, *sets: str) -> Profile:
+    return load_profile(name, (folder, SHIPPED), sets)[0]
+
+
+def told(folder: Path, name: str, *sets: str) -> list[str]:
+    """Every mistake, without the folder's name."""
+    with pytest.raises(InputError) as caught:
+        load_profile(name, (folder, SHIPPED), sets)
+    return [str(m).replace(f"{folder}/", "") for m in caught.value.mistakes]
+
+
+# --- finding
+
+
+def test_the_stack_is_looked_for_upwards(tmp_path: Path) -> None:
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    assert find_stack(below) is None
+    (tmp_path / "portable.yaml").touch()
+    assert find_stack(below) == tmp_path / "portable.yaml"
+    (tmp_path / "a" / "portable.yaml").touch()
+    assert find_stack(below) == tmp_path / "a" / "portable.yaml"
+
+
+def test_a_folder_called_like_the_stack_is_none(tmp_path: Path) -> None:
+    (tmp_path / "portable.yaml").mkdir()
+    assert find_stack(tmp_path) is None
+
+
+def test_profiles_lie_beside_the_stack_then_among_the_shipped(tmp_path: Path) -> None:
+    assert profile_folders(tmp_path / "portable.yaml") == (tmp_path / "profiles", tmp_path, SHIPPED)
+
+
+def test_without_a_stack_profiles_lie_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert profile_folders(None) == (tmp_path / "profiles", SHIPPED)
+
+
+def test_a_profile_of_ones_own_stands_before_the_shipped_one_of_its_name(tmp_path: Path, write: Write) -> None:
+    write(local=BASE, other=BASE, portable="portable: 1\n")
+    files = profile_files((tmp_path, SHIPPED))
+    assert files["local"] == (tmp_path / "local.yaml", SHIPPED / "local.yaml")
+    assert files["other"] == (tmp_path / "other.yaml",)
+    assert "portable" not in files
+
+
+def test_a_folder_that_is_given_twice_is_read_once(tmp_path: Path, write: Write) -> None:
+    write(other=BASE)
+    assert profile_files((tmp_path, tmp_path / "x" / ".."))["other"] == (tmp_path / "other.yaml",)
+
+
+@pytest.mark.parametrize("name", ["local", "openshift", "samba", "zimaboard"])
+def test_shipped_profiles_can_be_read(name: str) -> None:
+    assert load_profile(name, (SHIPPED,))[0].name == name
+
+
+# --- extends
+
+
+def test_a_profile_extends_another(tmp_path: Path, write: Write) -> None:
+    write(
+        base=BASE,
+        mine="portable: 1\nname: mine\nextends: base\napps: [sonarr]\nexposure: {address: box}\n",
+        below="portable: 1\nname: below\nextends: mine\nexposure: {address: null, default: loopback}\n",
+    )
+    mine = profile(tmp_path, "mine")
+    assert mine.apps == ("sonarr",), "lists replace"
+    assert (mine.exposure.default, mine.exposure.address) == ("lan", "box"), "maps merge"
+    below = profile(tmp_path, "below")
+    assert (below.exposure.default, below.exposure.address) == ("loopback", None), "null removes"
+    assert below.storage == profile(tmp_path, "base").storage
+
+
+def test_a_profile_may_extend_the_shipped_one_of_its_name(tmp_path: Path, write: Write) -> None:
+    write(zimaboard="portable: 1\nname: zimaboard\nextends: zimaboard\napps: [sonarr]\n")
+    mine, shipped = profile(tmp_path, "zimaboard"), load_profile("zimaboard", (SHIPPED,))[0]
+    assert mine.apps == ("sonarr",)
+    assert mine.storage == shipped.storage
+
+
+def test_places_are_those_of_the_file_that_says_it(tmp_path: Path, write: Write) -> None:
+    write(base=BASE, mine="portable: 1\nname: mine\nextends: base\napps: [sonarr]\n")
+    document = load_profile("mine", (tmp_path,))[1]
+    assert str(document.source(("apps", 0))) == f"{tmp_path}/mine.yaml:4:8"
+    assert str(document.source(("storage", "library"))) == f"{tmp_path}/base.yaml:6:12"
+
+
+def test_a_circle_is_told_with_its_way(tmp_path: Path, write: Write) -> None:
+    write(
+        one="portable: 1\nname: one\nextends: two\n",
+        two="portable: 1\nname: two\nextends: three\n",
+        three="portable: 1\nname: three\nextends: one\n",
+    )
+    (mistake,) = told(tmp_path, "one")
+    assert (
+        mistake == "three.yaml:3:10: extends: profiles extend one another: one.yaml -> two.yaml -> three.yaml -> one (remove one `extends`)"
+    )
+
+
+def test_a_profile_that_extends_itself_is_a_circle(tmp_path: Path, write: Write) -> None:
+    write(me="portable: 1\nname: me\nextends: me\n")
+    (mistake,) = told(tmp_path, "me")
+    assert mistake.startswith("me.yaml:3:10: extends: profiles extend one another: me.yaml -> me")
+
+
+def test_extending_what_is_not_there(tmp_path: Path, write: Write) -> None:
+    write(mine="portable: 1\nname: mine\nextends: zimaborad\n")
+    (mistake,) = told(tmp_path, "mine")
+    assert mistake.startswith("mine.yaml:3:10: extends: there is no profile 'zimaborad'; known: local, mine, openshift, samba, zimaboard")
+
+
+def test_an_unknown_profile(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_profile("zimaborad", (tmp_path, SHIPPED))
+    assert caught.value.text == "there is no profile 'zimaborad'"
+    assert caught.value.remedy is not None
+    assert "did you mean 'zimaboard'?" in caught.value.remedy
+    assert "local, openshift, samba, zimaboard" in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["", ".", "./nowhere.yaml", "/", "a/b"])
+def test_no_profile_has_such_a_name(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no profile"):
+        load_profile(name, (tmp_path, SHIPPED))
+
+
+def test_a_profile_by_its_path(tmp_path: Path, write: Write) -> None:
+    write(base=BASE)
+    assert profile(tmp_path / "elsewhere", str(tmp_path / "base.yaml")).name == "base"
+
+
+def test_all_mistakes_of_a_chain_at_once(tmp_path: Path, write: Write) -> None:
+    write(base=BASE + "storge: {}\n", mine="portable: 1\nname: mine\nextends: base\nback-end: copmose\nexposure: {adress: box}\n")
+    mistakes = told(tmp_path, "mine")
+    assert [m.split(": ")[0:2] for m in mistakes] == [
+        ["base.yaml:9:1", "storge"],
+        ["mine.yaml:4:11", "back-end"],
+        ["mine.yaml:5:12", "exposure.adress"],
+    ]
+    assert "unknown key `storge`; known: portable, name" in mistakes[0]
+    assert mistakes[1].endswith("found string `copmose` (did you mean `compose`?)")
+    assert "unknown key `adress`; known: default, address" in mistakes[2]
+
+
+# --- what runs is named by the profile: two may not share a name
+
+
+def test_a_profile_is_called_as_its_file(tmp_path: Path, write: Write) -> None:
+    write(mine=BASE)
+    (mistake,) = told(tmp_path, "mine")
+    assert mistake.startswith("mine.yaml:2:7: name: the profile in mine.yaml calls itself 'base' (write `name: mine`")
+
+
+def test_a_profile_does_not_inherit_a_name(tmp_path: Path, write: Write) -> None:
+    write(base=BASE, mine="portable: 1\nextends: base\n")
+    (mistake,) = told(tmp_path, "mine")
+    assert mistake.startswith("mine.yaml:1:1: name: the profile in mine.yaml has no name of its own (write `name: mine`")
+
+
+# --- --set
+
+
+def test_set_changes_a_key(tmp_path: Path, write: Write) -> None:
+    write(base=BASE)
+    changed = profile(tmp_path, "base", "storage.library.folder=/mnt/x", "apps=[gerbera]", "exposure.apps.plex.web={lan: {number: 80}}")
+    assert changed.storage.library.folder == "/mnt/x"
+    assert changed.apps == ("gerbera",)
+    web = changed.exposure.apps["plex"]["web"].lan
+    assert web is not None
+    assert web.number == 80
+
+
+def test_the_last_set_wins(tmp_path: Path, write: Write) -> None:
+    write(base=BASE)
+    assert profile(tmp_path, "base", "about=one", "about=two").about == "two"
+
+
+@pytest.mark.parametrize("value", ["", "null", "~"])
+def test_set_to_nothing_removes(value: str, tmp_path: Path, write: Write) -> None:
+    write(base=BASE)
+    assert profile(tmp_path, "base", f"exposure={value}").exposure.default == "none"
+
+
+def test_set_keeps_types_as_yaml_has_them(tmp_path: Path, write: Write) -> None:
+    write(base=BASE)
+    assert profile(tmp_path, "base", 'about="1"').about == "1"
+    assert told(tmp_path, "base", "about=1") == ["--set about:1:11: about: expected string, found integer `1` (put it in quotes)"]
+
+
+def test_set_of_an_unknown_key_is_told_with_the_known_ones(tmp_path: Path, write: Write) -> None:
+    write(base=BASE)
+    (mistake,) = told(tmp_path, "base", "storage.libary.folder=/x")
+    assert mistake.startswith("--set storage.libary.folder:1:14: storage.libary: unknown key `libary`; known: library, state, cache, apps")
+
+
+def test_every_mistake_of_every_set_is_told(tmp_path: Path, write: Write) -> None:
+    write(base=BASE)
+    mistakes = told(tmp_path, "base", "bogus=1", "back-end=docker", "storage.state=5")
+    assert [m.split(":")[0] for m in mistakes] == ["--set back-end", "--set bogus", "--set storage.state"]
+
+
+@pytest.mark.parametrize("text", ["", "about", "=x", ".=x", "a..b=x", ".about=x", "about.=x", "stack.=1"])
+def test_set_that_is_no_key_and_value(text: str, tmp_path: Path, write: Write) -> None:
+    write(base=BASE)
+    with pytest.raises(UsageError) as caught:
+        profile(tmp_path, "base", text)
+    assert "is no KEY=VALUE" in caught.value.text
+    assert "--set storage.library.folder=/srv/media" in str(caught.value.remedy)
+
+
+@pytest.mark.parametrize("value", ["[", "a: b: c", "'", "\t- x", "!!python/object:os.system x", "\udcff"])
+def test_set_with_a_value_that_is_no_yaml(value: str, tmp_path: Path, write: Write) -> None:
+    write(base=BASE)
+    with pytest.raises(UsageError, match="the value of --set about can't be read"):
+        profile(tmp_path, "base", f"about={value}")
+
+
+@pytest.mark.parametrize("text", ["extends=local", "stack=media", "stack={uid: 1}"])
+def test_set_of_what_it_could_not_change(text: str, tmp_path: Path, write: Write) -> None:
+    write(base=BASE)
+    with pytest.raises(UsageError, match="--set can't change"):
+        profile(tmp_path, "base", text)
+
+
+def test_set_of_the_stack_leaves_the_profile_alone(tmp_path: Path, write: Write) -> None:
+    write(base=BASE)
+    assert profile(tmp_path, "base", "stack.uid=1001") == profile(tmp_path, "base")
+
+
+# --- the stack
+
+
+def test_without_a_stack_the_defaults_hold() -> None:
+    assert load_stack(None) == (Stack(), None)
+
+
+def test_a_stack_is_read_with_what_is_set(tmp_path: Path) -> None:
+    file = tmp_path / "portable.yaml"
+    file.write_text("portable: 1\nname: house\nuid: 1001\nports: {sonarr: {web: 9000}}\n")
+    stack, document = load_stack(file, ("stack.ports.plex.web=32401", "stack.timezone=Europe/Berlin", "about=of the profile"))
+    assert (stack.name, stack.uid, stack.timezone) == ("house", 1001, "Europe/Berlin")
+    assert stack.ports == {"sonarr": {"web": 9000}, "plex": {"web": 32401}}
+    assert document is not None
+    assert str(document.source(("ports", "sonarr", "web"))) == f"{file}:4:23"
+    assert document.source(("ports", "plex", "web")).file == "--set stack.ports.plex.web"
+
+
+def test_a_stack_can_be_set_without_a_file() -> None:
+    assert load_stack(None, ("stack.name=house",))[0] == Stack(name="house")
+
+
+def test_an_unknown_key_of_the_stack() -> None:
+    with pytest.raises(InputError) as caught:
+        load_stack(None, ("stack.tz=Europe/Berlin", "stack.uid=-1"))
+    assert [m.path for m in caught.value.mistakes] == ["tz", "uid"]
+
+
+def test_an_empty_stack_is_no_stack(tmp_path: Path) -> None:
+    file = tmp_path / "portable.yaml"
+    file.touch()
+    with pytest.raises(InputError) as caught:
+        load_stack(file)
+    assert caught.value.mistakes[0].source.line == 1

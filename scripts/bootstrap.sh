@@ -91,6 +91,7 @@ show_log() {
 }
 
 temporary_folder() { # sets $scratch, removed when the script ends
+  if [ -n "${scratch:-}" ]; then rm -rf "$scratch"; fi
   scratch=$(mktemp -d "${TMPDIR:-/tmp}/portable-bootstrap.XXXXXX") || fail "cannot create a temporary folder"
   chmod 755 "$scratch" # apt reads it as its own user
 }
@@ -361,11 +362,14 @@ install_locked() {
   fi
 }
 
-has_build_backend() {
+has_build_backend() { # with all that it says it needs
   (cd "$checkout" && .venv/bin/python -c '
-import importlib, tomllib
-importlib.import_module(tomllib.load(open("pyproject.toml", "rb"))["build-system"]["build-backend"].split(":")[0])
-') >/dev/null 2>&1
+import importlib, importlib.metadata, re, tomllib
+system = tomllib.load(open("pyproject.toml", "rb"))["build-system"]
+backend = importlib.import_module(system["build-backend"].split(":")[0])
+for need in system["requires"] + getattr(backend, "get_requires_for_build_editable", list)():
+    importlib.metadata.version(re.match(r"[\w.-]+", need)[0])
+') >>"$log" 2>&1
 }
 
 # A Python is usable when it really makes an environment with pip: Debian's may lack venv, another may lack ensurepip.
@@ -389,7 +393,7 @@ make_environment() {
 make_environment_with() {
   has "$1" || return 1
   logged "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || return 1
-  logged "$1" -m venv --clear "$checkout/.venv" && logged "$checkout/.venv/bin/python" -m pip --version
+  logged "$1" -m venv --clear "$checkout/.venv" && logged "$checkout/.venv/bin/python" -c 'import pip'
 }
 
 # ----------------------------------------------------------------------------------------------------------- engine
@@ -726,7 +730,7 @@ bring_tools() { # list, further arguments
 }
 
 main() {
-  PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
+  PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # an ordinary user's and su's lack them
   called_as="$*"
   scripts=$(script_folder)
   checkout=${scripts%/*}

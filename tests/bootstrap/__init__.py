@@ -1,0 +1,1 @@
+"""The bootstrap script on this machine and on bare ones."""

@@ -1,0 +1,151 @@
+"""A bare Debian in a container that may run an engine of its own, as a fresh machine would; removed with all that is in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+SUITES = {"12": "bookworm", "13": "trixie"}
+LABEL = "portable.test=bootstrap"
+
+# In the kernel's order, bit 0 first, as far as engine 20.10 knows them.
+CAPABILITIES = """
+    chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable net_bind_service net_broadcast net_admin
+    net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time
+    sys_tty_config mknod lease audit_write audit_control setfcap mac_override mac_admin syslog wake_alarm block_suspend audit_read
+""".split()  # noqa: SIM905 - a list would take forty lines
+
+# What a machine's first process does and a container's doesn't: control groups of its own, mounts that spread.
+FIRST_PROCESS = r"""
+set -e
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+  mkdir -p /sys/fs/cgroup/init
+  for pid in $(cat /sys/fs/cgroup/cgroup.procs); do echo "$pid" >/sys/fs/cgroup/init/cgroup.procs || true; done
+  for c in $(cat /sys/fs/cgroup/cgroup.controllers); do echo "+$c" >/sys/fs/cgroup/cgroup.subtree_control || true; done
+else
+  umount -R /sys/fs/cgroup
+  mount -t tmpfs cgroup /sys/fs/cgroup
+  awk '!/^#/ && $4 == 1 {print $1}' /proc/cgroups | while read -r c; do
+    mkdir -p "/sys/fs/cgroup/$c"
+    mount -t cgroup -o "$c" cgroup "/sys/fs/cgroup/$c"
+  done
+fi
+mount --make-rshared /
+touch /run/ready
+exec sleep infinity
+"""
+
+
+def run(*command: str, check: bool = True, stdin: bytes | None = None, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """Run a program of this machine; its output is in the exception when it fails."""
+    done = subprocess.run(command, input=stdin, capture_output=True, timeout=timeout, check=False)
+    result = subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
+    if check and result.returncode != 0:
+        raise AssertionError(f"{' '.join(command)[:300]} ended with {result.returncode}\n{result.stdout}\n{result.stderr}")
+    return result
+
+
+@dataclass(frozen=True)
+class BareDebian:
+    """A running container; `sh` is a root shell in it."""
+
+    name: str
+    release: str
+
+    def sh(self, script: str, *, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+        return run("docker", "exec", "-i", self.name, "bash", "-s", check=check, stdin=script.encode(), timeout=timeout)
+
+    def bootstrap(self, arguments: str, *, user: int | None = None, environment: str = "") -> subprocess.CompletedProcess[str]:
+        """Call the script with its standard input closed, as root or as a user without rights and groups."""
+        become = f"setpriv --reuid {user} --regid {user} --clear-groups" if user else ""
+        return self.sh(f"cd /; {environment} {become} /checkout/scripts/bootstrap.sh {arguments} <&-", check=False)
+
+    def packages(self) -> dict[str, str]:
+        """Installed packages and their versions."""
+        lines = self.sh("dpkg-query -W -f '${db:Status-Abbrev}|${Package}|${Version}\\n'").stdout.splitlines()
+        rows = [line.split("|") for line in lines]
+        return {name: version for status, name, version in rows if status.startswith("ii")}
+
+
+def why_not() -> str | None:
+    """The reason why these tests can't run on this machine."""
+    if os.geteuid() != 0:
+        return "making a bare Debian needs root"
+    if shutil.which("docker") is None or run("docker", "version", check=False, timeout=60).returncode != 0:
+        return "no container engine answers; scripts/bootstrap.sh engine brings one"
+    return None
+
+
+@contextmanager
+def bare_debian(release: str, folder: Path) -> Iterator[BareDebian]:
+    """Start a bare Debian; an unprivileged user has the id 1000 and no name."""
+    image = _image(release, folder)
+    settings = folder / "90test"
+    settings.write_text(_apt_settings())
+    unsafe = folder / "unsafe-io"
+    unsafe.write_text("force-unsafe-io\n")  # it is thrown away: dpkg needn't wait for the disk
+    name = f"portable-bootstrap-{release}-{uuid.uuid4().hex[:8]}"
+    proxies = [f"--env={key}" for key in os.environ if key.lower() in {"http_proxy", "https_proxy", "no_proxy"}]
+    mounts = [
+        f"--volume={SCRIPTS}:/checkout/scripts:ro",
+        f"--volume={settings}:/etc/apt/apt.conf.d/90test:ro",
+        f"--volume={unsafe}:/etc/dpkg/dpkg.cfg.d/unsafe-io:ro",
+        "--volume=/var/lib/docker",
+    ]
+    if _mirror().startswith("https:"):
+        mounts.append("--volume=/etc/ssl/certs/ca-certificates.crt:/etc/ssl/certs/ca-certificates.crt:ro")
+    try:
+        run("docker", "run", "-d", "--name", name, "--label", LABEL, *_rights(), *proxies, *mounts, image, "bash", "-c", FIRST_PROCESS)
+        host = BareDebian(name, release)
+        host.sh("for i in $(seq 100); do [ -e /run/ready ] && exit; sleep 0.1; done; exit 1")
+        yield host
+    finally:
+        run("docker", "rm", "--force", "--volumes", name, check=False)
+
+
+def _image(release: str, folder: Path) -> str:
+    """Kept from one session to the next: nothing in it is the project's."""
+    image = f"lab/bare:{release}"
+    if run("docker", "image", "inspect", image, check=False).returncode == 0:
+        return image
+    if shutil.which("mmdebstrap") is None:
+        raise AssertionError("mmdebstrap is missing: scripts/bootstrap.sh lab brings it")
+    archive = folder / "bare.tar"
+    run("mmdebstrap", "--variant=minbase", SUITES[release], str(archive), _mirror(), timeout=600)
+    run("docker", "import", str(archive), image)
+    archive.unlink()
+    return image
+
+
+def _mirror() -> str:
+    """The Debian mirror that this machine's own sources name."""
+    targets = run("apt-get", "indextargets", "--format", "$(RELEASE) $(COMPONENT) $(REPO_URI)", "Created-By: Packages").stdout
+    for line in targets.splitlines():
+        suite, component, address = line.split(" ", 2)
+        if component == "main" and suite in {*SUITES.values(), "stable", "oldstable"}:
+            return address
+    raise AssertionError("this machine's sources name no Debian mirror")
+
+
+def _apt_settings() -> str:
+    """How this machine reaches its mirror: proxies, and whether it is a frozen one."""
+    wanted = ("Acquire::http::", "Acquire::https::", "Acquire::Check-", "Acquire::Retries")
+    kept = [line for line in run("apt-config", "dump").stdout.splitlines() if line.startswith(wanted)]
+    return "\n".join([*kept, 'Acquire::Languages "none";', ""])
+
+
+def _rights() -> list[str]:
+    """All that this machine may: engine 20.10 refuses --privileged where one capability is missing."""
+    bounding = next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapBnd"))
+    have = [name for bit, name in enumerate(CAPABILITIES) if int(bounding, 16) >> bit & 1]
+    if len(have) == len(CAPABILITIES):
+        return ["--privileged"]
+    unconfined = [f"--security-opt={option}=unconfined" for option in ("seccomp", "apparmor", "systempaths")]
+    return [*unconfined, *(f"--cap-add={name}" for name in have), "--device-cgroup-rule=a *:* rwm"]

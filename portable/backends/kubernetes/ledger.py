@@ -104,6 +104,11 @@ def _tools(scope: Scope) -> Iterator[Finding]:
     tools = scope.plan.tools
     if scope.plan.clouds:
         yield note("containers.role", "clouds.*.mounter.role", "cosmetic", "A mounter is a container of each pod that reads its cloud.")
+    text = "init-dirs needs nothing here: the folders that it makes are its own."
+    yield note("tools.needs", "tools.needs", "cosmetic", text)
+    if tools.identity.uid == 0:
+        text = "init-dirs runs as root, which a share with root squash lets make nothing, and nobody else may write to what root made."
+        yield note("tools.identity", "tools.identity.uid", "function", text, "give the tools the identity of the apps")
     yield note("tools.stop_grace", "tools.stop_grace", "cosmetic", "init-dirs ends by itself.")
     yield note("containers.role", "tools.role", "cosmetic", "init-dirs is an init container of each pod with something to prepare.")
     for name in ("startup", "ready", "live"):

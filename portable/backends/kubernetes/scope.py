@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Literal, assert_never
 
+from msgspec import structs
+
 from portable.backends.common import Index, gateway_of, index
 from portable.backends.kubernetes.names import GROUP_LABEL, MANAGED_BY, dns_label, label_value
 from portable.model.base import Struct
@@ -171,7 +173,8 @@ def _parts(known: Index, group: Group) -> Iterator[Part]:
         for cloud in read
     ]
     if _needs_preparing(parts + mounters, volumes):
-        yield Part(kind="init", name=INIT, path="tools", owner=tools.name, container=tools)
+        # It only makes folders that are its own: it needs nothing, on a cluster not even root.
+        yield Part(kind="init", name=INIT, path="tools", owner=tools.name, container=structs.replace(tools, needs=Needs()))
     yield from (part for part in parts if part.kind == "gateway")
     yield from mounters
     yield from (part for part in parts if part.kind == "app")
@@ -192,7 +195,7 @@ def _mounted_by(pods: Mapping[str, tuple[Part, ...]]) -> dict[str, tuple[str, ..
 
 
 def _readers(plan: Plan, pods: Mapping[str, tuple[Part, ...]]) -> dict[str, tuple[bool, ...]]:
-    root_tools = starts_as_root(plan.tools.identity, plan.tools.needs)
+    root_tools = plan.tools.identity.uid == 0
     readers: dict[str, list[bool]] = {}
     for parts in pods.values():
         for part in parts:

@@ -11,9 +11,11 @@ NET_ADMIN = "NET_ADMIN"
 def container_security(part: Part) -> Body:
     """The security context of one container."""
     identity, needs = part.container.identity, part.container.needs
-    if starts_as_root(identity, needs):
+    if part.kind == "init":
+        user: Body = {"runAsUser": identity.uid, "runAsGroup": identity.gid, **({"runAsNonRoot": True} if identity.uid else {})}
+    elif starts_as_root(identity, needs):
         # A fixed gid of an image that starts as root is kept; one of the PUID family is told its gid by PGID.
-        user: Body = {"runAsUser": 0, "runAsGroup": identity.gid if identity.how == "fixed" else 0}
+        user = {"runAsUser": 0, "runAsGroup": identity.gid if identity.how == "fixed" else 0}
     else:
         user = {"runAsUser": identity.uid, "runAsGroup": identity.gid, "runAsNonRoot": True}
     if needs.fuse:

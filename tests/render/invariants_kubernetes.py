@@ -244,7 +244,10 @@ def _container(volumes: Mapping[str, Body], container: Body, plan: p.Plan | None
             if (asked := container.get(probe, {}).get(way)) is not None and asked["port"] not in own_ports:
                 yield f"{probe} asks an unknown port {asked['port']}"
     shared = [m for m in mounts if m.get("mountPropagation") == "Bidirectional"]
-    if bool(shared) != bool(security.get("privileged")):
+    mounts_itself = plan is not None and any(
+        c.needs.fuse and c.image.reference == container["image"] for a in plan.apps for c in a.containers
+    )
+    if bool(shared) != bool(security.get("privileged")) and not mounts_itself:
         yield "is privileged and mounts no cloud, or the reverse"
     if not security.get("privileged") and (
         security.get("allowPrivilegeEscalation") is not False or security["capabilities"]["drop"] != ["ALL"]
@@ -273,7 +276,8 @@ def _sidecars(pod: Body) -> Iterator[str]:
             yield f"the gateway {container['name']} starts beside the apps"
         if "NET_ADMIN" in adds and sidecar and (early := [n for n in order[: order.index(container["name"])] if n != "init-dirs"]):
             yield f"{', '.join(early)} starts before the gateway"
-        if container["securityContext"].get("privileged") and not sidecar:
+        shares = any(m.get("mountPropagation") == "Bidirectional" for m in container.get("volumeMounts", []))
+        if shares and not sidecar:
             yield f"{container['name']} mounts a cloud, but is no sidecar"
 
 

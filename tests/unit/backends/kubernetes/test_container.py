@@ -1,0 +1,111 @@
+"""One container: its user, environment, privileges and probes."""
+
+from typing import Any
+
+import pytest
+
+from portable.model import plan as p
+from tests.factories import GI, MI, app, container, plan
+from tests.unit.backends.kubernetes.rendered import Body, container_of, found, render
+
+
+def made(*, devices: p.Devices | None = None, **changes: Any) -> Body:
+    return container_of(plan(app(containers=(container(**changes),)), devices=devices or p.Devices()))
+
+
+def env(body: Body) -> dict[str, object]:
+    return {e["name"]: e.get("value", e.get("valueFrom")) for e in body["env"]}
+
+
+def test_the_user_is_told_in_the_words_of_the_image() -> None:
+    puid = made(identity=p.Identity(how="puid-pgid", uid=1001, gid=1002, umask="022"), needs=p.Needs(root_start=True))
+    assert env(puid).items() >= {"PUID": "1001", "PGID": "1002", "UMASK": "022"}.items()
+    assert puid["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"], "add": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"]},
+        "runAsUser": 0,
+        "runAsGroup": 0,
+    }
+    user = made(identity=p.Identity(how="user", uid=1001, gid=1002))
+    assert "PUID" not in env(user)
+    assert user["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsUser": 1001,
+        "runAsGroup": 1002,
+        "runAsNonRoot": True,
+    }
+
+
+def test_only_what_mounts_fuse_is_privileged() -> None:
+    assert made(needs=p.Needs(fuse=True), identity=p.Identity(how="fixed", uid=0, gid=0))["securityContext"] == {
+        "privileged": True,
+        "runAsUser": 0,
+        "runAsGroup": 0,
+    }
+    assert made(needs=p.Needs(net_admin=True))["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["NET_ADMIN"]}
+
+
+def test_a_secret_is_a_reference() -> None:
+    body = made(env={"KEY": p.SecretRef(name="login", key="password", optional=True), "OTHER": p.SecretRef(name="login")})
+    assert env(body)["KEY"] == {"secretKeyRef": {"name": "login", "key": "password", "optional": True}}
+    assert env(body)["OTHER"] == {"secretKeyRef": {"name": "login", "key": "value"}}
+
+
+def test_the_catalogs_own_word_goes_first() -> None:
+    body = made(env={"TZ": "UTC"})
+    assert [e for e in body["env"] if e["name"] == "TZ"] == [{"name": "TZ", "value": "UTC"}]
+
+
+def test_dollars_reach_the_container() -> None:
+    body = made(env={"PATTERN": "$(HOME)"}, command=("sh", "-c"), args=("echo $(id) $$",))
+    assert env(body)["PATTERN"] == "$$(HOME)"
+    assert body["args"] == ["echo $$(id) $$$$"]
+
+
+def test_resources() -> None:
+    body = made(resources=p.Resources(memory_request=64 * MI, memory_limit=GI, cpu_request=250, shm=32 * MI))
+    assert body["resources"] == {"requests": {"memory": "64Mi", "cpu": "250m"}, "limits": {"memory": "1Gi"}}
+    assert {"name": "shm-demo", "mountPath": "/dev/shm"} in body["volumeMounts"]
+
+
+def test_a_plugin_hands_out_its_device() -> None:
+    body = made(needs=p.Needs(gpu=True), devices=p.Devices(gpu=p.PluginDevice(resource="gpu.intel.com/i915")))
+    assert body["resources"]["limits"]["gpu.intel.com/i915"] == "1"
+
+
+def test_a_device_of_the_node_is_mounted_with_a_note() -> None:
+    given = plan(
+        app(containers=(container(needs=p.Needs(gpu=True)),)), devices=p.Devices(gpu=p.HostDevice(path="/dev/dri/renderD128", group=105))
+    )
+    assert {"name": "device-gpu", "mountPath": "/dev/dri/renderD128"} in container_of(given)["volumeMounts"]
+    assert found(render(given), "devices.gpu") == ["devices.gpu"]
+
+
+def test_a_device_that_the_place_lacks_is_refused() -> None:
+    rendering = render(plan(app(containers=(container(needs=p.Needs(tun=True)),))))
+    assert [f.verdict for f in rendering.findings if f.field == "devices.tun"] == ["refused"]
+
+
+@pytest.mark.parametrize(
+    ("how", "asked"),
+    [
+        (p.Http(port="web", path="/ping"), {"httpGet": {"path": "/ping", "port": "demo-web"}}),
+        (p.Http(port="tls", path="/"), {"httpGet": {"path": "/", "port": "demo-tls", "scheme": "HTTPS"}}),
+        (p.Http(port="web", path="/", ok=(200, 401)), {"tcpSocket": {"port": "demo-web"}}),
+        (p.Tcp(port="web"), {"tcpSocket": {"port": "demo-web"}}),
+        (p.Exec(command=("a", "$(b)")), {"exec": {"command": ["a", "$(b)"]}}),
+    ],
+)
+def test_probes(how: p.Http | p.Tcp | p.Exec, asked: Body) -> None:
+    ports = (p.Port(name="web", number=8000, serves="http"), p.Port(name="tls", number=8443, serves="https"))
+    probes = p.Probes(live=p.Check(how=how, period=7, timeout=3, failures=2))
+    body = container_of(plan(app(ports=ports, containers=(container(probes=probes),))))
+    assert body["livenessProbe"] == {**asked, "periodSeconds": 7, "timeoutSeconds": 3, "failureThreshold": 2}
+    assert "readinessProbe" not in body
+
+
+def test_a_probe_of_no_port_is_refused() -> None:
+    probes = p.Probes(ready=p.Check(how=p.Tcp(port="gone")))
+    rendering = render(plan(app(containers=(container(probes=probes),))))
+    assert [f.verdict for f in rendering.findings if f.path.endswith("probes.ready.how.port")] == ["refused"]

@@ -1,0 +1,123 @@
+"""Who finds an app, who reaches it, and where a pod may go."""
+
+import msgspec
+import pytest
+
+from portable.model import plan as p
+from tests.factories import app, full_plan, plan
+from tests.unit.backends.kubernetes.rendered import found, objects, render
+from tests.unit.backends.kubernetes.test_pod import grouped
+
+PORTS = (
+    p.Port(name="web", number=8000, serves="http"),
+    p.Port(name="peer", number=6881, protocol="udp"),
+    p.Port(name="rpc", number=5001, private=True),
+)
+
+
+def exposed(how: p.Reach, port: str = "web", **changes: object) -> p.Plan:
+    return plan(app(ports=PORTS), exposures=(p.Exposure(app="demo", port=port, how=how),), **changes)
+
+
+def test_an_app_answers_at_each_of_its_names_on_its_own_ports() -> None:
+    services = objects(plan(app(aliases=("other",), ports=PORTS)), "Service")
+    assert sorted(services) == ["demo", "other"]
+    assert services["demo"]["spec"] == services["other"]["spec"]
+    assert services["demo"]["spec"]["ports"] == [
+        {"name": "web", "port": 8000, "protocol": "TCP", "targetPort": "demo-web", "appProtocol": "http"},
+        {"name": "peer", "port": 6881, "protocol": "UDP", "targetPort": "demo-peer"},
+    ]
+
+
+def test_an_app_behind_a_gateway_is_found_in_its_pod() -> None:
+    services = objects(full_plan("kubernetes"), "Service")
+    assert services["torrents"]["spec"]["selector"] == {"portable/group": "gateway"}
+    assert "gateway" not in services, "its only port is private"
+
+
+def test_an_ingress_has_tls() -> None:
+    how = p.Ingress(host="demo.example.test", tls_secret="demo-tls", ingress_class="nginx")
+    spec = objects(exposed(how), "Ingress")["demo-web"]["spec"]
+    assert spec["tls"] == [{"hosts": ["demo.example.test"], "secretName": "demo-tls"}]
+    assert spec["rules"][0]["http"]["paths"][0]["backend"] == {"service": {"name": "demo", "port": {"name": "web"}}}
+    assert objects(exposed(p.Ingress(host="demo.example.test")), "Ingress")["demo-web"]["spec"]["tls"] == [{"hosts": ["demo.example.test"]}]
+
+
+def test_a_private_port_that_is_exposed_stays_private_to_other_apps() -> None:
+    private = (p.Port(name="rpc", number=5001, serves="http", private=True),)
+    how = p.Ingress(host="demo.example.test")
+    made = plan(app(ports=private), exposures=(p.Exposure(app="demo", port="rpc", how=how),))
+    assert sorted(objects(made, "Service")) == ["demo-rpc"]
+    backend = objects(made, "Ingress")["demo-rpc"]["spec"]["rules"][0]["http"]["paths"][0]["backend"]
+    assert backend["service"]["name"] == "demo-rpc"
+
+
+def test_what_an_ingress_cannot_carry_is_refused() -> None:
+    rendering = render(exposed(p.Ingress(host="demo.example.test"), port="peer"))
+    assert [f.path for f in rendering.findings if f.verdict == "refused"] == ["exposures.demo:peer.how"]
+
+
+def test_a_load_balancer_has_the_field_alone() -> None:
+    service = objects(exposed(p.LoadBalancer(number=80, address="192.0.2.9")), "Service")["demo-web-lb"]
+    assert service["spec"]["loadBalancerIP"] == "192.0.2.9"
+    assert service["spec"]["ports"][0]["port"] == 80
+    assert "annotations" not in service["metadata"]
+
+
+def test_one_address_for_two_services_is_said() -> None:
+    how = p.LoadBalancer(number=80, address="192.0.2.9")
+    made = msgspec.structs.replace(
+        exposed(how), exposures=(p.Exposure(app="demo", port="web", how=how), p.Exposure(app="demo", port="peer", how=how))
+    )
+    annotations = [s["metadata"].get("annotations", {}) for name, s in objects(made, "Service").items() if name.endswith("-lb")]
+    assert annotations == [{"metallb.io/allow-shared-ip": "192.0.2.9"}] * 2
+
+
+@pytest.mark.parametrize("how", [p.Loopback(number=80), p.Lan(number=80)])
+def test_what_only_a_host_has_is_noted(how: p.Reach) -> None:
+    assert found(render(exposed(how)), "exposures") == ["exposures.demo:web.how"]
+
+
+def test_a_route_is_refused() -> None:
+    rendering = render(exposed(p.Route(host="demo.example.test")))
+    assert [f.path for f in rendering.findings if f.verdict == "refused"] == ["exposures.demo:web.how"]
+
+
+def test_a_pod_is_open_to_its_namespace_and_where_it_is_exposed() -> None:
+    policy = objects(exposed(p.LoadBalancer(number=80)), "NetworkPolicy")["demo"]["spec"]
+    assert policy["ingress"] == [{"from": [{"podSelector": {}}]}, {"ports": [{"port": 8000, "protocol": "TCP"}]}]
+    assert policy["policyTypes"] == ["Ingress"]
+
+
+def test_a_tunnel_only_reaches_its_ends_cluster_dns_and_the_places_own_networks() -> None:
+    egress = objects(full_plan("kubernetes"), "NetworkPolicy")["gateway"]["spec"]["egress"]
+    assert [rule["to"] for rule in egress] == [
+        [{"ipBlock": {"cidr": "198.51.100.0/24"}}],
+        [
+            {
+                "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+                "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+            }
+        ],
+        [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
+    ]
+    assert egress[0]["ports"] == [{"port": 51820, "protocol": "UDP"}]
+
+
+def test_a_sealed_pod_reaches_the_places_own_networks_only() -> None:
+    policy = objects(grouped(p.Sealed(gateway="gateway", networks=("10.0.0.0/8",))), "NetworkPolicy")["gateway"]["spec"]
+    assert policy["egress"] == [{"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]
+    nowhere = objects(grouped(p.Sealed(gateway="gateway")), "NetworkPolicy")["gateway"]["spec"]
+    assert (nowhere["policyTypes"], nowhere["egress"]) == (["Ingress", "Egress"], [])
+
+
+def test_a_tunnel_without_known_ends_has_no_second_fence_and_says_so() -> None:
+    made = grouped(p.Tunnel(gateway="gateway"))
+    assert "egress" not in objects(made, "NetworkPolicy")["gateway"]["spec"]
+    finding = next(f for f in render(made).findings if f.field == "egress.fence")
+    assert (finding.class_, finding.path) == ("security", "groups.gateway.egress.endpoints")
+
+
+def test_a_gateway_of_another_group_is_refused() -> None:
+    made = grouped(p.Tunnel(gateway="elsewhere"))
+    assert [f.class_ for f in render(made).findings if f.verdict == "refused"] == ["security"]

@@ -1,0 +1,113 @@
+"""What runs in one pod, in which order, and what recreates it."""
+
+import msgspec
+
+from portable.backends.kubernetes import render
+from portable.model import plan as p
+from tests.factories import app, container, full_plan, plan
+from tests.unit.backends.kubernetes.rendered import container_of, found, objects, pod
+
+STARTUP = p.Probes(startup=p.Check(how=p.Exec(command=("/check",))))
+
+
+def grouped(egress: p.Tunnel | p.Sealed) -> p.Plan:
+    gateway = app("gateway", ports=(), containers=(container(needs=p.Needs(net_admin=True), probes=STARTUP),))
+    return plan(gateway, app("demo"), groups=(p.Group(name="gateway", apps=("gateway", "demo"), egress=egress),))
+
+
+def test_a_gateway_runs_before_its_apps() -> None:
+    made = pod(full_plan("kubernetes"), "gateway")
+    assert [(c["name"], c.get("restartPolicy")) for c in made["initContainers"]] == [("init-dirs", None), ("gateway", "Always")]
+    assert made["initContainers"][1]["startupProbe"]["exec"]["command"] == ["/gateway", "healthcheck"]
+    assert [c["name"] for c in made["containers"]] == ["torrents"]
+
+
+def test_clouds_are_mounted_behind_the_gateway() -> None:
+    made = full_plan("kubernetes")
+    apps = tuple(msgspec.structs.replace(a, clouds=("shelf",)) if a.name == "torrents" else a for a in made.apps)
+    names = [c["name"] for c in pod(msgspec.structs.replace(made, apps=apps), "gateway")["initContainers"]]
+    assert names == ["init-dirs", "gateway", "cloud-shelf"]
+
+
+def test_a_gateway_alone_is_an_ordinary_container() -> None:
+    made = grouped(p.Tunnel(gateway="gateway"))
+    alone = msgspec.structs.replace(
+        made, groups=(p.Group(name="gateway", apps=("gateway",), egress=p.Tunnel(gateway="gateway")),), apps=made.apps[:1]
+    )
+    assert "initContainers" not in pod(alone, "gateway")
+    assert "restartPolicy" not in pod(alone, "gateway")["containers"][0]
+
+
+def test_a_sealed_pod_has_no_names_of_the_outside() -> None:
+    made = grouped(p.Sealed(gateway="gateway", networks=("10.0.0.0/8",)))
+    assert pod(made, "gateway")["dnsPolicy"] == "None"
+    assert pod(made, "gateway")["dnsConfig"] == {"nameservers": ["127.0.0.1"]}
+    assert found(render(made), "egress.dns") == ["groups.gateway.egress.gateway"]
+
+
+def test_the_cloud_is_seen_through_the_pods_own_tree() -> None:
+    made = pod(full_plan("kubernetes"), "player")
+    mounter, (player, tls) = made["initContainers"][1], made["containers"]
+    assert {"name": "clouds", "mountPath": "/mnt/clouds", "mountPropagation": "Bidirectional"} in mounter["volumeMounts"]
+    assert mounter["securityContext"]["privileged"]
+    assert {"name": "clouds", "mountPath": "/mnt/clouds", "mountPropagation": "HostToContainer"} in player["volumeMounts"]
+    assert "privileged" not in player["securityContext"]
+    assert not any(mount["name"] == "clouds" for mount in tls["volumeMounts"])
+    assert {"name": "clouds", "emptyDir": {}} in made["volumes"]
+
+
+def test_names_of_the_pods_own_apps_are_loopback() -> None:
+    assert pod(full_plan("kubernetes"), "gateway")["hostAliases"] == [{"ip": "127.0.0.1", "hostnames": ["gateway", "torrents", "transfer"]}]
+
+
+def test_nodes_are_preferred_never_required() -> None:
+    affinity = pod(full_plan("kubernetes"), "gateway")["affinity"]
+    assert affinity == {
+        "nodeAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [
+                {
+                    "weight": 100,
+                    "preference": {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["node2", "node3"]}]},
+                }
+            ]
+        }
+    }
+
+
+def test_the_longest_grace_holds_for_the_pod() -> None:
+    assert pod(full_plan("kubernetes"), "gateway")["terminationGracePeriodSeconds"] == 60
+
+
+def test_a_disk_of_its_own_is_given_to_the_group() -> None:
+    def made(*, shared: bool) -> p.Plan:
+        volume = p.Volume(id="state", holds="state", place=p.Claim(name="state", size=1, shared=shared))
+        return plan(app(containers=(container(mounts=(p.Mount(volume="state", path="/config"),)),)), volumes=(volume,))
+
+    assert pod(made(shared=False))["securityContext"]["fsGroup"] == 1000
+    assert "fsGroup" not in pod(made(shared=True))["securityContext"]
+
+
+def test_a_changed_file_recreates_exactly_the_pods_that_use_it() -> None:
+    before, made = objects(full_plan("kubernetes"), "Deployment"), full_plan("kubernetes")
+    for file, group in (("player-conf", "player"), ("shelf-rclone-conf", "player")):
+        files = tuple(msgspec.structs.replace(f, body=(*f.body, "more")) if f.id == file else f for f in made.files)
+        after = objects(msgspec.structs.replace(made, files=files), "Deployment")
+        assert [name for name in before if before[name]["spec"]["template"] != after[name]["spec"]["template"]] == [group]
+
+
+def test_a_changed_seed_recreates_nothing() -> None:
+    before, made = objects(full_plan("kubernetes"), "Deployment"), full_plan("kubernetes")
+    files = tuple(msgspec.structs.replace(f, body=(*f.body, "more")) if f.id == "torrents-conf" else f for f in made.files)
+    after = objects(msgspec.structs.replace(made, files=files), "Deployment")
+    assert [name for name in before if before[name]["spec"] != after[name]["spec"]] == []
+    assert before["gateway"]["metadata"] != after["gateway"]["metadata"]
+
+
+def test_a_device_of_crio_is_an_annotation() -> None:
+    made = msgspec.structs.replace(full_plan("kubernetes"), devices=p.Devices(tun=p.AnnotatedDevice(path="/dev/net/tun")))
+    template = objects(made, "Deployment")["gateway"]["spec"]["template"]
+    assert template["metadata"]["annotations"]["io.kubernetes.cri-o.Devices"] == "/dev/net/tun"
+
+
+def test_every_container_has_a_name_of_its_own() -> None:
+    assert container_of(full_plan("kubernetes"), "player-tls", "player")["image"] == "registry.test/nginx:1.0"

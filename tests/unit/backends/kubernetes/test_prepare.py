@@ -1,0 +1,100 @@
+"""The script is run, by the shells that are there, on a plain folder."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from portable.backends.kubernetes.prepare import PLACES, SEEDS, script
+from portable.backends.kubernetes.scope import scope_of
+from portable.model import plan as p
+from tests.factories import app, container, full_plan, plan
+from tests.unit.backends.kubernetes.rendered import container_of, found, pod, render
+
+SHELLS = [
+    ["sh", "-c"],
+    *([["busybox", "sh", "-c"]] if shutil.which("busybox") else []),
+    *([["bash", "-c"]] if shutil.which("bash") else []),
+]
+
+
+@pytest.fixture(params=SHELLS, ids=lambda shell: shell[0])
+def run(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """The places of the full plan after `init-dirs`."""
+    scope = scope_of(full_plan("kubernetes"))
+    text = script(scope, scope.pods["gateway"]).replace(PLACES, f"{tmp_path}/places").replace(SEEDS, f"{tmp_path}/seeds")
+    (tmp_path / "seeds").mkdir()
+    (tmp_path / "seeds" / "torrents-conf").write_text("seed")
+    for _ in range(2):
+        subprocess.run([*request.param, text, "tools"], check=True, capture_output=True)
+    return tmp_path / "places"
+
+
+def test_it_makes_what_is_missing_and_does_it_again_without_harm(run: Path) -> None:
+    assert (run / "state-claim/config/torrents").is_dir()
+    assert (run / "library-claim/downloads/torrents").is_dir()
+    assert (run / "library-claim/shelf").readlink() == Path("/mnt/clouds/shelf")
+    seeded = run / "state-claim/config/torrents/torrents.conf"
+    assert seeded.read_text() == "seed"
+    assert seeded.stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in seeded.parent.iterdir()] == ["torrents.conf"]
+
+
+@pytest.mark.parametrize("what", ["file", "folder", "dead-link"])
+def test_it_never_replaces_what_is_there(tmp_path: Path, what: str) -> None:
+    scope = scope_of(full_plan("kubernetes"))
+    text = script(scope, scope.pods["gateway"]).replace(PLACES, f"{tmp_path}/places").replace(SEEDS, f"{tmp_path}/seeds")
+    for path in (tmp_path / "places/library-claim/shelf", tmp_path / "places/state-claim/config/torrents/torrents.conf"):
+        path.parent.mkdir(parents=True)
+        if what == "file":
+            path.write_text("mine")
+        elif what == "folder":
+            path.mkdir()
+        else:
+            path.symlink_to("/nowhere")
+    subprocess.run(["sh", "-c", text, "tools"], check=True)
+    for path in (tmp_path / "places/library-claim/shelf", tmp_path / "places/state-claim/config/torrents/torrents.conf"):
+        assert {"file": path.is_file(), "folder": path.is_dir(), "dead-link": path.is_symlink() and not path.exists()}[what]
+
+
+def test_the_script_reaches_the_shell_as_it_is() -> None:
+    made = container_of(full_plan("kubernetes"), "init-dirs", "gateway")
+    assert made["command"] == ["sh", "-c"]
+    assert "$(" not in made["args"][0]
+    assert "$$" not in made["args"][0]
+
+
+def test_it_runs_as_the_owner_of_the_folders_whatever_the_tools_need() -> None:
+    tools = container("tools", identity=p.Identity(how="fixed", uid=1234, gid=99), needs=p.Needs(root_start=True, net_admin=True))
+    volume = p.Volume(id="state", holds="state", place=p.Claim(name="state", size=1), folder="demo")
+    made = container_of(
+        plan(app(containers=(container(mounts=(p.Mount(volume="state", path="/config"),)),)), volumes=(volume,), tools=tools), "init-dirs"
+    )
+    assert made["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsUser": 1234,
+        "runAsGroup": 99,
+        "runAsNonRoot": True,
+    }
+
+
+def test_names_with_blanks_and_quotes_are_quoted(tmp_path: Path) -> None:
+    odd = "it's $HOME; rm -rf `x`"
+    volume = p.Volume(id="library", holds="library", place=p.Claim(name="library", size=1))
+    mounts = (p.Mount(volume="library", path=p.LIBRARY),)
+    made = plan(app(containers=(container(mounts=mounts),)), volumes=(volume,), library=p.Library(volume="library", folders=(odd,)))
+    scope = scope_of(made)
+    subprocess.run(["sh", "-c", script(scope, scope.pods["demo"]).replace(PLACES, str(tmp_path))], check=True)
+    assert [path.name for path in (tmp_path / "library").iterdir()] == [odd]
+
+
+def test_a_pod_with_nothing_to_prepare_has_no_init_container() -> None:
+    assert "initContainers" not in pod(plan())
+
+
+def test_a_seed_without_a_volume_is_refused() -> None:
+    mount = p.FileMount(file="conf", path="/etc/conf", seed=True)
+    made = plan(app(containers=(container(files=(mount,)),)), files=(p.File(id="conf", body=("x",)),))
+    assert found(render(made), "files.seed") == ["apps.demo.containers.main.files.conf@/etc/conf"]

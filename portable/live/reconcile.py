@@ -19,7 +19,7 @@ def reconcile(desired: Desired, observed: Observed, *, apps: tuple[str, ...] = (
         if (change := _of(service, desired, seen, found, replaced)) is not None:
             found[service.name] = change
     wanted = scope(desired, apps) if apps else {s.name for s in desired.services}
-    wanted |= {s.name for s in desired.services if s.owner in wanted and s.owner in found}
+    wanted |= {s.name for s in desired.services if s.owner in wanted and s.owner in found and s.name in seen}
     changes = [change for name, change in found.items() if name in wanted]
     networks = [change for key, change in sorted(replaced.items())]
     return (*(() if apps else _orphans(desired, observed)), *(() if apps else networks), *_leftovers(desired, observed, seen), *changes)

@@ -366,9 +366,12 @@ def _read_file(path: Path, *, lenient: bool = False) -> dict[Key, Secret]:
         raise Refused("the file of secrets may not be read by you", where=str(path), remedy="run as its owner") from None
     except OSError as error:
         raise PortableError(error.strerror or str(error), where=str(path), remedy="check the path") from None
-    with os.fdopen(handle, "rb") as file:
-        _refuse_unsafe(os.fstat(file.fileno()), path)
-        raw = file.read()
+    try:
+        _refuse_unsafe(os.fstat(handle), path)
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            raw = file.read()
+    finally:
+        os.close(handle)
     try:
         text = raw.decode()
     except UnicodeDecodeError:

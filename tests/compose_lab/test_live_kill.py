@@ -58,7 +58,9 @@ def assert_well(engine: Engine, project: str, version: str) -> None:
         content = subprocess.run(["docker", "exec", seen[service].id, "cat", file], capture_output=True, text=True, check=True).stdout
         assert content == f"{version}\n"
     assert seen["one"].joins == seen["two"].joins == seen["gateway"].id
-    assert subprocess.run(["docker", "exec", seen["one"].id, "ip", "link", "show", "eth0"], capture_output=True, check=False).returncode == 0
+    assert (
+        subprocess.run(["docker", "exec", seen["one"].id, "ip", "link", "show", "eth0"], capture_output=True, check=False).returncode == 0
+    )
 
 
 def moments() -> list[tuple[int, str, float]]:

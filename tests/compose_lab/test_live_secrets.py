@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from portable.backends.compose.engine import Engine
+from portable.backends.compose.trouble import EngineTrouble
 from portable.live import compose
 from portable.live.desired import current
 from tests.compose_lab.stacks import SOURCE, body, changed, set_secrets, stack
@@ -47,7 +48,9 @@ def test_canary_is_in_no_argument_list_log_label_file_or_debug_output(engine: En
         assert not found_in(path.read_text()), path
         assert path.stat().st_mode & 0o077 == 0, path
     for seen in engine.containers(project):
-        inspected: dict[str, Any] = json.loads(subprocess.run(["docker", "inspect", seen.id], capture_output=True, text=True, check=True).stdout)[0]
+        inspected: dict[str, Any] = json.loads(
+            subprocess.run(["docker", "inspect", seen.id], capture_output=True, text=True, check=True).stdout
+        )[0]
         allowed = inspected["Config"].pop("Env")
         assert not found_in(json.dumps(inspected)), seen.service
         assert bool(found_in(json.dumps(allowed))) == (seen.service == "two")
@@ -58,7 +61,7 @@ def test_canary_is_in_no_argument_list_log_label_file_or_debug_output(engine: En
 def test_canary_is_in_no_error_even_with_its_locals(engine: Engine, project: str) -> None:
     set_secrets()
     document = changed(body(project), "services", "two", "command", to=["sh", "-c", "echo $TOKEN >&2; exit 1"])
-    with pytest.raises(compose.EngineTrouble) as caught:
+    with pytest.raises(EngineTrouble) as caught:
         compose.up(engine, stack(document), SOURCE, deadline=60)
     assert "<secret>" in str(caught.value)
     assert not found_in("".join(traceback.format_exception(caught.value)))
@@ -71,7 +74,9 @@ def test_what_a_container_gets_is_what_the_source_holds(engine: Engine, project:
     compose.up(engine, stack(body(project)), SOURCE, deadline=60)
     seen = current(engine.observe(project))
     whole = subprocess.run(["docker", "exec", seen["lone"].id, "cat", "/etc/whole"], capture_output=True, text=True, check=True).stdout
-    token = subprocess.run(["docker", "exec", seen["two"].id, "sh", "-c", 'printf %s "$TOKEN"'], capture_output=True, text=True, check=True).stdout
+    token = subprocess.run(
+        ["docker", "exec", seen["two"].id, "sh", "-c", 'printf %s "$TOKEN"'], capture_output=True, text=True, check=True
+    ).stdout
     assert whole == odd
     assert token == odd.strip("\n").replace("\n", " ")
     assert compose.up(engine, stack(body(project)), SOURCE, deadline=60).changes == ()

@@ -58,7 +58,9 @@ def running(engine: Engine, project: str) -> dict[str, Any]:
 def test_up_says_why_it_waits_and_ends_with_all_well(engine: Engine, project: str) -> None:
     events: list[Event] = []
     outcome = compose.up(engine, stack(body(project)), SOURCE, progress=events.append, deadline=60)
-    assert {c.sentence() for c in outcome.changes} == {f"create {s}: it is not there yet" for s in ("init", "gateway", "one", "two", "lone")}
+    assert {c.sentence() for c in outcome.changes} == {
+        f"create {s}: it is not there yet" for s in ("init", "gateway", "one", "two", "lone")
+    }
     assert {r.service: (r.state, r.health, r.reason) for r in outcome.rows} == {
         "init": ("finished", "-", ""),
         "gateway": ("running", "healthy", ""),
@@ -126,7 +128,9 @@ def test_sharers_see_the_network_of_the_gateway_that_is_there_now(engine: Engine
     new = changed(running, "configs", "gateway-ready", "content", to="2\n")
     up(engine, new)
     seen = current(engine.observe(running["name"]))
-    addresses = {docker("exec", seen[s].id, "ip", "-4", "addr", "show", "eth0").split("inet ")[1].split("/")[0] for s in ("gateway", "one", "two")}
+    addresses = {
+        docker("exec", seen[s].id, "ip", "-4", "addr", "show", "eth0").split("inet ")[1].split("/")[0] for s in ("gateway", "one", "two")
+    }
     assert len(addresses) == 1
 
 
@@ -134,7 +138,8 @@ def test_a_gateway_restarted_from_outside_is_noticed_and_healed(engine: Engine, 
     before = engine.observe(running["name"])
     docker("restart", "-t", "2", current(before)["gateway"].id)
     assert "hangs on a network" in next(r.reason for r in compose.status(engine, stack(running)) if r.service == "one")
-    assert told(up(engine, running)) == {s: "restart: it shares the network of gateway, which was restarted from outside" for s in ("one", "two")}
+    cause = "restart: it shares the network of gateway, which was restarted from outside"
+    assert told(up(engine, running)) == {"one": cause, "two": cause}
     after = engine.observe(running["name"])
     assert touched(before, after) == {"gateway", "one", "two"}
     assert {s: current(after)[s].id for s in ("one", "two")} == {s: current(before)[s].id for s in ("one", "two")}
@@ -230,7 +235,9 @@ def test_a_half_replaced_app_is_completed(engine: Engine, running: dict[str, Any
     project = running["name"]
     lone = current(engine.observe(project))["lone"]
     labels = {**_labels(lone.id), "com.docker.compose.replace": lone.id}
-    docker("create", "--name", f"{lone.id[:12]}_{project}-lone-1", *[f"--label={k}={v}" for k, v in labels.items()], lone.image, "sleep", "100")
+    docker(
+        "create", "--name", f"{lone.id[:12]}_{project}-lone-1", *[f"--label={k}={v}" for k, v in labels.items()], lone.image, "sleep", "100"
+    )
     before = engine.observe(project)
     changes = up(engine, running)
     assert [c.kind for c in changes] == ["remove"]
@@ -257,9 +264,11 @@ def test_an_unhealthy_gateway_is_told_with_those_that_wait(engine: Engine, proje
 
 
 def test_a_deadline_says_what_is_late(engine: Engine, project: str) -> None:
-    document = changed(body(project), "services", "gateway", "healthcheck", to={"test": ["CMD", "false"], "interval": "1s", "retries": 1000})
+    document = changed(
+        body(project), "services", "gateway", "healthcheck", to={"test": ["CMD", "false"], "interval": "1s", "retries": 1000}
+    )
     with pytest.raises(EngineTrouble, match="not well in the time given: gateway: starting"):
-        compose.up(engine, stack(document), SOURCE, deadline=3)
+        compose.up(engine, stack(document), SOURCE, deadline=9)
 
 
 def test_a_taken_port_is_named_with_its_holder_before_anything_starts(engine: Engine, project: str) -> None:
@@ -303,14 +312,16 @@ def test_an_image_that_can_be_had_in_no_way_is_named_before_anything_starts(engi
 def test_missing_secrets_are_all_named_before_anything_starts(engine: Engine, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PORTABLE_SECRET_TOKEN")
     monkeypatch.delenv("PORTABLE_SECRET_WHOLE")
-    with pytest.raises(UsageError, match="2 secrets are missing: token .*; whole"):
+    with pytest.raises(UsageError, match=r"2 secrets are missing: token .*; whole"):
         up(engine, body(project))
     assert engine.observe(project) == Observed()
 
 
 def test_a_missing_folder_is_explained(engine: Engine, project: str) -> None:
     document = body(project)
-    document["services"]["lone"]["volumes"] = [{"type": "bind", "source": "/nowhere/at/all", "target": "/x", "bind": {"create_host_path": False}}]
+    document["services"]["lone"]["volumes"] = [
+        {"type": "bind", "source": "/nowhere/at/all", "target": "/x", "bind": {"create_host_path": False}}
+    ]
     with pytest.raises(EngineTrouble) as caught:
         up(engine, document)
     assert caught.value.kind == "mount"
@@ -343,8 +354,10 @@ def test_two_ups_at_a_time_do_not_interleave(engine: Engine, project: str, tmp_p
     from portable.live.state import locked
 
     events: list[Event] = []
-    with locked(project, "up"), pytest.raises(PortableError, match=r"`portable up` \(process \d+, since [\d:]+\) is at work on"), locked(
-        project, "down", progress=events.append, wait=0.3
+    with (
+        locked(project, "up"),
+        pytest.raises(PortableError, match=r"`portable up` \(process \d+, since [\d:]+\) is at work on"),
+        locked(project, "down", progress=events.append, wait=0.3),
     ):
         pass
     assert events[0].text.startswith("waiting: `portable up` (process")

@@ -22,13 +22,13 @@ def main(project: str, version: str, engine: str | None = None) -> int:
         logging.basicConfig(level=logging.DEBUG, filename=os.environ["DEBUG_LOG"])
     try:
         with Engine(resolve(engine, os.environ, Path.home())) as found:
-            outcome = compose.up(found, stack(document), SOURCE, deadline=90, progress=lambda event: print(event.sentence(), flush=True))  # noqa: T201
+            outcome = compose.up(found, stack(document), SOURCE, deadline=90, progress=lambda event: print(event.sentence(), flush=True))
     except PortableError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        print(error, file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    print(len(outcome.changes), "changes")  # noqa: T201
+    print(len(outcome.changes), "changes")
     return 0
 
 

@@ -61,10 +61,13 @@ def ssh_engine(folder: Path) -> Iterator[tuple[str, Path]]:
     me = subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip()
     path = os.environ["PATH"]
     (folder / "sshd_config").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\nPidFile none\nStrictModes no\n"
-        f'PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\nMaxSessions 50\nMaxStartups 100\nSetEnv "PATH={path}"\n'
+        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\nPidFile none\n"
+        f"StrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+        f'PermitRootLogin yes\nMaxSessions 50\nMaxStartups 100\nSetEnv "PATH={path}"\n'
     )
-    (folder / "config").write_text(f"Host *\n  IdentityFile {folder}/user\n  IdentitiesOnly yes\n  UserKnownHostsFile {folder}/known\n  StrictHostKeyChecking yes\n")
+    (folder / "config").write_text(
+        f"Host *\n  IdentityFile {folder}/user\n  IdentitiesOnly yes\n  UserKnownHostsFile {folder}/known\n  StrictHostKeyChecking yes\n"
+    )
     programs = folder / "programs"
     programs.mkdir()
     (programs / "ssh").write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n')
@@ -95,7 +98,7 @@ def old_engine(api: str) -> Iterator[str]:
     """Something that answers `/version` as an engine of that API does, and nothing else."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  # its base names it so
+        def do_GET(self) -> None:  # its base names it so
             body = f'{{"Version": "17.03", "ApiVersion": "{api}", "MinAPIVersion": "1.12"}}'.encode()
             self.send_response(200 if self.path.endswith("/version") else 404)
             self.send_header("Content-Type", "application/json")

@@ -601,7 +601,7 @@ class Running:
         self._reader.start()
 
     def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101  # asked for above
+        assert self._process.stdout is not None  # asked for above
         with self._process.stdout as output:
             self._lines.extend(output)
 

@@ -157,8 +157,9 @@ def translate(text: str, *, where: str, doing: str, answered: bool = False, resp
     `where` is the engine's address; with `answered` the engine had been there before, so that it can only have gone; with `responded` the
     text is its own answer, so that it is there.
     """
+    never = ("absent", "gone", "slow", "tls") if responded else () if answered else ("gone",)
     for kind, pattern, says, remedy in _COMPILED:
-        if responded and kind in ("absent", "gone", "slow", "tls"):
+        if kind in never:
             continue
         if not pattern.search(text):
             continue
@@ -174,6 +175,8 @@ def translate(text: str, *, where: str, doing: str, answered: bool = False, resp
         return EngineTrouble(
             kind, said if kind in ("port", "image", "mount", "name") else f"{said}, while {doing}", where=where, remedy=remedy
         )
+    if not answered and not responded and classify(text) == "gone":
+        return EngineTrouble("absent", f"no engine answers, while {doing}", where=where, remedy=_RUN_ENGINE)
     return EngineTrouble(
         "failed", f"{doing} failed: {one_line(text) or 'no reason given'}", where=where, remedy="`--debug` shows all that the engine said"
     )

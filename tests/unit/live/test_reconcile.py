@@ -17,7 +17,11 @@ def document() -> dict[str, Any]:
         "name": "media-test",
         "services": {
             "init": {"image": IMAGE},
-            "gateway": {"image": IMAGE, "depends_on": {"init": {"condition": "service_completed_successfully"}}, "networks": {"default": {}}},
+            "gateway": {
+                "image": IMAGE,
+                "depends_on": {"init": {"condition": "service_completed_successfully"}},
+                "networks": {"default": {}},
+            },
             "torrents": {
                 "image": IMAGE,
                 "network_mode": "service:gateway",
@@ -33,10 +37,11 @@ def document() -> dict[str, Any]:
     }
 
 
+NOTHING = Observed()
 VARIABLES = {"PORTABLE_SECRET_PLAYER_KEY": "value"}
 
 
-def desired(observed: Observed = Observed(), body: dict[str, Any] | None = None, variables: dict[str, str] = VARIABLES) -> Desired:
+def desired(observed: Observed = NOTHING, body: dict[str, Any] | None = None, variables: dict[str, str] = VARIABLES) -> Desired:
     made = desire(Stack(project="media-test", body=body or document()), {}, variables, observed)
     hashes = {s.name: frozenset({f"hash of {s.name}"}) for s in made.services}
     return msgspec.structs.replace(made, hashes=hashes, image_ids={IMAGE: "sha256:1"})
@@ -68,7 +73,9 @@ def observed(seen: dict[str, Seen], *more: Seen, networks: tuple[SeenNetwork, ..
     return Observed(containers=(*seen.values(), *more), networks=networks)
 
 
-def sentences(seen: dict[str, Seen], *more: Seen, body: dict[str, Any] | None = None, networks: tuple[SeenNetwork, ...] = (), **options: Any) -> list[str]:
+def sentences(
+    seen: dict[str, Seen], *more: Seen, body: dict[str, Any] | None = None, networks: tuple[SeenNetwork, ...] = (), **options: Any
+) -> list[str]:
     there = observed(seen, *more, networks=networks)
     variables = options.pop("variables", VARIABLES)
     return [change.sentence() for change in reconcile(desired(there, body, variables), there, **options)]
@@ -98,10 +105,18 @@ def test_an_empty_engine_gets_everything_in_start_order() -> None:
         ("torrents", {"labels": {FILES: "torrents-conf=000000000000"}}, "recreate torrents: its config file torrents-conf changed"),
         ("torrents", {"labels": {}}, "recreate torrents: its config file torrents-conf changed"),
         ("torrents", {"joins": "id-of-another"}, "recreate torrents: it shares the network of gateway, which was recreated from outside"),
-        ("torrents", {"started_at": "2026-01-01T00:00:00.500000000Z"}, "restart torrents: it shares the network of gateway, which was restarted from outside"),
+        (
+            "torrents",
+            {"started_at": "2026-01-01T00:00:00.500000000Z"},
+            "restart torrents: it shares the network of gateway, which was restarted from outside",
+        ),
         ("torrents", {"state": "created"}, "recreate torrents: its container was made but never started"),
         ("torrents", {"state": "dead"}, "recreate torrents: its container is dead"),
-        ("torrents", {"state": "exited", "exit_code": 137, "out_of_memory": True}, "start torrents: it is not running (it ran out of memory)"),
+        (
+            "torrents",
+            {"state": "exited", "exit_code": 137, "out_of_memory": True},
+            "start torrents: it is not running (it ran out of memory)",
+        ),
         ("torrents", {"state": "exited", "exit_code": 1}, "start torrents: it is not running (exit code 1)"),
         ("torrents", {"state": "paused"}, "start torrents: it is paused"),
         ("init", {"exit_code": 2}, "start init: it did not finish (exit code 2)"),
@@ -124,7 +139,9 @@ def test_sharers_follow_their_owner() -> None:
         "recreate gateway: its settings changed",
         "recreate torrents: it shares the network of gateway, which is recreated",
     ]
-    assert sentences(but("gateway", state="exited", exit_code=0))[1] == "restart torrents: it shares the network of gateway, which is started"
+    assert (
+        sentences(but("gateway", state="exited", exit_code=0))[1] == "restart torrents: it shares the network of gateway, which is started"
+    )
     seen = running()
     del seen["gateway"]
     assert sentences(seen)[1] == "recreate torrents: it shares the network of gateway, which is created"

@@ -1,0 +1,66 @@
+"""How a service is doing, and the words for it."""
+
+import pytest
+
+from portable.backends.compose.engine import Seen, _moment
+from portable.live.desired import Service
+from portable.live.progress import Event, Once
+from portable.live.waiting import judge
+
+NOW = "2026-01-01T00:00:20.000000000Z"
+DEMO = Service(
+    name="demo", app="demo", image="x", owner="gateway", after={"gateway": "service_healthy", "init": "service_completed_successfully"}
+)
+JOB = Service(name="init", app="init", image="x", once=True)
+
+
+def seen(service: str = "demo", **more: object) -> Seen:
+    defaults = {"id": service, "name": service, "service": service, "state": "running", "started_at": "2026-01-01T00:00:08.000000000Z"}
+    return Seen(**(defaults | more))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("here", "others", "settled", "failed", "reason"),
+    [
+        (seen(), [], True, False, "running"),
+        (seen(health="healthy"), [], True, False, "healthy"),
+        (seen(health="starting"), [], False, False, "starting (health: starting 12 s)"),
+        (seen(health="unhealthy", health_output="a\nno route"), [], False, True, "unhealthy: no route"),
+        (seen(started_at="2026-01-01T00:00:19.900000000Z"), [], False, False, "starting"),
+        (seen(started_at="2026-01-01T00:00:15.000000000Z", restarts=1), [], False, False, "starting"),
+        (seen(state="restarting", restarts=1, exit_code=1), [], False, False, "restarting (attempt 1, exit code 1)"),
+        (seen(state="restarting", restarts=3, exit_code=1), [], False, True, "restarting (attempt 3, exit code 1)"),
+        (seen(state="exited", exit_code=0), [], False, True, "stopped with exit code 0"),
+        (seen(state="exited", exit_code=137, out_of_memory=True), [], False, True, "ran out of memory"),
+        (seen(state="created", error="no such device"), [], False, True, "no such device"),
+        (None, [], False, False, "waiting for gateway to be healthy"),
+        (None, [seen("gateway", health="starting")], False, False, "waiting for gateway to be healthy"),
+        (None, [seen("gateway", health="healthy")], False, False, "waiting for init to finish"),
+        (None, [seen("gateway", health="healthy"), seen("init", state="exited")], False, False, "waiting to be started"),
+    ],
+)
+def test_verdicts(here: Seen | None, others: list[Seen], settled: bool, failed: bool, reason: str) -> None:
+    verdict = judge(DEMO, {c.service: c for c in [*([here] if here else []), *others]}, NOW)
+    assert (verdict.settled, verdict.failed, verdict.reason) == (settled, failed, reason)
+
+
+def test_a_job_is_done_when_it_ended_well() -> None:
+    assert judge(JOB, {"init": seen("init", state="exited")}, NOW).settled
+    assert not judge(JOB, {"init": seen("init")}, NOW).settled
+    assert judge(JOB, {"init": seen("init", state="exited", exit_code=1)}, NOW).failed
+
+
+def test_nothing_is_told_twice() -> None:
+    told: list[str] = []
+    once = Once(lambda event: told.append(event.sentence()))
+    for seconds in (1, 2, 3):
+        once(Event(what="waiting", subject="demo", text=f"starting ({seconds} s)"), same_as="starting")
+    once(Event(what="done", subject="demo", text="healthy"))
+    assert told == ["demo: starting (1 s)", "demo: healthy"]
+
+
+def test_moments_compare_as_texts() -> None:
+    earlier, later = _moment("2026-01-01T00:00:00.1Z"), _moment("2026-01-01T00:00:00.12Z")
+    assert earlier < later
+    assert _moment("2026-01-01T00:00:00Z") < earlier
+    assert _moment("0001-01-01T00:00:00Z") == _moment(None) == ""

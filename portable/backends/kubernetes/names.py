@@ -26,9 +26,18 @@ def dns_label(text: str, *, limit: int = _LABEL_MAX) -> str:
     return f"{plain[: limit - 7].rstrip('-')}-{mark}"
 
 
+@functools.cache
 def port_name(app: str, port: str) -> str:
-    """The name of a container's port: unique in a pod of several apps, at most 15 characters (an IANA service name)."""
-    return dns_label(f"{app}-{port}", limit=_PORT_NAME_MAX)
+    """The name of a container's port: unique in a pod of several apps, at most 15 characters (an IANA service name).
+
+    Where the two are too long together, the app is cut and marked, so that the port can still be read.
+    """
+    whole = f"{app}-{port}"
+    kept = _PORT_NAME_MAX - len(port) - 4
+    if len(whole) <= _PORT_NAME_MAX or kept < 1:
+        return dns_label(whole, limit=_PORT_NAME_MAX)
+    mark = hashlib.sha256(whole.encode()).hexdigest()[:3]
+    return dns_label(f"{app[:kept]}{mark}-{port}", limit=_PORT_NAME_MAX)
 
 
 def label_value(text: str) -> str:

@@ -5,7 +5,7 @@ from portable.backends.kubernetes.container import container
 from portable.backends.kubernetes.files import DIGEST, SEEDS, config_digest, seed_digest
 from portable.backends.kubernetes.names import Body, dns_label, meta
 from portable.backends.kubernetes.prepare import command, init_attached
-from portable.backends.kubernetes.scope import Part, Scope, is_claim, selector
+from portable.backends.kubernetes.scope import Part, Scope, is_claim, selector, serves
 from portable.backends.kubernetes.volume import attached, device_of
 from portable.model.base import Struct
 from portable.model.plan import AnnotatedDevice, Claim, Group, HostDevice, Sealed
@@ -13,6 +13,7 @@ from portable.model.plan import AnnotatedDevice, Claim, Group, HostDevice, Seale
 CRIO_DEVICES = "io.kubernetes.cri-o.Devices"
 _DEFAULT_WEIGHT = 100
 _HISTORY = 2
+_FIRST_FREE_PORT = 1024
 
 
 class Extras(Struct, frozen=True, kw_only=True):
@@ -128,6 +129,9 @@ def _pod_security(scope: Scope, parts: tuple[Part, ...]) -> Body:
     security: Body = {"seccompProfile": {"type": "RuntimeDefault"}}
     if groups := pod_groups(scope, parts):
         security["supplementalGroups"] = groups
+    if any(port.number < _FIRST_FREE_PORT for part in parts if part.app for port in serves(part.app, part.container)):
+        # Not every runtime lets a process listen there without a capability; this setting is the pod's own, and a safe one.
+        security["sysctls"] = [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
     if has_own_disk(scope, parts):
         # OnRootMismatch: a tree that already belongs to the group is not walked.
         security |= {"fsGroup": scope.plan.tools.identity.gid, "fsGroupChangePolicy": "OnRootMismatch"}

@@ -3,8 +3,8 @@
 from portable.backends.kubernetes.names import Body
 from portable.backends.kubernetes.scope import Part, starts_as_root
 
-ROOT_START = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID")
-"""What an image needs to prepare its folders as root and to drop to its identity (domain.md 6.1)."""
+ROOT_START = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID")
+"""What an image needs to prepare its folders as root, to drop to its identity (domain.md 6.1), and to tell what it dropped to end."""
 NET_ADMIN = "NET_ADMIN"
 
 

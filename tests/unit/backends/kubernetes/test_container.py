@@ -22,7 +22,7 @@ def test_the_user_is_told_in_the_words_of_the_image() -> None:
     assert env(puid).items() >= {"PUID": "1001", "PGID": "1002", "UMASK": "022"}.items()
     assert puid["securityContext"] == {
         "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"], "add": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"]},
+        "capabilities": {"drop": ["ALL"], "add": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"]},
         "runAsUser": 0,
         "runAsGroup": 0,
     }

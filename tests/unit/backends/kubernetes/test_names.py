@@ -25,7 +25,8 @@ def test_names_that_are_cut_stay_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    ("app", "port", "name"), [("plex", "web", "plex-web"), ("audiobookshelf", "web", port_name("audiobookshelf", "web"))]
+    ("app", "port", "name"),
+    [("plex", "web", "plex-web"), ("qbittorrent", "peer", "qbittor04a-peer"), ("a", "b" * 20, "a-bbbbbb-f67569")],
 )
 def test_a_port_name_is_short(app: str, port: str, name: str) -> None:
     assert port_name(app, port) == name

@@ -109,5 +109,11 @@ def test_a_device_of_crio_is_an_annotation() -> None:
     assert template["metadata"]["annotations"]["io.kubernetes.cri-o.Devices"] == "/dev/net/tun"
 
 
+def test_a_low_port_may_be_listened_on() -> None:
+    low = (p.Port(name="dns", number=53, protocol="udp"),)
+    assert pod(plan(app(ports=low)))["securityContext"]["sysctls"] == [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
+    assert "sysctls" not in pod(plan())["securityContext"]
+
+
 def test_every_container_has_a_name_of_its_own() -> None:
     assert container_of(full_plan("kubernetes"), "player-tls", "player")["image"] == "registry.test/nginx:1.0"

@@ -1,14 +1,16 @@
 """Finds apps and clouds by name in the shipped catalog and in a person's own folders, and reads them when asked."""
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from portable.catalog.facts import AppFacts, CloudFacts
-from portable.formats.load import Document, convert, load
+from portable.catalog.facts import AppFacts, CloudFacts, ContainerFacts
+from portable.catalog.quantities import size
+from portable.formats.load import Document, Steps, convert, load
 from portable.formats.merge import Layer, lay
 from portable.model.errors import InputError
+from portable.model.plan import CLOUDS, LIBRARY
 from portable.model.source import Mistake
 
 SHIPPED = Path(__file__).parent
@@ -52,7 +54,7 @@ class Catalog:
         """The facts of an app with changes laid over them. Raises InputError with every mistake."""
         document = lay(self._document(name, self._apps[name]), *over)
         facts = convert(document, AppFacts)
-        mistakes = [*_consistent(facts, document)]
+        mistakes = [*_consistent(facts, document), *self._others(facts, document)]
         if facts.name != name:
             mistakes.append(document.mistake(("name",), f"the app in folder {name!r} calls itself {facts.name!r}", f"write `name: {name}`"))
         if mistakes:
@@ -63,14 +65,35 @@ class Catalog:
         """The facts of a cloud. Raises InputError with every mistake."""
         document = self._document(f"cloud:{name}", self._clouds[name])
         facts = convert(document, CloudFacts)
+        mistakes = [*self._others(facts, document)]
         if facts.name != name:
-            raise InputError((document.mistake(("name",), f"the cloud in folder {name!r} calls itself {facts.name!r}"),))
+            mistakes.append(
+                document.mistake(("name",), f"the cloud in folder {name!r} calls itself {facts.name!r}", f"write `name: {name}`")
+            )
+        if mistakes:
+            raise InputError(tuple(mistakes))
         return facts, document
 
     def ports(self, name: str) -> tuple[str, ...]:
         """The names of the app's ports, as its file says them."""
         ports = self._document(name, self._apps[name]).data.get("ports", {})
         return tuple(sorted(ports)) if isinstance(ports, Mapping) else ()
+
+    def _others(self, facts: AppFacts | CloudFacts, document: Document) -> Iterator[Mistake]:
+        """References to other apps and to clouds: a name that nothing has would be passed over in silence."""
+        named: list[tuple[Steps, str]] = [(("needs-apps", index), need) for index, need in enumerate(facts.needs_apps)]
+        named += [(("after", index, "app"), after.app) for index, after in enumerate(facts.after)]
+        if isinstance(facts, AppFacts):
+            named += [(("containers", name, "recipe"), c.recipe) for name, c in facts.containers.items() if c.recipe is not None]
+            for index, cloud in enumerate(facts.clouds):
+                if cloud not in self._clouds:
+                    yield document.mistake(("clouds", index), f"there is no cloud {cloud!r}; known: {', '.join(self.cloud_names())}")
+        for steps, name in named:
+            if name in self._apps:
+                continue
+            known = self.resolve(name)
+            remedy = f"write {known!r}: {name!r} is an alias of it" if known else f"known: {', '.join(self.names())}"
+            yield document.mistake(steps, f"there is no app {name!r}", remedy)
 
     def _document(self, key: str, path: Path) -> Document:
         if key not in self._read:
@@ -81,9 +104,29 @@ class Catalog:
     def _aliases(self) -> dict[str, str]:
         aliases: dict[str, str] = {}
         for name, path in self._apps.items():
-            listed = self._document(name, path).data.get("aliases", ())
+            try:
+                listed = self._document(name, path).data.get("aliases", ())
+            except InputError:
+                continue  # told when that app is wanted, and by `portable catalog check`
             aliases |= {alias: name for alias in listed if isinstance(alias, str)} if isinstance(listed, list) else {}
         return aliases
+
+
+def _paths(container: ContainerFacts, document: Document, at: Steps) -> Iterator[Mistake]:
+    """What a container sees: one thing at a path, and nothing but the library and the clouds where these lie (promise 3)."""
+    seen: dict[str, str] = {}
+    paths: list[tuple[Steps, str]] = [(("volumes", name), path) for name, path in container.volumes.items()]
+    paths += [(("files", index, "path"), file.path) for index, file in enumerate(container.files)]
+    paths += [(("secrets", name), path) for name, path in container.secrets.items()]
+    for steps, path in paths:
+        if any(path == tree or path.startswith(f"{tree}/") for tree in (LIBRARY, CLOUDS)):
+            yield document.mistake(
+                (*at, *steps), f"{path} belongs to the library and the clouds, which are one mount each", "choose another path"
+            )
+        elif path in seen:
+            yield document.mistake((*at, *steps), f"{seen[path]} lies at {path} already", "choose another path")
+        else:
+            seen[path] = str(steps[0]).removesuffix("s") + (f" {steps[1]}" if isinstance(steps[1], str) else "")
 
 
 def _consistent(facts: AppFacts, document: Document) -> Iterable[Mistake]:
@@ -91,6 +134,8 @@ def _consistent(facts: AppFacts, document: Document) -> Iterable[Mistake]:
     if "main" not in facts.containers:
         yield document.mistake(("containers",), "an app needs a container `main`", "name its first container `main`", at_key=True)
     for port, port_facts in facts.ports.items():
+        if port_facts.protocol == "tcp+udp" and f"{port}-udp" in facts.ports:
+            yield document.mistake(("ports", f"{port}-udp"), f"the name is taken: the other half of {port!r} is called so", at_key=True)
         if port_facts.container not in facts.containers:
             yield document.mistake(
                 ("ports", port, "container"), f"no container {port_facts.container!r}; known: {', '.join(facts.containers)}"
@@ -107,8 +152,19 @@ def _consistent(facts: AppFacts, document: Document) -> Iterable[Mistake]:
             if secret not in facts.secrets:
                 yield document.mistake((*at, "secrets", secret), f"no secret {secret!r}", "add it under `secrets`", at_key=True)
         for variable, value in container.environment.items():
-            if not isinstance(value, str | int) and value.secret not in facts.secrets:
+            if isinstance(value, str | int):
+                continue
+            if value.secret not in facts.secrets:
                 yield document.mistake((*at, "environment", variable), f"no secret {value.secret!r}", "add it under `secrets`")
+            elif value.key not in (keys := facts.secrets[value.secret].keys):
+                yield document.mistake(
+                    (*at, "environment", variable), f"secret {value.secret!r} has no key {value.key!r}; known: {', '.join(keys)}"
+                )
+        yield from _paths(container, document, at)
+        memory = container.resources.memory
+        if not 0 < size(memory.request) <= size(memory.limit):
+            text = f"asks for {memory.request} of memory, and its limit is {memory.limit}"
+            yield document.mistake((*at, "resources", "memory"), text, "the request is more than 0 and at most the limit")
         if container.only_if_exposed and container.only_if_exposed not in facts.ports:
             yield document.mistake((*at, "only-if-exposed"), f"no port {container.only_if_exposed!r}")
         if (probe := container.probe) is not None:

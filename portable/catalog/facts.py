@@ -9,9 +9,9 @@ FORMAT = 1
 """The version of the file formats that this program reads."""
 
 Name = Annotated[str, Meta(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$", description="lower case letters, digits and dashes, at most 40")]
-Size = Annotated[str, Meta(pattern=r"^[0-9]+(\.[0-9]+)?(Ki|Mi|Gi|Ti)?$", description="bytes, as 512Mi or 10Gi")]
-Duration = Annotated[str, Meta(pattern=r"^[0-9]+(s|m|h)$", description="a time, as 30s, 5m or 1h")]
-Cpu = Annotated[str, Meta(pattern=r"^([0-9]+m|[0-9]+(\.[0-9]+)?)$", description="cores, as 500m or 2")]
+Size = Annotated[str, Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,3})?(Ki|Mi|Gi|Ti)?$", description="bytes, as 512Mi or 10Gi")]
+Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}(s|m|h)$", description="a time, as 30s, 5m or 1h")]
+Cpu = Annotated[str, Meta(pattern=r"^([0-9]{1,6}m|[0-9]{1,4}(\.[0-9]{1,3})?)$", description="cores, as 500m or 2")]
 Umask = Annotated[str, Meta(pattern=r"^[0-7]{3,4}$", description='an octal mask in quotes, as "002"')]
 Mode = Annotated[str, Meta(pattern=r"^0[0-7]{3}$", description='an octal mode in quotes, as "0440"')]
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
@@ -47,7 +47,7 @@ class HttpFacts(Facts, frozen=True, kw_only=True):
 
     port: Name
     path: Annotated[str, Meta(pattern=r"^/")]
-    ok: tuple[int, ...] = (200,)
+    ok: Annotated[tuple[int, ...], Meta(min_length=1)] = (200,)
 
 
 class ProbeFacts(Facts, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ class ProbeFacts(Facts, frozen=True, kw_only=True):
 
     http: HttpFacts | None = None
     tcp: Name | None = None
-    exec: tuple[str, ...] | None = None
+    exec: Annotated[tuple[str, ...], Meta(min_length=1)] | None = None
     startup: Duration = "2m"
     """The longest time from start to the first healthy answer."""
     period: Duration = "10s"
@@ -78,7 +78,7 @@ class NeedsFacts(Facts, frozen=True, kw_only=True):
 class FileFacts(Facts, frozen=True, kw_only=True):
     """A template of this folder and where the container sees it; a seed is copied once into the app's state."""
 
-    template: str
+    template: RelativePath
     path: AbsolutePath
     seed: bool = False
     mode: Mode = "0444"
@@ -211,7 +211,7 @@ class CloudFacts(Facts, frozen=True, kw_only=True):
     about: str
     remote: str
     """The remote of rclone.conf that is mounted, as `zurg:`."""
-    template: str = "rclone.conf.j2"
+    template: RelativePath = "rclone.conf.j2"
     known_entry: str
     """A name that is always in it: what health checks read."""
     needs_apps: tuple[Name, ...] = ()

@@ -11,12 +11,12 @@ import msgspec
 
 from portable.catalog.catalog import Catalog
 from portable.catalog.facts import ContainerFacts, ImageFacts, ProbeFacts, SecretValue
+from portable.catalog.quantities import millicores, seconds, size
 from portable.formats.load import Document
 from portable.model import plan as p
 from portable.model.errors import PortableError
 from portable.planning.inputs import Entry, Input, Mistakes
 from portable.planning.network import Network, address_of
-from portable.planning.quantities import millicores, seconds, size
 from portable.planning.select import Selection
 from portable.planning.storage import LIBRARY_ID, Storage, volume_id
 

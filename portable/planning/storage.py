@@ -7,11 +7,11 @@ from typing import Literal
 import msgspec
 
 from portable.catalog.facts import VolumeFacts
+from portable.catalog.quantities import size
 from portable.model import plan as p
 from portable.model.findings import Finding
 from portable.model.source import Source
 from portable.planning.inputs import Input, Mistakes
-from portable.planning.quantities import size
 from portable.planning.select import Selection
 from portable.profiles.types import ClaimFacts, PlaceFacts
 

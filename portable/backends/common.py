@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from portable.model.findings import Class, Finding
-from portable.model.plan import App, Cloud, Container, File, Group, Plan, Port, Sealed, Tunnel, Volume
+from portable.model.plan import App, Cloud, Container, Exposure, File, Group, Plan, Port, Sealed, Tunnel, Volume
 
 NOTHING_TO_DO = "nothing to do"
 
@@ -19,6 +19,8 @@ class Index(NamedTuple):
     volumes: Mapping[str, Volume]
     files: Mapping[str, File]
     clouds: Mapping[str, Cloud]
+    exposures: Mapping[str, tuple[Exposure, ...]]
+    """By name of the app."""
 
 
 class Placed(NamedTuple):
@@ -37,6 +39,9 @@ class Placed(NamedTuple):
 
 def index(plan: Plan) -> Index:
     """The index of a plan; where two records share a name, the first one holds (planning refuses that)."""
+    exposures: dict[str, tuple[Exposure, ...]] = {}
+    for exposure in plan.exposures:
+        exposures[exposure.app] = (*exposures.get(exposure.app, ()), exposure)
     return Index(
         plan=plan,
         apps={app.name: app for app in reversed(plan.apps)},
@@ -44,6 +49,7 @@ def index(plan: Plan) -> Index:
         volumes={volume.id: volume for volume in reversed(plan.volumes)},
         files={file.id: file for file in reversed(plan.files)},
         clouds={cloud.id: cloud for cloud in reversed(plan.clouds)},
+        exposures=exposures,
     )
 
 

@@ -109,7 +109,8 @@ def _namespaces(document: dict[str, Any], plan: Plan) -> Iterator[str]:
         owner = services.get(gateway or group.apps[0], {})
         for name in group.apps:
             for known in (name, *apps[name].aliases):
-                if known not in owner["networks"]["default"]["aliases"] or owner["extra_hosts"].get(known) != "127.0.0.1":
+                hosts = owner.get("extra_hosts", {})
+                if known not in owner["networks"]["default"]["aliases"] or (hosts.get(known) != "127.0.0.1" and gateway):
                     yield f"{name}: {known} is not known in the network and in its own namespace"
         if gateway and any(
             key in services[app_service(apps[n], main_container(apps[n]))]

@@ -45,16 +45,17 @@ def interpolated(value: Text) -> str:
     return Interpolated(f"${{{variable}:-}}" if value.optional else f"${{{variable}:?the secret is not set}}")
 
 
-def mounted(file: File, target: str) -> Part:
+def mounted(file: File, target: str, mode: int = _COMPOSES_OWN_MODE) -> Part:
     """A file as a service sees it."""
-    return Part({"secrets" if file.is_secret else "configs": [{"source": file.id, "target": target, **_mode(file.mode)}]})
+    return Part({"secrets" if file.is_secret else "configs": [{"source": file.id, "target": target, **_mode(mode)}]})
 
 
 def _mode(mode: int) -> dict[str, int]:
-    """What the owner may do, all may: the copy is root's. Given an owner, Compose lets the engine look the service's user up, and 20.10
-    finds no number. Compose's own 0444 is left out: 2.26 warns of any mode, then heeds it. A number: the text "0440" is read as decimal.
+    """What the owner may read or run, all may: the copy is root's. Given an owner, Compose lets the engine look the service's user up,
+    and 20.10 finds no number. Compose's own 0444 is left out: 2.26 warns of any mode, then heeds it. A number: the text "0440" is
+    read as decimal.
     """
-    mode |= (mode & 0o700) >> 3 | (mode & 0o700) >> 6
+    mode |= (mode & 0o500) >> 3 | (mode & 0o500) >> 6
     return {} if mode == _COMPOSES_OWN_MODE else {"mode": mode}
 
 
@@ -68,7 +69,7 @@ def files(placed: Placed, index: Index) -> list[Part]:
             text = f"There is no file {mount.file!r}."
             parts.append(Part({}, (refuse("files", f"{path}.file", "function", text, "declare the file", app=placed.about),)))
         elif not mount.seed:
-            parts.append(mounted(file, mount.path))
+            parts.append(mounted(file, mount.path, file.mode))
             seen.append(file)
     return [*parts, digest(seen)]
 
@@ -112,6 +113,6 @@ def file_findings(index: Index, used: frozenset[str]) -> tuple[Finding, ...]:
     """Files that no container has, and that modes are wider than the plan says."""
     findings = [note("files", f"files.{file.id}", "cosmetic", "No container has it.") for file in index.plan.files if file.id not in used]
     if index.plan.files:
-        text = "An engine's copy of a file is root's: what the owner may do with it, all processes of its container may."
+        text = "An engine's copy of a file is root's: what the owner may read or run, all processes of its container may."
         findings.append(note("files.mode", "files.*.mode", "cosmetic", text))
     return tuple(findings)

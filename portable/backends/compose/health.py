@@ -48,15 +48,16 @@ def health(placed: Placed) -> Part:
     keys: dict[str, Any] = {"test": test, "interval": f"{check.period}s", "timeout": f"{check.timeout}s", "retries": check.failures}
     if startup := placed.container.probes.startup:
         keys["start_period"] = f"{startup.period * startup.failures}s"
-    return Part({"healthcheck": keys}, (*findings, *_lost(placed, name, path)))
+    return Part({"healthcheck": keys}, (*findings, *_lost(placed, name, check, path)))
 
 
-def _lost(placed: Placed, name: str, path: str) -> list[Finding]:
+def _lost(placed: Placed, name: str, check: Check, path: str) -> list[Finding]:
     probes = placed.container.probes
     findings: list[Finding] = []
-    if probes.startup and name != "startup":
-        for field in ("how", "timeout"):
-            text = "An engine asks one question only: this probe's length is the start period, its question is not asked."
+    for field in ("how", "timeout"):
+        # The length of the start is kept in any case; what is asked meanwhile is what is asked later.
+        if probes.startup and getattr(probes.startup, field) != getattr(check, field):
+            text = "An engine asks one question only: this probe's length is the start period, what it asks is not asked."
             findings.append(note("probes.startup", f"{path}.startup.{field}", "cosmetic", text, "none needed", app=placed.about))
     if probes.live and name == "ready":
         text = "An engine has one health check and restarts nothing for it: this probe is not asked, a container that hangs stays."

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files as resources_of
 from pathlib import PurePosixPath
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from portable.backends.common import Index, Placed, containers, note, refuse
 from portable.backends.compose.files import digest, mounted
@@ -25,8 +25,16 @@ _CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
 _SHARED, _OWN = "0775", "0750"
 
 
-def init(index: Index, used: frozenset[str]) -> tuple[Part, dict[str, Any]]:
-    """The service, and the config that is its script; `used` are the volumes that some container mounts."""
+class Init(NamedTuple):
+    """The service, the config that is its script, and the files that it seeds."""
+
+    service: Part
+    script: dict[str, Any]
+    seeded: frozenset[str]
+
+
+def init(index: Index, used: frozenset[str]) -> Init:
+    """The service that prepares; `used` are the volumes that some container mounts."""
     placed = Placed("tools", index.plan.tools)
     tools = service(placed, index)
     seeds = list(_seeds(index))
@@ -51,12 +59,8 @@ def init(index: Index, used: frozenset[str]) -> tuple[Part, dict[str, Any]]:
         *(index.files[m.file] for m in placed.container.files if m.file in index.files),
     ]
     part = join((Part(once, tools.findings), *inputs, digest(used_files)))
-    return Part(part.keys, (*part.findings, *_findings(placed), *_homeless_seeds(index))), {SCRIPT: {"content": script}}
-
-
-def seeded(index: Index) -> frozenset[str]:
-    """The files that `init` has, as seeds."""
-    return frozenset(file.id for _, _, file, _ in _seeds(index))
+    findings = (*part.findings, *_findings(placed), *_homeless_seeds(index))
+    return Init(Part(part.keys, findings), {SCRIPT: {"content": script}}, frozenset(seen))
 
 
 @cache
@@ -147,12 +151,12 @@ def _library(index: Index) -> Iterator[str]:
 
 def _home(path: str, mounts: tuple[Mount, ...], index: Index) -> PurePosixPath | None:
     """Where `init` sees a path of a container; None where nothing lasting is mounted there."""
-    inside = [mount for mount in mounts if PurePosixPath(path).is_relative_to(mount.path) and path.rstrip("/") != mount.path.rstrip("/")]
+    inside = [mount for mount in mounts if path.startswith(f"{mount.path.rstrip('/')}/")]
     if not inside:
         return None
     mount = max(inside, key=lambda mount: len(mount.path))
     volume = index.volumes.get(mount.volume)
-    return _PLACES / volume.id / PurePosixPath(path).relative_to(mount.path) if volume and _on_disk(volume) else None
+    return _PLACES / volume.id / path[len(mount.path) :].lstrip("/") if volume and _on_disk(volume) else None
 
 
 def _seeds(index: Index) -> Iterator[tuple[Placed, FileMount, File, PurePosixPath]]:

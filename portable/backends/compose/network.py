@@ -33,10 +33,12 @@ def _namespace(group: Group, index: Index) -> Part:
     keys: dict[str, Any] = {
         "hostname": group.name,
         "networks": {NETWORK: {"aliases": names, **({"ipv4_address": group.address} if group.address else {})}},
-        # The group's own apps find each other in their own namespace: the way over the network ends at the gateway's firewall.
-        "extra_hosts": dict.fromkeys(names, _LOOPBACK),
         "expose": sorted({_numbered(port.number, port.protocol) for app in apps for port in app.ports if not port.private}),
     }
+    if gateway_of(group):
+        # Behind a gateway the engine's resolver may be out of reach, and the way over the network ends at the firewall. Elsewhere the
+        # network's names do: they lead to the app's own address, where it answers even if it doesn't listen on loopback.
+        keys["extra_hosts"] = dict.fromkeys(names, _LOOPBACK)
     if isinstance(group.egress, Sealed):
         # The engine's resolver asks this server for foreign names, inside this namespace, where nobody answers; it gives up after a second.
         keys |= {"dns": [_LOOPBACK], "dns_opt": ["timeout:1", "attempts:1"]}
@@ -51,9 +53,7 @@ def _numbered(number: int, protocol: str) -> str:
 def _published(apps: tuple[str, ...], index: Index) -> Part:
     ports: list[dict[str, Any]] = []
     findings: list[Finding] = []
-    for exposure in index.plan.exposures:
-        if exposure.app not in apps:
-            continue
+    for exposure in (exposure for app in apps for exposure in index.exposures.get(app, ())):
         port = port_of(index.apps[exposure.app], exposure.port)
         if port is None:
             text = f"{exposure.app} has no port {exposure.port!r}."

@@ -5,7 +5,7 @@ from typing import Any
 
 from portable.backends.common import Index, containers, distinct, index, note
 from portable.backends.compose.files import declared, file_findings
-from portable.backends.compose.init import init, seeded
+from portable.backends.compose.init import init
 from portable.backends.compose.names import INIT, key_secret, project_name, secret_variable, service_name
 from portable.backends.compose.network import network_findings, networks
 from portable.backends.compose.part import Part
@@ -30,8 +30,9 @@ def render(plan: Plan) -> Rendering:
         users[plan.library.volume] += 0
     mounted = frozenset(users)
     services = {service_name(placed): service(placed, known) for placed in everywhere if placed.app or placed.cloud}
-    services[INIT], script = init(known, mounted)
-    used = _used_files(known)
+    prepared = init(known, mounted)
+    services[INIT] = prepared.service
+    used = _used_files(known, prepared.seeded)
     configs, secrets = declared(known, used)
     findings = (
         *_plan_findings(known),
@@ -46,7 +47,7 @@ def render(plan: Plan) -> Rendering:
         "services": {name: part.keys for name, part in services.items()},
         "networks": networks(known),
         "volumes": named_volumes(known, mounted),
-        "configs": {**configs, **script},
+        "configs": {**configs, **prepared.script},
         "secrets": {**secrets, **_keys(known)},
     }
     return Rendering(
@@ -54,11 +55,11 @@ def render(plan: Plan) -> Rendering:
     )
 
 
-def _used_files(known: Index) -> list[str]:
+def _used_files(known: Index, seeded: frozenset[str]) -> list[str]:
     mounted = [
         mount.file for placed in containers(known.plan) for mount in placed.container.files if not mount.seed and mount.file in known.files
     ]
-    return list(dict.fromkeys([*mounted, *sorted(seeded(known))]))
+    return list(dict.fromkeys([*mounted, *sorted(seeded)]))
 
 
 def _keys(known: Index) -> dict[str, Any]:

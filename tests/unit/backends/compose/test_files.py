@@ -37,9 +37,10 @@ def test_files_and_seeds() -> None:
     assert len(part.keys["labels"]["portable.digest"]) == 64
 
 
-def test_a_copy_is_roots_so_all_may_what_the_owner_may() -> None:
-    assert mounted(p.File(id="x", body=(), mode=0o500), "/x").keys["configs"][0]["mode"] == 0o555
-    assert "mode" not in mounted(p.File(id="x", body=(), mode=0o440), "/x").keys["configs"][0]
+def test_a_copy_is_roots_so_all_may_read_what_the_owner_may() -> None:
+    assert mounted(PLAIN, "/x", 0o500).keys["configs"][0]["mode"] == 0o555
+    assert "mode" not in mounted(PLAIN, "/x", 0o440).keys["configs"][0]
+    assert mounted(PLAIN, "/x", 0o600).keys["configs"][0]["mode"] == 0o644
 
 
 def test_the_digest_knows_the_text_around_a_secret_and_no_order() -> None:

@@ -31,8 +31,8 @@ def prepared(uid: int = 1001, gid: int = 1002, **changes: Any) -> tuple[dict[str
         "files": (p.File(id="seed", body=("first",), mode=0o400),),
         "library": p.Library(volume="library", folders=("downloads/it's here",), links=links),
     }
-    part, configs = init(index(plan(demo, **(defaults | changes))), frozenset(volume.id for volume in VOLUMES))
-    return part.keys, configs["init-script"]["content"]
+    found = init(index(plan(demo, **(defaults | changes))), frozenset(volume.id for volume in VOLUMES))
+    return found.service.keys, found.script["init-script"]["content"]
 
 
 def test_the_service_can_do_what_it_must_and_no_more() -> None:
@@ -63,8 +63,8 @@ seed /seeds/seed /places/config/deep/seed.conf 1001 1002 0600
 
 def test_a_seed_that_lasts_nowhere_is_refused() -> None:
     demo = app(containers=(container(files=(p.FileMount(file="seed", path="/elsewhere", seed=True),)),))
-    part, _ = init(index(plan(demo, files=(p.File(id="seed", body=("x",)),))), frozenset())
-    assert [f.path for f in part.findings if f.verdict == "refused"] == ["apps.demo.containers.main.files.seed@/elsewhere"]
+    found = init(index(plan(demo, files=(p.File(id="seed", body=("x",)),))), frozenset())
+    assert [f.path for f in found.service.findings if f.verdict == "refused"] == ["apps.demo.containers.main.files.seed@/elsewhere"]
 
 
 @pytest.fixture

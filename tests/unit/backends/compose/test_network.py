@@ -21,6 +21,13 @@ def test_the_owner_speaks_for_its_group() -> None:
     assert network(Placed("", demo.containers[0], app=demo), known).keys == {"network_mode": "service:gateway"}
 
 
+def test_an_app_without_gateway_is_found_at_its_own_address() -> None:
+    demo = app("demo", aliases=("old-name",))
+    keys = network(Placed("", demo.containers[0], app=demo), index(plan(demo))).keys
+    assert keys["networks"]["default"]["aliases"] == ["demo", "old-name"]
+    assert "extra_hosts" not in keys
+
+
 def test_a_sealed_owner_asks_nobody_for_foreign_names() -> None:
     known = index(plan(GATEWAY, groups=(p.Group(name="vpn", apps=("gateway",), egress=p.Sealed(gateway="gateway")),)))
     assert network(Placed("", GATEWAY.containers[0], app=GATEWAY), known).keys["dns"] == ["127.0.0.1"]

@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from portable.backends.compose.engine import Observed, Seen
+from portable.backends.compose.engine import Observed, Seen, Variables
+from portable.backends.compose.names import secret_variable
 from portable.live.images import ImageNeed, needed_images
 from portable.live.secrets import Need, Resolved, digest, environment, needs_of
 from portable.model.base import Struct
@@ -30,11 +31,9 @@ class Stack(Struct, frozen=True, kw_only=True):
 
     def environment(self, resolved: Resolved) -> dict[str, str]:
         """The variables for the Compose process."""
-        return (
-            environment(self.plan, resolved)
-            if self.plan
-            else {f"PORTABLE_SECRET_{n.name}".upper().replace("-", "_"): resolved.of(n.name, n.key) for n in self.secrets}
-        )
+        if self.plan is not None:
+            return environment(self.plan, resolved)
+        return Variables({secret_variable(need.name): resolved.of(need.name, need.key) for need in self.secrets})
 
 
 class Port(Struct, frozen=True, kw_only=True):

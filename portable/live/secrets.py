@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
+from portable.backends.compose.engine import Variables
 from portable.backends.compose.names import secret_variable
 from portable.live.forms import written
 from portable.live.state import translated, write_private
@@ -228,7 +229,7 @@ def environment(plan: Plan, resolved: Resolved) -> dict[str, str]:
     for file in plan.files:
         if file.is_secret:
             put(secret_variable(file.id), resolved.fill(file), f"the file {file.id}")
-    return {variable: value for variable, (value, _) in values.items()}
+    return Variables({variable: value for variable, (value, _) in values.items()})
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

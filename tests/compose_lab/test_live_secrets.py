@@ -64,7 +64,8 @@ def test_canary_is_in_no_error_even_with_its_locals(engine: Engine, project: str
     with pytest.raises(EngineTrouble) as caught:
         compose.up(engine, stack(document), SOURCE, deadline=60)
     assert "<secret>" in str(caught.value)
-    assert not found_in("".join(traceback.format_exception(caught.value)))
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    assert not found_in("".join(shown.format()))
 
 
 def test_what_a_container_gets_is_what_the_source_holds(engine: Engine, project: str) -> None:

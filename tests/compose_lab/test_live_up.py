@@ -161,6 +161,10 @@ def test_a_stopped_app_is_started(engine: Engine, running: dict[str, Any]) -> No
     docker("stop", "-t", "1", current(before)["lone"].id)
     assert told(up(engine, running))["lone"].startswith("start: it is not running (exit code")
     assert touched(before, engine.observe(running["name"])) == {"lone"}
+    docker("stop", "-t", "1", current(before)["gateway"].id)
+    changes = told(up(engine, running))
+    assert {s: c.split(":")[0] for s, c in changes.items()} == {"gateway": "start", "one": "restart", "two": "restart"}
+    assert up(engine, running) == ()
     docker("pause", current(before)["lone"].id)
     assert told(up(engine, running)) == {"lone": "start: it is paused"}
 
@@ -243,6 +247,23 @@ def test_a_half_replaced_app_is_completed(engine: Engine, running: dict[str, Any
     assert [c.kind for c in changes] == ["remove"]
     assert len(engine.containers(project)) == 5
     assert touched(before, engine.observe(project)) == set()
+
+
+def test_a_half_replaced_app_keeps_its_anonymous_volume(engine: Engine, project: str) -> None:
+    """Killed between removing the old container and naming the new one: the new one alone knows the volume that the image asked for."""
+    document = body(project)
+    document["services"]["lone"]["volumes"].append({"type": "volume", "target": "/anonymous"})
+    up(engine, document)
+    lone = current(engine.observe(project))["lone"]
+    docker("exec", lone.id, "sh", "-c", "echo precious > /anonymous/file")
+    labels = [f"--label={k}={v}" for k, v in {**_labels(lone.id), "com.docker.compose.replace": lone.id}.items()]
+    docker("create", "--name", f"{lone.id[:12]}_{project}-lone-1", "--volumes-from", lone.id, *labels, lone.image, "sleep", "100")
+    docker("rm", "-f", lone.id)
+    assert told(up(engine, document)) == {"lone": "recreate: its container was made but never started"}
+    seen = current(engine.observe(project))["lone"]
+    assert docker("exec", seen.id, "cat", "/anonymous/file") == "precious\n"
+    assert docker("exec", seen.id, "cat", "/etc/lone") == "1\n"
+    assert up(engine, document) == ()
 
 
 def test_a_crashing_app_fails_at_once_with_its_last_words(engine: Engine, project: str) -> None:

@@ -577,9 +577,16 @@ class Engine(EngineReader):
                 on_line(self.hide(text))
 
 
-def compose_environment(secrets: Mapping[str, str]) -> dict[str, str]:
+class Variables(dict[str, str]):
+    """An environment with secrets in it, which a traceback that shows variables does not show."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} variables>"
+
+
+def compose_environment(secrets: Mapping[str, str]) -> Variables:
     """The environment of the Compose process: this one's, what is neutral, and the secrets."""
-    return {**os.environ, **_NEUTRAL, **secrets}
+    return Variables({**os.environ, **_NEUTRAL, **secrets})
 
 
 class Running:
@@ -694,6 +701,7 @@ __all__ = [
     "Seen",
     "SeenNetwork",
     "Taken",
+    "Variables",
     "Versions",
     "compose_environment",
 ]

@@ -1,0 +1,90 @@
+"""Images on a real engine: built from a recipe where no registry answers, near and far, and errors of a build."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from portable.backends.compose.address import resolve as address
+from portable.backends.compose.engine import Engine
+from portable.live import compose, images
+from portable.live.images import ImageNeed, built_reference, resolve
+from portable.model.errors import EngineError
+from tests.compose_lab.stacks import SOURCE, body, set_secrets, stack
+from tests.lab.engine import BUSYBOX
+from tests.lab.forward import tcp_engine
+
+pytestmark = pytest.mark.compose_lab
+NEED = ImageNeed(reference="127.0.0.1:1/pltest/recipe:1", recipe="pltest-recipe", apps=("lone",))
+
+
+@pytest.fixture
+def recipes(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[images.Recipes]:
+    """One recipe, whose image is removed again."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    folder = tmp_path / "pltest-recipe"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text(f"FROM {BUSYBOX}\nCOPY hello.sh /bin/hello\nRUN hello > /made\nLABEL portable.test=live\n")
+    (folder / "hello.sh").write_text(f"#!/bin/sh\necho {tmp_path}\n")
+    (folder / "hello.sh").chmod(0o755)
+    yield lambda name: folder if name == "pltest-recipe" else None
+    listed = subprocess.run(["docker", "images", "-q", "localhost/portable/pltest-recipe"], capture_output=True, text=True, check=True)
+    for image in sorted(set(listed.stdout.split())):
+        subprocess.run(["docker", "rmi", "-f", image], capture_output=True, check=False)
+
+
+def test_built_where_no_registry_answers_and_then_used(engine: Engine, recipes: images.Recipes) -> None:
+    built = built_reference("pltest-recipe", recipes)
+    assert built is not None
+    first = resolve(engine, [NEED], recipes=recipes)
+    assert first.effective == {NEED.reference: built}
+    assert [c.sentence() for c in first.changes] == [f"build {NEED.reference}: the registry 127.0.0.1:1 cannot be reached"]
+    before = engine.image_ids([built])
+    assert resolve(engine, [NEED], recipes=recipes) == images.Resolution(effective={NEED.reference: built})
+    assert engine.image_ids([built]) == before
+
+
+def test_built_on_an_engine_that_is_not_here(engine: Engine, recipes: images.Recipes) -> None:
+    with tcp_engine() as (url, _), Engine(address(url, {}, Path("/nonexistent"))) as remote:
+        resolve(remote, [NEED], recipes=recipes)
+    built = str(built_reference("pltest-recipe", recipes))
+    made = subprocess.run(["docker", "run", "--rm", built, "cat", "/made"], capture_output=True, text=True, check=True)
+    assert made.stdout.startswith("/")
+
+
+def test_a_stack_runs_on_what_was_built_and_follows_its_recipe(engine: Engine, project: str, recipes: images.Recipes) -> None:
+    set_secrets()
+    document: dict[str, Any] = body(project)
+    document["services"]["lone"]["image"] = NEED.reference
+    made = stack(document)
+    made = msgspec.structs.replace(made, images=(NEED, ImageNeed(reference=BUSYBOX)))
+    foreseen = compose.diff(engine, made, SOURCE, recipes=recipes)
+    assert (
+        foreseen[0].sentence() == f"pull {NEED.reference}: it is not there; built from the recipe pltest-recipe where it cannot be pulled"
+    )
+    compose.up(engine, made, SOURCE, recipes=recipes, deadline=90)
+    assert compose.up(engine, made, SOURCE, recipes=recipes, deadline=90).changes == ()
+    folder = recipes("pltest-recipe")
+    assert folder is not None
+    (folder / "hello.sh").write_text("#!/bin/sh\necho changed\n")
+    changes = [c.sentence() for c in compose.up(engine, made, SOURCE, recipes=recipes, deadline=90).changes]
+    assert changes[0].startswith("build ")
+    assert changes[1].startswith("recreate lone: its image changed from localhost/portable/pltest-recipe:")
+    assert len(changes) == 2
+    images.build(engine, [], made.images, recipes=recipes)
+    again = [c.sentence() for c in compose.up(engine, made, SOURCE, recipes=recipes, deadline=90).changes]
+    assert again == [f"recreate lone: a newer image of {built_reference('pltest-recipe', recipes)} is there"]
+
+
+def test_a_build_that_fails_says_where(engine: Engine, recipes: images.Recipes) -> None:
+    folder = recipes("pltest-recipe")
+    assert folder is not None
+    (folder / "Dockerfile").write_text(f"FROM {BUSYBOX}\nRUN echo out of ideas; exit 7\n")
+    with pytest.raises(EngineError, match=r"building pltest-recipe failed: .*non-zero code: 7.*out of ideas"):
+        resolve(engine, [NEED], recipes=recipes)
+    (folder / "Dockerfile").write_text("FROM 127.0.0.1:1/pltest/none:1\n")
+    with pytest.raises(EngineError, match=r"the base image 127.0.0.1:1/pltest/none:1 cannot be pulled"):
+        resolve(engine, [NEED], recipes=recipes)

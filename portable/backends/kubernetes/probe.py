@@ -2,19 +2,32 @@
 
 from typing import assert_never
 
+from msgspec import structs
+
 from portable.backends.kubernetes.names import Body, port_name
 from portable.backends.kubernetes.scope import Part
 from portable.model.plan import Check, Exec, Http, Port, Probes, Tcp
 
+_PATIENCE = 30
+"""How often a sidecar without a probe of its start is asked before it is started again."""
 KUBELET_OK = range(200, 400)
 """The answers that the kubelet takes for healthy; it can't be told others."""
 
 
 def probes(part: Part) -> Body:
-    """The probes of a container, one for one."""
+    """The probes of a container, one for one; what others wait for always has one of its start."""
     given: Probes = part.container.probes
-    named = (("startupProbe", given.startup), ("readinessProbe", given.ready), ("livenessProbe", given.live))
+    named = (("startupProbe", gate(part)), ("readinessProbe", given.ready), ("livenessProbe", given.live))
     return {name: _probe(part, check) for name, check in named if check is not None}
+
+
+def gate(part: Part) -> Check | None:
+    """What says that a container has started. What runs after a sidecar waits for that alone, not for its readiness: so that stands in."""
+    given = part.container.probes
+    if given.startup is not None or part.kind not in ("gateway", "cloud"):
+        return given.startup
+    asked = given.ready or given.live
+    return None if asked is None else structs.replace(asked, failures=max(asked.failures, _PATIENCE))
 
 
 def is_http(how: Http) -> bool:

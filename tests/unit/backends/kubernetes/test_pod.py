@@ -22,6 +22,21 @@ def test_a_gateway_runs_before_its_apps() -> None:
     assert [c["name"] for c in made["containers"]] == ["torrents"]
 
 
+def test_apps_wait_for_a_gateway_that_only_has_a_probe_of_its_readiness() -> None:
+    ready = p.Probes(ready=p.Check(how=p.Exec(command=("/check",)), period=5))
+    made = grouped(p.Tunnel(gateway="gateway"))
+    gateway = app("gateway", ports=(), containers=(container(needs=p.Needs(net_admin=True), probes=ready),))
+    sidecar = pod(msgspec.structs.replace(made, apps=(gateway, *made.apps[1:])), "gateway")["initContainers"][0]
+    assert sidecar["startupProbe"] == {"exec": {"command": ["/check"]}, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 30}
+
+
+def test_a_gateway_without_a_probe_is_refused() -> None:
+    made = grouped(p.Tunnel(gateway="gateway"))
+    gateway = app("gateway", ports=(), containers=(container(needs=p.Needs(net_admin=True)),))
+    findings = render(msgspec.structs.replace(made, apps=(gateway, *made.apps[1:]))).findings
+    assert [(f.class_, f.path) for f in findings if f.verdict == "refused"] == [("security", "apps.gateway.containers.main.probes")]
+
+
 def test_clouds_are_mounted_behind_the_gateway() -> None:
     made = full_plan("kubernetes")
     apps = tuple(msgspec.structs.replace(a, clouds=("shelf",)) if a.name == "torrents" else a for a in made.apps)

@@ -1,5 +1,6 @@
 """Step 2: groups that share a network namespace, their way out, and how ports are reached. The VPN is decided here."""
 
+import contextlib
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -37,7 +38,8 @@ def network(given: Input, chosen: Selection, mistakes: Mistakes) -> Network:
     ports = {name: _ports(entry.facts, by_app.get(name, set())) for name, entry in chosen.apps.items()}
     networks = _networks(given, mistakes)
     groups = tuple(_groups(given, chosen, networks))
-    _group_clashes(groups, chosen, ports, mistakes)
+    _addresses(given, groups, mistakes)
+    _group_clashes(groups, given, chosen, ports, mistakes)
     _host_clashes(exposed, ports, given, mistakes)
     exposures = tuple(p.Exposure(app=app, port=port, how=how) for (app, port), how in sorted(exposed.items()))
     group_of = {app: group for group in groups for app in group.apps}
@@ -56,16 +58,43 @@ def _networks(given: Input, mistakes: Mistakes) -> tuple[str, ...]:
             mistakes.add(
                 given.profile_source("networks", *at), "networks", f"{cidr!r} is no network: {error}", "write a network as 172.20.0.0/16"
             )
-    for app, address in given.profile.addresses.items():
+    for index, endpoint in enumerate(given.profile.vpn.endpoints if given.profile.vpn else ()):
         try:
-            inside = facts.subnet is None or ipaddress.ip_address(address) in ipaddress.ip_network(facts.subnet, strict=False)
-        except ValueError:
-            inside = False
-        if not inside:
+            ipaddress.ip_network(endpoint.cidr)
+        except ValueError as error:
             mistakes.add(
-                given.profile_source("addresses", app), f"addresses.{app}", f"{address} is no address of the subnet {facts.subnet}"
+                given.profile_source("vpn", "endpoints", index, "cidr"), "vpn.endpoints", f"{endpoint.cidr!r} is no network: {error}"
             )
     return tuple(dict.fromkeys(found))
+
+
+def _addresses(given: Input, groups: Iterable[p.Group], mistakes: Mistakes) -> None:
+    """Fixed addresses lie in the subnet, each is given once, and a group has one: its apps share a network."""
+    cidr, addresses = given.profile.networks.subnet, given.profile.addresses
+    subnet = None
+    with contextlib.suppress(ValueError):  # told with the networks
+        subnet = ipaddress.ip_network(cidr) if cidr else None
+    taken: dict[object, str] = {}
+    for app, text in addresses.items():
+        source, path = given.profile_source("addresses", app), f"addresses.{app}"
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            mistakes.add(source, path, f"{text!r} is no IP address")
+            continue
+        if cidr is None and given.profile.back_end == "compose":
+            mistakes.add(source, path, "a fixed address needs a subnet to lie in", "set `networks.subnet`")
+        elif subnet is not None and address not in subnet:
+            mistakes.add(source, path, f"{text} is no address of the subnet {subnet}")
+        elif subnet is not None and address in (subnet[0], subnet[min(1, subnet.num_addresses - 1)], subnet[-1]):
+            mistakes.add(source, path, f"{text} is not free in {subnet}: its first two addresses and its last are the network's own")
+        if address in taken:
+            mistakes.add(source, path, f"{text} is the address of {taken[address]} already")
+        taken.setdefault(address, app)
+    for group in groups:
+        for app in [app for app in group.apps if app in addresses][1:]:
+            text = f"{app} shares the network of {group.name}, and with it its address"
+            mistakes.add(given.profile_source("addresses", app), f"addresses.{app}", text, "remove it")
 
 
 def _groups(given: Input, chosen: Selection, networks: tuple[str, ...]) -> Iterator[p.Group]:
@@ -109,7 +138,7 @@ def _ports(facts: AppFacts, exposed: set[str]) -> tuple[p.Port, ...]:
 
     return tuple(
         p.Port(
-            name=name if "+" not in port.protocol or protocol == "tcp" else f"{name}-{protocol}",
+            name=udp_half(name) if port.protocol == "tcp+udp" and protocol == "udp" else name,
             number=port.number,
             protocol=protocol,
             serves=port.serves,
@@ -120,6 +149,11 @@ def _ports(facts: AppFacts, exposed: set[str]) -> tuple[p.Port, ...]:
         if there(port)
         for protocol in _protocols(port)
     )
+
+
+def udp_half(name: str) -> str:
+    """What the UDP half of a port for both protocols is called."""
+    return f"{name}-udp"
 
 
 def _protocols(port: PortFacts) -> tuple[p.Protocol, ...]:
@@ -152,10 +186,14 @@ def _exposed(given: Input, chosen: Selection, mistakes: Mistakes) -> Iterator[tu
                 )
             elif (how := _reach(given, asked, app, port, path, mistakes)) is not None:
                 yield (app, name), how
+                if port.protocol == "tcp+udp":
+                    yield (app, udp_half(name)), how
     for app, entry in chosen.apps.items():
         port = entry.facts.ports.get("web")
         if port is None or port.private or "web" in profile.exposure.apps.get(app, {}) or profile.exposure.default == "none":
             continue
+        if port.serves == "raw" and entry.facts.egress == "vpn":
+            continue  # for peers, as above
         asked = msgspec.convert({profile.exposure.default: {}}, ExposeFacts)
         if (how := _reach(given, asked, app, port, "exposure.default", mistakes)) is not None:
             yield (app, "web"), how
@@ -169,6 +207,14 @@ def _reach(given: Input, asked: ExposeFacts, app: str, port: PortFacts, path: st
     at = given.profile_source(*path.split("."))
     if len(ways) > 1:
         mistakes.add(at, path, "a port is reached in one way: loopback, lan, ingress, route or load-balancer")
+        return None
+    if (asked.ingress or (asked.route and asked.route.termination == "edge")) and port.serves == "raw":
+        mistakes.add(
+            at, path, f"a name leads to HTTP only, and {path.rpartition('.')[2]} of {app} is a raw port", "use load-balancer, or lan"
+        )
+        return None
+    if asked.load_balancer and asked.load_balancer.address and not _is_address(asked.load_balancer.address):
+        mistakes.add(at, path, f"{asked.load_balancer.address!r} is no IP address")
         return None
     exposure = given.profile.exposure
     host = f"{app}.{exposure.domain}" if exposure.domain else None
@@ -191,7 +237,17 @@ def _reach(given: Input, asked: ExposeFacts, app: str, port: PortFacts, path: st
     return p.LoadBalancer(number=balancer.number or port.number, address=balancer.address) if balancer else None
 
 
-def _group_clashes(groups: Iterable[p.Group], chosen: Selection, ports: Mapping[str, tuple[p.Port, ...]], mistakes: Mistakes) -> None:
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _group_clashes(
+    groups: Iterable[p.Group], given: Input, chosen: Selection, ports: Mapping[str, tuple[p.Port, ...]], mistakes: Mistakes
+) -> None:
     """Two apps of one namespace can't listen on one port, and nothing can remap it (`domain.md` 1.4)."""
     for group in groups:
         taken: dict[tuple[int, str], tuple[str, str]] = {}
@@ -200,7 +256,9 @@ def _group_clashes(groups: Iterable[p.Group], chosen: Selection, ports: Mapping[
                 key = (port.number, port.protocol)
                 if key in taken:
                     other = " ".join(taken[key])
-                    source = chosen.apps[app].document.source(("ports", port.name, "number"))
+                    asked = given.stack_document is not None and port.name in given.stack.ports.get(app, {})
+                    document = chosen.apps[app].document
+                    source = given.stack_source("ports", app, port.name) if asked else document.source(("ports", port.name, "number"))
                     text = f"{app} {port.name} and {other} both listen on {port.number}/{port.protocol} in the namespace of {group.name}"
                     mistakes.add(
                         source,

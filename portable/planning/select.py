@@ -1,10 +1,12 @@
 """Step 1: which apps and clouds run in this place, and in which order they start."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
 from portable.catalog.catalog import Catalog, Over
+from portable.catalog.facts import AppFacts, CloudFacts
+from portable.formats.load import Steps
 from portable.model.errors import InputError
 from portable.model.source import Source
 from portable.planning.inputs import CloudEntry, Entry, Input, Mistakes
@@ -27,24 +29,32 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 def select(given: Input, catalog: Catalog, mistakes: Mistakes) -> Selection:
     """Choose apps by the stack's list, else the profile's, with what they need; raises InputError where names are wrong."""
     wanted = _wanted(given, catalog, mistakes)
+    _mentioned(given, catalog, mistakes)
     entries: dict[str, Entry] = {}
     clouds = _clouds(given, catalog, mistakes)
-    pending = [*wanted, *((need, cloud.document.source(("needs-apps",))) for cloud in clouds.values() for need in cloud.facts.needs_apps)]
-    excluded = set(given.profile.without)
-    while pending:
-        name, source = pending.pop(0)
-        if name in entries or name in excluded:
+    excluded = {catalog.resolve(name) for name in given.profile.without}
+    pending = [(name, source, "") for name, source in wanted if name not in excluded]
+    pending += [(need, e.document.source(("needs-apps",)), f"cloud {c}") for c, e in clouds.items() for need in e.facts.needs_apps]
+    for name, source, needed_by in pending:  # grows while it is walked
+        if name in entries:
+            continue
+        if name in excluded:
+            mistakes.add(source, "needs-apps", f"{needed_by} needs {name}, which this place is `without`", "leave both out, or none")
             continue
         entry = _entry(given, catalog, name, source, mistakes)
-        if entry is not None:
+        if entry is not None and (entry.facts.mounter or entry.facts.tools):
+            mistakes.add(source, "apps", f"{name} is no app of its own: it comes along where it is needed", "remove it")
+        elif entry is not None:
             entries[name] = entry
-            pending += [(need, entry.document.source(("needs-apps",))) for need in entry.facts.needs_apps]
+            pending += [(need, entry.document.source(("needs-apps",)), name) for need in entry.facts.needs_apps]
     mistakes.stop()
     gateway = _gateway(given, catalog, entries, mistakes)
     mounter = _entry(given, catalog, MOUNTER, given.profile_source("clouds"), mistakes) if clouds else None
     tools = _entry(given, catalog, TOOLS, given.profile_source(), mistakes) or mistakes.fail()
+    _one_name_each(entries, mistakes)
+    apps = _ordered(entries, clouds, gateway, mistakes)
     mistakes.stop()
-    return Selection(apps=_ordered(entries, gateway, mistakes), gateway=gateway, clouds=clouds, mounter=mounter, tools=tools)
+    return Selection(apps=apps, gateway=gateway, clouds=clouds, mounter=mounter, tools=tools)
 
 
 def _wanted(given: Input, catalog: Catalog, mistakes: Mistakes) -> list[tuple[str, Source]]:
@@ -66,14 +76,29 @@ def _wanted(given: Input, catalog: Catalog, mistakes: Mistakes) -> list[tuple[st
     for index, name in enumerate(given.profile.without):
         if catalog.resolve(name) is None:
             mistakes.unknown(given.profile_source("without", index), "without", "app", name, catalog.names())
-    for holder, source_of in ((given.stack.override, given.stack_source), (given.profile.override, given.profile_source)):
-        for name in holder:
-            if catalog.resolve(name) != name:
-                mistakes.unknown(source_of("override", name), "override", "app", name, catalog.names())
-    for name in given.stack.ports:
-        if catalog.resolve(name) != name:
-            mistakes.unknown(given.stack_source("ports", name), "ports", "app", name, catalog.names())
     return names
+
+
+def _mentioned(given: Input, catalog: Catalog, mistakes: Mistakes) -> None:
+    """What is said of an app that nothing is called would be passed over in silence. An app that does not run here may be mentioned."""
+    stack, profile = given.stack, given.profile
+    mentioned = [(given.stack_source("override", name), "override", name) for name in stack.override]
+    mentioned += [(given.stack_source("ports", name), "ports", name) for name in stack.ports]
+    mentioned += [(given.profile_source("override", name), "override", name) for name in profile.override]
+    mentioned += [(given.profile_source("exposure", "apps", name), "exposure.apps", name) for name in profile.exposure.apps]
+    mentioned += [(given.profile_source("storage", "apps", name), "storage.apps", name) for name in profile.storage.apps]
+    mentioned += [(given.profile_source("addresses", name), "addresses", name) for name in profile.addresses]
+    mentioned += [
+        (given.profile_source("waive", index, "apps", place), f"waive[{index}].apps", name)
+        for index, waiver in enumerate(profile.waive)
+        for place, name in enumerate(waiver.apps)
+    ]
+    for source, path, name in mentioned:
+        known = catalog.resolve(name)
+        if known is None:
+            mistakes.unknown(source, path, "app", name, catalog.names())
+        elif known != name:
+            mistakes.add(source, path, f"{name!r} is an alias of {known!r}", f"write {known!r}")
 
 
 def _entry(given: Input, catalog: Catalog, name: str, source: Source, mistakes: Mistakes) -> Entry | None:
@@ -108,6 +133,9 @@ def _clouds(given: Input, catalog: Catalog, mistakes: Mistakes) -> dict[str, Clo
         if name not in catalog.cloud_names():
             mistakes.unknown(source, "clouds", "cloud", name, catalog.cloud_names())
             continue
+        if name in clouds:
+            mistakes.add(source, "clouds", f"cloud {name!r} stands twice", "remove one")
+            continue
         try:
             facts, document = catalog.cloud(name)
         except InputError as error:
@@ -121,10 +149,16 @@ def _gateway(given: Input, catalog: Catalog, entries: dict[str, Entry], mistakes
     """Add the gateway where an app needs one: the profile's VPN, or the seal where the place has none."""
     behind = [name for name, entry in entries.items() if entry.facts.egress == "vpn" and not waived_egress(given, name)]
     kind = "tunnel" if given.profile.vpn else "seal"
-    name = given.profile.vpn.gateway if given.profile.vpn else SEAL
+    asked = given.profile.vpn.gateway if given.profile.vpn else SEAL
+    name = catalog.resolve(asked) or asked
     if not behind and name not in entries:
         return None
     source = given.profile_source("vpn", "gateway") if given.profile.vpn else given.profile_source()
+    if name in given.profile.without:
+        at = given.profile_source("without")
+        mistakes.add(
+            at, "without", f"{', '.join(behind)} can't be here without {name}", "leave them out too, or waive `egress` by their names"
+        )
     entry = entries.get(name) or _entry(given, catalog, name, source, mistakes) or mistakes.fail()
     if entry.facts.gateway != kind:
         mistakes.add(source, "vpn.gateway", f"{name!r} is no gateway that can {'tunnel' if kind == 'tunnel' else 'seal'}")
@@ -138,37 +172,60 @@ def waived_egress(given: Input, app: str) -> bool:
     return any(w.field == "egress" and w.class_ == "security" and app in w.apps for w in given.profile.waive)
 
 
-def _ordered(entries: Mapping[str, Entry], gateway: str | None, mistakes: Mistakes) -> dict[str, Entry]:
-    """Start order, by name where nothing else decides; a cycle is told with the apps that form it."""
-    before: dict[str, list[str]] = {}
+def _one_name_each(entries: Mapping[str, Entry], mistakes: Mistakes) -> None:
+    """Every app answers at its name and its aliases (promise 1), so that no two can have the same one."""
+    taken = dict.fromkeys(entries, "")
     for name, entry in entries.items():
-        names: Iterable[str] = [a.app for a in entry.facts.after] + list(entry.facts.needs_apps)
-        before[name] = sorted({n for n in names if n in entries and n != name})
+        for index, alias in enumerate(entry.facts.aliases):
+            if alias in taken:
+                other = f"{taken[alias]!r} is called so too" if taken[alias] else "an app of this place is called so"
+                mistakes.add(
+                    entry.document.source(("aliases", index)), f"aliases[{index}]", f"alias {alias!r} of {name!r}: {other}", "remove one"
+                )
+            taken.setdefault(alias, name)
+
+
+def _ordered(entries: Mapping[str, Entry], clouds: Mapping[str, CloudEntry], gateway: str | None, mistakes: Mistakes) -> dict[str, Entry]:
+    """Start order, by name where nothing else decides; a cycle is told with the apps and clouds that form it."""
+    nodes: dict[str, Entry | CloudEntry] = {**entries, **{_cloud(name): entry for name, entry in clouds.items()}}
+    before = {name: [n for n in _before(entry.facts) if n in nodes] for name, entry in nodes.items()}
+    for name, entry in entries.items():
         if gateway and entry.facts.egress == "vpn" and name != gateway:
             before[name].append(gateway)
-    ordered: dict[str, Entry] = {}
-    trail: list[str] = []
+    ordered: dict[str, None] = {}
+    for first in sorted(entries):
+        trail = {first: iter(before[first])}  # from what is wanted to what it waits for; no recursion, so of any length
+        while trail:
+            name, rest = next(reversed(trail.items()))
+            earlier = next((n for n in rest if n not in ordered), None)
+            if earlier is None:
+                ordered[name] = None
+                del trail[name]
+            elif earlier in trail:
+                way = list(trail)
+                cycle = " -> ".join([*way[way.index(earlier) :], earlier])
+                text, remedy = f"these wait for one another: {cycle}", "remove one of these from `after`, `needs-apps` or `clouds`"
+                mistakes.add(_source_of_waiting(nodes[name], earlier), "after", text, remedy)
+            else:
+                trail[earlier] = iter(before[earlier])
+    return {name: entries[name] for name in ordered if name in entries}
 
-    def visit(name: str) -> None:
-        if name in ordered:
-            return
-        if name in trail:
-            cycle = [*trail[trail.index(name) :], name]
-            key = ("after",) if entries[name].facts.after else ("needs-apps",)
-            mistakes.add(
-                entries[name].document.source(key),
-                ".".join(key),
-                f"apps wait for one another: {' -> '.join(cycle)}",
-                "remove one of these from `after` or `needs-apps`",
-            )
-            return
-        trail.append(name)
-        for earlier in before[name]:
-            visit(earlier)
-        trail.pop()
-        ordered.setdefault(name, entries[name])
 
-    for name in sorted(entries):
-        visit(name)
-    mistakes.stop()
-    return ordered
+def _cloud(name: str) -> str:
+    """What a cloud is called among apps; no app can have a name with a blank in it."""
+    return f"cloud {name}"
+
+
+def _before(facts: AppFacts | CloudFacts) -> list[str]:
+    """What must be there first: apps, and the clouds that an app reads."""
+    names = {after.app for after in facts.after} | set(facts.needs_apps)
+    return sorted(names | ({_cloud(c) for c in facts.clouds} if isinstance(facts, AppFacts) else set()))
+
+
+def _source_of_waiting(entry: Entry | CloudEntry, earlier: str) -> Source:
+    """Where the file says that it waits for that."""
+    facts = entry.facts
+    said: list[tuple[Steps, str]] = [(("after", i, "app"), after.app) for i, after in enumerate(facts.after)]
+    said += [(("needs-apps", i), need) for i, need in enumerate(facts.needs_apps)]
+    said += [(("clouds", i), _cloud(cloud)) for i, cloud in enumerate(facts.clouds)] if isinstance(facts, AppFacts) else []
+    return entry.document.source(next((steps for steps, name in said if name == earlier), ("egress",)))

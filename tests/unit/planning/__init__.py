@@ -1,0 +1,125 @@
+"""Small stacks for tests of planning: a profile and apps as text, valid by default; a test states only what matters to it."""
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portable.catalog.catalog import Catalog
+from portable.formats.emit import dump
+from portable.formats.load import convert, load
+from portable.formats.merge import merged
+from portable.model.errors import InputError
+from portable.planning import Planned, make
+from portable.planning.inputs import Input
+from portable.profiles.types import Profile, Stack
+
+COMPOSE: dict[str, Any] = {
+    "portable": 1,
+    "name": "test",
+    "back-end": "compose",
+    "storage": {"library": {"folder": "/srv/library"}, "state": {"folder": "/srv/state"}},
+    "devices": {"tun": {"host": {"path": "/dev/net/tun"}}, "fuse": {"host": {"path": "/dev/fuse"}}},
+}
+CLUSTER: dict[str, Any] = merged(
+    COMPOSE,
+    {
+        "back-end": "kubernetes",
+        "storage": {
+            "library": {"folder": None, "claim": {"name": "library", "size": "1Ti", "shared": True}},
+            "state": {"folder": None, "claim": {}},
+        },
+    },
+)
+VPN: dict[str, Any] = {"vpn": {"gateway": "gluetun"}}
+
+
+def port_of(name: str) -> int:
+    """The web port of an app of these tests; another one for each name."""
+    return 20000 + zlib.crc32(name.encode()) % 40000
+
+
+def app(name: str, **changes: Any) -> dict[str, Any]:
+    """A right `app.yaml` as data; changes merge, keys with `_` for `-`."""
+    facts = {
+        "portable": 1,
+        "name": name,
+        "title": name.title(),
+        "about": f"the app {name}",
+        "zone": "front",
+        "containers": {
+            "main": {
+                "image": {"repository": f"registry.test/{name}", "tag": "1"},
+                "identity": "user",
+                "resources": {"memory": {"request": "64Mi", "limit": "128Mi"}},
+            }
+        },
+        "ports": {"web": {"number": port_of(name), "serves": "http"}},
+    }
+    return merged(facts, {key.replace("_", "-"): value for key, value in changes.items()})
+
+
+def cloud(name: str, **changes: Any) -> dict[str, Any]:
+    """A right `cloud.yaml` as data."""
+    facts = {
+        "portable": 1,
+        "name": name,
+        "title": name,
+        "about": "a cloud",
+        "remote": f"{name}:",
+        "known-entry": "all",
+        "template": "conf.j2",
+    }
+    return merged(facts, {key.replace("_", "-"): value for key, value in changes.items()})
+
+
+class Place:
+    """A folder with apps and clouds of its own, planned with a profile."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def write(self, *apps: dict[str, Any], clouds: tuple[dict[str, Any], ...] = (), templates: dict[str, str] | None = None) -> "Place":
+        """Those apps and clouds; templates by `<app>/<file>`. A cloud gets an empty configuration."""
+        for facts in apps:
+            file = self.folder / "apps" / facts["name"] / "app.yaml"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(dump(facts))
+        for facts in clouds:
+            file = self.folder / "clouds" / facts["name"] / "cloud.yaml"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(dump(facts))
+            (file.parent / "conf.j2").write_text("[remote]\n")
+        for name, text in (templates or {}).items():
+            (self.folder / "apps" / name).write_text(text)
+        return self
+
+    def plan(self, *apps: str, base: dict[str, Any] = COMPOSE, stack: str | None = None, **changes: Any) -> Planned:
+        """The plan of those apps; changes merge into the profile, keys with `_` for `-`."""
+        data = merged(base, {"apps": list(apps), **{key.replace("_", "-"): value for key, value in changes.items()}})
+        document = load(("test.yaml", dump(data).encode()))
+        stack_document = load(("portable.yaml", stack.encode())) if stack is not None else None
+        given = Input(
+            stack=convert(stack_document, Stack) if stack_document else Stack(),
+            stack_document=stack_document,
+            profile=convert(document, Profile),
+            profile_document=document,
+        )
+        return make(given, Catalog([self.folder]))
+
+    def told(self, *apps: str, **changes: Any) -> list[tuple[str, str]]:
+        """(path, text) of every mistake of that plan; each has a file, a line and a column."""
+        with pytest.raises(InputError) as caught:
+            self.plan(*apps, **changes)
+        for mistake in caught.value.mistakes:
+            assert mistake.source.file.endswith((".yaml", ".yml"))
+            assert mistake.source.line >= 1
+            assert mistake.source.column >= 1
+        return [(m.path, m.text) for m in caught.value.mistakes]
+
+    def mistakes(self, *apps: str, **changes: Any) -> str:
+        """The whole report, without the folder's name."""
+        with pytest.raises(InputError) as caught:
+            self.plan(*apps, **changes)
+        return str(caught.value).replace(f"{self.folder}/", "")

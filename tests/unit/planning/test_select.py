@@ -1,0 +1,251 @@
+"""Step 1: which apps and clouds, in which order, and what is told where names are wrong."""
+
+import pytest
+
+from tests.unit.planning import VPN, Place, app, cloud
+
+
+def test_the_profile_names_apps_where_the_stack_does_not(place: Place) -> None:
+    place.write(app("one"), app("two"))
+    assert [a.name for a in place.plan("two", "one").plan.apps] == ["one", "two"]
+    assert [a.name for a in place.plan("two", "one", stack="portable: 1\napps: [two]\n").plan.apps] == ["two"]
+    assert place.plan("two", "one", stack="portable: 1\napps: []\n").plan.apps == ()
+
+
+def test_an_alias_selects_the_app(place: Place) -> None:
+    place.write(app("one", aliases=["uno"]))
+    (selected,) = place.plan("uno").plan.apps
+    assert (selected.name, selected.aliases) == ("one", ("uno",))
+
+
+def test_what_an_app_needs_comes_with_it(place: Place) -> None:
+    place.write(app("one", needs_apps=["two"]), app("two", needs_apps=["three"]), app("three"))
+    assert [a.name for a in place.plan("one").plan.apps] == ["three", "two", "one"]
+
+
+def test_what_a_cloud_needs_comes_with_it(place: Place) -> None:
+    place.write(app("one"), app("server"), clouds=(cloud("box", needs_apps=["server"]),))
+    assert [a.name for a in place.plan("one", clouds=["box"]).plan.apps] == ["one", "server"]
+
+
+def test_an_app_starts_after_what_its_clouds_come_from(place: Place) -> None:
+    place.write(app("a-reader", clouds=["box"]), app("server"), clouds=(cloud("box", needs_apps=["server"]),))
+    assert [a.name for a in place.plan("a-reader", clouds=["box"]).plan.apps] == ["server", "a-reader"]
+
+
+def test_order_is_by_name_where_nothing_else_decides(place: Place) -> None:
+    place.write(app("c"), app("a", after=[{"app": "z"}]), app("z"), app("b"))
+    assert [a.name for a in place.plan("c", "b", "z", "a").plan.apps] == ["z", "a", "b", "c"]
+
+
+def test_waiting_for_an_app_that_does_not_run_here_is_dropped(place: Place) -> None:
+    place.write(app("one", after=[{"app": "two"}]), app("two"))
+    (one,) = place.plan("one").plan.apps
+    assert one.after == ()
+
+
+def test_a_chain_of_any_length_is_ordered(place: Place) -> None:
+    names = [f"n{index:04}" for index in range(1500)]
+    place.write(
+        *(app(name, **({"needs_apps": [following]} if following else {})) for name, following in zip(names, [*names[1:], ""], strict=True))
+    )
+    assert [a.name for a in place.plan(names[0]).plan.apps] == names[::-1]
+
+
+# --- names
+
+
+def test_an_unknown_app_is_told_with_the_nearest_name(place: Place) -> None:
+    report = place.mistakes("sonar")
+    assert report.startswith("test.yaml:")
+    assert "apps: there is no app 'sonar'; known: gerbera, gluetun," in report
+    assert report.endswith("(did you mean 'sonarr'?)")
+
+
+def test_an_app_that_stands_twice(place: Place) -> None:
+    place.write(app("one", aliases=["uno"]))
+    assert place.told("one", "uno", "one") == [("apps", "app 'uno' stands twice"), ("apps", "app 'one' stands twice")]
+
+
+def test_the_stack_is_blamed_for_its_own_names(place: Place) -> None:
+    report = place.mistakes(stack="portable: 1\napps:\n  - sonarr\n  - sonar\n")
+    assert report.startswith("portable.yaml:4:5: apps: there is no app 'sonar'")
+
+
+def test_names_that_nothing_has_are_told_wherever_they_stand(place: Place) -> None:
+    place.write(app("one", aliases=["uno"]))
+    waiver = {"field": "egress", "class": "security", "apps": ["plxe"], "reason": "none"}
+    told = place.told(
+        "one",
+        without=["nope"],
+        override={"snoarr": {}},
+        exposure={"apps": {"plexx": {"web": {}}}},
+        storage={"apps": {"uno": {}}},
+        addresses={"glueton": "10.0.0.2"},
+        waive=[waiver],
+        clouds=["zrug", "shelf", "shelf"],
+        stack="portable: 1\napps: [one]\nports: {jelyfin: {web: 1}}\noverride: {gerbra: {}}\n",
+    )
+    assert sorted((path, text.split(";")[0]) for path, text in told) == [
+        ("addresses", "there is no app 'glueton'"),
+        ("clouds", "cloud 'shelf' stands twice"),
+        ("clouds", "there is no cloud 'zrug'"),
+        ("exposure.apps", "there is no app 'plexx'"),
+        ("override", "there is no app 'gerbra'"),
+        ("override", "there is no app 'snoarr'"),
+        ("ports", "there is no app 'jelyfin'"),
+        ("storage.apps", "'uno' is an alias of 'one'"),
+        ("waive[0].apps", "there is no app 'plxe'"),
+        ("without", "there is no app 'nope'"),
+    ]
+
+
+def test_what_is_said_of_an_app_that_does_not_run_here_is_no_mistake(place: Place) -> None:
+    place.write(app("one"))
+    planned = place.plan("one", override={"sonarr": {"title": "x"}}, exposure={"apps": {"plex": {"web": {"lan": {}}}}})
+    assert [a.name for a in planned.plan.apps] == ["one"]
+
+
+def test_a_port_that_the_app_has_not(place: Place) -> None:
+    assert place.told("sonarr", stack="portable: 1\nports: {sonarr: {wbe: 1}}\n") == [
+        ("ports.sonarr", "there is no port 'wbe'; known: web"),
+    ]
+
+
+def test_helpers_are_no_apps_of_their_own(place: Place) -> None:
+    assert place.told("rclone", "tools") == [
+        ("apps", "rclone is no app of its own: it comes along where it is needed"),
+        ("apps", "tools is no app of its own: it comes along where it is needed"),
+    ]
+
+
+def test_mistakes_of_several_apps_are_told_at_once(place: Place) -> None:
+    place.write(app("one", zone="Front"), app("two", bogus=1))
+    report = place.mistakes("one", "two", "three", stack="portable: 1\noverride: {sonarr: {zone: 5}}\n")
+    assert "there is no app 'three'" in report
+    assert "apps/one/app.yaml:" in report
+    assert "unknown key `bogus`" in report
+
+
+def test_an_override_is_blamed_where_it_stands(place: Place) -> None:
+    report = place.mistakes("sonarr", stack="portable: 1\noverride:\n  sonarr:\n    zoen: managers\n")
+    assert report.startswith("portable.yaml:4:5: zoen: unknown key `zoen`")
+
+
+def test_two_apps_can_not_answer_at_one_name(place: Place) -> None:
+    place.write(app("one", aliases=["same"]), app("two", aliases=["same"]), app("three", aliases=["two"]))
+    assert place.told("one", "two", "three") == [
+        ("aliases[0]", "alias 'two' of 'three': an app of this place is called so"),
+        ("aliases[0]", "alias 'same' of 'two': 'one' is called so too"),
+    ]
+    assert len(place.plan("one", "three").plan.apps) == 2
+
+
+# --- without
+
+
+def test_without_leaves_apps_out_by_name_and_alias(place: Place) -> None:
+    place.write(app("one", aliases=["uno"]), app("two"))
+    assert [a.name for a in place.plan("one", "two", without=["uno"]).plan.apps] == ["two"]
+    assert [a.name for a in place.plan("one", "two", without=["two"]).plan.apps] == ["one"]
+
+
+def test_what_another_app_needs_can_not_be_left_out(place: Place) -> None:
+    place.write(app("one", needs_apps=["two"]), app("two"), app("server"), clouds=(cloud("box", needs_apps=["server"]),))
+    assert place.told("one", "two", without=["two", "server"], clouds=["box"]) == [
+        ("needs-apps", "one needs two, which this place is `without`"),
+        ("needs-apps", "cloud box needs server, which this place is `without`"),
+    ]
+
+
+def test_the_gateway_can_not_be_left_out_of_what_needs_it(place: Place) -> None:
+    assert place.told("qbittorrent", without=["gluetun"], **VPN) == [("without", "qbittorrent can't be here without gluetun")]
+
+
+# --- cycles
+
+
+@pytest.mark.parametrize("key", ["needs_apps", "after"])
+def test_a_cycle_is_told_with_its_names_and_place(place: Place, key: str) -> None:
+    def waits(name: str) -> dict[str, object]:
+        return {key: [name] if key == "needs_apps" else [{"app": name}]}
+
+    place.write(app("one", **waits("two")), app("two", **waits("three")), app("three", **waits("one")), app("other"))
+    report = place.mistakes("one", "two", "three", "other")
+    assert "these wait for one another: one -> two -> three -> one" in report
+    assert report.startswith("apps/three/app.yaml:")
+    line = int(report.split(":")[1])
+    assert "one" in (place.folder / "apps/three/app.yaml").read_text().splitlines()[line - 1]
+
+
+def test_an_app_that_waits_for_itself(place: Place) -> None:
+    place.write(app("one", after=[{"app": "one"}]))
+    assert place.told("one") == [("after", "these wait for one another: one -> one")]
+
+
+def test_a_cloud_can_be_part_of_a_cycle(place: Place) -> None:
+    place.write(app("server", clouds=["box"]), clouds=(cloud("box", needs_apps=["server"]),))
+    assert place.told("server", clouds=["box"]) == [("after", "these wait for one another: server -> cloud box -> server")]
+
+
+def test_the_gateway_can_not_wait_for_what_is_behind_it(place: Place) -> None:
+    place.write(app("torrents", egress="vpn"))
+    told = place.told("torrents", override={"gluetun": {"after": [{"app": "torrents"}]}}, **VPN)
+    assert told == [("after", "these wait for one another: gluetun -> torrents -> gluetun")]
+
+
+# --- the gateway
+
+
+def test_a_place_with_a_vpn_gets_its_gateway(place: Place) -> None:
+    place.write(app("torrents", egress="vpn"))
+    planned = place.plan("torrents", **VPN)
+    assert planned.chosen.gateway == "gluetun"
+    assert [a.name for a in planned.plan.apps] == ["gluetun", "torrents"]
+
+
+def test_a_place_without_a_vpn_gets_the_seal(place: Place) -> None:
+    place.write(app("torrents", egress="vpn"))
+    assert place.plan("torrents").chosen.gateway == "seal"
+
+
+def test_a_place_where_nothing_needs_the_vpn_gets_no_gateway(place: Place) -> None:
+    place.write(app("one"))
+    assert place.plan("one", **VPN).chosen.gateway is None
+
+
+def test_a_gateway_may_be_named_by_its_alias(place: Place) -> None:
+    place.write(app("torrents", egress="vpn"), app("tunnel", gateway="tunnel", aliases=["my-vpn"], ports={"web": None}))
+    assert place.plan("torrents", vpn={"gateway": "my-vpn"}).chosen.gateway == "tunnel"
+
+
+@pytest.mark.parametrize(
+    ("gateway", "text"),
+    [
+        ("seal", "'seal' is no gateway that can tunnel"),
+        ("sonarr", "'sonarr' is no gateway that can tunnel"),
+        ("glueton", "there is no app 'glueton'"),
+    ],
+)
+def test_a_gateway_that_is_none(place: Place, gateway: str, text: str) -> None:
+    place.write(app("torrents", egress="vpn"))
+    ((_, told),) = place.told("torrents", vpn={"gateway": gateway})
+    assert told.startswith(text)
+
+
+def test_egress_is_waived_by_name_only(place: Place) -> None:
+    place.write(app("torrents", egress="vpn"), app("other", egress="vpn"))
+    waiver = {"field": "egress", "class": "security", "reason": "at my own risk"}
+    by_name = place.plan("torrents", "other", waive=[waiver | {"apps": ["torrents"]}], **VPN)
+    assert [(g.name, g.apps) for g in by_name.plan.groups] == [("gluetun", ("gluetun", "other")), ("torrents", ("torrents",))]
+    for general in (waiver, waiver | {"class": "function", "apps": ["torrents"]}, waiver | {"field": "vpn", "apps": ["torrents"]}):
+        (group,) = place.plan("torrents", "other", waive=[general], **VPN).plan.groups
+        assert group.apps == ("gluetun", "other", "torrents")
+
+
+def test_where_all_egress_is_waived_no_gateway_is_needed(place: Place) -> None:
+    place.write(app("torrents", egress="vpn"))
+    waiver = {"field": "egress", "class": "security", "reason": "at my own risk", "apps": ["torrents"]}
+    planned = place.plan("torrents", waive=[waiver])
+    assert planned.chosen.gateway is None
+    assert [(f.field, f.class_, f.verdict, f.app) for f in planned.findings] == [("egress", "security", "refused", "torrents")]

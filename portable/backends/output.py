@@ -10,7 +10,7 @@ from portable.model.findings import CLASSES, Finding
 from portable.model.rendering import Rendering
 
 KUBERNETES_FIRST = ("apiVersion", "kind", "metadata", "name", "namespace")
-COMPOSE_FIRST = ("name", "services")
+COMPOSE_FIRST = ("name", "services", "image")
 
 
 def texts(rendering: Rendering, ledger: tuple[Finding, ...], *, compose: bool, profile: str) -> dict[str, str]:

@@ -360,7 +360,7 @@ def probes(facts: ProbeFacts | None) -> p.Probes:
     else:
         how = p.Exec(command=facts.exec or ())
     period, timeout = seconds(facts.period), seconds(facts.timeout)
-    start = min(period, 5)
+    start = min(period, 3)
     return p.Probes(
         startup=p.Check(how=how, period=start, timeout=timeout, failures=max(1, -(-seconds(facts.startup) // start))),
         ready=p.Check(how=how, period=period, timeout=timeout, failures=facts.failures),

@@ -12,6 +12,7 @@ from portable.backends.output import texts
 from portable.backends.registry import BACK_ENDS, BackEnd
 from portable.model.rendering import Rendering
 from tests.render.invariants import check_compose
+from tests.render.invariants_kubernetes import check_kubernetes
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 FEATURES = sorted(folder.name for folder in GOLDEN.iterdir() if folder.is_dir() and folder.name != "__pycache__")
@@ -67,6 +68,8 @@ def test_golden(feature: str, case: ModuleType, back_end: BackEnd, request: pyte
     case.check(back_end.name, rendering)
     if back_end.name == "compose":
         assert check_compose(rendering.documents[0].body, plan) == []
+    else:
+        assert check_kubernetes(rendering.documents, plan) == []
 
 
 @pytest.mark.parametrize("feature", FEATURES)

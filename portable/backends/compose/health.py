@@ -45,8 +45,12 @@ def health(placed: Placed) -> Part:
     name, check = chosen
     path = f"{placed.path}.probes"
     test, findings = _test(placed, check, f"{path}.{name}.how")
-    keys: dict[str, Any] = {"test": test, "interval": f"{check.period}s", "timeout": f"{check.timeout}s", "retries": check.failures}
-    if startup := placed.container.probes.startup:
+    startup = placed.container.probes.startup
+    # Engines before 25 ask for the first time after a whole interval: the start's own, shorter one is what `up` then waits for.
+    interval = min(check.period, startup.period) if startup else check.period
+    retries = -(-check.period * check.failures // interval)
+    keys: dict[str, Any] = {"test": test, "interval": f"{interval}s", "timeout": f"{check.timeout}s", "retries": retries}
+    if startup:
         keys["start_period"] = f"{startup.period * startup.failures}s"
     return Part({"healthcheck": keys}, (*findings, *_lost(placed, name, check, path)))
 
@@ -61,14 +65,10 @@ def _lost(placed: Placed, name: str, check: Check, path: str) -> list[Finding]:
             findings.append(note("probes.startup", f"{path}.startup.{field}", "cosmetic", text, "none needed", app=placed.about))
     if probes.live and name == "ready":
         text = "An engine has one health check and restarts nothing for it: this probe is not asked, a container that hangs stays."
-        findings.append(
-            note("probes.live", f"{path}.live", "function", text, "`portable heal` restarts what stays unhealthy", app=placed.about)
-        )
+        findings.append(note("probes.live", f"{path}.live", "function", text, "`portable restart APP` where it hangs", app=placed.about))
     elif probes.live:
         text = "An engine restarts nothing for an unhealthy check: a container that hangs stays."
-        findings.append(
-            note("probes.live", f"{path}.live", "function", text, "`portable heal` restarts what stays unhealthy", app=placed.about)
-        )
+        findings.append(note("probes.live", f"{path}.live", "function", text, "`portable restart APP` where it hangs", app=placed.about))
     return findings
 
 

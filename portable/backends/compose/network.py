@@ -117,7 +117,9 @@ def _private(app: App, port: Port, index: Index) -> Finding:
     group = index.group_of.get(app.name)
     if group and isinstance(group.egress, Tunnel):
         text = f"Only the gateway's firewall keeps others of the network away from {port.number}: its settings don't open it."
-        return note("ports.private", path, "cosmetic", text, "`portable verify` proves the fence", app=app.name)
+        return note(
+            "ports.private", path, "cosmetic", text, f"`portable exec {group.egress.gateway} iptables -S` shows the fence", app=app.name
+        )
     text = f"Containers of one network reach every port: only the app's own rules keep others away from {port.number}."
     return note("ports.private", path, "security", text, "let the app listen on loopback, or ask for a password", app=app.name)
 
@@ -147,7 +149,14 @@ def _group(group: Group, index: Index) -> list[Finding]:
     for limit in limits:
         text = "An engine has no network policy: the gateway's own firewall, told by its settings, is the only fence."
         findings.append(
-            note("egress.fence", f"{path}.egress.{limit}", "security", text, "`portable verify` proves the fence", app=group.egress.gateway)
+            note(
+                "egress.fence",
+                f"{path}.egress.{limit}",
+                "security",
+                text,
+                f"`portable exec {group.egress.gateway} iptables -S` shows the fence",
+                app=group.egress.gateway,
+            )
         )
     findings += _gateway(group, group.egress.gateway, index)
     return findings

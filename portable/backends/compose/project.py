@@ -91,7 +91,7 @@ def _plan_findings(known: Index) -> list[Finding]:
                 "clouds.known_entry",
                 "clouds.*.known_entry",
                 "cosmetic",
-                "The mounter's own probe knows what to read; `portable verify` reads it too.",
+                "The mounter's own probe knows what to read.",
             )
         )
     for path, images in (

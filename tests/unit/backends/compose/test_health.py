@@ -34,9 +34,9 @@ def test_ready_is_asked_and_startup_gives_time() -> None:
     part = health(placed(probes=probes))
     assert part.keys["healthcheck"] == {
         "test": ["CMD", "ready"],
-        "interval": "15s",
+        "interval": "5s",
         "timeout": "7s",
-        "retries": 4,
+        "retries": 12,
         "start_period": "300s",
     }
     assert {finding.path.removeprefix("apps.demo.containers.main.probes.") for finding in part.findings} == {

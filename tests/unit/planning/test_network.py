@@ -1,0 +1,296 @@
+"""Step 2: groups and their way out, ports, exposures, addresses."""
+
+from typing import Any
+
+import pytest
+
+from portable.model import plan as p
+from portable.planning.network import address_of
+from tests.unit.planning import CLUSTER, VPN, Place, app, port_of
+
+
+def exposures(place: Place, *apps: str, **changes: Any) -> dict[str, p.Reach]:
+    return {f"{e.app}:{e.port}": e.how for e in place.plan(*apps, **changes).plan.exposures}
+
+
+# --- groups
+
+
+def test_an_app_of_its_own_is_a_group_of_its_own(place: Place) -> None:
+    place.write(app("one"), app("two"))
+    assert place.plan("one", "two").plan.groups == (p.Group(name="one", apps=("one",)), p.Group(name="two", apps=("two",)))
+
+
+def test_what_needs_the_vpn_shares_its_gateways_group_in_start_order(place: Place) -> None:
+    place.write(app("b", egress="vpn"), app("a", egress="vpn", after=[{"app": "b"}]), app("free"))
+    networks = {"subnet": "172.20.0.0/16", "local": ["10.0.0.0/8", "172.20.0.0/16"]}
+    vpn = {"gateway": "gluetun", "endpoints": [{"port": 51820}, {"cidr": "192.0.2.0/24", "port": 443, "protocol": "tcp"}]}
+    first, second = place.plan("a", "b", "free", networks=networks, vpn=vpn).plan.groups
+    assert first.apps == ("gluetun", "b", "a")
+    assert first.egress == p.Tunnel(
+        gateway="gluetun",
+        networks=("172.20.0.0/16", "10.0.0.0/8"),
+        endpoints=(p.Endpoint(cidr="0.0.0.0/0", port=51820), p.Endpoint(cidr="192.0.2.0/24", port=443, protocol="tcp")),
+    )
+    assert (second.apps, second.egress) == (("free",), p.Direct())
+
+
+def test_without_a_vpn_it_is_sealed(place: Place) -> None:
+    place.write(app("torrents", egress="vpn"))
+    planned = place.plan("torrents", networks={"local": ["10.0.0.0/8"]})
+    (group,) = planned.plan.groups
+    assert (group.apps, group.egress) == (("seal", "torrents"), p.Sealed(gateway="seal", networks=("10.0.0.0/8",)))
+    assert [(f.field, f.class_, f.verdict) for f in planned.findings] == [("egress", "function", "noted")]
+
+
+def test_a_group_takes_account_and_nodes_from_the_profile(place: Place) -> None:
+    place.write(app("torrents", egress="vpn", zone="downloaders"), app("free", zone="players"))
+    accounts = {"downloaders": "loader", "players": "player"}
+    first, second = place.plan("torrents", "free", base=CLUSTER, accounts=accounts, nodes={"prefer": ["n1", "n2"]}, **VPN).plan.groups
+    assert (first.account, second.account) == ("loader", "player")
+    assert first.prefer_nodes == second.prefer_nodes == ("n1", "n2")
+
+
+# --- ports
+
+
+def test_a_port_for_both_protocols_becomes_two(place: Place) -> None:
+    place.write(app("one", ports={"web": None, "dns": {"number": 53, "protocol": "tcp+udp"}}))
+    (one,) = place.plan("one").plan.apps
+    assert [(q.name, q.number, q.protocol) for q in one.ports] == [("dns", 53, "tcp"), ("dns-udp", 53, "udp")]
+
+
+def test_a_port_of_the_stack_holds_everywhere(place: Place) -> None:
+    place.write(app("one"))
+    (one,) = place.plan("one", stack="portable: 1\nports: {one: {web: 9000}}\n").plan.apps
+    assert [(q.name, q.number) for q in one.ports] == [("web", 9000)]
+
+
+def test_a_container_for_an_exposed_port_is_there_only_then(place: Place) -> None:
+    assert [c.name for c in place.plan("plex").plan.apps[0].containers] == ["main"]
+    exposed = place.plan("plex", exposure={"apps": {"plex": {"tls": {"lan": {}}}}}).plan.apps[0]
+    assert [(c.name, c.role) for c in exposed.containers] == [("main", "main"), ("tls", "beside")]
+    assert {q.name for q in exposed.ports} == {"web", "tls"}
+
+
+def test_two_apps_of_a_group_can_not_listen_on_one_port(place: Place) -> None:
+    ports = {"web": {"number": 8080}}
+    place.write(app("one", egress="vpn", ports=ports), app("two", egress="vpn", ports=ports), app("three", ports=ports))
+    report = place.mistakes("one", "two", "three", **VPN)
+    assert report.startswith("apps/two/app.yaml:")
+    assert "two web and one web both listen on 8080/tcp in the namespace of gluetun" in report
+    assert "(give one another port in portable.yaml: `ports: {two: {web: N}}`)" in report
+    assert len(report.splitlines()) == 1
+    remedied = place.plan("one", "two", "three", stack="portable: 1\nports: {two: {web: 8090}}\n", **VPN)
+    assert {a.name: a.ports[0].number for a in remedied.plan.apps if a.name != "gluetun"} == {"one": 8080, "two": 8090, "three": 8080}
+
+
+def test_a_clash_that_the_stack_made_is_told_at_the_stack(place: Place) -> None:
+    place.write(app("one", egress="vpn"))
+    report = place.mistakes("one", stack="portable: 1\nports:\n  one: {web: 8000}\n", **VPN)
+    assert report.startswith("portable.yaml:3:14: ports.web.number: one web and gluetun control both listen on 8000/tcp")
+
+
+def test_one_number_for_two_protocols_is_no_clash(place: Place) -> None:
+    place.write(
+        app("one", egress="vpn", ports={"peer": {"number": 6881}}),
+        app("two", egress="vpn", ports={"peer": {"number": 6881, "protocol": "udp"}}),
+    )
+    assert len(place.plan("one", "two", **VPN).plan.groups) == 1
+
+
+def test_the_gateways_firewall_opens_what_others_may_reach(place: Place) -> None:
+    place.write(app("one", egress="vpn", ports={"peer": {"number": 6881}, "own": {"number": 7000, "serves": "http", "private": True}}))
+    planned = place.plan("one", **VPN)
+    gluetun = next(a for a in planned.plan.apps if a.name == "gluetun")
+    assert gluetun.containers[0].env["FIREWALL_INPUT_PORTS"] == str(port_of("one"))
+
+
+# --- exposures
+
+
+def test_the_default_exposes_every_web_port(place: Place) -> None:
+    place.write(app("one", ports={"admin": {"number": 1, "serves": "http"}}), app("two"), app("three", ports={"web": {"private": True}}))
+    assert exposures(place, "one", "two", "three", exposure={"default": "lan"}) == {
+        "one:web": p.Lan(number=port_of("one")),
+        "two:web": p.Lan(number=port_of("two")),
+    }
+    assert exposures(place, "one", "two") == {}
+
+
+def test_an_empty_map_hides_what_the_default_exposes(place: Place) -> None:
+    place.write(app("one"), app("two"))
+    assert set(exposures(place, "one", "two", exposure={"default": "loopback", "apps": {"one": {"web": {}}}})) == {"two:web"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "how"),
+    [
+        ({"loopback": {}}, p.Loopback(number=port_of("one"))),
+        ({"loopback": {"number": 8}}, p.Loopback(number=8)),
+        ({"lan": {"number": 8}}, p.Lan(number=8)),
+        ({"ingress": {}}, p.Ingress(host="one.example.test", tls_secret="all-tls", ingress_class="nginx")),
+        (
+            {"ingress": {"host": "own.test", "tls-secret": "own", "ingress-class": "other"}},
+            p.Ingress(host="own.test", tls_secret="own", ingress_class="other"),
+        ),
+        ({"route": {}}, p.Route(host="one.example.test")),
+        (
+            {"route": {"host": "own.test", "termination": "passthrough", "auth": "oauth-proxy"}},
+            p.Route(host="own.test", termination="passthrough", auth="oauth-proxy"),
+        ),
+        ({"load-balancer": {}}, p.LoadBalancer(number=port_of("one"))),
+        ({"load-balancer": {"number": 80, "address": "192.0.2.1"}}, p.LoadBalancer(number=80, address="192.0.2.1")),
+    ],
+)
+def test_every_way_to_expose(place: Place, asked: dict[str, Any], how: p.Reach) -> None:
+    place.write(app("one"))
+    exposure = {"domain": "example.test", "tls-secret": "all-tls", "ingress-class": "nginx", "apps": {"one": {"web": asked}}}
+    assert exposures(place, "one", base=CLUSTER, exposure=exposure) == {"one:web": how}
+
+
+def test_both_halves_of_a_port_are_exposed(place: Place) -> None:
+    place.write(app("one", ports={"web": None, "dns": {"number": 53, "protocol": "tcp+udp"}}))
+    found = exposures(place, "one", exposure={"apps": {"one": {"dns": {"lan": {"number": 5353}}}}})
+    assert found == {"one:dns": p.Lan(number=5353), "one:dns-udp": p.Lan(number=5353)}
+
+
+@pytest.mark.parametrize(
+    ("port", "asked", "path", "text"),
+    [
+        (
+            "web",
+            {"lan": {}, "loopback": {}},
+            "exposure.apps.one.web",
+            "a port is reached in one way: loopback, lan, ingress, route or load-balancer",
+        ),
+        ("web", {"ingress": {}}, "exposure.apps.one.web", "a name is needed"),
+        ("web", {"route": {}}, "exposure.apps.one.web", "a name is needed"),
+        ("web", {"load-balancer": {"address": "1.2.3"}}, "exposure.apps.one.web", "'1.2.3' is no IP address"),
+        ("wbe", {"lan": {}}, "exposure.apps.one.wbe", "there is no port 'wbe'; known: own, peer, web"),
+        ("own", {"lan": {}}, "exposure.apps.one.own", "port own of one is private: it is not for others"),
+        ("peer", {"ingress": {"host": "x.test"}}, "exposure.apps.one.peer", "a name leads to HTTP only, and peer of one is a raw port"),
+        ("peer", {"route": {"host": "x.test"}}, "exposure.apps.one.peer", "a name leads to HTTP only, and peer of one is a raw port"),
+    ],
+)
+def test_exposures_that_can_not_be(place: Place, port: str, asked: dict[str, Any], path: str, text: str) -> None:
+    place.write(app("one", ports={"own": {"number": 1, "private": True}, "peer": {"number": 2}}))
+    assert place.told("one", exposure={"apps": {"one": {port: asked}}}) == [(path, text)]
+
+
+def test_peers_of_a_vpn_app_come_through_the_tunnel(place: Place) -> None:
+    text = "port peer of qbittorrent is for peers, who come through the tunnel: it is never published"
+    told = place.told("qbittorrent", exposure={"apps": {"qbittorrent": {"peer": {"lan": {}}}}}, **VPN)
+    assert told == [("exposure.apps.qbittorrent.peer", text)]
+
+
+def test_the_default_publishes_no_raw_port_of_a_vpn_app(place: Place) -> None:
+    raw = {"web": {"serves": "raw"}}
+    place.write(app("one", egress="vpn", ports=raw), app("two", ports=raw))
+    assert set(exposures(place, "one", "two", exposure={"default": "lan"}, **VPN)) == {"two:web"}
+
+
+def test_a_default_that_lacks_a_domain_is_one_mistake_for_all(place: Place) -> None:
+    place.write(app("one"), app("two"))
+    assert place.told("one", "two", exposure={"default": "ingress"}) == [("exposure.default", "a name is needed")]
+
+
+def test_two_ports_can_not_have_one_number_of_the_host(place: Place) -> None:
+    place.write(app("one"), app("two"), app("three"))
+    apps = {
+        "one": {"web": {"lan": {"number": 80}}},
+        "two": {"web": {"loopback": {"number": 80}}},
+        "three": {"web": {"lan": {"number": 81}}},
+    }
+    assert place.told("one", "two", "three", exposure={"apps": apps}) == [
+        ("exposure.apps.two.web", "two web and one web both ask for the host's port 80/tcp")
+    ]
+
+
+def test_two_apps_can_not_have_one_name(place: Place) -> None:
+    place.write(app("one"), app("two"))
+    apps = {"one": {"web": {"ingress": {"host": "x.test"}}}, "two": {"web": {"route": {"host": "x.test"}}}}
+    assert place.told("one", "two", base=CLUSTER, exposure={"apps": apps}) == [
+        ("exposure.apps.two.web", "two web and one web both ask for the name x.test")
+    ]
+
+
+def test_load_balancers_share_a_number_but_no_address(place: Place) -> None:
+    place.write(app("one"), app("two"))
+    asked = {"load-balancer": {"number": 80}}
+    assert len(exposures(place, "one", "two", base=CLUSTER, exposure={"apps": {"one": {"web": asked}, "two": {"web": asked}}})) == 2
+    asked = {"load-balancer": {"number": 80, "address": "192.0.2.1"}}
+    assert place.told("one", "two", base=CLUSTER, exposure={"apps": {"one": {"web": asked}, "two": {"web": asked}}}) == [
+        ("exposure.apps.two.web", "two web and one web both ask for 192.0.2.1:80")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("how", "serves", "address"),
+    [
+        (p.Loopback(number=80), "http", "http://127.0.0.1:80"),
+        (p.Lan(number=80), "https", "https://nas:80"),
+        (p.Lan(number=53), "raw", "tcp://nas:53"),
+        (p.Ingress(host="x.test"), "http", "http://x.test"),
+        (p.Ingress(host="x.test", tls_secret="tls"), "http", "https://x.test"),
+        (p.Route(host="x.test"), "http", "https://x.test"),
+        (p.LoadBalancer(number=80, address="192.0.2.1"), "http", "http://192.0.2.1:80"),
+        (p.LoadBalancer(number=80), "http", None),
+    ],
+)
+def test_the_address_that_a_person_types(how: p.Reach, serves: Any, address: str | None) -> None:
+    exposure, port = p.Exposure(app="one", port="web", how=how), p.Port(name="web", number=1, serves=serves)
+    assert address_of(exposure, port, "nas") == address
+
+
+# --- addresses and networks
+
+SUBNET = {"subnet": "172.20.0.0/16"}
+
+
+def test_fixed_addresses_go_to_groups(place: Place) -> None:
+    place.write(app("one"), app("two", egress="vpn"))
+    planned = place.plan("one", "two", networks=SUBNET, addresses={"one": "172.20.0.10", "two": "172.20.0.11"}, **VPN).plan
+    assert {g.name: g.address for g in planned.groups} == {"gluetun": "172.20.0.11", "one": "172.20.0.10"}
+    assert planned.subnet == "172.20.0.0/16"
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "text"),
+    [
+        ({"addresses": {"one": "10.0.0.1"}, "networks": SUBNET}, "addresses.one", "10.0.0.1 is no address of the subnet 172.20.0.0/16"),
+        ({"addresses": {"one": "fd00::1"}, "networks": SUBNET}, "addresses.one", "fd00::1 is no address of the subnet 172.20.0.0/16"),
+        ({"addresses": {"one": "1.2.3"}, "networks": SUBNET}, "addresses.one", "'1.2.3' is no IP address"),
+        ({"addresses": {"one": "172.20.0.9"}}, "addresses.one", "a fixed address needs a subnet to lie in"),
+        (
+            {"addresses": {"one": "172.20.0.1"}, "networks": SUBNET},
+            "addresses.one",
+            "172.20.0.1 is not free in 172.20.0.0/16: its first two addresses and its last are the network's own",
+        ),
+        (
+            {"addresses": {"one": "172.20.0.9", "two": "172.20.0.9"}, "networks": SUBNET},
+            "addresses.two",
+            "172.20.0.9 is the address of one already",
+        ),
+        (
+            {"addresses": {"gluetun": "172.20.0.8", "two": "172.20.0.9"}, "networks": SUBNET},
+            "addresses.two",
+            "two shares the network of gluetun, and with it its address",
+        ),
+        ({"networks": {"subnet": "172.20.0.1/16"}}, "networks", "'172.20.0.1/16' is no network: 172.20.0.1/16 has host bits set"),
+        (
+            {"vpn": {"endpoints": [{"cidr": "1.2.3.4/8", "port": 1}]}},
+            "vpn.endpoints",
+            "'1.2.3.4/8' is no network: 1.2.3.4/8 has host bits set",
+        ),
+    ],
+)
+def test_addresses_that_can_not_be(place: Place, changes: dict[str, Any], path: str, text: str) -> None:
+    place.write(app("one"), app("two", egress="vpn"))
+    assert place.told("one", "two", **({"vpn": {}} | changes)) == [(path, text)]
+
+
+def test_a_wrong_local_network_is_told_with_its_place_in_the_list(place: Place) -> None:
+    told = place.told(networks={"local": ["10.0.0.0/8", "300.0.0.0/8"]})
+    assert [path for path, _ in told] == ["networks"]
+    assert told[0][1].startswith("'300.0.0.0/8' is no network")

@@ -1,0 +1,1 @@
+"""The local profile with its real apps on a real engine."""

@@ -1,0 +1,65 @@
+"""One stack for all tests of this folder: brought up once, taken down whatever happens; logs are kept where a test failed."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from portable.backends.compose.engine import Engine
+from tests.lab.engine import LabError, clean
+from tests.lab.leak import LeakNet, leak_net
+from tests.lab.local import Local, make_room, sweep
+from tests.lab.qbittorrent import QBittorrent
+from tests.lab.sabnzbd import SABnzbd
+
+FILM = b"a film that lay in the library before anything ran\n" * 100
+
+
+@pytest.fixture(scope="package")
+def leak() -> Iterator[LeakNet]:
+    """Where leaks end; there as long as the stack is, so that nothing that a test makes an app call can ever leave this machine."""
+    try:
+        with leak_net() as net:
+            yield net
+    except LabError as error:
+        pytest.fail(str(error))
+
+
+@pytest.fixture(scope="package")
+def local(engine: Engine, leak: LeakNet, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Local]:
+    """The stack, up."""
+    try:
+        make_room()
+    except LabError as error:
+        pytest.fail(str(error))
+    stack = Local(tmp_path_factory.mktemp("local"))
+    films = stack.library / "media" / "movies"
+    films.mkdir(parents=True)
+    (films / "before.mkv").write_bytes(FILM)
+    for path in (stack.library, *stack.library.rglob("*")):
+        os.chown(path, 1000, 1000)
+    before = request.session.testsfailed
+    try:
+        stack.portable("up")
+        yield stack
+    except BaseException:
+        print(f"logs: {stack.save_logs()}")
+        raise
+    finally:
+        if request.session.testsfailed > before:
+            print(f"logs: {stack.save_logs()}")
+        sweep(stack.stack)
+        stack.portable("down", code=None)
+        clean(engine, stack.project)
+
+
+@pytest.fixture
+def qbittorrent(local: Local) -> QBittorrent:
+    """Logged in with the password that was generated."""
+    return QBittorrent(f"http://127.0.0.1:{local.ports['qbittorrent']}", local.secret("qbittorrent-password"))
+
+
+@pytest.fixture
+def sabnzbd(local: Local) -> SABnzbd:
+    """With the API key that was generated."""
+    return SABnzbd(f"http://127.0.0.1:{local.ports['sabnzbd']}", local.secret("sabnzbd-api-key"))

@@ -1,0 +1,253 @@
+"""The `local` profile as a stack of a test's own: real apps, folders and ports that nobody else has, every command recorded."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from portable.backends.compose.engine import PROJECT
+from tests.lab.engine import LABEL, LabError, random_project
+
+ROOT = Path(__file__).parents[2]
+PROFILE = "lab"
+APPS = ("gerbera", "qbittorrent", "sabnzbd", "webdav")
+SERVICES = ("cloud-shelf", "gerbera", "init", "qbittorrent", "sabnzbd", "seal", "webdav")
+TEXT = """\
+portable: 1
+name: lab
+about: The profile local in folders and ports of a test; its probes ask more often, so that tests wait less
+extends: local
+storage:
+  library: {{folder: {folder}/library}}
+  state: {{folder: {folder}/config}}
+exposure:
+  apps:
+    gerbera: {{web: {{loopback: {{number: {gerbera}}}}}}}
+    sabnzbd: {{web: {{loopback: {{number: {sabnzbd}}}}}}}
+    webdav: {{web: {{loopback: {{number: {webdav}}}}}}}
+override:
+  gerbera: &often {{containers: {{main: {{probe: {{period: 1s}}}}}}}}
+  qbittorrent: *often
+  sabnzbd: *often
+  seal: *often
+  webdav: *often
+  rclone: *often
+"""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that ended."""
+
+    arguments: tuple[str, ...]
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"portable {' '.join(self.arguments)}: exit {self.code} after {self.seconds:.1f} s\n{self.out}\n{self.err}"
+
+
+@dataclass
+class Local:
+    """One stack: its folder, its ports, and what was run."""
+
+    folder: Path
+    stack: str = field(default_factory=random_project)
+    ports: dict[str, int] = field(default_factory=dict)
+    ran: list[Ran] = field(default_factory=list)
+    catalog: Path | None = None
+    """A folder of own apps, once a test has made one."""
+
+    def __post_init__(self) -> None:
+        self.ports = dict(zip(APPS, free_ports(len(APPS)), strict=True))
+        (self.folder / "profiles").mkdir(parents=True)
+        # qBittorrent compares the port in an address with its own, hence the same number inside.
+        inside = f"ports: {{qbittorrent: {{web: {self.ports['qbittorrent']}}}}}"
+        (self.folder / "portable.yaml").write_text(f"portable: 1\nname: {self.stack}\n{inside}\n")
+        (self.folder / "profiles" / f"{PROFILE}.yaml").write_text(TEXT.format(folder=self.folder, **self.ports))
+
+    @property
+    def project(self) -> str:
+        """The Compose project."""
+        return f"{self.stack}-{PROFILE}"
+
+    @property
+    def library(self) -> Path:
+        """/mnt/media of every app."""
+        return self.folder / "library"
+
+    @property
+    def secrets_file(self) -> Path:
+        """Where secrets were stored."""
+        return self.folder / "xdg-config" / "portable" / self.stack / "secrets.yaml"
+
+    @property
+    def state(self) -> Path:
+        """The private folder of the project."""
+        return self.folder / "xdg-state"
+
+    def secret(self, name: str) -> str:
+        """The value that is stored."""
+        return str(yaml.load(self.secrets_file.read_text(), yaml.BaseLoader)[name])
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """What commands are started with: nothing of this person's own stacks and settings."""
+        own = {k: v for k, v in os.environ.items() if not k.startswith(("PORTABLE_", "XDG_", "COMPOSE_"))}
+        paths = {"XDG_CONFIG_HOME": self.folder / "xdg-config", "XDG_STATE_HOME": self.state, "PYTHONPATH": ROOT}
+        return {**own, **{k: str(v) for k, v in paths.items()}, **more}
+
+    def command(self, *arguments: str) -> list[str]:
+        """The whole command line."""
+        catalog = ["--catalog", str(self.catalog)] if self.catalog else []
+        return [sys.executable, "-m", "portable", *arguments, "--profile", PROFILE, *catalog]
+
+    def portable(self, *arguments: str, code: int | None = 0, given: str | None = None, **environment: str) -> Ran:
+        """Run a command; fails where it does not end with `code`."""
+        start = time.monotonic()
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment(**environment),
+            input=given,
+            stdin=subprocess.DEVNULL if given is None else None,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        ran = Ran(arguments, done.returncode, done.stdout, done.stderr, time.monotonic() - start)
+        self.ran.append(ran)
+        assert code is None or ran.code == code, str(ran)
+        return ran
+
+    def start(self, *arguments: str, **environment: str) -> "subprocess.Popen[str]":
+        """Start a command in a process group of its own, its output in a file."""
+        with (self.folder / "started.log").open("a") as log:
+            return subprocess.Popen(
+                self.command(*arguments),
+                cwd=self.folder,
+                env=self.environment(**environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+
+    def inspected(self) -> dict[str, dict[str, Any]]:
+        """What the engine says about each service's container; two of one service are a failure."""
+        ids = docker("ps", "-aq", "--no-trunc", "--filter", f"label={PROJECT}={self.project}").split()
+        found = json.loads(docker("inspect", *ids)) if ids else []
+        services = {c["Config"]["Labels"]["com.docker.compose.service"]: c for c in found}
+        assert len(services) == len(found), f"more than one container of a service: {sorted(c['Name'] for c in found)}"
+        return services
+
+    def identity(self) -> dict[str, tuple[str, str]]:
+        """Id and time of start of each container."""
+        return {name: (c["Id"], c["State"]["StartedAt"]) for name, c in self.inspected().items()}
+
+    def container(self, service: str) -> str:
+        """The id of a service's container."""
+        return str(self.inspected()[service]["Id"])
+
+    def inside(self, service: str, *command: str, user: str | None = None, code: int | None = 0) -> str:
+        """What a command prints inside a service's container."""
+        who = ["--user", user] if user else []
+        return docker("exec", *who, self.container(service), *command, code=code)
+
+    def networks(self) -> list[str]:
+        """Ids of the project's networks."""
+        return docker("network", "ls", "-q", "--filter", f"label={PROJECT}={self.project}").split()
+
+    def volumes(self) -> list[str]:
+        """Names of the project's volumes."""
+        return sorted(docker("volume", "ls", "-q", "--filter", f"label={PROJECT}={self.project}").split())
+
+    def assert_well(self) -> None:
+        """Everything runs once, nothing differs, nothing is left over."""
+        assert self.portable("diff", code=None).code == 0, str(self.ran[-1])
+        assert self.portable("status", code=None).code == 0, str(self.ran[-1])
+        assert tuple(sorted(self.inspected())) == SERVICES
+        assert len(self.networks()) == 1
+
+    def logs_of(self) -> str:
+        """What all containers wrote."""
+        parts = []
+        for name, seen in self.inspected().items():
+            done = subprocess.run(["docker", "logs", seen["Id"]], capture_output=True, text=True, errors="replace", check=False)
+            parts.append(f"--- {name} ({seen['State']['Status']})\n{done.stdout}{done.stderr}")
+        return "\n".join(parts)
+
+    def save_logs(self) -> Path:
+        """Write down what a person needs to understand a failure; returns where."""
+        path = ROOT / ".cache" / "lab" / f"{self.project}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join([*map(str, self.ran), self.logs_of()]))
+        return path
+
+
+def docker(*arguments: str, code: int | None = 0, given: str | None = None) -> str:
+    """What the engine's own client prints; fails where it does not end with `code`."""
+    done = subprocess.run(["docker", *arguments], input=given, capture_output=True, text=True, errors="replace", check=False)
+    assert code is None or done.returncode == code, (
+        f"docker {' '.join(arguments)}: exit {done.returncode}: {done.stderr[-2000:]}{done.stdout[-500:]}"
+    )
+    return done.stdout
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nobody listens on."""
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [listener.getsockname()[1] for listener in held]
+    for listener in held:
+        listener.close()
+    return ports
+
+
+def clouds_in_use(except_for: Sequence[str] = ()) -> list[str]:
+    """Projects with a container at work on /mnt/clouds/shelf, which there is once on a machine."""
+    found = set()
+    for line in docker(
+        "ps", "--filter", "label=com.docker.compose.service=cloud-shelf", "--format", f'{{{{.Label "{PROJECT}"}}}}'
+    ).splitlines():
+        if line not in except_for:
+            found.add(line)
+    return sorted(found)
+
+
+def make_room() -> None:
+    """Take the stack of `make up` down, through `portable` and with its data kept; raises LabError where somebody else has the cloud."""
+    if "media-local" in clouds_in_use():
+        subprocess.run(
+            [sys.executable, "-m", "portable", "down", "--profile", "local"],
+            cwd="/",
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=True,
+        )
+    if others := clouds_in_use():
+        raise LabError(f"/mnt/clouds/shelf is in use by {', '.join(others)}: take it down first")
+
+
+def end_group(process: "subprocess.Popen[str]") -> None:
+    """SIGKILL to a command and all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def sweep(stack: str) -> None:
+    """Remove helper containers of a test's stack."""
+    ids = docker("ps", "-aq", "--filter", f"label={LABEL}={stack}", code=None).split()
+    if ids:
+        docker("rm", "-f", *ids, code=None)

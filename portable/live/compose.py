@@ -203,8 +203,8 @@ def _clear_away(work: _Work, file: Path, desired: Desired, observed: Observed, c
         )
         work.watch(desired, set()).alongside(running)
     taken: set[str] = set()
-    for network in observed.networks:
-        if network.key in remade or (network.name in taken and not network.in_use):
+    for network in sorted(observed.networks, key=lambda n: not n.in_use):
+        if network.key in remade or network.name in taken:
             engine.remove_network(network.id)
         taken.add(network.name)
 

@@ -6,8 +6,9 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -19,7 +20,7 @@ from portable.live.desired import current
 from portable.live.progress import Event
 from portable.model.errors import PortableError
 from tests.compose_lab.stacks import SOURCE, body, set_secrets, stack
-from tests.lab.forward import old_engine, ssh_engine, tcp_engine
+from tests.lab.forward import make_certificates, old_engine, ssh_engine, tcp_engine
 
 pytestmark = pytest.mark.compose_lab
 
@@ -29,14 +30,14 @@ def _secrets() -> None:
     set_secrets()
 
 
-def at(url: str) -> Engine:
-    return Engine(resolve(url, {}, Path("/nonexistent")))
+def at(url: str, environment: Mapping[str, str] = MappingProxyType({})) -> Engine:
+    return Engine(resolve(url, environment, Path("/nonexistent")))
 
 
-def runs_there(url: str, engine: Engine, project: str) -> None:
+def runs_there(remote: Engine, engine: Engine, project: str) -> None:
     """The whole round: files and secrets reach a remote engine too, since no path of the client is mounted."""
     document = body(project)
-    with at(url) as remote:
+    with remote:
         compose.up(remote, stack(document), SOURCE, deadline=90)
         assert compose.up(remote, stack(document), SOURCE, deadline=90).changes == ()
         seen = current(remote.observe(project))
@@ -54,7 +55,21 @@ def runs_there(url: str, engine: Engine, project: str) -> None:
 
 def test_an_engine_by_tcp(engine: Engine, project: str) -> None:
     with tcp_engine() as (url, _):
-        runs_there(url, engine, project)
+        runs_there(at(url), engine, project)
+
+
+def test_an_engine_by_tcp_with_tls(engine: Engine, project: str, tmp_path: Path) -> None:
+    make_certificates(tmp_path)
+    environment = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)}
+    with tcp_engine(certificates=tmp_path) as (url, _):
+        runs_there(at(url, environment), engine, project)
+        strangers = tmp_path / "strangers"
+        strangers.mkdir()
+        make_certificates(strangers)
+        for wrong in ({**environment, "DOCKER_CERT_PATH": str(strangers)}, {**environment, "DOCKER_CERT_PATH": str(tmp_path / "none")}):
+            with at(url, wrong) as remote, pytest.raises(EngineTrouble) as caught:
+                remote.check()
+            assert caught.value.kind == "tls", str(caught.value)
 
 
 def test_an_engine_by_ssh(engine: Engine, project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +77,7 @@ def test_an_engine_by_ssh(engine: Engine, project: str, tmp_path: Path, monkeypa
     folder.mkdir()
     with ssh_engine(folder) as (url, programs):
         monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
-        runs_there(url, engine, project)
+        runs_there(at(url), engine, project)
 
 
 def test_ssh_that_refuses_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Images on a real engine: built from a recipe where no registry answers, near and far, and errors of a build."""
 
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,28 @@ def test_a_stack_runs_on_what_was_built_and_follows_its_recipe(engine: Engine, p
     images.build(engine, [], made.images, recipes=recipes)
     again = [c.sentence() for c in compose.up(engine, made, SOURCE, recipes=recipes, deadline=90).changes]
     assert again == [f"recreate lone: a newer image of {built_reference('pltest-recipe', recipes)} is there"]
+
+
+def test_a_killed_build_is_completed(engine: Engine, recipes: images.Recipes, tmp_path: Path) -> None:
+    folder = recipes("pltest-recipe")
+    assert folder is not None
+    (folder / "Dockerfile").write_text(f"FROM {BUSYBOX}\nRUN echo {tmp_path} && sleep 3\nLABEL portable.test=live\n")
+    program = (
+        "import sys; from pathlib import Path; from portable.backends.compose.address import resolve as at\n"
+        "from portable.backends.compose.engine import Engine; from portable.live.images import *\n"
+        "engine = Engine(at(None, {}, Path('/nonexistent')))\n"
+        f"need = ImageNeed(reference={NEED.reference!r}, recipe='pltest-recipe')\n"
+        f"resolve(engine, [need], recipes=lambda name: Path({str(folder)!r}), progress=lambda e: print(e.sentence(), flush=True))\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+    assert process.stdout is not None
+    assert any("sleep 3" in line for line in process.stdout)
+    process.kill()
+    process.wait()
+    built = str(built_reference("pltest-recipe", recipes))
+    assert engine.image_ids([built]) == {}
+    assert resolve(engine, [NEED], recipes=recipes).effective == {NEED.reference: built}
+    assert built in engine.image_ids([built])
 
 
 def test_a_build_that_fails_says_where(engine: Engine, recipes: images.Recipes) -> None:

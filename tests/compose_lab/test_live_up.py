@@ -284,6 +284,12 @@ def test_an_unhealthy_gateway_is_told_with_those_that_wait(engine: Engine, proje
     assert up(engine, body(project)) == ()
 
 
+def test_a_job_that_fails_is_told_with_its_last_words(engine: Engine, project: str) -> None:
+    document = changed(body(project), "services", "init", "command", to=["sh", "-c", "echo no such folder; exit 4"])
+    with pytest.raises(EngineTrouble, match=r"init: stopped with exit code 4\n +no such folder"):
+        compose.up(engine, stack(document), SOURCE, deadline=60)
+
+
 def test_a_deadline_says_what_is_late(engine: Engine, project: str) -> None:
     document = changed(
         body(project), "services", "gateway", "healthcheck", to={"test": ["CMD", "false"], "interval": "1s", "retries": 1000}

@@ -14,9 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _FORWARDER = """
-import socket, sys, threading
+import socket, ssl, sys, threading
 target, listener = sys.argv[1], socket.create_server(("127.0.0.1", 0))
 print(listener.getsockname()[1], flush=True)
+context = None
+if len(sys.argv) > 2:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=sys.argv[2] + "/ca.pem")
+    context.load_cert_chain(sys.argv[2] + "/server.pem", sys.argv[2] + "/server-key.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
 def pump(a, b):
     try:
         while data := a.recv(65536):
@@ -24,25 +29,57 @@ def pump(a, b):
         b.shutdown(socket.SHUT_WR)
     except OSError:
         pass
-while True:
-    client, _ = listener.accept()
+def serve(client):
+    try:
+        if context: client = context.wrap_socket(client, server_side=True)
+    except OSError:
+        return
     server = socket.socket(socket.AF_UNIX)
     server.connect(target)
+    if context: # a TLS socket is not for two threads at a time: one loop with both
+        import select
+        while True:
+            ready = [client] if client.pending() else select.select([client, server], [], [])[0]
+            for one, other in ((client, server), (server, client)):
+                if one in ready:
+                    data = one.recv(65536)
+                    if not data:
+                        client.close(); server.close()
+                        return
+                    other.sendall(data)
     threading.Thread(target=pump, args=(client, server), daemon=True).start()
     threading.Thread(target=pump, args=(server, client), daemon=True).start()
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
 """
 
 
 @contextlib.contextmanager
-def tcp_engine(path: str = "/var/run/docker.sock") -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+def tcp_engine(path: str = "/var/run/docker.sock", *, certificates: Path | None = None) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
     """An address of the engine by TCP, and the forwarder's process: ended, the engine has gone away."""
-    process = subprocess.Popen([sys.executable, "-c", _FORWARDER, path], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", _FORWARDER, path, *([str(certificates)] if certificates else [])], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert process.stdout is not None
         yield f"tcp://127.0.0.1:{int(process.stdout.readline())}", process
     finally:
         process.kill()
         process.wait()
+
+
+def make_certificates(folder: Path) -> None:
+    """ca.pem, and cert.pem and key.pem for a client as the docker command looks for them; server.pem for 127.0.0.1."""
+
+    def openssl(*command: str) -> None:
+        subprocess.run(["openssl", *command], cwd=folder, check=True, capture_output=True)
+
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca-key.pem", "-out", "ca.pem", "-subj", "/CN=lab", "-days", "2")
+    for name, key, more in (("server", "server-key", "subjectAltName=IP:127.0.0.1"), ("cert", "key", "extendedKeyUsage=clientAuth")):
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{key}.pem", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        (folder / "more").write_text(more)
+        signing = ["-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial", "-days", "2", "-extfile", "more"]
+        openssl("x509", "-req", "-in", f"{name}.csr", "-out", f"{name}.pem", *signing)
 
 
 @contextlib.contextmanager

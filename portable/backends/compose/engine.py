@@ -29,6 +29,7 @@ from portable.model.base import Struct
 
 if TYPE_CHECKING:
     from docker import APIClient
+    from python_on_whales import DockerClient
 
 OLDEST_API = (1, 41)
 OLDEST_COMPOSE = (2, 23, 1)
@@ -98,6 +99,7 @@ class SeenNetwork(Struct, frozen=True, kw_only=True):
     subnets: tuple[str, ...] = ()
     internal: bool = False
     in_use: bool = False
+    """Told only where another network has the same name."""
 
 
 class Observed(Struct, frozen=True, kw_only=True):
@@ -193,6 +195,7 @@ class EngineReader:
     @cached_property
     def _api(self) -> "APIClient":
         from docker import APIClient
+        from docker.constants import DEFAULT_DOCKER_API_VERSION
         from docker.tls import TLSConfig
 
         url = self.address.url
@@ -208,16 +211,18 @@ class EngineReader:
                 verify=self.address.verify,
             )
         with self._doing("connecting"):
-            client = APIClient(base_url=url, version="auto", timeout=_CONNECT_SECONDS, tls=tls)
+            client = APIClient(base_url=url, version=".".join(map(str, OLDEST_API)), timeout=_CONNECT_SECONDS, tls=tls)
+            client.trust_env = False  # REQUESTS_CA_BUNDLE would replace the engine's own authority (measured)
+            spoken = str(client.version(api_version=False).get("ApiVersion") or "0")
         client.timeout = _ANSWER_SECONDS
-        client.trust_env = False
-        if _numbers(client.api_version) < OLDEST_API:
+        if _numbers(spoken) < OLDEST_API:
             raise EngineTrouble(
                 "old",
-                f"the engine is too old: it speaks API {client.api_version}, and 1.41 (Docker 20.10) is the oldest that will do",
+                f"the engine is too old: it speaks API {spoken}, and 1.41 (Docker 20.10) is the oldest that will do",
                 where=self.address.url,
                 remedy="update the engine",
             )
+        client._version = min(spoken, DEFAULT_DOCKER_API_VERSION, key=_numbers)  # type: ignore[attr-defined]  # its way to be told later
         self._answered = True
         return client
 
@@ -261,22 +266,21 @@ class EngineReader:
         log.debug("docker compose version: %s %s", asked.stdout.strip(), asked.stderr.strip())
         return asked.stdout.strip().lstrip("v") if asked.returncode == 0 else ""
 
-    def _compose(self, project: str, *files: str) -> list[str]:
-        """The command line up to the verb; no secret is ever in it."""
+    def _client(self, **compose: Any) -> "DockerClient":
+        """The docker command as it reaches this engine."""
         from python_on_whales import DockerClient
 
-        certificates = Path(self.address.certificates) if self.address.certificates else None
-        client = DockerClient(
-            host=self.address.url,
-            tls=bool(certificates) or None,
-            tlsverify=(certificates is not None and self.address.verify) or None,
-            tlscacert=certificates / "ca.pem" if certificates else None,
-            tlscert=certificates / "cert.pem" if certificates and (certificates / "cert.pem").exists() else None,
-            tlskey=certificates / "key.pem" if certificates and (certificates / "key.pem").exists() else None,
-            compose_project_name=project,
-            compose_files=list(files),
-            compose_project_directory=str(Path(files[0]).parent) if files and files[0] != "-" else tempfile.gettempdir(),
-        )
+        if not self.address.certificates:
+            return DockerClient(host=self.address.url, **compose)
+        folder = Path(self.address.certificates)
+        files = {flag: folder / name for flag, name in (("tlscacert", "ca.pem"), ("tlscert", "cert.pem"), ("tlskey", "key.pem"))}
+        there: dict[str, Any] = {flag: path for flag, path in files.items() if path.exists()}
+        return DockerClient(host=self.address.url, tls=True, tlsverify=self.address.verify or None, **there, **compose)
+
+    def _compose(self, project: str, *files: str) -> list[str]:
+        """The command line up to the verb; no secret is ever in it."""
+        folder = str(Path(files[0]).parent) if files and files[0] != "-" else tempfile.gettempdir()
+        client = self._client(compose_project_name=project, compose_files=list(files), compose_project_directory=folder)
         return [str(part) for part in client.compose.docker_compose_cmd]
 
     # --- looking -----------------------------------------------------------------------------------------------------
@@ -345,8 +349,9 @@ class EngineReader:
         with self._doing("listing networks"):
             listed = self._api.networks(filters={"label": f"{PROJECT}={project}"})
             seen = []
-            for entry in listed:
-                used = bool(entry.get("Containers"))
+            names = [entry["Name"] for entry in listed]
+            for entry in listed:  # who uses a network shows only in its own record; it matters where two have one name
+                used = names.count(entry["Name"]) > 1 and bool(self._api.inspect_network(entry["Id"]).get("Containers"))
                 seen.append(
                     SeenNetwork(
                         id=entry["Id"],
@@ -515,9 +520,7 @@ class Engine(EngineReader):
         self, container: str, command: Sequence[str], *, interactive: bool = False, terminal: bool = False, user: str | None = None
     ) -> int:
         """Run a command in a container with this process's own input and output; its exit code."""
-        from python_on_whales import DockerClient
-
-        base = [str(part) for part in DockerClient(host=self.address.url).client_config.docker_cmd]
+        base = [str(part) for part in self._client().client_config.docker_cmd]
         flags = [*(["--interactive"] if interactive else []), *(["--tty"] if terminal else []), *(["--user", user] if user else [])]
         return subprocess.run([*base, "exec", *flags, container, *command], check=False).returncode
 

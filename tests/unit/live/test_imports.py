@@ -1,0 +1,13 @@
+"""Commands that only read files must not pay for the engine's clients."""
+
+import subprocess
+import sys
+
+
+def test_engines_clients_are_imported_only_where_an_engine_is_used() -> None:
+    modules = "portable.live.compose, portable.live.images, portable.live.secrets, portable.backends.compose.engine"
+    program = (
+        f"import sys, {modules}; print([m for m in ('docker', 'python_on_whales', 'requests', 'pydantic', 'yaml') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Literal
 
 import msgspec
@@ -25,10 +26,6 @@ class Storage(msgspec.Struct, frozen=True, kw_only=True):
     library: p.Library
     findings: tuple[Finding, ...]
 
-    def has(self, volume: str) -> bool:
-        """Whether there is a volume of that id."""
-        return any(v.id == volume for v in self.volumes)
-
 
 def volume_id(app: str, volume: str) -> str:
     """The id of an app's own volume."""
@@ -45,15 +42,18 @@ def storage(given: Input, chosen: Selection, mistakes: Mistakes) -> Storage:
         for name, entry in sorted(chosen.clouds.items())
     ]
     library_folder = facts.library.below or p.NO_FOLDER
-    hides = sorted({hidden for volume in own if (hidden := _inside(root, library_folder, volume)) is not None})
-    library = p.Volume(id=LIBRARY_ID, holds="library", place=root, folder=library_folder, hides=tuple(hides))
-    links = tuple(p.Link(path=name, target=f"{p.CLOUDS}/{name}") for name in sorted(chosen.clouds))
-    tree = p.Library(volume=LIBRARY_ID, folders=_tree(chosen), links=links)
-    for volume in own:
-        if isinstance(root, p.Folder) and isinstance(volume.place, p.Folder) and not hides and _path(volume) == _path(library):
-            mistakes.add(
-                given.profile_source("storage", "state"), "storage.state", "app state lies at the library's own root", "add `below: config`"
-            )
+    bare = p.Volume(id=LIBRARY_ID, holds="library", place=root, folder=library_folder)
+    tree = p.Library(
+        volume=LIBRARY_ID,
+        folders=_tree(chosen),
+        links=tuple(p.Link(path=name, target=f"{p.CLOUDS}/{name}") for name in sorted(chosen.clouds)),
+    )
+    hides = {name for volume in own if (name := _inside(bare, volume)) is not None}
+    _overlaps(given, bare, own, mistakes)
+    for name in sorted(hides & {folder.split("/")[0] for folder in (*tree.folders, *(link.path for link in tree.links))}):
+        text = f"state of apps would lie in the library's own folder {name!r}, where they could not see it"
+        mistakes.add(given.profile_source("storage", "state"), "storage.state", text, "give it another folder: `below: config`")
+    library = msgspec.structs.replace(bare, hides=tuple(sorted(hides)))
     return Storage(volumes=(library, *own, *clouds), library=tree, findings=tuple(_databases(chosen, own)))
 
 
@@ -67,13 +67,18 @@ def _own(given: Input, chosen: Selection, root: p.Place, mistakes: Mistakes) -> 
                 if asked_for not in known:
                     source = given.profile_source("storage", "apps", app, asked_for)
                     mistakes.unknown(source, f"storage.apps.{app}", "volume", asked_for, tuple(known))
+    seen: set[str] = set()
     for app, entry in chosen.apps.items():
         for name, volume in sorted(entry.facts.volumes.items()):
             asked = facts.apps.get(app, {}).get(name)
             kind: Literal["cache", "state"] = "cache" if volume.holds == "cache" else "state"
             at = ("apps", app, name) if asked else (kind,)
             place_facts = asked or (facts.cache if kind == "cache" else facts.state)
-            place = root if place_facts.on == "library" else _place(given, place_facts, at, volume_id(app, name), volume, mistakes)
+            place = _place(given, place_facts, at, volume_id(app, name), volume, mistakes, root)
+            if volume_id(app, name) in seen:
+                text = f"a second volume would be called {volume_id(app, name)}"
+                mistakes.add(entry.document.source(("volumes", name)), f"volumes.{name}", text, "call it otherwise")
+            seen.add(volume_id(app, name))
             yield p.Volume(id=volume_id(app, name), holds=volume.holds, place=place, folder=_folder(place, place_facts, app, name))
 
 
@@ -85,13 +90,26 @@ def _folder(place: p.Place, facts: PlaceFacts, app: str, volume: str) -> str:
     return f"{facts.below}/{own}" if facts.below else own
 
 
-def _place(given: Input, facts: PlaceFacts, at: tuple[str, ...], volume: str, asks: VolumeFacts | None, mistakes: Mistakes) -> p.Place:
-    """Exactly one way, resolved; after a mistake some place, so that all others are found too."""
+def _place(
+    given: Input,
+    facts: PlaceFacts,
+    at: tuple[str, ...],
+    volume: str,
+    asks: VolumeFacts | None,
+    mistakes: Mistakes,
+    library: p.Place | None = None,
+) -> p.Place:
+    """Exactly one way, resolved; `library` is the library's own place, for what lies on it.
+
+    After a mistake some place, so that all others are found too.
+    """
     ways = [w for w in (facts.folder, facts.claim, facts.scratch, facts.on) if w is not None]
     source, path = given.profile_source("storage", *at), ".".join(("storage", *at))
-    if len(ways) != 1 or (facts.on and at == ("library",)):
+    if len(ways) != 1 or (facts.on and library is None):
         mistakes.add(source, path, "a place is exactly one of folder, claim, scratch and (but for the library) `on: library`")
         return p.Scratch()
+    if facts.on is not None and library is not None:
+        return library
     cluster = given.profile.back_end != "compose"
     if facts.folder is not None:
         if cluster:
@@ -127,20 +145,46 @@ def _claim(facts: ClaimFacts, volume: str, asks: VolumeFacts | None, source: Sou
     )
 
 
-def _path(volume: p.Volume) -> str:
-    return posixpath.join(volume.place.path if isinstance(volume.place, p.Folder) else "", volume.folder)
-
-
-def _inside(root: p.Place, library_folder: str, volume: p.Volume) -> str | None:
-    """The top folder of the library in which that volume lies, where it lies inside."""
-    match root, volume.place:
-        case p.Folder(path=library), p.Folder():
-            below = posixpath.relpath(_path(volume), posixpath.join(library, library_folder))
-        case p.Claim(name=name), p.Claim(name=same) if name == same:
-            below = posixpath.relpath(volume.folder, library_folder or ".")
-        case _:
+def _path(volume: p.Volume) -> tuple[str, str] | None:
+    """The file system that a volume lies on, as far as a plan knows it, and its path there; None for what is its own."""
+    match volume.place:
+        case p.Folder(path=path):
+            return "", posixpath.normpath(posixpath.join(path, volume.folder))
+        case p.Claim(name=name):
+            return name, posixpath.normpath(posixpath.join("/", volume.folder))
+        case p.Scratch():
             return None
-    return None if below.startswith("..") or below == "." else below.split("/")[0]
+
+
+def _inside(library: p.Volume, volume: p.Volume) -> str | None:
+    """The top folder of the library in which that volume lies, where it lies inside."""
+    root, place = _path(library), _path(volume)
+    if root is None or place is None or root[0] != place[0]:
+        return None
+    below = posixpath.relpath(place[1], root[1])
+    return None if below == "." or below.split("/")[0] == ".." else below.split("/")[0]
+
+
+def _overlaps(given: Input, library: p.Volume, own: list[p.Volume], mistakes: Mistakes) -> None:
+    """Two volumes at one place, or one inside another, would be changed by two apps; but for state in a folder of the library."""
+    claims: dict[str, tuple[p.Claim, str]] = {}
+    taken: dict[tuple[str, str], str] = {}
+    for volume in (library, *own):
+        if isinstance(volume.place, p.Claim):
+            claim, first = claims.setdefault(volume.place.name, (volume.place, volume.id))
+            if claim != volume.place:
+                text = f"{first} and {volume.id} ask for one claim {claim.name!r} in two ways"
+                mistakes.add(given.profile_source("storage"), "storage", text, "say size, class and the rest alike, or name two claims")
+        if (at := _path(volume)) is None:
+            continue
+        if at in taken:
+            mistakes.add(given.profile_source("storage"), "storage", f"{volume.id} and {taken[at]} would lie in one folder: {at[1]}")
+        taken.setdefault(at, volume.id)
+    for (system, path), name in taken.items():
+        for above in PurePosixPath(path).parents:
+            holder = taken.get((system, str(above)), LIBRARY_ID)
+            if holder != LIBRARY_ID:
+                mistakes.add(given.profile_source("storage"), "storage", f"{name} would lie inside {holder}: {path}")
 
 
 def _tree(chosen: Selection) -> tuple[str, ...]:
@@ -159,7 +203,7 @@ def _databases(chosen: Selection, volumes: list[p.Volume]) -> Iterator[Finding]:
     for app, entry in chosen.apps.items():
         for name, facts in sorted(entry.facts.volumes.items()):
             volume = by_id[volume_id(app, name)]
-            if facts.holds == "database" and isinstance(volume.place, p.Claim) and volume.place.shared:
+            if facts.holds == "database" and isinstance(volume.place, p.Claim) and (volume.place.shared or volume.place.share):
                 protocol = volume.place.share.protocol.upper() if volume.place.share else "a shared file system"
                 yield Finding(
                     field="storage.state",

@@ -1,0 +1,256 @@
+"""Step 3: where bytes lie; one library, one mount; nothing on top of anything else."""
+
+from typing import Any
+
+import pytest
+
+from portable.formats.merge import merged
+from portable.model import plan as p
+from tests.unit.planning import CLUSTER, COMPOSE, Place, app
+
+GI = 2**30
+
+
+def keeping(name: str, **volumes: str) -> dict[str, Any]:
+    """An app that keeps those volumes, by what they hold."""
+    return app(
+        name,
+        volumes={volume: {"holds": holds, "size": "2Gi"} for volume, holds in volumes.items()},
+        containers={"main": {"volumes": {volume: f"/{volume}" for volume in volumes}, "library": "rw"}},
+    )
+
+
+def volumes(place: Place, *apps: str, **changes: Any) -> dict[str, p.Volume]:
+    return {v.id: v for v in place.plan(*apps, **changes).plan.volumes}
+
+
+def storage(**changes: Any) -> dict[str, Any]:
+    return {"storage": changes}
+
+
+# --- places
+
+
+def test_every_volume_has_a_place(place: Place) -> None:
+    place.write(keeping("one", config="state", db="database", tmp="cache"))
+    assert volumes(place, "one") == {
+        "library": p.Volume(id="library", holds="library", place=p.Folder(path="/srv/library")),
+        "one-config": p.Volume(id="one-config", holds="state", place=p.Folder(path="/srv/state"), folder="one"),
+        "one-db": p.Volume(id="one-db", holds="database", place=p.Folder(path="/srv/state"), folder="one-db"),
+        "one-tmp": p.Volume(id="one-tmp", holds="cache", place=p.Scratch(size=2 * GI)),
+    }
+
+
+def test_one_volume_of_one_app_can_lie_elsewhere(place: Place) -> None:
+    place.write(keeping("one", config="state"), keeping("two", config="state"))
+    found = volumes(place, "one", "two", storage={"apps": {"two": {"config": {"folder": "/fast", "below": "db"}}}})
+    assert found["one-config"].place == p.Folder(path="/srv/state")
+    assert (found["two-config"].place, found["two-config"].folder) == (p.Folder(path="/fast"), "db/two")
+
+
+def test_claims_are_named_by_their_volumes_and_sized_by_their_apps(place: Place) -> None:
+    place.write(keeping("one", config="state"))
+    found = volumes(place, "one", base=CLUSTER, storage={"state": {"claim": {"storage-class": "fast"}}})
+    assert (found["one-config"].place, found["one-config"].folder) == (p.Claim(name="one-config", size=2 * GI, storage_class="fast"), "")
+
+
+def test_one_claim_can_hold_the_state_of_all(place: Place) -> None:
+    place.write(keeping("one", config="state"), keeping("two", config="state"))
+    found = volumes(place, "one", "two", base=CLUSTER, storage={"state": {"claim": {"name": "state", "size": "10Gi"}, "below": "all"}})
+    assert [found[f"{a}-config"].folder for a in ("one", "two")] == ["all/one", "all/two"]
+    assert found["one-config"].place == found["two-config"].place == p.Claim(name="state", size=10 * GI)
+
+
+def test_a_share_makes_a_claim_static(place: Place) -> None:
+    share = {"protocol": "nfs", "server": "nas", "export": "/tank", "options": ["hard"], "login": "nas-login"}
+    found = volumes(place, base=CLUSTER, storage={"library": {"claim": {"share": share}}})
+    claim = found["library"].place
+    assert isinstance(claim, p.Claim)
+    assert claim.share == p.Share(protocol="nfs", server="nas", export="/tank", options=("hard",), login="nas-login")
+
+
+def test_cloud_caches_are_bounded(place: Place) -> None:
+    found = volumes(place, clouds=["torbox"])
+    assert found["cloud-torbox-cache"] == p.Volume(id="cloud-torbox-cache", holds="cache", place=p.Scratch(size=20 * GI))
+
+
+@pytest.mark.parametrize(
+    ("base", "changes", "path", "text"),
+    [
+        (
+            COMPOSE,
+            {"state": {"claim": {}}},
+            "storage.state",
+            "a place is exactly one of folder, claim, scratch and (but for the library) `on: library`",
+        ),
+        (COMPOSE, {"state": {"folder": None}}, "storage.state", "a place is exactly one of"),
+        (COMPOSE, {"library": {"folder": None, "on": "library"}}, "storage.library", "a place is exactly one of"),
+        (COMPOSE, {"state": {"folder": None, "claim": {}}}, "storage.state", "a Compose engine has no claims"),
+        (CLUSTER, {"state": {"folder": "/srv", "claim": None}}, "storage.state", "a cluster has no folder of a host that every node sees"),
+        (COMPOSE, {"library": {"folder": None, "scratch": {}}}, "storage.library", "the library would be lost: scratch space vanishes"),
+        (COMPOSE, {"state": {"folder": None, "scratch": {}}}, "storage.state", "one-config would be lost: scratch space vanishes"),
+        (
+            COMPOSE,
+            {"apps": {"one": {"config": {"scratch": {}}}}},
+            "storage.apps.one.config",
+            "one-config would be lost: scratch space vanishes",
+        ),
+        (CLUSTER, {"library": {"claim": {"size": None}}}, "storage.library", "the size of the claim is missing"),
+        (COMPOSE, {"apps": {"one": {"cofnig": {"folder": "/x"}}}}, "storage.apps.one", "there is no volume 'cofnig'; known: config"),
+    ],
+)
+def test_places_that_can_not_be(place: Place, base: dict[str, Any], changes: dict[str, Any], path: str, text: str) -> None:
+    place.write(keeping("one", config="state"))
+    ((where, told),) = place.told("one", base=base, storage=changes)
+    assert (where, told.startswith(text)) == (path, True), told
+
+
+def test_every_kind_of_mistake_is_told_at_once(place: Place) -> None:
+    place.write(keeping("one", config="state", tmp="cache"))
+    changes = {
+        "library": {"folder": None, "scratch": {}},
+        "state": {"folder": None, "scratch": {}},
+        "cache": {"scratch": {}, "on": "library"},
+    }
+    assert {path for path, _ in place.told("one", storage=changes)} == {"storage.library", "storage.state", "storage.cache"}
+
+
+# --- promise 3: one library
+
+
+def test_the_library_is_one_mount_in_every_container(place: Place) -> None:
+    place.write(keeping("one", config="state"), keeping("two"))
+    for container in (c for a in place.plan("one", "two").plan.apps for c in a.containers):
+        assert [m for m in container.mounts if m.volume == "library"] == [p.Mount(volume="library", path="/mnt/media", access="rw")]
+
+
+def test_no_app_can_move_the_library(place: Place) -> None:
+    place.write(keeping("one", config="state"))
+    told = place.told("one", storage={"apps": {"one": {"library": {"folder": "/elsewhere"}}}})
+    assert told == [("storage.apps.one", "there is no volume 'library'; known: config")]
+
+
+@pytest.mark.parametrize("path", ["/mnt/media", "/mnt/media/tv", "/mnt/clouds/box"])
+def test_no_app_can_mount_its_own_into_the_library(place: Place, path: str) -> None:
+    override = {"one": {"containers": {"main": {"volumes": {"config": path}}}}}
+    place.write(keeping("one", config="state"))
+    assert place.told("one", override=override) == [
+        ("containers.main.volumes.config", f"{path} belongs to the library and the clouds, which are one mount each")
+    ]
+
+
+def test_the_tree_has_what_apps_expect_parents_first(place: Place) -> None:
+    place.write(app("one", library={"folders": ["media/tv/new", "stream"]}))
+    library = place.plan("one", clouds=["torbox"]).plan.library
+    assert library is not None
+    assert library.folders == ("downloads", "media", "media/tv", "media/tv/new", "stream")
+    assert library.links == (p.Link(path="torbox", target="/mnt/clouds/torbox"),)
+
+
+# --- state beside the library is hidden in it
+
+
+@pytest.mark.parametrize(
+    ("base", "changes", "hides"),
+    [
+        (COMPOSE, {}, ()),
+        (COMPOSE, {"state": {"folder": None, "on": "library", "below": "appdata"}}, ("appdata",)),
+        (COMPOSE, {"state": {"folder": None, "on": "library", "below": "a/b"}}, ("a",)),
+        (COMPOSE, {"state": {"folder": None, "on": "library"}}, ("one", "two")),
+        (COMPOSE, {"state": {"folder": "/srv/library/appdata"}}, ("appdata",)),
+        (COMPOSE, {"state": {"folder": "/srv/library/x/../appdata"}}, ("appdata",)),
+        (COMPOSE, {"library": {"folder": "/srv"}}, ("state",)),
+        (COMPOSE, {"library": {"folder": "/srv", "below": "library"}}, ()),
+        (COMPOSE, {"library": {"below": "tree"}, "state": {"folder": None, "on": "library", "below": "appdata"}}, ()),
+        (COMPOSE, {"library": {"below": "tree"}, "state": {"folder": None, "on": "library", "below": "tree/config"}}, ("config",)),
+        (COMPOSE, {"state": {"folder": "/srv/library-2"}}, ()),
+        (COMPOSE, {"state": {"folder": "/srv/library", "below": "..x"}}, ("..x",)),
+        (CLUSTER, {"state": {"claim": None, "on": "library", "below": "config"}}, ("config",)),
+        (CLUSTER, {"library": {"below": "tree"}, "state": {"claim": None, "on": "library", "below": "config"}}, ()),
+        (CLUSTER, {}, ()),
+    ],
+)
+def test_what_the_library_hides(place: Place, base: dict[str, Any], changes: dict[str, Any], hides: tuple[str, ...]) -> None:
+    place.write(keeping("one", config="state"), keeping("two", config="state"))
+    assert volumes(place, "one", "two", base=base, storage=changes)["library"].hides == hides
+
+
+@pytest.mark.parametrize("below", ["media", "downloads", "media/config", "books", "torbox"])
+def test_state_can_not_lie_in_a_folder_that_the_library_shows(place: Place, below: str) -> None:
+    place.write(keeping("one", config="state"), app("two", library={"folders": ["books/new"]}))
+    told = place.told("one", "two", clouds=["torbox"], storage={"state": {"folder": None, "on": "library", "below": below}})
+    name = below.split("/")[0]
+    assert told == [("storage.state", f"state of apps would lie in the library's own folder {name!r}, where they could not see it")]
+
+
+# --- nothing lies on top of anything else
+
+
+@pytest.mark.parametrize(
+    ("base", "changes", "text"),
+    [
+        (COMPOSE, {"library": {"folder": "/srv/state/one"}}, "one-config and library would lie in one folder: /srv/state/one"),
+        (COMPOSE, {"library": {"folder": "/srv/state/one/media"}}, "library would lie inside one-config: /srv/state/one/media"),
+        (
+            COMPOSE,
+            {"apps": {"two": {"config": {"folder": "/srv/state/one"}}}},
+            "two-config would lie inside one-config: /srv/state/one/two",
+        ),
+        (
+            CLUSTER,
+            {"state": {"claim": {"name": "library", "size": "2Ti"}}},
+            "library and one-config ask for one claim 'library' in two ways",
+        ),
+        (
+            CLUSTER,
+            {"apps": {"two": {"config": {"claim": {"name": "one-config", "size": "9Gi"}}}}},
+            "one-config and two-config ask for one claim 'one-config' in two ways",
+        ),
+    ],
+)
+def test_two_volumes_can_not_lie_on_one_another(place: Place, base: dict[str, Any], changes: dict[str, Any], text: str) -> None:
+    place.write(keeping("one", config="state"), keeping("two", config="state"))
+    told = place.told("one", "two", base=base, storage=changes)
+    assert ("storage", text) in told
+
+
+def test_two_apps_whose_folders_would_be_called_alike(place: Place) -> None:
+    place.write(keeping("one", data="state"), keeping("one-data", config="state"))
+    assert place.told("one", "one-data") == [("storage", "one-data-config and one-data would lie in one folder: /srv/state/one-data")]
+
+
+def test_two_volumes_that_would_be_called_alike(place: Place) -> None:
+    place.write(keeping("one", **{"two-config": "state"}), keeping("one-two", config="state"))
+    assert ("volumes.config", "a second volume would be called one-two-config") in place.told("one", "one-two")
+
+
+# --- databases
+
+
+@pytest.mark.parametrize(
+    ("claim", "words"),
+    [
+        ({"shared": True}, "on a shared file system"),
+        ({"shared": True, "share": {"protocol": "smb", "server": "nas", "export": "x"}}, "on SMB"),
+        ({"share": {"protocol": "nfs", "server": "nas", "export": "x"}}, "on NFS"),
+        ({}, None),
+    ],
+)
+def test_databases_on_network_storage_are_findings(place: Place, claim: dict[str, Any], words: str | None) -> None:
+    place.write(keeping("one", config="state", db="database", tmp="cache"))
+    planned = place.plan("one", base=CLUSTER, storage={"state": {"claim": claim}})
+    found = [(f.field, f.path, f.class_, f.app) for f in planned.findings]
+    assert found == ([("storage.state", "volumes.one-db.place", "data", "one")] if words else [])
+    if words:
+        finding = planned.findings[0]
+        assert words in finding.text
+        assert finding.where is not None
+        assert finding.where.file == "test.yaml"
+        assert "storage.apps.one.db" in finding.remedy
+
+
+def test_a_database_can_be_given_a_claim_of_its_own(place: Place) -> None:
+    place.write(keeping("one", db="database"))
+    shared = merged(CLUSTER, storage(state={"claim": None, "on": "library", "below": "config"}))
+    assert [f.field for f in place.plan("one", base=shared).findings] == ["storage.state"]
+    assert place.plan("one", base=shared, storage={"apps": {"one": {"db": {"claim": {"storage-class": "block"}}}}}).findings == ()

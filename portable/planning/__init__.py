@@ -38,6 +38,7 @@ def make(given: Input, catalog: Catalog) -> Planned:
     chosen = select(given, catalog, mistakes)
     net = network(given, chosen, mistakes)
     store = storage(given, chosen, mistakes)
+    devices = _devices(given, mistakes)
     mistakes.stop()
     made = content(given, chosen, net, store, catalog, mistakes)
     mistakes.stop()
@@ -48,9 +49,7 @@ def make(given: Input, catalog: Catalog) -> Planned:
         timezone=given.stack.timezone,
         subnet=given.profile.networks.subnet,
         node_weight=given.profile.nodes.weight if given.profile.nodes.prefer else None,
-        devices=p.Devices(
-            tun=_device(given.profile.devices.tun), fuse=_device(given.profile.devices.fuse), gpu=_device(given.profile.devices.gpu)
-        ),
+        devices=devices,
         tools=made.tools,
         library=store.library,
         groups=net.groups,
@@ -77,14 +76,21 @@ def _generated(chosen: Selection) -> dict[str, str]:
     return {name: secret.generate for facts in every for name, secret in facts.secrets.items() if secret.generate}
 
 
-def _device(facts: DeviceFacts | None) -> p.Device | None:
-    if facts is None:
-        return None
-    if facts.host is not None:
-        return p.HostDevice(path=facts.host.path, group=facts.host.group)
-    if facts.plugin is not None:
-        return p.PluginDevice(resource=facts.plugin)
-    return p.AnnotatedDevice(path=facts.annotation or "")
+def _devices(given: Input, mistakes: Mistakes) -> p.Devices:
+    def device(name: str, facts: DeviceFacts | None) -> p.Device | None:
+        if facts is None:
+            return None
+        ways = [w for w in (facts.host, facts.plugin, facts.annotation) if w is not None]
+        if len(ways) != 1:
+            mistakes.add(given.profile_source("devices", name), f"devices.{name}", "a device is exactly one of host, plugin and annotation")
+        if facts.host is not None:
+            return p.HostDevice(path=facts.host.path, group=facts.host.group)
+        if facts.plugin is not None:
+            return p.PluginDevice(resource=facts.plugin)
+        return p.AnnotatedDevice(path=facts.annotation or "")
+
+    said = given.profile.devices
+    return p.Devices(tun=device("tun", said.tun), fuse=device("fuse", said.fuse), gpu=device("gpu", said.gpu))
 
 
 def _waivers(given: Input) -> tuple[Waiver, ...]:

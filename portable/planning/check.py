@@ -60,14 +60,14 @@ def _upstream(entries: Mapping[str, Entry]) -> Iterator[Finding]:
 def _gpu(plan: p.Plan, entries: Mapping[str, Entry]) -> Iterator[Finding]:
     if plan.devices.gpu is not None:
         return
-    for name, entry in entries.items():
-        for container, facts in entry.facts.containers.items():
-            if facts.needs.gpu == "optional":
+    for app in plan.apps:
+        for container in app.containers:
+            if entries[app.name].facts.containers[container.name].needs.gpu == "optional":
                 yield Finding(
                     field="devices.gpu",
-                    path=f"apps.{name}.containers.{container}.needs.gpu",
+                    path=f"apps.{app.name}.containers.{container.name}.needs.gpu",
                     class_="function",
-                    app=name,
-                    text=f"{name} could use a GPU and this place names none: it transcodes on the processor",
+                    app=app.name,
+                    text=f"{app.name} could use a GPU and this place names none: it transcodes on the processor",
                     remedy="name it under `devices.gpu` of the profile",
                 )

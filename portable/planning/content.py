@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from portable.catalog.catalog import Catalog
-from portable.catalog.facts import ContainerFacts, ImageFacts, ProbeFacts, SecretValue
+from portable.catalog.facts import AppFacts, CloudFacts, ContainerFacts, ImageFacts, ProbeFacts, SecretValue
 from portable.catalog.quantities import millicores, seconds, size
 from portable.formats.load import Document
 from portable.model import plan as p
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 # Stands for a secret while a template renders; plain ASCII without quotes, so that no filter changes it.
 _SECRET = re.compile(r"@@portable-secret:([a-z0-9-]+):([A-Za-z0-9._-]+):(optional|required):(plain|qbittorrent)@@")
+_MARK = "@@portable-secret"
+# What an expression of a template can raise besides Jinja's own errors.
+_OF_EXPRESSIONS = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
 CLOUD_CONFIG = "RCLONE_CONFIG"
 """The mounter's variable that says where it reads the cloud's configuration."""
 
@@ -47,6 +50,7 @@ def content(given: Input, chosen: Selection, net: Network, store: Storage, catal
     tools = maker.container(
         "tools", chosen.tools.document, chosen.tools.facts.containers["main"], "tools", "main", maker.context("tools"), {}
     )
+    maker.one_name_each(apps)
     return Content(
         apps=apps,
         clouds=clouds,
@@ -62,6 +66,14 @@ class _Maker:
     def __init__(self, given: Input, chosen: Selection, net: Network, store: Storage, catalog: Catalog, mistakes: Mistakes) -> None:
         self.given, self.chosen, self.net, self.store, self.catalog, self.mistakes = given, chosen, net, store, catalog, mistakes
         self.files: dict[str, p.File] = {}
+        # Whose secrets and files a container can ask for: apps, and the helpers that come along.
+        helpers = {entry.facts.name: entry for entry in (chosen.tools, chosen.mounter) if entry is not None}
+        self.entries = {**chosen.apps, **helpers}
+        self.secrets: dict[str, set[str]] = {}
+        holders: list[AppFacts | CloudFacts] = [*(e.facts for e in self.entries.values()), *(c.facts for c in chosen.clouds.values())]
+        for facts in holders:
+            for name, secret in facts.secrets.items():
+                self.secrets.setdefault(name, set()).update(secret.keys)
         ports = {(app, port.name): port for app, ports in net.ports.items() for port in ports}
         host = given.profile.exposure.address
         reached = ((e, address_of(e, ports[e.app, e.port], host)) for e in net.exposures if (e.app, e.port) in ports)
@@ -84,6 +96,18 @@ class _Maker:
             clouds=tuple(c for c in facts.clouds if c in self.chosen.clouds),
             after=tuple(p.After(app=a.app, when=a.when) for a in facts.after if a.app in self.chosen.apps),
         )
+
+    def one_name_each(self, apps: Iterable[p.App]) -> None:
+        """What runs is called by app and container in one space of names, with the clouds' mounters and `init`, which prepares folders."""
+        taken = {"init": "what prepares folders", **{f"cloud-{cloud}": f"the mounter of cloud {cloud}" for cloud in self.chosen.clouds}}
+        for app in apps:
+            for container in app.containers:
+                called = app.name if container.role == "main" else f"{app.name}-{container.name}"
+                if called in taken:
+                    text = f"what runs would be called {called!r}, as {taken[called]} is"
+                    at = ("name",) if container.role == "main" else ("containers", container.name)
+                    self.mistakes.extend((self.entries[app.name].document.mistake(at, text, "call it otherwise", at_key=True),))
+                taken.setdefault(called, f"a container of {app.name}")
 
     def cloud(self, name: str, mounter: Entry) -> p.Cloud:
         """A cloud with its own copy of the mounter."""
@@ -136,7 +160,7 @@ class _Maker:
             template = self.catalog.folder(app) / file.template
             made = self.file(f"{prefix}-{slug(file.path)}", template, context, document, (*where, "files", index), int(file.mode, 8))
             files.append(p.FileMount(file=made, path=file.path, seed=file.seed))
-        secrets = self.chosen.apps[app].facts.secrets if app in self.chosen.apps else {}
+        secrets = self.entries[app].facts.secrets
         return p.Container(
             name=name,
             role="main" if at == "main" else "beside",
@@ -204,7 +228,7 @@ class _Maker:
             "ports": {port.name: port.number for port in self.net.ports[app]} if placed else {},
             "url": self.url,
             "has": lambda name: name in self.chosen.apps,
-            "secret": _secret,
+            "secret": self.secret,
             "group": {"ports": self.net.group_ports(app) if placed else ()},
             "networks": self.net.networks,
             "names": self.names(app),
@@ -217,6 +241,16 @@ class _Maker:
             if known.name == port:
                 return f"{'https' if known.serves == 'https' else 'http'}://{app}:{known.number}"
         raise _TemplateError(f"no app {app!r} with a port {port!r} in this place")
+
+    def secret(self, name: str, key: str = "value", *, optional: bool = False, form: str = "plain") -> str:
+        """What stands for a secret while a template renders. Only what some app or cloud of the place declares."""
+        if key not in self.secrets.get(name, ()):
+            known = ", ".join(f"{n} ({', '.join(sorted(keys))})" for n, keys in sorted(self.secrets.items())) or "none"
+            raise _TemplateError(f"no secret {name!r} with a key {key!r}; known: {known}")
+        placeholder = f"@@portable-secret:{name}:{key}:{'optional' if optional else 'required'}:{form}@@"
+        if not _SECRET.fullmatch(placeholder):
+            raise _TemplateError(f"no secret can be written so: {name!r}, {key!r}, in the form {form!r}")
+        return placeholder
 
     def names(self, app: str) -> tuple[str, ...]:
         """The host names by which an app is reached: what its host check must allow."""
@@ -289,12 +323,16 @@ class _Maker:
         import jinja2  # only where a template is used: the import costs 50 ms
 
         try:
-            return _template(text).render(context)
+            rendered = _template(text).render(context)
         except jinja2.TemplateSyntaxError as error:
             wrong(error.lineno, str(error.message))
-        except (jinja2.TemplateError, _TemplateError, TypeError, ValueError, KeyError, ZeroDivisionError) as error:
-            wrong(_line_of(error), str(error))
-        return ""
+            return ""
+        except (jinja2.TemplateError, _TemplateError, *_OF_EXPRESSIONS) as error:
+            wrong(_line_of(error), str(error) or type(error).__name__)
+            return ""
+        if _MARK in _SECRET.sub("", rendered).lower():
+            wrong(1, "a filter changed a secret: only `secret(...)` itself can stand in a template")
+        return rendered
 
 
 class _TemplateError(PortableError):
@@ -325,10 +363,6 @@ def _line_of(error: BaseException) -> int:
             line = trace.tb_lineno
         trace = trace.tb_next
     return line
-
-
-def _secret(name: str, key: str = "value", *, optional: bool = False, form: str = "plain") -> str:
-    return f"@@portable-secret:{name}:{key}:{'optional' if optional else 'required'}:{form}@@"
 
 
 def _parts(text: str) -> Iterator[p.Text]:

@@ -1,0 +1,323 @@
+"""Step 4: environment, files, secrets, containers, clouds; and what is told of templates that fail."""
+
+from typing import Any
+
+import pytest
+
+from portable.model import plan as p
+from portable.planning.content import slug
+from tests.unit.planning import VPN, Place, app, cloud, port_of
+
+KEY = {"key": {"about": "a key"}, "pair": {"about": "two", "keys": ["user", "password"]}}
+
+
+def with_env(name: str = "one", /, **environment: Any) -> dict[str, Any]:
+    return app(name, containers={"main": {"environment": environment}}, secrets=KEY)
+
+
+def with_files(*files: dict[str, Any]) -> dict[str, Any]:
+    return app("one", containers={"main": {"files": list(files)}}, secrets=KEY)
+
+
+def env(place: Place, *others: str, **changes: Any) -> dict[str, Any]:
+    planned = place.plan("one", *others, **changes)
+    return dict(next(a for a in planned.plan.apps if a.name == "one").containers[0].env)
+
+
+def text(place: Place, template: str, *others: str, **changes: Any) -> tuple[p.Text, ...]:
+    """What the one file of app `one` becomes."""
+    place.write(with_files({"template": "a.j2", "path": "/a"}), templates={"one/a.j2": template})
+    return next(f.body for f in place.plan("one", *others, **changes).plan.files if f.id == "one-a")
+
+
+# --- what a template may say
+
+
+def test_values_of_the_environment(place: Place) -> None:
+    place.write(with_env(PLAIN="x {y}", NUMBER=5, PORT="{{ ports.web }}", SECRET={"secret": "pair", "key": "user", "optional": True}))
+    assert env(place) == {
+        "NUMBER": "5",
+        "PLAIN": "x {y}",
+        "PORT": str(port_of("one")),
+        "SECRET": p.SecretRef(name="pair", key="user", optional=True),
+    }
+
+
+@pytest.mark.parametrize(
+    ("template", "result"),
+    [
+        ("{{ app }} {{ stack }} {{ uid }}:{{ gid }} {{ umask }} {{ timezone }}", "one house 1001:1002 027 Europe/Berlin"),
+        ("{{ library }} {{ clouds }}", "/mnt/media /mnt/clouds"),
+        ("{{ url('two') }} {{ url('two', 'api') }}", f"http://two:{port_of('two')} https://two:9"),
+        ("{{ has('two') }} {{ has('three') }}", "True False"),
+        ("{{ networks | join(',') }}", "172.20.0.0/16,10.0.0.0/8"),
+        ("{{ group.ports | join(',') }}", str(port_of("one"))),
+        ("{{ names | join(' ') }}", "one uno localhost 127.0.0.1 nas"),
+        (
+            "{% for z in dashboard %}{{ z.zone }}{% for a in z.apps %} {{ a.href }}{% endfor %}{% endfor %}",
+            f"front http://nas:{port_of('one')}",
+        ),
+        ("<&\"'>", "<&\"'>"),
+        ("{{ '<&>' }}", "<&>"),
+    ],
+)
+def test_what_a_template_may_say(place: Place, template: str, result: str) -> None:
+    place.write(
+        with_env(X=template) | {"aliases": ["uno"]},
+        app("two", ports={"web": {"serves": "http"}, "api": {"number": 9, "serves": "https"}}),
+        app("three"),
+    )
+    changes = {
+        "networks": {"subnet": "172.20.0.0/16", "local": ["10.0.0.0/8"]},
+        "exposure": {"address": "nas", "apps": {"one": {"web": {"lan": {}}}}},
+        "stack": "portable: 1\nname: house\nuid: 1001\ngid: 1002\numask: '027'\ntimezone: Europe/Berlin\n",
+    }
+    assert env(place, "two", **changes)["X"] == result
+
+
+def test_the_addresses_of_other_apps_are_the_same_in_every_place(place: Place) -> None:
+    place.write(with_env(X="{{ url('two') }}"), app("two", egress="vpn"))
+    assert env(place, "two")["X"] == env(place, "two", **VPN)["X"] == f"http://two:{port_of('two')}"
+
+
+def test_arguments_are_templates_too(place: Place) -> None:
+    place.write(app("one", containers={"main": {"command": ["run", "{{ ports.web }}"], "args": ["--app={{ app }}"]}}))
+    (container,) = place.plan("one").plan.apps[0].containers
+    assert (container.command, container.args) == (("run", str(port_of("one"))), ("--app=one",))
+
+
+# --- files
+
+
+def test_files_have_ids_modes_and_paths(place: Place) -> None:
+    files = ({"template": "a.j2", "path": "/etc/App.conf", "mode": "0440"}, {"template": "b", "path": "/seed/b", "seed": True})
+    place.write(with_files(*files), templates={"one/a.j2": "uid={{ uid }}\n", "one/b": "{# not a template #}\n"})
+    planned = place.plan("one").plan
+    assert planned.files == (
+        p.File(id="one-app-conf", body=("uid=1000\n",), mode=0o440),
+        p.File(id="one-b", body=("{# not a template #}\n",), mode=0o444),
+    )
+    assert planned.apps[0].containers[0].files == (
+        p.FileMount(file="one-app-conf", path="/etc/App.conf"),
+        p.FileMount(file="one-b", path="/seed/b", seed=True),
+    )
+
+
+def test_a_file_keeps_every_byte_that_is_no_template(place: Place) -> None:
+    assert text(place, "a\n\n  b {{ uid }}\t\n{% if true %}\nc\n{% endif %}\n") == ("a\n\n  b 1000\t\nc\n",)
+    assert text(place, "") == ("",)
+
+
+def test_a_file_with_a_secret_is_text_and_references(place: Place) -> None:
+    body = text(
+        place, "[a]\nkey = {{ secret('key') }}\nuser={{ secret('pair', 'user', optional=true) }}{{ secret('key', form='qbittorrent') }}\n"
+    )
+    assert body == (
+        "[a]\nkey = ",
+        p.SecretRef(name="key"),
+        "\nuser=",
+        p.SecretRef(name="pair", key="user", optional=True),
+        p.SecretRef(name="key", form="qbittorrent"),
+        "\n",
+    )
+    assert p.File(id="x", body=body).is_secret
+
+
+def test_two_files_that_would_be_called_alike(place: Place) -> None:
+    place.write(
+        with_files({"template": "a", "path": "/a/x.conf"}, {"template": "b", "path": "/b/x.conf"}), templates={"one/a": "", "one/b": ""}
+    )
+    assert place.told("one") == [("containers.main.files[1]", "template b:1: a second file would be called one-x-conf")]
+
+
+@pytest.mark.parametrize(("path", "name"), [("/etc/App Conf.YML", "app-conf-yml"), ("/a/_b_", "b")])
+def test_ids_are_names_that_every_back_end_takes(path: str, name: str) -> None:
+    assert slug(path) == name
+
+
+def test_a_path_of_which_nothing_is_left_has_an_id_too() -> None:
+    assert slug("/x/...") != slug("/y/...")
+    assert slug("/x/...").isalnum()
+
+
+# --- what fails is told with file and line
+
+
+@pytest.mark.parametrize(
+    ("template", "text"),
+    [
+        ("ok\n{{ nothing }}\n", "template a.j2:2: 'nothing' is undefined"),
+        ("\n\n{{ ports.wbe }}", "template a.j2:3: 'dict object' has no attribute 'wbe'"),
+        ("{{ url('nothing') }}", "template a.j2:1: no app 'nothing' with a port 'web' in this place"),
+        ("{{ url('one', 'wbe') }}", "template a.j2:1: no app 'one' with a port 'wbe' in this place"),
+        ("a\n{% if %}", "template a.j2:2: Expected an expression, got 'end of statement block'"),
+        ("{{ 1 / 0 }}", "template a.j2:1: division by zero"),
+        ("{{ 'a' + 1 }}", 'template a.j2:1: can only concatenate str (not "int") to str'),
+        ("{{ [][3] }}", "template a.j2:1: list object has no element 3"),
+        ("{{ 2.0 ** 9999 }}", "template a.j2:1: (34, 'Numerical result out of range')"),
+        ("{{ '{a}'.format_map({}) }}", "template a.j2:1: 'a'"),
+        ("{{ app.__class__.__mro__ }}", "template a.j2:1: access to attribute '__class__' of 'str' object is unsafe."),
+        ("{{ secret('nothing') }}", "template a.j2:1: no secret 'nothing' with a key 'value'; known: key (value), pair (password, user)"),
+        ("{{ secret('pair') }}", "template a.j2:1: no secret 'pair' with a key 'value'"),
+        ("{{ secret('key', form='md5') }}", "template a.j2:1: no secret can be written so: 'key', 'value', in the form 'md5'"),
+        ("{{ secret('key') | upper }}", "template a.j2:1: a filter changed a secret"),
+        ("{{ secret('key') | truncate(25) }}", "template a.j2:1: a filter changed a secret"),
+        ("{% include '/etc/passwd' %}", "template a.j2:1: no loader for this environment specified"),
+    ],
+)
+def test_templates_that_fail(place: Place, template: str, text: str) -> None:
+    place.write(with_files({"template": "a.j2", "path": "/a"}), templates={"one/a.j2": template})
+    ((path, told),) = place.told("one")
+    assert path == "containers.main.files[0]"
+    assert told.startswith(text)
+
+
+def test_a_value_that_fails_is_told_at_its_line(place: Place) -> None:
+    place.write(with_env(GOOD="x", WRONG="{{ nothing }}"))
+    report = place.mistakes("one")
+    line = int(report.split(":")[1])
+    assert "WRONG" in (place.folder / "apps/one/app.yaml").read_text().splitlines()[line - 1]
+    assert report.endswith("containers.main.environment.WRONG: 'nothing' is undefined")
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_a_template_that_can_not_be_read(place: Place, content: bytes | None) -> None:
+    place.write(with_files({"template": "a.j2", "path": "/a"}))
+    if content is not None:
+        (place.folder / "apps/one/a.j2").write_bytes(content)
+    ((path, told),) = place.told("one")
+    assert path == "containers.main.files[0]"
+    assert told.startswith("the template 'a.j2' can't be read: ")
+
+
+@pytest.mark.parametrize("where", ["environment", "args"])
+def test_a_secret_can_not_stand_in_a_value(place: Place, where: str) -> None:
+    value = "token={{ secret('key') }}"
+    place.write(app("one", containers={"main": {where: {"TOKEN": value} if where == "environment" else [value]}}, secrets=KEY))
+    ((_, told),) = place.told("one")
+    assert told == "a value can't contain a secret"
+
+
+def test_failures_of_several_apps_are_told_at_once(place: Place) -> None:
+    place.write(with_env("one", A="{{ a }}", B="{{ b }}"), with_env("two", C="{{ c }}"))
+    assert sorted(told for _, told in place.told("one", "two")) == ["'a' is undefined", "'b' is undefined", "'c' is undefined"]
+
+
+# --- containers
+
+
+def test_secrets_become_folders_of_their_keys(place: Place) -> None:
+    place.write(app("one", containers={"main": {"secrets": {"pair": "/run/pair"}}}, secrets=KEY))
+    (container,) = place.plan("one").plan.apps[0].containers
+    assert container.secrets == (p.SecretMount(secret="pair", keys=("user", "password"), path="/run/pair"),)
+
+
+@pytest.mark.parametrize(("how", "ids"), [("user", (1001, 1002)), ("puid-pgid", (1001, 1002)), ("fixed", (0, 0))])
+def test_the_stacks_user_writes_files_in_every_place(place: Place, how: str, ids: tuple[int, int]) -> None:
+    place.write(app("one", containers={"main": {"identity": how}}))
+    (container,) = place.plan("one", stack="portable: 1\nuid: 1001\ngid: 1002\n").plan.apps[0].containers
+    assert (container.identity.how, container.identity.uid, container.identity.gid) == (how, *ids)
+
+
+@pytest.mark.parametrize("need", ["tun", "fuse", "gpu"])
+def test_a_device_that_the_place_has_not(place: Place, need: str) -> None:
+    place.write(app("one", containers={"main": {"needs": {need: "required" if need == "gpu" else True}}}))
+    assert place.told("one", devices=None) == [(f"devices.{need}", f"one needs the device {need}, and profile test has none")]
+    host = {need: {"host": {"path": "/dev/x"}}}
+    assert getattr(place.plan("one", devices=host).plan.apps[0].containers[0].needs, need) is True
+
+
+def test_an_optional_gpu_is_a_finding_where_there_is_none(place: Place) -> None:
+    place.write(app("one", containers={"main": {"needs": {"gpu": "optional"}}}))
+    assert [(f.field, f.path) for f in place.plan("one").findings] == [("devices.gpu", "apps.one.containers.main.needs.gpu")]
+    assert place.plan("one", devices={"gpu": {"plugin": "x/gpu"}}).findings == ()
+
+
+@pytest.mark.parametrize("asked", [{}, {"plugin": "x/y", "annotation": "/dev/x"}])
+def test_a_device_is_given_in_one_way(place: Place, asked: dict[str, str]) -> None:
+    assert place.told(devices={"gpu": asked}) == [("devices.gpu", "a device is exactly one of host, plugin and annotation")]
+
+
+def test_probes_are_patient_at_the_start(place: Place) -> None:
+    probe = {"http": {"port": "web", "path": "/x", "ok": [200, 401]}, "startup": "1m", "period": "30s", "timeout": "2s", "failures": 4}
+    place.write(app("one", containers={"main": {"probe": probe}}))
+    probes = place.plan("one").plan.apps[0].containers[0].probes
+    how = p.Http(port="web", path="/x", ok=(200, 401))
+    assert probes.startup is not None
+    assert probes.startup.period * probes.startup.failures >= 60
+    assert probes.ready == p.Check(how=how, period=30, timeout=2, failures=4)
+    assert probes.live is not None
+    assert probes.live.period > 30
+
+
+def test_what_runs_has_one_name_each(place: Place) -> None:
+    second = app("side")["containers"]["main"]
+    place.write(app("one", containers={"side": second}), app("one-side"), app("init"), app("cloud-box"), clouds=(cloud("box"),))
+    assert sorted(told for _, told in place.told("one", "one-side", "init", "cloud-box", clouds=["box"])) == [
+        "what runs would be called 'cloud-box', as the mounter of cloud box is",
+        "what runs would be called 'init', as what prepares folders is",
+        "what runs would be called 'one-side', as a container of one is",
+    ]
+
+
+# --- clouds
+
+
+def test_every_cloud_has_a_mounter_of_its_own(place: Place) -> None:
+    server = app("server")
+    box = cloud("box", needs_apps=["server"], after=[{"app": "server"}], environment={"POLL": "5s", "N": 3}, cache="10Gi")
+    place.write(server, clouds=(box, cloud("shed")))
+    planned = place.plan(clouds=["shed", "box"]).plan
+    assert [c.id for c in planned.clouds] == ["box", "shed"]
+    one = planned.clouds[0]
+    assert (one.known_entry, one.after) == ("all", (p.After(app="server"),))
+    assert one.mounter.name == "box"
+    assert one.mounter.needs.fuse
+    assert (one.mounter.env["CLOUD"], one.mounter.env["POLL"], one.mounter.env["N"]) == ("box", "5s", "3")
+    assert p.FileMount(file="cloud-box-rclone-conf", path=str(one.mounter.env["RCLONE_CONFIG"])) in one.mounter.files
+    assert [m.volume for m in one.mounter.mounts] == ["cloud-box-cache"]
+    ids = [f.id for f in planned.files]
+    assert len(ids) == len(set(ids))
+    assert {"cloud-box-rclone-conf", "cloud-shed-rclone-conf"} <= set(ids)
+
+
+def test_an_app_reads_the_clouds_that_it_names_and_the_place_has(place: Place) -> None:
+    place.write(app("one", clouds=["box", "torbox"]), clouds=(cloud("box"),))
+    assert place.plan("one", clouds=["box"]).plan.apps[0].clouds == ("box",)
+    assert place.plan("one").plan.apps[0].clouds == ()
+
+
+def test_the_login_of_a_cloud_stays_a_reference(place: Place) -> None:
+    planned = place.plan(clouds=["torbox"]).plan
+    body = next(f.body for f in planned.files if f.id == "cloud-torbox-rclone-conf")
+    assert [part for part in body if isinstance(part, p.SecretRef)] == [
+        p.SecretRef(name="torbox-login", key="username"),
+        p.SecretRef(name="torbox-login", key="password"),
+    ]
+
+
+def test_a_mounter_of_ones_own_says_where_it_reads_its_configuration(place: Place) -> None:
+    place.write(app("rclone", mounter=True, ports={"web": None}), clouds=(cloud("box"),))
+    assert place.told(clouds=["box"]) == [
+        ("containers.main.environment", "the mounter needs RCLONE_CONFIG: where it reads a cloud's configuration")
+    ]
+
+
+# --- findings of the whole
+
+
+@pytest.mark.parametrize(("status", "class_"), [("unmaintained", "security"), ("archived", "function"), ("retired", "function")])
+def test_an_app_that_its_makers_left_is_a_finding(place: Place, status: str, class_: str) -> None:
+    place.write(app("one", upstream={"status": status, "successor": "two", "note": "since May"}))
+    (finding,) = place.plan("one").findings
+    assert (finding.field, finding.class_, finding.app) == ("upstream", class_, "one")
+    assert finding.text == f"one is {status} upstream; its successor is two: since May"
+    assert finding.remedy == "run two instead"
+    assert finding.where is not None
+    assert finding.where.file.endswith("one/app.yaml")
+
+
+@pytest.mark.parametrize("status", ["active", "quiet"])
+def test_an_app_that_is_kept_is_none(place: Place, status: str) -> None:
+    place.write(app("one", upstream={"status": status}))
+    assert place.plan("one").findings == ()

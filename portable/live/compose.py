@@ -14,9 +14,9 @@ from portable.backends.compose.engine import Engine, EngineReader, Observed, Run
 from portable.backends.compose.trouble import EngineTrouble
 from portable.live import images
 from portable.live.desired import Desired, Stack, current, desire, joined
+from portable.live.host import check_devices, share, shared_binds
 from portable.live.preflight import check_ports, check_space
 from portable.live.progress import Event, Once, Progress, silent
-from portable.live.propagation import share, shared_binds
 from portable.live.reconcile import NETWORK, in_order, reconcile, scope
 from portable.live.secrets import NOTHING, Resolved, Source, resolve
 from portable.live.state import Lock, locked, project_folder, write_private
@@ -107,6 +107,7 @@ def up(
             touched = [c.service for c in changes if c.kind in ("create", "recreate", "start")]
             check_ports(engine, desired, [name for name in touched if not name.startswith(NETWORK)])
             check_space(engine)
+            check_devices(desired.body, local=engine.address.is_local)
             share(set(shared_binds(desired.body)), local=engine.address.is_local, progress=progress)
             names |= {c.service for c in changes if c.kind != "remove" and not c.service.startswith(NETWORK)}
             _carry_out(_Work(engine, stack, found.effective, variables, lock, once, until), desired, observed, changes, apps)

@@ -1,4 +1,4 @@
-"""Clouds need a folder whose mounts travel into containers: makes it one on this machine, or says what its owner must do."""
+"""What containers need of the host itself: device nodes, and a folder whose mounts travel into containers. Looked at before anything starts."""
 
 import os
 import subprocess
@@ -8,6 +8,23 @@ from typing import Any
 
 from portable.live.progress import Event, Progress, silent
 from portable.model.errors import EngineError
+
+# What a kernel module brings, where udev did not load it: `modprobe` by the node's name.
+_MODULES = {"/dev/fuse": "fuse", "/dev/net/tun": "tun"}
+
+
+def check_devices(body: Mapping[str, Any], *, local: bool) -> None:
+    """Raise EngineError naming the device nodes that are missing, where the engine is this machine's."""
+    wanted: dict[str, list[str]] = {}
+    for name, service in body.get("services", {}).items():
+        for device in service.get("devices", ()):
+            wanted.setdefault(str(device).split(":")[0], []).append(name)
+    missing = {path: names for path, names in sorted(wanted.items()) if not Path(path).exists()} if local else {}
+    if missing:
+        said = "; ".join(f"{path} (for {', '.join(names)})" for path, names in missing.items())
+        modules = [_MODULES[path] for path in missing if path in _MODULES]
+        remedy = f"as root: modprobe {' '.join(modules)}" if modules else "name the right node under `devices` of the profile"
+        raise EngineError(f"missing device nodes: {said}", where="this machine", remedy=remedy)
 
 
 def shared_binds(body: Mapping[str, Any]) -> Iterator[str]:

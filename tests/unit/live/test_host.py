@@ -1,0 +1,46 @@
+"""What the host must offer before anything starts."""
+
+from pathlib import Path
+
+import pytest
+
+from portable.live.host import check_devices, is_shared, shared_binds
+from portable.model.errors import EngineError
+
+MOUNTS = """\
+22 1 254:0 / / rw,relatime {root} - ext4 /dev/vda rw
+30 22 0:30 / /mnt/my\\040clouds rw {inner} - tmpfs tmpfs rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "root", "inner", "expected"),
+    [
+        ("/mnt/clouds", "shared:1", "", True),
+        ("/mnt/clouds", "", "shared:2", False),
+        ("/mnt/my clouds/zurg", "", "shared:2", True),
+        ("/mnt/my clouds", "shared:1", "master:1", False),
+        ("/mnt/my clouds-beside", "shared:1", "", True),
+    ],
+)
+def test_the_innermost_mount_decides(path: str, root: str, inner: str, expected: bool) -> None:
+    assert is_shared(path, MOUNTS.format(root=root, inner=inner)) is expected
+
+
+def test_only_rshared_binds_are_asked_for() -> None:
+    volumes = [
+        {"type": "bind", "source": "/mnt/clouds", "bind": {"propagation": "rshared"}},
+        {"type": "bind", "source": "/srv", "bind": {"propagation": "rslave"}},
+        {"type": "volume", "source": "cache"},
+    ]
+    assert list(shared_binds({"services": {"cloud": {"volumes": volumes}, "app": {}}})) == ["/mnt/clouds"]
+
+
+def test_missing_devices_are_named_with_who_needs_them(tmp_path: Path) -> None:
+    there, gone = tmp_path / "there", tmp_path / "gone"
+    there.touch()
+    body = {"services": {"a": {"devices": [f"{there}:/dev/x", f"{gone}:/dev/y"]}, "b": {"devices": [f"{gone}:/dev/y"]}}}
+    with pytest.raises(EngineError, match=r"gone \(for a, b\)"):
+        check_devices(body, local=True)
+    check_devices(body, local=False)
+    check_devices({"services": {"a": {"devices": [f"{there}:/dev/x"]}}}, local=True)

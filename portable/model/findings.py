@@ -71,11 +71,9 @@ def settle(findings: Iterable[Finding], waivers: Iterable[Waiver], apps: Iterabl
     used: set[int] = set()
 
     def verdict(finding: Finding) -> Finding:
-        for index, waiver in enumerate(waivers):
-            if waiver.accepts(finding):
-                used.add(index)
-                return msgspec.structs.replace(finding, verdict="waived", reason=waiver.reason)
-        return finding
+        accepting = [index for index, waiver in enumerate(waivers) if waiver.accepts(finding)]
+        used.update(accepting)
+        return msgspec.structs.replace(finding, verdict="waived", reason=waivers[accepting[0]].reason) if accepting else finding
 
     settled = sorted((verdict(f) for f in findings), key=lambda f: (CLASSES.index(f.class_), f.path, f.field))
     idle = [w for i, w in enumerate(waivers) if i not in used and (not w.apps or apps & set(w.apps))]

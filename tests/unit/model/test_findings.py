@@ -1,0 +1,107 @@
+"""The ledger: what a waiver accepts, what stops a command, and what a waiver that matches nothing says."""
+
+from typing import Any
+
+import pytest
+
+from portable.model.errors import InputError
+from portable.model.findings import Finding, Waiver, settle, unaccepted
+from portable.model.source import Source
+
+
+def finding(**changes: Any) -> Finding:
+    defaults: dict[str, Any] = {
+        "field": "storage.state",
+        "path": "volumes.sonarr-config.place",
+        "class_": "data",
+        "text": "a database on SMB",
+        "remedy": "move it",
+        "app": "sonarr",
+    }
+    return Finding(**(defaults | changes))
+
+
+def waiver(**changes: Any) -> Waiver:
+    return Waiver(**({"field": "storage.state", "class_": "data", "reason": "as it is today"} | changes))
+
+
+def test_without_waivers_findings_stay_as_they_are() -> None:
+    noted, refused = finding(), finding(path="x", verdict="refused")
+    assert settle([noted, refused], [], ["sonarr"]) == (noted, refused)
+
+
+@pytest.mark.parametrize("apps", [(), ("sonarr",), ("plex", "sonarr")])
+@pytest.mark.parametrize("verdict", ["noted", "refused"])
+def test_a_waiver_accepts_with_its_reason(apps: tuple[str, ...], verdict: Any) -> None:
+    (settled,) = settle([finding(verdict=verdict)], [waiver(apps=apps)], ["sonarr", "plex"])
+    assert (settled.verdict, settled.reason) == ("waived", "as it is today")
+
+
+@pytest.mark.parametrize("changes", [{"field": "storage"}, {"class_": "security"}, {"apps": ("plex",)}, {"apps": ("plex",), "field": "x"}])
+def test_a_waiver_that_matches_nothing_is_a_mistake(changes: dict[str, Any]) -> None:
+    where = Source(file="profile.yaml", line=7, column=5)
+    with pytest.raises(InputError) as caught:
+        settle([finding()], [waiver(**changes, where=where)], ["sonarr", "plex"])
+    (mistake,) = caught.value.mistakes
+    assert mistake.source == where
+    assert "matches no finding; findings here: storage.state (data)" in mistake.text
+    assert mistake.remedy
+
+
+def test_it_is_none_where_all_apps_that_it_names_are_elsewhere() -> None:
+    assert settle([finding()], [waiver(apps=("plex", "jellyfin"))], ["sonarr"]) == (finding(),)
+    with pytest.raises(InputError):
+        settle([], [waiver(apps=("plex", "sonarr"))], ["sonarr"])
+    with pytest.raises(InputError):
+        settle([], [waiver()], [])
+
+
+def test_all_idle_waivers_are_told_at_once() -> None:
+    with pytest.raises(InputError) as caught:
+        settle([], [waiver(field="a"), waiver(field="b")], [])
+    assert [m.text.split(";")[0] for m in caught.value.mistakes] == [
+        "this waiver of a (data) matches no finding",
+        "this waiver of b (data) matches no finding",
+    ]
+
+
+def test_two_waivers_may_match_one_finding() -> None:
+    (settled,) = settle([finding()], [waiver(reason="first", apps=("sonarr",)), waiver(reason="second")], ["sonarr"])
+    assert settled.reason == "first"
+
+
+def test_a_finding_of_no_app_is_waived_by_a_waiver_without_names_only() -> None:
+    assert settle([finding(app=None)], [waiver()], [])[0].verdict == "waived"
+    assert not waiver(apps=("sonarr",)).accepts(finding(app=None))
+
+
+def test_the_worst_stands_first() -> None:
+    found = [finding(class_=c, path=path) for c in ("cosmetic", "function", "data", "security") for path in ("b", "a")]
+    assert [(f.class_, f.path) for f in settle(found, [], [])] == [
+        (c, path) for c in ("security", "data", "function", "cosmetic") for path in ("a", "b")
+    ]
+
+
+def test_what_stops_a_command() -> None:
+    refused, waived = finding(verdict="refused", class_="cosmetic"), finding(verdict="waived", class_="security")
+    noted = [finding(class_=c) for c in ("security", "data", "function", "cosmetic")]
+    assert unaccepted([refused, waived, *noted], strict=False) == (refused,)
+    assert unaccepted([refused, waived, *noted], strict=True) == (refused, *noted[:2])
+
+
+@pytest.mark.parametrize(
+    ("path", "leaf", "covered"),
+    [
+        ("apps.sonarr.title", "apps.sonarr.title", True),
+        ("apps.sonarr", "apps.sonarr.title", True),
+        ("apps.sonarr", "apps.sonarr2.title", False),
+        ("apps.sonarr.title", "apps.sonarr", False),
+        ("apps.*.title", "apps.sonarr.title", True),
+        ("apps.*.title", "apps.sonarr.zone", False),
+        ("apps.*", "apps.sonarr.title", True),
+        ("apps.*.containers.*.fetch", "apps.a.containers.main.fetch", True),
+        ("apps.*.title", "apps.sonarr", False),
+    ],
+)
+def test_what_a_finding_covers(path: str, leaf: str, covered: bool) -> None:
+    assert finding(path=path).covers(leaf) is covered

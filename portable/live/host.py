@@ -1,4 +1,4 @@
-"""What containers need of the host itself: device nodes, and a folder whose mounts travel into containers. Looked at before anything starts."""
+"""What containers need of the host itself, looked at before anything starts: device nodes, and a folder whose mounts reach them."""
 
 import os
 import subprocess

@@ -1,5 +1,6 @@
 """`portable profiles`: which places there are, what one says, and a start for your own."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -47,14 +48,17 @@ def new(
 ) -> None:
     """Write `profiles/NAME.yaml` beside portable.yaml (or here): a few lines that change a shipped profile."""
     from portable.backends.output import write_atomically
+    from portable.catalog.facts import NAME
     from portable.profiles.load import find_stack, load_profile, profile_folders
 
+    if not re.fullmatch(NAME, name):
+        raise UsageError(f"{name!r} can't be the name of a profile", remedy="lower case letters, digits and dashes, at most 40")
     stack = find_stack(Path.cwd())
     base, _ = load_profile(extends, profile_folders(stack))
     file = (stack.parent if stack else Path.cwd()) / "profiles" / f"{name}.yaml"
     if file.exists():
         raise UsageError(f"{file} is there already", remedy="choose another name, or change that file")
-    file.parent.mkdir(exist_ok=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     what_differs = "# Below: what differs. Maps merge, lists replace, null removes.\n"
     text = f"portable: 1\nname: {name}\nextends: {extends}\nback-end: {base.back_end}\n{what_differs}"
     write_atomically(file, text)

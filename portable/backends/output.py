@@ -1,15 +1,20 @@
 """Rendered documents as files: same plan, same bytes; writes are atomic, and only files of its own are ever removed."""
 
+import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from portable.formats.emit import dump
+from portable.model.errors import Refused
 from portable.model.findings import CLASSES, Finding
 from portable.model.rendering import Rendering
 
 KUBERNETES_FIRST = ("apiVersion", "kind", "metadata", "name", "namespace")
+LEDGER = "findings.md"
+_MARK = "Rendered by portable from profile "
 COMPOSE_FIRST = ("name", "services", "image")
 
 
@@ -21,7 +26,7 @@ def texts(rendering: Rendering, ledger: tuple[Finding, ...], *, compose: bool, p
         first = COMPOSE_FIRST if compose else KUBERNETES_FIRST
         bodies.setdefault(document.file, []).append(dump(document.body, compose=compose, first=first))
     files = {file: head + "---\n".join(parts) for file, parts in sorted(bodies.items())}
-    return files | {"findings.md": findings_page(ledger, profile)}
+    return files | {LEDGER: findings_page(ledger, profile)}
 
 
 def findings_page(ledger: tuple[Finding, ...], profile: str) -> str:
@@ -47,46 +52,99 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
+def differing(files: Mapping[str, str], folder: Path, profile: str) -> tuple[list[Path], list[Path]]:
+    """The files to write, and those to remove: what an earlier rendering of the profile wrote and this one has no more."""
+    stale = [path for path in _within(folder) if str(path.relative_to(folder)) not in files and _mark(profile) in _first_line(path)]
+    return [folder / name for name, text in files.items() if not _holds(folder / name, text)], stale
+
+
 def write(files: Mapping[str, str], folder: Path, profile: str) -> list[Path]:
-    """Make `folder` hold exactly these files and what this profile's rendering did not write; returns what changed. Raises OSError."""
-    changed: list[Path] = []
-    for name, text in files.items():
-        path = folder / name
-        if path.is_file() and path.read_text(encoding="utf-8") == text:
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text)
-        changed.append(path)
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and str(path.relative_to(folder)) not in files and _is_of(profile, path):
-            path.unlink()
-            changed.append(path)
-    return changed
+    """Make `folder` hold exactly these files and what this profile's rendering did not write; returns what changed.
+
+    All or nothing: every text lies on the disk before the first one takes its place. Raises OSError, and Refused where a file that is not
+    a rendering would be overwritten.
+    """
+    wanted, stale = differing(files, folder, profile)
+    for path in wanted:
+        if path.is_file() and path.stat().st_size and _MARK not in _first_line(path):
+            raise Refused("the file is there already and no rendering", where=str(path), remedy="move it away, or choose another folder")
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    staged: dict[Path, Path] = {}
+    made: list[Path] = []
+    try:
+        for path in wanted:
+            _make_folder(path.parent, made)
+            staged[path] = _staged(path, files[str(path.relative_to(folder))], 0o644)
+        for path, temporary in staged.items():
+            temporary.replace(path)
+    except BaseException:
+        for temporary in staged.values():
+            temporary.unlink(missing_ok=True)
+        for parent in reversed(made):
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+        raise
+    for path in stale:
+        path.unlink()
+    return [*wanted, *stale]
 
 
 def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
     """Write a file so that a reader, or a kill, sees the old text or the new one, never a part."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = _staged(path, text, mode)
+    try:
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _staged(path: Path, text: str, mode: int) -> Path:
+    """The text in a file of its own beside `path`, on the disk."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             os.fchmod(file.fileno(), mode)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+    return temporary
 
 
-def _is_of(profile: str, path: Path) -> bool:
-    """Whether an earlier rendering of that profile wrote the file: a folder may hold other profiles' renderings too."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            return _mark(profile) in file.readline()
-    except (OSError, UnicodeDecodeError):
-        return False
+def _make_folder(folder: Path, made: list[Path]) -> None:
+    missing = [f for f in (folder, *folder.parents) if not f.exists()]
+    for each in reversed(missing):
+        each.mkdir()
+        made.append(each)
+
+
+def _within(folder: Path) -> list[Path]:
+    """The files of a rendered folder and of its folders, but not of another rendering that lies below it."""
+    found: list[Path] = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.is_dir() and not path.is_symlink() and not (path / LEDGER).exists():
+            found += (below for below in sorted(path.iterdir()) if below.is_file())
+        elif path.is_file():
+            found.append(path)
+    return found
+
+
+def _holds(path: Path, text: str) -> bool:
+    return path.is_file() and path.read_bytes() == text.encode()
+
+
+def _first_line(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.readline(200).decode(errors="replace")
 
 
 def _mark(profile: str) -> str:
-    return f"Rendered by portable from profile {profile}: "
+    return f"{_MARK}{profile}: "

@@ -8,7 +8,8 @@ from msgspec import Meta
 FORMAT = 1
 """The version of the file formats that this program reads."""
 
-Name = Annotated[str, Meta(pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$", description="lower case letters, digits and dashes, at most 40")]
+NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
+Name = Annotated[str, Meta(pattern=NAME, description="lower case letters, digits and dashes, at most 40")]
 Size = Annotated[str, Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,3})?(Ki|Mi|Gi|Ti)?$", description="bytes, as 512Mi or 10Gi")]
 Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}(s|m|h)$", description="a time, as 30s, 5m or 1h")]
 Cpu = Annotated[str, Meta(pattern=r"^([0-9]{1,6}m|[0-9]{1,4}(\.[0-9]{1,3})?)$", description="cores, as 500m or 2")]

@@ -7,7 +7,7 @@ import typer
 
 from portable.cli import show
 from portable.cli.options import Catalogs, Format, Output, Profile, Set, Strict
-from portable.model.errors import DIFFERENCES
+from portable.model.errors import DIFFERENCES, UsageError
 
 
 def render(
@@ -26,26 +26,27 @@ def render(
     The files are complete: `docker compose -f FOLDER/compose.yaml` or a GitOps controller can use them. What is not plainly
     translated stands in findings.md; `portable explain` prints the same with file and line.
     """
-    from portable.backends.output import texts, write
+    from portable.backends.output import differing, texts, write
     from portable.backends.prepare import prepare, refuse_unsafe
 
+    if check and output_folder is None:
+        raise UsageError("--check compares with a folder", remedy="add --output FOLDER")
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     refuse_unsafe(prepared, strict=strict)
     files = texts(prepared.rendering, prepared.ledger, compose=prepared.back_end.name == "compose", profile=prepared.planned.plan.profile)
+    code, lines = 0, []
+    if output_folder is None:
+        lines = ["---\n".join(text for name, text in files.items() if name.endswith(".yaml")).rstrip("\n")]
+    elif check:
+        wanted, stale = differing(files, output_folder, prepared.planned.plan.profile)
+        lines = [*(f"differs: {path}" for path in wanted), *(f"not rendered any more: {path}" for path in stale)]
+        code = DIFFERENCES if lines else 0
+    else:
+        changed = write(files, output_folder, prepared.planned.plan.profile)
+        lines = [f"wrote {path}" if path.exists() else f"removed {path}" for path in changed] or [f"{output_folder} is up to date"]
     if output is Format.json:
         show.document({"schema": "portable/render/1", "files": files})
-    if output_folder is None:
-        if output is Format.text:
-            show.line("---\n".join(text for name, text in files.items() if name.endswith(".yaml")).rstrip("\n"))
-        return 0
-    if check:
-        stale = [n for n, text in files.items() if not (f := output_folder / n).is_file() or f.read_text(encoding="utf-8") != text]
-        for name in stale if output is Format.text else ():
-            show.line(f"differs: {output_folder / name}")
-        return DIFFERENCES if stale else 0
-    changed = write(files, output_folder, prepared.planned.plan.profile)
-    for path in changed if output is Format.text else ():
-        show.line(f"wrote {path}" if path.exists() else f"removed {path}")
-    if not changed and output is Format.text:
-        show.line(f"{output_folder} is up to date")
-    return 0
+    else:
+        for line in lines:
+            show.line(line)
+    return code

@@ -8,7 +8,8 @@ import msgspec
 from portable.backends.registry import BackEnd, back_end
 from portable.catalog.catalog import Catalog
 from portable.model.errors import InputError, Refused
-from portable.model.findings import Finding, settle, unaccepted
+from portable.model.findings import Finding
+from portable.model.ledger import settle, unaccepted
 from portable.model.rendering import Rendering
 from portable.model.source import Mistake
 from portable.planning import Planned, make

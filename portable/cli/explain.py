@@ -20,7 +20,7 @@ def explain(
 ) -> int:
     """Say what is not plainly translated in a place: where it stands, what follows, what to do."""
     from portable.backends.prepare import prepare
-    from portable.model.findings import unaccepted
+    from portable.model.ledger import unaccepted
 
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     plan = prepared.planned.plan

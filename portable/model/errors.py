@@ -1,11 +1,7 @@
 """The one family of errors: what, where, what next. Only the command line prints them and exits."""
 
-from typing import TYPE_CHECKING
-
+from portable.model.findings import Finding
 from portable.model.source import Mistake
-
-if TYPE_CHECKING:
-    from portable.model.findings import Finding
 
 FAILED, WRONG_INPUT, DIFFERENCES, REFUSED, INTERRUPTED = 1, 2, 3, 4, 130
 
@@ -48,7 +44,7 @@ class Refused(PortableError):  # noqa: N818 - the word of the ledger
 
     exit_code = REFUSED
 
-    def __init__(self, text: str, *, findings: "tuple[Finding, ...]" = (), where: str | None = None, remedy: str | None = None) -> None:
+    def __init__(self, text: str, *, findings: tuple[Finding, ...] = (), where: str | None = None, remedy: str | None = None) -> None:
         super().__init__(text, where=where, remedy=remedy)
         self.findings = findings
 

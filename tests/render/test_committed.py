@@ -8,7 +8,7 @@ import pytest
 
 from portable.backends.output import texts
 from portable.backends.prepare import Prepared, prepare
-from portable.model.findings import unaccepted
+from portable.model.ledger import unaccepted
 from portable.profiles.load import SHIPPED
 from tests.render.invariants import check_compose
 from tests.render.invariants_kubernetes import check_kubernetes

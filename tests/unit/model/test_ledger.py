@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from portable.model.errors import InputError
-from portable.model.findings import Finding, Waiver, settle, unaccepted
+from portable.model.findings import Finding, Waiver
+from portable.model.ledger import settle, unaccepted
 from portable.model.source import Source
 
 

@@ -1,0 +1,45 @@
+"""The ledger: findings with their verdicts, after the profile's waivers."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from portable.model.errors import InputError
+from portable.model.findings import CLASSES, Finding, Waiver
+from portable.model.source import Mistake, Source
+
+
+def unaccepted(findings: Iterable[Finding], *, strict: bool) -> tuple[Finding, ...]:
+    """The findings that stop a command: all refused ones; with `strict` the unwaived ones of class security and data too."""
+    return tuple(f for f in findings if f.verdict == "refused" or (strict and f.verdict == "noted" and f.class_ in ("security", "data")))
+
+
+def settle(findings: Iterable[Finding], waivers: Iterable[Waiver], apps: Iterable[str]) -> tuple[Finding, ...]:
+    """The ledger: findings with their verdicts, in order of class and path.
+
+    Raises InputError for a waiver that matches nothing, unless all the apps it names are absent from this plan.
+    """
+    waivers, apps = tuple(waivers), frozenset(apps)
+    used: set[int] = set()
+
+    def verdict(finding: Finding) -> Finding:
+        accepting = [index for index, waiver in enumerate(waivers) if waiver.accepts(finding)]
+        used.update(accepting)
+        return msgspec.structs.replace(finding, verdict="waived", reason=waivers[accepting[0]].reason) if accepting else finding
+
+    settled = sorted((verdict(f) for f in findings), key=lambda f: (CLASSES.index(f.class_), f.path, f.field))
+    idle = [w for i, w in enumerate(waivers) if i not in used and (not w.apps or apps & set(w.apps))]
+    if idle:
+        known = ", ".join(sorted({f"{f.field} ({f.class_})" for f in settled})) or "none"
+        raise InputError(
+            tuple(
+                Mistake(
+                    source=w.where or Source(file="profile", line=1),
+                    path="waive",
+                    text=f"this waiver of {w.field} ({w.class_}) matches no finding; findings here: {known}",
+                    remedy="remove it, or correct its field, class or apps",
+                )
+                for w in idle
+            )
+        )
+    return tuple(settled)

@@ -70,8 +70,9 @@ def diff(
     engine.check()
     resolved = source if isinstance(source, Resolved) else resolve(stack.secrets, source)
     engine.hide = resolved.hide
-    foreseen = images.foresee(engine, _images_of(stack, apps), recipes)
-    desired, observed = _look(engine, stack, foreseen.effective, stack.environment(resolved))
+    foreseen = images.foresee(engine, _images_of(engine, stack, apps), recipes)
+    effective = {**images.foresee(engine, stack.images, recipes).effective, **foreseen.effective} if apps else foreseen.effective
+    desired, observed = _look(engine, stack, effective, stack.environment(resolved))
     return (*foreseen.changes, *reconcile(desired, observed, apps=apps))
 
 
@@ -96,8 +97,9 @@ def up(
     engine.hide = resolved.hide
     variables = stack.environment(resolved)
     with locked(stack.project, "up", progress=progress) as lock:
-        found = images.resolve(engine, _images_of(stack, apps), recipes=recipes, progress=progress)
-        desired, observed = _look(engine, stack, found.effective, variables)
+        found = images.resolve(engine, _images_of(engine, stack, apps), recipes=recipes, progress=progress)
+        effective = {**images.foresee(engine, stack.images, recipes).effective, **found.effective} if apps else found.effective
+        desired, observed = _look(engine, stack, effective, variables)
         changes = reconcile(desired, observed, apps=apps)
         for change in changes:
             progress(Event(what="doing", subject=change.service, text=f"{change.kind}: {change.cause}"))
@@ -110,7 +112,7 @@ def up(
             check_devices(desired.body, local=engine.address.is_local)
             share(set(shared_binds(desired.body)), local=engine.address.is_local, progress=progress)
             names |= {c.service for c in changes if c.kind != "remove" and not c.service.startswith(NETWORK)}
-            _carry_out(_Work(engine, stack, found.effective, variables, lock, once, until), desired, observed, changes, apps)
+            _carry_out(_Work(engine, stack, effective, variables, lock, once, until), desired, observed, changes, apps)
         watch = Watch(engine, desired, names, once, until)
         watch.until_well()
     return Outcome(changes=(*found.changes, *changes), rows=status(engine, stack))
@@ -259,11 +261,13 @@ def _plain(stack: Stack) -> Desired:
     return desire(stack, {}, {}, Observed())
 
 
-def _images_of(stack: Stack, apps: tuple[str, ...]) -> tuple[images.ImageNeed, ...]:
+def _images_of(engine: EngineReader, stack: Stack, apps: tuple[str, ...]) -> tuple[images.ImageNeed, ...]:
+    """The images that these apps need, and those that run in a namespace of theirs: they are recreated with its owner."""
     if not apps:
         return stack.images
-    plain = _plain(stack)
-    used = {s.image for s in plain.services if s.name in scope(plain, apps)}
+    plain, there = _plain(stack), {seen.service for seen in engine.containers(stack.project)}
+    wanted = scope(plain, apps)
+    used = {s.image for s in plain.services if s.name in wanted or (s.owner in wanted and s.name in there)}
     return tuple(need for need in stack.images if need.reference in used)
 
 

@@ -28,11 +28,12 @@ def recipes(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     folder = tmp_path / "pltest-recipe"
     folder.mkdir()
-    (folder / "Dockerfile").write_text(f"FROM {BUSYBOX}\nCOPY hello.sh /bin/hello\nRUN hello > /made\nLABEL portable.test=live\n")
+    (folder / "Dockerfile").write_text(f"FROM {BUSYBOX}\nCOPY hello.sh /bin/hello\nRUN hello > /made\nLABEL portable.test={tmp_path}\n")
     (folder / "hello.sh").write_text(f"#!/bin/sh\necho {tmp_path}\n")
     (folder / "hello.sh").chmod(0o755)
     yield lambda name: folder if name == "pltest-recipe" else None
-    listed = subprocess.run(["docker", "images", "-q", "localhost/portable/pltest-recipe"], capture_output=True, text=True, check=True)
+    mine = ["docker", "images", "-q", "--filter", f"label=portable.test={tmp_path}"]
+    listed = subprocess.run(mine, capture_output=True, text=True, check=True)
     for image in sorted(set(listed.stdout.split())):
         subprocess.run(["docker", "rmi", "-f", image], capture_output=True, check=False)
 
@@ -56,7 +57,7 @@ def test_built_on_an_engine_that_is_not_here(engine: Engine, recipes: images.Rec
     assert made.stdout.startswith("/")
 
 
-def test_a_stack_runs_on_what_was_built_and_follows_its_recipe(engine: Engine, project: str, recipes: images.Recipes) -> None:
+def test_a_stack_runs_on_what_was_built_and_follows_its_recipe(engine: Engine, recipes: images.Recipes, project: str) -> None:
     set_secrets()
     document: dict[str, Any] = body(project)
     document["services"]["lone"]["image"] = NEED.reference
@@ -80,10 +81,24 @@ def test_a_stack_runs_on_what_was_built_and_follows_its_recipe(engine: Engine, p
     assert again == [f"recreate lone: a newer image of {built_reference('pltest-recipe', recipes)} is there"]
 
 
+def test_a_sharer_keeps_its_built_image_when_only_its_gateway_is_named(engine: Engine, recipes: images.Recipes, project: str) -> None:
+    set_secrets()
+    document: dict[str, Any] = body(project)
+    document["services"]["one"]["image"] = NEED.reference
+    made = msgspec.structs.replace(stack(document), images=(NEED, ImageNeed(reference=BUSYBOX)))
+    compose.up(engine, made, SOURCE, recipes=recipes, deadline=90)
+    document["configs"]["gateway-ready"]["content"] = "other\n"
+    foreseen = compose.diff(engine, made, SOURCE, recipes=recipes, apps=("gateway",))
+    changes = compose.up(engine, made, SOURCE, recipes=recipes, apps=("gateway",), deadline=90).changes
+    assert changes == foreseen
+    assert [c.service for c in changes] == ["gateway", "one", "two"]
+    assert compose.up(engine, made, SOURCE, recipes=recipes, deadline=90).changes == ()
+
+
 def test_a_killed_build_is_completed(engine: Engine, recipes: images.Recipes, tmp_path: Path) -> None:
     folder = recipes("pltest-recipe")
     assert folder is not None
-    (folder / "Dockerfile").write_text(f"FROM {BUSYBOX}\nRUN echo {tmp_path} && sleep 3\nLABEL portable.test=live\n")
+    (folder / "Dockerfile").write_text(f"FROM {BUSYBOX}\nRUN echo {tmp_path} && sleep 3\nLABEL portable.test={tmp_path}\n")
     program = (
         "import sys; from pathlib import Path; from portable.backends.compose.address import resolve as at\n"
         "from portable.backends.compose.engine import Engine; from portable.live.images import *\n"

@@ -102,7 +102,10 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
 
 def _staged(path: Path, text: str, mode: int) -> Path:
     """The text in a file of its own beside `path`, on the disk."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

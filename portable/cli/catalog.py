@@ -38,7 +38,7 @@ def show_(name: Annotated[str, typer.Argument(autocompletion=complete_app)], cat
     catalog = Catalog(catalogs)
     known = catalog.resolve(name)
     if known is None:
-        raise _unknown(name, catalog.names())
+        raise unknown(name, catalog.names())
     facts, document = catalog.app(known)
     show.line(f"# {document.file}")
     show.line(dump(msgspec.to_builtins(facts, str_keys=True), first=("portable", "name", "title", "about")).rstrip("\n"))
@@ -76,11 +76,12 @@ def schema(kind: Annotated[str, typer.Argument(help="app, cloud, profile or stac
 
     kinds: dict[str, type] = {"app": AppFacts, "cloud": CloudFacts, "profile": Profile, "stack": Stack}
     if kind not in kinds:
-        raise _unknown(kind, tuple(kinds), what="kind of file")
+        raise unknown(kind, tuple(kinds), what="kind of file")
     show.document(schema_of(kinds[kind]))
 
 
-def _unknown(name: str, known: tuple[str, ...], what: str = "app") -> UsageError:
+def unknown(name: str, known: tuple[str, ...], what: str = "app") -> UsageError:
+    """The error for a name that nothing has, with the nearest one."""
     import difflib
 
     near = difflib.get_close_matches(name, known, 1)

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from portable.cli import show
+from portable.cli.catalog import unknown
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, Strict
 from portable.model.errors import REFUSED
 
@@ -24,6 +25,10 @@ def explain(
 
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     plan = prepared.planned.plan
+    here = tuple(app.name for app in plan.apps)
+    for name in apps or ():
+        if name not in here:
+            raise unknown(name, here, f"app in profile {plan.profile}")
     wanted = [f for f in prepared.ledger if (everything or f.class_ != "cosmetic") and (not apps or f.app in apps)]
     if output is Format.text:
         for group in plan.groups:

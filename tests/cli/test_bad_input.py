@@ -1,0 +1,332 @@
+"""Bad input of every kind: a clear text that says where, the exit code, no traceback, nothing on standard output, nothing changed."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.cli import digest, run, write
+
+MINE = "portable: 1\nname: mine\nextends: local\nback-end: compose\n"
+RENDER = ("render", "--profile", "mine", "--output", "out")
+APP = """\
+portable: 1
+name: demo
+title: Demo
+about: an app
+zone: front
+containers:
+  main:
+    image: {repository: registry.test/demo, tag: "1"}
+    identity: user
+    resources: {memory: {request: 64Mi, limit: 128Mi}}
+"""
+
+
+class Case(NamedTuple):
+    """What lies in the folder, what is typed, and what must be said."""
+
+    words: tuple[str, ...]
+    files: dict[str, str | bytes] = {}  # noqa: RUF012 - nobody changes it
+    args: tuple[str, ...] = RENDER
+    code: int = 2
+
+
+def mine(more: str) -> dict[str, str | bytes]:
+    """A stack with a profile that says that too."""
+    return {"portable.yaml": "portable: 1\n", "profiles/mine.yaml": MINE + more}
+
+
+def demo(text: str) -> dict[str, str | bytes]:
+    """A stack that runs an app of its own."""
+    return {"portable.yaml": "portable: 1\napps: [demo]\n", "profiles/mine.yaml": MINE, "catalog/demo/app.yaml": text}
+
+
+CASES = {
+    # names
+    "unknown profile": Case(("there is no profile 'zimaborad'", "did you mean 'zimaboard'?"), args=("render", "--profile", "zimaborad")),
+    "unknown profile as a path": Case(("there is no profile './none.yaml'",), args=("render", "--profile", "./none.yaml")),
+    "unknown profile to show": Case(("there is no profile 'x'", "known profiles: local"), args=("profiles", "show", "x")),
+    "unknown app in the stack": Case(
+        ("portable.yaml:2:8: apps: there is no app 'sonar'", "(did you mean 'sonarr'?)"),
+        {"portable.yaml": "portable: 1\napps: [sonar]\n", "profiles/mine.yaml": MINE},
+    ),
+    "unknown app in the profile": Case(("profiles/mine.yaml:5:14: apps: there is no app 'sonar'",), mine("apps: [plex, sonar]\n")),
+    "unknown app to show": Case(("there is no app 'sonar'", "did you mean 'sonarr'?"), args=("catalog", "show", "sonar")),
+    "unknown app to explain": Case(("there is no app in profile local 'sabnzb'", "did you mean 'sabnzbd'?"), args=("explain", "sabnzb")),
+    "unknown cloud": Case(("profiles/mine.yaml:5:10: clouds: there is no cloud 'dropbox'; known: shelf",), mine("clouds: [dropbox]\n")),
+    "unknown kind of schema": Case(("there is no kind of file 'ap'", "did you mean 'app'?"), args=("catalog", "schema", "ap")),
+    "unknown back end": Case(
+        ("profiles/mine.yaml:4:11: back-end: expected one of `compose`, `kubernetes`, `openshift`, found string `docker`",),
+        {"portable.yaml": "portable: 1\n", "profiles/mine.yaml": MINE.replace("compose", "docker")},
+    ),
+    # keys
+    "unknown key of the stack": Case(
+        ("portable.yaml:2:1: timzone: unknown key `timzone`; known: portable, name", "(did you mean `timezone`?)"),
+        {"portable.yaml": "portable: 1\ntimzone: UTC\n", "profiles/mine.yaml": MINE},
+    ),
+    "unknown key of the profile": Case(
+        ("profiles/mine.yaml:6:3: storage.libary: unknown key `libary`; known: library, state, cache, apps",),
+        mine("storage:\n  libary: {folder: /x}\n"),
+    ),
+    "unknown key of an app": Case(("catalog/demo/app.yaml:11:1: prots: unknown key `prots`",), demo(APP + "prots: {}\n")),
+    "unknown key of an override": Case(
+        ("profiles/mine.yaml:6:13: zoen: unknown key `zoen`",), mine("override:\n  gerbera: {zoen: front}\n")
+    ),
+    "missing key": Case(("catalog/demo/app.yaml:1:1: the key `zone` is missing",), demo(APP.replace("zone: front\n", ""))),
+    "duplicate key": Case(
+        ("profiles/mine.yaml:6:1: about: the key `about` stands here for a second time (the first is in line 5: keep one)",),
+        mine("about: one\nabout: two\n"),
+    ),
+    "duplicate app": Case(("profiles/mine.yaml:5:14: apps: app 'plex' stands twice (remove one)",), mine("apps: [plex, plex]\n")),
+    "duplicate name of a profile": Case(
+        ("profiles/mine.yaml:2:7: name: the profile in mine.yaml calls itself 'local'",),
+        {"portable.yaml": "portable: 1\n", "profiles/mine.yaml": MINE.replace("name: mine", "name: local")},
+    ),
+    "duplicate name of an app": Case(
+        ("catalog/copy/app.yaml:2:7: name: the app in folder 'copy' calls itself 'demo' (write `name: copy`)",),
+        {**demo(APP), "portable.yaml": "portable: 1\napps: [copy]\n", "catalog/copy/app.yaml": APP},
+    ),
+    "duplicate alias": Case(
+        ("catalog/demo/app.yaml:11:11: aliases[0]: alias 'gerbera' of 'demo': an app of this place is called so",),
+        {**demo(APP + "aliases: [gerbera]\n"), "portable.yaml": "portable: 1\napps: [demo, gerbera]\n"},
+    ),
+    # values
+    "wrong type": Case(
+        ("portable.yaml:2:6: uid: expected integer, found string `root`",),
+        {"portable.yaml": "portable: 1\nuid: root\n", "profiles/mine.yaml": MINE},
+    ),
+    "a number that must be a text": Case(
+        ("profiles/mine.yaml:5:8: about: expected string, found integer `5` (put it in quotes)",), mine("about: 5\n")
+    ),
+    "a value out of bounds": Case(
+        ("portable.yaml:2:6: uid:", "-1"), {"portable.yaml": "portable: 1\nuid: -1\n", "profiles/mine.yaml": MINE}
+    ),
+    "a map in the place of a list": Case(("profiles/mine.yaml:5:7: apps: expected list, found mapping",), mine("apps: {plex: 1}\n")),
+    "a path that leads out": Case(
+        ("profiles/mine.yaml:5:53: storage.state.below:", "(a relative path that stays below)"),
+        mine("storage: {state: {folder: null, on: library, below: ../x}}\n"),
+    ),
+    "a port that clashes in a group": Case(
+        ("sabnzbd web and qbittorrent web both ask for the host's port 8080/tcp",),
+        mine("exposure: {apps: {sabnzbd: {web: {loopback: {number: 8080}}}}}\n"),
+    ),
+    "a waiver that matches nothing": Case(
+        ("profiles/mine.yaml:6:5: waive: this waiver of egress (security) matches no finding",),
+        mine("waive:\n  - {field: egress, class: security, reason: none}\n"),
+    ),
+    # files
+    "no yaml": Case(("profiles/mine.yaml:6:", "the list in brackets is not closed"), mine("apps: [plex\n")),
+    "a tab": Case(("profiles/mine.yaml:6:1:", "tab"), mine("exposure:\n\tdefault: lan\n")),
+    "an empty file": Case(("profiles/mine.yaml:1:1:", "empty"), {"portable.yaml": "portable: 1\n", "profiles/mine.yaml": ""}),
+    "an empty stack": Case(("portable.yaml:1:1:", "empty"), {"portable.yaml": "", "profiles/mine.yaml": MINE}),
+    "an empty app": Case(("catalog/demo/app.yaml:1:1:", "empty"), demo("")),
+    "a binary file": Case(
+        ("profiles/mine.yaml:1:2: the file is no UTF-8 text: byte 0xff",),
+        {"portable.yaml": "portable: 1\n", "profiles/mine.yaml": b"\x7f\xff\x00\x01ELF"},
+    ),
+    "a file of zeros": Case(
+        ("portable.yaml:1:1: the character U+0000 can't stand in YAML",), {"portable.yaml": b"\0" * 64, "profiles/mine.yaml": MINE}
+    ),
+    "a list": Case(("portable.yaml:1:1:",), {"portable.yaml": "- portable\n", "profiles/mine.yaml": MINE}),
+    "two documents": Case(("portable.yaml:2:1:",), {"portable.yaml": "portable: 1\n---\nportable: 1\n", "profiles/mine.yaml": MINE}),
+    "a version that is unknown": Case(("portable.yaml:1:11: portable:",), {"portable.yaml": "portable: 2\n", "profiles/mine.yaml": MINE}),
+    "a template that fails": Case(
+        ("catalog/demo/app.yaml:11:13: containers.main.files[0]: template a.j2:2: 'nothing' is undefined",),
+        {**demo(APP + "    files: [{template: a.j2, path: /a}]\n"), "catalog/demo/a.j2": "x\n{{ nothing }}\n"},
+    ),
+    "a template that is not there": Case(
+        ("catalog/demo/app.yaml:11:13: containers.main.files[0]: the template 'a.j2' can't be read",),
+        demo(APP + "    files: [{template: a.j2, path: /a}]\n"),
+    ),
+    "a broken catalog": Case(("catalog/demo/app.yaml:1:4:",), {"catalog/demo/app.yaml": "a: : b\n"}, ("catalog", "check", "catalog")),
+    # circles
+    "a cycle of extends": Case(
+        ("profiles extend one another: ", "mine.yaml -> ", "other.yaml -> mine (remove one `extends`)"),
+        {
+            **mine(""),
+            "profiles/mine.yaml": MINE.replace("local", "other"),
+            "profiles/other.yaml": "portable: 1\nname: other\nextends: mine\n",
+        },
+    ),
+    "extends of nothing": Case(
+        ("profiles/mine.yaml:3:10: extends: there is no profile 'other'",),
+        {**mine(""), "profiles/mine.yaml": MINE.replace("local", "other")},
+    ),
+    "a cycle of needs": Case(
+        ("catalog/demo/app.yaml:11:14: after: these wait for one another: copy -> demo -> copy",),
+        {**demo(APP + "needs-apps: [copy]\n"), "catalog/copy/app.yaml": APP.replace("demo", "copy") + "needs-apps: [demo]\n"},
+    ),
+    # --set
+    "--set of an unknown key": Case(("--set storge.x:1:2: storge: unknown key `storge`",), mine(""), (*RENDER, "--set", "storge.x=1")),
+    "--set of an unknown key of the stack": Case(
+        ("--set stack.tz:1:12: tz: unknown key `tz`",), mine(""), (*RENDER, "--set", "stack.tz=UTC")
+    ),
+    "--set without a value": Case(("--set 'about' is no KEY=VALUE",), mine(""), (*RENDER, "--set", "about")),
+    "--set with a value that is no yaml": Case(("the value of --set about can't be read",), mine(""), (*RENDER, "--set", "about=[")),
+    "--set of the wrong type": Case(("--set about:1:11: about: expected string",), mine(""), (*RENDER, "--set", "about=5")),
+    # the world
+    "an output that is a file": Case(("out/compose.yaml", "Not a directory"), {**mine(""), "out": "x"}, code=1),
+    "an output below a file": Case(("Not a directory",), {**mine(""), "x": ""}, ("render", "--output", "x/out"), code=1),
+    "a folder in the place of a file": Case(("out/compose.yaml: Is a directory",), {**mine(""), "out/compose.yaml/x": ""}, code=1),
+    "a file of one's own in the output": Case(
+        ("out/compose.yaml: the file is there already and no rendering",), {**mine(""), "out/compose.yaml": "services: {}\n"}, code=4
+    ),
+    "a profile that is there already": Case(("profiles/mine.yaml is there already",), mine(""), ("profiles", "new", "mine")),
+    "a name that no profile can have": Case(("'../x' can't be the name of a profile",), {}, ("profiles", "new", "../x")),
+    "--check without a folder": Case(("--check compares with a folder",), {}, ("render", "--check")),
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_bad_input(case: Case, tmp_path: Path) -> None:
+    write(tmp_path, case.files)
+    before = digest(tmp_path)
+    done = run(*case.args, cwd=tmp_path)
+    told = done.stderr.replace(f"{tmp_path}/", "")
+    assert (done.returncode, done.stdout) == (case.code, ""), told
+    for words in case.words:
+        assert words in told
+    assert "Traceback" not in told
+    assert digest(tmp_path) == before
+
+
+def test_mistakes_of_several_files_are_told_at_once(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "portable.yaml": "portable: 1\nuid: root\ntimzone: UTC\n",
+            "profiles/mine.yaml": "portable: 1\nname: mine\nextends: base\nexposure: {defualt: lan}\n",
+            "profiles/base.yaml": "portable: 1\nname: base\nextends: local\nabout: 5\n",
+        },
+    )
+    done = run(*RENDER, "--set", "bogus=1", cwd=tmp_path)
+    told = done.stderr.replace(f"{tmp_path}/", "").removeprefix("portable: ")
+    assert done.returncode == 2
+    assert [line.split(": ")[0] for line in told.splitlines()] == [
+        "--set bogus:1:2",
+        "portable.yaml:2:6",
+        "portable.yaml:3:1",
+        "profiles/base.yaml:4:8",
+        "profiles/mine.yaml:4:12",
+    ]
+
+
+def test_mistakes_of_several_apps_are_told_at_once(tmp_path: Path) -> None:
+    files = demo(APP + "zoen: x\nports: {web: {number: 0}}\n")
+    files["catalog/copy/app.yaml"] = APP.replace("demo", "copy").replace("identity: user", "identity: root")
+    files["portable.yaml"] = "portable: 1\napps: [demo, copy, nothing]\n"
+    write(tmp_path, files)
+    done = run(*RENDER, cwd=tmp_path)
+    told = done.stderr.replace(f"{tmp_path}/", "").removeprefix("portable: ")
+    assert [line.split(": ")[0] for line in told.splitlines()] == [
+        "catalog/copy/app.yaml:9:15",
+        "catalog/demo/app.yaml:11:1",
+        "catalog/demo/app.yaml:12:23",
+        "portable.yaml:2:20",
+    ]
+
+
+def test_findings_that_stop_a_command(tmp_path: Path) -> None:
+    write(tmp_path, mine("exposure: {default: ingress, domain: x.test, apps: null}\n"))
+    before = digest(tmp_path)
+    done = run(*RENDER, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert f"{tmp_path}/profiles/mine.yaml:5:" in done.stderr
+    assert "refused: " in done.stderr
+    assert "waive them in the profile with a reason" in done.stderr
+    assert digest(tmp_path) == before
+
+
+def test_strict_refuses_what_is_not_waived(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "portable.yaml": "portable: 1\n",
+            "profiles/mine.yaml": MINE.replace("local", "samba").replace("compose", "kubernetes") + "waive: []\n",
+        },
+    )
+    assert run("render", "--profile", "mine", cwd=tmp_path).returncode == 0
+    done = run(*RENDER, "--strict", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "data: sonarr keeps a database in sonarr-config, on SMB" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+# --- a folder that can't be written, for one who is not root
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def readable() -> Iterator[Path]:
+    """A folder that everybody can read; those of pytest are their owner's only."""
+    folder = Path(tempfile.mkdtemp(prefix="portable-cli-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def as_nobody() -> tuple[str, ...]:
+    """What runs a command without root's rights; nothing where there are none to give up."""
+    return ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups") if os.getuid() == 0 else ()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_an_output_folder_that_is_not_writable(readable: Path, there: bool) -> None:
+    write(readable, mine(""))
+    for path in (readable, *readable.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    if there:
+        (readable / "out").mkdir()
+    (readable / "out" if there else readable).chmod(0o555)
+    before = digest(readable)
+    done = run(*RENDER, cwd=readable, before=as_nobody())
+    assert (done.returncode, done.stdout) == (1, ""), done.stderr
+    assert done.stderr.startswith(f"portable: {'out/' if there else 'out'}")
+    assert "Permission denied" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert digest(readable) == before
+    readable.chmod(0o755)
+
+
+def test_a_profile_that_can_not_be_read(readable: Path) -> None:
+    write(readable, mine(""))
+    for path in (readable, *readable.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    (readable / "profiles" / "mine.yaml").chmod(0)
+    done = run(*RENDER, cwd=readable, before=as_nobody())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{readable}/profiles/mine.yaml:1:1: the file can't be read: Permission denied" in done.stderr
+
+
+# --- a full disk
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Path]:
+    """A file system of two pages that something else has filled but for one."""
+    folder = tmp_path / "full"
+    folder.mkdir()
+    inside = ["mount", "-t", "tmpfs", "-o", "size=8k,mode=755", "tmpfs", str(folder)]
+    mounted = subprocess.run(inside, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.fail(f"a small file system can't be mounted here: {mounted.stderr.strip()}; run the suite as root, or in a user namespace")
+    (folder / "other").write_bytes(b"x" * 4096)
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("profile", ["local", "samba"])
+def test_a_full_disk(full: Path, tmp_path: Path, profile: str) -> None:
+    before = digest(full)
+    done = run("render", "--profile", profile, "--output", str(full), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"portable: {full}/")
+    assert done.stderr.endswith(": No space left on device\n")
+    assert digest(full) == before

@@ -97,7 +97,13 @@ def up(
     engine.hide = resolved.hide
     variables = stack.environment(resolved)
     with locked(stack.project, "up", progress=progress) as lock:
-        found = images.resolve(engine, _images_of(engine, stack, apps), recipes=recipes, progress=progress)
+        needed = _images_of(engine, stack, apps)
+        if images.foresee(engine, needed, recipes).changes:
+            # What stops the start is told before minutes of building, not after.
+            foreseen = images.foresee(engine, stack.images, recipes).effective
+            desired, observed = _look(engine, stack, foreseen, variables)
+            _preflight(engine, desired, reconcile(desired, observed, apps=apps))
+        found = images.resolve(engine, needed, recipes=recipes, progress=progress)
         effective = {**images.foresee(engine, stack.images, recipes).effective, **found.effective} if apps else found.effective
         desired, observed = _look(engine, stack, effective, variables)
         changes = reconcile(desired, observed, apps=apps)
@@ -106,16 +112,21 @@ def up(
         names = scope(desired, apps) if apps else {s.name for s in desired.services}
         once, until = Once(progress), None if deadline is None else time.monotonic() + deadline
         if changes:
-            touched = [c.service for c in changes if c.kind in ("create", "recreate", "start")]
-            check_ports(engine, desired, [name for name in touched if not name.startswith(NETWORK)])
-            check_space(engine)
-            check_devices(desired.body, local=engine.address.is_local)
+            _preflight(engine, desired, changes)
             share(set(shared_binds(desired.body)), local=engine.address.is_local, progress=progress)
             names |= {c.service for c in changes if c.kind != "remove" and not c.service.startswith(NETWORK)}
             _carry_out(_Work(engine, stack, effective, variables, lock, once, until), desired, observed, changes, apps)
         watch = Watch(engine, desired, names, once, until)
         watch.until_well()
     return Outcome(changes=(*found.changes, *changes), rows=status(engine, stack))
+
+
+def _preflight(engine: EngineReader, desired: Desired, changes: tuple[Change, ...]) -> None:
+    """Raise what would stop the changes half-way: taken ports, a full disk, missing device nodes."""
+    touched = [c.service for c in changes if c.kind in ("create", "recreate", "start")]
+    check_ports(engine, desired, [name for name in touched if not name.startswith(NETWORK)])
+    check_space(engine)
+    check_devices(desired.body, local=engine.address.is_local)
 
 
 class _Work:

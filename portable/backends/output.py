@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -101,8 +102,6 @@ def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
 
 def _staged(path: Path, text: str, mode: int) -> Path:
     """The text in a file of its own beside `path`, on the disk."""
-    import tempfile  # only to write: it brings random numbers and much else
-
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:

@@ -36,7 +36,7 @@ exposure:
     sabnzbd: {{web: {{loopback: {{number: {sabnzbd}}}}}}}
     webdav: {{web: {{loopback: {{number: {webdav}}}}}}}
 override:
-  gerbera: &often {{containers: {{main: {{probe: {{period: 1s}}}}}}}}
+  gerbera: &often {{containers: {{main: {{probe: {{period: 2s}}}}}}}}
   qbittorrent: *often
   sabnzbd: *often
   seal: *often

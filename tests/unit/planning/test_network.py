@@ -217,7 +217,7 @@ def test_two_apps_can_not_have_one_name(place: Place) -> None:
 
 def test_load_balancers_share_a_number_but_no_address(place: Place) -> None:
     place.write(app("one"), app("two"))
-    asked = {"load-balancer": {"number": 80}}
+    asked: dict[str, Any] = {"load-balancer": {"number": 80}}
     assert len(exposures(place, "one", "two", base=CLUSTER, exposure={"apps": {"one": {"web": asked}, "two": {"web": asked}}})) == 2
     asked = {"load-balancer": {"number": 80, "address": "192.0.2.1"}}
     assert place.told("one", "two", base=CLUSTER, exposure={"apps": {"one": {"web": asked}, "two": {"web": asked}}}) == [

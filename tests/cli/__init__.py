@@ -20,8 +20,9 @@ def run(
 
 
 def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What the process sees of the outside."""
-    return {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", **(more or {})}
+    """What the process sees of the outside. Bytecode is kept, or every command would compile the program anew."""
+    bytecode = ROOT / ".pytest_cache" / "bytecode"
+    return {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(bytecode), **(more or {})}
 
 
 def write(folder: Path, files: Mapping[str, str | bytes]) -> None:

@@ -23,7 +23,7 @@ RUNS = 7
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """An environment with bytecode of its own, as an installed program has it."""
     folder = tmp_path_factory.mktemp("compiled")
-    return environment(folder, {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder)})
+    return environment(folder, {"PYTHONPYCACHEPREFIX": str(folder)})
 
 
 def median(env: dict[str, str], folder: Path, *args: str) -> float:

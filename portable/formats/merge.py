@@ -1,6 +1,9 @@
-"""Lays one document over another: maps merge, lists and scalars replace, null removes. Each value keeps its own place."""
+"""Lays one document over another: maps merge, lists and scalars replace, null removes. Each value keeps its own place.
 
-from collections.abc import Mapping
+Below some keys stand changes to yet other documents, by name (`override`, by app): there a null stays, since it removes something later.
+"""
+
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from portable.formats.load import Document, Steps
@@ -10,12 +13,14 @@ Layer = tuple[Document, Steps]
 """A document, or the part of one below these steps."""
 
 
-def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """The data of both, as a new mapping; neither is changed."""
+def merged(below: Mapping[str, Any], above: Mapping[str, Any], *, changes: Collection[str] = ()) -> dict[str, Any]:
+    """The data of both, as a new mapping; neither is changed. `changes` are the top keys below which changes to others stand."""
     result = dict(below)
     for key, value in above.items():
         if value is None:
             result.pop(key, None)
+        elif key in changes and isinstance(value, Mapping):
+            result[key] = _changes(result.get(key), value)
         elif isinstance(value, Mapping) and isinstance(result.get(key), Mapping):
             result[key] = merged(result[key], value)
         elif isinstance(value, Mapping):
@@ -23,6 +28,23 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
         else:
             result[key] = value
     return result
+
+
+def _changes(below: Any, above: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes to documents, by name: null for a name takes back what was said of it, null inside is a change like any other."""
+    result = dict(below) if isinstance(below, Mapping) else {}
+    for name, change in above.items():
+        if change is None:
+            result.pop(name, None)
+        else:
+            result[name] = _change(result.get(name), change)
+    return result
+
+
+def _change(below: Any, above: Any) -> Any:
+    if not isinstance(below, Mapping) or not isinstance(above, Mapping):
+        return above
+    return {**below, **{key: _change(below.get(key), value) for key, value in above.items()}}
 
 
 class Merged(Document):
@@ -58,13 +80,13 @@ class Merged(Document):
         return best
 
 
-def lay(base: Document, *above: tuple[Layer, Mapping[str, Any]]) -> Document:
-    """`base` with the data of each layer over it, in order; the base itself where there is none."""
+def lay(base: Document, *above: tuple[Layer, Mapping[str, Any]], changes: Collection[str] = ()) -> Document:
+    """`base` with the data of each layer over it, in order; the base itself where there is none. `changes` as for `merged`."""
     if not above:
         return base
     data: dict[str, Any] = base.data
     for _, over in above:
-        data = merged(data, over)
+        data = merged(data, over, changes=changes)
     return Merged(data, ((base, ()), *(layer for layer, _ in above)))
 
 

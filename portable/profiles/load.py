@@ -13,6 +13,8 @@ from portable.model.source import Mistake, Source
 from portable.profiles.types import Profile, Stack
 
 STACK_FILE = "portable.yaml"
+_CHANGES = ("override",)
+"""Where a null means something to the file of an app, not to the stack or the profile."""
 _PACKAGE = Path(portable.__file__).parent
 SHIPPED = _PACKAGE / "_profiles" if (_PACKAGE / "_profiles").is_dir() else _PACKAGE.parent / "profiles"
 """In a wheel the profiles lie inside the package, in a checkout at the top level."""
@@ -45,7 +47,7 @@ def load_stack(file: Path | None, sets: Sequence[str] = ()) -> tuple[Stack, Docu
     if file is None and not over:
         return Stack(), None
     document = load(file) if file else load(("(no portable.yaml)", b"portable: 1\n"))
-    document = lay(document, *(((d, ("stack",)), d.data["stack"]) for d in over))
+    document = lay(document, *(((d, ("stack",)), d.data["stack"]) for d in over), changes=_CHANGES)
     return convert(document, Stack), document
 
 
@@ -68,7 +70,7 @@ def load_profile(name: str, folders: Sequence[Path], sets: Sequence[str] = ()) -
     base = layers[-1]
     above: list[tuple[Layer, Mapping[str, Any]]] = [((d, ()), d.data) for d in reversed(layers[:-1])]
     above += [((d, ()), d.data) for whose, d in map(_set, sets) if whose == "profile"]
-    document = lay(base, *above)
+    document = lay(base, *above, changes=_CHANGES)
     called = layers[0].data.get("name")
     mistakes: list[Mistake] = []
     if called != passed[0].stem:

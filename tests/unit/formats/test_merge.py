@@ -47,6 +47,20 @@ def test_twice_is_once(below: dict[str, Any], above: dict[str, Any]) -> None:
     assert merged(once, above) == once
 
 
+def test_a_null_in_a_change_to_another_document_stays() -> None:
+    below = {"override": {"one": {"x": {"y": 1}, "kept": 1}, "two": {"x": 1}}, "a": {"b": 1}}
+    above = {"override": {"one": {"x": {"y": None, "z": {"w": None}}}, "two": None, "three": {"x": None}}, "a": {"b": None}}
+    assert merged(below, above, changes=("override",)) == {
+        "override": {"one": {"x": {"y": None, "z": {"w": None}}, "kept": 1}, "three": {"x": None}},
+        "a": {},
+    }
+    assert merged({}, above, changes=("override",))["override"] == {
+        "one": {"x": {"y": None, "z": {"w": None}}},
+        "three": {"x": None},
+    }
+    assert merged(below, {"override": None}, changes=("override",)) == {"a": {"b": 1}}
+
+
 @given(MAPPINGS, MAPPINGS)
 def test_each_key_comes_from_the_layer_that_says_it(below: dict[str, Any], above: dict[str, Any]) -> None:
     result = merged(below, above)

@@ -97,7 +97,7 @@ class Place:
 
     def plan(self, *apps: str, base: dict[str, Any] = COMPOSE, stack: str | None = None, **changes: Any) -> Planned:
         """The plan of those apps; changes merge into the profile, keys with `_` for `-`."""
-        data = merged(base, {"apps": list(apps), **{key.replace("_", "-"): value for key, value in changes.items()}})
+        data = merged(base, {"apps": list(apps), **{key.replace("_", "-"): value for key, value in changes.items()}}, changes=("override",))
         document = load(("test.yaml", dump(data).encode()))
         stack_document = load(("portable.yaml", stack.encode())) if stack is not None else None
         given = Input(

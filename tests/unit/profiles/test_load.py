@@ -104,6 +104,16 @@ def test_a_profile_extends_another(tmp_path: Path, write: Write) -> None:
     assert below.storage == profile(tmp_path, "base").storage
 
 
+def test_a_change_that_removes_something_of_an_app_is_inherited(tmp_path: Path, write: Write) -> None:
+    write(
+        base=BASE + "override: {plex: {clouds: null, icon: a.png}, sonarr: {icon: b.png}}\n",
+        mine="portable: 1\nname: mine\nextends: base\noverride: {plex: {volumes: {transcode: null}}, sonarr: null}\n",
+    )
+    assert profile(tmp_path, "mine", "override.plex.about=null").override == {
+        "plex": {"clouds": None, "icon": "a.png", "volumes": {"transcode": None}, "about": None}
+    }
+
+
 def test_a_profile_may_extend_the_shipped_one_of_its_name(tmp_path: Path, write: Write) -> None:
     write(zimaboard="portable: 1\nname: zimaboard\nextends: zimaboard\napps: [sonarr]\n")
     mine, shipped = profile(tmp_path, "zimaboard"), load_profile("zimaboard", (SHIPPED,))[0]

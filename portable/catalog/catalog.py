@@ -79,6 +79,10 @@ class Catalog:
         ports = self._document(name, self._apps[name]).data.get("ports", {})
         return tuple(sorted(ports)) if isinstance(ports, Mapping) else ()
 
+    def egress(self, name: str) -> object:
+        """The app's way out, as its file says it before anything is laid over it."""
+        return self._document(name, self._apps[name]).data.get("egress", "direct")
+
     def _others(self, facts: AppFacts | CloudFacts, document: Document) -> Iterator[Mistake]:
         """References to other apps and to clouds: a name that nothing has would be passed over in silence."""
         named: list[tuple[Steps, str]] = [(("needs-apps", index), need) for index, need in enumerate(facts.needs_apps)]

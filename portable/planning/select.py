@@ -123,6 +123,10 @@ def _entry(given: Input, catalog: Catalog, name: str, source: Source, mistakes: 
     except InputError as error:
         mistakes.extend(error.mistakes)
         return None
+    if facts.egress != "vpn" and catalog.egress(name) == "vpn":
+        text = f"{name} needs the VPN, and a change to its file can't take that away"
+        remedy = f"let it out by its name: `waive: [{{field: egress, class: security, apps: [{name}], reason: ...}}]` in the profile"
+        mistakes.extend((document.mistake(("egress",), text, remedy),))
     return Entry(facts=facts, document=document)
 
 

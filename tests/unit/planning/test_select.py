@@ -243,6 +243,24 @@ def test_egress_is_waived_by_name_only(place: Place) -> None:
         assert group.apps == ("gluetun", "other", "torrents")
 
 
+@pytest.mark.parametrize("value", ["direct", "null"])
+@pytest.mark.parametrize("whose", ["stack", "profile"])
+def test_an_override_can_not_take_an_app_out_of_the_vpn(place: Place, whose: str, value: str) -> None:
+    place.write(app("one", egress="vpn"))
+    if whose == "stack":
+        report = place.mistakes("one", stack=f"portable: 1\noverride:\n  one:\n    egress: {value}\n")
+    else:
+        report = place.mistakes("one", override={"one": {"egress": None if value == "null" else value}})
+    assert "one needs the VPN, and a change to its file can't take that away" in report
+    assert "waive: [{field: egress, class: security, apps: [one], reason: ...}]" in report
+
+
+def test_an_override_may_put_an_app_behind_the_vpn(place: Place) -> None:
+    place.write(app("one"))
+    (group,) = place.plan("one", override={"one": {"egress": "vpn"}}).plan.groups
+    assert group.apps == ("seal", "one")
+
+
 def test_where_all_egress_is_waived_no_gateway_is_needed(place: Place) -> None:
     place.write(app("torrents", egress="vpn"))
     waiver = {"field": "egress", "class": "security", "reason": "at my own risk", "apps": ["torrents"]}

@@ -51,7 +51,9 @@ def test_compose_reads_the_full_plan() -> None:
     assert player["environment"]["CLAIM"] == "filled"
     assert player["stop_grace_period"] == "30s"
     assert torrents["network_mode"] == "service:gateway"
-    assert read["networks"]["default"]["ipam"]["config"] == [{"subnet": "172.20.0.0/16"}]
+    assert read["networks"]["default"]["ipam"]["config"] == [
+        {"subnet": "172.20.0.0/16", "gateway": "172.20.0.1", "ip_range": "172.20.128.0/17"}
+    ]
 
 
 def test_dollars_reach_the_container() -> None:

@@ -1,5 +1,6 @@
 """Namespaces, names, addresses and ports. One service owns the network of a group; the group's other services share it."""
 
+import ipaddress
 from typing import Any, assert_never
 
 from portable.backends.common import Index, Placed, gateway_of, main_container, note, port_of, refuse
@@ -11,6 +12,8 @@ from portable.model.plan import App, Direct, Exposure, Group, Ingress, Lan, Load
 
 NETWORK = "default"
 _LOOPBACK = "127.0.0.1"
+_FINEST = 4
+"""The smallest part of a subnet that is looked at: a sixteenth."""
 
 
 def network(placed: Placed, index: Index) -> Part:
@@ -81,7 +84,28 @@ def _path(exposure: Exposure) -> str:
 def networks(index: Index) -> dict[str, Any]:
     """The project's one network."""
     subnet = index.plan.subnet
-    return {NETWORK: {"ipam": {"config": [{"subnet": subnet}]}} if subnet else {}}
+    return {NETWORK: {"ipam": {"config": [{"subnet": subnet, **_range(subnet, index)}]}} if subnet else {}}
+
+
+def _range(subnet: str, index: Index) -> dict[str, str]:
+    """Where the engine takes the addresses that nobody fixed: a part of the subnet without any that somebody did.
+
+    An engine begins at the lowest, and would hand out a gateway's before the gateway starts.
+    """
+    try:
+        whole = ipaddress.ip_network(subnet)
+        fixed = [int(ipaddress.ip_address(group.address)) for group in index.plan.groups if group.address]
+    except ValueError:
+        return {}  # planning refuses it
+    if not fixed:
+        return {}
+    finest = min(_FINEST, whole.max_prefixlen - whole.prefixlen - 2)
+    for bits in range(1, finest + 1):
+        size = whole.num_addresses >> bits
+        for low in range(int(whole[0]) + whole.num_addresses - size, int(whole[0]), -size):  # from above; the gateway is in the lowest
+            if not any(low <= address < low + size for address in fixed):
+                return {"gateway": str(whole[1]), "ip_range": f"{whole[low - int(whole[0])]}/{whole.prefixlen + bits}"}
+    return {}
 
 
 def network_findings(index: Index) -> tuple[Finding, ...]:

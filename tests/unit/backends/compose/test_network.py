@@ -71,3 +71,17 @@ def test_a_private_port_is_a_matter_of_security() -> None:
 
 def test_network_without_subnet_is_the_engines_choice() -> None:
     assert networks(index(plan())) == {"default": {}}
+
+
+def test_addresses_that_nobody_fixed_come_from_where_none_is_fixed() -> None:
+    def config(subnet: str, *addresses: str) -> object:
+        groups = tuple(p.Group(name=f"g{n}", apps=(), address=address) for n, address in enumerate(addresses))
+        return networks(index(plan(subnet=subnet, groups=groups)))["default"]["ipam"]["config"]
+
+    free = {"subnet": "172.20.0.0/16", "gateway": "172.20.0.1"}
+    assert config("172.20.0.0/16") == [{"subnet": "172.20.0.0/16"}]
+    assert config("172.20.0.0/16", "172.20.0.2", "172.20.0.10") == [{**free, "ip_range": "172.20.128.0/17"}]
+    assert config("172.20.0.0/16", "172.20.0.2", "172.20.200.1") == [{**free, "ip_range": "172.20.128.0/18"}]
+    assert config("fd00::/64", "fd00::2") == [{"subnet": "fd00::/64", "gateway": "fd00::1", "ip_range": "fd00::8000:0:0:0/65"}]
+    assert config("10.0.0.0/30", "10.0.0.2") == [{"subnet": "10.0.0.0/30"}]
+    assert config("no subnet", "172.20.0.2") == [{"subnet": "no subnet"}]

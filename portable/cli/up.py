@@ -36,14 +36,16 @@ def up(
     """
     from portable.cli.progress import printed
     from portable.live import compose
-    from portable.live.generate import generate_missing
+    from portable.live.generate import generate_missing, missing
 
     place, generated = open_place(profile, sets, catalogs, strict=strict)
     names = tuple(apps or ())
     if dry_run:
         return _foreseen(place, generated, names, output)
-    generate_missing(place.stack.secrets, generated, place.source, progress=printed)
     with engine_of(place) as engine:
+        if missing(place.stack.secrets, generated, place.source):
+            engine.check()  # where no engine will take them no secrets are made
+            generate_missing(place.stack.secrets, generated, place.source, progress=printed)
         outcome = compose.up(engine, place.stack, place.source, apps=names, deadline=timeout, progress=printed)
     show_outcome(outcome, output)
     return 0

@@ -289,6 +289,7 @@ def down(engine: Engine, stack: Stack, *, apps: tuple[str, ...] = (), progress: 
     """Remove containers and networks of the project; volumes, folders and secrets never. Needs neither secrets nor a rendered file."""
     if apps:
         _known(stack, apps)
+    engine.observe(stack.project)  # without an engine nothing is written, the lock neither
     with locked(stack.project, "down", progress=progress):
         observed = engine.observe(stack.project)
         chosen = [c for c in observed.containers if not apps or c.labels.get("portable.app", c.service) in apps]
@@ -317,6 +318,7 @@ def restart(
 ) -> Outcome:
     """Restart apps in their order (all where none is named), with a gateway all that share its network; wait until they are well."""
     _known(stack, apps)
+    engine.observe(stack.project)  # without an engine nothing is written, the lock neither
     with locked(stack.project, "restart", progress=progress):
         observed = engine.observe(stack.project)
         desired = _plain(stack)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent
-CEILINGS = {"unit": 1.0, "render": 3.0, "cli": 2.0, "bootstrap": 8.0, "compose_lab": 15.0}
+CEILINGS = {"unit": 1.0, "render": 3.0, "cli": 2.0, "bootstrap": 8.0, "compose_lab": 15.0, "prove": 80.0}
 """Minutes by folder of tests/."""
 
 
@@ -29,8 +29,9 @@ class Rings:
             terminalreporter.write_line(f"ring {ring}: {seconds:.1f} s of {CEILINGS[ring] * 60:.0f} s")
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail where a ring is over its ceiling."""
-        if any(seconds > CEILINGS[ring] * 60 for ring, seconds in self.seconds.items()):
+        """Fail where a ring is over its ceiling; full forms take longer."""
+        full = "prove" in (session.config.option.markexpr or "")
+        if not full and any(seconds > CEILINGS[ring] * 60 for ring, seconds in self.seconds.items()):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -18,6 +18,7 @@ _PATIENCE: Final = "1h"
 """The router drops a connection after 30 s without a byte: a film that is paused, or a search of all indexers."""
 _FIRST_PORT: Final = 8444
 _TOKEN: Final = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
+_EXTENDED: Final = 3607
 _TLS: Final = "/etc/tls/private"
 _COOKIE: Final = "/etc/proxy/secrets"
 _COOKIE_KEY: Final = "session_secret"
@@ -123,7 +124,9 @@ def proxy_container(scope: Scope, proxy: Proxy) -> Body:
 def proxy_volumes(proxy: Proxy) -> list[Body]:
     """What the proxy reads: its certificate, made by OpenShift; the key of its cookies; the account's token."""
     sources = [
-        {"serviceAccountToken": {"path": "token"}},
+        # The proxy reads it once, and it is what OpenShift knows the proxy by. For this lifetime, which is the one of the token that every
+        # pod has by default, the API server issues one that holds for a year (`--service-account-extend-token-expiration`); else an hour.
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": _EXTENDED}},
         {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
         {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
     ]

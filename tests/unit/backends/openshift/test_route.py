@@ -85,6 +85,8 @@ def test_only_the_login_has_the_accounts_token() -> None:
     assert [c["name"] for c in made["containers"] if any(m["name"] == "account-token" for m in c.get("volumeMounts", ()))] == [
         "demo-web-login"
     ]
+    token = next(v for v in made["volumes"] if v["name"] == "account-token")["projected"]["sources"][0]["serviceAccountToken"]
+    assert token == {"path": "token", "expirationSeconds": 3607}, "the proxy reads it once: it has to hold for longer than an hour"
 
 
 def test_its_port_is_free_in_the_pod() -> None:

@@ -1,7 +1,7 @@
 """Step 3: where bytes lie. The library is one volume; an app's state and databases lie where the profile says."""
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -54,7 +54,8 @@ def storage(given: Input, chosen: Selection, mistakes: Mistakes) -> Storage:
         text = f"state of apps would lie in the library's own folder {name!r}, where they could not see it"
         mistakes.add(given.profile_source("storage", "state"), "storage.state", text, "give it another folder: `below: config`")
     library = msgspec.structs.replace(bare, hides=tuple(sorted(hides)))
-    return Storage(volumes=(library, *own, *clouds), library=tree, findings=tuple(_databases(chosen, own)))
+    findings = (*_databases(chosen, own), *_owners(given, (library, *own)))
+    return Storage(volumes=(library, *own, *clouds), library=tree, findings=findings)
 
 
 def _own(given: Input, chosen: Selection, root: p.Place, mistakes: Mistakes) -> Iterator[p.Volume]:
@@ -215,3 +216,24 @@ def _databases(chosen: Selection, volumes: list[p.Volume]) -> Iterator[Finding]:
                     remedy="give it a claim of its own on block storage: "
                     f"`storage.apps.{app}.{name}: {{claim: {{storage-class: ...}}}}`, or waive it with a reason",
                 )
+
+
+def _owners(given: Input, volumes: Iterable[p.Volume]) -> Iterator[Finding]:
+    """An SMB mount has one owner for all that is in it (`domain.md` 4.2): where that is not the stack's user, apps can't write."""
+    told: set[str] = set()
+    for volume in volumes:
+        place = volume.place
+        if not isinstance(place, p.Claim) or place.share is None or place.share.protocol != "smb" or place.name in told:
+            continue
+        told.add(place.name)
+        said = dict(option.split("=", 1) for option in place.share.options if "=" in option)
+        wanted = {"uid": str(given.stack.uid), "gid": str(given.stack.gid)}
+        if "noperm" not in place.share.options and any(said.get(key) != value for key, value in wanted.items()):
+            has, needs = (f"{ids.get('uid', 'root')}:{ids.get('gid', 'root')}" for ids in (said, wanted))
+            yield Finding(
+                field="storage.share",
+                path=f"volumes.{volume.id}.place.share.options",
+                class_="function",
+                text=f"everything in {place.name} belongs to {has}, as its mount says, and apps run as {needs}: they can't write there",
+                remedy=f"mount it with `options: [uid={wanted['uid']}, gid={wanted['gid']}, ...]`",
+            )

@@ -239,7 +239,7 @@ def test_two_volumes_that_would_be_called_alike(place: Place) -> None:
 def test_databases_on_network_storage_are_findings(place: Place, claim: dict[str, Any], words: str | None) -> None:
     place.write(keeping("one", config="state", db="database", tmp="cache"))
     planned = place.plan("one", base=CLUSTER, storage={"state": {"claim": claim}})
-    found = [(f.field, f.path, f.class_, f.app) for f in planned.findings]
+    found = [(f.field, f.path, f.class_, f.app) for f in planned.findings if f.field == "storage.state"]
     assert found == ([("storage.state", "volumes.one-db.place", "data", "one")] if words else [])
     if words:
         finding = planned.findings[0]
@@ -254,3 +254,24 @@ def test_a_database_can_be_given_a_claim_of_its_own(place: Place) -> None:
     shared = merged(CLUSTER, storage(state={"claim": None, "on": "library", "below": "config"}))
     assert [f.field for f in place.plan("one", base=shared).findings] == ["storage.state"]
     assert place.plan("one", base=shared, storage={"apps": {"one": {"db": {"claim": {"storage-class": "block"}}}}}).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("protocol", "options", "owner"),
+    [
+        ("smb", ["uid=1001", "gid=1000", "nobrl"], None),
+        ("smb", ["uid=1000", "gid=1000"], "1000:1000"),
+        ("smb", ["gid=1000"], "root:1000"),
+        ("smb", [], "root:root"),
+        ("smb", ["noperm"], None),
+        ("nfs", [], None),
+    ],
+)
+def test_an_smb_mount_of_another_user_is_told(place: Place, protocol: str, options: list[str], owner: str | None) -> None:
+    place.write(keeping("one", config="state"))
+    share = {"protocol": protocol, "server": "nas", "export": "x", "options": options}
+    base = merged(CLUSTER, storage(library={"claim": {"share": share}}, state={"claim": None, "on": "library", "below": "config"}))
+    findings = place.plan("one", base=base, stack="portable: 1\nuid: 1001\n").findings
+    told = [f"everything in library belongs to {owner}, as its mount says, and apps run as 1001:1000: they can't write there"]
+    assert [f.text for f in findings] == (told if owner else [])
+    assert [f.path for f in findings] == (["volumes.library.place.share.options"] if owner else [])

@@ -52,11 +52,15 @@ PIECES = (
 
 
 def bulk() -> list[str]:
-    """Return the 2,000 strings of the bulk tests: every trap, then pieces put together, the same in every run."""
+    """Return the 2,000 strings of the bulk tests: all different: every trap, then pieces put together, the same in every run."""
     dice = random.Random(3)
-    texts = list(TRAPS)
+    texts = list(dict.fromkeys(TRAPS))
+    seen = set(texts)
     while len(texts) < 2000:
-        texts.append("".join(dice.choice(PIECES) for _ in range(dice.randint(1, 8))))
+        text = "".join(dice.choice(PIECES) for _ in range(dice.randint(1, 8)))
+        if text not in seen:
+            texts.append(text)
+            seen.add(text)
     assert not any("\0" in text for text in texts)
     return texts
 

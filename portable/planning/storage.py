@@ -109,6 +109,10 @@ def _place(
     if len(ways) != 1 or (facts.on and library is None):
         mistakes.add(source, path, "a place is exactly one of folder, claim, scratch and (but for the library) `on: library`")
         return p.Scratch()
+    alone = facts.scratch is not None or (facts.claim is not None and facts.claim.name is None)
+    if facts.below is not None and alone and at != ("library",):
+        text = "what is made for one volume alone has no folders: `below` would be passed over"
+        mistakes.add(source, f"{path}.below", text, "remove it, or name the claim that volumes share")
     if facts.on is not None and library is not None:
         return library
     cluster = given.profile.back_end != "compose"

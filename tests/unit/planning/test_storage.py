@@ -175,6 +175,27 @@ def test_what_the_library_hides(place: Place, base: dict[str, Any], changes: dic
     assert volumes(place, "one", "two", base=base, storage=changes)["library"].hides == hides
 
 
+@pytest.mark.parametrize(
+    ("base", "facts", "path"),
+    [
+        (CLUSTER, {"state": {"below": "config"}}, "storage.state.below"),
+        (CLUSTER, {"apps": {"one": {"config": {"claim": {"size": "1Gi"}, "below": "db"}}}}, "storage.apps.one.config.below"),
+        (COMPOSE, {"cache": {"scratch": {}, "below": "cache"}}, "storage.cache.below"),
+    ],
+)
+def test_a_folder_in_what_one_volume_has_alone_would_be_passed_over(
+    place: Place, base: dict[str, Any], facts: dict[str, Any], path: str
+) -> None:
+    place.write(keeping("one", config="state", tmp="cache"))
+    assert [at for at, _ in place.told("one", base=base, storage=facts)] == [path]
+
+
+def test_the_library_may_lie_in_a_folder_of_its_own_claim(place: Place) -> None:
+    place.write(keeping("one", config="state"))
+    nameless = merged(CLUSTER, storage(library={"claim": {"name": None}, "below": "tree"}))
+    assert place.plan("one", base=nameless).plan.volumes[0].folder == "tree"
+
+
 @pytest.mark.parametrize("below", ["media", "downloads", "media/config", "books", "torbox"])
 def test_state_can_not_lie_in_a_folder_that_the_library_shows(place: Place, below: str) -> None:
     place.write(keeping("one", config="state"), app("two", library={"folders": ["books/new"]}))

@@ -6,7 +6,7 @@ import typer
 
 from portable.cli import show
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
-from portable.cli.up import engine_of, open_place, show_changes
+from portable.cli.up import engine_of, open_place, reader_of, show_changes
 
 app = typer.Typer(help="The images that apps run.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -19,11 +19,10 @@ def list_(
     output: Output = Format.text,
 ) -> None:
     """Each image with who needs it, whether it is there, and what `up` would do."""
-    from portable.backends.compose.engine import EngineReader
     from portable.live import images
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
-    with EngineReader(place.address) as engine:
+    with reader_of(place) as engine:
         rows = [(r.reference, r.apps, r.present, r.recipe, r.built, r.outcome) for r in images.table(engine, place.stack.images)]
     show.table(("image", "apps", "present", "recipe", "built", "outcome"), rows, output, schema="images")
 

@@ -1,12 +1,13 @@
 """`portable status`, `logs` and `exec`: what runs, what it says, and a command inside it."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 from portable.cli import show
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, complete_app
-from portable.cli.up import engine_of, open_place, show_rows
+from portable.cli.up import engine_of, open_place, reader_of, show_rows
 from portable.model.errors import FAILED
 
 
@@ -17,11 +18,10 @@ def status(
     output: Output = Format.text,
 ) -> int:
     """Show every app with its state, address, and what is wrong with it; exit 1 where something is not well."""
-    from portable.backends.compose.engine import EngineReader
     from portable.live import compose
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
-    with EngineReader(place.address) as engine:
+    with reader_of(place) as engine:
         rows = compose.status(engine, place.stack)
     show_rows(rows, output)
     return FAILED if any(row.reason for row in rows) else 0
@@ -36,16 +36,14 @@ def logs(
     catalogs: Catalogs = [],  # noqa: B006
 ) -> int:
     """Print what apps wrote, in order of time; values of secrets are taken out."""
-    from portable.backends.compose.engine import EngineReader
     from portable.live import compose
-    from portable.live.generate import known_values
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
-    with EngineReader(place.address) as engine:
-        for line in compose.logs(
-            engine, place.stack, apps=tuple(apps or ()), tail=tail, follow=follow, resolved=known_values(place.stack.secrets, place.source)
-        ):
+    with reader_of(place) as engine:
+        for line in compose.logs(engine, place.stack, apps=tuple(apps or ()), tail=tail, follow=follow):
             show.line(f"{line.service} | {line.text}")
+            if follow:
+                sys.stdout.flush()
     return 0
 
 

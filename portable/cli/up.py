@@ -11,7 +11,7 @@ from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, S
 from portable.model.errors import DIFFERENCES
 
 if TYPE_CHECKING:
-    from portable.backends.compose.engine import Engine
+    from portable.backends.compose.engine import Engine, EngineReader
     from portable.live.compose import Outcome, Row
     from portable.live.place import Place
     from portable.model.changes import Change
@@ -93,10 +93,21 @@ def open_place(profile: str, sets: Sequence[str], catalogs: Sequence[Path], *, s
 
 
 def engine_of(place: "Place") -> "Engine":
-    """The engine, to write to."""
+    """The engine, to write to; no secret of the place is in what it tells."""
     from portable.backends.compose.engine import Engine
+    from portable.cli.progress import printed
+    from portable.live.generate import hider
 
-    return Engine(place.address)
+    return Engine(place.address, hide=hider(place.stack.secrets, place.source, progress=printed))
+
+
+def reader_of(place: "Place") -> "EngineReader":
+    """The engine, to look at only; no secret of the place is in what it tells."""
+    from portable.backends.compose.engine import EngineReader
+    from portable.cli.progress import printed
+    from portable.live.generate import hider
+
+    return EngineReader(place.address, hide=hider(place.stack.secrets, place.source, progress=printed))
 
 
 def show_changes(changes: "Sequence[Change]", output: Format) -> None:
@@ -125,11 +136,10 @@ def show_rows(rows: "Sequence[Row]", output: Format) -> None:
 
 
 def _foreseen(place: "Place", generated: dict[str, str], apps: tuple[str, ...], output: Format, different: int = 0) -> int:
-    from portable.backends.compose.engine import EngineReader
     from portable.live import compose
     from portable.live.generate import foreseen
 
-    with EngineReader(place.address) as engine:
+    with reader_of(place) as engine:
         changes = compose.diff(engine, place.stack, foreseen(place.stack.secrets, generated, place.source), apps=apps)
     show_changes(changes, output)
     return different if changes else 0

@@ -18,7 +18,7 @@ from portable.live.host import check_devices, share, shared_binds
 from portable.live.preflight import check_ports, check_space
 from portable.live.progress import Event, Once, Progress, silent
 from portable.live.reconcile import NETWORK, in_order, reconcile, scope
-from portable.live.secrets import NOTHING, Resolved, Source, resolve
+from portable.live.secrets import Resolved, Source, resolve
 from portable.live.state import Lock, locked, project_folder, write_private
 from portable.live.waiting import Watch, here_now, judge
 from portable.model.base import Struct
@@ -183,7 +183,7 @@ def _carry_out(work: _Work, desired: Desired, observed: Observed, changes: tuple
         "failed",
         f"Docker Compose left undone: {'; '.join(c.sentence() for c in changes)}",
         where=engine.address.url,
-        remedy="run the same command again; `--debug` shows more",
+        remedy="run the same command again; `portable --debug` before the verb shows more",
     )
 
 
@@ -469,11 +469,15 @@ def logs(
     apps: tuple[str, ...] = (),
     tail: int | None = None,
     follow: bool = False,
-    resolved: Resolved = NOTHING,
+    resolved: Resolved | None = None,
 ) -> Iterator[Line]:
-    """What the apps wrote, in order of time; values of secrets are taken out. With `follow`, goes on until all have stopped."""
+    """What the apps wrote, in order of time, without the values of `resolved` (by default without those that the engine hides already).
+
+    With `follow`, goes on until all have stopped.
+    """
     _known(stack, apps)
-    engine.hide = resolved.hide
+    if resolved is not None:
+        engine.hide = resolved.hide
     desired, seen = _plain(stack), current(engine.observe(stack.project))
     chosen = [seen[s.name] for s in desired.services if s.name in seen and (not apps or s.app in apps)]
     if not follow:

@@ -1,8 +1,11 @@
 """Secrets that the catalog lets be random: made once, stored in the stack's private file, and never shown."""
 
+import functools
 import secrets as random
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+
+import msgspec
 
 from portable.live.progress import Event, Progress, silent
 from portable.live.secrets import NOTHING, FileSource, Need, Resolved, Secret, Source, check, generate, resolve, set_secret
@@ -43,10 +46,17 @@ def foreseen(needs: Iterable[Need], kinds: Mapping[str, str], source: Source) ->
     return Resolved(values | {(n.name, n.key): random_value(kinds[n.name]) for n in absent})
 
 
-def known_values(needs: Iterable[Need], source: Source) -> Resolved:
-    """What is there, to be taken out of logs; nothing where the source can't be read."""
+def known_values(needs: Iterable[Need], source: Source, *, progress: Progress = silent) -> Resolved:
+    """What is there, to be taken out of logs; where the source can't be read that is said, since nothing is taken out then."""
     try:
-        present = {(row.name, row.key) for row in check(tuple(needs), source) if row.present}
-        return resolve([n for n in needs if (n.name, n.key) in present], source)
-    except PortableError:
+        return resolve((msgspec.structs.replace(need, optional=True) for need in needs), source)
+    except PortableError as error:
+        progress(Event(what="note", subject="", text=f"values of secrets are not taken out of what apps say: {error}"))
         return NOTHING
+
+
+def hider(needs: Iterable[Need], source: Source, *, progress: Progress = silent) -> Callable[[str], str]:
+    """Takes the values out of what apps and engines say. They are looked up when the first text comes: a source may be slow, or ask."""
+    needs = tuple(needs)
+    values = functools.cache(lambda: known_values(needs, source, progress=progress))
+    return lambda text: values().hide(text) if text else text

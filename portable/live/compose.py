@@ -15,7 +15,7 @@ from portable.backends.compose.trouble import EngineTrouble
 from portable.live import images
 from portable.live.desired import Desired, Stack, current, desire, joined
 from portable.live.host import check_devices, share, shared_binds
-from portable.live.preflight import check_ports, check_space
+from portable.live.preflight import check_ports, check_space, refuse_foreign
 from portable.live.progress import Event, Once, Progress, silent
 from portable.live.reconcile import NETWORK, in_order, reconcile, scope
 from portable.live.secrets import Resolved, Source, resolve
@@ -247,6 +247,7 @@ def _look(engine: EngineReader, stack: Stack, effective: Mapping[str, str], vari
     from portable.formats.emit import dump
 
     observed = engine.observe(stack.project, effective.values())
+    refuse_foreign(observed, stack.project)
     desired = desire(stack, effective, variables, observed)
     import msgspec
 
@@ -292,6 +293,7 @@ def down(engine: Engine, stack: Stack, *, apps: tuple[str, ...] = (), progress: 
     engine.observe(stack.project)  # without an engine nothing is written, the lock neither
     with locked(stack.project, "down", progress=progress):
         observed = engine.observe(stack.project)
+        refuse_foreign(observed, stack.project)
         chosen = [c for c in observed.containers if not apps or c.labels.get("portable.app", c.service) in apps]
         ids = {c.id for c in chosen}
         chosen += [c for c in observed.containers if c.joins in ids and c.id not in ids]
@@ -321,6 +323,7 @@ def restart(
     engine.observe(stack.project)  # without an engine nothing is written, the lock neither
     with locked(stack.project, "restart", progress=progress):
         observed = engine.observe(stack.project)
+        refuse_foreign(observed, stack.project)
         desired = _plain(stack)
         there = current(observed)
         names = [s.name for s in desired.services if (not apps or s.app in apps) and not s.once]

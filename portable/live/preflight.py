@@ -7,12 +7,23 @@ import socket
 from collections.abc import Iterable
 from pathlib import Path
 
-from portable.backends.compose.engine import EngineReader, Taken
+from portable.backends.compose.engine import EngineReader, Observed, Taken
 from portable.backends.compose.trouble import EngineTrouble
 from portable.live.desired import Desired, Port
+from portable.model.errors import Refused
 
 _LEAST_SPACE = 64 * 1024 * 1024
 """Below this an engine can't even write the layer of a container and its logs."""
+
+
+def refuse_foreign(observed: Observed, project: str) -> None:
+    """Raise Refused where the project has containers that portable did not make: it would replace or remove what is somebody else's."""
+    if names := sorted(c.name for c in observed.containers if c.foreign):
+        raise Refused(
+            f"a Compose project {project} is there already, and portable did not make it ({', '.join(names)})",
+            where=project,
+            remedy="give the stack another `name`, or take that project down with the command that made it",
+        )
 
 
 def check_ports(engine: EngineReader, desired: Desired, services: Iterable[str]) -> None:

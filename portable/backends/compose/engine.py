@@ -36,7 +36,7 @@ OLDEST_COMPOSE = (2, 23, 1)
 PROJECT, SERVICE, HASH, REPLACES, IMAGE, DEPENDS = (
     "com.docker.compose." + name for name in ("project", "service", "config-hash", "replace", "image", "depends_on")
 )
-ONE_OFF = "com.docker.compose.oneoff"
+ONE_OFF, FOLDER = "com.docker.compose.oneoff", "com.docker.compose.project.working_dir"
 _ANSWER_SECONDS = 60
 _CONNECT_SECONDS = 15
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
@@ -88,6 +88,8 @@ class Seen(Struct, frozen=True, kw_only=True):
     anonymous_volumes: bool = False
     error: str = ""
     """Why the engine could not start it."""
+    foreign: bool = False
+    """Somebody else's Compose made it, under a project of the same name."""
 
 
 class SeenNetwork(Struct, frozen=True, kw_only=True):
@@ -139,6 +141,12 @@ def _moment(text: str | None) -> str:
         return ""
     whole, _, rest = text.removesuffix("Z").partition(".")
     return f"{whole}.{rest:0<9}Z"
+
+
+def _foreign(labels: Mapping[str, str]) -> bool:
+    """Whether neither the labels of a rendered project nor the folder in which portable keeps its document are there."""
+    ours = f"/portable/{labels.get(PROJECT, '')}"
+    return not any(key.startswith("portable.") for key in labels) and not (labels.get(FOLDER) or "").endswith(ours)
 
 
 class EngineReader:
@@ -342,6 +350,7 @@ class EngineReader:
                 m.get("Type") == "volume" and _ANONYMOUS.fullmatch(m.get("Name") or "") for m in found.get("Mounts") or []
             ),
             error=self.hide(state.get("Error") or ""),
+            foreign=_foreign(labels),
         )
 
     def networks(self, project: str) -> tuple[SeenNetwork, ...]:

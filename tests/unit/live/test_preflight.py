@@ -2,15 +2,20 @@
 
 import shutil
 import socket
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import cast
 
 import pytest
 
 from portable.backends.compose.address import Address
-from portable.backends.compose.engine import EngineReader, Taken
+from portable.backends.compose.engine import FOLDER, PROJECT, SERVICE, Engine, EngineReader, Observed, Taken
 from portable.backends.compose.trouble import EngineTrouble
-from portable.live.desired import Desired, Port, Service
+from portable.live import compose
+from portable.live.desired import Desired, Port, Service, Stack
 from portable.live.preflight import check_ports, check_space
+from portable.live.progress import silent
+from portable.model.errors import REFUSED, Refused
 
 
 class FakeEngine:
@@ -76,3 +81,36 @@ def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(EngineTrouble, match="no space left: 1 MiB are free in /"):
         check_space(engine())
     check_space(engine(url="tcp://nas:1"))
+
+
+class Inhabited(Engine):
+    """An engine that has one container of a project, and no method that this must reach."""
+
+    def __init__(self, labels: dict[str, str]) -> None:
+        super().__init__(Address(url="unix:///fake", named_by="test"))
+        record = {"Id": "1", "Name": "/media_db_1", "Config": {"Labels": labels}, "State": {"Status": "running"}, "HostConfig": {}}
+        self.found = self._seen(record)
+
+    def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
+        return Observed(containers=(self.found,))
+
+
+STACK = Stack(project="media", body={"name": "media", "services": {"db": {"image": "x"}}})
+
+
+@pytest.mark.parametrize("verb", [compose.down, compose.restart])
+def test_a_project_of_the_same_name_that_somebody_else_made_is_not_touched(
+    verb: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    theirs = Inhabited({PROJECT: "media", SERVICE: "db", FOLDER: "/home/somebody/media"})
+    with pytest.raises(Refused, match=r"portable did not make it \(media_db_1\)") as refused:
+        verb(theirs, STACK, progress=silent)
+    assert refused.value.exit_code == REFUSED
+    with pytest.raises(Refused):
+        compose._look(theirs, STACK, {}, {})
+
+
+@pytest.mark.parametrize("more", [{"portable.app": "db"}, {FOLDER: "/root/.local/state/portable/media"}])
+def test_what_portable_made_is_known_by_its_labels_or_its_folder(more: dict[str, str]) -> None:
+    assert not Inhabited({PROJECT: "media", SERVICE: "db", FOLDER: "/elsewhere", **more}).found.foreign

@@ -79,9 +79,12 @@ class Catalog:
         ports = self._document(name, self._apps[name]).data.get("ports", {})
         return tuple(sorted(ports)) if isinstance(ports, Mapping) else ()
 
-    def egress(self, name: str) -> object:
-        """The app's way out, as its file says it before anything is laid over it."""
-        return self._document(name, self._apps[name]).data.get("egress", "direct")
+    def says(self, name: str, *steps: str) -> object:
+        """What the app's file says at these keys before anything is laid over it; None where it says nothing."""
+        value: object = self._document(name, self._apps[name]).data
+        for step in steps:
+            value = value.get(step) if isinstance(value, Mapping) else None
+        return value
 
     def _others(self, facts: AppFacts | CloudFacts, document: Document) -> Iterator[Mistake]:
         """References to other apps and to clouds: a name that nothing has would be passed over in silence."""

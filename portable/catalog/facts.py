@@ -134,6 +134,8 @@ class PortFacts(Facts, frozen=True, kw_only=True):
     serves: Literal["http", "https", "raw"] = "raw"
     container: Name = "main"
     private: bool = False
+    fixed: bool = False
+    """The app can't be told another number."""
 
 
 class VolumeFacts(Facts, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """Step 1: which apps and clouds run in this place, and in which order they start."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -8,7 +8,7 @@ from portable.catalog.catalog import Catalog, Over
 from portable.catalog.facts import AppFacts, CloudFacts
 from portable.formats.load import Steps
 from portable.model.errors import InputError
-from portable.model.source import Source
+from portable.model.source import Mistake, Source
 from portable.planning.inputs import CloudEntry, Entry, Input, Mistakes
 
 SEAL = "seal"
@@ -123,11 +123,27 @@ def _entry(given: Input, catalog: Catalog, name: str, source: Source, mistakes: 
     except InputError as error:
         mistakes.extend(error.mistakes)
         return None
-    if facts.egress != "vpn" and catalog.egress(name) == "vpn":
+    entry = Entry(facts=facts, document=document)
+    if overrides:
+        mistakes.extend(_impossible(given, entry, catalog))
+    return entry
+
+
+def _impossible(given: Input, entry: Entry, catalog: Catalog) -> Iterator[Mistake]:
+    """Changes to an app's file that it can't follow, or may not."""
+    facts, document, name = entry.facts, entry.document, entry.facts.name
+    if facts.egress != "vpn" and catalog.says(name, "egress") == "vpn":
         text = f"{name} needs the VPN, and a change to its file can't take that away"
         remedy = f"let it out by its name: `waive: [{{field: egress, class: security, apps: [{name}], reason: ...}}]` in the profile"
-        mistakes.extend((document.mistake(("egress",), text, remedy),))
-    return Entry(facts=facts, document=document)
+        yield document.mistake(("egress",), text, remedy)
+    for port, port_facts in facts.ports.items():
+        number = catalog.says(name, "ports", port, "number")
+        if port_facts.fixed and number not in (None, port_facts.number):
+            text = f"{name} listens on {number} and can't be told another port: nothing would answer at {port_facts.number}"
+            remedy = "expose it at another number (`exposure.apps`), or give the app that it clashes with another one"
+            asked = given.stack_document is not None and port in given.stack.ports.get(name, {})
+            source = given.stack_source("ports", name, port) if asked else document.source(("ports", port, "number"))
+            yield Mistake(source=source, path=f"ports.{port}.number", text=text, remedy=remedy)
 
 
 def _clouds(given: Input, catalog: Catalog, mistakes: Mistakes) -> dict[str, CloudEntry]:

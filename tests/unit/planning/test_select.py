@@ -261,6 +261,15 @@ def test_an_override_may_put_an_app_behind_the_vpn(place: Place) -> None:
     assert group.apps == ("seal", "one")
 
 
+def test_a_port_that_the_app_can_not_be_told_stays(place: Place) -> None:
+    place.write(app("one", ports={"web": {"number": 80, "fixed": True}, "other": {"number": 81}}))
+    report = place.mistakes("one", stack="portable: 1\nports:\n  one: {web: 8080, other: 8081}\n")
+    assert report.startswith("portable.yaml:3:14: ports.web.number: one listens on 80 and can't be told another port")
+    assert len(report.splitlines()) == 1
+    assert place.plan("one", stack="portable: 1\nports:\n  one: {web: 80, other: 8081}\n").plan.apps[0].ports[1].number == 80
+    assert place.plan("one", override={"one": {"ports": {"web": {"number": 8080, "fixed": False}}}}).plan.apps[0].ports[1].number == 8080
+
+
 def test_where_all_egress_is_waived_no_gateway_is_needed(place: Place) -> None:
     place.write(app("torrents", egress="vpn"))
     waiver = {"field": "egress", "class": "security", "reason": "at my own risk", "apps": ["torrents"]}

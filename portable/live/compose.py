@@ -14,6 +14,7 @@ from portable.backends.compose.engine import Engine, EngineReader, Observed, Run
 from portable.backends.compose.trouble import EngineTrouble
 from portable.live import images
 from portable.live.desired import Desired, Stack, current, desire, joined
+from portable.live.generate import foreseen, generate_missing
 from portable.live.host import check_devices, share, shared_binds
 from portable.live.preflight import check_ports, check_space, refuse_foreign
 from portable.live.progress import Event, Once, Progress, silent
@@ -84,15 +85,19 @@ def up(
     apps: tuple[str, ...] = (),
     deadline: float | None = None,
     recipes: images.Recipes = images.shipped_recipe,
+    generated: Mapping[str, str] = {},
     progress: Progress = silent,
 ) -> Outcome:
     """Make the project run as desired, and wait until it is well; nothing is touched where nothing differs.
 
     Raises EngineTrouble, UsageError or Refused with nothing changed, where that can be known before; else what was done stays, and the same
-    command goes on from there. `deadline` is in seconds, for the waiting.
+    command goes on from there. `deadline` is in seconds, for the waiting; `generated` names secrets that are made where they are missing.
     """
     _known(stack, apps)
     engine.check()
+    if generated:
+        foreseen(stack.secrets, generated, source)  # raises for those that can't be made, before any is
+        generate_missing(stack.secrets, generated, source, progress=progress)
     resolved = resolve(stack.secrets, source)
     engine.hide = resolved.hide
     variables = stack.environment(resolved)
@@ -100,8 +105,8 @@ def up(
         needed = _images_of(engine, stack, apps)
         if images.foresee(engine, needed, recipes).changes:
             # What stops the start is told before minutes of building, not after.
-            foreseen = images.foresee(engine, stack.images, recipes).effective
-            desired, observed = _look(engine, stack, foreseen, variables)
+            expected = images.foresee(engine, stack.images, recipes).effective
+            desired, observed = _look(engine, stack, expected, variables)
             _preflight(engine, desired, reconcile(desired, observed, apps=apps))
         found = images.resolve(engine, needed, recipes=recipes, progress=progress)
         effective = {**images.foresee(engine, stack.images, recipes).effective, **found.effective} if apps else found.effective

@@ -29,11 +29,11 @@ def missing(needs: Iterable[Need], kinds: Mapping[str, str], source: Source) -> 
 
 
 def generate_missing(needs: Iterable[Need], kinds: Mapping[str, str], source: Source, *, progress: Progress = silent) -> None:
-    """Make and store them; says their names."""
+    """Make and store them; says their names. One that another command stored meanwhile stays as it is."""
     for need in missing(needs, kinds, source):
-        set_secret(source, need.name, need.key, random_value(kinds[need.name]))
         assert isinstance(source, FileSource)
-        progress(Event(what="note", subject=need.name, text=f"a random value was stored in {source.path}"))
+        if set_secret(source, need.name, need.key, random_value(kinds[need.name]), keep=True):
+            progress(Event(what="note", subject=need.name, text=f"a random value was stored in {source.path}"))
 
 
 def foreseen(needs: Iterable[Need], kinds: Mapping[str, str], source: Source) -> Resolved:

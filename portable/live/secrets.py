@@ -453,8 +453,11 @@ def _parse(text: str, path: Path) -> dict[Key, Secret]:
 # --- storing ---------------------------------------------------------------------------------------------------------
 
 
-def set_secret(source: Source, name: str, key: str, value: Secret) -> None:
-    """Store a value in the profile's file, at once or not at all, mode 0600; its other values and the comment at its head stay."""
+def set_secret(source: Source, name: str, key: str, value: Secret, *, keep: bool = False) -> bool:
+    """Store a value in the profile's file, at once or not at all, mode 0600; its other values and the comment at its head stay.
+
+    With `keep` a value that is there stays. Says whether it was stored.
+    """
     if not isinstance(source, FileSource):
         raise UsageError(
             f"this profile's secrets come from the {_place(source)}, which portable does not write", where="secrets", remedy="set it there"
@@ -469,8 +472,11 @@ def set_secret(source: Source, name: str, key: str, value: Secret) -> None:
     try:
         fcntl.flock(guard, fcntl.LOCK_EX)  # two `secrets set` at a time must not lose one
         held = _read_file(path, lenient=True)
+        if keep and (name, key) in held:
+            return False
         held[name, key] = value
-        write_private(path, _head_of(path) + _dumped(held))
+        write_private(path, _head_of(path) + _dumped(held), owner=_owner_of(path))
+        return True
     finally:
         os.close(guard)
 
@@ -479,6 +485,13 @@ def generate(length: int = 32) -> Secret:
     """A random value of letters and digits, which every program's configuration can hold."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
     return Secret("".join(random.choice(alphabet) for _ in range(length)))
+
+
+def _owner_of(path: Path) -> tuple[int, int] | None:
+    """Root keeps the file another's, who else could not read it after a `sudo portable`."""
+    if os.geteuid() != 0 or not path.exists():
+        return None
+    return path.stat().st_uid, path.stat().st_gid
 
 
 def _head_of(path: Path) -> str:

@@ -32,7 +32,7 @@ def project_folder(project: str) -> Path:
     return folder
 
 
-def write_private(path: Path, text: str, *, mode: int = 0o600) -> None:
+def write_private(path: Path, text: str, *, mode: int = 0o600, owner: tuple[int, int] | None = None) -> None:
     """Put the text there at once or not at all; readable by the owner only, from its first byte on."""
     with translated(path):
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp's own mode is 0600
@@ -41,6 +41,8 @@ def write_private(path: Path, text: str, *, mode: int = 0o600) -> None:
                 file.write(text)
                 file.flush()
                 os.fchmod(file.fileno(), mode)
+                if owner is not None:
+                    os.fchown(file.fileno(), *owner)
                 os.fsync(file.fileno())
             Path(name).replace(path)
         except BaseException:

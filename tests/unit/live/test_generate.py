@@ -1,17 +1,23 @@
 """Secrets that are made where they are missing, and those that are taken out of what apps say."""
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from portable.backends.compose.address import Address
+from portable.backends.compose.engine import Engine, Versions
+from portable.backends.compose.trouble import EngineTrouble
 from portable.cli.up import engine_of, reader_of
+from portable.live import compose
 from portable.live.desired import Stack
-from portable.live.generate import hider, known_values
+from portable.live.generate import generate_missing, hider, known_values
 from portable.live.place import Place
 from portable.live.progress import Event
-from portable.live.secrets import CommandSource, FileSource, Need
+from portable.live.secrets import CommandSource, FileSource, Need, Secret, set_secret
+from portable.model.errors import PortableError
+from tests.cli import digest
 
 CANARY = "canary-3f9a17c2"
 NEEDS = tuple(Need(name=name, key="value", optional=False, apps=("some",)) for name in ("token", "absent"))
@@ -53,3 +59,51 @@ def test_where_values_cannot_be_looked_up_it_is_said(tmp_path: Path, mode: int) 
     said = [event.sentence() for event in events]
     assert bool(said) == (mode == 0o644)
     assert CANARY not in "".join(said)
+
+
+class Absent(Engine):
+    """An engine that does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__(Address(url="unix:///none", named_by="the test"))
+
+    def check(self) -> Versions:
+        raise EngineTrouble("absent", "no engine answers")
+
+
+class There(Absent):
+    def check(self) -> Versions:
+        return Versions(engine="28", api="1.48", compose="2.40")
+
+
+@pytest.mark.parametrize(
+    ("engine", "apps", "says"),
+    [(There(), ("nosuch",), "there is no app nosuch"), (Absent(), (), "no engine answers"), (There(), (), "1 secret is missing: absent")],
+)
+def test_nothing_is_generated_for_an_up_that_cannot_be(tmp_path: Path, engine: Engine, apps: tuple[str, ...], says: str) -> None:
+    stack = Stack(project="demo", body={"name": "demo", "services": {"some": {"image": "x"}}}, secrets=NEEDS)
+    source = FileSource(path=str(tmp_path / "secrets.yaml"))
+    if says.startswith("1 secret"):
+        set_secret(source, "other", "value", Secret("kept"))
+    before = digest(tmp_path)
+    with pytest.raises(PortableError, match=says):
+        compose.up(engine, stack, source, apps=apps, generated={"token": "hex"})
+    assert digest(tmp_path) == before
+
+
+def test_a_value_that_another_command_stored_meanwhile_stays(tmp_path: Path) -> None:
+    source = FileSource(path=str(tmp_path / "secrets.yaml"))
+    assert set_secret(source, "token", "value", Secret("first"), keep=True)
+    assert not set_secret(source, "token", "value", Secret("second"), keep=True)
+    generate_missing(NEEDS, {"token": "hex"}, source)
+    assert known_values(NEEDS, source).of("token") == "first"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can write another's file")
+def test_root_leaves_the_file_its_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = held(tmp_path)
+    os.chown(source.path, 1234, 1235)
+    monkeypatch.setenv("SUDO_UID", "1234")
+    set_secret(source, "other", "value", Secret("x"))
+    about = Path(source.path).stat()
+    assert (about.st_uid, about.st_gid, about.st_mode & 0o777) == (1234, 1235, 0o600)

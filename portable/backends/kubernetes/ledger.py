@@ -128,6 +128,7 @@ def _pod(scope: Scope, group: str, parts: tuple[Part, ...]) -> Iterator[Finding]
             text = f"Supplemental groups belong to a pod: all containers of {group} have these."
             yield note("containers.identity.groups", f"{path}.identity.groups", "cosmetic", text, app=app)
         yield from _identity(part)
+        yield from _squashed(scope, part)
         yield from _probes(part)
         yield from _privileges(scope, part)
         yield from _environment(part)
@@ -163,6 +164,20 @@ def _identity(part: Part) -> Iterator[Finding]:
         text = f"{variable} is also in the environment of {path}, which wins."
         remedy = f"take {variable} out of the environment"
         yield note("containers.env", derived[variable], "function", text, remedy, app=part.app_name)
+
+
+def _squashed(scope: Scope, part: Part) -> Iterator[Finding]:
+    """What stays root and writes to a share: the folders there are made by another user, and an export with root squash knows no root."""
+    if part.kind in ("init", "cloud") or part.container.identity.how != "fixed" or part.container.identity.uid != 0:
+        return
+    for mount in part.container.mounts:
+        volume = scope.volumes.get(mount.volume)
+        if mount.access == "ro" or volume is None or not isinstance(volume.place, Claim) or not volume.place.shared:
+            continue
+        if volume.place.share is None or volume.place.share.protocol == "nfs":
+            text = f"{part.name} is root and writes to {volume.id}: an export with root squash takes it for nobody and refuses."
+            remedy = "map root on the export (TrueNAS: maproot), or give the volume a claim of its own"
+            yield note("containers.identity.root", f"{part.path}.identity.uid", "function", text, remedy, app=part.app_name)
 
 
 def _probes(part: Part) -> Iterator[Finding]:

@@ -1,6 +1,9 @@
 """Claims and the static volumes behind them."""
 
+from typing import Any
+
 import msgspec
+import pytest
 
 from portable.model import plan as p
 from tests.factories import GI, app, container, plan
@@ -71,3 +74,22 @@ def test_a_disk_of_one_node_in_two_pods_is_noted() -> None:
     volume = p.Volume(id="disk", holds="state", place=p.Claim(name="disk", size=GI))
     apps = [app(name, containers=(container(mounts=(p.Mount(volume="disk", path="/config"),)),)) for name in ("one", "two")]
     assert found(render(plan(*apps, volumes=(volume,))), "volumes.shared") == ["volumes.disk.place.shared"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "access", "how", "told"),
+    [
+        ({"shared": True}, "rw", "fixed", True),
+        ({"shared": True, "share": p.Share(protocol="nfs", server="nas", export="/x")}, "rw", "fixed", True),
+        ({"shared": True, "share": p.Share(protocol="smb", server="nas", export="x")}, "rw", "fixed", False),
+        ({"shared": True}, "ro", "fixed", False),
+        ({}, "rw", "fixed", False),
+        ({"shared": True}, "rw", "puid-pgid", False),
+    ],
+)
+def test_root_that_writes_to_a_share_is_told(changes: dict[str, Any], access: Any, how: Any, told: bool) -> None:
+    volume = p.Volume(id="v", holds="state", place=p.Claim(name="c", size=1, **changes))
+    mounts = (p.Mount(volume="v", path="/data", access=access),)
+    demo = app(containers=(container(mounts=mounts, identity=p.Identity(how=how, uid=0, gid=0)),))
+    expected = ["apps.demo.containers.main.identity.uid"] if told else []
+    assert found(render(plan(demo, volumes=(volume,))), "containers.identity.root") == expected

@@ -10,7 +10,8 @@ from portable.backends.compose.address import Address, resolve
 from portable.backends.prepare import Prepared
 from portable.live.desired import Stack, stack_of
 from portable.live.secrets import CommandSource, EnvironmentSource, FileSource, Source
-from portable.model.errors import Refused
+from portable.live.state import home_of
+from portable.model.errors import Refused, UsageError
 from portable.profiles.types import SecretsFacts
 
 
@@ -31,7 +32,7 @@ def place_of(prepared: Prepared, environment: Mapping[str, str] | None = None) -
             remedy=f"apply what `portable render -p {profile.name} -o FOLDER` writes, with kubectl, oc or a GitOps controller",
         )
     found = os.environ if environment is None else environment
-    home = Path(found.get("HOME") or Path.home())
+    home = home_of(found)
     return Place(
         stack=stack_of(plan, prepared.rendering),
         address=resolve(profile.engine, found, home),
@@ -40,7 +41,10 @@ def place_of(prepared: Prepared, environment: Mapping[str, str] | None = None) -
 
 
 def source_of(facts: SecretsFacts, stack: str, environment: Mapping[str, str], home: Path) -> Source:
-    """Where secret values come from; by default a private file of the stack, the same for all its places."""
+    """Where secret values come from; by default a private file of the stack, the same for all its places.
+
+    Raises UsageError for a file that is not told in full.
+    """
     match facts.source:
         case "environment":
             return EnvironmentSource()
@@ -48,4 +52,8 @@ def source_of(facts: SecretsFacts, stack: str, environment: Mapping[str, str], h
             return CommandSource(command=facts.command)
         case "file" | "cluster":
             config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
-            return FileSource(path=facts.file or str(config / "portable" / stack / "secrets.yaml"))
+            path = facts.file or str(config / "portable" / stack / "secrets.yaml")
+            path = str(home / path[2:]) if path.startswith("~/") else path
+            if not path.startswith("/"):  # from another working folder it would be another file, and every secret a new one
+                raise UsageError(f"{path!r} is no absolute path", where="the profile's `secrets.file`", remedy="begin it with / or ~/")
+            return FileSource(path=path)

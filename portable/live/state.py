@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import pwd
 import re
 import tempfile
 import time
@@ -11,16 +12,27 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from portable.live.progress import Event, Progress, silent
-from portable.model.errors import PortableError
+from portable.model.errors import PortableError, UsageError
 
 _LOCK_WAIT = 180.0
+
+
+def home_of(environment: Mapping[str, str]) -> Path:
+    """The person's own folder. Raises UsageError where nothing tells it, as for a service without HOME or a container's user."""
+    if environment.get("HOME", "").startswith("/"):
+        return Path(environment["HOME"])
+    try:
+        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+    except KeyError:
+        text = f"nothing tells where your files lie: HOME is not set, and user {os.getuid()} has no entry in /etc/passwd"
+        raise UsageError(text, where="environment", remedy="export HOME=/a/folder/of/yours") from None
 
 
 def state_home(environment: Mapping[str, str] | None = None) -> Path:
     """`$XDG_STATE_HOME/portable`, by default `~/.local/state/portable`."""
     environment = os.environ if environment is None else environment
     base = environment.get("XDG_STATE_HOME") or ""
-    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "state") / "portable"
+    return (Path(base) if base.startswith("/") else home_of(environment) / ".local" / "state") / "portable"
 
 
 def project_folder(project: str) -> Path:

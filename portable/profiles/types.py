@@ -187,7 +187,7 @@ class SecretsFacts(Facts, frozen=True, kw_only=True):
 
     source: Literal["file", "environment", "command", "cluster"] = "file"
     file: str | None = None
-    """Default: `secrets.yaml` in the person's private configuration folder, by stack and profile."""
+    """An absolute path, or one that begins with ~/. Default: `secrets.yaml` in the person's configuration folder, one for each stack."""
     command: tuple[str, ...] = ()
     """Prints one value: `{name}` and `{key}` are replaced in its arguments."""
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 BUILT = "localhost/portable"
 """Repository of the images that are built here; never pulled."""
+LOCK = "_images"
+"""Held by who brings images; begins as no project's name does, since `up` holds its project's lock meanwhile."""
 BASE, BASE_IMAGE = "base", "debian:trixie-slim"
 _FIRST_WORD_SECONDS = 10.0
 """How long a registry may stay silent before it counts as unreachable."""
@@ -164,7 +166,7 @@ def resolve(engine: "Engine", needs: Iterable[ImageNeed], *, recipes: Recipes = 
     first = foresee(engine, needs, recipes)
     if not first.changes:
         return first
-    with locked("images", "images", progress=progress, wait=3600):
+    with locked(LOCK, "images", progress=progress, wait=3600):
         first = foresee(engine, needs, recipes)  # another run may have brought them
         missing = {change.service for change in first.changes}
         effective = dict(first.effective)
@@ -208,7 +210,7 @@ def build(
     if unknown := [name for name in wanted if recipes(name) is None]:
         raise UsageError(f"there is no recipe {', '.join(unknown)}", where="images build", remedy=f"known: {', '.join(known) or 'none'}")
     changes = []
-    with locked("images", "images build", progress=progress, wait=3600):
+    with locked(LOCK, "images build", progress=progress, wait=3600):
         registries = _Registries(engine, progress)
         for name in wanted:
             tag = build_recipe(engine, name, recipes=recipes, progress=progress, registries=registries, fresh=True)

@@ -94,8 +94,8 @@ class Lock:
 
 @contextlib.contextmanager
 def locked(name: str, doing: str, *, progress: Progress = silent, wait: float = _LOCK_WAIT) -> Iterator[Lock]:
-    """Hold the lock of a project (or of `images`); while another has it, say who, and give up after `wait` seconds."""
-    folder = project_folder(name)
+    """Hold the lock of a project (or one whose name begins with `_`); while another has it, say who, and give up after `wait` seconds."""
+    folder, called = project_folder(name), name.lstrip("_")
     path = folder / "lock"
     with translated(path):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -109,9 +109,11 @@ def locked(name: str, doing: str, *, progress: Progress = silent, wait: float = 
             except BlockingIOError:
                 holder = _holder(descriptor)
                 if time.monotonic() >= until:
-                    raise PortableError(f"{holder} is at work on {name}", where=str(path), remedy="wait until it ends, or end it") from None
+                    raise PortableError(
+                        f"{holder} is at work on {called}", where=str(path), remedy="wait until it ends, or end it"
+                    ) from None
                 if holder != told:
-                    progress(Event(what="waiting", subject="", text=f"waiting: {holder} is at work on {name}"))
+                    progress(Event(what="waiting", subject="", text=f"waiting: {holder} is at work on {called}"))
                     told = holder
                 time.sleep(0.1)
         with translated(path):

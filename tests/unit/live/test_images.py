@@ -1,6 +1,7 @@
 """Images: which source wins, how failures of registries are told apart, and recipes' digests; with an engine made by hand."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, cast
@@ -23,6 +24,7 @@ from portable.live.images import (
     table,
 )
 from portable.live.progress import Event
+from portable.live.state import locked
 from portable.model.errors import EngineError, UsageError
 from tests.factories import app, container, image, plan
 
@@ -238,3 +240,14 @@ def test_needed_images_of_a_plan() -> None:
     assert found["registry.test/app:1.0"].apps == ("a", "b")
     assert found["registry.test/app:1.0"].recipe == "a"
     assert found["registry.test/tools:1.0"].apps == ("init",)
+
+
+def test_a_project_called_images_does_not_wait_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+    def never(_seconds: float) -> None:
+        raise AssertionError("it waits")
+
+    monkeypatch.setattr(time, "sleep", never)
+    with locked("images", "up"):
+        resolve(cast(Engine, FakeEngine(says=None)), [ImageNeed(reference="registry.test/x:1")])

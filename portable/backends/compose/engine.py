@@ -184,7 +184,7 @@ class EngineReader:
             raise
         except Exception as error:
             foreign = type(error).__module__.split(".")[0] in ("docker", "requests", "urllib3", "python_on_whales", "http")
-            if not foreign and not isinstance(error, OSError | TimeoutError):
+            if not foreign and not isinstance(error, OSError | subprocess.TimeoutExpired):
                 raise
             explanation = str(getattr(error, "explanation", "") or "")
             raise self.trouble(explanation or chain_of(error), what, responded=bool(explanation)) from None
@@ -263,14 +263,15 @@ class EngineReader:
                 where="docker",
                 remedy="install it (`scripts/bootstrap.sh engine` does on Debian)",
             )
-        asked = subprocess.run(
-            ["docker", "compose", "version", "--short"],
-            capture_output=True,
-            text=True,
-            timeout=_ANSWER_SECONDS,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        with self._doing("asking Docker Compose for its version"):
+            asked = subprocess.run(
+                ["docker", "compose", "version", "--short"],
+                capture_output=True,
+                text=True,
+                timeout=_ANSWER_SECONDS,
+                check=False,
+                stdin=subprocess.DEVNULL,
+            )
         log.debug("docker compose version: %s %s", asked.stdout.strip(), asked.stderr.strip())
         return asked.stdout.strip().lstrip("v") if asked.returncode == 0 else ""
 
@@ -287,7 +288,8 @@ class EngineReader:
 
     def _compose(self, project: str, *files: str) -> list[str]:
         """The command line up to the verb; no secret is ever in it."""
-        folder = str(Path(files[0]).parent) if files and files[0] != "-" else tempfile.gettempdir()
+        # Compose reads an `.env` beside the document: for one from standard input that must not be where anybody can put it.
+        folder = str(Path(files[0]).parent) if files and files[0] != "-" else "/"
         client = self._client(compose_project_name=project, compose_files=list(files), compose_project_directory=folder)
         return [str(part) for part in client.compose.docker_compose_cmd]
 

@@ -1,0 +1,34 @@
+"""What the edge to an engine does before any engine is there."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portable.backends.compose.address import Address
+from portable.backends.compose.engine import EngineReader
+from portable.backends.compose.trouble import EngineTrouble
+
+
+@pytest.fixture
+def reader() -> EngineReader:
+    return EngineReader(Address(url="unix:///none", named_by="the test"))
+
+
+def test_compose_that_does_not_end_is_an_error_for_a_person(reader: EngineReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hang(command: list[str], **_: Any) -> None:
+        raise subprocess.TimeoutExpired(command, 60)
+
+    monkeypatch.setattr(subprocess, "run", hang)
+    with pytest.raises(EngineTrouble) as trouble:
+        reader.config_hashes("demo", "services: {}\n", {})
+    assert trouble.value.kind == "slow"
+    assert "reading the project" in str(trouble.value)
+
+
+def test_compose_never_works_in_a_folder_where_anybody_can_put_settings(reader: EngineReader) -> None:
+    command = reader._compose("demo", "-")
+    assert command[command.index("--project-directory") + 1] == "/"
+    command = reader._compose("demo", "/state/demo/compose.yaml")
+    assert command[command.index("--project-directory") + 1] == str(Path("/state/demo"))

@@ -18,13 +18,13 @@ from portable.live.generate import foreseen, generate_missing
 from portable.live.host import check_devices, share, shared_binds
 from portable.live.preflight import check_ports, check_space, refuse_foreign
 from portable.live.progress import Event, Once, Progress, silent
-from portable.live.reconcile import NETWORK, in_order, reconcile, scope
+from portable.live.reconcile import NETWORK, in_order, networks_anew, reconcile, scope
 from portable.live.secrets import Resolved, Source, resolve
 from portable.live.state import Lock, locked, project_folder, write_private
 from portable.live.waiting import Watch, here_now, judge
 from portable.model.base import Struct
 from portable.model.changes import Change
-from portable.model.errors import UsageError
+from portable.model.errors import Refused, UsageError
 
 FILE = "compose.yaml"
 _PASSES = 3
@@ -74,7 +74,7 @@ def diff(
     foreseen = images.foresee(engine, _images_of(engine, stack, apps), recipes)
     effective = {**images.foresee(engine, stack.images, recipes).effective, **foreseen.effective} if apps else foreseen.effective
     desired, observed = _look(engine, stack, effective, stack.environment(resolved))
-    return (*foreseen.changes, *reconcile(desired, observed, apps=apps))
+    return (*foreseen.changes, *_changes(desired, observed, apps))
 
 
 def up(
@@ -107,11 +107,11 @@ def up(
             # What stops the start is told before minutes of building, not after.
             expected = images.foresee(engine, stack.images, recipes).effective
             desired, observed = _look(engine, stack, expected, variables)
-            _preflight(engine, desired, reconcile(desired, observed, apps=apps))
+            _preflight(engine, desired, _changes(desired, observed, apps))
         found = images.resolve(engine, needed, recipes=recipes, progress=progress)
         effective = {**images.foresee(engine, stack.images, recipes).effective, **found.effective} if apps else found.effective
         desired, observed = _look(engine, stack, effective, variables)
-        changes = reconcile(desired, observed, apps=apps)
+        changes = _changes(desired, observed, apps)
         for change in changes:
             progress(Event(what="doing", subject=change.service, text=f"{change.kind}: {change.cause}"))
         names = scope(desired, apps) if apps else {s.name for s in desired.services}
@@ -124,6 +124,14 @@ def up(
         watch = Watch(engine, desired, names, once, until)
         watch.until_well()
     return Outcome(changes=(*found.changes, *changes), rows=status(engine, stack))
+
+
+def _changes(desired: Desired, observed: Observed, apps: tuple[str, ...]) -> tuple[Change, ...]:
+    """What must be done. Raises Refused where that would stop apps that were not named."""
+    if apps and (anew := networks_anew(desired, observed)):
+        causes = "; ".join(f"{change.service}: {change.cause}" for change in anew.values())
+        raise Refused(f"all apps have to stop for this, not only those named: {causes}", where=desired.project, remedy="name no app")
+    return reconcile(desired, observed, apps=apps)
 
 
 def _preflight(engine: EngineReader, desired: Desired, changes: tuple[Change, ...]) -> None:
@@ -275,7 +283,7 @@ def apps_of(stack: Stack) -> tuple[str, ...]:
 
 def _plain(stack: Stack) -> Desired:
     """The services of a stack, without secrets and effective images: what needs no engine."""
-    return desire(stack, {}, {}, Observed())
+    return desire(stack, {}, None, Observed())
 
 
 def _images_of(engine: EngineReader, stack: Stack, apps: tuple[str, ...]) -> tuple[images.ImageNeed, ...]:
@@ -366,8 +374,7 @@ def _restart(engine: Engine, desired: Desired, observed: Observed, names: Sequen
         service = desired.service(name)
         before = {b for b, how in service.after.items() if how == "service_healthy" and b in names}
         while before:
-            failed = [s for s, v in watch.look() if v.failed and s.name in before]
-            if failed:
+            if any(v.failed and s.name in before for s, v in watch.look_in_time()):
                 watch.until_well()  # tells what failed, and raises
             seen = current(engine.observe(desired.project))
             before = {b for b in before if not (b in seen and (seen[b].health in ("healthy", None)) and seen[b].state == "running")}
@@ -406,11 +413,12 @@ def status(engine: EngineReader, stack: Stack) -> tuple[Row, ...]:
     observed = engine.observe(stack.project)
     desired, seen = _plain(stack), current(observed)
     now, rows = here_now(), []
+    names = {s.name for s in desired.services}
     shown: set[str] = set()
     for service in sorted(desired.services, key=lambda s: (s.app, s.name != s.app, s.name)):
         here = seen.get(service.name)
         address: tuple[str, ...] = ()
-        if service.app not in shown and (service.name == service.app or service.app not in {s.name for s in desired.services}):
+        if service.app not in shown and (service.name == service.app or service.app not in names):
             address = tuple(a.replace("{host}", engine.address.host) for a in stack.addresses.get(service.app, ()))
             shown.add(service.app)
         if here is None:
@@ -445,7 +453,6 @@ def status(engine: EngineReader, stack: Stack) -> tuple[Row, ...]:
                 image=here.image,
             )
         )
-    names = {s.name for s in desired.services}
     rows += [
         Row(
             app=c.labels.get("portable.app", c.service),

@@ -111,8 +111,11 @@ def addresses_of(plan: Plan) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def desire(stack: Stack, effective: Mapping[str, str], variables: Mapping[str, str], observed: Observed) -> Desired:
-    """The document with effective images and live labels; a label that still tells the truth is kept as the container has it."""
+def desire(stack: Stack, effective: Mapping[str, str], variables: Mapping[str, str] | None, observed: Observed) -> Desired:
+    """The document with effective images and live labels; a label that still tells the truth is kept as the container has it.
+
+    Without `variables` no label stands for secrets: their digests are slow on purpose, and only a document that is carried out needs them.
+    """
     there = {seen.service: seen for seen in _preferred(observed.containers)}
     finished = {d for s in stack.body["services"].values() for d, how in _after(s).items() if how == "service_completed_successfully"}
     contents = {name: str(config.get("content", "")) for name, config in (stack.body.get("configs") or {}).items()}
@@ -126,7 +129,7 @@ def desire(stack: Stack, effective: Mapping[str, str], variables: Mapping[str, s
         labels = _labels(body)
         if files:
             labels[FILES] = " ".join(f"{file}={digest}" for file, digest in files.items())
-        if used:
+        if used and variables is not None:
             known = there[name].labels.get(SECRETS) if name in there else None
             labels[SECRETS] = digest({v: variables.get(v, "") for v in used}, known)
         image = effective.get(body["image"], body["image"])

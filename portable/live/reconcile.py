@@ -14,7 +14,7 @@ def reconcile(desired: Desired, observed: Observed, *, apps: tuple[str, ...] = (
     """What must be done, in start order; nothing when all is as it should be. With `apps`, only for these and what they need."""
     found: dict[str, Change] = {}
     seen = current(observed)
-    replaced = _networks(desired, observed)
+    replaced = networks_anew(desired, observed)
     for service in _in_order(desired):
         if (change := _of(service, desired, seen, found, replaced)) is not None:
             found[service.name] = change
@@ -157,7 +157,8 @@ def _leftovers(desired: Desired, observed: Observed, seen: dict[str, Seen]) -> l
     ]
 
 
-def _networks(desired: Desired, observed: Observed) -> dict[str, Change]:
+def networks_anew(desired: Desired, observed: Observed) -> dict[str, Change]:
+    """Networks, by key, that must be made anew, for which everything on them has to go."""
     changes: dict[str, Change] = {}
     for network in observed.networks:
         wanted = desired.subnets.get(network.key)

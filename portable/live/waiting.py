@@ -177,6 +177,12 @@ class Watch:
             self._once(Event(what=what, subject=service.name, text=verdict.reason), same_as=verdict.steady or None)  # type: ignore[arg-type]
         return verdicts
 
+    def look_in_time(self) -> list[tuple[Service, Verdict]]:
+        """Look once. Raises EngineTrouble when the time given is over."""
+        verdicts = self.look()
+        self._in_time(verdicts)
+        return verdicts
+
     def _clock(self, name: str, now: str) -> str:
         """The engine's clock may differ from ours: time is counted from when this watch saw the container run."""
         seen = self._seen.get(name)

@@ -1,12 +1,16 @@
 """From a rendered plan to what Compose is handed: every variable is provided, images are replaced, nothing secret is written."""
 
+import hashlib
 import json
 import re
 
+import pytest
+
 from portable.backends.compose import render
 from portable.backends.compose.engine import Observed
+from portable.live.compose import apps_of
 from portable.live.desired import FILES, SECRETS, addresses_of, desire, stack_of
-from portable.live.secrets import Resolved, Secret
+from portable.live.secrets import NOTHING, Resolved, Secret
 from portable.model import plan as p
 from tests.factories import app, container, full_plan, plan
 
@@ -65,3 +69,16 @@ def test_ports_are_read_in_both_forms() -> None:
     stack = stack_of(made, render(made))
     ports = desire(stack, {}, {}, Observed()).service("demo").ports
     assert [(port.number, port.protocol, port.address) for port in ports] == [(18000, "tcp", "127.0.0.1")]
+
+
+def test_slow_digests_are_made_only_for_a_document_that_is_carried_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = full_plan("compose")
+    stack = stack_of(made, render(made))
+    assert desire(stack, {}, stack.environment(NOTHING), Observed()).body["services"]["init"]["labels"][SECRETS]
+
+    def never(*_: object, **__: object) -> bytes:
+        raise AssertionError("a digest is made")
+
+    monkeypatch.setattr(hashlib, "scrypt", never)
+    assert "torrents" in apps_of(stack)
+    assert SECRETS not in desire(stack, {}, None, Observed()).body["services"]["init"]["labels"]

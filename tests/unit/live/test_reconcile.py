@@ -6,8 +6,10 @@ import msgspec
 import pytest
 
 from portable.backends.compose.engine import Observed, Seen, SeenNetwork
+from portable.live.compose import _changes
 from portable.live.desired import FILES, SECRETS, Desired, Stack, current, desire, joined
 from portable.live.reconcile import reconcile, scope
+from portable.model.errors import Refused
 
 IMAGE = "registry.test/app:1.0"
 
@@ -200,3 +202,12 @@ def test_a_cycle_of_dependencies_does_not_hang() -> None:
     body["services"]["gateway"]["depends_on"] = {"player": {"condition": "service_started"}}
     body["services"]["player"]["depends_on"] = {"gateway": {"condition": "service_started"}}
     assert len(sentences({}, body=body)) == 5
+
+
+def test_a_network_is_not_made_anew_for_some_of_the_apps_on_it() -> None:
+    there = observed(running(), networks=(SeenNetwork(id="n", name="media-test_default", key="default", subnets=("10.0.0.0/24",)),))
+    with pytest.raises(Refused, match=r"network default: its subnet changed from 10\.0\.0\.0/24 to 172\.20\.0\.0/16"):
+        _changes(desired(there), there, ("player",))
+    assert _changes(desired(there), there, ())
+    same = observed(running())
+    assert not _changes(desired(same), same, ("player",))

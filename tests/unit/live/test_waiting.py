@@ -1,11 +1,17 @@
 """How a service is doing, and the words for it."""
 
+import time
+from collections.abc import Iterable
+
 import pytest
 
-from portable.backends.compose.engine import Seen, _moment
-from portable.live.desired import Service
-from portable.live.progress import Event, Once
-from portable.live.waiting import judge
+from portable.backends.compose.address import Address
+from portable.backends.compose.engine import Engine, Observed, Seen, _moment
+from portable.backends.compose.trouble import EngineTrouble
+from portable.live.compose import _restart
+from portable.live.desired import Desired, Service
+from portable.live.progress import Event, Once, silent
+from portable.live.waiting import Watch, judge
 
 NOW = "2026-01-01T00:00:20.000000000Z"
 DEMO = Service(
@@ -64,3 +70,25 @@ def test_moments_compare_as_texts() -> None:
     assert earlier < later
     assert _moment("2026-01-01T00:00:00Z") < earlier
     assert _moment("0001-01-01T00:00:00Z") == _moment(None) == ""
+
+
+class Starting(Engine):
+    """An engine whose gateway is never healthy; the rest is stopped."""
+
+    def __init__(self) -> None:
+        super().__init__(Address(url="unix:///fake", named_by="test"))
+
+    def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
+        return Observed(containers=(seen("gateway", health="starting"), seen("demo", state="exited", joins="gateway")))
+
+    def stop(self, container: str) -> None:
+        pass
+
+    start = stop
+
+
+def test_a_restart_gives_up_on_a_gateway_when_its_time_is_over() -> None:
+    desired = Desired(project="media-test", body={}, services=(DEMO, Service(name="gateway", app="gateway", image="x")))
+    watch = Watch(Starting(), desired, {"demo", "gateway"}, silent, time.monotonic() + 0.5)
+    with pytest.raises(EngineTrouble, match=r"not well in the time given: .*gateway: starting"):
+        _restart(Starting(), desired, Starting().observe(""), ["gateway", "demo"], watch)

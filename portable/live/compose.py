@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from portable.backends.compose.address import Address
 from portable.backends.compose.engine import Engine, EngineReader, Observed, Running, Seen
 from portable.backends.compose.trouble import EngineTrouble
 from portable.live import images
@@ -419,7 +420,7 @@ def status(engine: EngineReader, stack: Stack) -> tuple[Row, ...]:
         here = seen.get(service.name)
         address: tuple[str, ...] = ()
         if service.app not in shown and (service.name == service.app or service.app not in names):
-            address = tuple(a.replace("{host}", engine.address.host) for a in stack.addresses.get(service.app, ()))
+            address = tuple(_reached(a, engine.address) for a in stack.addresses.get(service.app, ()))
             shown.add(service.app)
         if here is None:
             rows.append(
@@ -467,6 +468,13 @@ def status(engine: EngineReader, stack: Stack) -> tuple[Row, ...]:
         if c.service not in names
     ]
     return tuple(rows)
+
+
+def _reached(address: str, engine: Address) -> str:
+    """An app's address as seen from this machine; the loopback of another machine is said to be that."""
+    if "{host}" in address or engine.host in ("127.0.0.1", "[::1]", "localhost"):
+        return address.replace("{host}", engine.host)
+    return f"{address} (on {engine.host})"
 
 
 class Line(Struct, frozen=True, kw_only=True):

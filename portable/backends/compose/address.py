@@ -29,8 +29,9 @@ class Address(Struct, frozen=True, kw_only=True):
 
     @property
     def host(self) -> str:
-        """The machine on which published ports are reached."""
-        return "127.0.0.1" if self.is_local else urlsplit(self.url).hostname or "127.0.0.1"
+        """The machine on which published ports are reached, as it stands in a web address."""
+        name = "" if self.is_local else urlsplit(self.url).hostname or ""
+        return f"[{name}]" if ":" in name else name or "127.0.0.1"
 
     def __str__(self) -> str:
         return f"{self.url} (from {self.named_by})"
@@ -39,7 +40,7 @@ class Address(Struct, frozen=True, kw_only=True):
 def resolve(engine: str | None, environment: Mapping[str, str], home: Path) -> Address:
     """The engine that a profile names, or else the one that the `docker` command would use.
 
-    Raises UsageError for an address that is none, EngineError for a docker context that isn't there.
+    Raises UsageError for an address that is none, also a context's, and EngineError for a docker context that isn't there.
     """
     config = Path(environment.get("DOCKER_CONFIG") or home / ".docker")
     if engine:
@@ -96,7 +97,7 @@ def _of_context(name: str, config: Path) -> Address:
         raise EngineError(f"the docker context {name} is not there", remedy="`docker context ls` lists those that are") from None
     certificates = config / "contexts" / "tls" / folder / "docker"
     return Address(
-        url=url,
+        url=_checked(url, named_by, {}, config).url,
         named_by=named_by,
         certificates=str(certificates) if certificates.is_dir() else None,
         verify=not endpoint.get("SkipTLSVerify", False),

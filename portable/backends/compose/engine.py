@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -661,7 +662,9 @@ class _SshBridge:
             self._command += ["-l", parts.username]
         if parts.port:
             self._command += ["-p", str(parts.port)]
-        self._command += ["--", parts.hostname or "", "docker", "system", "dial-stdio"]
+        # The path names another socket of that host; the far shell reads what stands behind the host.
+        there = [f"--host={shlex.quote(f'unix://{parts.path}')}"] if parts.path.strip("/") else []
+        self._command += ["--", parts.hostname or "", "docker", *there, "system", "dial-stdio"]
         self._folder = tempfile.mkdtemp(prefix="portable-ssh-")
         self._said = Path(self._folder) / "said"
         self._processes: list[subprocess.Popen[bytes]] = []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from portable.backends.compose.address import Address
-from portable.backends.compose.engine import EngineReader
+from portable.backends.compose.engine import EngineReader, _SshBridge
 from portable.backends.compose.trouble import EngineTrouble
 
 
@@ -32,3 +32,20 @@ def test_compose_never_works_in_a_folder_where_anybody_can_put_settings(reader: 
     assert command[command.index("--project-directory") + 1] == "/"
     command = reader._compose("demo", "/state/demo/compose.yaml")
     assert command[command.index("--project-directory") + 1] == str(Path("/state/demo"))
+
+
+@pytest.mark.parametrize(
+    ("url", "far"),
+    [
+        ("ssh://nas", "docker system dial-stdio"),
+        ("ssh://me@nas:22/", "docker system dial-stdio"),
+        ("ssh://nas/run/user/1000/docker.sock", "docker --host=unix:///run/user/1000/docker.sock system dial-stdio"),
+        ("ssh://nas/x;reboot", "docker --host='unix:///x;reboot' system dial-stdio"),
+    ],
+)
+def test_the_same_socket_of_the_far_host_as_the_docker_command_takes(url: str, far: str) -> None:
+    bridge = _SshBridge(url)
+    try:
+        assert " ".join(bridge._command).endswith(f"-- nas {far}")
+    finally:
+        bridge.close()

@@ -1,6 +1,7 @@
 """What containers need of the host itself, looked at before anything starts: device nodes, and a folder whose mounts reach them."""
 
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -46,23 +47,37 @@ def is_shared(path: str, mountinfo: str) -> bool:
     return shared
 
 
+def check_shared(folders: set[str], *, local: bool) -> None:
+    """Raise EngineError with the command to run where `share` would need root, and this is not root."""
+    for folder in _unshared(folders, local=local):
+        if os.geteuid() != 0:
+            remedy = f"as root, once after each start: {_typed(folder)}"
+            raise EngineError("mounts made there do not reach containers", where=folder, remedy=remedy)
+
+
+def _unshared(folders: set[str], *, local: bool) -> list[str]:
+    mountinfo = Path("/proc/self/mountinfo")
+    return [f for f in sorted(folders) if not is_shared(f, mountinfo.read_text(encoding="utf-8"))] if local else []
+
+
+def _commands(folder: str) -> list[list[str]]:
+    return [["mount", "--bind", folder, folder], ["mount", "--make-rshared", folder]]
+
+
+def _typed(folder: str) -> str:
+    return " && ".join(shlex.join(command) for command in (["mkdir", "-p", folder], *_commands(folder)))
+
+
 def share(folders: set[str], *, local: bool, progress: Progress = silent) -> None:
     """Make each folder a shared mount, where the engine is this machine's; elsewhere the engine itself says what is wrong.
 
     Raises EngineError with the command to run where that needs root.
     """
-    if not local:
-        return
-    for folder in sorted(folders):
-        if is_shared(folder, Path("/proc/self/mountinfo").read_text(encoding="utf-8")):
-            continue
-        commands = [["mount", "--bind", folder, folder], ["mount", "--make-rshared", folder]]
-        typed = f"mkdir -p {folder} && " + " && ".join(" ".join(command) for command in commands)
-        if os.geteuid() != 0:
-            raise EngineError("mounts made there do not reach containers", where=folder, remedy=f"as root, once after each start: {typed}")
+    check_shared(folders, local=local)
+    for folder in _unshared(folders, local=local):
         Path(folder).mkdir(parents=True, exist_ok=True)
         progress(Event(what="note", subject=folder, text="is made a shared mount, so that clouds are seen in containers"))
-        for command in commands:
+        for command in _commands(folder):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode != 0:
-                raise EngineError(done.stderr.strip(), where=folder, remedy=f"as root: {typed}")
+                raise EngineError(done.stderr.strip(), where=folder, remedy=f"as root: {_typed(folder)}")

@@ -1,10 +1,11 @@
 """What the host must offer before anything starts."""
 
+import os
 from pathlib import Path
 
 import pytest
 
-from portable.live.host import check_devices, is_shared, shared_binds
+from portable.live.host import check_devices, check_shared, is_shared, shared_binds
 from portable.model.errors import EngineError
 
 MOUNTS = """\
@@ -44,3 +45,12 @@ def test_missing_devices_are_named_with_who_needs_them(tmp_path: Path) -> None:
         check_devices(body, local=True)
     check_devices(body, local=False)
     check_devices({"services": {"a": {"devices": [f"{there}:/dev/x"]}}}, local=True)
+
+
+def test_who_is_not_root_is_told_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: MOUNTS.format(root="", inner="shared:1"))
+    check_shared({"/mnt/my clouds/x"}, local=True)
+    check_shared({"/mnt/clouds"}, local=False)
+    with pytest.raises(EngineError, match="mkdir -p '/mnt/a b' && mount --bind '/mnt/a b' '/mnt/a b' && mount --make-rshared '/mnt/a b'"):
+        check_shared({"/mnt/a b"}, local=True)

@@ -11,7 +11,7 @@ help: ## This list
 
 up: ## Bring what is missing, then the local stack (PROFILE=...) up, with a table of addresses
 	@scripts/bootstrap.sh engine
-	@scripts/bootstrap.sh image-tools
+	@scripts/bootstrap.sh image-tools || [ $$? = 4 ] # refused: goes well all the same where a registry answers
 	@scripts/bootstrap.sh python
 	@$(BIN)/portable up --profile $(PROFILE)
 

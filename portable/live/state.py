@@ -116,7 +116,7 @@ def locked(name: str, doing: str, *, progress: Progress = silent, wait: float = 
                     progress(Event(what="waiting", subject="", text=f"waiting: {holder} is at work on {called}"))
                     told = holder
                 time.sleep(0.1)
-        with translated(path):
+        with contextlib.suppress(OSError):  # only for who waits: `down` must do on a full disk
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()} {time.strftime('%H:%M:%S')} {doing}\n".encode(), 0)
         yield Lock(descriptor)

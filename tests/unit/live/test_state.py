@@ -68,3 +68,14 @@ def test_a_child_that_inherited_the_lock_keeps_it() -> None:
     child.communicate()
     with locked("demo", "up", wait=5):
         pass
+
+
+def test_a_full_disk_does_not_keep_a_lock_from_being_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What frees it may be a `down`."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with locked("demo", "down"), pytest.raises(PortableError, match="another command is at work"), locked("demo", "up", wait=0):
+        pass

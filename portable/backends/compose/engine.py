@@ -199,6 +199,8 @@ class EngineReader:
         if self._bridge is not None and (complaint := self._bridge.complaint()):
             hidden = f"{self.hide(complaint)}\n{hidden}"
         log.debug("%s: %s", doing, hidden)
+        # Compose hands on what the engine answered, in which a registry or an app may be what cannot be reached.
+        responded = responded or text.rstrip().rpartition("\n")[2].lstrip().startswith("Error response from daemon: ")
         return translate(hidden, where=self.address.url, doing=doing, answered=self._answered, responded=responded)
 
     @cached_property

@@ -49,3 +49,15 @@ def test_the_same_socket_of_the_far_host_as_the_docker_command_takes(url: str, f
         assert " ".join(bridge._command).endswith(f"-- nas {far}")
     finally:
         bridge.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("Container x  Starting\nError response from daemon: failed to set up networking: driver: connection reset by peer", "failed"),
+        ("Container x  Starting\nerror during connect: Get: read: connection reset by peer", "gone"),
+    ],
+)
+def test_an_engine_that_answers_through_compose_is_not_gone(reader: EngineReader, said: str, kind: str) -> None:
+    reader._answered = True
+    assert reader.trouble(said, "starting the apps").kind == kind

@@ -497,8 +497,11 @@ class Engine(EngineReader):
             return Running([*command, *services], compose_environment(environment), keep_open)
 
     def stop(self, container: str) -> None:
-        """Stop it within its own grace; nothing happens when it is gone or stopped."""
-        self._lenient("stopping a container", lambda: self._api.stop(container))
+        """Stop it within its own grace, however long that is; nothing happens when it is gone or stopped."""
+        with self._doing("stopping a container"):
+            grace = ((self._inspect(container) or {}).get("Config") or {}).get("StopTimeout")
+        # The SDK waits for an answer as long as it was told that stopping may take, by default 10 s, and a minute more.
+        self._lenient("stopping a container", lambda: self._api.stop(container, timeout=10 if grace is None else grace))
 
     def start(self, container: str) -> None:
         """Start it."""

@@ -2,12 +2,13 @@
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from portable.backends.compose.address import Address
-from portable.backends.compose.engine import EngineReader, _SshBridge
+from portable.backends.compose.engine import Engine, EngineReader, _SshBridge
 from portable.backends.compose.trouble import EngineTrouble
 
 
@@ -61,3 +62,15 @@ def test_the_same_socket_of_the_far_host_as_the_docker_command_takes(url: str, f
 def test_an_engine_that_answers_through_compose_is_not_gone(reader: EngineReader, said: str, kind: str) -> None:
     reader._answered = True
     assert reader.trouble(said, "starting the apps").kind == kind
+
+
+@pytest.mark.parametrize(("own", "told"), [({"StopTimeout": 120}, 120), ({"StopTimeout": 0}, 0), ({}, 10)])
+def test_stopping_is_waited_for_as_long_as_the_container_may_take(own: dict[str, int], told: int) -> None:
+    asked: list[tuple[str, int]] = []
+    engine = Engine(Address(url="unix:///none", named_by="the test"))
+    api = SimpleNamespace(
+        inspect_container=lambda _: {"Config": own}, stop=lambda container, timeout: asked.append((container, timeout)), close=lambda: None
+    )
+    engine.__dict__["_api"] = api
+    engine.stop("demo")
+    assert asked == [("demo", told)]

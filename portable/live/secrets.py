@@ -89,23 +89,7 @@ class CommandSource(Struct, tag="command", frozen=True, kw_only=True):
     command: tuple[str, ...]
 
 
-class MemorySource:
-    """Values at hand, for a command that changes nothing: what it would generate is some value, for now."""
-
-    __slots__ = ("_values",)
-
-    def __init__(self, values: Mapping[Key, str]) -> None:
-        self._values = {key: Secret(value) for key, value in values.items()}
-
-    def __repr__(self) -> str:
-        return f"MemorySource({len(self._values)} secrets)"
-
-    def held(self) -> dict[Key, Secret]:
-        """The values."""
-        return dict(self._values)
-
-
-Source = FileSource | EnvironmentSource | CommandSource | MemorySource
+Source = FileSource | EnvironmentSource | CommandSource
 
 
 class Need(Struct, frozen=True, kw_only=True):
@@ -267,13 +251,6 @@ def check(needs: Iterable[Need], source: Source) -> tuple[Row, ...]:
     )
 
 
-def stored(source: Source) -> tuple[Row, ...]:
-    """What a source holds, as far as it can be listed."""
-    if isinstance(source, FileSource):
-        return tuple(Row(name=name, key=key, present=True) for name, key in sorted(_read_file(Path(source.path).expanduser())))
-    return ()
-
-
 def _called(name: str, key: str) -> str:
     return name if key == "value" else f"{name}.{key}"
 
@@ -288,7 +265,7 @@ def _place(source: Source) -> str:
         return source.path
     if isinstance(source, CommandSource):
         return f"command {source.command[0] if source.command else ''}"
-    return "environment" if isinstance(source, EnvironmentSource) else "memory"
+    return "environment"
 
 
 def _how_to_set(need: Need, source: Source) -> str:
@@ -296,8 +273,6 @@ def _how_to_set(need: Need, source: Source) -> str:
         return f"`portable secrets set {_called(need.name, need.key)}` asks for its value"
     if isinstance(source, EnvironmentSource):
         return f"export {secret_variable(need.name, need.key)}"
-    if isinstance(source, MemorySource):
-        return "set it where the profile's secrets lie"
     return f"the profile's command must write it: {' '.join(_filled(source.command, need))}"
 
 
@@ -316,8 +291,6 @@ def _look_up(needs: tuple[Need, ...], source: Source) -> tuple[dict[Key, Secret]
             if value is not None:
                 found[need.name, need.key] = Secret(value)
         return found, {}
-    if isinstance(source, MemorySource):
-        return source.held(), {}
     return _ask_command(needs, source)
 
 

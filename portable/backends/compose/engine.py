@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 OLDEST_API = (1, 41)
 OLDEST_COMPOSE = (2, 23, 1)
-PROJECT, SERVICE, HASH, REPLACES, IMAGE, DEPENDS = (
-    "com.docker.compose." + name for name in ("project", "service", "config-hash", "replace", "image", "depends_on")
+PROJECT, SERVICE, HASH, REPLACES, DEPENDS = (
+    "com.docker.compose." + name for name in ("project", "service", "config-hash", "replace", "depends_on")
 )
 ONE_OFF, FOLDER = "com.docker.compose.oneoff", "com.docker.compose.project.working_dir"
 _ANSWER_SECONDS = 60
@@ -52,7 +52,6 @@ _NEUTRAL = {
     "COMPOSE_CONVERT_WINDOWS_PATHS": "",
     "DOCKER_CLI_HINTS": "false",
     "COMPOSE_MENU": "false",
-    "PYTHON_ON_WHALES_DEBUG": "0",
 }
 
 log = logging.getLogger("portable.engine")
@@ -100,7 +99,6 @@ class SeenNetwork(Struct, frozen=True, kw_only=True):
     name: str
     key: str
     subnets: tuple[str, ...] = ()
-    internal: bool = False
     in_use: bool = False
     """Told only where another network has the same name."""
 
@@ -372,7 +370,6 @@ class EngineReader:
                         name=entry["Name"],
                         key=(entry.get("Labels") or {}).get("com.docker.compose.network", ""),
                         subnets=tuple(c["Subnet"] for c in (entry.get("IPAM") or {}).get("Config") or [] if c.get("Subnet")),
-                        internal=bool(entry.get("Internal")),
                         in_use=used,
                     )
                 )
@@ -390,12 +387,6 @@ class EngineReader:
                 except NotFound:
                     continue
         return ids
-
-    def projects(self) -> tuple[str, ...]:
-        """Names of the Compose projects that have containers."""
-        with self._doing("listing containers"):
-            listed = self._api.containers(all=True, filters={"label": PROJECT})
-        return tuple(sorted({entry["Labels"][PROJECT] for entry in listed}))
 
     def ports(self) -> tuple[Taken, ...]:
         """Ports of the engine's host that running containers publish."""
@@ -419,12 +410,10 @@ class EngineReader:
         with self._doing("asking for its folder"):
             return str(self._api.info().get("DockerRootDir") or "")
 
-    def logs(self, container: str, *, tail: int | None = None, timestamps: bool = False, since: int | None = None) -> Iterator[str]:
+    def logs(self, container: str, *, tail: int | None = None, timestamps: bool = False) -> Iterator[str]:
         """Lines that a container wrote, oldest first, without secrets."""
         with self._doing("reading logs"):
-            raw = self._api.logs(
-                container, stdout=True, stderr=True, tail="all" if tail is None else tail, timestamps=timestamps, since=since
-            )
+            raw = self._api.logs(container, stdout=True, stderr=True, tail="all" if tail is None else tail, timestamps=timestamps)
         yield from (self.hide(line) for line in raw.decode(errors="replace").splitlines())
 
     def follow(self, container: str, *, tail: int | None = None, timestamps: bool = False) -> Iterator[str]:

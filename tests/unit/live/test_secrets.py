@@ -13,7 +13,6 @@ from portable.live.secrets import (
     CommandSource,
     EnvironmentSource,
     FileSource,
-    MemorySource,
     Need,
     Resolved,
     Secret,
@@ -24,7 +23,6 @@ from portable.live.secrets import (
     needs_of,
     resolve,
     set_secret,
-    stored,
 )
 from portable.model import plan as p
 from portable.model.errors import PortableError, Refused, UsageError
@@ -54,7 +52,6 @@ def test_a_value_shows_itself_nowhere(caplog: pytest.LogCaptureFixture) -> None:
         repr({"a": secret}),
         repr(Resolved({("a", "b"): secret})),
     ]
-    shown.append(repr(MemorySource({("a", "b"): CANARY})))
     logging.getLogger("test").warning("%s %r", secret, secret)
     try:
         raise ValueError(secret)
@@ -73,7 +70,6 @@ def test_a_file_gives_every_value_as_it_is_written(tmp_path: Path) -> None:
     keys = [("vpn", "private"), ("vpn", "on"), ("plain", "value"), ("quoted", "value"), ("block", "value")]
     found = resolve([need(*key) for key in keys], source)
     assert [found.of(*key) for key in keys] == ["1e3", "yes", "0o17", "a: # b", "two\nlines\n"]
-    assert [(r.name, r.key) for r in stored(source)] == sorted(keys)
 
 
 @pytest.mark.parametrize(("mode", "who"), [(0o644, "everybody"), (0o604, "everybody"), (0o640, "its group"), (0o620, "its group")])

@@ -16,7 +16,7 @@ from portable.backends.compose.trouble import EngineTrouble
 from portable.live import images
 from portable.live.desired import Desired, Stack, current, desire, joined
 from portable.live.generate import foreseen, generate_missing
-from portable.live.host import check_devices, check_shared, share, shared_binds
+from portable.live.host import check_devices, check_mounts, check_shared, share, shared_binds
 from portable.live.preflight import check_ports, check_space, refuse_foreign
 from portable.live.progress import Event, Once, Progress, silent
 from portable.live.reconcile import NETWORK, in_order, networks_anew, reconcile, scope
@@ -140,6 +140,7 @@ def _preflight(engine: EngineReader, desired: Desired, changes: tuple[Change, ..
     touched = [c.service for c in changes if c.kind in ("create", "recreate", "start")]
     check_ports(engine, desired, [name for name in touched if not name.startswith(NETWORK)])
     check_space(engine)
+    check_mounts(desired.body, local=engine.address.is_local)
     check_devices(desired.body, local=engine.address.is_local)
     check_shared(set(shared_binds(desired.body)), local=engine.address.is_local)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from portable.backends.compose.project import MOUNTED
 from portable.live.progress import Event, Progress, silent
 from portable.model.errors import EngineError
 
@@ -26,6 +27,20 @@ def check_devices(body: Mapping[str, Any], *, local: bool) -> None:
         modules = [_MODULES[path] for path in missing if path in _MODULES]
         remedy = f"as root: modprobe {' '.join(modules)}" if modules else "name the right node under `devices` of the profile"
         raise EngineError(f"missing device nodes: {said}", where="this machine", remedy=remedy)
+
+
+def check_mounts(body: Mapping[str, Any], *, local: bool) -> None:
+    """Raise EngineError where nothing is mounted on a folder that must be a mount point: apps would start on an empty library.
+
+    Only where the engine is this machine's: another host's mounts are not seen from here.
+    """
+    bare = sorted({path for path in body.get(MOUNTED, {}).values() if not os.path.ismount(path)}) if local else []
+    if bare:
+        raise EngineError(
+            f"nothing is mounted on {', '.join(bare)}: apps would start on an empty library and make new databases",
+            where="this machine",
+            remedy="mount it, then run the same command again; where it is no file system of its own, drop `mounted: true`",
+        )
 
 
 def shared_binds(body: Mapping[str, Any]) -> Iterator[str]:

@@ -49,5 +49,7 @@ class Waiver(Struct, frozen=True, kw_only=True):
     where: Source | None = None
 
     def accepts(self, finding: Finding) -> bool:
-        """Whether this waiver is about that finding."""
-        return self.field == finding.field and self.class_ == finding.class_ and (not self.apps or finding.app in self.apps)
+        """Whether this waiver is about that finding. What is refused is accepted by the app's name only, never in general (promise 2)."""
+        if self.field != finding.field or self.class_ != finding.class_:
+            return False
+        return finding.app in self.apps or (not self.apps and finding.verdict != "refused")

@@ -36,6 +36,8 @@ class Folder(Struct, tag="folder", frozen=True, kw_only=True):
     """A directory of the host."""
 
     path: str
+    mounted: bool = False
+    """A file system of its own must be mounted there: without it apps would start on an empty folder."""
 
 
 class Share(Struct, tag="share", frozen=True, kw_only=True):

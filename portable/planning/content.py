@@ -227,6 +227,7 @@ class _Maker:
             "clouds": p.CLOUDS,
             "ports": {port.name: port.number for port in self.net.ports[app]} if placed else {},
             "url": self.url,
+            "egress": type(self.net.group_of[app].egress).__name__.lower() if placed else "direct",
             "has": lambda name: name in self.chosen.apps,
             "secret": self.secret,
             "group": {"ports": self.net.group_ports(app) if placed else ()},

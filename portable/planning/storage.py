@@ -119,7 +119,7 @@ def _place(
     if facts.folder is not None:
         if cluster:
             mistakes.add(source, path, "a cluster has no folder of a host that every node sees", "name a claim")
-        return p.Folder(path=facts.folder)
+        return p.Folder(path=facts.folder, mounted=facts.mounted)
     if facts.claim is not None:
         if not cluster:
             mistakes.add(source, path, "a Compose engine has no claims", "name a folder")

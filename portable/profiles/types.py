@@ -60,6 +60,8 @@ class PlaceFacts(Facts, frozen=True, kw_only=True):
     """Where a kind of volume lies: exactly one of folder, claim, scratch and on."""
 
     folder: AbsolutePath | None = None
+    mounted: bool = False
+    """The folder is a mount point: nothing starts while nothing is mounted there."""
     claim: ClaimFacts | None = None
     scratch: ScratchFacts | None = None
     on: Literal["library"] | None = None

@@ -19,12 +19,12 @@ folder() {
     own "$@"
 }
 
-# link LINK TARGET: made where nothing lies yet; a link that points elsewhere is corrected.
+# link LINK TARGET: made where nothing lies yet; what a person put there stays.
 link() {
-    if [ -L "$1" ] || [ ! -e "$1" ]; then
-        [ "$(readlink "$1" || true)" = "$2" ] || ln -sfn "$2" "$1"
-    else
-        echo "init: $1 is no link: left alone" >&2
+    if [ ! -e "$1" ] && [ ! -L "$1" ]; then
+        ln -s "$2" "$1"
+    elif [ "$(readlink "$1" || true)" != "$2" ]; then
+        echo "init: $1 is something else than a link to $2: left alone" >&2
     fi
 }
 

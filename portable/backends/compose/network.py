@@ -172,6 +172,8 @@ def _group(group: Group, index: Index) -> list[Finding]:
             assert_never(group.egress)
     for limit in limits:
         text = "An engine has no network policy: the gateway's own firewall, told by its settings, is the only fence."
+        if isinstance(group.egress, Tunnel):
+            text += " Who asks the engine's resolver (127.0.0.11) instead of the gateway's asks outside the tunnel."
         findings.append(
             note(
                 "egress.fence",

@@ -13,11 +13,13 @@ from portable.backends.compose.privileges import device_findings
 from portable.backends.compose.service import service
 from portable.backends.compose.storage import named_volumes, volume_findings
 from portable.model.findings import Finding
-from portable.model.plan import Plan
+from portable.model.plan import Folder, Plan
 from portable.model.rendering import Document, Rendering
 
 FILE = "compose.yaml"
 FIRST = ("name", "services", "image")
+MOUNTED = "x-portable-mounted"
+"""Volume to the folder of the host on which a file system must be mounted."""
 """Keys that lead, for the reader."""
 
 
@@ -49,6 +51,8 @@ def render(plan: Plan) -> Rendering:
         "volumes": named_volumes(known, mounted),
         "configs": {**configs, **prepared.script},
         "secrets": {**secrets, **_keys(known)},
+        # Compose passes it over; `portable up` looks there before it starts anything.
+        MOUNTED: {v.id: v.place.path for v in plan.volumes if isinstance(v.place, Folder) and v.place.mounted},
     }
     return Rendering(
         documents=(Document(file=FILE, body={key: value for key, value in body.items() if value}),), findings=distinct(findings)

@@ -12,7 +12,7 @@ from portable.backends.compose.part import Part, join
 from portable.backends.compose.privileges import identity, privileges
 from portable.backends.compose.storage import amount, mounts
 from portable.model.findings import Finding
-from portable.model.plan import Resources
+from portable.model.plan import Direct, Resources
 
 LOGGING = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
 """An engine's default keeps logs without end."""
@@ -22,7 +22,7 @@ def service(placed: Placed, index: Index) -> Part:
     """The service of a container."""
     container, app = placed.container, placed.app
     fixed = {
-        "restart": "unless-stopped",
+        "restart": "no" if behind_gateway(placed, index) else "unless-stopped",
         "logging": LOGGING,
         "labels": {"portable.app": app.name if app else service_name(placed), "portable.container": container.name},
     }
@@ -34,7 +34,7 @@ def service(placed: Placed, index: Index) -> Part:
     }
     return join(
         (
-            Part({**fixed, **command}, _role(placed)),
+            Part({**fixed, **command}, (*_role(placed), *_restart(placed, index))),
             identity(placed, index.plan.timezone),
             environment(placed),
             privileges(placed, index.plan.devices),
@@ -47,6 +47,23 @@ def service(placed: Placed, index: Index) -> Part:
             order(placed, index),
         )
     )
+
+
+def behind_gateway(placed: Placed, index: Index) -> bool:
+    """Whether a container shares the network of a gateway that keeps it in."""
+    group = index.group_of.get(placed.app.name) if placed.app else None
+    return bool(group and placed.app and not isinstance(group.egress, Direct) and group.egress.gateway != placed.app.name)
+
+
+def _restart(placed: Placed, index: Index) -> tuple[Finding, ...]:
+    if placed.app is None or not behind_gateway(placed, index):
+        return ()
+    text = (
+        "An engine that starts knows no order and would start it before its gateway's firewall stands: it never does, so after "
+        "a restart of the host, or when it ended by itself, it stays down."
+    )
+    path = f"groups.{index.group_of[placed.app.name].name}.egress"
+    return (note("egress.restart", path, "function", text, "`portable up` starts it, in order", app=placed.app.name),)
 
 
 def resources(asked: Resources) -> dict[str, Any]:

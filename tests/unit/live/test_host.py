@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from portable.live.host import check_devices, check_shared, is_shared, shared_binds
+from portable.live.host import check_devices, check_mounts, check_shared, is_shared, shared_binds
 from portable.model.errors import EngineError
 
 MOUNTS = """\
@@ -54,3 +54,12 @@ def test_who_is_not_root_is_told_before_anything_is_built(monkeypatch: pytest.Mo
     check_shared({"/mnt/clouds"}, local=False)
     with pytest.raises(EngineError, match="mkdir -p '/mnt/a b' && mount --bind '/mnt/a b' '/mnt/a b' && mount --make-rshared '/mnt/a b'"):
         check_shared({"/mnt/a b"}, local=True)
+
+
+def test_a_library_that_is_not_mounted_stops_everything(tmp_path: Path) -> None:
+    body = {"x-portable-mounted": {"library": str(tmp_path), "sonarr-config": str(tmp_path)}}
+    with pytest.raises(EngineError, match=r"nothing is mounted on .*empty library"):
+        check_mounts(body, local=True)
+    check_mounts(body, local=False)
+    check_mounts({"x-portable-mounted": {"library": "/"}}, local=True)
+    check_mounts({}, local=True)

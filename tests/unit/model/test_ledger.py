@@ -31,11 +31,17 @@ def test_without_waivers_findings_stay_as_they_are() -> None:
     assert settle([noted, refused], [], ["sonarr"]) == (noted, refused)
 
 
-@pytest.mark.parametrize("apps", [(), ("sonarr",), ("plex", "sonarr")])
-@pytest.mark.parametrize("verdict", ["noted", "refused"])
-def test_a_waiver_accepts_with_its_reason(apps: tuple[str, ...], verdict: Any) -> None:
+@pytest.mark.parametrize(
+    ("verdict", "apps"), [("noted", ()), ("noted", ("sonarr",)), ("refused", ("sonarr",)), ("refused", ("plex", "sonarr"))]
+)
+def test_a_waiver_accepts_with_its_reason(verdict: Any, apps: tuple[str, ...]) -> None:
     (settled,) = settle([finding(verdict=verdict)], [waiver(apps=apps)], ["sonarr", "plex"])
     assert (settled.verdict, settled.reason) == ("waived", "as it is today")
+
+
+def test_what_is_refused_is_accepted_by_name_only() -> None:
+    with pytest.raises(InputError):
+        settle([finding(verdict="refused")], [waiver(apps=())], ["sonarr", "plex"])
 
 
 @pytest.mark.parametrize("changes", [{"field": "storage"}, {"class_": "security"}, {"apps": ("plex",)}, {"apps": ("plex",), "field": "x"}])

@@ -17,12 +17,23 @@ def test_an_app_alone() -> None:
     assert list(document.body["services"]) == ["demo", "init"]
 
 
-def test_every_service_is_bounded_and_restarts() -> None:
-    services = render(full_plan("compose")).documents[0].body["services"]
+def test_every_service_is_bounded_and_restarts_but_behind_a_gateway() -> None:
+    rendering = render(full_plan("compose"))
+    services = rendering.documents[0].body["services"]
     for name, service in services.items():
         assert service["logging"]["options"] == {"max-size": "10m", "max-file": "3"}
-        assert service["restart"] == ("no" if name == "init" else "unless-stopped")
+        assert service["restart"] == ("no" if name in ("init", "torrents") else "unless-stopped")
         assert service["mem_limit"]
+    assert [f.app for f in rendering.findings if f.field == "egress.restart"] == ["torrents"]
+
+
+def test_a_folder_that_must_be_mounted_is_told() -> None:
+    place = p.Folder(path="/mnt/storage", mounted=True)
+    mounted = p.Volume(id="library", holds="library", place=place)
+    free = p.Volume(id="state", holds="state", place=p.Folder(path="/srv"))
+    mounts = (p.Mount(volume="library", path=p.LIBRARY), p.Mount(volume="state", path="/config"))
+    body = render(plan(app(containers=(container(mounts=mounts),)), volumes=(mounted, free))).documents[0].body
+    assert body["x-portable-mounted"] == {"library": "/mnt/storage"}
 
 
 def test_requests_and_limits() -> None:

@@ -78,6 +78,10 @@ prepare_state_folder() {
   elif [ -n "${HOME:-}" ]; then state=$HOME/.local/state/portable
   else state=${TMPDIR:-/tmp}/portable-$(id -u); fi
   mkdir -p "$state" || fail "cannot create the folder $state"
+  # In a folder where everybody may write, somebody else may have made it, or a link of that name.
+  case $state in "${TMPDIR:-/tmp}"/portable-*)
+    if [ -L "$state" ] || ! [ -O "$state" ]; then fail "$state is not yours: set PORTABLE_BOOTSTRAP_STATE to a folder that is"; fi ;;
+  esac
 }
 
 logged() {
@@ -705,7 +709,8 @@ bring_compose_plugin() {
 
 install_plugin_beside() { # the binary alone, in the folder for plug-ins of the machine, or of this user
   local folder=/usr/local/lib/docker/cli-plugins plugin
-  if ! is_root; then folder=${DOCKER_CONFIG:-$HOME/.docker}/cli-plugins; fi
+  if ! is_root; then folder=${DOCKER_CONFIG:-${HOME:-}/.docker}/cli-plugins; fi
+  if [ "$folder" = /.docker/cli-plugins ]; then fail "HOME is not set, and the plug-in docker-compose would go below it: export HOME"; fi
   say "installing the plug-in docker-compose of Debian 13 into $folder: $1, and the stack is run by it"
   fetch_from_newer_debian docker-compose
   plugin=$(find "$scratch/unpacked" -path '*/cli-plugins/docker-compose' -type f -print -quit)

@@ -246,6 +246,25 @@ def test_packages_need_debian(machine: Machine) -> None:
     assert "this is fedora 41" in refused.stderr
 
 
+@pytest.mark.parametrize("there", ["nothing", "a link"])
+def test_without_a_home_nobody_else_decides_where_the_log_goes(machine: Machine, tmp_path: Path, there: str) -> None:
+    machine.environment = {"HOME": "", "PORTABLE_BOOTSTRAP_STATE": "", "TMPDIR": str(tmp_path)}
+    (tmp_path / "elsewhere").mkdir()
+    if there == "a link":
+        (tmp_path / "portable-1000").symlink_to(tmp_path / "elsewhere")
+    told = machine.bootstrap("image-tools")
+    assert ("portable-1000 is not yours" in told.stderr, told.returncode) == ((True, 1) if there == "a link" else (False, 4))
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+def test_without_a_home_a_user_gets_no_plugin_in_the_root_folder(machine: Machine) -> None:
+    machine.engine(server="20.10.24", compose="2.20.0")
+    machine.environment = {"HOME": ""}
+    failed = machine.bootstrap("engine")
+    assert failed.returncode == 1
+    assert "HOME is not set" in failed.stderr
+
+
 @pytest.mark.parametrize(
     ("planned", "told"),
     [

@@ -49,7 +49,7 @@ CLAIMS = (
         bar="0 packets; a deliberate leak is detected by the same counters",
         tests=(f"{_LOCAL}/test_local_seal.py",),
         environment={"PORTABLE_LEAK_ROUNDS": "200"},
-        figure="{leaked} leaked of {sealed}; while starting 0 leaked, {start}; the deliberate leak: {deliberate_leak} counted",
+        figure="{leaked} leaked of {sealed}; while starting 0 leaked, {start}; the deliberate leak: {deliberate_leak}",
         also=lambda outcome: outcome.properties["leaked"] == "0",
     ),
     Claim(

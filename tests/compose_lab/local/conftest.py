@@ -53,6 +53,15 @@ def local(engine: Engine, leak: LeakNet, tmp_path_factory: pytest.TempPathFactor
         clean(engine, stack.project)
 
 
+@pytest.fixture(autouse=True)
+def _helpers_end(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Containers that a test put beside the stack end with it: `down` can't remove a network that somebody else is in."""
+    stack = request.getfixturevalue("local").stack if "local" in request.fixturenames else ""
+    yield
+    if stack:
+        sweep(stack)
+
+
 @pytest.fixture
 def qbittorrent(local: Local) -> QBittorrent:
     """Logged in with the password that was generated."""

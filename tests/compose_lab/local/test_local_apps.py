@@ -173,6 +173,9 @@ def test_sabnzbd_fetches_and_the_download_is_linked(local: Local, sabnzbd: SABnz
         *("run", "-d", "--label", f"{LABEL}={local.stack}", *network, "-v", f"{program}:/usenet.py:ro", "--entrypoint", "python3", image),
         *("/usenet.py", "1119", EPISODE, str(EPISODE_SIZE)),
     )
+    # SABnzbd leaves a server that refused it alone for minutes: it is told of one that listens.
+    listens = "until (exec 3<>/dev/tcp/provider/1119) 2>/dev/null; do sleep 0.2; done"
+    local.inside("sabnzbd", "timeout", "30", "bash", "-c", listens)
     server: dict[str, str | int] = {"host": "provider", "port": 1119, "ssl": 0, "connections": 2, "enable": 1, "displayname": "provider"}
     sabnzbd.call("set_config", section="servers", keyword="provider", **server)
     sabnzbd.call("set_config", section="misc", keyword="deobfuscate_final_filenames", value=0)

@@ -143,6 +143,7 @@ class Watch:
             running.stop()
             raise
         if code != 0:
+            running.stop()  # the command may have ended without its plug-in
             said = self._engine.hide(running.output)
             failing = [(s, v) for s, v in self.look() if v.failed]
             if "dependency failed" in said and failing:

@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from portable.backends.compose.engine import Engine, Observed
+from portable.backends.compose.trouble import EngineTrouble
 from portable.live import compose
 from portable.live.desired import current
-from tests.compose_lab.stacks import SOURCE, body, changed, set_secrets, stack
+from portable.live.state import locked
+from tests.compose_lab.stacks import SOURCE, body, changed, service, set_secrets, stack
 
 pytestmark = pytest.mark.compose_lab
 KILLS = int(os.environ.get("PORTABLE_KILLS", "5"))
@@ -54,8 +56,8 @@ def assert_well(engine: Engine, project: str, version: str) -> None:
     assert len(observed.networks) == 1
     seen = current(observed)
     assert {r.service: r.reason for r in compose.status(engine, stack(document)) if r.reason} == {}
-    for service, file in (("gateway", "/etc/ready"), ("lone", "/etc/lone")):
-        content = subprocess.run(["docker", "exec", seen[service].id, "cat", file], capture_output=True, text=True, check=True).stdout
+    for name, file in (("gateway", "/etc/ready"), ("lone", "/etc/lone")):
+        content = subprocess.run(["docker", "exec", seen[name].id, "cat", file], capture_output=True, text=True, check=True).stdout
         assert content == f"{version}\n"
     assert seen["one"].joins == seen["two"].joins == seen["gateway"].id
     assert (
@@ -109,6 +111,30 @@ def test_interrupted_up_says_130_and_is_completed(engine: Engine, project: str) 
     assert process.returncode == 130
     finish(project, "1")
     assert_well(engine, project, "1")
+
+
+@pytest.mark.parametrize("ended_by", ["a crash", "Ctrl-C"])
+def test_nothing_is_at_work_after_an_up_that_failed_or_was_interrupted(engine: Engine, project: str, ended_by: str) -> None:
+    """The next command must not wait for a Compose that nobody needs."""
+    if ended_by == "a crash":
+        set_secrets()
+        document = changed(body(project), "services", "one", "command", to=["sh", "-c", "exit 3"])
+        document = changed(document, "services", "lone", "depends_on", to={"gateway": {"condition": "service_healthy"}})
+        document = changed(document, "services", "gateway", "healthcheck", "test", to=["CMD", "false"])
+        document = changed(document, "services", "gateway", "healthcheck", "retries", to=1000)
+        document = changed(document, "services", "two", to={**service(command=["sh", "-c", "exit 3"]), "labels": {"portable.app": "two"}})
+        with pytest.raises(EngineTrouble, match="two: restarting"):
+            compose.up(engine, stack(document), SOURCE, deadline=90)
+    else:
+        process = start(project, "1")
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "to be healthy" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    with locked(project, "down", wait=0):
+        pass
 
 
 def test_network_that_was_made_twice_is_mended(engine: Engine, project: str) -> None:

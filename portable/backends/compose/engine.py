@@ -40,6 +40,8 @@ PROJECT, SERVICE, HASH, REPLACES, DEPENDS = (
 ONE_OFF, FOLDER = "com.docker.compose.oneoff", "com.docker.compose.project.working_dir"
 _ANSWER_SECONDS = 60
 _CONNECT_SECONDS = 15
+_ENDING_SECONDS = 10
+"""How long Compose may take to end when it is asked to."""
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 # What a person's environment could change about Compose behind the plan's back.
 _NEUTRAL = {
@@ -611,6 +613,8 @@ class Running:
             pass_fds=keep_open,
             text=True,
             errors="replace",
+            # The `docker` of engine 20.10 dies of a signal that its plug-in does not get: both are ended, as one group of their own.
+            start_new_session=True,
         )
         self._lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -634,13 +638,25 @@ class Running:
         return code
 
     def stop(self) -> None:
-        """End it as Ctrl-C does, which lets it finish what it has in hand; then hard."""
-        for sign, seconds in ((signal.SIGINT, 8), (signal.SIGTERM, 3), (signal.SIGKILL, 5)):
-            if self._process.poll() is not None:
+        """End it and all that it started: asked first, which lets Compose finish what it has in hand; then hard."""
+        try:
+            if self._signalled(signal.SIGTERM, _ENDING_SECONDS):
                 return
-            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
-                self._process.send_signal(sign)
-                self._process.wait(seconds)
+        except BaseException:
+            self._signalled(signal.SIGKILL, 0)
+            raise
+        self._signalled(signal.SIGKILL, 5)
+
+    def _signalled(self, sign: signal.Signals, seconds: float) -> bool:
+        """Whether nothing of the group is left that long after the signal: all of it writes to the one output that is read here."""
+        if not self._reader.is_alive() and self._process.poll() is not None:
+            return True
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, sign)
+        self._reader.join(seconds)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.1 if self._reader.is_alive() else 1)
+        return not self._reader.is_alive() and self._process.poll() is not None
 
 
 class _SshBridge:

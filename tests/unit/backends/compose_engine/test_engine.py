@@ -1,6 +1,10 @@
 """What the edge to an engine does before any engine is there."""
 
+import fcntl
+import os
 import subprocess
+import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +12,7 @@ from typing import Any
 import pytest
 
 from portable.backends.compose.address import Address
-from portable.backends.compose.engine import Engine, EngineReader, _SshBridge
+from portable.backends.compose.engine import Engine, EngineReader, Running, _SshBridge
 from portable.backends.compose.trouble import EngineTrouble
 
 
@@ -74,3 +78,30 @@ def test_stopping_is_waited_for_as_long_as_the_container_may_take(own: dict[str,
     engine.__dict__["_api"] = api
     engine.stop("demo")
     assert asked == [("demo", told)]
+
+
+WRAPPER = """
+import os, signal, subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1]], pass_fds=(int(sys.argv[2]),))
+time.sleep(100)
+"""
+"""As `docker` of 20.10: it dies of a signal, and leaves its plug-in, which has inherited the lock, at work."""
+PLUGIN = "import signal, sys, time; {}; print('up', flush=True); time.sleep(100)"
+
+
+@pytest.mark.parametrize("hears", ["pass", "signal.signal(signal.SIGTERM, signal.SIG_IGN)"])
+def test_nothing_of_a_compose_that_is_stopped_lives_on(hears: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or every later command would wait for the lock that it holds."""
+    monkeypatch.setattr("portable.backends.compose.engine._ENDING_SECONDS", 0.5)
+    lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    running = Running([sys.executable, "-c", WRAPPER, PLUGIN.format(hears), str(lock)], {}, (lock,))
+    os.close(lock)
+    while "up" not in running.output:
+        time.sleep(0.02)
+    assert os.getpgid(running._process.pid) != os.getpgid(0)
+    running.stop()
+    again = os.open(tmp_path / "lock", os.O_RDWR)
+    fcntl.flock(again, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(again)
+    assert running.poll() is not None

@@ -36,7 +36,8 @@ def prepare(profile: str, *, sets: Sequence[str] = (), catalogs: Sequence[Path] 
     planned = make(given, Catalog([f for f in (*own, *catalogs) if f.is_dir()]))
     chosen = back_end(given.profile.back_end)
     rendering = chosen.render(planned.plan)
-    findings = (*planned.findings, *(located(f, given, planned.chosen) for f in rendering.findings))
+    rendered = (*rendering.findings, *chosen.prerequisites(planned.plan))
+    findings = (*planned.findings, *(located(f, given, planned.chosen) for f in rendered))
     apps = [app.name for app in planned.plan.apps]
     return Prepared(planned=planned, back_end=chosen, rendering=rendering, ledger=settle(findings, planned.waivers, apps))
 

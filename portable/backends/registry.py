@@ -5,6 +5,7 @@ from collections.abc import Callable
 from portable.backends import compose, kubernetes, openshift
 from portable.model.base import Struct
 from portable.model.errors import UsageError
+from portable.model.findings import Finding
 from portable.model.plan import Plan
 from portable.model.rendering import Rendering
 
@@ -16,12 +17,14 @@ class BackEnd(Struct, frozen=True, kw_only=True):
     render: Callable[[Plan], Rendering]
     folder: str
     """Where renderings lie, a folder a profile."""
+    prerequisites: Callable[[Plan], tuple[Finding, ...]] = lambda _: ()
+    """What a person must have made before the rendering works. Apart from `render`, so that it accounts for no leaf of the plan."""
 
 
 BACK_ENDS = (
     BackEnd(name="compose", render=compose.render, folder="compose"),
-    BackEnd(name="kubernetes", render=kubernetes.render, folder="k8s"),
-    BackEnd(name="openshift", render=openshift.render, folder="k8s"),
+    BackEnd(name="kubernetes", render=kubernetes.render, folder="k8s", prerequisites=kubernetes.prerequisites),
+    BackEnd(name="openshift", render=openshift.render, folder="k8s", prerequisites=kubernetes.prerequisites),
 )
 
 

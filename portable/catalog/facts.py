@@ -136,6 +136,8 @@ class PortFacts(Facts, frozen=True, kw_only=True):
     private: bool = False
     fixed: bool = False
     """The app can't be told another number."""
+    own_number: bool = False
+    """The app refuses requests that came for another number: it is published at its own, or behind a name."""
 
 
 class VolumeFacts(Facts, frozen=True, kw_only=True):

@@ -1,14 +1,19 @@
 """`portable secrets`: values that apps need, by name. No value is ever printed or taken from an argument."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from portable.cli import show
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
-from portable.cli.up import open_place
 from portable.model.errors import FAILED, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from portable.live.secrets import Need, Source
 
 app = typer.Typer(help="Values that apps need and no file of the stack holds.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -46,11 +51,11 @@ def set_(
     """Store a value in the profile's file, mode 0600: asked for without echo, or read from standard input."""
     from portable.live import secrets
 
-    place, generated = open_place(profile, sets, catalogs, strict=False)
+    needs, generated, source = _open(profile, sets, catalogs)
     secret, _, key = name.partition(".")
     key = key or "value"
-    known = sorted({f"{n.name}.{n.key}".removesuffix(".value") for n in place.stack.secrets})
-    if not any(n.name == secret and n.key == key for n in place.stack.secrets):
+    known = sorted({f"{n.name}.{n.key}".removesuffix(".value") for n in needs})
+    if not any(n.name == secret and n.key == key for n in needs):
         raise UsageError(f"no app of profile {profile} refers to a secret {name!r}", remedy=f"known: {', '.join(known) or 'none'}")
     if generate:
         from portable.live.generate import random_value
@@ -59,16 +64,30 @@ def set_(
     else:
         text = typer.prompt(name, hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.read().removesuffix("\n")
         value = secrets.Secret(text)
-    secrets.set_secret(place.source, secret, key, value)
+    secrets.set_secret(source, secret, key, value)
     show.line(f"stored {name}")
 
 
-def _table(profile: str, sets: list[str], catalogs: list, output: Format) -> bool:  # type: ignore[type-arg]
+def _table(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", output: Format) -> bool:
     from portable.live import secrets
 
-    place, generated = open_place(profile, sets, catalogs, strict=False)
-    rows = secrets.check(place.stack.secrets, place.source)
+    needs, generated, source = _open(profile, sets, catalogs)
+    rows = secrets.check(needs, source)
     by_itself = [r.name in generated for r in rows]
     cells = [(r.name, r.key, r.present, r.optional, made, r.apps, r.reason) for r, made in zip(rows, by_itself, strict=True)]
     show.table(("secret", "key", "present", "optional", "generated", "apps", "reason"), cells, output, schema="secrets")
     return any(not (r.present or r.optional or made) for r, made in zip(rows, by_itself, strict=True))
+
+
+def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "tuple[tuple[Need, ...], dict[str, str], Source]":
+    """What the profile's apps refer to, what may be made, and where values lie; on every back end, without its engine."""
+    import os
+
+    from portable.backends.prepare import prepare
+    from portable.live.place import source_of
+    from portable.live.secrets import needs_of
+    from portable.live.state import home_of
+
+    planned = prepare(profile, sets=sets, catalogs=catalogs).planned
+    source = source_of(planned.given.profile.secrets, planned.plan.stack, os.environ, home_of(os.environ))
+    return needs_of(planned.plan), dict(planned.generated), source

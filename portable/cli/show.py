@@ -1,7 +1,6 @@
 """Tables and JSON on standard output."""
 
 import json
-import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -17,10 +16,8 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]], output: For
         return
     text = [[_text(cell) for cell in row] for row in rows]
     widths = [max([len(h), *(len(row[i]) for row in text)]) for i, h in enumerate(headings)]
-    room = shutil.get_terminal_size((200, 24)).columns if sys.stdout.isatty() else 10_000
     for row in [[h.upper() for h in headings], *text]:
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        sys.stdout.write((line if len(line) <= room else line[: room - 1] + "…") + "\n")
+        sys.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() + "\n")
 
 
 def document(value: Any) -> None:

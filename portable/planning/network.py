@@ -221,10 +221,16 @@ def _reach(given: Input, asked: ExposeFacts, app: str, port: PortFacts, path: st
     if (asked.ingress or asked.route) and not ((asked.ingress or asked.route).host or host):  # type: ignore[union-attr]
         mistakes.add(at, path, "a name is needed", "set `host` here, or `exposure.domain` for all")
         return None
-    if asked.loopback:
-        return p.Loopback(number=asked.loopback.number or port.number)
-    if asked.lan:
-        return p.Lan(number=asked.lan.number or port.number)
+    published = asked.loopback or asked.lan or asked.load_balancer
+    number = (published if isinstance(published, int) else published.number if published else None) or port.number
+    if port.own_number and number != port.number:
+        text = f"{app} refuses requests for another number than its own: published at {number} it would answer nobody"
+        remedy = f"give it that number everywhere, in portable.yaml: `ports: {{{app}: {{{path.rpartition('.')[2]}: {number}}}}}`"
+        mistakes.add(at, path, text, remedy)
+    if asked.loopback is not None:
+        return p.Loopback(number=number)
+    if asked.lan is not None:
+        return p.Lan(number=number)
     if asked.ingress:
         return p.Ingress(
             host=asked.ingress.host or host or "",
@@ -234,7 +240,7 @@ def _reach(given: Input, asked: ExposeFacts, app: str, port: PortFacts, path: st
     if asked.route:
         return p.Route(host=asked.route.host or host or "", termination=asked.route.termination, auth=asked.route.auth)
     balancer = asked.load_balancer
-    return p.LoadBalancer(number=balancer.number or port.number, address=balancer.address) if balancer else None
+    return p.LoadBalancer(number=number, address=balancer.address) if balancer else None
 
 
 def _is_address(text: str) -> bool:

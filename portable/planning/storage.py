@@ -119,6 +119,8 @@ def _place(
     if facts.folder is not None:
         if cluster:
             mistakes.add(source, path, "a cluster has no folder of a host that every node sees", "name a claim")
+        if _is_the_systems(facts.folder):
+            mistakes.add(source, f"{path}.folder", f"{facts.folder} is the system's own", "name a folder made for this, as /srv/media")
         return p.Folder(path=facts.folder, mounted=facts.mounted)
     if facts.claim is not None:
         if not cluster:
@@ -130,6 +132,13 @@ def _place(
         )
     bound = (facts.scratch.size if facts.scratch else None) or (asks.size if asks else None)
     return p.Scratch(size=size(bound) if bound else None, in_memory=bool(asks and asks.in_memory))
+
+
+def _is_the_systems(folder: str) -> bool:
+    """Whether apps that write there, or an owner given to it, would break the host."""
+    top = folder.split("/")[1]
+    whole = ("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "run", "sbin", "sys", "usr")
+    return top in whole or folder in ("/", "/home", "/opt", "/root", "/tmp", "/var", "/var/lib", p.CLOUDS)  # noqa: S108 - refused, not used
 
 
 def _claim(facts: ClaimFacts, volume: str, asks: VolumeFacts | None, source: Source, path: str, mistakes: Mistakes) -> p.Claim:

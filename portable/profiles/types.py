@@ -134,8 +134,9 @@ class LoadBalancerFacts(Facts, frozen=True, kw_only=True):
 class ExposeFacts(Facts, frozen=True, kw_only=True):
     """How a port is reached from outside: at most one; an empty map hides a port that the default would expose."""
 
-    loopback: LoopbackFacts | None = None
-    lan: LoopbackFacts | None = None
+    loopback: LoopbackFacts | PortNumber | None = None
+    lan: LoopbackFacts | PortNumber | None = None
+    """A number, or an empty map for the app's own."""
     ingress: IngressFacts | None = None
     route: RouteFacts | None = None
     load_balancer: LoadBalancerFacts | None = None

@@ -178,5 +178,8 @@ def translate(text: str, *, where: str, doing: str, answered: bool = False, resp
     if not answered and not responded and classify(text) == "gone":
         return EngineTrouble("absent", f"no engine answers, while {doing}", where=where, remedy=_RUN_ENGINE)
     return EngineTrouble(
-        "failed", f"{doing} failed: {one_line(text) or 'no reason given'}", where=where, remedy="`--debug` shows all that the engine said"
+        "failed",
+        f"{doing} failed: {one_line(text) or 'no reason given'}",
+        where=where,
+        remedy="`portable --debug` before the verb shows all that the engine said",
     )

@@ -128,7 +128,9 @@ def test_an_empty_map_hides_what_the_default_exposes(place: Place) -> None:
     [
         ({"loopback": {}}, p.Loopback(number=port_of("one"))),
         ({"loopback": {"number": 8}}, p.Loopback(number=8)),
+        ({"loopback": 8}, p.Loopback(number=8)),
         ({"lan": {"number": 8}}, p.Lan(number=8)),
+        ({"lan": 8}, p.Lan(number=8)),
         ({"ingress": {}}, p.Ingress(host="one.example.test", tls_secret="all-tls", ingress_class="nginx")),
         (
             {"ingress": {"host": "own.test", "tls-secret": "own", "ingress-class": "other"}},
@@ -176,6 +178,16 @@ def test_both_halves_of_a_port_are_exposed(place: Place) -> None:
 def test_exposures_that_can_not_be(place: Place, port: str, asked: dict[str, Any], path: str, text: str) -> None:
     place.write(app("one", ports={"own": {"number": 1, "private": True}, "peer": {"number": 2}}))
     assert place.told("one", exposure={"apps": {"one": {port: asked}}}) == [(path, text)]
+
+
+@pytest.mark.parametrize("asked", [{"lan": 9}, {"loopback": {"number": 9}}, {"load-balancer": {"number": 9}}])
+def test_an_app_that_checks_its_own_number_is_published_at_it(place: Place, asked: dict[str, Any]) -> None:
+    place.write(app("one", ports={"web": {"own-number": True}}))
+    ((path, text),) = place.told("one", base=CLUSTER, exposure={"apps": {"one": {"web": asked}}})
+    assert path == "exposure.apps.one.web"
+    assert text.startswith("one refuses requests for another number than its own: published at 9 it would answer nobody")
+    own: dict[str, Any] = {key: {} for key in asked}
+    assert len(exposures(place, "one", base=CLUSTER, exposure={"apps": {"one": {"web": own}}})) == 1
 
 
 def test_peers_of_a_vpn_app_come_through_the_tunnel(place: Place) -> None:

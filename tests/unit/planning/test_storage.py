@@ -87,6 +87,8 @@ def test_cloud_caches_are_bounded(place: Place) -> None:
         (COMPOSE, {"library": {"folder": None, "on": "library"}}, "storage.library", "a place is exactly one of"),
         (COMPOSE, {"state": {"folder": None, "claim": {}}}, "storage.state", "a Compose engine has no claims"),
         (CLUSTER, {"state": {"folder": "/srv", "claim": None}}, "storage.state", "a cluster has no folder of a host that every node sees"),
+        (COMPOSE, {"library": {"folder": "/"}}, "storage.library.folder", "/ is the system's own"),
+        (COMPOSE, {"state": {"folder": "/etc/media"}}, "storage.state.folder", "/etc/media is the system's own"),
         (COMPOSE, {"library": {"folder": None, "scratch": {}}}, "storage.library", "the library would be lost: scratch space vanishes"),
         (COMPOSE, {"state": {"folder": None, "scratch": {}}}, "storage.state", "one-config would be lost: scratch space vanishes"),
         (

@@ -4,6 +4,7 @@ An address of a documentation range is given to this machine itself, so that not
 is sent, and where it doesn't hold nothing is.
 """
 
+import contextlib
 import ipaddress
 import json
 import random
@@ -11,6 +12,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -68,6 +70,11 @@ def leak_net() -> Iterator[LeakNet]:
         run("ip", "addr", "add", f"{ADDRESS}/32", "dev", device)
         run("ip", "-6", "addr", "add", f"{ADDRESS6}/128", "dev", device, "nodad")
         run("ip", "link", "set", device, "up")
+        for patience in (0.1, 0.2, 0.5, 1):  # the kernel makes the route of an IPv6 address when it gets to it
+            with contextlib.suppress(LabError):
+                assert_local()
+                break
+            time.sleep(patience)
         assert_local()
         for rule in rules:
             run(rule[0], "-w", "5", "-t", "raw", "-I", *rule[1:])

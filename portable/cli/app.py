@@ -24,8 +24,17 @@ def _version(asked: bool) -> None:
 
 
 @app.callback()
-def _root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
-    pass
+def _root(
+    version: Annotated[  # noqa: ARG001 - its callback takes it
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Tell on standard error what engines are asked, and all that they say.")] = False,
+) -> None:
+    if debug:
+        import logging
+
+        logging.basicConfig(format="%(name)s: %(message)s")  # other libraries stay quiet: they would show more than is safe
+        logging.getLogger("portable").setLevel(logging.DEBUG)
 
 
 app.command("up")(up.up)

@@ -34,6 +34,15 @@ def test_every_command_has_help(words: tuple[str, ...], tmp_path: Path) -> None:
     assert " ".join(words) in done.stdout.splitlines()[0]
 
 
+def test_debug_is_an_option_before_the_verb(tmp_path: Path) -> None:
+    """Errors of engines name it."""
+    for url, code in (("unix:///nonexistent.sock", 1), ("nonsense", 2)):
+        done = run("--debug", "status", cwd=tmp_path, env={"DOCKER_HOST": url})
+        assert (done.returncode, done.stdout) == (code, ""), done.stderr
+        assert "Traceback" not in done.stderr
+    assert "--debug" in run("--help", cwd=tmp_path).stdout
+
+
 def test_there_are_commands() -> None:
     assert {("render",), ("explain",), ("catalog", "list"), ("profiles", "new")} <= set(commands())
 

@@ -15,6 +15,7 @@ from portable.planning.network import network
 from portable.planning.origins import located
 from portable.planning.select import Selection, select
 from portable.planning.storage import storage
+from portable.planning.unused import unused
 from portable.profiles.types import DeviceFacts
 
 
@@ -35,6 +36,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
 def make(given: Input, catalog: Catalog) -> Planned:
     """Select, network, storage, content, check. Raises InputError with every mistake of the files."""
     mistakes = Mistakes()
+    unused(given, mistakes)
     chosen = select(given, catalog, mistakes)
     net = network(given, chosen, mistakes)
     store = storage(given, chosen, mistakes)

@@ -1,0 +1,32 @@
+"""Keys that change nothing are mistakes with their place."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.planning import CLUSTER, COMPOSE, Place, app
+
+
+@pytest.mark.parametrize(
+    ("base", "changes", "path"),
+    [
+        (COMPOSE, {"exposure": {"domain": "example.test"}}, "exposure.domain"),
+        (COMPOSE, {"exposure": {"tls-secret": "tls"}}, "exposure.tls-secret"),
+        (COMPOSE, {"exposure": {"ingress-class": "nginx"}}, "exposure.ingress-class"),
+        (COMPOSE, {"nodes": {"weight": 50}}, "nodes.weight"),
+        (CLUSTER, {"engine": "ssh://root@host"}, "engine"),
+        (CLUSTER, {"exposure": {"address": "host.test"}}, "exposure.address"),
+    ],
+)
+def test_what_is_passed_over_is_told(place: Place, base: dict[str, Any], changes: dict[str, Any], path: str) -> None:
+    place.write(app("one"))
+    ((where, text),) = place.told("one", base=base, **changes)
+    assert where == path
+    assert "changes nothing" in text
+
+
+def test_what_counts_is_no_mistake(place: Place) -> None:
+    place.write(app("one"))
+    cluster = place.plan("one", base=CLUSTER, nodes={"prefer": ["n1"], "weight": 50}, exposure={"domain": "example.test"})
+    assert cluster.plan.node_weight == 50
+    assert place.plan("one", base=COMPOSE, engine="ssh://root@host", exposure={"address": "host.test"}).given.profile.engine is not None

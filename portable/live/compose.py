@@ -17,7 +17,7 @@ from portable.live import images
 from portable.live.desired import Desired, Stack, current, desire, joined
 from portable.live.generate import foreseen, generate_missing
 from portable.live.host import check_devices, check_mounts, check_shared, share, shared_binds
-from portable.live.preflight import check_ports, check_space, refuse_foreign
+from portable.live.preflight import check_ports, check_space, refuse_foreign, refuse_shared
 from portable.live.progress import Event, Once, Progress, silent
 from portable.live.reconcile import NETWORK, in_order, networks_anew, reconcile, scope
 from portable.live.secrets import Resolved, Source, resolve
@@ -136,9 +136,10 @@ def _changes(desired: Desired, observed: Observed, apps: tuple[str, ...]) -> tup
 
 
 def _preflight(engine: EngineReader, desired: Desired, changes: tuple[Change, ...]) -> None:
-    """Raise what would stop the changes half-way: taken ports, a full disk, missing device nodes, mounts that need root."""
-    touched = [c.service for c in changes if c.kind in ("create", "recreate", "start")]
-    check_ports(engine, desired, [name for name in touched if not name.startswith(NETWORK)])
+    """Raise what would stop the changes half-way (taken ports, a full disk, missing devices, mounts that need root), or do harm."""
+    touched = [c.service for c in changes if c.kind in ("create", "recreate", "start") and not c.service.startswith(NETWORK)]
+    refuse_shared(engine, desired, touched)
+    check_ports(engine, desired, touched)
     check_space(engine)
     check_mounts(desired.body, local=engine.address.is_local)
     check_devices(desired.body, local=engine.address.is_local)

@@ -1,16 +1,18 @@
-"""What would make `up` fail halfway, found before anything is touched: ports that are taken, a full disk."""
+"""What would make `up` fail halfway or do harm, found before anything is touched: taken ports, a full disk, apps of others on our data."""
 
 import contextlib
 import errno
+import os
 import shutil
 import socket
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
 
-from portable.backends.compose.engine import EngineReader, Observed, Taken
+from portable.backends.compose.engine import EngineReader, Neighbour, Observed, Taken
 from portable.backends.compose.trouble import EngineTrouble
 from portable.live.desired import Desired, Port
 from portable.model.errors import Refused
+from portable.model.plan import CLOUDS, LIBRARY
 
 _LEAST_SPACE = 64 * 1024 * 1024
 """Below this an engine can't even write the layer of a container and its logs."""
@@ -47,6 +49,60 @@ def check_ports(engine: EngineReader, desired: Desired, services: Iterable[str])
         raise EngineTrouble(
             "port", "; ".join(trouble), where=engine.address.url, remedy="stop what has it, or give the app another port in the stack"
         )
+
+
+def refuse_shared(engine: EngineReader, desired: Desired, services: Iterable[str]) -> None:
+    """Raise Refused where a container of another project writes data of these services, or mounts a cloud where one of them would.
+
+    The library may be shared. What has a folder *around* the data of an app may too, as a file server has, unless it is portable's.
+    """
+    chosen = {name: desired.body["services"][name] for name in services if not desired.service(name).once}
+    clouds = {service.app: name for name in chosen if (service := desired.service(name)).app.startswith("cloud-")}
+    ours = {folder: name for name, body in chosen.items() for folder in _written(body)}
+    if not clouds and not ours:
+        return
+    real = os.path.realpath if engine.address.is_local else str
+    trouble: dict[str, list[str]] = {}
+    for other in engine.neighbours():
+        if other.project == desired.project:
+            continue
+        who = f"the container {other.container}" + (f" of the project {other.project}" if other.project else "")
+        if other.app in clouds:
+            trouble.setdefault(who, []).append(f"{CLOUDS}/{other.app.removeprefix('cloud-')}, which {clouds[other.app]} would mount too")
+        trouble.setdefault(who, []).extend(
+            f"{folder}, the data of {name}"
+            for folder, name in sorted(ours.items())
+            if any(_overlap(real(folder), real(theirs), other) for theirs in _data_of(other))
+        )
+    found = "; ".join(f"{who} has {' and '.join(things)}" for who, things in sorted(trouble.items()) if things)
+    if found:
+        raise Refused(
+            f"two at a time would break what they keep: {found}",
+            where=desired.project,
+            remedy="take that one down, or give this profile other folders (`storage`) and clouds",
+        )
+
+
+def _written(body: Mapping[str, object]) -> Iterator[str]:
+    """Folders of the host that a service writes, but for the library and the tree of clouds."""
+    volumes = body.get("volumes")
+    for volume in volumes if isinstance(volumes, list | tuple) else ():
+        if isinstance(volume, Mapping) and volume.get("type") == "bind" and not volume.get("read_only"):
+            source, target = str(volume["source"]), str(volume.get("target"))
+            if target != LIBRARY and not _within(source, CLOUDS):
+                yield source
+
+
+def _data_of(other: Neighbour) -> Iterator[str]:
+    return (source for source, target in other.folders.items() if not (other.app and target == LIBRARY) and not _within(source, CLOUDS))
+
+
+def _overlap(folder: str, theirs: str, other: Neighbour) -> bool:
+    return _within(theirs, folder) or (bool(other.app) and _within(folder, theirs))
+
+
+def _within(path: str, folder: str) -> bool:
+    return PurePosixPath(path).is_relative_to(folder)
 
 
 def check_space(engine: EngineReader) -> None:

@@ -14,7 +14,7 @@ from portable.live import compose
 from portable.live.desired import current
 from portable.live.progress import Event
 from portable.model.changes import Change
-from portable.model.errors import PortableError, UsageError
+from portable.model.errors import PortableError, Refused, UsageError
 from tests.compose_lab.stacks import SOURCE, body, changed, service, set_secrets, stack
 
 pytestmark = pytest.mark.compose_lab
@@ -325,6 +325,24 @@ def test_a_port_of_another_project_is_named(engine: Engine, project: str) -> Non
             up(engine, document)
     finally:
         docker("rm", "-f", name)
+
+
+def test_data_that_another_container_writes_is_refused_before_anything_starts(engine: Engine, project: str, tmp_path: Path) -> None:
+    document = body(project)
+    bind = {"type": "bind", "source": str(tmp_path), "target": "/config", "bind": {"create_host_path": True}}
+    document["services"]["lone"]["volumes"].append(bind)
+    image, name = document["services"]["lone"]["image"], f"{project}-holder"
+    docker("run", "-d", "--rm", "--name", name, "-v", f"{tmp_path}:/x:ro", image, "sleep", "60")
+    try:
+        up(engine, document)
+        compose.down(engine, stack(document))
+        docker("rm", "-f", name)
+        docker("run", "-d", "--rm", "--name", name, "-v", f"{tmp_path}:/x", image, "sleep", "60")
+        with pytest.raises(Refused, match=f"the container {name} has {tmp_path}, the data of lone"):
+            up(engine, document)
+    finally:
+        docker("rm", "-f", name)
+    assert engine.observe(project) == Observed()
 
 
 def test_an_image_that_can_be_had_in_no_way_is_named_before_anything_starts(engine: Engine, project: str) -> None:

@@ -124,6 +124,18 @@ class Taken(Struct, frozen=True, kw_only=True):
     project: str
 
 
+class Neighbour(Struct, frozen=True, kw_only=True):
+    """A running container of any project, by what it shares with others: labels, and folders of the host that it may write."""
+
+    container: str
+    project: str
+    """Empty where no Compose made it."""
+    app: str
+    """As portable labels it; empty for what is not portable's."""
+    folders: Mapping[str, str] = {}
+    """Where in the container each folder of the host is."""
+
+
 class Versions(Struct, frozen=True, kw_only=True):
     """Of the engine, its API, and the Compose plug-in on this machine."""
 
@@ -405,6 +417,22 @@ class EngineReader:
             for entry in listed
             for port in entry.get("Ports") or []
             if port.get("PublicPort")
+        )
+
+    def neighbours(self) -> tuple[Neighbour, ...]:
+        """Every container that runs."""
+        with self._doing("listing containers"):
+            listed = self._api.containers()
+        return tuple(
+            Neighbour(
+                container=(entry.get("Names") or ["?"])[0].lstrip("/"),
+                project=(entry.get("Labels") or {}).get(PROJECT, ""),
+                app=(entry.get("Labels") or {}).get("portable.app", ""),
+                folders={
+                    m["Source"]: m.get("Destination", "") for m in entry.get("Mounts") or [] if m.get("Type") == "bind" and m.get("RW")
+                },
+            )
+            for entry in listed
         )
 
     def data_root(self) -> str:
@@ -723,6 +751,7 @@ __all__ = [
     "Engine",
     "EngineReader",
     "EngineTrouble",
+    "Neighbour",
     "Observed",
     "Running",
     "Seen",

@@ -9,11 +9,11 @@ from typing import cast
 import pytest
 
 from portable.backends.compose.address import Address
-from portable.backends.compose.engine import FOLDER, PROJECT, SERVICE, Engine, EngineReader, Observed, Taken
+from portable.backends.compose.engine import FOLDER, PROJECT, SERVICE, Engine, EngineReader, Neighbour, Observed, Taken
 from portable.backends.compose.trouble import EngineTrouble
 from portable.live import compose
-from portable.live.desired import Desired, Port, Service, Stack
-from portable.live.preflight import check_ports, check_space
+from portable.live.desired import Desired, Port, Service, Stack, desire
+from portable.live.preflight import check_ports, check_space, refuse_shared
 from portable.live.progress import silent
 from portable.model.errors import REFUSED, Refused
 
@@ -72,6 +72,71 @@ def test_a_program_of_this_machine_is_named_and_only_where_the_engine_is_local()
             check_ports(engine(), desired(number), ["demo"])
         check_ports(engine(url="ssh://nas"), desired(number), ["demo"])
         check_ports(engine(taken(number, project="media-test")), desired(number), ["demo"])
+
+
+class Shared(FakeEngine):
+    def __init__(self, *others: Neighbour) -> None:
+        super().__init__()
+        self.others = others
+
+    def neighbours(self) -> tuple[Neighbour, ...]:
+        return self.others
+
+
+def on(app: str, folders: dict[str, str], project: str = "media-other") -> EngineReader:
+    return cast(EngineReader, Shared(Neighbour(container="other-demo-1", project=project, app=app, folders=folders)))
+
+
+def with_data() -> Desired:
+    bind = {"type": "bind", "bind": {"create_host_path": True}}
+    body = {
+        "name": "media-test",
+        "services": {
+            "init": {"image": "x", "volumes": [{**bind, "source": "/data/whole", "target": "/places/whole"}]},
+            "demo": {
+                "image": "x",
+                "volumes": [
+                    {**bind, "source": "/data/config/demo", "target": "/config"},
+                    {**bind, "source": "/data", "target": "/mnt/media"},
+                    {**bind, "source": "/data/read", "target": "/read", "read_only": True},
+                    {**bind, "source": "/mnt/clouds", "target": "/mnt/clouds"},
+                    {"type": "volume", "source": "cache", "target": "/cache"},
+                ],
+            },
+            "cloud-shelf": {"image": "x", "labels": {"portable.app": "cloud-shelf"}},
+        },
+    }
+    return desire(Stack(project="media-test", body=body), {}, None, Observed())
+
+
+@pytest.mark.parametrize("folder", ["/data/config/demo", "/data/config/demo/sub", "/data/config"])
+def test_two_stacks_never_write_the_same_data(folder: str) -> None:
+    says = (
+        r"the container other-demo-1 of the project media-other has /data/config/demo, the data of demo \(take that one down, or .*folders"
+    )
+    with pytest.raises(Refused, match=says) as refused:
+        refuse_shared(on("demo", {folder: "/config"}), with_data(), ["init", "demo"])
+    assert refused.value.exit_code == REFUSED
+    refuse_shared(on("demo", {folder: "/config"}, "media-test"), with_data(), ["demo"])
+    refuse_shared(on("demo", {folder: "/config"}), with_data(), ["init", "cloud-shelf"])
+
+
+def test_an_installation_by_hand_is_not_joined_but_a_file_server_may_be_around() -> None:
+    with pytest.raises(Refused, match="the container other-demo-1 has /data/config/demo"):
+        refuse_shared(on("", {"/data/config/demo": "/config"}, ""), with_data(), ["demo"])
+    refuse_shared(on("", {"/data": "/srv", "/": "/host"}, ""), with_data(), ["demo"])
+
+
+def test_the_library_may_be_shared_and_so_may_what_is_only_read() -> None:
+    refuse_shared(on("demo", {"/data": "/mnt/media", "/mnt/clouds": "/mnt/clouds", "/data/read": "/x"}), with_data(), ["demo"])
+    refuse_shared(on("demo", {"/data/config/demo-2": "/config"}), with_data(), ["demo"])
+
+
+def test_one_cloud_is_mounted_by_one_project() -> None:
+    with pytest.raises(Refused, match=r"of the project media-other has /mnt/clouds/shelf, which cloud-shelf would mount too"):
+        refuse_shared(on("cloud-shelf", {}), with_data(), ["cloud-shelf"])
+    refuse_shared(on("cloud-other", {}), with_data(), ["cloud-shelf"])
+    refuse_shared(on("cloud-shelf", {}, "media-test"), with_data(), ["cloud-shelf"])
 
 
 def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def up(
     with engine_of(place) as engine:
         if missing(place.stack.secrets, generated, place.source):
             engine.check()  # where no engine will take them no secrets are made
-            generate_missing(place.stack.secrets, generated, place.source, progress=printed)
+            generate_missing(place.stack.secrets, generated, place.source, project=place.stack.project, progress=printed)
         outcome = compose.up(engine, place.stack, place.source, apps=names, deadline=timeout, progress=printed)
     show_outcome(outcome, output)
     return 0

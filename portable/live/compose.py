@@ -21,13 +21,12 @@ from portable.live.preflight import check_ports, check_space, refuse_foreign, re
 from portable.live.progress import Event, Once, Progress, silent
 from portable.live.reconcile import NETWORK, in_order, networks_anew, reconcile, scope
 from portable.live.secrets import Resolved, Source, resolve
-from portable.live.state import Lock, locked, project_folder, write_private
+from portable.live.state import FILE, Lock, locked, project_folder, write_private
 from portable.live.waiting import Watch, here_now, judge
 from portable.model.base import Struct
 from portable.model.changes import Change
 from portable.model.errors import Refused, UsageError
 
-FILE = "compose.yaml"
 _PASSES = 3
 """How often Compose is asked before what still differs is an error; the second time it is forced."""
 
@@ -98,7 +97,7 @@ def up(
     engine.check()
     if generated:
         foreseen(stack.secrets, generated, source)  # raises for those that can't be made, before any is
-        generate_missing(stack.secrets, generated, source, progress=progress)
+        generate_missing(stack.secrets, generated, source, project=stack.project, progress=progress)
     resolved = resolve(stack.secrets, source)
     engine.hide = resolved.hide
     variables = stack.environment(resolved)
@@ -138,8 +137,8 @@ def _changes(desired: Desired, observed: Observed, apps: tuple[str, ...]) -> tup
 def _preflight(engine: EngineReader, desired: Desired, changes: tuple[Change, ...]) -> None:
     """Raise what would stop the changes half-way (taken ports, a full disk, missing devices, mounts that need root), or do harm."""
     touched = [c.service for c in changes if c.kind in ("create", "recreate", "start") and not c.service.startswith(NETWORK)]
-    refuse_shared(engine, desired, touched)
     check_ports(engine, desired, touched)
+    refuse_shared(engine, desired, touched)
     check_space(engine)
     check_mounts(desired.body, local=engine.address.is_local)
     check_devices(desired.body, local=engine.address.is_local)

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from portable.backends.compose.engine import Observed, Seen, Variables
+from portable.backends.compose.init import SEEDS
 from portable.backends.compose.names import secret_variable
 from portable.live.images import ImageNeed, needed_images
 from portable.live.secrets import Need, Resolved, digest, environment, needs_of
 from portable.model.base import Struct
-from portable.model.plan import Lan, Loopback, Plan
+from portable.model.plan import Lan, Loopback, Plan, SecretRef
 from portable.model.rendering import Rendering
 
 FILES, SECRETS = "portable.files", "portable.secrets"
@@ -63,6 +64,10 @@ class Service(Struct, frozen=True, kw_only=True):
     """Config file to a digest of its content."""
     secrets: tuple[str, ...] = ()
     """Variables that it uses."""
+    seeds: tuple[str, ...] = ()
+    """Those of them that only fill files for an app's first start."""
+    called: Mapping[str, str] = {}
+    """Variable to the secrets in it, as `portable secrets` names them; where a file is filled they differ."""
     networks: tuple[str, ...] = ()
 
 
@@ -120,11 +125,17 @@ def desire(stack: Stack, effective: Mapping[str, str], variables: Mapping[str, s
     finished = {d for s in stack.body["services"].values() for d, how in _after(s).items() if how == "service_completed_successfully"}
     contents = {name: str(config.get("content", "")) for name, config in (stack.body.get("configs") or {}).items()}
     variable_of = {name: str(secret.get("environment", "")) for name, secret in (stack.body.get("secrets") or {}).items()}
+    called = {
+        secret_variable(file.id): ", ".join(sorted({part.name for part in file.body if isinstance(part, SecretRef)}))
+        for file in (stack.plan.files if stack.plan else ())
+        if file.is_secret
+    }
     bodies, services = {}, []
     for name, body in sorted(stack.body["services"].items()):
         files = {
             source: hashlib.sha256(contents.get(source, "").encode()).hexdigest()[:12] for source in sorted(_sources(body.get("configs")))
         }
+        seeds = {variable_of.get(source, "") for source in _seeds(body)} - set(_variables(body))
         used = {variable_of[source] for source in _sources(body.get("secrets")) if source in variable_of} | set(_variables(body))
         labels = _labels(body)
         if files:
@@ -147,6 +158,8 @@ def desire(stack: Stack, effective: Mapping[str, str], variables: Mapping[str, s
                 ports=tuple(_ports(body)),
                 files=files,
                 secrets=tuple(sorted(used)),
+                seeds=tuple(sorted(used & seeds)),
+                called={v: called[v] for v in sorted(used) if v in called},
                 networks=() if mode else tuple(sorted(body.get("networks") or ("default",))),
             )
         )
@@ -187,6 +200,11 @@ def current(observed: Observed) -> dict[str, Seen]:
 
 def _sources(mounts: Any) -> list[str]:
     return [mount if isinstance(mount, str) else str(mount["source"]) for mount in mounts or []]
+
+
+def _seeds(body: Mapping[str, Any]) -> list[str]:
+    mounts = [mount for mount in body.get("secrets") or [] if isinstance(mount, Mapping)]
+    return [str(mount["source"]) for mount in mounts if str(mount.get("target", "")).startswith(f"{SEEDS}/")]
 
 
 def _labels(body: Mapping[str, Any]) -> dict[str, str]:

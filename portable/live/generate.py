@@ -9,6 +9,7 @@ import msgspec
 
 from portable.live.progress import Event, Progress, silent
 from portable.live.secrets import NOTHING, FileSource, Need, Resolved, Secret, Source, check, generate, resolve, set_secret
+from portable.live.state import ran_before
 from portable.model.errors import PortableError
 
 
@@ -28,12 +29,23 @@ def missing(needs: Iterable[Need], kinds: Mapping[str, str], source: Source) -> 
     return tuple(n for n in needs if (n.name, n.key) in absent)
 
 
-def generate_missing(needs: Iterable[Need], kinds: Mapping[str, str], source: Source, *, progress: Progress = silent) -> None:
-    """Make and store them; says their names. One that another command stored meanwhile stays as it is."""
+def generate_missing(
+    needs: Iterable[Need], kinds: Mapping[str, str], source: Source, *, project: str | None = None, progress: Progress = silent
+) -> None:
+    """Make and store them; says their names. One that another command stored meanwhile stays as it is.
+
+    Where the project ran before, it is said that the new values may not be those that apps have.
+    """
+    made = []
     for need in missing(needs, kinds, source):
         assert isinstance(source, FileSource)
         if set_secret(source, need.name, need.key, random_value(kinds[need.name]), keep=True):
             progress(Event(what="note", subject=need.name, text=f"a random value was stored in {source.path}"))
+            made.append(need)
+    if made and project and ran_before(project):
+        apps = ", ".join(sorted({app for need in made for app in need.apps}))
+        text = f"apps that ran before keep their old values ({apps}): set the new one there, or store the old one by `portable secrets set`"
+        progress(Event(what="note", subject=", ".join(need.name for need in made), text=text))
 
 
 def foreseen(needs: Iterable[Need], kinds: Mapping[str, str], source: Source) -> Resolved:

@@ -8,6 +8,7 @@ from portable.model.changes import Change
 
 NETWORK = "network "
 """Begins the subject of a change of a network."""
+SEEDS_ONLY = "; it seeds a first start only: an app that has its settings keeps its old value; set it there too"
 
 
 def reconcile(desired: Desired, observed: Observed, *, apps: tuple[str, ...] = ()) -> tuple[Change, ...]:
@@ -119,14 +120,16 @@ def _differs(service: Service, desired: Desired, here: Seen) -> str:
         return f"its config {_these('file', changed)} changed"
     labels = desired.body["services"][service.name].get("labels") or {}
     if here.labels.get(SECRETS) != labels.get(SECRETS):
-        named = [v.removeprefix("PORTABLE_SECRET_").lower().replace("_", "-") for v in service.secrets]
-        return (
+        called = [service.called.get(v) or v.removeprefix("PORTABLE_SECRET_").lower().replace("_", "-") for v in service.secrets]
+        named = list(dict.fromkeys(called))
+        changed_ones = (
             f"its {_these('secret', named)} changed"
             if len(named) == 1
             else f"one of its secrets changed ({', '.join(named)})"
             if named
             else "it has no secret any more"
         )
+        return changed_ones + (SEEDS_ONLY if service.secrets and service.seeds == service.secrets else "")
     return ""
 
 

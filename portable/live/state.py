@@ -14,6 +14,8 @@ from pathlib import Path
 from portable.live.progress import Event, Progress, silent
 from portable.model.errors import PortableError, UsageError
 
+FILE = "compose.yaml"
+"""The document as it was handed to Compose last."""
 _LOCK_WAIT = 180.0
 
 
@@ -42,6 +44,11 @@ def project_folder(project: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
     return folder
+
+
+def ran_before(project: str) -> bool:
+    """Whether an earlier `up` from this machine left its document."""
+    return (state_home() / project / FILE).exists()
 
 
 def write_private(path: Path, text: str, *, mode: int = 0o600, owner: tuple[int, int] | None = None) -> None:

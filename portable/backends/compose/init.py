@@ -19,7 +19,8 @@ from portable.model.plan import Claim, File, FileMount, Folder, Identity, Mount,
 SCRIPT = "init-script"
 _PLACES = PurePosixPath("/places")
 """Where `init` sees the volumes, a folder each, named by their ids."""
-_SEEDS = PurePosixPath("/seeds")
+SEEDS = PurePosixPath("/seeds")
+"""Where `init` sees the files that it copies where an app has none yet."""
 _SCRIPT_PATH = "/init.sh"
 _CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
 _SHARED, _OWN = "0775", "0750"
@@ -41,7 +42,7 @@ def init(index: Index, used: frozenset[str]) -> Init:
     script = _script(index, used, seeds)
     seen = {file.id: file for _, _, file, _ in seeds}
     inputs = [Part({"volumes": [entry for volume in _prepared(index, used) for entry in _seen(volume)]})]
-    inputs += [mounted(file, str(_SEEDS / file.id)) for file in seen.values()]
+    inputs += [mounted(file, str(SEEDS / file.id)) for file in seen.values()]
     once = {
         **tools.keys,
         "user": "0:0",
@@ -78,7 +79,7 @@ def _script(index: Index, used: frozenset[str], seeds: list[tuple[Placed, FileMo
             if len(parent.parts) > len(_PLACES.parts) + 1
         ]
         # The app owns its settings from now on: it must be able to write them.
-        lines.append(_line("seed", _SEEDS / file.id, target, *_owner(who), f"{file.mode | 0o600:04o}"))
+        lines.append(_line("seed", SEEDS / file.id, target, *_owner(who), f"{file.mode | 0o600:04o}"))
     return _functions() + "\n".join(dict.fromkeys(lines)) + "\n"
 
 

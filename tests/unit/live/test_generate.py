@@ -16,6 +16,7 @@ from portable.live.generate import generate_missing, hider, known_values
 from portable.live.place import Place
 from portable.live.progress import Event
 from portable.live.secrets import CommandSource, FileSource, Need, Secret, set_secret
+from portable.live.state import project_folder, write_private
 from portable.model.errors import PortableError
 from tests.cli import digest
 
@@ -89,6 +90,20 @@ def test_nothing_is_generated_for_an_up_that_cannot_be(tmp_path: Path, engine: E
     with pytest.raises(PortableError, match=says):
         compose.up(engine, stack, source, apps=apps, generated={"token": "hex"})
     assert digest(tmp_path) == before
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_apps_that_ran_before_are_said_to_keep_their_old_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    if before:
+        write_private(project_folder("demo") / "compose.yaml", "services: {}\n")
+    events: list[Event] = []
+    source = FileSource(path=str(tmp_path / "secrets.yaml"))
+    for _ in range(2):
+        generate_missing(NEEDS, {"token": "hex"}, source, project="demo", progress=events.append)
+    assert [e.text.partition(":")[0] for e in events[1:]] == ["apps that ran before keep their old values (some)"] * before
+    assert len(events) == 1 + before
+    assert (tmp_path / "portable" / "demo").exists() == before
 
 
 def test_a_value_that_another_command_stored_meanwhile_stays(tmp_path: Path) -> None:

@@ -211,3 +211,12 @@ def test_a_network_is_not_made_anew_for_some_of_the_apps_on_it() -> None:
     assert _changes(desired(there), there, ())
     same = observed(running())
     assert not _changes(desired(same), same, ("player",))
+
+
+def test_a_secret_that_only_seeds_is_not_said_to_be_applied() -> None:
+    body = document()
+    body["services"]["init"]["secrets"] = [{"source": "player-key", "target": "/seeds/player-key"}]
+    seeds = "; it seeds a first start only: an app that has its settings keeps its old value; set it there too"
+    assert f"recreate init: its secret player-key changed{seeds}" in sentences(running(), body=body)
+    body["services"]["init"]["environment"] = {"KEY": "${PORTABLE_SECRET_PLAYER_KEY:?missing}"}
+    assert "recreate init: its secret player-key changed" in sentences(running(), body=body)

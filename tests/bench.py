@@ -51,7 +51,7 @@ back-end: {back_end}
 storage:
   library: {library}
   state: {{on: library, below: config}}
-exposure: {{default: {exposure}, domain: example.test}}
+exposure: {exposure}
 """
 
 
@@ -68,8 +68,8 @@ def generate(folder: Path, count: int) -> None:
     (folder / "portable.yaml").write_text("portable: 1\nname: bench\n")
     claim = "{claim: {name: library, size: 1Ti, shared: true}}"
     for back_end, library, exposure, namespace in (
-        ("compose", "{folder: /srv/bench}", "loopback", ""),
-        ("kubernetes", claim, "ingress", "namespace: bench\n"),
+        ("compose", "{folder: /srv/bench}", "{default: loopback}", ""),
+        ("kubernetes", claim, "{default: ingress, domain: example.test}", "namespace: bench\n"),
     ):
         text = PROFILE.format(back_end=back_end, apps=", ".join(names), library=library, exposure=exposure, namespace=namespace)
         (folder / "profiles" / f"{back_end}.yaml").write_text(text.replace("name: bench\n", f"name: {back_end}\n", 1))

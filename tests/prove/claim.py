@@ -30,7 +30,7 @@ class Claim:
         """The figure, and whether the claim holds. Tests that did not run show nothing."""
         if outcome.trouble:
             return outcome.trouble, False
-        if not outcome.passed:
+        if not (outcome.passed or outcome.failed):
             return "no test ran" if not outcome.total else f"0 of {outcome.total} tests", False
         holds = not outcome.failed and (self.may_skip or not outcome.skipped)
         parts = []

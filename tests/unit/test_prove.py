@@ -33,6 +33,7 @@ def test_a_report_is_read() -> None:
         (Outcome(), "no test ran", False),
         (Outcome(trouble="no report"), "no report", False),
         (Outcome(skipped=("a",)), "0 of 1 tests", False),
+        (Outcome(failed=("a",), properties={"count": "3"}), "3 things; 0 of 1 tests; failed: a", False),
         (Outcome(passed=("a",)), "no test measured 'count'; 1 of 1 tests", False),
         (Outcome(passed=("a",), properties={"count": "3"}), "3 things; 1 of 1 tests", True),
         (Outcome(passed=("a",), failed=("x.y::b",), properties={"count": "3"}), "3 things; 1 of 2 tests; failed: y::b", False),

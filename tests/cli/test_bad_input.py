@@ -233,7 +233,7 @@ def test_mistakes_of_several_apps_are_told_at_once(tmp_path: Path) -> None:
 
 
 def test_findings_that_stop_a_command(tmp_path: Path) -> None:
-    write(tmp_path, mine("exposure: {default: ingress, domain: x.test, apps: null}\n"))
+    write(tmp_path, mine("exposure: {default: none, apps: {gerbera: {web: {ingress: {host: gerbera.x.test}}}}}\n"))
     before = digest(tmp_path)
     done = run(*RENDER, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (4, "")

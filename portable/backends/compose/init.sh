@@ -3,6 +3,14 @@
 set -eu
 umask 022
 
+# plain FOLDER: whether the way there has no symlink. Apps own what lies in their folders, and this script is root: a link of theirs
+# must not lead it into another app's.
+plain() {
+    [ "$(readlink -f "$1")" = "$1" ] && return 0
+    echo "init: $1 is reached by a link: left alone" >&2
+    return 1
+}
+
 # own FOLDER UID GID MODE: a folder that the engine just made, root's and empty, gets its owner.
 own() {
     [ -d "$1" ] && [ ! -L "$1" ] || return 0
@@ -13,6 +21,7 @@ own() {
 
 # folder FOLDER UID GID MODE: made where nothing lies yet, not even a link.
 folder() {
+    plain "${1%/*}" || return 0
     if [ ! -e "$1" ] && [ ! -L "$1" ]; then
         mkdir "$1"
     fi
@@ -33,6 +42,8 @@ seed() {
     if [ -e "$2" ] || [ -L "$2" ]; then
         return 0
     fi
+    plain "${2%/*}" || return 0
+    rm -f "$2.portable-new" # of a run that was killed, or a trap that an app laid
     cp "$1" "$2.portable-new"
     chmod "$5" "$2.portable-new"
     chown "$3:$4" "$2.portable-new"

@@ -106,8 +106,7 @@ def test_it_leaves_what_is_there(places: Path) -> None:
     (library / "shelf/film").write_text("kept")
     (library / "downloads").symlink_to(places / "elsewhere")
     _, script = mine()
-    with pytest.raises(subprocess.CalledProcessError):
-        run(script, places)  # a dangling link where a folder belongs: nothing is made on the other side
+    run(script, places)  # a link where a folder belongs: nothing is made on the other side
     assert not (places / "elsewhere").exists()
     (library / "downloads").unlink()
     run(script, places)
@@ -120,3 +119,21 @@ def test_a_link_that_leads_elsewhere_is_a_persons_own(places: Path) -> None:
     (places / "places/library/shelf").symlink_to("/old/place")
     run(mine()[1], places)
     assert (places / "places/library/shelf").readlink() == Path("/old/place")
+
+
+def test_links_of_an_app_do_not_lead_it_elsewhere(places: Path) -> None:
+    library, config = places / "places/library", places / "places/config"
+    (library / "others").mkdir()
+    (config / "deep").symlink_to(library / "others")
+    run(mine()[1], places)
+    assert list((library / "others").iterdir()) == []
+
+
+def test_a_trap_beside_a_seed_is_removed_and_not_followed(places: Path) -> None:
+    library, config = places / "places/library", places / "places/config"
+    (library / "precious").write_text("kept")
+    (config / "deep").mkdir()
+    (config / "deep/seed.conf.portable-new").symlink_to(library / "precious")
+    run(mine()[1], places)
+    assert (library / "precious").read_text() == "kept"
+    assert (config / "deep/seed.conf").read_text() == "first"

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
+from portable.cli.hints import typed
 from portable.model.errors import FAILED, INTERRUPTED, PortableError, Refused
 
 
@@ -44,7 +45,7 @@ def report(command: Callable[[], Any]) -> int:
 
 def say(text: str) -> None:
     """A line on standard error."""
-    sys.stderr.write(f"portable: {text}\n")
+    sys.stderr.write(f"portable: {typed(text)}\n")
 
 
 def _interrupted() -> int:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from portable.cli.hints import remember
+
 
 class Format(StrEnum):
     """How a table is printed."""
@@ -31,7 +33,12 @@ def complete_app(incomplete: str) -> list[str]:
 Profile = Annotated[
     str,
     typer.Option(
-        "--profile", "-p", envvar="PORTABLE_PROFILE", autocompletion=complete_profile, help="The place: a profile's name, or a file."
+        "--profile",
+        "-p",
+        envvar="PORTABLE_PROFILE",
+        callback=remember,
+        autocompletion=complete_profile,
+        help="The place: a profile's name, or a file.",
     ),
 ]
 Set = Annotated[

@@ -2,6 +2,7 @@
 
 import sys
 
+from portable.cli.hints import typed
 from portable.live.progress import Event
 
 
@@ -11,5 +12,5 @@ def printed(event: Event) -> None:
         if sys.stderr.isatty():
             sys.stderr.write(f"    {event.text}\n")
         return
-    sys.stderr.write(f"{event.sentence()}\n")
+    sys.stderr.write(f"{typed(event.sentence())}\n")
     sys.stderr.flush()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from portable.cli import show
+from portable.cli.hints import typed
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, Strict
 from portable.model.errors import DIFFERENCES
 
@@ -131,7 +132,7 @@ def show_outcome(outcome: "Outcome", output: Format) -> None:
 
 def show_rows(rows: "Sequence[Row]", output: Format) -> None:
     """The table of apps with their addresses and states."""
-    cells = [(r.app, r.service, r.state, r.health, r.address, r.reason) for r in rows]
+    cells = [(r.app, r.service, r.state, r.health, r.address, typed(r.reason)) for r in rows]
     show.table(("app", "service", "state", "health", "address", "reason"), cells, output, schema="apps")
 
 

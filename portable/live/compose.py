@@ -14,18 +14,18 @@ from portable.backends.compose.address import Address
 from portable.backends.compose.engine import Engine, EngineReader, Observed, Running, Seen
 from portable.backends.compose.trouble import EngineTrouble
 from portable.live import images
-from portable.live.desired import Desired, Stack, current, desire, joined
+from portable.live.desired import Desired, Stack, current, desire, differing, joined
 from portable.live.generate import foreseen, generate_missing
 from portable.live.host import check_devices, check_mounts, check_shared, share, shared_binds
 from portable.live.preflight import check_ports, check_space, refuse_foreign, refuse_shared
 from portable.live.progress import Event, Once, Progress, silent
 from portable.live.reconcile import NETWORK, in_order, networks_anew, reconcile, scope
 from portable.live.secrets import Resolved, Source, resolve
-from portable.live.state import FILE, Lock, locked, project_folder, write_private
+from portable.live.state import FILE, Lock, locked, project_folder, state_home, write_private
 from portable.live.waiting import Watch, here_now, judge
 from portable.model.base import Struct
 from portable.model.changes import Change
-from portable.model.errors import Refused, UsageError
+from portable.model.errors import PortableError, Refused, UsageError
 
 _PASSES = 3
 """How often Compose is asked before what still differs is an error; the second time it is forced."""
@@ -270,7 +270,23 @@ def _look(engine: EngineReader, stack: Stack, effective: Mapping[str, str], vari
     if observed.containers:
         hashes = engine.config_hashes(stack.project, dump(joined(desired, observed), compose=True), variables)
         desired = msgspec.structs.replace(desired, hashes={name: frozenset((digest,)) for name, digest in hashes.items()})
+        if any(seen.config_hash != hashes.get(name) for name, seen in current(observed).items()):
+            desired = msgspec.structs.replace(desired, settings=_settings(desired))
     return msgspec.structs.replace(desired, image_ids=observed.images), observed
+
+
+def _settings(desired: Desired) -> dict[str, tuple[str, ...]]:
+    """What differs from the document of the last `up` from this machine; nothing where that is not there any more."""
+    import yaml
+
+    from portable.formats.emit import dump
+
+    loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    try:
+        before = yaml.load((state_home() / desired.project / FILE).read_text(), loader)  # noqa: S506  # it makes texts only
+        return differing(before, yaml.load(dump(dict(desired.body), compose=True), loader))  # noqa: S506
+    except (OSError, ValueError, yaml.YAMLError, AttributeError, PortableError):
+        return {}
 
 
 def _known(stack: Stack, apps: tuple[str, ...]) -> None:

@@ -82,6 +82,8 @@ class Desired(Struct, frozen=True, kw_only=True):
     hashes: Mapping[str, frozenset[str]] = {}
     """Service to the Compose hashes that its container may have."""
     image_ids: Mapping[str, str] = {}
+    settings: Mapping[str, tuple[str, ...]] = {}
+    """Service to the keys in which its document differs from what was handed to Compose last, where that is known."""
 
     def service(self, name: str) -> Service:
         """The service of that name."""
@@ -186,6 +188,31 @@ def joined(desired: Desired, observed: Observed) -> dict[str, Any]:
             body = {**body, "network_mode": f"container:{owners[service.owner]}", "depends_on": after}
         services[service.name] = body
     return {**desired.body, "services": services}
+
+
+def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The keys in which each service of two documents differs; of variables the names, and never a value."""
+    old, found = _mapping(before.get("services")), {}
+    for name, body in _mapping(now.get("services")).items():
+        if name not in old:
+            continue
+        was, keys = _comparable(_mapping(old[name])), []
+        wanted = _comparable(_mapping(body))
+        for key in sorted({*was, *wanted}):
+            one, other = was.get(key), wanted.get(key)
+            if one == other:
+                continue
+            one, other = (_mapping(one), _mapping(other)) if key == "environment" else ({}, {})
+            variables = [variable for variable in sorted({*one, *other}) if one.get(variable) != other.get(variable)]
+            keys.append(" ".join((key, ", ".join(variables))).strip())
+        found[name] = tuple(keys)
+    return found
+
+
+def _comparable(body: dict[str, Any]) -> dict[str, Any]:
+    """Without the labels that only live gives: what they stand for is told by itself."""
+    labels = {key: value for key, value in _labels(body).items() if key not in (FILES, SECRETS)}
+    return {key: value for key, value in {**body, "labels": labels}.items() if value}
 
 
 def _preferred(containers: Iterable[Seen]) -> list[Seen]:

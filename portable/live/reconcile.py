@@ -89,7 +89,8 @@ def _of(service: Service, desired: Desired, seen: dict[str, Seen], found: dict[s
         if owner is not None and here.joins != owner.id:
             return change("recreate", f"it shares the network of {service.owner}, which was recreated from outside")
     if service.name in desired.hashes and here.config_hash not in desired.hashes[service.name]:
-        return change("recreate", "its settings changed")
+        keys = desired.settings.get(service.name)
+        return change("recreate", f"its {' and '.join(keys)} changed" if keys else "its settings changed")
     if service.once:
         return (
             change("start", f"it did not finish (exit code {here.exit_code})") if here.state == "exited" and here.exit_code != 0 else None

@@ -84,7 +84,7 @@ def test_up_again_changes_nothing(engine: Engine, running: dict[str, Any]) -> No
     [
         (lambda b: changed(b, "configs", "lone-conf", "content", to="2\n"), {"lone": "recreate: its config file lone-conf changed"}),
         (lambda b: changed(b, "configs", "one-conf", "content", to="b\n"), {"one": "recreate: its config file one-conf changed"}),
-        (lambda b: changed(b, "services", "lone", "environment", to={"TZ": "UTC"}), {"lone": "recreate: its settings changed"}),
+        (lambda b: changed(b, "services", "lone", "environment", to={"TZ": "UTC"}), {"lone": "recreate: its environment TZ changed"}),
         (
             lambda b: changed(b, "configs", "gateway-ready", "content", to="2\n"),
             {

@@ -9,7 +9,7 @@ import pytest
 from portable.backends.compose import render
 from portable.backends.compose.engine import Observed
 from portable.live.compose import apps_of
-from portable.live.desired import FILES, SECRETS, addresses_of, desire, stack_of
+from portable.live.desired import FILES, SECRETS, addresses_of, desire, differing, stack_of
 from portable.live.secrets import NOTHING, Resolved, Secret
 from portable.model import plan as p
 from tests.factories import app, container, full_plan, plan
@@ -82,3 +82,17 @@ def test_slow_digests_are_made_only_for_a_document_that_is_carried_out(monkeypat
     monkeypatch.setattr(hashlib, "scrypt", never)
     assert "torrents" in apps_of(stack)
     assert SECRETS not in desire(stack, {}, None, Observed()).body["services"]["init"]["labels"]
+
+
+def test_settings_are_told_apart_by_name_and_never_by_value() -> None:
+    service = {
+        "environment": {"PUID": "1", "TOKEN": "old", "TZ": "UTC"},
+        "ports": ["80:80"],
+        "labels": {"a": "b", SECRETS: "1"},
+        "init": "",
+    }
+    before = {"services": {"demo": service, "same": service, "gone": {}}}
+    changed = {**service, "environment": {"PUID": "2", "TOKEN": "new", "TZ": "UTC"}, "ports": ["81:80"], "labels": {SECRETS: "2"}}
+    now = {"services": {"demo": changed, "same": service, "new": {}, "later": {"image": "x"}}}
+    assert differing(before, now) == {"demo": ("environment PUID, TOKEN", "ports"), "same": ()}
+    assert differing({}, now) == {}

@@ -220,3 +220,9 @@ def test_a_secret_that_only_seeds_is_not_said_to_be_applied() -> None:
     assert f"recreate init: its secret player-key changed{seeds}" in sentences(running(), body=body)
     body["services"]["init"]["environment"] = {"KEY": "${PORTABLE_SECRET_PLAYER_KEY:?missing}"}
     assert "recreate init: its secret player-key changed" in sentences(running(), body=body)
+
+
+def test_settings_that_changed_are_named_where_they_are_known() -> None:
+    there = observed(but("player", config_hash="other"))
+    wanted = msgspec.structs.replace(desired(there), settings={"player": ("environment PUID", "ports")})
+    assert reconcile(wanted, there)[0].sentence() == "recreate player: its environment PUID and ports changed"

@@ -115,13 +115,16 @@ def up(
         for change in changes:
             progress(Event(what="doing", subject=change.service, text=f"{change.kind}: {change.cause}"))
         names = scope(desired, apps) if apps else {s.name for s in desired.services}
+        thawed: Mapping[str, str] = {}
         once, until = Once(progress), None if deadline is None else time.monotonic() + deadline
         if changes:
             _preflight(engine, desired, changes)
             share(set(shared_binds(desired.body)), local=engine.address.is_local, progress=progress)
             names |= {c.service for c in changes if c.kind != "remove" and not c.service.startswith(NETWORK)}
-            _carry_out(_Work(engine, stack, effective, variables, lock, once, until), desired, observed, changes, apps)
-        watch = Watch(engine, desired, names, once, until)
+            work = _Work(engine, stack, effective, variables, lock, once, until)
+            _carry_out(work, desired, observed, changes, apps)
+            thawed = work.thawed
+        watch = Watch(engine, desired, names, once, until, thawed=thawed)
         watch.until_well()
     return Outcome(changes=(*found.changes, *changes), rows=status(engine, stack))
 
@@ -160,12 +163,14 @@ class _Work:
     ) -> None:
         self.engine, self.stack, self.effective, self.variables = engine, stack, effective, variables
         self.lock, self.progress, self.until = lock, progress, until
+        self.thawed: dict[str, str] = {}
+        """Container that was let go on to the moment, by the engine's clock."""
 
     def look(self) -> tuple[Desired, Observed]:
         return _look(self.engine, self.stack, self.effective, self.variables)
 
     def watch(self, desired: Desired, names: set[str], outdated: frozenset[str] = frozenset()) -> Watch:
-        return Watch(self.engine, desired, names, self.progress, self.until, outdated)
+        return Watch(self.engine, desired, names, self.progress, self.until, outdated, self.thawed)
 
 
 def _carry_out(work: _Work, desired: Desired, observed: Observed, changes: tuple[Change, ...], apps: tuple[str, ...]) -> None:
@@ -179,7 +184,7 @@ def _carry_out(work: _Work, desired: Desired, observed: Observed, changes: tuple
         ]
         for seen in current(observed).values():
             if seen.state == "paused" and seen.service in services:
-                engine.unpause(seen.id)
+                work.thawed[seen.id] = engine.unpause(seen.id)
         outdated = frozenset(
             seen.id for seen in current(observed).values() if any(c.service == seen.service and c.kind == "recreate" for c in changes)
         )
@@ -216,13 +221,17 @@ def _clear_away(work: _Work, file: Path, desired: Desired, observed: Observed, c
     if remade:
         on_them = {s.name for s in desired.services if set(s.networks) & remade}
         gone += [c for c in observed.containers if c.service in on_them or desired_owner(desired, c.service) in on_them]
-    # A container that was made but never started may lack the files that Compose copies in after making it.
+    # A container that was made but never started may lack the files that Compose copies in after making it; one that could not be started
+    # keeps what was wrong with it, as a mount.
     half = [
         c
         for c in observed.containers
-        if c.state == "created" and c.service in names and c not in gone and any(ch.service == c.service for ch in changes)
+        if (c.state == "created" or (c.state == "exited" and c.error))
+        and c.service in names
+        and c not in gone
+        and any(ch.service == c.service for ch in changes)
     ]
-    keep_volumes = [c for c in half if c.anonymous_volumes and c.replaces]
+    keep_volumes = [c for c in half if c.anonymous_volumes and (c.replaces or c.state == "exited")]
     gone += [c for c in half if c not in keep_volumes]
     _stop_all(engine, [c for c in gone if c.state in ("running", "restarting", "paused")])
     for seen in gone:

@@ -76,6 +76,8 @@ def _of(service: Service, desired: Desired, seen: dict[str, Seen], found: dict[s
         return change("recreate", f"its container is {here.state}")
     if here.state == "created":
         return change("recreate", "its container was made but never started" + (f": {here.error}" if here.error else ""))
+    if here.state == "exited" and here.error:
+        return change("recreate", f"it could not be started: {here.error}")
     if cause := _differs(service, desired, here):
         return change("recreate", cause)
     for network in service.networks:

@@ -1,7 +1,10 @@
 """Waiting until a project is well: who waits for what, and giving up at once when waiting is of no use. The judgement is pure."""
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
+
+import msgspec
 
 from portable.backends.compose.engine import EngineReader, Running, Seen
 from portable.backends.compose.trouble import AGAIN, EngineTrouble
@@ -118,8 +121,13 @@ class Watch:
         progress: Progress,
         until: float | None,
         outdated: frozenset[str] = frozenset(),
+        thawed: Mapping[str, str] = {},
     ) -> None:
-        """`outdated` are ids of containers that will be replaced: how they are counts for nothing; `until` is a monotonic moment."""
+        """`outdated` are ids of containers that will be replaced: how they are counts for nothing; `until` is a monotonic moment.
+
+        `thawed` holds when paused ones were let go on: a check that began before says nothing.
+        """
+        self._thawed = thawed
         self._engine, self._desired, self._outdated = engine, desired, outdated
         self._services = [s for s in desired.services if s.name in services]
         self._once = progress if isinstance(progress, Once) else Once(progress)
@@ -166,7 +174,7 @@ class Watch:
 
     def look(self) -> list[tuple[Service, Verdict]]:
         """Look once, and tell what is new."""
-        self._seen = current(self._engine.observe(self._desired.project))
+        self._seen = {name: self._fresh(seen) for name, seen in current(self._engine.observe(self._desired.project)).items()}
         now = here_now()
         verdicts = []
         for service in self._services:
@@ -177,6 +185,10 @@ class Watch:
             what = "done" if verdict.settled else "waiting"
             self._once(Event(what=what, subject=service.name, text=verdict.reason), same_as=verdict.steady or None)  # type: ignore[arg-type]
         return verdicts
+
+    def _fresh(self, seen: Seen) -> Seen:
+        stale = seen.health == "unhealthy" and seen.checked_at <= self._thawed.get(seen.id, "")
+        return msgspec.structs.replace(seen, health="starting") if stale else seen
 
     def look_in_time(self) -> list[tuple[Service, Verdict]]:
         """Look once. Raises EngineTrouble when the time given is over."""

@@ -2,6 +2,7 @@
 
 import copy
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -371,6 +372,35 @@ def test_a_missing_folder_is_explained(engine: Engine, project: str) -> None:
         up(engine, document)
     assert caught.value.kind == "mount"
     assert "/nowhere/at/all" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["lone", "init"])
+def test_an_app_that_could_not_mount_is_well_once_that_is_mended(engine: Engine, project: str, tmp_path: Path, name: str) -> None:
+    document, folder = body(project), tmp_path / "data"
+    folder.write_text("a file where a folder must be")
+    document["services"][name]["volumes"] = [{"type": "bind", "source": str(folder), "target": "/etc", "bind": {"create_host_path": True}}]
+    for _ in range(2):
+        with pytest.raises(EngineTrouble) as caught:
+            up(engine, document)
+        assert caught.value.kind == "mount", str(caught.value)
+    folder.unlink()
+    changes = told(up(engine, document))
+    assert changes[name].startswith("recreate: ")
+    assert up(engine, document) == ()
+
+
+def test_a_paused_app_goes_on(engine: Engine, project: str) -> None:
+    document = body(project)
+    document["services"]["lone"]["healthcheck"] = {"test": ["CMD", "sleep", "0.5"], "interval": "1s", "timeout": "1s", "retries": 1}
+    up(engine, document)
+    lone = current(engine.observe(project))["lone"]
+    docker("pause", lone.id)
+    deadline = time.monotonic() + 6
+    while time.monotonic() < deadline and current(engine.observe(project))["lone"].health != "unhealthy":
+        time.sleep(0.3)
+    assert told(up(engine, document)) == {"lone": "start: it is paused"}
+    assert current(engine.observe(project))["lone"].id == lone.id
+    assert up(engine, document) == ()
 
 
 def test_a_changed_subnet_makes_the_network_anew(engine: Engine, project: str) -> None:

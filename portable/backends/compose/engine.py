@@ -18,6 +18,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -70,6 +71,8 @@ class Seen(Struct, frozen=True, kw_only=True):
     health: str | None = None
     """starting, healthy or unhealthy; None where the container has no check."""
     health_output: str = ""
+    checked_at: str = ""
+    """When the last check of its health began."""
     exit_code: int = 0
     out_of_memory: bool = False
     restarts: int = 0
@@ -152,6 +155,11 @@ def _moment(text: str | None) -> str:
     """A moment of the engine's clock with nine digits of a second, so that moments compare as texts; empty for never."""
     if not text or text.startswith("0001-"):
         return ""
+    if not text.endswith("Z"):  # a check's moments are told in the engine's own zone
+        local, ahead, offset = text[:19], text[-6] == "+", text[-5:].split(":")
+        shift = timedelta(hours=int(offset[0]), minutes=int(offset[1]))
+        utc = datetime.fromisoformat(local) + (-shift if ahead else shift)
+        text = f"{utc.isoformat()}{text[19:-6]}Z"
     whole, _, rest = text.removesuffix("Z").partition(".")
     return f"{whole}.{rest:0<9}Z"
 
@@ -350,6 +358,7 @@ class EngineReader:
             state=state.get("Status", ""),
             health=health.get("Status") if health.get("Status") not in (None, "", "none") else None,
             health_output=self.hide(str(logged[-1].get("Output", "")).strip()) if logged else "",
+            checked_at=_moment(logged[-1].get("Start")) if logged else "",
             exit_code=int(state.get("ExitCode") or 0),
             out_of_memory=bool(state.get("OOMKilled")),
             restarts=int(found.get("RestartCount") or 0),
@@ -527,9 +536,11 @@ class Engine(EngineReader):
         with self._doing("starting a container"):
             self._api.start(container)
 
-    def unpause(self, container: str) -> None:
-        """Let it go on."""
+    def unpause(self, container: str) -> str:
+        """Let it go on; the moment, by the engine's clock."""
         self._lenient("unpausing a container", lambda: self._api.unpause(container))
+        with self._doing("asking for its clock"):
+            return _moment(str(self._api.info().get("SystemTime") or ""))
 
     def remove(self, container: str) -> None:
         """Remove a container, never a volume of it."""

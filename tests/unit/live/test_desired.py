@@ -88,7 +88,7 @@ def test_settings_are_told_apart_by_name_and_never_by_value() -> None:
     service = {
         "environment": {"PUID": "1", "TOKEN": "old", "TZ": "UTC"},
         "ports": ["80:80"],
-        "labels": {"a": "b", SECRETS: "1"},
+        "labels": {SECRETS: "1"},
         "init": "",
     }
     before = {"services": {"demo": service, "same": service, "gone": {}}}

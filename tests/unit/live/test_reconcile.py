@@ -113,6 +113,11 @@ def test_an_empty_engine_gets_everything_in_start_order() -> None:
             "restart torrents: it shares the network of gateway, which was restarted from outside",
         ),
         ("torrents", {"state": "created"}, "recreate torrents: its container was made but never started"),
+        (
+            "init",
+            {"state": "exited", "exit_code": 127, "error": "not a directory"},
+            "recreate init: it could not be started: not a directory",
+        ),
         ("torrents", {"state": "dead"}, "recreate torrents: its container is dead"),
         (
             "torrents",

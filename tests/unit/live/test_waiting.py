@@ -1,7 +1,7 @@
 """How a service is doing, and the words for it."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -70,6 +70,7 @@ def test_moments_compare_as_texts() -> None:
     assert earlier < later
     assert _moment("2026-01-01T00:00:00Z") < earlier
     assert _moment("0001-01-01T00:00:00Z") == _moment(None) == ""
+    assert _moment("2026-01-01T02:30:00.5+02:30") == _moment("2025-12-31T21:00:00.5-03:00") == "2026-01-01T00:00:00.500000000Z"
 
 
 class Starting(Engine):
@@ -92,3 +93,25 @@ def test_a_restart_gives_up_on_a_gateway_when_its_time_is_over() -> None:
     watch = Watch(Starting(), desired, {"demo", "gateway"}, silent, time.monotonic() + 0.5)
     with pytest.raises(EngineTrouble, match=r"not well in the time given: .*gateway: starting"):
         _restart(Starting(), desired, Starting().observe(""), ["gateway", "demo"], watch)
+
+
+class Thawed(Starting):
+    """An engine whose app is unhealthy at first, since it was paused."""
+
+    moments = ("08", "08", "12")
+
+    def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
+        self.looks = getattr(self, "looks", -1) + 1
+        checked = f"2026-01-01T00:00:{self.moments[min(self.looks, 2)]}.000000000Z"
+        return Observed(containers=(seen(health="healthy" if self.looks > 2 else "unhealthy", checked_at=checked),))
+
+    def logs(self, container: str, **_: object) -> Iterator[str]:
+        return iter(())
+
+
+def test_health_from_before_an_unpause_says_nothing() -> None:
+    desired = Desired(project="media-test", body={}, services=(DEMO,))
+    watch = Watch(Thawed(), desired, {"demo"}, silent, None, thawed={"demo": "2026-01-01T00:00:10.000000000Z"})
+    assert [watch.look()[0][1].failed for _ in range(4)] == [False, False, True, False]
+    with pytest.raises(EngineTrouble, match="unhealthy"):
+        Watch(Thawed(), desired, {"demo"}, silent, None).until_well()

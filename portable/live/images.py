@@ -188,7 +188,6 @@ def resolve(engine: "Engine", needs: Iterable[ImageNeed], *, recipes: Recipes = 
         if lost:
             raise EngineError(
                 f"{len(lost)} image{'s' if len(lost) > 1 else ''} can neither be pulled nor built: {'; '.join(lost)}",
-                where=engine.address.url,
                 remedy="check the registry and the reference, use `docker load`, or give the app a recipe (`image/Dockerfile`)",
             )
         built: dict[str, str] = {}

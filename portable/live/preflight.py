@@ -46,9 +46,7 @@ def check_ports(engine: EngineReader, desired: Desired, services: Iterable[str])
                 f"port {port.number}/{port.protocol} of {service.name} is taken by {_process(port) or 'another program of this machine'}"
             )
     if trouble:
-        raise EngineTrouble(
-            "port", "; ".join(trouble), where=engine.address.url, remedy="stop what has it, or give the app another port in the stack"
-        )
+        raise EngineTrouble("port", "; ".join(trouble), remedy="stop what has it, or give the app another port in the stack")
 
 
 def refuse_shared(engine: EngineReader, desired: Desired, services: Iterable[str]) -> None:

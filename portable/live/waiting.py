@@ -215,7 +215,6 @@ class Watch:
             raise EngineTrouble(
                 "slow",
                 f"not well in the time given: {late or 'Docker Compose is still at work'}",
-                where=self._engine.address.url,
                 remedy=f"give it more time, {AGAIN}",
             )
 
@@ -232,6 +231,5 @@ class Watch:
         return EngineTrouble(
             "failed",
             "\n".join(parts),
-            where=self._engine.address.url,
             remedy=f"`portable logs {failing[0][0].app}` shows more; mend it, {AGAIN}",
         )

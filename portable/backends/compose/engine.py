@@ -215,13 +215,27 @@ class EngineReader:
 
         With `responded` the engine itself said it, so it can neither be absent nor gone.
         """
-        hidden = self.hide(text)
-        if self._bridge is not None and (complaint := self._bridge.complaint()):
-            hidden = f"{self.hide(complaint)}\n{hidden}"
-        log.debug("%s: %s", doing, hidden)
+        hidden, ssh = self.hide(text), self.hide(self._bridge.complaint()) if self._bridge is not None else ""
+        log.debug("%s: %s", doing, f"{ssh}\n{hidden}" if ssh else hidden)
         # Compose hands on what the engine answered, in which a registry or an app may be what cannot be reached.
         responded = responded or text.rstrip().rpartition("\n")[2].lstrip().startswith("Error response from daemon: ")
-        return translate(hidden, where=self.address.url, doing=doing, answered=self._answered, responded=responded)
+        return translate(
+            hidden,
+            where=self.address.url,
+            doing=doing,
+            answered=self._answered,
+            responded=responded,
+            named_by=self.address.named_by,
+            ssh=ssh,
+        )
+
+    def _environment(self, secrets: Mapping[str, str]) -> "Variables":
+        """The environment of a Compose process: an engine by TCP is reached straight, as portable itself reaches it, by no proxy."""
+        found = compose_environment(secrets)
+        if self.address.url.startswith("tcp://"):
+            for name in ("NO_PROXY", "no_proxy"):
+                found[name] = ",".join(part for part in (found.get(name, ""), urlsplit(self.address.url).hostname or "") if part)
+        return found
 
     @cached_property
     def _api(self) -> "APIClient":
@@ -476,7 +490,7 @@ class EngineReader:
                 input=document,
                 capture_output=True,
                 text=True,
-                env=compose_environment(environment),
+                env=self._environment(environment),
                 timeout=_ANSWER_SECONDS,
                 check=False,
             )
@@ -513,7 +527,7 @@ class Engine(EngineReader):
             command.append("--force-recreate")
         log.debug("running %s", [*command, *services])
         with self._doing("starting Docker Compose"):
-            return Running([*command, *services], compose_environment(environment), keep_open)
+            return Running([*command, *services], self._environment(environment), keep_open)
 
     def compose_recreate(
         self, project: str, file: Path, services: Sequence[str], environment: Mapping[str, str], *, keep_open: tuple[int, ...] = ()
@@ -522,7 +536,7 @@ class Engine(EngineReader):
         command = [*self._compose(project, str(file)), "up", "--no-start", "--no-build", "--pull", "never", "--force-recreate"]
         log.debug("running %s", [*command, *services])
         with self._doing("starting Docker Compose"):
-            return Running([*command, *services], compose_environment(environment), keep_open)
+            return Running([*command, *services], self._environment(environment), keep_open)
 
     def stop(self, container: str) -> None:
         """Stop it within its own grace, however long that is; nothing happens when it is gone or stopped."""
@@ -569,7 +583,7 @@ class Engine(EngineReader):
         """Run a command in a container with this process's own input and output; its exit code."""
         base = [str(part) for part in self._client().client_config.docker_cmd]
         flags = [*(["--interactive"] if interactive else []), *(["--tty"] if terminal else []), *(["--user", user] if user else [])]
-        return subprocess.run([*base, "exec", *flags, container, *command], check=False).returncode
+        return subprocess.run([*base, "exec", *flags, container, *command], check=False, env=self._environment({})).returncode
 
     # --- images ------------------------------------------------------------------------------------------------------
 

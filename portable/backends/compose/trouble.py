@@ -2,6 +2,7 @@
 
 import re
 from typing import Literal
+from urllib.parse import urlsplit
 
 from portable.model.errors import EngineError
 
@@ -17,9 +18,11 @@ class EngineTrouble(EngineError):  # noqa: N818  # a family of errors has its ba
 
 
 AGAIN = "then run the same command again: it goes on where it stopped"
-_RUN_ENGINE = (
-    "start it (`systemctl start docker`; on a bare Debian `scripts/bootstrap.sh engine`), or name another one in the profile's `engine`"
-)
+_RUN_ENGINE = "start it (`systemctl start docker`; on a bare Debian `scripts/bootstrap.sh engine`)"
+_NOT_THE_ENGINES = ("port", "image", "mount", "name")
+"""Kinds that are about something else than the engine: its address would mislead."""
+_SSHS_OWN = ("absent", "refused", "gone", "slow", "failed")
+"""Kinds of which ssh's own words say more."""
 
 # The first that matches decides. Texts are those of Docker 20.10 to 28, Compose 2.23 to 2.40, OpenSSH 9, urllib3 and requests.
 _RULES: tuple[tuple[Kind, str, str, str], ...] = (
@@ -151,12 +154,15 @@ def classify(text: str) -> Kind:
     return next((kind for kind, pattern, _, _ in _COMPILED if pattern.search(text)), "failed")
 
 
-def translate(text: str, *, where: str, doing: str, answered: bool = False, responded: bool = False) -> EngineTrouble:
+def translate(
+    text: str, *, where: str, doing: str, answered: bool = False, responded: bool = False, named_by: str = "", ssh: str = ""
+) -> EngineTrouble:
     """An error for a person, from a foreign program's text (already without secrets).
 
     `where` is the engine's address; with `answered` the engine had been there before, so that it can only have gone; with `responded` the
-    text is its own answer, so that it is there.
+    text is its own answer, so that it is there. `named_by` says who named that engine; `ssh` is what the way there said last.
     """
+    text, way = (f"{ssh}\n{text}", f": {ssh}") if ssh and not responded else (text, "")
     never = ("absent", "gone", "slow", "tls") if responded else () if answered else ("gone",)
     for kind, pattern, says, remedy in _COMPILED:
         if kind in never:
@@ -166,20 +172,33 @@ def translate(text: str, *, where: str, doing: str, answered: bool = False, resp
         if kind == "absent" and answered:
             return EngineTrouble(
                 "gone",
-                f"the engine went away in the middle, while {doing}",
+                f"the engine went away in the middle, while {doing}{way}",
                 where=where,
                 remedy=f"see whether it runs (`docker version`), {AGAIN}",
             )
         match = _PORT.search(text) or _BARE_PORT.search(text)
         said = says.format(line=one_line(text), port=match[1] if match else "that an app publishes")
-        return EngineTrouble(
-            kind, said if kind in ("port", "image", "mount", "name") else f"{said}, while {doing}", where=where, remedy=remedy
-        )
+        if kind in _NOT_THE_ENGINES:
+            return EngineTrouble(kind, said, remedy=remedy)
+        told = _elsewhere(where, named_by) if kind == "absent" else remedy
+        return EngineTrouble(kind, f"{said}, while {doing}{way if kind in _SSHS_OWN else ''}", where=where, remedy=told)
     if not answered and not responded and classify(text) == "gone":
-        return EngineTrouble("absent", f"no engine answers, while {doing}", where=where, remedy=_RUN_ENGINE)
+        return EngineTrouble("absent", f"no engine answers, while {doing}{way}", where=where, remedy=_elsewhere(where, named_by))
     return EngineTrouble(
         "failed",
         f"{doing} failed: {one_line(text) or 'no reason given'}",
         where=where,
         remedy="`portable --debug` before the verb shows all that the engine said",
     )
+
+
+def _elsewhere(where: str, named_by: str) -> str:
+    """What to do where no engine answers, or about who named that one."""
+    parts = urlsplit(where)
+    user, port = f"{parts.username}@" if parts.username else "", f"-p {parts.port} " if parts.port else ""
+    start = f"check with `ssh {port}{user}{parts.hostname} docker version`" if parts.scheme == "ssh" else _RUN_ENGINE
+    if named_by == "DOCKER_HOST":
+        return f"{start}, or correct or unset DOCKER_HOST"
+    if named_by.startswith("the docker context"):
+        return f"{start}, or choose another docker context (`docker context use`)"
+    return f"{start}, or name another one in the profile's `engine`"

@@ -39,7 +39,7 @@ def test_what_is_said_and_what_is_read(said: str, kind: str, shows: str) -> None
     trouble = translate(said, where=WHERE, doing="starting the apps", answered=True)
     assert trouble.kind == kind
     assert shows in str(trouble)
-    assert str(trouble).startswith(WHERE)
+    assert str(trouble).startswith(WHERE) == (kind not in ("port", "mount", "image", "name"))
     assert trouble.remedy
 
 
@@ -66,3 +66,36 @@ Error response from daemon: it is broken
     assert one_line(said) == "it is broken"
     assert one_line("") == ""
     assert len(one_line("x" * 1000)) == 300
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("ssh: Could not resolve hostname nas: Name or service not known", "absent"),
+        ("ssh: connect to host nas port 22: Connection refused", "absent"),
+        ("me@nas: Permission denied (publickey,password).", "refused"),
+        ("Host key verification failed.", "refused"),
+        ("bash: line 1: docker: command not found", "absent"),
+    ],
+)
+def test_ssh_is_quoted(said: str, kind: str) -> None:
+    trouble = translate("ConnectionError: Connection aborted", where="ssh://me@nas:22", doing="connecting", ssh=said)
+    assert trouble.kind == kind
+    assert trouble.text.endswith(f", while connecting: {said}")
+    if kind == "absent":
+        assert str(trouble.remedy).startswith("check with `ssh -p 22 me@nas docker version`, or name another one in the profile")
+    assert said not in str(translate("No such image: x", where="ssh://nas", doing="x", responded=True, ssh=said))
+
+
+@pytest.mark.parametrize(
+    ("named_by", "says"),
+    [
+        ("DOCKER_HOST", "unset DOCKER_HOST"),
+        ("the docker context far", "another docker context"),
+        ("the default socket", "profile's `engine`"),
+    ],
+)
+def test_the_hint_is_about_who_named_the_engine(named_by: str, says: str) -> None:
+    trouble = translate("Cannot connect to the Docker daemon", where=WHERE, doing="x", named_by=named_by)
+    assert says in str(trouble.remedy)
+    assert ("`engine`" in str(trouble.remedy)) == (named_by == "the profile")

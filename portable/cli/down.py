@@ -1,5 +1,8 @@
 """`portable down`: take apps down; what they keep stays."""
 
+from collections.abc import Sequence
+
+from portable.cli import show
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set
 from portable.cli.up import engine_of, open_place, show_changes
 
@@ -17,5 +20,19 @@ def down(
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
     with engine_of(place) as engine:
-        show_changes(compose.down(engine, place.stack, apps=tuple(apps or ()), progress=printed), output)
+        changes = compose.down(engine, place.stack, apps=tuple(apps or ()), progress=printed)
+    if output is Format.json:
+        show_changes(changes, output)
+    else:
+        show.line(summary([change.service for change in changes]))  # each of them was told when it went
     return 0
+
+
+def summary(removed: Sequence[str]) -> str:
+    """What was removed, in a line."""
+    from portable.live.reconcile import NETWORK
+
+    networks = sum(name.startswith(NETWORK) for name in removed)
+    counts = ((len(removed) - networks, "container"), (networks, "network"))
+    parts = [f"{number} {noun}{'' if number == 1 else 's'}" for number, noun in counts if number]
+    return f"removed {' and '.join(parts)}; all data stays" if parts else "nothing to take down"

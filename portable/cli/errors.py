@@ -12,6 +12,14 @@ from portable.cli.hints import typed
 from portable.model.errors import FAILED, INTERRUPTED, PortableError, Refused
 
 
+class Quiet(Exception):  # noqa: N818 - an end, not an error
+    """Ends the command with a code and no word."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 def report(command: Callable[[], Any]) -> int:
     """Run it; the exit code it asks for, or the one of its error."""
     try:
@@ -23,6 +31,8 @@ def report(command: Callable[[], Any]) -> int:
             say(f"{where}{finding.class_}: {finding.text}\n    {finding.remedy}")
         say(f"refused: {refused}")
         return refused.exit_code
+    except Quiet as end:
+        return end.code
     except PortableError as error:
         say(f"{error}")
         return error.exit_code

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from portable.cli import show
+from portable.cli.errors import Quiet, say
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, complete_app
 from portable.cli.up import engine_of, open_place, reader_of, show_rows
-from portable.model.errors import FAILED
+from portable.model.errors import FAILED, INTERRUPTED
 
 
 def status(
@@ -39,11 +40,19 @@ def logs(
     from portable.live import compose
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
-    with reader_of(place) as engine:
-        for line in compose.logs(engine, place.stack, apps=tuple(apps or ()), tail=tail, follow=follow):
-            show.line(f"{line.service} | {line.text}")
-            if follow:
-                sys.stdout.flush()
+    names = tuple(apps or ())
+    try:
+        with reader_of(place) as engine:
+            if not compose.has_logs(engine, place.stack, names):
+                say(f"nothing to read: {', '.join(names) or 'no app'} was {'not ' if names else ''}started (`portable up` does)")
+            for line in compose.logs(engine, place.stack, apps=names, tail=tail, follow=follow):
+                show.line(f"{line.service} | {line.text}")
+                if follow:
+                    sys.stdout.flush()
+    except KeyboardInterrupt:
+        if follow:  # the one way to end it; nothing is left to complete
+            raise Quiet(INTERRUPTED) from None
+        raise
     return 0
 
 

@@ -17,8 +17,15 @@ if TYPE_CHECKING:
     from portable.live.place import Place
     from portable.model.changes import Change
 
+
+def _positive(seconds: float | None) -> float | None:
+    if seconds is not None and not seconds > 0:
+        raise typer.BadParameter("it must be more than 0")
+    return seconds
+
+
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; nothing can be written.")]
-Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", help="Give up waiting after so long.")]
+Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", callback=_positive, help="Give up waiting after so long.")]
 
 
 def up(

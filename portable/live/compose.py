@@ -338,8 +338,15 @@ def down(engine: Engine, stack: Stack, *, apps: tuple[str, ...] = (), progress: 
         chosen = [c for c in observed.containers if not apps or c.labels.get("portable.app", c.service) in apps]
         ids = {c.id for c in chosen}
         chosen += [c for c in observed.containers if c.joins in ids and c.id not in ids]
+        owners = {c.id: c.service or c.name for c in chosen}
+        went_with = {c.id: f", with {owners[c.joins]}, whose network it shares" for c in chosen if c.joins in ids and c.id not in ids}
         changes = [
-            Change(kind="remove", service=c.service or c.name, app=c.labels.get("portable.app", ""), cause="asked for; its data stays")
+            Change(
+                kind="remove",
+                service=c.service or c.name,
+                app=c.labels.get("portable.app", ""),
+                cause=f"asked for{went_with.get(c.id, '')}; its data stays",
+            )
             for c in chosen
         ]
         for level in _stop_order(chosen):
@@ -348,7 +355,7 @@ def down(engine: Engine, stack: Stack, *, apps: tuple[str, ...] = (), progress: 
             _stop_all(engine, [c for c in level if c.state in ("running", "restarting", "paused")])
             for seen in level:
                 engine.remove(seen.id)
-                progress(Event(what="done", subject=seen.service or seen.name, text="removed"))
+                progress(Event(what="done", subject=seen.service or seen.name, text=f"removed{went_with.get(seen.id, '')}"))
         if not apps:
             for network in engine.networks(stack.project):
                 engine.remove_network(network.id)
@@ -512,6 +519,13 @@ class Line(Struct, frozen=True, kw_only=True):
     moment: str = ""
 
 
+def has_logs(engine: EngineReader, stack: Stack, apps: tuple[str, ...] = ()) -> bool:
+    """Whether one of the apps has a container, which wrote or may write something."""
+    _known(stack, apps)
+    names = {s.name for s in _plain(stack).services if not apps or s.app in apps}
+    return bool(names & current(engine.observe(stack.project)).keys())
+
+
 def logs(
     engine: EngineReader,
     stack: Stack,
@@ -598,4 +612,4 @@ def execute(
     return engine.execute(seen[name].id, command, interactive=interactive, terminal=terminal, user=user)
 
 
-__all__ = ["Line", "Outcome", "Row", "Running", "apps_of", "diff", "down", "execute", "logs", "restart", "status", "up"]
+__all__ = ["Line", "Outcome", "Row", "Running", "apps_of", "diff", "down", "execute", "has_logs", "logs", "restart", "status", "up"]

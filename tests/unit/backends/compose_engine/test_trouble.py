@@ -98,4 +98,4 @@ def test_ssh_is_quoted(said: str, kind: str) -> None:
 def test_the_hint_is_about_who_named_the_engine(named_by: str, says: str) -> None:
     trouble = translate("Cannot connect to the Docker daemon", where=WHERE, doing="x", named_by=named_by)
     assert says in str(trouble.remedy)
-    assert ("`engine`" in str(trouble.remedy)) == (named_by == "the profile")
+    assert ("`engine`" in str(trouble.remedy)) == (named_by == "the default socket")

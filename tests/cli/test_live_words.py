@@ -1,0 +1,70 @@
+"""What commands on an engine say, with an engine that stands in."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from portable.cli.down import summary
+from tests.cli import environment, run
+
+SCRIPT = """
+import os, signal, sys
+from portable.live import compose
+from portable.live.compose import Line
+def logs(*_, **__):
+    yield Line(service="demo", text="hello")
+    os.kill(os.getpid(), signal.SIGINT)
+    signal.pause()
+compose.logs = logs
+compose.has_logs = lambda *_: True
+if sys.argv[1] == "none":
+    compose.has_logs, compose.logs = (lambda *_: False), (lambda *_, **__: iter(()))
+sys.argv[1:] = sys.argv[2:]
+from portable.cli import main
+main()
+"""
+
+
+def logs(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", SCRIPT, *words],
+        cwd=folder,
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+
+
+def test_ctrl_c_is_how_following_ends(tmp_path: Path) -> None:
+    done = logs(tmp_path, "some", "logs", "-f")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "demo | hello\n", "")
+    done = logs(tmp_path, "some", "logs")
+    assert done.returncode == 130
+    assert "interrupted" in done.stderr
+
+
+def test_logs_of_nothing_are_said_to_be_none(tmp_path: Path) -> None:
+    done = logs(tmp_path, "none", "logs")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "portable: nothing to read: no app was started (`portable up` does)\n"
+    assert "nothing to read: gerbera was not started" in logs(tmp_path, "none", "logs", "gerbera").stderr
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan"])
+@pytest.mark.parametrize("verb", ["up", "restart"])
+def test_a_timeout_is_more_than_nothing(verb: str, seconds: str, tmp_path: Path) -> None:
+    done = run(verb, f"--timeout={seconds}", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "it must be more than 0" in done.stderr
+
+
+def test_the_summary_of_down() -> None:
+    assert summary(["a", "b", "network default"]) == "removed 2 containers and 1 network; all data stays"
+    assert summary(["a"]) == "removed 1 container; all data stays"
+    assert summary([]) == "nothing to take down"

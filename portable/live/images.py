@@ -31,6 +31,7 @@ LOCK = "_images"
 BASE, BASE_IMAGE = "base", "debian:trixie-slim"
 _FIRST_WORD_SECONDS = 10.0
 """How long a registry may stay silent before it counts as unreachable."""
+_SIGN_OF_LIFE_SECONDS = 15.0
 _SILENT_SECONDS = 120.0
 """How long a pull that had begun may stay silent."""
 Outcome = Literal["there", "built", "pull", "pull or build", "build", "missing"]
@@ -193,7 +194,7 @@ def resolve(engine: "Engine", needs: Iterable[ImageNeed], *, recipes: Recipes = 
         built: dict[str, str] = {}
         for need, recipe, why in to_build:
             if recipe not in built:
-                built[recipe] = build_recipe(engine, recipe, recipes=recipes, progress=progress, registries=registries)
+                built[recipe] = build_recipe(engine, recipe, recipes=recipes, progress=progress, registries=registries, why=why)
             effective[need.reference] = built[recipe]
             changes.append(Change(kind="build", service=need.reference, app=", ".join(need.apps), cause=why))
     return Resolution(effective=effective, changes=tuple(changes))
@@ -232,13 +233,17 @@ def build_recipe(
     progress: Progress = silent,
     registries: "_Registries | None" = None,
     fresh: bool = False,
+    why: str = "",
 ) -> str:
-    """Build one recipe, its base first where that is neither there nor to be pulled; the reference of what was built."""
+    """Build one recipe, its base first where that is neither there nor to be pulled; the reference of what was built.
+
+    `why` says why it is not pulled.
+    """
     folder, tag = recipes(recipe), built_reference(recipe, recipes)
     if folder is None or tag is None:
         raise UsageError(f"there is no recipe {recipe}", where="images")
     if recipe == BASE:
-        _make_base(engine, recipes, progress)
+        _make_base(engine, recipes, progress, why)
         return BASE_IMAGE
     dockerfile = folder / "Dockerfile"
     try:
@@ -248,7 +253,7 @@ def build_recipe(
     for base in bases_of(text):
         if not engine.image_ids([base]):
             _bring_base(engine, base, recipes, progress, registries or _Registries(engine, progress))
-    progress(Event(what="doing", subject=recipe, text="building its image"))
+    progress(Event(what="doing", subject=recipe, text="building its image" + (f", which cannot be pulled: {why}" if why else "")))
     digest = tag.rpartition(":")[2]
     said: list[str] = []
 
@@ -256,7 +261,7 @@ def build_recipe(
         said.append(line)
         progress(Event(what="line", subject=recipe, text=line))
 
-    with _packed(folder) as context:
+    with _packed(folder) as context, _at_work(progress, recipe, "building its image"):
         try:
             engine.build(context, tag, {"portable.recipe": f"{recipe}:{digest}"}, _proxies(), on_line, fresh=fresh)
         except RuntimeError as error:
@@ -294,17 +299,37 @@ def _bring_base(engine: "Engine", base: str, recipes: Recipes, progress: Progres
                 where=engine.address.url,
                 remedy=f"stand the recipe on {BASE_IMAGE}",
             ) from None
-    _make_base(engine, recipes, progress)
+        why = failed.text
+    _make_base(engine, recipes, progress, why)
 
 
-def _make_base(engine: "Engine", recipes: Recipes, progress: Progress) -> None:
+@contextlib.contextmanager
+def _at_work(progress: Progress, subject: str, text: str) -> Iterator[None]:
+    """Tells every now and then that the work goes on, and for how long it has: minutes of silence look like a hang."""
+    ended, began = threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        while not ended.wait(_SIGN_OF_LIFE_SECONDS):
+            progress(Event(what="waiting", subject=subject, text=f"{text} ({time.monotonic() - began:.0f} s)"))
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()
+
+
+def _make_base(engine: "Engine", recipes: Recipes, progress: Progress, why: str = "") -> None:
     """Made on this machine, from Debian packages, and handed to the engine wherever it is."""
     folder = recipes(BASE)
     script = folder / "make.sh" if folder else None
     if script is None or not script.is_file():
         raise EngineError(f"the base image {BASE_IMAGE} can neither be pulled nor made", where="images", remedy="load it by `docker load`")
-    progress(Event(what="doing", subject=BASE_IMAGE, text="making it from Debian packages"))
-    with tempfile.TemporaryDirectory(prefix="portable-base-") as work:
+    text = "making it from Debian packages"
+    progress(Event(what="doing", subject=BASE_IMAGE, text=text + (f", since it cannot be pulled: {why}" if why else "")))
+    with tempfile.TemporaryDirectory(prefix="portable-base-") as work, _at_work(progress, BASE_IMAGE, text):
         archive = Path(work) / "base.tar"
         done = subprocess.run(
             ["sh", str(script), str(archive)], capture_output=True, text=True, errors="replace", check=False, stdin=subprocess.DEVNULL
@@ -373,7 +398,8 @@ class _Registries:
             raise _PullFailed("unreachable", self._dead[host])
         self._progress(Event(what="doing", subject=reference, text="pulling"))
         try:
-            self._try(repository, tag, reference)
+            with _at_work(self._progress, reference, "pulling"):
+                self._try(repository, tag, reference)
         except _PullFailed as failed:
             if failed.kind == "unreachable":
                 self._dead[host] = f"the registry {host} cannot be reached"

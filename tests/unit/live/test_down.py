@@ -38,7 +38,8 @@ class Sealed(Engine):
     def remove(self, container: str) -> None:
         self.removed.append(container)
 
-    remove_network = remove
+    def remove_network(self, network: str) -> None:
+        self.removed.append(network)
 
 
 def test_those_who_share_a_network_go_with_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

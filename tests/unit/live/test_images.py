@@ -251,3 +251,18 @@ def test_a_project_called_images_does_not_wait_for_itself(tmp_path: Path, monkey
     monkeypatch.setattr(time, "sleep", never)
     with locked("images", "up"):
         resolve(cast(Engine, FakeEngine(says=None)), [ImageNeed(reference="registry.test/x:1")])
+
+
+def test_a_build_gives_signs_of_life_and_says_why_it_is(recipes: images.Recipes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "_SIGN_OF_LIFE_SECONDS", 0.05)
+    client, fake = engine(images.BASE_IMAGE)
+    monkeypatch.setattr(fake, "build", lambda *_, **__: time.sleep(0.3))
+    events: list[Event] = []
+    resolve(client, [DEMO], recipes=recipes, progress=events.append)
+    said = [event.sentence() for event in events if event.subject == "demo"]
+    assert said[0] == "demo: building its image, which cannot be pulled: the registry registry.test cannot be reached"
+    assert said[1] == "demo: building its image (0 s)"
+    assert said[-1] == "demo: its image is built"
+    assert 3 < len(said) < 10
+    time.sleep(0.1)
+    assert events[-1].text == "its image is built"

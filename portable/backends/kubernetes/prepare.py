@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from portable.backends.kubernetes.names import Body, literal
+from portable.backends.kubernetes.names import Body, literal, meta
 from portable.backends.kubernetes.scope import Part, Scope, is_claim
 from portable.backends.kubernetes.volume import Attached, attached, file_volume, place_volume
 from portable.model.base import Struct
@@ -12,13 +12,20 @@ from portable.model.plan import Claim, FileMount, Mount, Volume
 
 PLACES = "/places"
 SEEDS = "/seeds"
+TREE = "/library"
+TREE_MAP = "library-tree"
+TREE_SCRIPT = "tree.sh"
 
 # For BusyBox's shell and any other; without `$(` and `$$`, which the kubelet would expand. Several pods prepare one library at once, and
 # each line may be cut off at any moment: so each step is one that loses a race, or is done again, without harm.
-_FUNCTIONS = """\
+_FOLDER = """\
 set -eu
 folder() { mkdir -p "$1"; }
+"""
+_LINK = """\
 link() { [ -e "$2" ] || [ -L "$2" ] || { mkdir -p "${2%/*}"; ln -s "$1" "$2"; } || [ -L "$2" ]; }
+"""
+_SEED = """\
 seed() { [ -e "$2" ] || [ -L "$2" ] || { mkdir -p "${2%/*}"; cp "$1" "$2.new"; chmod "$3" "$2.new"; mv "$2.new" "$2"; }; }
 """
 
@@ -51,17 +58,38 @@ def seeds(scope: Scope, parts: tuple[Part, ...]) -> Iterator[Seed]:
                 yield Seed(part=part, mount=mount, target=_target(scope, part, mount))
 
 
+def tree_script(scope: Scope) -> str | None:
+    """What makes the library's folders and links: one script for all pods, so that an app that comes recreates no other app's pod."""
+    library = scope.plan.library
+    volume = scope.volumes.get(library.volume) if library is not None else None
+    if library is None or volume is None or not (library.folders or library.links):
+        return None
+    quote = shlex.quote
+    lines = [f"umask {quote(scope.plan.tools.identity.umask)}"]
+    lines += [f"folder {quote(f'{inside(volume)}/{folder}')}" for folder in library.folders] if is_claim(volume) else []
+    lines += [f"link {quote(link.target)} {quote(f'{inside(volume)}/{link.path}')}" for link in library.links]
+    return _FOLDER + _LINK + "\n".join(lines) + "\n"
+
+
+def tree_config_map(scope: Scope) -> Iterator[Body]:
+    """The ConfigMap with that script, where any pod runs it."""
+    text = tree_script(scope)
+    if text is not None and any(_runs_tree(scope, parts) for parts in scope.pods.values()):
+        metadata = meta(TREE_MAP, scope.labels(TREE_MAP), namespace=scope.namespace)
+        yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {TREE_SCRIPT: text}}
+
+
 def script(scope: Scope, parts: tuple[Part, ...]) -> str:
     """What `init-dirs` runs."""
     quote = shlex.quote
     lines = [f"umask {quote(scope.plan.tools.identity.umask)}"]
+    lines += [f"sh {TREE}/{TREE_SCRIPT}"] if _runs_tree(scope, parts) else []
     lines += [f"folder {quote(path)}" for path in _folders(scope, parts)]
-    lines += [f"link {quote(target)} {quote(path)}" for path, target in _links(scope, parts)]
     for seed in seeds(scope, parts):
         file = scope.files.get(seed.mount.file)
         if seed.target is not None and file is not None:
             lines.append(f"seed {quote(f'{SEEDS}/{file.id}')} {quote(seed.target)} {file.mode | 0o200:04o}")
-    return _FUNCTIONS + "\n".join(lines) + "\n"
+    return _FOLDER + _SEED + "\n".join(lines) + "\n"
 
 
 def init_attached(scope: Scope, part: Part, parts: tuple[Part, ...]) -> Iterator[Attached]:
@@ -70,6 +98,9 @@ def init_attached(scope: Scope, part: Part, parts: tuple[Part, ...]) -> Iterator
     for volume in _prepared(scope, parts):
         body = place_volume(volume)
         yield body, {"name": body["name"], "mountPath": root_of(volume)}
+    if _runs_tree(scope, parts):
+        items = [{"key": TREE_SCRIPT, "path": TREE_SCRIPT}]
+        yield {"name": TREE_MAP, "configMap": {"name": TREE_MAP, "items": items}}, {"name": TREE_MAP, "mountPath": TREE, "readOnly": True}
     for seed in seeds(scope, parts):
         containers = seed.part.app.containers if seed.part.app else (seed.part.container,)
         yield from file_volume(scope, seed.part.owner, containers, seed.mount, at=f"{SEEDS}/{seed.mount.file}")
@@ -96,26 +127,23 @@ def _prepared(scope: Scope, parts: tuple[Part, ...]) -> list[Volume]:
 
 
 def _folders(scope: Scope, parts: tuple[Part, ...]) -> list[str]:
-    """Folders of the state, of the library, and those that are covered: a runtime can't make a mount point in a read-only mount."""
+    """Folders of the state, and those that are covered: a runtime can't make a mount point in a read-only mount."""
     folders: list[str] = []
-    library = scope.plan.library
     for volume in _mounted(scope, parts):
         if not is_claim(volume):
             continue
         if volume.folder:
             folders.append(inside(volume))
         folders += [f"{inside(volume)}/{folder}" for folder in volume.hides]
-        if library is not None and volume.id == library.volume:
-            folders += [f"{inside(volume)}/{folder}" for folder in library.folders]
     return list(dict.fromkeys(folders))
 
 
-def _links(scope: Scope, parts: tuple[Part, ...]) -> list[tuple[str, str]]:
+def _runs_tree(scope: Scope, parts: tuple[Part, ...]) -> bool:
+    """Whether a pod sees the library, and so makes its tree."""
     library = scope.plan.library
-    if library is None:
-        return []
-    volume = next((volume for volume in _mounted(scope, parts) if volume.id == library.volume), None)
-    return [(f"{inside(volume)}/{link.path}", link.target) for link in library.links] if volume is not None else []
+    if library is None or not (library.folders or library.links):
+        return False
+    return any(volume.id == library.volume for volume in _mounted(scope, parts))
 
 
 def _covering(part: Part, mount: FileMount) -> Mount | None:

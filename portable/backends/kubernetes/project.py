@@ -10,6 +10,7 @@ from portable.backends.kubernetes.ledger import refused_routes, shared_findings
 from portable.backends.kubernetes.names import Body, dns_label
 from portable.backends.kubernetes.network import KUBE_DNS, exposures, policy, services
 from portable.backends.kubernetes.pod import Extras, deployment
+from portable.backends.kubernetes.prepare import tree_config_map
 from portable.backends.kubernetes.scope import scope_of
 from portable.backends.kubernetes.storage import claims, volumes
 from portable.model.plan import Group, Plan
@@ -26,7 +27,7 @@ def render(plan: Plan) -> Rendering:
         *in_file("accounts.yaml", accounts(scope, (account_of(scope, group) for group in plan.groups))),
         *in_file("storage.yaml", claims(scope)),
         *in_file("network.yaml", (policy(scope, group, dns=KUBE_DNS) for group in plan.groups)),
-        *in_file("shared.yaml", shared_config_maps(scope)),
+        *in_file("shared.yaml", (*tree_config_map(scope), *shared_config_maps(scope))),
     ]
     for group in plan.groups:
         documents += in_file(app_file(group), group_config_maps(scope, group))

@@ -10,6 +10,7 @@ from portable.backends.kubernetes.ledger import shared_findings
 from portable.backends.kubernetes.names import Body
 from portable.backends.kubernetes.network import exposures, policy, services
 from portable.backends.kubernetes.pod import Extras, deployment
+from portable.backends.kubernetes.prepare import tree_config_map
 from portable.backends.kubernetes.project import app_file, in_file, pods_of, with_kustomizations
 from portable.backends.kubernetes.scope import Scope, scope_of
 from portable.backends.kubernetes.storage import claims, volumes
@@ -67,7 +68,7 @@ def render(plan: Plan) -> Rendering:
             "network.yaml",
             (policy(scope, group, dns=OPENSHIFT_DNS, open_ports=open_ports(scope, group)) for group in plan.groups),
         ),
-        *in_file("shared.yaml", shared_config_maps(scope)),
+        *in_file("shared.yaml", (*tree_config_map(scope), *shared_config_maps(scope))),
     ]
     for group in plan.groups:
         documents += in_file(app_file(group), group_config_maps(scope, group))

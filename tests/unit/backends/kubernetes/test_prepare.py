@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from portable.backends.kubernetes.prepare import PLACES, SEEDS, script
-from portable.backends.kubernetes.scope import scope_of
+from portable.backends.kubernetes.prepare import PLACES, SEEDS, TREE, TREE_SCRIPT, script, tree_script
+from portable.backends.kubernetes.scope import Scope, scope_of
 from portable.model import plan as p
 from tests.factories import app, container, full_plan, plan
 from tests.unit.backends.kubernetes.rendered import container_of, found, pod, render
@@ -19,11 +19,24 @@ SHELLS = [
 ]
 
 
+def here(scope: Scope, group: str, root: Path) -> str:
+    """The script of a pod on folders of the test's, with the library's own beside it."""
+
+    def moved(text: str) -> str:
+        for inside, outside in ((PLACES, "places"), (SEEDS, "seeds"), (f"{TREE}/", "tree/")):
+            text = text.replace(f" {inside}", f" {root}/{outside}").replace(f"'{inside}", f"'{root}/{outside}")
+        return text
+
+    (root / "tree").mkdir(exist_ok=True)
+    (root / "tree" / TREE_SCRIPT).write_text(moved(tree_script(scope) or ""))
+    return moved(script(scope, scope.pods[group]))
+
+
 @pytest.fixture(params=SHELLS, ids=lambda shell: shell[0])
 def run(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """The places of the full plan after `init-dirs`."""
     scope = scope_of(full_plan("kubernetes"))
-    text = script(scope, scope.pods["gateway"]).replace(PLACES, f"{tmp_path}/places").replace(SEEDS, f"{tmp_path}/seeds")
+    text = here(scope, "gateway", tmp_path)
     (tmp_path / "seeds").mkdir()
     (tmp_path / "seeds" / "torrents-conf").write_text("seed")
     for _ in range(2):
@@ -44,7 +57,7 @@ def test_it_makes_what_is_missing_and_does_it_again_without_harm(run: Path) -> N
 @pytest.mark.parametrize("what", ["file", "folder", "dead-link"])
 def test_it_never_replaces_what_is_there(tmp_path: Path, what: str) -> None:
     scope = scope_of(full_plan("kubernetes"))
-    text = script(scope, scope.pods["gateway"]).replace(PLACES, f"{tmp_path}/places").replace(SEEDS, f"{tmp_path}/seeds")
+    text = here(scope, "gateway", tmp_path)
     for path in (tmp_path / "places/library-claim/shelf", tmp_path / "places/state-claim/config/torrents/torrents.conf"):
         path.parent.mkdir(parents=True)
         if what == "file":
@@ -86,8 +99,18 @@ def test_names_with_blanks_and_quotes_are_quoted(tmp_path: Path) -> None:
     mounts = (p.Mount(volume="library", path=p.LIBRARY),)
     made = plan(app(containers=(container(mounts=mounts),)), volumes=(volume,), library=p.Library(volume="library", folders=(odd,)))
     scope = scope_of(made)
-    subprocess.run(["sh", "-c", script(scope, scope.pods["demo"]).replace(PLACES, str(tmp_path))], check=True)
-    assert [path.name for path in (tmp_path / "library").iterdir()] == [odd]
+    subprocess.run(["sh", "-c", here(scope, "demo", tmp_path)], check=True)
+    assert [path.name for path in (tmp_path / "places/library").iterdir()] == [odd]
+
+
+def test_an_app_that_comes_with_folders_changes_no_other_pod() -> None:
+    volume = p.Volume(id="library", holds="library", place=p.Claim(name="library", size=1))
+    one = app(containers=(container(mounts=(p.Mount(volume="library", path=p.LIBRARY),)),))
+    before, after = (
+        pod(plan(one, volumes=(volume,), library=p.Library(volume="library", folders=folders)))
+        for folders in (("media",), ("media", "media/music"))
+    )
+    assert before == after
 
 
 def test_a_pod_with_nothing_to_prepare_has_no_init_container() -> None:

@@ -31,6 +31,7 @@ def test_what_an_administrator_creates_lies_apart() -> None:
         "accounts.yaml": {"ServiceAccount"},
         "storage.yaml": {"PersistentVolumeClaim"},
         "network.yaml": {"NetworkPolicy"},
+        "shared.yaml": {"ConfigMap"},
         "apps/gateway.yaml": {"Deployment", "Service", "Ingress"},
         "apps/player.yaml": {"ConfigMap", "Deployment", "Service"},
     }

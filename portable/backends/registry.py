@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from portable.backends import compose, kubernetes, openshift
 from portable.model.base import Struct
 from portable.model.errors import UsageError
 from portable.model.findings import Finding
@@ -21,10 +20,35 @@ class BackEnd(Struct, frozen=True, kw_only=True):
     """What a person must have made before the rendering works. Apart from `render`, so that it accounts for no leaf of the plan."""
 
 
+def _compose(plan: Plan) -> Rendering:
+    from portable.backends import compose
+
+    return compose.render(plan)
+
+
+def _kubernetes(plan: Plan) -> Rendering:
+    from portable.backends import kubernetes
+
+    return kubernetes.render(plan)
+
+
+def _openshift(plan: Plan) -> Rendering:
+    from portable.backends import openshift
+
+    return openshift.render(plan)
+
+
+def _on_a_cluster(plan: Plan) -> tuple[Finding, ...]:
+    from portable.backends import kubernetes
+
+    return kubernetes.prerequisites(plan)
+
+
+# Each is imported when it is used: a command has one back end, and the others cost a tenth of its time.
 BACK_ENDS = (
-    BackEnd(name="compose", render=compose.render, folder="compose"),
-    BackEnd(name="kubernetes", render=kubernetes.render, folder="k8s", prerequisites=kubernetes.prerequisites),
-    BackEnd(name="openshift", render=openshift.render, folder="k8s", prerequisites=kubernetes.prerequisites),
+    BackEnd(name="compose", render=_compose, folder="compose"),
+    BackEnd(name="kubernetes", render=_kubernetes, folder="k8s", prerequisites=_on_a_cluster),
+    BackEnd(name="openshift", render=_openshift, folder="k8s", prerequisites=_on_a_cluster),
 )
 
 

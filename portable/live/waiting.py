@@ -187,7 +187,7 @@ class Watch:
         return verdicts
 
     def _fresh(self, seen: Seen) -> Seen:
-        stale = seen.health == "unhealthy" and seen.checked_at <= self._thawed.get(seen.id, "")
+        stale = seen.health == "unhealthy" and seen.unwell_at <= self._thawed.get(seen.id, "")
         return msgspec.structs.replace(seen, health="starting") if stale else seen
 
     def look_in_time(self) -> list[tuple[Service, Verdict]]:

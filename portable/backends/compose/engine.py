@@ -71,8 +71,8 @@ class Seen(Struct, frozen=True, kw_only=True):
     health: str | None = None
     """starting, healthy or unhealthy; None where the container has no check."""
     health_output: str = ""
-    checked_at: str = ""
-    """When the last check of its health began."""
+    unwell_at: str = ""
+    """When the last check began of one that is unhealthy; empty where it is not, so that what is well stays equal."""
     exit_code: int = 0
     out_of_memory: bool = False
     restarts: int = 0
@@ -372,7 +372,7 @@ class EngineReader:
             state=state.get("Status", ""),
             health=health.get("Status") if health.get("Status") not in (None, "", "none") else None,
             health_output=self.hide(str(logged[-1].get("Output", "")).strip()) if logged else "",
-            checked_at=_moment(logged[-1].get("Start")) if logged else "",
+            unwell_at=_moment(logged[-1].get("Start")) if logged and health.get("Status") == "unhealthy" else "",
             exit_code=int(state.get("ExitCode") or 0),
             out_of_memory=bool(state.get("OOMKilled")),
             restarts=int(found.get("RestartCount") or 0),

@@ -103,7 +103,7 @@ class Thawed(Starting):
     def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
         self.looks = getattr(self, "looks", -1) + 1
         checked = f"2026-01-01T00:00:{self.moments[min(self.looks, 2)]}.000000000Z"
-        return Observed(containers=(seen(health="healthy" if self.looks > 2 else "unhealthy", checked_at=checked),))
+        return Observed(containers=(seen(health="healthy" if self.looks > 2 else "unhealthy", unwell_at=checked),))
 
     def logs(self, container: str, **_: object) -> Iterator[str]:
         return iter(())

@@ -23,6 +23,7 @@ test: ## The whole suite, engines included
 	@scripts/bootstrap.sh lab
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy
+	@$(BIN)/python -m tests.lab.images
 	@$(BIN)/python -m pytest
 
 check: ## Lint and types

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.compose_lab.stacks import SOURCE, body, changed, set_secrets, stack
 
 def main(project: str, version: str, engine: str | None = None) -> int:
     """Bring up that version of the stack: another one changes the gateway's and the lone app's files."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite that a shell put into the background would ignore it
     document = changed(body(project), "configs", "gateway-ready", "content", to=f"{version}\n")
     document = changed(document, "configs", "lone-conf", "content", to=f"{version}\n")
     if "PORTABLE_SECRET_TOKEN" not in os.environ:

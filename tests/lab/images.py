@@ -1,0 +1,32 @@
+"""`python -m tests.lab.images`: bring the images of the local profile before the suite, so that its rings measure tests and not builds."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from portable.backends.compose.address import resolve
+from portable.backends.compose.engine import Engine
+from portable.backends.prepare import prepare
+from portable.live import images
+from portable.live.desired import stack_of
+from portable.live.progress import Event
+
+
+def told(event: Event) -> None:
+    """A line for each new thing; the lines of builds themselves are too many."""
+    if event.what != "line":
+        print(event.sentence(), file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Pull, or build from Debian packages, what is missing; what is there costs a moment."""
+    with tempfile.TemporaryDirectory() as nowhere:
+        prepared = prepare("local", folder=Path(nowhere))
+    with Engine(resolve(None, os.environ, Path.home())) as engine:
+        images.resolve(engine, stack_of(prepared.planned.plan, prepared.rendering).images, progress=told)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -154,6 +154,13 @@ def full_plan(back_end: str) -> p.Plan:
                 secrets=(p.SecretMount(secret="player-tls", keys=("tls.crt", "tls.key"), path="/etc/tls", optional=True),),
                 probes=p.Probes(ready=p.Check(how=p.Tcp(port="tls"))),
             ),
+            container(
+                "store",
+                role="before",
+                image=image(repository="registry.test/store"),
+                identity=p.Identity(how="user", groups=(0,)),
+                probes=p.Probes(ready=p.Check(how=p.Exec(command=("store", "ping")))),
+            ),
         ),
     )
     shelf = p.Cloud(

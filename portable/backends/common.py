@@ -63,6 +63,11 @@ def containers(plan: Plan) -> Iterator[Placed]:
     yield Placed("tools", plan.tools)
 
 
+def befores(app: App) -> tuple[Container, ...]:
+    """The containers of an app that must be ready before its main one starts."""
+    return tuple(container for container in app.containers if container.role == "before")
+
+
 def main_container(app: App) -> Container:
     """The container that the app's name stands for."""
     return next((container for container in app.containers if container.role == "main"), app.containers[0])

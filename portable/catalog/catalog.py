@@ -167,6 +167,9 @@ def _consistent(facts: AppFacts, document: Document) -> Iterable[Mistake]:
                 yield document.mistake(
                     (*at, "environment", variable), f"secret {value.secret!r} has no key {value.key!r}; known: {', '.join(keys)}"
                 )
+        if container.before_main and (name == "main" or container.probe is None or container.only_if_exposed):
+            text = "only what is beside main, is always there and has a probe can be ready before it"
+            yield document.mistake((*at, "before-main"), text, "give it a probe, or remove `before-main`")
         yield from _paths(container, document, at)
         memory = container.resources.memory
         if not 0 < size(memory.request) <= size(memory.limit):

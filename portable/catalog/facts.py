@@ -107,6 +107,10 @@ class ContainerFacts(Facts, frozen=True, kw_only=True):
     recipe: str | None = None
     """The catalog app whose `image` folder builds this image from Debian packages where no registry answers."""
     identity: Literal["puid-pgid", "user", "fixed"]
+    groups: tuple[Annotated[int, Meta(ge=0)], ...] = ()
+    """Numbers of groups of the image that its files want, beside the stack's own."""
+    before_main: bool = False
+    """A service that the main container calls: that one starts when this one is ready."""
     needs: NeedsFacts = NeedsFacts()
     command: tuple[str, ...] | None = None
     args: tuple[str, ...] | None = None
@@ -144,6 +148,9 @@ class VolumeFacts(Facts, frozen=True, kw_only=True):
     """What an app keeps: state and databases stay, a cache may vanish."""
 
     holds: Literal["state", "database", "cache"]
+    """A `database` is a file that a shared file system corrupts (SQLite), or the folder of a database server."""
+    owner_checked: bool = False
+    """The app refuses a folder that isn't its user's alone, or gives it away: a share with fixed or squashed owners can't hold it."""
     size: Size = "1Gi"
     in_memory: bool = False
 

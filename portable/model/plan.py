@@ -215,8 +215,8 @@ class Container(Struct, frozen=True, kw_only=True):
     """One container of an app."""
 
     name: str
-    role: Literal["main", "beside"] = "main"
-    """beside: shares the network of the app's main container (plex's TLS part)."""
+    role: Literal["main", "beside", "before"] = "main"
+    """beside: shares the network of the app's main container (plex's TLS part); before: that too, and main starts when it is ready."""
     image: Image
     command: tuple[str, ...] | None = None
     args: tuple[str, ...] | None = None

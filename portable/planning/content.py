@@ -163,7 +163,7 @@ class _Maker:
         secrets = self.entries[app].facts.secrets
         return p.Container(
             name=name,
-            role="main" if at == "main" else "beside",
+            role="main" if at == "main" else "before" if facts.before_main else "beside",
             image=self.image(facts.image, facts.recipe),
             command=self.values(facts.command, context, document, (*where, "command")),
             args=self.values(facts.args, context, document, (*where, "args")),
@@ -188,7 +188,9 @@ class _Maker:
         """The stack's user everywhere, so that a move keeps owners; root only where the image is fixed to it."""
         stack = self.given.stack
         fixed = facts.identity == "fixed"
-        return p.Identity(how=facts.identity, uid=0 if fixed else stack.uid, gid=0 if fixed else stack.gid, umask=stack.umask)
+        return p.Identity(
+            how=facts.identity, uid=0 if fixed else stack.uid, gid=0 if fixed else stack.gid, groups=facts.groups, umask=stack.umask
+        )
 
     def needs(self, facts: ContainerFacts, app: str) -> p.Needs:
         asked, devices = facts.needs, self.given.profile.devices

@@ -26,6 +26,7 @@ _PROFILE: dict[str, Steps] = {
     "subnet": ("networks", "subnet"),
     "node_weight": ("nodes", "weight"),
     "devices": ("devices",),
+    "memory": ("memory",),
     "library": ("storage", "library"),
     "volumes": ("storage",),
     "clouds": ("clouds",),

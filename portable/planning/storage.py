@@ -217,8 +217,25 @@ def _databases(chosen: Selection, volumes: list[p.Volume]) -> Iterator[Finding]:
     for app, entry in chosen.apps.items():
         for name, facts in sorted(entry.facts.volumes.items()):
             volume = by_id[volume_id(app, name)]
-            if facts.holds == "database" and isinstance(volume.place, p.Claim) and (volume.place.shared or volume.place.share):
-                protocol = volume.place.share.protocol.upper() if volume.place.share else "a shared file system"
+            if not isinstance(volume.place, p.Claim) or not (volume.place.shared or volume.place.share):
+                continue
+            protocol = volume.place.share.protocol.upper() if volume.place.share else "a shared file system"
+            remedy = (
+                "give it a claim of its own on block storage: "
+                f"`storage.apps.{app}.{name}: {{claim: {{storage-class: ...}}}}`, or waive it with a reason"
+            )
+            if facts.owner_checked:
+                yield Finding(
+                    field="storage.owner",
+                    path=f"volumes.{volume.id}.place",
+                    class_="data",
+                    verdict="refused",
+                    app=app,
+                    text=f"{app} keeps {volume.id} on {protocol}, and what writes there insists on a folder that is its user's alone: "
+                    "it does not start, or loses what it wrote",
+                    remedy=remedy,
+                )
+            elif facts.holds == "database":
                 yield Finding(
                     field="storage.state",
                     path=f"volumes.{volume.id}.place",
@@ -226,8 +243,7 @@ def _databases(chosen: Selection, volumes: list[p.Volume]) -> Iterator[Finding]:
                     app=app,
                     text=f"{app} keeps a database in {volume.id}, on {protocol}: "
                     "locks are not safe there and it is corrupted sooner or later",
-                    remedy="give it a claim of its own on block storage: "
-                    f"`storage.apps.{app}.{name}: {{claim: {{storage-class: ...}}}}`, or waive it with a reason",
+                    remedy=remedy,
                 )
 
 

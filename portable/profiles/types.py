@@ -185,6 +185,21 @@ class NodesFacts(Facts, frozen=True, kw_only=True):
     weight: Annotated[int, Meta(ge=1, le=100)] = 100
 
 
+class ShareOfMemoryFacts(Facts, frozen=True, kw_only=True):
+    """What some apps may use together."""
+
+    apps: Annotated[tuple[Name, ...], Meta(min_length=1)]
+    limit: Size
+
+
+class MemoryFacts(Facts, frozen=True, kw_only=True):
+    """What the place gives containers: their limits must fit, all together and by share."""
+
+    total: Size
+    shares: dict[Name, ShareOfMemoryFacts] = {}
+    """Apps that are named here and do not run here count nothing."""
+
+
 class SecretsFacts(Facts, frozen=True, kw_only=True):
     """Where secret values come from."""
 
@@ -228,6 +243,7 @@ class Profile(Facts, frozen=True, kw_only=True):
     """Service accounts by zone."""
     addresses: dict[Name, Address] = {}
     """Fixed addresses by app."""
+    memory: MemoryFacts | None = None
     nodes: NodesFacts = NodesFacts()
     devices: DevicesFacts = DevicesFacts()
     secrets: SecretsFacts = SecretsFacts()

@@ -106,7 +106,12 @@ def _namespaces(document: dict[str, Any], plan: Plan) -> Iterator[str]:
                     yield f"{service}: is not in the namespace of its gateway {gateway}"
                 if services[service].get("depends_on", {}).get(gateway, {}).get("condition") != "service_healthy":
                     yield f"{service}: may start before its gateway {gateway} is up"
-        owner = services.get(gateway or group.apps[0], {})
+        inside = {app_service(apps[name], container) for name in group.apps for container in apps[name].containers}
+        owners = [service for service in sorted(inside) if "network_mode" not in services[service]]
+        if len(owners) != 1 or any(services[s]["network_mode"] != f"service:{owners[0]}" for s in inside - set(owners)):
+            yield f"{group.name}: {', '.join(owners) or 'nobody'} has a network, and all share one"
+            continue
+        owner = services[owners[0]]
         for name in group.apps:
             for known in (name, *apps[name].aliases):
                 hosts = owner.get("extra_hosts", {})

@@ -2,7 +2,7 @@
 
 import re
 
-from portable.backends.common import Index, Placed, gateway_of, main_container
+from portable.backends.common import Index, Placed, befores, gateway_of, main_container
 from portable.model.plan import App, Cloud, Container, Group, Plan
 
 INIT = "init"
@@ -32,10 +32,16 @@ def service_name(placed: Placed) -> str:
     return cloud_service(placed.cloud) if placed.cloud else INIT
 
 
-def owner_of(group: Group, index: Index) -> str | None:
-    """The app whose main service owns the group's network namespace: the gateway, or the only app; None where there is no such app."""
+def owner_of(group: Group, index: Index) -> tuple[App, Container] | None:
+    """The container that owns the group's network namespace; None where there is no such app.
+
+    A gateway, or the first to start of the only app: who joins a namespace starts after its owner, so it can't be what waits.
+    """
     name = gateway_of(group) or next(iter(group.apps), None)
-    return name if name in index.apps else None
+    if name is None or name not in index.apps:
+        return None
+    app = index.apps[name]
+    return app, (main_container(app) if gateway_of(group) else next(iter(befores(app)), main_container(app)))
 
 
 def secret_variable(*names: str) -> str:

@@ -24,9 +24,9 @@ def network(placed: Placed, index: Index) -> Part:
     if app is None or not (group := index.group_of.get(app.name)) or not (owner := owner_of(group, index)):
         # Fails closed: what the plan places nowhere has no network, `init` included.
         return Part({"network_mode": "none"})
-    if app.name == owner and placed.container is main_container(app):
+    if placed.container is owner[1]:
         return _namespace(group, index)
-    return Part({"network_mode": f"service:{app_service(index.apps[owner], main_container(index.apps[owner]))}"})
+    return Part({"network_mode": f"service:{app_service(*owner)}"})
 
 
 def _namespace(group: Group, index: Index) -> Part:

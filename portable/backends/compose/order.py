@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from portable.backends.common import Index, Placed, gateway_of, main_container, note, refuse
+from portable.backends.common import Index, Placed, befores, gateway_of, main_container, note, refuse
 from portable.backends.compose.health import asked
 from portable.backends.compose.names import INIT, app_service, cloud_service, owner_of
 from portable.backends.compose.part import Part
@@ -27,10 +27,12 @@ def order(placed: Placed, index: Index) -> Part:
             else:
                 path = f"{placed.path.split('.containers.')[0]}.clouds"
                 findings.append(refuse("clouds", path, "function", f"There is no cloud {name!r}.", "declare the cloud", app=placed.about))
+    if placed.app and placed.container is main_container(placed.app):
+        waits |= {app_service(placed.app, first): {"condition": _ready(first)} for first in befores(placed.app)}
     if own:
         name, container, fences = own
         # `restart`: a namespace that is made anew leaves those who shared the old one without any network.
-        waits[name] = {"condition": _ready(container) if fences else _STARTED, "restart": True}
+        waits[name] = {"condition": _ready(container) if fences else _STARTED, **waits.get(name, {}), "restart": True}
     return Part({"depends_on": waits}, tuple(findings))
 
 
@@ -38,9 +40,8 @@ def _owner(placed: Placed, index: Index) -> tuple[str, Container, bool] | None:
     """The service whose network this one shares, its container, and whether it is a gateway; None for an owner itself."""
     if not placed.app or not (group := index.group_of.get(placed.app.name)) or not (owner := owner_of(group, index)):
         return None
-    app = index.apps[owner]
-    container = main_container(app)
-    if placed.app is app and placed.container is container:
+    app, container = owner
+    if placed.container is container:
         return None
     return app_service(app, container), container, gateway_of(group) is not None
 

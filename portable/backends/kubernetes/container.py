@@ -2,7 +2,7 @@
 
 from portable.backends.kubernetes.names import Body, cores, dns_label, literal, port_name, quantity
 from portable.backends.kubernetes.probe import probes
-from portable.backends.kubernetes.scope import Part, Scope, serves
+from portable.backends.kubernetes.scope import SIDECARS, Part, Scope, serves
 from portable.backends.kubernetes.security import container_security
 from portable.backends.kubernetes.volume import device_of
 from portable.model.plan import PluginDevice, SecretRef, Text
@@ -12,9 +12,9 @@ def container(scope: Scope, part: Part, mounts: list[Body], *, command: Body | N
     """The container; `command` stands in place of its own `command` and `args`."""
     given = part.container
     body: Body = {"name": part.name, "image": given.image.reference}
-    # A gateway, and what mounts a cloud, run as native sidecars: the kubelet starts what follows only when their startup probe holds, and
-    # stops them last (Kubernetes 1.29 and later; domain.md 1.6).
-    if part.kind in ("gateway", "cloud"):
+    # A gateway, what mounts a cloud, and what an app calls at its start run as native sidecars: the kubelet starts what follows only when
+    # their startup probe holds, and stops them last (Kubernetes 1.29 and later; domain.md 1.6).
+    if part.kind in SIDECARS:
         body["restartPolicy"] = "Always"
     if command is not None:
         body |= command

@@ -7,7 +7,7 @@ from portable.backends.common import containers, note, port_of, refuse
 from portable.backends.kubernetes.pod import grace, has_own_disk
 from portable.backends.kubernetes.prepare import seeds
 from portable.backends.kubernetes.probe import gate, is_http
-from portable.backends.kubernetes.scope import Part, Scope, starts_as_root
+from portable.backends.kubernetes.scope import SIDECARS, Part, Scope, starts_as_root
 from portable.backends.kubernetes.volume import device_of
 from portable.model.findings import Class, Finding
 from portable.model.plan import (
@@ -182,9 +182,9 @@ def _squashed(scope: Scope, part: Part) -> Iterator[Finding]:
 
 def _probes(part: Part) -> Iterator[Finding]:
     given = part.container.probes
-    if part.kind in ("gateway", "cloud") and gate(part) is None:
-        text = f"Nothing says when {part.name} is up: its apps would start before it holds."
-        field: tuple[str, Class] = ("egress.gateway", "security") if part.kind == "gateway" else ("clouds", "function")
+    if part.kind in SIDECARS and gate(part) is None:
+        text = f"Nothing says when {part.name} is up: what needs it would start before it holds."
+        field: tuple[str, Class] = ("egress.gateway", "security") if part.kind == "gateway" else ("probes", "function")
         yield refuse(field[0], f"{part.path}.probes", field[1], text, "give it a probe", app=part.app_name)
     for name, check in (("startup", given.startup), ("ready", given.ready), ("live", given.live)):
         path = f"{part.path}.probes.{name}"

@@ -5,7 +5,7 @@ from typing import assert_never
 from msgspec import structs
 
 from portable.backends.kubernetes.names import Body, port_name
-from portable.backends.kubernetes.scope import Part
+from portable.backends.kubernetes.scope import SIDECARS, Part
 from portable.model.plan import Check, Exec, Http, Port, Probes, Tcp
 
 _PATIENCE = 30
@@ -24,7 +24,7 @@ def probes(part: Part) -> Body:
 def gate(part: Part) -> Check | None:
     """What says that a container has started. What runs after a sidecar waits for that alone, not for its readiness: so that stands in."""
     given = part.container.probes
-    if given.startup is not None or part.kind not in ("gateway", "cloud"):
+    if given.startup is not None or part.kind not in SIDECARS:
         return given.startup
     asked = given.ready or given.live
     return None if asked is None else structs.replace(asked, failures=max(asked.failures, _PATIENCE))

@@ -1,7 +1,7 @@
 """The plan with its records by name, and each group as the ordered containers of its pod. Reads the plan, writes nothing."""
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, assert_never
+from typing import Final, Literal, assert_never
 
 from msgspec import structs
 
@@ -26,7 +26,9 @@ from portable.model.plan import (
 )
 
 INIT = "init-dirs"
-Kind = Literal["init", "gateway", "cloud", "app"]
+Kind = Literal["init", "gateway", "cloud", "before", "app"]
+SIDECARS: Final = ("gateway", "cloud", "before")
+"""What runs as a native sidecar: the kubelet starts what follows only when it is up."""
 
 
 class Part(Struct, frozen=True, kw_only=True):
@@ -152,7 +154,7 @@ def _parts(known: Index, group: Group) -> Iterator[Part]:
             sees_clouds = main or any(m.volume in volumes and volumes[m.volume].holds == "library" for m in container.mounts)
             parts.append(
                 Part(
-                    kind="gateway" if main and app.name == gateway else "app",
+                    kind="gateway" if main and app.name == gateway else "before" if container.role == "before" else "app",
                     name=dns_label(app.name if main and container.name == "main" else f"{app.name}-{container.name}"),
                     path=f"apps.{app.name}.containers.{container.name}",
                     owner=app.name,
@@ -177,6 +179,7 @@ def _parts(known: Index, group: Group) -> Iterator[Part]:
         yield Part(kind="init", name=INIT, path="tools", owner=tools.name, container=structs.replace(tools, needs=Needs()))
     yield from (part for part in parts if part.kind == "gateway")
     yield from mounters
+    yield from (part for part in parts if part.kind == "before")
     yield from (part for part in parts if part.kind == "app")
 
 

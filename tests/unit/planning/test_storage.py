@@ -298,3 +298,12 @@ def test_an_smb_mount_of_another_user_is_told(place: Place, protocol: str, optio
     told = [f"everything in library belongs to {owner}, as its mount says, and apps run as 1001:1000: they can't write there"]
     assert [f.text for f in findings] == (told if owner else [])
     assert [f.path for f in findings] == (["volumes.library.place.share.options"] if owner else [])
+
+
+def test_a_share_cant_hold_what_checks_its_owner(place: Place) -> None:
+    facts = keeping("one", db="database")
+    facts["volumes"]["db"]["owner-checked"] = True
+    shared = merged(CLUSTER, storage(state={"claim": None, "on": "library", "below": "config"}))
+    found = [(f.field, f.class_, f.verdict, f.app) for f in place.write(facts).plan("one", base=shared).findings]
+    assert found == [("storage.owner", "data", "refused", "one")]
+    assert place.plan("one", base=merged(shared, storage(apps={"one": {"db": {"claim": {}}}}))).findings == ()

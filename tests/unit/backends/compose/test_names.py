@@ -10,7 +10,7 @@ from tests.factories import app, container, full_plan, plan
 
 def test_services_of_the_full_plan() -> None:
     found = [names.service_name(placed) for placed in containers(full_plan("compose"))]
-    assert found == ["gateway", "torrents", "player", "player-tls", "cloud-shelf", "init"]
+    assert found == ["gateway", "torrents", "player", "player-tls", "player-store", "cloud-shelf", "init"]
 
 
 def test_the_main_container_has_the_apps_name_whatever_its_own_is() -> None:
@@ -38,12 +38,15 @@ def test_variable_of_a_secret(parts: tuple[str, ...], variable: str) -> None:
 @pytest.mark.parametrize(
     ("group", "owner"),
     [
-        (p.Group(name="g", apps=("a",)), "a"),
-        (p.Group(name="g", apps=("a", "b"), egress=p.Tunnel(gateway="b")), "b"),
-        (p.Group(name="g", apps=("a", "b"), egress=p.Sealed(gateway="b")), "b"),
+        (p.Group(name="g", apps=("a",)), ("a", "main")),
+        (p.Group(name="g", apps=("kept",)), ("kept", "store")),
+        (p.Group(name="g", apps=("a", "b"), egress=p.Tunnel(gateway="b")), ("b", "main")),
+        (p.Group(name="g", apps=("kept", "b"), egress=p.Sealed(gateway="b")), ("b", "main")),
         (p.Group(name="g", apps=("a",), egress=p.Sealed(gateway="nowhere")), None),
         (p.Group(name="g", apps=()), None),
     ],
 )
-def test_owner_of_a_group(group: p.Group, owner: str | None) -> None:
-    assert names.owner_of(group, index(plan(app("a"), app("b")))) == owner
+def test_owner_of_a_group(group: p.Group, owner: tuple[str, str] | None) -> None:
+    kept = app("kept", containers=(container(), container("beside", role="beside"), container("store", role="before")))
+    found = names.owner_of(group, index(plan(app("a"), app("b"), kept)))
+    assert (found and (found[0].name, found[1].name)) == owner

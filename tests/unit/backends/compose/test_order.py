@@ -23,7 +23,9 @@ def test_full_plan() -> None:
     assert found["torrents"]["gateway"] == {"condition": "service_healthy", "restart": True}
     assert found["torrents"]["player"] == {"condition": "service_started"}
     assert found["player"]["cloud-shelf"] == {"condition": "service_healthy"}
-    assert found["player-tls"]["player"] == {"condition": "service_started", "restart": True}
+    assert found["player"]["player-store"] == {"condition": "service_healthy", "restart": True}
+    assert found["player-tls"]["player-store"] == {"condition": "service_started", "restart": True}
+    assert "player" not in found["player-store"]
     assert "cloud-shelf" not in found["player-tls"]
 
 

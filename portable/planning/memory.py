@@ -1,0 +1,74 @@
+"""What the place gives containers against what their limits allow, before anything runs: an engine would notice by killing something."""
+
+from collections.abc import Iterable, Iterator
+
+from portable.catalog.quantities import size
+from portable.model import plan as p
+from portable.model.findings import Finding
+from portable.planning.inputs import Input, Mistakes
+
+_UNITS = ((2**30, "Gi"), (2**20, "Mi"), (2**10, "Ki"))
+_LARGEST_NAMED = 3
+
+
+def memory(given: Input, plan: p.Plan) -> Iterator[Finding]:
+    """A finding for the whole and for each share whose limits do not fit; it is refused, and can be waived by the app's name."""
+    facts = given.profile.memory
+    if facts is None:
+        return
+    limits = {app.name: sum(container.resources.memory_limit for container in app.containers) for app in plan.apps}
+    # A mounter is no app, and on a cluster each pod that reads the cloud has one of its own.
+    for cloud in plan.clouds:
+        pods = 1 if given.profile.back_end == "compose" else len({g.name for g in plan.groups if _reads(plan, g, cloud.id)})
+        limits[f"cloud {cloud.id}"] = cloud.mounter.resources.memory_limit * pods
+    yield from _over("memory.total", "the place", limits, size(facts.total))
+    for name, share in facts.shares.items():
+        counted = {app: limits[app] for app in share.apps if app in limits}
+        yield from _over(f"memory.shares.{name}", f"its share {name}", counted, size(share.limit))
+
+
+def mistakes_of(given: Input, known: Iterable[str], mistakes: Mistakes) -> None:
+    """Shares that name an app twice."""
+    facts = given.profile.memory
+    seen: dict[str, str] = {}
+    for name, share in facts.shares.items() if facts else ():
+        for index, app in enumerate(share.apps):
+            source = given.profile_source("memory", "shares", name, "apps", index)
+            if app not in known:
+                mistakes.unknown(source, f"memory.shares.{name}.apps", "app", app, tuple(known))
+            elif app in seen:
+                mistakes.add(source, f"memory.shares.{name}.apps", f"{app} counts in share {seen[app]} already", "remove it from one")
+            seen.setdefault(app, name)
+
+
+def amount(number: int) -> str:
+    """Bytes as a person writes them: 512Mi, 1.5Gi."""
+    for unit, name in _UNITS:
+        if number >= unit:
+            return f"{number / unit:.2f}".rstrip("0").rstrip(".") + name
+    return str(number)
+
+
+def _reads(plan: p.Plan, group: p.Group, cloud: str) -> bool:
+    return any(cloud in app.clouds for app in plan.apps if app.name in group.apps)
+
+
+def _over(path: str, what: str, counted: dict[str, int], given: int) -> Iterator[Finding]:
+    total = sum(counted.values())
+    if total <= given:
+        return
+    largest = sorted(counted, key=lambda name: (-counted[name], name))
+    # Named is what brings the sum down the most: a waiver is given to it.
+    app = next((name for name in largest if not name.startswith("cloud ")), None)
+    named = ", ".join(f"{name} {amount(counted[name])}" for name in largest[:_LARGEST_NAMED])
+    more = f" and {len(largest) - _LARGEST_NAMED} more" if len(largest) > _LARGEST_NAMED else ""
+    yield Finding(
+        field="memory",
+        path=path,
+        class_="function",
+        verdict="refused",
+        app=app,
+        text=f"the memory limits come to {amount(total)}: {named}{more}; {what} has {amount(given)}, {amount(total - given)} too little",
+        remedy=f"leave an app out (`without: [{app}]`), lower a limit under `override`, or waive it by the name {app}: the engine then "
+        "ends what asks for more than there is",
+    )

@@ -16,7 +16,8 @@ Cpu = Annotated[str, Meta(pattern=r"^([0-9]{1,6}m|[0-9]{1,4}(\.[0-9]{1,3})?)$", 
 Umask = Annotated[str, Meta(pattern=r"^[0-7]{3,4}$", description='an octal mask in quotes, as "002"')]
 Mode = Annotated[str, Meta(pattern=r"^0[0-7]{3}$", description='an octal mode in quotes, as "0440"')]
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
-AbsolutePath = Annotated[str, Meta(pattern=r"^/([^/\x00]+(/[^/\x00]+)*)?$", description="an absolute path without a slash at its end")]
+ABSOLUTE_PATH = r"^/([^/\x00]+(/[^/\x00]+)*)?$"
+AbsolutePath = Annotated[str, Meta(pattern=ABSOLUTE_PATH, description="an absolute path without a slash at its end")]
 RelativePath = Annotated[
     str, Meta(pattern=r"^(?!\.{1,2}(/|$))[^/\x00]+(/(?!\.{1,2}(/|$))[^/\x00]+)*$", description="a relative path that stays below")
 ]

@@ -1,5 +1,6 @@
 """`portable catalog`: which apps there are, what one needs, and whether files of your own are right."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,14 @@ import typer
 from portable.cli import show
 from portable.cli.options import Catalogs, Format, Output, complete_app
 from portable.model.errors import UsageError
+
+
+class Library(StrEnum):
+    """How an app sees the library."""
+
+    ro = "ro"
+    rw = "rw"
+
 
 app = typer.Typer(help="The apps that can be run.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -42,6 +51,40 @@ def show_(name: Annotated[str, typer.Argument(autocompletion=complete_app)], cat
     facts, document = catalog.app(known)
     show.line(f"# {document.file}")
     show.line(dump(msgspec.to_builtins(facts, str_keys=True), first=("portable", "name", "title", "about")).rstrip("\n"))
+
+
+@app.command("new")
+def new(
+    name: Annotated[str, typer.Argument(help="Its name, by which other apps reach it.")],
+    image: Annotated[
+        str, typer.Argument(help="What it runs, with its tag: registry.example/notes:1.4.2, and @sha256:... where you know it.")
+    ],
+    port: Annotated[int, typer.Argument(min=1, max=65535, help="The port of its web page.")],
+    folder: Annotated[
+        Path | None, typer.Option("--folder", metavar="FOLDER", file_okay=False, help="Default: `catalog` beside portable.yaml, or here.")
+    ] = None,
+    vpn: Annotated[bool, typer.Option("--vpn", help="It reaches the outside through the VPN only.")] = False,
+    library: Annotated[Library | None, typer.Option("--library", help="How it sees the library at /mnt/media, if at all.")] = None,
+    state: Annotated[str, typer.Option("--state", metavar="PATH", help="Where the image keeps its state.")] = "/config",
+) -> None:
+    """Write a complete app that renders on every back end, to be read and refined."""
+    from portable.backends.output import write_atomically
+    from portable.catalog.catalog import Catalog
+    from portable.catalog.start import start
+    from portable.profiles.load import find_stack
+
+    stack = find_stack(Path.cwd())
+    home = folder or (stack.parent if stack else Path.cwd()) / "catalog"
+    text = start(name, image, port, vpn=vpn, library=library.value if library else None, state=state)
+    if (taken := Catalog((home,) if home.is_dir() else ()).resolve(name)) is not None:
+        raise UsageError(f"the catalog has {taken!r} already", remedy="choose another name, or change that app under `override`")
+    file = home / "apps" / name / "app.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, text)
+    Catalog((home,)).app(name)
+    show.line(f"wrote {file}")
+    asked = f" --catalog {folder}" if folder else ""
+    show.line(f"Next: read it, name {name} under `apps` of portable.yaml or of your profile, then `portable explain{asked}`.")
 
 
 @app.command("check")

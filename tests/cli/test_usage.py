@@ -198,3 +198,16 @@ def test_an_interruption_ends_with_130(tmp_path: Path) -> None:
 def test_every_shipped_profile_is_listed(tmp_path: Path) -> None:
     done = run("profiles", "list", cwd=tmp_path)
     assert [line.split()[0] for line in done.stdout.splitlines()[1:]] == list(PROFILES)
+
+
+def test_an_app_of_ones_own_renders_everywhere(tmp_path: Path) -> None:
+    (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [notes]\n")
+    first = run("catalog", "new", "notes", "registry.example/notes:1.10", "8000", "--library", "rw", cwd=tmp_path)
+    assert (first.returncode, first.stdout.splitlines()[0]) == (0, f"wrote {tmp_path}/catalog/apps/notes/app.yaml")
+    for profile in ("local", "zimaboard", "samba", "openshift"):
+        rendered = run("render", "-p", profile, cwd=tmp_path)
+        assert (rendered.returncode, "registry.example/notes:1.10" in rendered.stdout) == (0, True), rendered.stderr
+    before = (tmp_path / "catalog/apps/notes/app.yaml").read_bytes()
+    again = run("catalog", "new", "notes", "registry.example/other:1", "8000", cwd=tmp_path)
+    assert (again.returncode, "the catalog has 'notes' already" in again.stderr) == (2, True)
+    assert (tmp_path / "catalog/apps/notes/app.yaml").read_bytes() == before

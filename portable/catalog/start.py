@@ -1,0 +1,86 @@
+"""A first `app.yaml` from a name, an image and a port: right as it is, with what only its reader can know as comments."""
+
+import re
+
+from portable.catalog.facts import ABSOLUTE_PATH, NAME, AppFacts
+from portable.formats.emit import dump
+from portable.formats.load import convert, load
+from portable.model.errors import UsageError
+
+_REFERENCE = re.compile(
+    r"(?P<repository>([a-z0-9][a-z0-9._-]*(:[0-9]+)?/)?[a-z0-9][a-z0-9._-]*(/[a-z0-9._-]+)*)(:(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]*))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
+_HUB = "docker.io"
+_ROOT_FAMILY = "lscr.io/linuxserver/"
+"""Images that start as root and drop to PUID and PGID (domain.md 6.1)."""
+
+_TEXT = """\
+portable: 1
+name: {name}
+title: {title}
+about: {about}
+zone: front # by which apps are grouped on pages, and given accounts on clusters
+egress: {egress}
+containers:
+  main:
+    image: {image}
+    {identity}
+    volumes: {volumes}{library}
+    # Better: `http: {{port: web, path: /health}}`, an address that needs no login, and `fetch: curl` or `wget`, whichever the image has.
+    probe: {{tcp: web, startup: 5m}}
+    resources: {{memory: {{request: 64Mi, limit: 512Mi}}}} # look what it uses, and leave room
+ports:
+  # `fixed: true` where it can't be told another number; else tell it: `environment: {{PORT: "{{{{ ports.web }}}}"}}`.
+  web: {{number: {port}, serves: http}}
+volumes:
+  # `state` instead, where it keeps no database there: a database on a share is a finding.
+  config: {{holds: database, size: 1Gi}}
+"""
+
+
+def start(name: str, image: str, port: int, *, vpn: bool, library: str | None, state: str) -> str:
+    """The text of `app.yaml`. Raises UsageError for what can't be a name, an image with a tag, or a path."""
+    if not re.fullmatch(NAME, name):
+        raise UsageError(f"{name!r} can't be the name of an app", remedy="lower case letters, digits and dashes, at most 40")
+    found = _REFERENCE.fullmatch(image)
+    if found is None:
+        raise UsageError(f"{image!r} is no image", remedy="write it as registry.example/notes:1.4.2")
+    if found["tag"] in (None, "latest"):
+        raise UsageError(f"{image!r} has no version: it would be another one tomorrow", remedy="name a tag: registry.example/notes:1.4.2")
+    if not re.fullmatch(ABSOLUTE_PATH, state) or state == "/":
+        raise UsageError(f"{state!r} is no folder of a container", remedy="write an absolute path, as /config")
+    repository = _qualified(found["repository"])
+    root = repository.startswith(_ROOT_FAMILY)
+    text = _TEXT.format(
+        name=name,
+        title=_plain(name.replace("-", " ").title()),
+        about=_plain(f"What it does, in one line ({name})"),
+        egress="vpn # it shares the network of the gateway" if vpn else "direct # or vpn: it shares the network of the gateway",
+        image=_flow({"repository": repository, "tag": found["tag"], **({"digest": found["digest"]} if found["digest"] else {})}),
+        identity="identity: puid-pgid # told by PUID and PGID\n    needs: {root-start: true}" if root else _USER,
+        volumes=_flow({"config": state}),
+        library=f"\n    library: {library} # whole, at /mnt/media" if library else "",
+        port=port,
+    )
+    convert(load((f"{name}/app.yaml", text.encode())), AppFacts)
+    return text
+
+
+_USER = "identity: user # runs as the stack's uid:gid; puid-pgid: told by PUID and PGID; fixed: the image decides"
+
+
+def _qualified(repository: str) -> str:
+    """With its registry, as every back end takes it: Docker Hub's where none is named."""
+    first, slash, _ = repository.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost"):
+        return repository
+    return f"{_HUB}/{repository}" if slash else f"{_HUB}/library/{repository}"
+
+
+def _flow(values: dict[str, str]) -> str:
+    return "{" + ", ".join(f"{key}: {_plain(value)}" for key, value in values.items()) + "}"
+
+
+def _plain(value: str) -> str:
+    """The value as the emitter writes it, so that no reader takes a tag such as 1.10 for a number."""
+    return dump({"x": value}).removeprefix("x: ").rstrip("\n")

@@ -18,3 +18,11 @@ def seconds(text: str) -> int:
 def millicores(text: str) -> int:
     """Thousandths of a core of `500m` or `1.5`."""
     return int(text[:-1]) if text.endswith("m") else round(float(text) * 1000)
+
+
+def amount(number: int) -> str:
+    """Bytes as a person writes them: 512Mi, 1.5Gi."""
+    for name, unit in reversed(_SIZES.items()):
+        if number >= unit:
+            return f"{number / unit:.2f}".rstrip("0").rstrip(".") + name
+    return str(number)

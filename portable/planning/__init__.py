@@ -63,7 +63,7 @@ def make(given: Input, catalog: Catalog) -> Planned:
         files=made.files,
         exposures=net.exposures,
     )
-    findings = (*store.findings, *check(plan, chosen), *memory(given, plan))
+    findings = (*store.findings, *check(plan, chosen, given), *memory(given, plan))
     return Planned(
         plan=plan,
         findings=tuple(located(f, given, chosen) for f in findings),

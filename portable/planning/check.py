@@ -4,15 +4,16 @@ from collections.abc import Iterator, Mapping
 
 from portable.model import plan as p
 from portable.model.findings import Finding
-from portable.planning.inputs import Entry
+from portable.planning.inputs import Entry, Input
 from portable.planning.select import Selection
 
 
-def check(plan: p.Plan, chosen: Selection) -> Iterator[Finding]:
+def check(plan: p.Plan, chosen: Selection, given: Input) -> Iterator[Finding]:
     """Everything that the plan leaves open."""
     yield from _egress(plan, chosen.apps)
     yield from _upstream(chosen.apps)
     yield from _gpu(plan, chosen.apps)
+    yield from _accounts(plan, chosen.apps, given)
 
 
 def _egress(plan: p.Plan, entries: Mapping[str, Entry]) -> Iterator[Finding]:
@@ -70,4 +71,23 @@ def _gpu(plan: p.Plan, entries: Mapping[str, Entry]) -> Iterator[Finding]:
                     app=app.name,
                     text=f"{app.name} could use a GPU and this place names none: it transcodes on the processor",
                     remedy="name it under `devices.gpu` of the profile",
+                )
+
+
+def _accounts(plan: p.Plan, entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
+    """A pod has one account. Where the apps of a group belong to zones with several, which one it is should surprise nobody."""
+    said = given.profile.accounts
+    for group in plan.groups:
+        zones = {app: entries[app].facts.zone for app in group.apps}
+        asked = {app: said[zone] for app, zone in zones.items() if zone in said}
+        for app, account in asked.items():
+            if account != group.account:
+                yield Finding(
+                    field="accounts",
+                    path=f"groups.{group.name}.account",
+                    class_="function",
+                    app=app,
+                    text=f"{app} shares the pod of {group.name}, which runs as {group.account}: the account {account} of its zone "
+                    f"{zones[app]} is not used for it",
+                    remedy="give the zones of one pod one account",
                 )

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 
-from portable.catalog.quantities import size
+from portable.catalog.quantities import amount, size
 from portable.model import plan as p
 from portable.model.findings import Finding
 from portable.planning.inputs import Input, Mistakes
 
-_UNITS = ((2**30, "Gi"), (2**20, "Mi"), (2**10, "Ki"))
 _LARGEST_NAMED = 3
 
 
@@ -39,14 +38,6 @@ def mistakes_of(given: Input, known: Iterable[str], mistakes: Mistakes) -> None:
             elif app in seen:
                 mistakes.add(source, f"memory.shares.{name}.apps", f"{app} counts in share {seen[app]} already", "remove it from one")
             seen.setdefault(app, name)
-
-
-def amount(number: int) -> str:
-    """Bytes as a person writes them: 512Mi, 1.5Gi."""
-    for unit, name in _UNITS:
-        if number >= unit:
-            return f"{number / unit:.2f}".rstrip("0").rstrip(".") + name
-    return str(number)
 
 
 def _reads(plan: p.Plan, group: p.Group, cloud: str) -> bool:

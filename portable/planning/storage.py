@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from portable.catalog.facts import VolumeFacts
-from portable.catalog.quantities import size
+from portable.catalog.quantities import amount, size
 from portable.model import plan as p
 from portable.model.findings import Finding
 from portable.model.source import Source
@@ -54,7 +54,7 @@ def storage(given: Input, chosen: Selection, mistakes: Mistakes) -> Storage:
         text = f"state of apps would lie in the library's own folder {name!r}, where they could not see it"
         mistakes.add(given.profile_source("storage", "state"), "storage.state", text, "give it another folder: `below: config`")
     library = msgspec.structs.replace(bare, hides=tuple(sorted(hides)))
-    findings = (*_databases(chosen, own), *_owners(given, (library, *own)))
+    findings = (*_databases(chosen, own), *_owners(given, (library, *own)), *_split(given, chosen, tree), *_too_small(chosen, own))
     return Storage(volumes=(library, *own, *clouds), library=tree, findings=findings)
 
 
@@ -245,6 +245,54 @@ def _databases(chosen: Selection, volumes: list[p.Volume]) -> Iterator[Finding]:
                     "locks are not safe there and it is corrupted sooner or later",
                     remedy=remedy,
                 )
+
+
+def _split(given: Input, chosen: Selection, tree: p.Library) -> Iterator[Finding]:
+    """Promise 3: a file that an app imports is linked, not copied. Where its folders lie in several file systems, it is copied."""
+    datasets = given.profile.storage.datasets
+    known = {*tree.folders, *(link.path for link in tree.links)}
+    for app, entry in chosen.apps.items():
+        if not any(container.library == "rw" for container in entry.facts.containers.values()):
+            continue
+        # What imports takes from where others download, whatever it lists itself.
+        takes = ("downloads",) if "downloads" in known else ()
+        lies = {folder: _dataset(folder, datasets) for folder in (*takes, *entry.facts.library.folders)}
+        if len(set(lies.values())) > 1:
+            pairs = ", ".join(f"{folder} in {dataset or 'the library itself'}" for folder, dataset in sorted(lies.items()))
+            yield Finding(
+                field="storage.datasets",
+                path=f"apps.{app}",
+                class_="data",
+                app=app,
+                text=f"{app} writes to several file systems, {pairs}: between them a file is copied, not linked or moved, and takes "
+                "its space twice",
+                remedy="let its folders lie in one of them, under `override` of the profile, or waive it with a reason",
+            )
+
+
+def _dataset(folder: str, datasets: Iterable[str]) -> str:
+    """The innermost file system of the library in which that folder lies; empty for the library's own."""
+    return max((d for d in datasets if folder == d or folder.startswith(d + "/")), key=len, default="")
+
+
+def _too_small(chosen: Selection, volumes: Iterable[p.Volume]) -> Iterator[Finding]:
+    """Claims that are smaller than what the apps that lie in them ask for."""
+    asked: dict[str, int] = {}
+    claims: dict[str, tuple[p.Claim, p.Volume]] = {}
+    sizes = {volume_id(app, name): size(facts.size) for app, entry in chosen.apps.items() for name, facts in entry.facts.volumes.items()}
+    for volume in volumes:
+        if isinstance(volume.place, p.Claim) and not volume.place.existing:
+            claims.setdefault(volume.place.name, (volume.place, volume))
+            asked[volume.place.name] = asked.get(volume.place.name, 0) + sizes.get(volume.id, 0)
+    for name, (claim, first) in claims.items():
+        if asked[name] > claim.size:
+            yield Finding(
+                field="storage.size",
+                path=f"volumes.{first.id}.place.size",
+                class_="function",
+                text=f"claim {name} asks for {amount(claim.size)}, and what lies in it for {amount(asked[name])}",
+                remedy=f"ask for `size: {amount(asked[name])}`",
+            )
 
 
 def _owners(given: Input, volumes: Iterable[p.Volume]) -> Iterator[Finding]:

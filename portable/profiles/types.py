@@ -74,6 +74,8 @@ class StorageFacts(Facts, frozen=True, kw_only=True):
     """Where the library, the apps' state and their caches lie; `apps` says it for one app's volume."""
 
     library: PlaceFacts
+    datasets: tuple[RelativePath, ...] = ()
+    """Folders of the library that are file systems of their own (datasets, subvolumes): no hard link and no rename leaves them."""
     state: PlaceFacts
     cache: PlaceFacts = PlaceFacts(scratch=ScratchFacts())
     apps: dict[Name, dict[Name, PlaceFacts]] = {}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from portable.planning.memory import amount
+from portable.catalog.quantities import amount
 from tests.unit.planning import CLUSTER, Place, app, cloud
 
 MI = 2**20

@@ -306,3 +306,11 @@ def test_a_wrong_local_network_is_told_with_its_place_in_the_list(place: Place) 
     told = place.told(networks={"local": ["10.0.0.0/8", "300.0.0.0/8"]})
     assert [path for path, _ in told] == ["networks"]
     assert told[0][1].startswith("'300.0.0.0/8' is no network")
+
+
+def test_a_pod_of_several_zones_says_whose_account_it_has(place: Place) -> None:
+    place.write(app("one", egress="vpn", zone="managers"), app("two", egress="vpn", zone="front"), app("three", zone="front"))
+    accounts = {"managers": "managers", "front": "pages"}
+    planned = place.plan("one", "two", "three", base=CLUSTER, accounts=accounts, **VPN)
+    assert {group.name: group.account for group in planned.plan.groups} == {"gluetun": "managers", "three": "pages"}
+    assert [(f.app, f.path) for f in planned.findings if f.field == "accounts"] == [("two", "groups.gluetun.account")]

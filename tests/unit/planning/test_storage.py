@@ -307,3 +307,41 @@ def test_a_share_cant_hold_what_checks_its_owner(place: Place) -> None:
     found = [(f.field, f.class_, f.verdict, f.app) for f in place.write(facts).plan("one", base=shared).findings]
     assert found == [("storage.owner", "data", "refused", "one")]
     assert place.plan("one", base=merged(shared, storage(apps={"one": {"db": {"claim": {}}}}))).findings == ()
+
+
+# --- one file system
+
+
+@pytest.mark.parametrize(
+    ("datasets", "folders", "parts"),
+    [
+        ([], ["archive", "media/tv"], None),
+        (["archive"], ["media/tv"], None),
+        (["archive"], ["archive"], ["archive in archive", "downloads in the library itself"]),
+        (["media", "media/tv"], ["media/tv/old", "media/movies"], ["media/movies in media", "media/tv/old in media/tv"]),
+        (["downloads", "archives"], ["archive"], ["archive in the library itself", "downloads in downloads"]),
+    ],
+)
+def test_a_library_of_several_file_systems_is_told_of_who_writes_to_them(
+    place: Place, datasets: list[str], folders: list[str], parts: list[str] | None
+) -> None:
+    writer, reader = keeping("writer", config="state"), keeping("reader", config="state")
+    writer["library"] = reader["library"] = {"folders": folders}
+    reader["containers"]["main"]["library"] = "ro"
+    place.write(writer, reader)
+    found = [f for f in place.plan("writer", "reader", storage={"datasets": datasets}).findings if f.field == "storage.datasets"]
+    assert [(f.app, f.class_) for f in found] == ([("writer", "data")] if parts else [])
+    assert all(part in found[0].text for part in parts or ())
+
+
+# --- room
+
+
+@pytest.mark.parametrize(("asked", "told"), [("3Gi", True), ("4Gi", False), ("1Ti", False)])
+def test_a_claim_has_room_for_what_lies_in_it(place: Place, asked: str, told: bool) -> None:
+    place.write(keeping("one", config="state"), keeping("two", config="state"))
+    claim = {"claim": {"name": "state", "size": asked}}
+    found = [f.text for f in place.plan("one", "two", base=CLUSTER, storage={"state": claim}).findings if f.field == "storage.size"]
+    assert found == (["claim state asks for 3Gi, and what lies in it for 4Gi"] if told else [])
+    claim["claim"]["existing"] = True  # type: ignore[assignment]
+    assert not [f for f in place.plan("one", "two", base=CLUSTER, storage={"state": claim}).findings if f.field == "storage.size"]

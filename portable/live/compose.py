@@ -115,16 +115,16 @@ def up(
         for change in changes:
             progress(Event(what="doing", subject=change.service, text=f"{change.kind}: {change.cause}"))
         names = scope(desired, apps) if apps else {s.name for s in desired.services}
-        thawed: Mapping[str, str] = {}
+        # An app that was unhealthy before may be well again and not yet asked: its next check decides, not its last.
+        doubted = {seen.id: seen.unwell_at for seen in current(observed).values() if seen.health == "unhealthy"}
         once, until = Once(progress), None if deadline is None else time.monotonic() + deadline
         if changes:
             _preflight(engine, desired, changes)
             share(set(shared_binds(desired.body)), local=engine.address.is_local, progress=progress)
             names |= {c.service for c in changes if c.kind != "remove" and not c.service.startswith(NETWORK)}
-            work = _Work(engine, stack, effective, variables, lock, once, until)
+            work = _Work(engine, stack, effective, variables, lock, once, until, doubted)
             _carry_out(work, desired, observed, changes, apps)
-            thawed = work.thawed
-        watch = Watch(engine, desired, names, once, until, thawed=thawed)
+        watch = Watch(engine, desired, names, once, until, doubted=doubted)
         watch.until_well()
     return Outcome(changes=(*found.changes, *changes), rows=status(engine, stack))
 
@@ -160,23 +160,25 @@ class _Work:
         lock: Lock,
         progress: Once,
         until: float | None,
+        doubted: dict[str, str],
     ) -> None:
         self.engine, self.stack, self.effective, self.variables = engine, stack, effective, variables
         self.lock, self.progress, self.until = lock, progress, until
-        self.thawed: dict[str, str] = {}
-        """Container that was let go on to the moment, by the engine's clock."""
+        self.doubted = doubted
+        """Container to the moment, by the engine's clock, until which its checks say nothing."""
 
     def look(self) -> tuple[Desired, Observed]:
         return _look(self.engine, self.stack, self.effective, self.variables)
 
     def watch(self, desired: Desired, names: set[str], outdated: frozenset[str] = frozenset()) -> Watch:
-        return Watch(self.engine, desired, names, self.progress, self.until, outdated, self.thawed)
+        return Watch(self.engine, desired, names, self.progress, self.until, outdated, self.doubted)
 
 
 def _carry_out(work: _Work, desired: Desired, observed: Observed, changes: tuple[Change, ...], apps: tuple[str, ...]) -> None:
     """Each pass does what the changes say, then looks again: what Compose did not see as changed is forced in the next."""
     engine = work.engine
-    for attempt in range(_PASSES):
+    force = False
+    for _ in range(_PASSES):
         file = _written(desired)
         _clear_away(work, file, desired, observed, changes)
         services = [
@@ -184,22 +186,32 @@ def _carry_out(work: _Work, desired: Desired, observed: Observed, changes: tuple
         ]
         for seen in current(observed).values():
             if seen.state == "paused" and seen.service in services:
-                work.thawed[seen.id] = engine.unpause(seen.id)
+                work.doubted[seen.id] = engine.unpause(seen.id)
         outdated = frozenset(
             seen.id for seen in current(observed).values() if any(c.service == seen.service and c.kind == "recreate" for c in changes)
         )
         watch = work.watch(desired, {c.service for c in changes if c.service in {s.name for s in desired.services}}, outdated)
+        waited = False
         if services:
-            watch.alongside(
-                engine.compose_up(desired.project, file, services, work.variables, force=attempt > 0, keep_open=(work.lock.descriptor,))
-            )
+            try:
+                watch.alongside(
+                    engine.compose_up(desired.project, file, services, work.variables, force=force, keep_open=(work.lock.descriptor,))
+                )
+            except EngineTrouble:
+                # Compose gives up on whom an app waits for by its last check.
+                if not (stale := watch.stale()):
+                    raise
+                work.watch(desired, stale).until_well()
+                waited = True
         restarts = [name for name in in_order(desired) if any(c.service == name and c.kind == "restart" for c in changes)]
         if restarts:
             _restart(engine, desired, engine.observe(desired.project), restarts, watch)
         desired, observed = work.look()
-        changes = tuple(c for c in reconcile(desired, observed, apps=apps) if c.kind in ("create", "recreate", "restart", "remove"))
+        left = reconcile(desired, observed, apps=apps)
+        changes = left if waited else tuple(c for c in left if c.kind in ("create", "recreate", "restart", "remove"))
         if not changes:
             return
+        force = not waited
     raise EngineTrouble(
         "failed",
         f"Docker Compose left undone: {'; '.join(c.sentence() for c in changes)}",

@@ -121,13 +121,14 @@ class Watch:
         progress: Progress,
         until: float | None,
         outdated: frozenset[str] = frozenset(),
-        thawed: Mapping[str, str] = {},
+        doubted: Mapping[str, str] = {},
     ) -> None:
         """`outdated` are ids of containers that will be replaced: how they are counts for nothing; `until` is a monotonic moment.
 
-        `thawed` holds when paused ones were let go on: a check that began before says nothing.
+        `doubted` are moments by id of a container: a check that began until then says nothing of how it is now (it was paused, or was
+        unhealthy before anything was done; it may have come back since).
         """
-        self._thawed = thawed
+        self._doubted = doubted
         self._engine, self._desired, self._outdated = engine, desired, outdated
         self._services = [s for s in desired.services if s.name in services]
         self._once = progress if isinstance(progress, Once) else Once(progress)
@@ -187,8 +188,14 @@ class Watch:
         return verdicts
 
     def _fresh(self, seen: Seen) -> Seen:
-        stale = seen.health == "unhealthy" and seen.unwell_at <= self._thawed.get(seen.id, "")
-        return msgspec.structs.replace(seen, health="starting") if stale else seen
+        return msgspec.structs.replace(seen, health="starting") if self._stale(seen) else seen
+
+    def _stale(self, seen: Seen) -> bool:
+        return seen.health == "unhealthy" and seen.unwell_at <= self._doubted.get(seen.id, "")
+
+    def stale(self) -> set[str]:
+        """The services that are unhealthy by a check of before, of which nobody knows yet how they are."""
+        return {name for name, seen in current(self._engine.observe(self._desired.project)).items() if self._stale(seen)}
 
     def look_in_time(self) -> list[tuple[Service, Verdict]]:
         """Look once. Raises EngineTrouble when the time given is over."""

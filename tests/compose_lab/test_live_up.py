@@ -403,6 +403,27 @@ def test_a_paused_app_goes_on(engine: Engine, project: str) -> None:
     assert up(engine, document) == ()
 
 
+@pytest.mark.parametrize("app", [None, "one"], ids=["nothing to change", "somebody waits for it"])
+def test_who_was_unhealthy_and_is_well_again_is_asked_anew(engine: Engine, project: str, app: str | None) -> None:
+    """The engine's last word is as old as its last check."""
+    document = body(project)
+    document["services"]["gateway"]["healthcheck"] = {"test": ["CMD", "test", "!", "-e", "/tmp/sick"], "interval": "3s", "retries": 1}
+    up(engine, document)
+    gateway = current(engine.observe(project))["gateway"]
+    docker("exec", gateway.id, "touch", "/tmp/sick")
+    deadline = time.monotonic() + 9
+    while time.monotonic() < deadline and current(engine.observe(project))["gateway"].health != "unhealthy":
+        time.sleep(0.1)
+    docker("exec", gateway.id, "rm", "/tmp/sick")
+    assert current(engine.observe(project))["gateway"].health == "unhealthy"
+    if app:
+        document = changed(document, "services", app, "environment", to={"NEW": "1"})
+    changes = told(up(engine, document))
+    assert list(changes) == ([app] if app else [])
+    assert current(engine.observe(project))["gateway"].id == gateway.id
+    assert up(engine, document) == ()
+
+
 def test_a_changed_subnet_makes_the_network_anew(engine: Engine, project: str) -> None:
     first = changed(body(project), "networks", "default", to={"ipam": {"config": [{"subnet": "10.213.7.0/24"}]}})
     up(engine, first)

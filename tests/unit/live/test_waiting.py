@@ -111,7 +111,7 @@ class Thawed(Starting):
 
 def test_health_from_before_an_unpause_says_nothing() -> None:
     desired = Desired(project="media-test", body={}, services=(DEMO,))
-    watch = Watch(Thawed(), desired, {"demo"}, silent, None, thawed={"demo": "2026-01-01T00:00:10.000000000Z"})
+    watch = Watch(Thawed(), desired, {"demo"}, silent, None, doubted={"demo": "2026-01-01T00:00:10.000000000Z"})
     assert [watch.look()[0][1].failed for _ in range(4)] == [False, False, True, False]
     with pytest.raises(EngineTrouble, match="unhealthy"):
         Watch(Thawed(), desired, {"demo"}, silent, None).until_well()

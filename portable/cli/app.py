@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import portable
-from portable.cli import catalog, down, explain, images, profiles, render, secrets, status, up
+from portable.cli import catalog, down, explain, graph, images, profiles, render, secrets, status, up
 
 app = typer.Typer(
     name="portable",
@@ -46,6 +46,7 @@ app.command("exec", context_settings={"ignore_unknown_options": True})(status.ex
 app.command("diff")(up.diff)
 app.command("render")(render.render)
 app.command("explain")(explain.explain)
+app.command("graph")(graph.graph)
 app.add_typer(catalog.app, name="catalog")
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(secrets.app, name="secrets")

@@ -1,0 +1,8 @@
+"""The plan as a picture: what shares a network, how it gets out, where its bytes lie, how it is reached."""
+
+from portable.graph.mermaid import mermaid
+from portable.graph.page import page
+from portable.graph.picture import Picture, Row, picture
+from portable.graph.svg import svg
+
+__all__ = ["Picture", "Row", "mermaid", "page", "picture", "svg"]

@@ -1,0 +1,53 @@
+"""The picture as Mermaid text, which forges and editors draw by themselves."""
+
+from collections.abc import Iterator
+
+from portable.graph.picture import Picture, Row
+
+_EDGES = {"rw": "==>", "ro": "-->"}
+
+
+def mermaid(given: Picture) -> str:
+    """A flowchart from those who reach an app, through its group, to where its bytes and its traffic go."""
+    return "\n".join(_lines(given)) + "\n"
+
+
+def _lines(given: Picture) -> Iterator[str]:
+    yield "flowchart LR"
+    yield f"  %% {_plain(given.stack)} in {_plain(given.profile)}: thick lines write, thin ones read, dotted ones are the order of start"
+    ids = {row.app: f"a{number}" for number, row in enumerate(given.rows)}
+    groups: dict[str, list[Row]] = {}
+    for row in given.rows:
+        groups.setdefault(row.group, []).append(row)
+    for number, (group, rows) in enumerate(groups.items()):
+        yield f"  subgraph g{number}[{_quoted(f'{group}: {rows[0].egress}')}]"
+        for row in rows:
+            ports = ", ".join(row.ports)
+            yield f"    {ids[row.app]}[{_quoted(row.title + (f' ({ports})' if ports else ''))}]"
+        yield "  end"
+        if rows[0].egress == "tunnel":
+            yield f"  g{number} == VPN ==> internet((internet))"
+    for row in given.rows:
+        for reached in row.reached:
+            address = _quoted(reached.address or str(reached.number))
+            yield f"  {_id('r', reached.how)}([{_quoted(reached.how)}]) -- {address} --> {ids[row.app]}"
+        if row.library:
+            yield f"  {ids[row.app]} {_EDGES[row.library]} library[({_quoted('library: ' + given.library)})]"
+        for cloud in row.clouds:
+            yield f"  {_id('c', cloud)}[/{_quoted('cloud ' + cloud)}/] --> {ids[row.app]}"
+        for after in row.after:
+            if after in ids:
+                yield f"  {ids[after]} -.-> {ids[row.app]}"
+
+
+def _id(kind: str, name: str) -> str:
+    return f"{kind}_{name.replace('-', '_')}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + _plain(text) + '"'
+
+
+def _plain(text: str) -> str:
+    """Without what Mermaid would read as its own."""
+    return text.replace("#", "#35;").replace('"', "#quot;").replace("\n", " ")

@@ -1,0 +1,137 @@
+"""What there is to draw, once, for every form of it: a row an app, in the order of the groups."""
+
+from collections.abc import Iterator, Mapping
+
+from portable.model.base import Struct
+from portable.model.findings import Finding
+from portable.model.plan import App, Claim, Direct, Exposure, Folder, Group, Plan, Scratch, Sealed, Tunnel, Volume
+
+
+class Reached(Struct, frozen=True, kw_only=True):
+    """A port of an app that is reached from outside the place's own network."""
+
+    port: str
+    number: int
+    how: str
+    """loopback, lan, ingress, route or load-balancer."""
+    address: str | None
+    """What a person types; None where only the place will know it."""
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """A volume of an app and where it lies."""
+
+    name: str
+    holds: str
+    place: str
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """An app with all that is drawn of it."""
+
+    app: str
+    title: str
+    zone: str
+    group: str
+    egress: str
+    """direct, tunnel or sealed."""
+    gateway: bool
+    """Whether it is the gateway of its group."""
+    containers: tuple[str, ...]
+    ports: tuple[str, ...]
+    """Those that other apps may call, as `web 8989`, `peer 6881/tcp+udp`."""
+    reached: tuple[Reached, ...]
+    library: str | None
+    """ro or rw; None where it doesn't see the library."""
+    clouds: tuple[str, ...]
+    keeps: tuple[Kept, ...]
+    after: tuple[str, ...]
+    devices: tuple[str, ...]
+
+
+class Picture(Struct, frozen=True, kw_only=True):
+    """A place."""
+
+    stack: str
+    profile: str
+    back_end: str
+    library: str
+    """Where the library lies."""
+    clouds: tuple[str, ...]
+    rows: tuple[Row, ...]
+    findings: tuple[Finding, ...]
+
+
+def picture(plan: Plan, back_end: str, addresses: Mapping[tuple[str, str], str], findings: tuple[Finding, ...]) -> Picture:
+    """All apps by group, those behind the gateway first; `addresses` by (app, port)."""
+    apps = {app.name: app for app in plan.apps}
+    volumes = {volume.id: volume for volume in plan.volumes}
+    rows = [
+        _row(apps[name], group, plan, volumes, addresses)
+        for group in sorted(plan.groups, key=lambda g: (isinstance(g.egress, Direct), apps[g.apps[0]].zone, g.name))
+        for name in group.apps
+    ]
+    library = volumes.get(plan.library.volume) if plan.library else None
+    return Picture(
+        stack=plan.stack,
+        profile=plan.profile,
+        back_end=back_end,
+        library=_place(library) if library else "none",
+        clouds=tuple(cloud.id for cloud in plan.clouds),
+        rows=tuple(rows),
+        findings=findings,
+    )
+
+
+def _row(app: App, group: Group, plan: Plan, volumes: Mapping[str, Volume], addresses: Mapping[tuple[str, str], str]) -> Row:
+    mounts = {mount.volume: mount for container in app.containers for mount in container.mounts if mount.volume in volumes}
+    library = {mount.access for mount in mounts.values() if volumes[mount.volume].holds == "library"}
+    needs = [container.needs for container in app.containers]
+    return Row(
+        app=app.name,
+        title=app.title,
+        zone=app.zone,
+        group=group.name,
+        egress=type(group.egress).__name__.lower(),
+        gateway=isinstance(group.egress, Tunnel | Sealed) and group.egress.gateway == app.name,
+        containers=tuple(container.name for container in app.containers),
+        ports=tuple(_ports(app)),
+        reached=tuple(_reached(app, exposure, addresses) for exposure in plan.exposures if exposure.app == app.name),
+        library=None if not library else "rw" if "rw" in library else "ro",
+        clouds=app.clouds,
+        keeps=tuple(
+            Kept(name=volume.id, holds=volume.holds, place=_place(volume))
+            for volume in (volumes[name] for name in sorted(mounts))
+            if volume.holds != "library"
+        ),
+        after=tuple(after.app for after in app.after),
+        devices=tuple(name for name in ("tun", "fuse", "gpu") if any(getattr(need, name) for need in needs)),
+    )
+
+
+def _ports(app: App) -> Iterator[str]:
+    """The web port first; one that both protocols use is told once."""
+    protocols: dict[int, dict[str, str]] = {}
+    for port in app.ports:
+        if not port.private:
+            protocols.setdefault(port.number, {})[port.protocol] = port.name
+    for number, names in sorted(protocols.items(), key=lambda found: ("web" not in found[1].values(), found[0])):
+        suffix = "" if list(names) == ["tcp"] else "/" + "+".join(sorted(names))
+        yield f"{names.get('tcp') or names['udp']} {number}{suffix}"
+
+
+def _reached(app: App, exposure: Exposure, addresses: Mapping[tuple[str, str], str]) -> Reached:
+    number = next((port.number for port in app.ports if port.name == exposure.port), 0)
+    how = str(exposure.how.__struct_config__.tag)
+    return Reached(port=exposure.port, number=number, how=how, address=addresses.get((app.name, exposure.port)))
+
+
+def _place(volume: Volume) -> str:
+    folder = f"/{volume.folder}" if volume.folder else ""
+    match volume.place:
+        case Folder(path=path):
+            return f"{path}{folder}"
+        case Claim(name=name):
+            return f"claim {name}{':' + volume.folder if folder else ''}"
+        case Scratch(in_memory=in_memory):
+            return "memory" if in_memory else "scratch"

@@ -1,0 +1,140 @@
+"""The picture as SVG: a row an app, a box a network, dots for what it sees. A drawing of lines between forty boxes is read by nobody."""
+
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from portable.graph.picture import Picture, Row
+
+_ROW: Final = 26
+_TOP: Final = 92
+_ARCS: Final = 70
+_GAP: Final = 8
+_DOT: Final = 86
+_COLUMNS: Final = (("app", 200), ("zone", 100), ("listens on", 200), ("reached at", 330), ("library", _DOT))
+_KEEPS: Final = 330
+_COLOURS: Final = {"tunnel": ("#e7f4ea", "#2f7d4f"), "sealed": ("#fdf1dc", "#b7791f"), "direct": ("#f6f7f9", "#8a94a3")}
+_INK, _QUIET, _LINE = "#1d2733", "#5b6673", "#3867b5"
+_STYLE: Final = f"""
+text {{ font: 13px system-ui, sans-serif; fill: {_INK}; }}
+.head {{ font-weight: 600; fill: {_QUIET}; }}
+.quiet {{ fill: {_QUIET}; }}
+.name {{ font-weight: 600; }}
+.title {{ font-size: 20px; font-weight: 600; }}
+"""
+
+
+def svg(given: Picture) -> str:
+    """One drawing, complete in itself: no script, no font and no picture from elsewhere."""
+    columns = [*_COLUMNS, *((cloud, _DOT) for cloud in given.clouds), ("keeps its state in", _KEEPS)]
+    lefts, width = {}, _ARCS
+    for name, wide in columns:
+        lefts[name] = width
+        width += wide
+    boxes = _boxes(given.rows)
+    height = _TOP + sum(len(rows) * _ROW + _GAP for rows in boxes) + 44
+    root = ET.Element(
+        "svg",
+        {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {width + 20} {height}", "width": str(width + 20), "height": str(height)},
+    )
+    root.set("role", "img")
+    ET.SubElement(root, "title").text = f"{given.stack} in {given.profile}"
+    ET.SubElement(root, "style").text = _STYLE
+    ET.SubElement(root, "rect", {"width": "100%", "height": "100%", "fill": "#ffffff"})
+    _text(root, 20, 34, f"{given.stack} in {given.profile}", "title")
+    _text(root, 20, 56, f"back end {given.back_end}, library {given.library}", "quiet")
+    for name, left in lefts.items():
+        _text(root, left + 8, _TOP - 12, name, "head")
+    middle: dict[str, float] = {}
+    top = float(_TOP)
+    for rows in boxes:
+        fill, line = _COLOURS[rows[0].egress]
+        box = {"x": str(_ARCS), "y": str(top), "width": str(width - _ARCS), "height": str(len(rows) * _ROW), "rx": "6", "fill": fill}
+        ET.SubElement(root, "rect", {**box, "stroke": line, "stroke-width": "1.5" if rows[0].egress != "direct" else "0.5"})
+        for row in rows:
+            middle[row.app] = top + _ROW / 2
+            _row(root, row, lefts, top + _ROW / 2 + 4, given)
+            top += _ROW
+        top += _GAP
+    _arcs(root, given, middle)
+    _legend(root, top + 22)
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _boxes(rows: tuple[Row, ...]) -> list[list[Row]]:
+    """Rows by group, in their order."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.group, []).append(row)
+    return list(found.values())
+
+
+def _row(root: ET.Element, row: Row, lefts: dict[str, int], base: float, given: Picture) -> None:
+    here = ET.SubElement(root, "g")
+    ET.SubElement(here, "title").text = f"{row.title}, zone {row.zone}; containers: {', '.join(row.containers)}"
+    marks = [*(["gateway"] if row.gateway else []), *row.devices]
+    name = _text(here, lefts["app"] + 8, base, row.title, "name")
+    if marks:
+        ET.SubElement(name, "tspan", {"class": "quiet", "font-weight": "400", "dx": "8"}).text = " ".join(marks)
+    _text(here, lefts["zone"] + 8, base, row.zone, "quiet")
+    _text(here, lefts["listens on"] + 8, base, _short(", ".join(row.ports), 28), "quiet")
+    reached = [r.address or f"{r.how} {r.number}" for r in row.reached]
+    where = (
+        reached[0] + (f" and {len(reached) - 1} more" if len(reached) > 1 else "") if reached else "by other apps only" if row.ports else ""
+    )
+    _text(here, lefts["reached at"] + 8, base, _short(where, 46), "" if reached else "quiet")
+    if row.library:
+        _dot(here, lefts["library"], base, writes=row.library == "rw")
+    for cloud in given.clouds:
+        if cloud in row.clouds:
+            _dot(here, lefts[cloud], base, writes=False)
+    kept = [volume.place for volume in row.keeps if volume.holds != "cache"]
+    _text(here, lefts["keeps its state in"] + 8, base, _short(", ".join(kept) or "nothing", 48), "quiet")
+
+
+def _arcs(root: ET.Element, given: Picture, middle: dict[str, float]) -> None:
+    """From an app to the one that it waits for, at the left side; longer ones reach further out."""
+    for row in given.rows:
+        for after in row.after:
+            if after in middle:
+                start, end = middle[row.app], middle[after]
+                out = min(_ARCS - 12, 12 + abs(start - end) / 8)
+                path = f"M {_ARCS} {end} C {_ARCS - out} {end} {_ARCS - out} {start} {_ARCS - 6} {start}"
+                arc = ET.SubElement(root, "path", {"d": path, "fill": "none", "stroke": _LINE, "stroke-width": "1.2"})
+                ET.SubElement(arc, "title").text = f"{row.app} starts after {after}"
+                tip = f"{_ARCS},{start} {_ARCS - 7},{start - 4} {_ARCS - 7},{start + 4}"
+                ET.SubElement(root, "polygon", {"points": tip, "fill": _LINE})
+
+
+def _legend(root: ET.Element, base: float) -> None:
+    words = {"tunnel": "behind the VPN", "sealed": "reaches local networks only", "direct": "direct"}
+    left = float(_ARCS)
+    for egress, text in words.items():
+        fill, line = _COLOURS[egress]
+        ET.SubElement(
+            root, "rect", {"x": str(left), "y": str(base - 12), "width": "22", "height": "14", "rx": "3", "fill": fill, "stroke": line}
+        )
+        _text(root, left + 28, base, text, "quiet")
+        left += 60 + 7 * len(text)
+    _dot(root, int(left) - 28, base, writes=True)
+    _text(root, left + 8, base, "reads and writes", "quiet")
+    _dot(root, int(left) + 104, base, writes=False)
+    _text(root, left + 138, base, "reads", "quiet")
+
+
+def _dot(root: ET.Element, left: int, base: float, *, writes: bool) -> None:
+    ET.SubElement(
+        root,
+        "circle",
+        {"cx": str(left + 28), "cy": str(base - 4), "r": "5", "fill": _LINE if writes else "#ffffff", "stroke": _LINE, "stroke-width": "2"},
+    )
+
+
+def _text(root: ET.Element, left: float, base: float, text: str, kind: str) -> ET.Element:
+    made = ET.SubElement(root, "text", {"x": str(left), "y": str(base), **({"class": kind} if kind else {})})
+    made.text = text
+    return made
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "\u2026"

@@ -1,0 +1,111 @@
+"""The plan as a picture: what is in it, and that no title breaks a form of it."""
+
+import re
+from html.parser import HTMLParser
+from xml.etree import ElementTree as ET
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from portable.graph import Picture, mermaid, page, picture, svg
+from portable.model.findings import Finding
+from tests.factories import full_plan
+
+ADDRESSES = {("player", "web"): "http://host:32400", ("torrents", "web"): "http://host:8080"}
+FINDINGS = (
+    Finding(field="x", path="apps.player", class_="function", text="plays <b>loud</b>", remedy="turn it down"),
+    Finding(field="y", path="apps.torrents", class_="security", verdict="refused", app="torrents", text="leaks", remedy="stop"),
+    Finding(field="z", path="apps", class_="cosmetic", text="blue", remedy="paint"),
+)
+
+
+@pytest.fixture(params=["compose", "kubernetes", "openshift"])
+def full(request: pytest.FixtureRequest) -> Picture:
+    return picture(full_plan(request.param), request.param, ADDRESSES, FINDINGS)
+
+
+def titled(given: Picture, title: str) -> Picture:
+    """The picture with that title for every app, and as the name of its stack."""
+    rows = tuple(msgspec.structs.replace(row, title=title, zone=title) for row in given.rows)
+    return msgspec.structs.replace(given, rows=rows, stack=title)
+
+
+def texts(drawing: str) -> str:
+    return " ".join("".join(text.itertext()) for text in ET.fromstring(drawing).iter("{http://www.w3.org/2000/svg}text"))
+
+
+class Page(HTMLParser):
+    """What a browser would see: tags, links and text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.words = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in ("href", "src")]
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def test_rows_say_what_the_plan_says(full: Picture) -> None:
+    rows = {row.app: row for row in full.rows}
+    assert list(rows) == ["gateway", "torrents", "player"]
+    assert [(row.egress, row.gateway) for row in full.rows] == [("tunnel", True), ("tunnel", False), ("direct", False)]
+    assert rows["player"].containers == ("main", "tls", "store")
+    assert rows["player"].ports == ("web 32400", "tls 8443")
+    assert (rows["player"].library, rows["torrents"].library) == ("ro", "rw")
+    assert (rows["player"].clouds, rows["player"].after) == (("shelf",), ("gateway",))
+    assert {kept.holds for kept in rows["player"].keeps} == {"database", "cache"}
+    assert rows["player"].devices == ("gpu",)
+
+
+def test_every_app_is_in_every_form(full: Picture) -> None:
+    for row in full.rows:
+        assert row.title in texts(svg(full))
+        assert f'"{row.title}' in mermaid(full)
+        assert row.title in Page(page(full)).words
+
+
+def test_a_drawing_shows_ways_out_clouds_and_order(full: Picture) -> None:
+    drawing = svg(full)
+    assert {"#2f7d4f", "#8a94a3"} <= set(re.findall(r'stroke="(#[0-9a-f]{6})"', drawing))
+    assert "shelf" in texts(drawing)
+    assert "player starts after gateway" in drawing
+    assert drawing.count("<circle") == 2 + 1 + 2  # the library twice, the cloud once, and the legend
+
+
+def test_mermaid_has_a_box_a_network_and_the_way_out(full: Picture) -> None:
+    lines = mermaid(full).splitlines()
+    assert lines[0] == "flowchart LR"
+    assert sum(line.strip().startswith("subgraph") for line in lines) == sum(line.strip() == "end" for line in lines) == 2
+    assert "  g0 == VPN ==> internet((internet))" in lines
+    (reader,) = (line.split()[0] for line in lines if '--> library[("library: ' in line)
+    (writer,) = (line.split()[0] for line in lines if '==> library[("library: ' in line)
+    assert (f'    {reader}["Player' in "\n".join(lines), f'    {writer}["Torrents' in "\n".join(lines)) == (True, True)
+
+
+def test_a_page_tells_what_is_refused_first_and_loads_nothing(full: Picture) -> None:
+    seen = Page(page(full))
+    assert seen.words.index("leaks") < seen.words.index("plays <b>loud</b>")
+    assert "blue" not in seen.words
+    assert "1 cosmetic ones more" in seen.words
+    assert not {"script", "img", "link", "iframe", "object"} & set(seen.tags)
+    assert seen.links == [reached.address for row in full.rows for reached in row.reached if reached.address]
+
+
+@given(title=st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"), min_size=1))
+def test_any_title_stays_text(title: str) -> None:
+    made = titled(picture(full_plan("compose"), "compose", ADDRESSES, FINDINGS), title)
+    plain = titled(made, "x")
+    assert [e.tag for e in ET.fromstring(svg(made)).iter()] == [e.tag for e in ET.fromstring(svg(plain)).iter()]
+    assert Page(page(made)).tags == Page(page(plain)).tags
+    assert [re.sub(r'"[^"]*"', '""', line) for line in mermaid(made).splitlines()[2:]] == [
+        re.sub(r'"[^"]*"', '""', line) for line in mermaid(plain).splitlines()[2:]
+    ]

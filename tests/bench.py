@@ -152,7 +152,7 @@ def rows(runs: int) -> list[Row]:
         base = Path(temporary)
         bench = Bench(base, runs)
         found = [bench.row("help", [*portable, "--help"], BUDGETS["help"])]
-        for profile in ("local", "zimaboard", "samba", "openshift"):
+        for profile in ("local", "zimaboard", "zimaboard-8gb", "samba", "openshift"):
             command = [*portable, "render", "-p", profile, "-o", str(base / profile)]
             found.append(bench.row(f"render {profile}", command, BUDGETS["shipped"]))
         for count in (35, 300, 1000):

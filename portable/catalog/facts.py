@@ -209,6 +209,8 @@ class AppFacts(Facts, frozen=True, kw_only=True):
     library: LibraryFacts = LibraryFacts()
     icon: str | None = None
     upstream: Upstream = Upstream()
+    lacks: tuple[str, ...] = ()
+    """What a person would expect of it and miss: told as findings."""
     mounter: bool = False
     """This app is no service of its own: it is the container that mounts clouds."""
     tools: bool = False

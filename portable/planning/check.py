@@ -45,6 +45,10 @@ def _egress(plan: p.Plan, entries: Mapping[str, Entry]) -> Iterator[Finding]:
 def _upstream(entries: Mapping[str, Entry]) -> Iterator[Finding]:
     for name, entry in entries.items():
         upstream = entry.facts.upstream
+        for lacking in entry.facts.lacks:
+            yield Finding(
+                field="lacks", path=f"apps.{name}", class_="function", app=name, text=f"{name}: {lacking}.", remedy="nothing to do"
+            )
         if upstream.status in ("active", "quiet"):
             continue
         follows = f"; its successor is {upstream.successor}" if upstream.successor else ""

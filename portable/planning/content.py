@@ -175,11 +175,19 @@ class _Maker:
             mounts=tuple(mounts),
             identity=self.identity(facts),
             needs=self.needs(facts, app),
-            probes=probes(facts.probe),
+            probes=probes(self.probe(facts.probe, context, document, (*where, "probe", "exec"))),
             fetch=facts.fetch,
             resources=resources(facts),
             stop_grace=seconds(facts.stop_grace),
         )
+
+    def probe(
+        self, facts: ProbeFacts | None, context: Mapping[str, Any], document: Document, at: tuple[str | int, ...]
+    ) -> ProbeFacts | None:
+        """The probe with its command as templates make it."""
+        if facts is None or facts.exec is None:
+            return facts
+        return msgspec.structs.replace(facts, exec=self.values(facts.exec, context, document, at))
 
     def image(self, facts: ImageFacts, recipe: str | None) -> p.Image:
         return p.Image(repository=facts.repository, tag=facts.tag, digest=facts.digest, recipe=recipe)

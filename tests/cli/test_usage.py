@@ -109,7 +109,7 @@ def test_completion_answers_with_names(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "portable.yaml").write_text("portable: 1\n")
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "zoo.yaml").write_text("not even: [yaml")
-    assert complete_profile("z") == ["zimaboard", "zoo"]
+    assert complete_profile("z") == ["zimaboard", "zimaboard-8gb", "zoo"]
     assert complete_app("son") == ["sonarr"]
     assert complete_app("nothing-begins-so") == []
 
@@ -126,7 +126,7 @@ def test_completion_through_the_shell(tmp_path: Path) -> None:
         check=False,
         timeout=60,
     )
-    assert done.stdout.split() == ["zimaboard"]
+    assert done.stdout.split() == ["zimaboard", "zimaboard-8gb"]
     assert "Traceback" not in done.stderr
 
 
@@ -204,7 +204,7 @@ def test_an_app_of_ones_own_renders_everywhere(tmp_path: Path) -> None:
     (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [notes]\n")
     first = run("catalog", "new", "notes", "registry.example/notes:1.10", "8000", "--library", "rw", cwd=tmp_path)
     assert (first.returncode, first.stdout.splitlines()[0]) == (0, f"wrote {tmp_path}/catalog/apps/notes/app.yaml")
-    for profile in ("local", "zimaboard", "samba", "openshift"):
+    for profile in ("local", "zimaboard", "zimaboard-8gb", "samba", "openshift"):
         rendered = run("render", "-p", profile, cwd=tmp_path)
         assert (rendered.returncode, "registry.example/notes:1.10" in rendered.stdout) == (0, True), rendered.stderr
     before = (tmp_path / "catalog/apps/notes/app.yaml").read_bytes()

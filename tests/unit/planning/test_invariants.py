@@ -15,7 +15,7 @@ from portable.planning.inputs import Input
 from portable.profiles.load import SHIPPED, load_profile
 from portable.profiles.types import Stack
 
-PROFILES = ("local", "openshift", "samba", "zimaboard")
+PROFILES = ("local", "openshift", "samba", "zimaboard", "zimaboard-8gb")
 SEEDS = range(200)
 outcomes: collections.Counter[str] = collections.Counter()
 

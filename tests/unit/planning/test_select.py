@@ -58,7 +58,7 @@ def test_a_chain_of_any_length_is_ordered(place: Place) -> None:
 def test_an_unknown_app_is_told_with_the_nearest_name(place: Place) -> None:
     report = place.mistakes("sonar")
     assert report.startswith("test.yaml:")
-    assert "apps: there is no app 'sonar'; known: gerbera, gluetun," in report
+    assert "apps: there is no app 'sonar'; known: audiobookshelf, autobrr," in report
     assert report.endswith("(did you mean 'sonarr'?)")
 
 

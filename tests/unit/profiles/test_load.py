@@ -82,7 +82,7 @@ def test_a_folder_that_is_given_twice_is_read_once(tmp_path: Path, write: Write)
     assert profile_files((tmp_path, tmp_path / "x" / ".."))["other"] == (tmp_path / "other.yaml",)
 
 
-@pytest.mark.parametrize("name", ["local", "openshift", "samba", "zimaboard"])
+@pytest.mark.parametrize("name", ["local", "openshift", "samba", "zimaboard", "zimaboard-8gb"])
 def test_shipped_profiles_can_be_read(name: str) -> None:
     assert load_profile(name, (SHIPPED,))[0].name == name
 
@@ -232,7 +232,9 @@ def test_set_keeps_types_as_yaml_has_them(tmp_path: Path, write: Write) -> None:
 def test_set_of_an_unknown_key_is_told_with_the_known_ones(tmp_path: Path, write: Write) -> None:
     write(base=BASE)
     (mistake,) = told(tmp_path, "base", "storage.libary.folder=/x")
-    assert mistake.startswith("--set storage.libary.folder:1:14: storage.libary: unknown key `libary`; known: library, state, cache, apps")
+    assert mistake.startswith(
+        "--set storage.libary.folder:1:14: storage.libary: unknown key `libary`; known: library, datasets, state, cache, apps"
+    )
 
 
 def test_every_mistake_of_every_set_is_told(tmp_path: Path, write: Write) -> None:

@@ -4,7 +4,7 @@ SHELL := bash
 PROFILE ?= local
 BIN := .venv/bin
 
-.PHONY: help up down test check golden bench lock prove-first
+.PHONY: help up down test check golden bench lock prove-first prove-catalog
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,3 +51,8 @@ prove-first: ## Every claim of the first whole in its full form (SHARD=k/n)
 	@scripts/bootstrap.sh lab
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/python -m tests.prove first --shard "$(or $(SHARD),1/1)"
+
+prove-catalog: ## Every claim of the whole catalog in its full form (SHARD=k/n)
+	@scripts/bootstrap.sh engine
+	@scripts/bootstrap.sh python --dev
+	@$(BIN)/python -m tests.prove catalog --shard "$(or $(SHARD),1/1)"

@@ -243,6 +243,7 @@ class _Maker:
             "group": {"ports": self.net.group_ports(app) if placed else ()},
             "networks": self.net.networks,
             "names": self.names(app),
+            "addresses": [address for (of, _), address in sorted(self.addresses.items()) if of == app],
             "dashboard": self.dashboard,
         }
 

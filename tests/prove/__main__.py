@@ -4,11 +4,11 @@ import argparse
 import sys
 import time
 
-from tests.prove import first, results
+from tests.prove import catalog, first, results
 from tests.prove.claim import Claim
 from tests.prove.running import run
 
-SUITES = {"first": first.CLAIMS}
+SUITES = {"first": first.CLAIMS, "catalog": catalog.CLAIMS}
 
 
 def share(claims: tuple[Claim, ...], shard: str) -> tuple[Claim, ...]:

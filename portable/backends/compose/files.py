@@ -67,7 +67,7 @@ def files(placed: Placed, index: Index) -> list[Part]:
         path = f"{placed.path}.files.{mount.file}@{mount.path}"
         if file is None:
             text = f"There is no file {mount.file!r}."
-            parts.append(Part({}, (refuse("files", f"{path}.file", "function", text, "declare the file", app=placed.about),)))
+            parts.append(Part({}, (refuse("files", path, "function", text, "declare the file", app=placed.about),)))
         elif not mount.seed:
             parts.append(mounted(file, mount.path, file.mode))
             seen.append(file)

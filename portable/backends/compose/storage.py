@@ -54,7 +54,7 @@ def mounts(placed: Placed, index: Index) -> Part:
     for mount in placed.container.mounts:
         volume = index.volumes.get(mount.volume)
         if volume is None:
-            path = f"{placed.path}.mounts.{mount.volume}@{mount.path}.volume"
+            path = f"{placed.path}.mounts.{mount.volume}@{mount.path}"
             findings.append(
                 refuse("volumes", path, "data", f"There is no volume {mount.volume!r}.", "declare the volume", app=placed.about)
             )

@@ -11,6 +11,7 @@ from portable.backends.kubernetes.scope import SIDECARS, Part, Scope, starts_as_
 from portable.backends.kubernetes.volume import device_of
 from portable.model.findings import Class, Finding
 from portable.model.plan import (
+    AnnotatedDevice,
     Claim,
     Container,
     Direct,
@@ -214,6 +215,9 @@ def _privileges(scope: Scope, part: Part) -> Iterator[Finding]:
             text = f"A device of the node's own is seen by {part.name}, but the device cgroup may not let it open it (domain.md 1.2)."
             remedy = "have a device plug-in, or CRI-O's annotation, give the device"
             yield note(f"devices.{need}", f"devices.{need}", "function", text, remedy, app=part.app_name)
+        if isinstance(device, AnnotatedDevice):
+            text = f"CRI-O's annotation gives {device.path} to a pod: each of its containers has it."
+            yield note(f"devices.{need}", f"{path}.needs.{need}", "cosmetic", text, app=part.app_name)
     if needs.fuse:
         for field in ("root_start", "net_admin"):
             text = "What mounts FUSE is privileged on a cluster: it has every capability already."

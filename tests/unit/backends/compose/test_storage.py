@@ -63,4 +63,4 @@ def test_a_claim_is_refused_and_memory_is_not_shared() -> None:
 def test_an_unknown_volume_is_refused() -> None:
     demo = app(containers=(container(mounts=(p.Mount(volume="nowhere", path="/data"),)),))
     part = mounts(Placed("apps.demo.containers.main", demo.containers[0], app=demo), index(plan(demo)))
-    assert [f.path for f in part.findings] == ["apps.demo.containers.main.mounts.nowhere@/data.volume"]
+    assert [f.path for f in part.findings] == ["apps.demo.containers.main.mounts.nowhere@/data"]

@@ -1,0 +1,47 @@
+"""The claims of the whole catalog: every app on every back end, and the owner's places."""
+
+from tests.prove.claim import Claim
+
+_CATALOG = "tests/render/test_catalog.py"
+
+CLAIMS = (
+    Claim(
+        name="nothing of any app is dropped in silence on any back end",
+        bar="every change of every leaf of every app changes the documents or has a finding",
+        tests=(_CATALOG, "-k", "dropped"),
+    ),
+    Claim(
+        name="the shipped profiles leave no finding of class security or data open, and are what is committed",
+        bar="none; no difference",
+        tests=("tests/render/test_committed.py",),
+    ),
+    Claim(
+        name="the owner's deployment checklist holds for the seven apps that read the clouds",
+        bar="seven of seven",
+        tests=(_CATALOG, "-k", "checklist"),
+    ),
+    Claim(
+        name="pods that need neither VPN, FUSE nor an image's root start keep Pod Security restricted",
+        bar="all of them",
+        tests=(_CATALOG, "-k", "restricted"),
+        figure="samba {restricted_samba}; openshift {restricted_openshift}",
+    ),
+    Claim(
+        name="memory limits fit the host's share on 16 and 8 GB, and Tube Archivist is refused on 8 GB with the figures",
+        bar="both fit; refused",
+        tests=(_CATALOG, "-k", "limits or tube_archivist"),
+        figure="zimaboard {memory_zimaboard}, zimaboard-8gb {memory_zimaboard-8gb}",
+    ),
+    Claim(
+        name="a hundred generated stacks render without a crash, twice the same bytes, all valid",
+        bar="100 of 100",
+        tests=(_CATALOG, "-k", "random"),
+        environment={"PORTABLE_STACKS": "100"},
+    ),
+    Claim(
+        name="budgets of design.md for the whole catalog's places",
+        bar="every command within its budget",
+        tests=("tests/prove/test_budgets.py",),
+        figure="{budgets}; ratios {ratios}",
+    ),
+)

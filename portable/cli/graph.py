@@ -17,10 +17,11 @@ class Form(StrEnum):
     mermaid = "mermaid"
     svg = "svg"
     html = "html"
+    md = "md"
     json = "json"
 
 
-_ENDINGS = {".mmd": Form.mermaid, ".svg": Form.svg, ".html": Form.html, ".json": Form.json}
+_ENDINGS = {".mmd": Form.mermaid, ".svg": Form.svg, ".html": Form.html, ".md": Form.md, ".json": Form.json}
 
 
 def graph(
@@ -31,12 +32,13 @@ def graph(
     sets: Set = [],  # noqa: B006 - typer reads it, nobody changes it
     catalogs: Catalogs = [],  # noqa: B006
     form: Annotated[
-        Form | None, typer.Option("--format", help="Default: what FILE ends with (.mmd, .svg, .html, .json), else mermaid.")
+        Form | None, typer.Option("--format", help="Default: what FILE ends with (.mmd, .svg, .html, .md, .json), else mermaid.")
     ] = None,
 ) -> None:
     """Draw a place: who shares a network and how it gets out, what sees the library and the clouds, where people reach it.
 
-    The page (html) also has every app's addresses and needs, and the findings. Each form is one file that loads nothing.
+    The page (html) also has what its owner prepares, every app's addresses and needs, and the findings; md is for documents.
+    Each form is one file that loads nothing.
     """
     import msgspec
 
@@ -48,11 +50,19 @@ def graph(
         raise UsageError(f"{output_file} says no form", remedy=f"let it end with {', '.join(_ENDINGS)}, or name one with --format")
     form = form or (_ENDINGS[output_file.suffix] if output_file else Form.mermaid)
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
-    picture = drawing.picture(prepared.planned.plan, prepared.back_end.name, prepared.planned.addresses, prepared.ledger)
+    planned = prepared.planned
+    picture = drawing.picture(
+        planned.plan,
+        prepared.back_end.name,
+        planned.addresses,
+        prepared.ledger,
+        about=planned.given.profile.about,
+        generated=planned.generated,
+    )
     if form is Form.json:
         text = msgspec.json.format(msgspec.json.encode({"schema": "portable/graph/1", **msgspec.to_builtins(picture)})).decode() + "\n"
     else:
-        text = {Form.mermaid: drawing.mermaid, Form.svg: drawing.svg, Form.html: drawing.page}[form](picture)
+        text = {Form.mermaid: drawing.mermaid, Form.svg: drawing.svg, Form.html: drawing.page, Form.md: drawing.sheet}[form](picture)
     if output_file is None:
         show.line(text.rstrip("\n"))
     else:

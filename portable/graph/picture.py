@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from portable.graph.prepares import prepares
 from portable.model.base import Struct
 from portable.model.findings import Finding
 from portable.model.plan import App, Claim, Direct, Exposure, Folder, Group, Plan, Scratch, Sealed, Tunnel, Volume
@@ -54,16 +55,27 @@ class Picture(Struct, frozen=True, kw_only=True):
 
     stack: str
     profile: str
+    about: str
     back_end: str
     library: str
     """Where the library lies."""
     clouds: tuple[str, ...]
     rows: tuple[Row, ...]
+    prepares: tuple[str, ...]
+    """What the place's owner makes ready, a sentence each."""
     findings: tuple[Finding, ...]
 
 
-def picture(plan: Plan, back_end: str, addresses: Mapping[tuple[str, str], str], findings: tuple[Finding, ...]) -> Picture:
-    """All apps by group, those behind the gateway first; `addresses` by (app, port)."""
+def picture(
+    plan: Plan,
+    back_end: str,
+    addresses: Mapping[tuple[str, str], str],
+    findings: tuple[Finding, ...],
+    *,
+    about: str = "",
+    generated: Mapping[str, str] = {},
+) -> Picture:
+    """All apps by group, those behind the gateway first; `addresses` by (app, port), `generated` the secrets that `up` makes."""
     apps = {app.name: app for app in plan.apps}
     volumes = {volume.id: volume for volume in plan.volumes}
     rows = [
@@ -75,10 +87,12 @@ def picture(plan: Plan, back_end: str, addresses: Mapping[tuple[str, str], str],
     return Picture(
         stack=plan.stack,
         profile=plan.profile,
+        about=about,
         back_end=back_end,
         library=_place(library) if library else "none",
         clouds=tuple(cloud.id for cloud in plan.clouds),
         rows=tuple(rows),
+        prepares=prepares(plan, back_end, generated, findings),
         findings=findings,
     )
 

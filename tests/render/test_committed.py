@@ -8,6 +8,7 @@ import pytest
 
 from portable.backends.output import texts
 from portable.backends.prepare import Prepared, prepare
+from portable.graph import picture, sheet, svg
 from portable.model.ledger import unaccepted
 from portable.profiles.load import SHIPPED
 from tests.render.invariants import check_compose
@@ -29,6 +30,15 @@ def test_the_folder_is_up_to_date(prepared: Prepared) -> None:
     folder = ROOT / prepared.back_end.folder / plan.profile
     lies_there = {str(f.relative_to(folder)): f.read_text(encoding="utf-8") for f in sorted(folder.rglob("*")) if f.is_file()}
     assert lies_there == files, "run `make golden` and read the diff"
+
+
+def test_the_places_page_is_up_to_date(prepared: Prepared) -> None:
+    planned = prepared.planned
+    about, generated = planned.given.profile.about, planned.generated
+    drawn = picture(planned.plan, prepared.back_end.name, planned.addresses, prepared.ledger, about=about, generated=generated)
+    for ending, draw in (("md", sheet), ("svg", svg)):
+        file = ROOT / "docs" / "places" / f"{planned.plan.profile}.{ending}"
+        assert file.read_text(encoding="utf-8") == draw(drawn), "run `make golden` and read the diff"
 
 
 def test_the_same_input_gives_the_same_bytes(prepared: Prepared, tmp_path: Path) -> None:

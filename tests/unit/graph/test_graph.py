@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portable.graph import Picture, mermaid, page, picture, svg
+from portable.graph import Picture, mermaid, page, picture, sheet, svg
 from portable.model.findings import Finding
 from tests.factories import full_plan
 
@@ -109,3 +109,13 @@ def test_any_title_stays_text(title: str) -> None:
     assert [re.sub(r'"[^"]*"', '""', line) for line in mermaid(made).splitlines()[2:]] == [
         re.sub(r'"[^"]*"', '""', line) for line in mermaid(plain).splitlines()[2:]
     ]
+
+
+def test_a_sheet_says_what_the_owner_prepares_and_what_is_accepted(full: Picture) -> None:
+    waived = msgspec.structs.replace(FINDINGS[1], verdict="waived", reason="because | of it")
+    text = sheet(msgspec.structs.replace(full, findings=(*FINDINGS, waived)))
+    assert "| security | y | torrents | because \\| of it |" in text
+    assert text.count("\n1. ") == 1
+    assert any("VPN provider, for gateway; behind it: torrents" in line for line in full.prepares)
+    secrets = [line for line in full.prepares if "secret" in line.lower()]
+    assert bool(secrets) == (full.back_end == "compose"), "a cluster's come from its findings"

@@ -1,0 +1,59 @@
+"""The picture as Markdown: a place on a page of the documents."""
+
+from collections.abc import Iterator
+
+from portable.graph.picture import Picture, Row
+
+
+def sheet(given: Picture) -> str:
+    """What the place is, what its owner prepares, every app, and what was accepted with its reason; the drawing lies beside it."""
+    return "\n".join(_lines(given)) + "\n"
+
+
+def _lines(given: Picture) -> Iterator[str]:
+    yield f"<!-- Written by `portable graph -p {given.profile} -o FILE.md`: change the profile, not this file. -->"
+    yield f"# {given.profile}"
+    yield ""
+    yield f"{_cell(given.about)}."
+    yield ""
+    yield f"Back end `{given.back_end}`, {len(given.rows)} apps; the library lies in `{given.library}`" + (
+        f", clouds: {', '.join(given.clouds)}." if given.clouds else "."
+    )
+    yield ""
+    yield f"![Who shares a network, what sees the library, where people reach it]({given.profile}.svg)"
+    yield ""
+    yield "## What its owner prepares"
+    yield ""
+    yield from (f"{number}. {text}" for number, text in enumerate(given.prepares, 1))
+    yield ""
+    yield "## Apps"
+    yield ""
+    yield "| app | zone | reached at | other apps call | way out | library | state |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    yield from (_row(row) for row in given.rows)
+    waived = [finding for finding in given.findings if finding.verdict == "waived"]
+    if waived:
+        yield ""
+        yield "## What is accepted here, and why"
+        yield ""
+        yield "| class | what | apps | why |"
+        yield "| --- | --- | --- | --- |"
+        grouped: dict[tuple[str, str, str], list[str]] = {}
+        for finding in waived:
+            grouped.setdefault((finding.class_, finding.field, finding.reason or ""), []).append(finding.app or "all")
+        for (class_, field, reason), apps in grouped.items():
+            yield f"| {class_} | {field} | {', '.join(sorted(set(apps)))} | {_cell(reason)} |"
+    yield ""
+    yield f"What is not plainly translated, with remedies: `portable explain -p {given.profile}`."
+
+
+def _row(row: Row) -> str:
+    reached = "<br>".join(_cell(r.address or f"{r.how} {r.number}") for r in row.reached)
+    calls = "<br>".join(f"`{row.app}:{port.split(' ')[1].split('/')[0]}`" for port in row.ports)
+    state = "<br>".join(f"`{kept.place}`" for kept in row.keeps if kept.holds != "cache")
+    egress = row.egress if row.egress == "direct" or row.gateway else f"{row.egress} of {row.group}"
+    return f"| {_cell(row.title)} | {row.zone} | {reached} | {calls} | {egress} | {row.library or ''} | {state} |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ").strip()

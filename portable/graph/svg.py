@@ -10,7 +10,7 @@ _TOP: Final = 92
 _ARCS: Final = 70
 _GAP: Final = 8
 _DOT: Final = 86
-_COLUMNS: Final = (("app", 200), ("zone", 100), ("listens on", 200), ("reached at", 330), ("library", _DOT))
+_COLUMNS: Final = (("app", 200), ("zone", 100), ("listens on", 230), ("reached at", 330), ("library", _DOT))
 _KEEPS: Final = 330
 _COLOURS: Final = {"tunnel": ("#e7f4ea", "#2f7d4f"), "sealed": ("#fdf1dc", "#b7791f"), "direct": ("#f6f7f9", "#8a94a3")}
 _INK, _QUIET, _LINE = "#1d2733", "#5b6673", "#3867b5"
@@ -89,7 +89,7 @@ def _row(root: ET.Element, row: Row, lefts: dict[str, int], base: float, given: 
         if cloud in row.clouds:
             _dot(here, lefts[cloud], base, writes=False)
     kept = [volume.place for volume in row.keeps if volume.holds != "cache"]
-    _text(here, lefts["keeps its state in"] + 8, base, _short(", ".join(kept) or "nothing", 48), "quiet")
+    _text(here, lefts["keeps its state in"] + 8, base, _short(", ".join(kept) or "nothing", 42), "quiet")
 
 
 def _arcs(root: ET.Element, given: Picture, middle: dict[str, float]) -> None:

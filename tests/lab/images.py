@@ -1,4 +1,4 @@
-"""`python -m tests.lab.images`: bring the images of the local profile before the suite, so that its rings measure tests and not builds."""
+"""`python -m tests.lab.images`: bring the images that the suite needs before it, so that its rings measure tests and not builds."""
 
 import os
 import sys
@@ -11,6 +11,7 @@ from portable.backends.prepare import prepare
 from portable.live import images
 from portable.live.desired import stack_of
 from portable.live.progress import Event
+from tests.lab import chromium
 
 
 def told(event: Event) -> None:
@@ -25,6 +26,7 @@ def main() -> int:
         prepared = prepare("local", folder=Path(nowhere))
     with Engine(resolve(None, os.environ, Path.home())) as engine:
         images.resolve(engine, stack_of(prepared.planned.plan, prepared.rendering).images, progress=told)
+        chromium.bring(engine, told)
     return 0
 
 

@@ -1,0 +1,35 @@
+"""Chromium without a screen, in a container that has no network: what it makes of a page."""
+
+import subprocess
+from pathlib import Path
+
+from portable.backends.compose.engine import Engine
+from portable.live import images
+from portable.live.progress import Progress, silent
+
+RECIPE = "browser"
+_SCRIPT = """\
+cat > /tmp/page.html
+exec chromium-headless-shell --no-sandbox --disable-gpu --disable-dev-shm-usage --user-data-dir=/tmp/profile --hide-scrollbars \\
+  --enable-logging=stderr --virtual-time-budget=2000 --window-size=1600,1200 "$@" file:///tmp/page.html
+"""
+
+
+def recipes(name: str) -> Path | None:
+    """The browser's recipe lies with the tests, its base with the catalog."""
+    return Path(__file__).parent / "browser" if name == RECIPE else images.shipped_recipe(name)
+
+
+def bring(engine: Engine, progress: Progress = silent) -> str:
+    """The image, built from Debian's packages where it is not there."""
+    reference = images.built_reference(RECIPE, recipes)
+    if reference is not None and engine.image_ids([reference]):
+        return reference
+    return images.build_recipe(engine, RECIPE, recipes=recipes, progress=progress)
+
+
+def opened(image: str, page: str, *options: str) -> tuple[bytes, str]:
+    """What Chromium writes for that page (`--dump-dom`), and what it says of it. Raises CalledProcessError where it fails."""
+    command = ["docker", "run", "--rm", "-i", "--network", "none", "--cap-drop", "ALL", "--entrypoint", "sh", image, "-c", _SCRIPT, "sh"]
+    done = subprocess.run([*command, *options], input=page.encode(), capture_output=True, check=True, timeout=120)
+    return done.stdout, done.stderr.decode(errors="replace")

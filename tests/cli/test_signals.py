@@ -27,6 +27,13 @@ main()
 """
 
 
+def as_from_a_shell() -> None:
+    """The suite may run in the background or under nohup, where signals are ignored, and those that it starts inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for sign in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(sign, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_every_signal_that_ends_a_command_lets_it_put_away_what_it_has(sign: signal.Signals, tmp_path: Path) -> None:
     done = subprocess.run(
@@ -37,7 +44,7 @@ def test_every_signal_that_ends_a_command_lets_it_put_away_what_it_has(sign: sig
         text=True,
         check=False,
         timeout=60,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=as_from_a_shell,
     )
     assert (done.returncode, done.stdout) == (130, "put away\n"), done.stderr
     assert done.stderr == "portable: interrupted; the same command again completes it\n"

@@ -75,6 +75,8 @@ class NeedsFacts(Facts, frozen=True, kw_only=True):
     tun: bool = False
     fuse: bool = False
     gpu: Literal["none", "optional", "required"] = "none"
+    engine: bool = False
+    """It drives the engine that runs it. No app gets that: who has the engine's socket owns the host."""
 
 
 class FileFacts(Facts, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ def check(plan: p.Plan, chosen: Selection, given: Input) -> Iterator[Finding]:
     yield from _upstream(chosen.apps)
     yield from _gpu(plan, chosen.apps)
     yield from _accounts(plan, chosen.apps, given)
+    yield from _engine(chosen.apps, given)
 
 
 def _egress(plan: p.Plan, entries: Mapping[str, Entry]) -> Iterator[Finding]:
@@ -95,3 +96,24 @@ def _accounts(plan: p.Plan, entries: Mapping[str, Entry], given: Input) -> Itera
                     f"{zones[app]} is not used for it",
                     remedy="give the zones of one pod one account",
                 )
+
+
+def _engine(entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
+    """Secure by default: no app container gets the engine's socket."""
+    compose = given.profile.back_end == "compose"
+    for name, entry in entries.items():
+        if any(container.needs.engine for container in entry.facts.containers.values()):
+            yield Finding(
+                field="needs.engine",
+                path=f"apps.{name}",
+                class_="security",
+                verdict="refused",
+                app=name,
+                text=f"{name} would drive the engine that runs it, and who has the engine's socket owns the host: no app gets it"
+                if compose
+                else f"{name} drives a Docker engine, and a cluster has none for it",
+                remedy="leave it out; name newer images in the catalog or under `override`, and `portable up` brings them, a gateway with "
+                "its whole group"
+                if compose
+                else "leave it out; Renovate or a GitOps controller proposes newer images in the profile",
+            )

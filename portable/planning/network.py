@@ -12,6 +12,8 @@ from portable.planning.inputs import Input, Mistakes
 from portable.planning.select import Selection, waived_egress
 from portable.profiles.types import ExposeFacts
 
+_LONGEST_LABEL, _LONGEST_NAME = 63, 253
+
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
     """Groups in start order, each app's ports, exposures, and the place's own networks."""
@@ -221,6 +223,10 @@ def _reach(given: Input, asked: ExposeFacts, app: str, port: PortFacts, path: st
     if (asked.ingress or asked.route) and not ((asked.ingress or asked.route).host or host):  # type: ignore[union-attr]
         mistakes.add(at, path, "a name is needed", "set `host` here, or `exposure.domain` for all")
         return None
+    named = asked.ingress or asked.route
+    if named and (why := _no_name(named.host or host or "")):
+        mistakes.add(at, path, why, "set another `host` here, or `exposure.domain` for all")
+        return None
     published = asked.loopback or asked.lan or asked.load_balancer
     number = (published if isinstance(published, int) else published.number if published else None) or port.number
     if port.own_number and number != port.number:
@@ -241,6 +247,16 @@ def _reach(given: Input, asked: ExposeFacts, app: str, port: PortFacts, path: st
         return p.Route(host=asked.route.host or host or "", termination=asked.route.termination, auth=asked.route.auth)
     balancer = asked.load_balancer
     return p.LoadBalancer(number=number, address=balancer.address) if balancer else None
+
+
+def _no_name(host: str) -> str | None:
+    """Why a host can't be a DNS name (RFC 1035: labels of 63, a name of 253; RFC 1123 for what is in a label); None where it can."""
+    labels = host.split(".")
+    if len(host) > _LONGEST_NAME or any(len(label) > _LONGEST_LABEL for label in labels):
+        return f"{host!r} is too long for a name: {_LONGEST_LABEL} characters between dots, {_LONGEST_NAME} in all"
+    if any(not label or label.startswith("-") or label.endswith("-") for label in labels):
+        return f"{host!r} is no name: each part begins and ends with a letter or digit"
+    return None
 
 
 def _is_address(text: str) -> bool:

@@ -314,3 +314,24 @@ def test_a_pod_of_several_zones_says_whose_account_it_has(place: Place) -> None:
     planned = place.plan("one", "two", "three", base=CLUSTER, accounts=accounts, **VPN)
     assert {group.name: group.account for group in planned.plan.groups} == {"gluetun": "managers", "three": "pages"}
     assert [(f.app, f.path) for f in planned.findings if f.field == "accounts"] == [("two", "groups.gluetun.account")]
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("a" * 63 + ".test", None),
+        ("a" * 64 + ".test", "is too long for a name"),
+        (".".join(["a" * 60] * 4) + ".example.test", "is too long for a name"),
+        ("a..test", "is no name"),
+        ("a-.test", "is no name"),
+    ],
+)
+def test_a_host_is_a_name_that_dns_takes(place: Place, host: str, words: str | None) -> None:
+    place.write(app("one"))
+    exposure = {"apps": {"one": {"web": {"ingress": {"host": host}}}}}
+    if words is None:
+        assert place.plan("one", base=CLUSTER, exposure=exposure).addresses["one", "web"] == f"http://{host}"
+    else:
+        ((path, text),) = place.told("one", base=CLUSTER, exposure=exposure)
+        assert path == "exposure.apps.one.web"
+        assert words in text

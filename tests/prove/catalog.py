@@ -27,6 +27,12 @@ CLAIMS = (
         figure="samba {restricted_samba}; openshift {restricted_openshift}",
     ),
     Claim(
+        name="checkov on k8s/: every finding passed or waived by name with its reason",
+        bar="nothing new, no waiver that matches nothing",
+        tests=("tests/prove/test_checkov.py",),
+        figure="{checkov}",
+    ),
+    Claim(
         name="memory limits fit the host's share on 16 and 8 GB, and Tube Archivist is refused on 8 GB with the figures",
         bar="both fit; refused",
         tests=(_CATALOG, "-k", "limits or tube_archivist"),

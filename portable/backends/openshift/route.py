@@ -83,6 +83,7 @@ def proxy_container(scope: Scope, proxy: Proxy) -> Body:
     identity = scope.plan.tools.identity
     # Only who may see the app's Service in this namespace gets through, not everybody with an account of the cluster.
     review = {"namespace": scope.namespace, "resource": "services", "name": proxy.app.name, "verb": "get"}
+    asked = {"httpGet": {"path": "/oauth/healthz", "port": _https(proxy), "scheme": "HTTPS"}, "failureThreshold": 3}
     return {
         "name": proxy.name,
         "image": PROXY_IMAGE,
@@ -99,13 +100,9 @@ def proxy_container(scope: Scope, proxy: Proxy) -> Body:
         ],
         "env": [{"name": "SERVICE_ACCOUNT", "valueFrom": {"fieldRef": {"fieldPath": "spec.serviceAccountName"}}}],
         "ports": [{"name": _https(proxy), "containerPort": proxy.number, "protocol": "TCP"}],
-        "readinessProbe": {
-            "httpGet": {"path": "/oauth/healthz", "port": _https(proxy), "scheme": "HTTPS"},
-            "periodSeconds": 10,
-            "timeoutSeconds": 5,
-            "failureThreshold": 3,
-        },
-        "resources": {"requests": {"memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+        "readinessProbe": {**asked, "periodSeconds": 10, "timeoutSeconds": 5},
+        "livenessProbe": {**asked, "periodSeconds": 30, "timeoutSeconds": 10},
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from portable.graph.picture import Picture, Row
+from portable.graph.picture import Picture
 
 _EDGES = {"rw": "==>", "ro": "-->"}
 
@@ -16,11 +16,8 @@ def _lines(given: Picture) -> Iterator[str]:
     yield "flowchart LR"
     yield f"  %% {_plain(given.stack)} in {_plain(given.profile)}: thick lines write, thin ones read, dotted ones are the order of start"
     ids = {row.app: f"a{number}" for number, row in enumerate(given.rows)}
-    groups: dict[str, list[Row]] = {}
-    for row in given.rows:
-        groups.setdefault(row.group, []).append(row)
-    for number, (group, rows) in enumerate(groups.items()):
-        yield f"  subgraph g{number}[{_quoted(f'{group}: {rows[0].egress}')}]"
+    for number, rows in enumerate(given.boxes):
+        yield f"  subgraph g{number}[{_quoted(f'{rows[0].group}: {rows[0].egress}')}]"
         for row in rows:
             ports = ", ".join(row.ports)
             yield f"    {ids[row.app]}[{_quoted(row.title + (f' ({ports})' if ports else ''))}]"

@@ -49,6 +49,11 @@ class Row(Struct, frozen=True, kw_only=True):
     after: tuple[str, ...]
     devices: tuple[str, ...]
 
+    @property
+    def called(self) -> tuple[str, ...]:
+        """Where other apps call it, as `sonarr:8989`."""
+        return tuple(f"{self.app}:{port.split(' ')[1].split('/')[0]}" for port in self.ports)
+
 
 class Picture(Struct, frozen=True, kw_only=True):
     """A place."""
@@ -64,6 +69,14 @@ class Picture(Struct, frozen=True, kw_only=True):
     prepares: tuple[str, ...]
     """What the place's owner makes ready, a sentence each."""
     findings: tuple[Finding, ...]
+
+    @property
+    def boxes(self) -> tuple[tuple[Row, ...], ...]:
+        """The rows of each group, which share a network."""
+        found: dict[str, list[Row]] = {}
+        for row in self.rows:
+            found.setdefault(row.group, []).append(row)
+        return tuple(tuple(rows) for rows in found.values())
 
 
 def picture(

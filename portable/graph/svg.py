@@ -30,8 +30,7 @@ def svg(given: Picture) -> str:
     for name, wide in columns:
         lefts[name] = width
         width += wide
-    boxes = _boxes(given.rows)
-    height = _TOP + sum(len(rows) * _ROW + _GAP for rows in boxes) + 44
+    height = _TOP + sum(len(rows) * _ROW + _GAP for rows in given.boxes) + 44
     root = ET.Element(
         "svg",
         {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {width + 20} {height}", "width": str(width + 20), "height": str(height)},
@@ -46,7 +45,7 @@ def svg(given: Picture) -> str:
         _text(root, left + 8, _TOP - 12, name, "head")
     middle: dict[str, float] = {}
     top = float(_TOP)
-    for rows in boxes:
+    for rows in given.boxes:
         fill, line = _COLOURS[rows[0].egress]
         box = {"x": str(_ARCS), "y": str(top), "width": str(width - _ARCS), "height": str(len(rows) * _ROW), "rx": "6", "fill": fill}
         ET.SubElement(root, "rect", {**box, "stroke": line, "stroke-width": "1.5" if rows[0].egress != "direct" else "0.5"})
@@ -59,14 +58,6 @@ def svg(given: Picture) -> str:
     _legend(root, top + 22)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode") + "\n"
-
-
-def _boxes(rows: tuple[Row, ...]) -> list[list[Row]]:
-    """Rows by group, in their order."""
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row.group, []).append(row)
-    return list(found.values())
 
 
 def _row(root: ET.Element, row: Row, lefts: dict[str, int], base: float, given: Picture) -> None:

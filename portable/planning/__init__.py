@@ -11,7 +11,7 @@ from portable.model.findings import Finding, Waiver
 from portable.planning.check import check
 from portable.planning.content import content
 from portable.planning.inputs import Input, Mistakes
-from portable.planning.memory import memory, mistakes_of
+from portable.planning.memory import counted_once, memory
 from portable.planning.network import network
 from portable.planning.origins import located
 from portable.planning.select import Selection, select
@@ -42,7 +42,7 @@ def make(given: Input, catalog: Catalog) -> Planned:
     net = network(given, chosen, mistakes)
     store = storage(given, chosen, mistakes)
     devices = _devices(given, mistakes)
-    mistakes_of(given, catalog.names(), mistakes)
+    counted_once(given, mistakes)
     mistakes.stop()
     made = content(given, chosen, net, store, catalog, mistakes)
     mistakes.stop()

@@ -1,6 +1,6 @@
 """What the place gives containers against what their limits allow, before anything runs: an engine would notice by killing something."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from portable.catalog.quantities import amount, size
 from portable.model import plan as p
@@ -26,16 +26,14 @@ def memory(given: Input, plan: p.Plan) -> Iterator[Finding]:
         yield from _over(f"memory.shares.{name}", f"its share {name}", counted, size(share.limit))
 
 
-def mistakes_of(given: Input, known: Iterable[str], mistakes: Mistakes) -> None:
-    """Shares that name an app twice."""
+def counted_once(given: Input, mistakes: Mistakes) -> None:
+    """Shares that name an app twice are mistakes."""
     facts = given.profile.memory
     seen: dict[str, str] = {}
     for name, share in facts.shares.items() if facts else ():
         for index, app in enumerate(share.apps):
-            source = given.profile_source("memory", "shares", name, "apps", index)
-            if app not in known:
-                mistakes.unknown(source, f"memory.shares.{name}.apps", "app", app, tuple(known))
-            elif app in seen:
+            if app in seen:
+                source = given.profile_source("memory", "shares", name, "apps", index)
                 mistakes.add(source, f"memory.shares.{name}.apps", f"{app} counts in share {seen[app]} already", "remove it from one")
             seen.setdefault(app, name)
 

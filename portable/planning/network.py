@@ -220,13 +220,14 @@ def _reach(given: Input, asked: ExposeFacts, app: str, port: PortFacts, path: st
         return None
     exposure = given.profile.exposure
     host = f"{app}.{exposure.domain}" if exposure.domain else None
-    if (asked.ingress or asked.route) and not ((asked.ingress or asked.route).host or host):  # type: ignore[union-attr]
-        mistakes.add(at, path, "a name is needed", "set `host` here, or `exposure.domain` for all")
-        return None
-    named = asked.ingress or asked.route
-    if named and (why := _no_name(named.host or host or "")):
-        mistakes.add(at, path, why, "set another `host` here, or `exposure.domain` for all")
-        return None
+    if named := asked.ingress or asked.route:
+        host = named.host or host
+        if host is None:
+            mistakes.add(at, path, "a name is needed", "set `host` here, or `exposure.domain` for all")
+            return None
+        if (why := _no_name(host)) is not None:
+            mistakes.add(at, path, why, "set another `host` here, or `exposure.domain` for all")
+            return None
     published = asked.loopback or asked.lan or asked.load_balancer
     number = (published if isinstance(published, int) else published.number if published else None) or port.number
     if port.own_number and number != port.number:
@@ -239,12 +240,12 @@ def _reach(given: Input, asked: ExposeFacts, app: str, port: PortFacts, path: st
         return p.Lan(number=number)
     if asked.ingress:
         return p.Ingress(
-            host=asked.ingress.host or host or "",
+            host=host or "",
             tls_secret=asked.ingress.tls_secret or exposure.tls_secret,
             ingress_class=asked.ingress.ingress_class or exposure.ingress_class,
         )
     if asked.route:
-        return p.Route(host=asked.route.host or host or "", termination=asked.route.termination, auth=asked.route.auth)
+        return p.Route(host=host or "", termination=asked.route.termination, auth=asked.route.auth)
     balancer = asked.load_balancer
     return p.LoadBalancer(number=number, address=balancer.address) if balancer else None
 

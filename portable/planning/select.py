@@ -89,6 +89,11 @@ def _mentioned(given: Input, catalog: Catalog, mistakes: Mistakes) -> None:
     mentioned += [(given.profile_source("storage", "apps", name), "storage.apps", name) for name in profile.storage.apps]
     mentioned += [(given.profile_source("addresses", name), "addresses", name) for name in profile.addresses]
     mentioned += [
+        (given.profile_source("memory", "shares", share, "apps", place), f"memory.shares.{share}.apps", name)
+        for share, facts in (profile.memory.shares if profile.memory else {}).items()
+        for place, name in enumerate(facts.apps)
+    ]
+    mentioned += [
         (given.profile_source("waive", index, "apps", place), f"waive[{index}].apps", name)
         for index, waiver in enumerate(profile.waive)
         for place, name in enumerate(waiver.apps)

@@ -54,7 +54,7 @@ def storage(given: Input, chosen: Selection, mistakes: Mistakes) -> Storage:
         text = f"state of apps would lie in the library's own folder {name!r}, where they could not see it"
         mistakes.add(given.profile_source("storage", "state"), "storage.state", text, "give it another folder: `below: config`")
     library = msgspec.structs.replace(bare, hides=tuple(sorted(hides)))
-    findings = (*_databases(chosen, own), *_owners(given, (library, *own)), *_split(given, chosen, tree), *_too_small(chosen, own))
+    findings = (*_databases(chosen, own), *_owners(given, (library, *own)), *_split(given, chosen), *_too_small(chosen, own))
     return Storage(volumes=(library, *own, *clouds), library=tree, findings=findings)
 
 
@@ -247,16 +247,14 @@ def _databases(chosen: Selection, volumes: list[p.Volume]) -> Iterator[Finding]:
                 )
 
 
-def _split(given: Input, chosen: Selection, tree: p.Library) -> Iterator[Finding]:
+def _split(given: Input, chosen: Selection) -> Iterator[Finding]:
     """Promise 3: a file that an app imports is linked, not copied. Where its folders lie in several file systems, it is copied."""
     datasets = given.profile.storage.datasets
-    known = {*tree.folders, *(link.path for link in tree.links)}
     for app, entry in chosen.apps.items():
         if not any(container.library == "rw" for container in entry.facts.containers.values()):
             continue
         # What imports takes from where others download, whatever it lists itself.
-        takes = ("downloads",) if "downloads" in known else ()
-        lies = {folder: _dataset(folder, datasets) for folder in (*takes, *entry.facts.library.folders)}
+        lies = {folder: _dataset(folder, datasets) for folder in ("downloads", *entry.facts.library.folders)}
         if len(set(lies.values())) > 1:
             pairs = ", ".join(f"{folder} in {dataset or 'the library itself'}" for folder, dataset in sorted(lies.items()))
             yield Finding(

@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.shipped import PROFILES
+
 ROOT = Path(__file__).parent.parent
 BUDGETS = {"help": 0.15, "shipped": 0.2, "35 apps": 0.2, "300 apps": 0.6, "1000 apps": 1.5}
 """Seconds on the lab machine (design, Fast)."""
@@ -152,7 +154,7 @@ def rows(runs: int) -> list[Row]:
         base = Path(temporary)
         bench = Bench(base, runs)
         found = [bench.row("help", [*portable, "--help"], BUDGETS["help"])]
-        for profile in ("local", "zimaboard", "zimaboard-8gb", "samba", "openshift"):
+        for profile in PROFILES:
             command = [*portable, "render", "-p", profile, "-o", str(base / profile)]
             found.append(bench.row(f"render {profile}", command, BUDGETS["shipped"]))
         for count in (35, 300, 1000):

@@ -49,16 +49,7 @@ def graph(
     if form is None and output_file is not None and output_file.suffix not in _ENDINGS:
         raise UsageError(f"{output_file} says no form", remedy=f"let it end with {', '.join(_ENDINGS)}, or name one with --format")
     form = form or (_ENDINGS[output_file.suffix] if output_file else Form.mermaid)
-    prepared = prepare(profile, sets=sets, catalogs=catalogs)
-    planned = prepared.planned
-    picture = drawing.picture(
-        planned.plan,
-        prepared.back_end.name,
-        planned.addresses,
-        prepared.ledger,
-        about=planned.given.profile.about,
-        generated=planned.generated,
-    )
+    picture = drawing.drawn(prepare(profile, sets=sets, catalogs=catalogs))
     if form is Form.json:
         text = msgspec.json.format(msgspec.json.encode({"schema": "portable/graph/1", **msgspec.to_builtins(picture)})).decode() + "\n"
     else:

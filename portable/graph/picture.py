@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from portable.backends.prepare import Prepared
 from portable.graph.prepares import prepares
 from portable.model.base import Struct
 from portable.model.findings import Finding
@@ -77,6 +78,19 @@ class Picture(Struct, frozen=True, kw_only=True):
         for row in self.rows:
             found.setdefault(row.group, []).append(row)
         return tuple(tuple(rows) for rows in found.values())
+
+
+def drawn(prepared: Prepared) -> Picture:
+    """The picture of a prepared profile."""
+    planned = prepared.planned
+    return picture(
+        planned.plan,
+        prepared.back_end.name,
+        planned.addresses,
+        prepared.ledger,
+        about=planned.given.profile.about,
+        generated=planned.generated,
+    )
 
 
 def picture(

@@ -7,12 +7,11 @@ from pathlib import Path
 import pytest
 
 from portable.backends.prepare import prepare
-from portable.graph import Picture, page, picture
-from portable.profiles.load import SHIPPED
+from portable.graph import drawn, page
 from tests.lab import chromium
 from tests.lab.engine import LabError, bring_engine
+from tests.shipped import PROFILES
 
-PROFILES = sorted(file.stem for file in SHIPPED.glob("*.yaml"))
 MEASURE = """<script>
 addEventListener("load", () => {
   const box = (e) => { const r = e.getBoundingClientRect(); return Math.round(r.width) + "x" + Math.round(r.height) };
@@ -59,15 +58,9 @@ def image() -> Iterator[str]:
     engine.close()
 
 
-def drawn(name: str, folder: Path) -> Picture:
-    prepared = prepare(name, folder=folder)
-    planned = prepared.planned
-    return picture(planned.plan, prepared.back_end.name, planned.addresses, prepared.ledger, generated=planned.generated)
-
-
 @pytest.mark.parametrize("name", PROFILES)
 def test_a_browser_shows_the_page(name: str, image: str, tmp_path: Path) -> None:
-    place = drawn(name, tmp_path)
+    place = drawn(prepare(name, folder=tmp_path))
     dom, said = chromium.opened(image, page(place), "--dump-dom")
     seen = Seen(dom.decode())
     assert seen.rows == len(place.rows)
@@ -77,7 +70,7 @@ def test_a_browser_shows_the_page(name: str, image: str, tmp_path: Path) -> None
 
 
 def test_what_is_drawn_has_a_size(image: str, tmp_path: Path) -> None:
-    text = page(drawn("openshift", tmp_path))
+    text = page(drawn(prepare("openshift", folder=tmp_path)))
     policy = text[text.index('<meta http-equiv="Content-Security-Policy"') :].split("\n", 1)[0]
     dom, _ = chromium.opened(image, text.replace(policy, MEASURE), "--dump-dom")
     sizes = [tuple(map(int, size.split("x"))) for size in Seen(dom.decode()).title.split()]
@@ -87,7 +80,7 @@ def test_what_is_drawn_has_a_size(image: str, tmp_path: Path) -> None:
 
 def test_the_policy_keeps_scripts_out_and_the_browser_says_so(image: str, tmp_path: Path) -> None:
     """What the tests above take for silence can speak."""
-    broken = page(drawn("local", tmp_path)).replace("</body>", MEASURE + "</body>")
+    broken = page(drawn(prepare("local", folder=tmp_path))).replace("</body>", MEASURE + "</body>")
     dom, said = chromium.opened(image, broken, "--dump-dom")
     assert Seen(dom.decode()).title == "media in local"
     assert "CONSOLE" in said

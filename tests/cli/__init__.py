@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PROFILES = ("local", "openshift", "samba", "zimaboard", "zimaboard-8gb")
 
 
 def run(

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import PROFILES, environment
+from tests.cli import environment
+from tests.shipped import PROFILES
 
 SLACK = 3
 HELP, RENDER = 0.15, 0.2

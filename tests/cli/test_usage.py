@@ -12,7 +12,8 @@ from typer.main import get_command
 
 from portable.cli.app import app
 from portable.cli.options import complete_app, complete_profile
-from tests.cli import PROFILES, environment, run
+from tests.cli import environment, run
+from tests.shipped import PROFILES
 
 
 def commands() -> list[tuple[str, ...]]:
@@ -204,7 +205,7 @@ def test_an_app_of_ones_own_renders_everywhere(tmp_path: Path) -> None:
     (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [notes]\n")
     first = run("catalog", "new", "notes", "registry.example/notes:1.10", "8000", "--library", "rw", cwd=tmp_path)
     assert (first.returncode, first.stdout.splitlines()[0]) == (0, f"wrote {tmp_path}/catalog/apps/notes/app.yaml")
-    for profile in ("local", "zimaboard", "zimaboard-8gb", "samba", "openshift"):
+    for profile in PROFILES:
         rendered = run("render", "-p", profile, cwd=tmp_path)
         assert (rendered.returncode, "registry.example/notes:1.10" in rendered.stdout) == (0, True), rendered.stderr
     before = (tmp_path / "catalog/apps/notes/app.yaml").read_bytes()

@@ -18,7 +18,6 @@ from portable.backends.prepare import prepare
 from portable.backends.registry import BACK_ENDS, BackEnd
 from portable.model.leaves import leaves
 from portable.model.rendering import Document, Rendering
-from portable.profiles.load import SHIPPED
 from tests.factories import full_plan
 from tests.prove.running import ROOT
 from tests.render.invariants_kubernetes import CRDS
@@ -27,11 +26,11 @@ from tests.render.test_compose_config import composed
 from tests.render.test_golden import FEATURES, load
 from tests.render.test_mutation import untranslated
 from tests.render.test_schemas import OPENSHIFT, VERSION, schema_of
+from tests.shipped import PROFILES
 from tests.unit.formats.test_emit import bulk
 
 pytestmark = pytest.mark.prove
 Record = Callable[[str, object], None]
-PROFILES = sorted(file.stem for file in SHIPPED.glob("*.yaml"))
 SEEDS = ("0", "1", "2", "random", "random")
 
 

@@ -14,15 +14,14 @@ from portable.catalog.catalog import Catalog
 from portable.formats.emit import dump
 from portable.model.errors import InputError
 from portable.model.plan import CLOUDS, LIBRARY
-from portable.profiles.load import SHIPPED
 from tests.render.invariants import check_compose
 from tests.render.invariants_kubernetes import check_kubernetes
 from tests.render.test_mutation import untranslated
+from tests.shipped import PROFILES
 
 CATALOG = Catalog()
 FACTS = {name: CATALOG.app(name)[0] for name in CATALOG.names()}
 APPS = [name for name, facts in FACTS.items() if not (facts.mounter or facts.tools or facts.gateway == "seal")]
-PROFILES = sorted(file.stem for file in SHIPPED.glob("*.yaml"))
 PLACE_OF = {"compose": "zimaboard", "kubernetes": "samba", "openshift": "openshift"}
 STACKS = int(os.environ.get("PORTABLE_STACKS", "15"))
 SEED = int(os.environ.get("PORTABLE_SEED", "20261121"))

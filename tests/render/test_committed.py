@@ -8,14 +8,13 @@ import pytest
 
 from portable.backends.output import texts
 from portable.backends.prepare import Prepared, prepare
-from portable.graph import picture, sheet, svg
+from portable.graph import drawn, sheet, svg
 from portable.model.ledger import unaccepted
-from portable.profiles.load import SHIPPED
 from tests.render.invariants import check_compose
 from tests.render.invariants_kubernetes import check_kubernetes
+from tests.shipped import PROFILES
 
 ROOT = Path(__file__).parents[2]
-PROFILES = sorted(file.stem for file in SHIPPED.glob("*.yaml"))
 
 
 @pytest.fixture(params=PROFILES)
@@ -33,12 +32,10 @@ def test_the_folder_is_up_to_date(prepared: Prepared) -> None:
 
 
 def test_the_places_page_is_up_to_date(prepared: Prepared) -> None:
-    planned = prepared.planned
-    about, generated = planned.given.profile.about, planned.generated
-    drawn = picture(planned.plan, prepared.back_end.name, planned.addresses, prepared.ledger, about=about, generated=generated)
+    picture = drawn(prepared)
     for ending, draw in (("md", sheet), ("svg", svg)):
-        file = ROOT / "docs" / "places" / f"{planned.plan.profile}.{ending}"
-        assert file.read_text(encoding="utf-8") == draw(drawn), "run `make golden` and read the diff"
+        file = ROOT / "docs" / "places" / f"{picture.profile}.{ending}"
+        assert file.read_text(encoding="utf-8") == draw(picture), "run `make golden` and read the diff"
 
 
 def test_the_same_input_gives_the_same_bytes(prepared: Prepared, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from portable.planning import make
 from portable.planning.inputs import Input
 from portable.profiles.load import SHIPPED, load_profile
 from portable.profiles.types import Stack
+from tests.shipped import PROFILES
 
-PROFILES = ("local", "openshift", "samba", "zimaboard", "zimaboard-8gb")
 SEEDS = range(200)
 outcomes: collections.Counter[str] = collections.Counter()
 

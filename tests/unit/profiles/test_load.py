@@ -8,6 +8,7 @@ import pytest
 from portable.model.errors import InputError, UsageError
 from portable.profiles.load import SHIPPED, find_stack, load_profile, load_stack, profile_files, profile_folders
 from portable.profiles.types import LoopbackFacts, Profile, Stack
+from tests.shipped import PROFILES
 
 BASE = """\
 portable: 1
@@ -82,7 +83,7 @@ def test_a_folder_that_is_given_twice_is_read_once(tmp_path: Path, write: Write)
     assert profile_files((tmp_path, tmp_path / "x" / ".."))["other"] == (tmp_path / "other.yaml",)
 
 
-@pytest.mark.parametrize("name", ["local", "openshift", "samba", "zimaboard", "zimaboard-8gb"])
+@pytest.mark.parametrize("name", PROFILES)
 def test_shipped_profiles_can_be_read(name: str) -> None:
     assert load_profile(name, (SHIPPED,))[0].name == name
 

@@ -163,6 +163,13 @@ def full_plan(back_end: str) -> p.Plan:
             ),
         ),
     )
+    sweep = app(
+        "sweep",
+        zone="upkeep",
+        ports=(),
+        schedule=p.Schedule(minutes=(30,), hours=(4, 16), days=(1,), months=(6,), weekdays=(5,)),
+        containers=(container(command=("sweep",), args=("--all",), mounts=(p.Mount(volume="library", path=p.LIBRARY),)),),
+    )
     shelf = p.Cloud(
         id="shelf",
         known_entry="__all__",
@@ -225,8 +232,9 @@ def full_plan(back_end: str) -> p.Plan:
                 address="172.20.0.2",
             ),
             p.Group(name="player", apps=("player",), account="plex", prefer_nodes=("node2",), address="172.20.0.10"),
+            p.Group(name="sweep", apps=("sweep",)),
         ),
-        apps=(gateway, torrents, player),
+        apps=(gateway, torrents, player, sweep),
         volumes=volumes,
         clouds=(shelf,),
         files=files,

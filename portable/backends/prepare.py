@@ -1,6 +1,6 @@
 """From names to a rendering: reads stack, profile and catalog, plans, renders, and settles the ledger. What every command starts with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -26,6 +26,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     back_end: BackEnd
     rendering: Rendering
     ledger: tuple[Finding, ...]
+    recipes: Mapping[str, Path]
+    """Folders from which images can be built, by name."""
 
 
 def prepare(profile: str, *, sets: Sequence[str] = (), catalogs: Sequence[Path] = (), folder: Path | None = None) -> Prepared:
@@ -33,13 +35,15 @@ def prepare(profile: str, *, sets: Sequence[str] = (), catalogs: Sequence[Path] 
     stack_file = find_stack((folder or Path.cwd()).resolve())
     given = _read(profile, stack_file, sets)
     own = (stack_file.parent / "catalog",) if stack_file else ()
-    planned = make(given, Catalog([f for f in (*own, *catalogs) if f.is_dir()]))
+    catalog = Catalog([f for f in (*own, *catalogs) if f.is_dir()])
+    planned = make(given, catalog)
     chosen = back_end(given.profile.back_end)
     rendering = chosen.render(planned.plan)
     rendered = (*rendering.findings, *chosen.prerequisites(planned.plan))
     findings = (*planned.findings, *(located(f, given, planned.chosen) for f in rendered))
     apps = [app.name for app in planned.plan.apps]
-    return Prepared(planned=planned, back_end=chosen, rendering=rendering, ledger=settle(findings, planned.waivers, apps))
+    ledger = settle(findings, planned.waivers, apps)
+    return Prepared(planned=planned, back_end=chosen, rendering=rendering, ledger=ledger, recipes=catalog.recipes)
 
 
 def _read(profile: str, stack_file: Path | None, sets: Sequence[str]) -> Input:

@@ -24,9 +24,12 @@ class Catalog:
         """`folders` are a person's own, each with `apps/<app>/app.yaml` or `<app>/app.yaml`, read after the shipped catalog."""
         self._apps: dict[str, Path] = {}
         self._clouds: dict[str, Path] = {}
+        self.recipes: dict[str, Path] = {}
+        """Folders from which images can be built, by name: an app's, or that of a part that several apps share."""
         for folder in (SHIPPED, *folders):
             for below in (folder / "apps", folder):
                 self._apps |= {f.parent.name: f for f in sorted(below.glob("*/app.yaml"))}
+                self.recipes |= {f.parent.parent.name: f.parent for f in sorted(below.glob("*/image/Dockerfile"))}
             self._clouds |= {f.parent.name: f for f in sorted((folder / "clouds").glob("*/cloud.yaml"))}
         self._read: dict[str, Document] = {}
 
@@ -43,7 +46,7 @@ class Catalog:
         return name if name in self._apps else self._aliases.get(name)
 
     def folder(self, app: str) -> Path:
-        """Where the app's templates and image recipe lie."""
+        """Where the app's templates lie."""
         return self._apps[app].parent
 
     def cloud_folder(self, cloud: str) -> Path:
@@ -91,7 +94,10 @@ class Catalog:
         named: list[tuple[Steps, str]] = [(("needs-apps", index), need) for index, need in enumerate(facts.needs_apps)]
         named += [(("after", index, "app"), after.app) for index, after in enumerate(facts.after)]
         if isinstance(facts, AppFacts):
-            named += [(("containers", name, "recipe"), c.recipe) for name, c in facts.containers.items() if c.recipe is not None]
+            for name, container in facts.containers.items():
+                if container.recipe is not None and container.recipe not in self.recipes:
+                    remedy = f"known: {', '.join(sorted(self.recipes))}; a recipe is a folder {container.recipe}/image with a Dockerfile"
+                    yield document.mistake(("containers", name, "recipe"), f"there is no recipe {container.recipe!r}", remedy)
             for index, cloud in enumerate(facts.clouds):
                 if cloud not in self._clouds:
                     yield document.mistake(("clouds", index), f"there is no cloud {cloud!r}; known: {', '.join(self.cloud_names())}")

@@ -15,6 +15,8 @@ Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}(s|m|h)$", description=
 Cpu = Annotated[str, Meta(pattern=r"^([0-9]{1,6}m|[0-9]{1,4}(\.[0-9]{1,3})?)$", description="cores, as 500m or 2")]
 Umask = Annotated[str, Meta(pattern=r"^[0-7]{3,4}$", description='an octal mask in quotes, as "002"')]
 Mode = Annotated[str, Meta(pattern=r"^0[0-7]{3}$", description='an octal mode in quotes, as "0440"')]
+CRON = r"^[0-9*/,-]{1,100}( [0-9*/,-]{1,100}){4}$"
+Cron = Annotated[str, Meta(pattern=CRON, description="five fields of cron, as 30 4 * * 0: minute, hour, day, month, weekday")]
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
 ABSOLUTE_PATH = r"^/([^/\x00]+(/[^/\x00]+)*)?$"
 AbsolutePath = Annotated[str, Meta(pattern=ABSOLUTE_PATH, description="an absolute path without a slash at its end")]
@@ -108,7 +110,7 @@ class ContainerFacts(Facts, frozen=True, kw_only=True):
 
     image: ImageFacts
     recipe: str | None = None
-    """The catalog app whose `image` folder builds this image from Debian packages where no registry answers."""
+    """The catalog folder whose `image` builds this image from Debian packages where no registry answers."""
     identity: Literal["puid-pgid", "user", "fixed"]
     groups: tuple[Annotated[int, Meta(ge=0)], ...] = ()
     """Numbers of groups of the image that its files want, beside the stack's own."""
@@ -197,6 +199,8 @@ class AppFacts(Facts, frozen=True, kw_only=True):
     about: str
     zone: Name
     aliases: tuple[Name, ...] = ()
+    schedule: Cron | None = None
+    """It is no service: its command runs at these times, by the stack's time zone, and ends."""
     egress: Literal["direct", "vpn"] = "direct"
     gateway: Literal["tunnel", "seal"] | None = None
     """Whether other apps reach the outside through this one's namespace."""

@@ -23,7 +23,10 @@ def list_(
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
     with reader_of(place) as engine:
-        rows = [(r.reference, r.apps, r.present, r.recipe, r.built, r.outcome) for r in images.table(engine, place.stack.images)]
+        rows = [
+            (r.reference, r.apps, r.present, r.recipe, r.built, r.outcome)
+            for r in images.table(engine, place.stack.images, images.recipes_of(place.stack.recipes))
+        ]
     show.table(("image", "apps", "present", "recipe", "built", "outcome"), rows, output, schema="images")
 
 
@@ -43,4 +46,7 @@ def build(
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
     with engine_of(place) as engine:
-        show_changes(images.build(engine, recipes or (), place.stack.images, progress=printed), output)
+        show_changes(
+            images.build(engine, recipes or (), place.stack.images, recipes=images.recipes_of(place.stack.recipes), progress=printed),
+            output,
+        )

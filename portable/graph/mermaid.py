@@ -19,7 +19,7 @@ def _lines(given: Picture) -> Iterator[str]:
     for number, rows in enumerate(given.boxes):
         yield f"  subgraph g{number}[{_quoted(f'{rows[0].group}: {rows[0].egress}')}]"
         for row in rows:
-            ports = ", ".join(row.ports)
+            ports = f"runs at {row.schedule}" if row.schedule else ", ".join(row.ports)
             yield f"    {ids[row.app]}[{_quoted(row.title + (f' ({ports})' if ports else ''))}]"
         yield "  end"
         if rows[0].egress == "tunnel":

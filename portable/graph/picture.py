@@ -49,6 +49,8 @@ class Row(Struct, frozen=True, kw_only=True):
     keeps: tuple[Kept, ...]
     after: tuple[str, ...]
     devices: tuple[str, ...]
+    schedule: str | None
+    """When it runs, as cron writes it; None where it always does."""
 
     @property
     def called(self) -> tuple[str, ...]:
@@ -147,6 +149,7 @@ def _row(app: App, group: Group, plan: Plan, volumes: Mapping[str, Volume], addr
         ),
         after=tuple(after.app for after in app.after),
         devices=tuple(name for name in ("tun", "fuse", "gpu") if any(getattr(need, name) for need in needs)),
+        schedule=app.schedule.cron if app.schedule else None,
     )
 
 

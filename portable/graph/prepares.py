@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import assert_never
 
 from portable.model.findings import Finding
-from portable.model.plan import AnnotatedDevice, Claim, Container, Device, Folder, HostDevice, Plan, PluginDevice, SecretRef, Tunnel
+from portable.model.plan import AnnotatedDevice, Claim, Container, Device, Folder, HostDevice, Plan, PluginDevice, SecretRef, Tunnel, called
 
 _MEBI = 2**20
 
@@ -83,7 +83,7 @@ def _values(plan: Plan, generated: Mapping[str, str]) -> Iterator[str]:
     for (name, key), optional in sorted(found.items()):
         if name not in generated:
             missing = " (may be missing)" if optional else ""
-            yield f"The secret `{name}`, key `{key}`{missing}: `portable secrets set -p {plan.profile} {name} {key}`."
+            yield f"The secret `{name}`, key `{key}`{missing}: `portable secrets set -p {plan.profile} {called(name, key)}`."
 
 
 def _secrets(findings: Iterable[Finding]) -> Iterator[str]:

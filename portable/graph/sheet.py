@@ -48,7 +48,7 @@ def _lines(given: Picture) -> Iterator[str]:
 
 
 def _row(row: Row) -> str:
-    reached = "<br>".join(_cell(r.address or f"{r.how} {r.number}") for r in row.reached)
+    reached = f"runs at `{row.schedule}`" if row.schedule else "<br>".join(_cell(r.address or f"{r.how} {r.number}") for r in row.reached)
     calls = "<br>".join(f"`{called}`" for called in row.called)
     state = "<br>".join(f"`{kept.place}`" for kept in row.keeps if kept.holds != "cache")
     egress = row.egress if row.egress == "direct" or row.gateway else f"{row.egress} of {row.group}"

@@ -69,7 +69,7 @@ def _row(root: ET.Element, row: Row, lefts: dict[str, int], base: float, given: 
         ET.SubElement(name, "tspan", {"class": "quiet", "font-weight": "400", "dx": "8"}).text = " ".join(marks)
     _text(here, lefts["zone"] + 8, base, row.zone, "quiet")
     _text(here, lefts["listens on"] + 8, base, _short(", ".join(row.ports), 28), "quiet")
-    reached = [r.address or f"{r.how} {r.number}" for r in row.reached]
+    reached = [f"runs at {row.schedule}"] if row.schedule else [r.address or f"{r.how} {r.number}" for r in row.reached]
     where = (
         reached[0] + (f" and {len(reached) - 1} more" if len(reached) > 1 else "") if reached else "by other apps only" if row.ports else ""
     )

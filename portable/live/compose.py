@@ -64,10 +64,11 @@ def diff(
     source: Source | Resolved,
     *,
     apps: tuple[str, ...] = (),
-    recipes: images.Recipes = images.shipped_recipe,
+    recipes: images.Recipes | None = None,
 ) -> tuple[Change, ...]:
     """What `up` would do. Needs no method that writes."""
     _known(stack, apps)
+    recipes = recipes or images.recipes_of(stack.recipes)
     engine.check()
     resolved = source if isinstance(source, Resolved) else resolve(stack.secrets, source)
     engine.hide = resolved.hide
@@ -84,7 +85,7 @@ def up(
     *,
     apps: tuple[str, ...] = (),
     deadline: float | None = None,
-    recipes: images.Recipes = images.shipped_recipe,
+    recipes: images.Recipes | None = None,
     generated: Mapping[str, str] = {},
     progress: Progress = silent,
 ) -> Outcome:
@@ -94,6 +95,7 @@ def up(
     command goes on from there. `deadline` is in seconds, for the waiting; `generated` names secrets that are made where they are missing.
     """
     _known(stack, apps)
+    recipes = recipes or images.recipes_of(stack.recipes)
     engine.check()
     if generated:
         foreseen(stack.secrets, generated, source)  # raises for those that can't be made, before any is

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from portable.backends.compose.engine import Observed, Seen, Variables
@@ -29,6 +30,8 @@ class Stack(Struct, frozen=True, kw_only=True):
     addresses: Mapping[str, tuple[str, ...]] = {}
     """Where each app answers; `{host}` stands for the engine's host."""
     plan: Plan | None = None
+    recipes: Mapping[str, Path] = {}
+    """Folders from which images can be built, by name, beside the shipped ones."""
 
     def environment(self, resolved: Resolved) -> dict[str, str]:
         """The variables for the Compose process."""
@@ -94,11 +97,17 @@ class Desired(Struct, frozen=True, kw_only=True):
         return tuple(s.name for s in self.services if s.owner == owner)
 
 
-def stack_of(plan: Plan, rendering: Rendering) -> Stack:
+def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {}) -> Stack:
     """The stack of a plan that was rendered for Compose."""
     body = next(document.body for document in rendering.documents if "services" in document.body)
     return Stack(
-        project=str(body["name"]), body=body, images=needed_images(plan), secrets=needs_of(plan), addresses=addresses_of(plan), plan=plan
+        project=str(body["name"]),
+        body=body,
+        images=needed_images(plan),
+        secrets=needs_of(plan),
+        addresses=addresses_of(plan),
+        plan=plan,
+        recipes=recipes,
     )
 
 

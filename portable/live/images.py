@@ -97,6 +97,11 @@ def shipped_recipe(name: str) -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def recipes_of(own: Mapping[str, Path]) -> Recipes:
+    """A person's own recipes, and the shipped ones."""
+    return lambda name: own.get(name) or shipped_recipe(name)
+
+
 def built_reference(recipe: str, recipes: Recipes = shipped_recipe) -> str | None:
     """The image built from a recipe as it is now: a changed recipe, or a changed base, has another one."""
     digest = recipe_digest(recipe, recipes)

@@ -34,7 +34,7 @@ def place_of(prepared: Prepared, environment: Mapping[str, str] | None = None) -
     found = os.environ if environment is None else environment
     home = home_of(found)
     return Place(
-        stack=stack_of(plan, prepared.rendering),
+        stack=stack_of(plan, prepared.rendering, prepared.recipes),
         address=resolve(profile.engine, found, home),
         source=source_of(profile.secrets, plan.stack, found, home),
     )

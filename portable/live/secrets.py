@@ -22,7 +22,7 @@ from portable.live.forms import written
 from portable.live.state import translated, write_private
 from portable.model.base import Struct
 from portable.model.errors import PortableError, Refused, UsageError
-from portable.model.plan import File, Plan, SecretRef
+from portable.model.plan import File, Plan, SecretRef, called
 
 Key = tuple[str, str]
 """Name and key of a secret."""
@@ -225,7 +225,7 @@ def resolve(needs: Iterable[Need], source: Source) -> Resolved:
     values, reasons = _look_up(needs, source)
     missing = [need for need in needs if not need.optional and (need.name, need.key) not in values]
     if missing:
-        lines = [f"{_called(need.name, need.key)} (for {', '.join(need.apps)}){_because(reasons, need)}" for need in missing]
+        lines = [f"{called(need.name, need.key)} (for {', '.join(need.apps)}){_because(reasons, need)}" for need in missing]
         raise UsageError(
             f"{len(missing)} secret{'s are' if len(missing) > 1 else ' is'} missing: {'; '.join(lines)}",
             where=_place(source),
@@ -251,10 +251,6 @@ def check(needs: Iterable[Need], source: Source) -> tuple[Row, ...]:
     )
 
 
-def _called(name: str, key: str) -> str:
-    return name if key == "value" else f"{name}.{key}"
-
-
 def _because(reasons: Mapping[Key, str], need: Need) -> str:
     reason = reasons.get((need.name, need.key))
     return f": {reason}" if reason else ""
@@ -270,7 +266,7 @@ def _place(source: Source) -> str:
 
 def _how_to_set(need: Need, source: Source) -> str:
     if isinstance(source, FileSource):
-        return f"`portable secrets set {_called(need.name, need.key)}` asks for its value"
+        return f"`portable secrets set {called(need.name, need.key)}` asks for its value"
     if isinstance(source, EnvironmentSource):
         return f"export {secret_variable(need.name, need.key)}"
     return f"the profile's command must write it: {' '.join(_filled(source.command, need))}"
@@ -436,7 +432,7 @@ def set_secret(source: Source, name: str, key: str, value: Secret, *, keep: bool
             f"this profile's secrets come from the {_place(source)}, which portable does not write", where="secrets", remedy="set it there"
         )
     if not value:
-        raise UsageError("the value is empty", where=_called(name, key), remedy="give it on standard input, or use --generate")
+        raise UsageError("the value is empty", where=called(name, key), remedy="give it on standard input, or use --generate")
     path = Path(source.path).expanduser()
     with translated(path):
         path = path.resolve()

@@ -25,6 +25,16 @@ class SecretRef(Struct, frozen=True, kw_only=True):
     form: Literal["plain", "qbittorrent"] = "plain"
     """How the value is written: as it is, or hashed as qBittorrent stores the password of its web interface."""
 
+    @property
+    def called(self) -> str:
+        """What people type for it."""
+        return called(self.name, self.key)
+
+
+def called(name: str, key: str) -> str:
+    """What people type for a key of a secret: the key that stands alone has no name."""
+    return name if key == "value" else f"{name}.{key}"
+
 
 Text = str | SecretRef
 
@@ -256,6 +266,25 @@ class After(Struct, frozen=True, kw_only=True):
     when: Literal["started", "ready"] = "ready"
 
 
+class Schedule(Struct, frozen=True, kw_only=True):
+    """The times at which an app runs that ends by itself, by the place's clock, as cron counts them; empty stands for all of a kind."""
+
+    minutes: tuple[int, ...] = ()
+    hours: tuple[int, ...] = ()
+    days: tuple[int, ...] = ()
+    """Of the month, from 1; never together with weekdays."""
+    months: tuple[int, ...] = ()
+    """From 1."""
+    weekdays: tuple[int, ...] = ()
+    """From 0, which is Sunday."""
+
+    @property
+    def cron(self) -> str:
+        """The times as cron writes them: five fields."""
+        lists = (self.minutes, self.hours, self.days, self.months, self.weekdays)
+        return " ".join(",".join(str(number) for number in numbers) or "*" for numbers in lists)
+
+
 class App(Struct, frozen=True, kw_only=True):
     """What a person installs; owns the stable name."""
 
@@ -267,6 +296,8 @@ class App(Struct, frozen=True, kw_only=True):
     containers: tuple[Container, ...]
     clouds: tuple[str, ...] = ()
     after: tuple[After, ...] = ()
+    schedule: Schedule | None = None
+    """It is no service: it runs at these times, and ends."""
 
 
 # --- placement -------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from portable.model import plan as p
 from portable.model.errors import PortableError
 from portable.planning.inputs import Entry, Input, Mistakes
 from portable.planning.network import Network, address_of
+from portable.planning.schedule import schedule
 from portable.planning.select import Selection
 from portable.planning.storage import LIBRARY_ID, Storage, volume_id
 
@@ -95,6 +96,7 @@ class _Maker:
             containers=tuple(self.container(c, entry.document, facts.containers[c], name, c, context, facts.volumes) for c in names),
             clouds=tuple(c for c in facts.clouds if c in self.chosen.clouds),
             after=tuple(p.After(app=a.app, when=a.when) for a in facts.after if a.app in self.chosen.apps),
+            schedule=schedule(entry, self.mistakes),
         )
 
     def one_name_each(self, apps: Iterable[p.App]) -> None:
@@ -245,7 +247,13 @@ class _Maker:
             "names": self.names(app),
             "addresses": [address for (of, _), address in sorted(self.addresses.items()) if of == app],
             "dashboard": self.dashboard,
+            "reads": self.reads(app),
         }
+
+    def reads(self, app: str) -> list[dict[str, str]]:
+        """The clouds that an app reads here, each with the entry by which it is known to be there."""
+        read = self.chosen.apps[app].facts.clouds if app in self.chosen.apps else ()
+        return [{"name": c, "known_entry": self.chosen.clouds[c].facts.known_entry} for c in read if c in self.chosen.clouds]
 
     def url(self, app: str, port: str = "web") -> str:
         """Where other apps reach that app: the same in every place (promise 1)."""

@@ -5,6 +5,7 @@ from typing import Any
 from portable.model import plan as p
 from portable.model.rendering import Rendering
 from tests.factories import GI
+from tests.render.invariants_kubernetes import template_of
 
 
 def library_on(back_end: str, **changes: Any) -> p.Volume:
@@ -58,11 +59,11 @@ def services(rendering: Rendering) -> dict[str, Any]:
 
 
 def pods(rendering: Rendering) -> dict[str, Any]:
-    """The pod of every Deployment of a cluster."""
+    """Every pod of a cluster by the name of what runs it."""
     return {
-        document.body["metadata"]["name"]: document.body["spec"]["template"]["spec"]
+        document.body["metadata"]["name"]: template_of(document.body)["spec"]
         for document in rendering.documents
-        if document.body.get("kind") == "Deployment"
+        if document.body.get("kind") in ("CronJob", "Deployment")
     }
 
 

@@ -11,7 +11,7 @@ from portable.backends.prepare import prepare
 from portable.live import images
 from portable.live.desired import stack_of
 from portable.live.progress import Event
-from tests.lab import chromium
+from tests.lab import chromium, parts
 
 
 def told(event: Event) -> None:
@@ -23,9 +23,10 @@ def told(event: Event) -> None:
 def main() -> int:
     """Pull, or build from Debian packages, what is missing; what is there costs a moment."""
     with tempfile.TemporaryDirectory() as nowhere:
-        prepared = prepare("local", folder=Path(nowhere))
+        stacks = (prepare("local", folder=Path(nowhere)), parts.needed())
     with Engine(resolve(None, os.environ, Path.home())) as engine:
-        images.resolve(engine, stack_of(prepared.planned.plan, prepared.rendering).images, progress=told)
+        for prepared in stacks:
+            images.resolve(engine, stack_of(prepared.planned.plan, prepared.rendering).images, progress=told)
         chromium.bring(engine, told)
     return 0
 

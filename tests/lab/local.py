@@ -17,16 +17,20 @@ import yaml
 
 from portable.backends.compose.engine import PROJECT
 from tests.lab.engine import LABEL, LabError, random_project
+from tests.lab.old import Old
 
 ROOT = Path(__file__).parents[2]
 PROFILE = "lab"
 APPS = ("gerbera", "qbittorrent", "sabnzbd", "webdav")
-SERVICES = ("cloud-shelf", "gerbera", "init", "qbittorrent", "sabnzbd", "seal", "webdav")
+UPKEEP = ("capacity", "old-downloads", "stream-links")
+"""Apps that run at times; they come to those of the profile local, so that its tests meet them too."""
+SERVICES = tuple(sorted(("cloud-shelf", "init", "seal", *APPS, *UPKEEP)))
 TEXT = """\
 portable: 1
 name: lab
-about: The profile local in folders and ports of a test; its probes ask more often, so that tests wait less
+about: The profile local with apps that run at times, in folders and ports of a test; all is asked more often, so that tests wait less
 extends: local
+apps: [capacity, gerbera, old-downloads, qbittorrent, sabnzbd, stream-links, webdav]
 storage:
   library: {{folder: {folder}/library}}
   state: {{folder: {folder}/config}}
@@ -42,6 +46,9 @@ override:
   seal: *often
   webdav: *often
   rclone: *often
+  capacity: {{schedule: "* * * * *"}}
+  old-downloads: {{schedule: "* * * * *"}}
+  stream-links: {{schedule: "* * * * *", clouds: [shelf]}}
 """
 
 
@@ -67,16 +74,21 @@ class Local:
     stack: str = field(default_factory=random_project)
     ports: dict[str, int] = field(default_factory=dict)
     ran: list[Ran] = field(default_factory=list)
+    text: str = TEXT
+    """The profile; `{folder}`, and the port of each app that is published, by its name, stand in it."""
+    published: tuple[str, ...] = APPS
+    old: Old = field(default_factory=dict)
+    """What lay in the library before."""
     catalog: Path | None = None
     """A folder of own apps, once a test has made one."""
 
     def __post_init__(self) -> None:
-        self.ports = dict(zip(APPS, free_ports(len(APPS)), strict=True))
+        self.ports = dict(zip(self.published, free_ports(len(self.published)), strict=True))
         (self.folder / "profiles").mkdir(parents=True)
         # qBittorrent compares the port in an address with its own, hence the same number inside.
-        inside = f"ports: {{qbittorrent: {{web: {self.ports['qbittorrent']}}}}}"
+        inside = f"ports: {{qbittorrent: {{web: {self.ports['qbittorrent']}}}}}" if "qbittorrent" in self.ports else ""
         (self.folder / "portable.yaml").write_text(f"portable: 1\nname: {self.stack}\n{inside}\n")
-        (self.folder / "profiles" / f"{PROFILE}.yaml").write_text(TEXT.format(folder=self.folder, **self.ports))
+        (self.folder / "profiles" / f"{PROFILE}.yaml").write_text(self.text.format(folder=self.folder, **self.ports))
 
     @property
     def project(self) -> str:
@@ -181,10 +193,12 @@ class Local:
         assert tuple(sorted(self.inspected())) == SERVICES
         assert len(self.networks()) == 1
 
-    def logs_of(self) -> str:
-        """What all containers wrote."""
+    def logs_of(self, *services: str) -> str:
+        """What these containers wrote, or all."""
         parts = []
         for name, seen in self.inspected().items():
+            if services and name not in services:
+                continue
             done = subprocess.run(["docker", "logs", seen["Id"]], capture_output=True, text=True, errors="replace", check=False)
             parts.append(f"--- {name} ({seen['State']['Status']})\n{done.stdout}{done.stderr}")
         return "\n".join(parts)

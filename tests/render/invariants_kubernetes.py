@@ -29,9 +29,10 @@ def check_kubernetes(documents: Iterable[Document], plan: p.Plan | None = None) 
     documents = list(documents)
     bodies = [d.body for d in documents if d.body["kind"] != "Kustomization"]
     found = [*_files(documents), *_objects(bodies), *_services(bodies), *_volumes_of_cluster(bodies)]
-    for deployment in _of(bodies, "Deployment"):
-        found += _deployment(bodies, deployment, plan)
-        found += _scc(bodies, deployment)
+    for workload in _workloads(bodies):
+        found += _once(workload)
+        found += _workload(bodies, workload, plan)
+        found += _scc(bodies, workload)
     if plan is not None:
         found += _gateways(bodies, plan)
     return found
@@ -130,7 +131,7 @@ def _objects(bodies: list[Body]) -> Iterator[str]:
 
 
 def _services(bodies: list[Body]) -> Iterator[str]:
-    templates = [d["spec"]["template"] for d in _of(bodies, "Deployment")]
+    templates = [template_of(d) for d in _workloads(bodies)]
     services = {s["metadata"]["name"]: s for s in _of(bodies, "Service")}
     for name, service in services.items():
         wanted = service["spec"]["selector"].items()
@@ -175,13 +176,34 @@ def _volumes_of_cluster(bodies: list[Body]) -> Iterator[str]:
             yield f"claim {name} waits for a volume that is not there"
 
 
-def _deployment(bodies: list[Body], deployment: Body, plan: p.Plan | None) -> Iterator[str]:
-    name, spec = deployment["metadata"]["name"], deployment["spec"]
-    pod = spec["template"]["spec"]
+def template_of(workload: Body) -> Body:
+    """The template of the pods of a Deployment or a CronJob."""
+    spec: Body = workload["spec"].get("jobTemplate", workload)["spec"]
+    template: Body = spec["template"]
+    return template
+
+
+def _workloads(bodies: list[Body]) -> list[Body]:
+    return [*_of(bodies, "Deployment"), *_of(bodies, "CronJob")]
+
+
+def _once(workload: Body) -> Iterator[str]:
+    """Two pods of one app would write one database."""
+    name, spec = workload["metadata"]["name"], workload["spec"]
+    if workload["kind"] == "CronJob":
+        if spec["concurrencyPolicy"] != "Forbid" or template_of(workload)["spec"]["restartPolicy"] != "Never":
+            yield f"{name} could run twice"
+        if "timeZone" not in spec:
+            yield f"{name} runs by the clock of the control plane"
+        return
     if spec["replicas"] != 1 or spec["strategy"] != {"type": "Recreate"}:
         yield f"{name} could run twice"
     if not spec["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items():
         yield f"{name} does not select its own pods"
+
+
+def _workload(bodies: list[Body], workload: Body, plan: p.Plan | None) -> Iterator[str]:
+    name, pod = workload["metadata"]["name"], template_of(workload)["spec"]
     if pod["automountServiceAccountToken"] or pod["enableServiceLinks"]:
         yield f"{name} is told of the cluster"
     if pod["serviceAccountName"] not in {a["metadata"]["name"] for a in _of(bodies, "ServiceAccount")}:
@@ -282,7 +304,7 @@ def _sidecars(pod: Body) -> Iterator[str]:
 
 
 def _gateways(bodies: list[Body], plan: p.Plan) -> Iterator[str]:
-    pods = {d["spec"]["template"]["metadata"]["labels"]["portable/group"]: d["spec"]["template"]["spec"] for d in _of(bodies, "Deployment")}
+    pods = {t["metadata"]["labels"]["portable/group"]: t["spec"] for t in map(template_of, _workloads(bodies))}
     for group in plan.groups:
         if isinstance(group.egress, p.Direct):
             continue
@@ -303,9 +325,9 @@ def _gateways(bodies: list[Body], plan: p.Plan) -> Iterator[str]:
             yield f"{group.name} has no second fence"
 
 
-def _scc(bodies: list[Body], deployment: Body) -> Iterator[str]:
-    template = deployment["spec"]["template"]
-    name = deployment["metadata"]["name"]
+def _scc(bodies: list[Body], workload: Body) -> Iterator[str]:
+    template = template_of(workload)
+    name = workload["metadata"]["name"]
     required = template["metadata"].get("annotations", {}).get("openshift.io/required-scc")
     if required is None:
         return

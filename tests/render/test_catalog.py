@@ -14,6 +14,7 @@ from portable.catalog.catalog import Catalog
 from portable.formats.emit import dump
 from portable.model.errors import InputError
 from portable.model.plan import CLOUDS, LIBRARY
+from tests.golden.places import pods as pods_of
 from tests.render.invariants import check_compose
 from tests.render.invariants_kubernetes import check_kubernetes
 from tests.render.test_mutation import untranslated
@@ -49,15 +50,14 @@ def broken(prepared: Prepared) -> list[str]:
     if prepared.back_end.name == "compose":
         return check_compose(documents[0].body, plan)
     for document in documents:
-        if document.body["apiVersion"].split("/")[0] in ("v1", "apps", "networking.k8s.io"):
+        if document.body["apiVersion"].split("/")[0] in ("v1", "apps", "batch", "networking.k8s.io"):
             kubernetes_validate.validate(document.body, "1.33", strict=True)
     return check_kubernetes(documents, plan)
 
 
 def pods(name: str, folder: Path) -> dict[str, dict[str, Any]]:
-    """The pods of a shipped profile by their Deployment's name."""
-    rendering = prepare(name, folder=folder).rendering
-    return {d.body["metadata"]["name"]: d.body["spec"]["template"]["spec"] for d in rendering.documents if d.body["kind"] == "Deployment"}
+    """The pods of a shipped profile by the name of what runs them."""
+    return pods_of(prepare(name, folder=folder).rendering)
 
 
 @every_back_end

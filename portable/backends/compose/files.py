@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from portable.backends.common import Index, Placed, note, refuse
+from portable.backends.compose.jobs import mounted_script
 from portable.backends.compose.names import key_secret, secret_variable
 from portable.backends.compose.part import Part
 from portable.formats.emit import Interpolated
@@ -62,6 +63,9 @@ def _mode(mode: int) -> dict[str, int]:
 def files(placed: Placed, index: Index) -> list[Part]:
     """The files of a container that are no seeds, with the digest that recreates it when one changes."""
     parts, seen = [], []
+    if (waits := mounted_script(placed)) is not None:
+        parts.append(mounted(*waits))
+        seen.append(waits[0])
     for mount in placed.container.files:
         file = index.files.get(mount.file)
         path = f"{placed.path}.files.{mount.file}@{mount.path}"

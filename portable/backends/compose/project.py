@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 from portable.backends.common import Index, containers, distinct, index, note
+from portable.backends.compose import jobs
 from portable.backends.compose.files import declared, file_findings
 from portable.backends.compose.init import init
 from portable.backends.compose.names import INIT, key_secret, project_name, secret_variable, service_name
@@ -49,7 +50,7 @@ def render(plan: Plan) -> Rendering:
         "services": {name: part.keys for name, part in services.items()},
         "networks": networks(known),
         "volumes": named_volumes(known, mounted),
-        "configs": {**configs, **prepared.script},
+        "configs": {**configs, **prepared.script, **jobs.configs(known)},
         "secrets": {**secrets, **_keys(known)},
         # Compose passes it over; `portable up` looks there before it starts anything.
         MOUNTED: {v.id: v.place.path for v in plan.volumes if isinstance(v.place, Folder) and v.place.mounted},

@@ -5,6 +5,7 @@ from typing import Any
 from portable.backends.common import Index, Placed, main_container, note, refuse
 from portable.backends.compose.files import environment, files, secrets
 from portable.backends.compose.health import health
+from portable.backends.compose.jobs import command
 from portable.backends.compose.names import service_name
 from portable.backends.compose.network import network
 from portable.backends.compose.order import order
@@ -26,15 +27,11 @@ def service(placed: Placed, index: Index) -> Part:
         "logging": LOGGING,
         "labels": {"portable.app": app.name if app else service_name(placed), "portable.container": container.name},
     }
-    command = {
-        "image": container.image.reference,
-        "entrypoint": list(container.command) if container.command is not None else None,
-        "command": list(container.args) if container.args is not None else None,
-        "stop_grace_period": f"{container.stop_grace}s",
-    }
+    image = {"image": container.image.reference, "stop_grace_period": f"{container.stop_grace}s"}
     return join(
         (
-            Part({**fixed, **command}, (*_role(placed), *_restart(placed, index))),
+            Part({**fixed, **image}, (*_role(placed), *_restart(placed, index))),
+            command(placed),
             identity(placed, index.plan.timezone),
             environment(placed),
             privileges(placed, index.plan.devices),

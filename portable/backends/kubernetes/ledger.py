@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import assert_never
 
 from portable.backends.common import containers, note, port_of, refuse
+from portable.backends.kubernetes.jobs import job_findings
 from portable.backends.kubernetes.pod import grace, has_own_disk
 from portable.backends.kubernetes.prepare import seeds
 from portable.backends.kubernetes.probe import gate, is_http
@@ -43,6 +44,7 @@ def shared_findings(scope: Scope) -> Iterator[Finding]:
     for group in scope.plan.groups:
         yield from _group(group)
     yield from _apps(scope)
+    yield from job_findings(scope)
     yield from _references(scope)
     for volume in scope.plan.volumes:
         yield from _volume(scope, volume)
@@ -257,9 +259,7 @@ def _group(group: Group) -> Iterator[Finding]:
             assert_never(group.egress)
     if not isinstance(group.egress, Direct) and group.egress.gateway not in group.apps:
         text = f"The gateway {group.egress.gateway} is no app of the group: nothing would hold its traffic back."
-        yield refuse(
-            "egress.gateway", f"{path}.egress.gateway", "security", text, "put the gateway into its group", app=group.egress.gateway
-        )
+        yield refuse("egress.gateway", f"{path}.egress", "security", text, "put the gateway into its group", app=group.egress.gateway)
 
 
 def _apps(scope: Scope) -> Iterator[Finding]:

@@ -1,8 +1,9 @@
-"""The Deployment of a group: one pod, which is one network namespace."""
+"""What runs a group: one pod, which is one network namespace, kept by a Deployment or started at times by a CronJob."""
 
 from portable.backends.common import gateway_of
 from portable.backends.kubernetes.container import container
 from portable.backends.kubernetes.files import DIGEST, SEEDS, config_digest, seed_digest
+from portable.backends.kubernetes.jobs import cron_job, group_schedule
 from portable.backends.kubernetes.names import Body, dns_label, meta
 from portable.backends.kubernetes.prepare import command, init_attached
 from portable.backends.kubernetes.scope import Part, Scope, is_claim, selector, serves
@@ -24,23 +25,39 @@ class Extras(Struct, frozen=True, kw_only=True):
     volumes: tuple[Body, ...] = ()
 
 
-def deployment(scope: Scope, group: Group, extras: Extras) -> Body:
-    """One replica, recreated and never rolled: two pods of one app would write one database (domain.md 4.1)."""
+def workload(scope: Scope, group: Group, extras: Extras) -> Body:
+    """The object that runs the pod of a group."""
     members = scope.members(group)
     labels = scope.labels(group.name, zone=members[0].zone if members else None)
     annotations = {"portable/title": ", ".join(app.title for app in members)}
     if (digest := seed_digest(scope, scope.pods[group.name])) is not None:
         annotations[SEEDS] = digest
+    metadata = meta(dns_label(group.name), labels, namespace=scope.namespace, annotations=annotations)
+    template = _template(scope, group, labels, extras)
+    if (schedule := group_schedule(scope, group)) is not None:
+        return cron_job(metadata, template, schedule, scope.plan.timezone)
+    return _deployment(metadata, template, group)
+
+
+def template_of(body: Body) -> Body:
+    """The template of the pods that a workload makes."""
+    spec: Body = body["spec"]
+    template: Body = spec["jobTemplate"]["spec"]["template"] if body["kind"] == "CronJob" else spec["template"]
+    return template
+
+
+def _deployment(metadata: Body, template: Body, group: Group) -> Body:
+    """One replica, recreated and never rolled: two pods of one app would write one database (domain.md 4.1)."""
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": meta(dns_label(group.name), labels, namespace=scope.namespace, annotations=annotations),
+        "metadata": metadata,
         "spec": {
             "replicas": 1,
             "revisionHistoryLimit": _HISTORY,
             "selector": {"matchLabels": selector(group)},
             "strategy": {"type": "Recreate"},
-            "template": _template(scope, group, labels, extras),
+            "template": template,
         },
     }
 

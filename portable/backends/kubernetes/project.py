@@ -9,7 +9,7 @@ from portable.backends.kubernetes.files import group_config_maps, shared_config_
 from portable.backends.kubernetes.ledger import refused_routes, shared_findings
 from portable.backends.kubernetes.names import Body, dns_label
 from portable.backends.kubernetes.network import KUBE_DNS, exposures, policy, services
-from portable.backends.kubernetes.pod import Extras, deployment
+from portable.backends.kubernetes.pod import Extras, template_of, workload
 from portable.backends.kubernetes.prepare import tree_config_map
 from portable.backends.kubernetes.scope import scope_of
 from portable.backends.kubernetes.storage import claims, volumes
@@ -20,9 +20,9 @@ from portable.model.rendering import Document, Rendering
 def render(plan: Plan) -> Rendering:
     """The documents of a plan on Kubernetes, and the ledger of what it does not plainly say."""
     scope = scope_of(plan)
-    deployments = {group.name: deployment(scope, group, Extras(account=account_of(scope, group))) for group in plan.groups}
+    workloads = {group.name: workload(scope, group, Extras(account=account_of(scope, group))) for group in plan.groups}
     documents = [
-        *in_file(f"{FOLDER}/namespace.yaml", [namespace(scope, pods_of(deployments.values()))]),
+        *in_file(f"{FOLDER}/namespace.yaml", [namespace(scope, pods_of(workloads.values()))]),
         *in_file(f"{FOLDER}/volumes.yaml", volumes(scope)),
         *in_file("accounts.yaml", accounts(scope, (account_of(scope, group) for group in plan.groups))),
         *in_file("storage.yaml", claims(scope)),
@@ -31,7 +31,7 @@ def render(plan: Plan) -> Rendering:
     ]
     for group in plan.groups:
         documents += in_file(app_file(group), group_config_maps(scope, group))
-        documents += in_file(app_file(group), [deployments[group.name]])
+        documents += in_file(app_file(group), [workloads[group.name]])
         documents += in_file(app_file(group), services(scope, group))
         documents += in_file(app_file(group), exposures(scope, group))
     return Rendering(documents=with_kustomizations(documents), findings=distinct((*shared_findings(scope), *refused_routes(scope))))
@@ -47,9 +47,9 @@ def in_file(file: str, bodies: Iterable[Body]) -> list[Document]:
     return [Document(file=file, body=body) for body in bodies]
 
 
-def pods_of(deployments: Iterable[Body]) -> list[Body]:
-    """The pods that Deployments make."""
-    return [body["spec"]["template"]["spec"] for body in deployments]
+def pods_of(workloads: Iterable[Body]) -> list[Body]:
+    """The pods that workloads make."""
+    return [template_of(body)["spec"] for body in workloads]
 
 
 def with_kustomizations(documents: list[Document]) -> tuple[Document, ...]:

@@ -9,7 +9,7 @@ from portable.backends.kubernetes.files import group_config_maps, shared_config_
 from portable.backends.kubernetes.ledger import shared_findings
 from portable.backends.kubernetes.names import Body
 from portable.backends.kubernetes.network import exposures, policy, services
-from portable.backends.kubernetes.pod import Extras, deployment
+from portable.backends.kubernetes.pod import Extras, template_of, workload
 from portable.backends.kubernetes.prepare import tree_config_map
 from portable.backends.kubernetes.project import app_file, in_file, pods_of, with_kustomizations
 from portable.backends.kubernetes.scope import Scope, scope_of
@@ -38,26 +38,26 @@ class Planned(Struct, frozen=True, kw_only=True):
     """The pods, and what admits each."""
 
     scope: Scope
-    deployments: dict[str, Body]
+    workloads: dict[str, Body]
     admissions: dict[str, Admission]
 
 
 def planned(plan: Plan) -> Planned:
     """The pods as they are applied. What admits a pod depends on all that is in it, so its account comes last."""
     scope = scope_of(plan)
-    made = {group.name: deployment(scope, group, _extras(scope, group)) for group in plan.groups}
-    admitted = admissions(scope, {name: body["spec"]["template"]["spec"] for name, body in made.items()})
+    made = {group.name: workload(scope, group, _extras(scope, group)) for group in plan.groups}
+    admitted = admissions(scope, {name: template_of(body)["spec"] for name, body in made.items()})
     for name, admission in admitted.items():
-        _pin(made[name]["spec"]["template"], admission)
-    return Planned(scope=scope, deployments=made, admissions=admitted)
+        _pin(template_of(made[name]), admission)
+    return Planned(scope=scope, workloads=made, admissions=admitted)
 
 
 def render(plan: Plan) -> Rendering:
     """The documents of a plan on OpenShift, and the ledger of what it does not plainly say."""
     made = planned(plan)
-    scope, admitted, deployments = made.scope, made.admissions, made.deployments
+    scope, admitted, workloads = made.scope, made.admissions, made.workloads
     documents: list[Document] = [
-        *in_file(f"{FOLDER}/namespace.yaml", [namespace(scope, pods_of(deployments.values()))]),
+        *in_file(f"{FOLDER}/namespace.yaml", [namespace(scope, pods_of(workloads.values()))]),
         *in_file(f"{FOLDER}/volumes.yaml", volumes(scope)),
         *in_file(f"{FOLDER}/scc.yaml", sccs(scope, admitted)),
         *in_file(f"{FOLDER}/roles.yaml", roles(scope, admitted)),
@@ -72,7 +72,7 @@ def render(plan: Plan) -> Rendering:
     ]
     for group in plan.groups:
         documents += in_file(app_file(group), group_config_maps(scope, group))
-        documents += in_file(app_file(group), [deployments[group.name]])
+        documents += in_file(app_file(group), [workloads[group.name]])
         documents += in_file(app_file(group), services(scope, group))
         documents += in_file(app_file(group), exposures(scope, group))
         documents += in_file(app_file(group), routes(scope, group))

@@ -9,6 +9,7 @@ from portable.backends.compose.engine import Engine
 from tests.lab.engine import LabError, clean
 from tests.lab.leak import LeakNet, leak_net
 from tests.lab.local import Local, make_room, sweep
+from tests.lab.old import age
 from tests.lab.qbittorrent import QBittorrent
 from tests.lab.sabnzbd import SABnzbd
 
@@ -36,8 +37,9 @@ def local(engine: Engine, leak: LeakNet, tmp_path_factory: pytest.TempPathFactor
     films = stack.library / "media" / "movies"
     films.mkdir(parents=True)
     (films / "before.mkv").write_bytes(FILM)
+    stack.old = age(stack.library)
     for path in (stack.library, *stack.library.rglob("*")):
-        os.chown(path, 1000, 1000)
+        os.chown(path, 1000, 1000, follow_symlinks=False)
     before = request.session.testsfailed
     try:
         stack.portable("up")

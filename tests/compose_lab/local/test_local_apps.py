@@ -88,10 +88,10 @@ def test_a_torrent_survives_down_and_up(local: Local, qbittorrent: QBittorrent) 
     assert local.secrets_file.read_bytes() == secrets
     assert (local.library / "downloads" / "torrents" / "linux.iso").read_bytes() == FILM
     assert (local.folder / "config" / "qbittorrent" / "qBittorrent" / "qBittorrent.conf").is_file()
-    before = {path: path.stat().st_mtime_ns for path in local.folder.rglob("*")}
+    before = {path: path.lstat().st_mtime_ns for path in local.folder.rglob("*")}
     ran = local.portable("up", "--dry-run")
     assert "create" in ran.out
-    assert {path: path.stat().st_mtime_ns for path in local.folder.rglob("*")} == before
+    assert {path: path.lstat().st_mtime_ns for path in local.folder.rglob("*")} == before
     assert local.inspected() == {}
     local.portable("up")
     again = QBittorrent(qbittorrent.url, local.secret("qbittorrent-password"))

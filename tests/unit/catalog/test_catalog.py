@@ -211,11 +211,24 @@ def test_the_folder_names_the_cloud(tmp_path: Path) -> None:
         ({"needs-apps": ["nothing"]}, "needs-apps[0]", "there is no app 'nothing'"),
         ({"after": [{"app": "nothing"}]}, "after[0].app", "there is no app 'nothing'"),
         ({"clouds": ["nothing"]}, "clouds[0]", "there is no cloud 'nothing'; known: shelf, torbox, zurg"),
-        ({"containers": {"main": container(recipe="nothing")}}, "containers.main.recipe", "there is no app 'nothing'"),
+        ({"containers": {"main": container(recipe="nothing")}}, "containers.main.recipe", "there is no recipe 'nothing'"),
     ],
 )
 def test_a_file_that_contradicts_itself(changes: dict[str, Any], path: str, text: str, tmp_path: Path) -> None:
     assert told(tmp_path, facts(**changes)) == [(path, text)]
+
+
+def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
+    own = catalog(tmp_path, facts("demo", containers={"main": container(recipe="mine")}))
+    folder = tmp_path / "apps" / "mine" / "image"
+    folder.mkdir(parents=True)
+    (folder / "Dockerfile").write_text("FROM scratch\n")
+    with pytest.raises(InputError, match="there is no recipe 'mine'"):
+        own.app("demo")
+    found = Catalog([tmp_path])
+    assert found.app("demo")[0].containers["main"].recipe == "mine"
+    assert found.recipes["mine"] == folder
+    assert found.recipes["tools"].is_dir()
 
 
 def test_an_alias_of_another_app_is_named_for_what_it_is(tmp_path: Path) -> None:

@@ -56,20 +56,23 @@ class Page(HTMLParser):
 
 def test_rows_say_what_the_plan_says(full: Picture) -> None:
     rows = {row.app: row for row in full.rows}
-    assert list(rows) == ["gateway", "torrents", "player"]
-    assert [(row.egress, row.gateway) for row in full.rows] == [("tunnel", True), ("tunnel", False), ("direct", False)]
+    assert list(rows) == ["gateway", "torrents", "player", "sweep"]
+    assert [(row.egress, row.gateway) for row in full.rows] == [("tunnel", True), ("tunnel", False), ("direct", False), ("direct", False)]
     assert rows["player"].containers == ("main", "tls", "store")
     assert rows["player"].ports == ("web 32400", "tls 8443")
     assert (rows["player"].library, rows["torrents"].library) == ("ro", "rw")
     assert (rows["player"].clouds, rows["player"].after) == (("shelf",), ("gateway",))
     assert {kept.holds for kept in rows["player"].keeps} == {"database", "cache"}
     assert rows["player"].devices == ("gpu",)
+    assert (rows["player"].schedule, rows["sweep"].schedule) == (None, "30 4,16 1 6 5")
 
 
 def test_every_app_is_in_every_form(full: Picture) -> None:
     for row in full.rows:
         assert row.title in texts(svg(full))
         assert f'"{row.title}' in mermaid(full)
+        for form in (texts(svg(full)), mermaid(full), Page(page(full)).words, sheet(full).replace("`", "")):
+            assert row.schedule is None or f"runs at {row.schedule}" in form
         assert row.title in Page(page(full)).words
 
 
@@ -78,17 +81,19 @@ def test_a_drawing_shows_ways_out_clouds_and_order(full: Picture) -> None:
     assert {"#2f7d4f", "#8a94a3"} <= set(re.findall(r'stroke="(#[0-9a-f]{6})"', drawing))
     assert "shelf" in texts(drawing)
     assert "player starts after gateway" in drawing
-    assert drawing.count("<circle") == 2 + 1 + 2  # the library twice, the cloud once, and the legend
+    assert drawing.count("<circle") == 3 + 1 + 2  # the library three times, the cloud once, and the legend
 
 
 def test_mermaid_has_a_box_a_network_and_the_way_out(full: Picture) -> None:
     lines = mermaid(full).splitlines()
     assert lines[0] == "flowchart LR"
-    assert sum(line.strip().startswith("subgraph") for line in lines) == sum(line.strip() == "end" for line in lines) == 2
+    assert sum(line.strip().startswith("subgraph") for line in lines) == sum(line.strip() == "end" for line in lines) == 3
     assert "  g0 == VPN ==> internet((internet))" in lines
     (reader,) = (line.split()[0] for line in lines if '--> library[("library: ' in line)
-    (writer,) = (line.split()[0] for line in lines if '==> library[("library: ' in line)
-    assert (f'    {reader}["Player' in "\n".join(lines), f'    {writer}["Torrents' in "\n".join(lines)) == (True, True)
+    writers = {line.split()[0] for line in lines if '==> library[("library: ' in line}
+    titles = {line.split("[")[0].strip(): line.split('"')[1] for line in lines if line.startswith("    ") and '["' in line}
+    assert titles[reader].startswith("Player")
+    assert {titles[writer].split(" ")[0] for writer in writers} == {"Torrents", "Sweep"}
 
 
 def test_a_page_tells_what_is_refused_first_and_loads_nothing(full: Picture) -> None:

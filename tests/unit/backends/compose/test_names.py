@@ -10,7 +10,7 @@ from tests.factories import app, container, full_plan, plan
 
 def test_services_of_the_full_plan() -> None:
     found = [names.service_name(placed) for placed in containers(full_plan("compose"))]
-    assert found == ["gateway", "torrents", "player", "player-tls", "player-store", "cloud-shelf", "init"]
+    assert found == ["gateway", "torrents", "player", "player-tls", "player-store", "sweep", "cloud-shelf", "init"]
 
 
 def test_the_main_container_has_the_apps_name_whatever_its_own_is() -> None:

@@ -34,6 +34,7 @@ def test_what_an_administrator_creates_lies_apart() -> None:
         "shared.yaml": {"ConfigMap"},
         "apps/gateway.yaml": {"Deployment", "Service", "Ingress"},
         "apps/player.yaml": {"ConfigMap", "Deployment", "Service"},
+        "apps/sweep.yaml": {"CronJob"},
     }
 
 

@@ -1,0 +1,61 @@
+"""Apps that run at times. An engine has no clock that starts containers, so theirs always runs: it waits, and calls the command."""
+
+from functools import cache
+from importlib.resources import files as resources_of
+from typing import Any
+
+from portable.backends.common import Index, Placed, main_container, note, refuse
+from portable.backends.compose.part import Part
+from portable.model.findings import Finding
+from portable.model.plan import File, Schedule
+
+SCRIPT = "schedule-script"
+_PATH = "/schedule.sh"
+
+
+def runs_at_times(placed: Placed) -> bool:
+    """Whether it is the container that an app's schedule starts."""
+    return placed.app is not None and placed.app.schedule is not None and placed.container is main_container(placed.app)
+
+
+def command(placed: Placed) -> Part:
+    """What a container runs: its own command, or what waits for its times and calls that."""
+    container, app = placed.container, placed.app
+    own = list(container.command) if container.command is not None else None
+    args = {"command": list(container.args) if container.args is not None else None}
+    if app is None or app.schedule is None or not runs_at_times(placed):
+        return Part({"entrypoint": own, **args})
+    return Part({"entrypoint": ["/bin/sh", _PATH, *_times(app.schedule), *(own or ())], **args}, tuple(_findings(placed)))
+
+
+@cache
+def script() -> File:
+    """What waits, as a file of the project."""
+    return File(id=SCRIPT, body=(resources_of(__package__).joinpath("schedule.sh").read_text(encoding="utf-8"),))
+
+
+def mounted_script(placed: Placed) -> tuple[File, str] | None:
+    """The script and where the container sees it, where it needs one."""
+    return (script(), _PATH) if runs_at_times(placed) else None
+
+
+def configs(index: Index) -> dict[str, Any]:
+    """The script as the project declares it, where some app needs it."""
+    needed = any(app.schedule is not None for app in index.plan.apps)
+    return {SCRIPT: {"content": "".join(str(part) for part in script().body)}} if needed else {}
+
+
+def _times(schedule: Schedule) -> list[str]:
+    lists = ((schedule.minutes, 2), (schedule.hours, 2), (schedule.days, 2), (schedule.months, 2), (schedule.weekdays, 1))
+    return [",".join(f"{number:0{digits}}" for number in numbers) or "*" for numbers, digits in lists]
+
+
+def _findings(placed: Placed) -> list[Finding]:
+    found = []
+    if not placed.container.command:
+        text = "What runs at its times isn't said, and an engine doesn't tell what the image would run."
+        path = f"apps.{placed.about}.schedule"
+        found.append(refuse("schedule", path, "function", text, "name the app's `command`", app=placed.about))
+    text = "The container's clock shows the stack's time zone only where its image has that zone's data; elsewhere the hours are UTC."
+    found.append(note("schedule.timezone", "timezone", "cosmetic", text, "say the hours in UTC", app=placed.about))
+    return found

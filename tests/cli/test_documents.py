@@ -1,0 +1,64 @@
+"""Every command that a document of this project names can be typed as it stands there."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.main import get_command
+
+from portable.cli.app import app
+
+USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
+"""Typer exports no other name for what its parser raises."""
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("compose/*/findings.md"), *ROOT.glob("k8s/*/findings.md")],
+)
+_COMMAND = re.compile(r"`(portable [^`]+)`|^ {4}(portable .+)$", re.MULTILINE)
+
+
+def commands(text: str) -> Iterator[str]:
+    """Commands in backquotes, and on lines of their own; a comment after them is not theirs."""
+    for found in _COMMAND.finditer(text):
+        yield (found[1] or found[2]).split(" #")[0].replace("\n", " ").strip()
+
+
+def refused(command: str) -> str | None:
+    """Why the parser does not take it; words in capitals and [brackets] stand for what a person fills in."""
+    if "|" in command or "..." in command:
+        return None  # it names several commands, or says that more may follow
+    words = ["8080" if word == "PORT" else word for word in shlex.split(command)[1:] if not word.startswith("[")]
+    at: Any = get_command(app)
+    parent = at.make_context("portable", ["catalog"])
+    while hasattr(at, "commands"):
+        if not words or words[0].startswith("-"):
+            return None
+        name, *words = words
+        if name not in at.commands:
+            return f"there is no command {name!r}"
+        at = at.commands[name]
+    if not words:
+        return None  # named, not called
+    try:
+        at.make_context(at.name, list(words), parent=parent)
+    except USAGE_ERROR as error:
+        # A path that only a person's machine has can't be there.
+        return None if "does not exist" in error.format_message() else error.format_message()
+    return None
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_its_commands_can_be_typed(document: Path) -> None:
+    wrong = {command: why for command in commands(document.read_text(encoding="utf-8")) if (why := refused(command))}
+    assert not wrong, wrong
+
+
+def test_what_could_not_be_typed_is_found() -> None:
+    assert refused("portable secrets set plex-tls tls.crt") is not None
+    assert refused("portable sing") == "there is no command 'sing'"
+    assert refused("portable render --loudly") is not None
+    assert refused("portable secrets set -p zimaboard plex-tls.tls.crt") is None

@@ -1,0 +1,118 @@
+"""Cron's five fields as numbers, and what an app that runs at times can't be."""
+
+import random
+import re
+from typing import Any
+
+import pytest
+
+from portable.model import plan as p
+from portable.planning.schedule import parsed
+from tests.unit.planning import VPN, Place, app
+
+SEED = 20261121
+RUNS = 2000
+LETTERS, OFTEN = "0123456789*/,-", [3] * 10 + [9, 2, 2, 2]
+OTHER = {
+    "image": {"repository": "registry.test/other", "tag": "1"},
+    "identity": "user",
+    "resources": {"memory": {"request": "8Mi", "limit": "16Mi"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("* * * * *", p.Schedule()),
+        ("30 4 * * *", p.Schedule(minutes=(30,), hours=(4,))),
+        ("0 6,18 * * *", p.Schedule(minutes=(0,), hours=(6, 18))),
+        ("*/20 * * * *", p.Schedule(minutes=(0, 20, 40))),
+        ("0 8-17/3 * * 1-5", p.Schedule(minutes=(0,), hours=(8, 11, 14, 17), weekdays=(1, 2, 3, 4, 5))),
+        ("0 0 1 */6 *", p.Schedule(minutes=(0,), hours=(0,), days=(1,), months=(1, 7))),
+        ("5 4 * * 7", p.Schedule(minutes=(5,), hours=(4,), weekdays=(0,))),
+        ("5 4 * * 0,7", p.Schedule(minutes=(5,), hours=(4,), weekdays=(0,))),
+        ("5 4 29 2 *", p.Schedule(minutes=(5,), hours=(4,), days=(29,), months=(2,))),
+    ],
+)
+def test_it_is_read_as_cron_reads_it(text: str, wanted: p.Schedule) -> None:
+    assert parsed(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("60 4 * * *", "minute '60' is no number from 0 to 59"),
+        ("0 24 * * *", "hour '24' is no number from 0 to 23"),
+        ("0 0 0 * *", "day '0' is no number from 1 to 31"),
+        ("0 0 * 13 *", "month '13' is no number from 1 to 12"),
+        ("0 0 * * 8", "weekday '8' is no number from 0 to 7"),
+        ("5/10 * * * *", "minute '5/10': a step goes with * or with a range"),
+        ("*/0 * * * *", "step of minute '0' is no number from 1 to 59"),
+        ("30-10 * * * *", "minute '30-10' goes backwards"),
+        ("1,,2 * * * *", "minute '' is no number from 0 to 59"),
+        ("*/ * * * *", "step of minute '' is no number from 1 to 59"),
+        ("- * * * *", "minute '' is no number from 0 to 59"),
+        ("0 0 1 * 1", "cron would run on these days of the month and on these of the week: name one kind"),
+        ("0 0 30 2 *", "no such month has a day 30"),
+        ("0 0 31 4,6 *", "no such month has a day 31"),
+        ("0 0 * *", "4 fields, and cron has 5"),
+    ],
+)
+def test_what_cron_could_not_mean_is_told(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(why)}$"):
+        parsed(text)
+
+
+def test_any_text_of_its_letters_is_numbers_or_an_error() -> None:
+    chance = random.Random(SEED)
+    read = 0
+    for _ in range(RUNS):
+        text = " ".join("".join(chance.choices(LETTERS, weights=OFTEN, k=chance.randint(1, 4))) for _ in range(5))
+        try:
+            found = parsed(text)
+        except ValueError:
+            continue
+        read += 1
+        assert parsed(found.cron) == found, text
+        for numbers, low, high in (
+            (found.minutes, 0, 59),
+            (found.hours, 0, 23),
+            (found.days, 1, 31),
+            (found.months, 1, 12),
+            (found.weekdays, 0, 6),
+        ):
+            assert list(numbers) == sorted(set(numbers)), text
+            assert all(low <= number <= high for number in numbers), text
+    assert read, f"seed {SEED}: nothing was valid"
+
+
+def sweep(**changes: Any) -> dict[str, Any]:
+    """An app that can run at times."""
+    return app("sweep", **({"schedule": "30 4 * * *", "ports": None, "containers": {"main": {"command": ["sweep"]}}} | changes))
+
+
+def test_an_app_that_runs_at_times(place: Place) -> None:
+    place.write(sweep())
+    (found,) = place.plan("sweep").plan.apps
+    assert found.schedule == p.Schedule(minutes=(30,), hours=(4,))
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"ports": {"web": {"number": 80}}}, "sweep runs at times, and nobody can call what mostly isn't there"),
+        ({"egress": "vpn"}, "sweep runs at times, and the group of a gateway always"),
+        ({"containers": {"main": {"command": ["a"]}, "other": OTHER}}, "sweep runs at times: it ends when its one container does"),
+        ({"containers": {}}, "sweep runs at times, and what runs isn't said"),
+        ({"containers": {"main": {"command": ["a"], "probe": {"exec": ["b"]}}}}, "sweep runs at times and ends: there is nobody to ask"),
+        ({"schedule": "61 * * * *"}, "'61 * * * *' is no schedule: minute '61' is no number from 0 to 59"),
+    ],
+)
+def test_what_runs_at_times_is_no_service(changes: dict[str, Any], why: str, place: Place) -> None:
+    place.write(sweep(**changes), app("gluetun", gateway="tunnel"))
+    assert ("schedule", why) in place.told("sweep", **VPN)
+
+
+def test_a_schedule_that_is_none_at_all(place: Place) -> None:
+    place.write(sweep(schedule="at noon"))
+    assert "schedule" in place.mistakes("sweep")

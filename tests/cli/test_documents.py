@@ -1,5 +1,6 @@
 """Every command that a document of this project names can be typed as it stands there."""
 
+import contextvars
 import re
 import shlex
 from collections.abc import Iterator
@@ -44,7 +45,8 @@ def refused(command: str) -> str | None:
     if not words:
         return None  # named, not called
     try:
-        at.make_context(at.name, list(words), parent=parent)
+        # In a context of its own: an option that is read is remembered, and told in later texts.
+        contextvars.copy_context().run(at.make_context, at.name, list(words), parent=parent)
     except USAGE_ERROR as error:
         # A path that only a person's machine has can't be there.
         return None if "does not exist" in error.format_message() else error.format_message()

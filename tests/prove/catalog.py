@@ -39,6 +39,36 @@ CLAIMS = (
         figure="zimaboard {memory_zimaboard}, zimaboard-8gb {memory_zimaboard-8gb}",
     ),
     Claim(
+        name="templates: homepage has every app at its real address, first settings have their host checks, ports, paths and secrets",
+        bar="on each back end",
+        tests=("tests/render/test_templates.py",),
+    ),
+    Claim(
+        name="jobs of upkeep run at their times on a real engine, do what they say, and touch nothing else",
+        bar="every test",
+        tests=(
+            "tests/compose_lab/local/test_local_upkeep.py",
+            "tests/unit/planning/test_schedule.py",
+            "tests/unit/backends/compose/test_jobs.py",
+            "tests/unit/backends/kubernetes/test_jobs.py",
+        ),
+    ),
+    Claim(
+        name="what apps bring along, as the catalog has it: PostgreSQL and Redis start first, nginx ends TLS (Debian's programs)",
+        bar="every test",
+        tests=("tests/compose_lab/test_parts.py",),
+    ),
+    Claim(
+        name="the page of every place in a real browser, and a drawing and a text for every form",
+        bar="no script, nothing loaded, every app on it",
+        tests=("tests/browser", "tests/unit/graph"),
+    ),
+    Claim(
+        name="an app of one's own, written by `catalog new`, renders in every place; every command that a document names can be typed",
+        bar="every test",
+        tests=("tests/cli/test_usage.py::test_an_app_of_ones_own_renders_everywhere", "tests/cli/test_documents.py"),
+    ),
+    Claim(
         name="a hundred generated stacks render without a crash, twice the same bytes, all valid",
         bar="100 of 100",
         tests=(_CATALOG, "-k", "random"),

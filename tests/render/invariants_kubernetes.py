@@ -193,6 +193,8 @@ def _once(workload: Body) -> Iterator[str]:
     if workload["kind"] == "CronJob":
         if spec["concurrencyPolicy"] != "Forbid" or template_of(workload)["spec"]["restartPolicy"] != "Never":
             yield f"{name} could run twice"
+        if "activeDeadlineSeconds" not in spec["jobTemplate"]["spec"]:
+            yield f"{name} may wait for ever, and keep its later runs from starting"
         if "timeZone" not in spec:
             yield f"{name} runs by the clock of the control plane"
         return

@@ -10,6 +10,8 @@ from portable.model.plan import Group, Schedule
 
 _MISSED = 3600
 """Seconds after which a time that was missed is left out."""
+_LONGEST = 6 * 3600
+"""Seconds after which a run is given up: one that waits for a cloud that stays away would keep all later ones from starting."""
 
 
 def group_schedule(scope: Scope, group: Group) -> Schedule | None:
@@ -28,7 +30,7 @@ def cron_job(metadata: Body, template: Body, schedule: Schedule, timezone: str) 
         "spec": {
             "concurrencyPolicy": "Forbid",
             "failedJobsHistoryLimit": 3,
-            "jobTemplate": {"spec": {"backoffLimit": 0, "template": template}},
+            "jobTemplate": {"spec": {"activeDeadlineSeconds": _LONGEST, "backoffLimit": 0, "template": template}},
             "schedule": schedule.cron,
             "startingDeadlineSeconds": _MISSED,
             "successfulJobsHistoryLimit": 1,

@@ -14,6 +14,7 @@ def test_a_job_has_a_fence_and_an_account_like_every_pod() -> None:
     job = objects(rendering, "CronJob")["sweep"]
     pod = job["spec"]["jobTemplate"]["spec"]["template"]
     assert job["spec"]["timeZone"] == "Europe/Berlin"
+    assert job["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"] == 6 * 3600
     assert pod["spec"]["serviceAccountName"] in objects(rendering, "ServiceAccount")
     (fence,) = objects(rendering, "NetworkPolicy").values()
     assert fence["spec"]["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()

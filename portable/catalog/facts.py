@@ -117,6 +117,8 @@ class ContainerFacts(Facts, frozen=True, kw_only=True):
     before_main: bool = False
     """A service that the main container calls: that one starts when this one is ready."""
     needs: NeedsFacts = NeedsFacts()
+    read_only_root: bool = False
+    """It writes nothing outside its volumes: its image is mounted read-only."""
     command: tuple[str, ...] | None = None
     args: tuple[str, ...] | None = None
     environment: dict[Variable, str | int | SecretValue] = {}

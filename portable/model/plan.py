@@ -236,6 +236,8 @@ class Container(Struct, frozen=True, kw_only=True):
     mounts: tuple[Mount, ...] = ()
     identity: Identity
     needs: Needs = Needs()
+    read_only_root: bool = False
+    """It writes nothing outside its mounts."""
     probes: Probes = Probes()
     fetch: Literal["curl", "wget", "none"] = "none"
     """The HTTP client that the image has, for places whose engine cannot probe by itself."""

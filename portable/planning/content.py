@@ -177,6 +177,7 @@ class _Maker:
             mounts=tuple(mounts),
             identity=self.identity(facts),
             needs=self.needs(facts, app),
+            read_only_root=facts.read_only_root,
             probes=probes(self.probe(facts.probe, context, document, (*where, "probe", "exec"))),
             fetch=facts.fetch,
             resources=resources(facts),

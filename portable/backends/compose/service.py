@@ -27,7 +27,11 @@ def service(placed: Placed, index: Index) -> Part:
         "logging": LOGGING,
         "labels": {"portable.app": app.name if app else service_name(placed), "portable.container": container.name},
     }
-    image = {"image": container.image.reference, "stop_grace_period": f"{container.stop_grace}s"}
+    image = {
+        "image": container.image.reference,
+        "read_only": container.read_only_root or None,
+        "stop_grace_period": f"{container.stop_grace}s",
+    }
     return join(
         (
             Part({**fixed, **image}, (*_role(placed), *_restart(placed, index))),

@@ -18,13 +18,15 @@ def container_security(part: Part) -> Body:
         user = {"runAsUser": 0, "runAsGroup": identity.gid if identity.how == "fixed" else 0}
     else:
         user = {"runAsUser": identity.uid, "runAsGroup": identity.gid, "runAsNonRoot": True}
+    root = {"readOnlyRootFilesystem": True} if part.container.read_only_root else {}
     if needs.fuse:
         # Only a privileged container may mount so that another one sees it (domain.md 2.2). The API refuses `privileged` beside
         # `allowPrivilegeEscalation: false`, and dropping capabilities from it would only look safer.
-        return {"privileged": True, **user}
+        return {"privileged": True, **root, **user}
     added = sorted((*(ROOT_START if needs.root_start else ()), *((NET_ADMIN,) if needs.net_admin else ())))
     return {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"], **({"add": added} if added else {})},
+        **root,
         **user,
     }

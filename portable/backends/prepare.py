@@ -15,7 +15,7 @@ from portable.model.source import Mistake
 from portable.planning import Planned, make
 from portable.planning.inputs import Input
 from portable.planning.origins import located
-from portable.profiles.load import find_stack, load_profile, load_stack, profile_folders
+from portable.profiles.load import catalog_folders, find_stack, load_profile, load_stack, profile_folders
 from portable.profiles.types import Stack
 
 
@@ -34,8 +34,7 @@ def prepare(profile: str, *, sets: Sequence[str] = (), catalogs: Sequence[Path] 
     """Everything that can be known without an engine. Raises UsageError and InputError; refuses nothing yet."""
     stack_file = find_stack((folder or Path.cwd()).resolve())
     given = _read(profile, stack_file, sets)
-    own = (stack_file.parent / "catalog",) if stack_file else ()
-    catalog = Catalog([f for f in (*own, *catalogs) if f.is_dir()])
+    catalog = Catalog(catalog_folders(stack_file, catalogs))
     planned = make(given, catalog)
     chosen = back_end(given.profile.back_end)
     rendering = chosen.render(planned.plan)

@@ -2,13 +2,19 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from portable.cli import show
 from portable.cli.options import Catalogs, Format, Output, complete_app
 from portable.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from portable.catalog.catalog import Catalog
+    from portable.model.source import Mistake
 
 
 class Library(StrEnum):
@@ -24,9 +30,7 @@ app = typer.Typer(help="The apps that can be run.", no_args_is_help=True, rich_m
 @app.command("list")
 def list_(catalogs: Catalogs = [], output: Output = Format.text) -> None:  # noqa: B006
     """Every app with its zone, way out and upstream status."""
-    from portable.catalog.catalog import Catalog
-
-    catalog = Catalog(catalogs)
+    catalog = read(catalogs)
     facts = [catalog.app(name)[0] for name in catalog.names()]
     rows = [
         (f.name, f.zone, f.about, "gateway" if f.gateway else f.egress, f.upstream.status, list(f.aliases))
@@ -41,10 +45,9 @@ def show_(name: Annotated[str, typer.Argument(autocompletion=complete_app)], cat
     """The whole file of an app, as it is read."""
     import msgspec
 
-    from portable.catalog.catalog import Catalog
     from portable.formats.emit import dump
 
-    catalog = Catalog(catalogs)
+    catalog = read(catalogs)
     known = catalog.resolve(name)
     if known is None:
         raise unknown(name, catalog.names())
@@ -89,22 +92,24 @@ def new(
 
 @app.command("check")
 def check(folders: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]...", help="Folders of your own apps.")] = None) -> None:
-    """Read every file of the catalog (and of your folders) and tell all mistakes at once."""
-    from portable.catalog.catalog import Catalog
+    """Read every file of the catalog, of `catalog` beside portable.yaml and of your folders, and tell all mistakes at once."""
     from portable.model.errors import InputError
-    from portable.model.source import Mistake
+    from portable.planning.content import template_mistakes
 
     for folder in folders or ():
         if not folder.is_dir():
             raise UsageError(f"there is no folder {str(folder)!r}")
-    catalog = Catalog(folders or ())
+        if not any(any(folder.glob(files)) for files in ("apps/*/app.yaml", "*/app.yaml", "clouds/*/cloud.yaml")):
+            raise UsageError(f"there is no app and no cloud in {str(folder)!r}", remedy="an app is a file apps/NAME/app.yaml below it")
+    catalog = read(folders or ())
     mistakes: list[Mistake] = []
-    for read, names in ((catalog.app, catalog.names()), (catalog.cloud, catalog.cloud_names())):
+    for read_one, names in ((catalog.app, catalog.names()), (catalog.cloud, catalog.cloud_names())):
         for name in names:
             try:
-                read(name)
+                read_one(name)
             except InputError as error:
                 mistakes += error.mistakes
+    mistakes = mistakes or [mistake for name in catalog.names() for mistake in template_mistakes(*catalog.app(name), catalog.folder(name))]
     if mistakes:
         raise InputError(tuple(mistakes))
     show.line(f"{len(catalog.names())} apps and {len(catalog.cloud_names())} clouds are right")
@@ -121,6 +126,14 @@ def schema(kind: Annotated[str, typer.Argument(help="app, cloud, profile or stac
     if kind not in kinds:
         raise unknown(kind, tuple(kinds), what="kind of file")
     show.document(schema_of(kinds[kind]))
+
+
+def read(folders: "Sequence[Path]") -> "Catalog":
+    """The shipped catalog with the apps of the folder `catalog` beside portable.yaml and of those folders."""
+    from portable.catalog.catalog import Catalog
+    from portable.profiles.load import catalog_folders, find_stack
+
+    return Catalog(catalog_folders(find_stack(Path.cwd()), folders))
 
 
 def unknown(name: str, known: tuple[str, ...], what: str = "app") -> UsageError:

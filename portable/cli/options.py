@@ -26,8 +26,9 @@ def complete_profile(incomplete: str) -> list[str]:
 def complete_app(incomplete: str) -> list[str]:
     """Names for the shell's completion."""
     from portable.catalog.catalog import Catalog
+    from portable.profiles.load import catalog_folders, find_stack
 
-    return [n for n in Catalog().names() if n.startswith(incomplete)]
+    return [n for n in Catalog(catalog_folders(find_stack(Path.cwd()))).names() if n.startswith(incomplete)]
 
 
 Profile = Annotated[

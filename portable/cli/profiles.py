@@ -49,7 +49,7 @@ def new(
     """Write `profiles/NAME.yaml` beside portable.yaml (or here): a few lines that change a shipped profile."""
     from portable.backends.output import write_atomically
     from portable.catalog.facts import NAME
-    from portable.profiles.load import find_stack, load_profile, profile_folders
+    from portable.profiles.load import find_stack, load_profile, profile_files, profile_folders
 
     if not re.fullmatch(NAME, name):
         raise UsageError(f"{name!r} can't be the name of a profile", remedy="lower case letters, digits and dashes, at most 40")
@@ -58,6 +58,9 @@ def new(
     file = (stack.parent if stack else Path.cwd()) / "profiles" / f"{name}.yaml"
     if file.exists():
         raise UsageError(f"{file} is there already", remedy="choose another name, or change that file")
+    if name != extends and name in profile_files(profile_folders(stack)):
+        remedy = f"choose another name, or say that it changes that one: `portable profiles new {name} --extends {name}`"
+        raise UsageError(f"there is a profile {name!r} already, and yours would take its place", remedy=remedy)
     file.parent.mkdir(parents=True, exist_ok=True)
     what_differs = "# Below: what differs. Maps merge, lists replace, null removes.\n"
     text = f"portable: 1\nname: {name}\nextends: {extends}\nback-end: {base.back_end}\n{what_differs}"

@@ -57,6 +57,8 @@ def set_(
     known = sorted({f"{n.name}.{n.key}".removesuffix(".value") for n in needs})
     if not any(n.name == secret and n.key == key for n in needs):
         raise UsageError(f"no app of profile {profile} refers to a secret {name!r}", remedy=f"known: {', '.join(known) or 'none'}")
+    if generate and secret not in generated:
+        raise UsageError(f"{secret} is given by somebody else: a random value would be none", remedy="store the one that you were given")
     if generate:
         from portable.live.generate import random_value
 
@@ -89,5 +91,10 @@ def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "t
     from portable.live.state import home_of
 
     planned = prepare(profile, sets=sets, catalogs=catalogs).planned
+    if planned.given.profile.secrets.source == "cluster":
+        raise UsageError(
+            f"profile {profile} takes its secrets from the cluster, where nothing here looks yet",
+            remedy=f"`portable explain -p {profile}` names each Secret with the command that makes it",
+        )
     source = source_of(planned.given.profile.secrets, planned.plan.stack, os.environ, home_of(os.environ))
     return needs_of(planned.plan), dict(planned.generated), source

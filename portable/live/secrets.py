@@ -276,7 +276,7 @@ def _look_up(needs: tuple[Need, ...], source: Source) -> tuple[dict[Key, Secret]
     if isinstance(source, FileSource):
         if not needs:
             return {}, {}
-        held = _read_file(Path(source.path).expanduser())
+        held = _read_file(Path(source.path).expanduser(), lenient=True)
         return {(n.name, n.key): held[n.name, n.key] for n in needs if (n.name, n.key) in held}, {}
     if isinstance(source, EnvironmentSource):
         found: dict[Key, Secret] = {}

@@ -1,7 +1,10 @@
 """Step 5: what cuts across the other steps, as findings: what a person should know before anything runs."""
 
+import ipaddress
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+from portable.catalog.catalog import SHIPPED
 from portable.model import plan as p
 from portable.model.findings import Finding
 from portable.planning.inputs import Entry, Input
@@ -11,10 +14,13 @@ from portable.planning.select import Selection
 def check(plan: p.Plan, chosen: Selection, given: Input) -> Iterator[Finding]:
     """Everything that the plan leaves open."""
     yield from _egress(plan, chosen.apps)
+    yield from _past_the_fence(plan)
     yield from _upstream(chosen.apps)
     yield from _gpu(plan, chosen.apps)
     yield from _accounts(plan, chosen.apps, given)
     yield from _engine(chosen.apps, given)
+    yield from _left_out(given)
+    yield from _own(chosen.apps)
 
 
 def _egress(plan: p.Plan, entries: Mapping[str, Entry]) -> Iterator[Finding]:
@@ -41,6 +47,60 @@ def _egress(plan: p.Plan, entries: Mapping[str, Entry]) -> Iterator[Finding]:
                     text=f"{app} needs the VPN and this place has none: it is sealed and reaches only the place's own networks",
                     remedy="add a `vpn` section to the profile",
                 )
+
+
+OWN = tuple(
+    ipaddress.ip_network(cidr)
+    for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8", "fc00::/7", "fe80::/10")
+)
+"""Networks that nobody else's traffic is routed to: RFC 1918, 3927, 4193, 4291, 6598."""
+
+
+def _past_the_fence(plan: p.Plan) -> Iterator[Finding]:
+    """What the gateway lets past its tunnel must be the place's own: one wide network there, and torrents are in the open."""
+    for group in plan.groups:
+        if isinstance(group.egress, p.Direct):
+            continue
+        for cidr in group.egress.networks:
+            network = ipaddress.ip_network(cidr)
+            if not any(network.version == own.version and network.subnet_of(own) for own in OWN):  # type: ignore[arg-type]
+                yield Finding(
+                    field="egress.networks",
+                    path=f"groups.{group.name}.egress.networks",
+                    class_="security",
+                    verdict="refused",
+                    app=group.egress.gateway,
+                    text=f"{cidr} is not the place's own alone, and apps behind {group.egress.gateway} would reach it past the tunnel",
+                    remedy="name under `networks` only what is yours, as 192.168.1.0/24, or waive it by the gateway's name",
+                )
+
+
+def _left_out(given: Input) -> Iterator[Finding]:
+    for name in given.stack.apps or ():
+        if name in given.profile.without:
+            yield Finding(
+                field="without",
+                path="without",
+                class_="function",
+                app=None,
+                text=f"the stack has {name}, and profile {given.profile.name} is `without` it: it does not run here",
+                remedy="nothing to do, or change one of the two",
+            )
+
+
+def _own(entries: Mapping[str, Entry]) -> Iterator[Finding]:
+    """An app of a person's own that takes the place of a shipped one, which is easily forgotten."""
+    for name, entry in entries.items():
+        file = Path(entry.document.file)
+        if not file.is_relative_to(SHIPPED) and (SHIPPED / "apps" / name / "app.yaml").is_file():
+            yield Finding(
+                field="catalog",
+                path=f"apps.{name}",
+                class_="function",
+                app=name,
+                text=f"{name} is your own, of {file}, and not the shipped one",
+                remedy="nothing to do; call it otherwise, and both can be used",
+            )
 
 
 def _upstream(entries: Mapping[str, Entry]) -> Iterator[Finding]:

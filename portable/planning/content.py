@@ -12,9 +12,10 @@ import msgspec
 from portable.catalog.catalog import Catalog
 from portable.catalog.facts import AppFacts, CloudFacts, ContainerFacts, ImageFacts, ProbeFacts, SecretValue
 from portable.catalog.quantities import millicores, seconds, size
-from portable.formats.load import Document
+from portable.formats.load import Document, Steps
 from portable.model import plan as p
 from portable.model.errors import PortableError
+from portable.model.source import Mistake
 from portable.planning.inputs import Entry, Input, Mistakes
 from portable.planning.network import Network, address_of
 from portable.planning.schedule import schedule
@@ -29,6 +30,13 @@ _SECRET = re.compile(r"@@portable-secret:([a-z0-9-]+):([A-Za-z0-9._-]+):(optiona
 _MARK = "@@portable-secret"
 # What an expression of a template can raise besides Jinja's own errors.
 _OF_EXPRESSIONS = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
+CONTEXT = frozenset(
+    (
+        *("addresses", "app", "cloud", "clouds", "dashboard", "egress", "folders", "gid", "group", "has", "library", "names", "networks"),
+        *("ports", "reads", "secret", "stack", "timezone", "uid", "umask", "url"),
+    )
+)
+"""What a template may name, see `docs/adding-an-app.md`; `cloud` in the mounter and in clouds' templates only."""
 CLOUD_CONFIG = "RCLONE_CONFIG"
 """The mounter's variable that says where it reads the cloud's configuration."""
 
@@ -249,6 +257,7 @@ class _Maker:
             "addresses": [address for (of, _), address in sorted(self.addresses.items()) if of == app],
             "dashboard": self.dashboard,
             "reads": self.reads(app),
+            "folders": self.chosen.apps[app].facts.library.folders if placed else (),
         }
 
     def reads(self, app: str) -> list[dict[str, str]]:
@@ -396,6 +405,36 @@ def _parts(text: str) -> Iterator[p.Text]:
         end = match.end()
     if end < len(text) or end == 0:
         yield text[end:]
+
+
+def template_mistakes(facts: AppFacts, document: Document, folder: Path) -> Iterator[Mistake]:
+    """What is wrong with an app's templates in any place: files that can't be read, text that is no template, unknown names."""
+    texts: list[tuple[Steps, str, str]] = []
+    for name, container in facts.containers.items():
+        for index, file in enumerate(container.files):
+            at: Steps = ("containers", name, "files", index)
+            try:
+                texts.append((at, (folder / file.template).read_text(encoding="utf-8"), f"template {file.template}:"))
+            except (OSError, UnicodeDecodeError) as error:
+                yield document.mistake(at, f"the template {file.template!r} can't be read: {error}")
+        texts += [(("containers", name, "environment", key), v, "line ") for key, v in container.environment.items() if isinstance(v, str)]
+    for at, text, where in texts:
+        if "{{" in text or "{%" in text:
+            yield from (document.mistake(at, f"{where}{line}: {why}") for line, why in _unreadable(text))
+
+
+def _unreadable(text: str) -> Iterator[tuple[int, str]]:
+    import jinja2
+    from jinja2 import meta
+
+    try:
+        unknown = meta.find_undeclared_variables(_environment().parse(text)) - CONTEXT - {"range", "dict", "lipsum", "cycler", "joiner"}
+    except jinja2.TemplateSyntaxError as error:
+        yield error.lineno, str(error.message)
+        return
+    for name in sorted(unknown):
+        line = next((number for number, line in enumerate(text.splitlines(), 1) if name in line), 1)
+        yield line, f"{name!r} is not defined"
 
 
 def slug(path: str) -> str:

@@ -32,6 +32,7 @@ _PROFILE: dict[str, Steps] = {
     "clouds": ("clouds",),
     "exposures": ("exposure",),
     "groups": ("vpn",),
+    "without": ("without",),
 }
 
 
@@ -48,6 +49,8 @@ def origin(path: str, given: Input, chosen: Selection) -> Source:
         return document.source(_in_app(rest[1:]))
     if head in ("stack", "timezone"):
         return given.stack_source({"stack": "name", "timezone": "timezone"}[head])
+    if head == "groups" and rest[1:] == ["egress", "networks"]:
+        return given.profile_source("networks", "local")
     if head == "groups" and len(rest) > 1:
         steps: Steps = {"account": ("accounts",), "prefer_nodes": ("nodes", "prefer"), "address": ("addresses", rest[0])}.get(
             rest[1], ("vpn",)

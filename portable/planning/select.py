@@ -48,6 +48,8 @@ def select(given: Input, catalog: Catalog, mistakes: Mistakes) -> Selection:
             entries[name] = entry
             pending += [(need, entry.document.source(("needs-apps",)), name) for need in entry.facts.needs_apps]
     mistakes.stop()
+    if wanted and all(name in excluded for name, _ in wanted):
+        mistakes.add(given.profile_source("without"), "without", "no app is left: all that were named are left out here")
     gateway = _gateway(given, catalog, entries, mistakes)
     mounter = _entry(given, catalog, MOUNTER, given.profile_source("clouds"), mistakes) if clouds else None
     tools = _entry(given, catalog, TOOLS, given.profile_source(), mistakes) or mistakes.fail()

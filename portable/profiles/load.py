@@ -25,6 +25,12 @@ def find_stack(folder: Path) -> Path | None:
     return next((f for parent in (folder, *folder.parents) if (f := parent / STACK_FILE).is_file()), None)
 
 
+def catalog_folders(stack_file: Path | None, more: Sequence[Path] = ()) -> list[Path]:
+    """A person's own folders of apps: `catalog` beside the stack's file, and those that a command names."""
+    own = [stack_file.parent / "catalog"] if stack_file else []
+    return [folder for folder in (*own, *more) if folder.is_dir()]
+
+
 def profile_folders(stack_file: Path | None) -> tuple[Path, ...]:
     """Where profiles are looked for: beside the stack's file (without one, in the working folder's `profiles`), then the shipped ones."""
     own = (stack_file.parent / "profiles", stack_file.parent) if stack_file else (Path.cwd() / "profiles",)

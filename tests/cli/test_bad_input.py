@@ -178,6 +178,33 @@ CASES = {
         ("out/compose.yaml: the file is there already and no rendering",), {**mine(""), "out/compose.yaml": "services: {}\n"}, code=4
     ),
     "a profile that is there already": Case(("profiles/mine.yaml is there already",), mine(""), ("profiles", "new", "mine")),
+    "a profile in the place of a shipped one": Case(
+        ("there is a profile 'samba' already", "profiles new samba --extends samba"), mine(""), ("profiles", "new", "samba")
+    ),
+    "a network past the fence that is everybody's": Case(
+        ("security: 8.0.0.0/6 is not the place's own alone", "mine.yaml:"),
+        mine("apps: [qbittorrent]\nnetworks: {local: [8.0.0.0/6]}"),
+        code=4,
+    ),
+    "a place without any of its apps": Case(("no app is left",), mine("apps: [sonarr]\nwithout: [sonarr]")),
+    "a random value for what somebody else gives": Case(
+        ("mullvad-key is given by somebody else",), {}, ("secrets", "set", "mullvad-key.private-key", "--generate", "-p", "zimaboard")
+    ),
+    "secrets of a cluster": Case(
+        ("takes its secrets from the cluster",), {}, ("secrets", "set", "mullvad-key.addresses", "-p", "openshift")
+    ),
+    "a folder without apps": Case(("there is no app and no cloud in '.'",), {}, ("catalog", "check", ".")),
+    "an own app with a template that names what is not there": Case(
+        ("template a.j2:2: 'nope' is not defined",),
+        {
+            "portable.yaml": "portable: 1\nname: mine\n",
+            "catalog/apps/one/a.j2": "x\n{{ nope }}\n",
+            "catalog/apps/one/app.yaml": "portable: 1\nname: one\ntitle: One\nabout: x\nzone: front\ncontainers:\n  main:\n"
+            "    image: {repository: registry.test/one, tag: '1'}\n    identity: user\n"
+            "    files: [{template: a.j2, path: /a}]\n    resources: {memory: {request: 8Mi, limit: 16Mi}}\n",
+        },
+        ("catalog", "check"),
+    ),
     "a name that no profile can have": Case(("'../x' can't be the name of a profile",), {}, ("profiles", "new", "../x")),
     "--check without a folder": Case(("--check compares with a folder",), {}, ("render", "--check")),
 }

@@ -130,8 +130,9 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"2 secrets are missing: vpn.private \(for demo\); z \(for demo\)") as caught:
         resolve([need("a"), need("vpn", "private"), need("z"), need("o", optional=True)], source)
     assert caught.value.remedy == "`portable secrets set vpn.private` asks for its value"
-    with pytest.raises(UsageError, match="is not there"):
+    with pytest.raises(UsageError, match="1 secret is missing: a"):
         resolve([need("a")], FileSource(path=str(tmp_path / "none")))
+    assert [r.present for r in check([need("a")], FileSource(path=str(tmp_path / "none")))] == [False]
     assert [r.present for r in check([need("a"), need("z")], source)] == [True, False]
 
 

@@ -7,7 +7,7 @@
 #
 # CLOUD           the cloud's name: the mount is /mnt/clouds/$CLOUD
 # REMOTE          what is mounted, as rclone names it: "zurg:", "zurg:movies"
-# KNOWN_ENTRY     what `health` reads; empty: the cloud's root must have an entry
+# KNOWN_ENTRY     what `health` reads; empty: the cloud's root
 # RCLONE_CONFIG   rclone's own variable, the settings file (/config/rclone/rclone.conf)
 # PUID PGID       owner of what is seen (0); FILE_UMASK (022)
 # CACHE_DIR       (/cache), never shared with another rclone; CACHE_SIZE (1G), CACHE_AGE (24h): what bounds it
@@ -38,9 +38,10 @@ health() {
         return 1
     }
     entry=$point/${KNOWN_ENTRY:-}
-    # A file is read, a folder must not be empty. KILL: a reader of a mount that hangs ignores less.
+    # A file is read; a folder must be there, and may be empty: a new account's is, and what would fill it waits for this. What is in it is
+    # not listed, which would ask the cloud for all of it each time. KILL: a reader of a mount that hangs ignores less.
     # shellcheck disable=SC2016 # for the inner shell
-    timeout -s KILL 5 sh -c 'if [ -d "$1" ]; then ls -A "$1" | grep -q .; else head -c 1 "$1" >/dev/null; fi' sh "$entry" || {
+    timeout -s KILL 5 sh -c 'if [ -d "$1" ]; then cd "$1"; else head -c 1 "$1" >/dev/null; fi' sh "$entry" || {
         echo "mount.sh: $entry can't be read" >&2
         return 1
     }

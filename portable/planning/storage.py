@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from portable.catalog.facts import VolumeFacts
+from portable.catalog.facts import AppFacts, VolumeFacts
 from portable.catalog.quantities import amount, size
 from portable.model import plan as p
 from portable.model.findings import Finding
@@ -80,15 +80,22 @@ def _own(given: Input, chosen: Selection, root: p.Place, mistakes: Mistakes) -> 
                 text = f"a second volume would be called {volume_id(app, name)}"
                 mistakes.add(entry.document.source(("volumes", name)), f"volumes.{name}", text, "call it otherwise")
             seen.add(volume_id(app, name))
-            yield p.Volume(id=volume_id(app, name), holds=volume.holds, place=place, folder=_folder(place, place_facts, app, name))
+            own = name == _own_folder(entry.facts)
+            yield p.Volume(id=volume_id(app, name), holds=volume.holds, place=place, folder=_folder(place, place_facts, app, name, own=own))
 
 
-def _folder(place: p.Place, facts: PlaceFacts, app: str, volume: str) -> str:
+def _own_folder(facts: AppFacts) -> str | None:
+    """The volume that has the folder named after the app: `config`, or what else its main container alone keeps."""
+    kept = [name for name in facts.containers["main"].volumes if name in facts.volumes and facts.volumes[name].holds != "cache"]
+    return "config" if "config" in facts.volumes else kept[0] if len(kept) == 1 else None
+
+
+def _folder(place: p.Place, facts: PlaceFacts, app: str, volume: str, *, own: bool) -> str:
     """Below a shared place every volume has a folder of its own: `sonarr`, and `plex-metadata` for a second one."""
     if isinstance(place, p.Scratch) or (isinstance(place, p.Claim) and facts.claim is not None and facts.claim.name is None):
         return p.NO_FOLDER
-    own = app if volume == "config" else f"{app}-{volume}"
-    return f"{facts.below}/{own}" if facts.below else own
+    folder = app if own else f"{app}-{volume}"
+    return f"{facts.below}/{folder}" if facts.below else folder
 
 
 def _place(

@@ -30,6 +30,13 @@ folder() {
 
 # link LINK TARGET: made where nothing lies yet; what a person put there stays.
 link() {
+    # An empty folder may lie where a mount once was; one with something in it is not ours to move, and without the link apps see no cloud.
+    if [ -d "$1" ] && [ ! -L "$1" ]; then
+        rmdir "$1" || {
+            echo "init: $1 is in the way of a link to $2: move it away" >&2
+            exit 1
+        }
+    fi
     if [ ! -e "$1" ] && [ ! -L "$1" ]; then
         ln -s "$2" "$1"
     elif [ "$(readlink "$1" || true)" != "$2" ]; then

@@ -185,6 +185,9 @@ def _squashed(scope: Scope, part: Part) -> Iterator[Finding]:
 
 def _probes(part: Part) -> Iterator[Finding]:
     given = part.container.probes
+    if part.kind == "cloud" and given.ready is not None:
+        text = "A mounter that is not ready would take its readers off the network: only its start is asked."
+        yield note("probes.ready", f"{part.path}.probes.ready", "cosmetic", text)
     if part.kind in SIDECARS and gate(part) is None:
         text = f"Nothing says when {part.name} is up: what needs it would start before it holds."
         field: tuple[str, Class] = ("egress.gateway", "security") if part.kind == "gateway" else ("probes", "function")

@@ -188,5 +188,12 @@ def _load_balancer(scope: Scope, group: Group, app: App, port: Port, how: LoadBa
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": meta(name, scope.labels(app.name, zone=app.zone), namespace=scope.namespace, annotations=annotations),
-        "spec": {"type": "LoadBalancer", "selector": selector(group), "ports": [service_port(app, port, number=how.number)], **address},
+        "spec": {
+            "type": "LoadBalancer",
+            # Apps see who calls. Where pods share an address, a balancer can't keep that.
+            **({"externalTrafficPolicy": "Local"} if len(same) == 1 or not how.address else {}),
+            "selector": selector(group),
+            "ports": [service_port(app, port, number=how.number)],
+            **address,
+        },
     }

@@ -6,7 +6,7 @@ from portable.backends.kubernetes.files import DIGEST, SEEDS, config_digest, see
 from portable.backends.kubernetes.jobs import cron_job, group_schedule
 from portable.backends.kubernetes.names import Body, dns_label, meta
 from portable.backends.kubernetes.prepare import command, init_attached
-from portable.backends.kubernetes.scope import Part, Scope, is_claim, selector, serves
+from portable.backends.kubernetes.scope import SIDECARS, Part, Scope, is_claim, selector, serves
 from portable.backends.kubernetes.volume import attached, device_of
 from portable.model.base import Struct
 from portable.model.plan import AnnotatedDevice, Claim, Group, HostDevice, Sealed
@@ -63,8 +63,9 @@ def _deployment(metadata: Body, template: Body, group: Group) -> Body:
 
 
 def grace(parts: tuple[Part, ...]) -> int:
-    """Seconds that a pod has to end: the longest that any of its containers asks for, since a pod has one."""
-    return max((part.container.stop_grace for part in parts if part.kind != "init"), default=30)
+    """Seconds that a pod has to end, for all its containers: the apps end at once, then the sidecars, one after the other."""
+    apps = [part.container.stop_grace for part in parts if part.kind == "app"]
+    return max(apps, default=0) + sum(part.container.stop_grace for part in parts if part.kind in SIDECARS) or 30
 
 
 def pod_groups(scope: Scope, parts: tuple[Part, ...]) -> list[int]:

@@ -22,8 +22,14 @@ _FOLDER = """\
 set -eu
 folder() { mkdir -p "$1"; }
 """
+# An empty folder may lie where a mount once was; one with something in it is not ours to move, and without the link apps see no cloud.
 _LINK = """\
-link() { [ -e "$2" ] || [ -L "$2" ] || { mkdir -p "${2%/*}"; ln -s "$1" "$2"; } || [ -L "$2" ]; }
+link() {
+  [ ! -L "$2" ] || return 0
+  [ ! -d "$2" ] || rmdir "$2" || { echo "$2 is in the way of a link to $1: move it away" >&2; exit 1; }
+  mkdir -p "${2%/*}"
+  ln -s "$1" "$2" || [ -L "$2" ]
+}
 """
 _SEED = """\
 seed() { [ -e "$2" ] || [ -L "$2" ] || { mkdir -p "${2%/*}"; cp "$1" "$2.new"; chmod "$3" "$2.new"; mv "$2.new" "$2"; }; }

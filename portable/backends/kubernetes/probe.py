@@ -17,7 +17,10 @@ KUBELET_OK = range(200, 400)
 def probes(part: Part) -> Body:
     """The probes of a container, one for one; what others wait for always has one of its start."""
     given: Probes = part.container.probes
-    named = (("startupProbe", gate(part)), ("readinessProbe", given.ready), ("livenessProbe", given.live))
+    # A pod is ready when all in it is: a cloud that is away for a minute would take its readers off the network, with all that they have
+    # besides. That it is away, they see.
+    ready = None if part.kind == "cloud" else given.ready
+    named = (("startupProbe", gate(part)), ("readinessProbe", ready), ("livenessProbe", given.live))
     return {name: _probe(part, check) for name, check in named if check is not None}
 
 

@@ -71,7 +71,7 @@ def test_a_share_makes_a_claim_static(place: Place) -> None:
 
 def test_cloud_caches_are_bounded(place: Place) -> None:
     found = volumes(place, clouds=["torbox"])
-    assert found["cloud-torbox-cache"] == p.Volume(id="cloud-torbox-cache", holds="cache", place=p.Scratch(size=20 * GI))
+    assert found["cloud-torbox-cache"] == p.Volume(id="cloud-torbox-cache", holds="cache", place=p.Scratch(size=6 * GI))
 
 
 @pytest.mark.parametrize(
@@ -238,8 +238,17 @@ def test_two_volumes_can_not_lie_on_one_another(place: Place, base: dict[str, An
 
 
 def test_two_apps_whose_folders_would_be_called_alike(place: Place) -> None:
-    place.write(keeping("one", data="state"), keeping("one-data", config="state"))
+    place.write(keeping("one", config="state", data="state"), keeping("one-data", config="state"))
     assert place.told("one", "one-data") == [("storage", "one-data-config and one-data would lie in one folder: /srv/state/one-data")]
+
+
+def test_what_an_app_alone_keeps_lies_in_a_folder_of_its_name(place: Place) -> None:
+    place.write(
+        keeping("one", data="state"), keeping("two", first="state", second="database"), keeping("three", db="database", tmp="cache")
+    )
+    found = {v.id: v.folder for v in place.plan("one", "two", "three").plan.volumes}
+    assert (found["one-data"], found["three-db"]) == ("one", "three")
+    assert (found["two-first"], found["two-second"]) == ("two-first", "two-second")
 
 
 def test_two_volumes_that_would_be_called_alike(place: Place) -> None:

@@ -102,8 +102,6 @@ def test_it_leaves_what_is_there(places: Path) -> None:
     library, config = places / "places/library", places / "places/config"
     (config / "deep").mkdir(mode=0o711)
     (config / "deep/seed.conf").write_text("the app's own")
-    (library / "shelf").mkdir()
-    (library / "shelf/film").write_text("kept")
     (library / "downloads").symlink_to(places / "elsewhere")
     _, script = mine()
     run(script, places)  # a link where a folder belongs: nothing is made on the other side
@@ -111,8 +109,19 @@ def test_it_leaves_what_is_there(places: Path) -> None:
     (library / "downloads").unlink()
     run(script, places)
     assert (config / "deep/seed.conf").read_text() == "the app's own"
-    assert (library / "shelf/film").read_text() == "kept"
     assert (config / "deep").stat().st_mode & 0o777 == 0o711
+
+
+def test_what_is_in_the_way_of_a_cloud_stays_and_is_told(places: Path) -> None:
+    shelf = places / "places/library/shelf"
+    shelf.mkdir()
+    (shelf / "film").write_text("kept")
+    with pytest.raises(subprocess.CalledProcessError):
+        run(mine()[1], places)
+    assert (shelf / "film").read_text() == "kept"
+    (shelf / "film").unlink()
+    run(mine()[1], places)
+    assert shelf.is_symlink(), "an empty folder makes way"
 
 
 def test_a_link_that_leads_elsewhere_is_a_persons_own(places: Path) -> None:

@@ -89,8 +89,9 @@ def test_nodes_are_preferred_never_required() -> None:
     }
 
 
-def test_the_longest_grace_holds_for_the_pod() -> None:
-    assert pod(full_plan("kubernetes"), "gateway")["terminationGracePeriodSeconds"] == 60
+def test_a_pod_has_time_for_its_apps_and_then_for_its_sidecars() -> None:
+    assert pod(full_plan("kubernetes"), "gateway")["terminationGracePeriodSeconds"] == 60 + 10
+    assert pod(full_plan("kubernetes"), "player")["terminationGracePeriodSeconds"] == 30 + 10 + 10
 
 
 def test_a_disk_of_its_own_is_given_to_the_group() -> None:

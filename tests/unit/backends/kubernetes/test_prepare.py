@@ -28,6 +28,8 @@ def here(scope: Scope, group: str, root: Path) -> str:
         return text
 
     (root / "tree").mkdir(exist_ok=True)
+    (root / "seeds").mkdir()
+    (root / "seeds" / "torrents-conf").write_text("seed")
     (root / "tree" / TREE_SCRIPT).write_text(moved(tree_script(scope) or ""))
     return moved(script(scope, scope.pods[group]))
 
@@ -37,8 +39,6 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """The places of the full plan after `init-dirs`."""
     scope = scope_of(full_plan("kubernetes"))
     text = here(scope, "gateway", tmp_path)
-    (tmp_path / "seeds").mkdir()
-    (tmp_path / "seeds" / "torrents-conf").write_text("seed")
     for _ in range(2):
         subprocess.run([*request.param, text, "tools"], check=True, capture_output=True)
     return tmp_path / "places"
@@ -54,21 +54,45 @@ def test_it_makes_what_is_missing_and_does_it_again_without_harm(run: Path) -> N
     assert [path.name for path in seeded.parent.iterdir()] == ["torrents.conf"]
 
 
+def lay(path: Path, what: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if what == "file":
+        path.write_text("mine")
+    elif what == "dead-link":
+        path.symlink_to("/nowhere")
+    else:
+        path.mkdir()
+        if what == "folder":
+            (path / "film").write_text("mine")
+
+
 @pytest.mark.parametrize("what", ["file", "folder", "dead-link"])
-def test_it_never_replaces_what_is_there(tmp_path: Path, what: str) -> None:
-    scope = scope_of(full_plan("kubernetes"))
-    text = here(scope, "gateway", tmp_path)
-    for path in (tmp_path / "places/library-claim/shelf", tmp_path / "places/state-claim/config/torrents/torrents.conf"):
-        path.parent.mkdir(parents=True)
-        if what == "file":
-            path.write_text("mine")
-        elif what == "folder":
-            path.mkdir()
-        else:
-            path.symlink_to("/nowhere")
+def test_it_never_replaces_a_file_of_an_app(tmp_path: Path, what: str) -> None:
+    text = here(scope_of(full_plan("kubernetes")), "gateway", tmp_path)
+    path = tmp_path / "places/state-claim/config/torrents/torrents.conf"
+    lay(path, what)
     subprocess.run(["sh", "-c", text, "tools"], check=True)
-    for path in (tmp_path / "places/library-claim/shelf", tmp_path / "places/state-claim/config/torrents/torrents.conf"):
-        assert {"file": path.is_file(), "folder": path.is_dir(), "dead-link": path.is_symlink() and not path.exists()}[what]
+    assert {"file": path.is_file(), "folder": path.is_dir(), "dead-link": path.is_symlink() and not path.exists()}[what]
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_what_is_in_the_way_of_a_cloud_stays_and_is_told(tmp_path: Path, what: str) -> None:
+    text = here(scope_of(full_plan("kubernetes")), "gateway", tmp_path)
+    path = tmp_path / "places/library-claim/shelf"
+    lay(path, what)
+    done = subprocess.run(["sh", "-c", text, "tools"], check=False, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert str(path) in done.stderr
+    assert (path if what == "file" else path / "film").read_text() == "mine"
+
+
+@pytest.mark.parametrize("what", ["empty folder", "dead-link"])
+def test_an_empty_folder_makes_way_for_a_cloud(tmp_path: Path, what: str) -> None:
+    text = here(scope_of(full_plan("kubernetes")), "gateway", tmp_path)
+    path = tmp_path / "places/library-claim/shelf"
+    lay(path, what)
+    subprocess.run(["sh", "-c", text, "tools"], check=True)
+    assert str(path.readlink()) == ("/nowhere" if what == "dead-link" else "/mnt/clouds/shelf")
 
 
 def test_the_script_reaches_the_shell_as_it_is() -> None:

@@ -35,7 +35,9 @@ def explain(
             show.line(f"{group.name}: {', '.join(group.apps)}: {type(group.egress).__name__.lower()} egress")
         show.line()
         for finding in wanted:
-            show.line(f"{finding.where}: {finding.verdict} ({finding.class_}) {finding.field}: {finding.text}")
+            about = finding.app or (finding.path.split(".")[1] if finding.path.startswith("volumes.") else "")
+            named = f" of {about}" if about and about not in finding.text else ""
+            show.line(f"{finding.where}: {finding.verdict} ({finding.class_}) {finding.field}{named}: {finding.text}")
             show.line(f"    {'waived: ' + finding.reason if finding.reason else finding.remedy}")
         hidden = len(prepared.ledger) - len(wanted)
         show.line(f"{len(wanted)} findings{f', {hidden} more with --all' if hidden and not apps else ''}")

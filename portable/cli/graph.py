@@ -38,7 +38,7 @@ def graph(
     """Draw a place: who shares a network and how it gets out, what sees the library and the clouds, where people reach it.
 
     The page (html) also has what its owner prepares, every app's addresses and needs, and the findings; md is for documents.
-    Each form is one file that loads nothing.
+    Each form is one file that loads nothing; beside an md, which shows it, the drawing is written too.
     """
     import msgspec
 
@@ -58,5 +58,10 @@ def graph(
         show.line(text.rstrip("\n"))
     else:
         output_file.parent.mkdir(parents=True, exist_ok=True)
+        if form is Form.md:  # a document shows the drawing beside it
+            beside = output_file.with_suffix(".svg")
+            write_atomically(beside, drawing.svg(picture))
+            show.line(f"wrote {beside}")
+            text = text.replace(f"]({picture.profile}.svg)", f"]({beside.name})")
         write_atomically(output_file, text)
         show.line(f"wrote {output_file}")

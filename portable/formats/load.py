@@ -576,7 +576,7 @@ def _told(document: Document, whole: dict[str, Any], error: "ValidationError") -
         for key in value:
             if key not in known:
                 text = f"unknown key `{_shown(key)}`; known: {', '.join(known) or 'none'}"
-                yield document.mistake((*steps, key), text, _meant(key, [name for name in known if name not in value]), at_key=True)
+                yield document.mistake((*steps, key), text, _meant(key, known), at_key=True)
     elif rule == "required":
         for key in limit:
             if key not in value:

@@ -57,6 +57,12 @@ class Row(Struct, frozen=True, kw_only=True):
         """Where other apps call it, as `sonarr:8989`."""
         return tuple(f"{self.app}:{port.split(' ')[1].split('/')[0]}" for port in self.ports)
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """What it waits for and what it is given."""
+        library = (f"library ({self.library})",) if self.library else ()
+        return tuple(dict.fromkeys((*self.after, *(f"cloud {cloud}" for cloud in self.clouds), *self.devices, *library)))
+
 
 class Picture(Struct, frozen=True, kw_only=True):
     """A place."""

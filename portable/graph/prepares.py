@@ -1,35 +1,75 @@
 """What the owner of a place makes ready before anything runs there: a list in the order in which it is needed."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import assert_never
 
+from portable.catalog.quantities import amount
 from portable.model.findings import Finding
-from portable.model.plan import AnnotatedDevice, Claim, Container, Device, Folder, HostDevice, Plan, PluginDevice, SecretRef, Tunnel, called
-
-_MEBI = 2**20
+from portable.model.plan import (
+    CLOUDS,
+    AnnotatedDevice,
+    Claim,
+    Container,
+    Device,
+    Folder,
+    HostDevice,
+    Ingress,
+    LoadBalancer,
+    Plan,
+    PluginDevice,
+    Sealed,
+    SecretRef,
+    Tunnel,
+    called,
+)
 
 
 def prepares(plan: Plan, back_end: str, generated: Mapping[str, str], findings: Iterable[Finding]) -> tuple[str, ...]:
     """Sentences; `generated` names the secrets that `up` makes by itself on an engine."""
-    compose = back_end == "compose"
-    return tuple(
-        dict.fromkeys(
-            (
-                *_places(plan),
-                *_devices(plan),
-                *_tunnels(plan),
-                *(() if compose else (f"As an administrator: `kubectl apply -k k8s/{plan.profile}/administrator`.",)),
-                *(_values(plan, generated) if compose else _secrets(findings)),
-            )
+    if back_end == "compose":
+        found: Iterator[str] = chain(_places(plan), _devices(plan), _clouds(plan), _tunnels(plan), _values(plan, generated))
+    else:
+        found = chain(_cluster(plan, back_end), _places(plan), _devices(plan), _tunnels(plan), _secrets(findings), _applied(plan))
+    return tuple(dict.fromkeys(found))
+
+
+def _cluster(plan: Plan, back_end: str) -> Iterator[str]:
+    """What a cluster must be able to do."""
+    if back_end == "kubernetes":
+        yield "Kubernetes 1.29 or later: gateways, mounters and databases run as native sidecars."
+    ways = {type(exposure.how) for exposure in plan.exposures}
+    classless = [e.how for e in plan.exposures if isinstance(e.how, Ingress) and e.how.ingress_class is None]
+    if Ingress in ways:
+        which = "whose class is the cluster's default one (or name `exposure.ingress-class`)" if classless else "of the class that is named"
+        yield f"An Ingress controller, {which}."
+    if LoadBalancer in ways:
+        yield "Something that serves Services of the type LoadBalancer, as MetalLB."
+    if back_end == "kubernetes" and any(isinstance(group.egress, Tunnel | Sealed) for group in plan.groups):
+        yield "A network plug-in that enforces NetworkPolicies, which Flannel alone does not: they are the second fence around the VPN."
+
+
+def _clouds(plan: Plan) -> Iterator[str]:
+    if plan.clouds:
+        yield (
+            f"A host that shares `{CLOUDS}` with containers (`portable up` sees to it; else `mount --make-rshared`): a cloud's mounter has "
+            "the capability SYS_ADMIN there, and is let out of AppArmor's profile, so that it may mount."
         )
-    )
+
+
+def _applied(plan: Plan) -> Iterator[str]:
+    yield f"`portable render -p {plan.profile} -o FOLDER`; an administrator applies `kubectl apply -k FOLDER/administrator` first."
+    yield "Then, with the Secrets there, `kubectl apply -k FOLDER`."
 
 
 def _places(plan: Plan) -> Iterator[str]:
     for volume in plan.volumes:
         match volume.place:
             case Folder(path=path, mounted=True):
-                yield f"A file system, mounted at `{path}`: nothing starts while nothing is mounted there."
+                yield (
+                    f"A file system, mounted at `{path}`: `portable up` starts nothing while nothing is mounted there. Let the engine wait "
+                    f"for it too, after a restart of the host: `RequiresMountsFor={path}` under `[Unit]` by `systemctl edit docker`."
+                )
             case Folder(path=path):
                 yield f"Room in `{path}`, which is made where it is missing."
             case Claim(name=name, existing=True):
@@ -37,9 +77,9 @@ def _places(plan: Plan) -> Iterator[str]:
             case Claim(name=name, share=share) if share is not None:
                 yield f"The share `//{share.server}/{share.export}` by {share.protocol.upper()}, for the claim `{name}`."
             case Claim(name=name, storage_class=None, size=size):
-                yield f"A default storage class with block storage, for the claim `{name}` of {size // _MEBI} MiB."
+                yield f"A default storage class with block storage, for the claim `{name}` of {amount(size)}."
             case Claim(name=name, storage_class=class_, size=size):
-                yield f"The storage class `{class_}`, for the claim `{name}` of {size // _MEBI} MiB."
+                yield f"The storage class `{class_}`, for the claim `{name}` of {amount(size)}."
 
 
 def _devices(plan: Plan) -> Iterator[str]:
@@ -87,9 +127,13 @@ def _values(plan: Plan, generated: Mapping[str, str]) -> Iterator[str]:
 
 
 def _secrets(findings: Iterable[Finding]) -> Iterator[str]:
+    """One line for a command, whoever needs what it makes."""
+    found: dict[str, list[str]] = {}
     for finding in findings:
         if finding.field in ("secrets", "exposures.auth"):
-            yield f"{finding.text} {finding.remedy}."
+            found.setdefault(finding.remedy, []).append(finding.text)
+    for remedy, texts in found.items():
+        yield f"{texts[0]} {remedy}." if len(texts) == 1 else f"{texts[0]} So do {len(texts) - 1} more. {remedy}."
 
 
 def _containers(plan: Plan) -> Iterator[Container]:

@@ -49,6 +49,7 @@ def _over(path: str, what: str, counted: dict[str, int], given: int) -> Iterator
     largest = sorted(counted, key=lambda name: (-counted[name], name))
     # Named is what brings the sum down the most: a waiver is given to it.
     app = next((name for name in largest if not name.startswith("cloud ")), None)
+    share = "its share under `memory.shares`" if path != "memory.total" else "`memory.total`"
     named = ", ".join(f"{name} {amount(counted[name])}" for name in largest[:_LARGEST_NAMED])
     more = f" and {len(largest) - _LARGEST_NAMED} more" if len(largest) > _LARGEST_NAMED else ""
     yield Finding(
@@ -58,6 +59,7 @@ def _over(path: str, what: str, counted: dict[str, int], given: int) -> Iterator
         verdict="refused",
         app=app,
         text=f"the memory limits come to {amount(total)}: {named}{more}; {what} has {amount(given)}, {amount(total - given)} too little",
-        remedy=f"leave an app out (`without: [{app}]`), lower a limit under `override`, or waive it by the name {app}: the engine then "
+        remedy=f"leave an app out (`without: [...]`), lower a limit (`override: {{{app}: {{containers: {{main: {{resources: {{memory: "
+        f"{{limit: ...}}}}}}}}}}}}}}`), raise {share}, or waive it (`field: memory, class: function, apps: [{app}]`): the engine then "
         "ends what asks for more than there is",
     )

@@ -77,7 +77,11 @@ def _addresses(given: Input, groups: Iterable[p.Group], mistakes: Mistakes) -> N
     with contextlib.suppress(ValueError):  # told with the networks
         subnet = ipaddress.ip_network(cidr) if cidr else None
     taken: dict[object, str] = {}
+    here = {app for group in groups for app in group.apps}
+    remedy = "name another one, or none: `addresses: {{{}: null}}`"
     for app, text in addresses.items():
+        if app not in here:
+            continue
         source, path = given.profile_source("addresses", app), f"addresses.{app}"
         try:
             address = ipaddress.ip_address(text)
@@ -87,16 +91,16 @@ def _addresses(given: Input, groups: Iterable[p.Group], mistakes: Mistakes) -> N
         if cidr is None and given.profile.back_end == "compose":
             mistakes.add(source, path, "a fixed address needs a subnet to lie in", "set `networks.subnet`")
         elif subnet is not None and address not in subnet:
-            mistakes.add(source, path, f"{text} is no address of the subnet {subnet}")
+            mistakes.add(source, path, f"{text} is no address of the subnet {subnet}", remedy.format(app))
         elif subnet is not None and address in (subnet[0], subnet[min(1, subnet.num_addresses - 1)], subnet[-1]):
             mistakes.add(source, path, f"{text} is not free in {subnet}: its first two addresses and its last are the network's own")
         if address in taken:
-            mistakes.add(source, path, f"{text} is the address of {taken[address]} already")
+            mistakes.add(source, path, f"{text} is the address of {taken[address]} already", remedy.format(app))
         taken.setdefault(address, app)
     for group in groups:
         for app in [app for app in group.apps if app in addresses][1:]:
             text = f"{app} shares the network of {group.name}, and with it its address"
-            mistakes.add(given.profile_source("addresses", app), f"addresses.{app}", text, "remove it")
+            mistakes.add(given.profile_source("addresses", app), f"addresses.{app}", text, f"remove it: `addresses: {{{app}: null}}`")
 
 
 def _groups(given: Input, chosen: Selection, networks: tuple[str, ...]) -> Iterator[p.Group]:

@@ -110,6 +110,7 @@ def named_volumes(index: Index, used: frozenset[str]) -> dict[str, dict[str, Any
 def volume_findings(index: Index, users: dict[str, int]) -> tuple[Finding, ...]:
     """What volumes say that an engine can't do; `users` counts the containers that mount each."""
     findings: list[Finding] = []
+    told: set[str] = set()
     if index.plan.volumes:
         text = "An engine makes no difference between state, databases, library and caches: planning did."
         findings.append(note("volumes.holds", "volumes.*.holds", "cosmetic", text))
@@ -119,6 +120,12 @@ def volume_findings(index: Index, users: dict[str, int]) -> tuple[Finding, ...]:
             findings.append(note("volumes", path, "cosmetic", "No container mounts it."))
             continue
         match volume.place:
+            case Folder(path=folder, mounted=True):
+                if folder not in told:
+                    told.add(folder)
+                    text = f"Only `portable up` looks whether something is mounted at {folder}; an engine that starts does not."
+                    remedy = f"let the engine wait for it: `RequiresMountsFor={folder}` under `[Unit]` by `systemctl edit docker`"
+                    findings.append(note("volumes.mounted", f"{path}.place.mounted", "data", text, remedy))
             case Folder():
                 pass
             case Claim():

@@ -54,6 +54,16 @@ def shared_findings(scope: Scope) -> Iterator[Finding]:
         yield from _exposure(scope, exposure)
 
 
+def unguarded(scope: Scope) -> Iterator[Finding]:
+    """On a cluster of any make nobody knows who enforces a NetworkPolicy, if anybody does."""
+    for group in scope.plan.groups:
+        if not isinstance(group.egress, Direct):
+            gateway = group.egress.gateway
+            text = f"The second fence around {gateway} is a NetworkPolicy: a network plug-in must enforce it, and Flannel does not."
+            remedy = "use one that does, as Calico or Cilium, or waive it: the gateway's own firewall is then the only fence"
+            yield note("egress.policy", f"groups.{group.name}.egress.gateway", "security", text, remedy, app=gateway)
+
+
 def refused_routes(scope: Scope) -> Iterator[Finding]:
     """Routes, which only OpenShift has."""
     for exposure in scope.plan.exposures:

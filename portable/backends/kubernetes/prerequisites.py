@@ -10,17 +10,18 @@ from portable.model.plan import Claim, Ingress, Plan, SecretRef
 
 def prerequisites(plan: Plan) -> tuple[Finding, ...]:
     """A finding for every Secret that somebody must make."""
-    return tuple(dict.fromkeys((*_values(plan), *_whole_files(plan), *_others(plan))))
+    return tuple(dict.fromkeys((*_values(plan), *_whole_files(plan), *_others(plan), *_classes(plan))))
 
 
 def _values(plan: Plan) -> Iterator[Finding]:
     for placed in containers(plan):
         for name, value in sorted(placed.container.env.items()):
-            if isinstance(value, SecretRef) and not value.optional:
-                yield _secret(f"{placed.path}.env.{name}", value.name, (value.key,), f"{placed.about} takes it as a variable", placed.about)
+            if isinstance(value, SecretRef):
+                why = f"{placed.about} takes it as a variable"
+                yield _secret(plan, f"{placed.path}.env.{name}", value.name, (value.key,), why, placed.about, optional=value.optional)
         for mount in placed.container.secrets:
-            if not mount.optional:
-                yield _secret(f"{placed.path}.secrets.{mount.secret}", mount.secret, mount.keys, f"{placed.about} reads it", placed.about)
+            path, why = f"{placed.path}.secrets.{mount.secret}", f"{placed.about} reads it"
+            yield _secret(plan, path, mount.secret, mount.keys, why, placed.about, optional=mount.optional)
 
 
 def _whole_files(plan: Plan) -> Iterator[Finding]:
@@ -28,25 +29,39 @@ def _whole_files(plan: Plan) -> Iterator[Finding]:
         if file.is_secret:
             names = sorted({part.name for part in file.body if isinstance(part, SecretRef)})
             text = f"it is the whole text of a file, with {', '.join(names)} filled in (the template lies in the catalog)"
-            yield _secret(f"files.{file.id}", file.id, (SECRET_KEY,), text, None)
+            yield _secret(plan, f"files.{file.id}", file.id, (SECRET_KEY,), text, None)
 
 
 def _others(plan: Plan) -> Iterator[Finding]:
     for volume in plan.volumes:
         if isinstance(volume.place, Claim) and volume.place.share and volume.place.share.login:
             login = volume.place.share.login
-            yield _secret(
-                f"volumes.{volume.id}.place.share.login", login, ("username", "password"), "nodes log in to the share with it", None
-            )
+            path = f"volumes.{volume.id}.place.share.login"
+            yield _secret(plan, path, login, ("username", "password"), "nodes log in to the share with it", None)
     for exposure in plan.exposures:
         if isinstance(exposure.how, Ingress) and exposure.how.tls_secret:
             path = f"exposures.{exposure.app}:{exposure.port}.how.tls_secret"
-            yield _secret(
-                path, exposure.how.tls_secret, ("tls.crt", "tls.key"), f"the Ingress shows it for {exposure.how.host}", exposure.app
-            )
+            why = f"the Ingress shows it for {exposure.how.host}"
+            yield _secret(plan, path, exposure.how.tls_secret, ("tls.crt", "tls.key"), why, exposure.app)
 
 
-def _secret(path: str, name: str, keys: tuple[str, ...], why: str, app: str | None) -> Finding:
-    text = f"Secret {name} (keys {', '.join(keys)}) must be there: {why}; values are never rendered."
+def _classes(plan: Plan) -> Iterator[Finding]:
+    """A claim of no class gets the cluster's default one, whatever that is."""
+    for volume in plan.volumes:
+        place = volume.place
+        if volume.holds == "database" and isinstance(place, Claim) and not (place.storage_class or place.existing or place.share):
+            text = f"Claim {place.name} names no class and gets the cluster's default: a database is corrupted there where that is a share."
+            remedy = "name a class of block storage: `claim: {storage-class: ...}`, or waive it where the default is one"
+            yield note("storage.class", f"volumes.{volume.id}.place.storage_class", "data", text, remedy, app=_app_of(plan, volume.id))
+
+
+def _app_of(plan: Plan, volume: str) -> str | None:
+    return next((a.name for a in plan.apps for c in a.containers for m in c.mounts if m.volume == volume), None)
+
+
+def _secret(plan: Plan, path: str, name: str, keys: tuple[str, ...], why: str, app: str | None, *, optional: bool = False) -> Finding:
+    must = "may be missing" if optional else "must be there"
+    text = f"Secret {name} (keys {', '.join(keys)}) {must}: {why}; values are never rendered."
     literals = " ".join(f"--from-file={key}=FILE" for key in keys)
-    return note("secrets", path, "function", text, f"`kubectl create secret generic {name} {literals}`, or a SealedSecret", app=app)
+    command = f"kubectl create secret generic -n {plan.namespace or plan.stack} {name} {literals}"
+    return note("secrets", path, "function", text, f"`{command}`, or a SealedSecret", app=app)

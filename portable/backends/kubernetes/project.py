@@ -6,7 +6,7 @@ from portable.backends.common import distinct
 from portable.backends.kubernetes.accounts import account_of, accounts
 from portable.backends.kubernetes.administrator import FOLDER, namespace
 from portable.backends.kubernetes.files import group_config_maps, shared_config_maps
-from portable.backends.kubernetes.ledger import refused_routes, shared_findings
+from portable.backends.kubernetes.ledger import refused_routes, shared_findings, unguarded
 from portable.backends.kubernetes.names import Body, dns_label
 from portable.backends.kubernetes.network import KUBE_DNS, exposures, policy, services
 from portable.backends.kubernetes.pod import Extras, template_of, workload
@@ -34,7 +34,9 @@ def render(plan: Plan) -> Rendering:
         documents += in_file(app_file(group), [workloads[group.name]])
         documents += in_file(app_file(group), services(scope, group))
         documents += in_file(app_file(group), exposures(scope, group))
-    return Rendering(documents=with_kustomizations(documents), findings=distinct((*shared_findings(scope), *refused_routes(scope))))
+    return Rendering(
+        documents=with_kustomizations(documents), findings=distinct((*shared_findings(scope), *unguarded(scope), *refused_routes(scope)))
+    )
 
 
 def app_file(group: Group) -> str:

@@ -139,10 +139,10 @@ def route_findings(scope: Scope) -> Iterator[Finding]:
     for group in scope.plan.groups:
         for exposure, app, port in exposed(scope, group):
             if isinstance(exposure.how, Route):
-                yield from _findings(group, exposure, exposure.how, app, port)
+                yield from _findings(scope, group, exposure, exposure.how, app, port)
 
 
-def _findings(group: Group, exposure: Exposure, how: Route, app: App, port: Port) -> Iterator[Finding]:
+def _findings(scope: Scope, group: Group, exposure: Exposure, how: Route, app: App, port: Port) -> Iterator[Finding]:
     path = f"exposures.{exposure.app}:{exposure.port}.how"
     if port.protocol != "tcp" or port.serves == "raw":
         text = f"A Route carries HTTP and TLS only, and {app.name}'s {port.name} serves something else."
@@ -161,7 +161,7 @@ def _findings(group: Group, exposure: Exposure, how: Route, app: App, port: Port
         yield refuse("exposures.auth", f"{path}.auth", "function", text, "use termination edge", app=app.name)
     name = dns_label(f"{app.name}-{port.name}-login")
     text = f"The login before {app.name} needs a key for its cookies, which is no part of the plan: Secret {name}, key {_COOKIE_KEY}."
-    make = f"`oc create secret generic {name} --from-literal={_COOKIE_KEY}=$(openssl rand -hex 16)`, once"
+    make = f"`oc create secret generic -n {scope.namespace} {name} --from-literal={_COOKIE_KEY}=$(openssl rand -hex 16)`, once"
     yield note("exposures.auth", f"{path}.auth", "function", text, make, app=app.name)
     if not isinstance(group.egress, Direct):
         text = f"The login before {app.name} stands behind {group.egress.gateway}, which must let it in, and out to the API server."

@@ -348,7 +348,8 @@ def test_aliases_cannot_multiply_without_bound() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("imge: x", "f:5:5: containers.main.imge: unknown key `imge`; known: image, root-start, env, args, ports, place, after, weight"),
+        ("imge: x", "f:5:5: containers.main.imge: unknown key `imge`; known: image, root-start, env, args, ports, "
+                    "place, after, weight (did you mean `image`?)"),
         ("root-strat: true", "f:5:5: containers.main.root-strat: unknown key `root-strat`; known: image, root-start, env, args, ports, "
                              "place, after, weight (did you mean `root-start`?)"),
         ("root-start: yes", "f:5:17: containers.main.root-start: expected true or false, found string `yes` (write true or false)"),

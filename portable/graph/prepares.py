@@ -75,7 +75,8 @@ def _places(plan: Plan) -> Iterator[str]:
             case Claim(name=name, existing=True):
                 yield f"The claim `{name}`, which is referenced and never changed."
             case Claim(name=name, share=share) if share is not None:
-                yield f"The share `//{share.server}/{share.export}` by {share.protocol.upper()}, for the claim `{name}`."
+                driver = ", and the CSI driver `smb.csi.k8s.io`" if share.protocol == "smb" else ""
+                yield f"The share `//{share.server}/{share.export}` by {share.protocol.upper()}{driver}, for the claim `{name}`."
             case Claim(name=name, storage_class=None, size=size):
                 yield f"A default storage class with block storage, for the claim `{name}` of {amount(size)}."
             case Claim(name=name, storage_class=class_, size=size):

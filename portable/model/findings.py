@@ -47,6 +47,8 @@ class Waiver(Struct, frozen=True, kw_only=True):
     reason: str
     apps: tuple[str, ...] = ()
     where: Source | None = None
+    inherited: bool = False
+    """It stands in a profile that this one extends, where it may have been about something else."""
 
     def accepts(self, finding: Finding) -> bool:
         """Whether this waiver is about that finding. What is refused is accepted by the app's name only, never in general (promise 2)."""

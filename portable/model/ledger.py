@@ -28,7 +28,7 @@ def settle(findings: Iterable[Finding], waivers: Iterable[Waiver], apps: Iterabl
         return msgspec.structs.replace(finding, verdict="waived", reason=waivers[accepting[0]].reason) if accepting else finding
 
     settled = sorted((verdict(f) for f in findings), key=lambda f: (CLASSES.index(f.class_), f.path, f.field))
-    idle = [w for i, w in enumerate(waivers) if i not in used and (not w.apps or apps & set(w.apps))]
+    idle = [w for i, w in enumerate(waivers) if i not in used and not w.inherited and (not w.apps or apps & set(w.apps))]
     if idle:
         known = ", ".join(sorted({f"{f.field} ({f.class_})" for f in settled})) or "none"
         raise InputError(

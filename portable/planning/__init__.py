@@ -11,6 +11,7 @@ from portable.model.findings import Finding, Waiver
 from portable.planning.check import check
 from portable.planning.content import content
 from portable.planning.inputs import Input, Mistakes
+from portable.planning.meaningless import meaningless
 from portable.planning.memory import counted_once, memory
 from portable.planning.network import network
 from portable.planning.origins import located
@@ -38,6 +39,7 @@ def make(given: Input, catalog: Catalog) -> Planned:
     """Select, network, storage, content, check. Raises InputError with every mistake of the files."""
     mistakes = Mistakes()
     unused(given, mistakes)
+    meaningless(given, mistakes)
     chosen = select(given, catalog, mistakes)
     net = network(given, chosen, mistakes)
     store = storage(given, chosen, mistakes)
@@ -98,7 +100,8 @@ def _devices(given: Input, mistakes: Mistakes) -> p.Devices:
 
 
 def _waivers(given: Input) -> tuple[Waiver, ...]:
+    own = given.profile_source("name").file  # a profile says its own name, whatever it extends
     return tuple(
-        Waiver(field=w.field, class_=w.class_, reason=w.reason, apps=w.apps, where=given.profile_source("waive", index))
-        for index, w in enumerate(given.profile.waive)
+        Waiver(field=w.field, class_=w.class_, reason=w.reason, apps=w.apps, where=where, inherited=where.file != own)
+        for w, where in ((w, given.profile_source("waive", index)) for index, w in enumerate(given.profile.waive))
     )

@@ -42,9 +42,17 @@ def profile_files(folders: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
     found: dict[str, tuple[Path, ...]] = {}
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
         for file in sorted(folder.glob("*.yaml")):
-            if file.name != STACK_FILE:
+            if file.name != STACK_FILE and (folder.name == "profiles" or _says_portable(file)):
                 found[file.stem] = (*found.get(file.stem, ()), file)
     return found
+
+
+def _says_portable(file: Path) -> bool:
+    """Whether a file that lies among others, as a docker-compose.yaml does, begins a line with this program's own key."""
+    try:
+        return any(line.startswith("portable:") for line in file.read_text(encoding="utf-8", errors="replace").splitlines())
+    except OSError:
+        return False
 
 
 def load_stack(file: Path | None, sets: Sequence[str] = ()) -> tuple[Stack, Document | None]:

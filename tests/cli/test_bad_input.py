@@ -186,12 +186,19 @@ CASES = {
         mine("apps: [qbittorrent]\nnetworks: {local: [8.0.0.0/6]}"),
         code=4,
     ),
+    "a time zone that is none": Case(
+        ("portable.yaml:2:11: timezone: there is no time zone 'Europe/Lissabon'",),
+        {"portable.yaml": "portable: 1\ntimezone: Europe/Lissabon\n", "profiles/mine.yaml": MINE},
+    ),
+    "a host that can't be": Case(("'nuc..lan' can't be the name of a host",), mine("exposure: {address: nuc..lan}")),
+    "a way to no engine": Case(("'foo://bar' is no way to an engine",), mine("engine: foo://bar")),
+    "a command that is none": Case(("none is named",), mine("secrets: {source: command}")),
     "a place without any of its apps": Case(("no app is left",), mine("apps: [sonarr]\nwithout: [sonarr]")),
     "a random value for what somebody else gives": Case(
-        ("mullvad-key is given by somebody else",), {}, ("secrets", "set", "mullvad-key.private-key", "--generate", "-p", "zimaboard")
+        ("wireguard-key is given by somebody else",), {}, ("secrets", "set", "wireguard-key.private-key", "--generate", "-p", "zimaboard")
     ),
     "secrets of a cluster": Case(
-        ("takes its secrets from the cluster",), {}, ("secrets", "set", "mullvad-key.addresses", "-p", "openshift")
+        ("takes its secrets from the cluster",), {}, ("secrets", "set", "wireguard-key.addresses", "-p", "openshift")
     ),
     "a folder without apps": Case(("there is no app and no cloud in '.'",), {}, ("catalog", "check", ".")),
     "an own app with a template that names what is not there": Case(

@@ -12,6 +12,8 @@ import typer
 from typer.main import get_command
 
 from portable.cli.app import app
+from tests.cli import run
+from tests.shipped import PROFILES
 
 USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
 """Typer exports no other name for what its parser raises."""
@@ -64,3 +66,36 @@ def test_what_could_not_be_typed_is_found() -> None:
     assert refused("portable sing") == "there is no command 'sing'"
     assert refused("portable render --loudly") is not None
     assert refused("portable secrets set -p zimaboard plex-tls.tls.crt") is None
+
+
+def blocks(document: str) -> list[str]:
+    """The YAML of a document, as it stands there."""
+    return re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / document).read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_the_app_of_the_document_renders_everywhere(tmp_path: Path) -> None:
+    folder = tmp_path / "catalog" / "apps" / "notes"
+    folder.mkdir(parents=True)
+    (folder / "app.yaml").write_text(blocks("adding-an-app.md")[0])
+    (folder / "notes.conf.j2").write_text("listen {{ ports.web }}\n")
+    (folder / "first.txt").write_text("first\n")
+    (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [notes]\n")
+    checked = run("catalog", "check", cwd=tmp_path)
+    assert checked.returncode == 0, checked.stderr
+    for profile in PROFILES:
+        # Where state lies on a share, its database gets a disk, as the refusal says.
+        disk = ("--set", "storage.apps.notes={db: {claim: {storage-class: fast}}}") if profile in ("openshift", "samba") else ()
+        rendered = run("render", "-p", profile, *disk, cwd=tmp_path)
+        assert rendered.returncode == 0, rendered.stderr
+
+
+def test_the_places_of_the_document_render(tmp_path: Path) -> None:
+    place, wireguard, openvpn = blocks("a-place-of-your-own.md")
+    (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [sonarr, qbittorrent, ipfs]\n")
+    (tmp_path / "profiles").mkdir()
+    for more in ("", wireguard, openvpn):
+        (tmp_path / "profiles" / "home.yaml").write_text(place + more)
+        rendered = run("render", "-p", "home", cwd=tmp_path)
+        assert rendered.returncode == 0, rendered.stderr
+        assert ("protonvpn" in rendered.stdout, "nordvpn" in rendered.stdout) == (more is wireguard, more is openvpn)
+        assert "wireguard-key" not in rendered.stdout or more is not openvpn

@@ -26,7 +26,7 @@ def test_project_is_named_by_stack_and_profile() -> None:
 @pytest.mark.parametrize(
     ("parts", "variable"),
     [
-        (("mullvad-key", "value"), "PORTABLE_SECRET_MULLVAD_KEY_VALUE"),
+        (("wireguard-key", "value"), "PORTABLE_SECRET_WIREGUARD_KEY_VALUE"),
         (("plex-tls", "tls.crt"), "PORTABLE_SECRET_PLEX_TLS_TLS_CRT"),
         (("qbittorrent-conf",), "PORTABLE_SECRET_QBITTORRENT_CONF"),
     ],

@@ -55,6 +55,10 @@ def test_a_waiver_that_matches_nothing_is_a_mistake(changes: dict[str, Any]) -> 
     assert mistake.remedy
 
 
+def test_one_that_is_inherited_may_match_nothing() -> None:
+    assert settle([finding()], [waiver(field="other", inherited=True)], ["sonarr"]) == (finding(),)
+
+
 def test_it_is_none_where_all_apps_that_it_names_are_elsewhere() -> None:
     assert settle([finding()], [waiver(apps=("plex", "jellyfin"))], ["sonarr"]) == (finding(),)
     with pytest.raises(InputError):

@@ -169,7 +169,9 @@ def full_plan(back_end: str) -> p.Plan:
         ports=(),
         schedule=p.Schedule(minutes=(30,), hours=(4, 16), days=(1,), months=(6,), weekdays=(5,)),
         containers=(
-            container(command=("sweep",), args=("--all",), read_only_root=True, mounts=(p.Mount(volume="library", path=p.LIBRARY),)),
+            container(
+                command=("sweep",), args=("--all",), read_only_root=True, init=True, mounts=(p.Mount(volume="library", path=p.LIBRARY),)
+            ),
         ),
     )
     shelf = p.Cloud(

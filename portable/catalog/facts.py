@@ -119,6 +119,8 @@ class ContainerFacts(Facts, frozen=True, kw_only=True):
     needs: NeedsFacts = NeedsFacts()
     read_only_root: bool = False
     """It writes nothing outside its volumes: its image is mounted read-only."""
+    init: bool = False
+    """Its program is no first process, and the image brings none: it needs one before it (tini, `init: true`)."""
     command: tuple[str, ...] | None = None
     args: tuple[str, ...] | None = None
     environment: dict[Variable, str | int | SecretValue] = {}

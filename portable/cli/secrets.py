@@ -1,7 +1,8 @@
 """`portable secrets`: values that apps need, by name. No value is ever printed or taken from an argument."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -11,9 +12,22 @@ from portable.model.errors import FAILED, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from portable.live.secrets import Need, Source
+    from portable.model.plan import Plan
+
+
+class Opened(NamedTuple):
+    """A profile's secrets."""
+
+    plan: "Plan"
+    needs: "tuple[Need, ...]"
+    generated: dict[str, str]
+    """Those that may be made, with the kind of value."""
+    source: "Source"
+    namespace: str | None
+    """Of a cluster; None for an engine."""
+
 
 app = typer.Typer(help="Values that apps need and no file of the stack holds.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -51,7 +65,7 @@ def set_(
     """Store a value in the profile's file, mode 0600: asked for without echo, or read from standard input."""
     from portable.live import secrets
 
-    needs, generated, source = _open(profile, sets, catalogs)
+    _, needs, generated, source, namespace = _open(profile, sets, catalogs)
     secret, _, key = name.partition(".")
     key = key or "value"
     known = sorted({f"{n.name}.{n.key}".removesuffix(".value") for n in needs})
@@ -68,12 +82,39 @@ def set_(
         value = secrets.Secret(text)
     secrets.set_secret(source, secret, key, value)
     show.line(f"stored {name}")
+    if namespace is not None:
+        show.line(f"Nothing looks into the cluster: `portable secrets write -p {profile}` makes files of its Secrets for kubectl.")
+
+
+@app.command("write")
+def write(
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", file_okay=False, help="Where to; remove it afterwards.")],
+    profile: Profile = "local",
+    sets: Set = [],  # noqa: B006
+    catalogs: Catalogs = [],  # noqa: B006
+) -> None:
+    """Write the Secrets of a cluster as files for kubectl, mode 0600: values, and whole files with theirs filled in."""
+    from portable.cli.progress import printed
+    from portable.live import secrets
+    from portable.live.cluster_secrets import cluster_secrets
+    from portable.live.cluster_secrets import write as write_files
+    from portable.live.generate import generate_missing
+
+    plan, needs, generated, source, namespace = _open(profile, sets, catalogs)
+    if namespace is None:
+        text = f"profile {profile} runs on an engine, and `portable up` hands it the values"
+        raise UsageError(text, remedy="name a profile of a cluster")
+    generate_missing(needs, generated, source, progress=printed)
+    found = cluster_secrets(plan, secrets.resolve(needs, source))
+    write_files(found, output)
+    for name in sorted(found):
+        show.line(f"kubectl create secret generic -n {namespace} {name} --from-file={output / name}")
 
 
 def _table(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", output: Format) -> bool:
     from portable.live import secrets
 
-    needs, generated, source = _open(profile, sets, catalogs)
+    _, needs, generated, source, _ = _open(profile, sets, catalogs)
     rows = secrets.check(needs, source)
     by_itself = [r.name in generated for r in rows]
     cells = [(r.name, r.key, r.present, r.optional, made, r.apps, r.reason) for r, made in zip(rows, by_itself, strict=True)]
@@ -81,8 +122,11 @@ def _table(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", outp
     return any(not (r.present or r.optional or made) for r, made in zip(rows, by_itself, strict=True))
 
 
-def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "tuple[tuple[Need, ...], dict[str, str], Source]":
-    """What the profile's apps refer to, what may be made, and where values lie; on every back end, without its engine."""
+def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "Opened":
+    """What a command on secrets works with; on every back end, without its engine.
+
+    For a cluster that is where its Secrets are made from, since nothing here looks into it.
+    """
     import os
 
     from portable.backends.prepare import prepare
@@ -91,10 +135,7 @@ def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "t
     from portable.live.state import home_of
 
     planned = prepare(profile, sets=sets, catalogs=catalogs).planned
-    if planned.given.profile.secrets.source == "cluster":
-        raise UsageError(
-            f"profile {profile} takes its secrets from the cluster, where nothing here looks yet",
-            remedy=f"`portable explain -p {profile}` names each Secret with the command that makes it",
-        )
     source = source_of(planned.given.profile.secrets, planned.plan.stack, os.environ, home_of(os.environ))
-    return needs_of(planned.plan), dict(planned.generated), source
+    plan = planned.plan
+    namespace = None if planned.given.profile.back_end == "compose" else plan.namespace or plan.stack
+    return Opened(plan, needs_of(plan), dict(planned.generated), source, namespace)

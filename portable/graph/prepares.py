@@ -30,7 +30,15 @@ def prepares(plan: Plan, back_end: str, generated: Mapping[str, str], findings: 
     if back_end == "compose":
         found: Iterator[str] = chain(_places(plan), _devices(plan), _clouds(plan), _tunnels(plan), _values(plan, generated))
     else:
-        found = chain(_cluster(plan, back_end), _places(plan), _devices(plan), _tunnels(plan), _secrets(findings), _applied(plan))
+        found = chain(
+            _cluster(plan, back_end),
+            _places(plan),
+            _devices(plan),
+            _tunnels(plan),
+            _values(plan, generated),
+            _secrets(plan, findings),
+            _applied(plan),
+        )
     return tuple(dict.fromkeys(found))
 
 
@@ -87,7 +95,11 @@ def _devices(plan: Plan) -> Iterator[str]:
     needs = [container.needs for container in _containers(plan)]
     for name in ("tun", "fuse", "gpu"):
         device = getattr(plan.devices, name)
-        if device is not None and any(getattr(need, name) for need in needs):
+        if device is None or not any(getattr(need, name) for need in needs):
+            continue
+        if name == "fuse" and isinstance(device, AnnotatedDevice):
+            yield "FUSE in the kernel of each node: what mounts clouds is privileged and finds `/dev/fuse`."
+        else:
             yield f"The device {name}: {_device(device)}."
 
 
@@ -127,14 +139,23 @@ def _values(plan: Plan, generated: Mapping[str, str]) -> Iterator[str]:
             yield f"The secret `{name}`, key `{key}`{missing}: `portable secrets set -p {plan.profile} {called(name, key)}`."
 
 
-def _secrets(findings: Iterable[Finding]) -> Iterator[str]:
-    """One line for a command, whoever needs what it makes."""
+def _secrets(plan: Plan, findings: Iterable[Finding]) -> Iterator[str]:
+    """What `portable secrets write` makes files of in one line; one line for each other command, whoever needs what it makes."""
+    command = f"portable secrets write -p {plan.profile}"
+    written: dict[str, None] = {}
     found: dict[str, list[str]] = {}
     for finding in findings:
-        if finding.field in ("secrets", "exposures.auth"):
+        if finding.field not in ("secrets", "exposures.auth"):
+            continue
+        if command in finding.remedy:
+            written[finding.text.split(" ")[1]] = None
+        else:
             found.setdefault(finding.remedy, []).append(finding.text)
+    if written:
+        yield f"`{command} -o FOLDER` makes files of these Secrets and prints the command for each: {', '.join(sorted(written))}."
     for remedy, texts in found.items():
-        yield f"{texts[0]} {remedy}." if len(texts) == 1 else f"{texts[0]} So do {len(texts) - 1} more. {remedy}."
+        more = f" {len(texts) - 1} more need it." if len(texts) > 1 else ""
+        yield f"{texts[0]}{more} {remedy}."
 
 
 def _containers(plan: Plan) -> Iterator[Container]:

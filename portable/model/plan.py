@@ -238,6 +238,8 @@ class Container(Struct, frozen=True, kw_only=True):
     needs: Needs = Needs()
     read_only_root: bool = False
     """It writes nothing outside its mounts."""
+    init: bool = False
+    """Its program is no first process: it hands on no signal and takes no orphan."""
     probes: Probes = Probes()
     fetch: Literal["curl", "wget", "none"] = "none"
     """The HTTP client that the image has, for places whose engine cannot probe by itself."""

@@ -186,6 +186,7 @@ class _Maker:
             identity=self.identity(facts),
             needs=self.needs(facts, app),
             read_only_root=facts.read_only_root,
+            init=facts.init,
             probes=probes(self.probe(facts.probe, context, document, (*where, "probe", "exec"))),
             fetch=facts.fetch,
             resources=resources(facts),

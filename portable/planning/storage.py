@@ -111,6 +111,8 @@ def _place(
 
     After a mistake some place, so that all others are found too.
     """
+    if asks is not None and asks.holds == "cache" and asks.in_memory and at == ("cache",):
+        return p.Scratch(size=size(asks.size), in_memory=True)
     ways = [w for w in (facts.folder, facts.claim, facts.scratch, facts.on) if w is not None]
     source, path = given.profile_source("storage", *at), ".".join(("storage", *at))
     if len(ways) != 1 or (facts.on and library is None):

@@ -197,8 +197,11 @@ CASES = {
     "a random value for what somebody else gives": Case(
         ("wireguard-key is given by somebody else",), {}, ("secrets", "set", "wireguard-key.private-key", "--generate", "-p", "zimaboard")
     ),
-    "secrets of a cluster": Case(
-        ("takes its secrets from the cluster",), {}, ("secrets", "set", "wireguard-key.addresses", "-p", "openshift")
+    "files of secrets for an engine": Case(("runs on an engine",), {}, ("secrets", "write", "-p", "zimaboard", "-o", "out")),
+    "files of secrets before there are any": Case(
+        ("secrets are missing: ", "wireguard-key.private-key"),
+        {},
+        ("secrets", "write", "-p", "samba", "-o", "out", "--set", "apps=[gluetun]"),
     ),
     "a folder without apps": Case(("there is no app and no cloud in '.'",), {}, ("catalog", "check", ".")),
     "an own app with a template that names what is not there": Case(

@@ -5,7 +5,7 @@ from typing import Any
 from portable.backends.common import Index, Placed, main_container, note, refuse
 from portable.backends.compose.files import environment, files, secrets
 from portable.backends.compose.health import health
-from portable.backends.compose.jobs import command
+from portable.backends.compose.jobs import command, runs_at_times
 from portable.backends.compose.names import service_name
 from portable.backends.compose.network import network
 from portable.backends.compose.order import order
@@ -29,12 +29,13 @@ def service(placed: Placed, index: Index) -> Part:
     }
     image = {
         "image": container.image.reference,
-        "read_only": container.read_only_root or None,
+        "init": container.init or None,
+        "read_only": True if container.read_only_root and not _copied_into(placed) else None,
         "stop_grace_period": f"{container.stop_grace}s",
     }
     return join(
         (
-            Part({**fixed, **image}, (*_role(placed), *_restart(placed, index))),
+            Part({**fixed, **image}, (*_role(placed), *_restart(placed, index), *_writable(placed))),
             command(placed),
             identity(placed, index.plan.timezone),
             environment(placed),
@@ -65,6 +66,20 @@ def _restart(placed: Placed, index: Index) -> tuple[Finding, ...]:
     )
     path = f"groups.{index.group_of[placed.app.name].name}.egress"
     return (note("egress.restart", path, "function", text, "`portable up` starts it, in order", app=placed.app.name),)
+
+
+def _copied_into(placed: Placed) -> bool:
+    """Whether Compose copies something into the container before it starts, which an engine refuses where the image is read-only."""
+    container = placed.container
+    files = any(not mount.seed for mount in container.files)
+    return files or bool(container.secrets) or runs_at_times(placed) or (placed.app is None and placed.cloud is None)
+
+
+def _writable(placed: Placed) -> tuple[Finding, ...]:
+    if not placed.container.read_only_root or not _copied_into(placed):
+        return ()
+    text = "Its files are copied into it when it starts, and an engine does that with a writable image only."
+    return (note("containers.read_only_root", f"{placed.path}.read_only_root", "cosmetic", text, app=placed.about),)
 
 
 def resources(asked: Resources) -> dict[str, Any]:

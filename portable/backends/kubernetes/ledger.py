@@ -137,6 +137,9 @@ def _pod(scope: Scope, group: str, parts: tuple[Part, ...]) -> Iterator[Finding]
         if part.kind != "init" and given.stop_grace < longest:
             text = f"A pod has one time to end: in {group} {longest} seconds instead of {given.stop_grace}."
             yield note("containers.stop_grace", f"{path}.stop_grace", "cosmetic", text, app=app)
+        if given.init:
+            text = f"A pod starts {part.name} as its first process: nothing hands signals on or takes orphans. It ends when its time is up."
+            yield note("containers.init", f"{path}.init", "function", text, "nothing to do, or an image that brings an init", app=app)
         if given.identity.groups and len(groups) > 1:
             text = f"Supplemental groups belong to a pod: all containers of {group} have these."
             yield note("containers.identity.groups", f"{path}.identity.groups", "cosmetic", text, app=app)
@@ -223,11 +226,15 @@ def _privileges(scope: Scope, part: Part) -> Iterator[Finding]:
             yield refuse(
                 f"devices.{need}", f"{path}.needs.{need}", "function", text, f"name devices.{need} in the profile", app=part.app_name
             )
+        if isinstance(device, AnnotatedDevice) and need == "fuse":
+            text = "What mounts FUSE is privileged on a cluster, and needs no annotation for its device."
+            yield note(f"devices.{need}", f"devices.{need}", "cosmetic", text)
+            continue
         if isinstance(device, HostDevice) and needs.fuse:
             text = "What mounts FUSE is privileged on a cluster, and so has every device of its node."
             yield note(f"devices.{need}", f"devices.{need}", "cosmetic", text)
         elif isinstance(device, HostDevice):
-            text = f"A device of the node's own is seen by {part.name}, but the device cgroup may not let it open it (domain.md 1.2)."
+            text = f"A device of the node's own is seen by {part.name}, but the device cgroup may not let it open it."
             remedy = "have a device plug-in, or CRI-O's annotation, give the device"
             yield note(f"devices.{need}", f"devices.{need}", "function", text, remedy, app=part.app_name)
         if isinstance(device, AnnotatedDevice):

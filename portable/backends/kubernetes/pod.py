@@ -162,5 +162,6 @@ def _soft_affinity(group: Group, weight: int) -> Body:
 
 
 def _annotated_devices(scope: Scope, parts: tuple[Part, ...]) -> list[str]:
-    found = [device for part in parts for _, device in device_of(scope.plan.devices, part.container.needs)]
+    # What mounts FUSE is privileged and has every device; the annotation would only hand it to the others of the pod.
+    found = [device for part in parts for need, device in device_of(scope.plan.devices, part.container.needs) if need != "fuse"]
     return list(dict.fromkeys(device.path for device in found if isinstance(device, AnnotatedDevice)))

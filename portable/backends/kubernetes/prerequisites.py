@@ -28,7 +28,7 @@ def _whole_files(plan: Plan) -> Iterator[Finding]:
     for file in plan.files:
         if file.is_secret:
             names = sorted({part.name for part in file.body if isinstance(part, SecretRef)})
-            text = f"it is the whole text of a file, with {', '.join(names)} filled in (the template lies in the catalog)"
+            text = f"it is the whole text of a file, with {', '.join(names)} filled in"
             yield _secret(plan, f"files.{file.id}", file.id, (SECRET_KEY,), text, None)
 
 
@@ -37,12 +37,12 @@ def _others(plan: Plan) -> Iterator[Finding]:
         if isinstance(volume.place, Claim) and volume.place.share and volume.place.share.login:
             login = volume.place.share.login
             path = f"volumes.{volume.id}.place.share.login"
-            yield _secret(plan, path, login, ("username", "password"), "nodes log in to the share with it", None)
+            yield _secret(plan, path, login, ("username", "password"), "nodes log in to the share with it", None, written=False)
     for exposure in plan.exposures:
         if isinstance(exposure.how, Ingress) and exposure.how.tls_secret:
             path = f"exposures.{exposure.app}:{exposure.port}.how.tls_secret"
             why = f"the Ingress shows it for {exposure.how.host}"
-            yield _secret(plan, path, exposure.how.tls_secret, ("tls.crt", "tls.key"), why, exposure.app)
+            yield _secret(plan, path, exposure.how.tls_secret, ("tls.crt", "tls.key"), why, exposure.app, written=False)
 
 
 def _classes(plan: Plan) -> Iterator[Finding]:
@@ -59,9 +59,13 @@ def _app_of(plan: Plan, volume: str) -> str | None:
     return next((a.name for a in plan.apps for c in a.containers for m in c.mounts if m.volume == volume), None)
 
 
-def _secret(plan: Plan, path: str, name: str, keys: tuple[str, ...], why: str, app: str | None, *, optional: bool = False) -> Finding:
+def _secret(
+    plan: Plan, path: str, name: str, keys: tuple[str, ...], why: str, app: str | None, *, optional: bool = False, written: bool = True
+) -> Finding:
+    """`written` are those that `portable secrets write` makes files of."""
     must = "may be missing" if optional else "must be there"
     text = f"Secret {name} (keys {', '.join(keys)}) {must}: {why}; values are never rendered."
-    literals = " ".join(f"--from-file={key}=FILE" for key in keys)
-    command = f"kubectl create secret generic -n {plan.namespace or plan.stack} {name} {literals}"
-    return note("secrets", path, "function", text, f"`{command}`, or a SealedSecret", app=app)
+    files = f"--from-file=FOLDER/{name}" if written else " ".join(f"--from-file={key}=FILE" for key in keys)
+    made = f"`portable secrets write -p {plan.profile} -o FOLDER`, then " if written else ""
+    command = f"kubectl create secret generic -n {plan.namespace or plan.stack} {name} {files}"
+    return note("secrets", path, "function", text, f"{made}`{command}`, or a SealedSecret", app=app)

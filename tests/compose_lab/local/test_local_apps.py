@@ -192,7 +192,7 @@ def test_sabnzbd_fetches_and_the_download_is_linked(local: Local, sabnzbd: SABnz
 
 
 def test_a_file_of_the_cloud_is_read_by_another_container(local: Local) -> None:
-    served = (local.folder / "config" / "webdav-files" / "welcome.txt").read_text()
+    served = (local.folder / "config" / "webdav" / "welcome.txt").read_text()
     assert served
     assert local.inside("gerbera", "cat", CLOUD, user="1000:1000") == served
     assert local.inside("gerbera", "cat", "/mnt/media/shelf/welcome.txt", user="1000:1000") == served

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.planning import CLUSTER, COMPOSE, Place, app
+from tests.unit.planning import CLUSTER, COMPOSE, VPN, Place, app
 
 
 @pytest.mark.parametrize(("base", "words"), [(COMPOSE, "owns the host"), (CLUSTER, "a cluster has none")])
@@ -33,3 +33,42 @@ def test_what_an_app_lacks_is_told(place: Place) -> None:
 def test_how_an_app_is_kept_by_its_makers(place: Place, upstream: dict[str, str], told: tuple[str, str] | None) -> None:
     place.write(app("one", upstream=upstream), app("two"))
     assert [(f.class_, f.text) for f in place.plan("one").findings if f.field == "upstream"] == ([told] if told else [])
+
+
+@pytest.mark.parametrize(
+    ("cidr", "own"),
+    [
+        ("192.168.1.0/24", True),
+        ("10.0.0.0/8", True),
+        ("100.64.0.0/10", True),
+        ("fd00::/8", True),
+        ("0.0.0.0/0", False),
+        ("10.0.0.0/7", False),
+        ("8.0.0.0/6", False),
+        ("192.168.0.0/15", False),
+        ("128.0.0.0/1", False),
+        ("2000::/3", False),
+    ],
+)
+@pytest.mark.parametrize("vpn", [{}, VPN])
+def test_only_networks_of_ones_own_lie_past_the_fence(place: Place, cidr: str, own: bool, vpn: dict[str, Any]) -> None:
+    place.write(app("one", egress="vpn"), app("gluetun", gateway="tunnel"))
+    found = [f for f in place.plan("one", networks={"local": [cidr]}, **vpn).findings if f.field == "egress.networks"]
+    assert [(f.verdict, f.class_) for f in found] == ([] if own else [("refused", "security")])
+    assert all(cidr in f.text and f.where is not None for f in found)
+
+
+def test_who_needs_no_vpn_may_call_whom_it_likes(place: Place) -> None:
+    place.write(app("one"))
+    assert not [f for f in place.plan("one", networks={"local": ["0.0.0.0/0"]}).findings if f.field == "egress.networks"]
+
+
+def test_an_app_that_the_stack_has_and_the_place_leaves_out_is_told(place: Place) -> None:
+    place.write(app("one"), app("two"))
+    found = [f for f in place.plan(stack="apps: [one, two]\n", without=["two"]).findings if f.field == "without"]
+    assert [f.text for f in found] == ["the stack has two, and profile test is `without` it: it does not run here"]
+
+
+def test_ones_own_app_in_the_place_of_a_shipped_one_is_told(place: Place) -> None:
+    place.write(app("sonarr"), app("mine"))
+    assert [(f.app, f.class_) for f in place.plan("sonarr", "mine").findings if f.field == "catalog"] == [("sonarr", "function")]

@@ -41,4 +41,6 @@ def test_every_secret_that_is_referred_to_is_named(name: str) -> None:
 def test_values_are_told_how_to_come() -> None:
     (finding,) = [f for f in prerequisites(full_plan("kubernetes")) if "torrents-conf" in f.text]
     assert "torrents-login filled in" in finding.text
-    assert finding.remedy.startswith("`kubectl create secret generic -n media-test torrents-conf --from-file=content=FILE`")
+    assert finding.remedy.startswith(
+        "`portable secrets write -p full -o FOLDER`, then `kubectl create secret generic -n media-test torrents-conf"
+    )

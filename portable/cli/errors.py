@@ -1,5 +1,6 @@
 """Turns every error into a text and an exit code. Tracebacks are for programming errors only."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -9,7 +10,17 @@ import typer
 from typer.exceptions import TyperException
 
 from portable.cli.hints import typed
-from portable.model.errors import FAILED, INTERRUPTED, PortableError, Refused
+from portable.model.errors import FAILED, INTERRUPTED, WRONG_INPUT, PortableError, Refused
+
+_WRONG_PLACES = (errno.ENOTDIR, errno.EISDIR)
+_REMEDIES = {
+    errno.ENOTDIR: "name a folder, or move away the file that is in its place",
+    errno.EISDIR: "move the folder away, or choose another place",
+    errno.EACCES: "run as somebody who may write there, or choose another place",
+    errno.EPERM: "run as somebody who may write there, or choose another place",
+    errno.EROFS: "choose a place that can be written",
+    errno.ENOSPC: "make room there",
+}
 
 
 class Quiet(Exception):  # noqa: N818 - an end, not an error
@@ -46,9 +57,11 @@ def report(command: Callable[[], Any]) -> int:
         return _interrupted()
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
-            say(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
+            text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+            remedy = _REMEDIES.get(error.errno or 0)
+            say(f"{text} ({remedy})" if remedy else text)
         _drop_output()
-        return FAILED
+        return WRONG_INPUT if error.errno in _WRONG_PLACES else FAILED
     code = result if isinstance(result, int) else 0
     return _interrupted() if code == INTERRUPTED else code  # typer makes an exit of a KeyboardInterrupt
 

@@ -171,9 +171,9 @@ CASES = {
     "--set with a value that is no yaml": Case(("the value of --set about can't be read",), mine(""), (*RENDER, "--set", "about=[")),
     "--set of the wrong type": Case(("--set about:1:11: about: expected string",), mine(""), (*RENDER, "--set", "about=5")),
     # the world
-    "an output that is a file": Case(("out/compose.yaml", "Not a directory"), {**mine(""), "out": "x"}, code=1),
-    "an output below a file": Case(("Not a directory",), {**mine(""), "x": ""}, ("render", "--output", "x/out"), code=1),
-    "a folder in the place of a file": Case(("out/compose.yaml: Is a directory",), {**mine(""), "out/compose.yaml/x": ""}, code=1),
+    "an output that is a file": Case(("out/compose.yaml: Not a directory (name a folder",), {**mine(""), "out": "x"}),
+    "an output below a file": Case(("Not a directory (name a folder",), {**mine(""), "x": ""}, ("render", "--output", "x/out")),
+    "a folder in the place of a file": Case(("out/compose.yaml: Is a directory (move the folder",), {**mine(""), "out/compose.yaml/x": ""}),
     "a file of one's own in the output": Case(
         ("out/compose.yaml: the file is there already and no rendering",), {**mine(""), "out/compose.yaml": "services: {}\n"}, code=4
     ),

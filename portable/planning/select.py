@@ -65,15 +65,16 @@ def _wanted(given: Input, catalog: Catalog, mistakes: Mistakes) -> list[tuple[st
         listed = [(name, given.stack_source("apps", index)) for index, name in enumerate(given.stack.apps)]
     else:
         listed = [(name, given.profile_source("apps", index)) for index, name in enumerate(given.profile.apps)]
-    seen: set[str] = set()
+    seen: dict[str, str] = {}
     for name, source in listed:
         known = catalog.resolve(name)
         if known is None:
             mistakes.unknown(source, "apps", "app", name, catalog.names())
         elif known in seen:
-            mistakes.add(source, "apps", f"app {name!r} stands twice", "remove one")
+            both = f"{seen[known]!r} and {name!r} are both {known}" if seen[known] != name else f"app {name!r} stands twice"
+            mistakes.add(source, "apps", both, "remove one")
         else:
-            seen.add(known)
+            seen[known] = name
             names.append((known, source))
     for index, name in enumerate(given.profile.without):
         if catalog.resolve(name) is None:
@@ -186,6 +187,10 @@ def _gateway(given: Input, catalog: Catalog, entries: dict[str, Entry], mistakes
         mistakes.add(
             at, "without", f"{', '.join(behind)} can't be here without {name}", "leave them out too, or waive `egress` by their names"
         )
+    if catalog.resolve(name) is None:
+        gateways = [known for known in catalog.names() if catalog.says(known, "gateway") == kind]
+        mistakes.unknown(source, "vpn.gateway", "gateway", name, gateways)
+        mistakes.stop()
     entry = entries.get(name) or _entry(given, catalog, name, source, mistakes) or mistakes.fail()
     if entry.facts.gateway != kind:
         mistakes.add(source, "vpn.gateway", f"{name!r} is no gateway that can {'tunnel' if kind == 'tunnel' else 'seal'}")

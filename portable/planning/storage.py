@@ -116,7 +116,9 @@ def _place(
     ways = [w for w in (facts.folder, facts.claim, facts.scratch, facts.on) if w is not None]
     source, path = given.profile_source("storage", *at), ".".join(("storage", *at))
     if len(ways) != 1 or (facts.on and library is None):
-        mistakes.add(source, path, "a place is exactly one of folder, claim, scratch and (but for the library) `on: library`")
+        said = [key for key in ("folder", "claim", "scratch", "on") if getattr(facts, key) is not None]
+        remedy = f"here are {' and '.join(said)}: remove what a profile above says by `{said[-1]}: null`" if len(said) > 1 else ""
+        mistakes.add(source, path, "a place is exactly one of folder, claim, scratch and (but for the library) `on: library`", remedy)
         return p.Scratch()
     alone = facts.scratch is not None or (facts.claim is not None and facts.claim.name is None)
     if facts.below is not None and alone and at != ("library",):

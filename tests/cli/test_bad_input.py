@@ -365,5 +365,5 @@ def test_a_full_disk(full: Path, tmp_path: Path, profile: str) -> None:
     done = run("render", "--profile", profile, "--output", str(full), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"portable: {full}/")
-    assert done.stderr.endswith(": No space left on device\n")
+    assert done.stderr.endswith(": No space left on device (make room there)\n")
     assert digest(full) == before

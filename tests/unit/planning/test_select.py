@@ -64,7 +64,7 @@ def test_an_unknown_app_is_told_with_the_nearest_name(place: Place) -> None:
 
 def test_an_app_that_stands_twice(place: Place) -> None:
     place.write(app("one", aliases=["uno"]))
-    assert place.told("one", "uno", "one") == [("apps", "app 'uno' stands twice"), ("apps", "app 'one' stands twice")]
+    assert place.told("one", "uno", "one") == [("apps", "'one' and 'uno' are both one"), ("apps", "app 'one' stands twice")]
 
 
 def test_the_stack_is_blamed_for_its_own_names(place: Place) -> None:
@@ -224,7 +224,7 @@ def test_a_gateway_may_be_named_by_its_alias(place: Place) -> None:
     [
         ("seal", "'seal' is no gateway that can tunnel"),
         ("sonarr", "'sonarr' is no gateway that can tunnel"),
-        ("glueton", "there is no app 'glueton'"),
+        ("glueton", "there is no gateway 'glueton'; known: gluetun"),
     ],
 )
 def test_a_gateway_that_is_none(place: Place, gateway: str, text: str) -> None:

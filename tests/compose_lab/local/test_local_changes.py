@@ -63,7 +63,7 @@ def test_config_file_of_a_cloud_recreates_its_mounter_alone(own: Local) -> None:
 
 
 def test_setting_of_the_gateway_recreates_it_and_who_shares_its_network(own: Local) -> None:
-    assert recreated(own, "--set", "networks.local=[192.0.2.0/28]") == {"seal", "qbittorrent"}
+    assert recreated(own, "--set", "networks.local=[192.168.77.0/28]") == {"seal", "qbittorrent"}
     assert own.inspected()["qbittorrent"]["HostConfig"]["NetworkMode"] == f"container:{own.container('seal')}"
 
 

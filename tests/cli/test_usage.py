@@ -169,7 +169,7 @@ def test_output_that_finds_no_room_fails(tmp_path: Path) -> None:
             check=False,
             timeout=60,
         )
-    assert (done.returncode, done.stderr) == (1, "portable: No space left on device\n")
+    assert (done.returncode, done.stderr) == (1, "portable: No space left on device (make room there)\n")
 
 
 def test_an_interruption_ends_with_130(tmp_path: Path) -> None:

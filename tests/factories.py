@@ -198,7 +198,9 @@ def full_plan(back_end: str) -> p.Plan:
         ),
         "kubernetes": (
             p.Exposure(
-                app="torrents", port="web", how=p.Ingress(host="torrents.example.test", tls_secret="torrents-tls", ingress_class="nginx")
+                app="torrents",
+                port="web",
+                how=p.Ingress(host="torrents.example.test", tls_secret="torrents-tls", ingress_class="nginx", namespace="ingress-nginx"),
             ),
             p.Exposure(app="player", port="web", how=p.LoadBalancer(number=32400, address="192.0.2.20")),
         ),
@@ -243,4 +245,5 @@ def full_plan(back_end: str) -> p.Plan:
         clouds=(shelf,),
         files=files,
         exposures=reach,
+        secret_names={"torrents-conf": "torrents-config", "player-tls": "tls-of-player", "vpn-key": "tunnel-key"},
     )

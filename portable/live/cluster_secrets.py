@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from portable.backends.kubernetes.files import SECRET_KEY
-from portable.backends.kubernetes.names import dns_label
+from portable.backends.kubernetes.secrets import file_keys, secret_name
 from portable.live.secrets import Resolved
 from portable.live.state import write_private
 from portable.model.plan import Plan, SecretRef
@@ -19,10 +18,11 @@ def cluster_secrets(plan: Plan, resolved: Resolved) -> dict[str, dict[str, str]]
         taken += [(mount.secret, key) for mount in container.secrets for key in mount.keys]
         for name, key in taken:
             if value := resolved.of(name, key):
-                found.setdefault(dns_label(name), {})[key] = value
+                found.setdefault(secret_name(plan, name), {})[key] = value
+    keys = file_keys(plan)
     for file in plan.files:
-        if file.is_secret:
-            found.setdefault(dns_label(file.id), {})[SECRET_KEY] = resolved.fill(file)
+        if file.id in keys:
+            found.setdefault(secret_name(plan, file.id), {})[keys[file.id]] = resolved.fill(file)
     return found
 
 

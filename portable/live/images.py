@@ -28,6 +28,8 @@ BUILT = "localhost/portable"
 """Repository of the images that are built here; never pulled."""
 LOCK = "_images"
 """Held by who brings images; begins as no project's name does, since `up` holds its project's lock meanwhile."""
+TRUST = "trust.pem"
+"""File of a recipe whose place is taken by the machine's own certificates while it is built."""
 BASE, BASE_IMAGE = "base", "debian:trixie-slim"
 _FIRST_WORD_SECONDS = 10.0
 """How long a registry may stay silent before it counts as unreachable."""
@@ -354,17 +356,32 @@ def _make_base(engine: "Engine", recipes: Recipes, progress: Progress, why: str 
 
 @contextlib.contextmanager
 def _packed(folder: Path) -> Iterator[IO[bytes]]:
-    """The folder as a tar: the same bytes for the same files, without owner and times, so that the build cache holds from any machine."""
+    """The folder as a tar: the same bytes for the same files, without owner and times, so that the build cache holds from any machine.
+
+    A recipe that has a file `trust.pem` gets the certificates that this machine trusts in its place, where SSL_CERT_FILE names some.
+    """
     with tempfile.TemporaryFile() as packed:
         with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
             for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-                content = path.read_bytes()
+                content = _trusted(path) if path == folder / TRUST else path.read_bytes()
                 entry = tarfile.TarInfo(path.relative_to(folder).as_posix())
                 entry.size, entry.mtime = len(content), 0
                 entry.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
                 tar.addfile(entry, io.BytesIO(content))
         packed.seek(0)
         yield packed
+
+
+def _trusted(placeholder: Path) -> bytes:
+    """What https is trusted by here: behind a proxy that ends TLS, a build fetches no package without it."""
+    named = os.environ.get("SSL_CERT_FILE")
+    if not named:
+        return placeholder.read_bytes()
+    try:
+        return Path(named).read_bytes()
+    except OSError as error:
+        text = f"the certificates for a build can't be read: {error.strerror}"
+        raise UsageError(text, where=f"SSL_CERT_FILE={named}", remedy="name a file of PEM certificates") from None
 
 
 def _proxies() -> dict[str, str]:

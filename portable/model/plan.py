@@ -373,6 +373,8 @@ class Ingress(Struct, tag="ingress", frozen=True, kw_only=True):
     host: str
     tls_secret: str | None = None
     ingress_class: str | None = None
+    namespace: str | None = None
+    """Of the controller's pods, where nobody else is to reach the port past it."""
 
 
 class Route(Struct, tag="route", frozen=True, kw_only=True):
@@ -468,3 +470,5 @@ class Plan(Struct, frozen=True, kw_only=True):
     clouds: tuple[Cloud, ...] = ()
     files: tuple[File, ...] = ()
     exposures: tuple[Exposure, ...] = ()
+    secret_names: Mapping[str, str] = {}
+    """What a cluster calls the Secret of a value, by its name, or of a whole file, by its id, where it has one of another name."""

@@ -13,6 +13,7 @@ from portable.planning.content import content
 from portable.planning.inputs import Input, Mistakes
 from portable.planning.meaningless import meaningless
 from portable.planning.memory import counted_once, memory
+from portable.planning.naming import named_secrets
 from portable.planning.network import network
 from portable.planning.origins import located
 from portable.planning.select import Selection, select
@@ -64,7 +65,10 @@ def make(given: Input, catalog: Catalog) -> Planned:
         clouds=made.clouds,
         files=made.files,
         exposures=net.exposures,
+        secret_names=given.profile.secrets.names,
     )
+    named_secrets(plan, given, mistakes)
+    mistakes.stop()
     findings = (*store.findings, *check(plan, chosen, given), *memory(given, plan))
     return Planned(
         plan=plan,

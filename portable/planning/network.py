@@ -247,6 +247,7 @@ def _reach(given: Input, asked: ExposeFacts, app: str, port: PortFacts, path: st
             host=host or "",
             tls_secret=asked.ingress.tls_secret or exposure.tls_secret,
             ingress_class=asked.ingress.ingress_class or exposure.ingress_class,
+            namespace=exposure.ingress_namespace,
         )
     if asked.route:
         return p.Route(host=host or "", termination=asked.route.termination, auth=asked.route.auth)

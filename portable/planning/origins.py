@@ -31,6 +31,7 @@ _PROFILE: dict[str, Steps] = {
     "volumes": ("storage",),
     "clouds": ("clouds",),
     "exposures": ("exposure",),
+    "secret_names": ("secrets", "names"),
     "groups": ("vpn",),
     "without": ("without",),
 }

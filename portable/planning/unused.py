@@ -19,6 +19,7 @@ def _passed_over(given: Input) -> Iterator[tuple[Steps, str, str]]:
             ("domain", profile.exposure.domain),
             ("tls-secret", profile.exposure.tls_secret),
             ("ingress-class", profile.exposure.ingress_class),
+            ("ingress-namespace", profile.exposure.ingress_namespace),
         ):
             if value is not None:
                 yield ("exposure", key), "a Compose engine has no names to expose by: this changes nothing", "remove it"

@@ -154,6 +154,8 @@ class ExposureFacts(Facts, frozen=True, kw_only=True):
     """Names are `<app>.<domain>` unless a host is given."""
     tls_secret: Name | None = None
     ingress_class: Name | None = None
+    ingress_namespace: Name | None = None
+    """Of the Ingress controller's pods: only they reach what is exposed through it. Of no use where they have their node's network."""
     apps: dict[Name, dict[Name, ExposeFacts]] = {}
 
 
@@ -210,6 +212,8 @@ class SecretsFacts(Facts, frozen=True, kw_only=True):
     """An absolute path, or one that begins with ~/. Default: `secrets.yaml` in the person's configuration folder, one for each stack."""
     command: tuple[str, ...] = ()
     """Prints one value: `{name}` and `{key}` are replaced in its arguments."""
+    names: dict[Name, Name] = {}
+    """Secrets that a cluster has under other names: by the name of a value, or the id of a whole file."""
 
 
 class WaiverFacts(Facts, frozen=True, kw_only=True):

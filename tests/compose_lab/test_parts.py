@@ -1,10 +1,12 @@
-"""Databases that start before their app, and what ends TLS, on a real engine, with the images that their recipes give."""
+"""Databases that start before their app, what ends TLS, and Unmanic, on a real engine, with the images that their recipes give."""
 
+import json
 import ssl
 import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,3 +86,22 @@ def test_tls_ends_before_the_app_with_the_certificate_of_the_secret(stack: Local
     with urllib.request.urlopen(f"https://127.0.0.1:{stack.ports['plex']}/identity", context=trust, timeout=10) as answer:
         assert answer.read() == b"played\n"
     assert (stack.folder / "tls.key").read_text() not in stack.logs_of()
+
+
+def asked(stack: Local, path: str) -> dict[str, Any]:
+    """What Unmanic's interface answers."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{stack.ports['unmanic']}/unmanic/api/v2/{path}", timeout=10) as answer:
+        return dict(json.loads(answer.read()))
+
+
+def test_unmanic_is_the_pinned_one_and_looks_at_the_films_only(stack: Local) -> None:
+    """Below the library's root lie links into clouds, which nothing may transcode."""
+    assert asked(stack, "version/read")["version"].partition("~")[0] == "0.4.0"
+    (library,) = asked(stack, "settings/libraries")["libraries"]
+    assert library["path"] == "/mnt/media/media/movies"
+
+
+def test_unmanic_keeps_its_database_as_the_stacks_user_in_its_volume(stack: Local) -> None:
+    (database,) = (stack.folder / "config").glob("unmanic*/**/unmanic.db")
+    assert (database.stat().st_uid, database.stat().st_gid) == (1000, 1000)
+    assert stack.inside("unmanic", "sh", "-c", "ffmpeg -version | head -1").startswith("ffmpeg version")

@@ -1,6 +1,7 @@
 """The parts that apps bring along, as the shipped catalog has them: databases that start before their app, and what ends TLS.
 
-The programs that they serve can't be had here, so each main container is a small one that calls the part as its app would.
+The programs that they serve can't be had here, so each main container is a small one that calls the part as its app would. Beside them
+Unmanic, which is no part but the real app.
 """
 
 import tempfile
@@ -12,18 +13,20 @@ from tests.lab.local import Local
 TEXT = """\
 portable: 1
 name: lab
-about: Parts of apps, each with a small container in place of the app's own
+about: Parts of apps, each with a small container in place of the app's own, and Unmanic
 extends: local
-apps: [plex, riven, tubearchivist]
+apps: [plex, riven, tubearchivist, unmanic]
 clouds: []
 exposure:
   default: none
-  apps: {{sabnzbd: null, webdav: null, plex: {{tls: {{loopback: {{number: {plex}}}}}}}}}
+  apps: {{sabnzbd: null, webdav: null, plex: {{tls: {{loopback: {{number: {plex}}}}}}},
+    unmanic: {{web: {{loopback: {{number: {unmanic}}}}}}}}}
 storage:
   library: {{folder: {folder}/library}}
   state: {{folder: {folder}/config}}
 override:
   gerbera: null
+  unmanic: {{containers: {{main: {{probe: {{period: 2s}}}}}}}}
   # Counts its starts in the database, and is healthy once it has.
   riven:
     clouds: []
@@ -86,7 +89,7 @@ override:
 
 def parts(folder: Path) -> Local:
     """A stack of them in that folder."""
-    return Local(folder, text=TEXT, published=("plex",))
+    return Local(folder, text=TEXT, published=("plex", "unmanic"))
 
 
 def needed() -> Prepared:

@@ -87,6 +87,9 @@ def _plan_findings(known: Index) -> list[Finding]:
         )
     if plan.node_weight is not None:
         findings.append(note("node_weight", "node_weight", "cosmetic", "An engine has one node."))
+    if plan.secret_names:
+        text = "An engine has no Secrets that could have names of their own."
+        findings.append(note("secret_names", "secret_names", "cosmetic", text))
     if plan.apps:
         findings.append(note("apps.title", "apps.*.title", "cosmetic", "Services have no titles."))
         findings.append(note("apps.zone", "apps.*.zone", "cosmetic", "An engine has no accounts to keep zones apart; the network is one."))

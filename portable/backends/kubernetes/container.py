@@ -1,8 +1,9 @@
 """One container of a pod, from one of the plan."""
 
-from portable.backends.kubernetes.names import Body, cores, dns_label, literal, port_name, quantity
+from portable.backends.kubernetes.names import Body, cores, literal, port_name, quantity
 from portable.backends.kubernetes.probe import probes
 from portable.backends.kubernetes.scope import SIDECARS, Part, Scope, serves
+from portable.backends.kubernetes.secrets import secret_name
 from portable.backends.kubernetes.security import container_security
 from portable.backends.kubernetes.volume import device_of
 from portable.model.plan import PluginDevice, SecretRef, Text
@@ -44,13 +45,13 @@ def _environment(scope: Scope, part: Part) -> list[Body]:
     if identity.how == "puid-pgid":
         variables |= {"PUID": str(identity.uid), "PGID": str(identity.gid), "UMASK": identity.umask}
     variables |= given.env
-    return [_variable(name, variables[name]) for name in sorted(variables)]
+    return [_variable(scope, name, variables[name]) for name in sorted(variables)]
 
 
-def _variable(name: str, value: Text) -> Body:
+def _variable(scope: Scope, name: str, value: Text) -> Body:
     if isinstance(value, SecretRef):
         optional = {"optional": True} if value.optional else {}
-        return {"name": name, "valueFrom": {"secretKeyRef": {"name": dns_label(value.name), "key": value.key, **optional}}}
+        return {"name": name, "valueFrom": {"secretKeyRef": {"name": secret_name(scope.plan, value.name), "key": value.key, **optional}}}
     return {"name": name, "value": literal(value)}
 
 

@@ -1,6 +1,6 @@
 """ConfigMaps with the files of apps and clouds, the modes of files, and the digests that make a changed file recreate its pods.
 
-A file with a secret in it is a Secret named after the file's id, with one key; it is filled by live, never rendered.
+A file with a secret in it is a Secret of its own (secrets.py).
 """
 
 import hashlib
@@ -10,7 +10,6 @@ from portable.backends.kubernetes.names import Body, config_key, dns_label, meta
 from portable.backends.kubernetes.scope import Part, Scope, own_files
 from portable.model.plan import Container, File, Group, SecretRef
 
-SECRET_KEY = "content"  # noqa: S105 - the name of a key, not a value
 DIGEST = "portable/config-digest"
 SEEDS = "portable/seed-digest"
 _OWNER_BITS = 0o500

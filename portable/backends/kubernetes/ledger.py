@@ -64,6 +64,15 @@ def unguarded(scope: Scope) -> Iterator[Finding]:
             yield note("egress.policy", f"groups.{group.name}.egress.gateway", "security", text, remedy, app=gateway)
 
 
+def open_to_all(scope: Scope) -> Iterator[Finding]:
+    """What is exposed through an Ingress whose controller might be any pod; OpenShift's router is known."""
+    for exposure in scope.plan.exposures:
+        if isinstance(exposure.how, Ingress) and exposure.how.namespace is None:
+            text = f"Every pod of the cluster reaches {exposure.app}'s {exposure.port} past the Ingress: its controller's place isn't said."
+            remedy = "name the namespace of its pods in `exposure.ingress-namespace`, unless they have their node's network; or waive it"
+            yield note("exposures.from", f"{_at(exposure)}.how.namespace", "security", text, remedy, app=exposure.app)
+
+
 def refused_routes(scope: Scope) -> Iterator[Finding]:
     """Routes, which only OpenShift has."""
     for exposure in scope.plan.exposures:

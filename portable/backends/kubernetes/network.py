@@ -1,11 +1,13 @@
 """How apps are found and reached: a Service for each name, Ingress and LoadBalancer for what is exposed, and the fences around pods."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, assert_never
 
 from portable.backends.common import port_of
 from portable.backends.kubernetes.names import Body, dns_label, meta, port_name
 from portable.backends.kubernetes.scope import Scope, selector
+from portable.model.base import Struct
 from portable.model.plan import App, Direct, Exposure, Group, Ingress, Lan, LoadBalancer, Loopback, Port, Route, Sealed, Tunnel
 
 APP_PROTOCOL = {"http": "http", "https": "https"}
@@ -76,15 +78,28 @@ def exposures(scope: Scope, group: Group) -> Iterator[Body]:
                 assert_never(how)
 
 
-def policy(scope: Scope, group: Group, *, dns: Sequence[Body], open_ports: Sequence[Body] | None = None) -> Body:
-    """The fence around a pod: in from the namespace, and to the exposed ports from anywhere; out, for a gateway, only where it has to.
+class Opened(Struct, frozen=True, kw_only=True):
+    """A port that others than the pods of the namespace reach."""
+
+    number: int
+    protocol: str
+    peers: tuple[Body, ...] = ()
+    """Who they are; none: anybody."""
+
+
+def policy(scope: Scope, group: Group, *, dns: Sequence[Body], opened: Sequence[Opened]) -> Body:
+    """The fence around a pod: in from the namespace, and to exposed ports from who passes them on; out, for a gateway, only where it must.
 
     It is the second fence: the first one is the gateway's own firewall, which can fail open when its pod outlives it (domain.md 1.6).
     """
-    ports = open_ports if open_ports is not None else [_peer_port(port) for e, _, port in exposed(scope, group) if is_open(e)]
     ingress: list[Body] = [{"from": [{"podSelector": {}}]}]
-    if ports:
-        ingress.append({"ports": [dict(pair) for pair in sorted({tuple(sorted(port.items())) for port in ports}, key=str)]})
+    by_peers: dict[str, list[Opened]] = {}
+    for port in opened:
+        by_peers.setdefault(str(port.peers), []).append(port)
+    for _, ports in sorted(by_peers.items()):
+        numbers = sorted({(port.number, port.protocol) for port in ports})
+        peers = {"from": list(ports[0].peers)} if ports[0].peers else {}
+        ingress.append({**peers, "ports": [peer_port(*number) for number in numbers]})
     spec: Body = {"podSelector": {"matchLabels": selector(group)}, "policyTypes": ["Ingress"], "ingress": ingress}
     if (egress := _egress(group, dns)) is not None:
         spec |= {"policyTypes": ["Ingress", "Egress"], "egress": egress}
@@ -96,16 +111,34 @@ def policy(scope: Scope, group: Group, *, dns: Sequence[Body], open_ports: Seque
     }
 
 
-def is_open(exposure: Exposure) -> bool:
-    """Whether others than the pods of the namespace reach the port itself."""
-    how = exposure.how
-    match how:
-        case Ingress() | LoadBalancer() | Route():
-            return True
-        case Loopback() | Lan():
-            return False
-        case _:
-            assert_never(how)
+def opened_ports(
+    scope: Scope, group: Group, *, routers: tuple[Body, ...] = (), before: Mapping[tuple[str, str], int] = MappingProxyType({})
+) -> list[Opened]:
+    """The exposed ports of a group, each for who passes it on.
+
+    `routers` are the peers of a Route, and of an Ingress that names none; `before`, by app and port, what a Route reaches in its place.
+    """
+    found = []
+    for exposure, app, port in exposed(scope, group):
+        number = port.number
+        how = exposure.how
+        match how:
+            case Ingress():
+                peers = (_of_namespace(how.namespace),) if how.namespace else routers
+            case Route():
+                peers, number = routers, before.get((app.name, port.name), number)
+            case LoadBalancer():
+                peers = ()  # who calls keeps its own address, and may be anybody
+            case Loopback() | Lan():
+                continue
+            case _:
+                assert_never(how)
+        found.append(Opened(number=number, protocol=port.protocol, peers=peers))
+    return found
+
+
+def _of_namespace(name: str) -> Body:
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
 
 
 def peer_port(number: int, protocol: str) -> Body:
@@ -132,10 +165,6 @@ def private_service(scope: Scope, group: Group, app: App, port: Port) -> Iterato
             "metadata": meta(exposure_name(app, port), scope.labels(app.name, zone=app.zone), namespace=scope.namespace),
             "spec": {"type": "ClusterIP", "selector": selector(group), "ports": [service_port(app, port)]},
         }
-
-
-def _peer_port(port: Port) -> Body:
-    return peer_port(port.number, port.protocol)
 
 
 def _egress(group: Group, dns: Sequence[Body]) -> list[Body] | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from portable.backends.common import containers, note
-from portable.backends.kubernetes.files import SECRET_KEY
+from portable.backends.kubernetes.secrets import file_keys, secret_name
 from portable.model.findings import Finding
 from portable.model.plan import Claim, Ingress, Plan, SecretRef
 
@@ -25,11 +25,12 @@ def _values(plan: Plan) -> Iterator[Finding]:
 
 
 def _whole_files(plan: Plan) -> Iterator[Finding]:
+    keys = file_keys(plan)
     for file in plan.files:
-        if file.is_secret:
+        if file.id in keys:
             names = sorted({part.name for part in file.body if isinstance(part, SecretRef)})
             text = f"it is the whole text of a file, with {', '.join(names)} filled in"
-            yield _secret(plan, f"files.{file.id}", file.id, (SECRET_KEY,), text, None)
+            yield _secret(plan, f"files.{file.id}", file.id, (keys[file.id],), text, None)
 
 
 def _others(plan: Plan) -> Iterator[Finding]:
@@ -63,6 +64,7 @@ def _secret(
     plan: Plan, path: str, name: str, keys: tuple[str, ...], why: str, app: str | None, *, optional: bool = False, written: bool = True
 ) -> Finding:
     """`written` are those that `portable secrets write` makes files of."""
+    name = secret_name(plan, name) if written else name
     must = "may be missing" if optional else "must be there"
     text = f"Secret {name} (keys {', '.join(keys)}) {must}: {why}; values are never rendered."
     files = f"--from-file=FOLDER/{name}" if written else " ".join(f"--from-file={key}=FILE" for key in keys)

@@ -6,9 +6,9 @@ from portable.backends.common import distinct
 from portable.backends.kubernetes.accounts import account_of, accounts
 from portable.backends.kubernetes.administrator import FOLDER, namespace
 from portable.backends.kubernetes.files import group_config_maps, shared_config_maps
-from portable.backends.kubernetes.ledger import refused_routes, shared_findings, unguarded
+from portable.backends.kubernetes.ledger import open_to_all, refused_routes, shared_findings, unguarded
 from portable.backends.kubernetes.names import Body, dns_label
-from portable.backends.kubernetes.network import KUBE_DNS, exposures, policy, services
+from portable.backends.kubernetes.network import KUBE_DNS, exposures, opened_ports, policy, services
 from portable.backends.kubernetes.pod import Extras, template_of, workload
 from portable.backends.kubernetes.prepare import tree_config_map
 from portable.backends.kubernetes.scope import scope_of
@@ -26,7 +26,7 @@ def render(plan: Plan) -> Rendering:
         *in_file(f"{FOLDER}/volumes.yaml", volumes(scope)),
         *in_file("accounts.yaml", accounts(scope, (account_of(scope, group) for group in plan.groups))),
         *in_file("storage.yaml", claims(scope)),
-        *in_file("network.yaml", (policy(scope, group, dns=KUBE_DNS) for group in plan.groups)),
+        *in_file("network.yaml", (policy(scope, group, dns=KUBE_DNS, opened=opened_ports(scope, group)) for group in plan.groups)),
         *in_file("shared.yaml", (*tree_config_map(scope), *shared_config_maps(scope))),
     ]
     for group in plan.groups:
@@ -35,7 +35,8 @@ def render(plan: Plan) -> Rendering:
         documents += in_file(app_file(group), services(scope, group))
         documents += in_file(app_file(group), exposures(scope, group))
     return Rendering(
-        documents=with_kustomizations(documents), findings=distinct((*shared_findings(scope), *unguarded(scope), *refused_routes(scope)))
+        documents=with_kustomizations(documents),
+        findings=distinct((*shared_findings(scope), *unguarded(scope), *open_to_all(scope), *refused_routes(scope))),
     )
 
 

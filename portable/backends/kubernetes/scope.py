@@ -7,6 +7,7 @@ from msgspec import structs
 
 from portable.backends.common import Index, gateway_of, index
 from portable.backends.kubernetes.names import GROUP_LABEL, MANAGED_BY, dns_label, label_value
+from portable.backends.kubernetes.secrets import file_keys
 from portable.model.base import Struct
 from portable.model.plan import (
     App,
@@ -68,6 +69,8 @@ class Scope(Struct, frozen=True, kw_only=True):
     """By app."""
     mounted_by: Mapping[str, tuple[str, ...]]
     """By volume: the groups whose pods mount it."""
+    file_keys: Mapping[str, str]
+    """By whole file that is a Secret: its key there."""
     readers: Mapping[str, tuple[bool, ...]]
     """By file: for each container that reads it, whether its process is root."""
 
@@ -101,6 +104,7 @@ def scope_of(plan: Plan) -> Scope:
         pods=pods,
         exposures={app: tuple(e for e in plan.exposures if e.app == app) for app in {e.app for e in plan.exposures}},
         mounted_by=_mounted_by(pods),
+        file_keys=file_keys(plan),
         readers=_readers(plan, pods),
     )
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import assert_never
 
-from portable.backends.kubernetes.files import SECRET_KEY, config_map_name, file_mode, plain_files
+from portable.backends.kubernetes.files import config_map_name, file_mode, plain_files
 from portable.backends.kubernetes.names import Body, config_key, dns_label, quantity
 from portable.backends.kubernetes.scope import Part, Scope
+from portable.backends.kubernetes.secrets import secret_name
 from portable.model.plan import (
     CLOUDS,
     AnnotatedDevice,
@@ -39,7 +40,7 @@ def attached(scope: Scope, part: Part) -> Iterator[Attached]:
         if not file.seed:
             yield from file_volume(scope, part.owner, _siblings(part), file, at=file.path)
     for secret in container.secrets:
-        yield _secret_volume(part, secret)
+        yield _secret_volume(scope, part, secret)
     if container.resources.shm is not None:
         name = dns_label(f"shm-{part.name}")
         yield _memory(name, container.resources.shm), {"name": name, "mountPath": "/dev/shm"}  # noqa: S108 - a mount, not a file
@@ -75,8 +76,8 @@ def file_volume(scope: Scope, owner: str, containers: tuple[Container, ...], mou
     key = config_key(file.id)
     if file.is_secret:
         name = dns_label(f"file-{file.id}")
-        items = [{"key": SECRET_KEY, "path": key, "mode": file_mode(scope, file)}]
-        volume: Body = {"name": name, "secret": {"secretName": dns_label(file.id), "items": items}}
+        items = [{"key": scope.file_keys[file.id], "path": key, "mode": file_mode(scope, file)}]
+        volume: Body = {"name": name, "secret": {"secretName": secret_name(scope.plan, file.id), "items": items}}
     else:
         name = dns_label(f"files-{owner}")
         files = plain_files(scope, containers)
@@ -117,9 +118,9 @@ def _plan_volume(scope: Scope, mount: Mount) -> Iterator[Attached]:
         yield _memory(HIDDEN, _HIDDEN_SIZE), {"name": HIDDEN, "mountPath": f"{mount.path.rstrip('/')}/{folder}", "readOnly": True}
 
 
-def _secret_volume(part: Part, secret: SecretMount) -> Attached:
+def _secret_volume(scope: Scope, part: Part, secret: SecretMount) -> Attached:
     name = dns_label(f"secret-{part.name}-{secret.secret}")
-    body: Body = {"secretName": dns_label(secret.secret), "items": [{"key": key, "path": key} for key in secret.keys]}
+    body: Body = {"secretName": secret_name(scope.plan, secret.secret), "items": [{"key": key, "path": key} for key in secret.keys]}
     if secret.optional:
         body["optional"] = True
     return {"name": name, "secret": body}, {"name": name, "mountPath": secret.path, "readOnly": True}

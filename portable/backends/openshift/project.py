@@ -14,7 +14,7 @@ from portable.backends.kubernetes.prepare import tree_config_map
 from portable.backends.kubernetes.project import app_file, in_file, pods_of, with_kustomizations
 from portable.backends.kubernetes.scope import Scope, scope_of
 from portable.backends.kubernetes.storage import claims, volumes
-from portable.backends.openshift.route import open_ports, proxies, proxy_container, proxy_volumes, redirects, route_findings, routes
+from portable.backends.openshift.route import opened, proxies, proxy_container, proxy_volumes, redirects, route_findings, routes
 from portable.backends.openshift.scc import REQUIRED, Admission, admissions, bindings, roles, sccs
 from portable.model.base import Struct
 from portable.model.plan import Group, Plan
@@ -66,7 +66,7 @@ def render(plan: Plan) -> Rendering:
         *in_file("storage.yaml", claims(scope)),
         *in_file(
             "network.yaml",
-            (policy(scope, group, dns=OPENSHIFT_DNS, open_ports=open_ports(scope, group)) for group in plan.groups),
+            (policy(scope, group, dns=OPENSHIFT_DNS, opened=opened(scope, group)) for group in plan.groups),
         ),
         *in_file("shared.yaml", (*tree_config_map(scope), *shared_config_maps(scope))),
     ]

@@ -6,12 +6,14 @@ from typing import Final, assert_never
 
 from portable.backends.common import note, refuse
 from portable.backends.kubernetes.names import Body, dns_label, literal, meta, port_name
-from portable.backends.kubernetes.network import backend_name, exposed, exposure_name, is_open, peer_port, private_service
+from portable.backends.kubernetes.network import Opened, backend_name, exposed, exposure_name, opened_ports, private_service
 from portable.backends.kubernetes.scope import Scope, selector
 from portable.model.base import Struct
 from portable.model.findings import Finding
 from portable.model.plan import App, Direct, Exposure, Group, Port, Route
 
+ROUTERS: Final[tuple[Body, ...]] = ({"namespaceSelector": {"matchLabels": {"policy-group.network.openshift.io/ingress": ""}}},)
+"""The router, whether its pods have the cluster's network or their node's (release notes of OpenShift 4.6, network policies)."""
 PROXY_IMAGE: Final = "quay.io/openshift/origin-oauth-proxy:4.20"
 TIMEOUT: Final = "haproxy.router.openshift.io/timeout"
 _PATIENCE: Final = "1h"
@@ -60,17 +62,9 @@ def routes(scope: Scope, group: Group) -> Iterator[Body]:
             yield _route(scope, app, port, exposure.how, service=backend_name(app, port), target=target, tls=_tls(exposure.how))
 
 
-def open_ports(scope: Scope, group: Group) -> list[Body]:
-    """The ports that others than the namespace's pods may reach: the proxy's in place of the app's own."""
-    guarded = {(proxy.app.name, proxy.port.name): proxy for proxy in proxies(scope, group)}
-    ports: list[Body] = []
-    for exposure, app, port in exposed(scope, group):
-        proxy = guarded.get((app.name, port.name)) if isinstance(exposure.how, Route) else None
-        if proxy is not None:
-            ports.append(peer_port(proxy.number, "tcp"))
-        elif is_open(exposure):
-            ports.append(peer_port(port.number, port.protocol))
-    return ports
+def opened(scope: Scope, group: Group) -> list[Opened]:
+    """The ports that the router reaches, and others outside the namespace: a proxy's in place of what it guards."""
+    return opened_ports(scope, group, routers=ROUTERS, before={(p.app.name, p.port.name): p.number for p in proxies(scope, group)})
 
 
 def redirects(scope: Scope, group: Group) -> dict[str, str]:

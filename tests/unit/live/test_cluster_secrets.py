@@ -18,10 +18,10 @@ VALUES = {
 def test_values_and_whole_files_stand_where_the_pods_look_for_them() -> None:
     found = cluster_secrets(full_plan("kubernetes"), Resolved({key: Secret(value) for key, value in VALUES.items()}))
     assert found == {
-        "player-tls": {"tls.crt": "c", "tls.key": "k"},
-        "shelf-rclone-conf": {"content": "[shelf]\npass = p\n"},
-        "torrents-conf": {"content": "[Preferences]\nPassword=h\n"},
-        "vpn-key": {"private": "v"},
+        "tls-of-player": {"tls.crt": "c", "tls.key": "k"},
+        "shelf-rclone-conf": {"rclone.conf": "[shelf]\npass = p\n"},
+        "torrents-config": {"torrents.conf": "[Preferences]\nPassword=h\n"},
+        "tunnel-key": {"private": "v"},
     }, "player-claim may be missing, and is"
 
 

@@ -1,5 +1,6 @@
 """Images: which source wins, how failures of registries are told apart, and recipes' digests; with an engine made by hand."""
 
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,6 +38,8 @@ class FakeEngine:
     def __init__(self, *there: str, says: str | None = UNREACHABLE) -> None:
         self.there, self.says = set(there), says
         self.calls: list[str] = []
+        self.contexts: list[dict[str, bytes]] = []
+        """The files of each build, by path."""
         self.address = Address(url="unix:///fake", named_by="test")
 
     def image_ids(self, references: Iterable[str]) -> dict[str, str]:
@@ -60,6 +63,8 @@ class FakeEngine:
         fresh: bool = False,
     ) -> None:
         self.calls.append(f"build {tag}{' fresh' if fresh else ''}")
+        with tarfile.open(fileobj=context) as tar:
+            self.contexts.append({e.name: data.read() for e in tar if (data := tar.extractfile(e))})
         self.there.add(tag)
 
     def import_image(self, archive: IO[bytes], repository: str, tag: str, changes: Sequence[str]) -> None:
@@ -240,6 +245,29 @@ def test_needed_images_of_a_plan() -> None:
     assert found["registry.test/app:1.0"].apps == ("a", "b")
     assert found["registry.test/app:1.0"].recipe == "a"
     assert found["registry.test/tools:1.0"].apps == ("init",)
+
+
+def test_a_build_trusts_what_the_machine_trusts(recipes: images.Recipes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a recipe that has a place for certificates gets them, and they are no part of its digest."""
+    mine, place = tmp_path / "mine.pem", tmp_path / "demo" / "trust.pem"
+    mine.write_text("-----BEGIN CERTIFICATE-----\nmine\n")
+    place.write_text("# nothing\n")
+    before = built_reference("demo", recipes)
+    real, fake = engine("debian:trixie-slim")
+
+    def given(path: str) -> bytes | None:
+        monkeypatch.setenv("SSL_CERT_FILE", path)
+        build(real, ["demo"], [DEMO], recipes=recipes)
+        return fake.contexts[-1].get("trust.pem")
+
+    assert given(str(mine)) == mine.read_bytes()
+    assert given("") == b"# nothing\n"
+    assert (place.read_text(), built_reference("demo", recipes)) == ("# nothing\n", before)
+    with pytest.raises(UsageError, match="No such file") as caught:
+        given(str(tmp_path / "nowhere.pem"))
+    assert "SSL_CERT_FILE" in str(caught.value.where)
+    place.unlink()
+    assert given(str(mine)) is None
 
 
 def test_a_project_called_images_does_not_wait_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,10 +131,10 @@ def test_an_empty_map_hides_what_the_default_exposes(place: Place) -> None:
         ({"loopback": 8}, p.Loopback(number=8)),
         ({"lan": {"number": 8}}, p.Lan(number=8)),
         ({"lan": 8}, p.Lan(number=8)),
-        ({"ingress": {}}, p.Ingress(host="one.example.test", tls_secret="all-tls", ingress_class="nginx")),
+        ({"ingress": {}}, p.Ingress(host="one.example.test", tls_secret="all-tls", ingress_class="nginx", namespace="controllers")),
         (
             {"ingress": {"host": "own.test", "tls-secret": "own", "ingress-class": "other"}},
-            p.Ingress(host="own.test", tls_secret="own", ingress_class="other"),
+            p.Ingress(host="own.test", tls_secret="own", ingress_class="other", namespace="controllers"),
         ),
         ({"route": {}}, p.Route(host="one.example.test")),
         (
@@ -147,7 +147,8 @@ def test_an_empty_map_hides_what_the_default_exposes(place: Place) -> None:
 )
 def test_every_way_to_expose(place: Place, asked: dict[str, Any], how: p.Reach) -> None:
     place.write(app("one"))
-    exposure = {"domain": "example.test", "tls-secret": "all-tls", "ingress-class": "nginx", "apps": {"one": {"web": asked}}}
+    named = {"domain": "example.test", "tls-secret": "all-tls", "ingress-class": "nginx", "ingress-namespace": "controllers"}
+    exposure = {**named, "apps": {"one": {"web": asked}}}
     assert exposures(place, "one", base=CLUSTER, exposure=exposure) == {"one:web": how}
 
 

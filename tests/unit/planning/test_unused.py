@@ -13,6 +13,7 @@ from tests.unit.planning import CLUSTER, COMPOSE, Place, app
         (COMPOSE, {"exposure": {"domain": "example.test"}}, "exposure.domain"),
         (COMPOSE, {"exposure": {"tls-secret": "tls"}}, "exposure.tls-secret"),
         (COMPOSE, {"exposure": {"ingress-class": "nginx"}}, "exposure.ingress-class"),
+        (COMPOSE, {"exposure": {"ingress-namespace": "nginx"}}, "exposure.ingress-namespace"),
         (COMPOSE, {"nodes": {"weight": 50}}, "nodes.weight"),
         (CLUSTER, {"engine": "ssh://root@host"}, "engine"),
         (CLUSTER, {"exposure": {"address": "host.test"}}, "exposure.address"),

@@ -89,6 +89,29 @@ def test_a_pod_is_open_to_its_namespace_and_where_it_is_exposed() -> None:
     assert policy["policyTypes"] == ["Ingress"]
 
 
+def test_who_stands_behind_an_ingress_is_reached_by_its_controller_alone() -> None:
+    named = p.Ingress(host="demo.example.test", namespace="ingress-nginx")
+    controller = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "ingress-nginx"}}}
+    (_, rule) = objects(exposed(named), "NetworkPolicy")["demo"]["spec"]["ingress"]
+    assert rule == {"from": [controller], "ports": [{"port": 8000, "protocol": "TCP"}]}
+    assert found(render(exposed(named)), "exposures.from") == []
+
+
+def test_a_controller_in_no_known_namespace_leaves_the_port_open_and_is_told() -> None:
+    anywhere = exposed(p.Ingress(host="demo.example.test"))
+    (_, rule) = objects(anywhere, "NetworkPolicy")["demo"]["spec"]["ingress"]
+    assert rule == {"ports": [{"port": 8000, "protocol": "TCP"}]}
+    (finding,) = [f for f in render(anywhere).findings if f.field == "exposures.from"]
+    assert (finding.path, finding.class_) == ("exposures.demo:web.how.namespace", "security")
+
+
+def test_ports_that_are_reached_in_other_ways_have_rules_of_their_own() -> None:
+    ways: dict[str, p.Reach] = {"web": p.Ingress(host="demo.example.test", namespace="ingress-nginx"), "peer": p.LoadBalancer(number=6881)}
+    made = plan(app(ports=PORTS), exposures=tuple(p.Exposure(app="demo", port=port, how=how) for port, how in ways.items()))
+    rules = objects(made, "NetworkPolicy")["demo"]["spec"]["ingress"][1:]
+    assert sorted((rule["ports"][0]["port"], "from" in rule) for rule in rules) == [(6881, False), (8000, True)]
+
+
 def test_a_tunnel_only_reaches_its_ends_cluster_dns_and_the_places_own_networks() -> None:
     egress = objects(full_plan("kubernetes"), "NetworkPolicy")["gateway"]["spec"]["egress"]
     assert [rule["to"] for rule in egress] == [

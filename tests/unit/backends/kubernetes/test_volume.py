@@ -51,10 +51,21 @@ def test_files_are_single_and_secret_ones_are_named_after_themselves() -> None:
     }
     assert volumes["file-shelf-rclone-conf"]["secret"] == {
         "secretName": "shelf-rclone-conf",
-        "items": [{"key": "content", "path": "shelf-rclone-conf", "mode": 0o400}],
+        "items": [{"key": "rclone.conf", "path": "shelf-rclone-conf", "mode": 0o400}],
     }
     assert volumes["secret-player-tls-player-tls"]["secret"]["optional"] is True
     assert objects(full_plan("kubernetes"), "ConfigMap")["player-files"]["data"] == {"player-conf": "listen = 32400\n"}
+
+
+def test_a_secret_that_the_cluster_has_under_another_name_is_taken_by_it() -> None:
+    """The plan names all three kinds: a whole file, keys as files, and a variable."""
+    made = pod(full_plan("kubernetes"), "gateway")
+    secrets = {v["name"]: v["secret"]["secretName"] for v in made["volumes"] if "secret" in v}
+    assert secrets["file-torrents-conf"] == "torrents-config"
+    (key,) = [v for c in made["initContainers"] for v in c.get("env", ()) if v["name"] == "KEY"]
+    assert key["valueFrom"]["secretKeyRef"]["name"] == "tunnel-key"
+    player = {v["name"]: v["secret"]["secretName"] for v in pod(full_plan("kubernetes"), "player")["volumes"] if "secret" in v}
+    assert player["secret-player-tls-player-tls"] == "tls-of-player"
 
 
 def test_no_secret_is_rendered() -> None:

@@ -66,9 +66,12 @@ def test_a_login_stands_before_the_app() -> None:
     assert reference == {"apiVersion": "v1", "kind": "OAuthRedirectReference", "reference": {"kind": "Route", "name": "demo-web"}}
 
 
+ROUTER = {"namespaceSelector": {"matchLabels": {"policy-group.network.openshift.io/ingress": ""}}}
+
+
 def test_nobody_reaches_the_app_past_its_login() -> None:
     policy = objects(render(routed(GUARDED)), "NetworkPolicy")["demo"]["spec"]
-    assert policy["ingress"] == [{"from": [{"podSelector": {}}]}, {"ports": [{"port": 8444, "protocol": "TCP"}]}]
+    assert policy["ingress"] == [{"from": [{"podSelector": {}}]}, {"from": [ROUTER], "ports": [{"port": 8444, "protocol": "TCP"}]}]
 
 
 def test_the_login_asks_who_may_see_the_app() -> None:

@@ -1,0 +1,25 @@
+"""Secrets that the cluster of a place has under other names."""
+
+from collections.abc import Iterator
+
+from portable.model.plan import Plan, SecretRef
+from portable.planning.inputs import Input, Mistakes
+
+
+def named_secrets(plan: Plan, given: Input, mistakes: Mistakes) -> None:
+    """Each is a Secret that pods of this plan take, and no two are one: the keys of both would have to be in it."""
+    known = sorted(set(_taken(plan)))
+    names = given.profile.secrets.names
+    for name, there in names.items():
+        source, path = given.profile_source("secrets", "names", name), f"secrets.names.{name}"
+        if name not in known:
+            mistakes.unknown(source, path, "Secret", name, known)
+        if same := [other for other in (*names, *known) if other != name and names.get(other, other) == there]:
+            mistakes.add(source, path, f"{name} and {same[0]} would both be the Secret {there}", "give each a name of its own")
+
+
+def _taken(plan: Plan) -> Iterator[str]:
+    for container in (*(c for app in plan.apps for c in app.containers), *(cloud.mounter for cloud in plan.clouds), plan.tools):
+        yield from (value.name for value in container.env.values() if isinstance(value, SecretRef))
+        yield from (mount.secret for mount in container.secrets)
+    yield from (file.id for file in plan.files if file.is_secret)

@@ -24,6 +24,8 @@ class Opened(NamedTuple):
     needs: "tuple[Need, ...]"
     generated: dict[str, str]
     """Those that may be made, with the kind of value."""
+    about: dict[str, str]
+    """What each is, and how it must look."""
     source: "Source"
     namespace: str | None
     """Of a cluster; None for an engine."""
@@ -65,7 +67,7 @@ def set_(
     """Store a value in the profile's file, mode 0600: asked for without echo, or read from standard input."""
     from portable.live import secrets
 
-    _, needs, generated, source, namespace = _open(profile, sets, catalogs)
+    _, needs, generated, about, source, namespace = _open(profile, sets, catalogs)
     secret, _, key = name.partition(".")
     key = key or "value"
     known = sorted({f"{n.name}.{n.key}".removesuffix(".value") for n in needs})
@@ -78,6 +80,8 @@ def set_(
 
         value = random_value(generated.get(secret, "password"))
     else:
+        if sys.stdin.isatty() and secret in about:
+            typer.echo(about[secret], err=True)
         text = typer.prompt(name, hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.read().removesuffix("\n")
         value = secrets.Secret(text)
     secrets.set_secret(source, secret, key, value)
@@ -100,7 +104,7 @@ def write(
     from portable.live.cluster_secrets import write as write_files
     from portable.live.generate import generate_missing
 
-    plan, needs, generated, source, namespace = _open(profile, sets, catalogs)
+    plan, needs, generated, _, source, namespace = _open(profile, sets, catalogs)
     if namespace is None:
         text = f"profile {profile} runs on an engine, and `portable up` hands it the values"
         raise UsageError(text, remedy="name a profile of a cluster")
@@ -114,11 +118,13 @@ def write(
 def _table(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", output: Format) -> bool:
     from portable.live import secrets
 
-    _, needs, generated, source, _ = _open(profile, sets, catalogs)
+    _, needs, generated, about, source, _ = _open(profile, sets, catalogs)
     rows = secrets.check(needs, source)
     by_itself = [r.name in generated for r in rows]
-    cells = [(r.name, r.key, r.present, r.optional, made, r.apps, r.reason) for r, made in zip(rows, by_itself, strict=True)]
-    show.table(("secret", "key", "present", "optional", "generated", "apps", "reason"), cells, output, schema="secrets")
+    cells = [
+        (r.name, r.key, r.present, r.optional, made, r.apps, r.reason, about.get(r.name)) for r, made in zip(rows, by_itself, strict=True)
+    ]
+    show.table(("secret", "key", "present", "optional", "generated", "apps", "reason", "about"), cells, output, schema="secrets")
     return any(not (r.present or r.optional or made) for r, made in zip(rows, by_itself, strict=True))
 
 
@@ -138,4 +144,4 @@ def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "O
     source = source_of(planned.given.profile.secrets, planned.plan.stack, os.environ, home_of(os.environ))
     plan = planned.plan
     namespace = None if planned.given.profile.back_end == "compose" else plan.namespace or plan.stack
-    return Opened(plan, needs_of(plan), dict(planned.generated), source, namespace)
+    return Opened(plan, needs_of(plan), planned.generated, {name: s.about for name, s in planned.secrets.items()}, source, namespace)

@@ -97,7 +97,7 @@ def open_place(profile: str, sets: Sequence[str], catalogs: Sequence[Path], *, s
 
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     refuse_unsafe(prepared, strict=strict)
-    return place_of(prepared), dict(prepared.planned.generated)
+    return place_of(prepared), prepared.planned.generated
 
 
 def engine_of(place: "Place") -> "Engine":

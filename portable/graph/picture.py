@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from portable.backends.prepare import Prepared
+from portable.catalog.facts import SecretFacts
 from portable.graph.prepares import prepares
 from portable.model.base import Struct
 from portable.model.findings import Finding
@@ -97,7 +98,7 @@ def drawn(prepared: Prepared) -> Picture:
         planned.addresses,
         prepared.ledger,
         about=planned.given.profile.about,
-        generated=planned.generated,
+        secrets=planned.secrets,
     )
 
 
@@ -108,9 +109,9 @@ def picture(
     findings: tuple[Finding, ...],
     *,
     about: str = "",
-    generated: Mapping[str, str] = {},
+    secrets: Mapping[str, SecretFacts] = {},
 ) -> Picture:
-    """All apps by group, those behind the gateway first; `addresses` by (app, port), `generated` the secrets that `up` makes."""
+    """All apps by group, those behind the gateway first; `addresses` by (app, port), `secrets` what the catalog says of them."""
     apps = {app.name: app for app in plan.apps}
     volumes = {volume.id: volume for volume in plan.volumes}
     rows = [
@@ -127,7 +128,7 @@ def picture(
         library=_place(library) if library else "none",
         clouds=tuple(cloud.id for cloud in plan.clouds),
         rows=tuple(rows),
-        prepares=prepares(plan, back_end, generated, findings),
+        prepares=prepares(plan, back_end, secrets, findings),
         findings=findings,
     )
 

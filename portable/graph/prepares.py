@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import assert_never
 
+from portable.catalog.facts import SecretFacts
 from portable.catalog.quantities import amount
 from portable.model.findings import Finding
 from portable.model.plan import (
@@ -25,17 +26,17 @@ from portable.model.plan import (
 )
 
 
-def prepares(plan: Plan, back_end: str, generated: Mapping[str, str], findings: Iterable[Finding]) -> tuple[str, ...]:
-    """Sentences; `generated` names the secrets that `up` makes by itself on an engine."""
+def prepares(plan: Plan, back_end: str, secrets: Mapping[str, SecretFacts], findings: Iterable[Finding]) -> tuple[str, ...]:
+    """Sentences; `secrets` is what the catalog says of them: `up` makes some by itself."""
     if back_end == "compose":
-        found: Iterator[str] = chain(_places(plan), _devices(plan), _clouds(plan), _tunnels(plan), _values(plan, generated))
+        found: Iterator[str] = chain(_places(plan), _devices(plan), _clouds(plan), _tunnels(plan), _values(plan, secrets))
     else:
         found = chain(
             _cluster(plan, back_end),
             _places(plan),
             _devices(plan),
             _tunnels(plan),
-            _values(plan, generated),
+            _values(plan, secrets),
             _secrets(plan, findings),
             _applied(plan),
         )
@@ -123,7 +124,7 @@ def _tunnels(plan: Plan) -> Iterator[str]:
             yield f"An account of a VPN provider, for {group.egress.gateway}; behind it: {behind or 'nobody yet'}."
 
 
-def _values(plan: Plan, generated: Mapping[str, str]) -> Iterator[str]:
+def _values(plan: Plan, secrets: Mapping[str, SecretFacts]) -> Iterator[str]:
     found: dict[tuple[str, str], bool] = {}
     for container in _containers(plan):
         for value in container.env.values():
@@ -134,9 +135,11 @@ def _values(plan: Plan, generated: Mapping[str, str]) -> Iterator[str]:
     for file in plan.files:
         found |= {(part.name, part.key): part.optional for part in file.body if isinstance(part, SecretRef)}
     for (name, key), optional in sorted(found.items()):
-        if name not in generated:
+        facts = secrets.get(name)
+        if facts is None or not facts.generate:
             missing = " (may be missing)" if optional else ""
-            yield f"The secret `{name}`, key `{key}`{missing}: `portable secrets set -p {plan.profile} {called(name, key)}`."
+            about = f" {facts.about[:1].upper()}{facts.about[1:]}." if facts else ""
+            yield f"The secret `{name}`, key `{key}`{missing}: `portable secrets set -p {plan.profile} {called(name, key)}`.{about}"
 
 
 def _secrets(plan: Plan, findings: Iterable[Finding]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from portable.catalog.catalog import Catalog
-from portable.catalog.facts import AppFacts, CloudFacts
+from portable.catalog.facts import AppFacts, CloudFacts, SecretFacts
 from portable.model import plan as p
 from portable.model.findings import Finding, Waiver
 from portable.planning.check import check
@@ -30,10 +30,15 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     waivers: tuple[Waiver, ...]
     addresses: Mapping[tuple[str, str], str]
     """By (app, port): what a person types to reach it."""
-    generated: Mapping[str, str]
-    """Secrets that may be made where they are missing, with the kind of value."""
+    secrets: Mapping[str, SecretFacts]
+    """What the catalog says of the secrets that its apps and clouds name."""
     given: Input
     chosen: Selection
+
+    @property
+    def generated(self) -> dict[str, str]:
+        """Secrets that may be made where they are missing, with the kind of value."""
+        return {name: secret.generate for name, secret in self.secrets.items() if secret.generate}
 
 
 def make(given: Input, catalog: Catalog) -> Planned:
@@ -75,15 +80,15 @@ def make(given: Input, catalog: Catalog) -> Planned:
         findings=tuple(located(f, given, chosen) for f in findings),
         waivers=_waivers(given),
         addresses=made.addresses,
-        generated=_generated(chosen),
+        secrets=_secrets(chosen),
         given=given,
         chosen=chosen,
     )
 
 
-def _generated(chosen: Selection) -> dict[str, str]:
+def _secrets(chosen: Selection) -> dict[str, SecretFacts]:
     every: list[AppFacts | CloudFacts] = [*(e.facts for e in chosen.apps.values()), *(c.facts for c in chosen.clouds.values())]
-    return {name: secret.generate for facts in every for name, secret in facts.secrets.items() if secret.generate}
+    return {name: secret for facts in every for name, secret in facts.secrets.items()}
 
 
 def _devices(given: Input, mistakes: Mistakes) -> p.Devices:

@@ -218,7 +218,7 @@ def test_the_secrets_of_a_cluster_become_files(tmp_path: Path) -> None:
     (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [sabnzbd]\n")
     done = run("secrets", "write", "-p", "samba", "-o", "out", cwd=tmp_path)
     assert (done.returncode, "kubectl create secret generic -n media-services sabnzbd-sabnzbd-ini" in done.stdout) == (0, True), done.stderr
-    text = (tmp_path / "out" / "sabnzbd-sabnzbd-ini" / "content").read_text()
+    text = (tmp_path / "out" / "sabnzbd-sabnzbd-ini" / "sabnzbd.ini").read_text()
     held = (tmp_path / ".config" / "portable" / "mine" / "secrets.yaml").read_text()
     (password,) = [line.split(" = ")[1] for line in text.splitlines() if line.startswith("password = ")]
     assert password in held

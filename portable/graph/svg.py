@@ -10,8 +10,10 @@ _TOP: Final = 92
 _ARCS: Final = 70
 _GAP: Final = 8
 _DOT: Final = 86
-_COLUMNS: Final = (("app", 200), ("zone", 100), ("listens on", 230), ("reached at", 330), ("library", _DOT))
-_KEEPS: Final = 330
+_LEAST: Final = {"app": 200, "zone": 100, "listens on": 150, "reached at": 200, "keeps its state in": 200}
+"""Columns of words, at their least; they grow with what stands in them, so that nothing is cut."""
+_LETTER: Final = 7.4
+"""About the widest that a letter of these texts is on average, in the fonts of common systems."""
 _COLOURS: Final = {"tunnel": ("#e7f4ea", "#2f7d4f"), "sealed": ("#fdf1dc", "#b7791f"), "direct": ("#f6f7f9", "#8a94a3")}
 _INK, _QUIET, _LINE = "#1d2733", "#5b6673", "#3867b5"
 _STYLE: Final = f"""
@@ -25,9 +27,12 @@ text {{ font: 13px system-ui, sans-serif; fill: {_INK}; }}
 
 def svg(given: Picture) -> str:
     """One drawing, complete in itself: no script, no font and no picture from elsewhere."""
-    columns = [*_COLUMNS, *((cloud, _DOT) for cloud in given.clouds), ("keeps its state in", _KEEPS)]
+    words = {row.app: _words(row) for row in given.rows}
+    wides = {name: max([least, *(round(16 + _LETTER * len(said[name])) for said in words.values())]) for name, least in _LEAST.items()}
+    wides |= dict.fromkeys(("library", *given.clouds), _DOT)
     lefts, width = {}, _ARCS
-    for name, wide in columns:
+    for name in ("app", "zone", "listens on", "reached at", "library", *given.clouds, "keeps its state in"):
+        wide = wides[name]
         lefts[name] = width
         width += wide
     height = _TOP + sum(len(rows) * _ROW + _GAP for rows in given.boxes) + 44
@@ -51,7 +56,7 @@ def svg(given: Picture) -> str:
         ET.SubElement(root, "rect", {**box, "stroke": line, "stroke-width": "1.5" if rows[0].egress != "direct" else "0.5"})
         for row in rows:
             middle[row.app] = top + _ROW / 2
-            _row(root, row, lefts, top + _ROW / 2 + 4, given)
+            _row(root, row, words[row.app], lefts, top + _ROW / 2 + 4, given)
             top += _ROW
         top += _GAP
     _arcs(root, given, middle)
@@ -60,27 +65,37 @@ def svg(given: Picture) -> str:
     return ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _row(root: ET.Element, row: Row, lefts: dict[str, int], base: float, given: Picture) -> None:
+def _words(row: Row) -> dict[str, str]:
+    """What stands in each column of words."""
+    reached = [f"runs at {row.schedule}"] if row.schedule else [r.address or f"{r.how} {r.number}" for r in row.reached]
+    more = f" and {len(reached) - 1} more" if len(reached) > 1 else ""
+    return {
+        "app": " ".join((row.title, *_marks(row))),
+        "zone": row.zone,
+        "listens on": ", ".join(row.ports),
+        "reached at": reached[0] + more if reached else "by other apps only" if row.ports else "",
+        "keeps its state in": ", ".join(volume.place for volume in row.keeps if volume.holds != "cache") or "nothing",
+    }
+
+
+def _marks(row: Row) -> tuple[str, ...]:
+    return (*(["gateway"] if row.gateway else []), *row.devices)
+
+
+def _row(root: ET.Element, row: Row, words: dict[str, str], lefts: dict[str, int], base: float, given: Picture) -> None:
     here = ET.SubElement(root, "g")
     ET.SubElement(here, "title").text = f"{row.title}, zone {row.zone}; containers: {', '.join(row.containers)}"
-    marks = [*(["gateway"] if row.gateway else []), *row.devices]
     name = _text(here, lefts["app"] + 8, base, row.title, "name")
-    if marks:
+    if marks := _marks(row):
         ET.SubElement(name, "tspan", {"class": "quiet", "font-weight": "400", "dx": "8"}).text = " ".join(marks)
-    _text(here, lefts["zone"] + 8, base, row.zone, "quiet")
-    _text(here, lefts["listens on"] + 8, base, _short(", ".join(row.ports), 28), "quiet")
-    reached = [f"runs at {row.schedule}"] if row.schedule else [r.address or f"{r.how} {r.number}" for r in row.reached]
-    where = (
-        reached[0] + (f" and {len(reached) - 1} more" if len(reached) > 1 else "") if reached else "by other apps only" if row.ports else ""
-    )
-    _text(here, lefts["reached at"] + 8, base, _short(where, 46), "" if reached else "quiet")
+    for column in ("zone", "listens on", "reached at", "keeps its state in"):
+        kind = "" if column == "reached at" and (row.reached or row.schedule) else "quiet"
+        _text(here, lefts[column] + 8, base, words[column], kind)
     if row.library:
         _dot(here, lefts["library"], base, writes=row.library == "rw")
     for cloud in given.clouds:
         if cloud in row.clouds:
             _dot(here, lefts[cloud], base, writes=False)
-    kept = [volume.place for volume in row.keeps if volume.holds != "cache"]
-    _text(here, lefts["keeps its state in"] + 8, base, _short(", ".join(kept) or "nothing", 42), "quiet")
 
 
 def _arcs(root: ET.Element, given: Picture, middle: dict[str, float]) -> None:
@@ -125,7 +140,3 @@ def _text(root: ET.Element, left: float, base: float, text: str, kind: str) -> E
     made = ET.SubElement(root, "text", {"x": str(left), "y": str(base), **({"class": kind} if kind else {})})
     made.text = text
     return made
-
-
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else text[: most - 1] + "\u2026"

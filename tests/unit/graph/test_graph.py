@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from portable.graph import Picture, mermaid, page, picture, sheet, svg
 from portable.model.findings import Finding
-from tests.factories import full_plan
+from tests.factories import full_plan, plan
 
 ADDRESSES = {("player", "web"): "http://host:32400", ("torrents", "web"): "http://host:8080"}
 FINDINGS = (
@@ -74,6 +74,17 @@ def test_every_app_is_in_every_form(full: Picture) -> None:
         for form in (texts(svg(full)), mermaid(full), Page(page(full)).words, sheet(full).replace("`", "")):
             assert row.schedule is None or f"runs at {row.schedule}" in form
         assert row.title in Page(page(full)).words
+
+
+def test_a_drawing_cuts_nothing_and_has_room_for_the_longest() -> None:
+    def drawn(addresses: dict[tuple[str, str], str]) -> ET.Element:
+        return ET.fromstring(svg(picture(full_plan("compose"), "compose", addresses, FINDINGS)))
+
+    long = "https://player.a-long-name-of-a-place-that-somebody-has-at-home.example.test"
+    wide = drawn(dict.fromkeys(ADDRESSES, long))
+    assert long in texts(ET.tostring(wide, encoding="unicode"))
+    assert float(wide.get("width", 0)) > float(drawn(ADDRESSES).get("width", 0)) + 200
+    assert texts(svg(picture(plan(), "compose", {}, ()))), "nothing to draw is no mistake"
 
 
 def test_a_drawing_shows_ways_out_clouds_and_order(full: Picture) -> None:

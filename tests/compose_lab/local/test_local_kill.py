@@ -1,6 +1,6 @@
 """`up` of the real apps is killed with SIGKILL at seeded moments; the same command, run again, ends in the same healthy state.
 
-PORTABLE_KILLS says how often (3 by default, 20 in the full form), PORTABLE_SEED where the moments come from. They are spread evenly over
+PORTABLE_KILLS says how often (2 by default, 20 in the full form), PORTABLE_SEED where the moments come from. They are spread evenly over
 the time that a cold `up` takes here, measured just before. By chance the whole process group dies, or only `portable` itself while the
 Compose that it started goes on; every third time nothing at all is there before: no secrets, no state, no folders.
 """
@@ -17,7 +17,7 @@ from tests.lab.local import SERVICES, Local, end_group
 
 pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(3600)]
 Record = Callable[[str, object], None]
-KILLS = int(os.environ.get("PORTABLE_KILLS", "3"))
+KILLS = int(os.environ.get("PORTABLE_KILLS", "2"))
 SEED = int(os.environ.get("PORTABLE_SEED", "20261120"))
 
 

@@ -17,7 +17,7 @@ def reconcile(desired: Desired, observed: Observed, *, apps: tuple[str, ...] = (
     seen = current(observed)
     replaced = networks_anew(desired, observed)
     for service in _in_order(desired):
-        if (change := _of(service, desired, seen, found, replaced)) is not None:
+        if (change := _of(service, desired, observed, seen, found, replaced)) is not None:
             found[service.name] = change
     wanted = scope(desired, apps) if apps else {s.name for s in desired.services}
     wanted |= {s.name for s in desired.services if s.owner in wanted and s.owner in found and s.name in seen}
@@ -65,7 +65,9 @@ def in_order(desired: Desired) -> tuple[str, ...]:
     return tuple(s.name for s in _in_order(desired))
 
 
-def _of(service: Service, desired: Desired, seen: dict[str, Seen], found: dict[str, Change], networks: dict[str, Change]) -> Change | None:
+def _of(
+    service: Service, desired: Desired, observed: Observed, seen: dict[str, Seen], found: dict[str, Change], networks: dict[str, Change]
+) -> Change | None:
     def change(kind: str, cause: str) -> Change:
         return Change(kind=kind, service=service.name, app=service.app, cause=cause)  # type: ignore[arg-type]
 
@@ -83,6 +85,9 @@ def _of(service: Service, desired: Desired, seen: dict[str, Seen], found: dict[s
     for network in service.networks:
         if network in networks:
             return change("recreate", f"its network {network} is made anew")
+        names = {n.name for n in observed.networks if n.key == network}
+        if here.state == "running" and names and not names & set(here.networks):
+            return change("recreate", f"it was taken off the network {network} from outside")
     owner = seen.get(service.owner) if service.owner else None
     if service.owner:
         above = found.get(service.owner)

@@ -8,18 +8,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from portable.backends.compose.engine import PROJECT
-from tests.lab.engine import LABEL, LabError, random_project
-from tests.lab.old import Old
+from portable.backends.compose.engine import PROJECT, Engine
+from tests.lab.engine import LABEL, LabError, clean, random_project
+from tests.lab.old import Old, age
 
 ROOT = Path(__file__).parents[2]
+FILM = b"a film that lay in the library before anything ran\n" * 100
 PROFILE = "lab"
 APPS = ("gerbera", "qbittorrent", "sabnzbd", "webdav")
 UPKEEP = ("capacity", "old-downloads", "stream-links")
@@ -251,6 +252,32 @@ def make_room() -> None:
         )
     if others := clouds_in_use():
         raise LabError(f"/mnt/clouds/shelf is in use by {', '.join(others)}: take it down first")
+
+
+@contextlib.contextmanager
+def stack_up(engine: Engine, folder: Path, failed: Callable[[], int]) -> Iterator[Local]:
+    """A stack, up, with a film and old things in its library; taken down whatever happens, its logs kept where a test failed meanwhile."""
+    make_room()
+    stack = Local(folder)
+    films = stack.library / "media" / "movies"
+    films.mkdir(parents=True)
+    (films / "before.mkv").write_bytes(FILM)
+    stack.old = age(stack.library)
+    for path in (stack.library, *stack.library.rglob("*")):
+        os.chown(path, 1000, 1000, follow_symlinks=False)
+    before = failed()
+    try:
+        stack.portable("up")
+        yield stack
+    except BaseException:
+        print(f"logs: {stack.save_logs()}")
+        raise
+    finally:
+        if failed() > before:
+            print(f"logs: {stack.save_logs()}")
+        sweep(stack.stack)
+        stack.portable("down", code=None)
+        clean(engine, stack.project)
 
 
 def end_group(process: "subprocess.Popen[str]") -> None:

@@ -139,6 +139,18 @@ class Neighbour(Struct, frozen=True, kw_only=True):
     """Where in the container each folder of the host is."""
 
 
+class Described(Struct, frozen=True, kw_only=True):
+    """What a container was given, values and all: never shown, only compared."""
+
+    id: str
+    environment: Mapping[str, str] = {}
+    labels: Mapping[str, str] = {}
+    mounts: Mapping[str, str] = {}
+    """By path inside: the folder of the host, or the name of the volume."""
+    published: tuple[tuple[str, int, str, int], ...] = ()
+    """Address and port of the host, protocol, and the port inside."""
+
+
 class Versions(Struct, frozen=True, kw_only=True):
     """Of the engine, its API, and the Compose plug-in on this machine."""
 
@@ -162,6 +174,22 @@ def _moment(text: str | None) -> str:
         text = f"{utc.isoformat()}{text[19:-6]}Z"
     whole, _, rest = text.removesuffix("Z").partition(".")
     return f"{whole}.{rest:0<9}Z"
+
+
+def _described(found: Mapping[str, Any]) -> Described:
+    config, ports = found["Config"], (found.get("NetworkSettings") or {}).get("Ports") or {}
+    published = [
+        (bound.get("HostIp", ""), int(bound["HostPort"]), inside.partition("/")[2] or "tcp", int(inside.partition("/")[0]))
+        for inside, bindings in ports.items()
+        for bound in bindings or []
+    ]
+    return Described(
+        id=found["Id"],
+        environment=dict(item.partition("=")[::2] for item in config.get("Env") or []),
+        labels=dict(config.get("Labels") or {}),
+        mounts={m["Destination"]: m.get("Source") or m.get("Name") or "" for m in found.get("Mounts") or []},
+        published=tuple(sorted(published)),
+    )
 
 
 def _foreign(labels: Mapping[str, str]) -> bool:
@@ -463,11 +491,17 @@ class EngineReader:
         with self._doing("asking for its folder"):
             return str(self._api.info().get("DockerRootDir") or "")
 
-    def logs(self, container: str, *, tail: int | None = None, timestamps: bool = False) -> Iterator[str]:
-        """Lines that a container wrote, oldest first, without secrets."""
+    def described(self, project: str) -> dict[str, Described]:
+        """What each service's container was given, by service; the newest where one is being replaced."""
+        with self._doing("looking at containers"):
+            found = sorted(self.containers(project), key=lambda seen: (seen.state == "running", seen.started_at))
+            return {seen.service: _described(raw) for seen in found if (raw := self._inspect(seen.id)) is not None}
+
+    def logs(self, container: str, *, tail: int | None = None, timestamps: bool = False, hidden: bool = True) -> Iterator[str]:
+        """Lines that a container wrote, oldest first, without secrets; those too where secrets in them are what is looked for."""
         with self._doing("reading logs"):
             raw = self._api.logs(container, stdout=True, stderr=True, tail="all" if tail is None else tail, timestamps=timestamps)
-        yield from (self.hide(line) for line in raw.decode(errors="replace").splitlines())
+        yield from (self.hide(line) if hidden else line for line in raw.decode(errors="replace").splitlines())
 
     def follow(self, container: str, *, tail: int | None = None, timestamps: bool = False) -> Iterator[str]:
         """Lines as the container writes them, until it stops."""
@@ -584,6 +618,32 @@ class Engine(EngineReader):
         base = [str(part) for part in self._client().client_config.docker_cmd]
         flags = [*(["--interactive"] if interactive else []), *(["--tty"] if terminal else []), *(["--user", user] if user else [])]
         return subprocess.run([*base, "exec", *flags, container, *command], check=False, env=self._environment({})).returncode
+
+    def inside(self, container: str, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> tuple[int | None, str]:
+        """Run a command in a container: its exit code and what it printed, as it is.
+
+        None for one that did not end in time: it may hang on a mount, so it is left to itself, and nothing here hangs with it.
+        """
+        from docker.errors import APIError
+
+        ended: list[tuple[int | None, str]] = []
+
+        def run() -> None:
+            try:
+                made = self._api.exec_create(container, list(command), user=user or "")
+                text = self._api.exec_start(made["Id"]).decode(errors="replace")
+                ended.append((self._api.exec_inspect(made["Id"])["ExitCode"], text))
+            except APIError as error:
+                ended.append((126, str(error.explanation or error)))
+            except Exception as error:  # noqa: BLE001  # told to who waits
+                ended.append((None, chain_of(error)))
+
+        with self._doing("running a command inside"):
+            self._api.adapters  # noqa: B018  # connected before the thread needs it
+            thread = threading.Thread(target=run, daemon=True)
+            thread.start()
+            thread.join(seconds)
+        return ended[0] if ended else (None, f"it did not end within {seconds:.0f} s")
 
     # --- images ------------------------------------------------------------------------------------------------------
 

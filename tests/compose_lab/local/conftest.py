@@ -1,19 +1,15 @@
 """One stack for all tests of this folder: brought up once, taken down whatever happens; logs are kept where a test failed."""
 
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from portable.backends.compose.engine import Engine
-from tests.lab.engine import LabError, clean
+from tests.lab.engine import LabError
 from tests.lab.leak import LeakNet, leak_net
-from tests.lab.local import Local, make_room, sweep
-from tests.lab.old import age
+from tests.lab.local import Local, stack_up, sweep
 from tests.lab.qbittorrent import QBittorrent
 from tests.lab.sabnzbd import SABnzbd
-
-FILM = b"a film that lay in the library before anything ran\n" * 100
 
 
 @pytest.fixture(scope="package")
@@ -29,30 +25,8 @@ def leak() -> Iterator[LeakNet]:
 @pytest.fixture(scope="package")
 def local(engine: Engine, leak: LeakNet, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Local]:
     """The stack, up."""
-    try:
-        make_room()
-    except LabError as error:
-        pytest.fail(str(error))
-    stack = Local(tmp_path_factory.mktemp("local"))
-    films = stack.library / "media" / "movies"
-    films.mkdir(parents=True)
-    (films / "before.mkv").write_bytes(FILM)
-    stack.old = age(stack.library)
-    for path in (stack.library, *stack.library.rglob("*")):
-        os.chown(path, 1000, 1000, follow_symlinks=False)
-    before = request.session.testsfailed
-    try:
-        stack.portable("up")
+    with stack_up(engine, tmp_path_factory.mktemp("local"), lambda: request.session.testsfailed) as stack:
         yield stack
-    except BaseException:
-        print(f"logs: {stack.save_logs()}")
-        raise
-    finally:
-        if request.session.testsfailed > before:
-            print(f"logs: {stack.save_logs()}")
-        sweep(stack.stack)
-        stack.portable("down", code=None)
-        clean(engine, stack.project)
 
 
 @pytest.fixture(autouse=True)

@@ -67,6 +67,7 @@ def running() -> dict[str, Seen]:
             config_hash=f"hash of {service}",
             labels=labels,
             joins=joins,
+            networks=() if joins else ("media-test_default",),
         )
     return seen
 
@@ -171,6 +172,14 @@ def test_a_changed_subnet() -> None:
     assert found[0] == "recreate network default: its subnet changed from 172.21.0.0/16 to 172.20.0.0/16"
     assert "recreate torrents: it shares the network of gateway, which is recreated" in found
     assert sentences(running(), networks=(msgspec.structs.replace(network, subnets=("172.20.0.0/16",)),)) == []
+
+
+def test_who_was_taken_off_its_network_is_made_anew() -> None:
+    """Its settings are the same, so Compose would leave it where nobody finds it."""
+    network = SeenNetwork(id="n", name="media-test_default", key="default", subnets=("172.20.0.0/16",))
+    found = sentences(but("player", networks=()), networks=(network,))
+    assert found[0] == "recreate player: it was taken off the network default from outside"
+    assert sentences(but("player", networks=(), state="exited"), networks=(network,))[0].startswith("start player")
 
 
 def test_only_some_apps_and_what_they_need() -> None:

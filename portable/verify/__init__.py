@@ -1,0 +1,40 @@
+"""Contracts: what must be true of a running stack, each proved by looking or trying, in a file of its own. Nothing is repaired here."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from portable.model.contracts import Held
+from portable.model.errors import UsageError
+from portable.verify.answers import CONTRACT as ANSWERS
+from portable.verify.clouds import CONTRACT as CLOUDS
+from portable.verify.contract import Contract
+from portable.verify.databases import CONTRACT as DATABASES
+from portable.verify.devices import CONTRACT as DEVICES
+from portable.verify.fence import CONTRACT as FENCE
+from portable.verify.identity import CONTRACT as IDENTITY
+from portable.verify.links import CONTRACT as LINKS
+from portable.verify.paths import CONTRACT as PATHS
+from portable.verify.ports import CONTRACT as PORTS
+from portable.verify.privacy import CONTRACT as PRIVACY
+from portable.verify.runs import CONTRACT as RUNS
+from portable.verify.secrecy import secrecy
+from portable.verify.shares import CONTRACT as SHARES
+from portable.verify.stack import Stack
+
+
+def contracts(told: Callable[[str], bool]) -> tuple[Contract, ...]:
+    """All of them, in the order in which one explains the next; `told` says whether a text holds a value of a secret."""
+    return (RUNS, SHARES, FENCE, CLOUDS, PATHS, LINKS, IDENTITY, PRIVACY, ANSWERS, PORTS, DEVICES, DATABASES, secrecy(told))
+
+
+def verify(stack: Stack, chosen: Sequence[Contract]) -> Iterator[Held]:
+    """What each contract finds, one after the other: they clean up after themselves, so that none sees another's traces."""
+    for contract in chosen:
+        yield from contract.tried(stack)
+
+
+def named(every: Sequence[Contract], names: Sequence[str]) -> tuple[Contract, ...]:
+    """The contracts of those names, in their own order; all where none is named. Raises UsageError for a name that none has."""
+    known = [contract.name for contract in every]
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(f"there is no contract {', '.join(unknown)}", where="verify", remedy=f"known: {', '.join(known)}")
+    return tuple(contract for contract in every if not names or contract.name in names)

@@ -1,0 +1,58 @@
+"""A stack on a Compose engine, as contracts look at it."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+
+from portable.backends.common import Placed
+from portable.backends.compose.engine import Described, Engine, Seen
+from portable.backends.compose.names import project_name, service_name
+from portable.model.plan import Plan
+from portable.verify.stack import Published, Runs, Said
+
+
+class ComposeStack:
+    """What an engine has of a plan. Containers are looked up once: what contracts tell is of one moment."""
+
+    def __init__(self, engine: Engine, plan: Plan) -> None:
+        self.plan = plan
+        self.here = engine.address.is_local
+        self._engine, self._project = engine, project_name(plan)
+
+    def look(self, placed: Placed) -> Runs:
+        """How that container is now."""
+        service = service_name(placed)
+        seen, given = self._seen.get(service), self._described.get(service)
+        if seen is None or given is None:
+            return Runs(state="missing")
+        return Runs(
+            state=seen.state,
+            health=seen.health or "",
+            said=seen.health_output if seen.health == "unhealthy" else seen.error,
+            environment=given.environment,
+            labels=given.labels,
+            mounts=given.mounts,
+            published=tuple(Published(address=a, number=n, protocol=p, inside=i) for a, n, p, i in given.published),
+        )
+
+    def inside(self, placed: Placed, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> Said:
+        """Run a command in that container."""
+        given = self._described.get(service_name(placed))
+        if given is None:
+            return Said(code=None, text="it is not there")
+        code, text = self._engine.inside(given.id, command, user=user, seconds=seconds)
+        return Said(code=code, text=text.strip())
+
+    def logs(self, placed: Placed, lines: int) -> str:
+        """The last lines that it wrote, as they are."""
+        given = self._described.get(service_name(placed))
+        return "\n".join(self._engine.logs(given.id, tail=lines, hidden=False)) if given else ""
+
+    @cached_property
+    def _described(self) -> Mapping[str, Described]:
+        return self._engine.described(self._project)
+
+    @cached_property
+    def _seen(self) -> Mapping[str, Seen]:
+        # Of two containers of a service, as while one is replaced, the one that runs.
+        found = sorted(self._engine.containers(self._project), key=lambda seen: (seen.state == "running", seen.started_at))
+        return {seen.service: seen for seen in found}

@@ -1,0 +1,41 @@
+"""No app sees the state of another one: databases, keys and tokens lie there."""
+
+from collections.abc import Iterator
+
+from portable.backends.common import main_container
+from portable.verify.contract import Contract, Found, about, broken, folder_of, holds, library_of, mounts_of, running
+from portable.verify.stack import Stack
+
+
+def check(stack: Stack) -> Iterator[Found]:
+    """No mount is another app's folder or one around it; where state lies in the library, it is covered."""
+    states = {
+        folder: app.name
+        for app in stack.plan.apps
+        for container in app.containers
+        for volume, _, _ in mounts_of(stack, container)
+        if volume.holds in ("state", "database") and (folder := folder_of(volume)) is not None
+    }
+    up = f"`portable up -p {stack.plan.profile}` makes it anew with its own folders only"
+    for placed in running(stack):
+        own = placed.app.name if placed.app else ""
+        library = library_of(stack, placed.container)
+        wrong = []
+        for path, source in sorted(stack.look(placed).mounts.items()):
+            if not source:  # memory
+                continue
+            whose = sorted({app for folder, app in states.items() if app != own and (folder == source or folder.startswith(f"{source}/"))})
+            if whose and not (library and path == library[0]):
+                wrong.append(f"{path} shows the state of {', '.join(whose)}")
+        for volume, path, _ in mounts_of(stack, placed.container):
+            for hidden in volume.hides:
+                said = stack.inside(placed, ["ls", "-A", f"{path}/{hidden}"])
+                if said.done and said.text:
+                    wrong.append(f"{path}/{hidden} is not covered: {len(said.text.splitlines())} folders of other apps are seen")
+        if wrong:
+            yield broken(about(placed), "; ".join(wrong), up)
+        elif placed.app is None or placed.container is main_container(placed.app):
+            yield holds(about(placed), "sees no state but its own")
+
+
+CONTRACT = Contract(name="privacy", promise="no app sees the state of another one", check=check)

@@ -1,0 +1,71 @@
+"""What contracts look at: a stack as it runs, whatever runs it. A back end has one class that can be looked at so."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from portable.backends.common import Placed
+from portable.model.base import Struct
+from portable.model.plan import Plan
+
+
+class Said(Struct, frozen=True, kw_only=True):
+    """What a command inside a container gave."""
+
+    code: int | None
+    """None: it did not end in time, or could not begin; `text` says which."""
+    text: str
+
+    @property
+    def done(self) -> bool:
+        """Whether it ended well."""
+        return self.code == 0
+
+
+class Published(Struct, frozen=True, order=True, kw_only=True):
+    """A port of the host that leads into a container."""
+
+    address: str
+    number: int
+    protocol: str
+    inside: int
+
+
+class Runs(Struct, frozen=True, kw_only=True):
+    """A container as it runs."""
+
+    state: str
+    """running, or what it is instead: exited, restarting, paused, created, missing."""
+    health: str = ""
+    """healthy, starting or unhealthy; empty where nothing asks it."""
+    said: str = ""
+    """Why it is not well, in the words of its check or of the engine."""
+    environment: Mapping[str, str] = {}
+    labels: Mapping[str, str] = {}
+    mounts: Mapping[str, str] = {}
+    """By path inside: the folder of the host, or the name of the volume, that is seen there."""
+    published: tuple[Published, ...] = ()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether commands can be run in it."""
+        return self.state == "running"
+
+
+class Stack(Protocol):
+    """A stack that can be looked at, and asked inside."""
+
+    plan: Plan
+    here: bool
+    """Whether this machine is the one that it runs on, so that its loopback addresses and folders are this machine's."""
+
+    def look(self, placed: Placed) -> Runs:
+        """How that container is now."""
+        ...
+
+    def inside(self, placed: Placed, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> Said:
+        """Run a command in it; nothing of what it may hang on hangs this."""
+        ...
+
+    def logs(self, placed: Placed, lines: int) -> str:
+        """The last lines that it wrote, as they are: secrets in them are what is looked for."""
+        ...

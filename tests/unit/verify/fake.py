@@ -1,0 +1,115 @@
+"""A stack as a test says it is."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from portable.backends.common import Placed, containers
+from portable.model.contracts import Held
+from portable.model.plan import Library, Plan, Scratch
+from portable.verify.contract import Contract, about, folder_of, mounts_of
+from portable.verify.stack import Published, Runs, Said
+from tests.factories import full_plan
+
+Answer = Callable[[str, Sequence[str]], Said | None]
+"""By what a container is called and the command; None: as a healthy one."""
+
+STATUS = """\
+Name:	app
+Umask:	0002
+Pid:	7
+PPid:	1
+Uid:	1000	1000	1000	1000
+Gid:	1000	1000	1000	1000
+Name:	sh
+Umask:	0022
+Pid:	99
+PPid:	0
+Uid:	0	0	0	0
+Gid:	0	0	0	0
+"""
+HEALTHY = {
+    "/proc/self/ns/net": "net:[1]",
+    "-P OUTPUT DROP": "iptables DROP\nip6tables DROP\nipv6 on",
+    "ip route get 192.0.2.1": "192.0.2.1 dev tun0 table 51820 src 10.64.0.2 uid 0",
+    "wc -l": "25000",
+    "/proc/[0-9]*/status": STATUS,
+    "stat -c %d:%i": "64:256",
+    "/proc/self/mountinfo": "1 0 8:1 / / rw - overlay overlay rw\n2 1 8:2 / /config rw - btrfs /dev/sda rw",
+    "ls -A": "",
+}
+"""What a healthy container prints, by a part of the command."""
+
+
+class FakeStack:
+    """All of `full_plan` runs as promised, but for what `changes` and `answer` say."""
+
+    def __init__(self, plan: Plan | None = None, *, answer: Answer = lambda _name, _command: None, here: bool = False) -> None:
+        self.plan = plan or _planned()
+        self.here = here
+        self.changes: dict[str, dict[str, object]] = {}
+        """By what a container is called: fields of `Runs`."""
+        self.written = ""
+        self._answer = answer
+
+    def look(self, placed: Placed) -> Runs:
+        """Running, with the mounts of the plan."""
+        mounts = {
+            path: folder_of(volume) or "" for volume, path, _ in mounts_of(self, placed.container) if not isinstance(volume.place, Scratch)
+        }
+        healthy = Runs(state="running", health="healthy", mounts=mounts, published=PUBLISHED.get(about(placed), ()))
+        return msgspec.structs.replace(healthy, **self.changes.get(about(placed), {}))
+
+    def inside(self, placed: Placed, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> Said:
+        """As told, or as a healthy one."""
+        del user, seconds
+        text = " ".join(command)
+        return self._answer(about(placed), command) or Said(code=0, text=next((said for part, said in HEALTHY.items() if part in text), ""))
+
+    def logs(self, placed: Placed, lines: int) -> str:
+        """The same of each."""
+        del placed, lines
+        return self.written
+
+
+def _planned() -> Plan:
+    """As planning makes it: with the folders around those that apps name."""
+    plan = full_plan("compose")
+    library = Library(volume="library", folders=("downloads", "downloads/torrents", "media", "media/tv"))
+    return msgspec.structs.replace(plan, library=msgspec.structs.replace(library, links=plan.library.links if plan.library else ()))
+
+
+PUBLISHED = {
+    "gateway": (Published(address="0.0.0.0", number=8080, protocol="tcp", inside=8080),),
+    "player": (
+        Published(address="127.0.0.1", number=32400, protocol="tcp", inside=32400),
+        Published(address="0.0.0.0", number=443, protocol="tcp", inside=8443),
+    ),
+}
+
+
+def says(part: str, said: Said, *only: str) -> Answer:
+    """That answer to commands with that text, of those containers or of all."""
+    return lambda name, command: said if part in " ".join(command) and (not only or name in only) else None
+
+
+def verdicts(contract: Contract, stack: FakeStack) -> dict[str, str]:
+    """The worst verdict of each subject."""
+    order = ("holds", "unknown", "broken")
+    found: dict[str, str] = {}
+    for held in contract.tried(stack):
+        found[held.subject] = max(found.get(held.subject, "holds"), held.verdict, key=order.index)
+    return found
+
+
+def one(contract: Contract, stack: FakeStack, verdict: str = "broken") -> Held:
+    """The only one of that verdict; a broken one has a remedy."""
+    (held,) = [h for h in contract.tried(stack) if h.verdict == verdict]
+    assert held.contract == contract.name
+    assert bool(held.remedy) == (verdict == "broken")
+    return held
+
+
+def everything(plan: Plan) -> list[str]:
+    """What its containers are called."""
+    return [about(placed) for placed in containers(plan)]

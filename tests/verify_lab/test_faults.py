@@ -1,0 +1,223 @@
+"""`verify` on real apps: nothing is broken on a healthy stack, and each fault that is put into it is named by the right contract.
+
+Faults are put in from outside, as they come: by the engine, inside a container's own namespaces, on the host's folders. Where what runs
+can't be changed, the plan is: then what runs is not what the profile says.
+"""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from portable.verify import contracts
+from tests.lab.local import Local, docker
+
+pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(600)]
+Act = Callable[[Local], object]
+CONTRACTS = tuple(contract.name for contract in contracts(bool))
+READERS = {"gerbera cloud shelf", "stream-links cloud shelf"}
+WRITERS = {"old-downloads", "qbittorrent", "sabnzbd", "stream-links"}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is done to the stack, what takes it back, and the subjects by contract that must be told; nothing else may be."""
+
+    put: Act
+    mend: Act
+    broken: dict[str, set[str]]
+    arguments: tuple[str, ...] = ()
+    """Of `verify`: contracts that say something of it at once, or changes of the profile."""
+
+
+def broken(local: Local, *arguments: str) -> dict[str, set[str]]:
+    """The subjects of each contract that does not hold; exit 3 where there are any, 0 where there are none."""
+    ran = local.portable("verify", "--format", "json", *arguments, code=None)
+    found: dict[str, set[str]] = {}
+    for row in json.loads(ran.out)["verify"]:
+        if row["verdict"] == "broken":
+            assert row["remedy"], row
+            found.setdefault(row["contract"], set()).add(row["subject"])
+    assert ran.code == (3 if found else 0), str(ran)
+    return found
+
+
+def engine(verb: str, service: str) -> Act:
+    """The engine's own command on a container."""
+    return lambda local: docker(verb, local.container(service))
+
+
+def within(service: str, *command: str, namespaces: tuple[str, ...] = ("--mount", "--pid")) -> Act:
+    """A command in a container's namespaces, as the host's root may."""
+
+    def run(local: Local) -> None:
+        pid = str(local.inspected()[service]["State"]["Pid"])
+        subprocess.run(["nsenter", "--target", pid, *namespaces, *command], check=True, capture_output=True)
+
+    return run
+
+
+def in_turn(*acts: Act) -> Act:
+    """One after the other."""
+    return lambda local: [act(local) for act in acts]
+
+
+def up(local: Local) -> None:
+    """What the remedies say."""
+    local.portable("up")
+
+
+def off_its_network(local: Local) -> None:
+    docker("network", "disconnect", *local.networks(), local.container("webdav"))
+    assert "recreate webdav" in local.portable("diff", code=3).out, "`up` is the remedy, so it must see what there is to mend"
+
+
+def of_somebody_else(local: Local) -> None:
+    os.chown(local.library / "downloads", 0, 0)
+    (local.library / "downloads").chmod(0o755)
+
+
+def spoilt(local: Local) -> Path:
+    return local.folder / "config" / "sabnzbd" / "admin" / "spoilt.db"
+
+
+def spoil(local: Local) -> None:
+    """A database as a disk leaves it that lost two of its blocks."""
+    path = spoilt(local)
+    with sqlite3.connect(path) as made:
+        made.execute("create table t (x)")
+        made.executemany("insert into t values (?)", [("x" * 500,) for _ in range(200)])
+    made.close()
+    content = bytearray(path.read_bytes())
+    content[4096:12288] = b"\xff" * 8192
+    path.write_bytes(content)
+
+
+def host_closes(verb: str) -> Act:
+    """A rule of this machine's firewall, for one port of its loopback."""
+
+    def run(local: Local) -> None:
+        rule = ["-p", "tcp", "-d", "127.0.0.1", "--dport", str(local.ports["gerbera"]), "-j", "REJECT"]
+        subprocess.run(["iptables", verb, "INPUT", *rule], check=True)
+
+    return run
+
+
+def tell_the_log(local: Local) -> None:
+    """As an app does that writes down what it is called with."""
+    local.inside("stream-links", "sh", "-c", 'echo "apikey=$1" >/proc/1/fd/1', "sh", local.secret("sabnzbd-api-key"))
+
+
+def differs(setting: str, broken: dict[str, set[str]]) -> Fault:
+    """What runs was made from another profile than the one that is named now."""
+    return Fault(put=lambda _: None, mend=lambda _: None, broken=broken, arguments=("--set", setting))
+
+
+OURS = "uid=1000,gid=1000"
+FAULTS: dict[str, Fault] = {
+    "an app that ended": Fault(engine("stop", "gerbera"), up, {"runs": {"gerbera"}, "ports": {"gerbera"}}),
+    "an app that is gone": Fault(
+        engine("kill", "webdav"),
+        in_turn(engine("rm", "webdav"), up),
+        {"runs": {"webdav"}, "ports": {"webdav"}},
+        ("runs", "shares", "ports"),
+    ),
+    "an app that stands still": Fault(
+        engine("pause", "sabnzbd"), in_turn(engine("unpause", "sabnzbd"), up), {"runs": {"sabnzbd"}, "ports": {"sabnzbd"}}
+    ),
+    "a gateway that ended": Fault(
+        engine("stop", "seal"),
+        up,
+        {"runs": {"seal"}, "shares": {"qbittorrent"}, "ports": {"qbittorrent"}, "answers": {"qbittorrent from gerbera"}},
+    ),
+    "a gateway that was restarted": Fault(
+        engine("restart", "seal"), up, {"shares": {"qbittorrent"}}, ("shares", "fence", "clouds", "links", "privacy")
+    ),
+    "a firewall that is open": Fault(
+        within("seal", "iptables", "-P", "OUTPUT", "ACCEPT", namespaces=("--net",)),
+        in_turn(within("seal", "iptables", "-P", "OUTPUT", "DROP", namespaces=("--net",)), up),
+        {"fence": {"seal"}},
+        ("shares", "fence", "answers"),
+    ),
+    "an app off its network": Fault(
+        off_its_network,
+        up,
+        {"answers": {"webdav from gerbera"}, "ports": {"webdav"}},
+        ("shares", "fence", "paths", "links", "answers", "ports"),
+    ),
+    "a mounter that ended": Fault(engine("stop", "cloud-shelf"), up, {"runs": {"cloud shelf"}, "clouds": READERS}),
+    "a cloud that one app lost": Fault(
+        within("gerbera", "umount", "--lazy", "/mnt/clouds/shelf"),
+        in_turn(engine("restart", "gerbera"), up),
+        {"clouds": {"gerbera cloud shelf"}},
+    ),
+    "a cloud that hangs": Fault(
+        engine("pause", "cloud-shelf"), in_turn(engine("unpause", "cloud-shelf"), up), {"clouds": READERS}, ("clouds",)
+    ),
+    "downloads on another disk": Fault(
+        within("qbittorrent", "mount", "-t", "tmpfs", "-o", OURS, "tmpfs", "/mnt/media/downloads"),
+        within("qbittorrent", "umount", "/mnt/media/downloads"),
+        {"links": {"qbittorrent"}},
+    ),
+    "downloads of somebody else": Fault(
+        of_somebody_else, lambda local: os.chown(local.library / "downloads", 1000, 1000), {"links": WRITERS}
+    ),
+    "a library that is covered in one app": Fault(
+        within("sabnzbd", "mount", "-t", "tmpfs", "-o", OURS, "tmpfs", "/mnt/media"),
+        within("sabnzbd", "umount", "/mnt/media"),
+        {"paths": {"sabnzbd"}, "links": {"sabnzbd"}},
+    ),
+    "a device node that is gone": Fault(
+        within("cloud-shelf", "mv", "/dev/fuse", "/dev/away"),
+        within("cloud-shelf", "mv", "-f", "/dev/away", "/dev/fuse"),
+        {"devices": {"cloud shelf"}},
+    ),
+    "a database that is spoilt": Fault(spoil, lambda local: spoilt(local).unlink(), {"databases": {"sabnzbd"}}),
+    "a port that the host closes": Fault(host_closes("-I"), host_closes("-D"), {"ports": {"gerbera"}}),
+    "a secret in a log": Fault(
+        tell_the_log, in_turn(lambda local: docker("rm", "-f", local.container("stream-links")), up), {"secrecy": {"stream-links"}}
+    ),
+    "apps that run as another user": differs(
+        "stack.uid=1234",
+        {"identity": {"gerbera", "webdav", "capacity", *WRITERS}, "links": WRITERS},
+    ),
+    "a port that nobody asked for": differs("exposure.apps.gerbera.web.loopback=null", {"ports": {"gerbera"}}),
+    "state that lies elsewhere": differs("storage.state.folder=/srv/elsewhere", {"paths": {"gerbera", "qbittorrent", "sabnzbd", "webdav"}}),
+}
+
+
+def test_nothing_is_broken_on_a_healthy_stack(local: Local) -> None:
+    ran = local.portable("verify", "--format", "json")
+    rows = json.loads(ran.out)["verify"]
+    assert {row["contract"] for row in rows} == set(CONTRACTS)
+    assert [row for row in rows if row["verdict"] == "broken"] == []
+    assert {row["text"] for row in rows if row["contract"] == "clouds"} == {"OK (1 entries)"}
+    assert list(local.library.rglob(".portable-verify*")) == [], "it cleans up after itself"
+    assert local.portable("diff").code == 0
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_named_by_its_contract(local: Local, name: str) -> None:
+    fault = FAULTS[name]
+    fault.put(local)
+    try:
+        assert broken(local, *fault.arguments) == fault.broken
+    finally:
+        fault.mend(local)
+
+
+def test_all_is_well_again_afterwards(local: Local) -> None:
+    local.portable("up")
+    assert broken(local) == {}
+    local.assert_well()
+
+
+def test_what_is_asked_for_wrongly(local: Local) -> None:
+    assert "there is no contract wrong" in local.portable("verify", "wrong", code=2).err
+    assert shutil.which("nsenter"), "the faults of this file need it"

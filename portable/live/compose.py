@@ -207,7 +207,7 @@ def _carry_out(work: _Work, desired: Desired, observed: Observed, changes: tuple
                 waited = True
         restarts = [name for name in in_order(desired) if any(c.service == name and c.kind == "restart" for c in changes)]
         if restarts:
-            _restart(engine, desired, engine.observe(desired.project), restarts, watch)
+            restart_in_order(engine, desired, engine.observe(desired.project), restarts, watch)
         desired, observed = work.look()
         left = reconcile(desired, observed, apps=apps)
         changes = left if waited else tuple(c for c in left if c.kind in ("create", "recreate", "restart", "remove"))
@@ -320,10 +320,10 @@ def _known(stack: Stack, apps: tuple[str, ...]) -> None:
 
 def apps_of(stack: Stack) -> tuple[str, ...]:
     """The names of the stack's apps."""
-    return tuple(sorted({s.app for s in _plain(stack).services}))
+    return tuple(sorted({s.app for s in plain(stack).services}))
 
 
-def _plain(stack: Stack) -> Desired:
+def plain(stack: Stack) -> Desired:
     """The services of a stack, without secrets and effective images: what needs no engine."""
     return desire(stack, {}, None, Observed())
 
@@ -332,9 +332,9 @@ def _images_of(engine: EngineReader, stack: Stack, apps: tuple[str, ...]) -> tup
     """The images that these apps need, and those that run in a namespace of theirs: they are recreated with its owner."""
     if not apps:
         return stack.images
-    plain, there = _plain(stack), {seen.service for seen in engine.containers(stack.project)}
-    wanted = scope(plain, apps)
-    used = {s.image for s in plain.services if s.name in wanted or (s.owner in wanted and s.name in there)}
+    bare, there = plain(stack), {seen.service for seen in engine.containers(stack.project)}
+    wanted = scope(bare, apps)
+    used = {s.image for s in bare.services if s.name in wanted or (s.owner in wanted and s.name in there)}
     return tuple(need for need in stack.images if need.reference in used)
 
 
@@ -386,7 +386,7 @@ def restart(
     with locked(stack.project, "restart", progress=progress):
         observed = engine.observe(stack.project)
         refuse_foreign(observed, stack.project)
-        desired = _plain(stack)
+        desired = plain(stack)
         there = current(observed)
         names = [s.name for s in desired.services if (not apps or s.app in apps) and not s.once]
         names += [s.name for s in desired.services if s.owner in names and s.name not in names]
@@ -406,12 +406,12 @@ def restart(
         )
         until = None if deadline is None else time.monotonic() + deadline
         watch = Watch(engine, desired, set(names), Once(progress), until)
-        _restart(engine, desired, observed, names, watch)
+        restart_in_order(engine, desired, observed, names, watch)
         watch.until_well()
     return Outcome(changes=changes, rows=status(engine, stack))
 
 
-def _restart(engine: Engine, desired: Desired, observed: Observed, names: Sequence[str], watch: Watch) -> None:
+def restart_in_order(engine: Engine, desired: Desired, observed: Observed, names: Sequence[str], watch: Watch) -> None:
     """Stop sharers before owners, start owners before sharers; who shares a network joins it anew by being started after its owner."""
     there = current(observed)
     chosen = [there[name] for name in names if name in there]
@@ -460,7 +460,7 @@ def _stop_all(engine: Engine, containers: Sequence[Seen]) -> None:
 def status(engine: EngineReader, stack: Stack) -> tuple[Row, ...]:
     """How every service of the project is; those that left the stack come last."""
     observed = engine.observe(stack.project)
-    desired, seen = _plain(stack), current(observed)
+    desired, seen = plain(stack), current(observed)
     now, rows = here_now(), []
     names = {s.name for s in desired.services}
     shown: set[str] = set()
@@ -536,7 +536,7 @@ class Line(Struct, frozen=True, kw_only=True):
 def has_logs(engine: EngineReader, stack: Stack, apps: tuple[str, ...] = ()) -> bool:
     """Whether one of the apps has a container, which wrote or may write something."""
     _known(stack, apps)
-    names = {s.name for s in _plain(stack).services if not apps or s.app in apps}
+    names = {s.name for s in plain(stack).services if not apps or s.app in apps}
     return bool(names & current(engine.observe(stack.project)).keys())
 
 
@@ -556,7 +556,7 @@ def logs(
     _known(stack, apps)
     if resolved is not None:
         engine.hide = resolved.hide
-    desired, seen = _plain(stack), current(engine.observe(stack.project))
+    desired, seen = plain(stack), current(engine.observe(stack.project))
     chosen = [seen[s.name] for s in desired.services if s.name in seen and (not apps or s.app in apps)]
     if not follow:
         yield from heapq.merge(
@@ -618,7 +618,7 @@ def execute(
     """Run a command in the container of an app (its main one unless a service is named); its exit code."""
     _known(stack, (app,))
     seen = current(engine.observe(stack.project))
-    name = service or next((s.name for s in _plain(stack).services if s.app == app and s.name in (app, f"cloud-{app}")), app)
+    name = service or next((s.name for s in plain(stack).services if s.app == app and s.name in (app, f"cloud-{app}")), app)
     if name not in seen or seen[name].state != "running":
         raise EngineTrouble(
             "failed", f"{name} is not running", where=stack.project, remedy="`portable status` shows why; `portable up` starts it"

@@ -65,7 +65,16 @@ def _restart(placed: Placed, index: Index) -> tuple[Finding, ...]:
         "a restart of the host, or when it ended by itself, it stays down."
     )
     path = f"groups.{index.group_of[placed.app.name].name}.egress"
-    return (note("egress.restart", path, "function", text, "`portable up` starts it, in order", app=placed.app.name),)
+    return (
+        note(
+            "egress.restart",
+            path,
+            "function",
+            text,
+            "`portable heal --install` on the host sees to it; `portable up` starts it, in order",
+            app=placed.app.name,
+        ),
+    )
 
 
 def _copied_into(placed: Placed) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from portable.backends.compose.address import Address
 from portable.backends.compose.engine import Engine, Observed, Seen, _moment
 from portable.backends.compose.trouble import EngineTrouble
-from portable.live.compose import _restart
+from portable.live.compose import restart_in_order
 from portable.live.desired import Desired, Service
 from portable.live.progress import Event, Once, silent
 from portable.live.waiting import Watch, judge
@@ -92,7 +92,7 @@ def test_a_restart_gives_up_on_a_gateway_when_its_time_is_over() -> None:
     desired = Desired(project="media-test", body={}, services=(DEMO, Service(name="gateway", app="gateway", image="x")))
     watch = Watch(Starting(), desired, {"demo", "gateway"}, silent, time.monotonic() + 0.5)
     with pytest.raises(EngineTrouble, match=r"not well in the time given: .*gateway: starting"):
-        _restart(Starting(), desired, Starting().observe(""), ["gateway", "demo"], watch)
+        restart_in_order(Starting(), desired, Starting().observe(""), ["gateway", "demo"], watch)
 
 
 class Thawed(Starting):

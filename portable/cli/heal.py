@@ -1,0 +1,75 @@
+"""`portable heal`: starts again what nobody took down."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from portable.cli import show
+from portable.cli.options import Catalogs, Format, Output, Profile, Set
+from portable.cli.up import DryRun, Timeout, engine_of, open_place, reader_of, show_changes, show_outcome
+from portable.model.errors import DIFFERENCES, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def heal(
+    profile: Profile = "local",
+    watch: Annotated[bool, typer.Option("--watch", help="Go on looking until it is ended.")] = False,
+    every: Annotated[float, typer.Option("--every", min=1, metavar="SECONDS", help="How often --watch looks.")] = 10,
+    install: Annotated[bool, typer.Option("--install", help="Let systemd run it on this machine, now and after each start.")] = False,
+    uninstall: Annotated[bool, typer.Option("--uninstall", help="Take that back.")] = False,
+    dry_run: DryRun = False,
+    timeout: Timeout = None,
+    sets: Set = [],  # noqa: B006
+    catalogs: Catalogs = [],  # noqa: B006
+    output: Output = Format.text,
+) -> int:
+    """Start again, in order, what went down with its gateway or by itself, and what hangs on a network that is gone.
+
+    It changes no settings, makes nothing that was never there, and leaves alone what somebody stopped.
+    """
+    from portable.cli.progress import printed
+    from portable.live import heal as live
+
+    if sum((watch, install, uninstall, dry_run)) > 1:
+        raise UsageError("--watch, --install, --uninstall and --dry-run exclude each other", where="heal", remedy="take one")
+    place, _ = open_place(profile, sets, catalogs, strict=False)
+    if install or uninstall:
+        return _unit(place.stack.project, profile, sets, catalogs, every=every, install=install)
+    if dry_run:
+        with reader_of(place) as engine:
+            found = live.examine(engine, place.stack)
+        show_changes(found.changes, output)
+        if output is Format.text:
+            for sentence in found.waiting:
+                show.line(sentence)
+        return DIFFERENCES if found.changes else 0
+    with engine_of(place) as writing:
+        if watch:
+            live.Healer(place.stack, place.source, every=every, progress=printed).run(writing)
+            return 0
+        outcome = live.heal(writing, place.stack, place.source, deadline=timeout, progress=printed)
+    show_outcome(outcome, output)
+    return 0
+
+
+def _unit(project: str, profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", *, every: float, install: bool) -> int:
+    import os
+
+    from portable.live import unit
+    from portable.profiles.load import find_stack
+
+    if not install:
+        show.line(f"removed {unit.name_of(project)}" if unit.uninstall(project) else "it is not installed")
+        return 0
+    named = str(Path(profile).resolve()) if "/" in profile or profile.endswith((".yaml", ".yml")) else profile
+    options = [part for value in sets for part in ("--set", value)] + [
+        part for path in catalogs for part in ("--catalog", str(path.resolve()))
+    ]
+    stack = find_stack(Path.cwd())
+    folder = stack.parent if stack else Path.cwd()
+    text = unit.text_of(project, ["heal", "--watch", "--every", f"{every:g}", "--profile", named, *options], folder, os.environ)
+    show.line(f"installed {unit.install(project, text)}; `journalctl -fu {unit.name_of(project)}` shows what it does")
+    return 0

@@ -1,0 +1,71 @@
+"""What ails a project that nobody changed, and what heals it. Pure, as `reconcile`; it starts what is there and never what was never made.
+
+An engine restarts by itself what stands alone. Who shares a gateway's network it must not start, since it knows no order and would do so
+before the gateway's firewall stands; so somebody has to.
+"""
+
+from portable.backends.compose.engine import Observed, Seen
+from portable.live.desired import Desired, Service, current
+from portable.live.reconcile import in_order
+from portable.model.base import Struct
+from portable.model.changes import Change, Kind
+
+_BY_REQUEST = (0, 137, 143)
+"""Exit codes of what was told to end: by itself, by SIGKILL, by SIGTERM. Whoever told it is not worked against."""
+
+
+class Ailing(Struct, frozen=True, kw_only=True):
+    """What can be healed now, in the order of start, and what has to wait for its gateway."""
+
+    changes: tuple[Change, ...] = ()
+    waiting: tuple[str, ...] = ()
+    """Who waits for whom, in sentences."""
+
+
+def ailing(desired: Desired, observed: Observed) -> Ailing:
+    """Who hangs on a network that is gone, was left behind by its gateway, ended by itself, or was taken off its network."""
+    seen, changes, waiting = current(observed), {}, []
+    for name in in_order(desired):
+        service, here = desired.service(name), seen.get(name)
+        if here is None or service.once:
+            continue
+        if service.owner is None:
+            if cause := _off_its_network(service, here, observed):
+                changes[name] = _change("recreate", service, cause)
+            continue
+        owner = seen.get(service.owner)
+        if owner is None:
+            continue  # it was taken down, not lost
+        found = _of_a_sharer(service, here, owner)
+        if found is None:
+            continue
+        if owner.state != "running" or owner.health not in (None, "healthy"):
+            waiting.append(f"{name} waits for {service.owner}, which is {owner.health if owner.state == 'running' else owner.state}")
+        else:
+            changes[name] = found
+    return Ailing(changes=tuple(changes.values()), waiting=tuple(waiting))
+
+
+def _of_a_sharer(service: Service, here: Seen, owner: Seen) -> Change | None:
+    if here.joins != owner.id and here.state in ("running", "exited", "restarting"):
+        return _change("recreate", service, f"it shares the network of {service.owner}, which was recreated from outside")
+    if here.state == "running" and owner.started_at > here.started_at:
+        return _change("restart", service, f"it shares the network of {service.owner}, which was started anew")
+    if here.state == "exited" and owner.started_at > here.started_at:
+        return _change("start", service, f"it went down with {service.owner}, which runs again")
+    if here.state == "exited" and (here.out_of_memory or here.exit_code not in _BY_REQUEST):
+        why = "it ran out of memory" if here.out_of_memory else f"exit code {here.exit_code}"
+        return _change("start", service, f"it ended by itself ({why})")
+    return None
+
+
+def _off_its_network(service: Service, here: Seen, observed: Observed) -> str:
+    for network in service.networks:
+        names = {n.name for n in observed.networks if n.key == network}
+        if here.state == "running" and names and not names & set(here.networks):
+            return f"it was taken off the network {network} from outside"
+    return ""
+
+
+def _change(kind: Kind, service: Service, cause: str) -> Change:
+    return Change(kind=kind, service=service.name, app=service.app, cause=cause)

@@ -1,0 +1,163 @@
+"""What ails a project that nobody changed, and what heals it."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from portable.backends.compose.engine import Seen, SeenNetwork
+from portable.live import heal as live
+from portable.live.compose import Outcome
+from portable.live.desired import Stack
+from portable.live.heal import Healer
+from portable.live.healing import Ailing, ailing
+from portable.live.progress import Event
+from portable.live.secrets import EnvironmentSource
+from portable.model.changes import Change
+from portable.model.errors import PortableError
+from tests.unit.live.test_reconcile import desired, observed, running
+
+LATER = "2026-01-01T01:00:00.000000000Z"
+
+
+def seen(**changes: dict[str, Any]) -> dict[str, Seen]:
+    """All of it running as it should, but for those fields."""
+    well: dict[str, dict[str, Any]] = {"gateway": {"health": "healthy"}}
+    return {name: msgspec.structs.replace(here, **well.get(name, {}) | changes.get(name, {})) for name, here in running().items()}
+
+
+def sentences(there: dict[str, Seen], **options: Any) -> list[str]:
+    return [change.sentence() for change in ailing(desired(), observed(there, **options)).changes]
+
+
+def test_what_is_well_is_left_alone() -> None:
+    assert ailing(desired(), observed(seen())) == Ailing()
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"gateway": {"started_at": LATER}}, "restart torrents: it shares the network of gateway, which was started anew"),
+        (
+            {"gateway": {"started_at": LATER}, "torrents": {"state": "exited", "exit_code": 137}},
+            "start torrents: it went down with gateway, which runs again",
+        ),
+        ({"gateway": {"id": "id-other"}}, "recreate torrents: it shares the network of gateway, which was recreated from outside"),
+        ({"torrents": {"state": "exited", "exit_code": 139}}, "start torrents: it ended by itself (exit code 139)"),
+        (
+            {"torrents": {"state": "exited", "exit_code": 137, "out_of_memory": True}},
+            "start torrents: it ended by itself (it ran out of memory)",
+        ),
+    ],
+)
+def test_who_shares_a_network_follows_its_owner(changes: dict[str, Any], sentence: str) -> None:
+    assert sentences(seen(**changes)) == [sentence]
+
+
+@pytest.mark.parametrize("code", [0, 137, 143])
+def test_what_somebody_stopped_stays_down(code: int) -> None:
+    assert sentences(seen(torrents={"state": "exited", "exit_code": code})) == []
+
+
+@pytest.mark.parametrize(
+    "state", [{"state": "exited"}, {"state": "running", "health": "unhealthy"}, {"state": "running", "health": "starting"}]
+)
+def test_nothing_is_started_before_its_gateway_stands(state: dict[str, Any]) -> None:
+    found = ailing(desired(), observed(seen(gateway={"started_at": LATER, **state})))
+    assert found.changes == ()
+    assert found.waiting == (f"torrents waits for gateway, which is {state.get('health', state['state'])}",)
+
+
+def test_what_was_taken_down_is_not_brought_back() -> None:
+    there = seen()
+    del there["gateway"], there["player"], there["player-tls"]
+    assert ailing(desired(), observed(there)) == Ailing()
+
+
+def test_who_was_taken_off_its_network_is_made_anew() -> None:
+    network = SeenNetwork(id="n", name="media-test_default", key="default")
+    found = sentences(seen(player={"networks": ()}), networks=(network,))
+    assert found == ["recreate player: it was taken off the network default from outside"]
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float, /) -> None:
+        self.now += seconds
+
+
+class World:
+    """An engine on which `torrents` never stays up, and how often it was started."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.healed: list[float] = []
+        self.told: list[str] = []
+        self.found = Ailing(changes=(Change(kind="start", service="torrents", app="torrents", cause="it ended by itself (exit code 1)"),))
+        self.error: PortableError | None = None
+        self.clock = Clock()
+        self.healer = Healer(Stack(project="p", body={}), EnvironmentSource(), every=10, clock=self.clock, progress=self.tell)
+        monkeypatch.setattr(live, "examine", lambda _engine, _stack: self.examined())
+        monkeypatch.setattr(live, "heal", self.heal)
+
+    def tell(self, event: Event) -> None:
+        self.told.append(event.text)
+
+    def examined(self) -> Ailing:
+        if self.error:
+            raise self.error
+        return self.found
+
+    def heal(self, *_: Any, only: Any, wait: bool, **__: Any) -> Outcome:
+        assert not wait, "one app must not keep the others waiting"
+        changes = tuple(change for change in self.found.changes if only(change))
+        self.healed += [self.clock.now - 1000] * len(changes)
+        return Outcome(changes=changes)
+
+    def turns(self, count: int) -> None:
+        left = iter(range(count))
+        self.healer.run(None, ended=lambda: next(left, None) is None)  # type: ignore[arg-type]
+
+
+def test_what_does_not_stay_up_is_tried_after_longer_and_longer_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    world.turns(120)
+    rests = [b - a for a, b in zip(world.healed, world.healed[1:], strict=False)]
+    assert rests == [20, 40, 80, 160, 300, 300]
+
+
+def test_who_stayed_up_for_long_is_started_at_once_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    world.turns(3)
+    assert world.healed == [0, 20]
+    world.clock.now += 1000
+    world.turns(1)
+    assert world.healed[-1] == 1030
+    world.turns(3)
+    assert world.healed[-1] == 1050, "the count begins anew"
+
+
+def test_what_keeps_it_from_healing_is_told_once_and_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    world.error = PortableError("the engine does not answer")
+    world.turns(5)
+    assert world.told == ["not healed yet: the engine does not answer"]
+    world.error = None
+    world.turns(1)
+    assert len(world.healed) == 1
+    world.error = PortableError("the engine does not answer")
+    world.turns(1)
+    assert len(world.told) == 2, "it went away again"
+
+
+def test_who_waits_is_told_as_long_as_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    world.found = Ailing(waiting=("a waits for g, which is exited", "b waits for g, which is exited"))
+    world.turns(3)
+    assert world.told == ["a waits for g, which is exited", "b waits for g, which is exited"]

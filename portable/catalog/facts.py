@@ -171,6 +171,8 @@ class SecretFacts(Facts, frozen=True, kw_only=True):
     keys: tuple[str, ...] = ("value",)
     generate: Literal["hex", "password"] | None = None
     """Made by `up` where it is missing and the values lie in a file: 32 hexadecimal digits, or letters and digits."""
+    public: tuple[str, ...] = ()
+    """Keys whose values are no harm where they are seen, as a user's name, or addresses that a program prints."""
 
 
 class AfterFacts(Facts, frozen=True, kw_only=True):

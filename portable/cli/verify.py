@@ -7,7 +7,7 @@ import typer
 
 from portable.cli import show
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
-from portable.model.errors import DIFFERENCES
+from portable.model.errors import DIFFERENCES, FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,7 @@ def complete_contract(incomplete: str) -> list[str]:
     """Names for the shell's completion."""
     from portable.verify import contracts
 
-    return [contract.name for contract in contracts(bool) if contract.name.startswith(incomplete)]
+    return [contract.name for contract in contracts() if contract.name.startswith(incomplete)]
 
 
 def verify(
@@ -34,32 +34,46 @@ def verify(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Prove on the running stack what must be true of it; exit 3 where something is not."""
+    """Prove on the running stack what must be true of it; exit 3 where something is not, 1 where nothing could be tried."""
+    import msgspec
+
     from portable.backends.prepare import prepare
     from portable.cli.progress import printed
     from portable.cli.up import engine_of
+    from portable.live.generate import known_values
     from portable.live.place import place_of
     from portable.live.progress import Event
+    from portable.model.plan import called
     from portable.verify import contracts, named
     from portable.verify import verify as tried
     from portable.verify.compose import ComposeStack
 
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
-    named(contracts(bool), names or ())  # a name that none has is told before an engine is asked
+    named(contracts(), names or ())  # a name that none has is told before an engine is asked
+    place = place_of(prepared)
+    public = {(name, key) for name, facts in prepared.planned.secrets.items() for key in facts.public}
+    wanted = [need for need in place.stack.secrets if (need.name, need.key) not in public]
+    values = known_values(place.stack.secrets, place.source, progress=printed)
+    missing = [called(n.name, n.key) for n in wanted if not n.optional and not values.of(n.name, n.key)]
+    every = contracts(
+        lambda text: values.named_in(text, public=public), missing, known=not wanted or any(values.of(n.name, n.key) for n in wanted)
+    )
+    chosen = named(every, names or ())
     found: list[Held] = []
-    with engine_of(place_of(prepared)) as engine:
-        chosen = named(contracts(lambda text: engine.hide(text) != text), names or ())
+    with engine_of(place) as engine:
         engine.check()
         stack = ComposeStack(engine, prepared.planned.plan)
         for contract in chosen:
             printed(Event(what="doing", subject=contract.name, text=f"trying whether {contract.promise}"))
-            found += tried(stack, (contract,))
+            found += [msgspec.structs.replace(held, text=engine.hide(held.text)) for held in tried(stack, (contract,))]
     if output is Format.json:
         rows = [(h.contract, h.subject, h.verdict, h.text, h.remedy) for h in found]
         show.table(("contract", "subject", "verdict", "text", "remedy"), rows, output, schema="verify")
     else:
         _printed(chosen, found, everything=everything)
-    return DIFFERENCES if any(h.verdict == "broken" for h in found) else 0
+    if any(held.verdict == "broken" for held in found):
+        return DIFFERENCES
+    return 0 if any(held.verdict == "holds" for held in found) else FAILED
 
 
 def _printed(chosen: "Sequence[Contract]", found: "Sequence[Held]", *, everything: bool) -> None:

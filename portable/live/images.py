@@ -378,10 +378,14 @@ def _trusted(placeholder: Path) -> bytes:
     if not named:
         return placeholder.read_bytes()
     try:
-        return Path(named).read_bytes()
+        # Only certificates: the bundles of some proxies hold the key as well.
+        found = re.findall(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", Path(named).read_bytes(), re.DOTALL)
     except OSError as error:
         text = f"the certificates for a build can't be read: {error.strerror}"
         raise UsageError(text, where=f"SSL_CERT_FILE={named}", remedy="name a file of PEM certificates") from None
+    if not found:
+        raise UsageError("no certificate is in it", where=f"SSL_CERT_FILE={named}", remedy="name a file of PEM certificates")
+    return b"\n".join(found) + b"\n"
 
 
 def _proxies() -> dict[str, str]:

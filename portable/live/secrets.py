@@ -11,7 +11,7 @@ import stat
 import subprocess
 import urllib.parse
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
@@ -29,6 +29,8 @@ Key = tuple[str, str]
 HIDDEN = "<secret>"
 _SHORTEST_HIDDEN = 4
 """Shorter values stand in too many harmless words to be taken out of foreign texts."""
+_SHORTEST_TOLD = 8
+"""Below this a value in a log may be a word like any other, and is not said to be a secret that was seen."""
 _LONGEST_VARIABLE = 128 * 1024
 """Linux: one string of an environment, with its name and the final zero."""
 _COMMAND_SECONDS = 60
@@ -149,6 +151,16 @@ class Resolved:
                 }
                 shapes |= {text.encode("unicode_escape").decode(), text.replace("\\", "\\\\").replace('"', '\\"'), text.replace("$", "$$")}
         return tuple(sorted(shapes, key=lambda s: (-len(s), s)))
+
+    def named_in(self, text: str, *, public: Collection[Key] = ()) -> tuple[str, ...]:
+        """The names of the secrets whose value stands in a text; short ones, which stand in many harmless words, are not looked for."""
+        return tuple(
+            called(name, key)
+            for (name, key), secret in sorted(self._values.items())
+            if (name, key) not in public
+            and len(secret.reveal().strip()) >= _SHORTEST_TOLD
+            and Resolved({(name, key): secret}).hide(text) != text
+        )
 
     def hide(self, text: str) -> str:
         """The text without any of the values, in the forms in which programs repeat them."""

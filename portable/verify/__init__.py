@@ -1,6 +1,6 @@
 """Contracts: what must be true of a running stack, each proved by looking or trying, in a file of its own. Nothing is repaired here."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from portable.model.contracts import Held
 from portable.model.errors import UsageError
@@ -16,14 +16,15 @@ from portable.verify.paths import CONTRACT as PATHS
 from portable.verify.ports import CONTRACT as PORTS
 from portable.verify.privacy import CONTRACT as PRIVACY
 from portable.verify.runs import CONTRACT as RUNS
-from portable.verify.secrecy import secrecy
+from portable.verify.secrecy import Told, secrecy
 from portable.verify.shares import CONTRACT as SHARES
 from portable.verify.stack import Stack
 
 
-def contracts(told: Callable[[str], bool]) -> tuple[Contract, ...]:
-    """All of them, in the order in which one explains the next; `told` says whether a text holds a value of a secret."""
-    return (RUNS, SHARES, FENCE, CLOUDS, PATHS, LINKS, IDENTITY, PRIVACY, ANSWERS, PORTS, DEVICES, DATABASES, secrecy(told))
+def contracts(told: Told = lambda _: (), missing: Sequence[str] = (), *, known: bool = True) -> tuple[Contract, ...]:
+    """All of them, in the order in which one explains the next; `told` names the secrets that a text holds, `missing` those not known."""
+    last = secrecy(told, missing, known=known)
+    return (RUNS, SHARES, FENCE, CLOUDS, PATHS, LINKS, IDENTITY, PRIVACY, ANSWERS, PORTS, DEVICES, DATABASES, last)
 
 
 def verify(stack: Stack, chosen: Sequence[Contract]) -> Iterator[Held]:

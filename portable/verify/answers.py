@@ -1,10 +1,10 @@
-"""Every app answers other apps at its stable name and port (promise 1), inside its group and across groups."""
+"""Every app answers other apps at its stable name and port (promise 1): inside its group, across groups, and out of the VPN."""
 
 from collections.abc import Iterator
 
 from portable.backends.common import Placed, main_container
-from portable.model.plan import App, Direct, Port
-from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown
+from portable.model.plan import App, Direct, Group, Port
+from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown, untried
 from portable.verify.stack import Said, Stack
 
 _SECONDS = 5
@@ -13,34 +13,43 @@ _ASK = {
     "curl": ["curl", "--silent", "--output", "/dev/null", "--insecure", "--noproxy", "*", "--max-time", str(_SECONDS)],
     "wget": ["wget", "-q", "-O", "/dev/null", "-T", str(_SECONDS), "-Y", "off"],
 }
+_WGET_ANSWERED = (5, 6, 8)
+"""GNU Wget's exit codes for a certificate, a login and an error that the server answered with (its manual, Exit Status)."""
 
 
 def check(stack: Stack) -> Iterator[Found]:
-    """Each name of each app that serves the web, asked from another app of its group, and from one outside."""
+    """Each name of each app that serves the web, asked from its group, from outside of it, and from each group behind a gateway."""
     group_of = {name: group for group in stack.plan.groups for name in group.apps}
-    there = dict(running_apps_by_name(stack))
+    there = {app.name: (app, placed) for app, placed in running_apps(stack)}
     askers = [app for app, placed in there.values() if placed.container.fetch in _ASK and not app.schedule]
-    # Who reaches everything goes first: an app that may only talk to local networks is asked for its own group.
+    # Who reaches everything goes first: an app behind a gateway is asked for its own group.
     askers.sort(key=lambda app: (not isinstance(group_of[app.name].egress, Direct), app.name))
     for app in stack.plan.apps:
         ports = [port for port in app.ports if port.serves in ("http", "https") and port.protocol == "tcp" and not port.private]
         if not ports or app.name not in there:
             continue
-        near = next((a for a in askers if a.name != app.name and group_of[a.name] is group_of[app.name]), None)
-        far = next((a for a in askers if group_of[a.name] is not group_of[app.name] and isinstance(group_of[a.name].egress, Direct)), None)
-        if near is None and far is None:
+        chosen = _askers(app, askers, group_of)
+        if not chosen:
             yield unknown(app.name, "no other app that runs could ask it")
-        for asker in (near, far):
-            if asker is not None:
-                yield from (
-                    _asked(stack, app, name, port, asker, there[asker.name][1]) for port in ports for name in (app.name, *app.aliases)
-                )
+        for asker in chosen:
+            yield from (_asked(stack, app, name, port, asker, there[asker.name][1]) for port in ports for name in (app.name, *app.aliases))
 
 
-def running_apps_by_name(stack: Stack) -> Iterator[tuple[str, tuple[App, Placed]]]:
-    """(name, (app, its main container))."""
-    for app, placed in running_apps(stack):
-        yield app.name, (app, placed)
+def _askers(app: App, askers: list[App], group_of: dict[str, Group]) -> list[App]:
+    """One of its own group, one direct app of another one, and one of each group behind a gateway: its firewall must let them through."""
+    own = group_of[app.name]
+    found: dict[str, App] = {}
+    for asker in askers:
+        group = group_of[asker.name]
+        if asker.name == app.name:
+            continue
+        if group is own:
+            found.setdefault("own", asker)
+        elif isinstance(group.egress, Direct):
+            found.setdefault("direct", asker)
+        elif isinstance(own.egress, Direct):
+            found.setdefault(f"gateway {group.name}", asker)
+    return list(found.values())
 
 
 def _asked(stack: Stack, app: App, name: str, port: Port, asker: App, placed: Placed) -> Found:
@@ -48,7 +57,7 @@ def _asked(stack: Stack, app: App, name: str, port: Port, asker: App, placed: Pl
     tool = main_container(asker).fetch
     said = stack.inside(placed, [*_ASK[tool], url], seconds=_SECONDS * 3)
     subject = f"{app.name} from {asker.name}"
-    if said.code is None or said.code in (126, 127):
+    if untried(said):
         return unknown(subject, f"{asker.name} could not ask: {said.text or f'no {tool}'}")
     if _answered(tool, said):
         return holds(subject, f"{url} answers")
@@ -57,8 +66,8 @@ def _asked(stack: Stack, app: App, name: str, port: Port, asker: App, placed: Pl
 
 
 def _answered(tool: str, said: Said) -> bool:
-    """Whether it did: curl ends well with any answer; wget does not with one that is an error, which it tells by its number."""
-    return said.done or (tool == "wget" and ("HTTP/" in said.text or "server returned error" in said.text))
+    """Whether it did: curl ends well with any answer; wget does not with an error: GNU's tells by its code, BusyBox's in words."""
+    return said.done or (tool == "wget" and (said.code in _WGET_ANSWERED or "HTTP/" in said.text or "server returned error" in said.text))
 
 
 CONTRACT = Contract(name="answers", promise="every app answers other apps at its stable name and port", check=check)

@@ -3,33 +3,53 @@
 from collections.abc import Iterator
 
 from portable.model.plan import CLOUDS
-from portable.verify.contract import Contract, Found, broken, holds, library_of, running_apps, unknown
+from portable.verify.contract import Contract, Found, broken, holds, library_of, running_apps, unknown, untried, writer
 from portable.verify.stack import Stack
 
-# $1 the cloud as the app sees it, $2 what is always in it. A new account is empty, and readable.
+# $1 the cloud as the app sees it, $2 what is always in it, $3 where it is mounted. Counting asks the cloud for all of a folder, so it
+# has an end; a reader of a mount that hangs ignores less than KILL.
 _COUNT = """\
 grep -q " $3 .* - fuse" /proc/self/mountinfo || { echo "nothing is mounted at $3"; exit 3; }
-if [ -d "$1/$2" ]; then set -- "$1/$2"; fi
-found=$(ls -A "$1" 2>&1) || { echo "$found"; exit 4; }
+limit=; command -v timeout >/dev/null && limit="timeout -s KILL 8"
+# What the kernel remembers of names hides a hang; this question goes to the mounter each time, and asks no cloud for a folder.
+$limit df "$1/" >/dev/null 2>&1
+[ $? -lt 124 ] || { echo "the mount at $3 does not answer within 8 s"; exit 5; }
+$limit ls -d "$1/$2" >/dev/null
+code=$?
+[ $code -lt 124 ] || { echo "reading $1/$2 takes more than 8 s"; exit 5; }
+[ $code = 0 ] || { echo "$1/$2 can't be seen"; exit 4; }
+[ -d "$1/$2" ] || { echo 1; exit 0; }
+found=$($limit ls -A "$1/$2")
+code=$?
+[ $code -lt 124 ] || { echo "more than can be listed in 8 s:"; exit 0; }
+[ $code = 0 ] || exit 4
 [ -n "$found" ] && echo "$found" | wc -l || echo 0
 """
 _REMEDY = "`portable restart -p {profile} {app}`; if it stays so, `portable logs -p {profile}` of the cloud's mounter"
 
 
 def check(stack: Stack) -> Iterator[Found]:
-    """Counted inside each app, at the path that it uses: what is mounted on the host tells nothing of that."""
+    """Counted inside each app, at the path that it uses and as its user: what is mounted on the host tells nothing of that."""
     clouds = {cloud.id: cloud for cloud in stack.plan.clouds}
     links = {link.target: link.path for link in (stack.plan.library.links if stack.plan.library else ())}
+    hung: dict[str, str] = {}
     for app, placed in running_apps(stack):
         seen = library_of(stack, placed.container)
         for cloud in (clouds[name] for name in app.clouds if name in clouds):
-            target = f"{CLOUDS}/{cloud.id}"
+            subject, target = f"{app.name} cloud {cloud.id}", f"{CLOUDS}/{cloud.id}"
+            if cloud.id in hung:
+                # Each reader of a mount that hangs stays there until the mount is gone.
+                yield unknown(subject, f"not tried: it hung in {hung[cloud.id]}")
+                continue
             path = f"{seen[0]}/{links[target]}" if seen and target in links else target
-            said = stack.inside(placed, ["sh", "-c", _COUNT, "sh", path, cloud.known_entry, target])
-            subject, remedy = f"{app.name} cloud {cloud.id}", _REMEDY.format(profile=stack.plan.profile, app=app.name)
+            said = stack.inside(placed, ["sh", "-c", _COUNT, "sh", path, cloud.known_entry, target], user=writer(placed.container))
+            remedy = _REMEDY.format(profile=stack.plan.profile, app=app.name)
             if said.done:
                 yield holds(subject, f"OK ({said.text} entries)")
-            elif said.code in (126, 127):
+            elif said.code in (None, 5):
+                hung[cloud.id] = app.name
+                yield broken(subject, f"reading it hangs: {said.text}", remedy)
+            elif untried(said):
                 yield unknown(subject, f"no shell to look with: {said.text}")
             else:
                 yield broken(subject, said.text or f"looking ended with {said.code}", remedy)

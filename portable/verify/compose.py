@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
-from portable.backends.common import Placed
+from portable.backends.common import Placed, containers
 from portable.backends.compose.engine import Described, Engine, Seen
 from portable.backends.compose.names import project_name, service_name
 from portable.model.plan import Plan
-from portable.verify.stack import Published, Runs, Said
+from portable.verify.stack import Other, Published, Runs, Said
 
 
 class ComposeStack:
@@ -31,7 +31,7 @@ class ComposeStack:
             environment=given.environment,
             labels=given.labels,
             mounts=given.mounts,
-            published=tuple(Published(address=a, number=n, protocol=p, inside=i) for a, n, p, i in given.published),
+            published=_published(given),
         )
 
     def inside(self, placed: Placed, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> Said:
@@ -47,12 +47,34 @@ class ComposeStack:
         given = self._described.get(service_name(placed))
         return "\n".join(self._engine.logs(given.id, tail=lines, hidden=False)) if given else ""
 
+    def others(self) -> tuple[Other, ...]:
+        """Containers of the project that are not the one of a service of the plan."""
+        known = {service_name(placed) for placed in containers(self.plan)}
+        mine = {seen.id for service, seen in self._seen.items() if service in known}
+        return tuple(
+            Other(name=seen.name, state=seen.state, published=_published(given) if (given := self._by_id.get(seen.id)) else ())
+            for seen in self._containers
+            if seen.id not in mine
+        )
+
     @cached_property
     def _described(self) -> Mapping[str, Described]:
-        return self._engine.described(self._project)
+        return {service: self._by_id[seen.id] for service, seen in self._seen.items() if seen.id in self._by_id}
+
+    @cached_property
+    def _by_id(self) -> Mapping[str, Described]:
+        return {given.id: given for given in self._engine.described(self._project)}
+
+    @cached_property
+    def _containers(self) -> tuple[Seen, ...]:
+        return self._engine.containers(self._project)
 
     @cached_property
     def _seen(self) -> Mapping[str, Seen]:
         # Of two containers of a service, as while one is replaced, the one that runs.
-        found = sorted(self._engine.containers(self._project), key=lambda seen: (seen.state == "running", seen.started_at))
+        found = sorted(self._containers, key=lambda seen: (seen.state == "running", seen.started_at))
         return {seen.service: seen for seen in found}
+
+
+def _published(given: Described) -> tuple[Published, ...]:
+    return tuple(Published(address=a, number=n, protocol=p, inside=i) for a, n, p, i in given.published)

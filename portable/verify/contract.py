@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator
 from portable.backends.common import Placed, containers, main_container
 from portable.model.base import Struct
 from portable.model.contracts import Held, Verdict
+from portable.model.errors import PortableError
 from portable.model.plan import App, Container, Folder, Volume
-from portable.verify.stack import Stack
+from portable.verify.stack import Said, Stack
 
 Found = tuple[str, Verdict, str, str]
 """Subject, verdict, text and remedy."""
+_NO_PROGRAM = (126, 127)
+"""Exit codes of a program that is not in the image, or can't be run (POSIX, 2.8.2)."""
 
 
 class Contract(Struct, frozen=True, kw_only=True):
@@ -19,11 +22,20 @@ class Contract(Struct, frozen=True, kw_only=True):
     promise: str
     """A sentence that a person understands without the documents."""
     check: Callable[[Stack], Iterator[Found]]
+    inside: bool = True
+    """Whether it asks inside containers, so that it can tell nothing of those that do not run."""
 
     def tried(self, stack: Stack) -> Iterator[Held]:
-        """Everything that the check found, as it finds it."""
-        for subject, verdict, text, remedy in self.check(stack):
-            yield Held(contract=self.name, subject=subject, verdict=verdict, text=text, remedy=remedy)
+        """Everything that the check found, as it finds it; an engine that fails half-way leaves what was found before."""
+        try:
+            for subject, verdict, text, remedy in self.check(stack):
+                yield Held(contract=self.name, subject=subject, verdict=verdict, text=text, remedy=remedy)
+        except PortableError as error:
+            yield Held(contract=self.name, subject="the stack", verdict="unknown", text=f"it could not be tried to its end: {error.text}")
+        down = [about(placed) for placed in _parts(stack) if not stack.look(placed).is_running] if self.inside else []
+        if down:
+            text = f"not tried in {', '.join(down)}: what does not run can't be asked"
+            yield Held(contract=self.name, subject="the stack", verdict="unknown", text=text)
 
 
 def holds(subject: str, text: str) -> Found:
@@ -41,6 +53,11 @@ def unknown(subject: str, text: str) -> Found:
     return subject, "unknown", text, ""
 
 
+def untried(said: Said) -> bool:
+    """Whether a command says nothing, since it could not be run or did not end."""
+    return said.code is None or said.code in _NO_PROGRAM
+
+
 def about(placed: Placed) -> str:
     """What a person calls a container: the app, with the container's name where that is another one."""
     if placed.cloud:
@@ -50,11 +67,14 @@ def about(placed: Placed) -> str:
     return placed.app.name if placed.container is main_container(placed.app) else f"{placed.app.name}-{placed.container.name}"
 
 
+def _parts(stack: Stack) -> Iterator[Placed]:
+    """Every container that is to run; `init` ends when it has prepared."""
+    return (placed for placed in containers(stack.plan) if placed.app or placed.cloud)
+
+
 def running(stack: Stack) -> Iterator[Placed]:
-    """Every container in which commands can be run; those that do not run are the contract `runs`'s to tell."""
-    for placed in containers(stack.plan):
-        if (placed.app or placed.cloud) and stack.look(placed).is_running:
-            yield placed
+    """Every container in which commands can be run."""
+    return (placed for placed in _parts(stack) if stack.look(placed).is_running)
 
 
 def running_apps(stack: Stack) -> Iterator[tuple[App, Placed]]:
@@ -80,9 +100,9 @@ def library_of(stack: Stack, container: Container) -> tuple[str, str] | None:
     return None
 
 
-def writer(container: Container) -> str:
-    """The user and group that a container's app writes files as, for `exec`."""
-    return f"{container.identity.uid}:{container.identity.gid}"
+def writer(container: Container) -> str | None:
+    """The user and group that a container's app has, for `exec`; None for an image's own, which only the image knows."""
+    return None if container.identity.how == "fixed" else f"{container.identity.uid}:{container.identity.gid}"
 
 
 def folder_of(volume: Volume) -> str | None:
@@ -90,3 +110,15 @@ def folder_of(volume: Volume) -> str | None:
     if not isinstance(volume.place, Folder):
         return None
     return f"{volume.place.path.rstrip('/')}/{volume.folder}".rstrip("/") if volume.folder else volume.place.path
+
+
+def processes(text: str) -> Iterator[dict[str, str]]:
+    """The fields of each process of `/proc/*/status`; those of the question itself (`sh` and `cat`) are not among them."""
+    for block in ("\n" + text).split("\nName:")[1:]:
+        fields = {key: value.strip() for key, _, value in (line.partition(":") for line in f"Name:{block}".splitlines())}
+        if fields["Name"] != "cat" and not (fields["Name"] == "sh" and fields.get("PPid") == "0" and fields.get("Pid") != "1"):
+            yield fields
+
+
+PROCESSES = ("sh", "-c", "cat /proc/[0-9]*/status 2>/dev/null || true")
+"""The command whose output `processes` reads."""

@@ -1,28 +1,80 @@
-"""Every app sees the library and its state at the paths that hold everywhere (promise 1), and it is one library."""
+"""Every app sees the library and its state at the paths that hold everywhere (promise 1), and it is the host's own."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
+from portable.backends.common import Placed
+from portable.model.plan import Folder, Scratch
 from portable.verify.contract import Contract, Found, about, broken, folder_of, holds, library_of, mounts_of, running, unknown
 from portable.verify.stack import Stack
 
 
+class _Promised(NamedTuple):
+    path: str
+    folder: str
+    """On the host."""
+    mounted: bool
+    """A file system of its own must be there."""
+
+
 def check(stack: Stack) -> Iterator[Found]:
-    """What is mounted where in each container; then whether all who see the library see the same one."""
+    """What is mounted where in each container; whether it is what the host has there now; whether all see one library."""
     up = f"`portable up -p {stack.plan.profile}` makes it anew with what the plan says"
     for placed in running(stack):
         seen, wrong = stack.look(placed).mounts, []
-        promised = list(mounts_of(stack, placed.container))
+        promised = [entry for entry in mounts_of(stack, placed.container) if not isinstance(entry[0].place, Scratch)]
         for volume, path, _ in promised:
             folder = folder_of(volume)
-            if path not in seen and not _is_scratch(volume):
+            if path not in seen:
                 wrong.append(f"{path} is not mounted")
-            elif folder is not None and seen.get(path, folder) != folder:
+            elif folder is not None and seen[path] != folder:
                 wrong.append(f"{path} is {seen[path]} instead of {folder}")
         if wrong:
             yield broken(about(placed), "; ".join(wrong), up)
         elif promised:
-            yield holds(about(placed), f"{', '.join(sorted(path for _, path, _ in promised))}: as promised")
+            yield from _hosts_own(stack, placed)
     yield from _one_library(stack)
+
+
+def _hosts_own(stack: Stack, placed: Placed) -> Iterator[Found]:
+    """By device and inode: what was mounted on the host after the container began, or put in a folder's place, is not what it sees."""
+    folders = [
+        _Promised(path, folder, volume.place.mounted)
+        for volume, path, _ in mounts_of(stack, placed.container)
+        if isinstance(volume.place, Folder) and (folder := folder_of(volume)) is not None
+    ]
+    subject = about(placed)
+    if not folders:
+        yield holds(subject, "what it has is mounted")
+        return
+    if not stack.here:
+        yield unknown(
+            subject, f"{', '.join(f.path for f in folders)}: as promised by the engine; the host's own folders are not seen from here"
+        )
+        return
+    said = stack.inside(placed, ["stat", "-c", "%d:%i", *(f.path for f in folders)])
+    inside = said.text.splitlines()
+    if not said.done or len(inside) != len(folders):
+        yield unknown(subject, f"what it sees can't be told: {said.text or said.code}")
+        return
+    again = f"`portable restart -p {stack.plan.profile} {placed.app.name if placed.app else ''}`, once it is right on the host"
+    wrong = []
+    for promised, seen in zip(folders, inside, strict=True):
+        try:
+            found = Path(promised.folder).stat()
+        except OSError as error:
+            wrong.append(f"{promised.folder} can't be looked at on the host: {error.strerror}")
+            continue
+        if f"{found.st_dev}:{found.st_ino}" != seen:
+            wrong.append(f"{promised.path} is not what lies at {promised.folder} on the host now")
+        elif promised.mounted and not os.path.ismount(promised.folder):
+            wrong.append(f"nothing is mounted at {promised.folder}, which must be a file system of its own")
+    if wrong:
+        yield broken(subject, "; ".join(wrong), again)
+    else:
+        yield holds(subject, f"{', '.join(sorted(f.path for f in folders))}: as promised, and what the host has")
 
 
 def _one_library(stack: Stack) -> Iterator[Found]:
@@ -36,21 +88,15 @@ def _one_library(stack: Stack) -> Iterator[Found]:
         if said.done:
             found.setdefault(said.text, []).append(about(placed))
         else:
-            yield unknown(about(placed), f"its library can't be looked at: {said.text}")
+            yield unknown(about(placed), f"its library can't be looked at: {said.text or said.code}")
     most = max(found.values(), key=len, default=[])
     for apps in found.values():
         for app in apps:
             if apps is not most:
-                text = f"sees another library than {', '.join(most)}"
-                yield broken(app, text, f"`portable restart -p {stack.plan.profile} {app}` after the library is mounted on the host")
+                remedy = f"`portable restart -p {stack.plan.profile} {app}` after the library is mounted on the host"
+                yield broken(app, f"sees another library than {', '.join(most)}", remedy)
             elif len(most) > 1:
                 yield holds(app, "sees the one library")
-
-
-def _is_scratch(volume: object) -> bool:
-    from portable.model.plan import Scratch
-
-    return isinstance(getattr(volume, "place", None), Scratch)
 
 
 CONTRACT = Contract(name="paths", promise="every app sees the one library and its own state at the promised paths", check=check)

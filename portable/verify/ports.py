@@ -1,16 +1,18 @@
-"""What the plan publishes is reached on the host, and nothing else is published."""
+"""What the plan publishes is reached on the host and leads to the app, and nothing else is published."""
 
 import http.client
 import socket
 import ssl
 from collections.abc import Iterator
 
-from portable.backends.common import containers, port_of
+from portable.backends.common import port_of
 from portable.model.plan import Lan, Loopback, Port
 from portable.verify.contract import Contract, Found, broken, holds, running, unknown
 from portable.verify.stack import Published, Stack
 
 _SECONDS = 5.0
+_HERE = ("127.0.0.1", "::1")
+_ANY = ("", "0.0.0.0", "::")  # noqa: S104 - as an engine tells them
 
 
 def check(stack: Stack) -> Iterator[Found]:
@@ -20,30 +22,41 @@ def check(stack: Stack) -> Iterator[Found]:
         port = port_of(next((app for app in stack.plan.apps if app.name == exposure.app), None), exposure.port)
         if port is not None and isinstance(exposure.how, Loopback | Lan):
             promised[exposure.how.number, port.protocol] = (exposure.app, port, isinstance(exposure.how, Loopback))
-    seen = [published for placed in running(stack) for published in stack.look(placed).published]
     by_port: dict[tuple[int, str], list[Published]] = {}
-    for published in seen:
+    for published in (
+        *(p for placed in running(stack) for p in stack.look(placed).published),
+        *(p for o in stack.others() for p in o.published),
+    ):
         by_port.setdefault((published.number, published.protocol), []).append(published)
     up = f"`portable up -p {stack.plan.profile}` publishes what the plan says"
     for (number, protocol), (app, port, only_here) in sorted(promised.items(), key=lambda item: item[0]):
         found = by_port.pop((number, protocol), [])
+        at = ", ".join(p.address or "every address" for p in found)
         if not found:
             yield broken(app, f"port {number}/{protocol} is not published", up)
-        elif only_here and any(p.address not in ("127.0.0.1", "::1") for p in found):
-            yield broken(app, f"port {number}/{protocol} is for this host only, and open at {', '.join(p.address for p in found)}", up)
+        elif any(p.inside != port.number for p in found):
+            yield broken(app, f"port {number}/{protocol} leads to port {found[0].inside} inside, which is not {app}'s {port.name}", up)
+        elif only_here and any(p.address not in _HERE for p in found):
+            yield broken(app, f"port {number}/{protocol} is for this host only, and open at {at}", up)
+        elif not only_here and all(p.address in _HERE for p in found):
+            yield broken(
+                app, f"port {number}/{protocol} is for the LAN, and open at {at} only", f"look at `ip` in the engine's daemon.json; {up}"
+            )
         else:
-            yield _reached(stack, app, port, number)
+            yield _reached(stack, app, port, found[0])
     for (number, protocol), found in sorted(by_port.items()):
-        yield broken(_whose(stack, found[0]), f"port {number}/{protocol} is published, and no exposure says so", up)
+        text = f"port {number}/{protocol} leads to port {found[0].inside} inside, and no exposure says so"
+        yield broken(_whose(stack, found[0]), text, up)
 
 
-def _reached(stack: Stack, app: str, port: Port, number: int) -> Found:
+def _reached(stack: Stack, app: str, port: Port, published: Published) -> Found:
+    number = published.number
     if not stack.here:
         return unknown(app, f"port {number}/{port.protocol} is published; the host is not this machine, so it was not called")
     if port.protocol != "tcp":
         return unknown(app, f"port {number}/{port.protocol} is published; what speaks UDP answers only who knows its language")
     try:
-        _called(port, number)
+        _called(port, "127.0.0.1" if published.address in _ANY else published.address, number)
     except (OSError, http.client.HTTPException) as error:
         why = str(getattr(error, "strerror", None) or error or type(error).__name__)
         remedy = f"`portable status -p {stack.plan.profile}`; a firewall of this machine may close it"
@@ -51,17 +64,16 @@ def _reached(stack: Stack, app: str, port: Port, number: int) -> Found:
     return holds(app, f"port {number} answers")
 
 
-def _called(port: Port, number: int) -> None:
+def _called(port: Port, address: str, number: int) -> None:
     """An engine's proxy takes every connection, so what speaks HTTP is asked for any answer."""
     if port.serves == "raw":
-        with socket.create_connection(("127.0.0.1", number), timeout=_SECONDS):
+        with socket.create_connection((address, number), timeout=_SECONDS):
             return
     trusting = ssl._create_unverified_context()  # noqa: S323  # whether it answers, not who it is
-    secure = port.serves == "https"
     asked = (
-        http.client.HTTPSConnection("127.0.0.1", number, timeout=_SECONDS, context=trusting)
-        if secure
-        else http.client.HTTPConnection("127.0.0.1", number, timeout=_SECONDS)
+        http.client.HTTPSConnection(address, number, timeout=_SECONDS, context=trusting)
+        if port.serves == "https"
+        else http.client.HTTPConnection(address, number, timeout=_SECONDS)
     )
     try:
         asked.request("GET", "/")
@@ -71,10 +83,8 @@ def _called(port: Port, number: int) -> None:
 
 
 def _whose(stack: Stack, published: Published) -> str:
-    for placed in containers(stack.plan):
-        if placed.app and published in stack.look(placed).published:
-            return placed.app.name
-    return "the stack"
+    names = [placed.app.name for placed in running(stack) if placed.app and published in stack.look(placed).published]
+    return next(iter([*names, *(other.name for other in stack.others() if published in other.published)]), "a container")
 
 
-CONTRACT = Contract(name="ports", promise="published ports are reached, and no others are published", check=check)
+CONTRACT = Contract(name="ports", promise="published ports lead to their apps, and no others are published", check=check, inside=False)

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
-from portable.backends.common import main_container
-from portable.verify.contract import Contract, Found, about, broken, folder_of, holds, library_of, mounts_of, running
+from portable.verify.contract import Contract, Found, about, broken, folder_of, holds, library_of, mounts_of, running, unknown
 from portable.verify.stack import Stack
 
 
 def check(stack: Stack) -> Iterator[Found]:
-    """No mount is another app's folder or one around it; where state lies in the library, it is covered."""
+    """No mount is another app's folder, one around it, or one in it; where state lies in the library, it is covered."""
     states = {
         folder: app.name
         for app in stack.plan.apps
@@ -20,22 +19,31 @@ def check(stack: Stack) -> Iterator[Found]:
     for placed in running(stack):
         own = placed.app.name if placed.app else ""
         library = library_of(stack, placed.container)
-        wrong = []
+        wrong, unseen = [], []
         for path, source in sorted(stack.look(placed).mounts.items()):
-            if not source:  # memory
+            if not source or (library and path == library[0]):  # memory; what the library covers is looked at below
                 continue
-            whose = sorted({app for folder, app in states.items() if app != own and (folder == source or folder.startswith(f"{source}/"))})
-            if whose and not (library and path == library[0]):
+            whose = sorted({app for folder, app in states.items() if app != own and (_within(folder, source) or _within(source, folder))})
+            if whose:
                 wrong.append(f"{path} shows the state of {', '.join(whose)}")
         for volume, path, _ in mounts_of(stack, placed.container):
             for hidden in volume.hides:
                 said = stack.inside(placed, ["ls", "-A", f"{path}/{hidden}"])
-                if said.done and said.text:
+                if not said.done:
+                    unseen.append(f"{path}/{hidden} can't be looked at: {said.text or said.code}")
+                elif said.text:
                     wrong.append(f"{path}/{hidden} is not covered: {len(said.text.splitlines())} folders of other apps are seen")
         if wrong:
             yield broken(about(placed), "; ".join(wrong), up)
-        elif placed.app is None or placed.container is main_container(placed.app):
+        elif unseen:
+            yield unknown(about(placed), "; ".join(unseen))
+        else:
             yield holds(about(placed), "sees no state but its own")
+
+
+def _within(path: str, folder: str) -> bool:
+    """Whether a path is a folder or lies in it."""
+    return path == folder or path.startswith(f"{folder.rstrip('/')}/")
 
 
 CONTRACT = Contract(name="privacy", promise="no app sees the state of another one", check=check)

@@ -1,4 +1,4 @@
-"""Every container of the plan runs, and its own check says that it is well."""
+"""Every container of the plan runs, its own check says that it is well, and no other container is left in the stack."""
 
 from collections.abc import Iterator
 
@@ -8,8 +8,9 @@ from portable.verify.stack import Stack
 
 
 def check(stack: Stack) -> Iterator[Found]:
-    """Each container but `init`, which ends when it has prepared."""
-    up = f"`portable status -p {stack.plan.profile}` says more, `portable up -p {stack.plan.profile}` starts it"
+    """Each container but `init`, which ends when it has prepared; then those that the plan does not know."""
+    profile = stack.plan.profile
+    up = f"`portable status -p {profile}` says more, `portable up -p {profile}` starts it"
     for placed in containers(stack.plan):
         if not (placed.app or placed.cloud):
             continue
@@ -22,6 +23,10 @@ def check(stack: Stack) -> Iterator[Found]:
             yield unknown(subject, "runs, and its check has not said yet whether it is well")
         else:
             yield holds(subject, seen.health or "runs; nothing asks it whether it is well")
+    for other in stack.others():
+        # It has a network and mounts of its own, and nothing else here looks at them.
+        text = f"it is {other.state}, and no part of the plan: what it sends and sees is not looked at"
+        yield broken(other.name, text, f"`portable up -p {profile}` removes it; its data stays")
 
 
-CONTRACT = Contract(name="runs", promise="every container of the stack runs and is well", check=check)
+CONTRACT = Contract(name="runs", promise="every container of the stack runs and is well, and there is no other", check=check, inside=False)

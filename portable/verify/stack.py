@@ -51,6 +51,14 @@ class Runs(Struct, frozen=True, kw_only=True):
         return self.state == "running"
 
 
+class Other(Struct, frozen=True, kw_only=True):
+    """A container of the stack that the plan does not know: of an app that left, a second one, or one that somebody added."""
+
+    name: str
+    state: str
+    published: tuple[Published, ...] = ()
+
+
 class Stack(Protocol):
     """A stack that can be looked at, and asked inside."""
 
@@ -60,6 +68,10 @@ class Stack(Protocol):
 
     def look(self, placed: Placed) -> Runs:
         """How that container is now."""
+        ...
+
+    def others(self) -> Sequence[Other]:
+        """What is there of the stack, and no part of the plan."""
         ...
 
     def inside(self, placed: Placed, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> Said:

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
+from portable.backends.compose.engine import PROJECT
 from portable.verify import contracts
 from tests.lab.local import Local, docker
 
 pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(600)]
 Act = Callable[[Local], object]
-CONTRACTS = tuple(contract.name for contract in contracts(bool))
+CONTRACTS = tuple(contract.name for contract in contracts())
 READERS = {"gerbera cloud shelf", "stream-links cloud shelf"}
 WRITERS = {"old-downloads", "qbittorrent", "sabnzbd", "stream-links"}
 
@@ -76,6 +77,26 @@ def up(local: Local) -> None:
 def off_its_network(local: Local) -> None:
     docker("network", "disconnect", *local.networks(), local.container("webdav"))
     assert "recreate webdav" in local.portable("diff", code=3).out, "`up` is the remedy, so it must see what there is to mend"
+
+
+def stray(local: Local) -> None:
+    """As an interrupted change leaves one: the project's own, and no service of the plan."""
+    image = local.inspected()["stream-links"]["Config"]["Image"]
+    labels = ["--label", f"{PROJECT}={local.project}", "--label", "com.docker.compose.service=stray"]
+    docker("run", "-d", "--name", f"{local.project}-stray", "--network", "none", *labels, image, "sleep", "600")
+
+
+def swapped(local: Local) -> None:
+    """The folder of SABnzbd's state and a copy of it change places, as when somebody restores a backup while the app runs."""
+    folder = local.folder / "config" / "sabnzbd"
+    copy = folder.with_name("sabnzbd.copy")
+    if not copy.exists():
+        shutil.copytree(folder, copy)
+        os.chown(copy, 1000, 1000)
+    aside = folder.with_name("sabnzbd.aside")
+    folder.rename(aside)
+    copy.rename(folder)
+    aside.rename(copy)
 
 
 def of_somebody_else(local: Local) -> None:
@@ -134,7 +155,8 @@ FAULTS: dict[str, Fault] = {
     "a gateway that ended": Fault(
         engine("stop", "seal"),
         up,
-        {"runs": {"seal"}, "shares": {"qbittorrent"}, "ports": {"qbittorrent"}, "answers": {"qbittorrent from gerbera"}},
+        {"runs": {"seal"}, "shares": {"qbittorrent"}, "fence": {"seal"}, "ports": {"qbittorrent"}},
+        ("runs", "shares", "fence", "ports"),
     ),
     "a gateway that was restarted": Fault(
         engine("restart", "seal"), up, {"shares": {"qbittorrent"}}, ("shares", "fence", "clouds", "links", "privacy")
@@ -145,10 +167,22 @@ FAULTS: dict[str, Fault] = {
         {"fence": {"seal"}},
         ("shares", "fence", "answers"),
     ),
+    "a firewall with a hole": Fault(
+        within("seal", "iptables", "-I", "OUTPUT", "-o", "eth0", "-j", "ACCEPT", namespaces=("--net",)),
+        in_turn(within("seal", "iptables", "-D", "OUTPUT", "-o", "eth0", "-j", "ACCEPT", namespaces=("--net",)), up),
+        {"fence": {"seal"}},
+        ("shares", "fence", "answers"),
+    ),
+    "a container that nobody knows": Fault(
+        stray, lambda local: docker("rm", "-f", f"{local.project}-stray"), {"runs": {"{project}-stray"}}, ("runs", "ports")
+    ),
+    "a folder that was put in another's place": Fault(
+        swapped, in_turn(swapped, engine("restart", "sabnzbd"), up), {"paths": {"sabnzbd"}}, ("paths", "privacy")
+    ),
     "an app off its network": Fault(
         off_its_network,
         up,
-        {"answers": {"webdav from gerbera"}, "ports": {"webdav"}},
+        {"answers": {"webdav from gerbera", "webdav from qbittorrent"}, "ports": {"webdav"}},
         ("shares", "fence", "paths", "links", "answers", "ports"),
     ),
     "a mounter that ended": Fault(engine("stop", "cloud-shelf"), up, {"runs": {"cloud shelf"}, "clouds": READERS}),
@@ -158,7 +192,7 @@ FAULTS: dict[str, Fault] = {
         {"clouds": {"gerbera cloud shelf"}},
     ),
     "a cloud that hangs": Fault(
-        engine("pause", "cloud-shelf"), in_turn(engine("unpause", "cloud-shelf"), up), {"clouds": READERS}, ("clouds",)
+        engine("pause", "cloud-shelf"), in_turn(engine("unpause", "cloud-shelf"), up), {"clouds": {"gerbera cloud shelf"}}, ("clouds",)
     ),
     "downloads on another disk": Fault(
         within("qbittorrent", "mount", "-t", "tmpfs", "-o", OURS, "tmpfs", "/mnt/media/downloads"),
@@ -171,7 +205,7 @@ FAULTS: dict[str, Fault] = {
     "a library that is covered in one app": Fault(
         within("sabnzbd", "mount", "-t", "tmpfs", "-o", OURS, "tmpfs", "/mnt/media"),
         within("sabnzbd", "umount", "/mnt/media"),
-        {"paths": {"sabnzbd"}, "links": {"sabnzbd"}},
+        {"paths": {"sabnzbd"}},
     ),
     "a device node that is gone": Fault(
         within("cloud-shelf", "mv", "/dev/fuse", "/dev/away"),
@@ -207,7 +241,8 @@ def test_a_fault_is_named_by_its_contract(local: Local, name: str) -> None:
     fault = FAULTS[name]
     fault.put(local)
     try:
-        assert broken(local, *fault.arguments) == fault.broken
+        expected = {contract: {name.format(project=local.project) for name in names} for contract, names in fault.broken.items()}
+        assert broken(local, *fault.arguments) == expected
     finally:
         fault.mend(local)
 

@@ -491,11 +491,11 @@ class EngineReader:
         with self._doing("asking for its folder"):
             return str(self._api.info().get("DockerRootDir") or "")
 
-    def described(self, project: str) -> dict[str, Described]:
-        """What each service's container was given, by service; the newest where one is being replaced."""
+    def described(self, project: str) -> tuple[Described, ...]:
+        """What each container of the project was given."""
         with self._doing("looking at containers"):
-            found = sorted(self.containers(project), key=lambda seen: (seen.state == "running", seen.started_at))
-            return {seen.service: _described(raw) for seen in found if (raw := self._inspect(seen.id)) is not None}
+            listed = self._api.containers(all=True, filters={"label": f"{PROJECT}={project}"})
+            return tuple(_described(raw) for entry in listed if (raw := self._inspect(entry["Id"])) is not None)
 
     def logs(self, container: str, *, tail: int | None = None, timestamps: bool = False, hidden: bool = True) -> Iterator[str]:
         """Lines that a container wrote, oldest first, without secrets; those too where secrets in them are what is looked for."""

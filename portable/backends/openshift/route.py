@@ -12,8 +12,13 @@ from portable.model.base import Struct
 from portable.model.findings import Finding
 from portable.model.plan import App, Direct, Exposure, Group, Port, Route
 
-ROUTERS: Final[tuple[Body, ...]] = ({"namespaceSelector": {"matchLabels": {"policy-group.network.openshift.io/ingress": ""}}},)
-"""The router, whether its pods have the cluster's network or their node's (release notes of OpenShift 4.6, network policies)."""
+ROUTERS: Final[tuple[Body, ...]] = (
+    {"namespaceSelector": {"matchLabels": {"policy-group.network.openshift.io/ingress": ""}}, "podSelector": {}},
+)
+"""The router's pods. With the empty selector also where they have their node's network, as on bare metal.
+
+https://docs.redhat.com/en/documentation/openshift_container_platform/4.18/html/network_security/network-policy
+"""
 PROXY_IMAGE: Final = "quay.io/openshift/origin-oauth-proxy:4.20"
 TIMEOUT: Final = "haproxy.router.openshift.io/timeout"
 _PATIENCE: Final = "1h"

@@ -250,7 +250,9 @@ def test_needed_images_of_a_plan() -> None:
 def test_a_build_trusts_what_the_machine_trusts(recipes: images.Recipes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only a recipe that has a place for certificates gets them, and they are no part of its digest."""
     mine, place = tmp_path / "mine.pem", tmp_path / "demo" / "trust.pem"
-    mine.write_text("-----BEGIN CERTIFICATE-----\nmine\n")
+    mine.write_text(
+        "-----BEGIN PRIVATE KEY-----\nkey\n-----END PRIVATE KEY-----\nnote\n-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n"
+    )
     place.write_text("# nothing\n")
     before = built_reference("demo", recipes)
     real, fake = engine("debian:trixie-slim")
@@ -260,12 +262,15 @@ def test_a_build_trusts_what_the_machine_trusts(recipes: images.Recipes, tmp_pat
         build(real, ["demo"], [DEMO], recipes=recipes)
         return fake.contexts[-1].get("trust.pem")
 
-    assert given(str(mine)) == mine.read_bytes()
+    assert given(str(mine)) == b"-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n", "a proxy's bundle may hold its key"
     assert given("") == b"# nothing\n"
     assert (place.read_text(), built_reference("demo", recipes)) == ("# nothing\n", before)
     with pytest.raises(UsageError, match="No such file") as caught:
         given(str(tmp_path / "nowhere.pem"))
     assert "SSL_CERT_FILE" in str(caught.value.where)
+    (tmp_path / "empty.pem").write_text("nothing\n")
+    with pytest.raises(UsageError, match="no certificate is in it"):
+        given(str(tmp_path / "empty.pem"))
     place.unlink()
     assert given(str(mine)) is None
 

@@ -8,7 +8,7 @@ from portable.backends.common import Placed, containers
 from portable.model.contracts import Held
 from portable.model.plan import Library, Plan, Scratch
 from portable.verify.contract import Contract, about, folder_of, mounts_of
-from portable.verify.stack import Published, Runs, Said
+from portable.verify.stack import Other, Published, Runs, Said
 from tests.factories import full_plan
 
 Answer = Callable[[str, Sequence[str]], Said | None]
@@ -21,6 +21,7 @@ Pid:	7
 PPid:	1
 Uid:	1000	1000	1000	1000
 Gid:	1000	1000	1000	1000
+Groups:	44 1000
 Name:	sh
 Umask:	0022
 Pid:	99
@@ -28,13 +29,29 @@ PPid:	0
 Uid:	0	0	0	0
 Gid:	0	0	0	0
 """
+SHUT = """\
+iptables iptables -P OUTPUT DROP
+iptables iptables -A OUTPUT -o lo -j ACCEPT
+iptables iptables -A OUTPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+iptables iptables -A OUTPUT -d 198.51.100.7/32 -o eth0 -p udp -m udp --dport 51820 -j ACCEPT
+iptables iptables -A OUTPUT -o tun0 -j ACCEPT
+iptables iptables -A OUTPUT -s 172.20.0.2/32 -d 172.20.0.0/16 -o eth0 -j ACCEPT
+iptables iptables -A OUTPUT -d 10.1.0.0/16 -o eth0 -j ACCEPT
+ip6tables ip6tables -P OUTPUT DROP
+ip6tables ip6tables -A OUTPUT -p ipv6-icmp -j ACCEPT
+ip6tables ip6tables -A OUTPUT -d ff02::1:ff/104 -o eth0 -j ACCEPT
+ipv6
+own 172.20.0.2/16
+"""
+"""As Gluetun shuts its namespace: each line with the family and the program that told it."""
 HEALTHY = {
     "/proc/self/ns/net": "net:[1]",
-    "-P OUTPUT DROP": "iptables DROP\nip6tables DROP\nipv6 on",
+    "-S OUTPUT": SHUT,
     "ip route get 192.0.2.1": "192.0.2.1 dev tun0 table 51820 src 10.64.0.2 uid 0",
     "wc -l": "25000",
     "/proc/[0-9]*/status": STATUS,
     "stat -c %d:%i": "64:256",
+    "stat -c %a %u %g %F": "660 0 44 character special file",
     "/proc/self/mountinfo": "1 0 8:1 / / rw - overlay overlay rw\n2 1 8:2 / /config rw - btrfs /dev/sda rw",
     "ls -A": "",
 }
@@ -50,6 +67,8 @@ class FakeStack:
         self.changes: dict[str, dict[str, object]] = {}
         """By what a container is called: fields of `Runs`."""
         self.written = ""
+        self.left: tuple[Other, ...] = ()
+        """Containers that the plan does not know."""
         self._answer = answer
 
     def look(self, placed: Placed) -> Runs:
@@ -59,6 +78,10 @@ class FakeStack:
         }
         healthy = Runs(state="running", health="healthy", mounts=mounts, published=PUBLISHED.get(about(placed), ()))
         return msgspec.structs.replace(healthy, **self.changes.get(about(placed), {}))
+
+    def others(self) -> tuple[Other, ...]:
+        """As a test says."""
+        return self.left
 
     def inside(self, placed: Placed, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> Said:
         """As told, or as a healthy one."""

@@ -1,6 +1,9 @@
 """What each contract makes of a stack: that it holds, that it is broken and for whom, and that it could not be tried."""
 
+import contextlib
+import os
 import sqlite3
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +11,20 @@ import msgspec
 import pytest
 
 from portable.model import plan as p
-from portable.model.errors import UsageError
-from portable.verify import contracts, named, verify
+from portable.model.errors import PortableError, UsageError
+from portable.verify import contracts, databases, links, named, verify
 from portable.verify.databases import file_system
-from portable.verify.stack import Published, Said
+from portable.verify.secrecy import secrecy
+from portable.verify.stack import Other, Published, Said
 from tests import factories
 from tests.factories import full_plan
-from tests.unit.verify.fake import PUBLISHED, FakeStack, one, says, verdicts
+from tests.unit.verify.fake import PUBLISHED, SHUT, FakeStack, one, says, verdicts
 
 SILENT = Said(code=None, text="it did not end within 20 s")
 
 
-def told(text: str) -> bool:
-    return "hunter2" in text
+def told(text: str) -> tuple[str, ...]:
+    return ("password",) if "hunter2" in text else ()
 
 
 EVERY = {contract.name: contract for contract in contracts(told)}
@@ -62,6 +66,31 @@ def test_runs(state: dict[str, object], verdict: str) -> None:
     }
 
 
+def test_what_is_no_part_of_the_plan_is_told() -> None:
+    stack = FakeStack()
+    stack.left = (Other(name="media-old-1", state="running", published=(Published(address="", number=9000, protocol="tcp", inside=90),)),)
+    assert one(RUNS, stack).subject == "media-old-1"
+    assert one(PORTS, stack).text == "port 9000/tcp leads to port 90 inside, and no exposure says so"
+
+
+def test_what_does_not_run_is_not_passed_over() -> None:
+    stack = FakeStack()
+    stack.changes["player"] = {"state": "exited"}
+    for contract in EVERY.values():
+        last = list(contract.tried(stack))[-1]
+        assert ("not tried in player" in last.text) == contract.inside, contract.name
+
+
+def test_an_engine_that_fails_half_way_leaves_what_was_found() -> None:
+    def answer(name: str, command: Any) -> Said | None:
+        if name == "torrents" and "/status" in command[-1]:
+            raise PortableError("the engine went away")
+        return None
+
+    found = list(IDENTITY.tried(FakeStack(answer=answer)))
+    assert found[-1].text == "it could not be tried to its end: the engine went away"
+
+
 def test_who_hangs_on_a_dead_namespace_is_named() -> None:
     assert one(SHARES, FakeStack(answer=says("ns/net", Said(code=0, text="net:[2]"), "torrents"))).subject == "torrents"
     assert one(SHARES, FakeStack(answer=says("ns/net", SILENT, "torrents")), "unknown").subject == "torrents"
@@ -71,26 +100,54 @@ def test_who_hangs_on_a_dead_namespace_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "verdict", "text"),
+    ("old", "new", "text"),
     [
-        ("iptables ACCEPT\nip6tables DROP\nipv6 on", "broken", "iptables lets out what no rule forbids (ACCEPT)"),
-        ("iptables DROP\nip6tables none\nipv6 on", "broken", "ip6tables lets out what no rule forbids (none)"),
-        ("sh: not found", "unknown", "its firewall can't be looked at"),
+        ("iptables iptables -P OUTPUT DROP", "iptables iptables -P OUTPUT ACCEPT", "iptables lets out what no rule forbids"),
+        ("ip6tables ip6tables -P OUTPUT DROP", "ip6tables ip6tables -P OUTPUT ACCEPT", "ip6tables lets out what no rule forbids"),
+        ("-A OUTPUT -o lo -j ACCEPT", "-A OUTPUT -j ACCEPT", "iptables lets out past the tunnel: -A OUTPUT -j ACCEPT"),
+        ("-A OUTPUT -o tun0 -j ACCEPT", "-A OUTPUT -o eth0 -j ACCEPT", "-A OUTPUT -o eth0 -j ACCEPT"),
+        ("-A OUTPUT -o tun0 -j ACCEPT", "-A OUTPUT ! -o tun0 -j ACCEPT", "-A OUTPUT ! -o tun0 -j ACCEPT"),
+        ("-d 10.1.0.0/16", "-d 11.0.0.0/8", "-d 11.0.0.0/8"),
+        ("-d 172.20.0.0/16", "-d 172.0.0.0/8", "-d 172.0.0.0/8"),
+        ("--dport 51820", "--dport 443", "--dport 443"),
+        ("-o tun0 -j ACCEPT", "-o tun0 -j MINE", "-j MINE"),
+        ("RELATED,ESTABLISHED", "NEW,ESTABLISHED", "NEW,ESTABLISHED"),
     ],
 )
-def test_an_open_firewall_is_told(said: str, verdict: str, text: str) -> None:
-    assert text in one(FENCE, FakeStack(answer=says("OUTPUT DROP", Said(code=0, text=said))), verdict).text
+def test_an_open_firewall_is_told(old: str, new: str, text: str) -> None:
+    assert old in SHUT
+    assert text in one(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=SHUT.replace(old, new, 1))))).text
+
+
+def test_one_table_that_is_shut_is_enough() -> None:
+    """A packet passes the tables of both interfaces; the older one may be empty."""
+    both = f"iptables iptables-legacy -P OUTPUT ACCEPT\n{SHUT}"
+    assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=both)))) == {"gateway": "holds"}
+
+
+def test_a_firewall_that_tells_nothing_is_not_said_to_hold() -> None:
+    for said in (Said(code=0, text=""), Said(code=127, text="sh: not found"), SILENT):
+        assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", said)))["gateway"] == "unknown"
+    stack = FakeStack()
+    stack.changes["gateway"] = {"state": "exited"}
+    assert "it does not run" in one(FENCE, stack).text
 
 
 def test_without_ipv6_its_firewall_is_not_asked_for() -> None:
-    assert verdicts(FENCE, FakeStack(answer=says("OUTPUT DROP", Said(code=0, text="iptables DROP\nip6tables none\nipv6 off")))) == {
-        "gateway": "holds"
-    }
+    alone = "".join(line for line in SHUT.splitlines(keepends=True) if not line.startswith(("ip6", "ipv6")))
+    assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=alone)))) == {"gateway": "holds"}
 
 
-def test_a_way_past_the_tunnel_is_told() -> None:
-    past = says("ip route get", Said(code=0, text="192.0.2.1 via 172.20.0.1 dev eth0 src 172.20.0.2"))
-    assert "reached by eth0, which is no tunnel" in one(FENCE, FakeStack(answer=past)).text
+def test_a_way_past_the_tunnel_is_told_where_nothing_stops_it() -> None:
+    route = Said(code=0, text="192.0.2.1 via 172.20.0.1 dev eth0 src 172.20.0.2")
+    wide = Said(code=0, text=SHUT.replace("-o lo ", ""))
+
+    def answer(_name: str, command: Any) -> Said | None:
+        return wide if "-S OUTPUT" in " ".join(command) else route if "route" in command else None
+
+    assert [h.verdict for h in FENCE.tried(FakeStack(answer=answer))] == ["broken", "holds", "broken"]
+    reconnecting = FakeStack(answer=says("ip route get", route))
+    assert "nothing leaves past it" in one(FENCE, reconnecting, "unknown").text
 
 
 def test_a_cloud_that_is_not_seen_is_told_for_the_app() -> None:
@@ -100,32 +157,50 @@ def test_a_cloud_that_is_not_seen_is_told_for_the_app() -> None:
     assert one(CLOUDS, FakeStack(answer=says("wc -l", Said(code=127, text="sh: not found"))), "unknown").subject == "player cloud shelf"
 
 
-def test_a_read_that_hangs_is_a_cloud_that_is_not_seen() -> None:
-    assert one(CLOUDS, FakeStack(answer=says("wc -l", SILENT))).text == SILENT.text
+@pytest.mark.parametrize("said", [SILENT, Said(code=5, text="reading it takes more than 8 s")])
+def test_a_read_that_hangs_is_tried_by_one_app_only(said: Said) -> None:
+    """Whoever reads a mount that hangs stays there."""
+    plan = full_plan("compose")
+    apps = tuple(msgspec.structs.replace(a, clouds=("shelf",)) if a.name in ("torrents", "player") else a for a in plan.apps)
+    found = list(CLOUDS.tried(FakeStack(msgspec.structs.replace(plan, apps=apps), answer=says("wc -l", said))))
+    assert [(h.subject, h.verdict) for h in found] == [("torrents cloud shelf", "broken"), ("player cloud shelf", "unknown")]
 
 
 @pytest.mark.parametrize(
-    ("said", "verdict"),
-    [(Said(code=3, text="no hard link"), "broken"), (Said(code=4, text="can't be written"), "broken"), (SILENT, "unknown")],
+    ("said", "verdict", "remedy"),
+    [
+        (Said(code=1, text="L no hard link from downloads to media/tv"), "broken", "one file system"),
+        (Said(code=1, text="W downloads can't be written"), "broken", "give the folder to 1000:1000"),
+        (Said(code=1, text="cat: something else"), "unknown", ""),
+        (SILENT, "unknown", ""),
+    ],
 )
-def test_links(said: Said, verdict: str) -> None:
-    library = p.Library(volume="library", folders=("archive", "archive/downloads", "downloads", "media"))
-    plan = msgspec.structs.replace(full_plan("compose"), library=library)
-    tried: list[str] = []
+def test_links(said: Said, verdict: str, remedy: str) -> None:
+    held = one(LINKS, FakeStack(answer=says("portable-verify", said, "torrents")), verdict)
+    assert (held.subject, remedy in held.remedy) == ("torrents", True)
 
-    def answer(name: str, command: Any) -> Said | None:
-        if "portable-verify" not in " ".join(command):
-            return None
-        tried.append(f"{name} {' '.join(command[-2:])}")
-        return said if name == "torrents" and command[-1].endswith("media") else None
 
-    found = [h for h in LINKS.tried(FakeStack(plan, answer=answer)) if h.subject == "torrents"]
-    assert sorted(h.verdict for h in found) == sorted(["holds", verdict])
-    assert sorted(tried) == [
-        f"{name} /mnt/media/{pair}"
-        for name in ("sweep", "torrents")
-        for pair in ("archive/downloads /mnt/media/archive", "downloads /mnt/media/media")
-    ]
+def test_every_folder_of_downloads_is_tried_to_every_other_one(tmp_path: Path) -> None:
+    """The script itself, on folders of this machine: one that lies on another file system is found, and nothing is left behind."""
+    for folder in ("downloads/torrents", "media/tv", "media/movies"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "media" / "tv" / ".portable-verify-x.kept").write_text("of a run that was killed")
+    command = ["sh", "-c", links._TRY, "sh", str(tmp_path), ".portable-verify-x", "downloads", "downloads/torrents", "--"]
+    targets = ["media/tv", "media/movies", "not-there"]
+    done = subprocess.run([*command, *targets], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    (tmp_path / "media" / "movies").rmdir()
+    (tmp_path / "media" / "movies").symlink_to("/proc/self")  # another file system, as far as a link is concerned
+    done = subprocess.run([*command, *targets], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [f"L no hard link from {a} to media/movies" for a in ("downloads", "downloads/torrents")]
+    assert [p for p in tmp_path.rglob("*") if p.name.startswith(".portable")] == []
+
+
+def test_a_library_without_pairs_is_not_said_to_link() -> None:
+    plan = full_plan("compose")
+    bare = msgspec.structs.replace(plan, library=p.Library(volume="library", folders=("media",)))
+    assert set(verdicts(LINKS, FakeStack(bare)).values()) == {"unknown"}
 
 
 def test_who_runs_as_another_user_is_told() -> None:
@@ -149,7 +224,34 @@ def test_a_missing_or_other_mount_is_told() -> None:
 def test_another_library_under_the_same_path_is_told() -> None:
     other = says("stat -c", Said(code=0, text="99:2"), "torrents")
     assert "sees another library than" in one(PATHS, FakeStack(answer=other)).text
-    assert one(PATHS, FakeStack(answer=says("stat -c", SILENT, "torrents")), "unknown").subject == "torrents"
+    assert verdicts(PATHS, FakeStack(answer=says("stat -c", SILENT, "torrents")))["torrents"] == "unknown"
+
+
+def test_what_was_mounted_on_the_host_later_is_told(tmp_path: Path) -> None:
+    """The engine started before the disk was there: every container sees the same empty folder, and none what the host has now."""
+    plan = full_plan("compose")
+    place = p.Folder(path=str(tmp_path))
+    volumes = tuple(msgspec.structs.replace(v, place=place, folder="") if isinstance(v.place, p.Folder) else v for v in plan.volumes)
+    plan = msgspec.structs.replace(plan, volumes=volumes)
+    found = tmp_path.stat()
+
+    def answer(_name: str, command: Any) -> Said | None:
+        return Said(code=0, text="\n".join([f"{found.st_dev}:{found.st_ino}"] * (len(command) - 3))) if command[0] == "stat" else None
+
+    assert set(verdicts(PATHS, FakeStack(plan, answer=answer, here=True)).values()) == {"holds"}
+
+    def other(name: str, command: Any) -> Said | None:
+        seen = answer(name, command)
+        return seen and Said(code=0, text=seen.text.replace(":", ":9"))
+
+    held = [h for h in PATHS.tried(FakeStack(plan, answer=other, here=True)) if h.verdict == "broken"]
+    assert any(f"/config is not what lies at {tmp_path} on the host now" in h.text for h in held)
+    must = tuple(msgspec.structs.replace(v, place=p.Folder(path=str(tmp_path), mounted=True)) if v.id == "library" else v for v in volumes)
+    held = [
+        h for h in PATHS.tried(FakeStack(msgspec.structs.replace(plan, volumes=must), answer=answer, here=True)) if h.verdict == "broken"
+    ]
+    assert all("which must be a file system of its own" in h.text for h in held)
+    assert held
 
 
 def test_state_of_others_is_told() -> None:
@@ -157,6 +259,10 @@ def test_state_of_others_is_told() -> None:
     seen = stack.look(next(x for x in _placed(stack) if x.app and x.app.name == "player")).mounts
     stack.changes["player"] = {"mounts": {**seen, "/all": "/mnt/storage/state"}}
     assert one(PRIVACY, stack).text == "/all shows the state of torrents"
+    for source in ("/", "/mnt/storage/state/config/torrents/Backups"):
+        stack.changes["player"] = {"mounts": {**seen, "/all": source}}
+        assert "/all shows the state of" in one(PRIVACY, stack).text
+    assert one(PRIVACY, FakeStack(answer=says("ls -A", SILENT, "player")), "unknown").subject == "player"
     uncovered = says("ls -A", Said(code=0, text="player\ntorrents"), "player")
     assert one(PRIVACY, FakeStack(answer=uncovered)).text == "/mnt/media/appdata is not covered: 2 folders of other apps are seen"
 
@@ -174,7 +280,9 @@ def test_who_does_not_answer_is_told_with_who_asked() -> None:
         "torrents from player",
         "http://transfer:8080/ does not answer player: wget: bad address 'transfer'",
     )
-    assert one(ANSWERS, FakeStack(), "unknown").text == "no other app that runs could ask it", "player alone is out of the tunnel"
+    assert verdicts(ANSWERS, FakeStack())["player from torrents"] == "holds"
+    alone = factories.plan(factories.app("one"))
+    assert one(ANSWERS, FakeStack(alone), "unknown").text == "no other app that runs could ask it"
 
 
 def test_an_app_is_asked_from_its_group_and_from_outside() -> None:
@@ -192,6 +300,9 @@ def test_an_app_is_asked_from_its_group_and_from_outside() -> None:
 def test_any_answer_is_one() -> None:
     needs_login = says("wget", Said(code=1, text="wget: server returned error: HTTP/1.1 401 Unauthorized"))
     assert verdicts(ANSWERS, FakeStack(answer=needs_login))["torrents from player"] == "holds"
+    for code, verdict in ((6, "holds"), (8, "holds"), (4, "broken")):
+        gnu = FakeStack(answer=says("wget", Said(code=code, text="")))
+        assert verdicts(ANSWERS, gnu)["torrents from player"] == verdict
 
 
 def test_who_has_nothing_to_ask_with_is_told() -> None:
@@ -205,15 +316,34 @@ def test_ports_are_compared_as_a_whole() -> None:
     assert one(PORTS, stack).text == "port 8080/tcp is not published"
     more = Published(address="127.0.0.1", number=9000, protocol="tcp", inside=9000)
     stack.changes["gateway"] = {"published": (*PUBLISHED["gateway"], more)}
-    assert one(PORTS, stack).text == "port 9000/tcp is published, and no exposure says so"
+    assert one(PORTS, stack).text == "port 9000/tcp leads to port 9000 inside, and no exposure says so"
+    stack.changes["gateway"] = {"published": (msgspec.structs.replace(PUBLISHED["gateway"][0], inside=9696),)}
+    assert "leads to port 9696 inside, which is not torrents's web" in one(PORTS, stack).text
+    stack.changes["gateway"] = {"published": (msgspec.structs.replace(PUBLISHED["gateway"][0], address="127.0.0.1"),)}
+    assert "is for the LAN, and open at 127.0.0.1 only" in one(PORTS, stack).text
     wide = msgspec.structs.replace(PUBLISHED["player"][0], address="0.0.0.0")
     stack.changes = {"player": {"published": (wide, PUBLISHED["player"][1])}}
     assert "is for this host only" in one(PORTS, stack).text
 
 
+@pytest.mark.parametrize(
+    ("node", "verdict"),
+    [
+        (Said(code=0, text="660 0 44 character special file"), "holds"),
+        (Said(code=0, text="660 0 105 character special file"), "broken"),
+        (Said(code=0, text="666 0 105 character special file"), "holds"),
+        (Said(code=1, text="No such file or directory"), "broken"),
+        (Said(code=0, text="755 0 0 directory"), "unknown"),
+        (SILENT, "unknown"),
+    ],
+)
+def test_a_gpu_is_opened_by_the_groups_that_the_processes_have(node: Said, verdict: str) -> None:
+    assert verdicts(DEVICES, FakeStack(answer=says("%a %u %g", node)))["player"] == verdict
+
+
 def test_a_device_that_does_not_open_is_told() -> None:
-    held = one(DEVICES, FakeStack(answer=says("renderD128", Said(code=1, text="Permission denied"))))
-    assert (held.subject, "Permission denied" in held.text) == ("player", True)
+    assert one(DEVICES, FakeStack(answer=says("/dev/fuse", Said(code=1, text="Operation not permitted")))).subject == "cloud shelf"
+    assert one(DEVICES, FakeStack(answer=says("/dev/fuse", Said(code=126, text="no shell"))), "unknown").subject == "cloud shelf"
 
 
 @pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.rclone"])
@@ -250,20 +380,60 @@ def test_a_corrupted_database_is_told(tmp_path: Path) -> None:
     content[4096:12288] = b"\xff" * 8192
     path.write_bytes(content)
     assert one(DATABASES, stack()).text.startswith("deep/app.db is corrupted")
+    path.write_bytes(b"\0" * 4096 + bytes(content[4096:]))
+    assert one(DATABASES, stack()).text == "deep/app.db is corrupted: it has lost its first page"
+    path.unlink()
+    assert one(DATABASES, stack(), "unknown").text == f"no SQLite file lies in {tmp_path}"
+
+
+def test_looking_at_a_database_leaves_nothing_and_keeps_nobody_from_writing(tmp_path: Path) -> None:
+    path = tmp_path / "app.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as app:
+        app.execute("pragma journal_mode = wal")
+        app.execute("create table t (x)")
+        assert databases._judged("player", path, "app.db") == ("player", "holds", "app.db is sound", "")
+        app.execute("insert into t values (1)")
+    before = sorted(tmp_path.iterdir())
+    judged = databases._judged("player", path, "app.db")
+    assert judged is not None
+    assert judged[1:3] == ("unknown", "app.db is not open, and was left alone")
+    assert sorted(tmp_path.iterdir()) == before == [path]
+
+
+def test_a_database_that_takes_long_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "app.db"
+    with contextlib.closing(sqlite3.connect(path)) as made:
+        made.execute("create table t (x primary key)")
+        made.executemany("insert into t values (?)", [(f"{n}" * 40,) for n in range(20_000)])
+        made.commit()
+    monkeypatch.setattr(databases, "_HOLDS_SECONDS", 0.0)
+    judged = databases._judged("player", path, "app.db")
+    assert judged is not None
+    assert (judged[1], "looking took more than 0 s" in judged[2]) == ("unknown", True)
+
+
+def test_only_plain_files_of_the_folder_are_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "cloud" / "deep").mkdir(parents=True)
+    (tmp_path / "cloud" / "deep" / "a.db").write_bytes(b"x")
+    (tmp_path / "state" / "link").symlink_to(tmp_path / "cloud")
+    os.mkfifo(tmp_path / "state" / "pipe.db")
+    (tmp_path / "state" / "b.db").write_bytes(b"x")
+    assert [path.name for path in databases._candidates(tmp_path / "state", [])] == ["b.db"]
 
 
 @pytest.mark.parametrize(
     ("field", "value", "text"),
     [
-        ("environment", {"PASSWORD": "hunter2"}, "the variable PASSWORD holds one"),
-        ("labels", {"note": "it is hunter2"}, "the label note holds one"),
+        ("environment", {"PASSWORD": "hunter2"}, "the variable PASSWORD"),
+        ("labels", {"note": "it is hunter2"}, "the label note"),
     ],
 )
 def test_a_secret_that_is_seen_is_told_and_not_shown(field: str, value: dict[str, str], text: str) -> None:
     stack = FakeStack()
     stack.changes["torrents"] = {field: value}
     held = one(SECRECY, stack)
-    assert (held.subject, text in held.text, "hunter2" in held.text) == ("torrents", True, False)
+    assert (held.subject, f"password in {text}" in held.text, "hunter2" in held.text) == ("torrents", True, False)
 
 
 def test_a_variable_by_which_an_image_takes_its_secret_is_no_breach() -> None:
@@ -272,6 +442,13 @@ def test_a_variable_by_which_an_image_takes_its_secret_is_no_breach() -> None:
     assert "broken" not in verdicts(SECRECY, stack).values()
     stack.written = "the password is hunter2\n"
     assert set(verdicts(SECRECY, stack).values()) == {"broken"}
+
+
+def test_what_is_not_known_is_not_said_to_be_unseen() -> None:
+    assert [(h.verdict, "vpn-key" in h.text) for h in secrecy(told, ["vpn-key.private"], known=False).tried(FakeStack())] == [
+        ("unknown", True)
+    ]
+    assert "unknown" in verdicts(secrecy(told, ["vpn-key.private"]), FakeStack())["the stack"]
 
 
 def test_the_document_has_every_contract_with_its_promise() -> None:

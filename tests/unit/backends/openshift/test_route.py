@@ -66,7 +66,7 @@ def test_a_login_stands_before_the_app() -> None:
     assert reference == {"apiVersion": "v1", "kind": "OAuthRedirectReference", "reference": {"kind": "Route", "name": "demo-web"}}
 
 
-ROUTER = {"namespaceSelector": {"matchLabels": {"policy-group.network.openshift.io/ingress": ""}}}
+ROUTER = {"namespaceSelector": {"matchLabels": {"policy-group.network.openshift.io/ingress": ""}}, "podSelector": {}}
 
 
 def test_nobody_reaches_the_app_past_its_login() -> None:

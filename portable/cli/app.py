@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import portable
-from portable.cli import catalog, down, explain, graph, heal, images, profiles, render, secrets, status, up, verify
+from portable.cli import catalog, doctor, down, explain, graph, heal, images, profiles, render, secrets, status, up, verify
 
 app = typer.Typer(
     name="portable",
@@ -44,6 +44,7 @@ app.command("status")(status.status)
 app.command("logs")(status.logs)
 app.command("exec", context_settings={"ignore_unknown_options": True})(status.exec_)
 app.command("diff")(up.diff)
+app.command("doctor")(doctor.doctor)
 app.command("heal")(heal.heal)
 app.command("verify")(verify.verify)
 app.command("render")(render.render)

@@ -50,6 +50,11 @@ WantedBy=multi-user.target
 """
 
 
+def is_installed(project: str) -> bool | None:
+    """Whether the unit is there; None where nothing here runs units."""
+    return (_UNITS / name_of(project)).exists() if _RUNNING.is_dir() else None
+
+
 def install(project: str, text: str) -> Path:
     """Put the unit in its place and start it. Raises Refused where nothing here runs units, or this user may not."""
     _check()

@@ -19,3 +19,17 @@ class Held(Struct, frozen=True, kw_only=True):
     """What was found, in words that a person can act on."""
     remedy: str = ""
     """What mends it; empty where it holds."""
+
+
+class Diagnosis(Struct, frozen=True, kw_only=True):
+    """One thing that a doctor looked at."""
+
+    check: str
+    where: str
+    """The folder, node, port or program."""
+    verdict: Verdict
+    text: str
+    why: str = ""
+    """Why it matters; empty where it holds."""
+    remedy: str = ""
+    """The command that mends it."""

@@ -38,6 +38,8 @@ OLDEST_COMPOSE = (2, 23, 1)
 PROJECT, SERVICE, HASH, REPLACES, DEPENDS = (
     "com.docker.compose." + name for name in ("project", "service", "config-hash", "replace", "depends_on")
 )
+HELPER = "portable.helper"
+"""Label of a container that only looks, and is gone when it has."""
 ONE_OFF, FOLDER = "com.docker.compose.oneoff", "com.docker.compose.project.working_dir"
 _ANSWER_SECONDS = 60
 _CONNECT_SECONDS = 15
@@ -644,6 +646,39 @@ class Engine(EngineReader):
             thread.start()
             thread.join(seconds)
         return ended[0] if ended else (None, f"it did not end within {seconds:.0f} s")
+
+    def on_host(self, image: str, script: str, arguments: Sequence[str]) -> str:
+        """What a shell script prints in a helper that sees the host's whole tree at /host, read-only, and its network; removed afterwards.
+
+        It can read and nothing else: no capability but the one to read what is not everybody's.
+        """
+        try:
+            return self._on_host(image, script, arguments, "ro,rslave")
+        except EngineTrouble:  # a host whose root is no shared mount; what is mounted there now is seen all the same
+            return self._on_host(image, script, arguments, "ro")
+
+    def _on_host(self, image: str, script: str, arguments: Sequence[str], mode: str) -> str:
+        with self._doing("looking at the host"):
+            made = self._api.create_container(
+                image,
+                command=["sh", "-c", script, "sh", *arguments],
+                user="0",
+                labels={HELPER: "doctor"},
+                host_config=self._api.create_host_config(
+                    binds=[f"/:/host:{mode}"],
+                    network_mode="host",
+                    cap_drop=["ALL"],
+                    cap_add=["DAC_READ_SEARCH"],
+                    read_only=True,
+                    security_opt=["no-new-privileges"],
+                ),
+            )
+            try:
+                self._api.start(made["Id"])
+                self._api.wait(made["Id"], timeout=_ANSWER_SECONDS)
+                return self._api.logs(made["Id"], stdout=True, stderr=False).decode(errors="replace")
+            finally:
+                self._api.remove_container(made["Id"], force=True)
 
     # --- images ------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,229 @@
+"""What a doctor finds on a host before and while a stack runs on it: what, where, why it matters, and the command that mends it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from portable.backends.common import containers, gateway_of, port_of
+from portable.catalog.quantities import amount
+from portable.model.contracts import Diagnosis, Verdict
+from portable.model.plan import CLOUDS, Folder, HostDevice, Lan, Loopback, Plan
+from portable.verify.contract import folder_of
+from portable.verify.host import Host
+
+FULL = 80
+"""Per cent of a file system from which on it is told (the owner's own bar)."""
+_MODULES = {"/dev/fuse": "fuse", "/dev/net/tun": "tun"}
+_LXC = "on the Proxmox host, in /etc/pve/lxc/ID.conf: {line}; then restart the container"
+_NODES_OF_LXC = {
+    "/dev/fuse": "features: fuse=1,nesting=1",
+    "/dev/net/tun": "lxc.cgroup2.devices.allow: c 10:200 rwm and lxc.mount.entry: /dev/net/tun dev/net/tun none bind,create=file",
+}
+
+
+class Taken(NamedTuple):
+    """A port of the host that a container publishes."""
+
+    number: int
+    protocol: str
+    project: str
+    container: str
+
+
+def asked(plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The device nodes and the folders of the host that a plan has to do with."""
+    devices = (plan.devices.tun, plan.devices.fuse, plan.devices.gpu)
+    nodes = tuple(device.path for device in devices if isinstance(device, HostDevice))
+    return nodes, tuple(sorted({*_library_folders(plan), *_folders(plan).values()}))
+
+
+def examined(plan: Plan, host: Host, *, project: str, taken: Iterable[Taken], docker_root: str = "") -> Iterator[Diagnosis]:
+    """Everything, in the order in which one thing explains the next."""
+    yield from _features(plan, host)
+    yield from _storage(plan, host, docker_root)
+    yield from _btrfs(host)
+    yield from _rights(plan, host)
+    yield from _split(plan, host)
+    yield from _clouds(plan, host)
+    yield from _memory(plan, host)
+    yield from _ports(plan, host, project, tuple(taken))
+
+
+def _found(check: str, where: str, text: str, *, why: str = "", remedy: str = "", verdict: Verdict | None = None) -> Diagnosis:
+    return Diagnosis(check=check, where=where, verdict=verdict or ("broken" if why else "holds"), text=text, why=why, remedy=remedy)
+
+
+def _features(plan: Plan, host: Host) -> Iterator[Diagnosis]:
+    needs = [placed.container.needs for placed in containers(plan)]
+    for name, wanted, device in (
+        ("fuse", any(n.fuse for n in needs), plan.devices.fuse),
+        ("tun", any(n.tun for n in needs), plan.devices.tun),
+        ("gpu", any(n.gpu for n in needs), plan.devices.gpu),
+    ):
+        if not wanted or not isinstance(device, HostDevice):
+            continue
+        path = device.path
+        if path not in host.nodes:
+            module = f"as root: modprobe {_MODULES[path]}" if path in _MODULES else "name the right node under `devices` of the profile"
+            remedy = _LXC.format(line=_NODES_OF_LXC[path]) if host.contained and path in _NODES_OF_LXC else module
+            why = {"fuse": "no cloud can be mounted", "tun": "no tunnel can be made", "gpu": "players transcode without help"}[name]
+            yield _found("devices", path, "there is no such node", why=why, remedy=remedy)
+        elif device.group is not None and host.nodes[path] != device.group:
+            text = f"its group is {host.nodes[path]}, and the profile says {device.group}"
+            why = "apps get a group that may not open it"
+            yield _found(
+                "devices", path, text, why=why, remedy=f"in the profile: `devices: {{{name}: {{host: {{group: {host.nodes[path]}}}}}}}`"
+            )
+        else:
+            yield _found("devices", path, "it is there")
+
+
+def _storage(plan: Plan, host: Host, docker_root: str) -> Iterator[Diagnosis]:
+    for what, path in {**_folders(plan), **({"the engine's own folder": docker_root} if docker_root else {})}.items():
+        space = host.spaces.get(path)
+        if path not in host.folders and path not in host.spaces:
+            yield _found("storage", path, f"it is not there yet ({what})", verdict="unknown")
+        elif space is not None:
+            # As df counts: what only root may still use is no room.
+            used = round(100 * space.used / max(1, space.used + space.free))
+            text = f"{used} % full, {amount(space.free * 1024 // 2**20 * 2**20)} free ({what})"
+            if used >= FULL:
+                why = "downloads stop half-way, and databases can't be written"
+                yield _found(
+                    "storage", path, text, why=why, remedy=f"`du -xh --max-depth=2 {path} | sort -h | tail` shows what takes the room"
+                )
+            else:
+                yield _found("storage", path, text)
+
+
+def _btrfs(host: Host) -> Iterator[Diagnosis]:
+    for path, said in host.btrfs:
+        uuid, device = path.split("/sys/fs/btrfs/")[-1].split("/")[0], path.split("/devinfo/")[-1].split("/")[0]
+        name, _, number = said.partition(" ")
+        at = next((m.path for m in host.mounts if m.kind == "btrfs"), "/")
+        if name == "missing":
+            text, why = (
+                f"device {device} of the file system {uuid} is missing",
+                "the mirror is one disk now: the next one that fails takes all",
+            )
+            yield _found(
+                "btrfs", at, text, why=why, remedy=f"`btrfs filesystem show {at}`, then `btrfs replace start {device} /dev/NEW {at}`"
+            )
+        else:
+            text, why = f"device {device} of the file system {uuid} counted {number} {name}", "a disk or its cable gives wrong data"
+            yield _found("btrfs", at, text, why=why, remedy=f"`btrfs scrub start -B {at}`; then look at the disk with `smartctl -a`")
+
+
+def _rights(plan: Plan, host: Host) -> Iterator[Diagnosis]:
+    writers = {
+        (c.identity.uid, c.identity.gid)
+        for app in plan.apps
+        for c in app.containers
+        if any(m.access == "rw" and plan.library and m.volume == plan.library.volume for m in c.mounts) and c.identity.how != "fixed"
+    }
+    if len(writers) != 1:
+        return
+    (uid, gid) = next(iter(writers))
+    wrong = [
+        path
+        for path in _library_folders(plan)
+        if (f := host.folders.get(path)) is not None
+        and not ((f.uid == uid and f.mode & 0o300 == 0o300) or (f.gid == gid and f.mode & 0o030 == 0o030) or f.mode & 0o003 == 0o003)
+    ]
+    for path in wrong:
+        seen = host.folders[path]
+        text = f"it belongs to {seen.uid}:{seen.gid}, mode {seen.mode & 0o7777:04o}, and apps write as {uid}:{gid}"
+        yield _found("rights", path, text, why="apps can't put anything there", remedy=f"as root: chown {uid}:{gid} {path}")
+    if not wrong and any(path in host.folders for path in _library_folders(plan)):
+        yield _found("rights", _library_folders(plan)[0], f"apps may write there as {uid}:{gid}")
+
+
+def _split(plan: Plan, host: Host) -> Iterator[Diagnosis]:
+    """Folders of one library on several file systems; a subvolume of BTRFS is one, though `df` does not show it."""
+    there = [path for path in _library_folders(plan) if path in host.folders]
+    if not there:
+        return
+    root = host.folders[there[0]].device
+    apart = [path for path in there if host.folders[path].device != root]
+    # What lies below a folder that is apart is apart with it.
+    for path in (p for p in apart if not any(p.startswith(f"{other}/") for other in apart)):
+        kind = (m := host.mount_of(path)) is not None and m.kind == "btrfs" and host.folders[path].inode == 256
+        text = f"it is {'a subvolume' if kind else 'a file system'} of its own"
+        why = "a hard link can't cross it: imports from downloads are copies, and take twice the room"
+        yield _found(
+            "split", path, text, why=why, remedy="move what is in it into a plain folder of that name; or say so in `storage.datasets`"
+        )
+    if not apart:
+        yield _found("split", there[0], "the library is one file system")
+
+
+def _clouds(plan: Plan, host: Host) -> Iterator[Diagnosis]:
+    for path, said in host.stale.items():
+        why = "who reads it hangs or sees nothing, and nothing can be mounted there"
+        yield _found("clouds", path, f"a FUSE mount that does not answer: {said}", why=why, remedy=f"as root: umount --lazy {path}")
+    if plan.clouds:
+        mount = host.mount_of(CLOUDS)
+        if mount is None or not mount.shared:
+            remedy = (
+                f"as root: mkdir -p {CLOUDS} && mount --bind {CLOUDS} {CLOUDS} && mount --make-rshared {CLOUDS}; `portable up` does so too"
+            )
+            yield _found("clouds", CLOUDS, "what is mounted there stays there", why="apps would see an empty cloud", remedy=remedy)
+        else:
+            yield _found("clouds", CLOUDS, "what is mounted there reaches containers")
+
+
+def _memory(plan: Plan, host: Host) -> Iterator[Diagnosis]:
+    limits = sum(placed.container.resources.memory_limit for placed in containers(plan) if placed.app or placed.cloud)
+    if not host.memory:
+        return
+    text = f"the limits of all apps are {amount(limits)}, and the host has {amount(host.memory // 2**20 * 2**20)}"
+    if limits > host.memory:
+        why = "the kernel ends an app, or the engine, when all want what they may have"
+        yield _found(
+            "memory",
+            "the host",
+            text,
+            why=why,
+            remedy="leave apps out, lower limits under `override`, or say what there is in `memory.total`",
+        )
+    else:
+        yield _found("memory", "the host", text)
+
+
+def _ports(plan: Plan, host: Host, project: str, taken: tuple[Taken, ...]) -> Iterator[Diagnosis]:
+    own = {(t.number, t.protocol) for t in taken if t.project == project}
+    others = {(t.number, t.protocol): t for t in taken if t.project != project}
+    for exposure in plan.exposures:
+        how = exposure.how
+        port = port_of(next((app for app in plan.apps if app.name == exposure.app), None), exposure.port)
+        if port is None or not isinstance(how, Loopback | Lan):
+            continue
+        at = (how.number, port.protocol)
+        where, why = f"port {how.number}/{port.protocol}", f"{exposure.app} can't be reached there, and does not start"
+        remedy = f"stop what has it, or in the profile: `exposure: {{apps: {{{exposure.app}: {{{exposure.port}: NUMBER}}}}}}`"
+        if at in others:
+            yield _found("ports", where, f"the container {others[at].container} has it", why=why, remedy=remedy)
+        elif at not in own and (port.protocol, how.number) in host.listens:
+            yield _found("ports", where, "another program of the host listens there", why=why, remedy=f"{remedy}; `ss -lnp` shows it")
+
+
+def _folders(plan: Plan) -> Mapping[str, str]:
+    """By what it is for: where things lie on the host."""
+    found: dict[str, str] = {}
+    library = plan.library.volume if plan.library else None
+    for volume in plan.volumes:
+        if isinstance(volume.place, Folder):
+            found.setdefault(
+                "the library" if volume.id == library else "state", (folder_of(volume) or "") if volume.id == library else volume.place.path
+            )
+    return found
+
+
+def _library_folders(plan: Plan) -> tuple[str, ...]:
+    """The library's root, then the folders in it that apps name."""
+    root = next((folder_of(v) for v in plan.volumes if plan.library and v.id == plan.library.volume), None)
+    return () if root is None else (root, *(f"{root}/{folder}" for folder in (plan.library.folders if plan.library else ())))
+
+
+def left_alone(plan: Plan) -> tuple[str, ...]:
+    """The apps that nothing starts after a restart of the host, but `portable heal`."""
+    return tuple(name for group in plan.groups if (gateway := gateway_of(group)) for name in group.apps if name != gateway)

@@ -81,9 +81,24 @@ def _printed(chosen: "Sequence[Contract]", found: "Sequence[Held]", *, everythin
     counted = Counter((h.contract, h.verdict) for h in found)
     rows = [(c.name, *(counted[c.name, v] for v in ("holds", "broken", "unknown")), c.promise) for c in chosen]
     show.table(("contract", "holds", "broken", "unknown", "promise"), rows, Format.text, schema="verify")
+    _clouds(found)
     for verdict in ("holds", "unknown", "broken"):
         for h in found:
-            if h.verdict == verdict and (everything or verdict != "holds" or h.contract == "clouds"):
+            if h.verdict == verdict and (everything or verdict != "holds"):
                 show.line(f"{h.contract}: {h.subject}: {'' if verdict == 'holds' else f'{verdict}: '}{h.text}")
                 if h.remedy:
                     show.line(f"    {h.remedy}")
+
+
+def _clouds(found: "Sequence[Held]") -> None:
+    """What each app sees of each cloud, as one table: what is missing at one place shows against the others."""
+    seen: dict[str, dict[str, str]] = {}
+    for h in found:
+        app, is_cloud, cloud = h.subject.rpartition(" cloud ")
+        if h.contract == "clouds" and is_cloud:
+            seen.setdefault(app, {})[cloud] = h.text if h.verdict == "holds" else f"{h.verdict}: {h.text}"
+    if clouds := sorted({cloud for row in seen.values() for cloud in row}):
+        show.line()
+        rows = [(app, *(row.get(cloud, "-") for cloud in clouds)) for app, row in sorted(seen.items())]
+        show.table(("app", *clouds), rows, Format.text, schema="clouds")
+        show.line()

@@ -39,6 +39,7 @@ Wants=network-online.target
 ExecStart={command}
 WorkingDirectory={_escaped(str(folder))}
 {handed}Restart=always
+SuccessExitStatus=130
 RestartSec=10
 NoNewPrivileges=yes
 PrivateTmp=yes

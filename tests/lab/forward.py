@@ -38,15 +38,33 @@ def serve(client):
     server.connect(target)
     if context: # a TLS socket is not for two threads at a time: one loop with both
         import select
-        while True:
-            ready = [client] if client.pending() else select.select([client, server], [], [])[0]
-            for one, other in ((client, server), (server, client)):
-                if one in ready:
+        ends = {client: server, server: client}
+        while server in ends:
+            ready = [client] if client in ends and client.pending() else select.select(list(ends), [], [])[0]
+            for one in ready:
+                try:
                     data = one.recv(65536)
-                    if not data:
-                        client.close(); server.close()
-                        return
-                    other.sendall(data)
+                    if data:
+                        ends[one].sendall(data)
+                        continue
+                except OSError:
+                    data = b""
+                if one is client: # it has said all; the engine may still answer
+                    try:
+                        server.shutdown(socket.SHUT_WR)
+                    except OSError:
+                        pass
+                del ends[one]
+        try: # told to the end, and heard to the end: what is closed with something unread is reset, and takes the answer along
+            client.settimeout(5)
+            client = client.unwrap()
+            client.shutdown(socket.SHUT_WR)
+            while client.recv(65536):
+                pass
+        except OSError:
+            pass
+        client.close(); server.close()
+        return
     threading.Thread(target=pump, args=(client, server), daemon=True).start()
     threading.Thread(target=pump, args=(server, client), daemon=True).start()
 while True:

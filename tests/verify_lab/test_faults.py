@@ -4,9 +4,11 @@ Faults are put in from outside, as they come: by the engine, inside a container'
 can't be changed, the plan is: then what runs is not what the profile says.
 """
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 from collections.abc import Callable
@@ -60,6 +62,17 @@ def within(service: str, *command: str, namespaces: tuple[str, ...] = ("--mount"
     def run(local: Local) -> None:
         pid = str(local.inspected()[service]["State"]["Pid"])
         subprocess.run(["nsenter", "--target", pid, *namespaces, *command], check=True, capture_output=True)
+
+    return run
+
+
+def processes(sign: signal.Signals) -> Act:
+    """A signal to all processes of the gateway: it mends its firewall by itself every few seconds, and must not while it is looked at."""
+
+    def run(local: Local) -> None:
+        for pid in docker("top", local.container("seal"), "-eo", "pid").split()[1:]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), sign)
 
     return run
 
@@ -162,14 +175,16 @@ FAULTS: dict[str, Fault] = {
         engine("restart", "seal"), up, {"shares": {"qbittorrent"}}, ("shares", "fence", "clouds", "links", "privacy")
     ),
     "a firewall that is open": Fault(
-        within("seal", "iptables", "-P", "OUTPUT", "ACCEPT", namespaces=("--net",)),
-        in_turn(within("seal", "iptables", "-P", "OUTPUT", "DROP", namespaces=("--net",)), up),
+        in_turn(processes(signal.SIGSTOP), within("seal", "iptables", "-P", "OUTPUT", "ACCEPT", namespaces=("--net",))),
+        in_turn(within("seal", "iptables", "-P", "OUTPUT", "DROP", namespaces=("--net",)), processes(signal.SIGCONT), up),
         {"fence": {"seal"}},
         ("shares", "fence", "answers"),
     ),
     "a firewall with a hole": Fault(
-        within("seal", "iptables", "-I", "OUTPUT", "-o", "eth0", "-j", "ACCEPT", namespaces=("--net",)),
-        in_turn(within("seal", "iptables", "-D", "OUTPUT", "-o", "eth0", "-j", "ACCEPT", namespaces=("--net",)), up),
+        in_turn(processes(signal.SIGSTOP), within("seal", "iptables", "-I", "OUTPUT", "-o", "eth0", "-j", "ACCEPT", namespaces=("--net",))),
+        in_turn(
+            within("seal", "iptables", "-D", "OUTPUT", "-o", "eth0", "-j", "ACCEPT", namespaces=("--net",)), processes(signal.SIGCONT), up
+        ),
         {"fence": {"seal"}},
         ("shares", "fence", "answers"),
     ),

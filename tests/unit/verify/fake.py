@@ -43,7 +43,7 @@ ip6tables ip6tables -A OUTPUT -d ff02::1:ff/104 -o eth0 -j ACCEPT
 ipv6
 own 172.20.0.2/16
 """
-"""As Gluetun shuts its namespace: each line with the family and the program that told it."""
+"""As Gluetun shuts its namespace (its internal/firewall/enable.go): each line with the family and the program that told it."""
 HEALTHY = {
     "/proc/self/ns/net": "net:[1]",
     "-S OUTPUT": SHUT,

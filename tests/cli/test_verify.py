@@ -1,0 +1,45 @@
+"""What `portable verify` prints, of findings made by hand; on real stacks it is tried in tests/verify_lab."""
+
+import pytest
+
+from portable.cli.verify import _printed, complete_contract
+from portable.model.contracts import Held, Verdict
+from portable.verify import contracts
+
+
+def held(contract: str, subject: str, text: str, verdict: Verdict = "holds", remedy: str = "") -> Held:
+    return Held(contract=contract, subject=subject, verdict=verdict, text=text, remedy=remedy)
+
+
+FOUND = [
+    held("clouds", "plex cloud zurg", "OK (25000 entries)"),
+    held("clouds", "plex cloud torbox", "nothing is mounted", "broken", "`portable restart plex`"),
+    held("clouds", "sonarr cloud zurg", "OK (25000 entries)"),
+    held("clouds", "the stack", "not tried in radarr", "unknown"),
+    held("links", "sonarr", "links and moves"),
+]
+
+
+def test_clouds_are_one_table_and_the_rest_is_what_does_not_hold(capsys: pytest.CaptureFixture[str]) -> None:
+    _printed([c for c in contracts() if c.name in ("clouds", "links")], FOUND, everything=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:4] for line in lines[1:3]] == [["clouds", "2", "1", "1"], ["links", "1", "0", "0"]]
+    assert [" ".join(line.split()) for line in lines[4:7]] == [
+        "APP TORBOX ZURG",
+        "plex broken: nothing is mounted OK (25000 entries)",
+        "sonarr - OK (25000 entries)",
+    ]
+    assert lines[8:] == [
+        "clouds: the stack: unknown: not tried in radarr",
+        "clouds: plex cloud torbox: broken: nothing is mounted",
+        "    `portable restart plex`",
+    ]
+
+
+def test_without_clouds_there_is_no_table_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    _printed(contracts()[:1], [held("runs", "sonarr", "healthy")], everything=True)
+    assert capsys.readouterr().out.splitlines()[2:] == ["runs: sonarr: healthy"]
+
+
+def test_names_are_completed() -> None:
+    assert complete_contract("s") == ["shares", "secrecy"]

@@ -120,16 +120,25 @@ def _seen(volume: Volume) -> list[dict[str, Any]]:
 
 
 def _folders(index: Index, used: frozenset[str]) -> Iterator[str]:
-    """Each volume's own folder: the library's belongs to the stack's user, any other to the first container that writes it."""
+    """Each volume's own folder: the library's belongs to the stack's user, any other to the first container that writes it.
+
+    Compose copies files into containers as soon as these are made, so those that lie in a volume are there before it has its owner.
+    """
     owners: dict[str, Identity] = {}
+    copied: dict[str, set[str]] = {}
     for placed in containers(index.plan):
         for mount in sorted(placed.container.mounts, key=lambda mount: mount.access == "ro"):
             owners.setdefault(mount.volume, placed.container.identity)
+        for file in placed.container.files:
+            if not file.seed and (home := _home(file.path, placed.container.mounts, index)):
+                inside, name = home.relative_to(_PLACES).parts[:2]
+                copied.setdefault(inside, set()).add(name)
     for volume in _prepared(index, used):
         if volume.holds == "library":
             yield _line("own", _PLACES / volume.id, *_owner(index.plan.tools.identity), _SHARED)
         else:
-            yield _line("own", _PLACES / volume.id, *_owner(owners.get(volume.id, index.plan.tools.identity)), _OWN)
+            owner = _owner(owners.get(volume.id, index.plan.tools.identity))
+            yield _line("own", _PLACES / volume.id, *owner, _OWN, *sorted(copied.get(volume.id, ())))
         for hidden in volume.hides:
             for parent in _parents(PurePosixPath(volume.id, hidden, "-"))[1:]:
                 yield _line("folder", parent, 0, 0, "0755")

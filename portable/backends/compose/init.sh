@@ -11,10 +11,22 @@ plain() {
     return 1
 }
 
-# own FOLDER UID GID MODE: a folder that the engine just made, root's and empty, gets its owner.
+# only FOLDER UID GID MODE [FILE...]: whether nothing lies in it but these.
+only() {
+    left=$(ls -A "$1")
+    shift 4
+    for file; do
+        left=$(printf '%s\n' "$left" | grep -vxF -e "$file" || true)
+    done
+    [ -z "$left" ]
+}
+
+# own FOLDER UID GID MODE [FILE...]: a folder that the engine just made, root's and empty, gets its owner. The engine copies files of the
+# plan into apps' folders before this script runs; those FILEs don't count.
 own() {
     [ -d "$1" ] && [ ! -L "$1" ] || return 0
-    [ "$(stat -c %u:%g "$1")" = 0:0 ] && [ -z "$(ls -A "$1")" ] || return 0
+    [ "$(stat -c %u:%g "$1")" = 0:0 ] || return 0
+    only "$@" || return 0
     chmod "$4" "$1"
     chown "$2:$3" "$1"
 }

@@ -146,3 +146,27 @@ def test_a_trap_beside_a_seed_is_removed_and_not_followed(places: Path) -> None:
     run(mine()[1], places)
     assert (library / "precious").read_text() == "kept"
     assert (config / "deep/seed.conf").read_text() == "first"
+
+
+def owned(script: str, root: Path) -> list[str]:
+    """The folders that the script would give away if it were root's and the engine had made them."""
+    log = root / "owned"
+    log.write_text("")
+    run(f'stat() {{ echo 0:0; }}\nchmod() {{ :; }}\nchown() {{ echo "$2" >>{log}; }}\n{script}', root)
+    return [line.removeprefix(f"{root}/places/") for line in log.read_text().splitlines()]
+
+
+def test_a_folder_gets_its_owner_though_the_engine_copied_files_into_it(places: Path) -> None:
+    """Else an app could write nothing beside the files that it is given, as Homepage, which makes its other settings itself."""
+    given = (p.FileMount(file="page", path="/config/pages/one.yaml"), p.FileMount(file="page", path="/config/two words.yaml"))
+    mounts = (p.Mount(volume="config", path="/config"),)
+    demo = app(containers=(container(identity=p.Identity(how="user", uid=1001, gid=1002), mounts=mounts, files=given),))
+    seen = index(plan(demo, volumes=VOLUMES[1:2], files=(p.File(id="page", body=("x",)),)))
+    script = init(seen, frozenset({"config"})).script["init-script"]["content"]
+    assert "own /places/config 1001 1002 0750 pages 'two words.yaml'" in script
+    config = places / "places/config"
+    (config / "pages").mkdir()
+    (config / "two words.yaml").write_text("x")
+    assert owned(script, places) == ["config"]
+    (config / "words.yaml").write_text("of a person")
+    assert owned(script, places) == [], "what has content of somebody's keeps its owner"

@@ -118,11 +118,16 @@ def recipe_digest(recipe: str, recipes: Recipes = shipped_recipe) -> str | None:
     total = hashlib.sha256()
     base = recipes(BASE) if recipe != BASE else None
     for part in (folder, *([base] if base else [])):
-        for path in sorted(p for p in part.rglob("*") if p.is_file()):
+        for path in _files_of(part):
             content = path.read_bytes()
             executable = bool(path.stat().st_mode & 0o100)
             total.update(f"{path.relative_to(part).as_posix()}\0{executable}\0{len(content)}\0".encode() + content)
     return total.hexdigest()[:12]
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """The files of a recipe, in order; what Python leaves beside its sources is none of them."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 
 # --- what is there ---------------------------------------------------------------------------------------------------
@@ -362,7 +367,7 @@ def _packed(folder: Path) -> Iterator[IO[bytes]]:
     """
     with tempfile.TemporaryFile() as packed:
         with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
-            for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            for path in _files_of(folder):
                 content = _trusted(path) if path == folder / TRUST else path.read_bytes()
                 entry = tarfile.TarInfo(path.relative_to(folder).as_posix())
                 entry.size, entry.mtime = len(content), 0

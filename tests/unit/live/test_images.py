@@ -191,6 +191,9 @@ def test_a_digest_follows_every_file_of_recipe_and_base(recipes: images.Recipes,
     (tmp_path / "base" / "make.sh").write_text("2")
     seen.add(built_reference("demo", recipes))
     assert len(seen) == 4
+    (tmp_path / "demo" / "__pycache__").mkdir()
+    (tmp_path / "demo" / "__pycache__" / "program.pyc").write_text("made when a test imports it")
+    assert built_reference("demo", recipes) in seen
     assert built_reference("none", recipes) is None
 
 

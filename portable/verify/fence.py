@@ -1,7 +1,8 @@
 """What a VPN app sends leaves by the tunnel or not at all (promise 2). Only looked at: nothing is sent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
+from itertools import pairwise
 
 from portable.model.plan import Direct, Sealed, Tunnel
 from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown, untried
@@ -11,7 +12,7 @@ from portable.verify.stack import Stack
 _RULES = """\
 for family in iptables ip6tables; do
   for program in $family $family-nft $family-legacy; do
-    $program -w 5 -S OUTPUT 2>/dev/null | sed "s/^/$family $program /"
+    { $program -w 5 -S OUTPUT; $program -w 5 -t mangle -S POSTROUTING; } 2>/dev/null | sed "s/^/$family $program /"
   done
 done
 awk '$NF != "lo" {print "ipv6"; exit}' /proc/net/if_inet6 2>/dev/null
@@ -74,7 +75,23 @@ def _judged(gateway: str, egress: Tunnel | Sealed, family: str, text: str, profi
     loose = [" ".join(rule) for rule in shut[0] if rule[:2] == ["-A", "OUTPUT"] and not _is_kept_in(rule, egress, own)]
     if loose:
         return broken(gateway, f"{family} lets out past the tunnel: {'; '.join(loose)}", up)
+    if isinstance(egress, Tunnel) and _lets_remains_out(rule for rules in tables.values() for rule in rules):
+        return broken(gateway, f"{family} lets out what is left of the tunnel's connections when the tunnel is gone", up)
     return holds(gateway, f"{family} drops what no rule lets out, and no rule lets out past the tunnel")
+
+
+def _lets_remains_out(rules: Iterable[list[str]]) -> bool:
+    """Whether connections that were begun through the tunnel could go on by another device: what is established may leave by any, and
+    nothing drops what has an address that the device has not (as the catalog's guard of Gluetun does).
+    """
+    found = list(rules)
+    wide = any(rule[:2] == ["-A", "OUTPUT"] and "-o" not in rule and _is_established(rule) for rule in found)
+    dropped = {"-A", "POSTROUTING", "addrtype", "!", "--src-type", "LOCAL", "--limit-iface-out", "DROP"}
+    return wide and not any(dropped <= set(rule) for rule in found)
+
+
+def _is_established(rule: list[str]) -> bool:
+    return any(set(states.split(",")) <= {"RELATED", "ESTABLISHED"} for word, states in pairwise(rule) if word in ("--ctstate", "--state"))
 
 
 def _is_kept_in(rule: list[str], egress: Tunnel | Sealed, own: list[str]) -> bool:
@@ -89,7 +106,7 @@ def _is_kept_in(rule: list[str], egress: Tunnel | Sealed, own: list[str]) -> boo
         return False  # another chain, which is not looked at here
     if value("-o") == "lo" or value("-o").startswith(_TUNNELS):
         return True
-    if set(value("--ctstate", "--state").split(",")) <= {"RELATED", "ESTABLISHED"}:
+    if _is_established(rule):
         return True
     if value("-p") in ("ipv6-icmp", "icmpv6"):
         return True  # neighbours are found so

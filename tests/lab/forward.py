@@ -86,6 +86,34 @@ def tcp_engine(path: str = "/var/run/docker.sock", *, certificates: Path | None 
         process.wait()
 
 
+@contextlib.contextmanager
+def forwarded(host: str, port: int) -> Iterator[int]:
+    """A port of the loopback behind which that one answers."""
+
+    class Both(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with socket.create_connection((host, port)) as far:
+                back = threading.Thread(target=_pumped, args=(far, self.request), daemon=True)
+                back.start()
+                _pumped(self.request, far)
+                back.join()
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Both) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+
+
+def _pumped(a: socket.socket, b: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := a.recv(65536):
+            b.sendall(data)
+        b.shutdown(socket.SHUT_WR)
+
+
 def make_certificates(folder: Path) -> None:
     """ca.pem, and cert.pem and key.pem for a client as the docker command looks for them; server.pem for 127.0.0.1."""
 

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,8 @@ class Local:
     """What lay in the library before."""
     catalog: Path | None = None
     """A folder of own apps, once a test has made one."""
+    engine: dict[str, str] = field(default_factory=dict)
+    """What names another engine than this machine's, as variables of the docker command."""
 
     def __post_init__(self) -> None:
         self.ports = dict(zip(self.published, free_ports(len(self.published)), strict=True))
@@ -119,7 +121,7 @@ class Local:
         """What commands are started with: nothing of this person's own stacks and settings."""
         own = {k: v for k, v in os.environ.items() if not k.startswith(("PORTABLE_", "XDG_", "COMPOSE_"))}
         paths = {"XDG_CONFIG_HOME": self.folder / "xdg-config", "XDG_STATE_HOME": self.state, "PYTHONPATH": ROOT}
-        return {**own, **{k: str(v) for k, v in paths.items()}, **more}
+        return {**own, **{k: str(v) for k, v in paths.items()}, **self.engine, **more}
 
     def command(self, *arguments: str) -> list[str]:
         """The whole command line."""
@@ -158,10 +160,14 @@ class Local:
                 start_new_session=True,
             )
 
+    def docker(self, *arguments: str, code: int | None = 0) -> str:
+        """What the client of the stack's engine prints."""
+        return docker(*arguments, code=code, environment=self.environment())
+
     def inspected(self) -> dict[str, dict[str, Any]]:
         """What the engine says about each service's container; two of one service are a failure."""
-        ids = docker("ps", "-aq", "--no-trunc", "--filter", f"label={PROJECT}={self.project}").split()
-        found = json.loads(docker("inspect", *ids)) if ids else []
+        ids = self.docker("ps", "-aq", "--no-trunc", "--filter", f"label={PROJECT}={self.project}").split()
+        found = json.loads(self.docker("inspect", *ids)) if ids else []
         services = {c["Config"]["Labels"]["com.docker.compose.service"]: c for c in found}
         assert len(services) == len(found), f"more than one container of a service: {sorted(c['Name'] for c in found)}"
         return services
@@ -177,15 +183,15 @@ class Local:
     def inside(self, service: str, *command: str, user: str | None = None, code: int | None = 0) -> str:
         """What a command prints inside a service's container."""
         who = ["--user", user] if user else []
-        return docker("exec", *who, self.container(service), *command, code=code)
+        return self.docker("exec", *who, self.container(service), *command, code=code)
 
     def networks(self) -> list[str]:
         """Ids of the project's networks."""
-        return docker("network", "ls", "-q", "--filter", f"label={PROJECT}={self.project}").split()
+        return self.docker("network", "ls", "-q", "--filter", f"label={PROJECT}={self.project}").split()
 
     def volumes(self) -> list[str]:
         """Names of the project's volumes."""
-        return sorted(docker("volume", "ls", "-q", "--filter", f"label={PROJECT}={self.project}").split())
+        return sorted(self.docker("volume", "ls", "-q", "--filter", f"label={PROJECT}={self.project}").split())
 
     def assert_well(self) -> None:
         """Everything runs once, nothing differs, nothing is left over."""
@@ -200,7 +206,9 @@ class Local:
         for name, seen in self.inspected().items():
             if services and name not in services:
                 continue
-            done = subprocess.run(["docker", "logs", seen["Id"]], capture_output=True, text=True, errors="replace", check=False)
+            done = subprocess.run(
+                ["docker", "logs", seen["Id"]], env=self.environment(), capture_output=True, text=True, errors="replace", check=False
+            )
             parts.append(f"--- {name} ({seen['State']['Status']})\n{done.stdout}{done.stderr}")
         return "\n".join(parts)
 
@@ -212,9 +220,11 @@ class Local:
         return path
 
 
-def docker(*arguments: str, code: int | None = 0, given: str | None = None) -> str:
+def docker(*arguments: str, code: int | None = 0, given: str | None = None, environment: Mapping[str, str] | None = None) -> str:
     """What the engine's own client prints; fails where it does not end with `code`."""
-    done = subprocess.run(["docker", *arguments], input=given, capture_output=True, text=True, errors="replace", check=False)
+    done = subprocess.run(
+        ["docker", *arguments], input=given, env=environment, capture_output=True, text=True, errors="replace", check=False
+    )
     assert code is None or done.returncode == code, (
         f"docker {' '.join(arguments)}: exit {done.returncode}: {done.stderr[-2000:]}{done.stdout[-500:]}"
     )

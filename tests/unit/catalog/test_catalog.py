@@ -1,6 +1,5 @@
 """The catalog: finding apps and clouds, and what is told where their files contradict themselves or one another."""
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +70,6 @@ def test_every_shipped_app_and_cloud_is_right() -> None:
     for name in shipped.cloud_names():
         assert shipped.cloud(name)[0].name == name
     assert {"gluetun", "seal", "rclone", "tools", "sonarr", "plex"} <= set(shipped.names())
-
-
-@pytest.mark.parametrize("ip", ["false", "true"])
-def test_gluetun_starts_whether_or_not_a_rule_was_left(ip: str) -> None:
-    gluetun, _ = Catalog().app("gluetun")
-    shell, option, script = gluetun.containers["main"].command or ()
-    assert script.endswith("exec /gluetun-entrypoint")
-    script = f"ip() {{ {ip}; }}; " + script.replace("/gluetun-entrypoint", "echo started")
-    assert subprocess.run([shell, option, script], capture_output=True, text=True, check=True).stdout == "started\n"
 
 
 def test_an_app_of_ones_own_is_found_in_both_layouts(tmp_path: Path) -> None:

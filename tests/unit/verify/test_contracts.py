@@ -112,6 +112,8 @@ def test_who_hangs_on_a_dead_namespace_is_named() -> None:
         ("--dport 51820", "--dport 443", "--dport 443"),
         ("-o tun0 -j ACCEPT", "-o tun0 -j MINE", "-j MINE"),
         ("RELATED,ESTABLISHED", "NEW,ESTABLISHED", "NEW,ESTABLISHED"),
+        ("-m addrtype ! --src-type LOCAL --limit-iface-out -j DROP", "-j MASQUERADE", "what is left of the tunnel's connections"),
+        ("! --src-type LOCAL", "--src-type LOCAL", "what is left of the tunnel's connections"),
     ],
 )
 def test_an_open_firewall_is_told(old: str, new: str, text: str) -> None:
@@ -131,6 +133,12 @@ def test_a_firewall_that_tells_nothing_is_not_said_to_hold() -> None:
     stack = FakeStack()
     stack.changes["gateway"] = {"state": "exited"}
     assert "it does not run" in one(FENCE, stack).text
+
+
+def test_what_is_established_may_leave_by_the_tunnels_own_device() -> None:
+    """A gateway that says so needs no guard."""
+    narrow = SHUT.replace("-A OUTPUT -m conntrack", "-A OUTPUT -o tun0 -m conntrack").replace("-m addrtype ! --src-type LOCAL", "")
+    assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=narrow)))) == {"gateway": "holds"}
 
 
 def test_without_ipv6_its_firewall_is_not_asked_for() -> None:

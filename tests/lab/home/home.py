@@ -1,0 +1,119 @@
+"""A whole home, up: its host, what lies before the door, and a stack of its owner's on the host, driven from this machine."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from portable.backends.compose.engine import Engine
+from portable.backends.prepare import prepare
+from portable.formats.merge import merged
+from portable.live.progress import Progress, silent
+from tests.lab import standins
+from tests.lab.engine import LABEL, random_project
+from tests.lab.home.box import BEACON, DOOR, NET, PROVIDER, REGISTRY, Box, bring, docker, only_here
+from tests.lab.home.capture import Capture
+from tests.lab.home.host import URL, DockerHost
+from tests.lab.home.internet import NAME, Cloud, Internet, Provider, Registry
+from tests.lab.local import Local
+
+AT = f"{REGISTRY}:5000"
+OUTSIDE = (f"tcp://{BEACON}:80", f"udp://{BEACON}:80", f"dns://{NAME}")
+"""What the stand-ins behind the gateway call all the time."""
+GATEWAY = "gluetun:stand-in"
+
+
+@dataclass
+class Home:
+    """The parts, and the stack that runs on the host."""
+
+    internet: Internet
+    provider: Provider
+    registry: Registry
+    cloud: Cloud
+    host: DockerHost
+    stack: Local
+
+    @property
+    def parts(self) -> tuple[Box, ...]:
+        """All of them, in the order in which they start."""
+        return (self.internet, self.provider, self.registry, self.cloud, self.host)
+
+    @property
+    def behind(self) -> tuple[str, ...]:
+        """The services that are behind the gateway."""
+        return ("autobrr", "prowlarr", "qbittorrent")
+
+    def capture(self) -> Capture:
+        """Watch what leaves the host."""
+        return Capture(self.host)
+
+    def address_of(self, service: str) -> str:
+        """The address that the beacon sees when that app calls; empty where it gets no answer."""
+        ask = f"exec 3<>/dev/tcp/{BEACON}/80 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && tail -n 1 <&3"
+        return self.stack.inside(service, "timeout", "5", "bash", "-c", ask, code=None).strip()
+
+    def write_profile(self, profile: str, images: Mapping[str, str], more: Mapping[str, Any]) -> None:
+        """The owner's profile, with the images of the lab and its provider in place of what can't be had here."""
+        planned = prepare(profile, folder=self.stack.folder).planned
+        taken = {reference: standins.at_registry(local, AT) for reference, local in images.items()}
+        taken |= {c.image.reference: f"{AT}/{GATEWAY}" for app in planned.plan.apps if app.name == "gluetun" for c in app.containers}
+        gateway = {
+            "environment": {
+                "VPN_SERVICE_PROVIDER": "custom",
+                "WIREGUARD_PUBLIC_KEY": self.provider.public_key,
+                "WIREGUARD_ENDPOINT_IP": PROVIDER,
+                "WIREGUARD_ENDPOINT_PORT": "51820",
+                "HEALTH_TARGET_ADDRESSES": f"{BEACON}:80",
+            },
+        }
+        own = {
+            "vpn": {"endpoints": [{"cidr": f"{PROVIDER}/32", "port": 51820, "protocol": "udp"}]},
+            "exposure": {"address": self.host.address},
+            "override": {"gluetun": {"containers": {"main": gateway}}},
+        }
+        text = standins.profile(planned, taken, "lab", merged(own, more))
+        (self.stack.folder / "profiles" / "lab.yaml").write_text(text)
+
+
+@contextlib.contextmanager
+def home_up(engine: Engine, folder: Path, failed: Callable[[], int], progress: Progress = silent, **options: Any) -> Iterator[Home]:
+    """A home with its parts up and its profile written; all of it is taken away whatever happens, logs kept where a test failed.
+
+    `profile` is the shipped one to run, `more` what goes over it.
+    """
+    only_here()
+    lab = random_project()
+    host, internet, gateway = (bring(engine, f"lab-{name}", progress) for name in ("host", "internet", "gateway"))
+    stack = Local(folder, stack=lab, text="", published=())
+    home = Home(
+        internet=Internet(lab=lab, image=internet),
+        provider=Provider(lab=lab, image=internet),
+        registry=Registry(lab=lab, image=internet),
+        cloud=Cloud(lab=lab, image=internet),
+        host=DockerHost(lab=lab, image=host),
+        stack=stack,
+    )
+    profile = options.get("profile", "zimaboard")
+    planned = prepare(profile, folder=folder).planned
+    images = standins.bring(engine, planned, outside=dict.fromkeys(home.behind, OUTSIDE), progress=progress)
+    before = failed()
+    try:
+        docker("network", "create", "--internal", "--subnet", NET, "--gateway", DOOR, "--label", f"{LABEL}={lab}", lab)
+        for part in home.parts:
+            part.start()
+        home.registry.push({local: standins.at_registry(local, "")[1:] for local in images.values()} | {gateway: GATEWAY})
+        home.write_profile(profile, images, options.get("more", {}))
+        keys = home.host.keys(folder / "keys")
+        stack.engine |= {"DOCKER_HOST": URL, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(keys)}
+        for key, value in home.provider.wireguard().items():
+            stack.portable("secrets", "set", f"wireguard-key.{key}", given=f"{value}\n")
+        yield home
+    finally:
+        if failed() > before:
+            for part in home.parts:
+                print(f"log of {part.role}: {part.keep_log()}")
+        for part in reversed(home.parts):
+            part.remove()
+        docker("network", "rm", lab, code=None)

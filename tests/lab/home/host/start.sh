@@ -1,0 +1,93 @@
+#!/bin/bash
+# start: what a machine does when it is switched on. Its disks, keys and certificates lie in /var/lib/lab, which outlives the container.
+#
+# ROUTER   the address of the default route; nothing of this host knows another way out
+# RESOLVER the name server of the host
+# ADDRESS  this host's own address, for its certificate
+# DISKS    bytes of each of the two disks, as truncate takes them
+# INSECURE a registry that is asked without TLS
+set -eu
+lab=/var/lib/lab
+mkdir -p $lab/ssh $lab/tls
+
+# Control groups of its own, and mounts that spread: what a first process does and that of a container doesn't.
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+  mkdir -p /sys/fs/cgroup/init
+  for pid in $(cat /sys/fs/cgroup/cgroup.procs); do echo "$pid" >/sys/fs/cgroup/init/cgroup.procs || true; done
+  for c in $(cat /sys/fs/cgroup/cgroup.controllers); do echo "+$c" >/sys/fs/cgroup/cgroup.subtree_control || true; done
+else
+  umount -R /sys/fs/cgroup
+  mount -t tmpfs cgroup /sys/fs/cgroup
+  awk '!/^#/ && $4 == 1 {print $1}' /proc/cgroups | while read -r c; do
+    mkdir -p "/sys/fs/cgroup/$c"
+    mount -t cgroup -o "$c" cgroup "/sys/fs/cgroup/$c"
+  done
+fi
+mount --make-rshared /
+# udev's work. The graphics card is a stand-in: a node that opens, and no card behind it.
+[ -e /dev/fuse ] || mknod -m 666 /dev/fuse c 10 229
+[ -e /dev/btrfs-control ] || mknod -m 600 /dev/btrfs-control c 10 234
+[ -e /dev/net/tun ] || { mkdir -p /dev/net && mknod -m 666 /dev/net/tun c 10 200; }
+[ -e /dev/dri/renderD128 ] || { mkdir -p /dev/dri && mknod -m 660 /dev/dri/renderD128 c 1 3 && chgrp 104 /dev/dri/renderD128; }
+
+ip route replace default via "$ROUTER"
+echo "nameserver $RESOLVER" >/etc/resolv.conf
+
+# The pool: RAID 1 of two disks, made once. A disk that the kernel still holds from before is taken as it is.
+devices=()
+for disk in 1 2; do
+  file=$lab/disk$disk
+  [ -e $file ] || truncate -s "$DISKS" $file
+  device=$(losetup -n -O NAME -j $file | head -n 1)
+  if [ -z "$device" ]; then
+    number=$(losetup -f | tr -dc 0-9)
+    [ -e /dev/loop$number ] || mknod -m 660 /dev/loop$number b 7 $number
+    device=/dev/loop$number
+    losetup $device $file
+  fi
+  [ -e $device ] || mknod -m 660 $device b 7 ${device#/dev/loop}
+  devices+=("$device")
+done
+if ! blkid -t TYPE=btrfs "${devices[0]}" >/dev/null; then
+  mkfs.btrfs -q -L storage -d raid1 -m raid1 "${devices[@]}"
+fi
+btrfs device scan "${devices[@]}" >/dev/null
+mkdir -p /mnt/storage /mnt/clouds
+mountpoint -q /mnt/storage || mount -t btrfs -o "device=${devices[0]},device=${devices[1]}" "${devices[0]}" /mnt/storage
+
+# Who may use the engine from afar: by ssh with the key, by TCP with a certificate.
+if [ ! -e $lab/ssh/client ]; then
+  ssh-keygen -q -t ed25519 -N '' -C lab -f $lab/ssh/host
+  ssh-keygen -q -t ed25519 -N '' -C lab -f $lab/ssh/client
+fi
+mkdir -p /run/sshd /root/.ssh
+install -m 600 $lab/ssh/client.pub /root/.ssh/authorized_keys
+/usr/sbin/sshd -h $lab/ssh/host -o PasswordAuthentication=no -o MaxStartups=100 -o MaxSessions=100 -o UsePAM=no
+if [ ! -e $lab/tls/server.pem ]; then
+  cd $lab/tls
+  new() { openssl ecparam -name prime256v1 -genkey -noout -out "$1"; }
+  new ca-key.pem
+  openssl req -x509 -new -key ca-key.pem -subj /CN=lab -days 30 -out ca.pem 2>/dev/null \
+    -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign
+  for who in server client; do
+    new $who-key.pem
+    openssl req -new -key $who-key.pem -subj /CN=$who -out $who.csr
+    printf 'subjectAltName=IP:%s\nextendedKeyUsage=%sAuth\nkeyUsage=digitalSignature\n' "$ADDRESS" $who >$who.cnf
+    openssl x509 -req -in $who.csr -CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 30 -extfile $who.cnf -out $who.pem 2>/dev/null
+  done
+  cd /
+fi
+
+# The engine, started again whenever it ends, as its unit would have it.
+mkdir -p /etc/docker
+printf '{"insecure-registries": ["%s"]}\n' "$INSECURE" >/etc/docker/daemon.json
+touch /run/switched-on
+trap 'kill -TERM "$engine" 2>/dev/null; wait "$engine"; umount /mnt/storage; exit 0' TERM
+while :; do
+  rm -f /run/docker.pid /run/docker/containerd/containerd.pid
+  dockerd -H unix:///run/docker.sock -H tcp://0.0.0.0:2376 --tlsverify --tlscacert $lab/tls/ca.pem --tlscert $lab/tls/server.pem \
+    --tlskey $lab/tls/server-key.pem >>/var/log/dockerd.log 2>&1 &
+  engine=$!
+  wait "$engine" || true
+  sleep 0.5
+done

@@ -1,0 +1,137 @@
+"""What lies before the door: the router, with a beacon and a name server; the VPN provider; a registry; a cloud of films."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.lab.forward import forwarded
+from tests.lab.home.box import BEACON, CLOUD, PROVIDER, REGISTRY, RESOLVER, ROUTER, Box, docker
+
+NAME = "beacon.lab.example"
+_INTERNET = f"""
+set -e
+ip address add {BEACON}/24 dev eth0
+ip address add {RESOLVER}/24 dev eth0
+# Whatever is sent further ends here.
+echo 0 >/proc/sys/net/ipv4/ip_forward 2>/dev/null || iptables -P FORWARD DROP
+python3 -u /usr/local/bin/beacon &
+exec dnsmasq --keep-in-foreground --no-hosts --no-resolv --listen-address {RESOLVER} --bind-interfaces --log-queries --log-facility=- \\
+  --address=/{NAME}/{BEACON} --address=/registry.lab.example/{REGISTRY} --address=/cloud.lab.example/{CLOUD} --local=/#/
+"""
+_REGISTRY = f"""
+set -e
+mkdir -p /etc/lab
+cat >/etc/lab/registry.yml <<'END'
+version: 0.1
+log: {{level: warn}}
+storage: {{filesystem: {{rootdirectory: /var/lib/registry}}, delete: {{enabled: true}}}}
+http: {{addr: "{REGISTRY}:5000"}}
+END
+exec docker-registry serve /etc/lab/registry.yml
+"""
+_CLOUD = """
+set -e
+mkdir -p /srv/cloud/__all__ /srv/cloud/torrents
+cd /srv/cloud/__all__
+for n in $(seq -w {entries}); do
+  mkdir "Film.$n.2020.1080p" && echo "film $n" >"Film.$n.2020.1080p/film.$n.mkv"
+done
+exec rclone serve webdav /srv/cloud --addr {address}:80 --read-only --dir-cache-time 1s --log-level INFO
+"""
+
+
+@dataclass(kw_only=True)
+class Internet(Box):
+    """Router, name server and beacon. What is sent further than here goes nowhere."""
+
+    role: str = "internet"
+    address: str = ROUTER
+    command: tuple[str, ...] = ("bash", "-c", _INTERNET)
+    options: tuple[str, ...] = ("--cap-add=NET_ADMIN",)
+
+    def is_well(self) -> bool:
+        """Whether the beacon and the name server answer."""
+        return self.ends_well(f"exec 3<>/dev/tcp/{BEACON}/80 && exec 4<>/dev/tcp/{RESOLVER}/53")
+
+    def asked(self) -> list[str]:
+        """Who asked the name server for what, as `name from address`."""
+        words = [line.split() for line in self.log().splitlines() if " from " in line and "query[" in line]
+        return [f"{line[line.index('from') - 1]} from {line[line.index('from') + 1]}" for line in words]
+
+
+@dataclass(kw_only=True)
+class Provider(Box):
+    """The VPN provider: WireGuard in user space and OpenVPN."""
+
+    role: str = "provider"
+    address: str = PROVIDER
+    command: tuple[str, ...] = ("vpn",)
+    options: tuple[str, ...] = (
+        "--cap-add=NET_ADMIN",
+        "--cap-add=MKNOD",
+        "--device=/dev/net/tun",
+        f"--env=RESOLVER={RESOLVER}",
+        "--sysctl=net.ipv4.ip_forward=1",
+    )
+
+    def is_well(self) -> bool:
+        """Whether both kinds of tunnel and the name server are there."""
+        return self.ends_well("ip link show tun1 && ip link show wg0 && exec 3<>/dev/tcp/10.64.0.1/53")
+
+    @property
+    def public_key(self) -> str:
+        """Of its WireGuard."""
+        return self.sh("cat /var/lib/vpn/server.pub").strip()
+
+    def wireguard(self) -> dict[str, str]:
+        """What a customer gets: the secret `wireguard-key`."""
+        return {"private-key": self.sh("cat /var/lib/vpn/client.key").strip(), "addresses": "10.64.0.2/32"}
+
+    def openvpn(self) -> str:
+        """What a customer gets: a configuration with the keys in it."""
+        inside = "\n".join(
+            f"<{tag}>\n{self.sh(f'cat /var/lib/vpn/{file}').strip()}\n</{tag}>"
+            for tag, file in (("ca", "ca.pem"), ("cert", "client.pem"), ("key", "client-key.pem"))
+        )
+        return f"client\nproto udp\nremote {PROVIDER} 1194\nnobind\nremote-cert-tls server\nverb 1\n{inside}\n"
+
+
+@dataclass(kw_only=True)
+class Registry(Box):
+    """Debian's docker-registry."""
+
+    role: str = "registry"
+    address: str = REGISTRY
+    command: tuple[str, ...] = ("bash", "-c", _REGISTRY)
+
+    def is_well(self) -> bool:
+        """Whether it answers."""
+        return self.ends_well(f"exec 3<>/dev/tcp/{REGISTRY}/5000")
+
+    def push(self, images: Mapping[str, str]) -> None:
+        """Give it these images of the machine's engine, each under the name and tag that it has here."""
+        # An engine asks a registry of its own loopback without TLS, and needs no setting for it.
+        with forwarded(REGISTRY, 5000) as port:
+            for local, name in images.items():
+                near = f"127.0.0.1:{port}/{name}"
+                docker("tag", local, near)
+                try:
+                    docker("push", "-q", near)
+                finally:
+                    docker("rmi", near)
+
+
+@dataclass(kw_only=True)
+class Cloud(Box):
+    """A WebDAV server with some thousand films."""
+
+    role: str = "cloud"
+    address: str = CLOUD
+    entries: int = 3000
+    seconds: float = 120
+
+    def __post_init__(self) -> None:
+        self.command = ("bash", "-c", _CLOUD.format(entries=self.entries, address=CLOUD))
+
+    def is_well(self) -> bool:
+        """Whether it answers."""
+        return self.ends_well(f"exec 3<>/dev/tcp/{CLOUD}/80")

@@ -1,0 +1,90 @@
+"""The profile zimaboard, up on a host of its own by its remote engine: complete, where it should be, and out by the tunnel only."""
+
+import os
+
+import pytest
+
+from tests.lab.home.box import BEACON, HOST, PROVIDER
+from tests.lab.home.home import Home
+from tests.lab.home.host import SSH
+from tests.lab.home.internet import NAME
+
+pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(900)]
+SERVICES = {
+    *("audiobookshelf", "autobrr", "capacity", "gluetun", "homepage", "init", "ipfs", "jellyfin", "lidarr", "mylar3", "old-downloads"),
+    *("prowlarr", "qbittorrent", "radarr", "readarr", "seerr", "sonarr", "tubearchivist", "tubearchivist-queue", "tubearchivist-search"),
+}
+# Gluetun v3.41.3 with a WireGuard server at PROVIDER: internal/firewall/enable.go (the order), iptables.go (the words), vpn.go,
+# outboundsubnets.go and ports.go (internal/firewall), read on 2026-11-21; iptables tells them in this form.
+GLUETUN = f"""\
+-P INPUT DROP
+-P FORWARD DROP
+-P OUTPUT DROP
+-A INPUT -i lo -j ACCEPT
+-A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A INPUT -d 172.20.0.0/16 -i eth0 -j ACCEPT
+-A INPUT -i eth0 -p tcp -m tcp --dport 7474 -j ACCEPT
+-A INPUT -i eth0 -p udp -m udp --dport 7474 -j ACCEPT
+-A INPUT -i eth0 -p tcp -m tcp --dport 8080 -j ACCEPT
+-A INPUT -i eth0 -p udp -m udp --dport 8080 -j ACCEPT
+-A INPUT -i eth0 -p tcp -m tcp --dport 9696 -j ACCEPT
+-A INPUT -i eth0 -p udp -m udp --dport 9696 -j ACCEPT
+-A OUTPUT -o lo -j ACCEPT
+-A OUTPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A OUTPUT -d {PROVIDER}/32 -o eth0 -p udp -m udp --dport 51820 -j ACCEPT
+-A OUTPUT -o tun0 -j ACCEPT
+-A OUTPUT -s 172.20.0.2/32 -d 172.20.0.0/16 -o eth0 -j ACCEPT
+-A OUTPUT -s 172.20.0.2/32 -d 172.20.0.0/16 -o eth0 -j ACCEPT
+"""
+
+
+def test_everything_runs_and_a_second_up_changes_nothing(home: Home) -> None:
+    assert set(home.stack.inspected()) == SERVICES
+    before = home.stack.identity()
+    home.stack.portable("diff")
+    home.stack.portable("up")
+    assert home.stack.identity() == before
+
+
+def test_every_contract_holds(home: Home) -> None:
+    assert home.stack.portable("verify", code=None).code == 0, str(home.stack.ran[-1])
+
+
+def test_vpn_apps_are_seen_with_the_tunnels_address_and_others_with_the_hosts(home: Home) -> None:
+    assert {service: home.address_of(service) for service in home.behind} == dict.fromkeys(home.behind, PROVIDER)
+    assert home.address_of("sonarr") == home.address_of("jellyfin") == HOST
+
+
+def test_names_are_asked_for_through_the_tunnel(home: Home) -> None:
+    name = f"autobrr.{NAME}"
+    assert BEACON in home.stack.inside("autobrr", "getent", "ahostsv4", name)
+    askers = {asked.rpartition(" ")[2] for asked in home.internet.asked() if asked.startswith(f"{name} ")}
+    assert askers == {PROVIDER}
+    home.stack.inside("sonarr", "getent", "ahostsv4", f"sonarr.{NAME}")
+    assert {asked.rpartition(" ")[2] for asked in home.internet.asked() if asked.startswith(f"sonarr.{NAME} ")} == {HOST}
+
+
+def test_the_stand_ins_firewall_is_gluetuns(home: Home) -> None:
+    assert home.stack.inside("gluetun", "iptables", "-S") == GLUETUN
+
+
+def test_the_pool_is_a_raid_and_downloads_are_of_one_file_system_with_media(home: Home) -> None:
+    assert "Data, RAID1" in home.host.sh("btrfs filesystem df /mnt/storage")
+    devices = home.host.sh("stat -c %d /mnt/storage/downloads /mnt/storage/media /mnt/storage/appdata").split()
+    assert len(set(devices)) == 1
+
+
+def test_the_same_by_ssh(home: Home) -> None:
+    """The other way to the host's engine sees the same stack."""
+    folder = home.stack.folder / "ssh"
+    (folder / "programs").mkdir(parents=True, exist_ok=True)
+    keys = home.stack.folder / "keys"
+    (folder / "config").write_text(
+        f"Host *\n  IdentityFile {keys}/id\n  IdentitiesOnly yes\n  UserKnownHostsFile {keys}/known_hosts\n  StrictHostKeyChecking yes\n"
+    )
+    program = folder / "programs" / "ssh"
+    program.write_text(f'#!/bin/sh\nexec /usr/bin/ssh -F {folder}/config "$@"\n')
+    program.chmod(0o755)
+    way = {"DOCKER_HOST": SSH, "DOCKER_TLS_VERIFY": "", "DOCKER_CERT_PATH": "", "PATH": f"{folder / 'programs'}:{os.environ['PATH']}"}
+    assert home.stack.portable("status", code=None, **way).code == 0, str(home.stack.ran[-1])
+    assert home.stack.portable("diff", code=None, **way).code == 0, str(home.stack.ran[-1])

@@ -1,0 +1,62 @@
+"""The kill switch (promise 2): whatever goes wrong, no packet of a VPN app leaves the host but in the tunnel. The gateway is a stand-in."""
+
+import os
+import random
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.lab.home.box import BEACON
+from tests.lab.home.home import Home
+from tests.lab.home.internet import NAME
+from tests.lab.home.trouble import TROUBLES, call_from_the_real_one, calls, healed
+
+pytestmark = [pytest.mark.compose_lab]
+Record = Callable[[str, object], None]
+SEED = int(os.environ.get("PORTABLE_SEED", "0")) or random.SystemRandom().randrange(2**32)
+
+
+def cycles(home: Home, count: int) -> str:
+    """Go from trouble to trouble, each healed; fails where a packet left past the tunnel. Says what was seen."""
+    random.seed(SEED)
+    took = []
+    inspected = in_tunnel = 0
+    for number in range(count):
+        trouble = TROUBLES[number % len(TROUBLES)]
+        with home.capture() as seen:
+            call_from_the_real_one(home)
+            trouble(home)
+            took.append(healed(home))
+        assert seen.leaked == [], f"seed {SEED}, cycle {number}, {trouble.__name__}: {seen}: {seen.leaked[:5]}"
+        inspected, in_tunnel = inspected + seen.inspected, in_tunnel + seen.in_tunnel
+        assert seen.in_tunnel > 0, "nothing called the outside, so that nothing was tried"
+    tried = {service: int(sum(target["tried"] for target in of.values())) for service, of in calls(home).items()}
+    return (
+        f"stand-in gateway, real tunnel: {count} cycles, {inspected} packets inspected on the uplink, {in_tunnel} of them in the tunnel, "
+        f"0 past it; healed in {sum(took) / len(took):.1f} s, {max(took):.1f} s at most; last tries {tried}; seed {SEED}"
+    )
+
+
+@pytest.mark.timeout(600)
+def test_no_packet_leaves_past_the_tunnel(home: Home, record_property: Record) -> None:
+    record_property("kill_switch", cycles(home, len(TROUBLES)))
+
+
+@pytest.mark.timeout(300)
+def test_a_deliberate_leak_is_seen(home: Home) -> None:
+    """The same check, with an app that calls the same from outside the gateway's network."""
+    with home.capture() as seen:
+        home.stack.inside(
+            "sonarr", "bash", "-c", f"exec 3<>/dev/tcp/{BEACON}/80; echo x >/dev/udp/{BEACON}/80; getent hosts {NAME}", code=None
+        )
+        time.sleep(0.5)
+    told = "\n".join(seen.leaked)
+    for packet in (f"> {BEACON}.80: Flags [S]", f"> {BEACON}.80: UDP", f"A? {NAME}"):
+        assert packet in told, str(seen)
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(4000)
+def test_a_hundred_cycles(home: Home, record_property: Record) -> None:
+    record_property("kill_switch", cycles(home, 100))

@@ -34,8 +34,9 @@ OUTSIDE = ("tcp://127.0.0.1:7474", "tcp://127.0.0.1:1", "udp://127.0.0.1:1", "dn
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
-    """The stack, up."""
+def stack(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Local]:
+    """The stack, up; its logs are kept where a test failed."""
+    failed = request.session.testsfailed
     planned = prepare("zimaboard", folder=tmp_path_factory.mktemp("nowhere")).planned
     folder = tmp_path_factory.mktemp("zimaboard") / "stack"
     with bring_engine() as engine:
@@ -49,6 +50,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
             print(f"logs: {made.save_logs()}")
             raise
         finally:
+            if request.session.testsfailed > failed:
+                print(f"logs: {made.save_logs()}")
             made.portable("down", code=None)
             clean(engine, made.project)
 

@@ -17,7 +17,7 @@ _PATIENCE_SECONDS = 1.0
 """How long an answer may take; the next tries don't wait for it."""
 _HELLO = b"portable stand-in"
 Counts = dict[str, dict[str, float]]
-"""By target: how often it was tried and how often that was answered, and the times of the first try and the last answer (Unix)."""
+"""By target: how often it was tried and how often that was answered, and when it was first tried and last answered (Unix; 0: never)."""
 
 
 def begin(targets: list[str]) -> Counts:
@@ -26,7 +26,10 @@ def begin(targets: list[str]) -> Counts:
     A name is asked of the first resolver of /etc/resolv.conf, each time anew, and of libc beside that, counted as `libc://name`.
     """
     names = [target.partition("://")[2] for target in targets if target.startswith("dns://")]
-    counts: Counts = {target: {"tried": 0, "answered": 0} for target in (*targets, *(f"libc://{name}" for name in names))}
+    counts: Counts = {
+        target: dict.fromkeys(("tried", "answered", "tried_at", "answered_at"), 0.0)
+        for target in (*targets, *(f"libc://{name}" for name in names))
+    }
     if targets:
         threading.Thread(target=_call, args=(targets, counts), daemon=True).start()
     for name in names:
@@ -122,10 +125,8 @@ def _look_up(name: str, count: dict[str, float]) -> None:
 
 def _count(count: dict[str, float], what: str) -> None:
     count[what] += 1
-    if what == "answered":
-        count["answered_at"] = time.time()
-    else:
-        count.setdefault("tried_at", time.time())
+    if what == "answered" or not count["tried_at"]:
+        count[f"{what}_at"] = time.time()
 
 
 def _write(counts: Counts) -> None:

@@ -21,7 +21,7 @@ from portable.formats.merge import merged
 from portable.live import images
 from portable.live.progress import Event, Progress, silent
 from portable.model.base import Struct
-from portable.model.plan import Exec, Http, Protocol, Sealed, Tunnel
+from portable.model.plan import Exec, Http, Image, Protocol, Sealed, Tunnel
 from portable.planning import Planned
 from portable.planning.select import MOUNTER, TOOLS
 
@@ -29,6 +29,11 @@ RECIPE = "standin"
 REPOSITORY = "localhost/portable-test"
 IMPORTERS = "managers"
 """The zone of apps that take what was downloaded into the library."""
+ELSEWHERE = ("gluetun",)
+"""Apps whose image somebody else makes: the lab's gateway is a program of its own."""
+Targets = Mapping[str, Sequence[str]]
+"""What apps call all the time, by their name."""
+NOWHERE: Targets = {}
 _UNFINISHED = "incomplete"
 
 
@@ -81,28 +86,23 @@ class Description(Struct, frozen=True, kw_only=True):
 # --- what is needed: pure ---------------------------------------------------------------------------------------------
 
 
-def described(
-    planned: Planned, *, without: Collection[str] = ("gluetun",), outside: Mapping[str, Sequence[str]] | None = None
-) -> dict[str, Description]:
-    """What stands in for each image that has no recipe, by its reference; `outside` are the targets of an app, by its name.
+def described(planned: Planned, *, without: Collection[str] = ELSEWHERE, outside: Targets = NOWHERE) -> dict[str, Description]:
+    """What stands in for each image that has no recipe, by its reference.
 
     Raises ValueError where two containers that need different stand-ins have one image.
     """
     found: dict[str, Description] = {}
-    for placed in _lacking(planned, without):
-        assert placed.app
-        reference, description = (
-            placed.container.image.reference,
-            _described(planned, placed, tuple((outside or {}).get(placed.app.name, ()))),
-        )
-        if found.setdefault(reference, description) != description:
-            raise ValueError(f"{reference} would stand in for {found[reference].name} and for {description.name}")
+    for placed in containers(planned.plan):
+        if not placed.app or placed.container.image.recipe or placed.app.name in without:
+            continue
+        description = _described(planned, placed, tuple(outside.get(placed.app.name, ())))
+        known = found.setdefault(placed.container.image.reference, description)
+        if known != description:
+            raise ValueError(f"one image would stand in for {known.name} and for {description.name}: {placed.container.image.reference}")
     return found
 
 
-def local_images(
-    planned: Planned, *, without: Collection[str] = ("gluetun",), outside: Mapping[str, Sequence[str]] | None = None
-) -> dict[str, str]:
+def local_images(planned: Planned, *, without: Collection[str] = ELSEWHERE, outside: Targets = NOWHERE) -> dict[str, str]:
     """The image on this machine for each reference of the plan: a stand-in's, or one built by a recipe; `without` those apps' own."""
     standing = {reference: tag_of(description) for reference, description in described(planned, without=without, outside=outside).items()}
     built = {image.reference: images.built_reference(image.recipe) or "" for image in _images(planned) if image.recipe}
@@ -144,15 +144,8 @@ def profile(planned: Planned, taken: Mapping[str, str], name: str, more: Mapping
     return dump({**head, **(more or {}), **own}, first=("portable", "name", "about", "extends"))
 
 
-def _images(planned: Planned) -> Iterator[Any]:
+def _images(planned: Planned) -> Iterator[Image]:
     return (placed.container.image for placed in containers(planned.plan))
-
-
-def _lacking(planned: Planned, without: Collection[str]) -> Iterator[Placed]:
-    """Containers whose image neither has a recipe nor is left to somebody else."""
-    for placed in containers(planned.plan):
-        if placed.app and not placed.container.image.recipe and placed.app.name not in without:
-            yield placed
 
 
 def _described(planned: Planned, placed: Placed, outside: tuple[str, ...]) -> Description:
@@ -221,8 +214,8 @@ def bring(
     engine: Engine,
     planned: Planned,
     *,
-    without: Collection[str] = ("gluetun",),
-    outside: Mapping[str, Sequence[str]] | None = None,
+    without: Collection[str] = ELSEWHERE,
+    outside: Targets = NOWHERE,
     progress: Progress = silent,
 ) -> dict[str, str]:
     """Build what is missing of `local_images`, and return that; no registry is asked for any of them."""

@@ -86,7 +86,7 @@ def test_another_description_is_another_image(tmp_path: Path) -> None:
 def test_two_that_share_an_image_are_refused(tmp_path: Path) -> None:
     image = "{repository: docker.io/ipfs/kubo, tag: x, digest: null}"
     same = ", ".join(f"{name}: {{containers: {{main: {{image: {image}}}}}}}" for name in ("seerr", "sonarr"))
-    with pytest.raises(ValueError, match="would stand in for seerr and for sonarr"):
+    with pytest.raises(ValueError, match="one image would stand in for seerr and for sonarr"):
         standins.described(planned(tmp_path, stack=f"override: {{{same}}}\n"))
 
 

@@ -153,6 +153,12 @@ def _consistent(facts: AppFacts, document: Document) -> Iterable[Mistake]:
             yield document.mistake(
                 ("ports", port, "container"), f"no container {port_facts.container!r}; known: {', '.join(facts.containers)}"
             )
+    if (interface := facts.interface) is not None:
+        if interface.port not in facts.ports:
+            known = ", ".join(facts.ports) or "none"
+            yield document.mistake(("interface",), f"no port {interface.port!r}; known: {known}")
+        if interface.secret not in facts.secrets:
+            yield document.mistake(("interface", "secret"), f"no secret {interface.secret!r}", "add it under `secrets`")
     for name, container in facts.containers.items():
         at = ("containers", name)
         for volume in container.volumes:

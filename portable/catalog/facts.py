@@ -196,6 +196,17 @@ class LibraryFacts(Facts, frozen=True, kw_only=True):
     folders: tuple[RelativePath, ...] = ()
 
 
+class InterfaceFacts(Facts, frozen=True, kw_only=True):
+    """The interface by which the app is told of other apps, and by which they call it (`portable wire`)."""
+
+    speaks: Literal["lidarr", "prowlarr", "qbittorrent", "radarr", "readarr", "sabnzbd", "seerr", "sonarr", "whisparr"]
+    """The program whose interface it is."""
+    port: Name = "web"
+    secret: Name
+    """What opens it: a key, or with `user` a password."""
+    user: str = ""
+
+
 class AppFacts(Facts, frozen=True, kw_only=True):
     """An app of the catalog."""
 
@@ -219,6 +230,7 @@ class AppFacts(Facts, frozen=True, kw_only=True):
     volumes: dict[Name, VolumeFacts] = {}
     secrets: dict[Name, SecretFacts] = {}
     library: LibraryFacts = LibraryFacts()
+    interface: InterfaceFacts | None = None
     icon: str | None = None
     upstream: Upstream = Upstream()
     lacks: tuple[str, ...] = ()

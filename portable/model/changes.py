@@ -4,7 +4,7 @@ from typing import Literal
 
 from portable.model.base import Struct
 
-Kind = Literal["create", "recreate", "start", "restart", "remove", "pull", "build"]
+Kind = Literal["create", "recreate", "start", "restart", "remove", "pull", "build", "tell"]
 
 
 class Change(Struct, frozen=True, kw_only=True):

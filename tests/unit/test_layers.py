@@ -9,7 +9,15 @@ import pytest
 import portable
 
 PACKAGE = Path(portable.__file__).parent
-LAYERS = (("model",), ("formats",), ("catalog", "profiles"), ("planning",), ("backends",), ("live", "verify", "migrate", "graph"), ("cli",))
+LAYERS = (
+    ("model",),
+    ("formats",),
+    ("catalog", "profiles"),
+    ("planning",),
+    ("backends",),
+    ("live", "verify", "wiring", "migrate", "graph"),
+    ("cli",),
+)
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 ALLOWED = {("profiles", "catalog")}
 """Profiles use the names and sizes that catalog files are typed with."""

@@ -680,6 +680,41 @@ class Engine(EngineReader):
             finally:
                 self._api.remove_container(made["Id"], force=True)
 
+    @contextlib.contextmanager
+    def visitor(self, image: str, network: str, *, seconds: int = 900) -> Iterator[str]:
+        """The id of a container on that network which does nothing and may nothing, for `piped`; removed afterwards.
+
+        Where that can't be done, as after a kill, it ends and is removed by itself after so many seconds.
+        """
+        with self._doing("starting a helper"):
+            made = self._api.create_container(
+                image,
+                command=["sleep", str(seconds)],
+                user="65534:65534",
+                labels={HELPER: "wire"},
+                host_config=self._api.create_host_config(
+                    network_mode=network, cap_drop=["ALL"], read_only=True, security_opt=["no-new-privileges"], auto_remove=True
+                ),
+            )
+        try:
+            with self._doing("starting a helper"):
+                self._api.start(made["Id"])
+            yield made["Id"]
+        finally:
+            self._lenient("removing a helper", lambda: self._api.remove_container(made["Id"], force=True))
+
+    def piped(self, container: str, command: Sequence[str]) -> "subprocess.Popen[bytes]":
+        """A command at work in a container, its input and output as pipes: what is written to it is seen in no listing."""
+        base = [str(part) for part in self._client().client_config.docker_cmd]
+        return subprocess.Popen(
+            [*base, "exec", "--interactive", container, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self._environment({}),
+            start_new_session=True,
+        )
+
     # --- images ------------------------------------------------------------------------------------------------------
 
     def pull(self, repository: str, tag: str, on_line: Callable[[str], None]) -> None:

@@ -1,0 +1,114 @@
+"""`portable wire`: apps are told of one another, through their own interfaces."""
+
+from typing import TYPE_CHECKING
+
+from portable.cli import show
+from portable.cli.errors import say
+from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set
+from portable.cli.up import DryRun, Timeout, engine_of, show_changes
+from portable.model.errors import FAILED, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from portable.backends.compose.engine import Engine
+    from portable.backends.prepare import Prepared
+    from portable.live.place import Place
+    from portable.wiring import Outcome
+    from portable.wiring.wishes import Peer, Wish
+
+_SECONDS = 120.0
+"""For apps that are still starting."""
+
+
+def wire(
+    apps: Apps = None,
+    profile: Profile = "local",
+    dry_run: DryRun = False,
+    timeout: Timeout = None,
+    sets: Set = [],  # noqa: B006
+    catalogs: Catalogs = [],  # noqa: B006
+    output: Output = Format.text,
+) -> int:
+    """Tell apps of one another: download clients and their categories, root folders, indexers, requests. Exit 1 where one can't be told.
+
+    Running it again changes nothing. What a person set up under another name stays, and nothing is ever removed.
+    """
+    from portable.backends.prepare import prepare
+    from portable.live.place import place_of
+    from portable.wiring import chosen
+    from portable.wiring.wishes import peers, wishes
+
+    prepared = prepare(profile, sets=sets, catalogs=catalogs)
+    place = place_of(prepared)
+    known = peers(prepared.planned)
+    wanted = chosen(wishes(known), _named(prepared, apps or ()))
+    if not wanted:
+        if output is Format.json:
+            show_changes((), output)
+        else:
+            show.line("no app here has another one to be told of")
+        return 0
+    with engine_of(place) as engine:
+        engine.check()
+        outcome = _outcome(engine, prepared, place, known, wanted, timeout or _SECONDS, dry_run=dry_run, shown=output is Format.text)
+        if output is Format.json:
+            show_changes(outcome.changes, output)
+        elif not outcome.changes and not outcome.troubles:
+            show.line("nothing to tell: every app knows the others")
+        for trouble in outcome.troubles:
+            say(engine.hide(str(trouble)))
+    return FAILED if outcome.troubles else 0
+
+
+def _named(prepared: "Prepared", names: "Sequence[str]") -> tuple[str, ...]:
+    """The names that were typed. Raises UsageError for one that no app of the place has."""
+    there = {app.name: app.name for app in prepared.planned.plan.apps}
+    there |= {alias: app.name for app in prepared.planned.plan.apps for alias in app.aliases}
+    if unknown := [name for name in names if name not in there]:
+        raise UsageError(f"no app {', '.join(unknown)} here", where="wire", remedy=f"there are: {', '.join(sorted(set(there.values())))}")
+    return tuple(there[name] for name in names)
+
+
+def _outcome(
+    engine: "Engine",
+    prepared: "Prepared",
+    place: "Place",
+    known: "Sequence[Peer]",
+    wanted: "Sequence[Wish]",
+    seconds: float,
+    *,
+    dry_run: bool,
+    shown: bool,
+) -> "Outcome":
+    """What was told, or with `dry_run` would be; each told as it is done."""
+    from portable.cli.progress import printed
+    from portable.live import images
+    from portable.live.progress import Event, Once
+    from portable.live.secrets import Need, resolve
+    from portable.model.plan import SecretRef
+    from portable.wiring import Lines, foreseen, wire
+    from portable.wiring.compose import ComposeNetwork
+    from portable.wiring.line import Line, Pen
+
+    secrets = resolve((Need(name=p.secret.name, key=p.secret.key, optional=True, apps=(p.name,)) for p in known), place.source)
+
+    def reveal(ref: SecretRef) -> str:
+        return secrets.of(ref.name, ref.key)
+
+    once = Once(printed)
+
+    def waiting(app: str, reason: str) -> None:
+        once(Event(what="waiting", subject=app, text=engine.hide(reason)))
+
+    tools = prepared.planned.plan.tools.image.reference
+    needs = [need for need in place.stack.images if need.reference == tools]
+    image = images.foresee(engine, needs, images.recipes_of(place.stack.recipes)).effective.get(tools, tools)
+    with ComposeNetwork(engine, prepared.planned.plan, image) as network:
+        if dry_run:
+            outcome = foreseen(Lines(Line, known, network, reveal, seconds=seconds, waiting=waiting), wanted)
+            for change in outcome.changes if shown else ():
+                show.line(change.sentence())
+            return outcome
+        pens = Lines(Pen, known, network, reveal, seconds=seconds, waiting=waiting)
+        return wire(pens, wanted, lambda change: show.line(change.sentence()) if shown else None)

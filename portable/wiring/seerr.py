@@ -1,0 +1,66 @@
+"""Seerr: the managers to which it hands requests.
+
+Facts: server/routes/settings/sonarr.ts and radarr.ts, server/middleware/auth.ts and server/lib/settings/index.ts of
+https://github.com/seerr-team/seerr. Its key acts for its first user, whom only a sign-in with a media server makes: that is a person's.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from portable.wiring.line import Entry, Line, Request
+from portable.wiring.servarr import API, first
+from portable.wiring.step import Interface, Others, Step, differences, tell
+from portable.wiring.wishes import Manager, Wish
+
+_MORE: dict[str, dict[str, Any]] = {
+    "sonarr": {"enableSeasonFolders": True, "seriesType": "standard", "animeSeriesType": "standard"},
+    "radarr": {"minimumAvailability": "released"},
+}
+
+
+def enter(line: Line) -> Entry:
+    """Its key, once somebody has signed in: before that it opens nothing."""
+    if '"initialized":false' in "".join(line.knock(Request(path="/api/v1/settings/public")).text.split()):
+        raise line.trouble(
+            "nobody has signed in to it yet, and its key opens nothing before",
+            "open its page (`portable status` has the address), sign in with your media server, then `portable wire` again",
+        )
+    return Entry(headers={"X-Api-Key": line.peer.secret})
+
+
+def steps(line: Line, wishes: Sequence[Wish], others: Others) -> Iterator[Step]:
+    """Managers that it does not know, or knows wrongly. Of one that it knows profile and folder stay: a person chose them."""
+    for wish in wishes:
+        if not isinstance(wish, Manager):
+            continue
+        manager = wish.manager
+        path = f"/api/v1/settings/{manager.speaks}"
+        seen: Sequence[Mapping[str, Any]] = line.get(path)
+        leads = {"hostname": manager.name, "port": manager.port}
+        wanted = {**leads, "useSsl": False, "apiKey": manager.secret}
+        server = next((s for s in seen if s.get("name") == manager.name), None)
+        if server is not None:
+            if wrong := differences(line, wanted, server):
+                body = {key: value for key, value in {**server, **wanted}.items() if key != "id"}
+                yield tell(
+                    line.peer, f"of its server {manager.name}, {wrong}", Request(method="PUT", path=f"{path}/{server['id']}", json=body)
+                )
+        elif not any(all(s.get(key) == value for key, value in leads.items()) for s in seen):
+            profile = first(others(manager.name), f"{API[manager.speaks]}/qualityprofile")
+            body = {
+                **wanted,
+                "name": manager.name,
+                "activeProfileId": profile["id"],
+                "activeProfileName": profile["name"],
+                "activeDirectory": manager.folders[0] if manager.folders else "",
+                "is4k": False,
+                "isDefault": not any(s.get("isDefault") and not s.get("is4k") for s in seen),
+                "syncEnabled": True,
+                "preventSearch": False,
+                "tags": [],
+                **_MORE[manager.speaks],
+            }
+            yield tell(line.peer, f"it has no server {manager.name}", Request(method="POST", path=path, json=body))
+
+
+INTERFACE = Interface(programs=("seerr",), enter=enter, steps=steps)

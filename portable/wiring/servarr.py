@@ -1,0 +1,68 @@
+"""Sonarr and its kin: root folders, and download clients with a category of their own.
+
+Facts: openapi.json, RootFolderController.cs and QBittorrentSettings.cs of https://github.com/Sonarr/Sonarr, RootFolderResource.cs of
+https://github.com/Lidarr/Lidarr and https://github.com/Readarr/Readarr, which want defaults for what is found in a root folder.
+"""
+
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from portable.wiring.line import Line, Request
+from portable.wiring.provider import enter, provided
+from portable.wiring.step import Interface, Others, Step, tell
+from portable.wiring.wishes import DownloadClient, Peer, RootFolder, Wish
+
+API = {"lidarr": "/api/v1", "radarr": "/api/v3", "readarr": "/api/v1", "sonarr": "/api/v3", "whisparr": "/api/v3"}
+_CLIENTS = {"qbittorrent": "QBittorrent", "sabnzbd": "Sabnzbd"}
+
+
+def steps(line: Line, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]:
+    """Root folders and download clients that are missing, or otherwise than they should be."""
+    api = API[line.peer.speaks]
+    folders = [wish.path for wish in wishes if isinstance(wish, RootFolder)]
+    if folders:
+        seen = {str(folder["path"]).rstrip("/") for folder in line.get(f"{api}/rootfolder")}
+        missing = [path for path in folders if path not in seen]
+        defaults = _defaults(line, api) if missing and api == "/api/v1" else {}
+        for path in missing:
+            body = {"path": path, **defaults, **({"name": posixpath.basename(path)} if defaults else {})}
+            yield tell(line.peer, f"it has no root folder {path}", Request(method="POST", path=f"{api}/rootfolder", json=body))
+    for wish in wishes:
+        if isinstance(wish, DownloadClient):
+            client = wish.client
+            yield from provided(
+                line,
+                f"{api}/downloadclient",
+                "download client",
+                name=client.name,
+                implementation=_CLIENTS[client.speaks],
+                leads={"host": client.name, "port": client.port},
+                wanted={"useSsl": False, **_opened_by(client), "*Category": line.peer.name},
+                more={"enable": True},
+            )
+
+
+def _opened_by(client: Peer) -> dict[str, Any]:
+    return {"username": client.user, "password": client.secret} if client.user else {"apiKey": client.secret}
+
+
+def _defaults(line: Line, api: str) -> dict[str, Any]:
+    return {
+        "defaultQualityProfileId": first(line, f"{api}/qualityprofile")["id"],
+        "defaultMetadataProfileId": first(line, f"{api}/metadataprofile")["id"],
+        "defaultMonitorOption": "all",
+        "defaultNewItemMonitorOption": "all",
+        "defaultTags": [],
+    }
+
+
+def first(line: Line, path: str) -> Mapping[str, Any]:
+    """The profile that was made first. Raises PortableError where there is none."""
+    found: Sequence[Mapping[str, Any]] = line.get(path)
+    if not found:
+        raise line.trouble(f"it has no profile ({path})", "make one on its page")
+    return min(found, key=lambda profile: int(profile["id"]))
+
+
+INTERFACE = Interface(programs=tuple(API), enter=enter, steps=steps)

@@ -1,0 +1,168 @@
+"""`wire` on real apps: qBittorrent, behind its gateway, and SABnzbd are told of managers; a recorded Sonarr is told of them and tries them.
+
+No manager can be had here, so the plan has them and no container has: but for the one test that runs a recorded interface in their place.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from portable.backends.compose.engine import HELPER, PROJECT
+from tests.lab import recorded
+from tests.lab.local import Local, docker, end_group
+
+pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(300)]
+APPS = "apps=[capacity, gerbera, old-downloads, qbittorrent, sabnzbd, stream-links, webdav, sonarr, radarr]"
+CLIENTS = ("qbittorrent", "sabnzbd")
+TOLD = {
+    *(("qbittorrent", f"it has no category {name} (in /mnt/media/downloads/torrents/{name})") for name in ("radarr", "sonarr")),
+    *(("sabnzbd", f"it has no category {name} (in the folder {name} of what is complete)") for name in ("radarr", "sonarr")),
+}
+KEY = "0123456789abcdef0123456789abcdef"
+
+
+def wire(local: Local, *arguments: str, code: int = 0) -> set[tuple[str, str]]:
+    """What was told, or would be."""
+    ran = local.portable("wire", *arguments, "--set", APPS, "--format", "json", code=code)
+    return {(row["app"], row["cause"]) for row in json.loads(ran.out)["changes"]}
+
+
+def api(local: Local, path: str, *form: str) -> str:
+    """What qBittorrent's own interface answers from within; the session lies in a file there."""
+    jar = ("--cookie-jar", "/tmp/jar", "--cookie", "/tmp/jar")
+    data = [part for one in form for part in ("--data-urlencode", one)]
+    return local.inside("qbittorrent", "curl", "-sSf", *jar, *data, f"http://127.0.0.1:{local.ports['qbittorrent']}/api/v2/{path}")
+
+
+def categories(local: Local) -> dict[str, str]:
+    """qBittorrent's, with their folders."""
+    api(local, "auth/login", "username=admin", f"password={local.secret('qbittorrent-password')}")
+    return {name: found["savePath"] for name, found in json.loads(api(local, "torrents/categories")).items()}
+
+
+@pytest.fixture(autouse=True)
+def nothing_told(local: Local) -> Iterator[None]:
+    """Each test begins with apps that know nobody."""
+    yield
+    if there := categories(local):
+        api(local, "torrents/removeCategories", "categories=" + "\n".join(there))
+    for name in ("radarr", "sonarr"):
+        sabnzbd(local, "mode=del_config", "section=categories", f"keyword={name}")
+
+
+def sabnzbd(local: Local, *form: str) -> str:
+    """What SABnzbd's own interface answers from within."""
+    data = [part for one in (*form, "output=json", f"apikey={local.secret('sabnzbd-api-key')}") for part in ("--data-urlencode", one)]
+    return local.inside("sabnzbd", "curl", "-sSf", *data, "http://127.0.0.1:8080/api")
+
+
+def test_clients_are_told_once(local: Local) -> None:
+    """What is foreseen is told, the second time nothing is; what a person has stays as it is."""
+    api(local, "auth/login", "username=admin", f"password={local.secret('qbittorrent-password')}")
+    api(local, "torrents/createCategory", "category=mine", "savePath=/mnt/media/mine")
+    assert wire(local, *CLIENTS, "--dry-run") == TOLD
+    assert set(categories(local)) == {"mine"}, "nothing is written by --dry-run"
+    assert wire(local, *CLIENTS) == TOLD
+    assert wire(local, *CLIENTS) == set()
+    said = local.portable("wire", *CLIENTS, "--set", APPS).out
+    assert said == "nothing to tell: every app knows the others\n"
+    assert categories(local) == {
+        "mine": "/mnt/media/mine",
+        "radarr": "/mnt/media/downloads/torrents/radarr",
+        "sonarr": "/mnt/media/downloads/torrents/sonarr",
+    }
+    folders = {c["name"]: c["dir"] for c in json.loads(sabnzbd(local, "mode=get_config", "section=categories"))["config"]["categories"]}
+    assert (folders["radarr"], folders["sonarr"]) == ("radarr", "sonarr")
+
+
+def test_a_download_goes_to_the_folder_of_its_category(local: Local) -> None:
+    """As a manager hands it over: a magnet with a category and no folder."""
+    wire(local, "qbittorrent")
+    digest = "c12fe1c06bba254a9dc9f519b335aa7c1367a88a"
+    categories(local)
+    api(local, "torrents/add", f"urls=magnet:?xt=urn:btih:{digest}", "category=sonarr", "stopped=true")
+    try:
+        deadline = time.monotonic() + 20
+        while not (found := json.loads(api(local, "torrents/info"))) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert found[0]["save_path"].rstrip("/") == "/mnt/media/downloads/torrents/sonarr"
+    finally:
+        api(local, "torrents/delete", f"hashes={digest}", "deleteFiles=true")
+
+
+def test_what_was_moved_is_told_again(local: Local) -> None:
+    wire(local, *CLIENTS)
+    categories(local)
+    api(local, "torrents/editCategory", "category=sonarr", "savePath=/mnt/media/elsewhere")
+    sabnzbd(local, "mode=set_config", "section=categories", "keyword=radarr", "dir=films")
+    assert wire(local, *CLIENTS) == {
+        ("qbittorrent", "its category sonarr lies in /mnt/media/elsewhere, not in /mnt/media/downloads/torrents/sonarr"),
+        ("sabnzbd", "its category radarr lies in films, not in radarr"),
+    }
+    assert wire(local, *CLIENTS) == set()
+
+
+def test_killed_and_run_again(local: Local) -> None:
+    """Killed once it has told something: run again it tells the rest. Its helper may stay, but not for long, and holds nothing."""
+    started = local.start("wire", *CLIENTS, "--set", APPS)
+    deadline = time.monotonic() + 60
+    while started.poll() is None and not categories(local) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    end_group(started)
+    there = set(categories(local))
+    assert there
+    assert wire(local, *CLIENTS) == {(app, cause) for app, cause in TOLD if app == "sabnzbd" or not any(f" {n} " in cause for n in there)}
+    for helper in docker("ps", "-aq", "--filter", f"label={HELPER}=wire").split():
+        given = docker("inspect", helper)
+        assert '"AutoRemove": true' in given
+        assert local.secret("qbittorrent-password") not in given
+        docker("rm", "-f", helper)
+
+
+def test_apps_that_are_away_and_keys_that_are_wrong(local: Local) -> None:
+    """All of them are named, and what mends each; the others are told all the same."""
+    right = local.secret("sabnzbd-api-key")
+    local.portable("secrets", "set", "sabnzbd-api-key", given="f" * 32)
+    try:
+        assert wire(local, code=1) == {(app, cause) for app, cause in TOLD if app == "qbittorrent"}
+    finally:
+        local.portable("secrets", "set", "sabnzbd-api-key", given=right)
+    said = local.ran[-2].err
+    assert "sabnzbd: it does not take the key of the secret sabnzbd-api-key" in said
+    assert "`portable secrets set -p lab sabnzbd-api-key`" in said
+    for app in ("radarr", "sonarr"):
+        assert f"{app}: it does not run: it is missing (`portable up -p lab {app}`)" in said
+    assert docker("ps", "-aq", "--filter", f"label={HELPER}=wire") == ""
+
+
+@contextlib.contextmanager
+def recorded_sonarr(local: Local) -> Iterator[str]:
+    """A recorded Sonarr where the stack's own would be, run by the Python of SABnzbd's image; its container."""
+    local.portable("secrets", "set", "sonarr-api-key", "--set", APPS, given=KEY)
+    (network,) = local.networks()
+    image = local.inspected()["sabnzbd"]["Config"]["Image"]
+    labels = ["--label", f"{PROJECT}={local.project}", "--label", "com.docker.compose.service=sonarr"]
+    where = ["--network", network, "--network-alias", "sonarr", "--entrypoint", "python3", "--name", f"{local.project}-recorded"]
+    made = docker("create", *labels, *where, image, "/recorded.py", "sonarr", "8989", KEY).strip()
+    try:
+        docker("cp", str(Path(recorded.__file__)), f"{made}:/recorded.py")
+        docker("start", made)
+        yield made
+    finally:
+        docker("rm", "-f", made)
+
+
+def test_a_manager_is_told_of_the_clients_and_tries_them(local: Local) -> None:
+    """The recorded Sonarr logs in to the real clients with what it was told, as the real one does before it takes a client."""
+    told = {
+        ("sonarr", "it has no root folder /mnt/media/media/tv"),
+        ("sonarr", "it has no download client qbittorrent"),
+        ("sonarr", "it has no download client sabnzbd"),
+    }
+    with recorded_sonarr(local):
+        assert wire(local, "sonarr") == told
+        assert wire(local, "sonarr") == set()

@@ -19,7 +19,7 @@ from portable.wiring.wishes import Peer, Wish
 
 INTERFACES = (QBITTORRENT, SABNZBD, SERVARR, PROWLARR, SEERR)
 _BY_PROGRAM: dict[str, Interface] = {program: interface for interface in INTERFACES for program in interface.programs}
-_Line = TypeVar("_Line", bound=Line)
+_Line = TypeVar("_Line", bound=Line, covariant=True)
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -84,7 +84,7 @@ def wire(lines: Lines[Pen], wishes: Sequence[Wish], told: Callable[[Change], Non
     return _each(wishes, each)
 
 
-def _left(lines: Lines[_Line], line: Line, wishes: Sequence[Wish]) -> tuple[Step, ...]:
+def _left(lines: Lines[Line], line: Line, wishes: Sequence[Wish]) -> tuple[Step, ...]:
     return tuple(_BY_PROGRAM[line.peer.speaks].steps(line, wishes, lines.of))
 
 
@@ -94,6 +94,7 @@ def _each(wishes: Sequence[Wish], do: Callable[[Peer, Sequence[Wish]], Iterator[
     for peer, asked in itertools.groupby(wishes, key=lambda wish: wish.told):
         try:
             changes.extend(do(peer, tuple(asked)))
-        except PortableError as error:
-            troubles.append(error)
+        except PortableError as error:  # of this app, or of one that it needs, which may have been told already
+            if error.where not in [known.where for known in troubles]:
+                troubles.append(error)
     return Outcome(changes=tuple(changes), troubles=tuple(troubles))

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from functools import cached_property
 from types import TracebackType
-from typing import IO
+from typing import IO, Literal
 
 from portable.backends.compose.engine import Engine
 from portable.backends.compose.names import project_name
@@ -77,7 +77,7 @@ class Piped:
         self._process.stdin.write(data)
         self._process.stdin.flush()
 
-    def makefile(self, _mode: str, /) -> IO[bytes]:
+    def makefile(self, _mode: Literal["rb"], /) -> IO[bytes]:
         """What comes back."""
         assert self._process.stdout is not None
         return self._process.stdout

@@ -7,8 +7,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import IO, Any, Protocol
+from typing import IO, Any, Literal, Protocol, TypeVar
 from urllib.parse import urlencode
+
+import msgspec
 
 from portable.model.base import Struct
 from portable.model.errors import PortableError
@@ -20,6 +22,7 @@ _SECONDS = 60.0
 _PAUSE = 1.0
 _NOT_YET = (502, 503, 504)
 _LONGEST_SAID = 300
+_Kind = TypeVar("_Kind")
 
 
 class Stream(Protocol):
@@ -29,7 +32,7 @@ class Stream(Protocol):
         """Write all of it."""
         ...
 
-    def makefile(self, mode: str, /) -> IO[bytes]:
+    def makefile(self, mode: Literal["rb"], /) -> IO[bytes]:
         """What comes back."""
         ...
 
@@ -102,17 +105,18 @@ class Line:
         self._network, self._enter, self._reveal, self._waiting, self._until = network, enter, reveal, waiting, until
         self._entry: Entry | None = None
 
-    def get(self, path: str) -> Any:
-        """The JSON at that path. Raises PortableError with the reason and what to do."""
-        return self.look(Request(path=path))
+    def get(self, path: str, kind: type[_Kind]) -> _Kind:
+        """The JSON at that path. Raises PortableError with the reason and what to do, also where it is of another kind."""
+        return self.look(Request(path=path), kind)
 
-    def look(self, request: Request) -> Any:
+    def look(self, request: Request, kind: type[_Kind]) -> _Kind:
         """The JSON that a request gives which changes nothing."""
         answer = self._asked(request)
         try:
-            return json.loads(answer.text)
-        except ValueError:
-            text = f"what it answers at {self.peer.url}{request.path} is no JSON: {_short(answer.text)!r}"
+            return msgspec.json.decode(answer.text, type=kind)
+        except msgspec.DecodeError as error:  # also ValidationError: it is JSON, and something else than is known of the interface
+            what = f"{self.peer.url}{request.path} gives {_short(answer.text)[:80]!r}: {error}"
+            text = f"it answers otherwise than {self.peer.speaks} is known to: {what}"
             raise self.trouble(text, f"another program may have its port: `portable logs {self.peer.name}`") from None
 
     def same(self, wanted: object, seen: object) -> bool:
@@ -123,7 +127,7 @@ class Line:
 
     def knock(self, request: Request) -> Answer:
         """The answer to a request without anything that opens the interface; waits for an app that is still starting."""
-        return self._patiently(request, Entry())
+        return self._answered(request, Entry())
 
     def refused(self, status: int | str = "") -> PortableError:
         """The error of an app that does not take what should open it."""
@@ -136,16 +140,15 @@ class Line:
         """An error about this app."""
         return PortableError(text, where=self.peer.name, remedy=remedy)
 
-    def _asked(self, request: Request) -> Answer:
+    def _asked(self, request: Request, *, patient: bool = True) -> Answer:
         if self._entry is None:
             self._check_runs()
             if not self._reveal(self.peer.secret):
-                raise self.trouble(
-                    f"the secret {self.peer.secret.called} is not known, so nobody can talk to it",
-                    f"`portable secrets set {self.peer.secret.called}` stores the one that it has",
-                )
+                name = self.peer.secret.called
+                text = f"the secret {name} is not known, so nobody can talk to it"
+                raise self.trouble(text, f"`portable secrets set {name}` stores the one that it has")
             self._entry = self._enter(self)
-        answer = self._patiently(request, self._entry)
+        answer = self._answered(request, self._entry, patient=patient)
         if answer.status in (401, 403):
             raise self.refused(answer.status)
         if not 200 <= answer.status < 300:
@@ -153,9 +156,9 @@ class Line:
             raise self.trouble(text, f"`portable logs {self.peer.name}` may say more; then `portable wire` again")
         return answer
 
-    def _patiently(self, request: Request, entry: Entry) -> Answer:
+    def _answered(self, request: Request, entry: Entry, *, patient: bool = True) -> Answer:
+        """Its answer; a patient request is made again while the app may still be starting."""
         while True:
-            self._check_runs()
             try:
                 answer = self._once(request, entry)
                 reason = f"it answers {answer.status}" if answer.status in _NOT_YET else ""
@@ -163,7 +166,8 @@ class Line:
                 reason = str(error)
             if not reason:
                 return answer
-            if time.monotonic() >= self._until:
+            self._check_runs()
+            if not patient or time.monotonic() >= self._until:
                 text = f"it does not answer at {self.peer.url}: {reason}"
                 raise self.trouble(text, f"`portable status` and `portable logs {self.peer.name}` say why; then `portable wire` again")
             self._waiting(self.peer.name, f"waiting for it to answer at {self.peer.url} ({reason})")
@@ -214,8 +218,8 @@ class Pen(Line):
     """An app that can be told."""
 
     def tell(self, request: Request) -> None:
-        """Send what changes it. Raises PortableError with the app's own reason where it refuses."""
-        self._asked(request)
+        """Send what changes it, once: it may have been taken though no answer came. Raises PortableError with the app's own reason."""
+        self._asked(request, patient=False)
 
 
 def _short(text: str) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from portable.wiring.line import Entry, Line, Request
-from portable.wiring.step import Step, differences, tell
+from portable.wiring.step import Objects, Step, differences, tell
 
 Fields = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ def provided(
     `more` is what a new entry has beside its fields. Of the wanted fields those count that the program knows; `*Category` stands for the
     one that its kind of media has (tvCategory, movieCategory, ...).
     """
-    seen = line.get(path)
+    seen = line.get(path, Objects)
     entry = next((e for e in seen if e.get("name") == name), None)
     if entry is None:
         alike = (e for e in seen if e.get("implementation") == implementation)
@@ -50,12 +50,12 @@ def provided(
     if wrong := differences(line, known, fields_of(entry)):
         body = {**entry, "fields": _set(entry, known)}
         yield tell(
-            line.peer, f"of its {kind} {name}, {wrong}", Request(method="PUT", path=f"{path}/{entry['id']}?forceSave=true", json=body)
+            line.peer, f"of its {kind} {name}, {wrong}", Request(method="PUT", path=f"{path}/{entry.get('id')}?forceSave=true", json=body)
         )
 
 
 def _template(line: Line, path: str, implementation: str) -> dict[str, Any]:
-    for template in line.get(f"{path}/schema"):
+    for template in line.get(f"{path}/schema", Objects):
         if template.get("implementation") == implementation:
             return {key: value for key, value in template.items() if key not in ("id", "presets")}
     raise line.trouble(f"it knows no {implementation}", "is its version the catalog's? `portable status`")

@@ -7,10 +7,14 @@ torrents that nothing else says a folder of, since the catalog's first settings 
 from collections.abc import Iterator, Sequence
 
 from portable.wiring.line import Entry, Line, Request
-from portable.wiring.step import Interface, Others, Step, tell
+from portable.wiring.step import Interface, Others, Shown, Step, tell
 from portable.wiring.wishes import Category, Wish
 
 _CATEGORIES = "/api/v2/torrents/categories"
+
+
+class _Category(Shown, frozen=True, rename="camel"):
+    save_path: str = ""
 
 
 def enter(line: Line) -> Entry:
@@ -25,7 +29,7 @@ def enter(line: Line) -> Entry:
 
 def steps(line: Line, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]:
     """Categories that are missing, or lie elsewhere."""
-    seen = line.get(_CATEGORIES)
+    seen = line.get(_CATEGORIES, dict[str, _Category])
     for wish in wishes:
         if not isinstance(wish, Category):
             continue
@@ -34,7 +38,7 @@ def steps(line: Line, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]
         if wish.name not in seen:
             cause = f"it has no category {wish.name} (in {folder or 'its own folder'})"
             yield tell(line.peer, cause, Request(method="POST", path="/api/v2/torrents/createCategory", form=form))
-        elif (lies := str(seen[wish.name].get("savePath", "")).rstrip("/")) != folder:
+        elif (lies := seen[wish.name].save_path.rstrip("/")) != folder:
             cause = f"its category {wish.name} lies in {lies or 'its own folder'}, not in {folder}"
             yield tell(line.peer, cause, Request(method="POST", path="/api/v2/torrents/editCategory", form=form))
 

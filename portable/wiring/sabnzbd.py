@@ -4,12 +4,25 @@ Facts: https://sabnzbd.org/wiki/configuration/4.5/api, and sabnzbd/api.py and co
 that it stands in no log of addresses.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from portable.wiring.line import Entry, Line, Request
-from portable.wiring.step import Interface, Others, Step, tell
+from portable.wiring.step import Interface, Others, Shown, Step, tell
 from portable.wiring.wishes import Category, Wish
+
+
+class _Category(Shown, frozen=True):
+    name: str
+    dir: str = ""
+
+
+class _Categories(Shown, frozen=True):
+    categories: tuple[_Category, ...] = ()
+
+
+class _Settings(Shown, frozen=True):
+    config: _Categories | None = None
+    error: str = ""
 
 
 def enter(line: Line) -> Entry:
@@ -19,24 +32,23 @@ def enter(line: Line) -> Entry:
 
 def steps(line: Line, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]:
     """Categories that are missing, or lie elsewhere; their names are in lower case there."""
-    seen = {category["name"]: category for category in _categories(line)}
+    seen = {category.name: category for category in _categories(line)}
     for wish in wishes:
         if not isinstance(wish, Category):
             continue
         request = _call("set_config", keyword=wish.name, dir=wish.name)
         if (category := seen.get(wish.name)) is None:
             yield tell(line.peer, f"it has no category {wish.name} (in the folder {wish.name} of what is complete)", request)
-        elif category.get("dir") != wish.name:
-            lies = category.get("dir") or "the folder of all"
+        elif category.dir != wish.name:
+            lies = category.dir or "the folder of all"
             yield tell(line.peer, f"its category {wish.name} lies in {lies}, not in {wish.name}", request)
 
 
-def _categories(line: Line) -> Sequence[Mapping[str, Any]]:
-    answer = line.look(_call("get_config"))
-    if "config" not in answer:  # `{"status": false, "error": ...}`, with status 200
-        raise line.refused(str(answer.get("error", "")))
-    found: Sequence[Mapping[str, Any]] = answer["config"].get("categories", ())
-    return found
+def _categories(line: Line) -> Sequence[_Category]:
+    answer = line.look(_call("get_config"), _Settings)
+    if answer.config is None:  # with status 200
+        raise line.refused(answer.error)
+    return answer.config.categories
 
 
 def _call(mode: str, **more: str) -> Request:

@@ -4,12 +4,12 @@ Facts: server/routes/settings/sonarr.ts and radarr.ts, server/middleware/auth.ts
 https://github.com/seerr-team/seerr. Its key acts for its first user, whom only a sign-in with a media server makes: that is a person's.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from portable.wiring.line import Entry, Line, Request
 from portable.wiring.servarr import API, first
-from portable.wiring.step import Interface, Others, Step, differences, tell
+from portable.wiring.step import Interface, Objects, Others, Step, differences, tell
 from portable.wiring.wishes import Manager, Wish
 
 _MORE: dict[str, dict[str, Any]] = {
@@ -30,12 +30,15 @@ def enter(line: Line) -> Entry:
 
 def steps(line: Line, wishes: Sequence[Wish], others: Others) -> Iterator[Step]:
     """Managers that it does not know, or knows wrongly. Of one that it knows profile and folder stay: a person chose them."""
+    defaults: set[str] = set()
     for wish in wishes:
         if not isinstance(wish, Manager):
             continue
         manager = wish.manager
         path = f"/api/v1/settings/{manager.speaks}"
-        seen: Sequence[Mapping[str, Any]] = line.get(path)
+        seen = line.get(path, Objects)
+        if any(s.get("isDefault") and not s.get("is4k") for s in seen):
+            defaults.add(manager.speaks)
         leads = {"hostname": manager.name, "port": manager.port}
         wanted = {**leads, "useSsl": False, "apiKey": manager.secret}
         server = next((s for s in seen if s.get("name") == manager.name), None)
@@ -43,23 +46,24 @@ def steps(line: Line, wishes: Sequence[Wish], others: Others) -> Iterator[Step]:
             if wrong := differences(line, wanted, server):
                 body = {key: value for key, value in {**server, **wanted}.items() if key != "id"}
                 yield tell(
-                    line.peer, f"of its server {manager.name}, {wrong}", Request(method="PUT", path=f"{path}/{server['id']}", json=body)
+                    line.peer, f"of its server {manager.name}, {wrong}", Request(method="PUT", path=f"{path}/{server.get('id')}", json=body)
                 )
         elif not any(all(s.get(key) == value for key, value in leads.items()) for s in seen):
             profile = first(others(manager.name), f"{API[manager.speaks]}/qualityprofile")
             body = {
                 **wanted,
                 "name": manager.name,
-                "activeProfileId": profile["id"],
-                "activeProfileName": profile["name"],
+                "activeProfileId": profile.id,
+                "activeProfileName": profile.name,
                 "activeDirectory": manager.folders[0] if manager.folders else "",
                 "is4k": False,
-                "isDefault": not any(s.get("isDefault") and not s.get("is4k") for s in seen),
+                "isDefault": manager.speaks not in defaults,
                 "syncEnabled": True,
                 "preventSearch": False,
                 "tags": [],
                 **_MORE[manager.speaks],
             }
+            defaults.add(manager.speaks)
             yield tell(line.peer, f"it has no server {manager.name}", Request(method="POST", path=path, json=body))
 
 

@@ -5,16 +5,23 @@ https://github.com/Lidarr/Lidarr and https://github.com/Readarr/Readarr, which w
 """
 
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from portable.wiring.line import Line, Request
 from portable.wiring.provider import enter, provided
-from portable.wiring.step import Interface, Others, Step, tell
+from portable.wiring.step import Interface, Objects, Others, Shown, Step, tell
 from portable.wiring.wishes import DownloadClient, Peer, RootFolder, Wish
 
 API = {"lidarr": "/api/v1", "radarr": "/api/v3", "readarr": "/api/v1", "sonarr": "/api/v3", "whisparr": "/api/v3"}
 _CLIENTS = {"qbittorrent": "QBittorrent", "sabnzbd": "Sabnzbd"}
+
+
+class Profile(Shown, frozen=True):
+    """Of quality, or of metadata."""
+
+    id: int
+    name: str
 
 
 def steps(line: Line, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]:
@@ -22,7 +29,7 @@ def steps(line: Line, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]
     api = API[line.peer.speaks]
     folders = [wish.path for wish in wishes if isinstance(wish, RootFolder)]
     if folders:
-        seen = {str(folder["path"]).rstrip("/") for folder in line.get(f"{api}/rootfolder")}
+        seen = {str(folder.get("path")).rstrip("/") for folder in line.get(f"{api}/rootfolder", Objects)}
         missing = [path for path in folders if path not in seen]
         defaults = _defaults(line, api) if missing and api == "/api/v1" else {}
         for path in missing:
@@ -49,20 +56,20 @@ def _opened_by(client: Peer) -> dict[str, Any]:
 
 def _defaults(line: Line, api: str) -> dict[str, Any]:
     return {
-        "defaultQualityProfileId": first(line, f"{api}/qualityprofile")["id"],
-        "defaultMetadataProfileId": first(line, f"{api}/metadataprofile")["id"],
+        "defaultQualityProfileId": first(line, f"{api}/qualityprofile").id,
+        "defaultMetadataProfileId": first(line, f"{api}/metadataprofile").id,
         "defaultMonitorOption": "all",
         "defaultNewItemMonitorOption": "all",
         "defaultTags": [],
     }
 
 
-def first(line: Line, path: str) -> Mapping[str, Any]:
+def first(line: Line, path: str) -> Profile:
     """The profile that was made first. Raises PortableError where there is none."""
-    found: Sequence[Mapping[str, Any]] = line.get(path)
+    found = line.get(path, list[Profile])
     if not found:
         raise line.trouble(f"it has no profile ({path})", "make one on its page")
-    return min(found, key=lambda profile: int(profile["id"]))
+    return min(found, key=lambda profile: profile.id)
 
 
 INTERFACE = Interface(programs=tuple(API), enter=enter, steps=steps)

@@ -17,6 +17,12 @@ class Step(Struct, frozen=True, kw_only=True):
     request: Request
 
 
+class Shown(Struct, frozen=True, forbid_unknown_fields=False):
+    """Base of what apps show: only what is looked at here, whatever else they tell."""
+
+
+Objects = list[dict[str, Any]]
+"""What most interfaces list."""
 Others = Callable[[str], Line]
 """The line to another app, by its name."""
 

@@ -13,6 +13,7 @@ import pytest
 
 from portable.backends.compose.engine import HELPER, PROJECT
 from tests.lab import recorded
+from tests.lab.forward import tcp_engine
 from tests.lab.local import Local, docker, end_group
 
 pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(300)]
@@ -163,6 +164,9 @@ def test_a_manager_is_told_of_the_clients_and_tries_them(local: Local) -> None:
         ("sonarr", "it has no download client qbittorrent"),
         ("sonarr", "it has no download client sabnzbd"),
     }
-    with recorded_sonarr(local):
+    with recorded_sonarr(local), tcp_engine() as (url, _forwarder):
         assert wire(local, "sonarr") == told
         assert wire(local, "sonarr") == set()
+        assert wire(local, "sonarr", "--set", f"engine={url}") == set(), "through a far engine it is the same"
+    told_by_logs = local.logs_of(*CLIENTS)
+    assert not [name for name in ("qbittorrent-password", "sabnzbd-api-key") if local.secret(name) in told_by_logs]

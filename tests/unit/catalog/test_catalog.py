@@ -139,6 +139,12 @@ def test_the_folder_names_the_cloud(tmp_path: Path) -> None:
             "no volume 'config'; known: none",
         ),
         ({"containers": {"main": container(secrets={"key": "/run/key"})}}, "containers.main.secrets.key", "no secret 'key'"),
+        ({"interface": {"speaks": "sonarr", "secret": "key"}}, "interface.secret", "no secret 'key'"),
+        (
+            {"interface": {"speaks": "sonarr", "secret": "key", "port": "api"}, "secrets": {"key": {"about": "a key"}}},
+            "interface",
+            "no port 'api'; known: web",
+        ),
         (
             {"containers": {"main": container(environment={"KEY": {"secret": "key"}})}},
             "containers.main.environment.KEY",

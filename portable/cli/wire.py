@@ -1,5 +1,6 @@
 """`portable wire`: apps are told of one another, through their own interfaces."""
 
+import sys
 from typing import TYPE_CHECKING
 
 from portable.cli import show
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from portable.backends.compose.engine import Engine
     from portable.backends.prepare import Prepared
     from portable.live.place import Place
+    from portable.model.changes import Change
     from portable.wiring import Outcome
     from portable.wiring.wishes import Peer, Wish
 
@@ -111,4 +113,10 @@ def _outcome(
                 show.line(change.sentence())
             return outcome
         pens = Lines(Pen, known, network, reveal, seconds=seconds, waiting=waiting)
-        return wire(pens, wanted, lambda change: show.line(change.sentence()) if shown else None)
+        return wire(pens, wanted, _told if shown else lambda _: None)
+
+
+def _told(change: "Change") -> None:
+    """Said at once: what was told stays told, whatever ends this command."""
+    show.line(change.sentence())
+    sys.stdout.flush()

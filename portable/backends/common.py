@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from portable.model.findings import Class, Finding
-from portable.model.plan import App, Cloud, Container, Exposure, File, Group, Plan, Port, Sealed, Tunnel, Volume
+from portable.model.plan import App, Cloud, Container, Exposure, File, Group, Lan, Loopback, Plan, Port, Sealed, Tunnel, Volume
 
 NOTHING_TO_DO = "nothing to do"
 
@@ -76,6 +76,15 @@ def main_container(app: App) -> Container:
 def port_of(app: App | None, name: str) -> Port | None:
     """The port of an app, by its name."""
     return next((port for port in app.ports if port.name == name), None) if app else None
+
+
+def on_host(plan: Plan) -> Iterator[tuple[Exposure, Loopback | Lan, Port]]:
+    """What a plan exposes on ports of the host, and the port of the app that each leads to."""
+    apps = {app.name: app for app in reversed(plan.apps)}
+    for exposure in plan.exposures:
+        port = port_of(apps.get(exposure.app), exposure.port)
+        if port is not None and isinstance(exposure.how, Loopback | Lan):
+            yield exposure, exposure.how, port
 
 
 def gateway_of(group: Group) -> str | None:

@@ -58,7 +58,7 @@ def doctor(
 def _found(prepared: "Prepared", place: "Place", engine: "Engine") -> "list[Diagnosis]":
     from portable.model.contracts import Diagnosis
     from portable.verify.compose import ComposeStack
-    from portable.verify.doctor import Taken, examined, left_alone
+    from portable.verify.doctor import examined, left_alone
     from portable.verify.shares import CONTRACT as SHARES
 
     plan = prepared.planned.plan
@@ -71,8 +71,7 @@ def _found(prepared: "Prepared", place: "Place", engine: "Engine") -> "list[Diag
     except PortableError as error:
         found.append(Diagnosis(check="host", where=place.address.url, verdict="unknown", text=f"it can't be looked at: {error.text}"))
     else:
-        taken = [Taken(t.number, t.protocol, t.project, t.container) for t in engine.ports()]
-        found += examined(plan, host, project=place.stack.project, taken=taken, docker_root=root)
+        found += examined(plan, host, project=place.stack.project, taken=engine.ports(), docker_root=root)
     for held in SHARES.tried(ComposeStack(engine, plan)):
         if held.verdict == "broken":
             why = "it reaches nothing, and nobody reaches it"
@@ -87,8 +86,8 @@ def _host(prepared: "Prepared", place: "Place", engine: "Engine", docker_root: s
     from portable.verify.doctor import asked
     from portable.verify.host import SCRIPT, look
 
-    nodes, folders = asked(prepared.planned.plan)
-    spaces = [*folders[:1], *(folder for folder in folders[1:] if folder.count("/") <= 2), docker_root]
+    nodes, folders, places = asked(prepared.planned.plan)
+    spaces = [*places, docker_root]
     if place.address.is_local:
 
         def here(arguments: "Sequence[str]") -> str:

@@ -1,18 +1,15 @@
 """What containers need of the host itself, looked at before anything starts: device nodes, and a folder whose mounts reach them."""
 
 import os
-import shlex
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from portable.backends.compose.host import MODULES, holding, parse, sharing, typed
 from portable.backends.compose.project import MOUNTED
 from portable.live.progress import Event, Progress, silent
 from portable.model.errors import EngineError
-
-# What a kernel module brings, where udev did not load it: `modprobe` by the node's name.
-_MODULES = {"/dev/fuse": "fuse", "/dev/net/tun": "tun"}
 
 
 def check_devices(body: Mapping[str, Any], *, local: bool) -> None:
@@ -24,7 +21,7 @@ def check_devices(body: Mapping[str, Any], *, local: bool) -> None:
     missing = {path: names for path, names in sorted(wanted.items()) if not Path(path).exists()} if local else {}
     if missing:
         said = "; ".join(f"{path} (for {', '.join(names)})" for path, names in missing.items())
-        modules = [_MODULES[path] for path in missing if path in _MODULES]
+        modules = [MODULES[path] for path in missing if path in MODULES]
         remedy = f"as root: modprobe {' '.join(modules)}" if modules else "name the right node under `devices` of the profile"
         raise EngineError(f"missing device nodes: {said}", where="this machine", remedy=remedy)
 
@@ -51,36 +48,19 @@ def shared_binds(body: Mapping[str, Any]) -> Iterator[str]:
                 yield volume["source"]
 
 
-def is_shared(path: str, mountinfo: str) -> bool:
-    """Whether the mount that holds `path` passes mounts on; `mountinfo` is the text of /proc/self/mountinfo (proc_pid_mountinfo(5))."""
-    best, shared = "", False
-    for line in mountinfo.splitlines():
-        fields = line.split()
-        point = fields[4].encode().decode("unicode_escape")
-        if (path == point or path.startswith(point.rstrip("/") + "/")) and len(point) >= len(best):
-            best, shared = point, any(field.startswith("shared:") for field in fields[6 : fields.index("-")])
-    return shared
-
-
 def check_shared(folders: set[str], *, local: bool) -> None:
     """Raise EngineError with the command to run where `share` would need root, and this is not root."""
     for folder in _unshared(folders, local=local):
         if os.geteuid() != 0:
-            remedy = f"as root, once after each start: {_typed(folder)}"
+            remedy = f"as root, once after each start: {typed(sharing(folder))}"
             raise EngineError("mounts made there do not reach containers", where=folder, remedy=remedy)
 
 
 def _unshared(folders: set[str], *, local: bool) -> list[str]:
-    mountinfo = Path("/proc/self/mountinfo")
-    return [f for f in sorted(folders) if not is_shared(f, mountinfo.read_text(encoding="utf-8"))] if local else []
-
-
-def _commands(folder: str) -> list[list[str]]:
-    return [["mount", "--bind", folder, folder], ["mount", "--make-rshared", folder]]
-
-
-def _typed(folder: str) -> str:
-    return " && ".join(shlex.join(command) for command in (["mkdir", "-p", folder], *_commands(folder)))
+    if not local:
+        return []
+    mounts = parse(Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
+    return [f for f in sorted(folders) if (mount := holding(mounts, f)) is None or not mount.shared]
 
 
 def share(folders: set[str], *, local: bool, progress: Progress = silent) -> None:
@@ -90,9 +70,8 @@ def share(folders: set[str], *, local: bool, progress: Progress = silent) -> Non
     """
     check_shared(folders, local=local)
     for folder in _unshared(folders, local=local):
-        Path(folder).mkdir(parents=True, exist_ok=True)
         progress(Event(what="note", subject=folder, text="is made a shared mount, so that clouds are seen in containers"))
-        for command in _commands(folder):
+        for command in sharing(folder):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode != 0:
-                raise EngineError(done.stderr.strip(), where=folder, remedy=f"as root: {_typed(folder)}")
+                raise EngineError(done.stderr.strip(), where=folder, remedy=f"as root: {typed(sharing(folder))}")

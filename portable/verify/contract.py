@@ -6,7 +6,7 @@ from portable.backends.common import Placed, containers, main_container
 from portable.model.base import Struct
 from portable.model.contracts import Held, Verdict
 from portable.model.errors import PortableError
-from portable.model.plan import App, Container, Folder, Volume
+from portable.model.plan import App, Container, Volume
 from portable.verify.stack import Said, Stack
 
 Found = tuple[str, Verdict, str, str]
@@ -32,7 +32,7 @@ class Contract(Struct, frozen=True, kw_only=True):
                 yield Held(contract=self.name, subject=subject, verdict=verdict, text=text, remedy=remedy)
         except PortableError as error:
             yield Held(contract=self.name, subject="the stack", verdict="unknown", text=f"it could not be tried to its end: {error.text}")
-        down = [about(placed) for placed in _parts(stack) if not stack.look(placed).is_running] if self.inside else []
+        down = [about(placed) for placed in parts(stack) if not stack.look(placed).is_running] if self.inside else []
         if down:
             text = f"not tried in {', '.join(down)}: what does not run can't be asked"
             yield Held(contract=self.name, subject="the stack", verdict="unknown", text=text)
@@ -67,14 +67,14 @@ def about(placed: Placed) -> str:
     return placed.app.name if placed.container is main_container(placed.app) else f"{placed.app.name}-{placed.container.name}"
 
 
-def _parts(stack: Stack) -> Iterator[Placed]:
+def parts(stack: Stack) -> Iterator[Placed]:
     """Every container that is to run; `init` ends when it has prepared."""
     return (placed for placed in containers(stack.plan) if placed.app or placed.cloud)
 
 
 def running(stack: Stack) -> Iterator[Placed]:
     """Every container in which commands can be run."""
-    return (placed for placed in _parts(stack) if stack.look(placed).is_running)
+    return (placed for placed in parts(stack) if stack.look(placed).is_running)
 
 
 def running_apps(stack: Stack) -> Iterator[tuple[App, Placed]]:
@@ -103,13 +103,6 @@ def library_of(stack: Stack, container: Container) -> tuple[str, str] | None:
 def writer(container: Container) -> str | None:
     """The user and group that a container's app has, for `exec`; None for an image's own, which only the image knows."""
     return None if container.identity.how == "fixed" else f"{container.identity.uid}:{container.identity.gid}"
-
-
-def folder_of(volume: Volume) -> str | None:
-    """Where a volume lies on the host; None where it is no folder of it."""
-    if not isinstance(volume.place, Folder):
-        return None
-    return f"{volume.place.path.rstrip('/')}/{volume.folder}".rstrip("/") if volume.folder else volume.place.path
 
 
 def processes(text: str) -> Iterator[dict[str, str]]:

@@ -8,8 +8,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from portable.backends.compose.host import holding, parse
+from portable.backends.compose.storage import folder_of
 from portable.model.plan import Volume
-from portable.verify.contract import Contract, Found, broken, folder_of, holds, mounts_of, running, unknown
+from portable.verify.contract import Contract, Found, broken, holds, mounts_of, running, unknown
 from portable.verify.stack import Stack
 
 UNSAFE = ("9p", "afs", "ceph", "cifs", "fuse", "glusterfs", "nfs", "nfs4", "smb2", "smb3")
@@ -37,30 +39,15 @@ def check(stack: Stack) -> Iterator[Found]:
             if volume.holds != "database" or placed.app is None:
                 continue
             said = stack.inside(placed, ["cat", "/proc/self/mountinfo"])
-            kind = file_system(said.text, path) if said.done else None
-            if kind is None:
+            mount = holding(parse(said.text), path) if said.done else None
+            if mount is None:
                 yield unknown(placed.app.name, f"what {path} lies on can't be told{'' if said.done else f': {said.text}'}")
-            elif kind.split(".")[0] in UNSAFE:
-                text = f"{path} lies on {kind}, where locks may fail: a database is corrupted there sooner or later"
+            elif mount.kind.split(".")[0] in UNSAFE:
+                text = f"{path} lies on {mount.kind}, where locks may fail: a database is corrupted there sooner or later"
                 yield broken(placed.app.name, text, "let its state lie on a disk of the host (`storage.state` of the profile)")
             else:
-                yield holds(placed.app.name, f"{path} lies on {kind}")
+                yield holds(placed.app.name, f"{path} lies on {mount.kind}")
             yield from _sound(stack, placed.app.name, volume, path)
-
-
-def file_system(mountinfo: str, path: str) -> str | None:
-    """The kind of file system at a path, by the kernel's table (proc(5)): of the longest mount point around it, the last one made."""
-    best: tuple[int, str] | None = None
-    for line in mountinfo.splitlines():
-        left, _, right = line.partition(" - ")
-        fields = left.split()
-        if len(fields) < 5 or not right:
-            continue
-        point = fields[4].replace("\\040", " ")
-        inside = path == point or path.startswith(f"{point.rstrip('/')}/")
-        if inside and (best is None or len(point) >= best[0]):
-            best = (len(point), right.split()[0])
-    return best[1] if best else None
 
 
 def _sound(stack: Stack, app: str, volume: Volume, inside: str) -> Iterator[Found]:

@@ -1,18 +1,19 @@
 """What a doctor finds on a host before and while a stack runs on it: what, where, why it matters, and the command that mends it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from portable.backends.common import containers, gateway_of, port_of
+from portable.backends.common import containers, gateway_of, on_host
+from portable.backends.compose.engine import Taken
+from portable.backends.compose.host import MODULES, sharing, typed
+from portable.backends.compose.storage import folder_of
 from portable.catalog.quantities import amount
 from portable.model.contracts import Diagnosis, Verdict
-from portable.model.plan import CLOUDS, Folder, HostDevice, Lan, Loopback, Plan
-from portable.verify.contract import folder_of
+from portable.model.plan import CLOUDS, Folder, HostDevice, Plan
 from portable.verify.host import Host
 
 FULL = 80
 """Per cent of a file system from which on it is told (the owner's own bar)."""
-_MODULES = {"/dev/fuse": "fuse", "/dev/net/tun": "tun"}
 _LXC = "on the Proxmox host, in /etc/pve/lxc/ID.conf: {line}; then restart the container"
 _NODES_OF_LXC = {
     "/dev/fuse": "features: fuse=1,nesting=1",
@@ -20,20 +21,22 @@ _NODES_OF_LXC = {
 }
 
 
-class Taken(NamedTuple):
-    """A port of the host that a container publishes."""
+class Asked(NamedTuple):
+    """What of its host a plan has to do with, by path."""
 
-    number: int
-    protocol: str
-    project: str
-    container: str
+    nodes: tuple[str, ...]
+    """Device nodes."""
+    folders: tuple[str, ...]
+    spaces: tuple[str, ...]
+    """Folders whose file systems must have room."""
 
 
-def asked(plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The device nodes and the folders of the host that a plan has to do with."""
+def asked(plan: Plan) -> Asked:
+    """What is to be looked at for a plan."""
     devices = (plan.devices.tun, plan.devices.fuse, plan.devices.gpu)
     nodes = tuple(device.path for device in devices if isinstance(device, HostDevice))
-    return nodes, tuple(sorted({*_library_folders(plan), *_folders(plan).values()}))
+    places = _folders(plan)
+    return Asked(nodes=nodes, folders=tuple(sorted({*_library_folders(plan), *places})), spaces=tuple(places))
 
 
 def examined(plan: Plan, host: Host, *, project: str, taken: Iterable[Taken], docker_root: str = "") -> Iterator[Diagnosis]:
@@ -63,7 +66,7 @@ def _features(plan: Plan, host: Host) -> Iterator[Diagnosis]:
             continue
         path = device.path
         if path not in host.nodes:
-            module = f"as root: modprobe {_MODULES[path]}" if path in _MODULES else "name the right node under `devices` of the profile"
+            module = f"as root: modprobe {MODULES[path]}" if path in MODULES else "name the right node under `devices` of the profile"
             remedy = _LXC.format(line=_NODES_OF_LXC[path]) if host.contained and path in _NODES_OF_LXC else module
             why = {"fuse": "no cloud can be mounted", "tun": "no tunnel can be made", "gpu": "players transcode without help"}[name]
             yield _found("devices", path, "there is no such node", why=why, remedy=remedy)
@@ -78,7 +81,10 @@ def _features(plan: Plan, host: Host) -> Iterator[Diagnosis]:
 
 
 def _storage(plan: Plan, host: Host, docker_root: str) -> Iterator[Diagnosis]:
-    for what, path in {**_folders(plan), **({"the engine's own folder": docker_root} if docker_root else {})}.items():
+    places = _folders(plan)
+    if docker_root:
+        places.setdefault(docker_root, "the engine's own folder")
+    for path, what in places.items():
         space = host.spaces.get(path)
         if path not in host.folders and path not in host.spaces:
             yield _found("storage", path, f"it is not there yet ({what})", verdict="unknown")
@@ -163,9 +169,7 @@ def _clouds(plan: Plan, host: Host) -> Iterator[Diagnosis]:
     if plan.clouds:
         mount = host.mount_of(CLOUDS)
         if mount is None or not mount.shared:
-            remedy = (
-                f"as root: mkdir -p {CLOUDS} && mount --bind {CLOUDS} {CLOUDS} && mount --make-rshared {CLOUDS}; `portable up` does so too"
-            )
+            remedy = f"as root: {typed(sharing(CLOUDS))}; `portable up` does so too"
             yield _found("clouds", CLOUDS, "what is mounted there stays there", why="apps would see an empty cloud", remedy=remedy)
         else:
             yield _found("clouds", CLOUDS, "what is mounted there reaches containers")
@@ -192,11 +196,7 @@ def _memory(plan: Plan, host: Host) -> Iterator[Diagnosis]:
 def _ports(plan: Plan, host: Host, project: str, taken: tuple[Taken, ...]) -> Iterator[Diagnosis]:
     own = {(t.number, t.protocol) for t in taken if t.project == project}
     others = {(t.number, t.protocol): t for t in taken if t.project != project}
-    for exposure in plan.exposures:
-        how = exposure.how
-        port = port_of(next((app for app in plan.apps if app.name == exposure.app), None), exposure.port)
-        if port is None or not isinstance(how, Loopback | Lan):
-            continue
+    for exposure, how, port in on_host(plan):
         at = (how.number, port.protocol)
         where, why = f"port {how.number}/{port.protocol}", f"{exposure.app} can't be reached there, and does not start"
         remedy = f"stop what has it, or in the profile: `exposure: {{apps: {{{exposure.app}: {{{exposure.port}: NUMBER}}}}}}`"
@@ -206,15 +206,13 @@ def _ports(plan: Plan, host: Host, project: str, taken: tuple[Taken, ...]) -> It
             yield _found("ports", where, "another program of the host listens there", why=why, remedy=f"{remedy}; `ss -lnp` shows it")
 
 
-def _folders(plan: Plan) -> Mapping[str, str]:
-    """By what it is for: where things lie on the host."""
-    found: dict[str, str] = {}
+def _folders(plan: Plan) -> dict[str, str]:
+    """Where things lie on the host, each place with what it is for; the library's comes first."""
     library = plan.library.volume if plan.library else None
+    found = {folder: "the library" for v in plan.volumes if v.id == library and (folder := folder_of(v)) is not None}
     for volume in plan.volumes:
-        if isinstance(volume.place, Folder):
-            found.setdefault(
-                "the library" if volume.id == library else "state", (folder_of(volume) or "") if volume.id == library else volume.place.path
-            )
+        if volume.id != library and isinstance(volume.place, Folder):
+            found.setdefault(volume.place.path, "state")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from portable.backends.compose.host import Mounted, holding, parse
 from portable.model.base import Struct
 
 SCRIPT = r"""
@@ -10,7 +11,6 @@ printf 'kernel\t%s\n' "$(cat /proc/sys/kernel/osrelease)"
 printf 'idmap\t%s\n' "$(head -n 1 /proc/self/uid_map | tr -s ' ' ' ')"
 [ -e "$root/dev/.lxc" ] || grep -qs lxc "$root/run/systemd/container" && printf 'lxc\tyes\n'
 awk '/^MemTotal:/ {printf "memory\t%s\n", $2 * 1024}' /proc/meminfo
-awk '{printf "type\t%s\n", $NF}' /proc/filesystems
 sed 's/^/mount\t/' /proc/self/mountinfo
 for table in tcp tcp6 udp udp6; do
     awk -v of="${table%6}" 'NR > 1 && ($4 == "0A" || of == "udp") {split($2, a, ":"); printf "listens\t%s\t%s\n", of, a[2]}' \
@@ -23,10 +23,13 @@ for asked; do
     folder:*)
         said=$(timeout 5 stat -c '%d %i %u %g %a' "$root$path" 2>&1) && printf 'folder\t%s\t%s\n' "$path" "$said" ;;
     space:*) printf 'space\t%s\t%s\n' "$path" "$(df -Pk "$root$path" 2>/dev/null | awk 'END {print $2, $3, $4}')" ;;
-    mounted:*)
-        said=$(timeout 5 ls "$root$path" 2>&1 >/dev/null); code=$?
-        [ $code = 0 ] || printf 'stale\t%s\t%s\n' "$path" "${said:-it does not answer}" ;;
     esac
+done
+sed -n 's/^\([^ ]* \)\{4\}\([^ ]*\) .* - fuse[.].*/\2/p' /proc/self/mountinfo | sed 's/\\/\\0/g' | while read -r escaped; do
+    path=$(printf '%b' "$escaped")
+    case $path in "$root"/*) ;; *) continue ;; esac
+    said=$(timeout -s KILL 5 ls "$path" 2>&1 >/dev/null); code=$?
+    [ $code = 0 ] || printf 'stale\t%s\t%s\n' "${path#"$root"}" "${said:-it does not answer}"
 done
 for file in "$root"/sys/fs/btrfs/*/devinfo/*/error_stats; do
     [ -e "$file" ] && awk -v of="$file" '$2 != 0 {printf "btrfs\t%s\t%s %s\n", of, $1, $2}' "$file"
@@ -36,19 +39,10 @@ for file in "$root"/sys/fs/btrfs/*/devinfo/*/missing; do
 done
 exit 0
 """
-"""Reads only. Arguments: where the host's root is seen (empty on the host itself); then paths after node:, folder:, space:, mounted:."""
+"""Reads only. Arguments: where the host's root is seen (empty on the host itself); then paths after node:, folder:, space:."""
 
 Look = Callable[[Sequence[str]], str]
 """Runs the script with those arguments on the host, and gives what it printed."""
-
-
-class Mounted(Struct, frozen=True, kw_only=True):
-    """A mount point of the host."""
-
-    path: str
-    kind: str
-    shared: bool
-    """What is mounted below it reaches containers."""
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -77,8 +71,6 @@ class Host(Struct, frozen=True, kw_only=True):
     """It is itself a container (LXC)."""
     memory: int = 0
     """Bytes."""
-    kinds: frozenset[str] = frozenset()
-    """Kinds of file systems that the kernel knows."""
     mounts: tuple[Mounted, ...] = ()
     listens: frozenset[tuple[str, int]] = frozenset()
     """Protocol and port."""
@@ -93,16 +85,12 @@ class Host(Struct, frozen=True, kw_only=True):
 
     def mount_of(self, path: str) -> Mounted | None:
         """The mount that holds a path."""
-        around = [m for m in self.mounts if path == m.path or path.startswith(f"{m.path.rstrip('/')}/")]
-        return max(around, key=lambda m: len(m.path), default=None)
+        return holding(self.mounts, path)
 
 
 def look(run: Look, *, root: str, nodes: Iterable[str], folders: Iterable[str], spaces: Iterable[str]) -> Host:
-    """Look twice: at what was asked for, then at the FUSE mounts that were found, each of which may hang."""
-    asked = [root, *(f"node:{n}" for n in nodes), *(f"folder:{f}" for f in folders), *(f"space:{s}" for s in spaces)]
-    first = parsed(run(asked), root)
-    fuse = [m.path for m in first.mounts if m.kind.startswith("fuse.")]
-    return first if not fuse else parsed(run([*asked, *(f"mounted:{path}" for path in fuse)]), root)
+    """Look at what is asked for, and at what the script finds by itself: FUSE mounts, each of which may hang, and BTRFS."""
+    return parsed(run([root, *(f"node:{n}" for n in nodes), *(f"folder:{f}" for f in folders), *(f"space:{s}" for s in spaces)]), root)
 
 
 def parsed(text: str, root: str = "") -> Host:
@@ -116,8 +104,7 @@ def parsed(text: str, root: str = "") -> Host:
         kernel=kernel,
         contained="lxc" in found or found.get("idmap", [["0 0 4294967295"]])[0][0].strip() != "0 0 4294967295",
         memory=int(float(memory)),
-        kinds=frozenset(fields[0] for fields in found.get("type", ())),
-        mounts=tuple(m for fields in found.get("mount", ()) if (m := _mounted(fields[0], root)) is not None),
+        mounts=parse("\n".join(fields[0] for fields in found.get("mount", ())), root),
         listens=frozenset((protocol, int(number, 16)) for protocol, number in found.get("listens", ())),
         nodes={path: int(group) for path, group in found.get("node", ())},
         folders={path: _place(said) for path, said in found.get("folder", ())},
@@ -125,18 +112,6 @@ def parsed(text: str, root: str = "") -> Host:
         stale={path: said.replace(f"{root}{path}", path) for path, said in found.get("stale", ())},
         btrfs=tuple((path.removeprefix(root), said) for path, said in found.get("btrfs", ())),
     )
-
-
-def _mounted(line: str, root: str) -> Mounted | None:
-    left, _, right = line.partition(" - ")
-    fields = left.split()
-    path = fields[4].replace("\\040", " ")
-    if root:
-        if path != root and not path.startswith(f"{root}/"):
-            return None  # the helper's own
-        path = path.removeprefix(root) or "/"
-    # In the helper, which gets what the host mounts later, a shared mount of the host is a master.
-    return Mounted(path=path, kind=right.split()[0], shared=any(f.startswith(("shared:", "master:")) for f in fields[6:]))
 
 
 def _place(said: str) -> Place:

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from portable.backends.common import Placed
+from portable.backends.compose.storage import folder_of
 from portable.model.plan import Folder, Scratch
-from portable.verify.contract import Contract, Found, about, broken, folder_of, holds, library_of, mounts_of, running, unknown
+from portable.verify.contract import Contract, Found, about, broken, holds, library_of, mounts_of, running, unknown
 from portable.verify.stack import Stack
 
 

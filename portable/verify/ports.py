@@ -5,8 +5,8 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from portable.backends.common import port_of
-from portable.model.plan import Lan, Loopback, Port
+from portable.backends.common import on_host
+from portable.model.plan import Loopback, Port
 from portable.verify.contract import Contract, Found, broken, holds, running, unknown
 from portable.verify.stack import Published, Stack
 
@@ -17,11 +17,9 @@ _ANY = ("", "0.0.0.0", "::")  # noqa: S104 - as an engine tells them
 
 def check(stack: Stack) -> Iterator[Found]:
     """Compared as a whole: the container that owns a network publishes for all that share it."""
-    promised: dict[tuple[int, str], tuple[str, Port, bool]] = {}
-    for exposure in stack.plan.exposures:
-        port = port_of(next((app for app in stack.plan.apps if app.name == exposure.app), None), exposure.port)
-        if port is not None and isinstance(exposure.how, Loopback | Lan):
-            promised[exposure.how.number, port.protocol] = (exposure.app, port, isinstance(exposure.how, Loopback))
+    promised: dict[tuple[int, str], tuple[str, Port, bool]] = {
+        (how.number, port.protocol): (exposure.app, port, isinstance(how, Loopback)) for exposure, how, port in on_host(stack.plan)
+    }
     by_port: dict[tuple[int, str], list[Published]] = {}
     for published in (
         *(p for placed in running(stack) for p in stack.look(placed).published),

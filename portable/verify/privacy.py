@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from portable.verify.contract import Contract, Found, about, broken, folder_of, holds, library_of, mounts_of, running, unknown
+from portable.backends.compose.storage import folder_of
+from portable.verify.contract import Contract, Found, about, broken, holds, library_of, mounts_of, running, unknown
 from portable.verify.stack import Stack
 
 

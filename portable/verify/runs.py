@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from portable.backends.common import containers
-from portable.verify.contract import Contract, Found, about, broken, holds, unknown
+from portable.verify.contract import Contract, Found, about, broken, holds, parts, unknown
 from portable.verify.stack import Stack
 
 
@@ -11,9 +10,7 @@ def check(stack: Stack) -> Iterator[Found]:
     """Each container but `init`, which ends when it has prepared; then those that the plan does not know."""
     profile = stack.plan.profile
     up = f"`portable status -p {profile}` says more, `portable up -p {profile}` starts it"
-    for placed in containers(stack.plan):
-        if not (placed.app or placed.cloud):
-            continue
+    for placed in parts(stack):
         seen, subject = stack.look(placed), about(placed)
         if not seen.is_running:
             yield broken(subject, f"{seen.state}{f': {seen.said}' if seen.said else ''}", up)

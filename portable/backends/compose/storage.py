@@ -23,6 +23,11 @@ def source(volume: Volume, folder: Folder) -> str:
     return str(PurePosixPath(folder.path) / volume.folder)
 
 
+def folder_of(volume: Volume) -> str | None:
+    """Where a volume lies on the host; None where it is no folder of it."""
+    return source(volume, volume.place) if isinstance(volume.place, Folder) else None
+
+
 def bind(path: str, target: str, *, read_only: bool = False, propagation: str | None = None) -> dict[str, Any]:
     """A folder of the host. The engine makes it where it's missing: containers are created before `init` gives it its owner."""
     options: dict[str, Any] = {"create_host_path": True}

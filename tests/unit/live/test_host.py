@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from portable.live.host import check_devices, check_mounts, check_shared, is_shared, shared_binds
+from portable.backends.compose.host import holding, parse
+from portable.live.host import check_devices, check_mounts, check_shared, shared_binds
 from portable.model.errors import EngineError
 
 MOUNTS = """\
@@ -25,7 +26,9 @@ MOUNTS = """\
     ],
 )
 def test_the_innermost_mount_decides(path: str, root: str, inner: str, expected: bool) -> None:
-    assert is_shared(path, MOUNTS.format(root=root, inner=inner)) is expected
+    mount = holding(parse(MOUNTS.format(root=root, inner=inner)), path)
+    assert mount is not None
+    assert mount.shared is expected
 
 
 def test_only_rshared_binds_are_asked_for() -> None:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from portable.backends.common import Placed, containers
+from portable.backends.compose.storage import folder_of
 from portable.model.contracts import Held
 from portable.model.plan import Library, Plan, Scratch
-from portable.verify.contract import Contract, about, folder_of, mounts_of
+from portable.verify.contract import Contract, about, mounts_of
 from portable.verify.stack import Other, Published, Runs, Said
 from tests.factories import full_plan
 

@@ -13,7 +13,6 @@ import pytest
 from portable.model import plan as p
 from portable.model.errors import PortableError, UsageError
 from portable.verify import contracts, databases, links, named, verify
-from portable.verify.databases import file_system
 from portable.verify.secrecy import secrecy
 from portable.verify.stack import Other, Published, Said
 from tests import factories
@@ -358,13 +357,6 @@ def test_a_device_that_does_not_open_is_told() -> None:
 def test_a_database_where_locks_may_fail_is_told(kind: str) -> None:
     table = f"1 0 8:1 / / rw - overlay overlay rw\n2 1 8:2 / /config rw - {kind} x rw"
     assert f"/config lies on {kind}" in one(DATABASES, FakeStack(answer=says("mountinfo", Said(code=0, text=table)))).text
-
-
-def test_the_kernels_table_is_read_as_it_is_meant() -> None:
-    mounts = ("/ rw - ext4 a", "/a\\040b rw shared:1 - btrfs b", "/ab rw - nfs c", "/ab rw - tmpfs d")
-    table = "\n".join(f"1 0 8:1 / {mount} rw" for mount in mounts)
-    assert [file_system(table, path) for path in ("/x", "/a b/c", "/ab", "/abc")] == ["ext4", "btrfs", "tmpfs", "ext4"]
-    assert file_system("", "/x") is None
 
 
 def test_a_corrupted_database_is_told(tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from portable.backends.compose.engine import Taken
+from portable.backends.compose.host import Mounted
 from portable.model import plan as p
 from portable.model.contracts import Diagnosis
-from portable.verify.doctor import Taken, asked, examined, left_alone
-from portable.verify.host import SCRIPT, Host, Mounted, Place, Space, look, parsed
+from portable.verify.doctor import asked, examined, left_alone
+from portable.verify.host import SCRIPT, Host, Place, Space, look, parsed
 from tests.factories import GI, full_plan
 
 PLAN = full_plan("compose")
@@ -19,11 +21,10 @@ OURS = Place(device=1, inode=300, uid=1000, gid=1000, mode=0o40775)
 HOST = Host(
     kernel="6.1.0",
     memory=16 * GI,
-    kinds=frozenset({"ext4", "fuse"}),
     mounts=(Mounted(path="/", kind="ext4", shared=True), Mounted(path="/mnt/clouds", kind="ext4", shared=True)),
     listens=frozenset({("tcp", 22)}),
     nodes={"/dev/net/tun": 0, "/dev/fuse": 0, "/dev/dri/renderD128": 105},
-    folders=dict.fromkeys(asked(PLAN)[1], OURS),
+    folders=dict.fromkeys(asked(PLAN).folders, OURS),
     spaces={ROOT: Space(total=1000, used=300, free=700)},
 )
 
@@ -46,9 +47,22 @@ def test_a_host_as_it_should_be() -> None:
 
 
 def test_what_is_asked_of_the_host() -> None:
-    nodes, folders = asked(PLAN)
+    nodes, folders, spaces = asked(PLAN)
     assert nodes == ("/dev/net/tun", "/dev/fuse", "/dev/dri/renderD128")
     assert {ROOT, f"{ROOT}/downloads/torrents", f"{ROOT}/media/tv"} <= set(folders)
+    assert spaces[0] == ROOT
+
+
+def test_the_room_of_every_place_is_told_however_deep_it_lies() -> None:
+    state = next(v for v in PLAN.volumes if v.holds == "state")
+    deep = msgspec.structs.replace(state, place=p.Folder(path="/srv/media/of/ours/state"))
+    library = next(v for v in PLAN.volumes if v.holds == "library")
+    far = msgspec.structs.replace(library, place=p.Folder(path="/srv/media/of/ours/library"))
+    plan = msgspec.structs.replace(PLAN, volumes=(deep, far))
+    places = ("/srv/media/of/ours/library", "/srv/media/of/ours/state")
+    assert asked(plan).spaces == places
+    host = msgspec.structs.replace(HOST, spaces=dict.fromkeys(places, Space(total=1000, used=300, free=700)))
+    assert [d.where for d in found(host, plan) if d.check == "storage"] == list(places)
 
 
 @pytest.mark.parametrize(
@@ -98,10 +112,14 @@ def test_a_subvolume_that_breaks_links_is_told_once() -> None:
     assert (told.check, told.where, told.text) == ("split", f"{ROOT}/media", "it is a subvolume of its own")
 
 
+def port_of(project: str, container: str) -> Taken:
+    return Taken(number=8080, protocol="tcp", address="0.0.0.0", project=project, container=container)
+
+
 def test_a_port_of_another_container_is_told_and_ones_own_is_not() -> None:
-    assert "the container other has it" in wrong(taken=(Taken(8080, "tcp", "other", "other"),)).text
+    assert "the container other has it" in wrong(taken=(port_of("other", "other"),)).text
     own = msgspec.structs.replace(HOST, listens=frozenset({("tcp", 8080)}))
-    assert [d for d in found(own, taken=(Taken(8080, "tcp", "media-full", "gateway"),)) if d.verdict == "broken"] == []
+    assert [d for d in found(own, taken=(port_of("media-full", "gateway"),)) if d.verdict == "broken"] == []
 
 
 def test_in_a_container_of_proxmox_the_remedy_is_the_hosts() -> None:

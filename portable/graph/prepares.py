@@ -11,7 +11,6 @@ from portable.model.plan import (
     CLOUDS,
     AnnotatedDevice,
     Claim,
-    Container,
     Device,
     Folder,
     HostDevice,
@@ -93,7 +92,7 @@ def _places(plan: Plan) -> Iterator[str]:
 
 
 def _devices(plan: Plan) -> Iterator[str]:
-    needs = [container.needs for container in _containers(plan)]
+    needs = [container.needs for container in plan.containers()]
     for name in ("tun", "fuse", "gpu"):
         device = getattr(plan.devices, name)
         if device is None or not any(getattr(need, name) for need in needs):
@@ -126,7 +125,7 @@ def _tunnels(plan: Plan) -> Iterator[str]:
 
 def _values(plan: Plan, secrets: Mapping[str, SecretFacts]) -> Iterator[str]:
     found: dict[tuple[str, str], bool] = {}
-    for container in _containers(plan):
+    for container in plan.containers():
         for value in container.env.values():
             if isinstance(value, SecretRef):
                 found[value.name, value.key] = value.optional
@@ -159,10 +158,3 @@ def _secrets(plan: Plan, findings: Iterable[Finding]) -> Iterator[str]:
     for remedy, texts in found.items():
         more = f" {len(texts) - 1} more need it." if len(texts) > 1 else ""
         yield f"{texts[0]}{more} {remedy}."
-
-
-def _containers(plan: Plan) -> Iterator[Container]:
-    for app in plan.apps:
-        yield from app.containers
-    for cloud in plan.clouds:
-        yield cloud.mounter

@@ -12,8 +12,7 @@ from portable.model.plan import Plan, SecretRef
 def cluster_secrets(plan: Plan, resolved: Resolved) -> dict[str, dict[str, str]]:
     """By name and key: the values that containers take, and whole files with theirs filled in. What may be missing, and is, has no key."""
     found: dict[str, dict[str, str]] = {}
-    containers = [container for app in plan.apps for container in app.containers] + [cloud.mounter for cloud in plan.clouds]
-    for container in containers:
+    for container in plan.containers():
         taken = [(value.name, value.key) for value in container.env.values() if isinstance(value, SecretRef)]
         taken += [(mount.secret, key) for mount in container.secrets for key in mount.keys]
         for name, key in taken:

@@ -6,7 +6,7 @@ before the gateway's firewall stands; so somebody has to.
 
 from portable.backends.compose.engine import Observed, Seen
 from portable.live.desired import Desired, Service, current
-from portable.live.reconcile import in_order
+from portable.live.reconcile import in_order, off_network
 from portable.model.base import Struct
 from portable.model.changes import Change, Kind
 
@@ -30,7 +30,7 @@ def ailing(desired: Desired, observed: Observed) -> Ailing:
         if here is None or service.once:
             continue
         if service.owner is None:
-            if cause := _off_its_network(service, here, observed):
+            if cause := next(filter(None, (off_network(network, here, observed) for network in service.networks)), ""):
                 changes[name] = _change("recreate", service, cause)
             continue
         owner = seen.get(service.owner)
@@ -57,14 +57,6 @@ def _of_a_sharer(service: Service, here: Seen, owner: Seen) -> Change | None:
         why = "it ran out of memory" if here.out_of_memory else f"exit code {here.exit_code}"
         return _change("start", service, f"it ended by itself ({why})")
     return None
-
-
-def _off_its_network(service: Service, here: Seen, observed: Observed) -> str:
-    for network in service.networks:
-        names = {n.name for n in observed.networks if n.key == network}
-        if here.state == "running" and names and not names & set(here.networks):
-            return f"it was taken off the network {network} from outside"
-    return ""
 
 
 def _change(kind: Kind, service: Service, cause: str) -> Change:

@@ -85,9 +85,8 @@ def _of(
     for network in service.networks:
         if network in networks:
             return change("recreate", f"its network {network} is made anew")
-        names = {n.name for n in observed.networks if n.key == network}
-        if here.state == "running" and names and not names & set(here.networks):
-            return change("recreate", f"it was taken off the network {network} from outside")
+        if cause := off_network(network, here, observed):
+            return change("recreate", cause)
     owner = seen.get(service.owner) if service.owner else None
     if service.owner:
         above = found.get(service.owner)
@@ -111,6 +110,13 @@ def _of(
         if owner is not None and owner.started_at > here.started_at:
             return change("restart", f"it shares the network of {service.owner}, which was restarted from outside")
     return None
+
+
+def off_network(network: str, here: Seen, observed: Observed) -> str:
+    """Why a container that runs is not on a network, by its key, that is there; empty where it is."""
+    names = {n.name for n in observed.networks if n.key == network}
+    gone = here.state == "running" and names and not names & set(here.networks)
+    return f"it was taken off the network {network} from outside" if gone else ""
 
 
 def _why_exited(here: Seen) -> str:

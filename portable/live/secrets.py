@@ -133,24 +133,12 @@ class Resolved:
         return "".join(written(self.of(part.name, part.key), part.form) if isinstance(part, SecretRef) else part for part in file.body)
 
     @functools.cached_property
+    def _by_key(self) -> Mapping[Key, frozenset[str]]:
+        return {key: _shapes_of(secret.reveal()) for key, secret in self._values.items()}
+
+    @functools.cached_property
     def _shapes(self) -> tuple[str, ...]:
-        shapes: set[str] = set()
-        for secret in self._values.values():
-            value = secret.reveal()
-            for text in (value, *value.splitlines()):
-                if len(text.strip()) < _SHORTEST_HIDDEN:
-                    continue
-                encoded = b64encode(text.encode()).decode()
-                shapes |= {
-                    text,
-                    text.strip(),
-                    urllib.parse.quote(text, safe=""),
-                    urllib.parse.quote_plus(text),
-                    encoded,
-                    encoded.rstrip("="),
-                }
-                shapes |= {text.encode("unicode_escape").decode(), text.replace("\\", "\\\\").replace('"', '\\"'), text.replace("$", "$$")}
-        return tuple(sorted(shapes, key=lambda s: (-len(s), s)))
+        return tuple(sorted(frozenset[str]().union(*self._by_key.values()), key=lambda s: (-len(s), s)))
 
     def named_in(self, text: str, *, public: Collection[Key] = ()) -> tuple[str, ...]:
         """The names of the secrets whose value stands in a text; short ones, which stand in many harmless words, are not looked for."""
@@ -159,7 +147,7 @@ class Resolved:
             for (name, key), secret in sorted(self._values.items())
             if (name, key) not in public
             and len(secret.reveal().strip()) >= _SHORTEST_TOLD
-            and Resolved({(name, key): secret}).hide(text) != text
+            and any(shape in text for shape in self._by_key[name, key])
         )
 
     def hide(self, text: str) -> str:
@@ -168,6 +156,18 @@ class Resolved:
             if shape in text:
                 text = text.replace(shape, HIDDEN)
         return text
+
+
+def _shapes_of(value: str) -> frozenset[str]:
+    """The forms in which programs repeat a value, whole and by line; none of what is too short to be hidden."""
+    shapes: set[str] = set()
+    for text in (value, *value.splitlines()):
+        if len(text.strip()) < _SHORTEST_HIDDEN:
+            continue
+        encoded = b64encode(text.encode()).decode()
+        shapes |= {text, text.strip(), urllib.parse.quote(text, safe=""), urllib.parse.quote_plus(text), encoded, encoded.rstrip("=")}
+        shapes |= {text.encode("unicode_escape").decode(), text.replace("\\", "\\\\").replace('"', '\\"'), text.replace("$", "$$")}
+    return frozenset(shapes)
 
 
 NOTHING = Resolved({})

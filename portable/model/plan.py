@@ -472,3 +472,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     exposures: tuple[Exposure, ...] = ()
     secret_names: Mapping[str, str] = {}
     """What a cluster calls the Secret of a value, by its name, or of a whole file, by its id, where it has one of another name."""
+
+    def containers(self) -> tuple[Container, ...]:
+        """All: those of the apps, the clouds' mounters, and the tools."""
+        return (*(c for app in self.apps for c in app.containers), *(cloud.mounter for cloud in self.clouds), self.tools)

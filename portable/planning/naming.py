@@ -27,7 +27,7 @@ def _others(plan: Plan) -> Iterator[str]:
 
 
 def _taken(plan: Plan) -> Iterator[str]:
-    for container in (*(c for app in plan.apps for c in app.containers), *(cloud.mounter for cloud in plan.clouds), plan.tools):
+    for container in plan.containers():
         yield from (value.name for value in container.env.values() if isinstance(value, SecretRef))
         yield from (mount.secret for mount in container.secrets)
     yield from (file.id for file in plan.files if file.is_secret)

@@ -20,10 +20,9 @@ class ComposeStack:
 
     def look(self, placed: Placed) -> Runs:
         """How that container is now."""
-        service = service_name(placed)
-        seen, given = self._seen.get(service), self._described.get(service)
-        if seen is None or given is None:
+        if (both := self._services.get(service_name(placed))) is None:
             return Runs(state="missing")
+        seen, given = both
         return Runs(
             state=seen.state,
             health=seen.health or "",
@@ -36,44 +35,33 @@ class ComposeStack:
 
     def inside(self, placed: Placed, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> Said:
         """Run a command in that container."""
-        given = self._described.get(service_name(placed))
-        if given is None:
+        if (both := self._services.get(service_name(placed))) is None:
             return Said(code=None, text="it is not there")
-        code, text = self._engine.inside(given.id, command, user=user, seconds=seconds)
+        code, text = self._engine.inside(both[0].id, command, user=user, seconds=seconds)
         return Said(code=code, text=text.strip())
 
     def logs(self, placed: Placed, lines: int) -> str:
         """The last lines that it wrote, as they are."""
-        given = self._described.get(service_name(placed))
-        return "\n".join(self._engine.logs(given.id, tail=lines, hidden=False)) if given else ""
+        both = self._services.get(service_name(placed))
+        return "\n".join(self._engine.logs(both[0].id, tail=lines, hidden=False)) if both else ""
 
     def others(self) -> tuple[Other, ...]:
         """Containers of the project that are not the one of a service of the plan."""
         known = {service_name(placed) for placed in containers(self.plan)}
-        mine = {seen.id for service, seen in self._seen.items() if service in known}
+        mine = {seen.id for service, (seen, _) in self._services.items() if service in known}
         return tuple(
-            Other(name=seen.name, state=seen.state, published=_published(given) if (given := self._by_id.get(seen.id)) else ())
-            for seen in self._containers
-            if seen.id not in mine
+            Other(name=seen.name, state=seen.state, published=_published(given)) for seen, given in self._all if seen.id not in mine
         )
 
     @cached_property
-    def _described(self) -> Mapping[str, Described]:
-        return {service: self._by_id[seen.id] for service, seen in self._seen.items() if seen.id in self._by_id}
+    def _all(self) -> tuple[tuple[Seen, Described], ...]:
+        return self._engine.described(self._project)
 
     @cached_property
-    def _by_id(self) -> Mapping[str, Described]:
-        return {given.id: given for given in self._engine.described(self._project)}
-
-    @cached_property
-    def _containers(self) -> tuple[Seen, ...]:
-        return self._engine.containers(self._project)
-
-    @cached_property
-    def _seen(self) -> Mapping[str, Seen]:
+    def _services(self) -> Mapping[str, tuple[Seen, Described]]:
         # Of two containers of a service, as while one is replaced, the one that runs.
-        found = sorted(self._containers, key=lambda seen: (seen.state == "running", seen.started_at))
-        return {seen.service: seen for seen in found}
+        found = sorted(self._all, key=lambda both: (both[0].state == "running", both[0].started_at))
+        return {both[0].service: both for both in found}
 
 
 def _published(given: Described) -> tuple[Published, ...]:

@@ -144,7 +144,6 @@ class Neighbour(Struct, frozen=True, kw_only=True):
 class Described(Struct, frozen=True, kw_only=True):
     """What a container was given, values and all: never shown, only compared."""
 
-    id: str
     environment: Mapping[str, str] = {}
     labels: Mapping[str, str] = {}
     mounts: Mapping[str, str] = {}
@@ -186,7 +185,6 @@ def _described(found: Mapping[str, Any]) -> Described:
         for bound in bindings or []
     ]
     return Described(
-        id=found["Id"],
         environment=dict(item.partition("=")[::2] for item in config.get("Env") or []),
         labels=dict(config.get("Labels") or {}),
         mounts={m["Destination"]: m.get("Source") or m.get("Name") or "" for m in found.get("Mounts") or []},
@@ -368,6 +366,10 @@ class EngineReader:
 
     def containers(self, project: str) -> tuple[Seen, ...]:
         """All containers of the project but those of `compose run`, by name."""
+        return tuple(seen for seen, _ in self.described(project))
+
+    def described(self, project: str) -> tuple[tuple[Seen, Described], ...]:
+        """The same containers, each with what it was given, of one moment."""
         with self._doing("listing containers"):
             listed = self._api.containers(all=True, filters={"label": f"{PROJECT}={project}"})
             mine = [entry for entry in listed if (entry.get("Labels") or {}).get(ONE_OFF, "False").lower() != "true"]
@@ -377,7 +379,9 @@ class EngineReader:
                     inspected = list(pool.map(self._inspect, (entry["Id"] for entry in mine)))
             else:
                 inspected = [self._inspect(entry["Id"]) for entry in mine]
-        return tuple(sorted((self._seen(found) for found in inspected if found), key=lambda c: (c.name, c.id)))
+        return tuple(
+            sorted(((self._seen(found), _described(found)) for found in inspected if found), key=lambda both: (both[0].name, both[0].id))
+        )
 
     def _inspect(self, container: str) -> dict[str, Any] | None:
         from docker.errors import NotFound
@@ -492,12 +496,6 @@ class EngineReader:
         """The engine's own folder on its host, where images and containers lie."""
         with self._doing("asking for its folder"):
             return str(self._api.info().get("DockerRootDir") or "")
-
-    def described(self, project: str) -> tuple[Described, ...]:
-        """What each container of the project was given."""
-        with self._doing("looking at containers"):
-            listed = self._api.containers(all=True, filters={"label": f"{PROJECT}={project}"})
-            return tuple(_described(raw) for entry in listed if (raw := self._inspect(entry["Id"])) is not None)
 
     def logs(self, container: str, *, tail: int | None = None, timestamps: bool = False, hidden: bool = True) -> Iterator[str]:
         """Lines that a container wrote, oldest first, without secrets; those too where secrets in them are what is looked for."""

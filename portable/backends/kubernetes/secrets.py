@@ -13,10 +13,9 @@ def secret_name(plan: Plan, name: str) -> str:
 
 def file_keys(plan: Plan) -> dict[str, str]:
     """The one key of each whole file, by its id: the file's own name, as `kubectl create secret --from-file` would call it."""
-    containers = (*(c for app in plan.apps for c in app.containers), *(cloud.mounter for cloud in plan.clouds), plan.tools)
     whole = {file.id for file in plan.files if file.is_secret}
     found: dict[str, str] = {}
-    for container in containers:
+    for container in plan.containers():
         for mount in container.files:
             if mount.file in whole:
                 found.setdefault(mount.file, config_key(PurePosixPath(mount.path).name))

@@ -8,7 +8,7 @@ import typer
 
 from portable.cli import show
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
-from portable.model.errors import DIFFERENCES, PortableError
+from portable.model.errors import DIFFERENCES, PortableError, Refused, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,36 +23,70 @@ if TYPE_CHECKING:
 def doctor(
     profile: Profile = "local",
     everything: Annotated[bool, typer.Option("--all", help="What is well, too.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Do what is safe on this machine, as root, and say each thing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --fix: only say what it would do.")] = False,
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
     """Look at the host of a place, before and while it runs: what, where, why it matters, what mends it; exit 3 where something is wrong.
 
-    It changes nothing.
+    It changes nothing but by --fix: a mount is made shared, a dead one cleared away, a module loaded, a missing folder of the library made,
+    an empty one given to who writes there. No file is removed, and what has something in it keeps its owner.
     """
     from portable.backends.prepare import prepare
     from portable.cli.up import engine_of
     from portable.live.place import place_of
 
+    if dry_run and not fix:
+        raise UsageError("--dry-run says what --fix would do", remedy="give both")
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     place = place_of(prepared)
+    if fix and not place.address.is_local:
+        remedy = f"run it on that host: `portable doctor --fix -p {profile}`; without --fix each finding names its command"
+        raise Refused("the host is not this machine, and what only looks at it may not change it", where=place.address.url, remedy=remedy)
     with engine_of(place) as engine:
+        fixed = _fixed(prepared, place, engine, profile, dry_run=dry_run) if fix else []
         found = _found(prepared, place, engine)
     if output is Format.json:
-        rows = [(d.check, d.where, d.verdict, d.text, d.why, d.remedy) for d in found]
-        show.table(("check", "where", "verdict", "text", "why", "remedy"), rows, output, schema="doctor")
-    else:
-        for d in found:
-            if everything or d.verdict != "holds":
-                show.line(
-                    f"{d.check}: {d.where}: {'' if d.verdict == 'holds' else f'{d.verdict}: '}{d.text}{f': {d.why}' if d.why else ''}"
-                )
-                if d.remedy:
-                    show.line(f"    {d.remedy}")
-        well, wrong = (sum(d.verdict == verdict for d in found) for verdict in ("holds", "broken"))
-        show.line(f"{wrong} wrong, {well} well, {len(found) - well - wrong} not known")
-    return DIFFERENCES if any(d.verdict == "broken" for d in found) else 0
+        keys = ("check", "where", "verdict", "text", "why", "remedy")
+        rows = [{key: getattr(d, key) for key in keys} for d in found]
+        show.document({"schema": "portable/doctor/1", "doctor": rows, "fixed": fixed})
+        return DIFFERENCES if any(d.verdict == "broken" for d in found) else 0
+    for row in fixed:
+        said = f"{'would be done' if dry_run else 'done'}: {row['text']}" if not row["failed"] else f"not done: {row['failed']}"
+        show.line(f"{row['where']}: {said}")
+        show.line(f"    {row['commands']}")
+    for d in found:
+        if everything or d.verdict != "holds":
+            show.line(f"{d.check}: {d.where}: {'' if d.verdict == 'holds' else f'{d.verdict}: '}{d.text}{f': {d.why}' if d.why else ''}")
+            if d.remedy:
+                show.line(f"    {d.remedy}")
+    well, wrong = (sum(d.verdict == verdict for d in found) for verdict in ("holds", "broken"))
+    show.line(f"{wrong} wrong, {well} well, {len(found) - well - wrong} not known")
+    return DIFFERENCES if wrong else 0
+
+
+def _fixed(prepared: "Prepared", place: "Place", engine: "Engine", profile: str, *, dry_run: bool) -> list[dict[str, str]]:
+    """What was mended, or would be: where, what, by which commands, and why one of them failed."""
+    from portable.backends.compose.host import typed
+    from portable.live.host import carry_out
+    from portable.verify.mending import mends
+
+    todo = list(mends(prepared.planned.plan, _host(prepared, place, engine, "")))
+    if todo and not dry_run and os.geteuid() != 0:
+        texts = "; ".join(f"{mend.where}: {typed(mend.commands)}" for mend in todo)
+        raise Refused(f"only root may mend this: {texts}", where="this machine", remedy=f"as root: `portable doctor --fix -p {profile}`")
+    rows = []
+    for mend in todo:
+        failed = ""
+        if not dry_run:
+            try:
+                carry_out(mend.commands, where=mend.where)
+            except PortableError as error:
+                failed = error.text
+        rows.append({"where": mend.where, "text": mend.text, "commands": typed(mend.commands), "failed": failed})
+    return rows
 
 
 def _found(prepared: "Prepared", place: "Place", engine: "Engine") -> "list[Diagnosis]":
@@ -82,24 +116,26 @@ def _found(prepared: "Prepared", place: "Place", engine: "Engine") -> "list[Diag
 
 def _host(prepared: "Prepared", place: "Place", engine: "Engine", docker_root: str) -> "Host":
     """Looked at from here where the engine is this machine's, else from a helper on the engine's host."""
+    import msgspec
+
     from portable.live import images
     from portable.verify.doctor import asked
     from portable.verify.host import SCRIPT, look
 
-    nodes, folders, places = asked(prepared.planned.plan)
-    spaces = [*places, docker_root]
+    wanted = asked(prepared.planned.plan)
+    wanted = msgspec.structs.replace(wanted, spaces=tuple(filter(None, (*wanted.spaces, docker_root))))
     if place.address.is_local:
 
         def here(arguments: "Sequence[str]") -> str:
             return subprocess.run(["sh", "-c", SCRIPT, "sh", *arguments], capture_output=True, text=True, check=False, env=_plain()).stdout
 
-        return look(here, root="", nodes=nodes, folders=folders, spaces=spaces)
+        return look(here, wanted)
     tools = prepared.planned.plan.tools.image.reference
     recipes = images.recipes_of(place.stack.recipes)
     image = images.foresee(engine, [need for need in place.stack.images if need.reference == tools], recipes).effective.get(tools, tools)
     if not engine.image_ids([image]):
         raise PortableError("the image of the tools is not there to look with: `portable up` brings it")
-    return look(lambda arguments: engine.on_host(image, SCRIPT, arguments), root="/host", nodes=nodes, folders=folders, spaces=spaces)
+    return look(lambda arguments: engine.on_host(image, SCRIPT, arguments), wanted, root="/host")
 
 
 def _plain() -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What a doctor finds on a host before and while a stack runs on it: what, where, why it matters, and the command that mends it."""
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from shlex import quote
 
 from portable.backends.common import containers, gateway_of, on_host
 from portable.backends.compose.engine import Taken
@@ -10,10 +10,16 @@ from portable.backends.compose.storage import folder_of
 from portable.catalog.quantities import amount
 from portable.model.contracts import Diagnosis, Verdict
 from portable.model.plan import CLOUDS, Folder, HostDevice, Plan
-from portable.verify.host import Host
+from portable.verify.host import Asked, Host
 
 FULL = 80
 """Per cent of a file system from which on it is told (the owner's own bar)."""
+STREAM = "stream"
+"""The library's folder of links into clouds."""
+OLD_DAYS = 90
+"""From which on a link there is told: the script of `portable.verify.host` counts them, as the app stream-links does."""
+SCRUB_DAYS = 40
+"""Once a month is what btrfs-scrub(8) advises; from then on, with some days of grace, it is told."""
 _LXC = "on the Proxmox host, in /etc/pve/lxc/ID.conf: {line}; then restart the container"
 _NODES_OF_LXC = {
     "/dev/fuse": "features: fuse=1,nesting=1",
@@ -21,29 +27,27 @@ _NODES_OF_LXC = {
 }
 
 
-class Asked(NamedTuple):
-    """What of its host a plan has to do with, by path."""
-
-    nodes: tuple[str, ...]
-    """Device nodes."""
-    folders: tuple[str, ...]
-    spaces: tuple[str, ...]
-    """Folders whose file systems must have room."""
-
-
 def asked(plan: Plan) -> Asked:
     """What is to be looked at for a plan."""
     devices = (plan.devices.tun, plan.devices.fuse, plan.devices.gpu)
     nodes = tuple(device.path for device in devices if isinstance(device, HostDevice))
     places = _folders(plan)
-    return Asked(nodes=nodes, folders=tuple(sorted({*_library_folders(plan), *places})), spaces=tuple(places))
+    clouds = tuple(f"{CLOUDS}/{cloud.id}/{cloud.known_entry}" for cloud in plan.clouds if cloud.known_entry)
+    links = next(iter(library_folders(plan)), "") if plan.library and STREAM in plan.library.folders else ""
+    return Asked(nodes=nodes, folders=tuple(sorted({*library_folders(plan), *places})), spaces=tuple(places), clouds=clouds, links=links)
 
 
 def examined(plan: Plan, host: Host, *, project: str, taken: Iterable[Taken], docker_root: str = "") -> Iterator[Diagnosis]:
     """Everything, in the order in which one thing explains the next."""
+    if host.kernel:
+        inside = "; it is itself a container (LXC): its own host gives it devices, nesting and memory" if host.contained else ""
+        yield _found("kernel", "the host", f"Linux {host.kernel}{inside}")
     yield from _features(plan, host)
     yield from _storage(plan, host, docker_root)
     yield from _btrfs(host)
+    yield from _scrubs(host)
+    yield from _disks(host)
+    yield from _links(plan, host)
     yield from _rights(plan, host)
     yield from _split(plan, host)
     yield from _clouds(plan, host)
@@ -105,7 +109,7 @@ def _btrfs(host: Host) -> Iterator[Diagnosis]:
     for path, said in host.btrfs:
         uuid, device = path.split("/sys/fs/btrfs/")[-1].split("/")[0], path.split("/devinfo/")[-1].split("/")[0]
         name, _, number = said.partition(" ")
-        at = next((m.path for m in host.mounts if m.kind == "btrfs"), "/")
+        at = _btrfs_at(host, uuid) or next((m.path for m in host.mounts if m.kind == "btrfs"), "/")
         if name == "missing":
             text, why = (
                 f"device {device} of the file system {uuid} is missing",
@@ -119,33 +123,100 @@ def _btrfs(host: Host) -> Iterator[Diagnosis]:
             yield _found("btrfs", at, text, why=why, remedy=f"`btrfs scrub start -B {at}`; then look at the disk with `smartctl -a`")
 
 
-def _rights(plan: Plan, host: Host) -> Iterator[Diagnosis]:
+def _btrfs_at(host: Host, uuid: str) -> str | None:
+    """Where that file system is mounted; the first one of its kind where its devices are a mapper's, which have other names there.
+
+    None where it is mounted in some container alone: the kernel tells of all.
+    """
+    names = {f"/dev/{name}" for scrub in host.scrubs if scrub.uuid == uuid for name in scrub.devices}
+    mounts = [m for m in host.mounts if m.kind == "btrfs"]
+    mapped = any(name.startswith("/dev/dm-") for name in names)
+    return next((m.path for m in (*(m for m in mounts if m.source in names), *(mounts if mapped else ()))), None)
+
+
+def _scrubs(host: Host) -> Iterator[Diagnosis]:
+    for scrub in host.scrubs:
+        if (at := _btrfs_at(host, scrub.uuid)) is None:
+            continue
+        days = (host.now - scrub.at) // 86400
+        if scrub.at < 0:
+            yield _found("scrub", at, "when it was last read through is for root to know", verdict="unknown")
+        elif days > SCRUB_DAYS:
+            text = f"it was last read through {days} days ago" if scrub.at else "it was never read through to its end"
+            why = "what rots on one disk is mended from the other only while that one is still good"
+            yield _found("scrub", at, text, why=why, remedy=f"as root, once a month: btrfs scrub start {quote(at)}")
+        else:
+            yield _found("scrub", at, f"it was read through {days} days ago")
+
+
+def _disks(host: Host) -> Iterator[Diagnosis]:
+    for device, disk in host.disks.items():
+        if disk.faults:
+            why = "a disk that has begun to fail goes on failing"
+            remedy = f"look at `smartctl -a {device}`, make sure that the backup is whole, and replace the disk"
+            yield _found("disk", device, "; ".join(disk.faults), why=why, remedy=remedy)
+        elif disk.silent:
+            remedy = f"as root, on the host: apt-get install smartmontools; smartctl -H -A {device}"
+            yield _found("disk", device, f"its health was not looked at: {disk.silent}", verdict="unknown", remedy=remedy)
+        else:
+            yield _found("disk", device, "it says that it is well")
+
+
+def _links(plan: Plan, host: Host) -> Iterator[Diagnosis]:
+    if not (library := asked(plan).links):
+        return
+    folder, app = f"{library}/{STREAM}", "the app `stream-links` does so each night"
+    if host.old_links:
+        text = f"{host.old_links} link{'s are' if host.old_links > 1 else ' is'} older than {OLD_DAYS} days"
+        remedy = f"find {quote(folder)} -xdev -type l -mtime +{OLD_DAYS} -delete; {app}"
+        yield _found("links", folder, text, why="a cloud lets go of what nobody reads", remedy=remedy)
+    if host.nowhere:
+        text = f"{len(host.nowhere)} link{'s lead' if len(host.nowhere) > 1 else ' leads'} nowhere, as {host.nowhere[0]}"
+        yield _found("links", folder, text, why="players show what can't be played", remedy="remove them, or fetch what they led to again")
+    if host.cut:
+        why = "there were too many for the time" if host.cut == "time" else f"{host.cut} does not answer"
+        yield _found("links", folder, f"not every link was followed: {why}", verdict="unknown")
+    elif not host.old_links and not host.nowhere and folder in host.folders:
+        yield _found("links", folder, "every link leads somewhere")
+
+
+def writer_of(plan: Plan) -> tuple[int, int] | None:
+    """The one user and group that apps write the library as; None where there is none, or more than one."""
     writers = {
         (c.identity.uid, c.identity.gid)
         for app in plan.apps
         for c in app.containers
         if any(m.access == "rw" and plan.library and m.volume == plan.library.volume for m in c.mounts) and c.identity.how != "fixed"
     }
-    if len(writers) != 1:
+    return next(iter(writers)) if len(writers) == 1 else None
+
+
+def shut_out(plan: Plan, host: Host, writer: tuple[int, int]) -> Iterator[str]:
+    """The folders of the library that are there, and in which apps can't write."""
+    uid, gid = writer
+    for path in library_folders(plan):
+        if (f := host.folders.get(path)) is not None and not (
+            (f.uid == uid and f.mode & 0o300 == 0o300) or (f.gid == gid and f.mode & 0o030 == 0o030) or f.mode & 0o003 == 0o003
+        ):
+            yield path
+
+
+def _rights(plan: Plan, host: Host) -> Iterator[Diagnosis]:
+    if (writer := writer_of(plan)) is None:
         return
-    (uid, gid) = next(iter(writers))
-    wrong = [
-        path
-        for path in _library_folders(plan)
-        if (f := host.folders.get(path)) is not None
-        and not ((f.uid == uid and f.mode & 0o300 == 0o300) or (f.gid == gid and f.mode & 0o030 == 0o030) or f.mode & 0o003 == 0o003)
-    ]
+    uid, gid = writer
+    wrong = tuple(shut_out(plan, host, writer))
     for path in wrong:
         seen = host.folders[path]
         text = f"it belongs to {seen.uid}:{seen.gid}, mode {seen.mode & 0o7777:04o}, and apps write as {uid}:{gid}"
         yield _found("rights", path, text, why="apps can't put anything there", remedy=f"as root: chown {uid}:{gid} {path}")
-    if not wrong and any(path in host.folders for path in _library_folders(plan)):
-        yield _found("rights", _library_folders(plan)[0], f"apps may write there as {uid}:{gid}")
+    if not wrong and any(path in host.folders for path in library_folders(plan)):
+        yield _found("rights", library_folders(plan)[0], f"apps may write there as {uid}:{gid}")
 
 
 def _split(plan: Plan, host: Host) -> Iterator[Diagnosis]:
     """Folders of one library on several file systems; a subvolume of BTRFS is one, though `df` does not show it."""
-    there = [path for path in _library_folders(plan) if path in host.folders]
+    there = [path for path in library_folders(plan) if path in host.folders]
     if not there:
         return
     root = host.folders[there[0]].device
@@ -216,7 +287,7 @@ def _folders(plan: Plan) -> dict[str, str]:
     return found
 
 
-def _library_folders(plan: Plan) -> tuple[str, ...]:
+def library_folders(plan: Plan) -> tuple[str, ...]:
     """The library's root, then the folders in it that apps name."""
     root = next((folder_of(v) for v in plan.volumes if plan.library and v.id == plan.library.volume), None)
     return () if root is None else (root, *(f"{root}/{folder}" for folder in (plan.library.folders if plan.library else ())))

@@ -1,4 +1,7 @@
-"""`doctor` on a real host: nothing is wrong with a stack as it should be, and what is wrong is told with why and with what mends it."""
+"""`doctor` on a real host: nothing is wrong with a stack as it should be, and what is wrong is told with why and with what mends it.
+
+What is mended is mended on this machine: folders of the test's own library, and nothing else.
+"""
 
 import json
 import os
@@ -26,11 +29,18 @@ def wrong(local: Local, *arguments: str) -> dict[str, set[str]]:
     return found
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_old_links(local: Local) -> None:
+    """Those of the lab's library are for upkeep, and would be told here."""
+    for name in ("old link", "dead link"):
+        local.old[name].unlink(missing_ok=True)
+
+
 def test_nothing_is_wrong_with_a_stack_as_it_should_be(local: Local) -> None:
     local.portable("up")
     assert wrong(local) == {}
     said = local.portable("doctor", "--all").out
-    for check in ("engine", "devices", "storage", "rights", "split", "clouds", "memory"):
+    for check in ("engine", "kernel", "devices", "storage", "links", "rights", "split", "clouds", "memory"):
         assert f"\n{check}: " in f"\n{said}"
 
 
@@ -67,3 +77,48 @@ def test_an_app_on_a_network_that_is_gone(local: Local) -> None:
 
 def test_a_node_that_the_host_does_not_have(local: Local) -> None:
     assert wrong(local, "--set", "devices.fuse.host.path=/dev/fuse9") == {"devices": {"/dev/fuse9"}}
+
+
+def test_links_are_followed_into_the_cloud_near_and_far(local: Local) -> None:
+    """What the cloud has is found there; what it has not, and what is old, is told, by a helper as from here."""
+    stream = local.library / "stream"
+    dead = stream / "dead"
+    dead.symlink_to("/mnt/media/shelf/gone.mkv")
+    try:
+        assert wrong(local) == {"links": {str(stream)}}
+        with tcp_engine() as (url, _forwarder):
+            rows = json.loads(local.portable("doctor", "--format", "json", "--set", f"engine={url}", code=3).out)["doctor"]
+        assert [row["text"] for row in rows if row["check"] == "links"] == [f"1 link leads nowhere, as {dead}"]
+    finally:
+        dead.unlink()
+
+
+def test_what_is_safe_is_mended_and_said_and_nothing_else(local: Local) -> None:
+    """A missing folder is made and an empty one given to its writer; one with something in it keeps its owner and stays a finding."""
+    usenet, media = local.library / "downloads" / "usenet" / "incomplete", local.library / "media"
+    os.chown(usenet, 0, 0)
+    os.chown(media, 0, 0)
+    usenet.chmod(0o755)
+    media.chmod(0o755)
+    try:
+        told = json.loads(local.portable("doctor", "--fix", "--dry-run", "--format", "json", code=3).out)
+        assert [row["where"] for row in told["fixed"]] == [str(usenet)]
+        assert usenet.stat().st_uid == 0, "it was only said"
+        said = local.portable("doctor", "--fix", code=3).out
+        assert f"{usenet}: done: it is empty, and is given to 1000:1000" in said
+        assert (usenet.stat().st_uid, media.stat().st_uid) == (1000, 0)
+        assert wrong(local, "--fix") == {"rights": {str(media)}}
+        usenet.rmdir()
+        assert f"{usenet}: done: it is made, for 1000:1000" in local.portable("doctor", "--fix", code=3).out
+        assert (usenet.stat().st_uid, usenet.stat().st_mode & 0o777) == (1000, 0o775)
+    finally:
+        os.chown(media, 1000, 1000)
+        media.chmod(0o775)
+        local.portable("up")
+    assert json.loads(local.portable("doctor", "--fix", "--format", "json").out)["fixed"] == []
+
+
+def test_bad_calls(local: Local) -> None:
+    assert "give both" in local.portable("doctor", "--dry-run", code=2).err
+    with tcp_engine() as (url, _forwarder):
+        assert "run it on that host" in local.portable("doctor", "--fix", "--set", f"engine={url}", code=4).err

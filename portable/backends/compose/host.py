@@ -19,6 +19,8 @@ class Mounted(Struct, frozen=True, kw_only=True):
     """Of its file system."""
     shared: bool
     """What is mounted below it reaches containers."""
+    source: str = ""
+    """The device, or what stands for one."""
 
 
 def parse(mountinfo: str, root: str = "") -> tuple[Mounted, ...]:
@@ -32,13 +34,13 @@ def parse(mountinfo: str, root: str = "") -> tuple[Mounted, ...]:
     for line in mountinfo.splitlines():
         left, _, right = line.partition(" - ")
         fields = left.split()
-        if len(fields) < 6 or not right:
+        if len(fields) < 6 or len(right.split()) < 2:
             continue
         path = _ESCAPED.sub(lambda match: chr(int(match[1], 8)), fields[4])
         if root and path != root and not path.startswith(f"{root}/"):
             continue
         shared = any(field.startswith(wanted) for field in fields[6:])
-        found.append(Mounted(path=path.removeprefix(root) or "/", kind=right.split()[0], shared=shared))
+        found.append(Mounted(path=path.removeprefix(root) or "/", kind=right.split()[0], shared=shared, source=right.split()[1]))
     return tuple(found)
 
 

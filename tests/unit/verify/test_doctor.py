@@ -1,5 +1,6 @@
 """What a doctor finds on a host: each thing with what, where, why it matters and what mends it."""
 
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from portable.backends.compose.engine import Taken
 from portable.backends.compose.host import Mounted
 from portable.model import plan as p
 from portable.model.contracts import Diagnosis
+from portable.verify.disks import Disk
 from portable.verify.doctor import asked, examined, left_alone
-from portable.verify.host import SCRIPT, Host, Place, Space, look, parsed
+from portable.verify.host import SCRIPT, Asked, Host, Place, Scrub, Space, look, parsed
 from tests.factories import GI, full_plan
 
 PLAN = full_plan("compose")
@@ -43,11 +45,12 @@ def wrong(plan: p.Plan = PLAN, taken: tuple[Taken, ...] = (), **changes: Any) ->
 
 def test_a_host_as_it_should_be() -> None:
     assert [d for d in found() if d.verdict == "broken"] == []
-    assert {d.check for d in found() if d.verdict == "holds"} == {"devices", "storage", "rights", "split", "clouds", "memory"}
+    assert {d.check for d in found() if d.verdict == "holds"} == {"devices", "storage", "rights", "split", "clouds", "memory", "kernel"}
 
 
 def test_what_is_asked_of_the_host() -> None:
-    nodes, folders, spaces = asked(PLAN)
+    wanted = asked(PLAN)
+    nodes, folders, spaces = wanted.nodes, wanted.folders, wanted.spaces
     assert nodes == ("/dev/net/tun", "/dev/fuse", "/dev/dri/renderD128")
     assert {ROOT, f"{ROOT}/downloads/torrents", f"{ROOT}/media/tv"} <= set(folders)
     assert spaces[0] == ROOT
@@ -142,7 +145,8 @@ def run(arguments: Any) -> str:
 
 def test_the_script_tells_of_this_machine(tmp_path: Path) -> None:
     (tmp_path / "a b").mkdir(mode=0o750)
-    host = look(run, root="", nodes=["/dev/null", "/dev/none"], folders=[str(tmp_path / "a b"), "/nowhere"], spaces=[str(tmp_path)])
+    wanted = Asked(nodes=("/dev/null", "/dev/none"), folders=(str(tmp_path / "a b"), "/nowhere"), spaces=(str(tmp_path),))
+    host = look(run, wanted)
     assert host.kernel
     assert host.memory > GI
     assert list(host.nodes) == ["/dev/null"]
@@ -156,8 +160,94 @@ def test_the_script_tells_of_this_machine(tmp_path: Path) -> None:
 def test_a_helper_tells_of_the_host_and_not_of_itself() -> None:
     lines = ("1 0 8:1 / / rw - overlay o rw", "2 1 8:1 / /host ro master:1 - ext4 a rw", "3 2 8:2 / /host/mnt/a\\040b ro - btrfs b rw")
     assert parsed("".join(f"mount\t{line}\n" for line in lines), "/host").mounts == (
-        Mounted(path="/", kind="ext4", shared=True),
-        Mounted(path="/mnt/a b", kind="btrfs", shared=False),
+        Mounted(path="/", kind="ext4", shared=True, source="a"),
+        Mounted(path="/mnt/a b", kind="btrfs", shared=False, source="b"),
     )
     assert parsed("idmap\t 0 100000 65536\n").contained
     assert not parsed("idmap\t 0 0 4294967295\n").contained
+
+
+STREAM = msgspec.structs.replace(PLAN, library=p.Library(volume="library", folders=("stream",)))
+WITH_STREAM: dict[str, Any] = {"folders": {**HOST.folders, f"{ROOT}/stream": OURS}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"old_links": 3}, "3 links are older than 90 days"),
+        ({"nowhere": (f"{ROOT}/stream/a",)}, f"1 link leads nowhere, as {ROOT}/stream/a"),
+    ],
+)
+def test_links_that_are_old_or_lead_nowhere_are_told(changes: dict[str, Any], text: str) -> None:
+    told = wrong(STREAM, **WITH_STREAM, **changes)
+    assert (told.check, told.where, told.text) == ("links", f"{ROOT}/stream", text)
+
+
+def test_links_that_could_not_be_followed_are_not_judged() -> None:
+    host = msgspec.structs.replace(HOST, **WITH_STREAM, cut="/mnt/clouds/zurg")
+    (told,) = [d for d in found(host, STREAM) if d.check == "links"]
+    assert (told.verdict, told.text) == ("unknown", "not every link was followed: /mnt/clouds/zurg does not answer")
+
+
+@pytest.mark.parametrize(
+    ("at", "verdict", "text"),
+    [
+        (0, "broken", "it was never read through to its end"),
+        (59 * 86400, "broken", "it was last read through 41 days ago"),
+        (60 * 86400, "holds", "it was read through 40 days ago"),
+        (-1, "unknown", "when it was last read through is for root to know"),
+    ],
+)
+def test_a_file_system_that_nobody_reads_through_is_told_where_it_is_mounted(at: int, verdict: str, text: str) -> None:
+    mounts = tuple(
+        Mounted(path=path, kind="btrfs", shared=True, source=device) for path, device in (("/other", "/dev/sdc"), (ROOT, "/dev/sdb"))
+    )
+    scrubs = (Scrub(uuid="u", at=at, devices=("sda", "sdb")),)
+    host = msgspec.structs.replace(HOST, mounts=(*HOST.mounts, *mounts), scrubs=scrubs, now=100 * 86400)
+    (told,) = [d for d in found(host) if d.check == "scrub"]
+    assert (told.where, told.verdict, told.text) == (ROOT, verdict, text)
+    apart = msgspec.structs.replace(host, mounts=HOST.mounts)
+    assert [d for d in found(apart) if d.check == "scrub"] == [], "one that is mounted in a container alone is not the host's"
+
+
+def test_a_disk_that_fails_is_wrong_and_one_that_nobody_asks_is_not() -> None:
+    assert wrong(disks={"/dev/sda": Disk(faults=("8 sectors lost",))}).where == "/dev/sda"
+    host = msgspec.structs.replace(HOST, disks={"/dev/sda": Disk(silent="there is no `smartctl` here"), "/dev/sdb": Disk()})
+    silent, well = (d for d in found(host) if d.check == "disk")
+    assert (silent.verdict, well.verdict) == ("unknown", "holds")
+    assert "smartmontools" in silent.remedy
+
+
+def test_the_script_follows_links_and_walks_into_no_cloud(tmp_path: Path) -> None:
+    """Paths of a container are this host's; what a snapshot holds, and what lies in a cloud that is away, is not judged."""
+    library, cloud = tmp_path / "library", tmp_path / "cloud"
+    for folder in (library / "stream" / ".snapshots", library / "media", cloud):
+        folder.mkdir(parents=True)
+    (cloud / "film").touch()
+    (library / "shelf").symlink_to(cloud)
+    stream = library / "stream"
+    (stream / "there").symlink_to("/mnt/media/shelf/film")
+    (stream / "with a\nnewline").symlink_to("/mnt/media/shelf/gone")
+    (stream / "beside").symlink_to("../media")
+    (stream / "elsewhere").symlink_to("/config/of/an/app")
+    (stream / ".snapshots" / "gone").symlink_to("/mnt/media/shelf/gone")
+    os.utime(stream / "there", (1, 1), follow_symlinks=False)
+    host = look(run, Asked(links=str(library)))
+    assert (host.old_links, host.nowhere, host.cut) == (1, (f"{stream}/with a?newline",), "")
+    (stream / "away").symlink_to("/mnt/clouds/portable-none/film")
+    host = look(run, Asked(links=str(library), clouds=("/mnt/clouds/portable-none/known",)))
+    assert (host.nowhere, host.cut) == ((f"{stream}/with a?newline",), "/mnt/clouds/portable-none")
+
+
+def test_the_script_reads_what_btrfs_keeps_of_scrubs(tmp_path: Path) -> None:
+    """The oldest start of all devices, where each was read to its end."""
+    for uuid in ("done", "never"):
+        (tmp_path / "sys/fs/btrfs" / uuid / "devices" / "sda").mkdir(parents=True)
+    state = tmp_path / "var/lib/btrfs/scrub.status.done"
+    state.parent.mkdir(parents=True)
+    line = "|data_extents_scrubbed:1|t_start:{}|t_resumed:0|duration:9|canceled:0|finished:1\n"
+    state.write_text(f"scrub status:1\ndone:1{line.format(2000)}done:2{line.format(1000)}")
+    host = look(run, Asked(), root=str(tmp_path))
+    assert host.scrubs == (Scrub(uuid="done", at=1000, devices=("sda",)), Scrub(uuid="never", at=0, devices=("sda",)))
+    state.write_text(f"scrub status:1\ndone:1{line.format(2000)}done:2{line.format(1000).replace('finished:1', 'finished:0')}")
+    assert look(run, Asked(), root=str(tmp_path)).scrubs[0].at == 0

@@ -19,5 +19,5 @@ def test_names_are_those_that_a_person_sees() -> None:
 
 def test_a_helper_sees_a_shared_mount_of_the_host_as_a_master_and_itself_does_not() -> None:
     line = "2 1 8:1 / /host/x ro master:1 - ext4 a rw"
-    assert parse(line) == (Mounted(path="/host/x", kind="ext4", shared=False),)
-    assert parse(f"1 0 8:1 / / rw shared:3 - overlay o rw\n{line}", "/host") == (Mounted(path="/x", kind="ext4", shared=True),)
+    assert parse(line) == (Mounted(path="/host/x", kind="ext4", shared=False, source="a"),)
+    assert parse(f"1 0 8:1 / / rw shared:3 - overlay o rw\n{line}", "/host") == (Mounted(path="/x", kind="ext4", shared=True, source="a"),)

@@ -24,6 +24,8 @@ library=$1 until=$2 root=$3; shift 3
 for link; do
     [ "$(date +%s)" -lt "$until" ] || { printf "cut\\ttime\\n"; exit 0; }
     target=$(readlink "$link") || continue
+    cloud=${target#/mnt/media/}; cloud=${cloud#/mnt/clouds/}; cloud=${cloud%%/*}
+    case " $away " in *" ${cloud:-/} "*) printf "cut\\t/mnt/clouds/%s\\n" "$cloud"; continue ;; esac
     case $target in
     /mnt/media/*)
         inside=${target#/mnt/media/}; first=${inside%%/*}
@@ -32,11 +34,6 @@ for link; do
     /mnt/clouds/*) ;;
     /*) continue ;;
     *) target=${link%/*}/$target; target=${target#"$root"} ;;
-    esac
-    case $target in
-    /mnt/clouds/*)
-        cloud=${target#/mnt/clouds/}; cloud=${cloud%%/*}
-        case " $away " in *" $cloud "*) printf "cut\\t/mnt/clouds/%s\\n" "$cloud"; continue ;; esac ;;
     esac
     timeout -s KILL 3 stat "$root$target" >/dev/null 2>&1; code=$?
     [ $code -gt 1 ] && { printf "cut\\t%s\\n" "$target"; exit 0; }
@@ -237,5 +234,6 @@ def _place(said: str) -> Place:
 
 
 def _space(said: str) -> Space | None:
-    parts = said.split()
-    return Space(total=int(parts[0]), used=int(parts[1]), free=int(parts[2])) if len(parts) == 3 and int(parts[0]) else None
+    """None where there is nothing, of which some programs print the heading alone, or where a file system has no size."""
+    numbers = [int(part) for part in said.split() if part.isdigit()]
+    return Space(total=numbers[0], used=numbers[1], free=numbers[2]) if len(numbers) == 3 and numbers[0] else None

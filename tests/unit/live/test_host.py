@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from portable.backends.compose.host import holding, parse
-from portable.live.host import check_devices, check_mounts, check_shared, shared_binds
+from portable.backends.compose.host import holding, parse, typed
+from portable.live import host
+from portable.live.host import carry_out, check_devices, check_mounts, check_shared, shared_binds
 from portable.model.errors import EngineError
 
 MOUNTS = """\
@@ -66,3 +67,21 @@ def test_a_library_that_is_not_mounted_stops_everything(tmp_path: Path) -> None:
     check_mounts(body, local=False)
     check_mounts({"x-portable-mounted": {"library": "/"}}, local=True)
     check_mounts({}, local=True)
+
+
+def test_commands_are_run_until_one_fails(tmp_path: Path) -> None:
+    """What failed is told in its own words, with all of them to type."""
+    first, last = tmp_path / "first", tmp_path / "last"
+    commands = [["mkdir", str(first)], ["sh", "-c", "echo it is not ours >&2; exit 1"], ["mkdir", str(last)]]
+    with pytest.raises(EngineError, match="it is not ours") as raised:
+        carry_out(commands, where="/x")
+    assert (first.exists(), last.exists()) == (True, False)
+    assert raised.value.remedy == f"as root: {typed(commands)}"
+
+
+def test_a_command_that_is_not_there_or_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(EngineError, match="portable-none"):
+        carry_out([["portable-none"]], where="/x")
+    monkeypatch.setattr(host, "_SECONDS", 0.1)
+    with pytest.raises(EngineError, match="timed out"):
+        carry_out([["sleep", "5"]], where="/x")

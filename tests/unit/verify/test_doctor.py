@@ -163,6 +163,7 @@ def test_a_helper_tells_of_the_host_and_not_of_itself() -> None:
         Mounted(path="/", kind="ext4", shared=True, source="a"),
         Mounted(path="/mnt/a b", kind="btrfs", shared=False, source="b"),
     )
+    assert parsed("space\t/x\t1024-blocks Used Available\nspace\t/y\t10 4 6\n").spaces == {"/y": Space(total=10, used=4, free=6)}
     assert parsed("idmap\t 0 100000 65536\n").contained
     assert not parsed("idmap\t 0 0 4294967295\n").contained
 
@@ -235,6 +236,7 @@ def test_the_script_follows_links_and_walks_into_no_cloud(tmp_path: Path) -> Non
     host = look(run, Asked(links=str(library)))
     assert (host.old_links, host.nowhere, host.cut) == (1, (f"{stream}/with a?newline",), "")
     (stream / "away").symlink_to("/mnt/clouds/portable-none/film")
+    (stream / "away too").symlink_to("/mnt/media/portable-none/film")
     host = look(run, Asked(links=str(library), clouds=("/mnt/clouds/portable-none/known",)))
     assert (host.nowhere, host.cut) == ((f"{stream}/with a?newline",), "/mnt/clouds/portable-none")
 

@@ -66,7 +66,7 @@ sed -n 's/^\([^ ]* \)\{4\}\([^ ]*\) .* - fuse[.].*/\2/p' /proc/self/mountinfo | 
     path=$(printf '%b' "$escaped")
     case $path in "$root"/*) ;; *) continue ;; esac
     said=$(timeout -s KILL 5 ls "$path" 2>&1 >/dev/null); code=$?
-    [ $code = 0 ] || printf 'stale\t%s\t%s\n' "${path#"$root"}" "${said:-it does not answer}"
+    [ $code = 0 ] || printf 'stale\t%s\t%s\n' "${path#"$root"}" "${said:-it hangs}"
 done
 for file in "$root"/sys/fs/btrfs/*/devinfo/*/error_stats; do
     [ -e "$file" ] && awk -v of="$file" '$2 != 0 {printf "btrfs\t%s\t%s %s\n", of, $1, $2}' "$file"

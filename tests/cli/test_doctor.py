@@ -14,7 +14,7 @@ from portable.model.errors import EngineError, Refused
 from portable.verify.host import Host
 
 UNSHARED = Host(mounts=(Mounted(path="/", kind="ext4", shared=False),), nodes={"/dev/fuse": 0, "/dev/net/tun": 0})
-SHARING = "mkdir -p /mnt/clouds && mount --bind /mnt/clouds /mnt/clouds && mount --make-rshared /mnt/clouds"
+SHARING = "mkdir -p /mnt/clouds && mount --rbind /mnt/clouds /mnt/clouds && mount --make-rshared /mnt/clouds"
 
 
 def fixed(monkeypatch: pytest.MonkeyPatch, *, user: int, dry_run: bool = False) -> dict[str, dict[str, str]]:

@@ -6,12 +6,17 @@ What is mended is mended on this machine: folders of the test's own library, and
 import json
 import os
 import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from tests.lab.forward import tcp_engine
 from tests.lab.local import Local, docker
 
+SILENT = "/mnt/clouds/pltest-silent"
 pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(300)]
 
 
@@ -122,3 +127,44 @@ def test_bad_calls(local: Local) -> None:
     assert "give both" in local.portable("doctor", "--dry-run", code=2).err
     with tcp_engine() as (url, _forwarder):
         assert "run it on that host" in local.portable("doctor", "--fix", "--set", f"engine={url}", code=4).err
+
+
+def beside(local: Local, how: str, *arguments: str) -> tuple[dict[str, list[dict[str, str]]], float]:
+    """What `doctor` tells where a mount below /mnt/clouds does not answer, in a namespace of its own, and the seconds that it took."""
+    alone = ["unshare", "--mount", "--propagation", "private", sys.executable, "-m", "tests.lab.silent", how, SILENT]
+    command = [*alone, *local.command("doctor", "--format", "json", *arguments)]
+    start = time.monotonic()
+    try:
+        ran = subprocess.run(command, cwd=local.folder, env=local.environment(), capture_output=True, text=True, check=False, timeout=120)
+    finally:
+        Path(SILENT).rmdir()
+    assert ran.returncode in (0, 3), ran.stderr
+    return json.loads(ran.stdout), time.monotonic() - start
+
+
+def broken_clouds(told: dict[str, list[dict[str, str]]]) -> set[str]:
+    return {row["where"] for row in told["doctor"] if row["check"] == "clouds" and row["verdict"] == "broken"}
+
+
+def test_a_mount_that_hangs_does_not_hang_the_doctor_and_is_left_alone(local: Local) -> None:
+    """A link that leads there is not judged; a namespace of its own is not shared, and is made so."""
+    link = local.library / "stream" / "into silence"
+    link.symlink_to(f"{SILENT}/film.mkv")
+    try:
+        told, seconds = beside(local, "hung", "--fix")
+    finally:
+        link.unlink()
+    assert [row["where"] for row in told["fixed"]] == ["/mnt/clouds"]
+    assert not told["fixed"][0]["failed"]
+    assert broken_clouds(told) == {SILENT}
+    assert [row["verdict"] for row in told["doctor"] if row["check"] == "links"] == ["unknown"]
+    assert seconds < 60
+    print(f"with a mount that hangs: looked at, mended and looked at again in {seconds:.1f} s")
+
+
+def test_a_mount_whose_process_is_gone_is_cleared_away(local: Local) -> None:
+    told, _ = beside(local, "dead")
+    assert broken_clouds(told) == {SILENT, "/mnt/clouds"}
+    told, _ = beside(local, "dead", "--fix")
+    assert [row["where"] for row in told["fixed"]] == [SILENT, "/mnt/clouds"]
+    assert broken_clouds(told) == set()

@@ -55,8 +55,8 @@ def holding(mounts: Iterable[Mounted], path: str) -> Mounted | None:
 
 
 def sharing(folder: str) -> list[list[str]]:
-    """The commands, for root, that make a folder a shared mount."""
-    return [["mkdir", "-p", folder], ["mount", "--bind", folder, folder], ["mount", "--make-rshared", folder]]
+    """The commands, for root, that make a folder a shared mount; what is mounted below it stays seen."""
+    return [["mkdir", "-p", folder], ["mount", "--rbind", folder, folder], ["mount", "--make-rshared", folder]]
 
 
 def typed(commands: Iterable[Iterable[str]]) -> str:

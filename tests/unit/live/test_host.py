@@ -56,7 +56,7 @@ def test_who_is_not_root_is_told_before_anything_is_built(monkeypatch: pytest.Mo
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: MOUNTS.format(root="", inner="shared:1"))
     check_shared({"/mnt/my clouds/x"}, local=True)
     check_shared({"/mnt/clouds"}, local=False)
-    with pytest.raises(EngineError, match="mkdir -p '/mnt/a b' && mount --bind '/mnt/a b' '/mnt/a b' && mount --make-rshared '/mnt/a b'"):
+    with pytest.raises(EngineError, match="mkdir -p '/mnt/a b' && mount --rbind '/mnt/a b' '/mnt/a b' && mount --make-rshared '/mnt/a b'"):
         check_shared({"/mnt/a b"}, local=True)
 
 

@@ -20,7 +20,7 @@ def complete_contract(incomplete: str) -> list[str]:
     """Names for the shell's completion."""
     from portable.verify import contracts
 
-    return [contract.name for contract in contracts() if contract.name.startswith(incomplete)]
+    return [contract.name for contract in contracts(disruptive=True) if contract.name.startswith(incomplete)]
 
 
 def verify(
@@ -29,6 +29,11 @@ def verify(
         typer.Argument(metavar="[CONTRACT]...", autocompletion=complete_contract, help="Only these; all where none is named."),
     ] = None,
     profile: Profile = "local",
+    beacon: Annotated[
+        str | None,
+        typer.Option(metavar="URL", envvar="PORTABLE_BEACON", help="What tells apps their address as it is seen outside."),
+    ] = None,
+    disruptive: Annotated[bool, typer.Option("--disruptive", help="Also cut the tunnel for a moment, to try the kill switch.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="What holds, too, one by one.")] = False,
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
@@ -49,14 +54,19 @@ def verify(
     from portable.verify.compose import ComposeStack
 
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
-    named(contracts(), names or ())  # a name that none has is told before an engine is asked
+    _checked(names or (), beacon, disruptive=disruptive)
+    named(contracts(disruptive=disruptive), names or ())  # a name that none has is told before an engine is asked
     place = place_of(prepared)
     public = {(name, key) for name, facts in prepared.planned.secrets.items() for key in facts.public}
     wanted = [need for need in place.stack.secrets if (need.name, need.key) not in public]
     values = known_values(place.stack.secrets, place.source, progress=printed)
     missing = [called(n.name, n.key) for n in wanted if not n.optional and not values.of(n.name, n.key)]
     every = contracts(
-        lambda text: values.named_in(text, public=public), missing, known=not wanted or any(values.of(n.name, n.key) for n in wanted)
+        lambda text: values.named_in(text, public=public),
+        missing,
+        known=not wanted or any(values.of(n.name, n.key) for n in wanted),
+        beacon=beacon,
+        disruptive=disruptive,
     )
     chosen = named(every, names or ())
     found: list[Held] = []
@@ -74,6 +84,20 @@ def verify(
     if any(held.verdict == "broken" for held in found):
         return DIFFERENCES
     return 0 if any(held.verdict == "holds" for held in found) else FAILED
+
+
+def _checked(names: "Sequence[str]", beacon: str | None, *, disruptive: bool) -> None:
+    """Raises UsageError for what needs a word more, and for a beacon that is no URL: it becomes a word of a command inside apps."""
+    from urllib.parse import urlsplit
+
+    from portable.model.errors import UsageError
+    from portable.verify.kill_switch import NAME
+
+    if NAME in names and not disruptive:
+        raise UsageError(f"{NAME} cuts the tunnel for a moment", where="verify", remedy="say --disruptive as well")
+    url = urlsplit(beacon or "")
+    if beacon is not None and (url.scheme not in ("http", "https") or not url.hostname or not beacon.isprintable()):
+        raise UsageError(f"{beacon!r} is no beacon", where="--beacon", remedy="name a URL, as https://am.i.mullvad.net/ip")
 
 
 def _printed(chosen: "Sequence[Contract]", found: "Sequence[Held]", *, everything: bool) -> None:

@@ -9,8 +9,10 @@ from portable.verify.clouds import CONTRACT as CLOUDS
 from portable.verify.contract import Contract
 from portable.verify.databases import CONTRACT as DATABASES
 from portable.verify.devices import CONTRACT as DEVICES
+from portable.verify.egress import egress
 from portable.verify.fence import CONTRACT as FENCE
 from portable.verify.identity import CONTRACT as IDENTITY
+from portable.verify.kill_switch import kill_switch
 from portable.verify.links import CONTRACT as LINKS
 from portable.verify.paths import CONTRACT as PATHS
 from portable.verify.ports import CONTRACT as PORTS
@@ -21,10 +23,20 @@ from portable.verify.shares import CONTRACT as SHARES
 from portable.verify.stack import Stack
 
 
-def contracts(told: Told = lambda _: (), missing: Sequence[str] = (), *, known: bool = True) -> tuple[Contract, ...]:
-    """All of them, in the order in which one explains the next; `told` names the secrets that a text holds, `missing` those not known."""
-    last = secrecy(told, missing, known=known)
-    return (RUNS, SHARES, FENCE, CLOUDS, PATHS, LINKS, IDENTITY, PRIVACY, ANSWERS, PORTS, DEVICES, DATABASES, last)
+def contracts(
+    told: Told = lambda _: (),
+    missing: Sequence[str] = (),
+    *,
+    known: bool = True,
+    beacon: str | None = None,
+    disruptive: bool = False,
+) -> tuple[Contract, ...]:
+    """All of them, in the order in which one explains the next; `told` names the secrets that a text holds, `missing` those not known.
+
+    `beacon` is the URL that answers with a caller's own address. What disturbs the apps comes last, and only where it is asked for.
+    """
+    middle = (CLOUDS, PATHS, LINKS, IDENTITY, PRIVACY, ANSWERS, PORTS, DEVICES, DATABASES, secrecy(told, missing, known=known))
+    return (RUNS, SHARES, FENCE, egress(beacon), *middle, *((kill_switch(beacon),) if disruptive else ()))
 
 
 def verify(stack: Stack, chosen: Sequence[Contract]) -> Iterator[Held]:

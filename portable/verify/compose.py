@@ -15,7 +15,7 @@ class ComposeStack:
 
     def __init__(self, engine: Engine, plan: Plan) -> None:
         self.plan = plan
-        self.here = engine.address.is_local
+        self.here, self.host = engine.address.is_local, engine.address.host
         self._engine, self._project = engine, project_name(plan)
 
     def look(self, placed: Placed) -> Runs:

@@ -49,12 +49,16 @@ def check(stack: Stack) -> Iterator[Found]:
 
 def _reached(stack: Stack, app: str, port: Port, published: Published) -> Found:
     number = published.number
-    if not stack.here:
-        return unknown(app, f"port {number}/{port.protocol} is published; the host is not this machine, so it was not called")
+    if not stack.here and published.address in _HERE:
+        return unknown(app, f"port {number}/{port.protocol} is published for the host itself, which is not this machine: it was not called")
     if port.protocol != "tcp":
         return unknown(app, f"port {number}/{port.protocol} is published; what speaks UDP answers only who knows its language")
     try:
-        _called(port, "127.0.0.1" if published.address in _ANY else published.address, number)
+        _called(port, stack.host.strip("[]") if published.address in _ANY else published.address, number)
+    except socket.gaierror:
+        return unknown(
+            app, f"port {number}/{port.protocol} is published; this machine knows no address of {stack.host}, so it was not called"
+        )
     except (OSError, http.client.HTTPException) as error:
         why = str(getattr(error, "strerror", None) or error or type(error).__name__)
         remedy = f"`portable status -p {stack.plan.profile}`; a firewall of this machine may close it"

@@ -65,6 +65,8 @@ class Stack(Protocol):
     plan: Plan
     here: bool
     """Whether this machine is the one that it runs on, so that its loopback addresses and folders are this machine's."""
+    host: str
+    """Where its host is called from here, as it stands in a web address."""
 
     def look(self, placed: Placed) -> Runs:
         """How that container is now."""

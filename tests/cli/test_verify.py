@@ -2,8 +2,9 @@
 
 import pytest
 
-from portable.cli.verify import _printed, complete_contract
+from portable.cli.verify import _checked, _printed, complete_contract
 from portable.model.contracts import Held, Verdict
+from portable.model.errors import UsageError
 from portable.verify import contracts
 
 
@@ -43,3 +44,19 @@ def test_without_clouds_there_is_no_table_of_them(capsys: pytest.CaptureFixture[
 
 def test_names_are_completed() -> None:
     assert complete_contract("s") == ["shares", "secrecy"]
+
+
+@pytest.mark.parametrize("beacon", ["", "example.org", "file:///etc/passwd", "http://", "--version", "http://x/\n"])
+def test_what_is_no_beacon_is_told(beacon: str) -> None:
+    with pytest.raises(UsageError, match="is no beacon"):
+        _checked((), beacon, disruptive=False)
+    _checked((), "http://beacon.example/ip", disruptive=False)
+
+
+def test_what_disturbs_needs_a_word_more() -> None:
+    with pytest.raises(UsageError, match="cuts the tunnel") as error:
+        _checked(["kill-switch"], None, disruptive=False)
+    assert error.value.remedy == "say --disruptive as well"
+    _checked(["kill-switch"], None, disruptive=True)
+    assert "kill-switch" not in [contract.name for contract in contracts()]
+    assert complete_contract("k") == ["kill-switch"]

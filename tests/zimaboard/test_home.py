@@ -1,5 +1,6 @@
 """The profile zimaboard, up on a host of its own by its remote engine: complete, where it should be, and out by the tunnel only."""
 
+import json
 import os
 
 import pytest
@@ -47,7 +48,27 @@ def test_everything_runs_and_a_second_up_changes_nothing(home: Home) -> None:
 
 
 def test_every_contract_holds(home: Home) -> None:
-    assert home.stack.portable("verify", code=None).code == 0, str(home.stack.ran[-1])
+    """With a beacon outside to ask, and the tunnel cut: the contracts about the VPN are tried, not only looked at."""
+    ran = home.stack.portable("verify", "--beacon", f"http://{BEACON}/", "--disruptive", "--format", "json", code=None)
+    found = [(row["contract"], row["subject"]) for row in json.loads(ran.out)["verify"] if row["verdict"] == "holds"]
+    assert ran.code == 0, str(ran)
+    assert {subject for contract, subject in found if contract == "egress"} == {"gluetun", *home.behind}, str(ran)
+    assert {subject for contract, subject in found if contract == "kill-switch"} == {"gluetun", *home.behind}, str(ran)
+    assert {subject for contract, subject in found if contract == "ports"} >= {"sonarr", "qbittorrent", "jellyfin"}, str(ran)
+
+
+def test_a_vpn_app_off_its_gateway_is_seen_as_the_host(home: Home) -> None:
+    """The same contract, where an app behind the gateway is not: the host's own network is joined to the gateway's, and wins."""
+    gateway = home.stack.container("gluetun")
+    rules = ["iptables -P OUTPUT ACCEPT", "ip rule add priority 90 lookup main"]
+    home.stack.docker("exec", gateway, "sh", "-c", "; ".join(rules))
+    try:
+        ran = home.stack.portable("verify", "egress", "fence", "--beacon", f"http://{BEACON}/", "--format", "json", code=3)
+    finally:
+        home.stack.docker("exec", gateway, "sh", "-c", "; ".join(["ip rule del priority 90", "iptables -P OUTPUT DROP"]))
+    broken = {(row["contract"], row["subject"]) for row in json.loads(ran.out)["verify"] if row["verdict"] == "broken"}
+    assert broken >= {("fence", "gluetun"), ("egress", "gluetun"), ("egress", "qbittorrent")}, str(ran)
+    home.stack.portable("verify", "egress", "fence", "--beacon", f"http://{BEACON}/")
 
 
 def test_vpn_apps_are_seen_with_the_tunnels_address_and_others_with_the_hosts(home: Home) -> None:

@@ -63,9 +63,11 @@ HEALTHY = {
 class FakeStack:
     """All of `full_plan` runs as promised, but for what `changes` and `answer` say."""
 
-    def __init__(self, plan: Plan | None = None, *, answer: Answer = lambda _name, _command: None, here: bool = False) -> None:
+    def __init__(
+        self, plan: Plan | None = None, *, answer: Answer = lambda _name, _command: None, here: bool = False, host: str = ""
+    ) -> None:
         self.plan = plan or _planned()
-        self.here = here
+        self.here, self.host = here, host
         self.changes: dict[str, dict[str, object]] = {}
         """By what a container is called: fields of `Runs`."""
         self.written = ""

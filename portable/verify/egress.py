@@ -1,0 +1,79 @@
+"""As whom VPN apps are seen outside: with the tunnel's address, which is not the host's. Asks the beacon that the person named."""
+
+from collections.abc import Iterator
+
+from portable.backends.common import Placed, main_container
+from portable.model.plan import App, Direct, Tunnel
+from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown
+from portable.verify.stack import Stack
+
+SECONDS = 5
+_ASK = {
+    "curl": ["curl", "--silent", "--fail", "--noproxy", "*", "--max-time", str(SECONDS)],
+    "wget": ["wget", "-q", "-O", "-", "-T", str(SECONDS), "-Y", "off"],
+}
+NO_BEACON = "no beacon was named: `--beacon URL`, an address that answers with the caller's own"
+
+
+def seen_as(stack: Stack, placed: Placed, app: App, beacon: str) -> str | None:
+    """The address that the beacon tells an app; empty where no answer came, None where the app can't ask."""
+    tool = main_container(app).fetch
+    if tool not in _ASK:
+        return None
+    said = stack.inside(placed, [*_ASK[tool], beacon], seconds=SECONDS * 2)
+    words = said.text.split()
+    return words[0] if said.done and words else ""
+
+
+def behind_tunnels(stack: Stack) -> Iterator[tuple[tuple[App, Placed], list[tuple[App, Placed]]]]:
+    """Each gateway with a tunnel, and the apps behind it, as far as they run."""
+    there = {app.name: (app, placed) for app, placed in running_apps(stack)}
+    for group in stack.plan.groups:
+        egress = group.egress
+        if isinstance(egress, Tunnel) and egress.gateway in there:
+            yield there[egress.gateway], [there[name] for name in group.apps if name != egress.gateway and name in there]
+
+
+def egress(beacon: str | None) -> Contract:
+    """The contract, with the beacon to ask."""
+
+    def check(stack: Stack) -> Iterator[Found]:
+        groups = list(behind_tunnels(stack))
+        if groups and not beacon:
+            yield unknown("the stack", NO_BEACON)
+        elif groups and beacon:
+            hosts = _hosts(stack, beacon)
+            for (gateway, placed), apps in groups:
+                tunnel = seen_as(stack, placed, gateway, beacon)
+                yield from _compared(gateway.name, tunnel, hosts, [(app, seen_as(stack, at, app, beacon)) for app, at in apps], stack)
+
+    return Contract(name="egress", promise="VPN apps are seen outside with their tunnel's address, not with the host's", check=check)
+
+
+def _hosts(stack: Stack, beacon: str) -> str:
+    """The host's own address, as an app sees it that leaves directly; empty where none could ask."""
+    direct = {name for group in stack.plan.groups if isinstance(group.egress, Direct) for name in group.apps}
+    askers = ((app, placed) for app, placed in running_apps(stack) if app.name in direct and not app.schedule)
+    return next((address for app, placed in askers if (address := seen_as(stack, placed, app, beacon))), "")
+
+
+def _compared(gateway: str, tunnel: str | None, host: str, apps: list[tuple[App, str | None]], stack: Stack) -> Iterator[Found]:
+    up = f"`portable restart -p {stack.plan.profile} {gateway}`, with all that share its network"
+    if not tunnel:
+        yield unknown(gateway, "it can't ask the beacon" if tunnel is None else "the beacon does not answer through the tunnel")
+    elif tunnel == host:
+        yield broken(gateway, f"the beacon sees {tunnel}, which is the host's own address: there is no tunnel between", up)
+    else:
+        against = f"the host as {host}" if host else "no app that leaves directly could ask for the host's"
+        yield (holds if host else unknown)(gateway, f"the beacon sees it as {tunnel}, {against}")
+    for app, seen in apps:
+        if seen is None:
+            yield unknown(app.name, "it has no program that could ask the beacon")
+        elif not seen:
+            yield unknown(app.name, "the beacon does not answer it")
+        elif seen == host or (tunnel and seen != tunnel):
+            yield broken(app.name, f"the beacon sees it as {seen}, its gateway as {tunnel or 'nobody'}, the host as {host or 'nobody'}", up)
+        elif tunnel:
+            yield holds(app.name, f"the beacon sees it as {seen}, as its gateway")
+        else:
+            yield unknown(app.name, f"the beacon sees it as {seen}, and does not answer its gateway")

@@ -1,0 +1,73 @@
+"""The kill switch, tried: the tunnel is cut, and no VPN app may reach the beacon. It disturbs them, so it is only tried when asked for."""
+
+import time
+from collections.abc import Iterator
+
+from portable.backends.common import Placed
+from portable.model.plan import App
+from portable.verify.contract import Contract, Found, broken, holds, unknown
+from portable.verify.egress import NO_BEACON, behind_tunnels, seen_as
+from portable.verify.stack import Stack
+
+NAME = "kill-switch"
+_KEPT = "/tmp/portable-routes"  # noqa: S108 - inside the gateway, and gone with it
+# The device goes down and its routes with it: what a lost tunnel leaves. They are kept to be put back; the gateway's own healing is slow.
+_CUT = f"""\
+device=$(ip route get 192.0.2.1 2>/dev/null | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p' | head -n 1)
+case "$device" in tun*|wg*) ;; *) echo "no tunnel: ${{device:-no route}}"; exit 3 ;; esac
+ip -4 route show table all dev "$device" | grep -v 'table local' >{_KEPT}
+ip link set "$device" down && echo "$device"
+"""
+_MEND = f"""\
+ip link set "$1" up
+while read -r route; do ip -4 route replace $route dev "$1"; done <{_KEPT}
+rm -f {_KEPT}
+"""
+_BACK_SECONDS = 180
+"""How long a gateway may take to bring its tunnel back by itself: Gluetun asks once a minute (domain.md 1.4)."""
+
+
+def kill_switch(beacon: str | None) -> Contract:
+    """The contract, with the beacon that must not be reached."""
+
+    def check(stack: Stack) -> Iterator[Found]:
+        for gateway, apps in behind_tunnels(stack):
+            if beacon:
+                yield from _tried(stack, gateway, apps, beacon)
+            else:
+                yield unknown(gateway[0].name, NO_BEACON)
+
+    return Contract(name=NAME, promise="with the tunnel cut, no VPN app reaches the outside", check=check)
+
+
+def _tried(stack: Stack, gateway: tuple[App, Placed], apps: list[tuple[App, Placed]], beacon: str) -> Iterator[Found]:
+    app, placed = gateway
+    before = {a.name: seen_as(stack, at, a, beacon) for a, at in (gateway, *apps)}
+    cut = stack.inside(placed, ["sh", "-c", _CUT], user="0")
+    if not cut.done:
+        yield unknown(app.name, f"its tunnel could not be cut: {cut.text or cut.code}")
+        return
+    try:
+        found = [_judged(stack, a, at, beacon, before) for a, at in apps]
+    finally:
+        mended = stack.inside(placed, ["sh", "-c", _MEND, "sh", cut.text.split()[-1]], user="0")
+    yield from found
+    end = time.monotonic() + _BACK_SECONDS
+    while before[app.name] and not (back := seen_as(stack, placed, app, beacon)) and time.monotonic() < end:
+        time.sleep(1)
+    if before[app.name] and not back:
+        remedy = f"`portable restart -p {stack.plan.profile} {app.name}`, with all that share its network"
+        yield broken(app.name, f"its tunnel was cut and did not come back: {mended.text or 'the beacon does not answer'}", remedy)
+    else:
+        yield holds(app.name, f"{cut.text.split()[-1]} was cut, and is back")
+
+
+def _judged(stack: Stack, app: App, placed: Placed, beacon: str, before: dict[str, str | None]) -> Found:
+    if not before[app.name]:
+        return unknown(app.name, "it did not reach the beacon with the tunnel either, so that nothing is shown")
+    seen = seen_as(stack, placed, app, beacon)
+    if not seen:
+        return holds(app.name, "with the tunnel cut it reached nothing")
+    if seen == before[app.name]:
+        return unknown(app.name, "the gateway had its tunnel back before this app was asked")
+    return broken(app.name, f"with the tunnel cut the beacon saw it as {seen}", f"`portable verify -p {stack.plan.profile} fence` says why")

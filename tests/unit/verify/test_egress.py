@@ -1,0 +1,100 @@
+"""As whom VPN apps are seen, and that a tunnel that is cut lets nothing through: each answer of a beacon that there can be."""
+
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from portable.model.plan import Plan
+from portable.verify.egress import egress
+from portable.verify.kill_switch import kill_switch
+from portable.verify.stack import Said
+from tests.factories import full_plan
+from tests.unit.verify.fake import FakeStack, one, verdicts
+
+URL = "http://beacon.example/"
+HOST, TUNNEL = "198.51.100.5", "203.0.113.10"
+NOTHING = Said(code=7, text="")
+SILENT = Said(code=None, text="it did not end within 10 s")
+
+
+def _planned() -> Plan:
+    """The full plan, its gateway with a program that can ask."""
+    plan = full_plan("compose")
+    gateway = next(app for app in plan.apps if app.name == "gateway")
+    asking = replace(gateway, containers=tuple(replace(container, fetch="wget") for container in gateway.containers))
+    apps = tuple(asking if app is gateway else app for app in plan.apps)
+    return replace(plan, apps=apps)
+
+
+class Outside(FakeStack):
+    """A stack whose apps are answered by a beacon: those behind the gateway with the tunnel's address, all others with the host's."""
+
+    def __init__(self, **seen: str) -> None:
+        super().__init__(_planned(), answer=self.asked)
+        self.seen = {"gateway": TUNNEL, "torrents": TUNNEL, **seen}
+        self.cut = False
+        self.while_cut: dict[str, str] = {}
+        self.commands: list[tuple[str, str]] = []
+
+    def asked(self, name: str, command: Sequence[str]) -> Said | None:
+        """As the container is seen now; a cut and its mending are told apart by what they do."""
+        text = " ".join(command)
+        self.commands.append((name, text))
+        if "link set" in text:
+            self.cut = "down" in text
+            return Said(code=0, text="tun0")
+        if URL not in text:
+            return None
+        address = self.while_cut.get(name, "") if self.cut else self.seen.get(name, HOST)
+        return Said(code=0, text=f"{address}\n") if address else NOTHING
+
+
+def test_vpn_apps_are_seen_as_their_tunnel() -> None:
+    assert verdicts(egress(URL), Outside()) == {"gateway": "holds", "torrents": "holds"}
+
+
+def test_without_a_beacon_nothing_is_asked() -> None:
+    stack = Outside()
+    assert verdicts(egress(None), stack) == {"the stack": "unknown"}
+    assert verdicts(kill_switch(None), stack) == {"gateway": "unknown"}
+    assert not stack.commands
+
+
+def test_an_app_that_is_seen_as_the_host_is_told() -> None:
+    assert f"sees it as {HOST}, its gateway as {TUNNEL}" in one(egress(URL), Outside(torrents=HOST)).text
+    assert "as 192.0.2.9" in one(egress(URL), Outside(torrents="192.0.2.9")).text
+    assert verdicts(egress(URL), Outside(gateway=HOST, torrents=HOST)) == {"gateway": "broken", "torrents": "broken"}
+
+
+def test_a_beacon_that_does_not_answer_proves_nothing() -> None:
+    assert verdicts(egress(URL), Outside(gateway="")) == {"gateway": "unknown", "torrents": "unknown"}
+    assert verdicts(egress(URL), Outside(torrents="")) == {"gateway": "holds", "torrents": "unknown"}
+    assert verdicts(egress(URL), FakeStack(answer=lambda _name, _command: SILENT))["gateway"] == "unknown"
+
+
+def test_a_cut_tunnel_lets_nothing_through_and_is_put_back() -> None:
+    stack = Outside()
+    assert verdicts(kill_switch(URL), stack) == {"gateway": "holds", "torrents": "holds"}
+    cut, mended = [text for name, text in stack.commands if "link set" in text and name == "gateway"]
+    assert ('"$device" down' in cut, '"$1" up' in mended, mended.split()[-1]) == (True, True, "tun0")
+    assert not stack.cut
+
+
+def test_an_app_that_reaches_the_outside_without_the_tunnel_is_told() -> None:
+    stack = Outside()
+    stack.while_cut = {"torrents": HOST}
+    assert one(kill_switch(URL), stack).text == f"with the tunnel cut the beacon saw it as {HOST}"
+    assert not stack.cut, "also then the tunnel is put back"
+
+
+def test_what_shows_nothing_is_not_said_to_hold() -> None:
+    assert verdicts(kill_switch(URL), Outside(torrents=""))["torrents"] == "unknown"
+    stack = Outside()
+    stack.while_cut = {"torrents": TUNNEL}
+    assert "its tunnel back" in one(kill_switch(URL), stack, "unknown").text
+
+
+def test_a_tunnel_that_can_not_be_cut_is_told() -> None:
+    said = Said(code=3, text="no tunnel: eth0")
+    stack = FakeStack(_planned(), answer=lambda _name, command: said if "link set" in " ".join(command) else None)
+    assert one(kill_switch(URL), stack, "unknown").text == "its tunnel could not be cut: no tunnel: eth0"

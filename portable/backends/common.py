@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from portable.model.findings import Class, Finding
-from portable.model.plan import App, Cloud, Container, Exposure, File, Group, Lan, Loopback, Plan, Port, Sealed, Tunnel, Volume
+from portable.model.plan import BACKUPS, App, Cloud, Container, Exposure, File, Group, Lan, Loopback, Plan, Port, Sealed, Tunnel, Volume
 
 NOTHING_TO_DO = "nothing to do"
 
@@ -71,6 +71,11 @@ def befores(app: App) -> tuple[Container, ...]:
 def main_container(app: App) -> Container:
     """The container that the app's name stands for."""
     return next((container for container in app.containers if container.role == "main"), app.containers[0])
+
+
+def backs_up(container: Container) -> bool:
+    """Whether it is the one container that sees the state of all others, to copy it."""
+    return any(mount.volume == BACKUPS for mount in container.mounts)
 
 
 def port_of(app: App | None, name: str) -> Port | None:

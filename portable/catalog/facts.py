@@ -131,6 +131,8 @@ class ContainerFacts(Facts, frozen=True, kw_only=True):
     """The app's own volumes and where the container sees them."""
     library: Literal["ro", "rw"] | None = None
     """The library is seen at /mnt/media, whole (promise 3)."""
+    backs_up: bool = False
+    """It sees the state of every other app in /state and the store of backups at /backups."""
     probe: ProbeFacts | None = None
     fetch: Literal["curl", "wget", "none"] = "none"
     resources: ResourceFacts
@@ -160,6 +162,8 @@ class VolumeFacts(Facts, frozen=True, kw_only=True):
     """A `database` is a file that a shared file system corrupts (SQLite), or the folder of a database server."""
     owner_checked: bool = False
     """The app refuses a folder that isn't its user's alone, or gives it away: a share with fixed or squashed owners can't hold it."""
+    copied: Literal["running", "stopped"] = "running"
+    """When a backup may copy it: `stopped` where its files mean something together only, as those of PostgreSQL and Elasticsearch do."""
     size: Size = "1Gi"
     in_memory: bool = False
 

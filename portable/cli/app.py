@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import portable
-from portable.cli import catalog, doctor, down, explain, graph, heal, images, profiles, render, secrets, status, up, verify, wire
+from portable.cli import backup, catalog, doctor, down, explain, graph, heal, images, profiles, render, secrets, status, up, verify, wire
 
 app = typer.Typer(
     name="portable",
@@ -48,6 +48,8 @@ app.command("doctor")(doctor.doctor)
 app.command("heal")(heal.heal)
 app.command("verify")(verify.verify)
 app.command("wire")(wire.wire)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
 app.command("render")(render.render)
 app.command("explain")(explain.explain)
 app.command("graph")(graph.graph)

@@ -13,6 +13,10 @@ LIBRARY = "/mnt/media"
 """Where the library lies inside every container of every place (promise 1)."""
 CLOUDS = "/mnt/clouds"
 """The tree in which clouds are mounted; `/mnt/media/<cloud>` is a symlink into it (design, live rules)."""
+STATE = "/state"
+"""Where the one container that backs up sees the state of all others, a folder a volume."""
+BACKUPS = "backups"
+"""The volume in which it keeps what it made, and its folder inside."""
 NO_FOLDER = ""
 
 
@@ -83,7 +87,7 @@ class Scratch(Struct, tag="scratch", frozen=True, kw_only=True):
 
 
 Place = Folder | Claim | Scratch
-Holds = Literal["state", "database", "library", "cache"]
+Holds = Literal["state", "database", "library", "cache", "backups"]
 
 
 class Volume(Struct, frozen=True, kw_only=True):

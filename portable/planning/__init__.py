@@ -8,6 +8,7 @@ from portable.catalog.catalog import Catalog
 from portable.catalog.facts import AppFacts, CloudFacts, SecretFacts
 from portable.model import plan as p
 from portable.model.findings import Finding, Waiver
+from portable.planning import backups
 from portable.planning.check import check
 from portable.planning.content import content
 from portable.planning.inputs import Input, Mistakes
@@ -74,7 +75,7 @@ def make(given: Input, catalog: Catalog) -> Planned:
     )
     named_secrets(plan, given, mistakes)
     mistakes.stop()
-    findings = (*store.findings, *check(plan, chosen, given), *memory(given, plan))
+    findings = (*store.findings, *backups.findings(chosen, store), *check(plan, chosen, given), *memory(given, plan))
     return Planned(
         plan=plan,
         findings=tuple(located(f, given, chosen) for f in findings),

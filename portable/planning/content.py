@@ -16,6 +16,7 @@ from portable.formats.load import Document, Steps
 from portable.model import plan as p
 from portable.model.errors import PortableError
 from portable.model.source import Mistake
+from portable.planning.backups import seen, told
 from portable.planning.inputs import Entry, Input, Mistakes
 from portable.planning.network import Network, address_of
 from portable.planning.schedule import schedule
@@ -32,7 +33,22 @@ _MARK = "@@portable-secret"
 _OF_EXPRESSIONS = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
 CONTEXT = frozenset(
     (
-        *("addresses", "app", "cloud", "clouds", "dashboard", "egress", "folders", "gid", "group", "has", "library", "names", "networks"),
+        *(
+            "addresses",
+            "app",
+            "backup",
+            "cloud",
+            "clouds",
+            "dashboard",
+            "egress",
+            "folders",
+            "gid",
+            "group",
+            "has",
+            "library",
+            "names",
+            "networks",
+        ),
         *("ports", "reads", "secret", "stack", "timezone", "uid", "umask", "url"),
     )
 )
@@ -165,6 +181,9 @@ class _Maker:
         mounts = [p.Mount(volume=volume_id(app, v), path=path) for v, path in sorted(facts.volumes.items()) if v in volumes]
         if facts.library is not None:
             mounts.append(p.Mount(volume=LIBRARY_ID, path=p.LIBRARY, access=facts.library))
+        if facts.backs_up:
+            mounts += [p.Mount(volume=volume.id, path=volume.path) for volume in seen(self.chosen, self.store)]
+            mounts.append(p.Mount(volume=p.BACKUPS, path=f"/{p.BACKUPS}"))
         files = []
         for index, file in enumerate(facts.files):
             template = self.catalog.folder(app) / file.template
@@ -258,6 +277,7 @@ class _Maker:
             "addresses": [address for (of, _), address in sorted(self.addresses.items()) if of == app],
             "dashboard": self.dashboard,
             "reads": self.reads(app),
+            "backup": told(self.given, self.chosen, self.store),
             "folders": self.chosen.apps[app].facts.library.folders if placed else (),
         }
 

@@ -37,6 +37,7 @@ def storage(given: Input, chosen: Selection, mistakes: Mistakes) -> Storage:
     facts = given.profile.storage
     root = _place(given, facts.library, ("library",), LIBRARY_ID, None, mistakes)
     own = list(_own(given, chosen, root, mistakes))
+    own += _backups(given, chosen, root, mistakes)
     clouds = [
         p.Volume(id=f"cloud-{name}-cache", holds="cache", place=p.Scratch(size=size(entry.facts.cache)))
         for name, entry in sorted(chosen.clouds.items())
@@ -82,6 +83,20 @@ def _own(given: Input, chosen: Selection, root: p.Place, mistakes: Mistakes) -> 
             seen.add(volume_id(app, name))
             own = name == _own_folder(entry.facts)
             yield p.Volume(id=volume_id(app, name), holds=volume.holds, place=place, folder=_folder(place, place_facts, app, name, own=own))
+
+
+def _backups(given: Input, chosen: Selection, root: p.Place, mistakes: Mistakes) -> Iterator[p.Volume]:
+    """The store of the app that backs up, where there is one."""
+    facts = given.profile.storage.backups
+    for app, entry in chosen.apps.items():
+        if not any(container.backs_up for container in entry.facts.containers.values()):
+            continue
+        if facts is None:
+            text, remedy = f"{app} keeps copies of all state, and where isn't said", "name a place: `backups: {folder: /srv/backups}`"
+            mistakes.add(given.profile_source("storage"), "storage.backups", text, remedy)
+            continue
+        place = _place(given, facts, (p.BACKUPS,), p.BACKUPS, None, mistakes, root)
+        yield p.Volume(id=p.BACKUPS, holds="backups", place=place, folder=facts.below or p.NO_FOLDER)
 
 
 def _own_folder(facts: AppFacts) -> str | None:
@@ -137,9 +152,9 @@ def _place(
         if not cluster:
             mistakes.add(source, path, "a Compose engine has no claims", "name a folder")
         return _claim(facts.claim, volume, asks, source, path, mistakes)
-    if at == ("library",) or (asks is not None and asks.holds != "cache"):
+    if asks is None or asks.holds != "cache":
         mistakes.add(
-            source, path, f"{'the library' if asks is None else volume} would be lost: scratch space vanishes", "name a folder or a claim"
+            source, path, f"{f'the {volume}' if asks is None else volume} would be lost: scratch space vanishes", "name a folder or a claim"
         )
     bound = (facts.scratch.size if facts.scratch else None) or (asks.size if asks else None)
     return p.Scratch(size=size(bound) if bound else None, in_memory=bool(asks and asks.in_memory))

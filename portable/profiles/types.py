@@ -78,7 +78,24 @@ class StorageFacts(Facts, frozen=True, kw_only=True):
     """Folders of the library that are file systems of their own (datasets, subvolumes): no hard link and no rename leaves them."""
     state: PlaceFacts
     cache: PlaceFacts = PlaceFacts(scratch=ScratchFacts())
+    backups: PlaceFacts | None = None
+    """Where the app `backup` keeps copies of all state; on another disk than that, they outlive it."""
     apps: dict[Name, dict[Name, PlaceFacts]] = {}
+
+
+class KeepFacts(Facts, frozen=True, kw_only=True):
+    """How many backups of an app stay: the last ones, and the newest of each of the last days, weeks and months that have any."""
+
+    last: Annotated[int, Meta(ge=1)] = 3
+    daily: Annotated[int, Meta(ge=0)] = 7
+    weekly: Annotated[int, Meta(ge=0)] = 4
+    monthly: Annotated[int, Meta(ge=0)] = 6
+
+
+class BackupFacts(Facts, frozen=True, kw_only=True):
+    """How the app `backup` works; where it keeps them is `storage.backups`."""
+
+    keep: KeepFacts = KeepFacts()
 
 
 class NetworkFacts(Facts, frozen=True, kw_only=True):
@@ -243,6 +260,7 @@ class Profile(Facts, frozen=True, kw_only=True):
     """The clouds that are mounted here; an app reads those of them that it names."""
     networks: NetworkFacts = NetworkFacts()
     storage: StorageFacts
+    backup: BackupFacts = BackupFacts()
     vpn: VpnFacts | None = None
     exposure: ExposureFacts = ExposureFacts()
     accounts: dict[Name, Name] = {}

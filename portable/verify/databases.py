@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from portable.backends.common import backs_up
 from portable.backends.compose.host import holding, parse
 from portable.backends.compose.storage import folder_of
 from portable.model.plan import Volume
@@ -36,7 +37,7 @@ def check(stack: Stack) -> Iterator[Found]:
     """Where each database lies, told by the kernel; and each SQLite file of this machine's own folders, by SQLite."""
     for placed in running(stack):
         for volume, path, _ in mounts_of(stack, placed.container):
-            if volume.holds != "database" or placed.app is None:
+            if volume.holds != "database" or placed.app is None or backs_up(placed.container):
                 continue
             said = stack.inside(placed, ["cat", "/proc/self/mountinfo"])
             mount = holding(parse(said.text), path) if said.done else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from portable.backends.common import backs_up
 from portable.backends.compose.storage import folder_of
 from portable.verify.contract import Contract, Found, about, broken, holds, library_of, mounts_of, running, unknown
 from portable.verify.stack import Stack
@@ -13,11 +14,15 @@ def check(stack: Stack) -> Iterator[Found]:
         folder: app.name
         for app in stack.plan.apps
         for container in app.containers
+        if not backs_up(container)
         for volume, _, _ in mounts_of(stack, container)
         if volume.holds in ("state", "database") and (folder := folder_of(volume)) is not None
     }
     up = f"`portable up -p {stack.plan.profile}` makes it anew with its own folders only"
     for placed in running(stack):
+        if backs_up(placed.container):
+            yield holds(about(placed), "sees the state of all, as what copies it must")
+            continue
         own = placed.app.name if placed.app else ""
         library = library_of(stack, placed.container)
         wrong, unseen = [], []

@@ -71,7 +71,7 @@ CASES = {
         {"portable.yaml": "portable: 1\ntimzone: UTC\n", "profiles/mine.yaml": MINE},
     ),
     "unknown key of the profile": Case(
-        ("profiles/mine.yaml:6:3: storage.libary: unknown key `libary`; known: library, datasets, state, cache, apps",),
+        ("profiles/mine.yaml:6:3: storage.libary: unknown key `libary`; known: library, datasets, state, cache, backups, apps",),
         mine("storage:\n  libary: {folder: /x}\n"),
     ),
     "unknown key of an app": Case(("catalog/demo/app.yaml:11:1: prots: unknown key `prots`",), demo(APP + "prots: {}\n")),

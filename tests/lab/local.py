@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 FILM = b"a film that lay in the library before anything ran\n" * 100
 PROFILE = "lab"
 APPS = ("gerbera", "qbittorrent", "sabnzbd", "webdav")
-UPKEEP = ("capacity", "old-downloads", "stream-links")
+UPKEEP = ("backup", "capacity", "old-downloads", "stream-links")
 """Apps that run at times; they come to those of the profile local, so that its tests meet them too."""
 SERVICES = tuple(sorted(("cloud-shelf", "init", "seal", *APPS, *UPKEEP)))
 TEXT = """\
@@ -31,10 +31,11 @@ portable: 1
 name: lab
 about: The profile local with apps that run at times, in folders and ports of a test; all is asked more often, so that tests wait less
 extends: local
-apps: [capacity, gerbera, old-downloads, qbittorrent, sabnzbd, stream-links, webdav]
+apps: [backup, capacity, gerbera, old-downloads, qbittorrent, sabnzbd, stream-links, webdav]
 storage:
   library: {{folder: {folder}/library}}
   state: {{folder: {folder}/config}}
+  backups: {{folder: {folder}/backups}}
 exposure:
   apps:
     gerbera: {{web: {{loopback: {{number: {gerbera}}}}}}}

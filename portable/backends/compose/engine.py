@@ -645,6 +645,22 @@ class Engine(EngineReader):
             thread.join(seconds)
         return ended[0] if ended else (None, f"it did not end within {seconds:.0f} s")
 
+    def attend(self, container: str, command: Sequence[str], on_line: Callable[[str], None]) -> int:
+        """Run a command in a container to its end, each line that it prints to `on_line`; its exit code.
+
+        Raises EngineTrouble where nothing comes for a minute: what takes long must give signs of life. It then goes on by itself.
+        """
+        with self._doing("running a command inside"):
+            made = self._api.exec_create(container, list(command))
+            rest = b""
+            for chunk in self._api.exec_start(made["Id"], stream=True):
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in lines:
+                    on_line(line.decode(errors="replace"))
+            if rest:
+                on_line(rest.decode(errors="replace"))
+            return int(self._api.exec_inspect(made["Id"])["ExitCode"] or 0)
+
     def on_host(self, image: str, script: str, arguments: Sequence[str]) -> str:
         """What a shell script prints in a helper that sees the host's whole tree at /host, read-only, and its network; removed afterwards.
 

@@ -7,14 +7,14 @@ from importlib.resources import files as resources_of
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple, assert_never
 
-from portable.backends.common import Index, Placed, containers, note, refuse
+from portable.backends.common import Index, Placed, backs_up, containers, note, refuse
 from portable.backends.compose.files import digest, mounted
 from portable.backends.compose.names import INIT
 from portable.backends.compose.part import Part, join
 from portable.backends.compose.service import service
 from portable.backends.compose.storage import bind, named, source
 from portable.model.findings import Finding
-from portable.model.plan import Claim, File, FileMount, Folder, Identity, Mount, Scratch, Volume
+from portable.model.plan import BACKUPS, Claim, File, FileMount, Folder, Identity, Mount, Scratch, Volume
 
 SCRIPT = "init-script"
 _PLACES = PurePosixPath("/places")
@@ -128,6 +128,8 @@ def _folders(index: Index, used: frozenset[str]) -> Iterator[str]:
     copied: dict[str, set[str]] = {}
     for placed in containers(index.plan):
         for mount in sorted(placed.container.mounts, key=lambda mount: mount.access == "ro"):
+            if backs_up(placed.container) and mount.volume != BACKUPS:
+                continue
             owners.setdefault(mount.volume, placed.container.identity)
         for file in placed.container.files:
             if not file.seed and (home := _home(file.path, placed.container.mounts, index)):

@@ -450,7 +450,7 @@ def swap(store: Path, app: App) -> dict[str, Any]:
     (home / JOURNAL).unlink()
     _synced(home)
     there = [str(folder / aside) for folder in folders if (folder / aside).is_dir()]
-    return {**_row(app.name, journal["at"], [], "done"), "before": aside if there else ""}
+    return {**_row(app.name, journal["at"], [], "done"), **_counted(manifest), "before": aside if there else ""}
 
 
 def _away(path: Path, aside: Path) -> None:

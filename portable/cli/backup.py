@@ -1,0 +1,98 @@
+"""`portable backup` and `portable restore`: copies of the apps' state, made, listed, tried and put back."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from portable.cli import show
+from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, complete_app
+from portable.cli.up import engine_of
+from portable.model.errors import FAILED, UsageError
+
+if TYPE_CHECKING:
+    from portable.live.backup import Kept
+    from portable.live.place import Place
+    from portable.model.plan import Plan
+
+At = Annotated[str, typer.Option("--at", metavar="TIME", help="The backup of that time, as `--list` shows it, or of its first digits.")]
+
+
+def backup(
+    apps: Apps = None,
+    profile: Profile = "local",
+    list_: Annotated[bool, typer.Option("--list", help="Show the backups that there are.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Restore each to a folder beside them, compare it, and remove it.")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop each app while it is copied, and start it again.")] = False,
+    at: At = "",
+    sets: Set = [],  # noqa: B006
+    catalogs: Catalogs = [],  # noqa: B006
+    output: Output = Format.text,
+) -> int:
+    """Back up the state of apps: databases through SQLite while they are written, and all or nothing of each app.
+
+    The same as the app `backup` does each night; which backups stay is the profile's `backup.keep`.
+    """
+    from portable.cli.progress import printed
+    from portable.live import backup as live
+
+    if sum((list_, check, stop)) > 1 or (at and not check):
+        raise UsageError("of --list, --check and --stop one at a time, and --at with --check only", remedy="run it twice")
+    place, plan = _opened(profile, sets, catalogs)
+    names = tuple(apps or ())
+    with engine_of(place) as engine:
+        if list_:
+            rows = live.listed(engine, place.stack, plan, apps=names)
+        elif check:
+            rows = live.check(engine, place.stack, plan, apps=names, at=at, progress=printed)
+        else:
+            rows = live.back_up(engine, place.stack, place.source, plan, apps=names, stop=stop, progress=printed)
+    _shown(rows, output)
+    return FAILED if any(row.result in ("failed", "unreadable") for row in rows) else 0
+
+
+def restore(
+    app: Annotated[str, typer.Argument(metavar="APP", autocompletion=complete_app, help="The app whose state is put back.")],
+    profile: Profile = "local",
+    at: At = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only try it, in a folder beside the backups.")] = False,
+    sets: Set = [],  # noqa: B006
+    catalogs: Catalogs = [],  # noqa: B006
+    output: Output = Format.text,
+) -> int:
+    """Put a backup (the newest sound one) in the place of an app's state; what is there now is put aside in its folder, never deleted.
+
+    The app is stopped only after the backup is proven and lies beside its state. Interrupted, run the same command again.
+    """
+    from portable.cli.progress import printed
+    from portable.live import backup as live
+
+    place, plan = _opened(profile, sets, catalogs)
+    with engine_of(place) as engine:
+        row = live.restore(engine, place.stack, place.source, plan, app, at=at, dry_run=dry_run, progress=printed)
+    _shown((row,), output)
+    if output is Format.text and row.before:
+        show.line(f"the state of before lies in {row.before} of its folder; remove it when nothing is missed")
+    return FAILED if row.result == "failed" else 0
+
+
+def _opened(profile: str, sets: Sequence[str], catalogs: Sequence[Path]) -> "tuple[Place, Plan]":
+    from portable.backends.prepare import prepare, refuse_unsafe
+    from portable.live.place import place_of
+
+    prepared = prepare(profile, sets=sets, catalogs=catalogs)
+    refuse_unsafe(prepared, strict=False)
+    return place_of(prepared), prepared.planned.plan
+
+
+def _shown(rows: "Sequence[Kept]", output: Format) -> None:
+    if output is Format.json:
+        names = ("app", "at", "result", "files", "databases", "bytes", "copied", "seconds", "image", "before", "notes")
+        show.table(names, [tuple(getattr(row, name) for name in names) for row in rows], output, schema="backup")
+        return
+    cells = [(r.app, r.at or "-", r.result, r.files, r.databases, f"{r.bytes / 1e6:.1f} MB", f"{r.seconds:.1f} s") for r in rows]
+    show.table(("app", "at", "result", "files", "databases", "size", "time"), cells, output, schema="backup")
+    for row in rows:
+        for note in row.notes:
+            show.line(f"{row.app}: {note}")

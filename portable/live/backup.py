@@ -1,0 +1,167 @@
+"""`backup` and `restore` on an engine: the program that works on folders runs in the container `backup`; here apps are stopped and started.
+
+So a far engine is no different, and nothing but that one container sees the state of all apps.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from portable.backends.common import backs_up, gateway_of
+from portable.backends.compose.engine import Engine, EngineReader
+from portable.live import compose
+from portable.live.desired import Stack, current
+from portable.live.progress import Event, Progress, silent
+from portable.live.secrets import Source
+from portable.model.base import Struct
+from portable.model.errors import PortableError, UsageError
+from portable.model.plan import STATE, Plan
+
+_PROGRAM = ("python3", "/upkeep/backup.py")
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """A backup: made, listed, tried or put back."""
+
+    app: str
+    at: str = ""
+    """When it was made, UTC: its name. Empty where there is none."""
+    result: str
+    """done, failed, left out; listed ones are sound, unsound or unreadable; staged and then done for one that is put back."""
+    files: int = 0
+    databases: int = 0
+    bytes: int = 0
+    copied: int = 0
+    """Bytes that this one takes beside the earlier ones."""
+    seconds: float = 0.0
+    image: str = ""
+    """What ran when it was made."""
+    before: str = ""
+    """The folder, in each of the app's own, in which its state of before lies."""
+    notes: tuple[str, ...] = ()
+
+
+def keeper_of(plan: Plan) -> str:
+    """The app that backs up. Raises UsageError where the place has none."""
+    for app in plan.apps:
+        if any(backs_up(container) for container in app.containers):
+            return app.name
+    remedy = "add `backup` to its apps, and say where: `storage: {backups: {folder: /srv/backups}}`; then `portable up backup`"
+    raise UsageError(f"profile {plan.profile} keeps no backups", remedy=remedy)
+
+
+def kept_of(plan: Plan) -> tuple[str, ...]:
+    """The apps that have something to back up."""
+    whose = {mount.volume: app.name for app in plan.apps if app.name != keeper_of(plan) for c in app.containers for mount in c.mounts}
+    keeper = next(app for app in plan.apps if app.name == keeper_of(plan))
+    volumes = {mount.volume for c in keeper.containers for mount in c.mounts if mount.path.startswith(f"{STATE}/")}
+    return tuple(sorted({whose[volume] for volume in volumes if volume in whose}))
+
+
+def back_up(
+    engine: Engine, stack: Stack, source: Source, plan: Plan, *, apps: Sequence[str] = (), stop: bool = False, progress: Progress = silent
+) -> tuple[Kept, ...]:
+    """Back up apps (all where none is named); with `stop` each is stopped meanwhile, and started again where it ran.
+
+    Raises UsageError for an app that has nothing to back up, PortableError where the keeper does not run.
+    """
+    _known(plan, apps)
+    if not stop:
+        return run(engine, stack, plan, "backup", apps, progress=progress)
+    made: list[Kept] = []
+    for app in apps or kept_of(plan):
+        ran = {seen.service for seen in engine.containers(stack.project) if seen.state == "running"}
+        gone = compose.down(engine, stack, apps=(app,), progress=progress)
+        try:
+            made += run(engine, stack, plan, "backup", (app,), "--stopped", progress=progress)
+        finally:
+            again = {change.app for change in gone if change.service in ran}
+            if again:
+                compose.up(engine, stack, source, apps=tuple(sorted(again)), progress=progress)
+    return tuple(made)
+
+
+def listed(engine: EngineReader | Engine, stack: Stack, plan: Plan, *, apps: Sequence[str] = ()) -> tuple[Kept, ...]:
+    """The backups of apps, oldest first."""
+    _known(plan, apps)
+    return run(engine, stack, plan, "list", apps)
+
+
+def check(
+    engine: Engine, stack: Stack, plan: Plan, *, apps: Sequence[str] = (), at: str = "", progress: Progress = silent
+) -> tuple[Kept, ...]:
+    """Restore the newest backup of each app, or that of `at`, to a folder beside them, compare it, and remove it."""
+    _known(plan, apps)
+    return run(engine, stack, plan, "check", apps, *(("--at", at) if at else ()), progress=progress)
+
+
+def restore(
+    engine: Engine, stack: Stack, source: Source, plan: Plan, app: str, *, at: str = "", dry_run: bool = False, progress: Progress = silent
+) -> Kept:
+    """Put a backup in the place of an app's state, which is put aside; the app is stopped for renames only, then started.
+
+    A backup that is not what was made, or not sound, is refused while the app still runs. Killed at any moment, the same command goes on.
+    """
+    _known(plan, (app,))
+    if dry_run:
+        (tried,) = check(engine, stack, plan, apps=(app,), at=at, progress=progress)
+        return tried
+    progress(Event(what="doing", subject=app, text="putting the backup beside its state, and proving it"))
+    (staged,) = run(engine, stack, plan, "stage", (app,), *(("--at", at) if at else ()), progress=progress)
+    if staged.result != "staged":
+        return staged
+    together = sharing(plan, app)
+    compose.down(engine, stack, apps=(app,), progress=progress)
+    progress(Event(what="doing", subject=app, text=f"putting its state aside and the backup of {staged.at} in its place"))
+    (done,) = run(engine, stack, plan, "swap", (app,), progress=progress)
+    if done.result == "done":
+        compose.up(engine, stack, source, apps=together, progress=progress)
+    return msgspec.structs.replace(done, notes=(*staged.notes, *done.notes))
+
+
+def sharing(plan: Plan, app: str) -> tuple[str, ...]:
+    """The apps that go down when that one does: its group's, where it is their gateway."""
+    for group in plan.groups:
+        if gateway_of(group) == app:
+            return tuple(sorted(group.apps))
+    return (app,)
+
+
+def run(
+    engine: EngineReader | Engine, stack: Stack, plan: Plan, command: str, apps: Sequence[str], *options: str, progress: Progress = silent
+) -> tuple[Kept, ...]:
+    """Have the keeper's program do it; a row for each app. Raises PortableError where it does not run or breaks off."""
+    keeper = keeper_of(plan)
+    seen = current(engine.observe(stack.project)).get(keeper)
+    if seen is None or seen.state != "running":
+        raise PortableError(f"{keeper} is not running", where=stack.project, remedy=f"`portable up -p {plan.profile} {keeper}`")
+    rows: list[Kept] = []
+    said: list[str] = []
+
+    def read(line: str) -> None:
+        try:
+            row: dict[str, Any] = json.loads(line)
+        except ValueError:
+            said.append(line)
+            return
+        if "pulse" in row:
+            progress(Event(what="waiting", subject=keeper, text="still at work"))
+            return
+        rows.append(msgspec.convert(row, Kept))
+        if command != "list":
+            progress(Event(what="done", subject=rows[-1].app, text=f"{command}: {rows[-1].result}"))
+
+    assert isinstance(engine, Engine)
+    code = engine.attend(seen.id, [*_PROGRAM, command, *apps, *options, "--json"], read)
+    if code not in (0, 1) or (code == 1 and not any(row.result == "failed" for row in rows)):
+        last = said[-1] if said else "no reason given"
+        raise PortableError(f"{command} broke off (exit {code}): {engine.hide(last)}", where=keeper, remedy="run the same command again")
+    return tuple(rows)
+
+
+def _known(plan: Plan, apps: Sequence[str]) -> None:
+    known = kept_of(plan)
+    if unknown := [app for app in apps if app not in known]:
+        raise UsageError(f"nothing of {', '.join(unknown)} is backed up in {plan.profile}", remedy=f"known: {', '.join(known)}")

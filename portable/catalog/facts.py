@@ -163,7 +163,7 @@ class VolumeFacts(Facts, frozen=True, kw_only=True):
     owner_checked: bool = False
     """The app refuses a folder that isn't its user's alone, or gives it away: a share with fixed or squashed owners can't hold it."""
     copied: Literal["running", "stopped"] = "running"
-    """When a backup may copy it: `stopped` where its files mean something together only, as those of PostgreSQL and Elasticsearch do."""
+    """When a backup may copy it: `stopped` where its files mean something together only, or the app lets nobody read them."""
     size: Size = "1Gi"
     in_memory: bool = False
 

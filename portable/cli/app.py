@@ -5,7 +5,24 @@ from typing import Annotated
 import typer
 
 import portable
-from portable.cli import backup, catalog, doctor, down, explain, graph, heal, images, profiles, render, secrets, status, up, verify, wire
+from portable.cli import (
+    backup,
+    catalog,
+    doctor,
+    down,
+    explain,
+    graph,
+    heal,
+    images,
+    profiles,
+    render,
+    secrets,
+    status,
+    up,
+    upkeep,
+    verify,
+    wire,
+)
 
 app = typer.Typer(
     name="portable",
@@ -50,6 +67,7 @@ app.command("verify")(verify.verify)
 app.command("wire")(wire.wire)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
+app.command("upkeep")(upkeep.upkeep)
 app.command("render")(render.render)
 app.command("explain")(explain.explain)
 app.command("graph")(graph.graph)

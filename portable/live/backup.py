@@ -14,6 +14,7 @@ from portable.backends.compose.engine import Engine, EngineReader
 from portable.live import compose
 from portable.live.desired import Stack, current
 from portable.live.progress import Event, Progress, silent
+from portable.live.restoring import mark
 from portable.live.secrets import Source
 from portable.model.base import Struct
 from portable.model.errors import PortableError, UsageError
@@ -114,9 +115,11 @@ def restore(
         return staged
     together = sharing(plan, app)
     compose.down(engine, stack, apps=(app,), progress=progress)
+    mark(stack.project, app, staged.at)
     progress(Event(what="doing", subject=app, text=f"putting its state aside and the backup of {staged.at} in its place"))
     (done,) = run(engine, stack, plan, "swap", (app,), progress=progress)
     if done.result == "done":
+        mark(stack.project, app, None)
         compose.up(engine, stack, source, apps=together, progress=progress)
     return msgspec.structs.replace(done, notes=(*staged.notes, *done.notes))
 

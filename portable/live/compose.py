@@ -20,6 +20,7 @@ from portable.live.host import check_devices, check_mounts, check_shared, share,
 from portable.live.preflight import check_ports, check_space, refuse_foreign, refuse_shared
 from portable.live.progress import Event, Once, Progress, silent
 from portable.live.reconcile import NETWORK, in_order, networks_anew, reconcile, scope
+from portable.live.restoring import refuse_half_restored
 from portable.live.secrets import Resolved, Source, resolve
 from portable.live.state import FILE, Lock, locked, project_folder, state_home, write_private
 from portable.live.waiting import Watch, here_now, judge
@@ -95,6 +96,7 @@ def up(
     command goes on from there. `deadline` is in seconds, for the waiting; `generated` names secrets that are made where they are missing.
     """
     _known(stack, apps)
+    refuse_half_restored(stack.project, apps)
     recipes = recipes or images.recipes_of(stack.recipes)
     engine.check()
     if generated:

@@ -57,7 +57,7 @@ def findings(chosen: Selection, store: Storage) -> Iterator[Finding]:
         if why := _unreachable(place):
             text, remedy = f"{volume.id} is not backed up: {why}", "back it up by other means, as snapshots of its storage class"
         elif volume.copied == "stopped":
-            text = f"{volume.id} is left out of the backups made at times: its files mean something together only"
+            text = f"{volume.id} is left out of the backups made at times: while {volume.app} runs no copy of it would be sound"
             remedy = f"`portable backup --stop {volume.app}`, which stops {volume.app} meanwhile"
         else:
             continue

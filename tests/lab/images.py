@@ -11,7 +11,8 @@ from portable.backends.prepare import prepare
 from portable.live import images
 from portable.live.desired import stack_of
 from portable.live.progress import Event
-from tests.lab import chromium, parts, standins
+from tests.lab import chromium, local, parts, standins
+from tests.lab.home import box
 
 
 def told(event: Event) -> None:
@@ -22,14 +23,16 @@ def told(event: Event) -> None:
 
 def main() -> int:
     """Pull, or build from Debian packages, what is missing; what is there costs a moment."""
+    stacks = (local.needed(), parts.needed())
     with tempfile.TemporaryDirectory() as nowhere:
-        stacks = (prepare("local", folder=Path(nowhere)), parts.needed())
         zimaboard = prepare("zimaboard", folder=Path(nowhere)).planned
     with Engine(resolve(None, os.environ, Path.home())) as engine:
         for prepared in stacks:
             images.resolve(engine, stack_of(prepared.planned.plan, prepared.rendering).images, progress=told)
         chromium.bring(engine, told)
         standins.bring(engine, zimaboard, progress=told)
+        for part in box.IMAGES:
+            box.bring(engine, part, told)
     return 0
 
 

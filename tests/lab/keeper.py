@@ -88,6 +88,25 @@ def writing(database: Path, mode: str = "wal") -> Iterator[Path]:
         process.wait()
 
 
+@contextlib.contextmanager
+def writing_inside(container: str, folder: Path, inside: str) -> Iterator[Path]:
+    """The same in a container that has Python, as the stack's user, in that folder of it (`folder` on this machine)."""
+    told = folder / "load.told"
+    script = ["-c", _WRITER, f"{inside}/load.db", "wal", f"{inside}/{told.name}"]
+    process = subprocess.Popen(["docker", "exec", "--user", "1000:1000", container, "python3", *script], stderr=subprocess.DEVNULL)
+    try:
+        while last(told) == 0:
+            assert process.poll() is None
+            time.sleep(0.05)
+        yield told
+        assert process.poll() is None, "the writer died: a backup kept it from writing"
+    finally:
+        kill = "for p in /proc/[0-9]*; do grep -qa load.told $p/cmdline && [ $p != /proc/$$ ] && kill -9 ${p#/proc/}; done; true"
+        subprocess.run(["docker", "exec", container, "sh", "-c", kill], check=False)
+        process.kill()
+        process.wait()
+
+
 def last(told: Path) -> int:
     """The number that was committed last."""
     try:

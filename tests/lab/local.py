@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import Any
 import yaml
 
 from portable.backends.compose.engine import PROJECT, Engine
+from portable.backends.prepare import Prepared, prepare
 from tests.lab.engine import LABEL, LabError, clean, random_project
 from tests.lab.old import Old, age
 
@@ -239,6 +241,13 @@ def free_ports(count: int) -> list[int]:
     for listener in held:
         listener.close()
     return ports
+
+
+def needed() -> Prepared:
+    """The stack as it would be rendered anywhere, for what it needs."""
+    with tempfile.TemporaryDirectory() as nowhere:
+        stack = Local(Path(nowhere) / "local")
+        return prepare(PROFILE, folder=stack.folder)
 
 
 def clouds_in_use(except_for: Sequence[str] = ()) -> list[str]:

@@ -43,6 +43,8 @@ HELPER = "portable.helper"
 ONE_OFF, FOLDER = "com.docker.compose.oneoff", "com.docker.compose.project.working_dir"
 _ANSWER_SECONDS = 60
 _CONNECT_SECONDS = 15
+_SCRUB_SECONDS = 48 * 3600
+"""A disk of 20 TB is read in a day and a half."""
 _ENDING_SECONDS = 10
 """How long Compose may take to end when it is asked to."""
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
@@ -729,7 +731,43 @@ class Engine(EngineReader):
             start_new_session=True,
         )
 
+    def as_host(self, image: str, script: str, arguments: Sequence[str]) -> str:
+        """What a shell script prints that runs in the host's own tree, with its programs, as root who may manage file systems.
+
+        For what only the host's kernel can do. It may take hours; the helper is removed afterwards.
+        """
+        with self._doing("working on the host"):
+            made = self._api.create_container(
+                image,
+                command=["chroot", "/host", "sh", "-c", script, "sh", *arguments],
+                user="0",
+                labels={HELPER: "upkeep"},
+                host_config=self._api.create_host_config(
+                    binds=["/:/host"],
+                    network_mode="none",
+                    cap_drop=["ALL"],
+                    cap_add=["SYS_ADMIN", "SYS_CHROOT"],
+                    security_opt=["no-new-privileges"],
+                ),
+            )
+            try:
+                self._api.start(made["Id"])
+                self._api.wait(made["Id"], timeout=_SCRUB_SECONDS)
+                return self._api.logs(made["Id"], stdout=True, stderr=True).decode(errors="replace")
+            finally:
+                self._api.remove_container(made["Id"], force=True)
+
     # --- images ------------------------------------------------------------------------------------------------------
+
+    def offered(self, reference: str) -> str | None:
+        """The digest that a registry has under a name and tag now; None where none answers, or it has no such image for everybody."""
+        try:
+            with self._doing("asking a registry"):
+                return str(self._api.inspect_distribution(reference)["Descriptor"]["digest"])  # type: ignore[no-untyped-call]
+        except EngineTrouble as trouble:
+            if trouble.kind in ("absent", "gone"):
+                raise
+            return None
 
     def pull(self, repository: str, tag: str, on_line: Callable[[str], None]) -> None:
         """Pull an image; each line of progress goes to `on_line`. Raises RuntimeError with the registry's words."""

@@ -130,7 +130,7 @@ def back_up(store: Path, app: App, keep: Mapping[str, int], *, stopped: bool = F
     for name, folder in app.volumes.items():
         if name in app.stopped and not stopped:
             notes.append(
-                f"{name} is left out: its files mean something together only, so it is copied while {app.name} is stopped (`--stop`)"
+                f"{name} is left out: while {app.name} runs no copy of it would be sound; `portable backup --stop {app.name}` takes it"
             )
             continue
         known = {e.path: e for e in _entries(before, name)} if before else {}

@@ -4,7 +4,7 @@ SHELL := bash
 PROFILE ?= local
 BIN := .venv/bin
 
-.PHONY: help up down test check golden bench lock prove-first prove-catalog
+.PHONY: help up down test check golden bench lock prove-first prove-catalog prove-zimaboard
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,3 +59,10 @@ prove-catalog: ## Every claim of the whole catalog in its full form (SHARD=k/n)
 	@scripts/bootstrap.sh engine
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/python -m tests.prove catalog --shard "$(or $(SHARD),1/1)"
+
+prove-zimaboard: ## Every claim of the Zimaboard for real in its full form (SHARD=k/n)
+	@scripts/bootstrap.sh engine
+	@scripts/bootstrap.sh lab
+	@scripts/bootstrap.sh python --dev
+	@$(BIN)/python -m tests.lab.images
+	@$(BIN)/python -m tests.prove zimaboard --shard "$(or $(SHARD),1/1)"

@@ -12,7 +12,7 @@ CLAIMS = (
         also=lambda outcome: outcome.properties["backups"].startswith("200 backups"),
     ),
     Claim(
-        name="the same on the running stack, written inside SABnzbd's container and restored by `portable restore` (the writer is a stand-in)",
+        name="the same on the running stack, written inside SABnzbd's container (by a stand-in) and put back by `portable restore`",
         bar="20 backups: 0 corrupt, 0 commits lost; no file of the keeper's own user beside the database",
         tests=("tests/verify_lab/test_backup.py::test_a_database_that_an_app_writes_all_the_time",),
         environment={"PORTABLE_LAB_BACKUPS": "20"},

@@ -455,3 +455,21 @@ def test_the_document_has_every_contract_with_its_promise() -> None:
     lines = (Path(__file__).parents[3] / "docs" / "verify.md").read_text().splitlines()
     rows = [tuple(cell.strip() for cell in line.split("|")[1:3]) for line in lines if line.startswith("| `")]
     assert rows == [(f"`{contract.name}`", contract.promise) for contract in contracts(told, disruptive=True)]
+
+    assert rows == [(f"`{contract.name}`", contract.promise) for contract in contracts(told)]
+
+
+def test_who_backs_up_sees_the_state_of_all_and_owns_none_of_it() -> None:
+    plan = full_plan("compose")
+    states = [volume for volume in plan.volumes if volume.holds in ("state", "database") and isinstance(volume.place, p.Folder)]
+    mounts = [*(p.Mount(volume=v.id, path=f"/state/{v.id}") for v in states), p.Mount(volume=p.BACKUPS, path="/backups")]
+    keeper = factories.app("keeper", containers=(factories.container("main", mounts=tuple(mounts)),))
+    stack = FakeStack(msgspec.structs.replace(plan, apps=(*plan.apps, keeper)))
+    assert states
+    found = {held.subject: held.verdict for held in verify(stack, named(contracts(), ["privacy"]))}
+    assert found["keeper"] == "holds"
+    assert "broken" not in found.values()
+    # One that sees them and is not it is told as ever.
+    curious = factories.app("curious", containers=(factories.container("main", mounts=tuple(mounts[:1])),))
+    other = FakeStack(msgspec.structs.replace(plan, apps=(*plan.apps, curious)))
+    assert "broken" in {held.verdict for held in verify(other, named(contracts(), ["privacy"]))}

@@ -234,7 +234,7 @@ def test_set_of_an_unknown_key_is_told_with_the_known_ones(tmp_path: Path, write
     write(base=BASE)
     (mistake,) = told(tmp_path, "base", "storage.libary.folder=/x")
     assert mistake.startswith(
-        "--set storage.libary.folder:1:14: storage.libary: unknown key `libary`; known: library, datasets, state, cache, apps"
+        "--set storage.libary.folder:1:14: storage.libary: unknown key `libary`; known: library, datasets, state, cache, backups, apps"
     )
 
 

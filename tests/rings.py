@@ -16,8 +16,8 @@ CEILINGS = {
     "browser": 3.0,
     "bootstrap": 8.0,
     "compose_lab": 15.0,
-    "verify_lab": 9.0,
-    "zimaboard": 12.0,
+    "verify_lab": 16.0,
+    "zimaboard": 14.0,
     "prove": 80.0,
 }
 """Minutes by folder of tests/."""

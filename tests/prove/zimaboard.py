@@ -2,7 +2,38 @@
 
 from tests.prove.claim import Claim
 
+_HOME = "tests/zimaboard/test_home.py"
+
 CLAIMS = (
+    Claim(
+        name="zimaboard is up, all its apps, on a Docker host with BTRFS RAID 1, by its remote engine, and every contract holds",
+        bar="every test; upstream apps are stand-ins, qBittorrent and Redis are real, the gateway is a stand-in around a real tunnel",
+        tests=(_HOME,),
+    ),
+    Claim(
+        name="kill switch, with a stand-in gateway: no packet leaves past the tunnel, and the same check sees a deliberate leak",
+        bar="100 cycles of tunnel loss, gateway kill, gateway restart and start-up races: 0 packets, DNS included",
+        tests=("tests/zimaboard/test_kill_switch.py",),
+        environment={"PORTABLE_CYCLES": "100"},
+        figure="{kill_switch}",
+        also=lambda outcome: " 100 cycles" in outcome.properties["kill_switch"],
+    ),
+    Claim(
+        name="engine and host restarted, provider away: the stack heals without a person, and nothing leaves meanwhile",
+        bar="every test",
+        tests=("tests/zimaboard/test_heal.py", "tests/verify_lab/test_heal.py"),
+    ),
+    Claim(
+        name="imports from downloads to library share an inode (by stand-ins)",
+        bar="1,000 of 1,000",
+        tests=("tests/zimaboard/test_standins.py::test_downloads_are_imported_by_link",),
+        environment={"PORTABLE_IMPORTS": "1000"},
+    ),
+    Claim(
+        name="verify names the right contract for each fault that is put into a live stack",
+        bar="at least 20 faults, one test each",
+        tests=("tests/verify_lab/test_faults.py",),
+    ),
     Claim(
         name="a database that is written all the time is backed up and restored",
         bar="200 backups: 0 corrupt, 0 commits lost that were made before the backup began",

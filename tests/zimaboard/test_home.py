@@ -12,7 +12,20 @@ from tests.lab.home.internet import NAME
 
 pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(900)]
 SERVICES = {
-    *("audiobookshelf", "autobrr", "capacity", "gluetun", "homepage", "init", "ipfs", "jellyfin", "lidarr", "mylar3", "old-downloads"),
+    *(
+        "audiobookshelf",
+        "autobrr",
+        "backup",
+        "capacity",
+        "gluetun",
+        "homepage",
+        "init",
+        "ipfs",
+        "jellyfin",
+        "lidarr",
+        "mylar3",
+        "old-downloads",
+    ),
     *("prowlarr", "qbittorrent", "radarr", "readarr", "seerr", "sonarr", "tubearchivist", "tubearchivist-queue", "tubearchivist-search"),
 }
 # Gluetun v3.41.3 with a WireGuard server at PROVIDER: internal/firewall/enable.go (the order), iptables.go (the words), vpn.go,

@@ -14,6 +14,7 @@ from tests.lab.home.trouble import TROUBLES, call_from_the_real_one, calls, heal
 
 pytestmark = [pytest.mark.compose_lab]
 Record = Callable[[str, object], None]
+CYCLES = int(os.environ.get("PORTABLE_CYCLES", str(len(TROUBLES))))
 SEED = int(os.environ.get("PORTABLE_SEED", "0")) or random.SystemRandom().randrange(2**32)
 
 
@@ -38,9 +39,9 @@ def cycles(home: Home, count: int) -> str:
     )
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(4500)
 def test_no_packet_leaves_past_the_tunnel(home: Home, record_property: Record) -> None:
-    record_property("kill_switch", cycles(home, len(TROUBLES)))
+    record_property("kill_switch", cycles(home, CYCLES))
 
 
 @pytest.mark.timeout(300)
@@ -54,9 +55,3 @@ def test_a_deliberate_leak_is_seen(home: Home) -> None:
     told = "\n".join(seen.leaked)
     for packet in (f"> {BEACON}.80: Flags [S]", f"> {BEACON}.80: UDP", f"A? {NAME}"):
         assert packet in told, str(seen)
-
-
-@pytest.mark.prove
-@pytest.mark.timeout(4000)
-def test_a_hundred_cycles(home: Home, record_property: Record) -> None:
-    record_property("kill_switch", cycles(home, 100))

@@ -29,6 +29,7 @@ MORE: dict[str, Any] = {
         {"field": "ports.private", "class": "security", "apps": ["ipfs", "tubearchivist"], "reason": "stand-ins listen on loopback there"},
     ],
 }
+IMPORTS = int(os.environ.get("PORTABLE_IMPORTS", "100"))
 OUTSIDE = ("tcp://127.0.0.1:7474", "tcp://127.0.0.1:1", "udp://127.0.0.1:1", "dns://sonarr")
 """What autobrr calls: itself, nobody, nobody, and the engine's resolver. Nothing of it leaves the namespace."""
 
@@ -92,19 +93,19 @@ def test_downloads_are_imported_by_link(stack: Local) -> None:
     storage = stack.folder / "storage"
     finished = storage / "downloads/complete/sonarr/A show"
     finished.mkdir(parents=True)
-    for number in range(100):
+    for number in range(IMPORTS):
         (finished / f"{number}.mkv").write_bytes(b"film")
-    (finished / "101.mkv.!qB").write_bytes(b"not whole")
+    (finished / "part.mkv.!qB").write_bytes(b"not whole")
     # The kernel lets nobody link what is not theirs (fs.protected_hardlinks, proc_sys_fs(5)), and that is told.
-    assert soon(lambda: len(told(stack, "sonarr", 8989)["failed"]) == 100)
+    assert soon(lambda: len(told(stack, "sonarr", 8989)["failed"]) == IMPORTS)
     assert "Operation not permitted" in stack.logs_of("sonarr")
     for path in (finished.parent, finished, *finished.iterdir()):
         os.chown(path, 1000, 1000)
     kept = storage / "media/tv/A show"
-    assert soon(lambda: kept.is_dir() and len(list(kept.iterdir())) == 100)
-    assert all((kept / f"{number}.mkv").samefile(finished / f"{number}.mkv") for number in range(100))
+    assert soon(lambda: kept.is_dir() and len(list(kept.iterdir())) == IMPORTS)
+    assert all((kept / f"{number}.mkv").samefile(finished / f"{number}.mkv") for number in range(IMPORTS))
     assert (kept.stat().st_uid, kept.stat().st_mode & 0o777) == (1000, 0o775)
-    assert (told(stack, "sonarr", 8989)["imported"], told(stack, "radarr", 7878)["imported"]) == (100, 0)
+    assert (told(stack, "sonarr", 8989)["imported"], told(stack, "radarr", 7878)["imported"]) == (IMPORTS, 0)
     assert told(stack, "sonarr", 8989)["failed"] == []
 
 

@@ -20,6 +20,8 @@ NET = "198.18.7.0/24"
 """The range for tests of devices (RFC 2544): nobody has an address of it, so whatever goes wrong ends here."""
 DOOR, ROUTER, HOST, PROVIDER, BEACON, REGISTRY, CLOUD, SEEDER, RESOLVER = (f"198.18.7.{n}" for n in (1, 254, 5, 10, 20, 30, 40, 50, 53))
 """The machine itself, and who is who behind the door."""
+IMAGES = ("lab-host", "lab-internet", "lab-gateway")
+"""The recipes of what the lab itself runs."""
 _SECONDS = 30
 _KEPT = Path(__file__).parents[3] / ".cache" / "lab"
 # In the kernel's order, bit 0 first, as far as engine 20.10 knows them.

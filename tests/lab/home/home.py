@@ -12,7 +12,7 @@ from portable.formats.merge import merged
 from portable.live.progress import Progress, silent
 from tests.lab import standins
 from tests.lab.engine import LABEL, random_project
-from tests.lab.home.box import BEACON, DOOR, NET, PROVIDER, REGISTRY, Box, bring, docker, only_here
+from tests.lab.home.box import BEACON, DOOR, IMAGES, NET, PROVIDER, REGISTRY, Box, bring, docker, only_here
 from tests.lab.home.capture import Capture
 from tests.lab.home.host import URL, DockerHost
 from tests.lab.home.internet import NAME, Cloud, Internet, Provider, Registry
@@ -85,7 +85,7 @@ def home_up(engine: Engine, folder: Path, failed: Callable[[], int], progress: P
     """
     only_here()
     lab = random_project()
-    host, internet, gateway = (bring(engine, f"lab-{name}", progress) for name in ("host", "internet", "gateway"))
+    host, internet, gateway = (bring(engine, name, progress) for name in IMAGES)
     stack = Local(folder, stack=lab, text="", published=())
     home = Home(
         internet=Internet(lab=lab, image=internet),

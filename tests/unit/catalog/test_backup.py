@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from tests.lab.keeper import KEEP, app, command, last, program, rows, sound_until, tree, writing
 
 ROUNDS = int(os.environ.get("PORTABLE_BACKUPS", "20"))
-KILLS = int(os.environ.get("PORTABLE_BACKUP_KILLS", "8"))
+KILLS = int(os.environ.get("PORTABLE_BACKUP_KILLS", "5"))
 SEED = int(os.environ.get("PORTABLE_SEED", "20261121"))
 
 

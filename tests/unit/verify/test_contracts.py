@@ -456,8 +456,6 @@ def test_the_document_has_every_contract_with_its_promise() -> None:
     rows = [tuple(cell.strip() for cell in line.split("|")[1:3]) for line in lines if line.startswith("| `")]
     assert rows == [(f"`{contract.name}`", contract.promise) for contract in contracts(told, disruptive=True)]
 
-    assert rows == [(f"`{contract.name}`", contract.promise) for contract in contracts(told)]
-
 
 def test_who_backs_up_sees_the_state_of_all_and_owns_none_of_it() -> None:
     plan = full_plan("compose")

@@ -4,7 +4,7 @@ SHELL := bash
 PROFILE ?= local
 BIN := .venv/bin
 
-.PHONY: help up down test check golden bench lock prove-first prove-catalog prove-zimaboard
+.PHONY: help up down test check golden bench lock prove-first prove-catalog prove-zimaboard lab
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,12 @@ lock: ## Write the lock files anew from pyproject.toml
 	@for x in "build:requirements.lock" "dev:requirements-dev.lock"; do \
 	  $(BIN)/pip-compile -q --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	    --no-header --extra build $$([ $${x%%:*} = dev ] && echo --extra dev) -o $${x#*:} pyproject.toml || exit 1; done
+
+lab: ## A Docker host with a VPN and PROFILE=zimaboard up on it, to try things in; Ctrl-C takes it away
+	@scripts/bootstrap.sh engine
+	@scripts/bootstrap.sh lab
+	@scripts/bootstrap.sh python --dev
+	@$(BIN)/python -m tests.lab.home --profile $(if $(filter local,$(PROFILE)),zimaboard,$(PROFILE))
 
 prove-first: ## Every claim of the first whole in its full form (SHARD=k/n)
 	@scripts/bootstrap.sh engine

@@ -118,7 +118,7 @@ def _host(prepared: "Prepared", place: "Place", engine: "Engine", docker_root: s
     """Looked at from here where the engine is this machine's, else from a helper on the engine's host."""
     import msgspec
 
-    from portable.live import images
+    from portable.live.place import tools_image
     from portable.verify.doctor import asked
     from portable.verify.host import SCRIPT, look
 
@@ -130,11 +130,7 @@ def _host(prepared: "Prepared", place: "Place", engine: "Engine", docker_root: s
             return subprocess.run(["sh", "-c", SCRIPT, "sh", *arguments], capture_output=True, text=True, check=False, env=_plain()).stdout
 
         return look(here, wanted)
-    tools = prepared.planned.plan.tools.image.reference
-    recipes = images.recipes_of(place.stack.recipes)
-    image = images.foresee(engine, [need for need in place.stack.images if need.reference == tools], recipes).effective.get(tools, tools)
-    if not engine.image_ids([image]):
-        raise PortableError("the image of the tools is not there to look with: `portable up` brings it")
+    image = tools_image(engine, place)
     return look(lambda arguments: engine.on_host(image, SCRIPT, arguments), wanted, root="/host")
 
 

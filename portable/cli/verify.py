@@ -46,7 +46,7 @@ def verify(
     from portable.cli.progress import printed
     from portable.cli.up import engine_of
     from portable.live.generate import known_values
-    from portable.live.place import place_of
+    from portable.live.place import place_of, tools_image
     from portable.live.progress import Event
     from portable.model.plan import called
     from portable.verify import contracts, named
@@ -72,7 +72,7 @@ def verify(
     found: list[Held] = []
     with engine_of(place) as engine:
         engine.check()
-        stack = ComposeStack(engine, prepared.planned.plan)
+        stack = ComposeStack(engine, prepared.planned.plan, lambda: tools_image(engine, place))
         for contract in chosen:
             printed(Event(what="doing", subject=contract.name, text=f"trying whether {contract.promise}"))
             found += [msgspec.structs.replace(held, text=engine.hide(held.text)) for held in tried(stack, (contract,))]

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -11,8 +12,11 @@ from portable.backends.prepare import Prepared
 from portable.live.desired import Stack, stack_of
 from portable.live.secrets import CommandSource, EnvironmentSource, FileSource, Source
 from portable.live.state import home_of
-from portable.model.errors import Refused, UsageError
+from portable.model.errors import PortableError, Refused, UsageError
 from portable.profiles.types import SecretsFacts
+
+if TYPE_CHECKING:
+    from portable.backends.compose.engine import EngineReader
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +42,20 @@ def place_of(prepared: Prepared, environment: Mapping[str, str] | None = None) -
         address=resolve(profile.engine, found, home),
         source=source_of(profile.secrets, plan.stack, found, home),
     )
+
+
+def tools_image(engine: "EngineReader", place: Place) -> str:
+    """The image that is there for a helper on the engine's host: the tools'. Raises PortableError where `up` has not brought it yet."""
+    from portable.live import images
+
+    plan = place.stack.plan
+    assert plan is not None
+    tools = plan.tools.image.reference
+    needs = [need for need in place.stack.images if need.reference == tools]
+    image = images.foresee(engine, needs, images.recipes_of(place.stack.recipes)).effective.get(tools, tools)
+    if not engine.image_ids([image]):
+        raise PortableError("the image of the tools is not there to look with: `portable up` brings it")
+    return image
 
 
 def source_of(facts: SecretsFacts, stack: str, environment: Mapping[str, str], home: Path) -> Source:

@@ -1,20 +1,33 @@
 """A stack on a Compose engine, as contracts look at it."""
 
-from collections.abc import Mapping, Sequence
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 from portable.backends.common import Placed, containers
 from portable.backends.compose.engine import Described, Engine, Seen
 from portable.backends.compose.names import project_name, service_name
+from portable.model.errors import PortableError
 from portable.model.plan import Plan
-from portable.verify.stack import Other, Published, Runs, Said
+from portable.verify.stack import HostFolder, Other, Published, Runs, Said
+
+_FOLDERS = """\
+for folder; do
+  own=$(stat -c %d:%i "$ROOT$folder" 2>/dev/null || echo -)
+  [ "${own%:*}" = "$(stat -c %d "$ROOT$folder/.." 2>/dev/null)" ] && mounted=no || mounted=yes
+  echo "$own $mounted"
+done
+"""
+"""A line for each folder: its device and inode, and whether another file system begins there."""
 
 
 class ComposeStack:
     """What an engine has of a plan. Containers are looked up once: what contracts tell is of one moment."""
 
-    def __init__(self, engine: Engine, plan: Plan) -> None:
+    def __init__(self, engine: Engine, plan: Plan, helper: Callable[[], str] | None = None) -> None:
+        """`helper` gives the image of a helper that looks at a host which is another machine; PortableError where there is none."""
         self.plan = plan
+        self._helper = helper
         self.here, self.host = engine.address.is_local, engine.address.host
         self._engine, self._project = engine, project_name(plan)
 
@@ -44,6 +57,27 @@ class ComposeStack:
         """The last lines that it wrote, as they are."""
         both = self._services.get(service_name(placed))
         return "\n".join(self._engine.logs(both[0].id, tail=lines, hidden=False)) if both else ""
+
+    def on_host(self, folders: Sequence[str]) -> Mapping[str, HostFolder] | None:
+        """Each of those folders of the host; None where the host can't be looked at from here."""
+        try:
+            if self.here:
+                said = subprocess.run(
+                    ["sh", "-c", f"ROOT=; {_FOLDERS}", "sh", *folders], capture_output=True, text=True, check=False
+                ).stdout
+            elif self._helper is None:
+                return None
+            else:
+                said = self._engine.on_host(self._helper(), f"ROOT=/host; {_FOLDERS}", folders)
+        except PortableError:
+            return None
+        lines = [line.split() for line in said.splitlines()]
+        if len(lines) != len(folders):
+            return None
+        return {
+            folder: HostFolder(identity=identity.removeprefix("-"), mounted=mounted == "yes")
+            for folder, (identity, mounted) in zip(folders, lines, strict=True)
+        }
 
     def others(self) -> tuple[Other, ...]:
         """Containers of the project that are not the one of a service of the plan."""

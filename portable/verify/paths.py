@@ -1,15 +1,13 @@
 """Every app sees the library and its state at the paths that hold everywhere (promise 1), and it is the host's own."""
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from portable.backends.common import Placed
 from portable.backends.compose.storage import folder_of
 from portable.model.plan import Folder, Scratch
 from portable.verify.contract import Contract, Found, about, broken, holds, library_of, mounts_of, running, unknown
-from portable.verify.stack import Stack
+from portable.verify.stack import HostFolder, Stack
 
 
 class _Promised(NamedTuple):
@@ -23,6 +21,8 @@ class _Promised(NamedTuple):
 def check(stack: Stack) -> Iterator[Found]:
     """What is mounted where in each container; whether it is what the host has there now; whether all see one library."""
     up = f"`portable up -p {stack.plan.profile}` makes it anew with what the plan says"
+    folders = sorted({promised.folder for placed in running(stack) for promised in _folders(stack, placed)})
+    host = stack.on_host(folders) if folders else {}
     for placed in running(stack):
         seen, wrong = stack.look(placed).mounts, []
         promised = [entry for entry in mounts_of(stack, placed.container) if not isinstance(entry[0].place, Scratch)]
@@ -35,22 +35,26 @@ def check(stack: Stack) -> Iterator[Found]:
         if wrong:
             yield broken(about(placed), "; ".join(wrong), up)
         elif promised:
-            yield from _hosts_own(stack, placed)
+            yield from _hosts_own(stack, placed, host)
     yield from _one_library(stack)
 
 
-def _hosts_own(stack: Stack, placed: Placed) -> Iterator[Found]:
-    """By device and inode: what was mounted on the host after the container began, or put in a folder's place, is not what it sees."""
-    folders = [
+def _folders(stack: Stack, placed: Placed) -> list[_Promised]:
+    return [
         _Promised(path, folder, volume.place.mounted)
         for volume, path, _ in mounts_of(stack, placed.container)
         if isinstance(volume.place, Folder) and (folder := folder_of(volume)) is not None
     ]
+
+
+def _hosts_own(stack: Stack, placed: Placed, host: Mapping[str, HostFolder] | None) -> Iterator[Found]:
+    """By device and inode: what was mounted on the host after the container began, or put in a folder's place, is not what it sees."""
+    folders = _folders(stack, placed)
     subject = about(placed)
     if not folders:
         yield holds(subject, "what it has is mounted")
         return
-    if not stack.here:
+    if host is None:
         yield unknown(
             subject, f"{', '.join(f.path for f in folders)}: as promised by the engine; the host's own folders are not seen from here"
         )
@@ -63,14 +67,12 @@ def _hosts_own(stack: Stack, placed: Placed) -> Iterator[Found]:
     again = f"`portable restart -p {stack.plan.profile} {placed.app.name if placed.app else ''}`, once it is right on the host"
     wrong = []
     for promised, seen in zip(folders, inside, strict=True):
-        try:
-            found = Path(promised.folder).stat()
-        except OSError as error:
-            wrong.append(f"{promised.folder} can't be looked at on the host: {error.strerror}")
-            continue
-        if f"{found.st_dev}:{found.st_ino}" != seen:
+        there = host[promised.folder]
+        if not there.identity:
+            wrong.append(f"{promised.folder} is not there on the host")
+        elif there.identity != seen:
             wrong.append(f"{promised.path} is not what lies at {promised.folder} on the host now")
-        elif promised.mounted and not os.path.ismount(promised.folder):
+        elif promised.mounted and not there.mounted:
             wrong.append(f"nothing is mounted at {promised.folder}, which must be a file system of its own")
     if wrong:
         yield broken(subject, "; ".join(wrong), again)

@@ -59,6 +59,15 @@ class Other(Struct, frozen=True, kw_only=True):
     published: tuple[Published, ...] = ()
 
 
+class HostFolder(Struct, frozen=True, kw_only=True):
+    """A folder of the host as it lies there now."""
+
+    identity: str
+    """`device:inode` in decimal digits; empty where there is none to be seen."""
+    mounted: bool = False
+    """Whether it is the root of a file system of its own."""
+
+
 class Stack(Protocol):
     """A stack that can be looked at, and asked inside."""
 
@@ -70,6 +79,10 @@ class Stack(Protocol):
 
     def look(self, placed: Placed) -> Runs:
         """How that container is now."""
+        ...
+
+    def on_host(self, folders: Sequence[str]) -> Mapping[str, HostFolder] | None:
+        """Each of those folders of the host; None where the host can't be looked at from here."""
         ...
 
     def others(self) -> Sequence[Other]:

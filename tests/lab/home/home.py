@@ -10,6 +10,7 @@ from portable.backends.compose.engine import Engine
 from portable.backends.prepare import prepare
 from portable.formats.merge import merged
 from portable.live.progress import Progress, silent
+from portable.planning import Planned
 from tests.lab import standins
 from tests.lab.engine import LABEL, random_project
 from tests.lab.home.box import BEACON, DOOR, IMAGES, NET, PROVIDER, REGISTRY, Box, bring, docker, only_here
@@ -54,9 +55,15 @@ class Home:
         ask = f"exec 3<>/dev/tcp/{BEACON}/80 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && tail -n 1 <&3"
         return self.stack.inside(service, "timeout", "5", "bash", "-c", ask, code=None).strip()
 
-    def write_profile(self, profile: str, images: Mapping[str, str], more: Mapping[str, Any]) -> None:
-        """The owner's profile, with the images of the lab and its provider in place of what can't be had here."""
+    def take(self, engine: Engine, profile: str, more: Mapping[str, Any] | None = None, progress: Progress = silent) -> None:
+        """Let the stack be one of the owner's profiles: its images are brought to the registry, and the profile `lab` is written."""
         planned = prepare(profile, folder=self.stack.folder).planned
+        images = standins.bring(engine, planned, outside=dict.fromkeys(self.behind, OUTSIDE), progress=progress)
+        self.registry.push({local: standins.at_registry(local, "")[1:] for local in images.values()})
+        self._write(planned, images, more or {})
+
+    def _write(self, planned: Planned, images: Mapping[str, str], more: Mapping[str, Any]) -> None:
+        """The owner's profile, with the images of the lab and its provider in place of what can't be had here."""
         taken = {reference: standins.at_registry(local, AT) for reference, local in images.items()}
         taken |= {c.image.reference: f"{AT}/{GATEWAY}" for app in planned.plan.apps if app.name == "gluetun" for c in app.containers}
         gateway = {
@@ -73,16 +80,15 @@ class Home:
             "exposure": {"address": self.host.address},
             "override": {"gluetun": {"containers": {"main": gateway}}},
         }
-        text = standins.profile(planned, taken, "lab", merged(own, more))
+        text = standins.profile(planned, taken, "lab", merged(own, more, changes=("override",)))
         (self.stack.folder / "profiles" / "lab.yaml").write_text(text)
 
 
 @contextlib.contextmanager
-def home_up(engine: Engine, folder: Path, failed: Callable[[], int], progress: Progress = silent, **options: Any) -> Iterator[Home]:
-    """A home with its parts up and its profile written; all of it is taken away whatever happens, logs kept where a test failed.
-
-    `profile` is the shipped one to run, `more` what goes over it.
-    """
+def home_up(
+    engine: Engine, folder: Path, failed: Callable[[], int], progress: Progress = silent, *, profile: str = "zimaboard"
+) -> Iterator[Home]:
+    """A home with its parts up and that profile written; all of it is taken away whatever happens, logs kept where a test failed."""
     only_here()
     lab = random_project()
     host, internet, gateway = (bring(engine, name, progress) for name in IMAGES)
@@ -95,16 +101,13 @@ def home_up(engine: Engine, folder: Path, failed: Callable[[], int], progress: P
         host=DockerHost(lab=lab, image=host),
         stack=stack,
     )
-    profile = options.get("profile", "zimaboard")
-    planned = prepare(profile, folder=folder).planned
-    images = standins.bring(engine, planned, outside=dict.fromkeys(home.behind, OUTSIDE), progress=progress)
     before = failed()
     try:
         docker("network", "create", "--internal", "--subnet", NET, "--gateway", DOOR, "--label", f"{LABEL}={lab}", lab)
         for part in home.parts:
             part.start()
-        home.registry.push({local: standins.at_registry(local, "")[1:] for local in images.values()} | {gateway: GATEWAY})
-        home.write_profile(profile, images, options.get("more", {}))
+        home.registry.push({gateway: GATEWAY})
+        home.take(engine, profile, progress=progress)
         keys = home.host.keys(folder / "keys")
         stack.engine |= {"DOCKER_HOST": URL, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(keys)}
         for key, value in home.provider.wireguard().items():

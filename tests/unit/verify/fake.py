@@ -1,6 +1,7 @@
 """A stack as a test says it is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -9,7 +10,7 @@ from portable.backends.compose.storage import folder_of
 from portable.model.contracts import Held
 from portable.model.plan import Library, Plan, Scratch
 from portable.verify.contract import Contract, about, mounts_of
-from portable.verify.stack import Other, Published, Runs, Said
+from portable.verify.stack import HostFolder, Other, Published, Runs, Said
 from tests.factories import full_plan
 
 Answer = Callable[[str, Sequence[str]], Said | None]
@@ -83,6 +84,12 @@ class FakeStack:
         healthy = Runs(state="running", health="healthy", mounts=mounts, published=PUBLISHED.get(about(placed), ()))
         return msgspec.structs.replace(healthy, **self.changes.get(about(placed), {}))
 
+    def on_host(self, folders: Sequence[str]) -> Mapping[str, HostFolder] | None:
+        """Those of the machine that the tests run on, where the stack is its own."""
+        if not self.here:
+            return None
+        return {folder: _lying(Path(folder)) for folder in folders}
+
     def others(self) -> tuple[Other, ...]:
         """As a test says."""
         return self.left
@@ -97,6 +104,11 @@ class FakeStack:
         """The same of each."""
         del placed, lines
         return self.written
+
+
+def _lying(folder: Path) -> HostFolder:
+    found = folder.stat()
+    return HostFolder(identity=f"{found.st_dev}:{found.st_ino}", mounted=folder.is_mount())
 
 
 def _planned() -> Plan:

@@ -104,8 +104,8 @@ def test_app_that_left_is_removed_and_its_data_stays(local: Local) -> None:
     local.portable("up", *arguments)
     after = local.identity()
     assert before.keys() - after.keys() == {"sabnzbd"}
-    # The names of all apps stand in host checks of none of the others here, so nobody else is touched but who prepares the folders.
-    assert {name for name in after if after[name] != before[name]} <= {"init"}
+    # The names of all apps stand in host checks of none of the others here: nobody else is touched but who prepares and who keeps folders.
+    assert {name for name in after if after[name] != before[name]} <= {"backup", "init"}
     assert kept.is_file()
     local.portable("up")
     local.assert_well()

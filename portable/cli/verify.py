@@ -97,7 +97,7 @@ def _checked(names: "Sequence[str]", beacon: str | None, *, disruptive: bool) ->
         raise UsageError(f"{NAME} cuts the tunnel for a moment", where="verify", remedy="say --disruptive as well")
     url = urlsplit(beacon or "")
     if beacon is not None and (url.scheme not in ("http", "https") or not url.hostname or not beacon.isprintable()):
-        raise UsageError(f"{beacon!r} is no beacon", where="--beacon", remedy="name a URL, as https://am.i.mullvad.net/ip")
+        raise UsageError(f"{beacon!r} is no beacon", where="--beacon", remedy="name a URL, as http://203.0.113.1/ip")
 
 
 def _printed(chosen: "Sequence[Contract]", found: "Sequence[Held]", *, everything: bool) -> None:

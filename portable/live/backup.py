@@ -14,9 +14,10 @@ from portable.backends.compose.engine import Engine, EngineReader
 from portable.live import compose
 from portable.live.desired import Stack, current
 from portable.live.progress import Event, Progress, silent
-from portable.live.restoring import mark
+from portable.live.restoring import mark, restoring
 from portable.live.secrets import Source
 from portable.model.base import Struct
+from portable.model.changes import Change
 from portable.model.errors import PortableError, UsageError
 from portable.model.plan import STATE, Plan
 
@@ -74,9 +75,14 @@ def back_up(
     made: list[Kept] = []
     for app in apps or kept_of(plan):
         ran = {seen.service for seen in engine.containers(stack.project) if seen.state == "running"}
-        gone = compose.down(engine, stack, apps=(app,), progress=progress)
+        gone: Sequence[Change] = ()
         try:
+            gone = compose.down(engine, stack, apps=(app,), progress=progress)
             made += run(engine, stack, plan, "backup", (app,), "--stopped", progress=progress)
+        except BaseException:
+            # The program goes on in its container, and would copy what the app, started again, writes.
+            compose.restart(engine, stack, apps=(keeper_of(plan),), progress=progress)
+            raise
         finally:
             again = {change.app for change in gone if change.service in ran}
             if again:
@@ -106,6 +112,7 @@ def restore(
     A backup that is not what was made, or not sound, is refused while the app still runs. Killed at any moment, the same command goes on.
     """
     _known(plan, (app,))
+    at = at or restoring(stack.project).get(app, "")  # one that was begun is finished, also where only the last word was lost
     if dry_run:
         (tried,) = check(engine, stack, plan, apps=(app,), at=at, progress=progress)
         return tried

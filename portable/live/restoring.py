@@ -28,5 +28,5 @@ def refuse_half_restored(project: str, apps: Sequence[str]) -> None:
     """Raise Refused where one of these apps (of all, where none is named) is half-restored."""
     if half := {name: at for name, at in restoring(project).items() if not apps or name in apps}:
         said = ", ".join(f"{name} (to {at})" for name, at in sorted(half.items()))
-        remedy = " and ".join(f"`portable restore {name}`" for name in sorted(half)) + " completes it"
+        remedy = " and ".join(f"`portable restore {name} --at {at}`" for name, at in sorted(half.items())) + " completes it"
         raise Refused(f"the restore of {said} is not finished: started now it would lose what it had", where=project, remedy=remedy)

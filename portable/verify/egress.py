@@ -1,10 +1,11 @@
 """As whom VPN apps are seen outside: with the tunnel's address, which is not the host's. Asks the beacon that the person named."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 
 from portable.backends.common import Placed, main_container
 from portable.model.plan import App, Direct, Tunnel
-from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown
+from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown, untried
 from portable.verify.stack import Stack
 
 SECONDS = 5
@@ -21,8 +22,12 @@ def seen_as(stack: Stack, placed: Placed, app: App, beacon: str) -> str | None:
     if tool not in _ASK:
         return None
     said = stack.inside(placed, [*_ASK[tool], beacon], seconds=SECONDS * 2)
-    words = said.text.split()
-    return words[0] if said.done and words else ""
+    if untried(said):
+        return None
+    try:
+        return str(ip_address(said.text.strip())) if said.done else ""
+    except ValueError:
+        return ""  # a page of somebody else's: no answer of a beacon
 
 
 def behind_tunnels(stack: Stack) -> Iterator[tuple[tuple[App, Placed], list[tuple[App, Placed]]]]:
@@ -34,6 +39,13 @@ def behind_tunnels(stack: Stack) -> Iterator[tuple[tuple[App, Placed], list[tupl
             yield there[egress.gateway], [there[name] for name in group.apps if name != egress.gateway and name in there]
 
 
+def hosts_own(stack: Stack, beacon: str) -> str:
+    """The host's own address, as the first app sees it that leaves directly; empty where none could ask."""
+    direct = {name for group in stack.plan.groups if isinstance(group.egress, Direct) for name in group.apps}
+    askers = ((app, placed) for app, placed in running_apps(stack) if app.name in direct and not app.schedule)
+    return next((address for app, placed in askers if (address := seen_as(stack, placed, app, beacon))), "")
+
+
 def egress(beacon: str | None) -> Contract:
     """The contract, with the beacon to ask."""
 
@@ -42,30 +54,25 @@ def egress(beacon: str | None) -> Contract:
         if groups and not beacon:
             yield unknown("the stack", NO_BEACON)
         elif groups and beacon:
-            hosts = _hosts(stack, beacon)
+            host = hosts_own(stack, beacon)
             for (gateway, placed), apps in groups:
                 tunnel = seen_as(stack, placed, gateway, beacon)
-                yield from _compared(gateway.name, tunnel, hosts, [(app, seen_as(stack, at, app, beacon)) for app, at in apps], stack)
+                yield from _compared(gateway.name, tunnel, host, [(app, seen_as(stack, at, app, beacon)) for app, at in apps], stack)
 
     return Contract(name="egress", promise="VPN apps are seen outside with their tunnel's address, not with the host's", check=check)
 
 
-def _hosts(stack: Stack, beacon: str) -> str:
-    """The host's own address, as an app sees it that leaves directly; empty where none could ask."""
-    direct = {name for group in stack.plan.groups if isinstance(group.egress, Direct) for name in group.apps}
-    askers = ((app, placed) for app, placed in running_apps(stack) if app.name in direct and not app.schedule)
-    return next((address for app, placed in askers if (address := seen_as(stack, placed, app, beacon))), "")
-
-
 def _compared(gateway: str, tunnel: str | None, host: str, apps: list[tuple[App, str | None]], stack: Stack) -> Iterator[Found]:
     up = f"`portable restart -p {stack.plan.profile} {gateway}`, with all that share its network"
+    # An address of one family says nothing about the host's of the other.
+    told = bool(tunnel and host and ip_address(tunnel).version == ip_address(host).version)
     if not tunnel:
         yield unknown(gateway, "it can't ask the beacon" if tunnel is None else "the beacon does not answer through the tunnel")
     elif tunnel == host:
         yield broken(gateway, f"the beacon sees {tunnel}, which is the host's own address: there is no tunnel between", up)
     else:
         against = f"the host as {host}" if host else "no app that leaves directly could ask for the host's"
-        yield (holds if host else unknown)(gateway, f"the beacon sees it as {tunnel}, {against}")
+        yield (holds if told else unknown)(gateway, f"the beacon sees it as {tunnel}, {against}")
     for app, seen in apps:
         if seen is None:
             yield unknown(app.name, "it has no program that could ask the beacon")
@@ -73,7 +80,5 @@ def _compared(gateway: str, tunnel: str | None, host: str, apps: list[tuple[App,
             yield unknown(app.name, "the beacon does not answer it")
         elif seen == host or (tunnel and seen != tunnel):
             yield broken(app.name, f"the beacon sees it as {seen}, its gateway as {tunnel or 'nobody'}, the host as {host or 'nobody'}", up)
-        elif tunnel:
-            yield holds(app.name, f"the beacon sees it as {seen}, as its gateway")
         else:
-            yield unknown(app.name, f"the beacon sees it as {seen}, and does not answer its gateway")
+            yield (holds if told else unknown)(app.name, f"the beacon sees it as {seen}, its gateway as {tunnel or 'nobody'}")

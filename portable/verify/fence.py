@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
-from itertools import pairwise
 
 from portable.model.plan import Direct, Sealed, Tunnel
 from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown, untried
@@ -91,7 +90,11 @@ def _lets_remains_out(rules: Iterable[list[str]]) -> bool:
 
 
 def _is_established(rule: list[str]) -> bool:
-    return any(set(states.split(",")) <= {"RELATED", "ESTABLISHED"} for word, states in pairwise(rule) if word in ("--ctstate", "--state"))
+    return any(
+        set(states.split(",")) <= {"RELATED", "ESTABLISHED"} and before != "!"
+        for before, word, states in zip(rule, rule[1:], rule[2:], strict=False)
+        if word in ("--ctstate", "--state")
+    )
 
 
 def _is_kept_in(rule: list[str], egress: Tunnel | Sealed, own: list[str]) -> bool:

@@ -54,7 +54,7 @@ for asked; do
     folder:*)
         said=$(timeout 5 stat -c '%d %i %u %g %a' "$root$path" 2>&1) || continue
         printf 'folder\t%s\t%s\n' "$path" "$said"
-        [ -n "$(timeout 5 ls -A "$root$path" 2>&1 | head -n 1)" ] || printf 'empty\t%s\n' "$path" ;;
+        found=$(timeout 5 ls -A "$root$path" 2>/dev/null) && [ -z "$found" ] && printf 'empty\t%s\n' "$path" ;;
     cloud:*)
         name=${path#/mnt/clouds/}
         timeout -s KILL 5 stat "$root$path" >/dev/null 2>&1 || away="$away ${name%%/*}" ;;

@@ -2,26 +2,40 @@
 
 import time
 from collections.abc import Iterator
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from portable.backends.common import Placed
 from portable.model.plan import App
 from portable.verify.contract import Contract, Found, broken, holds, unknown
-from portable.verify.egress import NO_BEACON, behind_tunnels, seen_as
+from portable.verify.egress import NO_BEACON, behind_tunnels, hosts_own, seen_as
 from portable.verify.stack import Stack
 
 NAME = "kill-switch"
-_KEPT = "/tmp/portable-routes"  # noqa: S108 - inside the gateway, and gone with it
-# The device goes down and its routes with it: what a lost tunnel leaves. They are kept to be put back; the gateway's own healing is slow.
+_KEPT = "/tmp/portable-tunnel"  # noqa: S108 - inside the gateway, and gone with it
+# The device goes down, and its routes and addresses with it: what a lost tunnel leaves. They are kept to be put back, since a gateway's own
+# healing is slow. What a run that was ended left cut is put back first.
+_MEND = f"""\
+if [ -e {_KEPT} ]; then
+  device=$(cat {_KEPT})
+  ip link set "$device" up
+  while read -r family address; do ip "$family" address replace "$address" dev "$device"; done <{_KEPT}.addresses
+  while read -r family route; do ip "$family" route replace $route dev "$device"; done <{_KEPT}.routes
+  rm -f {_KEPT} {_KEPT}.addresses {_KEPT}.routes
+fi
+"""
 _CUT = f"""\
+{_MEND}
 device=$(ip route get 192.0.2.1 2>/dev/null | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p' | head -n 1)
 case "$device" in tun*|wg*) ;; *) echo "no tunnel: ${{device:-no route}}"; exit 3 ;; esac
-ip -4 route show table all dev "$device" | grep -v 'table local' >{_KEPT}
+for family in -4 -6; do
+  ip $family route show table all dev "$device" | grep -Ev 'table local|^(ff|fe80)' | sed "s/^/$family /"
+done >{_KEPT}.routes
+for family in -4 -6; do
+  ip $family -o address show dev "$device" scope global | awk -v family=$family '{{print family, $4}}'
+done >{_KEPT}.addresses
+echo "$device" >{_KEPT}
 ip link set "$device" down && echo "$device"
-"""
-_MEND = f"""\
-ip link set "$1" up
-while read -r route; do ip -4 route replace $route dev "$1"; done <{_KEPT}
-rm -f {_KEPT}
 """
 _BACK_SECONDS = 180
 """How long a gateway may take to bring its tunnel back by itself: Gluetun asks once a minute (domain.md 1.4)."""
@@ -32,26 +46,42 @@ def kill_switch(beacon: str | None) -> Contract:
 
     def check(stack: Stack) -> Iterator[Found]:
         for gateway, apps in behind_tunnels(stack):
-            if beacon:
-                yield from _tried(stack, gateway, apps, beacon)
-            else:
+            if beacon is None:
                 yield unknown(gateway[0].name, NO_BEACON)
+            elif not _is_address(urlsplit(beacon).hostname or ""):
+                # Names are asked for through the tunnel: without it, one that isn't found would look like an app that is kept in.
+                yield unknown(gateway[0].name, "the beacon has a name: name it by its IP address")
+            else:
+                yield from _tried(stack, gateway, apps, beacon)
 
     return Contract(name=NAME, promise="with the tunnel cut, no VPN app reaches the outside", check=check)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _tried(stack: Stack, gateway: tuple[App, Placed], apps: list[tuple[App, Placed]], beacon: str) -> Iterator[Found]:
     app, placed = gateway
     before = {a.name: seen_as(stack, at, a, beacon) for a, at in (gateway, *apps)}
-    cut = stack.inside(placed, ["sh", "-c", _CUT], user="0")
+    try:
+        cut = stack.inside(placed, ["sh", "-c", _CUT], user="0")
+        found = [_judged(stack, a, at, beacon, before) for a, at in apps] if cut.done else []
+        alive = bool(hosts_own(stack, beacon)) if cut.done else False
+    finally:
+        mended = stack.inside(placed, ["sh", "-c", _MEND], user="0")
     if not cut.done:
         yield unknown(app.name, f"its tunnel could not be cut: {cut.text or cut.code}")
         return
-    try:
-        found = [_judged(stack, a, at, beacon, before) for a, at in apps]
-    finally:
-        mended = stack.inside(placed, ["sh", "-c", _MEND, "sh", cut.text.split()[-1]], user="0")
-    yield from found
+    for subject, verdict, text, remedy in found:
+        if verdict == "holds" and not alive:
+            yield unknown(subject, "no app that leaves directly reached the beacon meanwhile: perhaps nobody could")
+        else:
+            yield subject, verdict, text, remedy
     end = time.monotonic() + _BACK_SECONDS
     while before[app.name] and not (back := seen_as(stack, placed, app, beacon)) and time.monotonic() < end:
         time.sleep(1)
@@ -66,6 +96,8 @@ def _judged(stack: Stack, app: App, placed: Placed, beacon: str, before: dict[st
     if not before[app.name]:
         return unknown(app.name, "it did not reach the beacon with the tunnel either, so that nothing is shown")
     seen = seen_as(stack, placed, app, beacon)
+    if seen is None:
+        return unknown(app.name, "it could not be asked")
     if not seen:
         return holds(app.name, "with the tunnel cut it reached nothing")
     if seen == before[app.name]:

@@ -5,6 +5,7 @@ taken that still answers.
 """
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from portable.backends.compose.host import MODULES, sharing
 from portable.model.base import Struct
@@ -31,8 +32,8 @@ def mends(plan: Plan, host: Host) -> Iterator[Mend]:
     yield from _modules(plan, host)
     for path in sorted(host.stale):
         if path.startswith(f"{CLOUDS}/") and _DEAD in host.stale[path]:
-            # Asked once more: whoever mounts it may have brought it back meanwhile.
-            still = ("sh", "-c", 'timeout -s KILL 5 ls "$0" >/dev/null 2>&1 || umount --lazy "$0"', path)
+            # Asked once more: whoever mounts it may have brought it back meanwhile, and one that is slow or shut to root is not dead.
+            still = ("sh", "-c", f'! LC_ALL=C timeout -s KILL 5 stat "$0" 2>&1 | grep -q "{_DEAD}" || umount --lazy "$0"', path)
             yield Mend(where=path, text="a mount whose process is gone is cleared away", commands=(still,))
     if plan.clouds and ((mount := host.mount_of(CLOUDS)) is None or not mount.shared):
         commands = tuple(map(tuple, sharing(CLOUDS)))
@@ -60,9 +61,12 @@ def _library(plan: Plan, host: Host) -> Iterator[Mend]:
     for folder in folders:
         own = ("chown", "--no-dereference", who, folder)
         if folder not in host.folders:
-            yield Mend(where=folder, text=f"it is made, for {who}", commands=(("mkdir", "-p", folder), own, ("chmod", "0775", folder)))
+            # Where it is there after all, as on a disk that answered too late, the second one fails and nothing is changed.
+            made = (("mkdir", "-p", str(PurePosixPath(folder).parent)), ("mkdir", folder))
+            yield Mend(where=folder, text=f"it is made, for {who}", commands=(*made, own, ("chmod", "0775", folder)))
         elif folder in wrong and folder in host.empty:
-            yield Mend(where=folder, text=f"it is empty, and is given to {who}", commands=(own,))
+            still = ("sh", "-c", 'found=$(ls -A "$0") && [ -z "$found" ]', folder)
+            yield Mend(where=folder, text=f"it is empty, and is given to {who}", commands=(still, own))
 
 
 def _is_bare(plan: Plan, host: Host, folder: str) -> bool:

@@ -14,14 +14,15 @@ class _Promised(NamedTuple):
     path: str
     folder: str
     """On the host."""
-    mounted: bool
-    """A file system of its own must be there."""
+    mount_point: str
+    """Where on the host a file system of its own must begin, at that folder or above; empty where none must."""
 
 
 def check(stack: Stack) -> Iterator[Found]:
     """What is mounted where in each container; whether it is what the host has there now; whether all see one library."""
     up = f"`portable up -p {stack.plan.profile}` makes it anew with what the plan says"
-    folders = sorted({promised.folder for placed in running(stack) for promised in _folders(stack, placed)})
+    promises = [promised for placed in running(stack) for promised in _folders(stack, placed)]
+    folders = sorted({folder for promised in promises for folder in (promised.folder, promised.mount_point) if folder})
     host = stack.on_host(folders) if folders else {}
     for placed in running(stack):
         seen, wrong = stack.look(placed).mounts, []
@@ -41,7 +42,7 @@ def check(stack: Stack) -> Iterator[Found]:
 
 def _folders(stack: Stack, placed: Placed) -> list[_Promised]:
     return [
-        _Promised(path, folder, volume.place.mounted)
+        _Promised(path, folder, volume.place.path if volume.place.mounted else "")
         for volume, path, _ in mounts_of(stack, placed.container)
         if isinstance(volume.place, Folder) and (folder := folder_of(volume)) is not None
     ]
@@ -72,8 +73,8 @@ def _hosts_own(stack: Stack, placed: Placed, host: Mapping[str, HostFolder] | No
             wrong.append(f"{promised.folder} is not there on the host")
         elif there.identity != seen:
             wrong.append(f"{promised.path} is not what lies at {promised.folder} on the host now")
-        elif promised.mounted and not there.mounted:
-            wrong.append(f"nothing is mounted at {promised.folder}, which must be a file system of its own")
+        elif promised.mount_point and not host[promised.mount_point].mounted:
+            wrong.append(f"nothing is mounted at {promised.mount_point}, which must be a file system of its own")
     if wrong:
         yield broken(subject, "; ".join(wrong), again)
     else:

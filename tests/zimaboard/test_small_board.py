@@ -11,6 +11,8 @@ pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(600)]
 
 def test_from_16_to_8_gb(home: Home, here: Engine) -> None:
     """Apps that the smaller board has no room for go, their folders stay; all others are there, and every contract holds."""
+    home.take(here, "zimaboard")  # which a test before this one may have taken away
+    home.stack.portable("up")
     before = set(home.stack.inspected())
     home.take(here, "zimaboard-8gb")
     home.stack.portable("up")

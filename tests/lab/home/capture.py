@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from tests.lab.engine import LabError
-from tests.lab.home.box import DOOR, PROVIDER
-from tests.lab.home.host import DockerHost
+from tests.lab.home.box import DOOR, PROVIDER, Box
 
 TUNNEL = f"(dst host {PROVIDER} and (icmp or (udp and (dst port 51820 or dst port 1194))))"
 """The tunnel's own, and the host's word to its other end that nobody listens any more."""
-ANSWERS = f"dst host {DOOR}"
-"""To the machine that drives the host, which lies on the host's side of the door."""
+ANSWERS = f"(dst host {DOOR} and (icmp or (tcp and tcp[tcpflags] & (tcp-syn|tcp-ack) != tcp-syn)))"
+"""To the machine that drives the host: what belongs to a connection that it began."""
 NEIGHBOURS = "(ip6 and (icmp6 or ip6 multicast))"
 """Link-local chatter of the host itself."""
 
@@ -20,15 +19,18 @@ NEIGHBOURS = "(ip6 and (icmp6 or ip6 multicast))"
 class Capture:
     """A sniffer on the uplink. A packet is a leak if it is neither the tunnel's, nor an answer to who drives the host."""
 
-    host: DockerHost
-    file: str = "/var/lib/lab/uplink.pcap"
+    host: Box
+    """Where it sniffs."""
+    which: str = "ip or ip6"
+    way: str = "out"
+    file: str = "/run/uplink.pcap"
     inspected: int = field(default=0, init=False)
     in_tunnel: int = field(default=0, init=False)
     leaked: list[str] = field(default_factory=list, init=False)
 
     def __enter__(self) -> "Capture":
         self.host.sh(
-            f"rm -f {self.file} {self.file}.log; setsid tcpdump -i eth0 -Q out -n -s 256 -B 16384 -U -w {self.file} 'ip or ip6' "
+            f"rm -f {self.file} {self.file}.log; setsid tcpdump -i eth0 -Q {self.way} -n -s 256 -B 16384 -U -w {self.file} '{self.which}' "
             f"</dev/null >/dev/null 2>{self.file}.log & echo $! >{self.file}.pid"
         )
         self.host.until(lambda: self.host.ends_well(f"grep -q 'listening on' {self.file}.log"), "the sniffer does not listen")

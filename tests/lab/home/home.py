@@ -13,7 +13,7 @@ from portable.live.progress import Progress, silent
 from portable.planning import Planned
 from tests.lab import standins
 from tests.lab.engine import LABEL, random_project
-from tests.lab.home.box import BEACON, DOOR, IMAGES, NET, PROVIDER, REGISTRY, Box, bring, docker, only_here
+from tests.lab.home.box import BEACON, DOOR, HOST, IMAGES, NET, PROVIDER, REGISTRY, Box, bring, docker, only_here
 from tests.lab.home.capture import Capture
 from tests.lab.home.host import URL, DockerHost
 from tests.lab.home.internet import NAME, Cloud, Internet, Provider, Registry
@@ -49,6 +49,10 @@ class Home:
     def capture(self) -> Capture:
         """Watch what leaves the host."""
         return Capture(self.host)
+
+    def arrivals(self) -> Capture:
+        """Watch what of the host reaches the internet, also while the host is off and on: all but what goes to other parts of the lab."""
+        return Capture(self.internet, which=f"src host {HOST} and not arp", way="in")
 
     def address_of(self, service: str) -> str:
         """The address that the beacon sees when that app calls; empty where it gets no answer."""

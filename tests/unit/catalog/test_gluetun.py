@@ -24,7 +24,8 @@ echo "{name} $*" >>{folder}/calls
         (programs / name).chmod(0o755)
     text = GUARD.read_text().replace("exec /gluetun-entrypoint", f"echo gluetun >>{folder}/calls")
     done = subprocess.run(["sh", "-c", text], env={"PATH": f"{programs}:{os.environ['PATH']}"}, capture_output=True, check=False)
-    return done.returncode, (folder / "calls").read_text().splitlines()
+    calls = folder / "calls"
+    return done.returncode, calls.read_text().splitlines() if calls.exists() else []
 
 
 RULE = "-w 5 -t mangle -A POSTROUTING -o eth7 -m addrtype --limit-iface-out ! --src-type LOCAL -j DROP"
@@ -48,6 +49,12 @@ def test_the_program_that_works_is_taken(tmp_path: Path, working: str) -> None:
     assert [call.split()[0] for call in calls if not call.startswith("ip ")] == [f"iptables-{working}"] * 2 + ["ip6tables"] * 2 + [
         "gluetun"
     ]
+
+
+def test_it_does_not_begin_without_a_firewall(tmp_path: Path) -> None:
+    code, calls = guarded(tmp_path, iptables="*", iptables_nft="*", iptables_legacy="*", ip="never")
+    assert code == 1
+    assert calls == []
 
 
 def test_it_does_not_begin_where_it_can_not_be_kept_in(tmp_path: Path) -> None:

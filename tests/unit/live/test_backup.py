@@ -73,6 +73,10 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         refuse_half_restored(STACK.project, apps)
         found.append(f"up {' '.join(apps)}")
 
+    def restart(_engine: object, _stack: object, *, apps: tuple[str, ...], **_: object) -> None:
+        found.append(f"restart {' '.join(apps)}")
+
+    monkeypatch.setattr(compose, "restart", restart)
     monkeypatch.setattr(compose, "down", down)
     monkeypatch.setattr(compose, "up", up)
     return found
@@ -103,7 +107,9 @@ def test_half_restored_it_is_not_started(calls: list[str]) -> None:
     assert backup.restore(engine, STACK, EnvironmentSource(), plan(), "seal").result == "failed"
     assert calls == ["down seal"]
     for apps in ((), ("seal",)):
-        with pytest.raises(Refused, match=r"seal \(to 2026-11-21T030000.000Z\) is not finished.*`portable restore seal`"):
+        with pytest.raises(
+            Refused, match=r"seal \(to 2026-11-21T030000.000Z\) is not finished.*`portable restore seal --at 2026-11-21T030000.000Z`"
+        ):
             refuse_half_restored(STACK.project, apps)
     refuse_half_restored(STACK.project, ("torrents",))
     mark(STACK.project, "seal", None)
@@ -119,7 +125,8 @@ def test_stopped_while_it_is_copied_and_started_whatever_happens(calls: list[str
     engine.code = 137
     with pytest.raises(PortableError, match="broke off"):
         backup.back_up(engine, STACK, EnvironmentSource(), plan(), apps=("seal",), stop=True)
-    assert calls[2:] == ["down seal", "up seal torrents"]
+    # What still copies is ended before the app writes again.
+    assert calls[2:] == ["down seal", "restart backup", "up seal torrents"]
 
 
 def test_what_is_not_backed_up_is_told_before_anything_is_done(calls: list[str]) -> None:

@@ -111,6 +111,7 @@ def test_who_hangs_on_a_dead_namespace_is_named() -> None:
         ("--dport 51820", "--dport 443", "--dport 443"),
         ("-o tun0 -j ACCEPT", "-o tun0 -j MINE", "-j MINE"),
         ("RELATED,ESTABLISHED", "NEW,ESTABLISHED", "NEW,ESTABLISHED"),
+        ("--ctstate RELATED", "! --ctstate RELATED", "! --ctstate RELATED,ESTABLISHED"),
         ("-m addrtype ! --src-type LOCAL --limit-iface-out -j DROP", "-j MASQUERADE", "what is left of the tunnel's connections"),
         ("! --src-type LOCAL", "--src-type LOCAL", "what is left of the tunnel's connections"),
     ],

@@ -11,7 +11,7 @@ from portable.verify.stack import Said
 from tests.factories import full_plan
 from tests.unit.verify.fake import FakeStack, one, verdicts
 
-URL = "http://beacon.example/"
+URL = "http://192.0.2.80/"
 HOST, TUNNEL = "198.51.100.5", "203.0.113.10"
 NOTHING = Said(code=7, text="")
 SILENT = Said(code=None, text="it did not end within 10 s")
@@ -41,11 +41,12 @@ class Outside(FakeStack):
         text = " ".join(command)
         self.commands.append((name, text))
         if "link set" in text:
-            self.cut = "down" in text
+            self.cut = '"$device" down' in text
             return Said(code=0, text="tun0")
         if URL not in text:
             return None
-        address = self.while_cut.get(name, "") if self.cut else self.seen.get(name, HOST)
+        cut = self.cut and name in ("gateway", "torrents")
+        address = self.while_cut.get(name, "") if cut else self.seen.get(name, HOST)
         return Said(code=0, text=f"{address}\n") if address else NOTHING
 
 
@@ -76,7 +77,7 @@ def test_a_cut_tunnel_lets_nothing_through_and_is_put_back() -> None:
     stack = Outside()
     assert verdicts(kill_switch(URL), stack) == {"gateway": "holds", "torrents": "holds"}
     cut, mended = [text for name, text in stack.commands if "link set" in text and name == "gateway"]
-    assert ('"$device" down' in cut, '"$1" up' in mended, mended.split()[-1]) == (True, True, "tun0")
+    assert ('"$device" down' in cut, '"$device" down' in mended, '"$device" up' in mended) == (True, False, True)
     assert not stack.cut
 
 
@@ -85,6 +86,25 @@ def test_an_app_that_reaches_the_outside_without_the_tunnel_is_told() -> None:
     stack.while_cut = {"torrents": HOST}
     assert one(kill_switch(URL), stack).text == f"with the tunnel cut the beacon saw it as {HOST}"
     assert not stack.cut, "also then the tunnel is put back"
+
+
+def test_a_beacon_by_its_name_shows_nothing_of_the_kill_switch() -> None:
+    """Names are asked for through the tunnel."""
+    stack = Outside()
+    assert verdicts(kill_switch("http://beacon.example/"), stack) == {"gateway": "unknown"}
+    assert not stack.commands
+
+
+def test_nobody_who_could_reach_the_beacon_is_no_proof() -> None:
+    """Where no app that leaves directly can ask: the beacon may be away as well, and the host's address is not known."""
+    stack = Outside(player="")
+    assert verdicts(kill_switch(URL), stack)["torrents"] == "unknown"
+    assert verdicts(egress(URL), stack) == {"gateway": "unknown", "torrents": "unknown"}
+    assert verdicts(egress(URL), Outside(player="2001:db8::5")) == {"gateway": "unknown", "torrents": "unknown"}
+
+
+def test_a_page_is_no_answer() -> None:
+    assert verdicts(egress(URL), Outside(torrents="<!doctype html>"))["torrents"] == "unknown"
 
 
 def test_what_shows_nothing_is_not_said_to_hold() -> None:

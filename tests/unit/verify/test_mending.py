@@ -57,7 +57,8 @@ def test_a_missing_folder_of_the_library_is_made() -> None:
     there = {path: place for path, place in HOST.folders.items() if path != f"{ROOT}/media/tv"}
     assert done(folders=there) == {
         f"{ROOT}/media/tv": [
-            f"mkdir -p {ROOT}/media/tv",
+            f"mkdir -p {ROOT}/media",
+            f"mkdir {ROOT}/media/tv",
             f"chown --no-dereference 1000:1000 {ROOT}/media/tv",
             f"chmod 0775 {ROOT}/media/tv",
         ]
@@ -80,7 +81,9 @@ def test_only_an_empty_folder_is_given_to_who_writes_there() -> None:
     path = f"{ROOT}/media/tv"
     roots = {**HOST.folders, path: msgspec.structs.replace(OURS, uid=0, gid=0, mode=0o40755)}
     assert done(folders=roots) == {}
-    assert done(folders=roots, empty=frozenset({path})) == {path: [f"chown --no-dereference 1000:1000 {path}"]}
+    assert done(folders=roots, empty=frozenset({path})) == {
+        path: [f'sh -c found=$(ls -A "$0") && [ -z "$found" ] {path}', f"chown --no-dereference 1000:1000 {path}"]
+    }
     everything = [command for commands in done(folders={}, stale={"/mnt/clouds/x": DEAD}).values() for command in commands]
     assert everything
     assert not [command for command in everything if "-R" in command or "--recursive" in command or command.startswith("rm")]

@@ -17,6 +17,7 @@ import shutil
 import sqlite3
 import stat
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ STAGED, BEFORE = ".portable-restore", ".before-restore-"
 """In the folder of an app: what is about to take its place, and what was there before."""
 _HALF = ("aside", "in")
 """Steps of a restore in which an app's state is neither what it was nor what it shall be."""
+_JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 _HEADER = b"SQLite format 3\0"
 _BESIDE = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database (https://www.sqlite.org/tempfiles.html): in the copy that it makes, all of it is in the one file."""
@@ -179,7 +181,12 @@ def copy(source: Path, target: Path, known: Mapping[str, Entry], earlier: Path |
     """
     copied = Copied()
     device = source.stat().st_dev
-    for at, folders, files, descriptor in os.fwalk(source, follow_symlinks=False, onerror=lambda e: copied.failures.append(_why(e))):
+
+    def failed(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):  # its app removed it meanwhile
+            copied.failures.append(_why(error))
+
+    for at, folders, files, descriptor in os.fwalk(source, follow_symlinks=False, onerror=failed):
         here = Path(at).relative_to(source)
         if here == Path():
             folders[:] = [name for name in folders if name != STAGED and not name.startswith(BEFORE)]
@@ -187,17 +194,18 @@ def copy(source: Path, target: Path, known: Mapping[str, Entry], earlier: Path |
         there.mkdir(parents=True, exist_ok=True)
         copied.entries.append(_entry(here, "folder", os.fstat(descriptor)))
         for name in sorted(folders):
-            found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-            if stat.S_ISLNK(found.st_mode):
-                files.append(name)
-            elif found.st_dev != device:
-                copied.notes.append(f"{here / name} is another file system and is left out")
-            else:
-                continue
+            with contextlib.suppress(FileNotFoundError):
+                found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                if stat.S_ISLNK(found.st_mode):
+                    files.append(name)
+                elif found.st_dev != device:
+                    copied.notes.append(f"{here / name} is another file system and is left out")
+                else:
+                    continue
             folders.remove(name)
         databases = {name for name in sorted(files) if _is_database(name, descriptor)}
-        beside = {f"{name}{suffix}" for name in databases for suffix in _BESIDE}
-        for name in sorted(files):
+        beside: set[str] = set()
+        for name in sorted(files, key=lambda name: (name not in databases, name)):
             if name in beside:
                 continue
             old = known.get(str(here / name))
@@ -214,6 +222,7 @@ def copy(source: Path, target: Path, known: Mapping[str, Entry], earlier: Path |
                 continue
             if entry is not None:
                 copied.entries.append(entry)
+                beside |= {f"{name}{suffix}" for suffix in _BESIDE if entry.kind == "database"}
     return copied
 
 
@@ -234,13 +243,16 @@ def _copy_one(
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_NOTADB:
                 raise
-            database = False  # it only begins like one, or is encrypted
+            if old is not None and old.kind == "database":
+                raise  # it was one the last time
+            copied.notes.append(f"{path} begins like a database and is none that SQLite reads: copied as a file")
         else:
             digest, size = _digest(target)
             sound = soundness(target)
             if sound != "ok":
                 (copied.notes if sound.startswith("unknown") else copied.failures).append(f"{path}: {sound}")
-            if not _linked(old, digest, earlier, path, target):
+            # What was just proven gives way to the copy of before only where that is still the same.
+            if not (earlier and _is_still(earlier / path, digest) and _linked(old, digest, earlier, path, target)):
                 copied.copied += size
             return _entry(path, "database", found, size=size, sha256=digest, sound=sound)
     if old is not None and old.kind == "file" and old.stamp == _stamp(found) and _linked(old, old.sha256, earlier, path, target):
@@ -271,20 +283,41 @@ def copy_database(source: Path, target: Path) -> None:
         if status not in (sqlite3.SQLITE_OK, sqlite3.SQLITE_DONE) and time.monotonic() > until:
             raise Trouble(f"its app kept it locked for {_LOCKED_SECONDS:.0f} s: copy it while the app is stopped (`--stop`)")
 
-    for mode in ("ro", "rw"):
+    def taken(path: Path, mode: str) -> None:
         target.unlink(missing_ok=True)
-        try:
-            with (
-                contextlib.closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode={mode}", uri=True, timeout=5)) as original,
-                contextlib.closing(sqlite3.connect(target)) as made,
-            ):
-                # All pages in one step: in steps a busy writer would make it begin anew each time.
-                original.backup(made, pages=-1, progress=waited, sleep=0.05)
-            return
-        except sqlite3.OperationalError as error:
-            # What a crash left half-way SQLite must mend first, as its app would when it starts.
-            if mode == "rw" or getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-                raise
+        with (
+            contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=5)) as original,
+            contextlib.closing(sqlite3.connect(target)) as made,
+        ):
+            # All pages in one step: in steps a busy writer would make it begin anew each time.
+            original.backup(made, pages=-1, progress=waited, sleep=0.05)
+
+    try:
+        taken(source, "ro")
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            raise
+        with tempfile.TemporaryDirectory(prefix=MAKING, dir=target.parent) as aside:
+            taken(_set_aside(source, Path(aside)), "rw")
+
+
+def _set_aside(source: Path, folder: Path) -> Path:
+    """A database that nobody has open, with what lies beside it, in a folder of this program's own, where SQLite may mend and write.
+
+    Never where it lies: a journal can name other files, which SQLite, mending as root, would remove (https://www.sqlite.org/fileformat.html,
+    3, the super-journal). One that does is Trouble.
+    """
+    for suffix in ("", "-wal", "-journal"):
+        with contextlib.suppress(FileNotFoundError):
+            opened = os.open(source.with_name(f"{source.name}{suffix}"), os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                _written(opened, folder / f"database{suffix}")
+            finally:
+                os.close(opened)
+    journal = folder / "database-journal"
+    if journal.exists() and journal.read_bytes()[-8:] == _JOURNAL_MAGIC:
+        raise Trouble("its journal names another one: start its app once, which mends it")
+    return folder / "database"
 
 
 def soundness(database: Path) -> str:
@@ -343,11 +376,16 @@ def _month(name: str) -> str:
 
 
 def rotate(home: Path, keep: Mapping[str, int]) -> None:
-    """Remove what has no place among those kept; an unsound one takes no place of a sound one."""
-    sound = [name for name in names(home) if (read(home / name) or {}).get("sound")]
-    stay = kept(sound, keep)
+    """Remove what has no place among those kept, of each volume: one that only few backups have is not driven out by those without it.
+
+    An unsound one takes no place of a sound one, and goes when a later one is sound. What can't be read is nobody's to remove.
+    """
+    found = {name: manifest for name in names(home) if (manifest := read(home / name)) is not None}
+    sound = {name: manifest for name, manifest in found.items() if manifest["sound"]}
+    volumes = {volume for manifest in sound.values() for volume in manifest["volumes"]}
+    stay = {name for volume in volumes for name in kept([n for n, manifest in sound.items() if volume in manifest["volumes"]], keep)}
     newest = max(sound, default="")
-    for name in names(home):
+    for name in found:
         if name not in stay and name < newest:
             (home / name).rename(home / f"{GONE}{name}")
             _remove(home / f"{GONE}{name}")
@@ -396,8 +434,12 @@ def stage(store: Path, app: App, at: str = "") -> dict[str, Any]:
     manifest = _manifest(home / name)
     if unknown := sorted(set(manifest["volumes"]) - set(app.volumes)):
         raise Trouble(f"the backup has {', '.join(unknown)}, which {app.name} has not in this place")
+    if mounted := [path for v in manifest["volumes"] for path in sorted(app.volumes[v].iterdir()) if path.is_mount()]:
+        raise Trouble(f"{', '.join(map(str, mounted))} can't be put aside: something is mounted there; unmount it first")
+    notes = [
+        f"{volume} is not in the backup of {name}: it stays as it is" for volume in sorted(set(app.volumes) - set(manifest["volumes"]))
+    ]
     _write(home / JOURNAL, journal or {"at": name, "began": now(), "step": "stage"})
-    notes: list[str] = []
     try:
         for folder in app.volumes.values():
             _remove(folder / STAGED)
@@ -626,6 +668,13 @@ def _linked(old: Entry | None, digest: str, earlier: Path | None, path: Path, ta
     return True
 
 
+def _is_still(path: Path, digest: str) -> bool:
+    try:
+        return _digest(path)[0] == digest
+    except OSError:
+        return False
+
+
 def _written(source: int, target: Path) -> tuple[str, int]:
     """Copy an open file from its start; the digest and size of what was written."""
     digest, size = hashlib.sha256(), 0
@@ -654,7 +703,12 @@ def _owned(path: Path, entry: Entry, notes: list[str]) -> None:
         if (text := f"belongs to {os.geteuid()} now, not to {entry.uid}:{entry.gid}") not in notes:
             notes.append(text)
     if entry.kind != "link":
+        # Who is not in a file's group and lacks FSETID has its setgid bit taken away in silence (chmod(2)).
+        group = os.getegid()
+        with contextlib.suppress(PermissionError):
+            os.setegid(entry.gid)
         path.chmod(entry.mode)
+        os.setegid(group)
     os.utime(path, ns=(entry.mtime, entry.mtime), follow_symlinks=False)
 
 
@@ -681,7 +735,9 @@ def _synced(folder: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder that this program made, whatever the modes in it."""
+    """Remove a folder that this program made, whatever the modes in it; a link that lies in its place is removed, not followed."""
+    if folder.is_symlink():
+        folder.unlink()
     if not folder.is_dir():
         return
     for at, _, _ in os.walk(folder):

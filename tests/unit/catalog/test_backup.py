@@ -351,3 +351,90 @@ def test_rotation_keeps_what_it_says(hours: list[int], most: int, daily: int, we
     for name in found:
         little_by_little = sorted(program.kept([*little_by_little, name], keep))
     assert set(little_by_little) == stay
+
+
+def test_what_can_not_be_read_is_not_rotated_away(tmp_path: Path) -> None:
+    """It may be of a newer portable, or its disk may answer again."""
+    player, store = app(tmp_path, "config"), tmp_path / "store"
+    old = program.back_up(store, player, {"last": 1})["at"]
+    manifest = store / "player" / old / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"format": 1', '"format": 2'))
+    program.back_up(store, player, {"last": 1})
+    program.back_up(store, player, {"last": 1})
+    assert [row["result"] for row in program.listed(store, "player")] == ["unreadable", "sound"]
+
+
+def test_a_volume_that_few_backups_have_is_kept_for_its_own_sake(tmp_path: Path) -> None:
+    """The nightly ones, without what is copied only while its app is stopped, do not drive the last whole one out."""
+    player, store = app(tmp_path, "config", "search", stopped=["search"]), tmp_path / "store"
+    (tmp_path / "search" / "segments_1").write_text("index")
+    whole = program.back_up(store, player, {"last": 2}, stopped=True)["at"]
+    for _ in range(5):
+        program.back_up(store, player, {"last": 2})
+    assert program.names(store / "player")[0] == whole
+    assert len(program.names(store / "player")) == 3
+    assert "search is not in the backup" in program.stage(store, player)["notes"][0]
+    program.swap(store, player)
+    assert (tmp_path / "search" / "segments_1").read_text() == "index"
+
+
+def test_sqlite_mends_nothing_where_the_app_wrote_it(tmp_path: Path) -> None:
+    """A journal may name other files for SQLite to remove, and this program is root."""
+    player, store = app(tmp_path, "config"), tmp_path / "store"
+    filled(tmp_path / "config", 3, files=1)
+    journal = tmp_path / "config" / "wal.db-journal"
+    journal.write_bytes(b"x" * 600 + bytes.fromhex("d9d505f920a163d7"))
+    before = tree(tmp_path / "config")
+    row = program.back_up(store, player, KEEP)
+    assert (row["result"], "names another one" in row["notes"][0]) == ("failed", True)
+    assert tree(tmp_path / "config") == before
+    journal.unlink()
+    assert program.back_up(store, player, KEEP)["result"] == "done"
+    assert tree(tmp_path / "config").keys() == before.keys() - {"wal.db-journal"}, "nothing was made beside it"
+
+
+def test_a_database_that_is_none_any_more_is_a_failure(tmp_path: Path) -> None:
+    player, store = app(tmp_path, "config"), tmp_path / "store"
+    filled(tmp_path / "config", 4, files=1)
+    program.back_up(store, player, KEEP)
+    with (tmp_path / "config" / "delete.db").open("r+b") as opened:
+        opened.seek(16)
+        opened.write(b"\0" * 84)
+    assert program.back_up(store, player, KEEP)["result"] == "failed"
+
+
+def test_bytes_that_changed_in_the_store_are_given_to_no_later_backup(tmp_path: Path) -> None:
+    player, store = app(tmp_path, "config"), tmp_path / "store"
+    filled(tmp_path / "config", 5, files=1)
+    first = program.back_up(store, player, KEEP)["at"]
+    with (store / "player" / first / "config" / "delete.db").open("r+b") as opened:
+        opened.seek(5000)
+        opened.write(b"\xa5" * 100)
+    assert program.check(store, player)["result"] == "failed"
+    program.back_up(store, player, KEEP)
+    assert program.check(store, player)["result"] == "done"
+
+
+def test_a_link_in_the_place_of_what_is_staged_is_not_followed(tmp_path: Path) -> None:
+    player, store = app(tmp_path, "config", "other"), tmp_path / "store"
+    (tmp_path / "config" / "file").write_text("mine")
+    (tmp_path / "other" / "folder").mkdir(mode=0o2775)
+    (tmp_path / "other" / "folder").chmod(0o2775)
+    program.back_up(store, player, KEEP)
+    (tmp_path / "config" / program.STAGED).symlink_to(tmp_path / "other")
+    assert program.stage(store, player)["result"] == "staged"
+    assert stat.S_IMODE((tmp_path / "other" / "folder").stat().st_mode) == 0o2775
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives folders to others, which only root can")
+def test_a_folder_keeps_its_group_for_what_is_made_in_it(tmp_path: Path) -> None:
+    """Without CAP_FSETID the kernel takes a setgid bit from who is not in the group; `setpriv` takes that away as the container does."""
+    player, store = app(tmp_path, "config"), tmp_path / "store"
+    shared = tmp_path / "config" / "shared"
+    shared.mkdir()
+    os.chown(shared, 1000, 1000)
+    shared.chmod(0o2775)
+    program.back_up(store, player, KEEP)
+    less = ["setpriv", "--bounding-set", "-fsetid", "--inh-caps", "-fsetid", "--clear-groups"]
+    done = subprocess.run([*less, *command(tmp_path, player, "check", "player")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -140,6 +140,12 @@ def test_traffic_is_tried_all_the_time_and_counted(stack: Local) -> None:
     assert (nobody["answered"], unheard["answered"]) == (0, 0)
     assert name["answered"] > 0
     assert counts["libc://sonarr"]["answered"] > 0
-    time.sleep(1)
-    later = json.loads(stack.inside("autobrr", "cat", "/tmp/outside.json"))
-    assert 5 <= later[OUTSIDE[0]]["tried"] - itself["tried"] <= 30
+    # The file is written once a second: it may be a second behind.
+    first, later = (written(stack) for _ in range(2))
+    assert 0 < later - first <= 60
+
+
+def written(stack: Local) -> int:
+    """What its file says of its tries, after another while."""
+    time.sleep(2.5)
+    return int(json.loads(stack.inside("autobrr", "cat", "/tmp/outside.json"))[OUTSIDE[0]]["tried"])

@@ -11,16 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab.home.box import all_rights
+
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 SUITES = {"12": "bookworm", "13": "trixie"}
 LABEL = "portable.test=bootstrap"
-
-# In the kernel's order, bit 0 first, as far as engine 20.10 knows them.
-CAPABILITIES = """
-    chown dac_override dac_read_search fowner fsetid kill setgid setuid setpcap linux_immutable net_bind_service net_broadcast net_admin
-    net_raw ipc_lock ipc_owner sys_module sys_rawio sys_chroot sys_ptrace sys_pacct sys_admin sys_boot sys_nice sys_resource sys_time
-    sys_tty_config mknod lease audit_write audit_control setfcap mac_override mac_admin syslog wake_alarm block_suspend audit_read
-""".split()  # noqa: SIM905 - a list would take forty lines
 
 # What a machine's first process does and a container's doesn't: control groups of its own, mounts that spread.
 FIRST_PROCESS = r"""
@@ -105,7 +100,7 @@ def bare_debian(release: str, folder: Path) -> Iterator[BareDebian]:
     if _mirror().startswith("https:"):
         mounts.append("--volume=/etc/ssl/certs/ca-certificates.crt:/etc/ssl/certs/ca-certificates.crt:ro")
     try:
-        run("docker", "run", "-d", "--name", name, "--label", LABEL, *_rights(), *proxies, *mounts, image, "bash", "-c", FIRST_PROCESS)
+        run("docker", "run", "-d", "--name", name, "--label", LABEL, *all_rights(), *proxies, *mounts, image, "bash", "-c", FIRST_PROCESS)
         host = BareDebian(name, release)
         host.sh("for i in $(seq 100); do [ -e /run/ready ] && exit; sleep 0.1; done; exit 1")
         yield host
@@ -142,13 +137,3 @@ def _apt_settings() -> str:
     wanted = ("Acquire::http::", "Acquire::https::", "Acquire::Check-", "Acquire::Retries")
     kept = [line for line in run("apt-config", "dump").stdout.splitlines() if line.startswith(wanted)]
     return "\n".join([*kept, 'Acquire::Languages "none";', ""])
-
-
-def _rights() -> list[str]:
-    """All that this machine may: engine 20.10 refuses --privileged where one capability is missing."""
-    bounding = next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapBnd"))
-    have = [name for bit, name in enumerate(CAPABILITIES) if int(bounding, 16) >> bit & 1]
-    if len(have) == len(CAPABILITIES):
-        return ["--privileged"]
-    unconfined = [f"--security-opt={option}=unconfined" for option in ("seccomp", "apparmor", "systempaths")]
-    return [*unconfined, *(f"--cap-add={name}" for name in have), "--device-cgroup-rule=a *:* rwm"]

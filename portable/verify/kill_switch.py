@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -70,15 +71,18 @@ def _tried(stack: Stack, gateway: tuple[App, Placed], apps: list[tuple[App, Plac
     before = {a.name: seen_as(stack, at, a, beacon) for a, at in (gateway, *apps)}
     try:
         cut = stack.inside(placed, ["sh", "-c", _CUT], user="0")
-        found = [_judged(stack, a, at, beacon, before) for a, at in apps] if cut.done else []
-        alive = bool(hosts_own(stack, beacon)) if cut.done else False
+        # All at once: a gateway that heals itself has its tunnel back in seconds.
+        with ThreadPoolExecutor() as pool:
+            asked = [pool.submit(_judged, stack, a, at, beacon, before) for a, at in apps] if cut.done else []
+            alive = pool.submit(hosts_own, stack, beacon)
+        found = [one.result() for one in asked]
     finally:
         mended = stack.inside(placed, ["sh", "-c", _MEND], user="0")
     if not cut.done:
         yield unknown(app.name, f"its tunnel could not be cut: {cut.text or cut.code}")
         return
     for subject, verdict, text, remedy in found:
-        if verdict == "holds" and not alive:
+        if verdict == "holds" and not alive.result():
             yield unknown(subject, "no app that leaves directly reached the beacon meanwhile: perhaps nobody could")
         else:
             yield subject, verdict, text, remedy

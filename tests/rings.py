@@ -15,7 +15,7 @@ CEILINGS = {
     "cli": 2.0,
     "browser": 3.0,
     "bootstrap": 8.0,
-    "compose_lab": 15.0,
+    "compose_lab": 18.0,
     "verify_lab": 16.0,
     "zimaboard": 14.0,
     "prove": 80.0,

@@ -16,7 +16,7 @@ from portable.formats.load import Document, Steps
 from portable.model import plan as p
 from portable.model.errors import PortableError
 from portable.model.source import Mistake
-from portable.planning.backups import seen, told
+from portable.planning.backups import backs_up, seen, told
 from portable.planning.inputs import Entry, Input, Mistakes
 from portable.planning.network import Network, address_of
 from portable.planning.schedule import schedule
@@ -277,7 +277,8 @@ class _Maker:
             "addresses": [address for (of, _), address in sorted(self.addresses.items()) if of == app],
             "dashboard": self.dashboard,
             "reads": self.reads(app),
-            "backup": told(self.given, self.chosen, self.store),
+            # Of all apps: made for the one that reads it, or a thousand apps would each make it of a thousand.
+            "backup": told(self.given, self.chosen, self.store) if placed and backs_up(self.chosen.apps[app].facts) else "",
             "folders": self.chosen.apps[app].facts.library.folders if placed else (),
         }
 

@@ -1,9 +1,12 @@
 """Pytest plug-in: the rings of the suite, each with a ceiling in minutes that it enforces (design, Tests).
 
 A ring that takes longer than its ceiling fails the run, so that slowness is noticed when it comes and not when CI breaks.
+Who reads the output of a run that was ended from outside sees in it when each ring began, and so where the time went.
 """
 
+import time
 from collections import defaultdict
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -21,27 +24,59 @@ CEILINGS = {
     "prove": 80.0,
 }
 """Minutes by folder of tests/ (ADR 11)."""
+RUN = 75.0
+"""Minutes after which a run of the rings ends itself and says what took them: CI ends it at 90 and says nothing."""
+SLOWEST = 15
+"""So many tests are named where a run or a ring took too long."""
 
 
 class Rings:
     """Adds up the time of every ring."""
 
-    def __init__(self) -> None:
+    def __init__(self, session_full: bool) -> None:
+        self.full = session_full
+        self.began = time.monotonic()
+        self.ring = ""
         self.seconds: dict[str, float] = defaultdict(float)
+        self.tests: dict[str, float] = defaultdict(float)
+
+    def over(self) -> list[str]:
+        """The rings past their ceilings; full forms take longer."""
+        return [] if self.full else [ring for ring, seconds in self.seconds.items() if seconds > CEILINGS[ring] * 60]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
+        """Say when a ring begins; end a run that is past its time."""
+        minutes = (time.monotonic() - self.began) / 60
+        if ring_of(item.nodeid) != self.ring:
+            self.ring = ring_of(item.nodeid)
+            reporter = item.config.pluginmanager.get_plugin("terminalreporter")
+            if reporter:
+                reporter.ensure_newline()
+                reporter.write_sep("-", f"ring {self.ring}, {minutes:.1f} min after the start")
+        done = yield
+        if not self.full and (time.monotonic() - self.began) / 60 > RUN:
+            item.session.shouldfail = f"the run is past {RUN:.0f} minutes"
+        return done
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count set-up, call and tear-down alike."""
         self.seconds[ring_of(report.nodeid)] += report.duration
+        self.tests[report.nodeid] += report.duration
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Say how long every ring took, before pytest's own last line."""
+        """Say how long every ring took, before pytest's own last line; of those that took too long, by which tests."""
+        over = self.over()
         for ring, seconds in sorted(self.seconds.items()):
             terminalreporter.write_line(f"ring {ring}: {seconds:.1f} s of {CEILINGS[ring] * 60:.0f} s")
+            if ring in over:
+                of_ring = [(took, test) for test, took in self.tests.items() if ring_of(test) == ring]
+                for took, test in sorted(of_ring, reverse=True)[:SLOWEST]:
+                    terminalreporter.write_line(f"  {took:6.1f} s {test}")
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail where a ring is over its ceiling; full forms take longer."""
-        full = "prove" in (session.config.option.markexpr or "")
-        if not full and any(seconds > CEILINGS[ring] * 60 for ring, seconds in self.seconds.items()):
+        """Fail where a ring is over its ceiling."""
+        if self.over():
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -52,7 +87,7 @@ def ring_of(nodeid: str) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the plug-in."""
-    config.pluginmanager.register(Rings(), "rings")
+    config.pluginmanager.register(Rings("prove" in (config.option.markexpr or "")), "rings")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

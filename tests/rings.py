@@ -4,6 +4,7 @@ A ring that takes longer than its ceiling fails the run, so that slowness is not
 Who reads the output of a run that was ended from outside sees in it when each ring began, and so where the time went.
 """
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Generator
@@ -26,6 +27,8 @@ CEILINGS = {
 """Minutes by folder of tests/ (ADR 11)."""
 RUN = 75.0
 """Minutes after which a run of the rings ends itself and says what took them: CI ends it at 90 and says nothing."""
+TEST = 400
+"""Seconds that one test of a ring may take, what it is the first to set up included: one that hangs must not eat the run."""
 SLOWEST = 15
 """So many tests are named where a run or a ring took too long."""
 
@@ -39,6 +42,8 @@ class Rings:
         self.ring = ""
         self.seconds: dict[str, float] = defaultdict(float)
         self.tests: dict[str, float] = defaultdict(float)
+        self.left: list[str] = []
+        """Threads that a ring left at work: what they do disturbs the rings behind it."""
 
     def over(self) -> list[str]:
         """The rings past their ceilings; full forms take longer."""
@@ -55,6 +60,9 @@ class Rings:
                 reporter.ensure_newline()
                 reporter.write_sep("-", f"ring {self.ring}, {minutes:.1f} min after the start")
         done = yield
+        if nextitem is None or ring_of(nextitem.nodeid) != self.ring:
+            at_work = (thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
+            self.left += [f"ring {self.ring} left a thread at work: {name}" for name in at_work]
         if not self.full and (time.monotonic() - self.began) / 60 > RUN:
             item.session.shouldfail = f"the run is past {RUN:.0f} minutes"
         return done
@@ -67,6 +75,8 @@ class Rings:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say how long every ring took, before pytest's own last line; of those that took too long, by which tests."""
         over = self.over()
+        for line in self.left:
+            terminalreporter.write_line(line)
         for ring, seconds in sorted(self.seconds.items()):
             terminalreporter.write_line(f"ring {ring}: {seconds:.1f} s of {CEILINGS[ring] * 60:.0f} s")
             if ring in over:
@@ -75,8 +85,8 @@ class Rings:
                     terminalreporter.write_line(f"  {took:6.1f} s {test}")
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail where a ring is over its ceiling."""
-        if self.over():
+        """Fail where a ring is over its ceiling, or left something at work."""
+        if self.over() or self.left:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -99,3 +109,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if full:
             items[:] = [item for item in items if item not in full]
             config.hook.pytest_deselected(items=full)
+        for item in items:
+            marked = item.get_closest_marker("timeout")
+            item.add_marker(pytest.mark.timeout(min(TEST, *(marked.args if marked else (TEST,)))), append=False)

@@ -22,7 +22,7 @@ from tests.lab.engine import LABEL, LabError
 
 ADDRESS, ADDRESS6 = "198.51.100.10", "2001:db8::10"
 NETS = (ipaddress.ip_network("198.51.100.0/24"), ipaddress.ip_network("2001:db8::/32"))
-_SOL_PACKET, _PACKET_STATISTICS, _SO_RCVBUFFORCE = 263, 6, 33
+_SOL_PACKET, _PACKET_STATISTICS, _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 263, 6, 33, 35
 _IPV4, _IPV6, _ARP = 0x0800, 0x86DD, 0x0806
 
 
@@ -115,8 +115,10 @@ class Sniffer:
         self.seen = Seen()
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(0x0003))
         self._socket.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, 64 * 1024 * 1024)
+        self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         self._socket.settimeout(0.2)
-        self._stop = threading.Event()
+        self._until: float | None = None
+        """When it was told to end, by the clock of packets."""
         self._thread = threading.Thread(target=self._loop, daemon=True)
 
     def __enter__(self) -> Seen:
@@ -124,19 +126,22 @@ class Sniffer:
         return self.seen
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
+        self._until = time.time()
         self._thread.join()
         _, self.seen.dropped = struct.unpack("II", self._socket.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8))
         self._socket.close()
 
     def _loop(self) -> None:
+        """All that came before it was told to end, however much waits: a machine is never quiet for long."""
         while True:
             try:
-                data, (device, kind, *_) = self._socket.recvfrom(65535)
+                data, told, _, (device, kind, *_) = self._socket.recvmsg(65535, 128)
             except TimeoutError:
-                if self._stop.is_set():  # only once nothing is waiting any more
+                if self._until is not None:
                     return
                 continue
+            if self._until is not None and _moment(told) > self._until:
+                return
             self._look(data, device, kind)
 
     def _look(self, data: bytes, device: str, kind: int) -> None:
@@ -156,6 +161,14 @@ class Sniffer:
             self.seen.leaked[f"{name} to {address} on {device}"] += 1
         if protocol in (6, 17) and inner[2:4] == b"\0\x35" and self._mark in inner.lower():
             self.seen.leaked[f"a marked name asked of {address} on {device}"] += 1
+
+
+def _moment(told: list[tuple[int, int, bytes]]) -> float:
+    """When the kernel got a packet, as Unix time (socket(7), SO_TIMESTAMPNS)."""
+    seconds, nanoseconds = next(
+        struct.unpack("qq", data) for level, kind, data in told if (level, kind) == (socket.SOL_SOCKET, _SO_TIMESTAMPNS)
+    )
+    return float(seconds + nanoseconds / 1e9)
 
 
 @dataclass(frozen=True)

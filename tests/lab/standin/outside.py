@@ -20,8 +20,8 @@ Counts = dict[str, dict[str, float]]
 """By target: how often it was tried and how often that was answered, and when it was first tried and last answered (Unix; 0: never)."""
 
 
-def begin(targets: list[str]) -> Counts:
-    """Call `tcp://address:port`, `udp://address:port` and `dns://name` from now on; returns what goes on counting.
+def begin(targets: list[str], ended: threading.Event | None = None) -> Counts:
+    """Call `tcp://address:port`, `udp://address:port` and `dns://name` from now on, until `ended`; returns what goes on counting.
 
     A name is asked of the first resolver of /etc/resolv.conf, each time anew, and of libc beside that, counted as `libc://name`.
     """
@@ -30,10 +30,11 @@ def begin(targets: list[str]) -> Counts:
         target: dict.fromkeys(("tried", "answered", "tried_at", "answered_at"), 0.0)
         for target in (*targets, *(f"libc://{name}" for name in names))
     }
+    ended = ended or threading.Event()
     if targets:
-        threading.Thread(target=_call, args=(targets, counts), daemon=True).start()
+        threading.Thread(target=_call, args=(targets, counts, ended), daemon=True).start()
     for name in names:
-        threading.Thread(target=_look_up, args=(name, counts[f"libc://{name}"]), daemon=True).start()
+        threading.Thread(target=_look_up, args=(name, counts[f"libc://{name}"], ended), daemon=True).start()
     return counts
 
 
@@ -48,12 +49,12 @@ def resolved(answer: bytes) -> bool:
     return len(answer) >= 12 and answer[3] & 0x0F == 0 and answer[6:8] != b"\0\0"
 
 
-def _call(targets: list[str], counts: Counts) -> None:
+def _call(targets: list[str], counts: Counts, ended: threading.Event) -> None:
     waiting: dict[socket.socket, tuple[str, float]] = {}
     selector = selectors.DefaultSelector()
     due = time.monotonic()
     told = 0.0
-    while True:
+    while not ended.is_set():
         for target in targets:
             _count(counts[target], "tried")
             with contextlib.suppress(OSError):
@@ -114,8 +115,8 @@ def _resolver() -> str:
     raise OSError(errno.ENOENT, "no resolver")
 
 
-def _look_up(name: str, count: dict[str, float]) -> None:
-    while True:
+def _look_up(name: str, count: dict[str, float], ended: threading.Event) -> None:
+    while not ended.is_set():
         _count(count, "tried")
         with contextlib.suppress(OSError):
             socket.getaddrinfo(name, None)

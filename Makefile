@@ -4,7 +4,7 @@ SHELL := bash
 PROFILE ?= local
 BIN := .venv/bin
 
-.PHONY: help up down test check golden bench lock prove-first prove-catalog prove-zimaboard lab
+.PHONY: help up down test check golden bench bench-live lock prove-first prove-catalog prove-zimaboard lab
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,12 @@ bench: ## Ratios against docker compose config at 35, 300 and 1,000 apps
 	@scripts/bootstrap.sh engine
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/python -m tests.bench
+
+bench-live: ## up, verify, doctor and the like on the lab's host, and docker compose on the same file
+	@scripts/bootstrap.sh engine
+	@scripts/bootstrap.sh lab
+	@scripts/bootstrap.sh python --dev
+	@$(BIN)/python -m tests.bench_live
 
 lock: ## Write the lock files anew from pyproject.toml
 	@for x in "build:requirements.lock" "dev:requirements-dev.lock"; do \

@@ -24,9 +24,27 @@ CLAIMS = (
         tests=("tests/zimaboard/test_heal.py", "tests/verify_lab/test_heal.py"),
     ),
     Claim(
-        name="imports from downloads to library share an inode (by stand-ins)",
+        name="three apps read each cloud through one mount, and read on, not restarted, when the process that mounts it is killed",
+        bar="20 kills for each cloud, each answered; exactly one mount a cloud",
+        tests=("tests/zimaboard/test_mounts.py",),
+        environment={"PORTABLE_CLOUD_KILLS": "20"},
+        figure="{torbox_kills}; {zurg_kills}",
+        also=lambda outcome: all(outcome.properties[f"{cloud}_kills"].startswith("20 kills") for cloud in ("torbox", "zurg")),
+    ),
+    Claim(
+        name="scenario A: a link in `stream` plays from the cloud; B: a torrent comes by the tunnel, is linked, is served",
+        bar="every test; real: qBittorrent, seeder, tunnel, mounts, player (Gerbera); stand-ins: Sonarr, zurg, the gateway",
+        tests=("tests/zimaboard/test_scenarios.py",),
+        figure="{scenario_b}",
+        also=lambda outcome: ", 0 leaked" in outcome.properties["scenario_b"],
+    ),
+    Claim(
+        name="imports from downloads to library share an inode (by stand-ins), and `verify` tells a library that is split",
         bar="1,000 of 1,000",
-        tests=("tests/zimaboard/test_standins.py::test_downloads_are_imported_by_link",),
+        tests=(
+            "tests/zimaboard/test_standins.py::test_downloads_are_imported_by_link",
+            f"{_HOME}::test_a_library_that_is_split_breaks_links",
+        ),
         environment={"PORTABLE_IMPORTS": "1000"},
     ),
     Claim(

@@ -108,6 +108,22 @@ def test_the_pool_is_a_raid_and_downloads_are_of_one_file_system_with_media(home
     assert len(set(devices)) == 1
 
 
+def test_a_library_that_is_split_breaks_links(home: Home) -> None:
+    """A subvolume is no mount, and every byte lies on the same pool: only who tries sees that nothing can be linked out of it."""
+    folder = "/mnt/storage/downloads/complete"
+    home.host.sh(f"mv {folder} {folder}.kept && btrfs subvolume create {folder} && chown 1000:1000 {folder} && chmod 775 {folder}")
+    try:
+        verified = home.stack.portable("verify", "links", "--format", "json", code=3)
+        looked = home.stack.portable("doctor", "--format", "json", code=None)
+    finally:
+        home.host.sh(f"btrfs subvolume delete {folder} && mv {folder}.kept {folder}")
+    broken = {row["subject"]: row["text"] for row in json.loads(verified.out)["verify"] if row["verdict"] == "broken"}
+    assert {"qbittorrent", "radarr", "sonarr"} <= set(broken), str(verified)
+    assert "no hard link from downloads/complete to media/tv" in broken["sonarr"], str(verified)
+    assert [row["where"] for row in json.loads(looked.out)["doctor"] if row["verdict"] == "broken" and folder in row["where"]], str(looked)
+    home.stack.portable("verify", "links")
+
+
 def test_the_same_by_ssh(home: Home) -> None:
     """The other way to the host's engine sees the same stack."""
     folder = home.stack.folder / "ssh"

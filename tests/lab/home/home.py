@@ -46,9 +46,9 @@ class Home:
         """The services that are behind the gateway."""
         return ("autobrr", "prowlarr", "qbittorrent")
 
-    def capture(self) -> Capture:
-        """Watch what leaves the host."""
-        return Capture(self.host)
+    def capture(self, expected: str = "") -> Capture:
+        """Watch what leaves the host; `expected` is what is no leak beside the tunnel."""
+        return Capture(self.host, expected=expected)
 
     def arrivals(self) -> Capture:
         """Watch what of the host reaches the internet, also while the host is off and on: all but what goes to other parts of the lab."""

@@ -1,10 +1,12 @@
-"""What lies before the door: the router, with a beacon and a name server; the VPN provider; a registry; a cloud of films."""
+"""What lies before the door: the router, with a beacon and a name server; the VPN provider; a registry; a cloud of films; a seeder."""
 
+import base64
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.lab.forward import forwarded
-from tests.lab.home.box import BEACON, CLOUD, PROVIDER, REGISTRY, RESOLVER, ROUTER, Box, docker
+from tests.lab.home.box import BEACON, CLOUD, PROVIDER, REGISTRY, RESOLVER, ROUTER, SEEDER, Box, docker
 
 NAME = "beacon.lab.example"
 _INTERNET = f"""
@@ -30,12 +32,24 @@ exec docker-registry serve /etc/lab/registry.yml
 """
 _CLOUD = """
 set -e
-mkdir -p /srv/cloud/__all__ /srv/cloud/torrents
-cd /srv/cloud/__all__
+mkdir -p /srv/cloud/torrents /srv/cloud/usenet
+cd /srv/cloud/torrents
 for n in $(seq -w {entries}); do
   mkdir "Film.$n.2020.1080p" && echo "film $n" >"Film.$n.2020.1080p/film.$n.mkv"
 done
-exec rclone serve webdav /srv/cloud --addr {address}:80 --read-only --dir-cache-time 1s --log-level INFO
+exec rclone serve webdav /srv/cloud --addr {address}:80 --user {user} --pass {password} --read-only --dir-cache-time 1s --log-level INFO
+"""
+# The tracker is asked before anybody has a torrent, hence first. `-c` takes what lies there already, too.
+_SEEDER = """
+set -e
+mkdir -p /srv/seed /srv/torrents /etc/lab
+tracker &
+head -c {size} /dev/urandom >"/srv/seed/{name}"
+cd /srv/seed
+transmission-create --private --piecesize 64 --tracker http://{address}:6969/announce --outfile /tmp/made.torrent "{name}" >/dev/null
+cp /tmp/made.torrent "/srv/torrents/{name}.torrent"
+exec transmission-daemon --foreground --config-dir /etc/lab --watch-dir /srv/torrents --download-dir /srv/seed --peerport {port} \\
+  --no-portmap --no-dht --no-lpd --no-utp --log-info
 """
 
 
@@ -122,16 +136,54 @@ class Registry(Box):
 
 @dataclass(kw_only=True)
 class Cloud(Box):
-    """A WebDAV server with some thousand films."""
+    """A WebDAV server with some thousand films, in folders as TorBox has them, for who has the password."""
 
     role: str = "cloud"
     address: str = CLOUD
     entries: int = 3000
+    user: str = "somebody"
+    password: str = "their password's word"
     seconds: float = 120
 
     def __post_init__(self) -> None:
-        self.command = ("bash", "-c", _CLOUD.format(entries=self.entries, address=CLOUD))
+        login = {"user": shlex.quote(self.user), "password": shlex.quote(self.password)}
+        self.command = ("bash", "-c", _CLOUD.format(entries=self.entries, address=CLOUD, **login))
 
     def is_well(self) -> bool:
         """Whether it answers."""
         return self.ends_well(f"exec 3<>/dev/tcp/{CLOUD}/80")
+
+    def login(self) -> dict[str, str]:
+        """What a customer gives rclone: the secret `torbox-login`."""
+        return {"username": self.user, "password": self.sh(f"rclone obscure {shlex.quote(self.password)}").strip()}
+
+
+@dataclass(kw_only=True)
+class Seeder(Box):
+    """Transmission, which has one film of random bytes whole, and the tracker of its private torrent."""
+
+    role: str = "seeder"
+    address: str = SEEDER
+    film: str = "A.Film.2020.1080p.mkv"
+    size: int = 24_000_000
+    """Bytes of the film."""
+
+    def __post_init__(self) -> None:
+        self.command = ("bash", "-c", _SEEDER.format(size=self.size, name=self.film, address=SEEDER, port=51413))
+
+    def is_well(self) -> bool:
+        """Whether the seeder told the tracker that it has the film."""
+        return any(line.startswith("announce ") for line in self.log().splitlines())
+
+    def torrent(self) -> bytes:
+        """The file that a person downloads from somewhere."""
+        return base64.b64decode(self.sh("base64 -w 0 /tmp/made.torrent"))
+
+    def digest(self) -> str:
+        """SHA-256 of the film."""
+        return self.sh(f"sha256sum '/srv/seed/{self.film}'").split()[0]
+
+    def announced(self) -> set[str]:
+        """Addresses from which somebody else asked the tracker for peers."""
+        told = (line.split() for line in self.log().splitlines() if line.startswith("announce "))
+        return {words[2] for words in told} - {self.address}

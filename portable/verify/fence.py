@@ -1,5 +1,6 @@
 """What a VPN app sends leaves by the tunnel or not at all (promise 2). Only looked at: nothing is sent."""
 
+import itertools
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_network
 
@@ -21,6 +22,10 @@ true
 _OUTSIDE = "192.0.2.1"
 """An address of the documentation; asked of the routing table only."""
 _TUNNELS = ("tun", "wg")
+_GUARD = "-A POSTROUTING ! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP"
+"""The guard's rule as iptables tells it; one that names a device leaves open those that come later."""
+_GO_ON = ("DROP", "LOG", "NFLOG", "MARK", "CONNMARK", "TCPMSS", "TTL", "HL", "DSCP", "TOS")
+"""Targets that let no packet by the rules behind them (iptables-extensions(8))."""
 
 
 def check(stack: Stack) -> Iterator[Found]:
@@ -74,19 +79,34 @@ def _judged(gateway: str, egress: Tunnel | Sealed, family: str, text: str, profi
     loose = [" ".join(rule) for rule in shut[0] if rule[:2] == ["-A", "OUTPUT"] and not _is_kept_in(rule, egress, own)]
     if loose:
         return broken(gateway, f"{family} lets out past the tunnel: {'; '.join(loose)}", up)
-    if isinstance(egress, Tunnel) and _lets_remains_out(rule for rules in tables.values() for rule in rules):
+    if isinstance(egress, Tunnel) and _lets_remains_out(tables.values()):
         return broken(gateway, f"{family} lets out what is left of the tunnel's connections when the tunnel is gone", up)
     return holds(gateway, f"{family} drops what no rule lets out, and no rule lets out past the tunnel")
 
 
-def _lets_remains_out(rules: Iterable[list[str]]) -> bool:
-    """Whether connections that were begun through the tunnel could go on by another device: what is established may leave by any, and
-    nothing drops what has an address that the device has not (as the catalog's guard of Gluetun does).
+def _lets_remains_out(tables: Iterable[list[list[str]]]) -> bool:
+    """Whether connections that were begun through the tunnel could go on by another device: what is established may leave by one, and
+    no table drops, whichever the device, what has an address that the device has not (as the catalog's guard of Gluetun does).
     """
-    found = list(rules)
-    wide = any(rule[:2] == ["-A", "OUTPUT"] and "-o" not in rule and _is_established(rule) for rule in found)
-    dropped = {"-A", "POSTROUTING", "addrtype", "!", "--src-type", "LOCAL", "--limit-iface-out", "DROP"}
-    return wide and not any(dropped <= set(rule) for rule in found)
+    found = list(tables)
+    wide = any(rule[:2] == ["-A", "OUTPUT"] and _is_established(rule) and not _stays(rule) for rules in found for rule in rules)
+    return wide and not any(_drops_remains(rule for rule in rules if rule[:2] == ["-A", "POSTROUTING"]) for rules in found)
+
+
+def _drops_remains(rules: Iterable[list[str]]) -> bool:
+    """Whether the guard's rule is met by every packet: those before it let none by."""
+    for rule in rules:
+        if " ".join(rule) == _GUARD:
+            return True
+        if any(word in ("-j", "-g") and target not in _GO_ON for word, target in itertools.pairwise(rule)):
+            return False
+    return False
+
+
+def _stays(rule: list[str]) -> bool:
+    """Whether it is about the loopback or the tunnel's own device alone."""
+    device = next((name for before, word, name in zip(rule, rule[1:], rule[2:], strict=False) if word == "-o" and before != "!"), "")
+    return device == "lo" or device.startswith(_TUNNELS)
 
 
 def _is_established(rule: list[str]) -> bool:
@@ -107,9 +127,7 @@ def _is_kept_in(rule: list[str], egress: Tunnel | Sealed, own: list[str]) -> boo
         return True
     if value("-j") != "ACCEPT":
         return False  # another chain, which is not looked at here
-    if value("-o") == "lo" or value("-o").startswith(_TUNNELS):
-        return True
-    if _is_established(rule):
+    if _stays(rule) or _is_established(rule):
         return True
     if value("-p") in ("ipv6-icmp", "icmpv6"):
         return True  # neighbours are found so

@@ -16,7 +16,6 @@ def guarded(folder: Path, **failing: str) -> tuple[int, list[str]]:
     programs.mkdir()
     for name in (*FIREWALLS, "ip"):
         script = f"""#!/bin/sh
-[ "$1" = route ] && {{ echo "default via 172.20.0.1 dev eth7"; exit 0; }}
 case "$*" in *-C*) exit 1 ;; {failing.get(name.replace("-", "_"), "never")}) exit 1 ;; esac
 echo "{name} $*" >>{folder}/calls
 """
@@ -28,7 +27,7 @@ echo "{name} $*" >>{folder}/calls
     return done.returncode, calls.read_text().splitlines() if calls.exists() else []
 
 
-RULE = "-w 5 -t mangle -A POSTROUTING -o eth7 -m addrtype --limit-iface-out ! --src-type LOCAL -j DROP"
+RULE = "-w 5 -t mangle -A POSTROUTING ! -o lo -m addrtype --limit-iface-out ! --src-type LOCAL -j DROP"
 
 
 @pytest.mark.parametrize("ip", ["never", "*rule*"])

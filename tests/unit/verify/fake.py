@@ -39,7 +39,7 @@ iptables iptables -A OUTPUT -d 198.51.100.7/32 -o eth0 -p udp -m udp --dport 518
 iptables iptables -A OUTPUT -o tun0 -j ACCEPT
 iptables iptables -A OUTPUT -s 172.20.0.2/32 -d 172.20.0.0/16 -o eth0 -j ACCEPT
 iptables iptables -A OUTPUT -d 10.1.0.0/16 -o eth0 -j ACCEPT
-iptables iptables -A POSTROUTING -o eth0 -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP
+iptables iptables -A POSTROUTING ! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP
 ip6tables ip6tables -P OUTPUT DROP
 ip6tables ip6tables -A OUTPUT -p ipv6-icmp -j ACCEPT
 ip6tables ip6tables -A OUTPUT -d ff02::1:ff/104 -o eth0 -j ACCEPT

@@ -19,6 +19,7 @@ from tests import factories
 from tests.factories import full_plan
 from tests.unit.verify.fake import PUBLISHED, SHUT, FakeStack, one, says, verdicts
 
+GUARD = "-A POSTROUTING ! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP"
 SILENT = Said(code=None, text="it did not end within 20 s")
 
 
@@ -115,11 +116,28 @@ def test_who_hangs_on_a_dead_namespace_is_named() -> None:
         ("--ctstate RELATED", "! --ctstate RELATED", "! --ctstate RELATED,ESTABLISHED"),
         ("-m addrtype ! --src-type LOCAL --limit-iface-out -j DROP", "-j MASQUERADE", "what is left of the tunnel's connections"),
         ("! --src-type LOCAL", "--src-type LOCAL", "what is left of the tunnel's connections"),
+        ("! -o lo -m addrtype", "-o eth0 -m addrtype", "what is left of the tunnel's connections"),
+        ("! -o lo -m addrtype", "! -o eth1 -m addrtype", "what is left of the tunnel's connections"),
+        ("! -o lo -m addrtype", "-s 10.64.0.2/32 ! -o lo -m addrtype", "what is left of the tunnel's connections"),
+        (f"iptables {GUARD}", f"iptables -A POSTROUTING -o eth1 -j ACCEPT\niptables iptables {GUARD}", "what is left of the tunnel's"),
+        (f"iptables {GUARD}", f"iptables -A POSTROUTING -j MINE\niptables iptables {GUARD}", "what is left of the tunnel's connections"),
     ],
 )
 def test_an_open_firewall_is_told(old: str, new: str, text: str) -> None:
     assert old in SHUT
     assert text in one(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=SHUT.replace(old, new, 1))))).text
+
+
+@pytest.mark.parametrize("before", ["-o eth0 -p tcp -j TCPMSS --clamp-mss-to-pmtu", "-s 192.0.2.0/24 -j DROP", "-o eth0"])
+def test_what_lets_nothing_by_may_stand_before_the_guard(before: str) -> None:
+    text = SHUT.replace(f"iptables {GUARD}", f"iptables -A POSTROUTING {before}\niptables iptables {GUARD}")
+    assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=text)))) == {"gateway": "holds"}
+
+
+def test_what_is_established_may_leave_by_no_other_device_either() -> None:
+    """A rule of its own for it opens what the guard has shut."""
+    other = SHUT.replace("-A OUTPUT -m conntrack", "-A OUTPUT -o eth1 -m conntrack").replace(GUARD, "-A POSTROUTING -j MASQUERADE")
+    assert "what is left of the tunnel's" in one(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=other)))).text
 
 
 def test_one_table_that_is_shut_is_enough() -> None:

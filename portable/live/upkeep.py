@@ -77,7 +77,7 @@ def _run(engine: Engine, stack: Stack, plan: Plan, task: str) -> Done:
     if seen is None or seen.state != "running":
         return Done(task=task, subject=name, result="failed", text=f"it is not running: `portable up -p {plan.profile} {name}`")
     lines: list[str] = []
-    code = engine.attend(seen.id, _command(app), lines.append)
+    code = engine.attend(seen.id, _command(app), lines.append, patient=True)
     said = tuple(engine.hide(line) for line in lines)
     text = f"it said {len(said)} lines" if said else "there was nothing to do"
     return Done(task=task, subject=name, result="done" if code == 0 else "failed", text=text if code == 0 else f"exit {code}", lines=said)

@@ -46,11 +46,11 @@ def check(stack: Stack) -> Iterator[Found]:
             remedy = _REMEDY.format(profile=stack.plan.profile, app=app.name)
             if said.done:
                 yield holds(subject, f"OK ({said.text} entries)")
-            elif said.code in (None, 5):
+            elif said.hangs or said.code == 5:
                 hung[cloud.id] = app.name
                 yield broken(subject, f"reading it hangs: {said.text}", remedy)
             elif untried(said):
-                yield unknown(subject, f"no shell to look with: {said.text}")
+                yield unknown(subject, f"it could not be tried: {said.text or 'no shell to look with'}")
             else:
                 yield broken(subject, said.text or f"looking ended with {said.code}", remedy)
 

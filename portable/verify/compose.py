@@ -50,8 +50,11 @@ class ComposeStack:
         """Run a command in that container."""
         if (both := self._services.get(service_name(placed))) is None:
             return Said(code=None, text="it is not there")
-        code, text = self._engine.inside(both[0].id, command, user=user, seconds=seconds)
-        return Said(code=code, text=text.strip())
+        try:
+            code, text = self._engine.inside(both[0].id, command, user=user, seconds=seconds)
+        except PortableError as error:
+            return Said(code=None, text=error.text)
+        return Said(code=code, text=text.strip(), hangs=code is None)
 
     def logs(self, placed: Placed, lines: int) -> str:
         """The last lines that it wrote, as they are."""

@@ -75,7 +75,7 @@ def _compared(gateway: str, tunnel: str | None, host: str, apps: list[tuple[App,
         yield (holds if told else unknown)(gateway, f"the beacon sees it as {tunnel}, {against}")
     for app, seen in apps:
         if seen is None:
-            yield unknown(app.name, "it has no program that could ask the beacon")
+            yield unknown(app.name, "it could not ask the beacon")
         elif not seen:
             yield unknown(app.name, "the beacon does not answer it")
         elif seen == host or (tunnel and seen != tunnel):

@@ -42,7 +42,7 @@ def check(stack: Stack) -> Iterator[Found]:
             )
             continue
         said = stack.inside(there[gateway], ["sh", "-c", _RULES], user="0")
-        if untried(said):
+        if not said.done:
             yield unknown(gateway, f"its firewall can't be looked at: {said.text or said.code}")
             continue
         closed = True
@@ -53,7 +53,9 @@ def check(stack: Stack) -> Iterator[Found]:
         if isinstance(egress, Tunnel):
             route = stack.inside(there[gateway], ["ip", "route", "get", _OUTSIDE], user="0")
             device = route.text.partition(" dev ")[2].split(" ")[0]
-            if device.startswith(_TUNNELS):
+            if untried(route):
+                yield unknown(gateway, f"where the outside is reached can't be told: {route.text or route.code}")
+            elif device.startswith(_TUNNELS):
                 yield holds(gateway, f"the outside is reached by the tunnel, {device}")
             elif closed:
                 yield unknown(gateway, f"there is no tunnel now ({device or route.text or 'no route'}), and nothing leaves past it")

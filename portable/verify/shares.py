@@ -42,7 +42,7 @@ def check(stack: Stack) -> Iterator[Found]:
 
 
 def _told(said: Said) -> bool:
-    """Whether it is a namespace's name: an answer that was cut short on its way from a far engine says nothing."""
+    """Whether it is a namespace's name."""
     return said.done and said.text.startswith("net:[") and said.text.endswith("]")
 
 

@@ -12,8 +12,11 @@ class Said(Struct, frozen=True, kw_only=True):
     """What a command inside a container gave."""
 
     code: int | None
-    """None: it did not end in time, or could not begin; `text` says which."""
+    """None: it did not end in time, could not begin, or its answer did not come whole; `text` says which."""
     text: str
+    """All that it printed, or why that is not known."""
+    hangs: bool = False
+    """Whether it did not end in time."""
 
     @property
     def done(self) -> bool:

@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import MappingProxyType
 
@@ -70,6 +71,21 @@ def test_an_engine_by_tcp_with_tls(engine: Engine, project: str, tmp_path: Path)
             with at(url, wrong) as remote, pytest.raises(EngineTrouble) as caught:
                 remote.check()
             assert caught.value.kind == "tls", str(caught.value)
+
+
+def test_what_commands_print_by_tls_comes_whole(project: str, tmp_path: Path) -> None:
+    """On a busy machine it begins in one piece with the head of the answer, which is where it was lost."""
+    make_certificates(tmp_path)
+    document = body(project)
+    environment = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(tmp_path)}
+    with tcp_engine(certificates=tmp_path) as (url, _), at(url, environment) as remote:
+        compose.up(remote, stack(document), SOURCE, deadline=90)
+        lone = current(remote.observe(project))["lone"].id
+        with ThreadPoolExecutor(8) as pool:
+            said = list(pool.map(lambda _: remote.inside(lone, ["readlink", "/proc/self/ns/net"]), range(60)))
+        assert len(set(said)) == 1, set(said)
+        assert said[0][1].startswith("net:["), said[0]
+        compose.down(remote, stack(document))
 
 
 def test_an_engine_by_ssh(engine: Engine, project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

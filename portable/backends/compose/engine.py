@@ -16,6 +16,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -43,6 +44,10 @@ HELPER = "portable.helper"
 ONE_OFF, FOLDER = "com.docker.compose.oneoff", "com.docker.compose.project.working_dir"
 _ANSWER_SECONDS = 60
 _CONNECT_SECONDS = 15
+_FRAME = 8
+"""Bytes before each piece of what a command prints; the last four are its length (the engine's API, Attach to a container)."""
+_SETTLING_SECONDS = 5
+"""How long the engine may take to know the exit code of a command whose output has ended."""
 _SCRUB_SECONDS = 48 * 3600
 """A disk of 20 TB is read in a day and a half."""
 _ENDING_SECONDS = 10
@@ -622,46 +627,83 @@ class Engine(EngineReader):
         return subprocess.run([*base, "exec", *flags, container, *command], check=False, env=self._environment({})).returncode
 
     def inside(self, container: str, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> tuple[int | None, str]:
-        """Run a command in a container: its exit code and what it printed, as it is.
+        """Run a command in a container: its exit code and all that it printed, as it is.
 
-        None for one that did not end in time: it may hang on a mount, so it is left to itself, and nothing here hangs with it.
+        None for one that did not end in time: it may hang on a mount, so it is left to itself, and nothing here hangs with it. Raises
+        EngineTrouble where its answer was cut short on the way.
         """
         from docker.errors import APIError
 
         ended: list[tuple[int | None, str]] = []
+        failed: list[Exception] = []
 
         def run() -> None:
             try:
                 made = self._api.exec_create(container, list(command), user=user or "")
-                text = self._api.exec_start(made["Id"]).decode(errors="replace")
-                ended.append((self._api.exec_inspect(made["Id"])["ExitCode"], text))
+                text = b"".join(self._heard(made["Id"])).decode(errors="replace")
+                ended.append((self._exit_code(made["Id"]), text))
             except APIError as error:
                 ended.append((126, str(error.explanation or error)))
             except Exception as error:  # noqa: BLE001  # told to who waits
-                ended.append((None, chain_of(error)))
+                failed.append(error)
 
         with self._doing("running a command inside"):
             self._api.adapters  # noqa: B018  # connected before the thread needs it
             thread = threading.Thread(target=run, daemon=True)
             thread.start()
             thread.join(seconds)
+            if failed:
+                raise failed[0]
         return ended[0] if ended else (None, f"it did not end within {seconds:.0f} s")
 
-    def attend(self, container: str, command: Sequence[str], on_line: Callable[[str], None]) -> int:
+    def attend(self, container: str, command: Sequence[str], on_line: Callable[[str], None], *, patient: bool = False) -> int:
         """Run a command in a container to its end, each line that it prints to `on_line`; its exit code.
 
-        Raises EngineTrouble where nothing comes for a minute: what takes long must give signs of life. It then goes on by itself.
+        Raises EngineTrouble where its answer was cut short on the way, and where nothing comes for a minute unless it is `patient`: what
+        takes long must give signs of life. It then goes on by itself.
         """
         with self._doing("running a command inside"):
             made = self._api.exec_create(container, list(command))
             rest = b""
-            for chunk in self._api.exec_start(made["Id"], stream=True):
+            for chunk in self._heard(made["Id"], seconds=None if patient else _ANSWER_SECONDS):
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     on_line(line.decode(errors="replace"))
             if rest:
                 on_line(rest.decode(errors="replace"))
-            return int(self._api.exec_inspect(made["Id"])["ExitCode"] or 0)
+            return self._exit_code(made["Id"])
+
+    def _heard(self, made: str, *, seconds: float | None = _ANSWER_SECONDS) -> Iterator[bytes]:
+        """What a command prints, piece by piece, once it is started here. Raises EngineTrouble where that ends within a piece.
+
+        Not by the SDK's own `exec_start`: it reads on at the socket, past what came in one piece with the head of the answer, as it does by
+        TLS on a busy machine, and takes what breaks off for a whole answer (docker 7.2.0, measured).
+        """
+        api: Any = self._api  # its types know nothing of the calls that its own methods are made of
+        answer = api._post_json(api._url("/exec/{0}/start", made), data={"Detach": False, "Tty": False}, stream=True, timeout=seconds)
+        try:
+            api._raise_for_status(answer)
+            while head := answer.raw.read(_FRAME):
+                length = int.from_bytes(head[4:], "big")
+                piece = answer.raw.read(length) if length else b""
+                if len(head) < _FRAME or len(piece) < length:
+                    raise self._cut()
+                yield piece
+        finally:
+            answer.close()
+
+    def _exit_code(self, made: str) -> int:
+        """Of a command whose output has ended. Raises EngineTrouble where the command itself has not: then its answer was cut short."""
+        end = time.monotonic() + _SETTLING_SECONDS
+        while (found := self._api.exec_inspect(made)).get("Running") or found.get("ExitCode") is None:
+            if time.monotonic() > end:
+                raise self._cut()
+            time.sleep(0.02)
+        return int(found["ExitCode"])
+
+    def _cut(self) -> EngineTrouble:
+        text = "what a command inside printed was cut short on its way from the engine"
+        return EngineTrouble("gone", text, where=self.address.url, remedy=f"see whether it runs (`docker version`), {AGAIN}")
 
     def on_host(self, image: str, script: str, arguments: Sequence[str]) -> str:
         """What a shell script prints in a helper that sees the host's whole tree at /host, read-only, and its network; removed afterwards.

@@ -51,7 +51,7 @@ class Keeping(Engine):
     def containers(self, project: str) -> tuple[Seen, ...]:
         return self.observe(project).containers
 
-    def attend(self, container: str, command: Sequence[str], on_line: Callable[[str], None]) -> int:
+    def attend(self, container: str, command: Sequence[str], on_line: Callable[[str], None], *, patient: bool = False) -> int:
         assert (container, command[:2], command[-1]) == ("backup", ["python3", "/upkeep/backup.py"], "--json")
         self.done.append(" ".join(command[2:-1]))
         for row in ({"pulse": True}, *self.answers.get(command[2], ())):

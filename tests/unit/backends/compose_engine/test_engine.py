@@ -1,10 +1,15 @@
 """What the edge to an engine does before any engine is there."""
 
+import contextlib
 import fcntl
+import http.server
+import json
 import os
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -115,3 +120,89 @@ def test_an_engine_by_tcp_is_reached_by_no_proxy(url: str, before: str, expected
         monkeypatch.setenv(name, before)
     environment = EngineReader(Address(url=url, named_by="the test"))._environment({"PORTABLE_SECRET_X": "1"})
     assert (environment["NO_PROXY"], environment["no_proxy"], environment["PORTABLE_SECRET_X"]) == (expected, expected, "1")
+
+
+def framed(*pieces: bytes) -> bytes:
+    """As an engine sends what a command prints."""
+    return b"".join(b"\x01\0\0\0" + len(piece).to_bytes(4, "big") + piece for piece in pieces)
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n"
+SWITCHED = b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+ENDED = {"Running": False, "ExitCode": 3}
+AT_WORK = {"Running": True, "ExitCode": None}
+
+
+@contextlib.contextmanager
+def answering(stream: bytes, *states: Mapping[str, object]) -> Iterator[Engine]:
+    """An engine by TCP: a command prints that, in one piece with the head of the answer; then what is told of it, the last one for ever."""
+    left = list(states)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:  # its base names it so
+            self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path.endswith("/start"):
+                self.wfile.write((SWITCHED if self.headers.get("Upgrade") else HEAD) + stream)
+                self.close_connection = True
+            else:
+                self.tell({"Id": "made"})
+
+        def do_GET(self) -> None:  # its base names it so
+            asked = "version" if self.path.endswith("/version") else "state"
+            self.tell({"ApiVersion": "1.41"} if asked == "version" else left.pop(0) if len(left) > 1 else left[0])
+
+        def tell(self, what: object) -> None:
+            body = json.dumps(what).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its base names it so
+            return
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with Engine(Address(url=f"tcp://127.0.0.1:{server.server_address[1]}", named_by="the test")) as engine:
+            yield engine
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_what_comes_with_the_head_of_an_answer_is_heard() -> None:
+    """The SDK's own way loses it: so answers by TLS from a busy engine came without their beginning, or not at all."""
+    with answering(framed(b"one\n", b"two\n"), ENDED) as engine:
+        assert engine.inside("some", ["list"]) == (3, "one\ntwo\n")
+        lines: list[str] = []
+        assert engine.attend("some", ["list"], lines.append) == 3
+        assert lines == ["one", "two"]
+    with answering(b"", ENDED) as engine:
+        assert engine.inside("some", ["true"]) == (3, "")
+
+
+def test_the_engine_may_know_the_end_of_a_command_a_moment_later() -> None:
+    with answering(framed(b"all"), AT_WORK, AT_WORK, ENDED) as engine:
+        assert engine.inside("some", ["list"]) == (3, "all")
+
+
+@pytest.mark.parametrize(
+    ("stream", "state"),
+    [
+        (framed(b"one\n", b"two\n")[:-1], ENDED),
+        (framed(b"one\n", b"two\n")[:15], ENDED),
+        (framed(b"one\n"), AT_WORK),
+        (b"", AT_WORK),
+    ],
+)
+def test_an_answer_that_was_cut_short_is_a_fault(stream: bytes, state: Mapping[str, object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within a piece it is seen by itself; between two, by the command that is still at work."""
+    monkeypatch.setattr("portable.backends.compose.engine._SETTLING_SECONDS", 0.1)
+    with answering(stream, state) as engine:
+        with pytest.raises(EngineTrouble, match="cut short"):
+            engine.inside("some", ["list"])
+        with pytest.raises(EngineTrouble, match="cut short"):
+            engine.attend("some", ["list"], lambda _: None)

@@ -14,7 +14,9 @@ from portable.model.errors import EngineError, Refused
 from portable.verify.host import Host
 
 UNSHARED = Host(mounts=(Mounted(path="/", kind="ext4", shared=False),), nodes={"/dev/fuse": 0, "/dev/net/tun": 0})
-SHARING = "mkdir -p /mnt/clouds && mount --rbind /mnt/clouds /mnt/clouds && mount --make-rshared /mnt/clouds"
+SHARING = (
+    """mkdir -p /mnt/clouds && sh -c 'mountpoint -q "$0" || mount --rbind "$0" "$0"' /mnt/clouds && mount --make-rshared /mnt/clouds"""
+)
 
 
 def fixed(monkeypatch: pytest.MonkeyPatch, *, user: int, dry_run: bool = False) -> dict[str, dict[str, str]]:

@@ -55,8 +55,12 @@ def holding(mounts: Iterable[Mounted], path: str) -> Mounted | None:
 
 
 def sharing(folder: str) -> list[list[str]]:
-    """The commands, for root, that make a folder a shared mount; what is mounted below it stays seen."""
-    return [["mkdir", "-p", folder], ["mount", "--rbind", folder, folder], ["mount", "--make-rshared", folder]]
+    """The commands, for root, that make a folder a shared mount; what is mounted below it stays seen.
+
+    One that is a mount already, as after a run that was ended half-way, gets no second one on top.
+    """
+    mount = ["sh", "-c", 'mountpoint -q "$0" || mount --rbind "$0" "$0"', folder]
+    return [["mkdir", "-p", folder], mount, ["mount", "--make-rshared", folder]]
 
 
 def typed(commands: Iterable[Iterable[str]]) -> str:

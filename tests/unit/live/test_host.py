@@ -1,11 +1,12 @@
 """What the host must offer before anything starts."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from portable.backends.compose.host import holding, parse, typed
+from portable.backends.compose.host import holding, parse, sharing, typed
 from portable.live import host
 from portable.live.host import carry_out, check_devices, check_mounts, check_shared, shared_binds
 from portable.model.errors import EngineError
@@ -56,8 +57,25 @@ def test_who_is_not_root_is_told_before_anything_is_built(monkeypatch: pytest.Mo
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: MOUNTS.format(root="", inner="shared:1"))
     check_shared({"/mnt/my clouds/x"}, local=True)
     check_shared({"/mnt/clouds"}, local=False)
-    with pytest.raises(EngineError, match="mkdir -p '/mnt/a b' && mount --rbind '/mnt/a b' '/mnt/a b' && mount --make-rshared '/mnt/a b'"):
+    with pytest.raises(EngineError) as raised:
         check_shared({"/mnt/a b"}, local=True)
+    assert raised.value.remedy == (
+        "as root, once after each start: mkdir -p '/mnt/a b' && "
+        """sh -c 'mountpoint -q "$0" || mount --rbind "$0" "$0"' '/mnt/a b' && mount --make-rshared '/mnt/a b'"""
+    )
+
+
+def test_a_mount_that_is_there_gets_no_second_one_on_top(tmp_path: Path) -> None:
+    """A run that was ended between the two commands leaves a mount that is not shared yet."""
+    folder, calls = tmp_path / "clouds", tmp_path / "calls"
+    (tmp_path / "mountpoint").write_text(f"#!/bin/sh\n[ -e {tmp_path}/mounted ]\n")
+    (tmp_path / "mount").write_text(f'#!/bin/sh\necho "$*" >>{calls}; touch {tmp_path}/mounted\n')
+    for program in ("mountpoint", "mount"):
+        (tmp_path / program).chmod(0o755)
+    for _ in range(2):
+        for command in sharing(str(folder)):
+            subprocess.run(command, env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, check=True)
+    assert calls.read_text().splitlines() == [f"--rbind {folder} {folder}", *[f"--make-rshared {folder}"] * 2]
 
 
 def test_a_library_that_is_not_mounted_stops_everything(tmp_path: Path) -> None:

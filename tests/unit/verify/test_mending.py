@@ -27,7 +27,11 @@ def test_a_host_as_it_should_be_is_left_alone() -> None:
 def test_a_mount_that_stays_where_it_is_made_is_shared() -> None:
     told = done(mounts=(Mounted(path="/", kind="ext4", shared=False),))
     assert told == {
-        "/mnt/clouds": ["mkdir -p /mnt/clouds", "mount --rbind /mnt/clouds /mnt/clouds", "mount --make-rshared /mnt/clouds"],
+        "/mnt/clouds": [
+            "mkdir -p /mnt/clouds",
+            'sh -c mountpoint -q "$0" || mount --rbind "$0" "$0" /mnt/clouds',
+            "mount --make-rshared /mnt/clouds",
+        ],
     }
 
 

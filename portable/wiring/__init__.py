@@ -94,7 +94,7 @@ def _each(wishes: Sequence[Wish], do: Callable[[Peer, Sequence[Wish]], Iterator[
     for peer, asked in itertools.groupby(wishes, key=lambda wish: wish.told):
         try:
             changes.extend(do(peer, tuple(asked)))
-        except PortableError as error:  # of this app, or of one that it needs, which may have been told already
-            if error.where not in [known.where for known in troubles]:
+        except PortableError as error:  # of this app, or of one that it needs, of which the same may have been told already
+            if str(error) not in map(str, troubles):
                 troubles.append(error)
     return Outcome(changes=tuple(changes), troubles=tuple(troubles))

@@ -194,8 +194,10 @@ def test_strange_answers(name: str, answer: tuple[int, Any], said: str) -> None:
     with stack("qbittorrent", "sabnzbd", "sonarr", "prowlarr", "seerr") as there:
         there.programs[name].broken = answer
         troubles = [t for t in there.trouble() if t.startswith(f"{name}: ")]
-        assert len(troubles) == 1
-        assert said in troubles[0] or (name == "qbittorrent" and "it does not take the password" in troubles[0])
+        assert troubles
+        assert len(set(troubles)) == len(troubles)
+        for told in troubles:
+            assert said in told or (name == "qbittorrent" and "it does not take the password" in told)
         assert there.programs[name].told == []
 
 
@@ -204,6 +206,18 @@ def test_the_apps_own_reason_is_told() -> None:
         there.programs["sonarr"].folders = ("/mnt/media/other",)
         (said,) = there.trouble()
         assert "it answers 400 to POST /api/v3/rootfolder: Folder '/mnt/media/media/tv' is not writable by user 'abc'" in said
+
+
+def test_two_troubles_with_one_app_are_told_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Sonarr does not take of its own, and what Seerr needs of it and does not find; the same thing twice is told once."""
+    with stack("sonarr", "qbittorrent", "seerr") as there:
+        sonarr = there.programs["sonarr"]
+        sonarr.folders = ("/mnt/media/other",)
+        answers = sonarr._servarr
+        monkeypatch.setattr(sonarr, "_servarr", lambda how, path, *rest: (200, []) if "profile" in path else answers(how, path, *rest))
+        first, second = there.trouble()
+        assert first.startswith("sonarr: it answers 400 to POST /api/v3/rootfolder")
+        assert second.startswith("sonarr: it has no profile (/api/v3/qualityprofile)")
 
 
 def test_a_client_that_a_manager_can_not_use_is_no_client() -> None:

@@ -4,7 +4,7 @@ SHELL := bash
 PROFILE ?= local
 BIN := .venv/bin
 
-.PHONY: help up down test check golden bench bench-live lock prove-first prove-catalog prove-zimaboard lab
+.PHONY: help up down test check golden bench bench-live lock prove-first prove-catalog prove-zimaboard lab lab-clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,6 +60,9 @@ lab: ## A Docker host with a VPN and PROFILE=zimaboard up on it, to try things i
 	@scripts/bootstrap.sh lab
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/python -m tests.lab.home --profile $(if $(filter local,$(PROFILE)),zimaboard,$(PROFILE))
+
+lab-clean: ## Take away what labs left that were killed
+	@$(BIN)/python -m tests.lab.home --clean
 
 prove-first: ## Every claim of the first whole in its full form (SHARD=k/n)
 	@scripts/bootstrap.sh engine

@@ -1,16 +1,22 @@
 """`make lab`: a home to try things in, with a profile of its owner up on its host, until it is ended; then all of it is taken away."""
 
 import argparse
+import contextlib
+import os
 import shlex
 import signal
 import sys
 import tempfile
 from pathlib import Path
+from types import FrameType
 
 from portable.live.progress import Event
 from tests.lab.engine import bring_engine
 from tests.lab.home.box import BEACON
 from tests.lab.home.home import Home, home_up
+from tests.lab.home.leftovers import FOLDER, clean
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def told(event: Event) -> None:
@@ -37,21 +43,46 @@ The host is up at {home.host.address}. Gluetun, and each app that can't be had h
 Ctrl-C here takes all of it away."""
 
 
+def ended_once() -> None:
+    """The first signal ends it, a terminal that is closed as well as Ctrl-C; those that come while all is taken away change nothing."""
+
+    def first(_number: int, _frame: FrameType | None) -> None:
+        for sign in _ENDING:
+            signal.signal(sign, later)
+        raise KeyboardInterrupt
+
+    def later(_number: int, _frame: FrameType | None) -> None:
+        with contextlib.suppress(OSError):
+            os.write(2, b"it is being taken away\n")
+
+    for sign in _ENDING:  # also where a shell started this in the background, and gave it none of Ctrl-C
+        if sign is not signal.SIGHUP or signal.getsignal(sign) is not signal.SIG_IGN:
+            signal.signal(sign, first)
+
+
 def main() -> int:
     """Bring it up, say how it is used, and wait to be ended."""
     parser = argparse.ArgumentParser(prog="make lab", description=__doc__)
     parser.add_argument("--profile", default="zimaboard", choices=("zimaboard", "zimaboard-8gb"), help="the owner's profile to run")
-    profile = parser.parse_args().profile
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell started this in the background
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with bring_engine() as engine, tempfile.TemporaryDirectory(prefix="portable-lab-") as folder:
-        try:
-            with home_up(engine, Path(folder), lambda: 0, told, profile=profile) as home:
-                ran = home.stack.portable("up", code=None)
-                print(ran.out if ran.code == 0 else str(ran), how(home), sep="\n", flush=True)
-                signal.pause()
-        except KeyboardInterrupt:
-            print("taken away", file=sys.stderr)
+    parser.add_argument("--clean", action="store_true", help="only take away what runs left that were killed")
+    asked = parser.parse_args()
+    ended_once()
+    if asked.clean:
+        for lab in clean():
+            print(f"taken away: {lab}")
+        return 0
+    try:
+        with (
+            bring_engine() as engine,
+            tempfile.TemporaryDirectory(prefix=FOLDER, ignore_cleanup_errors=True) as folder,
+            home_up(engine, Path(folder), lambda: 0, told, profile=asked.profile) as home,
+        ):
+            ran = home.stack.portable("up", code=None)
+            print(ran.out if ran.code == 0 else str(ran), how(home), sep="\n", flush=True)
+            signal.pause()
+    except KeyboardInterrupt:
+        with contextlib.suppress(OSError):  # a terminal that was closed
+            print("taken away", file=sys.stderr, flush=True)
     return 0
 
 

@@ -20,6 +20,8 @@ NET = "198.18.7.0/24"
 """The range for tests of devices (RFC 2544): nobody has an address of it, so whatever goes wrong ends here."""
 DOOR, ROUTER, HOST, PROVIDER, BEACON, REGISTRY, CLOUD, SEEDER, RESOLVER = (f"198.18.7.{n}" for n in (1, 254, 5, 10, 20, 30, 40, 50, 53))
 """The machine itself, and who is who behind the door."""
+OWNER = "portable.test.owner"
+"""Label of the network of a lab: the process that it belongs to."""
 IMAGES = ("lab-host", "lab-internet", "lab-gateway")
 """The recipes of what the lab itself runs."""
 _SECONDS = 30
@@ -33,9 +35,16 @@ _CAPABILITIES = """
 
 
 def docker(*arguments: str, code: int | None = 0, given: str | None = None, seconds: float = 600) -> str:
-    """What the machine's engine says; LabError where it does not end with `code`."""
+    """What the machine's engine says; LabError where it does not end with `code`. A signal of the terminal's is for this process alone."""
     done = subprocess.run(
-        ["docker", *arguments], input=given, capture_output=True, text=True, errors="replace", check=False, timeout=seconds
+        ["docker", *arguments],
+        input=given,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+        timeout=seconds,
+        start_new_session=True,
     )
     if code is not None and done.returncode != code:
         said = (done.stderr or done.stdout).strip()[-2000:]
@@ -139,7 +148,7 @@ class Box:
         docker("unpause", self.name)
 
     def remove(self) -> None:
-        """With its volumes; nothing happens where it is not there."""
+        """With what it has of its own, before the lab is taken away; nothing happens where it is not there."""
         docker("rm", "-f", "-v", self.name, code=None)
 
 
@@ -147,7 +156,7 @@ def only_here() -> None:
     """Raise LabError unless the lab's range is free on this machine, and nobody's whom it calls."""
     for line in subprocess.run(["ip", "-4", "route"], capture_output=True, text=True, check=True).stdout.splitlines():
         if line.startswith(NET.removesuffix("0/24")):
-            raise LabError(f"this machine has a way to {NET} already ({line.strip()}): is another lab up?")
+            raise LabError(f"this machine has a way to {NET} already ({line.strip()}): is another lab at work?")
     with contextlib.suppress(OSError):
         mirror = socket.gethostbyname("deb.debian.org")
         if ipaddress.ip_address(mirror) in ipaddress.ip_network(NET):

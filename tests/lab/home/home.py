@@ -9,14 +9,15 @@ from typing import Any
 from portable.backends.compose.engine import Engine
 from portable.backends.prepare import prepare
 from portable.formats.merge import merged
-from portable.live.progress import Progress, silent
+from portable.live.progress import Event, Progress, silent
 from portable.planning import Planned
 from tests.lab import standins
-from tests.lab.engine import LABEL, random_project
+from tests.lab.engine import random_project
 from tests.lab.home.box import BEACON, DOOR, HOST, IMAGES, NET, PROVIDER, REGISTRY, Box, bring, docker, only_here
 from tests.lab.home.capture import Capture
 from tests.lab.home.host import URL, DockerHost
 from tests.lab.home.internet import NAME, Cloud, Internet, Provider, Registry
+from tests.lab.home.leftovers import clean, marks, take_away
 from tests.lab.local import Local
 
 AT = f"{REGISTRY}:5000"
@@ -92,7 +93,12 @@ class Home:
 def home_up(
     engine: Engine, folder: Path, failed: Callable[[], int], progress: Progress = silent, *, profile: str = "zimaboard"
 ) -> Iterator[Home]:
-    """A home with its parts up and that profile written; all of it is taken away whatever happens, logs kept where a test failed."""
+    """A home with its parts up and that profile written; all of it is taken away whatever happens, logs kept where a test failed.
+
+    So is what earlier runs left that were killed.
+    """
+    for left in clean():
+        progress(Event(what="note", subject=left, text="was left by a run that was killed, and is taken away"))
     only_here()
     lab = random_project()
     host, internet, gateway = (bring(engine, name, progress) for name in IMAGES)
@@ -106,8 +112,11 @@ def home_up(
         stack=stack,
     )
     before = failed()
-    try:
-        docker("network", "create", "--internal", "--subnet", NET, "--gateway", DOOR, "--label", f"{LABEL}={lab}", lab)
+    with contextlib.ExitStack() as closing:
+        closing.callback(take_away, lab)
+        closing.callback(take_away, lab)  # twice: a signal that comes while all is taken away ends one of them
+        closing.callback(lambda: keep_logs(home) if failed() > before else None)
+        docker("network", "create", "--internal", "--subnet", NET, "--gateway", DOOR, *marks(lab, folder), lab)
         for part in home.parts:
             part.start()
         home.registry.push({gateway: GATEWAY})
@@ -117,10 +126,9 @@ def home_up(
         for key, value in home.provider.wireguard().items():
             stack.portable("secrets", "set", f"wireguard-key.{key}", given=f"{value}\n")
         yield home
-    finally:
-        if failed() > before:
-            for part in home.parts:
-                print(f"log of {part.role}: {part.keep_log()}")
-        for part in reversed(home.parts):
-            part.remove()
-        docker("network", "rm", lab, code=None)
+
+
+def keep_logs(home: Home) -> None:
+    """What each part wrote, for a person who looks for the cause."""
+    for part in home.parts:
+        print(f"log of {part.role}: {part.keep_log()}")

@@ -1,10 +1,9 @@
 """The Docker host: Debian with an engine of its own, a BTRFS RAID 1 at /mnt/storage, reached by TCP with TLS and by ssh."""
 
-import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.lab.engine import LABEL
 from tests.lab.home.box import HOST, REGISTRY, RESOLVER, ROUTER, Box, all_rights, docker
 
 URL, SSH = f"tcp://{HOST}:2376", f"ssh://root@{HOST}"
@@ -20,13 +19,19 @@ class DockerHost(Box):
 
     def __post_init__(self) -> None:
         told = {"ROUTER": ROUTER, "RESOLVER": RESOLVER, "ADDRESS": HOST, "DISKS": "6G", "INSECURE": f"{REGISTRY}:5000"}
-        volumes = ("--volume", f"{self.disks}:/var/lib/lab", "--volume", f"{self.lab}-engine:/var/lib/docker")
+        volumes = [part for name, path in self.volumes.items() for part in ("--volume", f"{name}:{path}")]
         self.options = (*all_rights(), *(f"--env={k}={v}" for k, v in told.items()), *volumes, "--stop-timeout", "60")
 
     @property
-    def disks(self) -> str:
-        """The volume with the two disks."""
-        return f"{self.lab}-disks"
+    def volumes(self) -> dict[str, str]:
+        """Where the two disks and what the engine has lie, by name."""
+        return {f"{self.lab}-disks": "/var/lib/lab", f"{self.lab}-engine": "/var/lib/docker"}
+
+    def start(self) -> None:
+        """With its volumes, which outlive it."""
+        for name in self.volumes:
+            docker("volume", "create", "--label", f"{LABEL}={self.lab}", name)
+        super().start()
 
     def is_well(self) -> bool:
         """Whether its engine answers."""
@@ -55,25 +60,3 @@ class DockerHost(Box):
     def restart_engine(self) -> None:
         """As `systemctl restart docker`."""
         self.sh("kill -TERM $(cat /run/docker.pid)")
-
-    def remove(self) -> None:
-        """With its disks: the loop devices are let go, which the kernel would keep."""
-        docker("stop", "-t", "20", self.name, code=None)
-        super().remove()
-        where = docker("volume", "inspect", "-f", "{{.Mountpoint}}", self.disks, code=None).strip()
-        # A pool is busy for a moment after the last that used it.
-        end = time.monotonic() + 10
-        while where and (devices := _devices(where)) and time.monotonic() < end:
-            for device in devices:
-                subprocess.run(["losetup", "-d", device], capture_output=True, check=False)
-            time.sleep(0.2)
-        docker("volume", "rm", self.disks, f"{self.lab}-engine", code=None)
-
-
-def _devices(folder: str) -> list[str]:
-    """Loop devices of the disks in that folder."""
-    found = []
-    for disk in ("disk1", "disk2"):
-        command = ["losetup", "-n", "-O", "NAME", "-j", f"{folder}/{disk}"]
-        found += subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
-    return found

@@ -12,7 +12,7 @@ import pytest
 
 from portable.model import plan as p
 from portable.model.errors import PortableError, UsageError
-from portable.verify import contracts, databases, links, named, verify
+from portable.verify import contracts, links, named, sound, verify
 from portable.verify.secrecy import secrecy
 from portable.verify.stack import Other, Published, Said
 from tests import factories
@@ -415,17 +415,55 @@ def test_a_corrupted_database_is_told(tmp_path: Path) -> None:
     assert one(DATABASES, stack(), "unknown").text == f"no SQLite file lies in {tmp_path}"
 
 
+def kept(seen: str) -> p.Plan:
+    """With a keeper of backups that sees the player's state there."""
+    plan = full_plan("compose")
+    mounts = (p.Mount(volume="player-config", path=seen), p.Mount(volume=p.BACKUPS, path="/backups"))
+    return msgspec.structs.replace(
+        plan, apps=(*plan.apps, factories.app("keeper", containers=(factories.container("main", mounts=mounts),)))
+    )
+
+
+def test_databases_of_another_host_are_looked_at_by_who_backs_up(tmp_path: Path) -> None:
+    """By the same program, in its container: here a process of this machine stands for it."""
+
+    def answer(name: str, command: Any) -> Said | None:
+        if command[0] != "python3":
+            return None
+        assert name == "keeper"
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env={}, cwd="/")
+        return Said(code=done.returncode, text=done.stdout + done.stderr)
+
+    stack = FakeStack(kept(str(tmp_path)), answer=answer)
+    with contextlib.closing(sqlite3.connect(tmp_path / "app.db", isolation_level=None)) as made:
+        made.execute("create table t (x)")
+        made.executemany("insert into t values (?)", [("x" * 500,) for _ in range(200)])
+    assert "app.db is sound" in [h.text for h in DATABASES.tried(stack) if h.subject == "player"]
+    content = bytearray((tmp_path / "app.db").read_bytes())
+    content[4096:12288] = b"\xff" * 8192
+    (tmp_path / "app.db").write_bytes(content)
+    held = one(DATABASES, stack)
+    assert (held.subject, held.text.startswith("app.db is corrupted")) == ("player", True)
+
+
+@pytest.mark.parametrize("said", [CUT, SILENT, Said(code=127, text="python3: not found"), Said(code=0, text=""), Said(code=0, text="[1]")])
+def test_a_keeper_that_can_not_look_is_not_taken_for_soundness(said: Said) -> None:
+    stack = FakeStack(kept("/state"), answer=says("python3", said))
+    assert [h.verdict for h in DATABASES.tried(stack) if h.subject == "player" and "sound" in h.text] == ["unknown"]
+    away = FakeStack(kept("/state"))
+    away.changes["keeper"] = {"state": "exited"}
+    assert any("no app that backs up runs" in h.text for h in DATABASES.tried(away) if h.verdict == "unknown")
+
+
 def test_looking_at_a_database_leaves_nothing_and_keeps_nobody_from_writing(tmp_path: Path) -> None:
     path = tmp_path / "app.db"
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as app:
         app.execute("pragma journal_mode = wal")
         app.execute("create table t (x)")
-        assert databases._judged("player", path, "app.db") == ("player", "holds", "app.db is sound", "")
+        assert sound.judged(path, "app.db") == ("holds", "app.db is sound")
         app.execute("insert into t values (1)")
     before = sorted(tmp_path.iterdir())
-    judged = databases._judged("player", path, "app.db")
-    assert judged is not None
-    assert judged[1:3] == ("unknown", "app.db is not open, and was left alone")
+    assert sound.judged(path, "app.db") == ("unknown", "app.db is not open, and was left alone")
     assert sorted(tmp_path.iterdir()) == before == [path]
 
 
@@ -435,10 +473,10 @@ def test_a_database_that_takes_long_is_let_go(tmp_path: Path, monkeypatch: pytes
         made.execute("create table t (x primary key)")
         made.executemany("insert into t values (?)", [(f"{n}" * 40,) for n in range(20_000)])
         made.commit()
-    monkeypatch.setattr(databases, "_HOLDS_SECONDS", 0.0)
-    judged = databases._judged("player", path, "app.db")
+    monkeypatch.setattr(sound, "_HOLDS_SECONDS", 0.0)
+    judged = sound.judged(path, "app.db")
     assert judged is not None
-    assert (judged[1], "looking took more than 0 s" in judged[2]) == ("unknown", True)
+    assert (judged[0], "looking took more than 0 s" in judged[1]) == ("unknown", True)
 
 
 def test_only_plain_files_of_the_folder_are_looked_at(tmp_path: Path) -> None:
@@ -448,7 +486,7 @@ def test_only_plain_files_of_the_folder_are_looked_at(tmp_path: Path) -> None:
     (tmp_path / "state" / "link").symlink_to(tmp_path / "cloud")
     os.mkfifo(tmp_path / "state" / "pipe.db")
     (tmp_path / "state" / "b.db").write_bytes(b"x")
-    assert [path.name for path in databases._candidates(tmp_path / "state", [])] == ["b.db"]
+    assert [path.name for path in sound.candidates(tmp_path / "state", [])] == ["b.db"]
 
 
 @pytest.mark.parametrize(

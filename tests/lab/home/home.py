@@ -24,6 +24,8 @@ AT = f"{REGISTRY}:5000"
 OUTSIDE = (f"tcp://{BEACON}:80", f"udp://{BEACON}:80", f"dns://{NAME}")
 """What the stand-ins behind the gateway call all the time."""
 GATEWAY = "gluetun:stand-in"
+OPENVPN = "openvpn-file"
+"""The secret of a gateway by OpenVPN."""
 
 
 @dataclass
@@ -60,33 +62,54 @@ class Home:
         ask = f"exec 3<>/dev/tcp/{BEACON}/80 && printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3 && tail -n 1 <&3"
         return self.stack.inside(service, "timeout", "5", "bash", "-c", ask, code=None).strip()
 
-    def take(self, engine: Engine, profile: str, more: Mapping[str, Any] | None = None, progress: Progress = silent) -> None:
-        """Let the stack be one of the owner's profiles: its images are brought to the registry, and the profile `lab` is written."""
+    def take(
+        self, engine: Engine, profile: str, more: Mapping[str, Any] | None = None, progress: Progress = silent, *, tunnel: str = "wireguard"
+    ) -> None:
+        """Let the stack be one of the owner's profiles: its images are brought to the registry, and the profile `lab` is written.
+
+        The tunnel is by `wireguard` or `openvpn`.
+        """
         planned = prepare(profile, folder=self.stack.folder).planned
         images = standins.bring(engine, planned, outside=dict.fromkeys(self.behind, OUTSIDE), progress=progress)
         self.registry.push({local: standins.at_registry(local, "")[1:] for local in images.values()})
-        self._write(planned, images, more or {})
+        self._write(planned, images, more or {}, tunnel)
 
-    def _write(self, planned: Planned, images: Mapping[str, str], more: Mapping[str, Any]) -> None:
+    def _write(self, planned: Planned, images: Mapping[str, str], more: Mapping[str, Any], tunnel: str) -> None:
         """The owner's profile, with the images of the lab and its provider in place of what can't be had here."""
         taken = {reference: standins.at_registry(local, AT) for reference, local in images.items()}
         taken |= {c.image.reference: f"{AT}/{GATEWAY}" for app in planned.plan.apps if app.name == "gluetun" for c in app.containers}
-        gateway = {
-            "environment": {
-                "VPN_SERVICE_PROVIDER": "custom",
-                "WIREGUARD_PUBLIC_KEY": self.provider.public_key,
-                "WIREGUARD_ENDPOINT_IP": PROVIDER,
-                "WIREGUARD_ENDPOINT_PORT": "51820",
-                "HEALTH_TARGET_ADDRESSES": f"{BEACON}:80",
-            },
-        }
+        port, gateway = (1194, BY_OPENVPN) if tunnel == "openvpn" else (51820, by_wireguard(self.provider.public_key))
+        asked = {"VPN_SERVICE_PROVIDER": "custom", "HEALTH_TARGET_ADDRESSES": f"{BEACON}:80"}
         own = {
-            "vpn": {"endpoints": [{"cidr": f"{PROVIDER}/32", "port": 51820, "protocol": "udp"}]},
+            "vpn": {"endpoints": [{"cidr": f"{PROVIDER}/32", "port": port, "protocol": "udp"}]},
             "exposure": {"address": self.host.address},
-            "override": {"gluetun": {"containers": {"main": gateway}}},
+            "override": {"gluetun": merged({"containers": {"main": {"environment": asked}}}, gateway, changes=("containers", "secrets"))},
         }
         text = standins.profile(planned, taken, "lab", merged(own, more, changes=("override",)))
         (self.stack.folder / "profiles" / "lab.yaml").write_text(text)
+
+
+def by_wireguard(public_key: str) -> dict[str, Any]:
+    """What of the gateway is the provider's: the key and the addresses are the secret that the catalog knows."""
+    server = {"WIREGUARD_PUBLIC_KEY": public_key, "WIREGUARD_ENDPOINT_IP": PROVIDER, "WIREGUARD_ENDPOINT_PORT": "51820"}
+    return {"containers": {"main": {"environment": server}}}
+
+
+BY_OPENVPN: dict[str, Any] = {
+    "secrets": {"wireguard-key": None, OPENVPN: {"about": "the provider's file, with the keys in it"}},
+    "containers": {
+        "main": {
+            "environment": {
+                "VPN_TYPE": "openvpn",
+                "OPENVPN_CUSTOM_CONFIG": f"/run/secrets/{OPENVPN}/value",
+                "WIREGUARD_PRIVATE_KEY_SECRETFILE": None,
+                "WIREGUARD_ADDRESSES_SECRETFILE": None,
+            },
+            "secrets": {"wireguard-key": None, OPENVPN: f"/run/secrets/{OPENVPN}"},
+        }
+    },
+}
+"""The same by OpenVPN, as a person writes it (docs/a-place-of-your-own.md): one file, which is a secret."""
 
 
 @contextlib.contextmanager

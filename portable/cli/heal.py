@@ -59,17 +59,21 @@ def _unit(project: str, profile: str, sets: "Sequence[str]", catalogs: "Sequence
     import os
 
     from portable.live import unit
-    from portable.profiles.load import find_stack
 
     if not install:
         show.line(f"removed {unit.name_of(project)}" if unit.uninstall(project) else "it is not installed")
         return 0
-    named = str(Path(profile).resolve()) if "/" in profile or profile.endswith((".yaml", ".yml")) else profile
-    options = [part for value in sets for part in ("--set", value)] + [
-        part for path in catalogs for part in ("--catalog", str(path.resolve()))
-    ]
-    stack = find_stack(Path.cwd())
-    folder = stack.parent if stack else Path.cwd()
-    text = unit.text_of(project, ["heal", "--watch", "--every", f"{every:g}", "--profile", named, *options], folder, os.environ)
+    options, folder = the_same_place(profile, sets, catalogs)
+    text = unit.text_of(project, ["heal", "--watch", "--every", f"{every:g}", *options], folder, os.environ)
     show.line(f"installed {unit.install(project, text)}; `journalctl -fu {unit.name_of(project)}` shows what it does")
     return 0
+
+
+def the_same_place(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "tuple[list[str], Path]":
+    """Options that mean this place wherever a command runs, and the folder to run it in."""
+    from portable.profiles.load import find_stack
+
+    named = str(Path(profile).resolve()) if "/" in profile or profile.endswith((".yaml", ".yml")) else profile
+    given = [("--set", value) for value in sets] + [("--catalog", str(path.resolve())) for path in catalogs]
+    stack = find_stack(Path.cwd())
+    return ["--profile", named, *(part for pair in given for part in pair)], stack.parent if stack else Path.cwd()

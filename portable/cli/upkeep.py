@@ -1,12 +1,16 @@
 """`portable upkeep`: what runs at its times, now."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from portable.cli import show
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
-from portable.model.errors import FAILED
+from portable.model.errors import FAILED, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
 
 
 def complete_task(incomplete: str) -> list[str]:
@@ -26,6 +30,8 @@ def upkeep(
             help="Only these, of backup, links, downloads, capacity, scrub and images; all where none is named.",
         ),
     ] = "",
+    install: Annotated[bool, typer.Option("--install", help="Let systemd do it once a month: the scrub, or what --task names.")] = False,
+    uninstall: Annotated[bool, typer.Option("--uninstall", help="Take that back.")] = False,
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
@@ -34,6 +40,8 @@ def upkeep(
 
     The first four are what the apps with a schedule do at their times. Images are only proposed. Exit 1 where something failed.
     """
+    if install or uninstall:
+        return _timer(profile, task or "scrub", sets, catalogs, install=install, uninstall=uninstall)
     from portable.backends.prepare import prepare, refuse_unsafe
     from portable.cli.progress import printed
     from portable.cli.up import engine_of
@@ -56,3 +64,25 @@ def upkeep(
             for said in d.lines:
                 show.line(f"{d.subject}: {said}")
     return FAILED if any(d.result == "failed" for d in done) else 0
+
+
+def _timer(profile: str, task: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", *, install: bool, uninstall: bool) -> int:
+    import os
+
+    from portable.cli.heal import the_same_place
+    from portable.cli.up import open_place
+    from portable.live import unit
+    from portable.live.upkeep import chosen
+
+    if install and uninstall:
+        raise UsageError("--install and --uninstall exclude each other", where="upkeep", remedy="take one")
+    chosen(task.split(","))
+    project = open_place(profile, sets, catalogs, strict=False)[0].stack.project
+    timer = unit.timer_of(project)
+    if uninstall:
+        show.line(f"removed {timer}" if unit.uninstall_timed(project) else "it is not installed")
+        return 0
+    options, folder = the_same_place(profile, sets, catalogs)
+    texts = unit.timed_of(project, ["upkeep", "--task", task, *options], folder, os.environ)
+    show.line(f"installed {unit.install_timed(project, texts)}; `systemctl list-timers {timer}` shows when it is next")
+    return 0

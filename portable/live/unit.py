@@ -1,4 +1,4 @@
-"""The healer as a service of systemd: its text, and putting it on this machine."""
+"""The healer as a service of systemd, and upkeep as one with a timer: their texts, and putting them on this machine."""
 
 import os
 import shutil
@@ -24,10 +24,13 @@ def name_of(project: str) -> str:
     return f"portable-heal-{project}.service"
 
 
+def timer_of(project: str) -> str:
+    """The timer of a project's upkeep; its service has the same name, but for the ending."""
+    return f"portable-upkeep-{project}.timer"
+
+
 def text_of(project: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
     """The unit; `arguments` are those of `portable`, `folder` is where `portable.yaml` is looked for."""
-    handed = "".join(f"Environment={_quoted(f'{name}={environment[name]}')}\n" for name in _HANDED_ON if environment.get(name))
-    command = " ".join(_quoted(part) for part in (sys.executable, "-m", "portable", *arguments))
     return f"""\
 # Written by `portable heal --install`; `portable heal --uninstall` removes it.
 [Unit]
@@ -36,19 +39,55 @@ After=docker.service network-online.target
 Wants=network-online.target
 
 [Service]
-ExecStart={command}
-WorkingDirectory={_escaped(str(folder))}
-{handed}Restart=always
+{_command(arguments, folder, environment)}Restart=always
 SuccessExitStatus=130
 RestartSec=10
+{_KEPT_IN}
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def timed_of(project: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """The units, by name, of what is done once a month; what was missed while the machine was off is done after its next start."""
+    head = "# Written by `portable upkeep --install`; `portable upkeep --uninstall` removes it.\n[Unit]\n"
+    timer = timer_of(project)
+    return {
+        timer.replace(".timer", ".service"): f"""\
+{head}Description=portable: upkeep of {project}
+After=docker.service network-online.target
+Wants=network-online.target
+
+[Service]
+Type=oneshot
+{_command(arguments, folder, environment)}{_KEPT_IN}""",
+        timer: f"""\
+{head}Description=portable: upkeep of {project}, once a month
+
+[Timer]
+OnCalendar=monthly
+RandomizedDelaySec=6h
+Persistent=yes
+
+[Install]
+WantedBy=timers.target
+""",
+    }
+
+
+_KEPT_IN = """\
 NoNewPrivileges=yes
 PrivateTmp=yes
 ProtectSystem=full
 UMask=0077
-
-[Install]
-WantedBy=multi-user.target
 """
+
+
+def _command(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
+    """The lines of a service that say what runs, and where."""
+    handed = "".join(f"Environment={_quoted(f'{name}={environment[name]}')}\n" for name in _HANDED_ON if environment.get(name))
+    command = " ".join(_quoted(part) for part in (sys.executable, "-m", "portable", *arguments))
+    return f"ExecStart={command}\nWorkingDirectory={_escaped(str(folder))}\n{handed}"
 
 
 def is_installed(project: str) -> bool | None:
@@ -58,39 +97,56 @@ def is_installed(project: str) -> bool | None:
 
 def install(project: str, text: str) -> Path:
     """Put the unit in its place and start it. Raises Refused where nothing here runs units, or this user may not."""
-    _check()
-    path = _UNITS / name_of(project)
-    path.write_text(text)
-    path.chmod(0o644)
-    _systemctl("daemon-reload")
-    _systemctl("enable", path.name)
-    _systemctl("restart", path.name)
-    return path
+    return _put({name_of(project): text}, name_of(project), instead="`portable heal --watch`")
+
+
+def install_timed(project: str, texts: Mapping[str, str]) -> Path:
+    """The same with the units of `timed_of`; the timer is what is started."""
+    return _put(texts, timer_of(project), instead="`portable upkeep --task scrub` once a month")
 
 
 def uninstall(project: str) -> bool:
     """Stop it and take it away; False where there was none."""
-    _check()
-    path = _UNITS / name_of(project)
+    return _take(name_of(project), instead="`portable heal --watch`")
+
+
+def uninstall_timed(project: str) -> bool:
+    """The same with the timer and its service; what runs is not ended."""
+    return _take(timer_of(project), instead="`portable upkeep`")
+
+
+def _put(texts: Mapping[str, str], started: str, *, instead: str) -> Path:
+    _check(instead)
+    for name, text in texts.items():
+        (_UNITS / name).write_text(text)
+        (_UNITS / name).chmod(0o644)
+    _systemctl("daemon-reload")
+    _systemctl("enable", started)
+    _systemctl("restart", started)
+    return _UNITS / started
+
+
+def _take(started: str, *, instead: str) -> bool:
+    _check(instead)
+    path = _UNITS / started
     if not path.exists():
         return False
-    _systemctl("disable", "--now", path.name)
-    path.unlink()
+    _systemctl("disable", "--now", started)
+    path.with_suffix(".service").unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
     _systemctl("daemon-reload")
     return True
 
 
-def _check() -> None:
+def _check(instead: str) -> None:
     if not _RUNNING.is_dir() or shutil.which("systemctl") is None:
         raise Refused(
             "systemd does not run this machine, so there is nothing to install into",
             where=str(_RUNNING),
-            remedy="let what starts services here run `portable heal --watch`",
+            remedy=f"let what starts services here run {instead}",
         )
     if os.geteuid() != 0:
-        raise Refused(
-            "only root may install a service", where=str(_UNITS), remedy="run it as root, or run `portable heal --watch` yourself"
-        )
+        raise Refused("only root may install a service", where=str(_UNITS), remedy=f"run it as root, or run {instead} yourself")
 
 
 def _systemctl(*arguments: str) -> None:

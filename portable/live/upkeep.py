@@ -51,9 +51,7 @@ def upkeep(
 
     `tools` is the image of the helper that works on the host.
     """
-    if unknown := [task for task in tasks if task not in TASKS]:
-        raise UsageError(f"there is no task {', '.join(unknown)}", remedy=f"known: {', '.join(TASKS)}")
-    for task in (task for task in TASKS if not tasks or task in tasks):
+    for task in chosen(tasks):
         progress(Event(what="doing", subject=task, text="at work"))
         try:
             match task:
@@ -65,6 +63,13 @@ def upkeep(
                     yield _run(engine, stack, plan, task)
         except PortableError as error:
             yield Done(task=task, subject=stack.project, result="failed", text=error.text)
+
+
+def chosen(tasks: Sequence[str]) -> tuple[str, ...]:
+    """Those tasks in the order in which they make sense; all where none is named. Raises UsageError for an unknown one."""
+    if unknown := [task for task in tasks if task not in TASKS]:
+        raise UsageError(f"there is no task {', '.join(unknown)}", remedy=f"known: {', '.join(TASKS)}")
+    return tuple(task for task in TASKS if not tasks or task in tasks)
 
 
 def _run(engine: Engine, stack: Stack, plan: Plan, task: str) -> Done:

@@ -45,7 +45,7 @@ def examined(plan: Plan, host: Host, *, project: str, taken: Iterable[Taken], do
     yield from _features(plan, host)
     yield from _storage(plan, host, docker_root)
     yield from _btrfs(host)
-    yield from _scrubs(host)
+    yield from _scrubs(plan, host)
     yield from _disks(host)
     yield from _links(plan, host)
     yield from _rights(plan, host)
@@ -134,7 +134,7 @@ def _btrfs_at(host: Host, uuid: str) -> str | None:
     return next((m.path for m in (*(m for m in mounts if m.source in names), *(mounts if mapped else ()))), None)
 
 
-def _scrubs(host: Host) -> Iterator[Diagnosis]:
+def _scrubs(plan: Plan, host: Host) -> Iterator[Diagnosis]:
     for scrub in host.scrubs:
         if (at := _btrfs_at(host, scrub.uuid)) is None:
             continue
@@ -144,7 +144,8 @@ def _scrubs(host: Host) -> Iterator[Diagnosis]:
         elif days > SCRUB_DAYS:
             text = f"it was last read through {days} days ago" if scrub.at else "it was never read through to its end"
             why = "what rots on one disk is mended from the other only while that one is still good"
-            yield _found("scrub", at, text, why=why, remedy=f"as root, once a month: btrfs scrub start {quote(at)}")
+            often = f"`portable upkeep -p {plan.profile} --install` does so for what the stack lies on"
+            yield _found("scrub", at, text, why=why, remedy=f"as root, once a month: btrfs scrub start {quote(at)}; {often}")
         else:
             yield _found("scrub", at, f"it was read through {days} days ago")
 

@@ -67,6 +67,24 @@ def test_it_is_installed_again_and_taken_away(systemd: Path) -> None:
     assert told[-2:] == [f"disable --now {path.name}", "daemon-reload"]
 
 
+def test_upkeep_has_a_timer_once_a_month(systemd: Path) -> None:
+    """What was missed is made up for; the service ends by itself, and is as kept in as the healer."""
+    words = ["upkeep", "--task", "scrub", "--profile", "home"]
+    texts = unit.timed_of("media-home", words, Path("/srv"), {"DOCKER_HOST": "ssh://board"})
+    path = unit.install_timed("media-home", texts)
+    service, timer = (parsed((systemd / "units" / f"portable-upkeep-media-home.{kind}").read_text()) for kind in ("service", "timer"))
+    assert shlex.split(service["Service"]["ExecStart"]) == [sys.executable, "-m", "portable", *words]
+    assert (service["Service"]["Type"], service["Service"]["Environment"]) == ("oneshot", "DOCKER_HOST=ssh://board")
+    assert service["Service"]["NoNewPrivileges"] == "yes"
+    assert (timer["Timer"]["OnCalendar"], timer["Timer"]["Persistent"]) == ("monthly", "yes")
+    assert timer["Install"]["WantedBy"] == "timers.target"
+    told = (systemd / "told").read_text().splitlines()
+    assert told == ["daemon-reload", f"enable {path.name}", f"restart {path.name}"]
+    assert unit.uninstall_timed("media-home")
+    assert list((systemd / "units").iterdir()) == []
+    assert not unit.uninstall_timed("media-home")
+
+
 def test_what_systemd_says_is_told(systemd: Path) -> None:
     with pytest.raises(PortableError, match="Unit is masked"):
         unit.install("bad", "text")

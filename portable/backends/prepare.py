@@ -15,7 +15,8 @@ from portable.model.source import Mistake
 from portable.planning import Planned, make
 from portable.planning.inputs import Input
 from portable.planning.origins import located
-from portable.profiles.load import catalog_folders, find_stack, load_profile, load_stack, profile_folders
+from portable.profiles.images import Images
+from portable.profiles.load import catalog_folders, find_stack, images_file, load_images, load_profile, load_stack, profile_folders
 from portable.profiles.types import Stack
 
 
@@ -46,19 +47,33 @@ def prepare(profile: str, *, sets: Sequence[str] = (), catalogs: Sequence[Path] 
 
 
 def _read(profile: str, stack_file: Path | None, sets: Sequence[str]) -> Input:
-    """Stack and profile; the mistakes of both at once."""
+    """Stack, profile, and the images that are newer; the mistakes of all at once."""
     mistakes: tuple[Mistake, ...] = ()
+    folders = profile_folders(stack_file)
     try:
         stack, stack_document = load_stack(stack_file, sets)
     except InputError as error:
         stack, stack_document, mistakes = Stack(), None, error.mistakes
+    file = images_file(profile, folders, stack_file)
     try:
-        facts, document = load_profile(profile, profile_folders(stack_file), sets)
+        images, images_document = load_images(file)
+    except InputError as error:
+        images, images_document, mistakes = Images(), None, (*mistakes, *error.mistakes)
+    try:
+        facts, document = load_profile(profile, folders, sets)
     except InputError as error:
         raise InputError((*mistakes, *error.mistakes)) from None
     if mistakes:
         raise InputError(mistakes)
-    return Input(stack=stack, stack_document=stack_document, profile=facts, profile_document=document)
+    return Input(
+        stack=stack,
+        stack_document=stack_document,
+        profile=facts,
+        profile_document=document,
+        images=images,
+        images_document=images_document,
+        images_file=file,
+    )
 
 
 def refuse_unsafe(prepared: Prepared, *, strict: bool) -> None:

@@ -8,7 +8,7 @@ from portable.catalog.catalog import Catalog
 from portable.catalog.facts import AppFacts, CloudFacts, SecretFacts
 from portable.model import plan as p
 from portable.model.findings import Finding, Waiver
-from portable.planning import backups
+from portable.planning import backups, images
 from portable.planning.check import check
 from portable.planning.content import content
 from portable.planning.inputs import Input, Mistakes
@@ -78,7 +78,7 @@ def make(given: Input, catalog: Catalog) -> Planned:
     findings = (*store.findings, *backups.findings(chosen, store), *check(plan, chosen, given), *memory(given, plan))
     return Planned(
         plan=plan,
-        findings=tuple(located(f, given, chosen) for f in findings),
+        findings=(*(located(f, given, chosen) for f in findings), *images.findings(given, chosen.entries)),
         waivers=_waivers(given),
         addresses=made.addresses,
         secrets=_secrets(chosen),

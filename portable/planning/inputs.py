@@ -1,6 +1,7 @@
 """What planning is given, and the list of mistakes that every step adds to, so that all are told at once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 import msgspec
@@ -9,6 +10,7 @@ from portable.catalog.facts import AppFacts, CloudFacts
 from portable.formats.load import Document
 from portable.model.errors import InputError
 from portable.model.source import Mistake, Source
+from portable.profiles.images import Images
 from portable.profiles.types import Profile, Stack
 
 
@@ -17,6 +19,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     facts: AppFacts
     document: Document
+    pinned: Mapping[str, str] = {}
+    """What the files themselves say of its images, by container, before any that was taken in their place."""
 
 
 class CloudEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +37,10 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     stack_document: Document | None
     profile: Profile
     profile_document: Document
+    images: Images = Images()
+    images_document: Document | None = None
+    images_file: Path | None = None
+    """Where the images that are newer than the files say lie, or would."""
 
     def stack_source(self, *path: str | int) -> Source:
         """Where a key of the stack stands; of the profile where there is no stack file."""
@@ -41,6 +49,10 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     def profile_source(self, *path: str | int) -> Source:
         """Where a key of the profile stands."""
         return self.profile_document.source(path)
+
+    def images_source(self, *path: str | int) -> Source:
+        """Where a key of the images stands."""
+        return self.images_document.source(path) if self.images_document else self.profile_document.source(())
 
 
 class Mistakes:

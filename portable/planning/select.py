@@ -9,6 +9,7 @@ from portable.catalog.facts import AppFacts, CloudFacts
 from portable.formats.load import Steps
 from portable.model.errors import InputError
 from portable.model.source import Mistake, Source
+from portable.planning import images
 from portable.planning.inputs import CloudEntry, Entry, Input, Mistakes
 
 SEAL = "seal"
@@ -24,6 +25,11 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     clouds: Mapping[str, CloudEntry]
     mounter: Entry | None
     tools: Entry
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Those of the apps and of the helpers."""
+        return (*self.apps.values(), *((self.mounter,) if self.mounter else ()), self.tools)
 
 
 def select(given: Input, catalog: Catalog, mistakes: Mistakes) -> Selection:
@@ -88,6 +94,7 @@ def _mentioned(given: Input, catalog: Catalog, mistakes: Mistakes) -> None:
     mentioned = [(given.stack_source("override", name), "override", name) for name in stack.override]
     mentioned += [(given.stack_source("ports", name), "ports", name) for name in stack.ports]
     mentioned += [(given.profile_source("override", name), "override", name) for name in profile.override]
+    mentioned += [(given.images_source("images", name), "images", name) for name in given.images.images]
     mentioned += [(given.profile_source("exposure", "apps", name), "exposure.apps", name) for name in profile.exposure.apps]
     mentioned += [(given.profile_source("storage", "apps", name), "storage.apps", name) for name in profile.storage.apps]
     mentioned += [(given.profile_source("addresses", name), "addresses", name) for name in profile.addresses]
@@ -131,7 +138,8 @@ def _entry(given: Input, catalog: Catalog, name: str, source: Source, mistakes: 
     except InputError as error:
         mistakes.extend(error.mistakes)
         return None
-    entry = Entry(facts=facts, document=document)
+    taken, pinned = images.taken(given, facts)
+    entry = Entry(facts=taken, document=document, pinned=pinned)
     if overrides:
         mistakes.extend(_impossible(given, entry, catalog))
     return entry

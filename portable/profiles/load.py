@@ -1,15 +1,17 @@
 """Finds and reads stacks and profiles: `portable.yaml` upwards from a folder, `extends`, and `--set`."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import portable
-from portable.formats.load import Document, Steps, convert, load
+from portable.formats.load import Document, Steps, convert, load, read
 from portable.formats.merge import Layer, lay
 from portable.model.errors import InputError, PortableError, UsageError
 from portable.model.source import Mistake, Source
+from portable.profiles.images import SUFFIX, Images, file_for
 from portable.profiles.types import Profile, Stack
 
 STACK_FILE = "portable.yaml"
@@ -42,7 +44,7 @@ def profile_files(folders: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
     found: dict[str, tuple[Path, ...]] = {}
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
         for file in sorted(folder.glob("*.yaml")):
-            if file.name != STACK_FILE and (folder.name == "profiles" or _says_portable(file)):
+            if file.name != STACK_FILE and not file.name.endswith(SUFFIX) and (folder.name == "profiles" or _says_portable(file)):
                 found[file.stem] = (*found.get(file.stem, ()), file)
     return found
 
@@ -72,7 +74,7 @@ def load_profile(name: str, folders: Sequence[Path], sets: Sequence[str] = ()) -
     passed: list[Path] = []
     wanted: str | None = name
     while wanted is not None:
-        found = (Path(wanted),) if "/" in wanted or wanted.endswith(".yaml") else files.get(wanted, ())
+        found = _named(wanted, files)
         # A profile may extend the shipped one of its own name: files already read are passed over.
         path = next((f for f in found if f.is_file() and f.resolve() not in passed), None)
         if path is None:
@@ -102,6 +104,23 @@ def load_profile(name: str, folders: Sequence[Path], sets: Sequence[str] = ()) -
     if mistakes:
         raise InputError(tuple(mistakes))
     return profile, document
+
+
+def images_file(name: str, folders: Sequence[Path], stack_file: Path | None) -> Path | None:
+    """Where the images lie that are newer than that profile says, or would; None where nothing would find them again."""
+    own = next((file for file in _named(name, profile_files(folders)) if file.is_file()), None)
+    return file_for(own, SHIPPED, stack_file) if own else None
+
+
+def load_images(file: Path | None) -> tuple[Images, Document | None]:
+    """What that file says; nothing where there is none. Raises InputError with every mistake."""
+    if file is None or not os.path.lexists(file):
+        return Images(), None
+    return read(file, Images)
+
+
+def _named(name: str, files: Mapping[str, tuple[Path, ...]]) -> tuple[Path, ...]:
+    return (Path(name),) if "/" in name or name.endswith(".yaml") else files.get(name, ())
 
 
 def _not_found(name: str, layers: Sequence[Document], *, circle: bool, known: Mapping[str, object]) -> PortableError:

@@ -145,6 +145,14 @@ CASES = {
         demo(APP + "    files: [{template: a.j2, path: /a}]\n"),
     ),
     "a broken catalog": Case(("catalog/demo/app.yaml:1:4:",), {"catalog/demo/app.yaml": "a: : b\n"}, ("catalog", "check", "catalog")),
+    "images that are newer, in a file that is wrong": Case(
+        (
+            "profiles/mine.images.yaml:3:16: images.sonarr.at: ",
+            "(a moment in UTC, as 2026-11-21T03:00:00Z)",
+            "the key `containers` is missing",
+        ),
+        {**mine(""), "profiles/mine.images.yaml": "portable: 1\nimages:\n  sonarr: {at: yesterday}\n"},
+    ),
     # circles
     "a cycle of extends": Case(
         ("profiles extend one another: ", "mine.yaml -> ", "other.yaml -> mine (remove one `extends`)"),

@@ -13,6 +13,7 @@ from portable.formats.merge import merged
 from portable.model.errors import InputError
 from portable.planning import Planned, make
 from portable.planning.inputs import Input
+from portable.profiles.images import Images
 from portable.profiles.types import Profile, Stack
 
 COMPOSE: dict[str, Any] = {
@@ -95,16 +96,21 @@ class Place:
             (self.folder / "apps" / name).write_text(text)
         return self
 
-    def plan(self, *apps: str, base: dict[str, Any] = COMPOSE, stack: str | None = None, **changes: Any) -> Planned:
-        """The plan of those apps; changes merge into the profile, keys with `_` for `-`."""
+    def plan(
+        self, *apps: str, base: dict[str, Any] = COMPOSE, stack: str | None = None, images: str | None = None, **changes: Any
+    ) -> Planned:
+        """The plan of those apps; changes merge into the profile, keys with `_` for `-`. `images` are newer than its files say."""
         data = merged(base, {"apps": list(apps), **{key.replace("_", "-"): value for key, value in changes.items()}}, changes=("override",))
         document = load(("test.yaml", dump(data).encode()))
         stack_document = load(("portable.yaml", stack.encode())) if stack is not None else None
+        images_document = load(("test.images.yaml", images.encode())) if images is not None else None
         given = Input(
             stack=convert(stack_document, Stack) if stack_document else Stack(),
             stack_document=stack_document,
             profile=convert(document, Profile),
             profile_document=document,
+            images=convert(images_document, Images) if images_document else Images(),
+            images_document=images_document,
         )
         return make(given, Catalog([self.folder]))
 

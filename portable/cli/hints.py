@@ -6,7 +6,7 @@ from contextvars import ContextVar
 
 DEFAULT = "local"
 _profile = ContextVar("profile", default=DEFAULT)
-_VERBS = "up|down|restart|status|logs|exec|diff|render|explain|wire|secrets (?:list|check|set)|images (?:list|build)"
+_VERBS = "up|down|restart|status|logs|exec|diff|render|explain|wire|upkeep|backup|restore|secrets (?:list|check|set)|images (?:list|build)"
 # A command that somebody else runs is named by its process, and stays as it is.
 _COMMAND = re.compile(rf"`portable (?P<verb>{_VERBS})\b(?P<rest>[^`]*)`(?! \(process )")
 

@@ -105,9 +105,18 @@ def check(
 
 
 def restore(
-    engine: Engine, stack: Stack, source: Source, plan: Plan, app: str, *, at: str = "", dry_run: bool = False, progress: Progress = silent
+    engine: Engine,
+    stack: Stack,
+    source: Source,
+    plan: Plan,
+    app: str,
+    *,
+    at: str = "",
+    dry_run: bool = False,
+    start: bool = True,
+    progress: Progress = silent,
 ) -> Kept:
-    """Put a backup in the place of an app's state, which is put aside; the app is stopped for renames only, then started.
+    """Put a backup in the place of an app's state, which is put aside; the app is stopped for renames only, then (`start`) started.
 
     A backup that is not what was made, or not sound, is refused while the app still runs. Killed at any moment, the same command goes on.
     """
@@ -127,6 +136,7 @@ def restore(
     (done,) = run(engine, stack, plan, "swap", (app,), progress=progress)
     if done.result == "done":
         mark(stack.project, app, None)
+    if done.result == "done" and start:
         compose.up(engine, stack, source, apps=together, progress=progress)
     return msgspec.structs.replace(done, notes=(*staged.notes, *done.notes))
 

@@ -1,0 +1,452 @@
+"""Newer images, taken and taken back, on an engine that is made up: what is done in which order, and what the file says at each moment.
+
+A command that was killed anywhere is completed by the same command.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portable.backends.compose.address import Address
+from portable.backends.compose.engine import Engine, EngineTrouble, Observed, Seen
+from portable.backends.prepare import prepare
+from portable.formats.emit import dump
+from portable.live import backup, compose, images, updates
+from portable.live.backup import Kept
+from portable.live.desired import stack_of
+from portable.live.secrets import EnvironmentSource
+from portable.live.updates import Opened, Updated
+from portable.model.changes import Change
+from portable.model.errors import PortableError, Refused, UsageError
+from portable.profiles.images import Images, TakenFacts, UpdateFacts
+from portable.profiles.load import load_images
+
+V1, V2, V3 = (f"sha256:{digit * 64}" for digit in "123")
+AT = "2026-11-21T03:00:00Z"
+BACKUP = "2026-11-21T030000.000Z"
+PROFILE = """\
+portable: 1
+name: home
+back-end: compose
+apps: [alone, bare, {more}first, second]
+storage:
+  library: {{folder: /srv/library}}
+  state: {{folder: /srv/state}}
+  backups: {{folder: /srv/backups}}
+waive:
+  - {{field: egress.fence, class: security, apps: [seal], reason: a test}}
+"""
+
+
+def app(name: str, *, state: bool = True, vpn: bool = False, **volume: str) -> str:
+    image = {"repository": f"registry.test/{name}", "tag": "1", "digest": V1}
+    main: dict[str, Any] = {"image": image, "identity": "user", "resources": {"memory": {"request": "64Mi", "limit": "128Mi"}}}
+    facts: dict[str, Any] = {"portable": 1, "name": name, "title": name, "about": name, "zone": "front"}
+    if state:
+        facts["volumes"] = {"config": {"holds": "state", **volume}}
+        main["volumes"] = {"config": "/config"}
+    return dump({**facts, "containers": {"main": main}, **({"egress": "vpn"} if vpn else {})})
+
+
+class Killed(BaseException):
+    """SIGKILL, as far as a test can have it."""
+
+
+class World(Engine):
+    """A registry, an engine with its containers, and the keeper of backups: made up, but for files and planning."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(Address(url="unix:///fake", named_by="test"))
+        self.folder = folder
+        self.registry: dict[str, str] = {}
+        self.silent = False
+        self.broken: set[str] = set()
+        """Images that never get healthy."""
+        self.running: dict[str, str] = {}
+        self.state: dict[str, str] = {}
+        """What last wrote the state of each app."""
+        self.kept: dict[tuple[str, str], str] = {}
+        self.done: list[str] = []
+        self.kill_at: int | None = None
+
+    def step(self, text: str) -> None:
+        """One thing done; killed before or after it, where a test says so."""
+        if self.kill_at is not None and len(self.done) == self.kill_at:
+            self.kill_at = None
+            raise Killed
+        self.done.append(text)
+
+    def opened(self) -> Opened:
+        prepared = prepare("home", folder=self.folder)
+        planned = prepared.planned
+        return Opened(stack=stack_of(planned.plan, prepared.rendering), source=EnvironmentSource(), planned=planned)
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "profiles" / "home.images.yaml"
+
+    @property
+    def taken(self) -> Images:
+        return load_images(self.file)[0]
+
+    def wanted(self) -> dict[str, str]:
+        """What the files say that each app of a registry runs."""
+        return {a.name: a.containers[0].image.reference for a in self.opened().planned.plan.apps}
+
+    def offered(self, reference: str) -> str | None:
+        return self.registry.get(reference, V1) if reference.startswith("registry.test/") and not self.silent else None
+
+    def observe(self, project: str, images: Any = ()) -> Observed:
+        return Observed(containers=tuple(Seen(id=a, name=a, service=a, image=i, state="running") for a, i in self.running.items()))
+
+    def up(self, _engine: Any, stack: Any, _source: Any, *, apps: tuple[str, ...], **_: Any) -> None:
+        self.step(f"up {' '.join(apps)}")
+        wanted = {a.name: a.containers[0].image.reference for a in stack.plan.apps}
+        for name in apps:
+            self.running[name] = wanted[name]
+            self.state[name] = wanted[name]
+        if sick := [name for name in apps if wanted[name] in self.broken]:
+            raise EngineTrouble("failed", f"{sick[0]}: unhealthy\n    its last line")
+
+    def diff(self, _engine: Any, _stack: Any, _source: Any, *, apps: tuple[str, ...]) -> tuple[Change, ...]:
+        wanted = self.wanted()
+        return tuple(
+            Change(kind="recreate", service=name, app=name, cause="its image changed")
+            for name in apps
+            if self.running.get(name) != wanted[name]
+        )
+
+    def back_up(
+        self, _engine: Any, _stack: Any, _source: Any, _plan: Any, *, apps: Sequence[str], stop: bool, **_: Any
+    ) -> tuple[Kept, ...]:
+        self.step(f"back up {' '.join(apps)}{' stopped' if stop else ''}")
+        self.kept |= {(name, BACKUP): self.state[name] for name in apps}
+        return tuple(Kept(app=name, at=BACKUP, result="done") for name in apps)
+
+    def restore(self, _engine: Any, _stack: Any, _source: Any, _plan: Any, name: str, *, at: str, start: bool, **_: Any) -> Kept:
+        assert not start
+        self.step(f"restore {name}")
+        self.running.pop(name, None)
+        self.state[name] = self.kept[name, at]
+        return Kept(app=name, at=at, result="done", before=".before-restore-x")
+
+    def listed(self, _engine: Any, _stack: Any, _plan: Any, *, apps: Sequence[str]) -> tuple[Kept, ...]:
+        return tuple(Kept(app=name, at=at, result="sound") for name, at in self.kept if name in apps)
+
+    def bring(self, _engine: Any, needs: Any, **_: Any) -> None:
+        self.step(f"bring {' '.join(need.reference.rpartition('/')[2].replace('sha256:', '')[:9] for need in needs)}")
+
+    def write(self, opened: Any, images: Images) -> None:
+        self.step("write")
+        self.real_write(opened, images)
+
+    real_write: Callable[..., None]
+
+    # --- the commands
+
+    def apply(self, *names: str, **options: Any) -> list[Updated]:
+        return list(updates.apply(self, self.opened, names or ("all",), now=lambda: AT, **options))
+
+    def back(self, *names: str, **options: Any) -> list[Updated]:
+        return list(updates.back(self, self.opened, names or ("all",), **options))
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Everything up, and nothing newer anywhere."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    made = World(tmp_path)
+    made.real_write = updates._write
+    for module, name, fake in (
+        (compose, "up", made.up),
+        (compose, "diff", made.diff),
+        (backup, "back_up", made.back_up),
+        (backup, "restore", made.restore),
+        (backup, "listed", made.listed),
+        (images, "resolve", made.bring),
+        (updates, "_write", made.write),
+    ):
+        monkeypatch.setattr(module, name, fake)
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "portable.yaml").write_text("portable: 1\n")
+    profile(made)
+    for text in (app("alone"), app("bare", state=False), app("first", vpn=True), app("second", vpn=True)):
+        own(made, text)
+    made.running = made.wanted()
+    made.state = dict(made.running)
+    return made
+
+
+def profile(world: World, more: str = "backup, ") -> None:
+    (world.folder / "profiles" / "home.yaml").write_text(PROFILE.format(more=more))
+
+
+def own(world: World, text: str) -> None:
+    folder = world.folder / "catalog" / text.partition("name: ")[2].partition("\n")[0]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "app.yaml").write_text(text)
+
+
+def newer(world: World, *names: str, digest: str = V2) -> None:
+    world.registry |= {f"registry.test/{name}:1": digest for name in names}
+
+
+def image(name: str, digest: str) -> str:
+    return f"registry.test/{name}:1@{digest}"
+
+
+def results(rows: Sequence[Updated]) -> dict[str, str]:
+    return {row.app: row.result for row in rows if row.image.startswith("registry.test")}
+
+
+# --- taking
+
+
+def test_nothing_newer_is_nothing_done(world: World) -> None:
+    rows = world.apply()
+    assert results(rows) == dict.fromkeys(("alone", "bare", "first", "second"), "same")
+    assert (world.done, world.file.exists()) == ([], False)
+
+
+def test_a_group_is_brought_backed_up_written_down_and_started(world: World) -> None:
+    newer(world, "alone")
+    (row,) = world.apply("alone")
+    assert (row.result, row.before, row.digest, row.backup) == ("taken", V1, V2, BACKUP)
+    assert world.done == ["bring alone:1@2", "back up alone", "write", "up alone", "write"]
+    assert world.taken.images["alone"] == UpdateFacts(
+        at=AT, backup=BACKUP, containers={"main": TakenFacts(instead_of=image("alone", V1), digest=V2, before=V1)}
+    )
+    assert world.running["alone"] == image("alone", V2)
+    assert world.file.stat().st_mode & 0o777 == 0o644
+    assert results(world.apply("alone")) == {"alone": "same"}
+
+
+def test_an_app_stands_for_its_group_and_all_for_every_one_in_order(world: World) -> None:
+    newer(world, "first", "alone", "bare")
+    rows = world.apply()
+    assert results(rows) == {"alone": "taken", "bare": "taken", "first": "taken", "second": "same"}
+    assert [text for text in world.done if text != "write"] == [
+        *("bring alone:1@2", "back up alone", "up alone"),
+        *("bring bare:1@22", "up bare"),
+        *("bring first:1@2", "back up first", "up first seal second"),
+    ]
+    newer(world, "second", digest=V3)
+    assert results(world.apply("first"))["second"] == "taken"
+    assert world.done[-3:] == ["write", "up first seal second", "write"]
+
+
+def test_what_does_not_get_well_is_put_back_with_its_state(world: World) -> None:
+    newer(world, "alone", "first", digest=V2)
+    world.broken = {image("alone", V2)}
+    rows = world.apply()
+    (row,) = [row for row in rows if row.result == "failed"]
+    assert row.text == (
+        "alone: unhealthy\n    its last line\n"
+        f"its state is that of {BACKUP} again, and what it was since lies in .before-restore-x of its folder"
+    )
+    assert world.done == ["bring alone:1@2", "back up alone", "write", "up alone", "write", "restore alone", "write", "up alone", "write"]
+    assert world.running["alone"] == image("alone", V1)
+    assert world.state["alone"] == image("alone", V1)
+    assert not world.file.exists(), "nothing is taken any more"
+    assert world.running["first"] == image("first", V1), "groups after one that failed are left alone"
+
+
+def test_without_a_backup_state_stays_and_that_is_said(world: World) -> None:
+    newer(world, "alone")
+    world.broken = {image("alone", V2)}
+    (row,) = world.apply("alone", without_backup=True)
+    assert row.text.endswith("its state stays as it is, and an older program may not read what a newer one changed")
+    assert world.done == ["bring alone:1@2", "write", "up alone", "write", "up alone", "write"]
+
+
+def test_a_second_update_remembers_the_first(world: World) -> None:
+    newer(world, "alone")
+    world.apply("alone")
+    newer(world, "alone", digest=V3)
+    world.apply("alone")
+    (entry,) = world.taken.images["alone"].containers.values()
+    assert entry == TakenFacts(instead_of=image("alone", V1), digest=V3, before=V2)
+    (row,) = world.back("alone")
+    assert (row.result, row.before, row.digest) == ("back", V3, V2)
+    (entry,) = world.taken.images["alone"].containers.values()
+    assert entry == TakenFacts(instead_of=image("alone", V1), digest=V2)
+    with pytest.raises(Refused, match="no update of alone is noted that could be taken back"):
+        world.back("alone")
+
+
+# --- going back by hand
+
+
+def test_back_by_hand_leaves_state_alone_unless_asked(world: World) -> None:
+    newer(world, "alone")
+    world.apply("alone")
+    world.done.clear()
+    (row,) = world.back("alone")
+    assert row.text.endswith(f"`portable restore alone --at {BACKUP}` puts back that of before")
+    assert world.done == ["bring alone:1@1", "write", "up alone", "write"]
+    assert (world.running["alone"], world.file.exists()) == (image("alone", V1), False)
+    world.apply("alone")
+    world.done.clear()
+    (row,) = world.back("alone", with_state=True)
+    assert "lies in .before-restore-x of its folder" in row.text
+    assert world.done == ["bring alone:1@1", "write", "restore alone", "write", "up alone", "write"]
+
+
+def test_state_that_is_not_there_any_more_is_refused_with_nothing_changed(world: World) -> None:
+    newer(world, "alone")
+    world.apply("alone")
+    world.kept.clear()
+    world.done.clear()
+    with pytest.raises(Refused, match=f"the backup of alone of {BACKUP} is not there any more"):
+        world.back("alone", with_state=True)
+    world.back("alone")
+    world.apply("alone", without_backup=True)
+    with pytest.raises(Refused, match="the update of alone was made without a backup of its state"):
+        world.back("alone", with_state=True)
+
+
+# --- what is refused before anything is done
+
+
+def test_nothing_is_risked_without_a_word(world: World) -> None:
+    newer(world, "alone", "bare")
+    profile(world, more="")
+    with pytest.raises(Refused, match="nothing here backs it up") as caught:
+        world.apply()
+    assert "`--without-backup`" in str(caught.value)
+    assert results(world.apply("bare")) == {"bare": "taken"}, "what keeps nothing needs no backup"
+    assert results(world.apply("alone", without_backup=True)) == {"alone": "taken"}
+
+
+def test_what_can_be_copied_only_while_it_is_stopped(world: World) -> None:
+    own(world, app("alone", copied="stopped"))
+    newer(world, "alone")
+    with pytest.raises(Refused, match=r"no copy of alone would be sound while it runs.*`--stop` stops it meanwhile"):
+        world.apply("alone")
+    assert world.done == []
+    assert results(world.apply("alone", stop=True)) == {"alone": "taken"}
+    assert "back up alone stopped" in world.done
+
+
+def test_a_group_that_does_not_run_what_its_files_say(world: World) -> None:
+    newer(world, "alone")
+    del world.running["alone"]
+    with pytest.raises(Refused, match=r"alone does not run what its files say.*`portable up alone` first"):
+        world.apply("alone")
+    assert world.done == []
+
+
+def test_names_that_nothing_has_and_a_registry_that_is_silent(world: World) -> None:
+    with pytest.raises(UsageError, match="there is no app or group alon in home"):
+        world.apply("alon")
+    world.silent = True
+    (row,) = world.apply("alone")
+    assert (row.result, row.silent, row.text) == ("unknown", True, "registry.test does not answer")
+
+
+def test_a_shipped_profile_without_a_stack(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    (world.folder / "portable.yaml").unlink()
+    prepared = prepare("local", folder=world.folder)
+    here = Opened(stack=stack_of(prepared.planned.plan, prepared.rendering), source=EnvironmentSource(), planned=prepared.planned)
+    with pytest.raises(Refused, match=r"write a `portable\.yaml`"):
+        list(updates.apply(world, lambda: here, ("all",)))
+
+
+def test_a_backup_that_is_not_sound_ends_it_before_anything_is_changed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer(world, "alone")
+    failed = (Kept(app="alone", result="failed", notes=("a.db: malformed",)),)
+    monkeypatch.setattr(backup, "back_up", lambda *_, **__: failed)
+    with pytest.raises(PortableError, match=r"no sound backup of alone: a.db: malformed"):
+        world.apply("alone")
+    assert world.done == ["bring alone:1@2"]
+
+
+def test_an_engine_that_went_away_leaves_what_the_same_command_completes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer(world, "alone")
+    with monkeypatch.context() as away:
+        away.setattr(compose, "up", lambda *_, **__: (_ for _ in ()).throw(EngineTrouble("gone", "the engine went away")))
+        with pytest.raises(EngineTrouble):
+            world.apply("alone")
+    assert world.taken.images["alone"].step == "taking"
+    assert results(world.apply("alone")) == {"alone": "taken"}
+    assert world.done[-2:] == ["up alone", "write"]
+
+
+def test_what_ran_before_does_not_get_well_either(world: World) -> None:
+    newer(world, "alone")
+    world.broken = {image("alone", V1), image("alone", V2)}
+    with pytest.raises(PortableError, match=r"what ran before does not get well: alone: unhealthy(.|\n)*nor did what was taken"):
+        world.apply("alone")
+    assert world.taken.images["alone"].step == "going-back"
+    world.broken = {image("alone", V2)}
+    (row,) = world.apply("alone")
+    assert (row.result, world.running["alone"], world.file.exists()) == ("failed", image("alone", V1), False)
+
+
+# --- killed anywhere
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("at", range(9))
+def test_killed_anywhere_the_same_command_completes_it(world: World, fails: bool, at: int) -> None:
+    """Killed before its n-th step, run again: the same end, the state as it should be, nothing half-done in the file."""
+    newer(world, "first", "second")
+    world.broken = {image("second", V2)} if fails else set()
+    world.kill_at = at
+    try:
+        first = results(world.apply("first"))
+    except Killed:
+        first = {}
+    # One that had failed and was put back is tried once more; only the last word counts.
+    rows = first or results(world.apply("first"))
+    assert rows["first"] == rows["second"] == ("failed" if fails else "taken")
+    digest = V1 if fails else V2
+    assert (world.running["first"], world.running["second"]) == (image("first", digest), image("second", digest))
+    assert world.state["second"] == image("second", digest)
+    assert list(world.taken.unfinished()) == []
+    assert world.file.exists() != fails
+
+
+@pytest.mark.parametrize("with_state", [False, True])
+@pytest.mark.parametrize("at", range(7))
+def test_killed_anywhere_going_back_is_completed(world: World, with_state: bool, at: int) -> None:
+    newer(world, "alone")
+    world.apply("alone")
+    world.done.clear()
+    world.kill_at = at
+    try:
+        world.back("alone", with_state=with_state)
+    except Killed:
+        world.back("alone", with_state=with_state)
+    assert world.running["alone"] == image("alone", V1)
+    assert world.state["alone"] == image("alone", V1)
+    assert not world.file.exists()
+    # Killed after the state was put back and before that was noted, it is put back once more.
+    assert world.done.count("restore alone") == (0 if not with_state else 2 if at == 3 else 1)
+
+
+# --- only said
+
+
+def test_what_would_be_done(world: World) -> None:
+    newer(world, "first")
+    rows, steps = updates.foresee(world, world.offered, world.opened(), ("first",))
+    assert results(rows) == {"first": "newer", "second": "same"}
+    assert steps == (
+        f"seal: bring registry.test/first:1@{V2} while first runs",
+        "seal: back up first",
+        f"seal: write what first shall run to {world.file}",
+        "seal: start first anew, and wait until all of seal is well; else put everything back",
+    )
+    assert (world.done, world.file.exists()) == ([], False)
+    world.apply("first")
+    world.done.clear()
+    _, steps = updates.foresee_back(world.opened(), ("first",), with_state=True)
+    assert steps == (
+        f"seal: write what first ran before to {world.file}",
+        f"seal: put back the state of first of {BACKUP}",
+        "seal: start first anew, and wait until all of seal is well",
+    )
+    assert world.done == []

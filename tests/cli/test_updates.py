@@ -50,7 +50,7 @@ def test_render_takes_what_was_taken_and_a_persons_own_word_wins(tmp_path: Path)
     assert image(tmp_path, "--set", tag) == "registry.test/demo:2"
     told = run("explain", "-p", "mine", "--all", "--set", tag, cwd=tmp_path).stdout
     assert re.search(
-        r"mine\.images\.yaml:5:\d+: noted \(function\) images of demo: what the update of 2026-11-21T03:00:00Z took for demo is not used",
+        r"mine\.images\.yaml:5:\d+: noted \(function\) images: what the update of 2026-11-21T03:00:00Z took for demo is not used",
         told,
     )
     assert run("explain", "-p", "mine", "--all", cwd=tmp_path).stdout.count("images.yaml") == 0
@@ -70,6 +70,7 @@ def test_an_update_that_is_not_finished_is_told(tmp_path: Path) -> None:
         (("--apply", "demo", "--back", "demo"), 2, "name what to take (--apply) or what to take back (--back)"),
         (("--stop",), 2, "name what to take (--apply) or what to take back (--back)"),
         (("--back", "demo", "--without-backup"), 2, "--stop and --without-backup are about taking images"),
+        (("--apply", "demo", "--install"), 2, "a timer takes no newer images"),
         (("--apply", "demo", "--with-state"), 2, "--with-state is about going back"),
         (("--apply", ",", "--task", "images"), 2, "name an app, a group, or `all`"),
         (("--apply", "dmo", "--task", "images"), 2, "there is no app or group dmo in mine (known: demo; `all` for every group)"),

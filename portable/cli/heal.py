@@ -13,6 +13,9 @@ from portable.model.errors import DIFFERENCES, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from portable.live.desired import Stack
+    from portable.live.secrets import Source
+
 
 def heal(
     profile: Profile = "local",
@@ -46,9 +49,14 @@ def heal(
             for sentence in found.waiting:
                 show.line(sentence)
         return DIFFERENCES if found.changes else 0
+
+    def opened() -> "tuple[Stack, Source]":
+        place, _ = open_place(profile, sets, catalogs, strict=False)
+        return place.stack, place.source
+
     with engine_of(place) as writing:
         if watch:
-            live.Healer(place.stack, place.source, every=every, progress=printed).run(writing)
+            live.Healer(opened, every=every, progress=printed).run(writing)
             return 0
         outcome = live.heal(writing, place.stack, place.source, deadline=timeout, progress=printed)
     show_outcome(outcome, output)

@@ -81,8 +81,12 @@ def heal(
 class Healer:
     """Heals for as long as it is left to. An app that does not stay up is tried again after longer and longer rests."""
 
-    def __init__(self, stack: Stack, source: Source, *, every: float, clock: Clock = time, progress: Progress = silent) -> None:
-        self._stack, self._source, self._every, self._clock = stack, source, every, clock
+    def __init__(
+        self, opened: Callable[[], tuple[Stack, Source]], *, every: float, clock: Clock = time, progress: Progress = silent
+    ) -> None:
+        """`opened` reads the place's files: it is asked again before anything is healed, since they may say other images by then."""
+        self._opened, self._every, self._clock = opened, every, clock
+        self._stack, self._source = opened()
         self._progress = progress
         self._told: set[str] = set()
         """What was told in the last turn, and is not told again as long as it stays so."""
@@ -99,10 +103,14 @@ class Healer:
         """One look, and what followed; nothing where the engine is away or another command is at work."""
         try:
             found = examine(engine, self._stack)
-            self._tell(*found.waiting)
             if not any(self._is_due(change) for change in found.changes):
+                self._tell(*found.waiting)
                 return ()
-            outcome = heal(engine, self._stack, self._source, only=self._is_due, wait=False, progress=self._progress)
+            unreadable = self._read()
+            self._tell(*found.waiting, *unreadable)
+            # What is made anew is made as the files say: where they can't be read, an older program would meet what a newer one wrote.
+            only = (lambda change: change.kind != "recreate" and self._is_due(change)) if unreadable else self._is_due
+            outcome = heal(engine, self._stack, self._source, only=only, wait=False, progress=self._progress)
         except PortableError as error:
             self._tell(f"not healed yet: {error.text}")
             return ()
@@ -110,6 +118,14 @@ class Healer:
         for change in outcome.changes:
             self._tries[change.service] = (self._in_a_row(change.service) + 1, now)
         return outcome.changes
+
+    def _read(self) -> tuple[str, ...]:
+        """Read the files again; what keeps them from being read."""
+        try:
+            self._stack, self._source = self._opened()
+        except PortableError as error:
+            return (f"nothing is made anew, since the files of the place can't be read: {error.text}",)
+        return ()
 
     def _tell(self, *sentences: str) -> None:
         for sentence in sentences:

@@ -144,4 +144,10 @@ def newer(offered: Callable[[str], str | None], plan: Plan) -> Iterator[Done]:
             yield Done(task="images", subject=tagged, result="same", text="it is the newest of its tag")
         else:
             lines = tuple(f"{path}{found}}}}}}}}}}}" for path in paths)
-            yield Done(task="images", subject=tagged, result="newer", text="in the profile, then `portable up` of the app:", lines=lines)
+            yield Done(
+                task="images",
+                subject=tagged,
+                result="newer",
+                text="`portable upkeep --task images --apply NAME` takes it; by hand, in the profile:",
+                lines=lines,
+            )

@@ -102,12 +102,20 @@ class World:
         self.found = Ailing(changes=(Change(kind="start", service="torrents", app="torrents", cause="it ended by itself (exit code 1)"),))
         self.error: PortableError | None = None
         self.clock = Clock()
-        self.healer = Healer(Stack(project="p", body={}), EnvironmentSource(), every=10, clock=self.clock, progress=self.tell)
+        self.wrong: PortableError | None = None
+        self.reads = 0
+        self.healer = Healer(self.opened, every=10, clock=self.clock, progress=self.tell)
         monkeypatch.setattr(live, "examine", lambda _engine, _stack: self.examined())
         monkeypatch.setattr(live, "heal", self.heal)
 
     def tell(self, event: Event) -> None:
         self.told.append(event.text)
+
+    def opened(self) -> tuple[Stack, EnvironmentSource]:
+        self.reads += 1
+        if self.wrong:
+            raise self.wrong
+        return Stack(project="p", body={}), EnvironmentSource()
 
     def examined(self) -> Ailing:
         if self.error:
@@ -161,3 +169,20 @@ def test_who_waits_is_told_as_long_as_it_changes(monkeypatch: pytest.MonkeyPatch
     world.found = Ailing(waiting=("a waits for g, which is exited", "b waits for g, which is exited"))
     world.turns(3)
     assert world.told == ["a waits for g, which is exited", "b waits for g, which is exited"]
+
+
+def test_files_are_read_again_before_anything_is_healed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may say a newer image than when the service began; where they can't be read, what needs no settings is healed all the same."""
+    world = World(monkeypatch)
+    world.turns(1)
+    assert (world.reads, world.healed) == (2, [0])
+    world.wrong = PortableError("an unknown key")
+    world.clock.now += 1000
+    start, recreate = world.found.changes[0], Change(kind="recreate", service="films", app="films", cause="its network is gone")
+    world.found = Ailing(changes=(start, recreate))
+    world.turns(1)
+    assert len(world.healed) == 2, "started, and not made anew"
+    assert world.told == ["nothing is made anew, since the files of the place can't be read: an unknown key"]
+    world.wrong = None
+    world.turns(1)
+    assert len(world.healed) == 3

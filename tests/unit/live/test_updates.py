@@ -3,6 +3,10 @@
 A command that was killed anywhere is completed by the same command.
 """
 
+import contextlib
+import functools
+import os
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +28,8 @@ from portable.profiles.images import Images, TakenFacts, UpdateFacts
 from portable.profiles.load import load_images
 
 V1, V2, V3 = (f"sha256:{digit * 64}" for digit in "123")
+SEED = int(os.environ.get("PORTABLE_SEED", "20261121"))
+ROUNDS = int(os.environ.get("PORTABLE_UPDATES", "25"))
 AT = "2026-11-21T03:00:00Z"
 BACKUP = "2026-11-21T030000.000Z"
 PROFILE = """\
@@ -425,6 +431,32 @@ def test_killed_anywhere_going_back_is_completed(world: World, with_state: bool,
     assert not world.file.exists()
     # Killed after the state was put back and before that was noted, it is put back once more.
     assert world.done.count("restore alone") == (0 if not with_state else 2 if at == 3 else 1)
+
+
+def test_any_sequence_of_updates_kills_and_ways_back(world: World) -> None:
+    """Whatever was done, once it is completed: what runs is what the files say, it can read its state, and nothing is half-done."""
+    chance = random.Random(SEED)
+    for turn in range(ROUNDS):
+        digest = f"sha256:{turn + 10:064x}"
+        newer(world, *chance.sample(["alone", "first", "second"], 2), digest=digest)
+        world.broken = {image(name, digest) for name in ("alone", "first") if chance.random() < 0.3}
+        names = chance.choice([("alone",), ("second",), ("all",)])
+        goes_back = chance.random() < 0.4
+        command = functools.partial(world.back, *names, with_state=True) if goes_back else functools.partial(world.apply, *names)
+        world.done.clear()
+        world.kill_at = chance.choice([None, chance.randrange(12)])
+        with contextlib.suppress(Refused) if goes_back else contextlib.nullcontext():  # there may be nothing to go back to
+            try:
+                command()
+            except Killed:
+                command()
+        world.kill_at = None
+        said = f"turn {turn}, seed {SEED}"
+        assert list(world.taken.unfinished()) == [], said
+        wanted = {name: reference for name, reference in world.wanted().items() if name in ("alone", "first", "second")}
+        assert {name: world.running[name] for name in wanted} == wanted, said
+        assert {name: world.state[name] for name in wanted} == wanted, said
+        assert not {*wanted.values()} & world.broken, said
 
 
 # --- only said

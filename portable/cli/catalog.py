@@ -116,13 +116,14 @@ def check(folders: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]
 
 
 @app.command("schema")
-def schema(kind: Annotated[str, typer.Argument(help="app, cloud, profile or stack")] = "app") -> None:
+def schema(kind: Annotated[str, typer.Argument(help="app, cloud, profile, stack or images")] = "app") -> None:
     """The JSON Schema of a file, for editors."""
     from portable.catalog.facts import AppFacts, CloudFacts
     from portable.formats.load import schema as schema_of
+    from portable.profiles.images import Images
     from portable.profiles.types import Profile, Stack
 
-    kinds: dict[str, type] = {"app": AppFacts, "cloud": CloudFacts, "profile": Profile, "stack": Stack}
+    kinds: dict[str, type] = {"app": AppFacts, "cloud": CloudFacts, "profile": Profile, "stack": Stack, "images": Images}
     if kind not in kinds:
         raise unknown(kind, tuple(kinds), what="kind of file")
     show.document(schema_of(kinds[kind]))

@@ -1,9 +1,8 @@
-"""Newer images from a real registry: taken, taken back, put back by itself, and killed half-way.
+"""Newer images from a real registry, for two apps behind one gateway: taken, taken back, put back by itself, and killed half-way.
 
-The app refuses what a newer version wrote, as programs do that migrate their database: only state that was put back lets it run again.
+The apps refuse what a newer version wrote, as programs do that migrate their database: only state that was put back lets them run again.
 """
 
-import contextlib
 import io
 import json
 import tarfile
@@ -22,11 +21,12 @@ from tests.lab.home.box import bring
 from tests.lab.local import Local, docker, end_group, free_ports
 
 pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(180)]
+APPS = ("notes", "pages")
 PROFILE = """\
 portable: 1
 name: lab
 extends: local
-apps: [backup, notes]
+apps: [backup, notes, pages]
 clouds: []
 storage:
   library: {{folder: {folder}/library}}
@@ -53,24 +53,24 @@ exec docker-registry serve /tmp/registry.yml
 
 
 class Shop:
-    """A registry on the loopback, and the versions of one image under one tag."""
+    """A registry on the loopback, and the versions of two images, each under one tag."""
 
     def __init__(self, engine: Engine, label: str, port: int) -> None:
-        self.engine, self.label, self.tagged = engine, label, f"127.0.0.1:{port}/notes:1"
+        self.engine, self.label, self.at = engine, label, f"127.0.0.1:{port}"
 
-    def sell(self, version: int) -> str:
-        """Have that version under the tag; its digest."""
-        text = f"FROM {BUSYBOX}\nENV VERSION={version}\n".encode()
+    def sell(self, app: str, version: int) -> str:
+        """Have that version under the app's tag; its digest."""
+        text, tagged = f"FROM {BUSYBOX}\nENV VERSION={version} APP={app}\n".encode(), f"{self.at}/{app}:1"
         context = io.BytesIO()
         with tarfile.open(fileobj=context, mode="w") as tar:
             entry = tarfile.TarInfo("Dockerfile")
             entry.size = len(text)
             tar.addfile(entry, io.BytesIO(text))
         context.seek(0)
-        self.engine.build(context, self.tagged, {LABEL: self.label}, {}, lambda line: None)
-        docker("push", "-q", self.tagged)
-        docker("rmi", self.tagged)
-        found = self.engine.offered(self.tagged)
+        self.engine.build(context, tagged, {LABEL: self.label}, {}, lambda line: None)
+        docker("push", "-q", tagged)
+        docker("rmi", tagged)
+        found = self.engine.offered(tagged)
         assert found
         return str(getattr(found, "digest", found))
 
@@ -94,20 +94,22 @@ def shop(engine: Engine) -> Iterator[Shop]:
 
 @pytest.fixture
 def local(engine: Engine, shop: Shop, tmp_path: Path) -> Iterator[Local]:
-    """The app in its first version, and the keeper of backups; up."""
+    """The apps in their first versions behind the seal, and the keeper of backups; up."""
     stack = Local(tmp_path, text=PROFILE, published=())
-    main: dict[str, Any] = {
-        "image": {"repository": shop.tagged.rpartition(":")[0], "tag": "1", "digest": shop.sell(1)},
-        "identity": "user",
-        "command": ["sh", "-c", PROGRAM],
-        "volumes": {"config": "/config"},
-        "probe": {"exec": ["test", "-e", "/tmp/ready"], "startup": "3s", "period": "1s"},
-        "stop-grace": "5s",
-        "resources": {"memory": {"request": "16Mi", "limit": "32Mi"}},
-    }
-    facts = {"portable": 1, "name": "notes", "title": "Notes", "about": "Keeps notes", "zone": "front", "containers": {"main": main}}
-    (tmp_path / "catalog" / "notes").mkdir(parents=True)
-    (tmp_path / "catalog" / "notes" / "app.yaml").write_text(json.dumps({**facts, "volumes": {"config": {"holds": "state"}}}))
+    for app in APPS:
+        main: dict[str, Any] = {
+            "image": {"repository": f"{shop.at}/{app}", "tag": "1", "digest": shop.sell(app, 1)},
+            "identity": "user",
+            "command": ["sh", "-c", PROGRAM],
+            "volumes": {"config": "/config"},
+            "probe": {"exec": ["test", "-e", "/tmp/ready"], "startup": "3s", "period": "1s"},
+            "stop-grace": "5s",
+            "resources": {"memory": {"request": "16Mi", "limit": "32Mi"}},
+        }
+        facts = {"portable": 1, "name": app, "title": app, "about": f"Keeps {app}", "zone": "front", "egress": "vpn"}
+        facts |= {"containers": {"main": main}, "volumes": {"config": {"holds": "state"}}}
+        (tmp_path / "catalog" / app).mkdir(parents=True)
+        (tmp_path / "catalog" / app / "app.yaml").write_text(json.dumps(facts))
     try:
         stack.portable("up")
         yield stack
@@ -120,62 +122,77 @@ def taken(local: Local) -> Images:
     return load_images(local.folder / "profiles" / "lab.images.yaml")[0]
 
 
-def runs(local: Local) -> str:
-    """The digest that runs."""
-    return str(local.inspected()["notes"]["Config"]["Image"]).partition("@")[2]
+def runs(local: Local) -> tuple[str, ...]:
+    """The digests that run."""
+    return tuple(str(local.inspected()[app]["Config"]["Image"]).partition("@")[2] for app in APPS)
 
 
-def rows(local: Local, *options: str, code: int = 0) -> list[dict[str, str]]:
-    """What became of the images of the app."""
+def formats(local: Local) -> tuple[str, ...]:
+    """Which version last wrote the state of each."""
+    return tuple((local.folder / "config" / app / "format").read_text().strip() for app in APPS)
+
+
+def rows(local: Local, *options: str, code: int = 0) -> tuple[dict[str, str], ...]:
+    """What became of the images of the two apps."""
     told = local.portable("upkeep", "--task", "images", *options, "--format", "json", code=code)
-    found: list[dict[str, str]] = json.loads(told.out)["updates"]
-    return found
+    found = {row["app"]: row for row in json.loads(told.out)["updates"]}
+    return tuple(found[app] for app in APPS)
+
+
+def results(rows: tuple[dict[str, str], ...]) -> tuple[str, ...]:
+    return tuple(row["result"] for row in rows)
 
 
 def test_taken_taken_back_and_put_back_by_itself(local: Local, shop: Shop, record_property: Any) -> None:
-    config, began = local.folder / "config" / "notes", time.monotonic()
-    first = runs(local)
-    (config / "mine").write_text("a note\n")
-    assert (config / "format").read_text() == "1\n"
-    assert [row["result"] for row in rows(local, "--apply", "notes")] == ["same"]
+    mine, began = local.folder / "config" / "notes" / "mine", time.monotonic()
+    first, gateway = runs(local), local.container("seal")
+    mine.write_text("a note\n")
+    assert formats(local) == ("1", "1")
+    assert results(rows(local, "--apply", "notes")) == ("same", "same")
 
-    second = shop.sell(2)
-    (foreseen,) = rows(local, "--apply", "notes", "--dry-run")
-    assert (foreseen["result"], foreseen["digest"], runs(local)) == ("newer", second, first)
-    (row,) = rows(local, "--apply", "notes")
-    assert (row["result"], row["before"], row["digest"]) == ("taken", first, second), str(local.ran[-1])
-    assert (runs(local), (config / "format").read_text(), (config / "mine").read_text()) == (second, "2\n", "a note\n")
+    second = (shop.sell("notes", 2), first[1])
+    (foreseen, _) = rows(local, "--apply", "seal", "--dry-run")
+    assert (foreseen["result"], foreseen["digest"], runs(local)) == ("newer", second[0], first)
+    (row, other) = rows(local, "--apply", "notes")
+    assert (row["result"], row["before"], row["digest"]) == ("taken", first[0], second[0]), str(local.ran[-1])
+    assert other["result"] == "same"
+    assert (runs(local), formats(local), mine.read_text()) == (second, ("2", "1"), "a note\n")
     local.portable("diff")
-    assert second in local.portable("render").out
+    assert second[0] in local.portable("render").out
     assert row["backup"] in local.portable("backup", "--list", "notes").out
 
     # State stays where nothing is said of it, and then the older version does not read it: told, and completed with the state.
     refused = local.portable("upkeep", "--task", "images", "--back", "notes", code=1)
     assert "what ran before does not get well" in refused.err
     assert "format 2 is newer than version 1 reads" in refused.err
-    (row,) = rows(local, "--back", "notes", "--with-state")
-    assert (row["result"], runs(local), (config / "format").read_text()) == ("back", first, "1\n")
-    (before,) = config.glob(".before-restore-*")
+    back = json.loads(local.portable("upkeep", "--task", "images", "--back", "notes", "--with-state", "--format", "json").out)["updates"]
+    assert [(row["app"], row["result"]) for row in back] == [("notes", "back")]
+    assert (runs(local), formats(local)) == (first, ("1", "1"))
+    (before,) = mine.parent.glob(".before-restore-*")
     assert (before / "format").read_text() == "2\n"
     assert not taken(local).images
 
-    third = shop.sell(3)
-    (row,) = rows(local, "--apply", "notes", code=1)
-    assert (row["result"], row["before"], row["digest"]) == ("failed", third, first)
-    assert "version 3 can not be helped" in row["text"]
+    # One of the two can't be helped: both go back, each with its state.
+    third = (shop.sell("notes", 3), shop.sell("pages", 2))
+    failed = rows(local, "--apply", "seal", code=1)
+    assert [(row["result"], row["before"], row["digest"]) for row in failed] == [
+        ("failed", new, old) for new, old in zip(third, first, strict=True)
+    ]
+    assert "version 3 can not be helped" in failed[0]["text"]
     assert "version 3 can not be helped" in local.ran[-1].err
-    assert (runs(local), (config / "format").read_text(), (config / "mine").read_text()) == (first, "1\n", "a note\n")
+    assert (runs(local), formats(local), mine.read_text()) == (first, ("1", "1"), "a note\n")
     assert not taken(local).images
     local.portable("diff")
     assert local.portable("status").code == 0
+    assert local.container("seal") == gateway, "nothing changed for the gateway"
     record_property("lab_updates", f"{time.monotonic() - began:.0f} s for an update, two ways back, and one that was put back by itself")
 
 
 def test_killed_half_way_the_same_command_completes_it(local: Local, shop: Shop) -> None:
-    second = shop.sell(2)
+    second = (shop.sell("notes", 2), shop.sell("pages", 2))
     started = local.start("upkeep", "--task", "images", "--apply", "notes")
     until = time.monotonic() + 60
-    while not any(update.step == "taking" for update in _readable(local).images.values()):
+    while not any(update.step == "taking" for update in taken(local).images.values()):
         assert started.poll() is None, "it ended before it was killed"
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -183,13 +200,7 @@ def test_killed_half_way_the_same_command_completes_it(local: Local, shop: Shop)
     told = local.portable("explain", "--all").out
     assert "the update of notes of " in told
     assert "is not finished" in told
-    (row,) = rows(local, "--apply", "notes")
-    assert (row["result"], runs(local)) == ("taken", second)
+    assert results(rows(local, "--apply", "notes")) == ("taken", "taken")
+    assert (runs(local), formats(local)) == (second, ("2", "2"))
     assert list(taken(local).unfinished()) == []
-    assert [row["result"] for row in rows(local, "--apply", "notes")] == ["same"]
-
-
-def _readable(local: Local) -> Images:
-    with contextlib.suppress(OSError):
-        return taken(local)
-    return Images()
+    assert results(rows(local, "--apply", "notes")) == ("same", "same")

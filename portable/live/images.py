@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
+from portable.backends.compose.engine import Offered
 from portable.live.progress import Event, Progress, silent
 from portable.live.state import locked
 from portable.model.base import Struct
@@ -39,6 +40,11 @@ _SILENT_SECONDS = 120.0
 Outcome = Literal["there", "built", "pull", "pull or build", "build", "missing"]
 Recipes = Callable[[str], Path | None]
 """Folder of a recipe, by its name."""
+_NOT_OFFERED = {
+    "absent": "{host} has no such image: it was renamed or taken away; look for its new name or tag, and put that into the profile",
+    "refused": "{host} refuses it: it is not for everybody, or too much was asked; `docker login {host}`, or try later",
+    "unknown": "{host} could not be asked: see whether the engine's host reaches it",
+}
 
 
 class ImageNeed(Struct, frozen=True, kw_only=True):
@@ -411,6 +417,12 @@ def split_reference(reference: str) -> tuple[str, str, str]:
     first, slash, _ = head.partition("/")
     host = first if slash and ("." in first or ":" in first or first == "localhost") else "docker.io"
     return host, head, digest or tag
+
+
+def not_offered(found: Offered, host: str) -> str:
+    """Why a registry gave no digest, and what to do, for a person."""
+    said = f" ({found.said})" if found.said else ""
+    return f"{_NOT_OFFERED[found.why or 'unknown'].format(host=host)}{said}"
 
 
 class _Registries:

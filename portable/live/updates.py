@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from portable.backends.compose.engine import Engine, EngineReader
+from portable.backends.compose.engine import Engine, EngineReader, Offered
 from portable.backends.compose.trouble import EngineTrouble
 from portable.live import backup, compose, images
 from portable.live.desired import Stack, current
@@ -60,7 +60,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Open = Callable[[], Opened]
-Offered = Callable[[str], str | None]
+Ask = Callable[[str], Offered]
 """What a registry has under a name and tag."""
 
 
@@ -81,7 +81,7 @@ class Updated(Struct, frozen=True, kw_only=True):
     """Of the app's state, of just before."""
     text: str = ""
     silent: bool = False
-    """Its registry did not answer."""
+    """Its registry offered nothing, and may at another time."""
 
 
 def file_of(opened: Opened) -> Path:
@@ -100,7 +100,7 @@ def file_of(opened: Opened) -> Path:
 
 
 def foresee(
-    engine: EngineReader, offered: Offered, opened: Opened, names: Sequence[str], *, stop: bool = False, without_backup: bool = False
+    engine: EngineReader, offered: Ask, opened: Opened, names: Sequence[str], *, stop: bool = False, without_backup: bool = False
 ) -> tuple[tuple[Updated, ...], tuple[str, ...]]:
     """What `apply` would do, as rows and as sentences. Needs no method that writes."""
     file, rows, sentences = file_of(opened), list[Updated](), list[str]()

@@ -9,7 +9,8 @@ from typing import Literal
 import msgspec
 
 from portable.backends.common import backs_up
-from portable.live.images import split_reference
+from portable.backends.compose.engine import Offered
+from portable.live.images import not_offered, split_reference
 from portable.model.base import Struct
 from portable.model.errors import UsageError
 from portable.model.plan import Group, Plan
@@ -28,7 +29,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     digest: str = ""
     """What it has under the tag; empty where that is not known."""
     silent: bool = False
-    """It did not answer, and may at another time."""
+    """It offered nothing, and may at another time."""
 
 
 class Newer(Struct, frozen=True, kw_only=True):
@@ -74,12 +75,12 @@ class Update(Struct, frozen=True, kw_only=True):
 
 
 class Registries:
-    """Asks for the newest of a tag. Each image once, and a registry that did not answer not again."""
+    """Asks for the newest of a tag. Each image once, and a registry of which nothing was heard not again."""
 
-    def __init__(self, offered: Callable[[str], str | None]) -> None:
-        """`offered` tells the digest that a registry has under `repository:tag`; None where it does not answer."""
+    def __init__(self, offered: Callable[[str], Offered]) -> None:
+        """`offered` tells what a registry has under `repository:tag`."""
         self._offered = offered
-        self._silent: set[str] = set()
+        self._silent: dict[str, Offered] = {}
         self._answers: dict[str, Answer] = {}
 
     def ask(self, reference: str) -> Answer:
@@ -95,13 +96,14 @@ class Registries:
             return Answer(result="unknown", text="it is built here")
         if not digest:
             return Answer(result="unknown", text="it is pinned by its tag alone: `portable up` takes what it got first")
-        found = None if host in self._silent else self._offered(tagged)
-        if found is None:
-            self._silent.add(host)
-            return Answer(result="unknown", text=f"{host} does not answer", silent=True)
-        if found == digest:
-            return Answer(result="same", text="it is the newest of its tag", digest=found)
-        return Answer(result="newer", text="its registry has a newer one", digest=found)
+        found = self._silent.get(host) or self._offered(tagged)
+        if found.why:
+            if found.why == "unknown":
+                self._silent[host] = found
+            return Answer(result="unknown", text=not_offered(found, host), silent=True)
+        if found.digest == digest:
+            return Answer(result="same", text="it is the newest of its tag", digest=digest)
+        return Answer(result="newer", text="its registry has a newer one", digest=found.digest)
 
 
 def groups_of(plan: Plan, names: Collection[str]) -> tuple[Group, ...]:

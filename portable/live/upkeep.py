@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from portable.backends.common import main_container
-from portable.backends.compose.engine import Engine
+from portable.backends.compose.engine import Engine, Offered
+from portable.live import backup
 from portable.live.desired import Stack, current
-from portable.live.images import split_reference
+from portable.live.images import not_offered, split_reference
 from portable.live.progress import Event, Progress, silent
 from portable.model.base import Struct
 from portable.model.errors import PortableError, UsageError
@@ -38,7 +39,7 @@ class Done(Struct, frozen=True, kw_only=True):
     subject: str
     """An app, a folder, or an image."""
     result: str
-    """done, failed, not here; images: same, newer, unknown."""
+    """done, failed, not here; images: same, newer, or where none was offered: absent, refused, unknown."""
     text: str = ""
     lines: tuple[str, ...] = ()
     """What it said."""
@@ -59,10 +60,23 @@ def upkeep(
                     yield from scrub(lambda script, folders: engine.as_host(tools, script, folders), plan)
                 case "images":
                     yield from newer(engine.offered, plan)
+                case "backup" if any(app.name == _APPS[task] for app in plan.apps):
+                    yield _backed_up(backup.run(engine, stack, plan, "backup", (), progress=progress), backup.keeper_of(plan))
                 case _:
                     yield _run(engine, stack, plan, task)
         except PortableError as error:
-            yield Done(task=task, subject=stack.project, result="failed", text=error.text)
+            yield Done(
+                task=task, subject=stack.project, result="failed", text=f"{error.text}: {error.remedy}" if error.remedy else error.text
+            )
+
+
+def _backed_up(rows: Sequence[backup.Kept], keeper: str) -> Done:
+    """What the keeper's program, which gives signs of life, did for each app."""
+    counted = {result: sum(row.result == result for row in rows) for result in ("done", "left out", "failed")}
+    text = ", ".join(f"{count} {result}" for result, count in counted.items() if count) or "there was nothing to do"
+    lines = [f"{row.app}: {row.result}{f' {row.at}' if row.at else ''}" for row in rows]
+    notes = [f"{row.app}: {note}" for row in rows for note in row.notes]
+    return Done(task="backup", subject=keeper, result="failed" if counted["failed"] else "done", text=text, lines=(*lines, *notes))
 
 
 def chosen(tasks: Sequence[str]) -> tuple[str, ...]:
@@ -82,7 +96,7 @@ def _run(engine: Engine, stack: Stack, plan: Plan, task: str) -> Done:
     if seen is None or seen.state != "running":
         return Done(task=task, subject=name, result="failed", text=f"it is not running: `portable up -p {plan.profile} {name}`")
     lines: list[str] = []
-    code = engine.attend(seen.id, _command(app), lines.append, patient=True)
+    code = engine.attend(seen.id, _command(app), lines.append)
     said = tuple(engine.hide(line) for line in lines)
     text = f"it said {len(said)} lines" if said else "there was nothing to do"
     return Done(task=task, subject=name, result="done" if code == 0 else "failed", text=text if code == 0 else f"exit {code}", lines=said)
@@ -118,12 +132,12 @@ def scrub(run: Callable[[str, Sequence[str]], str], plan: Plan) -> Iterator[Done
                 yield Done(task="scrub", subject=folder, result=result, text=why)
 
 
-def newer(offered: Callable[[str], str | None], plan: Plan) -> Iterator[Done]:
+def newer(offered: Callable[[str], Offered], plan: Plan) -> Iterator[Done]:
     """For each image that is pinned by digest: whether its registry has another one under its tag. Nothing is changed.
 
-    A registry that did not answer once is not asked again.
+    A registry of which nothing was heard once is not asked again; one that lacks an image, or refuses it, is asked for the next.
     """
-    silent_ones: set[str] = set()
+    silent_ones: dict[str, Offered] = {}
     asked: dict[str, list[str]] = {}
     for app in plan.apps:
         for container in app.containers:
@@ -136,14 +150,15 @@ def newer(offered: Callable[[str], str | None], plan: Plan) -> Iterator[Done]:
             why = "it is built here" if host == "localhost" else "it is pinned by its tag alone: `portable up` takes what it got first"
             yield Done(task="images", subject=tagged, result="unknown", text=why)
             continue
-        found = None if host in silent_ones else offered(tagged)
-        if found is None:
-            silent_ones.add(host)
-            yield Done(task="images", subject=tagged, result="unknown", text=f"{host} does not answer")
-        elif found == digest:
+        found = silent_ones.get(host) or offered(tagged)
+        if found.why:
+            if found.why == "unknown":
+                silent_ones[host] = found
+            yield Done(task="images", subject=tagged, result=found.why, text=not_offered(found, host))
+        elif found.digest == digest:
             yield Done(task="images", subject=tagged, result="same", text="it is the newest of its tag")
         else:
-            lines = tuple(f"{path}{found}}}}}}}}}}}" for path in paths)
+            lines = tuple(f"{path}{found.digest}}}}}}}}}}}" for path in paths)
             yield Done(
                 task="images",
                 subject=tagged,

@@ -71,8 +71,8 @@ class Shop:
         docker("push", "-q", tagged)
         docker("rmi", tagged)
         found = self.engine.offered(tagged)
-        assert found
-        return str(getattr(found, "digest", found))
+        assert found.digest, found
+        return found.digest
 
 
 @pytest.fixture

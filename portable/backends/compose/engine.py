@@ -8,6 +8,7 @@ import contextlib
 import json
 import logging
 import os
+import queue
 import re
 import shlex
 import shutil
@@ -23,7 +24,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from portable.backends.compose.address import Address
@@ -48,6 +49,8 @@ _FRAME = 8
 """Bytes before each piece of what a command prints; the last four are its length (the engine's API, Attach to a container)."""
 _SETTLING_SECONDS = 5
 """How long the engine may take to know the exit code of a command whose output has ended."""
+_SILENCE_SECONDS = 60.0
+"""How long nothing may come from a command that is attended, before it is asked whether anything still can."""
 _SCRUB_SECONDS = 48 * 3600
 """A disk of 20 TB is read in a day and a half."""
 _ENDING_SECONDS = 10
@@ -157,6 +160,17 @@ class Described(Struct, frozen=True, kw_only=True):
     """By path inside: the folder of the host, or the name of the volume."""
     published: tuple[tuple[str, int, str, int], ...] = ()
     """Address and port of the host, protocol, and the port inside."""
+
+
+class Offered(Struct, frozen=True, kw_only=True):
+    """What a registry has under a name and tag."""
+
+    digest: str = ""
+    """Empty where it gave none."""
+    why: Literal["", "absent", "refused", "unknown"] = ""
+    """Then: it has no such image, has none for who asked (or for now), or nothing was heard of it."""
+    said: str = ""
+    """The words in which."""
 
 
 class Versions(Struct, frozen=True, kw_only=True):
@@ -656,22 +670,44 @@ class Engine(EngineReader):
                 raise failed[0]
         return ended[0] if ended else (None, f"it did not end within {seconds:.0f} s")
 
-    def attend(self, container: str, command: Sequence[str], on_line: Callable[[str], None], *, patient: bool = False) -> int:
+    def attend(self, container: str, command: Sequence[str], on_line: Callable[[str], None], *, beats: str = "") -> int:
         """Run a command in a container to its end, each line that it prints to `on_line`; its exit code.
 
-        Raises EngineTrouble where its answer was cut short on the way, and where nothing comes for a minute unless it is `patient`: what
-        takes long must give signs of life. It then goes on by itself.
+        Raises EngineTrouble where its answer was cut short on the way, or the connection is dead, which nothing else would tell: after a
+        minute of silence of what gives signs of life (`beats` tells a person how to end it then), of any other once the engine says that
+        it ended. It then goes on by itself.
         """
+        said: queue.SimpleQueue[bytes | Exception | None] = queue.SimpleQueue()
         with self._doing("running a command inside"):
-            made = self._api.exec_create(container, list(command))
+            made = self._api.exec_create(container, list(command))["Id"]
+            threading.Thread(target=_read_out, args=(self._heard(made, seconds=None), said), daemon=True).start()
             rest = b""
-            for chunk in self._heard(made["Id"], seconds=None if patient else _ANSWER_SECONDS):
+            while (chunk := self._next(made, said, beats)) is not None:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     on_line(line.decode(errors="replace"))
             if rest:
                 on_line(rest.decode(errors="replace"))
-            return self._exit_code(made["Id"])
+            return self._exit_code(made)
+
+    def _next(self, made: str, said: "queue.SimpleQueue[bytes | Exception | None]", beats: str) -> bytes | None:
+        """What comes next of a command that is read elsewhere; None at its end."""
+        while True:
+            try:
+                found = said.get(timeout=_SILENCE_SECONDS)
+            except queue.Empty:
+                works = self._api.exec_inspect(made)["Running"]  # raises where the engine is gone
+                if works and not beats:
+                    continue
+                try:
+                    found = said.get(timeout=1)  # what came while it was asked
+                except queue.Empty:
+                    text = f"it gave no sign of life for {_SILENCE_SECONDS:.0f} s" if works else "it ended, and its last words were lost"
+                    how = f"see whether the engine answers (`docker version`), and what lies between; {f'{beats}; ' if works else ''}"
+                    raise EngineTrouble("gone", text, where=self.address.url, remedy=f"{how}then run the same command again") from None
+            if isinstance(found, Exception):
+                raise found
+            return found
 
     def _heard(self, made: str, *, seconds: float | None = _ANSWER_SECONDS) -> Iterator[bytes]:
         """What a command prints, piece by piece, once it is started here. Raises EngineTrouble where that ends within a piece.
@@ -801,15 +837,22 @@ class Engine(EngineReader):
 
     # --- images ------------------------------------------------------------------------------------------------------
 
-    def offered(self, reference: str) -> str | None:
-        """The digest that a registry has under a name and tag now; None where none answers, or it has no such image for everybody."""
+    def offered(self, reference: str) -> Offered:
+        """The digest that a registry has under a name and tag now, or why it gave none. Raises EngineTrouble where the engine is gone."""
+        from docker.errors import APIError
+
         try:
             with self._doing("asking a registry"):
-                return str(self._api.inspect_distribution(reference)["Descriptor"]["digest"])  # type: ignore[no-untyped-call]
+                try:
+                    found = self._api.inspect_distribution(reference)  # type: ignore[no-untyped-call]
+                except APIError as error:
+                    text = self.hide(str(error.explanation or error))
+                    return Offered(why=no_offer(int(error.status_code or 0), text), said=one_line(text))
+                return Offered(digest=str(found["Descriptor"]["digest"]))
         except EngineTrouble as trouble:
             if trouble.kind in ("absent", "gone"):
                 raise
-            return None
+            return Offered(why="unknown", said=trouble.text)
 
     def pull(self, repository: str, tag: str, on_line: Callable[[str], None]) -> None:
         """Pull an image; each line of progress goes to `on_line`. Raises RuntimeError with the registry's words."""
@@ -863,6 +906,23 @@ class Engine(EngineReader):
             text = str(event.get("stream") or event.get("status") or "").strip()
             if text:
                 on_line(self.hide(text))
+
+
+def no_offer(status: int, text: str) -> Literal["absent", "refused", "unknown"]:
+    """What an engine's answer means that asked a registry in vain: by its status, or where that is 500 by the registry's own words."""
+    if status in (401, 403, 429) or re.search(r"(?i)unauthorized|denied|authentication required|forbidden|too ?many ?requests", text):
+        return "refused"
+    return "absent" if status == 404 or re.search(r"(?i)manifest unknown|name unknown|: not found", text) else "unknown"
+
+
+def _read_out(stream: Iterable[bytes], said: "queue.SimpleQueue[bytes | Exception | None]") -> None:
+    """Read a stream to its end for who waits with patience, which its own reading has without limit."""
+    try:
+        for chunk in stream:
+            said.put(chunk)
+        said.put(None)
+    except Exception as error:  # noqa: BLE001  # raised where it is waited for
+        said.put(error)
 
 
 class Variables(dict[str, str]):
@@ -1002,6 +1062,7 @@ __all__ = [
     "EngineTrouble",
     "Neighbour",
     "Observed",
+    "Offered",
     "Running",
     "Seen",
     "SeenNetwork",

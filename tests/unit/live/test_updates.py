@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from portable.backends.compose.address import Address
-from portable.backends.compose.engine import Engine, EngineTrouble, Observed, Seen
+from portable.backends.compose.engine import Engine, EngineTrouble, Observed, Offered, Seen
 from portable.backends.prepare import prepare
 from portable.formats.emit import dump
 from portable.live import backup, compose, images, updates
@@ -101,8 +101,10 @@ class World(Engine):
         """What the files say that each app of a registry runs."""
         return {a.name: a.containers[0].image.reference for a in self.opened().planned.plan.apps}
 
-    def offered(self, reference: str) -> str | None:
-        return self.registry.get(reference, V1) if reference.startswith("registry.test/") and not self.silent else None
+    def offered(self, reference: str) -> Offered:
+        if not reference.startswith("registry.test/") or self.silent:
+            return Offered(why="unknown")
+        return Offered(digest=self.registry.get(reference, V1))
 
     def observe(self, project: str, images: Any = ()) -> Observed:
         return Observed(containers=tuple(Seen(id=a, name=a, service=a, image=i, state="running") for a, i in self.running.items()))
@@ -349,7 +351,11 @@ def test_names_that_nothing_has_and_a_registry_that_is_silent(world: World) -> N
         world.apply("alon")
     world.silent = True
     (row,) = world.apply("alone")
-    assert (row.result, row.silent, row.text) == ("unknown", True, "registry.test does not answer")
+    assert (row.result, row.silent, row.text) == (
+        "unknown",
+        True,
+        "registry.test could not be asked: see whether the engine's host reaches it",
+    )
 
 
 def test_a_shipped_profile_without_a_stack(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from portable.live.upkeep import _SCRUB, newer, scrub
+from portable.backends.compose.engine import Offered
+from portable.live.backup import Kept
+from portable.live.upkeep import _SCRUB, _backed_up, newer, scrub
 from portable.model import plan as p
 from tests import factories
 
@@ -68,9 +70,11 @@ def test_the_script_passes_over_what_is_no_btrfs(tmp_path: Path) -> None:
 def test_newer_images_are_proposed_and_a_silent_registry_is_asked_once() -> None:
     asked: list[str] = []
 
-    def offered(reference: str) -> str | None:
+    def offered(reference: str) -> Offered:
         asked.append(reference)
-        return None if reference.startswith("lscr.io") else {"docker.io/new:1": NEW}.get(reference, OLD)
+        if reference.startswith("lscr.io"):
+            return Offered(why="unknown", said="dial tcp: i/o timeout")
+        return Offered(digest={"docker.io/new:1": NEW}.get(reference, OLD))
 
     images = plan(
         ("docker.io/new", OLD),
@@ -91,3 +95,32 @@ def test_newer_images_are_proposed_and_a_silent_registry_is_asked_once() -> None
     }
     assert found["docker.io/new:1"].lines == (f"override: {{app0: {{containers: {{main: {{image: {{digest: {NEW}}}}}}}}}}}",)
     assert asked == ["docker.io/new:1", "docker.io/same:1", "lscr.io/one:1"]
+
+
+def test_an_image_that_is_gone_or_refused_does_not_count_as_a_silent_registry() -> None:
+    answers = {
+        "docker.io/gone:1": Offered(why="absent", said="manifest unknown"),
+        "docker.io/mine:1": Offered(why="refused", said="denied: requested access to the resource is denied"),
+        "docker.io/same:1": Offered(digest=OLD),
+    }
+    found = {done.subject: done for done in newer(answers.__getitem__, plan(*((name.removesuffix(":1"), OLD) for name in answers)))}
+    assert {name: done.result for name, done in found.items()} == {
+        "docker.io/gone:1": "absent",
+        "docker.io/mine:1": "refused",
+        "docker.io/same:1": "same",
+    }
+    assert "docker.io has no such image" in found["docker.io/gone:1"].text
+    assert "(manifest unknown)" in found["docker.io/gone:1"].text
+    assert "`docker login docker.io`" in found["docker.io/mine:1"].text
+
+
+def test_what_the_keeper_did_is_told_app_by_app() -> None:
+    rows = (
+        Kept(app="a", at="2026", result="done"),
+        Kept(app="b", result="left out", notes=("index is left out",)),
+        Kept(app="c", result="failed", notes=("no space is left",)),
+    )
+    done = _backed_up(rows, "backup")
+    assert (done.result, done.text) == ("failed", "1 done, 1 left out, 1 failed")
+    assert done.lines == ("a: done 2026", "b: left out", "c: failed", "b: index is left out", "c: no space is left")
+    assert _backed_up(rows[:2], "backup").result == "done"

@@ -15,9 +15,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from docker.errors import APIError
+from requests import Response
 
+from portable.backends.compose import engine as edge
 from portable.backends.compose.address import Address
-from portable.backends.compose.engine import Engine, EngineReader, Running, _SshBridge
+from portable.backends.compose.engine import Engine, EngineReader, Running, _SshBridge, no_offer
 from portable.backends.compose.trouble import EngineTrouble
 
 
@@ -206,3 +209,71 @@ def test_an_answer_that_was_cut_short_is_a_fault(stream: bytes, state: Mapping[s
             engine.inside("some", ["list"])
         with pytest.raises(EngineTrouble, match="cut short"):
             engine.attend("some", ["list"], lambda _: None)
+
+
+def silent_after(monkeypatch: pytest.MonkeyPatch, states: tuple[tuple[bool, int | None], ...], beats: str) -> None:
+    """A command says one line, and then its connection is dead; the engine tells of it what `states` say, one after another."""
+    monkeypatch.setattr(edge, "_SILENCE_SECONDS", 0.1)
+    left, ended = list(states), threading.Event()
+
+    def heard(_made: str, *, seconds: float | None) -> Iterator[bytes]:
+        assert seconds is None
+        yield b"one\n"
+        ended.wait(10)  # as a read of a dead connection, which has no limit
+
+    def inspect(_made: str) -> dict[str, object]:
+        running, code = left.pop(0) if len(left) > 1 else left[0]
+        return {"Running": running, "ExitCode": code}
+
+    engine, lines = Engine(Address(url="tcp://nas:2375", named_by="the test")), list[str]()
+    engine.__dict__["_api"] = SimpleNamespace(exec_create=lambda *_: {"Id": "made"}, exec_inspect=inspect)
+    monkeypatch.setattr(engine, "_heard", heard)
+    try:
+        engine.attend("container", ["backup"], lines.append, beats=beats)
+    finally:
+        ended.set()
+        assert lines == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("beats", "states", "text"),
+    [
+        ("`portable restart backup` ends it", ((True, None),), "no sign of life for 0 s .*`portable restart backup` ends it; then run"),
+        ("", ((True, None), (True, None), (False, 0)), "it ended, and its last words were lost .*then run the same command again"),
+    ],
+)
+def test_a_dead_connection_is_no_wait_without_end(
+    monkeypatch: pytest.MonkeyPatch, beats: str, states: tuple[tuple[bool, int | None], ...], text: str
+) -> None:
+    began = time.monotonic()
+    with pytest.raises(EngineTrouble, match=text) as trouble:
+        silent_after(monkeypatch, states, beats)
+    assert trouble.value.kind == "gone"
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "why"),
+    [
+        (404, "manifest unknown: manifest unknown", "absent"),
+        (500, "errors:\nname unknown: repository name not known to registry", "absent"),
+        (401, "unauthorized: authentication required", "refused"),
+        (403, "requested access to the resource is denied", "refused"),
+        (500, "toomanyrequests: You have reached your pull rate limit", "refused"),
+        (500, "Get https://registry-1.docker.io/v2/: dial tcp: lookup registry-1.docker.io: no such host", "unknown"),
+        (503, "Get https://ghcr.io/v2/: net/http: request canceled (Client.Timeout exceeded)", "unknown"),
+    ],
+)
+def test_why_a_registry_offers_nothing(status: int, said: str, why: str) -> None:
+    assert no_offer(status, said) == why
+    answer = Response()
+    answer.status_code = status
+
+    def ask(_reference: str) -> None:
+        raise APIError(said, response=answer, explanation=said)
+
+    engine = Engine(Address(url="unix:///none", named_by="the test"))
+    engine.__dict__["_api"] = SimpleNamespace(inspect_distribution=ask)
+    found = engine.offered("docker.io/library/x:1")
+    assert (found.digest, found.why) == ("", why)
+    assert found.said

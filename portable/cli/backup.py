@@ -32,7 +32,8 @@ def backup(
 ) -> int:
     """Back up the state of apps: databases through SQLite while they are written, and all or nothing of each app.
 
-    The same as the app `backup` does each night; which backups stay is the profile's `backup.keep`.
+    The same as the app `backup` does each night; which backups stay is the profile's `backup.keep`. Exit 1 where an app failed, or one that
+    was named has nothing that can be taken while it runs.
     """
     from portable.cli.progress import printed
     from portable.live import backup as live
@@ -57,20 +58,26 @@ def restore(
     profile: Profile = "local",
     at: At = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only try it, in a folder beside the backups.")] = False,
+    abort: Annotated[bool, typer.Option("--abort", help="Give up one that was begun: the state is again what it was.")] = False,
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
     """Put a backup (the newest sound one) in the place of an app's state; what is there now is put aside in its folder, never deleted.
 
-    The app is stopped only after the backup is proven and lies beside its state. Interrupted, run the same command again.
+    The app is stopped only after the backup is proven. Interrupted, run the same command again, or give it up with --abort.
     """
     from portable.cli.progress import printed
     from portable.live import backup as live
 
+    if abort and (at or dry_run):
+        raise UsageError("--abort gives up what was begun, without --at and --dry-run", remedy=f"`portable restore --abort {app}`")
     place, plan = _opened(profile, sets, catalogs)
     with engine_of(place) as engine:
-        row = live.restore(engine, place.stack, place.source, plan, app, at=at, dry_run=dry_run, progress=printed)
+        if abort:
+            row = live.abort(engine, place.stack, place.source, plan, app, progress=printed)
+        else:
+            row = live.restore(engine, place.stack, place.source, plan, app, at=at, dry_run=dry_run, progress=printed)
     _shown((row,), output)
     if output is Format.text and row.before:
         show.line(f"the state of before lies in {row.before} of its folder; remove it when nothing is missed")

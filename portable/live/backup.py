@@ -16,6 +16,7 @@ from portable.live.desired import Stack, current
 from portable.live.progress import Event, Progress, silent
 from portable.live.restoring import mark, restoring
 from portable.live.secrets import Source
+from portable.live.state import locked
 from portable.model.base import Struct
 from portable.model.changes import Change
 from portable.model.errors import PortableError, UsageError
@@ -31,7 +32,7 @@ class Kept(Struct, frozen=True, kw_only=True):
     at: str = ""
     """When it was made, UTC: its name. Empty where there is none."""
     result: str
-    """done, failed, left out; listed ones are sound, unsound or unreadable; staged and then done for one that is put back."""
+    """done, failed, left out; listed ones are sound, unsound or unreadable; staged and then done, or given up, for one that is put back."""
     files: int = 0
     databases: int = 0
     bytes: int = 0
@@ -42,6 +43,8 @@ class Kept(Struct, frozen=True, kw_only=True):
     """What ran when it was made."""
     before: str = ""
     """The folder, in each of the app's own, in which its state of before lies."""
+    unchanged: bool = False
+    """Of a restore that failed: nothing of the app's state was changed, so that it may run."""
     notes: tuple[str, ...] = ()
 
 
@@ -73,21 +76,33 @@ def back_up(
     if not stop:
         return run(engine, stack, plan, "backup", apps, progress=progress)
     made: list[Kept] = []
-    for app in apps or kept_of(plan):
+    chosen = tuple(apps) or kept_of(plan)
+    for app in chosen:
+        try:
+            made += _stopped(engine, stack, source, plan, app, progress)
+        except PortableError as error:
+            if len(chosen) == 1:
+                raise
+            made.append(Kept(app=app, result="failed", notes=(str(error),)))  # the others are backed up all the same
+    return tuple(made)
+
+
+def _stopped(engine: Engine, stack: Stack, source: Source, plan: Plan, app: str, progress: Progress) -> tuple[Kept, ...]:
+    """Back up one app while it is stopped; nobody else may start it meanwhile."""
+    with locked(stack.project, f"backup --stop {app}", progress=progress) as held:
         ran = {seen.service for seen in engine.containers(stack.project) if seen.state == "running"}
         gone: Sequence[Change] = ()
         try:
-            gone = compose.down(engine, stack, apps=(app,), progress=progress)
-            made += run(engine, stack, plan, "backup", (app,), "--stopped", progress=progress)
+            gone = compose.down(engine, stack, apps=(app,), progress=progress, held=held)
+            return run(engine, stack, plan, "backup", (app,), "--stopped", progress=progress)
         except BaseException:
             # The program goes on in its container, and would copy what the app, started again, writes.
-            compose.restart(engine, stack, apps=(keeper_of(plan),), progress=progress)
+            compose.restart(engine, stack, apps=(keeper_of(plan),), progress=progress, held=held)
             raise
         finally:
             again = {change.app for change in gone if change.service in ran}
             if again:
-                compose.up(engine, stack, source, apps=tuple(sorted(again)), progress=progress)
-    return tuple(made)
+                compose.up(engine, stack, source, apps=tuple(sorted(again)), progress=progress, held=held)
 
 
 def listed(engine: EngineReader | Engine, stack: Stack, plan: Plan, *, apps: Sequence[str] = ()) -> tuple[Kept, ...]:
@@ -116,29 +131,56 @@ def restore(
     start: bool = True,
     progress: Progress = silent,
 ) -> Kept:
-    """Put a backup in the place of an app's state, which is put aside; the app is stopped for renames only, then (`start`) started.
+    """Put a backup in the place of an app's state, which is put aside; the app is stopped while it is copied, then (`start`) started.
 
-    A backup that is not what was made, or not sound, is refused while the app still runs. Killed at any moment, the same command goes on.
+    A backup that is not what was made, not sound, or too large is refused while the app still runs. Killed at any moment, the same command
+    goes on; where it fails before something of the state was changed, the app is started as it was.
     """
     _known(plan, (app,))
     at = at or restoring(stack.project).get(app, "")  # one that was begun is finished, also where only the last word was lost
     if dry_run:
         (tried,) = check(engine, stack, plan, apps=(app,), at=at, progress=progress)
         return tried
-    progress(Event(what="doing", subject=app, text="putting the backup beside its state, and proving it"))
+    progress(Event(what="doing", subject=app, text="proving the backup"))
     (staged,) = run(engine, stack, plan, "stage", (app,), *(("--at", at) if at else ()), progress=progress)
     if staged.result != "staged":
         return staged
     together = sharing(plan, app)
-    compose.down(engine, stack, apps=(app,), progress=progress)
-    mark(stack.project, app, staged.at)
-    progress(Event(what="doing", subject=app, text=f"putting its state aside and the backup of {staged.at} in its place"))
-    (done,) = run(engine, stack, plan, "swap", (app,), progress=progress)
-    if done.result == "done":
-        mark(stack.project, app, None)
-    if done.result == "done" and start:
-        compose.up(engine, stack, source, apps=together, progress=progress)
+    with locked(stack.project, f"restore {app}", progress=progress) as held:
+        compose.down(engine, stack, apps=(app,), progress=progress, held=held)
+        mark(stack.project, app, staged.at)
+        progress(Event(what="doing", subject=app, text=f"putting its state aside and the backup of {staged.at} in its place"))
+        (done,) = run(engine, stack, plan, "swap", (app,), progress=progress)
+        if done.result == "done" or done.unchanged:
+            mark(stack.project, app, None)
+            if start:
+                compose.up(engine, stack, source, apps=together, progress=progress, held=held)
     return msgspec.structs.replace(done, notes=(*staged.notes, *done.notes))
+
+
+def abort(engine: Engine, stack: Stack, source: Source, plan: Plan, app: str, *, progress: Progress = silent) -> Kept:
+    """Give up a restore that was begun, wherever it stands: the app has the state again that it had, and runs.
+
+    Raises UsageError where none was begun.
+    """
+    _known(plan, (app,))
+    with locked(stack.project, f"restore --abort {app}", progress=progress) as held:
+        (found,) = run(engine, stack, plan, "abort", (app,), progress=progress)
+        begun = restoring(stack.project).get(app)
+        if found.result == "not begun" and begun is None:
+            raise UsageError(f"no restore of {app} was begun", remedy=f"`portable restore {app}` begins one")
+        if found.result == "half":
+            compose.down(engine, stack, apps=(app,), progress=progress, held=held)
+            mark(stack.project, app, begun := found.at)
+            progress(Event(what="doing", subject=app, text="putting its state back as it was"))
+            (found,) = run(engine, stack, plan, "abort", (app,), "--stopped", progress=progress)
+        elif found.result == "not begun":
+            ended = ("it had ended already: the app has the state of the backup, and what it had before lies in its folder",)
+            found = msgspec.structs.replace(found, at=begun or "", result="done", notes=ended)
+        if begun is not None and found.result != "failed":
+            mark(stack.project, app, None)
+            compose.up(engine, stack, source, apps=sharing(plan, app), progress=progress, held=held)
+    return found
 
 
 def sharing(plan: Plan, app: str) -> tuple[str, ...]:
@@ -174,7 +216,7 @@ def run(
             progress(Event(what="done", subject=rows[-1].app, text=f"{command}: {rows[-1].result}"))
 
     assert isinstance(engine, Engine)
-    code = engine.attend(seen.id, [*_PROGRAM, command, *apps, *options, "--json"], read)
+    code = engine.attend(seen.id, [*_PROGRAM, command, *apps, *options, "--json"], read, beats=f"`portable restart {keeper}` ends it")
     if code not in (0, 1) or (code == 1 and not any(row.result == "failed" for row in rows)):
         last = said[-1] if said else "no reason given"
         raise PortableError(f"{command} broke off (exit {code}): {engine.hide(last)}", where=keeper, remedy="run the same command again")

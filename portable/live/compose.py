@@ -89,14 +89,15 @@ def up(
     recipes: images.Recipes | None = None,
     generated: Mapping[str, str] = {},
     progress: Progress = silent,
+    held: Lock | None = None,
 ) -> Outcome:
     """Make the project run as desired, and wait until it is well; nothing is touched where nothing differs.
 
     Raises EngineTrouble, UsageError or Refused with nothing changed, where that can be known before; else what was done stays, and the same
     command goes on from there. `deadline` is in seconds, for the waiting; `generated` names secrets that are made where they are missing.
+    `held` is the project's lock, where the caller has it.
     """
     _known(stack, apps)
-    refuse_half_restored(stack.project, apps)
     recipes = recipes or images.recipes_of(stack.recipes)
     engine.check()
     if generated:
@@ -105,7 +106,8 @@ def up(
     resolved = resolve(stack.secrets, source)
     engine.hide = resolved.hide
     variables = stack.environment(resolved)
-    with locked(stack.project, "up", progress=progress) as lock:
+    with locked(stack.project, "up", progress=progress, held=held) as lock:
+        refuse_half_restored(stack.project, _started_for(plain(stack), apps))
         needed = _images_of(engine, stack, apps)
         if images.foresee(engine, needed, recipes).changes:
             # What stops the start is told before minutes of building, not after.
@@ -116,6 +118,8 @@ def up(
         effective = {**images.foresee(engine, stack.images, recipes).effective, **found.effective} if apps else found.effective
         desired, observed = _look(engine, stack, effective, variables)
         changes = _changes(desired, observed, apps)
+        # Also who is made anew since it shares a network.
+        refuse_half_restored(stack.project, {c.app for c in changes if c.kind != "remove"})
         for change in changes:
             progress(Event(what="doing", subject=change.service, text=f"{change.kind}: {change.cause}"))
         names = scope(desired, apps) if apps else {s.name for s in desired.services}
@@ -131,6 +135,12 @@ def up(
         watch = Watch(engine, desired, names, once, until, doubted=doubted)
         watch.until_well()
     return Outcome(changes=(*found.changes, *changes), rows=status(engine, stack))
+
+
+def _started_for(desired: Desired, apps: tuple[str, ...]) -> set[str]:
+    """The apps that run once these do: they, and whom they need (all, where none is named)."""
+    names = scope(desired, apps) if apps else {s.name for s in desired.services}
+    return {s.app for s in desired.services if s.name in names} | set(apps)
 
 
 def _changes(desired: Desired, observed: Observed, apps: tuple[str, ...]) -> tuple[Change, ...]:
@@ -343,12 +353,14 @@ def _images_of(engine: EngineReader, stack: Stack, apps: tuple[str, ...]) -> tup
 # --- down and restart ------------------------------------------------------------------------------------------------
 
 
-def down(engine: Engine, stack: Stack, *, apps: tuple[str, ...] = (), progress: Progress = silent) -> tuple[Change, ...]:
+def down(
+    engine: Engine, stack: Stack, *, apps: tuple[str, ...] = (), progress: Progress = silent, held: Lock | None = None
+) -> tuple[Change, ...]:
     """Remove containers and networks of the project; volumes, folders and secrets never. Needs neither secrets nor a rendered file."""
     if apps:
         _known(stack, apps)
     engine.observe(stack.project)  # without an engine nothing is written, the lock neither
-    with locked(stack.project, "down", progress=progress):
+    with locked(stack.project, "down", progress=progress, held=held):
         observed = engine.observe(stack.project)
         refuse_foreign(observed, stack.project)
         chosen = [c for c in observed.containers if not apps or c.labels.get("portable.app", c.service) in apps]
@@ -380,12 +392,18 @@ def down(engine: Engine, stack: Stack, *, apps: tuple[str, ...] = (), progress: 
 
 
 def restart(
-    engine: Engine, stack: Stack, *, apps: tuple[str, ...] = (), deadline: float | None = None, progress: Progress = silent
+    engine: Engine,
+    stack: Stack,
+    *,
+    apps: tuple[str, ...] = (),
+    deadline: float | None = None,
+    progress: Progress = silent,
+    held: Lock | None = None,
 ) -> Outcome:
     """Restart apps in their order (all where none is named), with a gateway all that share its network; wait until they are well."""
     _known(stack, apps)
     engine.observe(stack.project)  # without an engine nothing is written, the lock neither
-    with locked(stack.project, "restart", progress=progress):
+    with locked(stack.project, "restart", progress=progress, held=held):
         observed = engine.observe(stack.project)
         refuse_foreign(observed, stack.project)
         desired = plain(stack)

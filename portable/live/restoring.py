@@ -1,7 +1,10 @@
-"""Which apps' state is half-way between what it was and a backup: nothing may start them until the restore is finished."""
+"""Which apps' state is half-way between what it was and a backup: nothing may start them until the restore is finished.
+
+Written and asked by who holds the project's lock only: else an app could be started between the question and the restore.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from portable.live.state import project_folder, state_home, write_private
 from portable.model.errors import Refused
@@ -24,9 +27,12 @@ def mark(project: str, app: str, at: str | None) -> None:
     write_private(project_folder(project) / _FILE, json.dumps({**left, app: at} if at else left))
 
 
-def refuse_half_restored(project: str, apps: Sequence[str]) -> None:
-    """Raise Refused where one of these apps (of all, where none is named) is half-restored."""
-    if half := {name: at for name, at in restoring(project).items() if not apps or name in apps}:
+def refuse_half_restored(project: str, apps: Collection[str]) -> None:
+    """Raise Refused where one of these apps is half-restored."""
+    if half := {name: at for name, at in restoring(project).items() if name in apps}:
         said = ", ".join(f"{name} (to {at})" for name, at in sorted(half.items()))
-        remedy = " and ".join(f"`portable restore {name} --at {at}`" for name, at in sorted(half.items())) + " completes it"
+        remedy = (
+            " and ".join(f"`portable restore {name} --at {at}`" for name, at in sorted(half.items()))
+            + " completes it; `--abort` in place of `--at` gives it up"
+        )
         raise Refused(f"the restore of {said} is not finished: started now it would lose what it had", where=project, remedy=remedy)

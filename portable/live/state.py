@@ -100,8 +100,14 @@ class Lock:
 
 
 @contextlib.contextmanager
-def locked(name: str, doing: str, *, progress: Progress = silent, wait: float = _LOCK_WAIT) -> Iterator[Lock]:
-    """Hold the lock of a project (or one whose name begins with `_`); while another has it, say who, and give up after `wait` seconds."""
+def locked(name: str, doing: str, *, progress: Progress = silent, wait: float = _LOCK_WAIT, held: Lock | None = None) -> Iterator[Lock]:
+    """Hold the lock of a project (or one whose name begins with `_`); while another has it, say who, and give up after `wait` seconds.
+
+    With `held` the caller has it already, and keeps it: a command that is made of others lets nobody in between them.
+    """
+    if held is not None:
+        yield held
+        return
     folder, called = project_folder(name), name.lstrip("_")
     path = folder / "lock"
     with translated(path):

@@ -91,10 +91,39 @@ def test_a_restore_that_is_killed_goes_on(local: Local, record_property: Any) ->
     )
 
 
+def test_a_restore_that_is_killed_is_given_up(local: Local, record_property: Any) -> None:
+    """SABnzbd has again what it had before, and runs."""
+    folder, chance, half = local.folder / "config" / "sabnzbd", random.Random(SEED), 0
+    (made,) = rows(local, "backup", "sabnzbd")
+    for _ in range(KILLS):
+        (folder / "later").write_text("after the backup")
+        started = local.start("restore", "sabnzbd", "--at", str(made["at"]))
+        journal = local.folder / "backups" / "sabnzbd" / ".restore.json"
+        until = time.monotonic() + 60
+        while not journal.exists() and started.poll() is None:
+            assert time.monotonic() < until
+            time.sleep(0.002)
+        time.sleep(chance.uniform(0, 1.5))
+        end_group(started)
+        ended = not journal.exists()
+        half += not ended
+        ran = local.portable("restore", "--abort", "sabnzbd", "--format", "json", code=None)
+        if ran.code == 0 and json.loads(ran.out)["backup"][0]["result"] == "given up":
+            assert (folder / "later").read_text() == "after the backup"
+        else:
+            assert not (folder / "later").exists(), str(ran)  # the keeper's program had ended it by itself meanwhile
+        assert not journal.exists()
+        assert local.portable("up", "sabnzbd").code == 0
+    assert broken(local, *WELL) == {}
+    record_property("restore_aborts", f"{KILLS} restores killed, {half} half-way: each given up, seed {SEED}")
+
+
 def test_every_backup_is_tried_and_a_harmed_one_is_told(local: Local) -> None:
     made = {row["app"]: row["result"] for row in rows(local, "backup")}
     assert made == {"gerbera": "left out", "qbittorrent": "done", "sabnzbd": "done", "webdav": "done"}
     assert {row["result"] for row in rows(local, "backup", "--check")} == {"done"}
+    (named,) = rows(local, "backup", "gerbera", code=1)
+    assert (named["result"], "portable backup --stop gerbera" in str(named["notes"])) == ("failed", True)
     listed = rows(local, "backup", "--list", "sabnzbd")
     newest = local.folder / "backups" / "sabnzbd" / str(listed[-1]["at"])
     (newest / "config" / "sabnzbd.ini").unlink()

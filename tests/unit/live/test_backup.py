@@ -1,23 +1,27 @@
 """The order in which a restore stops, changes and starts an app; what is refused meanwhile."""
 
+import contextlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from portable.backends.compose import render
 from portable.backends.compose.address import Address
-from portable.backends.compose.engine import Engine, Observed, Seen
+from portable.backends.compose.engine import Engine, Observed, Seen, Versions
 from portable.live import backup, compose
-from portable.live.desired import Stack
+from portable.live.desired import Stack, stack_of
 from portable.live.restoring import mark, refuse_half_restored, restoring
-from portable.live.secrets import EnvironmentSource
+from portable.live.secrets import EnvironmentSource, Resolved
+from portable.live.state import Lock, locked
 from portable.model import plan as p
 from portable.model.changes import Change
 from portable.model.errors import PortableError, Refused, UsageError
 from tests import factories
 
+real_up = compose.up
 STACK = Stack(project="media-test", body={"name": "media-test", "services": {}})
 
 
@@ -42,7 +46,7 @@ class Keeping(Engine):
 
     def __init__(self, **answers: Sequence[dict[str, Any]]) -> None:
         super().__init__(Address(url="unix:///fake", named_by="test"))
-        self.answers, self.done = answers, list[str]()
+        self.answers, self.done, self.open = answers, list[str](), list[str]()
         self.code = 0
 
     def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
@@ -51,10 +55,20 @@ class Keeping(Engine):
     def containers(self, project: str) -> tuple[Seen, ...]:
         return self.observe(project).containers
 
-    def attend(self, container: str, command: Sequence[str], on_line: Callable[[str], None], *, patient: bool = False) -> int:
+    def check(self) -> Versions:
+        return Versions(engine="28", api="1.51", compose="2.40")
+
+    def attend(self, container: str, command: Sequence[str], on_line: Callable[[str], None], *, beats: str = "") -> int:
         assert (container, command[:2], command[-1]) == ("backup", ["python3", "/upkeep/backup.py"], "--json")
+        assert beats == "`portable restart backup` ends it"
         self.done.append(" ".join(command[2:-1]))
-        for row in ({"pulse": True}, *self.answers.get(command[2], ())):
+        try:
+            with locked(STACK.project, "up", wait=0):
+                self.open.append(self.done[-1])
+        except PortableError:
+            pass
+        answers = self.answers.get("abort_stopped" if "--stopped" in command and command[2] == "abort" else command[2], ())
+        for row in ({"pulse": True}, *answers):
             on_line(json.dumps(row))
         return self.code
 
@@ -69,7 +83,8 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         found.append(f"down {' '.join(apps)}")
         return tuple(Change(kind="remove", service=name, app=name, cause="asked for") for name in ("seal", "torrents"))
 
-    def up(_engine: object, _stack: object, _source: object, *, apps: tuple[str, ...], **_: object) -> None:
+    def up(_engine: object, _stack: object, _source: object, *, apps: tuple[str, ...], held: Lock | None, **_: object) -> None:
+        assert held is not None, "nobody may start an app in between"
         refuse_half_restored(STACK.project, apps)
         found.append(f"up {' '.join(apps)}")
 
@@ -106,14 +121,78 @@ def test_half_restored_it_is_not_started(calls: list[str]) -> None:
     engine = Keeping(stage=[row("staged")], swap=[row("failed", notes=["no space is left"])])
     assert backup.restore(engine, STACK, EnvironmentSource(), plan(), "seal").result == "failed"
     assert calls == ["down seal"]
-    for apps in ((), ("seal",)):
-        with pytest.raises(
-            Refused, match=r"seal \(to 2026-11-21T030000.000Z\) is not finished.*`portable restore seal --at 2026-11-21T030000.000Z`"
-        ):
-            refuse_half_restored(STACK.project, apps)
+    said = r"seal \(to 2026-11-21T030000.000Z\) is not finished.*`portable restore seal --at 2026-11-21T030000.000Z`.*--abort"
+    with pytest.raises(Refused, match=said):
+        refuse_half_restored(STACK.project, ("seal", "torrents"))
     refuse_half_restored(STACK.project, ("torrents",))
     mark(STACK.project, "seal", None)
-    refuse_half_restored(STACK.project, ())
+    refuse_half_restored(STACK.project, ("seal",))
+
+
+def test_what_failed_before_anything_was_changed_starts_the_app_again(calls: list[str]) -> None:
+    engine = Keeping(stage=[row("staged")], swap=[row("failed", unchanged=True, notes=["something is mounted there"])])
+    done = backup.restore(engine, STACK, EnvironmentSource(), plan(), "seal")
+    assert (done.result, done.notes) == ("failed", ("something is mounted there",))
+    assert calls == ["down seal", "up seal torrents"]
+    assert restoring(STACK.project) == {}
+
+
+def test_nobody_starts_an_app_between_its_stop_and_its_start(calls: list[str]) -> None:
+    """Neither of a restore, nor of one that is given up, nor of a backup: the project is locked from the one to the other."""
+    engine = Keeping(
+        stage=[row("staged")], swap=[row("done")], backup=[row("done")], abort=[row("half")], abort_stopped=[row("given up")], check=()
+    )
+    backup.restore(engine, STACK, EnvironmentSource(), plan(), "seal")
+    backup.back_up(engine, STACK, EnvironmentSource(), plan(), apps=("seal",), stop=True)
+    backup.abort(engine, STACK, EnvironmentSource(), plan(), "seal")
+    assert engine.done == ["stage seal", "swap seal", "backup seal --stopped", "abort seal", "abort seal --stopped"]
+    assert engine.open == ["stage seal"]
+    assert calls == ["down seal", "up seal torrents"] * 3
+
+
+@pytest.mark.parametrize(
+    ("begun", "answers", "result", "done"),
+    [
+        (True, {"abort": [row("half")], "abort_stopped": [row("given up")]}, "given up", ["down seal", "up seal torrents"]),
+        (False, {"abort": [row("given up")]}, "given up", []),  # nothing was changed, it was not even stopped
+        (True, {"abort": [row("given up")]}, "given up", ["up seal torrents"]),
+        (True, {"abort": [row("not begun", at="")]}, "done", ["up seal torrents"]),  # only the last word of it was lost
+        (True, {"abort": [row("half")], "abort_stopped": [row("failed")]}, "failed", ["down seal"]),
+    ],
+)
+def test_a_restore_is_given_up(calls: list[str], begun: bool, answers: dict[str, Any], result: str, done: list[str]) -> None:
+    if begun:
+        mark(STACK.project, "seal", "2026-11-21T030000.000Z")
+    assert backup.abort(Keeping(**answers), STACK, EnvironmentSource(), plan(), "seal").result == result
+    assert calls == done
+    assert bool(restoring(STACK.project)) == (result == "failed")
+
+
+def test_what_was_not_begun_can_not_be_given_up(calls: list[str]) -> None:
+    with pytest.raises(UsageError, match="no restore of seal was begun"):
+        backup.abort(Keeping(abort=[row("not begun", at="")]), STACK, EnvironmentSource(), plan(), "seal")
+    assert calls == []
+
+
+@pytest.mark.parametrize("apps", [(), ("gateway",), ("torrents",)])
+def test_up_asks_what_is_half_restored_of_all_that_it_would_start(apps: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of a gateway that nobody named; and it asks when nobody else can begin a restore any more."""
+    made = factories.full_plan("compose")
+    stack = stack_of(made, render(made))
+    monkeypatch.setattr(compose, "resolve", lambda *_: Resolved({}))
+    monkeypatch.setattr(Stack, "environment", lambda *_: {})
+    order: list[str] = []
+
+    @contextlib.contextmanager
+    def lock(*_: object, **__: object) -> Iterator[None]:
+        order.append("locked")
+        mark(stack.project, "gateway", "2026")
+        yield
+
+    monkeypatch.setattr(compose, "locked", lock)
+    with pytest.raises(Refused, match="the restore of gateway"):
+        real_up(Keeping(), stack, EnvironmentSource(), apps=apps)
+    assert order == ["locked"]
 
 
 def test_stopped_while_it_is_copied_and_started_whatever_happens(calls: list[str]) -> None:

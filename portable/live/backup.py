@@ -14,7 +14,7 @@ from portable.backends.compose.engine import Engine, EngineReader
 from portable.live import compose
 from portable.live.desired import Stack, current
 from portable.live.progress import Event, Progress, silent
-from portable.live.restoring import mark, restoring
+from portable.live.restoring import mark, mark_copying, restoring
 from portable.live.secrets import Source
 from portable.live.state import locked
 from portable.model.base import Struct
@@ -94,10 +94,14 @@ def _stopped(engine: Engine, stack: Stack, source: Source, plan: Plan, app: str,
         gone: Sequence[Change] = ()
         try:
             gone = compose.down(engine, stack, apps=(app,), progress=progress, held=held)
-            return run(engine, stack, plan, "backup", (app,), "--stopped", progress=progress)
+            mark_copying(stack.project, app, keeper_of(plan))
+            made = run(engine, stack, plan, "backup", (app,), "--stopped", progress=progress)
+            mark_copying(stack.project, app, None)
+            return made
         except BaseException:
             # The program goes on in its container, and would copy what the app, started again, writes.
             compose.restart(engine, stack, apps=(keeper_of(plan),), progress=progress, held=held)
+            mark_copying(stack.project, app, None)
             raise
         finally:
             again = {change.app for change in gone if change.service in ran}

@@ -20,7 +20,7 @@ from portable.live.host import check_devices, check_mounts, check_shared, share,
 from portable.live.preflight import check_ports, check_space, refuse_foreign, refuse_shared
 from portable.live.progress import Event, Once, Progress, silent
 from portable.live.reconcile import NETWORK, in_order, networks_anew, reconcile, scope
-from portable.live.restoring import refuse_half_restored
+from portable.live.restoring import copying, mark_copying, refuse_half_restored
 from portable.live.secrets import Resolved, Source, resolve
 from portable.live.state import FILE, Lock, locked, project_folder, state_home, write_private
 from portable.live.waiting import Watch, here_now, judge
@@ -107,7 +107,8 @@ def up(
     engine.hide = resolved.hide
     variables = stack.environment(resolved)
     with locked(stack.project, "up", progress=progress, held=held) as lock:
-        refuse_half_restored(stack.project, _started_for(plain(stack), apps))
+        refuse_half_restored(stack.project, wanted := _started_for(plain(stack), apps))
+        _end_copies(engine, stack, wanted, lock, progress)
         needed = _images_of(engine, stack, apps)
         if images.foresee(engine, needed, recipes).changes:
             # What stops the start is told before minutes of building, not after.
@@ -141,6 +142,16 @@ def _started_for(desired: Desired, apps: tuple[str, ...]) -> set[str]:
     """The apps that run once these do: they, and whom they need (all, where none is named)."""
     names = scope(desired, apps) if apps else {s.name for s in desired.services}
     return {s.app for s in desired.services if s.name in names} | set(apps)
+
+
+def _end_copies(engine: Engine, stack: Stack, apps: set[str], lock: Lock, progress: Progress) -> None:
+    """End who still copies the state of one of these since its `backup --stop` was killed: it would copy what the app, started, writes."""
+    for app, keeper in copying(stack.project).items():
+        if app in apps:
+            seen = current(engine.observe(stack.project)).get(keeper)
+            if seen is not None and seen.state == "running":
+                restart(engine, stack, apps=(keeper,), progress=progress, held=lock)
+            mark_copying(stack.project, app, None)
 
 
 def _changes(desired: Desired, observed: Observed, apps: tuple[str, ...]) -> tuple[Change, ...]:

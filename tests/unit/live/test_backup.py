@@ -13,7 +13,7 @@ from portable.backends.compose.address import Address
 from portable.backends.compose.engine import Engine, Observed, Seen, Versions
 from portable.live import backup, compose
 from portable.live.desired import Stack, stack_of
-from portable.live.restoring import mark, refuse_half_restored, restoring
+from portable.live.restoring import copying, mark, mark_copying, refuse_half_restored, restoring
 from portable.live.secrets import EnvironmentSource, Resolved
 from portable.live.state import Lock, locked
 from portable.model import plan as p
@@ -206,6 +206,17 @@ def test_stopped_while_it_is_copied_and_started_whatever_happens(calls: list[str
         backup.back_up(engine, STACK, EnvironmentSource(), plan(), apps=("seal",), stop=True)
     # What still copies is ended before the app writes again.
     assert calls[2:] == ["down seal", "restart backup", "up seal torrents"]
+    assert copying(STACK.project) == {}
+
+
+def test_one_app_that_can_not_be_backed_up_keeps_no_other_from_it(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Keeping(backup=[row("done")])
+    engine.code = 137
+    monkeypatch.setattr(backup, "kept_of", lambda _: ("seal", "torrents"))
+    made = backup.back_up(engine, STACK, EnvironmentSource(), plan(), stop=True)
+    assert [(one.app, one.result) for one in made] == [("seal", "failed"), ("torrents", "failed")]
+    assert "backup broke off (exit 137)" in made[0].notes[0]
+    assert calls.count("up seal torrents") == 2
 
 
 def test_what_is_not_backed_up_is_told_before_anything_is_done(calls: list[str]) -> None:
@@ -214,3 +225,22 @@ def test_what_is_not_backed_up_is_told_before_anything_is_done(calls: list[str])
     with pytest.raises(UsageError, match="keeps no backups"):
         backup.keeper_of(p.Plan(stack="media", profile="test", tools=factories.container("tools")))
     assert calls == []
+
+
+def test_who_still_copies_an_app_is_ended_before_it_is_started(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """`backup --stop` was killed, and its lock went with it: the program in the keeper's container goes on."""
+    made = factories.full_plan("compose")
+    stack = stack_of(made, render(made))
+    monkeypatch.setattr(compose, "resolve", lambda *_: Resolved({}))
+    monkeypatch.setattr(Stack, "environment", lambda *_: {})
+
+    def ended(*_: object) -> None:
+        raise PortableError("here the images would be asked for")
+
+    monkeypatch.setattr(compose, "_images_of", ended)
+    mark_copying(stack.project, "player", "backup")
+    for apps, done in ((("gateway",), []), (("player",), ["restart backup"]), (("player",), ["restart backup"])):
+        with pytest.raises(PortableError, match="here the images"):
+            real_up(Keeping(), stack, EnvironmentSource(), apps=apps)
+        assert calls == done
+    assert copying(stack.project) == {}

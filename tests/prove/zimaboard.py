@@ -78,4 +78,18 @@ CLAIMS = (
         environment={"PORTABLE_BACKUP_KILLS": "100", "PORTABLE_RESTORE_KILLS": "20"},
         figure="{restores}; {restore_kills}",
     ),
+    Claim(
+        name="the keeper of backups does with little memory, whatever an app has",
+        bar="300,000 entries backed up twice, tried and put back by a process with 200 MiB of addresses",
+        tests=("tests/unit/catalog/test_backup_limits.py::test_it_does_with_little_memory_what_the_keeper_has_to",),
+        environment={"PORTABLE_BACKUP_FILES": "300000"},
+        figure="{backup_memory}",
+    ),
+    Claim(
+        name="a restore that is killed on the running stack is given up by `--abort`",
+        bar="20 of `portable restore` on real SABnzbd: each time it has what it had, and runs",
+        tests=("tests/verify_lab/test_backup.py::test_a_restore_that_is_killed_is_given_up",),
+        environment={"PORTABLE_RESTORE_KILLS": "20"},
+        figure="{restore_aborts}",
+    ),
 )

@@ -18,9 +18,9 @@ import pytest
 
 from tests.lab.keeper import KEEP, SCRIPT, app, command, program, rows, tree
 
-FILES = int(os.environ.get("PORTABLE_BACKUP_FILES", "6000"))
-"""A full run takes 300,000."""
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts, which only root can")
+FILES = int(os.environ.get("PORTABLE_BACKUP_FILES", "0"))
+"""How many a full run takes, in a process that gets 200 MiB of addresses; 0 for none."""
+may_mount = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
 
 
 def together(folder: Path, *apps: Any, more: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -123,9 +123,10 @@ def many(folder: Path, count: int) -> None:
         name.write_bytes(b"%d" % n) if n % 2 else name.symlink_to("nowhere")
 
 
-def test_what_it_holds_does_not_grow_with_the_files(tmp_path: Path, record_property: Any) -> None:
+def test_what_it_holds_does_not_grow_with_the_files(tmp_path: Path) -> None:
     held = []
-    for count in (FILES // 4, FILES):
+    few, lots = 500, 2000
+    for count in (few, lots):
         folder = tmp_path / str(count)
         folder.mkdir()
         player, store = app(folder, "config"), folder / "store"
@@ -138,15 +139,14 @@ def test_what_it_holds_does_not_grow_with_the_files(tmp_path: Path, record_prope
         assert program.swap(store, player)["files"] == count // 2
         held.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    more = (held[1] - held[0]) / (FILES - FILES // 4)
-    record_property("backup_memory", f"{FILES} entries: {held[1] / 1e6:.1f} MB held at most, {more:.0f} bytes for each entry more")
+    more = (held[1] - held[0]) / (lots - few)
     # The names of the largest folder, and a step of Python's own table of names; an entry that is kept takes some thousand.
     assert more < 1000, f"{held} bytes: {more:.0f} for each entry more"
 
 
-@pytest.mark.skipif(FILES < 100_000, reason="PORTABLE_BACKUP_FILES=300000 measures it, for some minutes")
+@pytest.mark.skipif(not FILES, reason="takes some minutes: PORTABLE_BACKUP_FILES=300000")
 @pytest.mark.timeout(3600)
-def test_it_does_with_little_memory_what_the_keeper_has_to(tmp_path: Path) -> None:
+def test_it_does_with_little_memory_what_the_keeper_has_to(tmp_path: Path, record_property: Any) -> None:
     player = app(tmp_path, "config")
     many(tmp_path / "config", FILES)
 
@@ -156,6 +156,7 @@ def test_it_does_with_little_memory_what_the_keeper_has_to(tmp_path: Path) -> No
     for name in ("backup", "backup", "check", "stage", "swap"):
         done = subprocess.run(command(tmp_path, player, name, "player"), capture_output=True, text=True, check=False, preexec_fn=little)
         assert done.returncode == 0, done.stdout + done.stderr
+    record_property("backup_memory", f"{FILES} entries backed up twice, tried and put back within 200 MiB of addresses")
 
 
 def test_an_app_that_is_killed_or_confused_keeps_no_other_from_being_backed_up(tmp_path: Path) -> None:
@@ -256,7 +257,7 @@ def test_a_restore_is_given_up_from_wherever_it_stands(tmp_path: Path, monkeypat
     reached: set[str] = set()
     ended = False
     while not ended:
-        for again in range(100):
+        for again in range(number % 3, 100, 3):
             folder = tmp_path / f"{number} {again}"
             folder.mkdir()
             player, store = app(folder, "config", "metadata"), folder / "store"
@@ -303,7 +304,7 @@ def test_a_restore_is_given_up_from_wherever_it_stands(tmp_path: Path, monkeypat
                 break
         number += 1
     assert reached == {"staged", "aside", "in"}
-    assert tried > 100
+    assert tried > 50
 
 
 def test_half_way_it_is_given_up_only_of_an_app_that_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,7 +337,7 @@ def test_what_was_put_in_place_is_kept_when_it_is_given_up(tmp_path: Path, monke
     assert program.back_up(store, player, KEEP)["files"] == 2
 
 
-@as_root
+@pytest.mark.skipif(not may_mount, reason="mounts, which this user may not")
 def test_what_is_mounted_meanwhile_is_told_and_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     player, store, state = app(tmp_path, "config"), tmp_path / "store", tmp_path / "config"
     (state / "mnt").mkdir()

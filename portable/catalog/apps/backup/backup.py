@@ -583,10 +583,11 @@ def swap(store: Path, app: App) -> dict[str, Any]:
     there = False
     for volume, at in folders.items():
         with opened(at) as folder:
-            with contextlib.suppress(FileNotFoundError), opened(STAGED, folder) as staged:
-                for name in _names(staged):
-                    _away(name, folder, journal["aside"], at)
-                    _renamed(name, staged, folder, at)
+            if STAGED in _names(folder):
+                with opened(STAGED, folder) as staged:
+                    for name in _names(staged):
+                        _away(name, folder, journal["aside"], at)
+                        _renamed(name, staged, folder, at)
                 os.rmdir(STAGED, dir_fd=folder)
             _owned(folder, next(e for e in _entries(home / journal["at"], volume) if e.path == "."), Few())
             there = not _rmdir(journal["aside"], folder) or there
@@ -625,10 +626,11 @@ def abort(store: Path, app: App, *, stopped: bool) -> dict[str, Any]:
             _write(home / JOURNAL, journal)
         for volume, at in folders.items():
             with opened(at) as folder:
-                with contextlib.suppress(FileNotFoundError), opened(journal["aside"], folder) as aside:
-                    for name in _names(aside):
-                        _away(name, folder, journal["out"], at)
-                        _renamed(name, aside, folder, at)
+                if journal["aside"] in _names(folder):
+                    with opened(journal["aside"], folder) as aside:
+                        for name in _names(aside):
+                            _away(name, folder, journal["out"], at)
+                            _renamed(name, aside, folder, at)
                     os.rmdir(journal["aside"], dir_fd=folder)
                 if journal["out"] in _names(folder):
                     there = journal["out"]

@@ -325,6 +325,9 @@ def _copy_one(
     if database:
         try:
             copy_database(source, target)
+            # SQLite knows paths only: what it read by one must have lain in the folder that is held open here.
+            if not os.path.samestat(source.parent.stat(), os.fstat(folder)):
+                raise Trouble("its folder was changed for another one while it was copied")
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_NOTADB:
                 raise

@@ -62,6 +62,7 @@ lab: ## A Docker host with a VPN and PROFILE=zimaboard up on it, to try things i
 	@$(BIN)/python -m tests.lab.home --profile $(if $(filter local,$(PROFILE)),zimaboard,$(PROFILE))
 
 lab-clean: ## Take away what labs left that were killed
+	@scripts/bootstrap.sh python --dev
 	@$(BIN)/python -m tests.lab.home --clean
 
 prove-first: ## Every claim of the first whole in its full form (SHARD=k/n)

@@ -56,7 +56,7 @@ def upkeep(
     if install or uninstall:
         if asked != Asked():
             raise UsageError("a timer takes no newer images", where="upkeep", remedy="leave --install or --apply and --back out")
-        return _timer(profile, task or "scrub", sets, catalogs, install=install, uninstall=uninstall)
+        return _timer(profile, _named(task) or ["scrub"], sets, catalogs, install=install, uninstall=uninstall)
     if asked != Asked():
         return change_images(asked, task, profile, sets, catalogs, output)
     from portable.backends.prepare import prepare, refuse_unsafe
@@ -73,7 +73,7 @@ def upkeep(
     with engine_of(place) as engine:
         needed = [need for need in place.stack.images if need.reference == tools]
         image = images.foresee(engine, needed, images.recipes_of(place.stack.recipes)).effective.get(tools, tools)
-        done = list(live(engine, place.stack, plan, [name for name in task.split(",") if name], tools=image, progress=printed))
+        done = list(live(engine, place.stack, plan, _named(task), tools=image, progress=printed))
     cells = [(d.task, d.subject, d.result, d.text, *((d.lines,) if output is Format.json else ())) for d in done]
     show.table(("task", "subject", "result", "text", *(("lines",) if output is Format.json else ())), cells, output, schema="upkeep")
     if output is Format.text:
@@ -83,7 +83,13 @@ def upkeep(
     return FAILED if any(d.result == "failed" for d in done) else 0
 
 
-def _timer(profile: str, task: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", *, install: bool, uninstall: bool) -> int:
+def _named(tasks: str) -> list[str]:
+    return [name for name in tasks.split(",") if name]
+
+
+def _timer(
+    profile: str, tasks: "Sequence[str]", sets: "Sequence[str]", catalogs: "Sequence[Path]", *, install: bool, uninstall: bool
+) -> int:
     import os
 
     from portable.cli.heal import the_same_place
@@ -93,13 +99,13 @@ def _timer(profile: str, task: str, sets: "Sequence[str]", catalogs: "Sequence[P
 
     if install and uninstall:
         raise UsageError("--install and --uninstall exclude each other", where="upkeep", remedy="take one")
-    chosen(task.split(","))
+    chosen(tasks)
     project = open_place(profile, sets, catalogs, strict=False)[0].stack.project
     timer = unit.timer_of(project)
     if uninstall:
         show.line(f"removed {timer}" if unit.uninstall_timed(project) else "it is not installed")
         return 0
     options, folder = the_same_place(profile, sets, catalogs)
-    texts = unit.timed_of(project, ["upkeep", "--task", task, *options], folder, os.environ)
+    texts = unit.timed_of(project, ["upkeep", "--task", ",".join(tasks), *options], folder, os.environ)
     show.line(f"installed {unit.install_timed(project, texts)}; `systemctl list-timers {timer}` shows when it is next")
     return 0

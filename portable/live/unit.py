@@ -84,9 +84,9 @@ UMask=0077
 
 
 def _command(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
-    """The lines of a service that say what runs, and where."""
+    """The lines of a service that say what runs, and where; nothing is imported from there (`-P`), since that may be anybody's folder."""
     handed = "".join(f"Environment={_quoted(f'{name}={environment[name]}')}\n" for name in _HANDED_ON if environment.get(name))
-    command = " ".join(_quoted(part) for part in (sys.executable, "-m", "portable", *arguments))
+    command = " ".join(_quoted(part) for part in (sys.executable, "-P", "-m", "portable", *arguments))
     return f"ExecStart={command}\nWorkingDirectory={_escaped(str(folder))}\n{handed}"
 
 
@@ -118,8 +118,10 @@ def uninstall_timed(project: str) -> bool:
 def _put(texts: Mapping[str, str], started: str, *, instead: str) -> Path:
     _check(instead)
     for name, text in texts.items():
-        (_UNITS / name).write_text(text)
-        (_UNITS / name).chmod(0o644)
+        new = _UNITS / f".{name}.new"
+        new.write_text(text)
+        new.chmod(0o644)
+        new.replace(_UNITS / name)
     _systemctl("daemon-reload")
     _systemctl("enable", started)
     _systemctl("restart", started)
@@ -129,13 +131,13 @@ def _put(texts: Mapping[str, str], started: str, *, instead: str) -> Path:
 def _take(started: str, *, instead: str) -> bool:
     _check(instead)
     path = _UNITS / started
-    if not path.exists():
-        return False
-    _systemctl("disable", "--now", started)
-    path.with_suffix(".service").unlink(missing_ok=True)
-    path.unlink(missing_ok=True)
+    there = [one for one in (path, path.with_suffix(".service")) if one.exists()]  # one of the two where an earlier command was killed
+    if path in there:
+        _systemctl("disable", "--now", started)
+    for one in there:
+        one.unlink(missing_ok=True)
     _systemctl("daemon-reload")
-    return True
+    return bool(there)
 
 
 def _check(instead: str) -> None:

@@ -11,7 +11,7 @@ from portable.backends.compose.host import holding, parse
 from portable.backends.compose.storage import folder_of
 from portable.model.plan import Volume
 from portable.verify import sound
-from portable.verify.contract import Contract, Found, broken, holds, mounts_of, running, unknown
+from portable.verify.contract import Contract, Found, broken, holds, mounts_of, running, unknown, writer
 from portable.verify.stack import Stack
 
 UNSAFE = ("9p", "afs", "ceph", "cifs", "fuse", "glusterfs", "nfs", "nfs4", "smb2", "smb3")
@@ -37,16 +37,18 @@ def check(stack: Stack) -> Iterator[Found]:
                 yield broken(placed.app.name, text, "let its state lie on a disk of the host (`storage.state` of the profile)")
             else:
                 yield holds(placed.app.name, f"{path} lies on {mount.kind}")
-            yield from _sound(stack, placed.app.name, volume, path, keeper)
+            yield from _sound(stack, placed, volume, path, keeper)
 
 
-def _sound(stack: Stack, app: str, volume: Volume, inside: str, keeper: Placed | None) -> Iterator[Found]:
+def _sound(stack: Stack, placed: Placed, volume: Volume, inside: str, keeper: Placed | None) -> Iterator[Found]:
     """Each SQLite file: on this machine, or by the container that backs up, which sees the state of all apps."""
+    assert placed.app
+    app = placed.app.name
     folder = folder_of(volume)
     if folder is not None and stack.here:
         rows = sound.looked(Path(folder))
     elif keeper and (at := next((path for seen, path, _ in mounts_of(stack, keeper.container) if seen.id == volume.id), None)):
-        rows = _asked(stack, keeper, at, folder or inside)
+        rows = _asked(stack, keeper, at, folder or inside, writer(placed.container))
     else:
         why = "it is no folder of this machine, and no app that backs up runs to ask"
         rows = iter([("unknown", f"whether what is in {inside} is sound is not seen from here: {why}")])
@@ -62,14 +64,21 @@ def _sound(stack: Stack, app: str, volume: Volume, inside: str, keeper: Placed |
                 yield unknown(app, text)
 
 
-def _asked(stack: Stack, keeper: Placed, at: str, called: str) -> Iterator[sound.Row]:
-    """What the same program tells there."""
-    said = stack.inside(keeper, ["python3", "-c", Path(sound.__file__).read_text(encoding="utf-8"), at, called], seconds=_SECONDS)
+def _asked(stack: Stack, keeper: Placed, at: str, called: str, user: str | None) -> Iterator[sound.Row]:
+    """What the same program tells there, as the app's own user: root would follow whatever the app puts in a file's place meanwhile.
+
+    A line that is none of its rows, as a warning is, takes away none of the others.
+    """
+    command = ["python3", "-c", Path(sound.__file__).read_text(encoding="utf-8"), at, called]
+    said = stack.inside(keeper, command, user=user, seconds=_SECONDS)
     rows: list[sound.Row] = []
-    with contextlib.suppress(msgspec.DecodeError):
-        rows = [msgspec.json.decode(line, type=sound.Row) for line in said.text.splitlines()] if said.done else []
-    last = said.text.splitlines()[-1:]
-    yield from rows or [("unknown", f"whether what is in {called} is sound can't be told: {''.join(last) or said.code}")]
+    for line in said.text.splitlines():
+        with contextlib.suppress(msgspec.DecodeError):
+            rows.append(msgspec.json.decode(line, type=sound.Row))
+    yield from rows
+    if not rows or not said.done:
+        last = said.text.splitlines()[-1:]
+        yield "unknown", f"whether what {'else ' if rows else ''}is in {called} is sound can't be told: {''.join(last) or said.code}"
 
 
 CONTRACT = Contract(name="databases", promise="databases lie on storage that keeps them sound, and are sound", check=check)

@@ -82,7 +82,9 @@ def _judged(gateway: str, egress: Tunnel | Sealed, family: str, text: str, profi
     if loose:
         return broken(gateway, f"{family} lets out past the tunnel: {'; '.join(loose)}", up)
     if isinstance(egress, Tunnel) and _lets_remains_out(tables.values()):
-        return broken(gateway, f"{family} lets out what is left of the tunnel's connections when the tunnel is gone", up)
+        # What guards it is put into a container that is made, not into one that is started again.
+        anew = f"`portable up -p {profile} {gateway}`: it is made anew, with the guard of the catalog"
+        return broken(gateway, f"{family} lets out what is left of the tunnel's connections when the tunnel is gone", anew)
     return holds(gateway, f"{family} drops what no rule lets out, and no rule lets out past the tunnel")
 
 

@@ -5,6 +5,7 @@ It runs here, and by its text as a script in the container that sees the state o
 
 import contextlib
 import json
+import math
 import os
 import sqlite3
 import stat
@@ -24,6 +25,8 @@ _MOST = 50
 _LOOKS_SECONDS = 10.0
 _HOLDS_SECONDS = 1.0
 """Where looking keeps the app from writing meanwhile: a database without a write-ahead log."""
+_ALL_SECONDS = 40.0
+"""For all of a folder."""
 _LOCK_SECONDS = 0.5
 """An app that keeps its database locked, as Gerbera does, lets nobody look."""
 
@@ -31,12 +34,19 @@ Row = tuple[str, str]
 """A verdict, holds, broken or unknown, or `unreadable` for a disk that does not give what it holds; and the text to it."""
 
 
-def looked(folder: Path, called: str = "") -> Iterator[Row]:
-    """A row for each database, then what kept others from being looked at; `called` is the folder's name for a person."""
+def looked(folder: Path, called: str = "", *, seconds: float = _ALL_SECONDS) -> Iterator[Row]:
+    """A row for each database, then what kept others from being looked at; `called` is the folder's name for a person.
+
+    After `seconds` it ends by itself and says so, since who asked from afar would have nothing of what was found by then.
+    """
     called = called or str(folder)
     unread: list[str] = []
     found = 0
-    for path in candidates(folder, unread):
+    until = time.monotonic() + seconds
+    for path in candidates(folder, unread, until):
+        if time.monotonic() > until:
+            yield "unknown", f"looking at {called} took more than {seconds:.0f} s: the rest was not looked at"
+            return
         row = judged(path, str(path.relative_to(folder)))
         if row is None:
             continue
@@ -51,11 +61,14 @@ def looked(folder: Path, called: str = "") -> Iterator[Row]:
         yield "unknown", f"no SQLite file lies in {called}"
 
 
-def candidates(folder: Path, unread: list[str]) -> Iterator[Path]:
-    """Plain files with a database's ending, not through links: those may lead into a cloud."""
+def candidates(folder: Path, unread: list[str], until: float = math.inf) -> Iterator[Path]:
+    """Plain files with a database's ending, not through links: those may lead into a cloud. After `until`, any path ends the search."""
     for at, folders, files in os.walk(folder, followlinks=False, onerror=lambda error: unread.append(str(error))):
         if len(Path(at).relative_to(folder).parts) >= _DEEPEST:
             folders.clear()
+        if time.monotonic() > until:
+            yield Path(at)
+            return
         folders.sort()
         for name in sorted(files):
             path = Path(at) / name
@@ -103,10 +116,12 @@ def _quick(path: Path, name: str, *, seconds: float) -> Row:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The rows of a folder, as JSON, a line each."""
+    """The rows of a folder, as JSON, a line each, told as they are found; names that are no text are shown as their bytes."""
     folder, called = arguments
-    for row in looked(Path(folder), called):
-        sys.stdout.write(f"{json.dumps(row)}\n")
+    for verdict, text in looked(Path(folder), called):
+        shown = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+        sys.stdout.write(f"{json.dumps((verdict, shown))}\n")
+        sys.stdout.flush()
     return 0
 
 

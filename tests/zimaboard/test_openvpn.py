@@ -36,6 +36,7 @@ def test_the_contracts_of_the_tunnel_hold(by_openvpn: Home) -> None:
     ran = by_openvpn.stack.portable("verify", *asked, "--beacon", f"http://{BEACON}/", "--disruptive", "--format", "json", code=None)
     held = {(row["contract"], row["subject"]) for row in json.loads(ran.out)["verify"] if row["verdict"] == "holds"}
     assert ran.code == 0, str(ran)
+    assert ("fence", "gluetun") in held, str(ran)
     for contract in ("egress", "kill-switch"):
         assert {subject for of, subject in held if of == contract} == {"gluetun", *by_openvpn.behind}, str(ran)
 

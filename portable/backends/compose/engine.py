@@ -1046,6 +1046,8 @@ class _SshBridge:
 
     def close(self) -> None:
         """End every ssh of this bridge."""
+        with contextlib.suppress(OSError):  # macOS: not connected
+            self._listener.shutdown(socket.SHUT_RDWR)  # who waits in accept() does not wake when it is closed
         self._listener.close()
         for process in self._processes:
             with contextlib.suppress(ProcessLookupError):

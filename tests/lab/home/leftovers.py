@@ -48,7 +48,10 @@ def orphans() -> dict[str, Path | None]:
     form = f'{{{{index .Labels "{LABEL}"}}}}|{{{{index .Labels "{OWNER}"}}}}|{{{{index .Labels "{OWNER}.folder"}}}}'
     found: dict[str, Path | None] = {}
     for network in docker("network", "ls", "-q", "--filter", f"label={OWNER}").split():
-        lab, who, folder = docker("network", "inspect", "-f", form, network).strip().split("|", 2)
+        lab, *rest = docker("network", "inspect", "-f", form, network, code=None).strip().split("|", 2)
+        if not lab:  # taken away since it was listed
+            continue
+        who, folder = rest
         if is_dead(who):
             own = Path(folder)
             found[lab] = own if own.parent == Path(tempfile.gettempdir()) and own.name.startswith(FOLDER) else None

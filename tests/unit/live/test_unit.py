@@ -3,6 +3,7 @@
 import configparser
 import os
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def parsed(text: str) -> configparser.ConfigParser:
 def test_the_unit_runs_the_same_portable_in_the_same_place() -> None:
     text = unit.text_of("media-home", WORDS, Path("/srv/100% mine"), {"HOME": "/root", "XDG_STATE_HOME": "/var/lib/x", "TOKEN": "hunter2"})
     service = parsed(text)["Service"]
-    assert shlex.split(service["ExecStart"]) == [sys.executable, "-m", "portable", *WORDS]
+    assert shlex.split(service["ExecStart"]) == [sys.executable, "-P", "-m", "portable", *WORDS]
     assert service["WorkingDirectory"] == "/srv/100%% mine"
     assert "Environment=HOME=/root\nEnvironment=XDG_STATE_HOME=/var/lib/x\n" in text
     assert "hunter2" not in text
@@ -64,7 +65,7 @@ def test_it_is_installed_again_and_taken_away(systemd: Path) -> None:
     assert not unit.uninstall("media-home")
     told = (systemd / "told").read_text().splitlines()
     assert told[:3] == ["daemon-reload", f"enable {path.name}", f"restart {path.name}"]
-    assert told[-2:] == [f"disable --now {path.name}", "daemon-reload"]
+    assert told[-3:] == [f"disable --now {path.name}", "daemon-reload", "daemon-reload"]
 
 
 def test_upkeep_has_a_timer_once_a_month(systemd: Path) -> None:
@@ -73,7 +74,7 @@ def test_upkeep_has_a_timer_once_a_month(systemd: Path) -> None:
     texts = unit.timed_of("media-home", words, Path("/srv"), {"DOCKER_HOST": "ssh://board"})
     path = unit.install_timed("media-home", texts)
     service, timer = (parsed((systemd / "units" / f"portable-upkeep-media-home.{kind}").read_text()) for kind in ("service", "timer"))
-    assert shlex.split(service["Service"]["ExecStart"]) == [sys.executable, "-m", "portable", *words]
+    assert shlex.split(service["Service"]["ExecStart"]) == [sys.executable, "-P", "-m", "portable", *words]
     assert (service["Service"]["Type"], service["Service"]["Environment"]) == ("oneshot", "DOCKER_HOST=ssh://board")
     assert service["Service"]["NoNewPrivileges"] == "yes"
     assert (timer["Timer"]["OnCalendar"], timer["Timer"]["Persistent"]) == ("monthly", "yes")
@@ -97,3 +98,21 @@ def test_without_systemd_or_root_it_is_refused(systemd: Path, monkeypatch: pytes
     (systemd / "running").rmdir()
     with pytest.raises(Refused, match="systemd does not run this machine"):
         unit.uninstall("p")
+
+
+@pytest.mark.parametrize("left", ["service", "timer"])
+def test_a_pair_of_which_one_is_left_is_taken_away(systemd: Path, left: str) -> None:
+    """An earlier command was killed between the two."""
+    path = unit.install_timed("media-home", unit.timed_of("media-home", ["upkeep"], Path("/srv"), {}))
+    path.with_suffix(".timer" if left == "service" else ".service").unlink()
+    assert unit.uninstall_timed("media-home")
+    assert list((systemd / "units").iterdir()) == []
+    assert (systemd / "told").read_text().splitlines()[-1] == "daemon-reload"
+
+
+def test_nothing_is_imported_from_the_folder_of_the_stack(tmp_path: Path) -> None:
+    """Root runs it, and the folder may be anybody's."""
+    (tmp_path / "typer.py").write_text("raise SystemExit('imported from the folder')")
+    service = parsed(unit.text_of("p", ["--version"], tmp_path, {}))["Service"]
+    done = subprocess.run(shlex.split(service["ExecStart"]), cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,9 +1,11 @@
 """What each contract makes of a stack: that it holds, that it is broken and for whom, and that it could not be tried."""
 
 import contextlib
+import json
 import os
 import sqlite3
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -444,6 +446,27 @@ def test_databases_of_another_host_are_looked_at_by_who_backs_up(tmp_path: Path)
     (tmp_path / "app.db").write_bytes(content)
     held = one(DATABASES, stack)
     assert (held.subject, held.text.startswith("app.db is corrupted")) == ("player", True)
+
+
+def test_what_a_keeper_found_in_time_is_told_whatever_comes_after(tmp_path: Path) -> None:
+    """Its time is up, a warning stands between its rows, and a name is no text."""
+    rows = 'ResourceWarning: x\n["broken", "a.db is corrupted: x"]\n["holds", "b\\\\xff.db is sound"]\n["hol'
+    stack = FakeStack(kept(str(tmp_path)), answer=says("python3", Said(code=None, text=rows)))
+    told = [(h.verdict, h.text) for h in DATABASES.tried(stack) if h.subject == "player" and "lies on" not in h.text]
+    assert told[:2] == [("broken", "a.db is corrupted: x"), ("holds", "b\\xff.db is sound")]
+    assert told[2][0] == "unknown"
+    assert len(told) == 3
+
+
+def test_looking_at_many_databases_ends_in_time_and_says_so(tmp_path: Path) -> None:
+    for name in ("a.db", "b\udcff.db"):
+        with contextlib.closing(sqlite3.connect(tmp_path / name, isolation_level=None)) as made:
+            made.execute("create table t (x)")
+    assert [verdict for verdict, _ in sound.looked(tmp_path)] == ["holds", "holds"]
+    (verdict, text) = next(sound.looked(tmp_path, seconds=-1))
+    assert (verdict, "took more than" in text) == ("unknown", True)
+    done = subprocess.run([sys.executable, sound.__file__, str(tmp_path), "state"], capture_output=True, text=True, check=False)
+    assert [json.loads(line)[1] for line in done.stdout.splitlines()] == ["a.db is sound", "b\\xff.db is sound"]
 
 
 @pytest.mark.parametrize("said", [CUT, SILENT, Said(code=127, text="python3: not found"), Said(code=0, text=""), Said(code=0, text="[1]")])

@@ -1,0 +1,55 @@
+"""What `upkeep --install` hands to systemd; no unit is written here."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from portable.cli.upkeep import upkeep
+from portable.live import unit
+from portable.model.errors import UsageError
+from tests.cli import write
+
+OURS = "portable: 1\nname: home\nextends: local\nabout: Mine\n"
+
+
+@pytest.fixture
+def handed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The command of each service that was to be installed; the folder of a stack is the working folder."""
+    write(tmp_path, {"portable.yaml": "portable: 1\nname: mine\n", "profiles/home.yaml": OURS, "more/apps/.keep": ""})
+    monkeypatch.chdir(tmp_path)
+    found: list[str] = []
+
+    def install_timed(project: str, texts: Mapping[str, str]) -> Path:
+        service = texts[unit.timer_of(project).replace(".timer", ".service")]
+        found.extend(line.partition(" -m portable ")[2] for line in service.splitlines() if line.startswith("ExecStart="))
+        assert f"WorkingDirectory={tmp_path}\n" in service
+        return Path(unit.timer_of(project))
+
+    monkeypatch.setattr(unit, "install_timed", install_timed)
+    return found
+
+
+def test_a_timer_scrubs_where_nothing_else_is_named(handed: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert upkeep(profile="home", install=True) == 0
+    assert handed == ["upkeep --task scrub --profile home"]
+    assert capsys.readouterr().out.startswith("installed portable-upkeep-mine-home.timer; `systemctl list-timers")
+
+
+def test_a_timer_is_of_the_same_place(handed: list[str], tmp_path: Path) -> None:
+    """Wherever it runs: a profile and a catalog by their whole paths, and the settings of the command."""
+    asked = {"sets": ["stack.uid=1001"], "catalogs": [Path("more")]}
+    assert upkeep(profile="profiles/home.yaml", task="links,,backup,", install=True, **asked) == 0  # type: ignore[arg-type]
+    options = f"--profile {tmp_path}/profiles/home.yaml --set stack.uid=1001 --catalog {tmp_path}/more"
+    assert handed == [f"upkeep --task links,backup {options}"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"install": True, "uninstall": True}, {"install": True, "task": "sweep"}, {"install": True, "take": "all"}],
+    ids=["both", "an unknown task", "newer images"],
+)
+def test_what_makes_no_timer_is_refused(handed: list[str], asked: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        upkeep(profile="home", **asked)  # type: ignore[arg-type]
+    assert handed == []

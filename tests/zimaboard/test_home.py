@@ -1,5 +1,6 @@
 """The profile zimaboard, up on a host of its own by its remote engine: complete, where it should be, and out by the tunnel only."""
 
+import functools
 import json
 import os
 
@@ -49,6 +50,16 @@ GLUETUN = f"""\
 -A OUTPUT -o tun0 -j ACCEPT
 -A OUTPUT -s 172.20.0.2/32 -d 172.20.0.0/16 -o eth0 -j ACCEPT
 -A OUTPUT -s 172.20.0.2/32 -d 172.20.0.0/16 -o eth0 -j ACCEPT
+"""
+
+
+_DATABASES = """
+import sqlite3
+for name in ("well", "spoilt"):
+    made = sqlite3.connect(f"/state/sonarr-config/{name}.db")
+    made.execute("create table t (x)")
+    made.executemany("insert into t values (?)", [("x" * 500,)] * 200)
+    made.commit()
 """
 
 
@@ -122,6 +133,36 @@ def test_a_library_that_is_split_breaks_links(home: Home) -> None:
     assert "no hard link from downloads/complete to media/tv" in broken["sonarr"], str(verified)
     assert [row["where"] for row in json.loads(looked.out)["doctor"] if row["verdict"] == "broken" and folder in row["where"]], str(looked)
     home.stack.portable("verify", "links")
+
+
+def test_a_spoilt_database_is_told_from_afar(home: Home) -> None:
+    """No folder of the host is this machine's: who backs up looks, as root."""
+
+    def told() -> dict[str, str]:
+        ran = home.stack.portable("verify", "databases", "--format", "json", code=None)
+        rows = [row for row in json.loads(ran.out)["verify"] if row["subject"] == "sonarr"]
+        said = {row["text"].partition(" ")[0]: row["verdict"] for row in rows}
+        assert said["sonarr.db"] == "holds", "the app's own"
+        return {name: said[name] for name in ("well.db", "spoilt.db") if name in said}
+
+    keeper = functools.partial(home.stack.inside, "backup", "python3", "-c")
+    keeper(_DATABASES)
+    try:
+        assert told() == {"well.db": "holds", "spoilt.db": "holds"}
+        keeper("f = open('/state/sonarr-config/spoilt.db', 'r+b'); f.seek(4096); f.write(b'\\xff' * 8192)")
+        assert told() == {"well.db": "holds", "spoilt.db": "broken"}
+    finally:
+        keeper("import os; [os.remove(f'/state/sonarr-config/{n}.db') for n in ('well', 'spoilt')]")
+    assert told() == {}
+
+
+def test_a_scrub_from_afar(home: Home) -> None:
+    """As a timer has it done once a month; the doctor sees that it was."""
+    done = json.loads(home.stack.portable("upkeep", "--task", "scrub", "--format", "json").out)["upkeep"]
+    assert [(row["subject"], row["result"]) for row in done] == [("/mnt/storage", "done")], done
+    ran = home.stack.portable("doctor", "--all", "--format", "json", code=None)
+    found = [(row["where"], row["verdict"]) for row in json.loads(ran.out)["doctor"] if row["check"] == "scrub"]
+    assert ("/mnt/storage", "holds") in found, str(ran)
 
 
 def test_the_same_by_ssh(home: Home) -> None:

@@ -16,6 +16,8 @@ pytestmark = [pytest.mark.compose_lab]
 Record = Callable[[str, object], None]
 CYCLES = int(os.environ.get("PORTABLE_CYCLES", str(len(TROUBLES))))
 TARGET = f"tcp://{BEACON}:80"
+# A request that is never done, a line of its head at a time; the beacon lets one have a hundred.
+KEPT = f"exec 3<>/dev/tcp/{BEACON}/80; echo GET / HTTP/1.1 >&3; while echo a: b >&3; do sleep 0.1; done"
 SEED = int(os.environ.get("PORTABLE_SEED", "0")) or random.SystemRandom().randrange(2**32)
 
 
@@ -52,6 +54,28 @@ def cycles(home: Home, count: int) -> str:
 @pytest.mark.timeout(4500)
 def test_no_packet_leaves_past_the_tunnel(home: Home, record_property: Record) -> None:
     record_property("kill_switch", cycles(home, CYCLES))
+
+
+@pytest.mark.timeout(300)
+def test_what_is_left_of_a_connection_leaves_by_no_device_that_came_later(home: Home) -> None:
+    """The gateway joins another network, its tunnel goes, and all would be sent there, for which the firewall's rules have no word."""
+    network, gateway = f"{home.stack.project}-later", home.stack.container("gluetun")
+    home.stack.docker("network", "create", network)
+    try:
+        home.stack.docker("exec", "-d", home.stack.container("autobrr"), "timeout", "30", "bash", "-c", KEPT)
+        time.sleep(1)
+        home.stack.docker("network", "connect", network, gateway)
+        router = home.stack.docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", network).strip()
+        with home.capture() as seen:
+            turn = f"ip route replace default via {router} && ip rule del table 51820 && sleep 1"
+            home.stack.inside("gluetun", "sh", "-c", turn)
+            dropped = home.stack.inside("gluetun", "iptables", "-t", "mangle", "-nvxL", "POSTROUTING").splitlines()[-1].split()
+        assert int(dropped[0]) > 0, f"nothing tried to leave: {dropped}"
+        assert seen.leaked == [], f"{seen}: {seen.leaked[:5]}"
+    finally:
+        home.stack.docker("network", "disconnect", "-f", network, gateway, code=None)
+        home.stack.portable("restart", "gluetun")
+        home.stack.docker("network", "rm", network, code=None)
 
 
 @pytest.mark.timeout(300)

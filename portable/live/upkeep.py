@@ -20,7 +20,9 @@ seen=
 for folder; do
     kind=$(stat -f -c %T "$folder" 2>/dev/null) || { echo "absent|$folder|"; continue; }
     [ "$kind" = btrfs ] || { echo "other|$folder|$kind"; continue; }
-    system=$(findmnt -nro UUID -T "$folder" 2>/dev/null) || system=$(stat -f -c %i "$folder")
+    system=$(findmnt -nro UUID -T "$folder" 2>/dev/null)
+    [ -n "$system" ] || system=$(findmnt -nvro SOURCE -T "$folder" 2>/dev/null)
+    [ -n "$system" ] || system=$(stat -f -c %i "$folder")
     case " $seen " in *" $system "*) continue ;; esac
     seen="$seen $system"
     command -v btrfs >/dev/null || { echo "missing|$folder|"; continue; }
@@ -110,7 +112,10 @@ def _command(app: App) -> tuple[str, ...]:
 def scrub(run: Callable[[str, Sequence[str]], str], plan: Plan) -> Iterator[Done]:
     """Read every byte of the BTRFS file systems that volumes lie on, and mend what a second copy can mend; each once."""
     folders = sorted({volume.place.path for volume in plan.volumes if isinstance(volume.place, Folder)})
-    for line in run(_SCRUB, folders).splitlines():
+    lines = run(_SCRUB, folders).splitlines()
+    if folders and not lines:
+        yield Done(task="scrub", subject=folders[0], result="failed", text="the host said nothing of a scrub")
+    for line in lines:
         code, _, rest = line.partition("|")
         folder, _, said = rest.partition("|")
         match code:

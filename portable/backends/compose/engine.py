@@ -51,6 +51,8 @@ _SETTLING_SECONDS = 5
 """How long the engine may take to know the exit code of a command whose output has ended."""
 _SILENCE_SECONDS = 60.0
 """How long nothing may come from a command that is attended, before it is asked whether anything still can."""
+_HOSTS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where a host has programs, whatever the helper's image says of itself."""
 _SCRUB_SECONDS = 48 * 3600
 """A disk of 20 TB is read in a day and a half."""
 _ENDING_SECONDS = 10
@@ -812,12 +814,15 @@ class Engine(EngineReader):
     def as_host(self, image: str, script: str, arguments: Sequence[str]) -> str:
         """What a shell script prints that runs in the host's own tree, with its programs, as root who may manage file systems.
 
-        For what only the host's kernel can do. It may take hours; the helper is removed afterwards.
+        For what only the host's kernel can do. It may take hours; the helper is removed afterwards. Raises EngineTrouble where it does not
+        end well.
         """
         with self._doing("working on the host"):
             made = self._api.create_container(
                 image,
-                command=["chroot", "/host", "sh", "-c", script, "sh", *arguments],
+                # By its path: by its name alone BusyBox would run the shell, and the programs, that it is itself.
+                command=["chroot", "/host", "/bin/sh", "-c", script, "sh", *arguments],
+                environment={"PATH": _HOSTS_PATH},
                 user="0",
                 labels={HELPER: "upkeep"},
                 host_config=self._api.create_host_config(
@@ -830,8 +835,11 @@ class Engine(EngineReader):
             )
             try:
                 self._api.start(made["Id"])
-                self._api.wait(made["Id"], timeout=_SCRUB_SECONDS)
-                return self._api.logs(made["Id"], stdout=True, stderr=True).decode(errors="replace")
+                code = self._api.wait(made["Id"], timeout=_SCRUB_SECONDS)["StatusCode"]
+                said = self._api.logs(made["Id"], stdout=True, stderr=True).decode(errors="replace")
+                if code != 0:
+                    raise self.trouble(said or f"it ended with {code}", "working on the host", responded=True)
+                return said
             finally:
                 self._api.remove_container(made["Id"], force=True)
 

@@ -67,6 +67,25 @@ def test_the_script_passes_over_what_is_no_btrfs(tmp_path: Path) -> None:
     assert log.read_text() == "scrub start -B /m\n", "two folders of one file system are one scrub"
 
 
+def test_a_file_system_that_nobody_knows_by_name_is_scrubbed_all_the_same(tmp_path: Path) -> None:
+    """On a host without udev `findmnt` gives no UUID: an empty one is not one that was seen."""
+    (tmp_path / "stat").write_text('#!/bin/sh\n[ "$3" = %T ] && echo btrfs || echo 77\n')
+    (tmp_path / "findmnt").write_text('#!/bin/sh\ncase $2 in SOURCE) [ -z "$NAMED" ] || echo /dev/sda ;; esac\n')
+    (tmp_path / "btrfs").write_text("#!/bin/sh\necho 'Error summary:    no errors found'\n")
+    for program in ("stat", "findmnt", "btrfs"):
+        (tmp_path / program).chmod(0o755)
+    run = [shutil.which("sh") or "sh", "-c", _SCRUB, "sh", "/m", "/m/sub"]
+    for named in ("", "yes"):
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "NAMED": named}
+        said = subprocess.run(run, env=environment, capture_output=True, text=True, check=True).stdout
+        assert said.splitlines() == ["0|/m|Error summary: no errors found "], named
+
+
+def test_a_host_that_says_nothing_has_not_scrubbed() -> None:
+    (done,) = scrub(lambda _script, _folders: "", plan())
+    assert (done.subject, done.result) == ("/srv/a", "failed")
+
+
 def test_newer_images_are_proposed_and_a_silent_registry_is_asked_once() -> None:
     asked: list[str] = []
 

@@ -277,3 +277,27 @@ def test_why_a_registry_offers_nothing(status: int, said: str, why: str) -> None
     found = engine.offered("docker.io/library/x:1")
     assert (found.digest, found.why) == ("", why)
     assert found.said
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, b"0|/srv|no errors\n"), (127, b"chroot: can't execute '/bin/sh'\n"), (137, b"")])
+def test_work_on_the_host_is_done_by_the_hosts_own_programs_or_is_a_fault(code: int, said: bytes) -> None:
+    """A shell that is called by its name alone would be BusyBox's, and so would all that it calls."""
+    made: list[dict[str, Any]] = []
+    removed: list[str] = []
+    api = SimpleNamespace(
+        create_host_config=lambda **given: given,
+        create_container=lambda image, **given: made.append(given) or {"Id": image},  # type: ignore[func-returns-value]  # hence `or`
+        start=lambda _: None,
+        wait=lambda _, timeout: {"StatusCode": code},
+        logs=lambda _, **__: said,
+        remove_container=lambda container, force: removed.append(container),
+        close=lambda: None,
+    )
+    engine = Engine(Address(url="unix:///none", named_by="the test"))
+    engine.__dict__["_api"] = api
+    with contextlib.nullcontext() if code == 0 else pytest.raises(EngineTrouble, match="working on the host failed"):
+        assert engine.as_host("tools", "true", ["/srv"]) == said.decode()
+    assert made[0]["command"][:4] == ["chroot", "/host", "/bin/sh", "-c"]
+    assert "/usr/sbin" in made[0]["environment"]["PATH"].split(":")
+    assert sorted(made[0]["host_config"]["cap_add"]) == ["SYS_ADMIN", "SYS_CHROOT"]
+    assert removed == ["tools"]

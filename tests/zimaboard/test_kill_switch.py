@@ -71,8 +71,8 @@ def test_what_is_left_of_a_connection_leaves_by_no_device_that_came_later(home: 
             turn = f"ip route replace default via {router} dev $({device}) && ip rule del table 51820 && sleep 1"
             home.stack.inside("gluetun", "sh", "-c", turn)
             dropped = home.stack.inside("gluetun", "iptables", "-t", "mangle", "-nvxL", "POSTROUTING").splitlines()[-1].split()
-        assert int(dropped[0]) > 0, f"nothing tried to leave: {dropped}"
         assert seen.leaked == [], f"{seen}: {seen.leaked[:5]}"
+        assert int(dropped[0]) > 0, f"nothing tried to leave: {dropped}"
     finally:
         home.stack.docker("network", "disconnect", "-f", network, gateway, code=None)
         home.stack.portable("restart", "gluetun")

@@ -23,7 +23,7 @@ from portable.live.desired import stack_of
 from portable.live.secrets import EnvironmentSource
 from portable.live.updates import Opened, Updated
 from portable.model.changes import Change
-from portable.model.errors import PortableError, Refused, UsageError
+from portable.model.errors import InputError, PortableError, Refused, UsageError
 from portable.profiles.images import Images, TakenFacts, UpdateFacts
 from portable.profiles.load import load_images
 
@@ -282,6 +282,36 @@ def test_a_second_update_remembers_the_first(world: World) -> None:
     assert entry == TakenFacts(instead_of=image("alone", V1), digest=V2)
     with pytest.raises(Refused, match="no update of alone is noted that could be taken back"):
         world.back("alone")
+
+
+def test_an_entry_that_became_void_gives_way(world: World) -> None:
+    """The catalog pins another digest now: that is what an update replaces, and what going back brings."""
+    newer(world, "alone")
+    world.apply("alone")
+    own(world, app("alone").replace(V1, V3))
+    world.running["alone"] = image("alone", V3)
+    assert world.wanted()["alone"] == image("alone", V3)
+    with pytest.raises(Refused, match="no update of alone is noted"):
+        world.back("alone")
+    (row,) = world.apply("alone")
+    assert (row.result, row.before, row.digest) == ("taken", V3, V2)
+    assert world.taken.images["alone"].containers["main"] == TakenFacts(instead_of=image("alone", V3), digest=V2, before=V3)
+
+
+def test_the_file_stays_a_link_where_it_is_one(world: World) -> None:
+    elsewhere = world.folder / "kept"
+    elsewhere.mkdir()
+    world.file.symlink_to(elsewhere / "images.yaml")
+    with pytest.raises(InputError, match="can't be read"):  # a link that leads nowhere says nothing
+        world.apply("alone")
+    (elsewhere / "images.yaml").write_text("portable: 1\n")
+    newer(world, "alone")
+    world.apply("alone")
+    assert world.file.is_symlink()
+    assert "alone" in (elsewhere / "images.yaml").read_text()
+    world.back("alone")
+    assert world.file.is_symlink()
+    assert world.taken == Images()
 
 
 # --- going back by hand

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from portable.live.place import Place
     from portable.live.updates import Opened, Updated
 
-_COLUMNS = ("group", "app", "container", "image", "result", "before", "digest", "backup", "text")
+_COLUMNS = ("group", "app", "container", "image", "result", "before", "digest", "backup", "text", "why")
 
 
 class Asked(NamedTuple):
@@ -70,9 +70,10 @@ def change_images(asked: Asked, task: str, profile: str, sets: Sequence[str], ca
         )
         done, error = _gathered(doing)
     _shown(done, output)
-    for row in done:
-        if row.result in ("failed", "back") and row.text:
-            say(f"{row.app}: {row.text}")
+    for said in dict.fromkeys(f"{row.group}: what ran before runs again: {row.why}" for row in done if row.why):
+        say(said)
+    for said in dict.fromkeys(f"{row.app}: {row.text}" for row in done if row.result in ("failed", "back") and row.text):
+        say(said)
     if output is Format.text and (taken := sorted({row.group for row in done if row.result == "taken"})):
         show.line(typed(f"the way back: `portable upkeep --task images --back {','.join(taken)}`"))
     if error is not None:
@@ -121,7 +122,8 @@ def _shown(rows: "Sequence[Updated]", output: Format) -> None:
     if output is Format.json:
         show.table(_COLUMNS, [tuple(getattr(row, name) for name in _COLUMNS) for row in rows], output, schema="updates")
         return
-    cells = [(r.group, r.app, r.image, r.result, _short(r.before), _short(r.digest), r.text.partition("\n")[0]) for r in rows]
+    told = [row for row in rows if row.result in ("failed", "back")]  # below, in full
+    cells = [(r.group, r.app, r.image, r.result, _short(r.before), _short(r.digest), r.text if r not in told else "") for r in rows]
     show.table(("group", "app", "image", "result", "before", "digest", "text"), cells, output, schema="updates")
 
 

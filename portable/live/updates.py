@@ -80,6 +80,8 @@ class Updated(Struct, frozen=True, kw_only=True):
     backup: str = ""
     """Of the app's state, of just before."""
     text: str = ""
+    why: str = ""
+    """Of what failed: why, with the last lines that the app wrote."""
     silent: bool = False
     """Its registry offered nothing, and may at another time."""
 
@@ -414,7 +416,8 @@ def _returned_rows(here: Opened, group: Group, app: str, state: str, why: str) -
                 before=entry.digest,
                 digest=entry.before,
                 backup=update.backup or "",
-                text="\n".join(part for part in (why, state) if part),
+                text=state,
+                why=why,
             )
 
 

@@ -178,7 +178,8 @@ def test_taken_taken_back_and_put_back_by_itself(local: Local, shop: Shop, recor
     assert [(row["result"], row["before"], row["digest"]) for row in failed] == [
         ("failed", new, old) for new, old in zip(third, first, strict=True)
     ]
-    assert "version 3 can not be helped" in failed[0]["text"]
+    assert "version 3 can not be helped" in failed[0]["why"]
+    assert "seal: what ran before runs again: notes: unhealthy" in local.ran[-1].err
     assert "version 3 can not be helped" in local.ran[-1].err
     assert (runs(local), formats(local), mine.read_text()) == (first, ("1", "1"), "a note\n")
     assert not taken(local).images

@@ -45,11 +45,11 @@ def change_images(asked: Asked, task: str, profile: str, sets: Sequence[str], ca
     places: list[Place] = []
     here = opened()
     if asked.dry_run:
-        with engine_of(places[0]) as writing, reader_of(places[0]) as engine:
-            if asked.back:
-                rows, steps = updates.foresee_back(here, names, with_state=asked.with_state)
-            else:
-                rows, steps = updates.foresee(engine, writing.offered, here, names, stop=asked.stop, without_backup=asked.without_backup)
+        if asked.back:
+            rows, steps = updates.foresee_back(here, names, with_state=asked.with_state)
+        else:
+            with reader_of(places[0]) as reader:
+                rows, steps = updates.foresee(reader, here, names, stop=asked.stop, without_backup=asked.without_backup)
         _shown(rows, output)
         for step in steps if output is Format.text else ():
             show.line(step)

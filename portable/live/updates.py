@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from portable.backends.compose.engine import Engine, EngineReader, Offered
+from portable.backends.compose.engine import Engine, EngineReader
 from portable.backends.compose.trouble import EngineTrouble
 from portable.live import backup, compose, images
 from portable.live.desired import Stack, current
@@ -60,8 +60,6 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Open = Callable[[], Opened]
-Ask = Callable[[str], Offered]
-"""What a registry has under a name and tag."""
 
 
 class Updated(Struct, frozen=True, kw_only=True):
@@ -102,11 +100,11 @@ def file_of(opened: Opened) -> Path:
 
 
 def foresee(
-    engine: EngineReader, offered: Ask, opened: Opened, names: Sequence[str], *, stop: bool = False, without_backup: bool = False
+    engine: EngineReader, opened: Opened, names: Sequence[str], *, stop: bool = False, without_backup: bool = False
 ) -> tuple[tuple[Updated, ...], tuple[str, ...]]:
     """What `apply` would do, as rows and as sentences. Needs no method that writes."""
     file, rows, sentences = file_of(opened), list[Updated](), list[str]()
-    registries = Registries(offered)
+    registries = Registries(engine.offered)
     for group, update in _asked(engine, opened, groups_of(opened.planned.plan, names), registries, stop=stop, without=without_backup):
         if begun_before := unfinished(opened.images, group.apps):
             sentences.append(f"{group.name}: complete what was begun for {', '.join(begun_before)}")

@@ -537,6 +537,23 @@ class EngineReader:
             if rest:
                 yield self.hide(rest.decode(errors="replace"))
 
+    def offered(self, reference: str) -> Offered:
+        """The digest that a registry has under a name and tag now, or why it gave none. Raises EngineTrouble where the engine is gone."""
+        from docker.errors import APIError
+
+        try:
+            with self._doing("asking a registry"):
+                try:
+                    found = self._api.inspect_distribution(reference)  # type: ignore[no-untyped-call]
+                except APIError as error:
+                    text = self.hide(str(error.explanation or error))
+                    return Offered(why=no_offer(int(error.status_code or 0), text), said=one_line(text))
+                return Offered(digest=str(found["Descriptor"]["digest"]))
+        except EngineTrouble as trouble:
+            if trouble.kind in ("absent", "gone"):
+                raise
+            return Offered(why="unknown", said=trouble.text)
+
     def config_hashes(self, project: str, document: str, environment: Mapping[str, str]) -> dict[str, str]:
         """Compose's own hash of every service of the document: what it compares to decide what to recreate."""
         command = [*self._compose(project, "-"), "config", "--hash", "*"]
@@ -844,23 +861,6 @@ class Engine(EngineReader):
                 self._api.remove_container(made["Id"], force=True)
 
     # --- images ------------------------------------------------------------------------------------------------------
-
-    def offered(self, reference: str) -> Offered:
-        """The digest that a registry has under a name and tag now, or why it gave none. Raises EngineTrouble where the engine is gone."""
-        from docker.errors import APIError
-
-        try:
-            with self._doing("asking a registry"):
-                try:
-                    found = self._api.inspect_distribution(reference)  # type: ignore[no-untyped-call]
-                except APIError as error:
-                    text = self.hide(str(error.explanation or error))
-                    return Offered(why=no_offer(int(error.status_code or 0), text), said=one_line(text))
-                return Offered(digest=str(found["Descriptor"]["digest"]))
-        except EngineTrouble as trouble:
-            if trouble.kind in ("absent", "gone"):
-                raise
-            return Offered(why="unknown", said=trouble.text)
 
     def pull(self, repository: str, tag: str, on_line: Callable[[str], None]) -> None:
         """Pull an image; each line of progress goes to `on_line`. Raises RuntimeError with the registry's words."""

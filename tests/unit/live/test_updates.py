@@ -498,7 +498,7 @@ def test_any_sequence_of_updates_kills_and_ways_back(world: World) -> None:
 
 def test_what_would_be_done(world: World) -> None:
     newer(world, "first")
-    rows, steps = updates.foresee(world, world.offered, world.opened(), ("first",))
+    rows, steps = updates.foresee(world, world.opened(), ("first",))
     assert results(rows) == {"first": "newer", "second": "same"}
     assert steps == (
         f"seal: bring registry.test/first:1@{V2} while first runs",

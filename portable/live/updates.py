@@ -195,7 +195,7 @@ def back(
             going = _with_update(here, group)
             _bring(engine, here, _before(here, going), progress)
             update = here.images.images
-            restored = [app for app in going if update[app].backup and (with_state or update[app].step == "restoring")]
+            restored = [app for app in going if with_state and update[app].backup]
             _write(opened, returning(here.images, going, restored=restored))
             yield from _go_back(engine, opened, group, deadline=deadline, progress=progress)
 
@@ -385,7 +385,8 @@ def _go_back(engine: Engine, opened: Open, group: Group, *, why: str = "", deadl
         put = backup.restore(engine, here.stack, here.source, plan, app, at=at, start=False, progress=progress)
         if put.result != "done":
             said = ", ".join(put.notes) or put.result
-            raise PortableError(f"its state of {at} could not be put back: {said}", where=app, remedy="run the same command again")
+            remedy = f"run the same command again; `portable upkeep --task images --back {app}` goes back without that state"
+            raise PortableError(f"its state of {at} could not be put back: {said}", where=app, remedy=remedy)
         told[app] = f"its state is that of {at} again, and what it was since lies in {put.before} of its folder"
         _write(opened, put_back(opened().images, app))
     rows = [row for app in apps for row in _returned_rows(here, group, app, told[app], why)]

@@ -136,6 +136,8 @@ class World(Engine):
     def restore(self, _engine: Any, _stack: Any, _source: Any, _plan: Any, name: str, *, at: str, start: bool, **_: Any) -> Kept:
         assert not start
         self.step(f"restore {name}")
+        if not self.kept:
+            return Kept(app=name, at=at, result="failed", notes=("there is no such backup",))
         self.running.pop(name, None)
         self.state[name] = self.kept[name, at]
         return Kept(app=name, at=at, result="done", before=".before-restore-x")
@@ -423,6 +425,19 @@ def test_what_ran_before_does_not_get_well_either(world: World) -> None:
     world.broken = {image("alone", V2)}
     (row,) = world.apply("alone")
     assert (row.result, world.running["alone"], world.file.exists()) == ("failed", image("alone", V1), False)
+
+
+def test_state_that_can_not_be_put_back_keeps_nobody_from_going_back_without(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer(world, "alone")
+    world.broken = {image("alone", V2)}
+    with monkeypatch.context() as lost:
+        lost.setattr(world, "kept", {})
+        lost.setattr(backup, "back_up", lambda *_, **__: (Kept(app="alone", at=BACKUP, result="done"),))
+        with pytest.raises(PortableError, match=r"could not be put back: there is no such backup.*--back alone` goes back without"):
+            world.apply("alone")
+        assert world.taken.images["alone"].step == "restoring"
+        (row,) = world.back("alone")
+    assert (row.result, world.running["alone"], world.file.exists()) == ("back", image("alone", V1), False)
 
 
 # --- killed anywhere

@@ -19,6 +19,11 @@ CLAIMS = (
         also=lambda outcome: " 100 cycles" in outcome.properties["kill_switch"],
     ),
     Claim(
+        name="by OpenVPN instead of WireGuard: the same contracts, and nothing past the tunnel while the provider is away",
+        bar="every test; the gateway is a stand-in around a real OpenVPN",
+        tests=("tests/zimaboard/test_openvpn.py",),
+    ),
+    Claim(
         name="engine and host restarted, provider away: the stack heals without a person, and nothing leaves meanwhile",
         bar="every test",
         tests=("tests/zimaboard/test_heal.py", "tests/verify_lab/test_heal.py"),
@@ -91,5 +96,10 @@ CLAIMS = (
         tests=("tests/verify_lab/test_backup.py::test_a_restore_that_is_killed_is_given_up",),
         environment={"PORTABLE_RESTORE_KILLS": "20"},
         figure="{restore_aborts}",
+    ),
+    Claim(
+        name="newer images are taken a group at a time, put back by themselves where an app does not get well, and by hand",
+        bar="every test, on a real engine with a registry; any sequence of updates, kills and ways back ends with what the files say",
+        tests=("tests/compose_lab/test_live_updates.py", "tests/unit/live/test_updates.py"),
     ),
 )

@@ -11,7 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from portable.backends.compose.address import Address
-from portable.backends.compose.engine import Engine, EngineReader, Observed, Running, Seen
+from portable.backends.compose.engine import Engine, EngineReader
+from portable.backends.compose.process import Running
+from portable.backends.compose.seen import Observed, Seen
 from portable.backends.compose.trouble import EngineTrouble
 from portable.live import images
 from portable.live.desired import Desired, Stack, current, desire, differing, joined

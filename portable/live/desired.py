@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from portable.backends.compose.engine import Observed, Seen, Variables
 from portable.backends.compose.init import SEEDS
 from portable.backends.compose.names import secret_variable
+from portable.backends.compose.process import Variables
+from portable.backends.compose.seen import Observed, Seen
 from portable.live.images import ImageNeed, needed_images
 from portable.live.secrets import Need, Resolved, digest, environment, needs_of
 from portable.model.base import Struct

@@ -4,7 +4,7 @@ An engine restarts by itself what stands alone. Who shares a gateway's network i
 before the gateway's firewall stands; so somebody has to.
 """
 
-from portable.backends.compose.engine import Observed, Seen
+from portable.backends.compose.seen import Observed, Seen
 from portable.live.desired import Desired, Service, current
 from portable.live.reconcile import in_order, off_network
 from portable.model.base import Struct

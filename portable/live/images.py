@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Literal
 
-from portable.backends.compose.engine import Offered
+from portable.backends.compose.seen import Offered
 from portable.live.progress import Event, Progress, silent
 from portable.live.state import locked
 from portable.model.base import Struct

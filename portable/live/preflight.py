@@ -8,7 +8,8 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from portable.backends.compose.engine import EngineReader, Neighbour, Observed, Taken
+from portable.backends.compose.engine import EngineReader
+from portable.backends.compose.seen import Neighbour, Observed, Taken
 from portable.backends.compose.trouble import EngineTrouble
 from portable.live.desired import Desired, Port
 from portable.model.errors import Refused

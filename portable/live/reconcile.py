@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from portable.backends.compose.engine import Observed, Seen
+from portable.backends.compose.seen import Observed, Seen
 from portable.live.desired import FILES, SECRETS, Desired, Service, current
 from portable.model.changes import Change
 

@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn
 
-from portable.backends.compose.engine import Variables
 from portable.backends.compose.names import secret_variable
+from portable.backends.compose.process import Variables
 from portable.live.forms import written
 from portable.live.state import translated, write_private
 from portable.model.base import Struct

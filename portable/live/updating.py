@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from portable.backends.common import backs_up
-from portable.backends.compose.engine import Offered
+from portable.backends.compose.seen import Offered
 from portable.live.images import not_offered, split_reference
 from portable.model.base import Struct
 from portable.model.errors import UsageError

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from portable.backends.common import main_container
-from portable.backends.compose.engine import Engine, Offered
+from portable.backends.compose.engine import Engine
+from portable.backends.compose.seen import Offered
 from portable.live import backup
 from portable.live.desired import Stack, current
 from portable.live.images import not_offered, split_reference

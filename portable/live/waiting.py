@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from portable.backends.compose.engine import EngineReader, Running, Seen
+from portable.backends.compose.engine import EngineReader
+from portable.backends.compose.process import Running
+from portable.backends.compose.seen import Seen
 from portable.backends.compose.trouble import AGAIN, EngineTrouble
 from portable.live.desired import Desired, Service, current
 from portable.live.progress import Event, Once, Progress

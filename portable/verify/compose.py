@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 from portable.backends.common import Placed, containers
-from portable.backends.compose.engine import Described, Engine, Seen
+from portable.backends.compose.engine import Engine
 from portable.backends.compose.names import project_name, service_name
+from portable.backends.compose.seen import Described, Seen
 from portable.model.errors import PortableError
 from portable.model.plan import Plan
 from portable.verify.stack import HostFolder, Other, Published, Runs, Said

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from shlex import quote
 
 from portable.backends.common import containers, gateway_of, on_host
-from portable.backends.compose.engine import Taken
 from portable.backends.compose.host import MODULES, sharing, typed
+from portable.backends.compose.seen import Taken
 from portable.backends.compose.storage import folder_of
 from portable.catalog.quantities import amount
 from portable.model.contracts import Diagnosis, Verdict

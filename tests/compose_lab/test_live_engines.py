@@ -14,7 +14,8 @@ from types import MappingProxyType
 import pytest
 
 from portable.backends.compose.address import resolve
-from portable.backends.compose.engine import Engine, Observed
+from portable.backends.compose.engine import Engine
+from portable.backends.compose.seen import Observed
 from portable.backends.compose.trouble import EngineTrouble
 from portable.live import compose
 from portable.live.desired import current

@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 
 from portable.backends.compose.address import resolve
-from portable.backends.compose.engine import PROJECT, Engine
+from portable.backends.compose.engine import Engine
+from portable.backends.compose.seen import PROJECT
 
 LABEL = "portable.test"
 BUSYBOX = "localhost/portable-test/busybox:1"

@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-from portable.backends.compose.engine import PROJECT, Engine
+from portable.backends.compose.engine import Engine
+from portable.backends.compose.seen import PROJECT
 from portable.backends.prepare import Prepared, prepare
 from tests.lab.engine import LABEL, LabError, clean, random_project
 from tests.lab.old import Old, age

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from portable.backends.compose.engine import PROJECT
+from portable.backends.compose.seen import PROJECT
 from portable.verify import contracts
 from tests.lab.local import Local, docker
 

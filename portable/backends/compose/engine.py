@@ -7,15 +7,10 @@ hands on neither an environment (the secrets) nor a file descriptor (the project
 import contextlib
 import json
 import logging
-import os
 import queue
 import re
-import shlex
 import shutil
-import signal
-import socket
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,8 +23,27 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from portable.backends.compose.address import Address
+from portable.backends.compose.process import Running, Variables, compose_environment
+from portable.backends.compose.seen import (
+    DEPENDS,
+    FOLDER,
+    HASH,
+    HELPER,
+    ONE_OFF,
+    PROJECT,
+    REPLACES,
+    SERVICE,
+    Described,
+    Neighbour,
+    Observed,
+    Offered,
+    Seen,
+    SeenNetwork,
+    Taken,
+    Versions,
+)
+from portable.backends.compose.ssh import CONNECT_SECONDS, SshBridge
 from portable.backends.compose.trouble import AGAIN, EngineTrouble, chain_of, one_line, translate
-from portable.model.base import Struct
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -37,14 +51,7 @@ if TYPE_CHECKING:
 
 OLDEST_API = (1, 41)
 OLDEST_COMPOSE = (2, 23, 1)
-PROJECT, SERVICE, HASH, REPLACES, DEPENDS = (
-    "com.docker.compose." + name for name in ("project", "service", "config-hash", "replace", "depends_on")
-)
-HELPER = "portable.helper"
-"""Label of a container that only looks, and is gone when it has."""
-ONE_OFF, FOLDER = "com.docker.compose.oneoff", "com.docker.compose.project.working_dir"
 _ANSWER_SECONDS = 60
-_CONNECT_SECONDS = 15
 _FRAME = 8
 """Bytes before each piece of what a command prints; the last four are its length (the engine's API, Attach to a container)."""
 _SETTLING_SECONDS = 5
@@ -55,132 +62,8 @@ _HOSTS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """Where a host has programs, whatever the helper's image says of itself."""
 _SCRUB_SECONDS = 48 * 3600
 """A disk of 20 TB is read in a day and a half."""
-_ENDING_SECONDS = 10
-"""How long Compose may take to end when it is asked to."""
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
-# What a person's environment could change about Compose behind the plan's back.
-_NEUTRAL = {
-    "COMPOSE_FILE": "",
-    "COMPOSE_PROFILES": "",
-    "COMPOSE_ENV_FILES": "",
-    "COMPOSE_IGNORE_ORPHANS": "false",
-    "COMPOSE_REMOVE_ORPHANS": "false",
-    "COMPOSE_DISABLE_ENV_FILE": "1",
-    "COMPOSE_CONVERT_WINDOWS_PATHS": "",
-    "DOCKER_CLI_HINTS": "false",
-    "COMPOSE_MENU": "false",
-}
-
 log = logging.getLogger("portable.engine")
-
-
-class Seen(Struct, frozen=True, kw_only=True):
-    """A container as the engine shows it."""
-
-    id: str
-    name: str
-    service: str
-    state: str
-    """created, running, restarting, paused, exited, removing or dead."""
-    health: str | None = None
-    """starting, healthy or unhealthy; None where the container has no check."""
-    health_output: str = ""
-    unwell_at: str = ""
-    """When the last check began of one that is unhealthy; empty where it is not, so that what is well stays equal."""
-    exit_code: int = 0
-    out_of_memory: bool = False
-    restarts: int = 0
-    started_at: str = ""
-    finished_at: str = ""
-    image: str = ""
-    """The reference that it was created from."""
-    image_id: str = ""
-    config_hash: str = ""
-    labels: Mapping[str, str] = {}
-    """Those of this project's own: `portable.*`."""
-    replaces: str | None = None
-    """Id of the container that this one was made to replace, while Compose had not finished that."""
-    depends_on: tuple[str, ...] = ()
-    joins: str | None = None
-    """Id of the container whose network namespace it shares."""
-    networks: tuple[str, ...] = ()
-    anonymous_volumes: bool = False
-    error: str = ""
-    """Why the engine could not start it."""
-    foreign: bool = False
-    """Somebody else's Compose made it, under a project of the same name."""
-
-
-class SeenNetwork(Struct, frozen=True, kw_only=True):
-    """A network of the project."""
-
-    id: str
-    name: str
-    key: str
-    subnets: tuple[str, ...] = ()
-    in_use: bool = False
-    """Told only where another network has the same name."""
-
-
-class Observed(Struct, frozen=True, kw_only=True):
-    """What the engine has of a project, at one moment."""
-
-    containers: tuple[Seen, ...] = ()
-    networks: tuple[SeenNetwork, ...] = ()
-    images: Mapping[str, str] = {}
-    """Reference to image id, for those asked for that are there."""
-
-
-class Taken(Struct, frozen=True, kw_only=True):
-    """A port of the engine's host that a container publishes."""
-
-    number: int
-    protocol: str
-    address: str
-    container: str
-    project: str
-
-
-class Neighbour(Struct, frozen=True, kw_only=True):
-    """A running container of any project, by what it shares with others: labels, and folders of the host that it may write."""
-
-    container: str
-    project: str
-    """Empty where no Compose made it."""
-    app: str
-    """As portable labels it; empty for what is not portable's."""
-    folders: Mapping[str, str] = {}
-    """Where in the container each folder of the host is."""
-
-
-class Described(Struct, frozen=True, kw_only=True):
-    """What a container was given, values and all: never shown, only compared."""
-
-    environment: Mapping[str, str] = {}
-    labels: Mapping[str, str] = {}
-    mounts: Mapping[str, str] = {}
-    """By path inside: the folder of the host, or the name of the volume."""
-    published: tuple[tuple[str, int, str, int], ...] = ()
-    """Address and port of the host, protocol, and the port inside."""
-
-
-class Offered(Struct, frozen=True, kw_only=True):
-    """What a registry has under a name and tag."""
-
-    digest: str = ""
-    """Empty where it gave none."""
-    why: Literal["", "absent", "refused", "unknown"] = ""
-    """Then: it has no such image, has none for who asked (or for now), or nothing was heard of it."""
-    said: str = ""
-    """The words in which."""
-
-
-class Versions(Struct, frozen=True, kw_only=True):
-    """Of the engine, its API, and the Compose plug-in on this machine."""
-
-    engine: str
-    api: str
-    compose: str
 
 
 def _numbers(version: str) -> tuple[int, ...]:
@@ -229,7 +112,7 @@ class EngineReader:
         self.address = address
         self.hide = hide
         self._answered = False
-        self._bridge: _SshBridge | None = None
+        self._bridge: SshBridge | None = None
 
     def __enter__(self) -> "EngineReader":
         return self
@@ -297,7 +180,7 @@ class EngineReader:
         url = self.address.url
         tls: Any = False
         if url.startswith("ssh://"):
-            self._bridge = _SshBridge(url)
+            self._bridge = SshBridge(url)
             url = self._bridge.url
         elif self.address.certificates:
             folder = Path(self.address.certificates)
@@ -307,7 +190,7 @@ class EngineReader:
                 verify=self.address.verify,
             )
         with self._doing("connecting"):
-            client = APIClient(base_url=url, version=".".join(map(str, OLDEST_API)), timeout=_CONNECT_SECONDS, tls=tls)
+            client = APIClient(base_url=url, version=".".join(map(str, OLDEST_API)), timeout=CONNECT_SECONDS, tls=tls)
             client.trust_env = False  # REQUESTS_CA_BUNDLE would replace the engine's own authority (measured)
             spoken = str(client.version(api_version=False).get("ApiVersion") or "0")
         client.timeout = _ANSWER_SECONDS
@@ -931,153 +814,3 @@ def _read_out(stream: Iterable[bytes], said: "queue.SimpleQueue[bytes | Exceptio
         said.put(None)
     except Exception as error:  # noqa: BLE001  # raised where it is waited for
         said.put(error)
-
-
-class Variables(dict[str, str]):
-    """An environment with secrets in it, which a traceback that shows variables does not show."""
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} variables>"
-
-
-def compose_environment(secrets: Mapping[str, str]) -> Variables:
-    """The environment of the Compose process: this one's, what is neutral, and the secrets."""
-    return Variables({**os.environ, **_NEUTRAL, **secrets})
-
-
-class Running:
-    """A Compose process at work; its output is kept, and read for what it means only when it fails."""
-
-    def __init__(self, command: list[str], environment: Mapping[str, str], keep_open: tuple[int, ...]) -> None:
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            pass_fds=keep_open,
-            text=True,
-            errors="replace",
-            # The `docker` of engine 20.10 dies of a signal that its plug-in does not get: both are ended, as one group of their own.
-            start_new_session=True,
-        )
-        self._lines: list[str] = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None  # asked for above
-        with self._process.stdout as output:
-            self._lines.extend(output)
-
-    @property
-    def output(self) -> str:
-        """All that it said; may hold secrets."""
-        return "".join(self._lines)
-
-    def poll(self) -> int | None:
-        """Its exit code, None while it works."""
-        code = self._process.poll()
-        if code is not None:
-            self._reader.join(timeout=5)
-        return code
-
-    def stop(self) -> None:
-        """End it and all that it started: asked first, which lets Compose finish what it has in hand; then hard."""
-        try:
-            if self._signalled(signal.SIGTERM, _ENDING_SECONDS):
-                return
-        except BaseException:
-            self._signalled(signal.SIGKILL, 0)
-            raise
-        self._signalled(signal.SIGKILL, 5)
-
-    def _signalled(self, sign: signal.Signals, seconds: float) -> bool:
-        """Whether nothing of the group is left that long after the signal: all of it writes to the one output that is read here."""
-        if not self._reader.is_alive() and self._process.poll() is not None:
-            return True
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, sign)
-        self._reader.join(seconds)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(0.1 if self._reader.is_alive() else 1)
-        return not self._reader.is_alive() and self._process.poll() is not None
-
-
-class _SshBridge:
-    """A private socket; every connection to it becomes `ssh HOST docker system dial-stdio`, as the docker command itself does it.
-
-    The SDK's own ssh transport needs paramiko, which reads neither the person's ssh configuration nor their agent as ssh does.
-    """
-
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._command = ["ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={_CONNECT_SECONDS}"]
-        if parts.username:
-            self._command += ["-l", parts.username]
-        if parts.port:
-            self._command += ["-p", str(parts.port)]
-        # The path names another socket of that host; the far shell reads what stands behind the host.
-        there = [f"--host={shlex.quote(f'unix://{parts.path}')}"] if parts.path.strip("/") else []
-        self._command += ["--", parts.hostname or "", "docker", *there, "system", "dial-stdio"]
-        self._folder = tempfile.mkdtemp(prefix="portable-ssh-")
-        self._said = Path(self._folder) / "said"
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(f"{self._folder}/engine.sock")
-        self._listener.listen(16)
-        self.url = f"unix://{self._folder}/engine.sock"
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
-            with connection, self._said.open("ab") as said:
-                try:
-                    self._processes.append(
-                        subprocess.Popen(
-                            self._command, stdin=connection.fileno(), stdout=connection.fileno(), stderr=said, start_new_session=True
-                        )
-                    )
-                except OSError as error:
-                    said.write(f"{error}\n".encode())
-
-    def complaint(self) -> str:
-        """What ssh said last."""
-        try:
-            return one_line(self._said.read_text(errors="replace"))
-        except OSError:
-            return ""
-
-    def close(self) -> None:
-        """End every ssh of this bridge."""
-        with contextlib.suppress(OSError):  # macOS: not connected
-            self._listener.shutdown(socket.SHUT_RDWR)  # who waits in accept() does not wake when it is closed
-        self._listener.close()
-        for process in self._processes:
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(3)
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-
-__all__ = [
-    "AGAIN",
-    "Engine",
-    "EngineReader",
-    "EngineTrouble",
-    "Neighbour",
-    "Observed",
-    "Offered",
-    "Running",
-    "Seen",
-    "SeenNetwork",
-    "Taken",
-    "Variables",
-    "Versions",
-    "compose_environment",
-]

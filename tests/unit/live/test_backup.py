@@ -10,7 +10,8 @@ import pytest
 
 from portable.backends.compose import render
 from portable.backends.compose.address import Address
-from portable.backends.compose.engine import Engine, Observed, Seen, Versions
+from portable.backends.compose.engine import Engine
+from portable.backends.compose.seen import Observed, Seen, Versions
 from portable.live import backup, compose
 from portable.live.desired import Stack, stack_of
 from portable.live.restoring import copying, mark, mark_copying, refuse_half_restored, restoring

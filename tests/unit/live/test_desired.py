@@ -7,7 +7,7 @@ import re
 import pytest
 
 from portable.backends.compose import render
-from portable.backends.compose.engine import Observed
+from portable.backends.compose.seen import Observed
 from portable.live.compose import apps_of
 from portable.live.desired import FILES, SECRETS, addresses_of, desire, differing, stack_of
 from portable.live.secrets import NOTHING, Resolved, Secret

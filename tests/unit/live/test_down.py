@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from portable.backends.compose.address import Address
-from portable.backends.compose.engine import Engine, Observed, Seen, SeenNetwork
+from portable.backends.compose.engine import Engine
+from portable.backends.compose.seen import Observed, Seen, SeenNetwork
 from portable.live import compose
 from portable.live.desired import Stack
 from portable.live.progress import Event

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from portable.backends.compose.address import Address
-from portable.backends.compose.engine import Engine, Versions
+from portable.backends.compose.engine import Engine
+from portable.backends.compose.seen import Versions
 from portable.backends.compose.trouble import EngineTrouble
 from portable.cli.up import engine_of, reader_of
 from portable.live import compose

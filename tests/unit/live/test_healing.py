@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from portable.backends.compose.engine import Seen, SeenNetwork
+from portable.backends.compose.seen import Seen, SeenNetwork
 from portable.live import heal as live
 from portable.live.compose import Outcome
 from portable.live.desired import Stack

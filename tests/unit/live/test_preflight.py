@@ -9,7 +9,8 @@ from typing import cast
 import pytest
 
 from portable.backends.compose.address import Address
-from portable.backends.compose.engine import FOLDER, PROJECT, SERVICE, Engine, EngineReader, Neighbour, Observed, Taken
+from portable.backends.compose.engine import Engine, EngineReader
+from portable.backends.compose.seen import FOLDER, PROJECT, SERVICE, Neighbour, Observed, Taken
 from portable.backends.compose.trouble import EngineTrouble
 from portable.live import compose
 from portable.live.desired import Desired, Port, Service, Stack, desire

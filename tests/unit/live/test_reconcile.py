@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from portable.backends.compose.engine import Observed, Seen, SeenNetwork
+from portable.backends.compose.seen import Observed, Seen, SeenNetwork
 from portable.live.compose import _changes
 from portable.live.desired import FILES, SECRETS, Desired, Stack, current, desire, joined
 from portable.live.reconcile import reconcile, scope

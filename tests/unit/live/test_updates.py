@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from portable.backends.compose.address import Address
-from portable.backends.compose.engine import Engine, EngineTrouble, Observed, Offered, Seen
+from portable.backends.compose.engine import Engine
+from portable.backends.compose.seen import Observed, Offered, Seen
+from portable.backends.compose.trouble import EngineTrouble
 from portable.backends.prepare import prepare
 from portable.formats.emit import dump
 from portable.live import backup, compose, images, updates

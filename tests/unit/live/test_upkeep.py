@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from portable.backends.compose.engine import Offered
+from portable.backends.compose.seen import Offered
 from portable.live.backup import Kept
 from portable.live.upkeep import _SCRUB, _backed_up, newer, scrub
 from portable.model import plan as p

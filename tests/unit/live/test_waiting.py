@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 import pytest
 
 from portable.backends.compose.address import Address
-from portable.backends.compose.engine import Engine, Observed, Seen, _moment
+from portable.backends.compose.engine import Engine, _moment
+from portable.backends.compose.seen import Observed, Seen
 from portable.backends.compose.trouble import EngineTrouble
 from portable.live.compose import restart_in_order
 from portable.live.desired import Desired, Service

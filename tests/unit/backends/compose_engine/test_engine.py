@@ -20,7 +20,9 @@ from requests import Response
 
 from portable.backends.compose import engine as edge
 from portable.backends.compose.address import Address
-from portable.backends.compose.engine import Engine, EngineReader, Running, _SshBridge, no_offer
+from portable.backends.compose.engine import Engine, EngineReader, no_offer
+from portable.backends.compose.process import Running
+from portable.backends.compose.ssh import SshBridge
 from portable.backends.compose.trouble import EngineTrouble
 
 
@@ -57,7 +59,7 @@ def test_compose_never_works_in_a_folder_where_anybody_can_put_settings(reader: 
     ],
 )
 def test_the_same_socket_of_the_far_host_as_the_docker_command_takes(url: str, far: str) -> None:
-    bridge = _SshBridge(url)
+    bridge = SshBridge(url)
     try:
         assert " ".join(bridge._command).endswith(f"-- nas {far}")
     finally:
@@ -100,7 +102,7 @@ PLUGIN = "import signal, sys, time; {}; print('up', flush=True); time.sleep(100)
 @pytest.mark.parametrize("hears", ["pass", "signal.signal(signal.SIGTERM, signal.SIG_IGN)"])
 def test_nothing_of_a_compose_that_is_stopped_lives_on(hears: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Or every later command would wait for the lock that it holds."""
-    monkeypatch.setattr("portable.backends.compose.engine._ENDING_SECONDS", 0.5)
+    monkeypatch.setattr("portable.backends.compose.process._ENDING_SECONDS", 0.5)
     lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(lock, fcntl.LOCK_EX)
     running = Running([sys.executable, "-c", WRAPPER, PLUGIN.format(hears), str(lock)], {}, (lock,))

@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from portable.backends.compose.engine import Engine, EngineReader
-from portable.backends.compose.trouble import EngineTrouble
+from portable.backends.compose.trouble import Unwell
 from portable.live import backup, compose, images
 from portable.live.desired import Stack, current
 from portable.live.images import ImageNeed
@@ -41,8 +41,6 @@ from portable.model.plan import Group
 from portable.planning import Planned
 from portable.profiles.images import Images
 
-_ENGINES_OWN = ("absent", "gone", "old", "refused", "tls")
-"""Kinds of trouble that say nothing of an app: nothing could be put back either."""
 Result = Literal["same", "unknown", "newer", "taken", "back", "failed"]
 
 
@@ -294,14 +292,22 @@ def _begin(engine: Engine, opened: Open, update: Update, *, now: Callable[[], st
 
 
 def _complete(engine: Engine, opened: Open, group: Group, *, deadline: float | None, progress: Progress) -> Iterator[Updated]:
-    """Start what is being taken, and wait until it is well; what does not get well is put back."""
+    """Start what is being taken, and wait until it is well; what does not get well is put back.
+
+    All other trouble (somebody else is at work, a secret is missing, the engine is away, time is over) is raised: the same command goes on.
+    So is it where a newer program ran before this command began: nobody knows for how long, and its state would be put aside.
+    """
     here = opened()
     apps = unfinished(here.images, group.apps, "taking")
+    ran_before = _ran(engine, here, apps)
     try:
-        compose.up(engine, here.stack, here.source, apps=tuple(sorted(group.apps)), deadline=deadline, progress=progress)
-    except PortableError as error:
-        if isinstance(error, EngineTrouble) and error.kind in _ENGINES_OWN:
+        if set(ran_before) != set(apps) or not _is_well(engine, here, group):
+            compose.up(engine, here.stack, here.source, apps=tuple(sorted(group.apps)), deadline=deadline, progress=progress)
+    except Unwell as error:
+        if not error.apps & set(group.apps):
             raise
+        if lasting := [app for app in ran_before if keeps_state(here.planned, app)]:
+            raise _left_to_a_person(here, group, lasting, error) from None
         ran = _ran(engine, here, apps)
         restored = [app for app in ran if here.images.images[app].backup]
         progress(Event(what="doing", subject=group.name, text=f"putting it back, since it did not get well: {error.text}"))
@@ -323,6 +329,22 @@ def _complete(engine: Engine, opened: Open, group: Group, *, deadline: float | N
                     backup=here.images.images[app].backup or "",
                     text="it is well",
                 )
+
+
+def _left_to_a_person(here: Opened, group: Group, lasting: Sequence[str], error: PortableError) -> PortableError:
+    """What ran before this command began, and is not well now, may have been well for long."""
+    state = any(here.images.images[app].backup for app in lasting)
+    back = f"`portable upkeep --task images --back {lasting[0]}{' --with-state' if state else ''}`"
+    what = "what ran before, with the state of then; what was written since is put aside" if state else "what ran before"
+    text = f"{', '.join(lasting)} ran what is taken before this command began, and is not well: {error.text}"
+    return PortableError(text, where=group.name, remedy=f"mend it, then run the same command again; or go back: {back} brings {what}")
+
+
+def _is_well(engine: Engine, here: Opened, group: Group) -> bool:
+    """Whether all of the group runs what the files say, and is well."""
+    wanted = {container.image.reference for app in here.planned.plan.apps if app.name in group.apps for container in app.containers}
+    rows = [row for row in compose.status(engine, here.stack) if row.app in group.apps]
+    return not any(row.reason for row in rows) and wanted <= {row.image for row in rows}
 
 
 def _ran(engine: Engine, here: Opened, apps: Sequence[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ import msgspec
 from portable.backends.compose.engine import EngineReader
 from portable.backends.compose.process import Running
 from portable.backends.compose.seen import Seen
-from portable.backends.compose.trouble import AGAIN, EngineTrouble
+from portable.backends.compose.trouble import AGAIN, EngineTrouble, Unwell
 from portable.live.desired import Desired, Service, current
 from portable.live.progress import Event, Once, Progress
 from portable.model.base import Struct
@@ -227,7 +227,7 @@ class Watch:
                 remedy=f"give it more time, {AGAIN}",
             )
 
-    def _failure(self, failing: list[tuple[Service, Verdict]]) -> EngineTrouble:
+    def _failure(self, failing: list[tuple[Service, Verdict]]) -> Unwell:
         parts = []
         for service, verdict in failing:
             lines: list[str] = []
@@ -237,8 +237,8 @@ class Watch:
                 except EngineTrouble:
                     lines = []
             parts.append(f"{service.name}: {verdict.reason}" + "".join(f"\n    {line[:400]}" for line in lines))
-        return EngineTrouble(
-            "failed",
+        return Unwell(
             "\n".join(parts),
+            apps=frozenset(service.app for service, _ in failing),
             remedy=f"`portable logs {failing[0][0].app}` shows more; mend it, {AGAIN}",
         )

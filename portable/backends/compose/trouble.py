@@ -17,6 +17,14 @@ class EngineTrouble(EngineError):  # noqa: N818  # a family of errors has its ba
         self.kind: Kind = kind
 
 
+class Unwell(EngineTrouble):
+    """Containers of these apps run, or ran, and do not get well: it is them, not the engine nor what stands around them."""
+
+    def __init__(self, text: str, *, apps: frozenset[str], remedy: str | None = None) -> None:
+        super().__init__("failed", text, remedy=remedy)
+        self.apps = apps
+
+
 AGAIN = "then run the same command again: it goes on where it stopped"
 _RUN_ENGINE = "start it (`systemctl start docker`; on a bare Debian `scripts/bootstrap.sh engine`)"
 _NOT_THE_ENGINES = ("port", "image", "mount", "name")

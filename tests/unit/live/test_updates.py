@@ -16,7 +16,7 @@ import pytest
 from portable.backends.compose.address import Address
 from portable.backends.compose.engine import Engine
 from portable.backends.compose.seen import Observed, Offered, Seen
-from portable.backends.compose.trouble import EngineTrouble
+from portable.backends.compose.trouble import EngineTrouble, Unwell
 from portable.backends.prepare import prepare
 from portable.formats.emit import dump
 from portable.live import backup, compose, images, updates
@@ -109,7 +109,12 @@ class World(Engine):
         return Offered(digest=self.registry.get(reference, V1))
 
     def observe(self, project: str, images: Any = ()) -> Observed:
-        return Observed(containers=tuple(Seen(id=a, name=a, service=a, image=i, state="running") for a, i in self.running.items()))
+        return Observed(
+            containers=tuple(
+                Seen(id=a, name=a, service=a, image=i, state="running", health="unhealthy" if i in self.broken else "healthy")
+                for a, i in self.running.items()
+            )
+        )
 
     def up(self, _engine: Any, stack: Any, _source: Any, *, apps: tuple[str, ...], **_: Any) -> None:
         self.step(f"up {' '.join(apps)}")
@@ -118,7 +123,7 @@ class World(Engine):
             self.running[name] = wanted[name]
             self.state[name] = wanted[name]
         if sick := [name for name in apps if wanted[name] in self.broken]:
-            raise EngineTrouble("failed", f"{sick[0]}: unhealthy\n    its last line")
+            raise Unwell(f"{sick[0]}: unhealthy\n    its last line", apps=frozenset(sick))
 
     def diff(self, _engine: Any, _stack: Any, _source: Any, *, apps: tuple[str, ...]) -> tuple[Change, ...]:
         wanted = self.wanted()
@@ -418,6 +423,60 @@ def test_an_engine_that_went_away_leaves_what_the_same_command_completes(world: 
     assert world.done[-2:] == ["up alone", "write"]
 
 
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        PortableError("`portable up` is at work on home"),
+        Refused("the restore of other is not finished"),
+        UsageError("the secret x is not set"),
+        EngineTrouble("slow", "not well in the time given"),
+        EngineTrouble("space", "no space left"),
+        EngineTrouble("port", "port 80/tcp is taken"),
+        EngineTrouble("failed", "Docker Compose left undone: recreate alone"),
+        Unwell("other: unhealthy", apps=frozenset({"other"})),
+    ],
+    ids=str,
+)
+def test_only_what_does_not_get_well_is_put_back(world: World, monkeypatch: pytest.MonkeyPatch, trouble: PortableError) -> None:
+    newer(world, "alone")
+    with monkeypatch.context() as passing:
+        passing.setattr(compose, "up", lambda *_, **__: (_ for _ in ()).throw(trouble))
+        with pytest.raises(type(trouble)) as caught:
+            world.apply("alone")
+        assert caught.value is trouble
+    assert world.taken.images["alone"].step == "taking"
+    assert "restore alone" not in world.done
+    assert results(world.apply("alone")) == {"alone": "taken"}
+
+
+def killed_before_it_is_noted(world: World) -> None:
+    """The newer one runs, and the file still says that it is being taken."""
+    newer(world, "alone")
+    world.kill_at = 4
+    with pytest.raises(Killed):
+        world.apply("alone")
+    assert (world.running["alone"], world.taken.images["alone"].step) == (image("alone", V2), "taking")
+    world.done.clear()
+
+
+def test_what_runs_already_and_is_well_is_taken_whatever_an_up_would_say(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed_before_it_is_noted(world)
+    monkeypatch.setattr(compose, "up", lambda *_, **__: (_ for _ in ()).throw(UsageError("the secret x is not set")))
+    assert results(world.apply("alone")) == {"alone": "taken"}
+    assert (world.done, list(world.taken.unfinished())) == (["write"], [])
+
+
+def test_state_that_a_newer_one_may_have_written_for_weeks_is_not_put_aside_by_itself(world: World) -> None:
+    killed_before_it_is_noted(world)
+    world.broken = {image("alone", V2)}
+    with pytest.raises(PortableError, match=r"alone ran what is taken before this command began(.|\n)*its last line") as caught:
+        world.apply("alone")
+    assert "`portable upkeep --task images --back alone --with-state`" in str(caught.value)
+    assert (world.done, world.state["alone"], world.taken.images["alone"].step) == (["up alone"], image("alone", V2), "taking")
+    world.broken = set()
+    assert results(world.apply("alone")) == {"alone": "taken"}
+
+
 def test_what_ran_before_does_not_get_well_either(world: World) -> None:
     newer(world, "alone")
     world.broken = {image("alone", V1), image("alone", V2)}
@@ -445,6 +504,16 @@ def test_state_that_can_not_be_put_back_keeps_nobody_from_going_back_without(wor
 # --- killed anywhere
 
 
+def completed(world: World, *names: str) -> list[Updated]:
+    """The same command again; and where it was killed while it waited for what does not get well, what it then names."""
+    try:
+        return world.apply(*names)
+    except PortableError as error:
+        assert "ran what is taken before this command began, and is not well" in error.text  # noqa: PT017
+        world.back(*names, with_state=True)
+    return world.apply(*names)
+
+
 @pytest.mark.parametrize("fails", [False, True])
 @pytest.mark.parametrize("at", range(9))
 def test_killed_anywhere_the_same_command_completes_it(world: World, fails: bool, at: int) -> None:
@@ -457,7 +526,7 @@ def test_killed_anywhere_the_same_command_completes_it(world: World, fails: bool
     except Killed:
         first = {}
     # One that had failed and was put back is tried once more; only the last word counts.
-    rows = first or results(world.apply("first"))
+    rows = first or results(completed(world, "first"))
     assert rows["first"] == rows["second"] == ("failed" if fails else "taken")
     digest = V1 if fails else V2
     assert (world.running["first"], world.running["second"]) == (image("first", digest), image("second", digest))
@@ -500,7 +569,7 @@ def test_any_sequence_of_updates_kills_and_ways_back(world: World) -> None:
             try:
                 command()
             except Killed:
-                command()
+                command() if goes_back else completed(world, *names)
         world.kill_at = None
         said = f"turn {turn}, seed {SEED}"
         assert list(world.taken.unfinished()) == [], said

@@ -8,7 +8,7 @@ import pytest
 from portable.backends.compose.address import Address
 from portable.backends.compose.engine import Engine, _moment
 from portable.backends.compose.seen import Observed, Seen
-from portable.backends.compose.trouble import EngineTrouble
+from portable.backends.compose.trouble import EngineTrouble, Unwell
 from portable.live.compose import restart_in_order
 from portable.live.desired import Desired, Service
 from portable.live.progress import Event, Once, silent
@@ -114,5 +114,6 @@ def test_health_from_before_an_unpause_says_nothing() -> None:
     desired = Desired(project="media-test", body={}, services=(DEMO,))
     watch = Watch(Thawed(), desired, {"demo"}, silent, None, doubted={"demo": "2026-01-01T00:00:10.000000000Z"})
     assert [watch.look()[0][1].failed for _ in range(4)] == [False, False, True, False]
-    with pytest.raises(EngineTrouble, match="unhealthy"):
+    with pytest.raises(Unwell, match="unhealthy") as caught:
         Watch(Thawed(), desired, {"demo"}, silent, None).until_well()
+    assert caught.value.apps == {"demo"}, "who does not get well is told, for who would put it back"

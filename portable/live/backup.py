@@ -17,6 +17,7 @@ from portable.live.progress import Event, Progress, silent
 from portable.live.restoring import mark, mark_copying, restoring
 from portable.live.secrets import Source
 from portable.live.state import locked
+from portable.live.taken import going_back, refuse_stale, refuse_unready, remedy
 from portable.model.base import Struct
 from portable.model.changes import Change
 from portable.model.errors import PortableError, UsageError
@@ -90,6 +91,7 @@ def back_up(
 def _stopped(engine: Engine, stack: Stack, source: Source, plan: Plan, app: str, progress: Progress) -> tuple[Kept, ...]:
     """Back up one app while it is stopped; nobody else may start it meanwhile."""
     with locked(stack.project, f"backup --stop {app}", progress=progress) as held:
+        refuse_unready(stack.taken, sharing(plan, app))  # it could not be started again
         ran = {seen.service for seen in engine.containers(stack.project) if seen.state == "running"}
         gone: Sequence[Change] = ()
         try:
@@ -151,6 +153,8 @@ def restore(
         return staged
     together = sharing(plan, app)
     with locked(stack.project, f"restore {app}", progress=progress) as held:
+        if start:
+            refuse_unready(stack.taken, together)  # it could not be started again
         compose.down(engine, stack, apps=(app,), progress=progress, held=held)
         mark(stack.project, app, staged.at)
         progress(Event(what="doing", subject=app, text=f"putting its state aside and the backup of {staged.at} in its place"))
@@ -169,6 +173,7 @@ def abort(engine: Engine, stack: Stack, source: Source, plan: Plan, app: str, *,
     """
     _known(plan, (app,))
     with locked(stack.project, f"restore --abort {app}", progress=progress) as held:
+        refuse_stale(stack.taken, sharing(plan, app))
         (found,) = run(engine, stack, plan, "abort", (app,), progress=progress)
         begun = restoring(stack.project).get(app)
         if found.result == "not begun" and begun is None:
@@ -183,6 +188,9 @@ def abort(engine: Engine, stack: Stack, source: Source, plan: Plan, app: str, *,
             found = msgspec.structs.replace(found, at=begun or "", result="done", notes=ended)
         if begun is not None and found.result != "failed":
             mark(stack.project, app, None)
+            if waiting := going_back(stack.taken, sharing(plan, app)):
+                said = f"nothing is started, since {', '.join(waiting)} goes back from an update: {remedy(waiting)}"
+                return msgspec.structs.replace(found, notes=(*found.notes, said))
             compose.up(engine, stack, source, apps=sharing(plan, app), progress=progress, held=held)
     return found
 

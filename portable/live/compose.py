@@ -25,6 +25,7 @@ from portable.live.reconcile import NETWORK, in_order, networks_anew, reconcile,
 from portable.live.restoring import copying, mark_copying, refuse_half_restored
 from portable.live.secrets import Resolved, Source, resolve
 from portable.live.state import FILE, Lock, locked, project_folder, state_home, write_private
+from portable.live.taken import refuse_unready
 from portable.live.waiting import Watch, here_now, judge
 from portable.model.base import Struct
 from portable.model.changes import Change
@@ -109,7 +110,8 @@ def up(
     engine.hide = resolved.hide
     variables = stack.environment(resolved)
     with locked(stack.project, "up", progress=progress, held=held) as lock:
-        refuse_half_restored(stack.project, wanted := _started_for(plain(stack), apps))
+        refuse_unready(stack.taken, wanted := _started_for(plain(stack), apps))
+        refuse_half_restored(stack.project, wanted)
         _end_copies(engine, stack, wanted, lock, progress)
         needed = _images_of(engine, stack, apps)
         if images.foresee(engine, needed, recipes).changes:
@@ -122,7 +124,9 @@ def up(
         desired, observed = _look(engine, stack, effective, variables)
         changes = _changes(desired, observed, apps)
         # Also who is made anew since it shares a network.
-        refuse_half_restored(stack.project, {c.app for c in changes if c.kind != "remove"})
+        started = {c.app for c in changes if c.kind != "remove"}
+        refuse_unready(stack.taken, started)
+        refuse_half_restored(stack.project, started)
         for change in changes:
             progress(Event(what="doing", subject=change.service, text=f"{change.kind}: {change.cause}"))
         names = scope(desired, apps) if apps else {s.name for s in desired.services}

@@ -12,6 +12,7 @@ from portable.backends.compose.process import Variables
 from portable.backends.compose.seen import Observed, Seen
 from portable.live.images import ImageNeed, needed_images
 from portable.live.secrets import Need, Resolved, digest, environment, needs_of
+from portable.live.taken import Taken
 from portable.model.base import Struct
 from portable.model.plan import Lan, Loopback, Plan, SecretRef
 from portable.model.rendering import Rendering
@@ -33,6 +34,8 @@ class Stack(Struct, frozen=True, kw_only=True):
     plan: Plan | None = None
     recipes: Mapping[str, Path] = {}
     """Folders from which images can be built, by name, beside the shipped ones."""
+    taken: Taken | None = None
+    """Newer images that it was made with; none where no file could say of any."""
 
     def environment(self, resolved: Resolved) -> dict[str, str]:
         """The variables for the Compose process."""
@@ -98,7 +101,7 @@ class Desired(Struct, frozen=True, kw_only=True):
         return tuple(s.name for s in self.services if s.owner == owner)
 
 
-def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {}) -> Stack:
+def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {}, taken: Taken | None = None) -> Stack:
     """The stack of a plan that was rendered for Compose."""
     body = next(document.body for document in rendering.documents if "services" in document.body)
     return Stack(
@@ -109,6 +112,7 @@ def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {})
         addresses=addresses_of(plan),
         plan=plan,
         recipes=recipes,
+        taken=taken,
     )
 
 

@@ -12,7 +12,9 @@ from portable.backends.prepare import Prepared
 from portable.live.desired import Stack, stack_of
 from portable.live.secrets import CommandSource, EnvironmentSource, FileSource, Source
 from portable.live.state import home_of
+from portable.live.taken import Taken
 from portable.model.errors import PortableError, Refused, UsageError
+from portable.planning.inputs import Input
 from portable.profiles.types import SecretsFacts
 
 if TYPE_CHECKING:
@@ -38,10 +40,15 @@ def place_of(prepared: Prepared, environment: Mapping[str, str] | None = None) -
     found = os.environ if environment is None else environment
     home = home_of(found)
     return Place(
-        stack=stack_of(plan, prepared.rendering, prepared.recipes),
+        stack=stack_of(plan, prepared.rendering, prepared.recipes, taken_of(prepared.planned.given)),
         address=resolve(profile.engine, found, home),
         source=source_of(profile.secrets, plan.stack, found, home),
     )
+
+
+def taken_of(given: Input) -> Taken | None:
+    """The newer images that a plan was made with; none where no file could say of any."""
+    return Taken(file=given.images_file, images=given.images) if given.images_file else None
 
 
 def tools_image(engine: "EngineReader", place: Place) -> str:

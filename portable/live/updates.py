@@ -18,7 +18,7 @@ from portable.live.desired import Stack, current
 from portable.live.images import ImageNeed
 from portable.live.progress import Event, Progress, silent
 from portable.live.secrets import Source
-from portable.live.state import locked, write_private
+from portable.live.state import Lock, locked, write_private
 from portable.live.updating import (
     Newer,
     Registries,
@@ -308,10 +308,10 @@ def _complete(engine: Engine, opened: Open, group: Group, *, deadline: float | N
             raise
         if lasting := [app for app in ran_before if keeps_state(here.planned, app)]:
             raise _left_to_a_person(here, group, lasting, error) from None
-        ran = _ran(engine, here, apps)
-        restored = [app for app in ran if here.images.images[app].backup]
         progress(Event(what="doing", subject=group.name, text=f"putting it back, since it did not get well: {error.text}"))
-        _write(opened, returning(here.images, apps, restored=restored))
+        with locked(here.stack.project, "upkeep --task images", progress=progress) as held:  # nobody starts a newer one after the look
+            restored = [app for app in _ran(engine, here, apps) if here.images.images[app].backup]
+            _write(opened, returning(here.images, apps, restored=restored), held=held)
         yield from _go_back(engine, opened, group, why=error.text, deadline=deadline, progress=progress)
         return
     _write(opened, taken(opened().images, apps))
@@ -460,13 +460,18 @@ def _recipe(here: Opened, reference: str) -> str | None:
     return None
 
 
-def _write(opened: Open, images: Images) -> None:
-    """Put the file in its place at once; where nothing is taken any more there is none. It belongs to whom its folder belongs to."""
-    file = file_of(opened())
-    if not images.images and not file.is_symlink():
-        file.unlink(missing_ok=True)
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file = file.resolve()
-    about = (file if file.exists() else file.parent).stat()
-    write_private(file, images.text(), mode=0o644, owner=(about.st_uid, about.st_gid) if os.geteuid() == 0 else None)
+def _write(opened: Open, images: Images, *, held: Lock | None = None) -> None:
+    """Put the file in its place at once; where nothing is taken any more there is none. It belongs to whom its folder belongs to.
+
+    Only under the project's lock: who starts apps looks, with that lock, whether the file still says what they were read from.
+    """
+    here = opened()
+    file = file_of(here)
+    with locked(here.stack.project, "upkeep --task images", held=held):
+        if not images.images and not file.is_symlink():
+            file.unlink(missing_ok=True)
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file = file.resolve()
+        about = (file if file.exists() else file.parent).stat()
+        write_private(file, images.text(), mode=0o644, owner=(about.st_uid, about.st_gid) if os.geteuid() == 0 else None)

@@ -46,13 +46,14 @@ def findings(given: Input, entries: Iterable[Entry]) -> Iterator[Finding]:
         if update.step is not None:
             what = "the update" if update.step == "taking" else "going back from the update"
             option = "--apply" if update.step == "taking" else "--back"
+            state = " --with-state" if update.step == "restoring" else ""
             yield Finding(
                 field="images.step",
                 path=f"apps.{app}",
                 class_="function",
                 app=app,
                 text=f"{what} of {app} of {update.at} is not finished",
-                remedy=f"`portable upkeep --task images {option} {app}` completes it",
+                remedy=f"`portable upkeep --task images {option} {app}{state}` completes it",
                 where=given.images_source("images", app, "step"),
             )
 

@@ -15,14 +15,18 @@ import pytest
 
 from portable.backends.compose.address import Address
 from portable.backends.compose.engine import Engine
-from portable.backends.compose.seen import Observed, Offered, Seen
+from portable.backends.compose.seen import Observed, Offered, Seen, Versions
 from portable.backends.compose.trouble import EngineTrouble, Unwell
 from portable.backends.prepare import prepare
 from portable.formats.emit import dump
-from portable.live import backup, compose, images, updates
+from portable.live import backup, compose, images, state, updates
 from portable.live.backup import Kept
 from portable.live.desired import stack_of
+from portable.live.place import place_of
+from portable.live.progress import silent
 from portable.live.secrets import EnvironmentSource
+from portable.live.state import locked
+from portable.live.taken import refuse_unready
 from portable.live.updates import Opened, Updated
 from portable.model.changes import Change
 from portable.model.errors import InputError, PortableError, Refused, UsageError
@@ -58,6 +62,9 @@ def app(name: str, *, state: bool = True, vpn: bool = False, **volume: str) -> s
     return dump({**facts, "containers": {"main": main}, **({"egress": "vpn"} if vpn else {})})
 
 
+real_up, real_restore = compose.up, backup.restore
+
+
 class Killed(BaseException):
     """SIGKILL, as far as a test can have it."""
 
@@ -89,7 +96,7 @@ class World(Engine):
     def opened(self) -> Opened:
         prepared = prepare("home", folder=self.folder)
         planned = prepared.planned
-        return Opened(stack=stack_of(planned.plan, prepared.rendering), source=EnvironmentSource(), planned=planned)
+        return Opened(stack=place_of(prepared, {"HOME": str(self.folder)}).stack, source=EnvironmentSource(), planned=planned)
 
     @property
     def file(self) -> Path:
@@ -107,6 +114,9 @@ class World(Engine):
         if not reference.startswith("registry.test/") or self.silent:
             return Offered(why="unknown")
         return Offered(digest=self.registry.get(reference, V1))
+
+    def check(self) -> Versions:
+        return Versions(engine="28", api="1.51", compose="2.40")
 
     def observe(self, project: str, images: Any = ()) -> Observed:
         return Observed(
@@ -155,9 +165,9 @@ class World(Engine):
     def bring(self, _engine: Any, needs: Any, **_: Any) -> None:
         self.step(f"bring {' '.join(need.reference.rpartition('/')[2].replace('sha256:', '')[:9] for need in needs)}")
 
-    def write(self, opened: Any, images: Images) -> None:
+    def write(self, opened: Any, images: Images, **held: Any) -> None:
         self.step("write")
-        self.real_write(opened, images)
+        self.real_write(opened, images, **held)
 
     real_write: Callable[..., None]
 
@@ -577,6 +587,84 @@ def test_any_sequence_of_updates_kills_and_ways_back(world: World) -> None:
         assert {name: world.running[name] for name in wanted} == wanted, said
         assert {name: world.state[name] for name in wanted} == wanted, said
         assert not {*wanted.values()} & world.broken, said
+
+
+# --- what others do meanwhile
+
+
+def restoring_is_written(world: World) -> None:
+    """Killed when the state of before is about to be put back: the newer one runs, what shall run is the older one."""
+    newer(world, "first")
+    world.apply("first")
+    world.kill_at = len(world.done) + 2
+    with pytest.raises(Killed):
+        world.back("first", with_state=True)
+    assert (world.running["first"], world.taken.images["first"].step) == (image("first", V2), "restoring")
+    world.done.clear()
+
+
+def test_nobody_starts_the_older_one_on_what_the_newer_one_wrote(world: World) -> None:
+    restoring_is_written(world)
+    here = world.opened()
+    for apps in ((), ("first",)):
+        with pytest.raises(Refused, match=r"first goes back from an update.*`portable upkeep --task images --back first --with-state`"):
+            real_up(world, here.stack, here.source, apps=apps)
+    refuse_unready(here.stack.taken, ("alone", "seal", "second"))
+    world.back("first", with_state=True)
+    refuse_unready(world.opened().stack.taken, ("first",))
+    assert (world.running["first"], world.state["first"]) == (image("first", V1), image("first", V1))
+
+
+def test_what_stops_an_app_to_start_it_again_is_refused_before_it_stops_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    restoring_is_written(world)
+    here, done = world.opened(), list[str]()
+    monkeypatch.setattr(compose, "down", lambda *_, **__: done.append("down"))
+    monkeypatch.setattr(backup, "run", lambda *_, **__: (Kept(app="first", at=BACKUP, result="staged"),))
+    plan = here.planned.plan
+    with pytest.raises(Refused, match="goes back from an update"):
+        backup._stopped(world, here.stack, here.source, plan, "first", silent)
+    with pytest.raises(Refused, match="goes back from an update"):
+        real_restore(world, here.stack, here.source, plan, "first", at=BACKUP)
+    assert (done, world.done) == ([], [])
+
+
+def test_a_restore_that_is_given_up_while_an_update_goes_back_starts_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    restoring_is_written(world)
+    here, answers = world.opened(), iter([Kept(app="first", at=BACKUP, result="half"), Kept(app="first", at=BACKUP, result="given up")])
+    monkeypatch.setattr(compose, "down", lambda *_, **__: None)
+    monkeypatch.setattr(backup, "run", lambda *_, **__: (next(answers),))
+    given_up = backup.abort(world, here.stack, here.source, here.planned.plan, "first")
+    assert given_up.result == "given up"
+    assert "nothing is started, since first goes back from an update: `portable upkeep --task images --back first" in given_up.notes[-1]
+    assert world.done == []
+
+
+def test_who_read_the_files_before_an_update_starts_nothing_after_it(world: World) -> None:
+    """`portable up` that waited while an update was at work would start the older one on what the newer one wrote."""
+    newer(world, "alone")
+    before = world.opened()
+    world.apply("alone")
+    with pytest.raises(PortableError, match=r"an update of alone was at work meanwhile.*run the same command again"):
+        real_up(world, before.stack, before.source, apps=("alone",))
+    refuse_unready(before.stack.taken, ("first",))
+    refuse_unready(world.opened().stack.taken, ("alone",))
+
+
+def test_the_file_is_written_only_while_nobody_else_is_at_work(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer(world, "alone")
+    world.broken = {image("alone", V2)}
+    written: list[bool] = []
+
+    def write_private(*arguments: Any, **more: Any) -> None:
+        with pytest.raises(PortableError, match="is at work"), locked("media-home", "up", wait=0):
+            pass
+        written.append(True)
+        state.write_private(*arguments, **more)
+
+    assert world.opened().stack.project == "media-home"
+    monkeypatch.setattr(updates, "write_private", write_private)
+    assert results(world.apply("alone")) == {"alone": "failed"}
+    assert len(written) == 3
 
 
 # --- only said

@@ -17,6 +17,7 @@ from portable.live import backup, compose, images
 from portable.live.desired import Stack, current
 from portable.live.images import ImageNeed
 from portable.live.progress import Event, Progress, silent
+from portable.live.restoring import restoring
 from portable.live.secrets import Source
 from portable.live.state import Lock, locked, write_private
 from portable.live.updating import (
@@ -32,6 +33,7 @@ from portable.live.updating import (
     returned,
     returning,
     taken,
+    taking_again,
     unfinished,
     update_of,
 )
@@ -39,8 +41,10 @@ from portable.model.base import Struct
 from portable.model.errors import PortableError, Refused
 from portable.model.plan import Group
 from portable.planning import Planned
-from portable.profiles.images import Images
+from portable.profiles.images import BACK, Images
 
+_ASIDE = "`.before-restore-<time>`"
+"""Where no command knows any more which it was."""
 Result = Literal["same", "unknown", "newer", "taken", "back", "failed"]
 
 
@@ -137,7 +141,7 @@ def apply(
             engine, here, groups_of(here.planned.plan, names), registries, stop=stop, without=without_backup, progress=progress
         ):
             here = opened()
-            if unfinished(here.images, group.apps, "going-back", "restoring"):
+            if unfinished(here.images, group.apps, *BACK):
                 yield from _go_back(
                     engine, opened, group, why="the update had failed, or was taken back", deadline=deadline, progress=progress
                 )
@@ -349,11 +353,16 @@ def _is_well(engine: Engine, here: Opened, group: Group) -> bool:
 
 def _ran(engine: Engine, here: Opened, apps: Sequence[str]) -> tuple[str, ...]:
     """Those of these apps that have a container of a new image: what has none wrote nothing."""
-    seen = current(engine.observe(here.stack.project)).values()
-    running = {(container.labels.get("portable.app", container.service), container.image) for container in seen}
+    there = _containers(engine, here)
     wanted = {app.name: {container.image.reference for container in app.containers} for app in here.planned.plan.apps}
     new = {app: {f"{e.instead_of.partition('@')[0]}@{e.digest}" for e in in_force(here.planned, app).values() if e.before} for app in apps}
-    return tuple(app for app in apps if any((app, image) in running for image in wanted[app] & new[app]))
+    return tuple(app for app in apps if any((app, image) in there for image in wanted[app] & new[app]))
+
+
+def _containers(engine: Engine, here: Opened) -> set[tuple[str, str]]:
+    """App and image of each container that there is."""
+    seen = current(engine.observe(here.stack.project)).values()
+    return {(container.labels.get("portable.app", container.service), container.image) for container in seen}
 
 
 # --- going back ------------------------------------------------------------------------------------------------------
@@ -369,8 +378,11 @@ def _returnable(here: Opened, names: Sequence[str]) -> tuple[Group, ...]:
 
 
 def _with_update(here: Opened, group: Group) -> tuple[str, ...]:
-    """The apps of a group that have an update to be taken back."""
-    return tuple(app for app in group.apps if any(entry.before for entry in in_force(here.planned, app).values()))
+    """The apps of a group that went along with its newest update that can be taken back, or are half-way."""
+    there, half = here.images.images, unfinished(here.images, group.apps)
+    able = [app for app in group.apps if any(entry.before for entry in in_force(here.planned, app).values())]
+    newest = max((there[app].at for app in able), default="")
+    return tuple(app for app in group.apps if app in half or (app in able and there[app].at == newest))
 
 
 def _before(here: Opened, apps: Sequence[str]) -> list[str]:
@@ -382,8 +394,8 @@ def _before(here: Opened, apps: Sequence[str]) -> list[str]:
 def _refuse_without_state(engine: Engine, here: Opened, apps: Sequence[str]) -> None:
     """Raise Refused where the state of before is asked for and there is none."""
     there = here.images.images
-    wanted = {app: there[app].backup for app in apps}
-    if bare := [app for app, at in wanted.items() if at is None and there[app].step != "going-back" and keeps_state(here.planned, app)]:
+    wanted = {app: there[app].backup for app in apps if there[app].step != "restored"}
+    if bare := [app for app, at in wanted.items() if at is None and keeps_state(here.planned, app)]:
         raise Refused(f"the update of {', '.join(bare)} was made without a backup of its state", remedy="leave `--with-state` out")
     kept = {app: at for app, at in wanted.items() if at is not None}
     listed = backup.listed(engine, here.stack, here.planned.plan, apps=tuple(kept)) if kept else ()
@@ -400,16 +412,16 @@ def _go_back(engine: Engine, opened: Open, group: Group, *, why: str = "", deadl
     Raises PortableError where what ran before does not get well either; the same command goes on.
     """
     here = opened()
-    apps, plan = unfinished(here.images, group.apps, "going-back", "restoring"), here.planned.plan
+    apps, plan, there = unfinished(here.images, group.apps, *BACK), here.planned.plan, here.images.images
     told = dict.fromkeys(apps, "")
+    for app in unfinished(here.images, group.apps, "restored"):
+        told[app] = f"its state is that of {there[app].backup} again, and what it was since lies in {_ASIDE} of its folder"
     for app in unfinished(here.images, group.apps, "restoring"):
-        at = here.images.images[app].backup or ""
+        at = there[app].backup or ""
         put = backup.restore(engine, here.stack, here.source, plan, app, at=at, start=False, progress=progress)
         if put.result != "done":
-            said = ", ".join(put.notes) or put.result
-            remedy = f"run the same command again; `portable upkeep --task images --back {app}` goes back without that state"
-            raise PortableError(f"its state of {at} could not be put back: {said}", where=app, remedy=remedy)
-        told[app] = f"its state is that of {at} again, and what it was since lies in {put.before} of its folder"
+            raise _not_put_back(engine, opened, group, app, ", ".join(put.notes) or put.result, deadline=deadline, progress=progress)
+        told[app] = f"its state is that of {at} again, and what it was since lies in {put.before or _ASIDE} of its folder"
         _write(opened, put_back(opened().images, app))
     rows = [row for app in apps for row in _returned_rows(here, group, app, told[app], why)]
     try:
@@ -419,6 +431,29 @@ def _go_back(engine: Engine, opened: Open, group: Group, *, why: str = "", deadl
         raise PortableError(text, where=group.name, remedy="mend it, then run the same command again: it goes on with going back") from None
     _write(opened, returned(opened().images, apps))
     yield from rows
+
+
+def _not_put_back(
+    engine: Engine, opened: Open, group: Group, app: str, said: str, *, deadline: float | None, progress: Progress
+) -> PortableError:
+    """What to say of state that could not be put back. Where no state of the group was changed, what was taken runs again first."""
+    here = opened()
+    going = unfinished(here.images, group.apps, *BACK)
+    text = f"its state of {here.images.images[app].backup} could not be put back: {said}"
+    without = f"`portable upkeep --task images --back {app}` goes back without that state"
+    if restoring(here.stack.project).keys() & set(going) or unfinished(here.images, going, "restored"):
+        down = sorted(set(going) - {app for app, _ in _containers(engine, here)})
+        stopped = f"; {', '.join(down)} {'is' if len(down) == 1 else 'are'} stopped" if down else ""
+        return PortableError(f"{text}{stopped}", where=app, remedy=f"run the same command again; {without}")
+    _write(opened, taking_again(here.images, going))
+    here, runs = opened(), f"nothing of it was changed, and {', '.join(going)} runs what was taken, as before"
+    try:
+        compose.up(engine, here.stack, here.source, apps=tuple(sorted(group.apps)), deadline=deadline, progress=progress)
+    except PortableError as error:
+        runs = f"nothing of it was changed; what was taken shall run again, but: {error.text}"
+    else:
+        _write(opened, taken(opened().images, going))
+    return PortableError(f"{text}; {runs}", where=app, remedy=without)
 
 
 def _returned_rows(here: Opened, group: Group, app: str, state: str, why: str) -> Iterator[Updated]:

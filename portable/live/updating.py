@@ -190,16 +190,22 @@ def taken(images: Images, apps: Sequence[str]) -> Images:
 
 
 def returning(images: Images, apps: Sequence[str], *, restored: Collection[str] = ()) -> Images:
-    """These apps go back: what was there before runs from here on. For those in `restored`, their state of before too."""
-    there = images.images
+    """These apps go back: what was there before runs from here on. For those in `restored`, their state of before too, once."""
+    going = {app: update for app, update in images.images.items() if app in apps and update.step != "restored"}
     return images.replaced(
-        {app: msgspec.structs.replace(there[app], step="restoring" if app in restored else "going-back") for app in apps if app in there}
+        {app: msgspec.structs.replace(update, step="restoring" if app in restored else "going-back") for app, update in going.items()}
     )
 
 
 def put_back(images: Images, app: str) -> Images:
     """The state of before is in its place: it is not put there a second time."""
-    return images.replaced({app: msgspec.structs.replace(images.images[app], step="going-back", backup=None)})
+    return images.replaced({app: msgspec.structs.replace(images.images[app], step="restored")})
+
+
+def taking_again(images: Images, apps: Sequence[str]) -> Images:
+    """These apps do not go back after all: what was taken runs from here on, and is not known to be well."""
+    there = images.images
+    return images.replaced({app: msgspec.structs.replace(there[app], step="taking") for app in apps if app in there})
 
 
 def returned(images: Images, apps: Sequence[str]) -> Images:

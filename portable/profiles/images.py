@@ -14,6 +14,8 @@ from portable.catalog.facts import Facts, Name
 from portable.formats.emit import dump
 
 SUFFIX = ".images.yaml"
+BACK = ("going-back", "restoring", "restored")
+"""The steps of going back."""
 _DIGEST = r"sha256:[0-9a-f]{64}"
 _HEAD = """\
 # Written by `portable upkeep --task images`: images that run in the place of those that the catalog or the profile pins.
@@ -50,14 +52,17 @@ class UpdateFacts(Facts, frozen=True, kw_only=True, omit_defaults=True):
     """When."""
     backup: Backup | None = None
     """The backup of its state that was made before."""
-    step: Literal["taking", "going-back", "restoring"] | None = None
-    """What is not finished; the command that was interrupted completes it. Going back, what was there before runs already."""
+    step: Literal["taking", "going-back", "restoring", "restored"] | None = None
+    """What is not finished; the command that was interrupted completes it. All but `taking` go back: what was there before runs already.
+
+    restoring: its state of before is not in its place yet; restored: it is, and what ran before is not well on it yet.
+    """
     containers: Annotated[dict[Name, TakenFacts], Meta(min_length=1)]
 
     @property
     def runs(self) -> Mapping[str, str]:
         """The digest that runs, by container."""
-        back = self.step in ("going-back", "restoring")
+        back = self.step in BACK
         return {name: (taken.before if back else None) or taken.digest for name, taken in self.containers.items()}
 
 

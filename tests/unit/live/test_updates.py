@@ -24,6 +24,7 @@ from portable.live.backup import Kept
 from portable.live.desired import stack_of
 from portable.live.place import place_of
 from portable.live.progress import silent
+from portable.live.restoring import mark
 from portable.live.secrets import EnvironmentSource
 from portable.live.state import locked
 from portable.live.taken import refuse_unready
@@ -84,6 +85,10 @@ class World(Engine):
         """What last wrote the state of each app."""
         self.kept: dict[tuple[str, str], str] = {}
         self.done: list[str] = []
+        self.full: set[str] = set()
+        """Apps that nothing can be put back for."""
+        self.half: set[str] = set()
+        """Apps whose restore breaks off half-way."""
         self.kill_at: int | None = None
 
     def step(self, text: str) -> None:
@@ -156,6 +161,11 @@ class World(Engine):
         if not self.kept:
             return Kept(app=name, at=at, result="failed", notes=("there is no such backup",))
         self.running.pop(name, None)
+        if name in self.full:
+            return Kept(app=name, at=at, result="failed", unchanged=True, notes=("no space is left",))
+        if name in self.half:
+            mark("media-home", name, at)
+            return Kept(app=name, at=at, result="failed", notes=("something is mounted there",))
         self.state[name] = self.kept[name, at]
         return Kept(app=name, at=at, result="done", before=".before-restore-x")
 
@@ -492,10 +502,12 @@ def test_what_ran_before_does_not_get_well_either(world: World) -> None:
     world.broken = {image("alone", V1), image("alone", V2)}
     with pytest.raises(PortableError, match=r"what ran before does not get well: alone: unhealthy(.|\n)*nor did what was taken"):
         world.apply("alone")
-    assert world.taken.images["alone"].step == "going-back"
+    assert world.taken.images["alone"].step == "restored"
     world.broken = {image("alone", V2)}
     (row,) = world.apply("alone")
     assert (row.result, world.running["alone"], world.file.exists()) == ("failed", image("alone", V1), False)
+    assert row.text == f"its state is that of {BACKUP} again, and what it was since lies in `.before-restore-<time>` of its folder"
+    assert world.done.count("restore alone") == 1
 
 
 def test_state_that_can_not_be_put_back_keeps_nobody_from_going_back_without(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -504,11 +516,64 @@ def test_state_that_can_not_be_put_back_keeps_nobody_from_going_back_without(wor
     with monkeypatch.context() as lost:
         lost.setattr(world, "kept", {})
         lost.setattr(backup, "back_up", lambda *_, **__: (Kept(app="alone", at=BACKUP, result="done"),))
-        with pytest.raises(PortableError, match=r"could not be put back: there is no such backup.*--back alone` goes back without"):
+        said = r"could not be put back: there is no such backup; nothing of it was changed; what was taken shall run again, but: alone: unh"
+        with pytest.raises(PortableError, match=rf"{said}(.|\n)*--back alone` goes back without"):
             world.apply("alone")
-        assert world.taken.images["alone"].step == "restoring"
+        assert (world.running["alone"], world.taken.images["alone"].step) == (image("alone", V2), "taking")
         (row,) = world.back("alone")
     assert (row.result, world.running["alone"], world.file.exists()) == ("back", image("alone", V1), False)
+
+
+def test_a_healthy_app_whose_state_can_not_be_put_back_runs_as_before(world: World) -> None:
+    newer(world, "alone", "first")
+    world.apply("alone")
+    before = world.file.read_text()
+    world.full = {"alone"}
+    with pytest.raises(PortableError, match=r"no space is left; nothing of it was changed, and alone runs what was taken, as before"):
+        world.back("alone", with_state=True)
+    assert (world.running["alone"], world.state["alone"], world.file.read_text()) == (image("alone", V2), image("alone", V2), before)
+
+
+def test_half_restored_is_told_to_be_stopped_and_another_ones_state_is_not_left_behind(world: World) -> None:
+    newer(world, "first", "second")
+    world.apply("first")
+    world.full = {"second"}
+    with pytest.raises(PortableError, match=r"second: .*no space is left; first, second are stopped.*--back second` goes back without"):
+        world.back("first", with_state=True)
+    assert {name: update.step for name, update in world.taken.images.items()} == {"first": "restored", "second": "restoring"}
+    world.full = set()
+    rows = world.back("first", with_state=True)
+    assert all(f"its state is that of {BACKUP} again" in row.text for row in rows)
+    assert (world.state["first"], world.state["second"]) == (image("first", V1), image("second", V1))
+    assert world.done.count("restore first") == 1
+
+    world.apply("first")
+    world.half = {"first"}
+    with pytest.raises(PortableError, match=r"something is mounted there; first is stopped \(run the same command again"):
+        world.back("first", with_state=True)
+    assert world.taken.images["first"].step == "restoring"
+    with pytest.raises(Refused, match="goes back from an update"):
+        real_up(world, world.opened().stack, EnvironmentSource(), apps=("first",))
+
+
+def test_going_back_is_about_the_newest_update_of_a_group(world: World) -> None:
+    newer(world, "first")
+    world.apply("first")
+    newer(world, "second")
+    list(updates.apply(world, world.opened, ("second",), now=lambda: "2026-11-22T03:00:00Z"))
+    _, steps = updates.foresee_back(world.opened(), ("first",))
+    assert steps[0] == f"seal: write what second ran before to {world.file}"
+    assert [row.app for row in world.back("first")] == ["second"]
+    assert (world.running["first"], world.running["second"]) == (image("first", V2), image("second", V1))
+    assert [row.app for row in world.back("second")] == ["first"], "and then about the one before"
+
+
+def test_half_way_an_entry_that_became_void_is_completed_too(world: World) -> None:
+    restoring_is_written(world)
+    own(world, app("first", vpn=True).replace(V1, V3))
+    world.back("first", with_state=True)
+    assert (world.running["first"], world.state["first"], list(world.taken.unfinished())) == (image("first", V3), image("first", V3), [])
+    assert "restore first" in world.done
 
 
 # --- killed anywhere

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from portable.formats.load import read
 from portable.model.errors import InputError
-from portable.profiles.images import Images, TakenFacts, UpdateFacts
+from portable.profiles.images import BACK, Images, TakenFacts, UpdateFacts
 from portable.profiles.load import SHIPPED, images_file, load_images, profile_files, profile_folders
 
 OLD, NEW, OTHER = (f"sha256:{digit * 64}" for digit in "012")
@@ -25,7 +25,7 @@ updates = st.builds(
     UpdateFacts,
     at=st.just("2026-11-21T03:00:00Z"),
     backup=st.none() | st.just("2026-11-21T030000.123Z"),
-    step=st.sampled_from([None, "taking", "going-back", "restoring"]),
+    step=st.sampled_from([None, "taking", *BACK]),
     containers=st.dictionaries(names, taken, min_size=1, max_size=3),
 )
 
@@ -44,7 +44,7 @@ def test_what_is_written_is_read_again(apps: dict[str, UpdateFacts]) -> None:
     assert again.text() == images.text()
 
 
-@given(updates, st.sampled_from(["going-back", "restoring"]))
+@given(updates, st.sampled_from(BACK))
 def test_going_back_means_what_was_there_before(made: UpdateFacts, step: Any) -> None:
     ahead, back = msgspec.structs.replace(made, step=None), msgspec.structs.replace(made, step=step)
     assert ahead.runs == {name: entry.digest for name, entry in made.containers.items()}

@@ -28,8 +28,13 @@ class Answer(Struct, frozen=True, kw_only=True):
     text: str
     digest: str = ""
     """What it has under the tag; empty where that is not known."""
-    silent: bool = False
-    """It offered nothing, and may at another time."""
+    why: Literal["", "absent", "refused", "unknown"] = ""
+    """Why it offered nothing, where it was asked: as `Offered` says it."""
+
+    @property
+    def silent(self) -> bool:
+        """Whether it was asked and offered nothing, and may at another time."""
+        return bool(self.why)
 
 
 class Newer(Struct, frozen=True, kw_only=True):
@@ -100,7 +105,7 @@ class Registries:
         if found.why:
             if found.why == "unknown":
                 self._silent[host] = found
-            return Answer(result="unknown", text=not_offered(found, host), silent=True)
+            return Answer(result="unknown", text=not_offered(found, host), why=found.why)
         if found.digest == digest:
             return Answer(result="same", text="it is the newest of its tag", digest=digest)
         return Answer(result="newer", text="its registry has a newer one", digest=found.digest)

@@ -7,8 +7,8 @@ from portable.backends.compose.engine import Engine
 from portable.backends.compose.seen import Offered
 from portable.live import backup
 from portable.live.desired import Stack, current
-from portable.live.images import not_offered, split_reference
 from portable.live.progress import Event, Progress, silent
+from portable.live.updating import Registries
 from portable.model.base import Struct
 from portable.model.errors import PortableError, UsageError
 from portable.model.plan import App, Folder, Plan
@@ -139,36 +139,18 @@ def scrub(run: Callable[[str, Sequence[str]], str], plan: Plan) -> Iterator[Done
 
 
 def newer(offered: Callable[[str], Offered], plan: Plan) -> Iterator[Done]:
-    """For each image that is pinned by digest: whether its registry has another one under its tag. Nothing is changed.
-
-    A registry of which nothing was heard once is not asked again; one that lacks an image, or refuses it, is asked for the next.
-    """
-    silent_ones: dict[str, Offered] = {}
+    """For each image that is pinned by digest: whether its registry has another one under its tag. Nothing is changed."""
+    registries = Registries(offered)
     asked: dict[str, list[str]] = {}
     for app in plan.apps:
         for container in app.containers:
             path = f"override: {{{app.name}: {{containers: {{{container.name}: {{image: {{digest: "
             asked.setdefault(container.image.reference, []).append(path)
     for reference, paths in sorted(asked.items()):
-        tagged, _, digest = reference.partition("@")
-        host = split_reference(reference)[0]
-        if host == "localhost" or not digest:
-            why = "it is built here" if host == "localhost" else "it is pinned by its tag alone: `portable up` takes what it got first"
-            yield Done(task="images", subject=tagged, result="unknown", text=why)
+        tagged, answer = reference.partition("@")[0], registries.ask(reference)
+        if answer.result != "newer":
+            yield Done(task="images", subject=tagged, result=answer.why or answer.result, text=answer.text)
             continue
-        found = silent_ones.get(host) or offered(tagged)
-        if found.why:
-            if found.why == "unknown":
-                silent_ones[host] = found
-            yield Done(task="images", subject=tagged, result=found.why, text=not_offered(found, host))
-        elif found.digest == digest:
-            yield Done(task="images", subject=tagged, result="same", text="it is the newest of its tag")
-        else:
-            lines = tuple(f"{path}{found.digest}}}}}}}}}}}" for path in paths)
-            yield Done(
-                task="images",
-                subject=tagged,
-                result="newer",
-                text="`portable upkeep --task images --apply NAME` takes it; by hand, in the profile:",
-                lines=lines,
-            )
+        text = "`portable upkeep --task images --apply NAME` takes it; by hand, in the profile:"
+        lines = tuple(f"{path}{answer.digest}}}}}}}}}}}" for path in paths)
+        yield Done(task="images", subject=tagged, result="newer", text=text, lines=lines)

@@ -45,8 +45,11 @@ def change_images(asked: Asked, task: str, profile: str, sets: Sequence[str], ca
     places: list[Place] = []
     here = opened()
     if asked.dry_run:
-        if asked.back:
-            rows, steps = updates.foresee_back(here, names, with_state=asked.with_state)
+        if asked.back and asked.with_state:
+            with engine_of(places[0]) as engine:
+                rows, steps = updates.foresee_back(here, names, state_by=engine)
+        elif asked.back:
+            rows, steps = updates.foresee_back(here, names)
         else:
             with reader_of(places[0]) as reader:
                 rows, steps = updates.foresee(reader, here, names, stop=asked.stop, without_backup=asked.without_backup)

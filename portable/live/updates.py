@@ -159,12 +159,18 @@ def apply(
                 return
 
 
-def foresee_back(opened: Opened, names: Sequence[str], *, with_state: bool = False) -> tuple[tuple[Updated, ...], tuple[str, ...]]:
-    """What `back` would do, as rows and as sentences."""
+def foresee_back(opened: Opened, names: Sequence[str], *, state_by: Engine | None = None) -> tuple[tuple[Updated, ...], tuple[str, ...]]:
+    """What `back` would do, as rows and as sentences; with the state of before where an engine is given, whose keeper lists what there is.
+
+    Raises Refused where `back` would.
+    """
     file, rows, sentences = file_of(opened), list[Updated](), list[str]()
-    for group in _returnable(opened, names):
+    groups = _returnable(opened, names)
+    if state_by is not None:
+        _refuse_without_state(state_by, opened, [app for group in groups for app in _with_update(opened, group)])
+    for group in groups:
         apps = _with_update(opened, group)
-        restored = [app for app in apps if with_state and opened.images.images[app].backup]
+        restored = _restored(opened, apps) if state_by is not None else []
         sentences += [f"{group.name}: write what {', '.join(apps)} ran before to {file}"]
         sentences += [f"{group.name}: put back the state of {app} of {opened.images.images[app].backup}" for app in restored]
         sentences += [f"{group.name}: start {', '.join(apps)} anew, and wait until all of {group.name} is well"]
@@ -196,9 +202,7 @@ def back(
             here = opened()
             going = _with_update(here, group)
             _bring(engine, here, _before(here, going), progress)
-            update = here.images.images
-            restored = [app for app in going if with_state and update[app].backup]
-            _write(opened, returning(here.images, going, restored=restored))
+            _write(opened, returning(here.images, going, restored=_restored(here, going) if with_state else ()))
             yield from _go_back(engine, opened, group, deadline=deadline, progress=progress)
 
 
@@ -385,6 +389,12 @@ def _with_update(here: Opened, group: Group) -> tuple[str, ...]:
     return tuple(app for app in group.apps if app in half or (app in able and there[app].at == newest))
 
 
+def _restored(here: Opened, apps: Sequence[str]) -> list[str]:
+    """Those of these apps whose state of before is still to be put back."""
+    there = here.images.images
+    return [app for app in apps if there[app].backup and there[app].step != "restored"]
+
+
 def _before(here: Opened, apps: Sequence[str]) -> list[str]:
     """The images that ran before."""
     entries = [entry for app in apps for entry in in_force(here.planned, app).values() if entry.before]
@@ -446,7 +456,8 @@ def _not_put_back(
         stopped = f"; {', '.join(down)} {'is' if len(down) == 1 else 'are'} stopped" if down else ""
         return PortableError(f"{text}{stopped}", where=app, remedy=f"run the same command again; {without}")
     _write(opened, taking_again(here.images, going))
-    here, runs = opened(), f"nothing of it was changed, and {', '.join(going)} runs what was taken, as before"
+    here, run = opened(), "runs" if len(going) == 1 else "run"
+    runs = f"nothing of it was changed, and {', '.join(going)} {run} what was taken, as before"
     try:
         compose.up(engine, here.stack, here.source, apps=tuple(sorted(group.apps)), deadline=deadline, progress=progress)
     except PortableError as error:

@@ -75,6 +75,7 @@ def test_an_update_that_is_not_finished_is_told(tmp_path: Path) -> None:
         (("--apply", ",", "--task", "images"), 2, "name an app, a group, or `all`"),
         (("--apply", "dmo", "--task", "images"), 2, "there is no app or group dmo in mine (known: demo; `all` for every group)"),
         (("--back", "demo"), 4, "no update of demo is noted that could be taken back"),
+        (("--back", "demo", "--with-state", "--dry-run"), 4, "no update of demo is noted that could be taken back"),
         (("--back", "demo", "--dry-run"), 4, "no update of demo is noted that could be taken back"),
         (("--apply", "demo", "--dry-run"), 1, "no engine answers"),
         (("--apply", "demo"), 1, "no engine answers"),

@@ -364,12 +364,15 @@ def test_state_that_is_not_there_any_more_is_refused_with_nothing_changed(world:
     world.apply("alone")
     world.kept.clear()
     world.done.clear()
-    with pytest.raises(Refused, match=f"the backup of alone of {BACKUP} is not there any more"):
-        world.back("alone", with_state=True)
+    foreseen = functools.partial(updates.foresee_back, names=("alone",), state_by=world)
+    for command in (lambda: world.back("alone", with_state=True), lambda: foreseen(world.opened())):
+        with pytest.raises(Refused, match=f"the backup of alone of {BACKUP} is not there any more"):
+            command()
     world.back("alone")
     world.apply("alone", without_backup=True)
-    with pytest.raises(Refused, match="the update of alone was made without a backup of its state"):
-        world.back("alone", with_state=True)
+    for command in (lambda: world.back("alone", with_state=True), lambda: foreseen(world.opened())):
+        with pytest.raises(Refused, match="the update of alone was made without a backup of its state"):
+            command()
 
 
 # --- what is refused before anything is done
@@ -568,6 +571,18 @@ def test_going_back_is_about_the_newest_update_of_a_group(world: World) -> None:
     assert [row.app for row in world.back("second")] == ["first"], "and then about the one before"
 
 
+def test_half_way_without_its_backup_there_is_a_way_back_without_it(world: World) -> None:
+    restoring_is_written(world)
+    world.kept.clear()
+    with pytest.raises(Refused, match=r"is not there any more \(.*go back without `--with-state`"):
+        world.back("first", with_state=True)
+    assert world.taken.images["first"].step == "restoring"
+    (row,) = world.back("first")
+    assert row.text.startswith("its state stays as it is, and an older program may not read what a newer one changed")
+    assert (world.running["first"], world.file.exists()) == (image("first", V1), False)
+    assert "restore first" not in world.done
+
+
 def test_half_way_an_entry_that_became_void_is_completed_too(world: World) -> None:
     restoring_is_written(world)
     own(world, app("first", vpn=True).replace(V1, V3))
@@ -640,12 +655,16 @@ def test_any_sequence_of_updates_kills_and_ways_back(world: World) -> None:
         command = functools.partial(world.back, *names, with_state=True) if goes_back else functools.partial(world.apply, *names)
         world.done.clear()
         world.kill_at = chance.choice([None, chance.randrange(12)])
+        world.full = {name for name in ("alone", "first") if chance.random() < 0.2}
         with contextlib.suppress(Refused) if goes_back else contextlib.nullcontext():  # there may be nothing to go back to
             try:
                 command()
-            except Killed:
+            except (Killed, PortableError) as error:
+                if isinstance(error, Refused) or (isinstance(error, PortableError) and not world.full):
+                    raise
+                world.kill_at, world.full = None, set()
                 command() if goes_back else completed(world, *names)
-        world.kill_at = None
+        world.kill_at, world.full = None, set()
         said = f"turn {turn}, seed {SEED}"
         assert list(world.taken.unfinished()) == [], said
         wanted = {name: reference for name, reference in world.wanted().items() if name in ("alone", "first", "second")}
@@ -748,7 +767,7 @@ def test_what_would_be_done(world: World) -> None:
     assert (world.done, world.file.exists()) == ([], False)
     world.apply("first")
     world.done.clear()
-    _, steps = updates.foresee_back(world.opened(), ("first",), with_state=True)
+    _, steps = updates.foresee_back(world.opened(), ("first",), state_by=world)
     assert steps == (
         f"seal: write what first ran before to {world.file}",
         f"seal: put back the state of first of {BACKUP}",

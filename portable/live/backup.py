@@ -4,7 +4,7 @@ So a far engine is no different, and nothing but that one container sees the sta
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -14,12 +14,11 @@ from portable.backends.compose.engine import Engine, EngineReader
 from portable.live import compose
 from portable.live.desired import Stack, current
 from portable.live.progress import Event, Progress, silent
-from portable.live.restoring import mark, mark_copying, restoring
+from portable.live.restoring import Copying, copying, mark, mark_copying, restoring, started_again
 from portable.live.secrets import Source
-from portable.live.state import locked
+from portable.live.state import Lock, locked
 from portable.live.taken import going_back, refuse_stale, refuse_unready, remedy
 from portable.model.base import Struct
-from portable.model.changes import Change
 from portable.model.errors import PortableError, UsageError
 from portable.model.plan import STATE, Plan
 
@@ -71,6 +70,8 @@ def back_up(
 ) -> tuple[Kept, ...]:
     """Back up apps (all where none is named); with `stop` each is stopped meanwhile, and started again where it ran.
 
+    Killed at any moment, the same command starts again what it had stopped.
+
     Raises UsageError for an app that has nothing to back up, PortableError where the keeper does not run.
     """
     _known(plan, apps)
@@ -92,23 +93,58 @@ def _stopped(engine: Engine, stack: Stack, source: Source, plan: Plan, app: str,
     """Back up one app while it is stopped; nobody else may start it meanwhile."""
     with locked(stack.project, f"backup --stop {app}", progress=progress) as held:
         refuse_unready(stack.taken, sharing(plan, app))  # it could not be started again
-        ran = {seen.service for seen in engine.containers(stack.project) if seen.state == "running"}
-        gone: Sequence[Change] = ()
+        left = copying(stack.project).get(app, Copying())
+        again = tuple(sorted({*left.again, *_running(engine, stack, app)}))
+        mark_copying(stack.project, app, Copying(keeper=left.keeper, again=again))  # nobody could tell any more once they are down
         try:
-            gone = compose.down(engine, stack, apps=(app,), progress=progress, held=held)
-            mark_copying(stack.project, app, keeper_of(plan))
+            compose.down(engine, stack, apps=(app,), progress=progress, held=held)
+            mark_copying(stack.project, app, Copying(keeper=keeper_of(plan), again=again))
             made = run(engine, stack, plan, "backup", (app,), "--stopped", progress=progress)
-            mark_copying(stack.project, app, None)
+            mark_copying(stack.project, app, Copying(again=again))
             return made
         except BaseException:
             # The program goes on in its container, and would copy what the app, started again, writes.
-            compose.restart(engine, stack, apps=(keeper_of(plan),), progress=progress, held=held)
-            mark_copying(stack.project, app, None)
+            compose.end_copies(engine, stack, (app,), held=held, progress=progress)
             raise
         finally:
-            again = {change.app for change in gone if change.service in ran}
-            if again:
-                compose.up(engine, stack, source, apps=tuple(sorted(again)), progress=progress, held=held)
+            _start_again(engine, stack, source, app, held, progress)
+
+
+def _running(engine: EngineReader, stack: Stack, app: str) -> set[str]:
+    """The apps of the stack that run and go down with that one: itself, and who shares its network."""
+    seen = engine.containers(stack.project)
+    own = {c.id for c in seen if c.labels.get("portable.app", c.service) == app}
+    down = [c for c in seen if (c.id in own or c.joins in own) and c.state in ("running", "restarting")]
+    return {c.labels.get("portable.app", c.service) for c in down} & set(compose.apps_of(stack))
+
+
+def _start_again(engine: Engine, stack: Stack, source: Source, app: str, held: Lock, progress: Progress) -> None:
+    """Start those that ran before a `backup --stop` of that app, as its note says."""
+    known, noted = compose.apps_of(stack), copying(stack.project).get(app, Copying()).again
+    if again := tuple(name for name in noted if name in known):
+        compose.up(engine, stack, source, apps=again, progress=progress, held=held)
+    if noted:
+        started_again(stack.project, noted)
+
+
+def finish(
+    engine: EngineReader | Engine, stack: Stack, source: Source, *, apps: Collection[str], progress: Progress = silent
+) -> frozenset[str]:
+    """Start again what a `backup --stop` that was killed left down of these apps, or of those with them.
+
+    With an engine that can't write nothing is started: the apps that would be.
+    """
+
+    def left() -> dict[str, Copying]:
+        return {app: what for app, what in copying(stack.project).items() if {app, *what.again} & set(apps)}
+
+    if not isinstance(engine, Engine):
+        return frozenset(name for what in left().values() for name in what.again)
+    if left():
+        with locked(stack.project, "backup --stop", progress=progress) as held:
+            for app in left():  # one that was at work has ended by now
+                _start_again(engine, stack, source, app, held, progress)
+    return frozenset()
 
 
 def listed(engine: EngineReader | Engine, stack: Stack, plan: Plan, *, apps: Sequence[str] = ()) -> tuple[Kept, ...]:

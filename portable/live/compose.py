@@ -6,7 +6,7 @@ Each can be killed at any moment, and completes when it is run again.
 import functools
 import heapq
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from portable.live.host import check_devices, check_mounts, check_shared, share,
 from portable.live.preflight import check_ports, check_space, refuse_foreign, refuse_shared
 from portable.live.progress import Event, Once, Progress, silent
 from portable.live.reconcile import NETWORK, in_order, networks_anew, reconcile, scope
-from portable.live.restoring import copying, mark_copying, refuse_half_restored
+from portable.live.restoring import Copying, copying, mark_copying, refuse_half_restored, started_again
 from portable.live.secrets import Resolved, Source, resolve
 from portable.live.state import FILE, Lock, locked, project_folder, state_home, write_private
 from portable.live.taken import refuse_unready
@@ -112,7 +112,7 @@ def up(
     with locked(stack.project, "up", progress=progress, held=held) as lock:
         refuse_unready(stack.taken, wanted := _started_for(plain(stack), apps))
         refuse_half_restored(stack.project, wanted)
-        _end_copies(engine, stack, wanted, lock, progress)
+        end_copies(engine, stack, wanted, held=lock, progress=progress)
         needed = _images_of(engine, stack, apps)
         if images.foresee(engine, needed, recipes).changes:
             # What stops the start is told before minutes of building, not after.
@@ -141,6 +141,7 @@ def up(
             _carry_out(work, desired, observed, changes, apps)
         watch = Watch(engine, desired, names, once, until, doubted=doubted)
         watch.until_well()
+        started_again(stack.project, wanted if apps else ())
     return Outcome(changes=(*found.changes, *changes), rows=status(engine, stack))
 
 
@@ -150,14 +151,16 @@ def _started_for(desired: Desired, apps: tuple[str, ...]) -> set[str]:
     return {s.app for s in desired.services if s.name in names} | set(apps)
 
 
-def _end_copies(engine: Engine, stack: Stack, apps: set[str], lock: Lock, progress: Progress) -> None:
+def end_copies(engine: Engine, stack: Stack, apps: Collection[str], *, held: Lock, progress: Progress = silent) -> None:
     """End who still copies the state of one of these since its `backup --stop` was killed: it would copy what the app, started, writes."""
-    for app, keeper in copying(stack.project).items():
-        if app in apps:
-            seen = current(engine.observe(stack.project)).get(keeper)
-            if seen is not None and seen.state == "running":
-                restart(engine, stack, apps=(keeper,), progress=progress, held=lock)
-            mark_copying(stack.project, app, None)
+    for app, what in copying(stack.project).items():
+        if app in apps and what.keeper:
+            seen = current(engine.observe(stack.project)).get(what.keeper)
+            if seen is not None and what.keeper not in apps_of(stack):
+                engine.stop(seen.id)  # the profile has it no more: whoever removes it finds it stopped
+            elif seen is not None and seen.state == "running":
+                restart(engine, stack, apps=(what.keeper,), progress=progress, held=held)
+            mark_copying(stack.project, app, Copying(again=what.again))
 
 
 def _changes(desired: Desired, observed: Observed, apps: tuple[str, ...]) -> tuple[Change, ...]:
@@ -405,6 +408,8 @@ def down(
             for network in engine.networks(stack.project):
                 engine.remove_network(network.id)
                 changes.append(Change(kind="remove", service=f"{NETWORK}{network.key or network.name}", cause="asked for"))
+        if held is None:  # a person's own: what a killed `backup --stop` left to be started is wanted down
+            started_again(stack.project, {c.app for c in changes} | set(apps) if apps else ())
     return tuple(changes)
 
 
@@ -663,4 +668,19 @@ def execute(
     return engine.execute(seen[name].id, command, interactive=interactive, terminal=terminal, user=user)
 
 
-__all__ = ["Line", "Outcome", "Row", "Running", "apps_of", "diff", "down", "execute", "has_logs", "logs", "restart", "status", "up"]
+__all__ = [
+    "Line",
+    "Outcome",
+    "Row",
+    "Running",
+    "apps_of",
+    "diff",
+    "down",
+    "end_copies",
+    "execute",
+    "has_logs",
+    "logs",
+    "restart",
+    "status",
+    "up",
+]

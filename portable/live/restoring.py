@@ -4,9 +4,13 @@ Written and asked by who holds the project's lock only: else an app could be sta
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import msgspec
 
 from portable.live.state import project_folder, state_home, write_private
+from portable.model.base import Struct
 from portable.model.errors import Refused
 
 _RESTORING, _COPYING = "restoring.json", "copying.json"
@@ -31,24 +35,42 @@ def refuse_half_restored(project: str, apps: Collection[str]) -> None:
         raise Refused(f"the restore of {said} is not finished: started now it would lose what it had", where=project, remedy=remedy)
 
 
-def copying(project: str) -> dict[str, str]:
-    """By app, who copies its state while it is stopped: goes on by itself where the command that had it done is killed."""
-    return _noted(project, _COPYING)
+class Copying(Struct, frozen=True, kw_only=True):
+    """What is left of a `backup --stop` where the command that had it done is killed."""
+
+    keeper: str = ""
+    """Who copies the app's state, and goes on by itself; empty while nobody does."""
+    again: tuple[str, ...] = ()
+    """The apps that ran before it was stopped, itself and who shares its network: they are to run again."""
 
 
-def mark_copying(project: str, app: str, keeper: str | None) -> None:
-    """Note that the state of a stopped app begins to be copied, or with None that nobody does any more."""
-    _note(project, _COPYING, app, keeper)
+def copying(project: str) -> dict[str, Copying]:
+    """By app, the `backup --stop` that is at work on it, or was when it was killed."""
+    noted = _noted(project, _COPYING).items()  # an earlier version noted the keeper only
+    return {app: Copying(keeper=what) if isinstance(what, str) else msgspec.convert(what, Copying) for app, what in noted}
 
 
-def _noted(project: str, file: str) -> dict[str, str]:
+def mark_copying(project: str, app: str, what: Copying) -> None:
+    """Note how far the `backup --stop` of an app is: before it is stopped, so that nobody who is killed leaves down what ran."""
+    _note(project, _COPYING, app, msgspec.to_builtins(what) if what.keeper or what.again else None)
+
+
+def started_again(project: str, apps: Collection[str] = ()) -> None:
+    """Note that nothing is left to be started of these apps (of all, where none is named): they run, or somebody wants them down."""
+    for app, what in copying(project).items():
+        left = tuple(name for name in what.again if apps and name not in apps)
+        if left != what.again:
+            mark_copying(project, app, msgspec.structs.replace(what, again=left))
+
+
+def _noted(project: str, file: str) -> dict[str, Any]:
     try:
-        found: dict[str, str] = json.loads((state_home() / project / file).read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads((state_home() / project / file).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     return found
 
 
-def _note(project: str, file: str, app: str, what: str | None) -> None:
+def _note(project: str, file: str, app: str, what: str | Mapping[str, Any] | None) -> None:
     left = {name: was for name, was in _noted(project, file).items() if name != app}
     write_private(project_folder(project) / file, json.dumps({**left, app: what} if what else left))

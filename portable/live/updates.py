@@ -220,11 +220,12 @@ def _asked(
     progress: Progress = silent,
 ) -> tuple[tuple[Group, Update], ...]:
     """What there is for each group. Raises Refused for all that stands against it at once, so that nothing is left half-done."""
-    found: list[tuple[Group, Update]] = []
+    found, left = list[tuple[Group, Update]](), set[str]()
     for group in groups:
         if unfinished(here.images, group.apps):  # what it was about is known
             found.append((group, Update(group=group.name, apps=group.apps, images=())))
             continue
+        left |= backup.finish(engine, here.stack, here.source, apps=group.apps, progress=progress)
         progress(Event(what="doing", subject=group.name, text="asking for newer images"))
         found.append((group, update_of(here.planned, group, registries, backup=not without)))
     new = [update for _, update in found if update.images]
@@ -248,7 +249,7 @@ def _asked(
             remedy="`--stop` stops it meanwhile; `--without-backup` goes without a copy",
         )
     for update in new:
-        if changes := compose.diff(engine, here.stack, here.source, apps=update.apps):
+        if changes := [c for c in compose.diff(engine, here.stack, here.source, apps=update.apps) if c.app not in left]:
             raise Refused(
                 f"{update.group} does not run what its files say, so nobody could tell what an update changes: "
                 + "; ".join(change.sentence() for change in changes),

@@ -1,29 +1,33 @@
 """The order in which a restore stops, changes and starts an app; what is refused meanwhile."""
 
 import contextlib
+import functools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from portable.backends.compose import render
 from portable.backends.compose.address import Address
-from portable.backends.compose.engine import Engine
+from portable.backends.compose.engine import Engine, EngineReader
 from portable.backends.compose.seen import Observed, Seen, Versions
+from portable.backends.compose.trouble import EngineTrouble
 from portable.live import backup, compose
 from portable.live.desired import Stack, stack_of
-from portable.live.restoring import copying, mark, mark_copying, refuse_half_restored, restoring
+from portable.live.restoring import Copying, copying, mark, mark_copying, refuse_half_restored, restoring
 from portable.live.secrets import EnvironmentSource, Resolved
-from portable.live.state import Lock, locked
+from portable.live.state import Lock, locked, project_folder
 from portable.model import plan as p
 from portable.model.changes import Change
 from portable.model.errors import PortableError, Refused, UsageError
 from tests import factories
 
-real_up = compose.up
-STACK = Stack(project="media-test", body={"name": "media-test", "services": {}})
+real_up, real_down = compose.up, compose.down
+SERVICES = {name: {"image": "x"} for name in ("backup", "seal", "torrents")}
+STACK = Stack(project="media-test", body={"name": "media-test", "services": SERVICES})
 
 
 def plan() -> p.Plan:
@@ -49,9 +53,14 @@ class Keeping(Engine):
         super().__init__(Address(url="unix:///fake", named_by="test"))
         self.answers, self.done, self.open = answers, list[str](), list[str]()
         self.code = 0
+        self.running = {"backup", "seal", "torrents"}
+
+    def stop(self, container: str) -> None:
+        self.done.append(f"stop {container}")
 
     def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
-        return Observed(containers=tuple(Seen(id=n, name=n, service=n, state="running") for n in ("backup", "seal", "torrents")))
+        joins = {"torrents": "seal"}
+        return Observed(containers=tuple(Seen(id=n, name=n, service=n, state="running", joins=joins.get(n)) for n in sorted(self.running)))
 
     def containers(self, project: str) -> tuple[Seen, ...]:
         return self.observe(project).containers
@@ -80,14 +89,16 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     found: list[str] = []
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
 
-    def down(_engine: object, _stack: object, *, apps: tuple[str, ...], **_: object) -> tuple[Change, ...]:
+    def down(engine: Keeping, _stack: object, *, apps: tuple[str, ...], **_: object) -> tuple[Change, ...]:
         found.append(f"down {' '.join(apps)}")
-        return tuple(Change(kind="remove", service=name, app=name, cause="asked for") for name in ("seal", "torrents"))
+        engine.running -= {"seal", "torrents"}
+        return ()
 
-    def up(_engine: object, _stack: object, _source: object, *, apps: tuple[str, ...], held: Lock | None, **_: object) -> None:
+    def up(engine: Keeping, _stack: object, _source: object, *, apps: tuple[str, ...], held: Lock | None, **_: object) -> None:
         assert held is not None, "nobody may start an app in between"
         refuse_half_restored(STACK.project, apps)
         found.append(f"up {' '.join(apps)}")
+        engine.running |= set(apps)
 
     def restart(_engine: object, _stack: object, *, apps: tuple[str, ...], **_: object) -> None:
         found.append(f"restart {' '.join(apps)}")
@@ -210,6 +221,43 @@ def test_stopped_while_it_is_copied_and_started_whatever_happens(calls: list[str
     assert copying(STACK.project) == {}
 
 
+class Killed(BaseException):
+    """SIGKILL, as far as a test can have it: nothing that comes after it does anything."""
+
+
+@pytest.mark.parametrize("moment", ["the stop", "the copy", "the start"])
+@pytest.mark.parametrize("dead", [False, True])
+@pytest.mark.parametrize("trouble", [Killed, KeyboardInterrupt, functools.partial(EngineTrouble, "gone", "no answer")])
+def test_what_ran_before_it_was_stopped_runs_again_whenever_it_is_ended(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch, moment: str, dead: bool, trouble: Callable[[], BaseException]
+) -> None:
+    """Whether it can still start it itself, or was killed and the same command does."""
+    engine, down = Keeping(backup=[row("done")]), compose.down
+    with monkeypatch.context() as patched:
+
+        def ended(*_: object, **__: object) -> Any:
+            if dead:
+                for name in ("up", "end_copies"):
+                    patched.setattr(compose, name, ended)
+            raise trouble()
+
+        def half_down(*given: Any, **more: Any) -> Any:
+            down(*given, **more)
+            ended()
+
+        where = {"the stop": (compose, "down", half_down), "the copy": (backup, "run", ended), "the start": (compose, "up", ended)}
+        patched.setattr(*where[moment])
+        with pytest.raises(type(trouble())):
+            backup.back_up(engine, STACK, EnvironmentSource(), plan(), apps=("seal",), stop=True)
+    if dead or moment == "the start":
+        assert engine.running == {"backup"}
+        assert copying(STACK.project)["seal"].again == ("seal", "torrents")
+        (made,) = backup.back_up(engine, STACK, EnvironmentSource(), plan(), apps=("seal",), stop=True)
+        assert made.result == "done"
+    assert engine.running == {"backup", "seal", "torrents"}
+    assert copying(STACK.project) == {}
+
+
 def test_one_app_that_can_not_be_backed_up_keeps_no_other_from_it(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Keeping(backup=[row("done")])
     engine.code = 137
@@ -217,7 +265,7 @@ def test_one_app_that_can_not_be_backed_up_keeps_no_other_from_it(calls: list[st
     made = backup.back_up(engine, STACK, EnvironmentSource(), plan(), stop=True)
     assert [(one.app, one.result) for one in made] == [("seal", "failed"), ("torrents", "failed")]
     assert "backup broke off (exit 137)" in made[0].notes[0]
-    assert calls.count("up seal torrents") == 2
+    assert [call for call in calls if call.startswith("up")] == ["up seal torrents", "up torrents"]
 
 
 def test_what_is_not_backed_up_is_told_before_anything_is_done(calls: list[str]) -> None:
@@ -234,14 +282,49 @@ def test_who_still_copies_an_app_is_ended_before_it_is_started(calls: list[str],
     stack = stack_of(made, render(made))
     monkeypatch.setattr(compose, "resolve", lambda *_: Resolved({}))
     monkeypatch.setattr(Stack, "environment", lambda *_: {})
+    stack = msgspec.structs.replace(stack, body={**stack.body, "services": {**stack.body["services"], "backup": {"image": "x"}}})
 
     def ended(*_: object) -> None:
         raise PortableError("here the images would be asked for")
 
     monkeypatch.setattr(compose, "_images_of", ended)
-    mark_copying(stack.project, "player", "backup")
+    mark_copying(stack.project, "player", Copying(keeper="backup"))
     for apps, done in ((("gateway",), []), (("player",), ["restart backup"]), (("player",), ["restart backup"])):
         with pytest.raises(PortableError, match="here the images"):
             real_up(Keeping(), stack, EnvironmentSource(), apps=apps)
         assert calls == done
     assert copying(stack.project) == {}
+
+
+def test_what_a_killed_one_left_down_is_started_by_who_asks(calls: list[str]) -> None:
+    """Before newer images are asked for: an app that is down would not be what its files say."""
+    engine = Keeping()
+    reader = EngineReader(Address(url="unix:///fake", named_by="test"))
+    assert not backup.finish(engine, STACK, EnvironmentSource(), apps=("seal",))
+    mark_copying(STACK.project, "seal", Copying(keeper="backup", again=("gone since", "seal", "torrents")))
+    assert not backup.finish(engine, STACK, EnvironmentSource(), apps=("lone",))
+    assert backup.finish(reader, STACK, EnvironmentSource(), apps=("torrents",)) >= {"seal", "torrents"}
+    assert calls == []
+    backup.finish(engine, STACK, EnvironmentSource(), apps=("torrents",))
+    assert calls == ["up seal torrents"]
+    assert copying(STACK.project)["seal"].again == ()
+
+
+def test_what_a_person_takes_down_is_not_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    mark_copying(STACK.project, "seal", Copying(keeper="backup", again=("seal", "torrents")))
+    engine = Keeping()
+    monkeypatch.setattr(engine, "remove", lambda _: None)
+    real_down(engine, STACK, apps=("torrents",))
+    assert copying(STACK.project) == {"seal": Copying(keeper="backup", again=("seal",))}
+    real_down(engine, STACK, apps=("seal",))
+    assert copying(STACK.project) == {"seal": Copying(keeper="backup")}
+
+
+def test_a_keeper_that_left_the_profile_is_ended_too() -> None:
+    engine = Keeping()
+    bare = Stack(project=STACK.project, body={"name": STACK.project, "services": {"seal": {"image": "x"}}})
+    (project_folder(STACK.project) / "copying.json").write_text('{"seal": "backup"}')  # as an earlier version wrote it
+    with locked(STACK.project, "up") as held:
+        compose.end_copies(engine, bare, ("seal",), held=held)
+    assert engine.done == ["stop backup"]
+    assert copying(STACK.project) == {}

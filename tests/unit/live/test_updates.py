@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from portable.backends.compose.address import Address
-from portable.backends.compose.engine import Engine
+from portable.backends.compose.engine import Engine, EngineReader
 from portable.backends.compose.seen import Observed, Offered, Seen, Versions
 from portable.backends.compose.trouble import EngineTrouble, Unwell
 from portable.backends.prepare import prepare
@@ -24,7 +24,7 @@ from portable.live.backup import Kept
 from portable.live.desired import stack_of
 from portable.live.place import place_of
 from portable.live.progress import silent
-from portable.live.restoring import mark
+from portable.live.restoring import Copying, mark, mark_copying
 from portable.live.secrets import EnvironmentSource
 from portable.live.state import locked
 from portable.live.taken import refuse_unready
@@ -239,6 +239,23 @@ def results(rows: Sequence[Updated]) -> dict[str, str]:
 
 
 # --- taking
+
+
+@pytest.mark.parametrize("there_is_one", [False, True])
+def test_what_a_backup_left_down_that_was_killed_runs_before_it_is_asked_about(
+    world: World, monkeypatch: pytest.MonkeyPatch, there_is_one: bool
+) -> None:
+    """Else the same command would find that the app does not run what its files say."""
+    if there_is_one:
+        newer(world, "alone")
+    del world.running["alone"]
+    mark_copying(world.opened().stack.project, "alone", Copying(again=("alone",)))
+    reader = EngineReader(world.address)
+    monkeypatch.setattr(reader, "offered", world.offered)
+    updates.foresee(reader, world.opened(), ["alone"])
+    assert world.done == []
+    assert results(world.apply("alone")) == {"alone": "taken" if there_is_one else "same"}
+    assert world.done[0] == "up alone"
 
 
 def test_nothing_newer_is_nothing_done(world: World) -> None:

@@ -14,7 +14,7 @@ from portable.backends.compose.engine import Engine, EngineReader
 from portable.live import compose
 from portable.live.desired import Stack, current
 from portable.live.progress import Event, Progress, silent
-from portable.live.restoring import Copying, copying, mark, mark_copying, restoring, started_again
+from portable.live.restoring import Copying, back_as_it_was, copying, mark, mark_copying, restoring, started_again
 from portable.live.secrets import Source
 from portable.live.state import Lock, locked
 from portable.live.taken import going_back, refuse_stale, refuse_unready, remedy
@@ -191,8 +191,8 @@ def restore(
     with locked(stack.project, f"restore {app}", progress=progress) as held:
         if start:
             refuse_unready(stack.taken, together)  # it could not be started again
+        mark(stack.project, app, staged.at)  # killed while it stops, it is known to be down
         compose.down(engine, stack, apps=(app,), progress=progress, held=held)
-        mark(stack.project, app, staged.at)
         progress(Event(what="doing", subject=app, text=f"putting its state aside and the backup of {staged.at} in its place"))
         (done,) = run(engine, stack, plan, "swap", (app,), progress=progress)
         if done.result == "done" or done.unchanged:
@@ -215,10 +215,12 @@ def abort(engine: Engine, stack: Stack, source: Source, plan: Plan, app: str, *,
         if found.result == "not begun" and begun is None:
             raise UsageError(f"no restore of {app} was begun", remedy=f"`portable restore {app}` begins one")
         if found.result == "half":
+            mark(stack.project, app, begun := found.at, back=True)
             compose.down(engine, stack, apps=(app,), progress=progress, held=held)
-            mark(stack.project, app, begun := found.at)
             progress(Event(what="doing", subject=app, text="putting its state back as it was"))
             (found,) = run(engine, stack, plan, "abort", (app,), "--stopped", progress=progress)
+        elif found.result == "not begun" and back_as_it_was(stack.project, app):
+            found = msgspec.structs.replace(found, at=begun or "", result="given up")
         elif found.result == "not begun":
             ended = ("it had ended already: the app has the state of the backup, and what it had before lies in its folder",)
             found = msgspec.structs.replace(found, at=begun or "", result="done", notes=ended)
@@ -228,6 +230,9 @@ def abort(engine: Engine, stack: Stack, source: Source, plan: Plan, app: str, *,
                 said = f"nothing is started, since {', '.join(waiting)} goes back from an update: {remedy(waiting)}"
                 return msgspec.structs.replace(found, notes=(*found.notes, said))
             compose.up(engine, stack, source, apps=sharing(plan, app), progress=progress, held=held)
+        elif found.result == "given up" and not _running(engine, stack, app):
+            told = f"it does not run, and this machine did not stop it: `portable up {app}` starts it"
+            found = msgspec.structs.replace(found, notes=(*found.notes, told))
     return found
 
 

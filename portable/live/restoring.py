@@ -18,12 +18,18 @@ _RESTORING, _COPYING = "restoring.json", "copying.json"
 
 def restoring(project: str) -> dict[str, str]:
     """By app, the backup that is being put in place. What another machine began is not known here."""
-    return _noted(project, _RESTORING)
+    return {app: what if isinstance(what, str) else what["at"] for app, what in _noted(project, _RESTORING).items()}
 
 
-def mark(project: str, app: str, at: str | None) -> None:
-    """Note that the restore of an app begins to change it, or with None that it is finished."""
-    _note(project, _RESTORING, app, at)
+def back_as_it_was(project: str, app: str) -> bool:
+    """Whether the app, once nothing is under way in the store any more, has the state that it had before."""
+    what = _noted(project, _RESTORING).get(app)
+    return isinstance(what, dict) and bool(what.get("back"))
+
+
+def mark(project: str, app: str, at: str | None, *, back: bool = False) -> None:
+    """Note that the restore of an app is about to stop it, or with None that it runs, or may; `back` where its old state stays its own."""
+    _note(project, _RESTORING, app, {"at": at, "back": True} if at and back else at)
 
 
 def refuse_half_restored(project: str, apps: Collection[str]) -> None:

@@ -149,6 +149,41 @@ def test_what_failed_before_anything_was_changed_starts_the_app_again(calls: lis
     assert restoring(STACK.project) == {}
 
 
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt(), EngineTrouble("gone", "no answer")])
+def test_interrupted_while_the_app_stops_it_is_known_to_be_down(
+    calls: list[str], monkeypatch: pytest.MonkeyPatch, trouble: BaseException
+) -> None:
+    engine, down = Keeping(stage=[row("staged")], abort=[row("given up")]), compose.down
+
+    def half_down(*given: Any, **more: Any) -> Any:
+        down(*given, **more)
+        raise trouble
+
+    with monkeypatch.context() as patched:
+        patched.setattr(compose, "down", half_down)
+        with pytest.raises(type(trouble)):
+            backup.restore(engine, STACK, EnvironmentSource(), plan(), "seal")
+    with pytest.raises(Refused, match="the restore of seal"):
+        refuse_half_restored(STACK.project, ("seal",))
+    assert backup.abort(engine, STACK, EnvironmentSource(), plan(), "seal").result == "given up"
+    assert calls == ["down seal", "up seal torrents"]
+    assert restoring(STACK.project) == {}
+
+
+def test_given_up_where_another_machine_began_it_is_said_to_be_down(calls: list[str]) -> None:
+    engine = Keeping(abort=[row("given up")])
+    engine.running = {"backup"}
+    assert "`portable up seal` starts it" in backup.abort(engine, STACK, EnvironmentSource(), plan(), "seal").notes[0]
+    assert calls == []
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_given_up_and_killed_before_it_was_said_it_is_not_told_to_have_the_backups_state(calls: list[str], killed: bool) -> None:
+    engine = Keeping(abort=[row("not begun", at="")])
+    mark(STACK.project, "seal", "2026-11-21T030000.000Z", back=killed)
+    assert backup.abort(engine, STACK, EnvironmentSource(), plan(), "seal").result == ("given up" if killed else "done")
+
+
 def test_nobody_starts_an_app_between_its_stop_and_its_start(calls: list[str]) -> None:
     """Neither of a restore, nor of one that is given up, nor of a backup: the project is locked from the one to the other."""
     engine = Keeping(
@@ -166,7 +201,7 @@ def test_nobody_starts_an_app_between_its_stop_and_its_start(calls: list[str]) -
     ("begun", "answers", "result", "done"),
     [
         (True, {"abort": [row("half")], "abort_stopped": [row("given up")]}, "given up", ["down seal", "up seal torrents"]),
-        (False, {"abort": [row("given up")]}, "given up", []),  # nothing was changed, it was not even stopped
+        (False, {"abort": [row("given up")]}, "given up", []),  # only proven: it is marked before it is stopped
         (True, {"abort": [row("given up")]}, "given up", ["up seal torrents"]),
         (True, {"abort": [row("not begun", at="")]}, "done", ["up seal torrents"]),  # only the last word of it was lost
         (True, {"abort": [row("half")], "abort_stopped": [row("failed")]}, "failed", ["down seal"]),

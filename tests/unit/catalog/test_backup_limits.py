@@ -119,15 +119,77 @@ def test_a_database_behind_a_folder_that_became_a_link_is_not_taken_for_the_apps
             opened.execute(f"create table {text} (n)")
     copy = program.copy_database
 
-    def swapped(source: Path, target: Path) -> None:
+    def swapped(source: Path, target: Path, folder: int) -> None:
         source.parent.rename(tmp_path / "config" / "elsewhere")
         source.parent.symlink_to(victim)
-        copy(source, target)
+        copy(source, target, folder)
 
     monkeypatch.setattr(program, "copy_database", swapped)
     row = program.back_up(store, player, KEEP)
     assert (row["result"], "was changed for another one" in row["notes"][0]) == ("failed", True)
     assert not list((store / "player").rglob("app.db"))
+
+
+_OWNERS = """
+import sqlite3, sys
+held = []
+for path, table in zip(sys.argv[1::2], sys.argv[2::2]):
+    held.append(sqlite3.connect(path, isolation_level=None))
+    held[-1].execute("pragma journal_mode=wal")
+    held[-1].execute(f"create table {table} (n)")
+print(flush=True)
+sys.stdin.read()
+"""
+"""Two apps, in one process of their own."""
+
+
+@pytest.mark.parametrize("name", ["app.db", "app.db-wal", "app.db-journal"])
+@pytest.mark.parametrize("moment", ["before it is looked at", "once it is opened", "only while it is opened"])
+def test_a_database_or_its_log_that_becomes_a_link_is_not_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, moment: str
+) -> None:
+    """SQLite would: an app could have the database of another one in its own backup."""
+    player, store, mine, victim = app(tmp_path, "config"), tmp_path / "store", tmp_path / "config", tmp_path / "victim"
+    victim.mkdir()
+    owners = [sys.executable, "-c", _OWNERS, str(mine / "app.db"), "mine", str(victim / "app.db"), "theirs"]
+    with subprocess.Popen(owners, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        if name == "app.db-journal":
+            (victim / name).write_text("theirs")
+        was, copy, connect = tree(victim), program.copy_database, sqlite3.connect
+
+        def swap() -> None:
+            with contextlib.suppress(FileNotFoundError):
+                (mine / name).rename(mine / "elsewhere")
+            (mine / name).symlink_to(victim / name)
+
+        def copied(*given: Any) -> None:
+            if moment == "before it is looked at":
+                swap()
+            copy(*given)
+
+        def connected(at: Any, *given: Any, **more: Any) -> Any:
+            first = moment != "before it is looked at" and "mode=ro" in str(at) and not (mine / name).is_symlink() and "imm" not in str(at)
+            if first:
+                swap()
+            done = connect(at, *given, **more)
+            if first and moment == "only while it is opened":
+                done.execute("pragma schema_version").fetchone()
+                (mine / name).unlink()
+                with contextlib.suppress(FileNotFoundError):
+                    (mine / "elsewhere").rename(mine / name)
+            return done
+
+        monkeypatch.setattr(program, "copy_database", copied)
+        monkeypatch.setattr(sqlite3, "connect", connected)
+        row = program.back_up(store, player, KEEP)
+        assert tree(victim) == was
+    taken = [path for path in (store / "player").rglob("app.db") if b"theirs" in path.read_bytes()]
+    assert not taken
+    if (name, moment) != ("app.db-journal", "only while it is opened"):  # which is looked at only by who finds no log
+        assert (row["result"], len(list((store / "player").rglob("app.db")))) == ("failed", 0)
+        assert "is not followed" in row["notes"][0] or "was changed for another one" in row["notes"][0]
 
 
 # --- memory, and one app's trouble -----------------------------------------------------------------------------------
@@ -352,6 +414,59 @@ def test_what_was_put_in_place_is_kept_when_it_is_given_up(tmp_path: Path, monke
     assert (there / "one").read_text() == "written meanwhile"
     assert there.name in done["notes"][0]
     assert program.back_up(store, player, KEEP)["files"] == 2
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+def test_where_the_disk_fails_after_the_last_step_it_is_done_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given_up: bool
+) -> None:
+    """It was told that nothing was changed, and not where the state of before lies."""
+    player, store = app(tmp_path, "config"), tmp_path / "store"
+    (tmp_path / "config" / "file").write_text("old")
+    program.back_up(store, player, KEEP)
+    (tmp_path / "config" / "file").write_text("new")
+    program.stage(store, player)
+    if given_up:
+        with pytest.raises(Killed), killed_before(monkeypatch, 4):
+            program.swap(store, player)
+    synced = program._synced
+
+    def failing(folder: Path) -> None:
+        if not (store / "player" / program.JOURNAL).exists():
+            raise OSError(5, "Input/output error", str(folder))
+        synced(folder)
+
+    monkeypatch.setattr(program, "_synced", failing)
+    row = program.abort(store, player, stopped=True) if given_up else program.swap(store, player)
+    assert row["result"] == ("given up" if given_up else "done")
+    assert "Input/output error" in row["notes"][-1]
+    assert (tmp_path / "config" / "file").read_text() == ("new" if given_up else "old")
+    if not given_up:
+        assert (tmp_path / "config" / row["before"] / "file").read_text() == "new"
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_only_what_changed_nothing_is_told_to_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: bool) -> None:
+    """The journal that says that the state is put aside can't be written; or it is, and its disk does not say so."""
+    player, store = app(tmp_path, "config"), tmp_path / "store"
+    (tmp_path / "config" / "file").write_text("mine")
+    program.back_up(store, player, KEEP)
+    program.stage(store, player)
+    was, write = tree(tmp_path / "config"), program._write
+
+    def failing(path: Path, value: Any) -> None:
+        if kept:
+            write(path, value)
+        raise OSError(28, "No space left on device", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(program, "_write", failing)
+        with pytest.raises(OSError if kept else program.Unchanged, match=r"[Nn]o space"):
+            program.swap(store, player)
+    if kept:  # it goes on from there
+        assert program.swap(store, player)["result"] == "done"
+    else:
+        assert tree(tmp_path / "config") == was
 
 
 @pytest.mark.skipif(not may_mount, reason="mounts, which this user may not")

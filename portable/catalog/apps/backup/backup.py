@@ -74,6 +74,10 @@ class Trouble(Exception):  # noqa: N818  # as a person says it
     """What keeps a command from being done, in words for a person."""
 
 
+class Unchanged(Trouble):
+    """What kept a restore from changing anything of an app's state: it may run."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Entry:
     """A file, folder or link of an app's state, and what its copy must be."""
@@ -324,10 +328,7 @@ def _copy_one(
         return None
     if database:
         try:
-            copy_database(source, target)
-            # SQLite knows paths only: what it read by one must have lain in the folder that is held open here.
-            if not os.path.samestat(source.parent.stat(), os.fstat(folder)):
-                raise Trouble("its folder was changed for another one while it was copied")
+            copy_database(source, target, folder)
         except sqlite3.DatabaseError as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_NOTADB:
                 raise
@@ -361,36 +362,84 @@ def _copy_one(
     return _entry(path, "file", found, size=size, sha256=digest, stamp=_stamp(found) if settled else ())
 
 
-def copy_database(source: Path, target: Path) -> None:
+def copy_database(source: Path, target: Path, folder: int) -> None:
     """One moment of a database in one file, by SQLite's online backup (https://www.sqlite.org/backup.html), while its app goes on.
 
-    As root SQLite gives what it must make beside the database to the database's owner (`robustFchown` in its os_unix.c).
+    As root SQLite gives what it must make beside the database to the database's owner (`robustFchown` in its os_unix.c). SQLite knows paths
+    only, and follows links: what it has open by one must lie in `folder`, which is held open, before anything of it is stored.
     """
     until = time.monotonic() + _LOCKED_SECONDS
 
-    def waited(status: int, _left: int, _total: int) -> None:
+    def waited(status: int, _left: int = 0, _total: int = 0) -> None:
         if status not in (sqlite3.SQLITE_OK, sqlite3.SQLITE_DONE) and time.monotonic() > until:
             raise Trouble(f"its app kept it locked for {_LOCKED_SECONDS:.0f} s: copy it while the app is stopped (`--stop`)")
 
-    def taken(path: Path, mode: str) -> None:
+    def taken(path: Path, mode: str, within: int | None = None) -> None:
         target.unlink(missing_ok=True)
-        with (
-            contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=5)) as original,
-            contextlib.closing(sqlite3.connect(target)) as made,
-        ):
-            # All pages in one step: in steps a busy writer would make it begin anew each time.
-            original.backup(made, pages=-1, progress=waited, sleep=0.05)
+        if within is not None:
+            _lying(path.name, within)
+        before = _open_files()
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=5)) as original:
+            if within is not None:
+                _read_begun(original, waited)
+                _refuse_foreign([found for number, found in _open_files().items() if number not in before], _lying(path.name, within))
+            with contextlib.closing(sqlite3.connect(target)) as made:
+                # All pages in one step: in steps a busy writer would make it begin anew each time.
+                original.backup(made, pages=-1, progress=waited, sleep=0.05)
 
     try:
-        taken(source, "ro")
+        taken(source, "ro", folder)
     except sqlite3.OperationalError as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
             raise
         with tempfile.TemporaryDirectory(prefix=MAKING, dir=target.parent) as aside:
-            taken(_set_aside(source, Path(aside)), "rw")
+            taken(_set_aside(source.name, folder, Path(aside)), "rw")
 
 
-def _set_aside(source: Path, folder: Path) -> Path:
+def _read_begun(opened: sqlite3.Connection, waited: Callable[[int], None]) -> None:
+    """Begin to read: until that ends SQLite opens no other file of the database, and who else uses it can't remove its log."""
+    opened.isolation_level = None
+    opened.execute("begin")
+    while True:
+        try:
+            opened.execute("pragma schema_version").fetchone()
+        except sqlite3.OperationalError as error:
+            if (code := getattr(error, "sqlite_errorcode", 0)) & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise
+            waited(code)
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _open_files() -> dict[int, os.stat_result]:
+    """What this process has open, by descriptor."""
+    found = {}
+    for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
+        with contextlib.suppress(OSError):  # the folder itself, which was open only to be read
+            found[number] = os.fstat(number)
+    return found
+
+
+def _lying(name: str, folder: int) -> list[os.stat_result]:
+    """A database and what lies beside it, in a folder that is held open. Trouble where one is a link, which SQLite would follow."""
+    found = []
+    for suffix in ("", *_BESIDE):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.stat(f"{name}{suffix}", dir_fd=folder, follow_symlinks=False))
+            if not stat.S_ISREG(found[-1].st_mode):
+                raise Trouble(f"{name}{suffix} is a link or no file at all, and is not followed")
+    return found
+
+
+def _refuse_foreign(opened: Iterable[os.stat_result], own: Sequence[os.stat_result]) -> None:
+    """Trouble where what SQLite opened is not that. It stays open, so that no number of a file can be another one's meanwhile."""
+    known = [any(os.path.samestat(found, one) for one in own) for found in opened]
+    if not known or not all(known):
+        raise Trouble("it, its log or its folder was changed for another one while it was copied")
+
+
+def _set_aside(name: str, there: int, folder: Path) -> Path:
     """A database that nobody has open, with what lies beside it, in a folder of this program's own, where SQLite may mend and write.
 
     Never where it lies: a journal can name other files, which SQLite, mending as root, would remove (https://www.sqlite.org/fileformat.html,
@@ -398,7 +447,7 @@ def _set_aside(source: Path, folder: Path) -> Path:
     """
     for suffix in ("", "-wal", "-journal"):
         with contextlib.suppress(FileNotFoundError):
-            opened = os.open(source.with_name(f"{source.name}{suffix}"), os.O_RDONLY | os.O_NOFOLLOW)
+            opened = os.open(f"{name}{suffix}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=there)
             try:
                 with _new(folder / f"database{suffix}") as made:
                     _written(opened, made)
@@ -554,26 +603,20 @@ def swap(store: Path, app: App) -> dict[str, Any]:
     journal = _required(home)
     if journal["step"] in _BACK:
         raise Trouble(f"the restore of {app.name} is being given up: run `portable restore --abort {app.name}` again")
-    manifest, notes = _manifest(home / journal["at"]), Few()
-    folders = {volume: app.volumes[volume] for volume in manifest["volumes"]}
-    if journal["step"] not in _FORWARD:
-        try:
-            _refuse_mounts(folders.values())
-            for volume, at in folders.items():
-                with opened(at) as folder:
-                    _removed(STAGED, folder)
-                    with opened(STAGED, folder, made=True) as staged:
-                        put(home / journal["at"] / volume, staged, _entries(home / journal["at"], volume), notes)
-                    _synced(at)
-        except (OSError, Trouble) as error:
-            for at in folders.values():
+    try:
+        manifest = _manifest(home / journal["at"])
+        folders = {volume: app.volumes[volume] for volume in manifest["volumes"]}
+        if journal["step"] not in _FORWARD:
+            journal = _beside(home, journal["at"], folders)
+    except (OSError, Trouble) as error:
+        if (_journal(home) or {}).get("step") in _HALF:
+            raise
+        with contextlib.suppress(OSError):  # what stays of it is removed by the next one
+            for at in app.volumes.values():
                 with opened(at) as folder:
                     _removed(STAGED, folder)
             (home / JOURNAL).unlink()
-            raise Trouble(f"the backup of {journal['at']} can't be put back, and nothing was changed: {_why(error)}") from None
-        were = {volume: _facts(at.stat()) for volume, at in folders.items()}
-        journal = {"at": journal["at"], "step": "aside", "aside": f"{BEFORE}{now()}", "were": were, "notes": notes.told()}
-        _write(home / JOURNAL, journal)
+        raise Unchanged(f"the backup of {journal['at']} can't be put back, and nothing was changed: {_why(error)}") from None
     if journal["step"] == "aside":
         for at in folders.values():
             with opened(at) as folder, opened(journal["aside"], folder, made=True) as aside:
@@ -595,10 +638,34 @@ def swap(store: Path, app: App) -> dict[str, Any]:
             _owned(folder, next(e for e in _entries(home / journal["at"], volume) if e.path == "."), Few())
             there = not _rmdir(journal["aside"], folder) or there
         _synced(at)
+    notes = [*journal.get("notes", []), *_ended(home)]
+    return {**_row(app.name, journal["at"], notes, "done"), **_counted(manifest), "before": journal["aside"] if there else ""}
+
+
+def _beside(home: Path, name: str, folders: Mapping[str, Path]) -> dict[str, Any]:
+    """Copy a backup beside the state of its app; the journal, which says from now on that the two change places."""
+    notes = Few()
+    _refuse_mounts(folders.values())
+    for volume, at in folders.items():
+        with opened(at) as folder:
+            _removed(STAGED, folder)
+            with opened(STAGED, folder, made=True) as staged:
+                put(home / name / volume, staged, _entries(home / name, volume), notes)
+            _synced(at)
+    were = {volume: _facts(at.stat()) for volume, at in folders.items()}
+    journal = {"at": name, "step": "aside", "aside": f"{BEFORE}{now()}", "were": were, "notes": notes.told()}
+    _write(home / JOURNAL, journal)
+    return journal
+
+
+def _ended(home: Path) -> list[str]:
+    """Remove the journal of what is done, and on its disk; where nobody knows whether that it is gone is there too, a note."""
     (home / JOURNAL).unlink()
-    _synced(home)
-    row = {**_row(app.name, journal["at"], journal.get("notes", []), "done"), **_counted(manifest)}
-    return {**row, "before": journal["aside"] if there else ""}
+    try:
+        _synced(home)
+    except OSError as error:
+        return [f"it is done, but after a loss of power it may count as begun: the store's disk has trouble ({_why(error)})"]
+    return []
 
 
 def abort(store: Path, app: App, *, stopped: bool) -> dict[str, Any]:
@@ -642,10 +709,8 @@ def abort(store: Path, app: App, *, stopped: bool) -> dict[str, Any]:
     for at in app.volumes.values():
         with opened(at) as folder:
             _removed(STAGED, folder)
-    (home / JOURNAL).unlink()
-    _synced(home)
     notes = [f"what had been put in its place lies in {there} of its folder; remove it when nothing is missed"] if there else []
-    return _row(app.name, journal["at"], notes, "given up")
+    return _row(app.name, journal["at"], [*notes, *_ended(home)], "given up")
 
 
 def _is_ours(name: str) -> bool:
@@ -890,7 +955,7 @@ def _journal(home: Path) -> dict[str, Any] | None:
 def _required(home: Path) -> dict[str, Any]:
     journal = _journal(home)
     if journal is None:
-        raise Trouble(f"no restore of {home.name} was begun")
+        raise Unchanged(f"no restore of {home.name} was begun")
     return journal
 
 
@@ -1065,7 +1130,8 @@ def _removed(name: str, folder: int) -> None:
 
 def _why(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
-        said = {errno.ENOSPC: "no space is left", errno.EDQUOT: "the quota is used up"}.get(error.errno or 0, error.strerror)
+        words = {errno.ENOSPC: "no space is left", errno.EDQUOT: "the quota is used up", errno.ELOOP: "it is a link, and is not followed"}
+        said = words.get(error.errno or 0, error.strerror)
         return f"{error.filename}: {said}" if error.filename is not None else said
     return str(error)
 
@@ -1170,8 +1236,7 @@ def _rows(asked: argparse.Namespace, store: Path, keep: Mapping[str, int], app: 
                     "abort": lambda: abort(store, app, stopped=asked.stopped),
                 }[asked.command]()
             except (Trouble, OSError) as error:
-                unchanged = asked.command == "swap" and (_journal(home) or {}).get("step") not in _HALF
-                yield {**_row(name, "", [_why(error)], "failed"), **({"unchanged": True} if unchanged else {})}
+                yield {**_row(name, "", [_why(error)], "failed"), **({"unchanged": True} if isinstance(error, Unchanged) else {})}
     except Exception as error:  # noqa: BLE001  # one app's trouble keeps no other from being backed up
         yield _row(name, "", [_why(error) if isinstance(error, Trouble | OSError) else f"{type(error).__name__}: {error}"], "failed")
 

@@ -19,8 +19,8 @@ import pytest
 
 from tests.lab.keeper import KEEP, SCRIPT, app, command, program, rows, tree
 
-FILES = int(os.environ.get("PORTABLE_BACKUP_FILES", "0"))
-"""How many a full run takes, in a process that gets 200 MiB of addresses; 0 for none."""
+FILES = int(os.environ.get("PORTABLE_BACKUP_FILES", "300000"))
+"""How many the full form takes, in a process that gets 200 MiB of addresses."""
 may_mount = subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
 
 
@@ -223,7 +223,7 @@ def test_what_it_holds_does_not_grow_with_the_files(tmp_path: Path) -> None:
     assert held < 5e6
 
 
-@pytest.mark.skipif(not FILES, reason="takes some minutes: PORTABLE_BACKUP_FILES=300000")
+@pytest.mark.prove
 @pytest.mark.timeout(3600)
 def test_it_does_with_little_memory_what_the_keeper_has_to(tmp_path: Path, record_property: Any) -> None:
     player = app(tmp_path, "config")

@@ -7,7 +7,7 @@ import io
 import json
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from tests.lab.local import Local, docker, end_group, free_ports
 
 pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(180)]
 APPS = ("notes", "pages")
+OF_NOTES = "label=com.docker.compose.service=notes"
 PROFILE = """\
 portable: 1
 name: lab
@@ -205,3 +206,37 @@ def test_killed_half_way_the_same_command_completes_it(local: Local, shop: Shop)
     assert (runs(local), formats(local)) == (second, ("2", "2"))
     assert list(taken(local).unfinished()) == []
     assert results(rows(local, "--apply", "notes")) == ("same", "same")
+
+
+def test_a_backup_that_is_killed_while_its_app_is_down_leaves_nothing_down(local: Local, shop: Shop) -> None:
+    """Killed as soon as something is noted, and once the app is gone: the same command starts it again, and so does an update."""
+    second, note = shop.sell("notes", 2), local.state / "portable" / local.project / "copying.json"
+
+    def running() -> bool:
+        return bool(local.docker("ps", "-q", "--filter", f"label=com.docker.compose.project={local.project}", "--filter", OF_NOTES).strip())
+
+    def noted() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(note.read_text()) if note.exists() else {}
+        return found
+
+    def killed(moment: Callable[[], bool]) -> None:
+        started, until = local.start("backup", "--stop", "notes"), time.monotonic() + 60
+        while not moment():
+            assert started.poll() is None, "it ended before it was killed"
+            assert time.monotonic() < until
+        end_group(started)
+        assert noted()["notes"]["again"] == ["notes"]
+
+    for moment in (lambda: bool(noted()), lambda: not running()):
+        killed(moment)
+        assert json.loads(local.portable("backup", "--stop", "notes", "--format", "json").out)["backup"][0]["result"] == "done"
+        assert running()
+        assert noted() == {}
+    killed(lambda: not running())
+    local.portable("up")
+    assert running()
+    assert noted() == {}
+    killed(lambda: not running())
+    assert results(rows(local, "--apply", "notes")) == ("taken", "same")
+    assert (runs(local)[0], noted()) == (second, {})
+    assert local.portable("status").code == 0

@@ -41,7 +41,7 @@ def backup(
     if sum((list_, check, stop)) > 1 or (at and not check):
         raise UsageError("of --list, --check and --stop one at a time, and --at with --check only", remedy="run it twice")
     place, plan = _opened(profile, sets, catalogs)
-    names = tuple(apps or ())
+    names = tuple(dict.fromkeys(apps or ()))
     with engine_of(place) as engine:
         if list_:
             rows = live.listed(engine, place.stack, plan, apps=names)
@@ -81,7 +81,7 @@ def restore(
     _shown((row,), output)
     if output is Format.text and row.before:
         show.line(f"the state of before lies in {row.before} of its folder; remove it when nothing is missed")
-    return FAILED if row.result == "failed" else 0
+    return FAILED if row.result == "failed" or (abort and row.result == "done") else 0
 
 
 def _opened(profile: str, sets: Sequence[str], catalogs: Sequence[Path]) -> "tuple[Place, Plan]":

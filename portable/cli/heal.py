@@ -31,7 +31,7 @@ def heal(
 ) -> int:
     """Start again, in order, what went down with its gateway or by itself, and what hangs on a network that is gone.
 
-    It changes no settings, makes nothing that was never there, and leaves alone what somebody stopped.
+    It changes no settings, makes nothing that was never there, and leaves alone what somebody stopped, until its gateway starts anew.
     """
     from portable.cli.progress import printed
     from portable.live import heal as live
@@ -59,7 +59,11 @@ def heal(
             live.Healer(opened, every=every, progress=printed).run(writing)
             return 0
         outcome = live.heal(writing, place.stack, place.source, deadline=timeout, progress=printed)
+        left = live.examine(writing, place.stack).waiting
     show_outcome(outcome, output)
+    if output is Format.text:
+        for sentence in left:
+            show.line(sentence)
     return 0
 
 

@@ -55,7 +55,11 @@ def upkeep(
     asked = Asked(take=take, back=back, with_state=with_state, stop=stop, without_backup=without_backup, dry_run=dry_run, timeout=timeout)
     if install or uninstall:
         if asked != Asked():
-            raise UsageError("a timer takes no newer images", where="upkeep", remedy="leave --install or --apply and --back out")
+            raise UsageError(
+                "--install and --uninstall go without --apply, --back and their options, and without --dry-run",
+                where="upkeep",
+                remedy="a timer takes no newer images",
+            )
         return _timer(profile, _named(task) or ["scrub"], sets, catalogs, install=install, uninstall=uninstall)
     if asked != Asked():
         return change_images(asked, task, profile, sets, catalogs, output)

@@ -222,7 +222,7 @@ def abort(engine: Engine, stack: Stack, source: Source, plan: Plan, app: str, *,
         elif found.result == "not begun" and back_as_it_was(stack.project, app):
             found = msgspec.structs.replace(found, at=begun or "", result="given up")
         elif found.result == "not begun":
-            ended = (f"it had ended already: where it got as far as to change {app}'s state, what was before lies in its folder",)
+            ended = ("it had ended already, and nothing is given up: what was there before lies in .before-restore-* of its folder",)
             found = msgspec.structs.replace(found, at=begun or "", result="done", notes=ended)
         if begun is not None and found.result != "failed":
             mark(stack.project, app, None)

@@ -19,7 +19,7 @@ class Ailing(Struct, frozen=True, kw_only=True):
 
     changes: tuple[Change, ...] = ()
     waiting: tuple[str, ...] = ()
-    """Who waits for whom, in sentences."""
+    """Who waits for whom, and who is left alone, in sentences."""
 
 
 def ailing(desired: Desired, observed: Observed) -> Ailing:
@@ -38,6 +38,8 @@ def ailing(desired: Desired, observed: Observed) -> Ailing:
             continue  # it was taken down, not lost
         found = _of_a_sharer(service, here, owner)
         if found is None:
+            if here.state == "exited":
+                waiting.append(f"{name} is left alone: it ended as what somebody stops does (exit code {here.exit_code}); `up` starts it")
             continue
         if owner.state != "running" or owner.health not in (None, "healthy"):
             waiting.append(f"{name} waits for {service.owner}, which is {owner.health if owner.state == 'running' else owner.state}")

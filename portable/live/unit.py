@@ -97,7 +97,7 @@ def is_installed(project: str) -> bool | None:
 
 def install(project: str, text: str) -> Path:
     """Put the unit in its place and start it. Raises Refused where nothing here runs units, or this user may not."""
-    return _put({name_of(project): text}, name_of(project), instead="`portable heal --watch`")
+    return _put({name_of(project): text}, name_of(project), instead="`portable heal --watch` with the same options")
 
 
 def install_timed(project: str, texts: Mapping[str, str]) -> Path:
@@ -107,7 +107,7 @@ def install_timed(project: str, texts: Mapping[str, str]) -> Path:
 
 def uninstall(project: str) -> bool:
     """Stop it and take it away; False where there was none."""
-    return _take(name_of(project), instead="`portable heal --watch`")
+    return _take(name_of(project), instead="`portable heal --watch` with the same options")
 
 
 def uninstall_timed(project: str) -> bool:

@@ -271,7 +271,8 @@ def _ports(plan: Plan, host: Host, project: str, taken: tuple[Taken, ...]) -> It
     for exposure, how, port in on_host(plan):
         at = (how.number, port.protocol)
         where, why = f"port {how.number}/{port.protocol}", f"{exposure.app} can't be reached there, and does not start"
-        remedy = f"stop what has it, or in the profile: `exposure: {{apps: {{{exposure.app}: {{{exposure.port}: NUMBER}}}}}}`"
+        port_of = f"{{{exposure.app}: {{{exposure.port}: {{{how.__struct_config__.tag}: NUMBER}}}}}}"
+        remedy = f"stop what has it, or in the profile: `exposure: {{apps: {port_of}}}`"
         if at in others:
             yield _found("ports", where, f"the container {others[at].container} has it", why=why, remedy=remedy)
         elif at not in own and (port.protocol, how.number) in host.listens:

@@ -68,6 +68,14 @@ def test_nothing_is_started_before_its_gateway_stands(state: dict[str, Any]) -> 
     assert found.waiting == (f"torrents waits for gateway, which is {state.get('health', state['state'])}",)
 
 
+@pytest.mark.parametrize("code", [0, 137, 143])
+def test_who_is_left_alone_is_told(code: int) -> None:
+    """Whether somebody stopped it, or its process was killed, an exit code does not say."""
+    found = ailing(desired(), observed(seen(torrents={"state": "exited", "exit_code": code})))
+    assert found.changes == ()
+    assert found.waiting == (f"torrents is left alone: it ended as what somebody stops does (exit code {code}); `up` starts it",)
+
+
 def test_what_was_taken_down_is_not_brought_back() -> None:
     there = seen()
     del there["gateway"], there["player"], there["player-tls"]

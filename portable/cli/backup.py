@@ -63,7 +63,7 @@ def restore(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Put a backup (the newest sound one) in the place of an app's state; what is there now is put aside in its folder, never deleted.
+    """Put a backup (the newest one) in the place of an app's state; what is there now is put aside in its folder, never deleted.
 
     The app is stopped only after the backup is proven. Interrupted, run the same command again, or give it up with --abort.
     """

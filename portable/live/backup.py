@@ -185,6 +185,9 @@ def restore(
         return tried
     progress(Event(what="doing", subject=app, text="proving the backup"))
     (staged,) = run(engine, stack, plan, "stage", (app,), *(("--at", at) if at else ()), progress=progress)
+    if staged.result == "failed":
+        others = f"`portable backup --list {app}` shows what others there are, `portable restore {app} --at TIME` takes one"
+        return msgspec.structs.replace(staged, notes=(*staged.notes, others))
     if staged.result != "staged":
         return staged
     together = sharing(plan, app)

@@ -19,7 +19,7 @@ CEILINGS = {
     "cli": 2.0,
     "browser": 3.0,
     "bootstrap": 8.0,
-    "compose_lab": 18.0,
+    "compose_lab": 20.0,
     "verify_lab": 10.0,
     "zimaboard": 18.0,
     "prove": 80.0,

@@ -6,15 +6,19 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from portable.backends.compose.engine import Engine
 from portable.live import images
 from portable.live.progress import Progress, silent
 from tests.lab.engine import LABEL, LabError
+
+if TYPE_CHECKING:
+    from testcontainers.core.container import DockerContainer
 
 NET = "198.18.7.0/24"
 """The range for tests of devices (RFC 2544): nobody has an address of it, so whatever goes wrong ends here."""
@@ -67,14 +71,14 @@ def bring(engine: Engine, name: str, progress: Progress = silent) -> str:
 
 
 @cache
-def all_rights() -> tuple[str, ...]:
-    """All that this machine may: engine 20.10 refuses --privileged where one capability is missing."""
+def all_rights() -> dict[str, Any]:
+    """All that this machine may: engine 20.10 refuses `privileged` where one capability is missing."""
     bounding = next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("CapBnd"))
     have = [name for bit, name in enumerate(_CAPABILITIES) if int(bounding, 16) >> bit & 1]
     if len(have) == len(_CAPABILITIES):
-        return ("--privileged",)
-    unconfined = (f"--security-opt={option}=unconfined" for option in ("seccomp", "apparmor", "systempaths"))
-    return (*unconfined, *(f"--cap-add={name}" for name in have), "--device-cgroup-rule=a *:* rwm")
+        return {"privileged": True}
+    unconfined = [f"{option}=unconfined" for option in ("seccomp", "apparmor")]  # what hides parts of /proc, the host itself takes away
+    return {"security_opt": unconfined, "cap_add": have, "device_cgroup_rules": ["a *:* rwm"]}
 
 
 @dataclass(kw_only=True)
@@ -87,7 +91,11 @@ class Box:
     image: str
     address: str
     command: Sequence[str] = ()
-    options: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    volumes: Mapping[str, str] = field(default_factory=dict)
+    """Named volumes, and where they are mounted."""
+    rights: Mapping[str, Any] = field(default_factory=dict)
+    """What it may and has beyond a plain container, in the Docker SDK's words: `cap_add`, `devices`, `sysctls`."""
     seconds: float = _SECONDS
     """How long it may take to be well."""
 
@@ -98,9 +106,11 @@ class Box:
 
     def start(self) -> None:
         """Start it, and wait until it is well; LabError with its last words where it isn't in time."""
-        where = ["--network", self.lab, "--ip", self.address, "--hostname", self.role]
-        docker("run", "-d", "--name", self.name, "--label", f"{LABEL}={self.lab}", *where, *self.options, self.image, *self.command)
-        self.wait()
+        container = _contained(self)
+        try:
+            container.start()
+        finally:
+            container.get_docker_client().client.close()
 
     def wait(self) -> None:
         """Until it is well."""
@@ -150,6 +160,35 @@ class Box:
     def remove(self) -> None:
         """With what it has of its own, before the lab is taken away; nothing happens where it is not there."""
         docker("rm", "-f", "-v", self.name, code=None)
+
+
+def _contained(box: Box) -> "DockerContainer":
+    """What testcontainers starts, and waits for; all of a lab is taken away by its label, whoever made it and however that ended."""
+    from docker import version
+    from docker.types import EndpointConfig
+    from testcontainers.core.config import testcontainers_config
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.waiting_utils import WaitStrategy, WaitStrategyTarget
+
+    class IsWell(WaitStrategy):
+        """Until the part says so itself; LabError with its last words where it doesn't in time."""
+
+        def wait_until_ready(self, _container: WaitStrategyTarget) -> None:
+            box.wait()
+
+    testcontainers_config.ryuk_disabled = True  # its image can't be had, and what it does is done by label (leftovers.py)
+    made = DockerContainer(box.image).with_name(box.name).with_envs(**box.environment).waiting_for(IsWell())
+    for name, path in box.volumes.items():
+        made.with_volume_mapping(name, path, "rw")
+    if box.command:
+        made.with_command(list(box.command))
+    return made.with_kwargs(
+        labels={LABEL: box.lab},
+        hostname=box.role,
+        network=box.lab,
+        networking_config={box.lab: EndpointConfig(version.__version__, ipv4_address=box.address)},
+        **box.rights,
+    )
 
 
 def only_here() -> None:

@@ -19,13 +19,9 @@ class DockerHost(Box):
 
     def __post_init__(self) -> None:
         told = {"ROUTER": ROUTER, "RESOLVER": RESOLVER, "ADDRESS": HOST, "DISKS": "6G", "INSECURE": f"{REGISTRY}:5000"}
-        volumes = [part for name, path in self.volumes.items() for part in ("--volume", f"{name}:{path}")]
-        self.options = (*all_rights(), *(f"--env={k}={v}" for k, v in told.items()), *volumes, "--stop-timeout", "60")
-
-    @property
-    def volumes(self) -> dict[str, str]:
-        """Where the two disks and what the engine has lie, by name."""
-        return {f"{self.lab}-disks": "/var/lib/lab", f"{self.lab}-engine": "/var/lib/docker"}
+        self.environment, self.rights = told, all_rights()
+        # The two disks, and what the engine has.
+        self.volumes = {f"{self.lab}-disks": "/var/lib/lab", f"{self.lab}-engine": "/var/lib/docker"}
 
     def start(self) -> None:
         """With its volumes, which outlive it."""

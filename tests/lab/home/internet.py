@@ -3,7 +3,8 @@
 import base64
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from tests.lab.forward import forwarded
 from tests.lab.home.box import BEACON, CLOUD, PROVIDER, REGISTRY, RESOLVER, ROUTER, SEEDER, Box, docker
@@ -60,7 +61,7 @@ class Internet(Box):
     role: str = "internet"
     address: str = ROUTER
     command: tuple[str, ...] = ("bash", "-c", _INTERNET)
-    options: tuple[str, ...] = ("--cap-add=NET_ADMIN",)
+    rights: Mapping[str, Any] = field(default_factory=lambda: {"cap_add": ["NET_ADMIN"]})
 
     def is_well(self) -> bool:
         """Whether the beacon and the name server answer."""
@@ -79,12 +80,13 @@ class Provider(Box):
     role: str = "provider"
     address: str = PROVIDER
     command: tuple[str, ...] = ("vpn",)
-    options: tuple[str, ...] = (
-        "--cap-add=NET_ADMIN",
-        "--cap-add=MKNOD",
-        "--device=/dev/net/tun",
-        f"--env=RESOLVER={RESOLVER}",
-        "--sysctl=net.ipv4.ip_forward=1",
+    environment: Mapping[str, str] = field(default_factory=lambda: {"RESOLVER": RESOLVER})
+    rights: Mapping[str, Any] = field(
+        default_factory=lambda: {
+            "cap_add": ["NET_ADMIN", "MKNOD"],
+            "devices": ["/dev/net/tun"],
+            "sysctls": {"net.ipv4.ip_forward": "1"},
+        }
     )
 
     def is_well(self) -> bool:

@@ -10,6 +10,9 @@ set -eu
 lab=/var/lib/lab
 mkdir -p $lab/ssh $lab/tls
 
+# What an engine hides of /proc from containers, a machine has.
+awk '$5 ~ "^/proc/" {print $5}' /proc/self/mountinfo | sort -r | while read -r hidden; do umount "$hidden"; done
+
 # Control groups of its own, and mounts that spread: what a first process does and that of a container doesn't.
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
   mkdir -p /sys/fs/cgroup/init

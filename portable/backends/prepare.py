@@ -16,7 +16,16 @@ from portable.planning import Planned, make
 from portable.planning.inputs import Input
 from portable.planning.origins import located
 from portable.profiles.images import Images
-from portable.profiles.load import catalog_folders, find_stack, images_file, load_images, load_profile, load_stack, profile_folders
+from portable.profiles.load import (
+    catalog_folders,
+    find_stack,
+    images_file,
+    load_images,
+    load_profile,
+    load_stack,
+    profile_files,
+    profile_folders,
+)
 from portable.profiles.types import Stack
 
 
@@ -49,18 +58,18 @@ def prepare(profile: str, *, sets: Sequence[str] = (), catalogs: Sequence[Path] 
 def _read(profile: str, stack_file: Path | None, sets: Sequence[str]) -> Input:
     """Stack, profile, and the images that are newer; the mistakes of all at once."""
     mistakes: tuple[Mistake, ...] = ()
-    folders = profile_folders(stack_file)
+    files = profile_files(profile_folders(stack_file))
     try:
         stack, stack_document = load_stack(stack_file, sets)
     except InputError as error:
         stack, stack_document, mistakes = Stack(), None, error.mistakes
-    file = images_file(profile, folders, stack_file)
+    file = images_file(profile, files, stack_file)
     try:
         images, images_document = load_images(file)
     except InputError as error:
         images, images_document, mistakes = Images(), None, (*mistakes, *error.mistakes)
     try:
-        facts, document = load_profile(profile, folders, sets)
+        facts, document = load_profile(profile, files, sets)
     except InputError as error:
         raise InputError((*mistakes, *error.mistakes)) from None
     if mistakes:

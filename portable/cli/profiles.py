@@ -18,11 +18,11 @@ def list_(output: Output = Format.text) -> None:
     """Every profile that `--profile` takes here."""
     from portable.profiles.load import find_stack, load_profile, profile_files, profile_folders
 
-    folders = profile_folders(find_stack(Path.cwd()))
+    there = profile_files(profile_folders(find_stack(Path.cwd())))
     rows: list[tuple[str, str, str, str]] = []
-    for name, files in profile_files(folders).items():
+    for name, files in there.items():
         try:
-            profile, _ = load_profile(name, folders)
+            profile, _ = load_profile(name, there)
             rows.append((name, profile.back_end, profile.about, str(files[0])))
         except PortableError as error:
             rows.append((name, "?", str(error).splitlines()[0], str(files[0])))
@@ -35,9 +35,9 @@ def show_(name: Annotated[str, typer.Argument(autocompletion=complete_profile)])
     import msgspec
 
     from portable.formats.emit import dump
-    from portable.profiles.load import find_stack, load_profile, profile_folders
+    from portable.profiles.load import find_stack, load_profile, profile_files, profile_folders
 
-    profile, _ = load_profile(name, profile_folders(find_stack(Path.cwd())))
+    profile, _ = load_profile(name, profile_files(profile_folders(find_stack(Path.cwd()))))
     show.line(dump(msgspec.to_builtins(profile), first=("portable", "name", "about", "extends", "back-end")).rstrip("\n"))
 
 
@@ -54,11 +54,12 @@ def new(
     if not re.fullmatch(NAME, name):
         raise UsageError(f"{name!r} can't be the name of a profile", remedy="lower case letters, digits and dashes, at most 40")
     stack = find_stack(Path.cwd())
-    base, _ = load_profile(extends, profile_folders(stack))
+    there = profile_files(profile_folders(stack))
+    base, _ = load_profile(extends, there)
     file = (stack.parent if stack else Path.cwd()) / "profiles" / f"{name}.yaml"
     if file.exists():
         raise UsageError(f"{file} is there already", remedy="choose another name, or change that file")
-    if name != extends and name in profile_files(profile_folders(stack)):
+    if name != extends and name in there:
         remedy = f"choose another name, or say that it changes that one: `portable profiles new {name} --extends {name}`"
         raise UsageError(f"there is a profile {name!r} already, and yours would take its place", remedy=remedy)
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -113,9 +113,9 @@ def _stopped(engine: Engine, stack: Stack, source: Source, plan: Plan, app: str,
 def _running(engine: EngineReader, stack: Stack, app: str) -> set[str]:
     """The apps of the stack that run and go down with that one: itself, and who shares its network."""
     seen = engine.containers(stack.project)
-    own = {c.id for c in seen if c.labels.get("portable.app", c.service) == app}
+    own = {c.id for c in seen if c.app == app}
     down = [c for c in seen if (c.id in own or c.joins in own) and c.state in ("running", "restarting")]
-    return {c.labels.get("portable.app", c.service) for c in down} & set(compose.apps_of(stack))
+    return {c.app for c in down} & set(compose.apps_of(stack))
 
 
 def _start_again(engine: Engine, stack: Stack, source: Source, app: str, held: Lock, progress: Progress) -> None:

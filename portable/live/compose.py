@@ -383,7 +383,7 @@ def down(
     with locked(stack.project, "down", progress=progress, held=held):
         observed = engine.observe(stack.project)
         refuse_foreign(observed, stack.project)
-        chosen = [c for c in observed.containers if not apps or c.labels.get("portable.app", c.service) in apps]
+        chosen = [c for c in observed.containers if not apps or c.app in apps]
         ids = {c.id for c in chosen}
         chosen += [c for c in observed.containers if c.joins in ids and c.id not in ids]
         owners = {c.id: c.service or c.name for c in chosen}
@@ -546,7 +546,7 @@ def status(engine: EngineReader, stack: Stack) -> tuple[Row, ...]:
         )
     rows += [
         Row(
-            app=c.labels.get("portable.app", c.service),
+            app=c.app,
             service=c.service,
             state="orphan",
             health=c.health or "-",

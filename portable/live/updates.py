@@ -367,7 +367,7 @@ def _ran(engine: Engine, here: Opened, apps: Sequence[str]) -> tuple[str, ...]:
 def _containers(engine: Engine, here: Opened) -> set[tuple[str, str]]:
     """App and image of each container that there is."""
     seen = current(engine.observe(here.stack.project)).values()
-    return {(container.labels.get("portable.app", container.service), container.image) for container in seen}
+    return {(container.app, container.image) for container in seen}
 
 
 # --- going back ------------------------------------------------------------------------------------------------------

@@ -67,9 +67,11 @@ def load_stack(file: Path | None, sets: Sequence[str] = ()) -> tuple[Stack, Docu
     return convert(document, Stack), document
 
 
-def load_profile(name: str, folders: Sequence[Path], sets: Sequence[str] = ()) -> tuple[Profile, Document]:
-    """The profile of that name (or path) with what it extends below it and `sets` above. Raises UsageError or InputError."""
-    files = profile_files(folders)
+def load_profile(name: str, files: Mapping[str, tuple[Path, ...]], sets: Sequence[str] = ()) -> tuple[Profile, Document]:
+    """The profile of that name (or path) with what it extends below it and `sets` above; `files` are those of `profile_files`.
+
+    Raises UsageError or InputError.
+    """
     layers: list[Document] = []
     passed: list[Path] = []
     wanted: str | None = name
@@ -106,9 +108,9 @@ def load_profile(name: str, folders: Sequence[Path], sets: Sequence[str] = ()) -
     return profile, document
 
 
-def images_file(name: str, folders: Sequence[Path], stack_file: Path | None) -> Path | None:
+def images_file(name: str, files: Mapping[str, tuple[Path, ...]], stack_file: Path | None) -> Path | None:
     """Where the images lie that are newer than that profile says, or would; None where nothing would find them again."""
-    own = next((file for file in _named(name, profile_files(folders)) if file.is_file()), None)
+    own = next((file for file in _named(name, files) if file.is_file()), None)
     return file_for(own, SHIPPED, stack_file) if own else None
 
 

@@ -49,6 +49,11 @@ class Seen(Struct, frozen=True, kw_only=True):
     foreign: bool = False
     """Somebody else's Compose made it, under a project of the same name."""
 
+    @property
+    def app(self) -> str:
+        """Whose it is, as its label says; by its service where it has none."""
+        return self.labels.get("portable.app", self.service)
+
 
 class SeenNetwork(Struct, frozen=True, kw_only=True):
     """A network of the project."""

@@ -12,7 +12,7 @@ from portable.model import plan as p
 from portable.model.errors import InputError
 from portable.planning import make
 from portable.planning.inputs import Input
-from portable.profiles.load import SHIPPED, load_profile
+from portable.profiles.load import SHIPPED, load_profile, profile_files
 from portable.profiles.types import Stack
 from tests.shipped import PROFILES
 
@@ -42,7 +42,7 @@ def generated(seed: int, catalog: Catalog) -> Input:
         sets.append("vpn=null")
     if chance.random() < 0.2:
         sets.append(f"exposure.default={chance.choice(('none', 'loopback', 'lan', 'ingress', 'route'))}")
-    profile, document = load_profile(chance.choice(PROFILES), (SHIPPED,), sets)
+    profile, document = load_profile(chance.choice(PROFILES), profile_files((SHIPPED,)), sets)
     return Input(stack=convert(stack, Stack), stack_document=stack, profile=profile, profile_document=document)
 
 

@@ -113,17 +113,17 @@ def test_it_lies_beside_the_profile_and_is_none_itself(tmp_path: Path) -> None:
     (tmp_path / "flat.images.yaml").write_text("portable: 1\n")
     folders = profile_folders(stack)
     assert not [name for name in profile_files(folders) if "images" in name]
-    assert images_file("home", folders, stack) == folder / "home.images.yaml"
-    assert images_file(str(folder / "home.yaml"), folders, stack) == folder / "home.images.yaml"
-    assert images_file("flat", folders, stack) == tmp_path / "flat.images.yaml"
-    assert images_file("nothing", folders, stack) is None
+    assert images_file("home", profile_files(folders), stack) == folder / "home.images.yaml"
+    assert images_file(str(folder / "home.yaml"), profile_files(folders), stack) == folder / "home.images.yaml"
+    assert images_file("flat", profile_files(folders), stack) == tmp_path / "flat.images.yaml"
+    assert images_file("nothing", profile_files(folders), stack) is None
 
 
 def test_a_shipped_profile_has_it_beside_the_stack_or_nowhere(tmp_path: Path) -> None:
     stack = tmp_path / "portable.yaml"
-    assert images_file("zimaboard", profile_folders(stack), stack) == tmp_path / "profiles" / "zimaboard.images.yaml"
-    assert images_file(str(SHIPPED / "zimaboard.yaml"), (SHIPPED,), stack) == tmp_path / "profiles" / "zimaboard.images.yaml"
-    assert images_file("zimaboard", (SHIPPED,), None) is None
+    assert images_file("zimaboard", profile_files(profile_folders(stack)), stack) == tmp_path / "profiles" / "zimaboard.images.yaml"
+    assert images_file(str(SHIPPED / "zimaboard.yaml"), profile_files((SHIPPED,)), stack) == tmp_path / "profiles" / "zimaboard.images.yaml"
+    assert images_file("zimaboard", profile_files((SHIPPED,)), None) is None
     assert load_images(None) == load_images(tmp_path / "none.images.yaml") == (Images(), None)
 
 

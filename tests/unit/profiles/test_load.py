@@ -33,13 +33,13 @@ def write(tmp_path: Path) -> Write:
 
 
 def profile(folder: Path, name: str, *sets: str) -> Profile:
-    return load_profile(name, (folder, SHIPPED), sets)[0]
+    return load_profile(name, profile_files((folder, SHIPPED)), sets)[0]
 
 
 def told(folder: Path, name: str, *sets: str) -> list[str]:
     """Every mistake, without the folder's name."""
     with pytest.raises(InputError) as caught:
-        load_profile(name, (folder, SHIPPED), sets)
+        load_profile(name, profile_files((folder, SHIPPED)), sets)
     return [str(m).replace(f"{folder}/", "") for m in caught.value.mistakes]
 
 
@@ -85,7 +85,7 @@ def test_a_folder_that_is_given_twice_is_read_once(tmp_path: Path, write: Write)
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_shipped_profiles_can_be_read(name: str) -> None:
-    assert load_profile(name, (SHIPPED,))[0].name == name
+    assert load_profile(name, profile_files((SHIPPED,)))[0].name == name
 
 
 # --- extends
@@ -117,14 +117,14 @@ def test_a_change_that_removes_something_of_an_app_is_inherited(tmp_path: Path, 
 
 def test_a_profile_may_extend_the_shipped_one_of_its_name(tmp_path: Path, write: Write) -> None:
     write(zimaboard="portable: 1\nname: zimaboard\nextends: zimaboard\napps: [sonarr]\n")
-    mine, shipped = profile(tmp_path, "zimaboard"), load_profile("zimaboard", (SHIPPED,))[0]
+    mine, shipped = profile(tmp_path, "zimaboard"), load_profile("zimaboard", profile_files((SHIPPED,)))[0]
     assert mine.apps == ("sonarr",)
     assert mine.storage == shipped.storage
 
 
 def test_places_are_those_of_the_file_that_says_it(tmp_path: Path, write: Write) -> None:
     write(base=BASE, mine="portable: 1\nname: mine\nextends: base\napps: [sonarr]\n")
-    document = load_profile("mine", (tmp_path,))[1]
+    document = load_profile("mine", profile_files((tmp_path,)))[1]
     assert str(document.source(("apps", 0))) == f"{tmp_path}/mine.yaml:4:8"
     assert str(document.source(("storage", "library"))) == f"{tmp_path}/base.yaml:6:12"
 
@@ -155,7 +155,7 @@ def test_extending_what_is_not_there(tmp_path: Path, write: Write) -> None:
 
 def test_an_unknown_profile(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        load_profile("zimaborad", (tmp_path, SHIPPED))
+        load_profile("zimaborad", profile_files((tmp_path, SHIPPED)))
     assert caught.value.text == "there is no profile 'zimaborad'"
     assert caught.value.remedy is not None
     assert "did you mean 'zimaboard'?" in caught.value.remedy
@@ -165,7 +165,7 @@ def test_an_unknown_profile(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["", ".", "./nowhere.yaml", "/", "a/b"])
 def test_no_profile_has_such_a_name(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no profile"):
-        load_profile(name, (tmp_path, SHIPPED))
+        load_profile(name, profile_files((tmp_path, SHIPPED)))
 
 
 def test_a_profile_by_its_path(tmp_path: Path, write: Write) -> None:

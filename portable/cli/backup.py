@@ -1,20 +1,18 @@
 """`portable backup` and `portable restore`: copies of the apps' state, made, listed, tried and put back."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from portable.cli import show
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, complete_app
-from portable.cli.up import engine_of
+from portable.cli.up import engine_of, open_place
 from portable.model.errors import FAILED, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from portable.live.backup import Kept
-    from portable.live.place import Place
-    from portable.model.plan import Plan
 
 At = Annotated[str, typer.Option("--at", metavar="TIME", help="The backup of that time, as `--list` shows it, or of its first digits.")]
 
@@ -40,7 +38,8 @@ def backup(
 
     if sum((list_, check, stop)) > 1 or (at and not check):
         raise UsageError("of --list, --check and --stop one at a time, and --at with --check only", remedy="run it twice")
-    place, plan = _opened(profile, sets, catalogs)
+    place, planned = open_place(profile, sets, catalogs, strict=False)
+    plan = planned.plan
     names = tuple(dict.fromkeys(apps or ()))
     with engine_of(place) as engine:
         if list_:
@@ -72,7 +71,8 @@ def restore(
 
     if abort and (at or dry_run):
         raise UsageError("--abort gives up what was begun, without --at and --dry-run", remedy=f"`portable restore --abort {app}`")
-    place, plan = _opened(profile, sets, catalogs)
+    place, planned = open_place(profile, sets, catalogs, strict=False)
+    plan = planned.plan
     with engine_of(place) as engine:
         if abort:
             row = live.abort(engine, place.stack, place.source, plan, app, progress=printed)
@@ -82,15 +82,6 @@ def restore(
     if output is Format.text and row.before:
         show.line(f"the state of before lies in {row.before} of its folder; remove it when nothing is missed")
     return FAILED if row.result == "failed" or (abort and row.result == "done") else 0
-
-
-def _opened(profile: str, sets: Sequence[str], catalogs: Sequence[Path]) -> "tuple[Place, Plan]":
-    from portable.backends.prepare import prepare, refuse_unsafe
-    from portable.live.place import place_of
-
-    prepared = prepare(profile, sets=sets, catalogs=catalogs)
-    refuse_unsafe(prepared, strict=False)
-    return place_of(prepared), prepared.planned.plan
 
 
 def _shown(rows: "Sequence[Kept]", output: Format) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from portable.live.compose import Outcome, Row
     from portable.live.place import Place
     from portable.model.changes import Change
+    from portable.planning import Planned
 
 
 def _positive(seconds: float | None) -> float | None:
@@ -46,14 +47,14 @@ def up(
     from portable.live import compose
     from portable.live.generate import generate_missing, missing
 
-    place, generated = open_place(profile, sets, catalogs, strict=strict)
+    place, planned = open_place(profile, sets, catalogs, strict=strict)
     names = tuple(apps or ())
     if dry_run:
-        return _foreseen(place, generated, names, output)
+        return _foreseen(place, planned.generated, names, output)
     with engine_of(place) as engine:
-        if missing(place.stack.secrets, generated, place.source):
+        if missing(place.stack.secrets, planned.generated, place.source):
             engine.check()  # where no engine will take them no secrets are made
-            generate_missing(place.stack.secrets, generated, place.source, project=place.stack.project, progress=printed)
+            generate_missing(place.stack.secrets, planned.generated, place.source, project=place.stack.project, progress=printed)
         outcome = compose.up(engine, place.stack, place.source, apps=names, deadline=timeout, progress=printed)
     show_outcome(outcome, output)
     return 0
@@ -67,8 +68,8 @@ def diff(
     output: Output = Format.text,
 ) -> int:
     """Say what `up` would do, and why; exit 3 where it would do something."""
-    place, generated = open_place(profile, sets, catalogs, strict=False)
-    return _foreseen(place, generated, tuple(apps or ()), output, different=DIFFERENCES)
+    place, planned = open_place(profile, sets, catalogs, strict=False)
+    return _foreseen(place, planned.generated, tuple(apps or ()), output, different=DIFFERENCES)
 
 
 def restart(
@@ -90,14 +91,14 @@ def restart(
     return 0
 
 
-def open_place(profile: str, sets: Sequence[str], catalogs: Sequence[Path], *, strict: bool) -> "tuple[Place, dict[str, str]]":
-    """The place of a profile, refused where its plan is unsafe, and the secrets that may be generated."""
+def open_place(profile: str, sets: Sequence[str], catalogs: Sequence[Path], *, strict: bool) -> "tuple[Place, Planned]":
+    """The place of a profile, refused where its plan is unsafe, and how it was planned."""
     from portable.backends.prepare import prepare, refuse_unsafe
     from portable.live.place import place_of
 
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     refuse_unsafe(prepared, strict=strict)
-    return place_of(prepared), prepared.planned.generated
+    return place_of(prepared), prepared.planned
 
 
 def engine_of(place: "Place") -> "Engine":

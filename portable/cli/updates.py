@@ -8,7 +8,7 @@ from portable.cli import show
 from portable.cli.errors import say
 from portable.cli.hints import typed
 from portable.cli.options import Format
-from portable.cli.up import engine_of, reader_of
+from portable.cli.up import engine_of, open_place, reader_of
 from portable.model.errors import FAILED, PortableError, UsageError
 
 if TYPE_CHECKING:
@@ -101,14 +101,10 @@ def _names(asked: Asked, task: str) -> tuple[str, ...]:
 
 
 def _opened(profile: str, sets: Sequence[str], catalogs: Sequence[Path]) -> "tuple[Place, Opened]":
-    from portable.backends.prepare import prepare, refuse_unsafe
-    from portable.live.place import place_of
     from portable.live.updates import Opened
 
-    prepared = prepare(profile, sets=sets, catalogs=catalogs)
-    refuse_unsafe(prepared, strict=False)
-    place = place_of(prepared)
-    return place, Opened(stack=place.stack, source=place.source, planned=prepared.planned)
+    place, planned = open_place(profile, sets, catalogs, strict=False)
+    return place, Opened(stack=place.stack, source=place.source, planned=planned)
 
 
 def _gathered(doing: "Iterable[Updated]") -> "tuple[tuple[Updated, ...], PortableError | None]":

@@ -6,7 +6,7 @@ import typer
 
 from portable.cli import show
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
-from portable.cli.up import DryRun, Timeout
+from portable.cli.up import DryRun, Timeout, engine_of, open_place
 from portable.cli.updates import Asked, change_images
 from portable.model.errors import FAILED, UsageError
 
@@ -63,16 +63,12 @@ def upkeep(
         return _timer(profile, _named(task) or ["scrub"], sets, catalogs, install=install, uninstall=uninstall)
     if asked != Asked():
         return change_images(asked, task, profile, sets, catalogs, output)
-    from portable.backends.prepare import prepare, refuse_unsafe
     from portable.cli.progress import printed
-    from portable.cli.up import engine_of
     from portable.live import images
-    from portable.live.place import place_of
     from portable.live.upkeep import upkeep as live
 
-    prepared = prepare(profile, sets=sets, catalogs=catalogs)
-    refuse_unsafe(prepared, strict=False)
-    place, plan = place_of(prepared), prepared.planned.plan
+    place, planned = open_place(profile, sets, catalogs, strict=False)
+    plan = planned.plan
     tools = plan.tools.image.reference
     with engine_of(place) as engine:
         needed = [need for need in place.stack.images if need.reference == tools]
@@ -97,7 +93,6 @@ def _timer(
     import os
 
     from portable.cli.heal import the_same_place
-    from portable.cli.up import open_place
     from portable.live import unit
     from portable.live.upkeep import chosen
 

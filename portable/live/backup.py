@@ -20,7 +20,7 @@ from portable.live.state import Lock, locked
 from portable.live.taken import going_back, refuse_stale, refuse_unready, remedy
 from portable.model.base import Struct
 from portable.model.errors import PortableError, UsageError
-from portable.model.plan import STATE, Plan
+from portable.model.plan import STATE, App, Plan
 
 _PROGRAM = ("python3", "/upkeep/backup.py")
 
@@ -48,19 +48,31 @@ class Kept(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
 
 
+def keeps_backups(plan: Plan) -> bool:
+    """Whether the place has an app that backs up."""
+    return _keeper(plan) is not None
+
+
 def keeper_of(plan: Plan) -> str:
     """The app that backs up. Raises UsageError where the place has none."""
-    for app in plan.apps:
-        if any(backs_up(container) for container in app.containers):
-            return app.name
-    remedy = "add `backup` to its apps, and say where: `storage: {backups: {folder: /srv/backups}}`; then `portable up backup`"
-    raise UsageError(f"profile {plan.profile} keeps no backups", remedy=remedy)
+    return _need_keeper(plan).name
+
+
+def _keeper(plan: Plan) -> App | None:
+    return next((app for app in plan.apps if any(backs_up(container) for container in app.containers)), None)
+
+
+def _need_keeper(plan: Plan) -> App:
+    if (keeper := _keeper(plan)) is None:
+        remedy = "add `backup` to its apps, and say where: `storage: {backups: {folder: /srv/backups}}`; then `portable up backup`"
+        raise UsageError(f"profile {plan.profile} keeps no backups", remedy=remedy)
+    return keeper
 
 
 def kept_of(plan: Plan) -> tuple[str, ...]:
     """The apps that have something to back up."""
-    whose = {mount.volume: app.name for app in plan.apps if app.name != keeper_of(plan) for c in app.containers for mount in c.mounts}
-    keeper = next(app for app in plan.apps if app.name == keeper_of(plan))
+    keeper = _need_keeper(plan)
+    whose = {mount.volume: app.name for app in plan.apps if app.name != keeper.name for c in app.containers for mount in c.mounts}
     volumes = {mount.volume for c in keeper.containers for mount in c.mounts if mount.path.startswith(f"{STATE}/")}
     return tuple(sorted({whose[volume] for volume in volumes if volume in whose}))
 

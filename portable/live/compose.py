@@ -110,8 +110,8 @@ def up(
     engine.hide = resolved.hide
     variables = stack.environment(resolved)
     with locked(stack.project, "up", progress=progress, held=held) as lock:
-        refuse_unready(stack.taken, wanted := _started_for(plain(stack), apps))
-        refuse_half_restored(stack.project, wanted)
+        wanted = _started_for(plain(stack), apps)
+        _refuse_half_way(stack, wanted)
         end_copies(engine, stack, wanted, held=lock, progress=progress)
         needed = _images_of(engine, stack, apps)
         if images.foresee(engine, needed, recipes).changes:
@@ -124,9 +124,7 @@ def up(
         desired, observed = _look(engine, stack, effective, variables)
         changes = _changes(desired, observed, apps)
         # Also who is made anew since it shares a network.
-        started = {c.app for c in changes if c.kind != "remove"}
-        refuse_unready(stack.taken, started)
-        refuse_half_restored(stack.project, started)
+        _refuse_half_way(stack, {c.app for c in changes if c.kind != "remove"})
         for change in changes:
             progress(Event(what="doing", subject=change.service, text=f"{change.kind}: {change.cause}"))
         names = scope(desired, apps) if apps else {s.name for s in desired.services}
@@ -149,6 +147,12 @@ def _started_for(desired: Desired, apps: tuple[str, ...]) -> set[str]:
     """The apps that run once these do: they, and whom they need (all, where none is named)."""
     names = scope(desired, apps) if apps else {s.name for s in desired.services}
     return {s.app for s in desired.services if s.name in names} | set(apps)
+
+
+def _refuse_half_way(stack: Stack, apps: Collection[str]) -> None:
+    """Raise where one of these apps may not be started: an update or a restore of it is half-way."""
+    refuse_unready(stack.taken, apps)
+    refuse_half_restored(stack.project, apps)
 
 
 def end_copies(engine: Engine, stack: Stack, apps: Collection[str], *, held: Lock, progress: Progress = silent) -> None:

@@ -3,6 +3,7 @@
 What is under way stands in the file of images before anything is started, so that the same command completes what was killed.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -26,15 +27,13 @@ from portable.live.updating import (
     Update,
     begun,
     groups_of,
-    in_force,
-    keeps_backups,
     keeps_state,
     put_back,
+    replaced,
     returned,
     returning,
     taken,
     taking_again,
-    unfinished,
     update_of,
 )
 from portable.model.base import Struct
@@ -108,7 +107,7 @@ def foresee(
     file, rows, sentences = file_of(opened), list[Updated](), list[str]()
     registries = Registries(engine.offered)
     for group, update in _asked(engine, opened, groups_of(opened.planned.plan, names), registries, stop=stop, without=without_backup):
-        if begun_before := unfinished(opened.images, group.apps):
+        if begun_before := opened.images.unfinished(group.apps):
             sentences.append(f"{group.name}: complete what was begun for {', '.join(begun_before)}")
             continue
         sentences += [f"{group.name}: {step}" for step in (update.steps(str(file)) if update.images else ())]
@@ -132,21 +131,18 @@ def apply(
     `stop` stops apps that can't be copied while they run, `without_backup` goes without a copy of their state. Raises Refused before
     anything is done, where state would be at stake or a group does not run what its files say now.
     """
-    here = opened()
-    file_of(here)
-    with locked(f"_images-{here.stack.project}", "upkeep --task images", progress=progress):
-        here = opened()
+    with _alone(opened, progress) as first:
         registries = Registries(engine.offered)
         for group, update in _asked(
-            engine, here, groups_of(here.planned.plan, names), registries, stop=stop, without=without_backup, progress=progress
+            engine, first, groups_of(first.planned.plan, names), registries, stop=stop, without=without_backup, progress=progress
         ):
             here = opened()
-            if unfinished(here.images, group.apps, *BACK):
+            if here.images.unfinished(group.apps, *BACK):
                 yield from _go_back(
                     engine, opened, group, why="the update had failed, or was taken back", deadline=deadline, progress=progress
                 )
                 return
-            if not unfinished(here.images, group.apps, "taking"):
+            if not here.images.unfinished(group.apps, "taking"):
                 yield from _rows(here, group, registries, but=update.images)
                 if not update.images:
                     continue
@@ -191,19 +187,25 @@ def back(
 
     Raises Refused where there is nothing to go back to, or no such state any more, with nothing changed.
     """
-    here = opened()
-    file_of(here)
-    with locked(f"_images-{here.stack.project}", "upkeep --task images", progress=progress):
-        here = opened()
-        groups = _returnable(here, names)
+    with _alone(opened, progress) as first:
+        groups = _returnable(first, names)
         if with_state:
-            _refuse_without_state(engine, here, [app for group in groups for app in _with_update(here, group)])
+            _refuse_without_state(engine, first, [app for group in groups for app in _with_update(first, group)])
         for group in groups:
             here = opened()
             going = _with_update(here, group)
             _bring(engine, here, _before(here, going), progress)
             _write(opened, returning(here.images, going, restored=_restored(here, going) if with_state else ()))
             yield from _go_back(engine, opened, group, deadline=deadline, progress=progress)
+
+
+@contextlib.contextmanager
+def _alone(opened: Open, progress: Progress) -> Iterator[Opened]:
+    """The place as it is once no other update is at work on it. Raises Refused, before anything is written, where `file_of` does."""
+    here = opened()
+    file_of(here)
+    with locked(f"_images-{here.stack.project}", "upkeep --task images", progress=progress):
+        yield opened()
 
 
 # --- before anything is done -----------------------------------------------------------------------------------------
@@ -222,7 +224,7 @@ def _asked(
     """What there is for each group. Raises Refused for all that stands against it at once, so that nothing is left half-done."""
     found, left = list[tuple[Group, Update]](), set[str]()
     for group in groups:
-        if unfinished(here.images, group.apps):  # what it was about is known
+        if here.images.unfinished(group.apps):  # what it was about is known
             found.append((group, Update(group=group.name, apps=group.apps, images=())))
             continue
         left |= backup.finish(engine, here.stack, here.source, apps=group.apps, progress=progress)
@@ -230,7 +232,7 @@ def _asked(
         found.append((group, update_of(here.planned, group, registries, backup=not without)))
     new = [update for _, update in found if update.images]
     lasting = sorted({app for update in new for app in update.kept})
-    if lasting and not keeps_backups(here.planned.plan):
+    if lasting and not backup.keeps_backups(here.planned.plan):
         raise Refused(
             f"a newer program may change what {', '.join(lasting)} keeps so that the older one can't read it, and nothing here backs it up",
             where=here.stack.project,
@@ -270,7 +272,7 @@ def _rows(here: Opened, group: Group, registries: Registries, *, but: Sequence[N
                     group=group.name,
                     app=app.name,
                     container=container.name,
-                    image=f"{image.repository}:{image.tag}",
+                    image=image.tagged,
                     result=answer.result,
                     before=image.digest or "",
                     digest=answer.digest,
@@ -307,7 +309,7 @@ def _complete(engine: Engine, opened: Open, group: Group, *, deadline: float | N
     So is it where a newer program ran before this command began: nobody knows for how long, and its state would be put aside.
     """
     here = opened()
-    apps = unfinished(here.images, group.apps, "taking")
+    apps = here.images.unfinished(group.apps, "taking")
     ran_before = _ran(engine, here, apps)
     try:
         if set(ran_before) != set(apps) or not _is_well(engine, here, group):
@@ -325,19 +327,18 @@ def _complete(engine: Engine, opened: Open, group: Group, *, deadline: float | N
         return
     _write(opened, taken(opened().images, apps))
     for app in apps:
-        for name, entry in in_force(here.planned, app).items():
-            if entry.before:
-                yield Updated(
-                    group=group.name,
-                    app=app,
-                    container=name,
-                    image=entry.instead_of.partition("@")[0],
-                    result="taken",
-                    before=entry.before,
-                    digest=entry.digest,
-                    backup=here.images.images[app].backup or "",
-                    text="it is well",
-                )
+        for name, entry in replaced(here.planned, app).items():
+            yield Updated(
+                group=group.name,
+                app=app,
+                container=name,
+                image=entry.tagged,
+                result="taken",
+                before=entry.before or "",
+                digest=entry.digest,
+                backup=here.images.images[app].backup or "",
+                text="it is well",
+            )
 
 
 def _left_to_a_person(here: Opened, group: Group, lasting: Sequence[str], error: PortableError) -> PortableError:
@@ -360,7 +361,7 @@ def _ran(engine: Engine, here: Opened, apps: Sequence[str]) -> tuple[str, ...]:
     """Those of these apps that have a container of a new image: what has none wrote nothing."""
     there = _containers(engine, here)
     wanted = {app.name: {container.image.reference for container in app.containers} for app in here.planned.plan.apps}
-    new = {app: {f"{e.instead_of.partition('@')[0]}@{e.digest}" for e in in_force(here.planned, app).values() if e.before} for app in apps}
+    new = {app: {f"{entry.tagged}@{entry.digest}" for entry in replaced(here.planned, app).values()} for app in apps}
     return tuple(app for app in apps if any((app, image) in there for image in wanted[app] & new[app]))
 
 
@@ -384,8 +385,8 @@ def _returnable(here: Opened, names: Sequence[str]) -> tuple[Group, ...]:
 
 def _with_update(here: Opened, group: Group) -> tuple[str, ...]:
     """The apps of a group that went along with its newest update that can be taken back, or are half-way."""
-    there, half = here.images.images, unfinished(here.images, group.apps)
-    able = [app for app in group.apps if any(entry.before for entry in in_force(here.planned, app).values())]
+    there, half = here.images.images, here.images.unfinished(group.apps)
+    able = [app for app in group.apps if replaced(here.planned, app)]
     newest = max((there[app].at for app in able), default="")
     return tuple(app for app in group.apps if app in half or (app in able and there[app].at == newest))
 
@@ -398,8 +399,7 @@ def _restored(here: Opened, apps: Sequence[str]) -> list[str]:
 
 def _before(here: Opened, apps: Sequence[str]) -> list[str]:
     """The images that ran before."""
-    entries = [entry for app in apps for entry in in_force(here.planned, app).values() if entry.before]
-    return [f"{entry.instead_of.partition('@')[0]}@{entry.before}" for entry in entries]
+    return [f"{entry.tagged}@{entry.before}" for app in apps for entry in replaced(here.planned, app).values()]
 
 
 def _refuse_without_state(engine: Engine, here: Opened, apps: Sequence[str]) -> None:
@@ -423,11 +423,11 @@ def _go_back(engine: Engine, opened: Open, group: Group, *, why: str = "", deadl
     Raises PortableError where what ran before does not get well either; the same command goes on.
     """
     here = opened()
-    apps, plan, there = unfinished(here.images, group.apps, *BACK), here.planned.plan, here.images.images
+    apps, plan, there = here.images.unfinished(group.apps, *BACK), here.planned.plan, here.images.images
     told = dict.fromkeys(apps, "")
-    for app in unfinished(here.images, group.apps, "restored"):
+    for app in here.images.unfinished(group.apps, "restored"):
         told[app] = f"its state is that of {there[app].backup} again, and what it was since lies in {_ASIDE} of its folder"
-    for app in unfinished(here.images, group.apps, "restoring"):
+    for app in here.images.unfinished(group.apps, "restoring"):
         at = there[app].backup or ""
         put = backup.restore(engine, here.stack, here.source, plan, app, at=at, start=False, progress=progress)
         if put.result != "done":
@@ -449,10 +449,10 @@ def _not_put_back(
 ) -> PortableError:
     """What to say of state that could not be put back. Where no state of the group was changed, what was taken runs again first."""
     here = opened()
-    going = unfinished(here.images, group.apps, *BACK)
+    going = here.images.unfinished(group.apps, *BACK)
     text = f"its state of {here.images.images[app].backup} could not be put back: {said}"
     without = f"`portable upkeep --task images --back {app}` goes back without that state"
-    if restoring(here.stack.project).keys() & set(going) or unfinished(here.images, going, "restored"):
+    if restoring(here.stack.project).keys() & set(going) or here.images.unfinished(going, "restored"):
         down = sorted(set(going) - {app for app, _ in _containers(engine, here)})
         stopped = f"; {', '.join(down)} {'is' if len(down) == 1 else 'are'} stopped" if down else ""
         return PortableError(f"{text}{stopped}", where=app, remedy=f"run the same command again; {without}")
@@ -473,20 +473,19 @@ def _returned_rows(here: Opened, group: Group, app: str, state: str, why: str) -
     if not state and keeps_state(here.planned, app):
         state = "its state stays as it is, and an older program may not read what a newer one changed"
         state += f": `portable restore {app} --at {update.backup}` puts back that of before" if update.backup else ""
-    for name, entry in in_force(here.planned, app).items():
-        if entry.before:
-            yield Updated(
-                group=group.name,
-                app=app,
-                container=name,
-                image=entry.instead_of.partition("@")[0],
-                result="failed" if why else "back",
-                before=entry.digest,
-                digest=entry.before,
-                backup=update.backup or "",
-                text=state,
-                why=why,
-            )
+    for name, entry in replaced(here.planned, app).items():
+        yield Updated(
+            group=group.name,
+            app=app,
+            container=name,
+            image=entry.tagged,
+            result="failed" if why else "back",
+            before=entry.digest,
+            digest=entry.before or "",
+            backup=update.backup or "",
+            text=state,
+            why=why,
+        )
 
 
 # --- small parts -----------------------------------------------------------------------------------------------------

@@ -8,14 +8,13 @@ from typing import Literal
 
 import msgspec
 
-from portable.backends.common import backs_up
 from portable.backends.compose.seen import Offered
 from portable.live.images import not_offered, split_reference
 from portable.model.base import Struct
 from portable.model.errors import UsageError
 from portable.model.plan import Group, Plan
 from portable.planning import Planned
-from portable.profiles.images import Images, TakenFacts, UpdateFacts
+from portable.profiles.images import Images, Step, TakenFacts, UpdateFacts
 
 ALL = "all"
 Asked = Literal["same", "newer", "unknown"]
@@ -138,7 +137,7 @@ def update_of(planned: Planned, group: Group, registries: Registries, *, backup:
                         app=app.name,
                         container=container.name,
                         pinned=pinned[container.name],
-                        image=f"{image.repository}:{image.tag}",
+                        image=image.tagged,
                         before=image.digest,
                         digest=answer.digest,
                     )
@@ -159,11 +158,6 @@ def _still(planned: Planned, app: str) -> bool:
     return any(volume.holds != "cache" and volume.copied == "stopped" for volume in volumes)
 
 
-def keeps_backups(plan: Plan) -> bool:
-    """Whether the place has the app that backs up."""
-    return any(backs_up(container) for app in plan.apps for container in app.containers)
-
-
 # --- what the file says ----------------------------------------------------------------------------------------------
 
 
@@ -172,6 +166,11 @@ def in_force(planned: Planned, app: str) -> Mapping[str, TakenFacts]:
     update = planned.given.images.images.get(app)
     pinned = planned.chosen.apps[app].pinned
     return {name: taken for name, taken in update.containers.items() if pinned.get(name) == taken.instead_of} if update else {}
+
+
+def replaced(planned: Planned, app: str) -> Mapping[str, TakenFacts]:
+    """Those of them that the last update brought, and that can go back."""
+    return {name: entry for name, entry in in_force(planned, app).items() if entry.before}
 
 
 def begun(planned: Planned, update: Update, *, at: str, backups: Mapping[str, str]) -> Images:
@@ -190,27 +189,28 @@ def begun(planned: Planned, update: Update, *, at: str, backups: Mapping[str, st
 
 def taken(images: Images, apps: Sequence[str]) -> Images:
     """The update of these apps is finished."""
-    there = images.images
-    return images.replaced({app: msgspec.structs.replace(there[app], step=None) for app in apps if app in there})
+    return _at(images, apps, None)
 
 
 def returning(images: Images, apps: Sequence[str], *, restored: Collection[str] = ()) -> Images:
     """These apps go back: what was there before runs from here on. For those in `restored`, their state of before too, once."""
-    going = {app: update for app, update in images.images.items() if app in apps and update.step != "restored"}
-    return images.replaced(
-        {app: msgspec.structs.replace(update, step="restoring" if app in restored else "going-back") for app, update in going.items()}
-    )
+    going = [app for app in apps if app in images.images and images.images[app].step != "restored"]
+    return _at(_at(images, going, "going-back"), [app for app in going if app in restored], "restoring")
 
 
 def put_back(images: Images, app: str) -> Images:
     """The state of before is in its place: it is not put there a second time."""
-    return images.replaced({app: msgspec.structs.replace(images.images[app], step="restored")})
+    return _at(images, [app], "restored")
 
 
 def taking_again(images: Images, apps: Sequence[str]) -> Images:
     """These apps do not go back after all: what was taken runs from here on, and is not known to be well."""
+    return _at(images, apps, "taking")
+
+
+def _at(images: Images, apps: Sequence[str], step: Step | None) -> Images:
     there = images.images
-    return images.replaced({app: msgspec.structs.replace(there[app], step="taking") for app in apps if app in there})
+    return images.replaced({app: msgspec.structs.replace(there[app], step=step) for app in apps if app in there})
 
 
 def returned(images: Images, apps: Sequence[str]) -> Images:
@@ -226,9 +226,3 @@ def returned(images: Images, apps: Sequence[str]) -> Images:
         }
         entries[app] = UpdateFacts(at=update.at, containers=containers) if containers else None
     return images.replaced(entries)
-
-
-def unfinished(images: Images, apps: Collection[str], *steps: str) -> tuple[str, ...]:
-    """Those of these apps that are at such a step; at any where none is named."""
-    there = {app: update.step for app, update in images.images.items() if app in apps and update.step is not None}
-    return tuple(app for app, step in there.items() if not steps or step in steps)

@@ -152,9 +152,14 @@ class Image(Struct, frozen=True, kw_only=True):
     recipe: str | None = None
 
     @property
+    def tagged(self) -> str:
+        """Repository and tag."""
+        return f"{self.repository}:{self.tag}"
+
+    @property
     def reference(self) -> str:
         """The image as engines write it."""
-        return f"{self.repository}:{self.tag}" + (f"@{self.digest}" if self.digest else "")
+        return self.tagged + (f"@{self.digest}" if self.digest else "")
 
 
 class Http(Struct, tag="http", frozen=True, kw_only=True):

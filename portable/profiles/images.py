@@ -3,7 +3,7 @@
 An entry takes the place of one image, as the files say it. Where they say another one the entry is void, so a person's own word wins.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,6 +14,7 @@ from portable.catalog.facts import Facts, Name
 from portable.formats.emit import dump
 
 SUFFIX = ".images.yaml"
+Step = Literal["taking", "going-back", "restoring", "restored"]
 BACK = ("going-back", "restoring", "restored")
 """The steps of going back."""
 _DIGEST = r"sha256:[0-9a-f]{64}"
@@ -44,6 +45,11 @@ class TakenFacts(Facts, frozen=True, kw_only=True, omit_defaults=True):
     before: Digest | None = None
     """What the last update replaced, and what going back brings; none where there is nothing to go back to."""
 
+    @property
+    def tagged(self) -> str:
+        """Repository and tag."""
+        return self.instead_of.partition("@")[0]
+
 
 class UpdateFacts(Facts, frozen=True, kw_only=True, omit_defaults=True):
     """What was taken for an app, by container."""
@@ -52,7 +58,7 @@ class UpdateFacts(Facts, frozen=True, kw_only=True, omit_defaults=True):
     """When."""
     backup: Backup | None = None
     """The backup of its state that was made before."""
-    step: Literal["taking", "going-back", "restoring", "restored"] | None = None
+    step: Step | None = None
     """What is not finished; the command that was interrupted completes it. All but `taking` go back: what was there before runs already.
 
     restoring: its state of before is not in its place yet; restored: it is, and what ran before is not well on it yet.
@@ -81,9 +87,10 @@ class Images(Facts, frozen=True, kw_only=True):
         merged = {**self.images, **updates}
         return Images(images={app: update for app, update in sorted(merged.items()) if update is not None})
 
-    def unfinished(self) -> Iterator[str]:
-        """Apps with something to complete."""
-        return (app for app, update in self.images.items() if update.step is not None)
+    def unfinished(self, apps: Collection[str] | None = None, *steps: str) -> tuple[str, ...]:
+        """Apps (those of `apps`) that are at such a step of an update; at any where none is named."""
+        there = {app: update.step for app, update in self.images.items() if (apps is None or app in apps) and update.step is not None}
+        return tuple(app for app, step in there.items() if not steps or step in steps)
 
 
 def file_for(profile: Path, shipped: Path, stack_file: Path | None) -> Path | None:

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from portable.backends.compose.engine import Engine
-from portable.live import images
 from tests.lab.engine import bring_engine
-from tests.lab.home.box import CLOUD
+from tests.lab.home.box import CLOUD, bring
 from tests.lab.home.home import AT, Home, home_up
 from tests.lab.standins import at_registry
 
@@ -46,10 +45,7 @@ def clouded(home: Home, here: Engine) -> Home:
 
 def _pushed(home: Home, here: Engine, recipe: str) -> dict[str, Any]:
     """What a profile says of a container to have that image, which is built by a recipe, from the home's registry."""
-    built = images.built_reference(recipe)
-    assert built
-    if not here.image_ids([built]):
-        images.build_recipe(here, recipe)
+    built = bring(here, recipe)
     home.registry.push({built: at_registry(built, "")[1:]})
     repository, _, tag = at_registry(built, AT).rpartition(":")
     return {"image": {"repository": repository, "tag": tag, "digest": None}, "recipe": None}

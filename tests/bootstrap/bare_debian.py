@@ -11,15 +11,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab.home.box import all_rights
+from docker.types import Mount
+
+from tests.lab.engine import LABEL
+from tests.lab.home.box import all_rights, container
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 SUITES = {"12": "bookworm", "13": "trixie"}
-LABEL = "portable.test=bootstrap"
+CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
-# What a machine's first process does and a container's doesn't: control groups of its own, mounts that spread.
+# What a machine's first process does and a container's doesn't: nothing of /proc hidden, control groups of its own, mounts that spread.
 FIRST_PROCESS = r"""
 set -e
+awk '$5 ~ "^/proc/" {print $5}' /proc/self/mountinfo | sort -r | while read -r hidden; do umount "$hidden"; done
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
   mkdir -p /sys/fs/cgroup/init
   for pid in $(cat /sys/fs/cgroup/cgroup.procs); do echo "$pid" >/sys/fs/cgroup/init/cgroup.procs || true; done
@@ -90,21 +94,21 @@ def bare_debian(release: str, folder: Path) -> Iterator[BareDebian]:
     unsafe = folder / "unsafe-io"
     unsafe.write_text("force-unsafe-io\n")  # it is thrown away: dpkg needn't wait for the disk
     name = f"portable-bootstrap-{release}-{uuid.uuid4().hex[:8]}"
-    proxies = [f"--env={key}" for key in os.environ if key.lower() in {"http_proxy", "https_proxy", "no_proxy"}]
-    mounts = [
-        f"--volume={SCRIPTS}:/checkout/scripts:ro",
-        f"--volume={settings}:/etc/apt/apt.conf.d/90test:ro",
-        f"--volume={unsafe}:/etc/dpkg/dpkg.cfg.d/unsafe-io:ro",
-        "--volume=/var/lib/docker",
-    ]
+    read_only = {SCRIPTS: "/checkout/scripts", settings: "/etc/apt/apt.conf.d/90test", unsafe: "/etc/dpkg/dpkg.cfg.d/unsafe-io"}
     if _mirror().startswith("https:"):
-        mounts.append("--volume=/etc/ssl/certs/ca-certificates.crt:/etc/ssl/certs/ca-certificates.crt:ro")
+        read_only[CERTIFICATES] = str(CERTIFICATES)
+    bare = container(image, name).with_command(["bash", "-c", FIRST_PROCESS])
+    bare.with_envs(**{key: value for key, value in os.environ.items() if key.lower() in {"http_proxy", "https_proxy", "no_proxy"}})
+    for here, there in read_only.items():
+        bare.with_volume_mapping(here, there, "ro")
+    bare.with_kwargs(labels={LABEL: "bootstrap"}, mounts=[Mount("/var/lib/docker", None)], **all_rights())
     try:
-        run("docker", "run", "-d", "--name", name, "--label", LABEL, *all_rights(), *proxies, *mounts, image, "bash", "-c", FIRST_PROCESS)
+        bare.start()
         host = BareDebian(name, release)
         host.sh("for i in $(seq 100); do [ -e /run/ready ] && exit; sleep 0.1; done; exit 1")
         yield host
     finally:
+        bare.get_docker_client().client.close()
         run("docker", "rm", "--force", "--volumes", name, check=False)
 
 

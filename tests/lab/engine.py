@@ -1,5 +1,6 @@
 """A real engine for tests: the one that answers, or one that `scripts/bootstrap.sh engine` brings. Cleans up by label."""
 
+import hashlib
 import os
 import random
 import shutil
@@ -13,7 +14,8 @@ from portable.backends.compose.engine import Engine
 from portable.backends.compose.seen import PROJECT
 
 LABEL = "portable.test"
-BUSYBOX = "localhost/portable-test/busybox:1"
+BUSYBOX = f"localhost/portable-test/busybox:{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]}"
+"""Another one where what makes it, below, is another."""
 _CHECKOUT = Path(__file__).parents[2]
 
 

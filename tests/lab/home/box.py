@@ -162,12 +162,19 @@ class Box:
         docker("rm", "-f", "-v", self.name, code=None)
 
 
-def _contained(box: Box) -> "DockerContainer":
-    """What testcontainers starts, and waits for; all of a lab is taken away by its label, whoever made it and however that ended."""
-    from docker import version
-    from docker.types import EndpointConfig
+def container(image: str, name: str) -> "DockerContainer":
+    """What testcontainers starts; it is taken away by its label, whoever made it and however that ended (leftovers.py)."""
     from testcontainers.core.config import testcontainers_config
     from testcontainers.core.container import DockerContainer
+
+    testcontainers_config.ryuk_disabled = True  # its image can't be had
+    return DockerContainer(image).with_name(name)
+
+
+def _contained(box: Box) -> "DockerContainer":
+    """The container of a part of the lab, started when that part is well."""
+    from docker import version
+    from docker.types import EndpointConfig
     from testcontainers.core.waiting_utils import WaitStrategy, WaitStrategyTarget
 
     class IsWell(WaitStrategy):
@@ -176,8 +183,7 @@ def _contained(box: Box) -> "DockerContainer":
         def wait_until_ready(self, _container: WaitStrategyTarget) -> None:
             box.wait()
 
-    testcontainers_config.ryuk_disabled = True  # its image can't be had, and what it does is done by label (leftovers.py)
-    made = DockerContainer(box.image).with_name(box.name).with_envs(**box.environment).waiting_for(IsWell())
+    made = container(box.image, box.name).with_envs(**box.environment).waiting_for(IsWell())
     for name, path in box.volumes.items():
         made.with_volume_mapping(name, path, "rw")
     if box.command:

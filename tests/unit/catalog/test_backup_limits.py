@@ -386,14 +386,20 @@ def test_a_restore_is_given_up_from_wherever_it_stands(tmp_path: Path, monkeypat
     assert tried > 50
 
 
-def test_half_way_it_is_given_up_only_of_an_app_that_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def half_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, *, before: int) -> tuple[Any, Path]:
+    """An app with two files and the store of its backup, whose restore was killed before that step."""
     player, store = app(tmp_path, "config"), tmp_path / "store"
     for name in ("one", "two"):
-        (tmp_path / "config" / name).write_text("mine")
+        (tmp_path / "config" / name).write_text(content)
     program.back_up(store, player, KEEP)
     program.stage(store, player)
-    with pytest.raises(Killed), killed_before(monkeypatch, 2):
+    with pytest.raises(Killed), killed_before(monkeypatch, before):
         program.swap(store, player)
+    return player, store
+
+
+def test_half_way_it_is_given_up_only_of_an_app_that_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    player, store = half_way(tmp_path, monkeypatch, "mine", before=2)
     half = tree(tmp_path / "config")
     assert program.abort(store, player, stopped=False)["result"] == "half"
     assert tree(tmp_path / "config") == half
@@ -401,13 +407,7 @@ def test_half_way_it_is_given_up_only_of_an_app_that_is_stopped(tmp_path: Path, 
 
 def test_what_was_put_in_place_is_kept_when_it_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody may have started the app on it meanwhile."""
-    player, store = app(tmp_path, "config"), tmp_path / "store"
-    for name in ("one", "two"):
-        (tmp_path / "config" / name).write_text("old")
-    program.back_up(store, player, KEEP)
-    program.stage(store, player)
-    with pytest.raises(Killed), killed_before(monkeypatch, 5):
-        program.swap(store, player)
+    player, store = half_way(tmp_path, monkeypatch, "old", before=5)
     (tmp_path / "config" / "one").write_text("written meanwhile")
     done = program.abort(store, player, stopped=True)
     (there,) = (tmp_path / "config").glob(f"{program.GIVEN_UP}*")

@@ -586,7 +586,7 @@ def stage(store: Path, app: App, at: str = "") -> dict[str, Any]:
             prove(home / name / volume, _entries(home / name, volume))
     except (OSError, Trouble) as error:
         raise Trouble(f"the backup of {name} can't be put back, and nothing was changed: {_why(error)}") from None
-    _write(home / JOURNAL, {"at": name, "step": "staged"})
+    _noted(home, {"at": name, "step": "staged"})
     notes = [
         f"{volume} is not in the backup of {name}: it stays as it is" for volume in sorted(set(app.volumes) - set(manifest["volumes"]))
     ]
@@ -612,9 +612,7 @@ def swap(store: Path, app: App) -> dict[str, Any]:
         if (_journal(home) or {}).get("step") in _HALF:
             raise
         with contextlib.suppress(OSError):  # what stays of it is removed by the next one
-            for at in app.volumes.values():
-                with opened(at) as folder:
-                    _removed(STAGED, folder)
+            _unstaged(app)
             (home / JOURNAL).unlink()
         raise Unchanged(f"the backup of {journal['at']} can't be put back, and nothing was changed: {_why(error)}") from None
     if journal["step"] == "aside":
@@ -624,17 +622,11 @@ def swap(store: Path, app: App) -> dict[str, Any]:
                     if not _is_ours(name):
                         _renamed(name, folder, aside, at)
             _synced(at)
-        journal = {**journal, "step": "in"}
-        _write(home / JOURNAL, journal)
+        journal = _noted(home, {**journal, "step": "in"})
     there = False
     for volume, at in folders.items():
         with opened(at) as folder:
-            if STAGED in _names(folder):
-                with opened(STAGED, folder) as staged:
-                    for name in _names(staged):
-                        _away(name, folder, journal["aside"], at)
-                        _renamed(name, staged, folder, at)
-                os.rmdir(STAGED, dir_fd=folder)
+            _emptied(STAGED, folder, journal["aside"], at)
             _owned(folder, next(e for e in _entries(home / journal["at"], volume) if e.path == "."), Few())
             there = not _rmdir(journal["aside"], folder) or there
         _synced(at)
@@ -653,9 +645,7 @@ def _beside(home: Path, name: str, folders: Mapping[str, Path]) -> dict[str, Any
                 put(home / name / volume, staged, _entries(home / name, volume), notes)
             _synced(at)
     were = {volume: _facts(at.stat()) for volume, at in folders.items()}
-    journal = {"at": name, "step": "aside", "aside": f"{BEFORE}{now()}", "were": were, "notes": notes.told()}
-    _write(home / JOURNAL, journal)
-    return journal
+    return _noted(home, {"at": name, "step": "aside", "aside": f"{BEFORE}{now()}", "were": were, "notes": notes.told()})
 
 
 def _ended(home: Path) -> list[str]:
@@ -682,8 +672,8 @@ def abort(store: Path, app: App, *, stopped: bool) -> dict[str, Any]:
     there = ""
     if journal["step"] in _HALF:
         if journal["step"] in _FORWARD:
-            journal = {**journal, "step": "out" if journal["step"] == "in" else "back", "out": f"{GIVEN_UP}{now()}"}
-            _write(home / JOURNAL, journal)
+            step = "out" if journal["step"] == "in" else "back"
+            journal = _noted(home, {**journal, "step": step, "out": f"{GIVEN_UP}{now()}"})
         folders = {volume: app.volumes[volume] for volume in journal["were"]}
         if journal["step"] == "out":
             for at in folders.values():
@@ -692,23 +682,15 @@ def abort(store: Path, app: App, *, stopped: bool) -> dict[str, Any]:
                         if not _is_ours(name):
                             _away(name, folder, journal["out"], at)
                 _synced(at)
-            journal = {**journal, "step": "back"}
-            _write(home / JOURNAL, journal)
+            journal = _noted(home, {**journal, "step": "back"})
         for volume, at in folders.items():
             with opened(at) as folder:
-                if journal["aside"] in _names(folder):
-                    with opened(journal["aside"], folder) as aside:
-                        for name in _names(aside):
-                            _away(name, folder, journal["out"], at)
-                            _renamed(name, aside, folder, at)
-                    os.rmdir(journal["aside"], dir_fd=folder)
+                _emptied(journal["aside"], folder, journal["out"], at)
                 if journal["out"] in _names(folder):
                     there = journal["out"]
                 _owned(folder, _parsed({"path": ".", "kind": "folder", **journal["were"][volume]}), Few())
             _synced(at)
-    for at in app.volumes.values():
-        with opened(at) as folder:
-            _removed(STAGED, folder)
+    _unstaged(app)
     notes = [f"what had been put in its place lies in {there} of its folder; remove it when nothing is missed"] if there else []
     return _row(app.name, journal["at"], [*notes, *_ended(home)], "given up")
 
@@ -716,6 +698,30 @@ def abort(store: Path, app: App, *, stopped: bool) -> dict[str, Any]:
 def _is_ours(name: str) -> bool:
     """Whether it is what restores leave in an app's folder: no state of the app."""
     return name == STAGED or name.startswith((BEFORE, GIVEN_UP))
+
+
+def _emptied(source: str, folder: int, aside: str, at: Path) -> None:
+    """Put all that lies in a folder of this one in its own place, what is there already aside, and remove it; nothing where it is gone."""
+    if source not in _names(folder):
+        return
+    with opened(source, folder) as there:
+        for name in _names(there):
+            _away(name, folder, aside, at)
+            _renamed(name, there, folder, at)
+    os.rmdir(source, dir_fd=folder)
+
+
+def _unstaged(app: App) -> None:
+    """Remove what was copied beside the state and is not to take its place."""
+    for at in app.volumes.values():
+        with opened(at) as folder:
+            _removed(STAGED, folder)
+
+
+def _noted(home: Path, journal: dict[str, Any]) -> dict[str, Any]:
+    """The journal, once it says so on the disk."""
+    _write(home / JOURNAL, journal)
+    return journal
 
 
 def _away(name: str, folder: int, aside: str, at: Path) -> None:

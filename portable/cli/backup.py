@@ -1,5 +1,6 @@
 """`portable backup` and `portable restore`: copies of the apps' state, made, listed, tried and put back."""
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -38,6 +39,7 @@ def backup(
 
     if sum((list_, check, stop)) > 1 or (at and not check):
         raise UsageError("of --list, --check and --stop one at a time, and --at with --check only", remedy="run it twice")
+    _refuse_no_time(at)
     place, planned = open_place(profile, sets, catalogs, strict=False)
     plan = planned.plan
     names = tuple(dict.fromkeys(apps or ()))
@@ -71,6 +73,7 @@ def restore(
 
     if abort and (at or dry_run):
         raise UsageError("--abort gives up what was begun, without --at and --dry-run", remedy=f"`portable restore --abort {app}`")
+    _refuse_no_time(at)
     place, planned = open_place(profile, sets, catalogs, strict=False)
     plan = planned.plan
     with engine_of(place) as engine:
@@ -82,6 +85,12 @@ def restore(
     if output is Format.text and row.before:
         show.line(f"the state of before lies in {row.before} of its folder; remove it when nothing is missed")
     return FAILED if row.result == "failed" or (abort and row.result == "done") else 0
+
+
+def _refuse_no_time(at: str) -> None:
+    if at and not re.fullmatch(r"\d[\dTZ.-]*", at):
+        text = f"--at {at}: backups are named by the time of their making, as 2026-11-21T031500"
+        raise UsageError(text, remedy="`portable backup --list` shows them")
 
 
 def _shown(rows: "Sequence[Kept]", output: Format) -> None:

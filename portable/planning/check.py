@@ -9,6 +9,7 @@ from portable.model import plan as p
 from portable.model.findings import Finding
 from portable.planning.inputs import Entry, Input
 from portable.planning.select import Selection
+from portable.profiles.load import SHIPPED as SHIPPED_PROFILES
 
 
 def check(plan: p.Plan, chosen: Selection, given: Input) -> Iterator[Finding]:
@@ -20,6 +21,7 @@ def check(plan: p.Plan, chosen: Selection, given: Input) -> Iterator[Finding]:
     yield from _accounts(plan, chosen.apps, given)
     yield from _engine(chosen.apps, given)
     yield from _left_out(given)
+    yield from _not_listed(chosen.apps, given)
     yield from _own(chosen.apps)
 
 
@@ -86,6 +88,23 @@ def _left_out(given: Input) -> Iterator[Finding]:
                 text=f"the stack has {name}, and profile {given.profile.name} is `without` it: it does not run here",
                 remedy="nothing to do, or change one of the two",
             )
+
+
+def _not_listed(entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
+    """What a profile of a person's own lists and does not get, since the stack has a list for all places. A shipped one's is a proposal."""
+    listed = given.profile_source("apps")
+    if given.stack.apps is None or listed.file != given.profile_source("name").file or Path(listed.file).is_relative_to(SHIPPED_PROFILES):
+        return
+    here = {known for name, entry in entries.items() for known in (name, *entry.facts.aliases)}
+    if left := [name for name in given.profile.apps if name not in here and name not in given.profile.without]:
+        yield Finding(
+            field="apps",
+            path="apps",
+            class_="function",
+            app=None,
+            text=f"profile {given.profile.name} lists {', '.join(left)}, and the stack's own list, which counts, does not: not here",
+            remedy="write what runs to the stack's `apps`, or remove that list and let each profile have its own",
+        )
 
 
 def _own(entries: Mapping[str, Entry]) -> Iterator[Finding]:

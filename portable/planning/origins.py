@@ -33,6 +33,7 @@ _PROFILE: dict[str, Steps] = {
     "exposures": ("exposure",),
     "secret_names": ("secrets", "names"),
     "groups": ("vpn",),
+    "apps": ("apps",),
     "without": ("without",),
 }
 

@@ -67,6 +67,10 @@ def test_version(tmp_path: Path) -> None:
         (("render", "--catalog", "nowhere"), "'nowhere' does not exist"),
         (("catalog", "list", "--catalog", "nowhere"), "'nowhere' does not exist"),
         (("catalog", "check", "nowhere"), "'nowhere'"),
+        (("backup", "--list", "--check"), "one at a time"),
+        (("backup", "--check", "--at", "yesterday"), "--at yesterday: backups are named by the time"),
+        (("restore", "sonarr", "--at", "yesterday"), "--at yesterday: backups are named by the time"),
+        (("restore", "sonarr", "--abort", "--dry-run"), "--abort gives up what was begun"),
     ],
 )
 def test_wrong_usage_is_told_with_exit_code_2(args: tuple[str, ...], words: str, tmp_path: Path) -> None:

@@ -69,6 +69,23 @@ def test_an_app_that_the_stack_has_and_the_place_leaves_out_is_told(place: Place
     assert [f.text for f in found] == ["the stack has two, and profile test is `without` it: it does not run here"]
 
 
+@pytest.mark.parametrize(
+    ("stack", "without", "told"),
+    [
+        ("apps: [one]\n", [], ["profile test lists two, three, and the stack's own list, which counts, does not: not here"]),
+        ("apps: [one, two]\n", ["three"], []),
+        ("apps: [one, two, three]\n", [], []),
+        ("name: mine\n", [], []),
+    ],
+)
+def test_what_the_place_lists_and_the_stack_does_not_is_told(place: Place, stack: str, without: list[str], told: list[str]) -> None:
+    place.write(app("one"), app("two"), app("three"))
+    planned = place.plan("one", "two", "three", stack=stack, without=without)
+    found = [f for f in planned.findings if f.field == "apps"]
+    assert [f.text for f in found] == told
+    assert all(f.where and f.where.line > 1 for f in found), "it is told at the list"
+
+
 def test_ones_own_app_in_the_place_of_a_shipped_one_is_told(place: Place) -> None:
     place.write(app("sonarr"), app("mine"))
     assert [(f.app, f.class_) for f in place.plan("sonarr", "mine").findings if f.field == "catalog"] == [("sonarr", "function")]

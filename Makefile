@@ -24,7 +24,7 @@ test: ## The whole suite, engines included
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy
 	@$(BIN)/python -m tests.lab.images
-	@$(BIN)/python -m pytest
+	@COLUMNS=200 $(BIN)/python -m pytest --tb=short
 
 check: ## Lint and types
 	@scripts/bootstrap.sh python --dev

@@ -93,7 +93,7 @@ def test_a_download_goes_to_the_folder_of_its_category(local: Local) -> None:
     api(local, "torrents/add", f"urls=magnet:?xt=urn:btih:{digest}", "category=sonarr", "stopped=true")
     try:
         deadline = time.monotonic() + 20
-        while not (found := json.loads(api(local, "torrents/info"))) and time.monotonic() < deadline:
+        while not (found := json.loads(api(local, "torrents/info", f"hashes={digest}"))) and time.monotonic() < deadline:
             time.sleep(0.5)
         assert found[0]["save_path"].rstrip("/") == "/mnt/media/downloads/torrents/sonarr"
     finally:

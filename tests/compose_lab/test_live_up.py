@@ -2,6 +2,7 @@
 
 import copy
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from portable.backends.compose.engine import Engine
-from portable.backends.compose.seen import Observed
+from portable.backends.compose.seen import PROJECT, Observed
 from portable.backends.compose.trouble import EngineTrouble
 from portable.live import compose
 from portable.live.desired import current
@@ -18,6 +19,7 @@ from portable.live.progress import Event
 from portable.model.changes import Change
 from portable.model.errors import PortableError, Refused, UsageError
 from tests.compose_lab.stacks import SOURCE, body, changed, service, set_secrets, stack
+from tests.lab.engine import BUSYBOX
 
 pytestmark = pytest.mark.compose_lab
 
@@ -433,6 +435,20 @@ def test_a_changed_subnet_makes_the_network_anew(engine: Engine, project: str) -
     assert changes["network default"] == "recreate: its subnet changed from 10.213.7.0/24 to 10.213.8.0/24"
     assert engine.networks(project)[0].subnets == ("10.213.8.0/24",)
     assert up(engine, second) == ()
+
+
+def test_a_network_that_somebody_is_just_leaving_is_removed_then(engine: Engine, project: str) -> None:
+    """Somebody who stays, as one that a person connected by hand, is told."""
+    docker("network", "create", "--label", f"{PROJECT}={project}", project)
+    leaver = docker("run", "-d", "--label", f"{PROJECT}={project}", "--network", project, BUSYBOX, "sleep", "1000").strip()
+    (network,) = engine.networks(project)
+    with pytest.raises(EngineTrouble, match="has active endpoints"):
+        engine.remove_network(network.id)
+    leaving = threading.Timer(1, docker, ("network", "disconnect", project, leaver))
+    leaving.start()
+    engine.remove_network(network.id)
+    leaving.join()
+    assert engine.networks(project) == ()
 
 
 def test_logs_are_merged_by_time_and_hide_secrets(engine: Engine, project: str) -> None:

@@ -55,7 +55,7 @@ _ANSWER_SECONDS = 60
 _FRAME = 8
 """Bytes before each piece of what a command prints; the last four are its length (the engine's API, Attach to a container)."""
 _SETTLING_SECONDS = 5
-"""How long the engine may take to know the exit code of a command whose output has ended."""
+"""How long the engine may take to know what it has ended itself: the exit code of a command, the last container of a network."""
 _SILENCE_SECONDS = 60.0
 """How long nothing may come from a command that is attended, before it is asked whether anything still can."""
 _HOSTS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -518,8 +518,18 @@ class Engine(EngineReader):
         self._lenient("removing a container", lambda: self._api.remove_container(container, v=False, force=True))
 
     def remove_network(self, network: str) -> None:
-        """Remove a network that nothing uses any more."""
-        self._lenient("removing a network", lambda: self._api.remove_network(network))
+        """Remove a network that nothing uses any more.
+
+        An engine may still count a container that was removed a moment ago (moby issues 19261 and 29631), and is asked again for seconds.
+        """
+        end = time.monotonic() + _SETTLING_SECONDS
+        while True:
+            try:
+                return self._lenient("removing a network", lambda: self._api.remove_network(network))
+            except EngineTrouble as trouble:
+                if "has active endpoints" not in str(trouble) or time.monotonic() > end:
+                    raise
+            time.sleep(0.2)
 
     def _lenient(self, what: str, call: Callable[[], object]) -> None:
         from docker.errors import APIError, NotFound

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -236,8 +237,11 @@ def docker(*arguments: str, code: int | None = 0, given: str | None = None, envi
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens on."""
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    """Ports of the loopback that nobody listens on, below those that the kernel gives to who calls: they are free a minute later too."""
+    held: list[socket.socket] = []
+    while len(held) < count:
+        with contextlib.suppress(OSError):
+            held.append(socket.create_server(("127.0.0.1", random.randrange(20_000, 32_000))))
     ports = [listener.getsockname()[1] for listener in held]
     for listener in held:
         listener.close()

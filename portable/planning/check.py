@@ -91,12 +91,13 @@ def _left_out(given: Input) -> Iterator[Finding]:
 
 
 def _not_listed(entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
-    """What a profile of a person's own lists and does not get, since the stack has a list for all places. A shipped one's is a proposal."""
-    listed = given.profile_source("apps")
-    if given.stack.apps is None or listed.file != given.profile_source("name").file or Path(listed.file).is_relative_to(SHIPPED_PROFILES):
+    """What a person's own profile lists and does not get, since the stack has a list for all places. A shipped one's is a proposal."""
+    shipped = Path(given.profile_source("apps").file).resolve().is_relative_to(SHIPPED_PROFILES.resolve())
+    if given.stack.apps is None or shipped:
         return
     here = {known for name, entry in entries.items() for known in (name, *entry.facts.aliases)}
-    if left := [name for name in given.profile.apps if name not in here and name not in given.profile.without]:
+    left = dict.fromkeys(name for name in given.profile.apps if name not in here and name not in given.profile.without)
+    if left:
         yield Finding(
             field="apps",
             path="apps",

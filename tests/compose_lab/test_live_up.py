@@ -444,7 +444,7 @@ def test_a_network_that_somebody_is_just_leaving_is_removed_then(engine: Engine,
     (network,) = engine.networks(project)
     with pytest.raises(EngineTrouble, match="has active endpoints"):
         engine.remove_network(network.id)
-    leaving = threading.Timer(1, docker, ("network", "disconnect", project, leaver))
+    leaving = threading.Timer(0.5, docker, ("network", "disconnect", project, leaver))
     leaving.start()
     engine.remove_network(network.id)
     leaving.join()

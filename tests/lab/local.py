@@ -1,6 +1,7 @@
 """The `local` profile as a stack of a test's own: real apps, folders and ports that nobody else has, every command recorded."""
 
 import contextlib
+import errno
 import json
 import os
 import random
@@ -240,8 +241,11 @@ def free_ports(count: int) -> list[int]:
     """Ports of the loopback that nobody listens on, below those that the kernel gives to who calls: they are free a minute later too."""
     held: list[socket.socket] = []
     while len(held) < count:
-        with contextlib.suppress(OSError):
+        try:
             held.append(socket.create_server(("127.0.0.1", random.randrange(20_000, 32_000))))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
     ports = [listener.getsockname()[1] for listener in held]
     for listener in held:
         listener.close()

@@ -163,7 +163,7 @@ class Box:
 
 
 def container(image: str, name: str) -> "DockerContainer":
-    """What testcontainers starts; it is taken away by its label, whoever made it and however that ended (leftovers.py)."""
+    """What testcontainers starts; who starts it takes it away, or, of a lab, `leftovers`, by label, however that lab ended."""
     from testcontainers.core.config import testcontainers_config
     from testcontainers.core.container import DockerContainer
 

@@ -1,9 +1,12 @@
 """Step 5: what cuts across the other steps, told before anything runs."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from portable.backends.prepare import prepare
+from portable.profiles.load import SHIPPED
 from tests.unit.planning import CLUSTER, COMPOSE, VPN, Place, app
 
 
@@ -84,6 +87,41 @@ def test_what_the_place_lists_and_the_stack_does_not_is_told(place: Place, stack
     found = [f for f in planned.findings if f.field == "apps"]
     assert [f.text for f in found] == told
     assert all(f.where and f.where.line > 1 for f in found), "it is told at the list"
+
+
+@pytest.mark.parametrize(
+    ("profile", "sets", "told"),
+    [
+        ("zimaboard", [], []),
+        ("profiles/linked/zimaboard.yaml", [], []),
+        ("own", [], ["profile own lists plex, sonarr"]),
+        ("child", [], ["profile child lists plex, sonarr"]),
+        ("grandchild", [], []),
+        ("zimaboard", ["apps=[plex, plex]"], ["profile zimaboard lists plex"]),
+    ],
+)
+def test_only_a_shipped_list_may_be_passed_over(
+    profile: str, sets: list[str], told: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever way leads to it."""
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "linked").symlink_to(SHIPPED)
+    (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [radarr]\n")
+    for name, base, more in (
+        ("own", "zimaboard", "apps: [radarr, plex, sonarr]\n"),
+        ("child", "own", ""),
+        ("grandchild", "zimaboard", ""),
+    ):
+        (tmp_path / "profiles" / f"{name}.yaml").write_text(f"portable: 1\nname: {name}\nextends: {base}\nback-end: compose\n{more}")
+    monkeypatch.chdir(tmp_path)
+    found = [f.text.split(", and ")[0] for f in prepare(profile, sets=sets).planned.findings if f.field == "apps"]
+    assert found == told
+
+
+def test_a_list_that_counts_for_nothing_may_not_name_what_is_not_there(place: Place) -> None:
+    place.write(app("one"))
+    ((path, text),) = place.told("one", "onne", stack="apps: [one]\n")
+    assert (path, text.split(";")[0]) == ("apps", "there is no app 'onne'")
 
 
 def test_ones_own_app_in_the_place_of_a_shipped_one_is_told(place: Place) -> None:

@@ -59,11 +59,10 @@ def heal(
             live.Healer(opened, every=every, progress=printed).run(writing)
             return 0
         outcome = live.heal(writing, place.stack, place.source, deadline=timeout, progress=printed)
-        left = live.examine(writing, place.stack).waiting
+        left = live.examine(writing, place.stack).waiting if output is Format.text else ()
     show_outcome(outcome, output)
-    if output is Format.text:
-        for sentence in left:
-            show.line(sentence)
+    for sentence in left:
+        show.line(sentence)
     return 0
 
 

@@ -327,18 +327,7 @@ def _complete(engine: Engine, opened: Open, group: Group, *, deadline: float | N
         return
     _write(opened, taken(opened().images, apps))
     for app in apps:
-        for name, entry in replaced(here.planned, app).items():
-            yield Updated(
-                group=group.name,
-                app=app,
-                container=name,
-                image=entry.tagged,
-                result="taken",
-                before=entry.before or "",
-                digest=entry.digest,
-                backup=here.images.images[app].backup or "",
-                text="it is well",
-            )
+        yield from _replaced_rows(here, group, app, "taken", text="it is well")
 
 
 def _left_to_a_person(here: Opened, group: Group, lasting: Sequence[str], error: PortableError) -> PortableError:
@@ -473,17 +462,24 @@ def _returned_rows(here: Opened, group: Group, app: str, state: str, why: str) -
     if not state and keeps_state(here.planned, app):
         state = "its state stays as it is, and an older program may not read what a newer one changed"
         state += f": `portable restore {app} --at {update.backup}` puts back that of before" if update.backup else ""
+    yield from _replaced_rows(here, group, app, "failed" if why else "back", text=state, why=why)
+
+
+def _replaced_rows(here: Opened, group: Group, app: str, result: Result, *, text: str, why: str = "") -> Iterator[Updated]:
+    """What the app's last update brought, image by image; from new to old where it is not `taken`."""
     for name, entry in replaced(here.planned, app).items():
+        old, new = entry.before or "", entry.digest
+        before, digest = (old, new) if result == "taken" else (new, old)
         yield Updated(
             group=group.name,
             app=app,
             container=name,
             image=entry.tagged,
-            result="failed" if why else "back",
-            before=entry.digest,
-            digest=entry.before or "",
-            backup=update.backup or "",
-            text=state,
+            result=result,
+            before=before,
+            digest=digest,
+            backup=here.images.images[app].backup or "",
+            text=text,
             why=why,
         )
 

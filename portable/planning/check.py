@@ -9,7 +9,7 @@ from portable.model import plan as p
 from portable.model.findings import Finding
 from portable.planning.inputs import Entry, Input
 from portable.planning.select import Selection
-from portable.profiles.load import SHIPPED as SHIPPED_PROFILES
+from portable.profiles.load import is_shipped
 
 
 def check(plan: p.Plan, chosen: Selection, given: Input) -> Iterator[Finding]:
@@ -92,8 +92,7 @@ def _left_out(given: Input) -> Iterator[Finding]:
 
 def _not_listed(entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
     """What a person's own profile lists and does not get, since the stack has a list for all places. A shipped one's is a proposal."""
-    shipped = Path(given.profile_source("apps").file).resolve().is_relative_to(SHIPPED_PROFILES.resolve())
-    if given.stack.apps is None or shipped:
+    if given.stack.apps is None or is_shipped(Path(given.profile_source("apps").file)):
         return
     here = {known for name, entry in entries.items() for known in (name, *entry.facts.aliases)}
     left = dict.fromkeys(name for name in given.profile.apps if name not in here and name not in given.profile.without)

@@ -82,12 +82,11 @@ def _wanted(given: Input, catalog: Catalog, mistakes: Mistakes) -> list[tuple[st
         else:
             seen[known] = name
             names.append((known, source))
-    for index, name in enumerate(given.profile.apps):
-        if given.stack.apps is not None and catalog.resolve(name) is None:  # it counts for nothing here, and is wrong all the same
-            mistakes.unknown(given.profile_source("apps", index), "apps", "app", name, catalog.names())
-    for index, name in enumerate(given.profile.without):
-        if catalog.resolve(name) is None:
-            mistakes.unknown(given.profile_source("without", index), "without", "app", name, catalog.names())
+    overridden = given.profile.apps if given.stack.apps is not None else ()  # it counts for nothing, and may not be wrong all the same
+    for key, said in (("apps", overridden), ("without", given.profile.without)):
+        for index, name in enumerate(said):
+            if catalog.resolve(name) is None:
+                mistakes.unknown(given.profile_source(key, index), key, "app", name, catalog.names())
     return names
 
 

@@ -93,12 +93,12 @@ class Images(Facts, frozen=True, kw_only=True):
         return tuple(app for app, step in there.items() if not steps or step in steps)
 
 
-def file_for(profile: Path, shipped: Path, stack_file: Path | None) -> Path | None:
+def file_for(profile: Path, stack_file: Path | None, *, shipped: bool) -> Path | None:
     """Where the file of a profile lies: beside it, for a shipped profile in `profiles` beside `portable.yaml`.
 
     None where that is not there: nothing would find it from another folder, and an older program would meet what a newer one wrote.
     """
     name = f"{profile.stem}{SUFFIX}"
-    if profile.resolve().parent != shipped.resolve():
+    if not shipped:
         return profile.with_name(name)
     return stack_file.parent / "profiles" / name if stack_file else None

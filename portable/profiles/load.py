@@ -39,6 +39,11 @@ def profile_folders(stack_file: Path | None) -> tuple[Path, ...]:
     return (*own, SHIPPED)
 
 
+def is_shipped(file: Path) -> bool:
+    """Whether it is a profile of this project's own, whatever way led to it."""
+    return file.resolve().parent == SHIPPED.resolve()
+
+
 def profile_files(folders: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
     """Every profile by name, with the files that define it; the first folder's stands first and wins."""
     found: dict[str, tuple[Path, ...]] = {}
@@ -111,7 +116,7 @@ def load_profile(name: str, files: Mapping[str, tuple[Path, ...]], sets: Sequenc
 def images_file(name: str, files: Mapping[str, tuple[Path, ...]], stack_file: Path | None) -> Path | None:
     """Where the images lie that are newer than that profile says, or would; None where nothing would find them again."""
     own = next((file for file in _named(name, files) if file.is_file()), None)
-    return file_for(own, SHIPPED, stack_file) if own else None
+    return file_for(own, stack_file, shipped=is_shipped(own)) if own else None
 
 
 def load_images(file: Path | None) -> tuple[Images, Document | None]:

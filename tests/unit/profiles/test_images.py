@@ -111,12 +111,12 @@ def test_it_lies_beside_the_profile_and_is_none_itself(tmp_path: Path) -> None:
     (folder / "home.images.yaml").write_text("portable: 1\n")
     (tmp_path / "flat.yaml").write_text("portable: 1\nname: flat\nextends: local\n")
     (tmp_path / "flat.images.yaml").write_text("portable: 1\n")
-    folders = profile_folders(stack)
-    assert not [name for name in profile_files(folders) if "images" in name]
-    assert images_file("home", profile_files(folders), stack) == folder / "home.images.yaml"
-    assert images_file(str(folder / "home.yaml"), profile_files(folders), stack) == folder / "home.images.yaml"
-    assert images_file("flat", profile_files(folders), stack) == tmp_path / "flat.images.yaml"
-    assert images_file("nothing", profile_files(folders), stack) is None
+    files = profile_files(profile_folders(stack))
+    assert not [name for name in files if "images" in name]
+    assert images_file("home", files, stack) == folder / "home.images.yaml"
+    assert images_file(str(folder / "home.yaml"), files, stack) == folder / "home.images.yaml"
+    assert images_file("flat", files, stack) == tmp_path / "flat.images.yaml"
+    assert images_file("nothing", files, stack) is None
 
 
 def test_a_shipped_profile_has_it_beside_the_stack_or_nowhere(tmp_path: Path) -> None:

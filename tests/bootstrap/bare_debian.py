@@ -14,35 +14,14 @@ from pathlib import Path
 from docker.types import Mount
 
 from tests.lab.engine import LABEL
-from tests.lab.home.box import all_rights, container
+from tests.lab.home import box
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 SUITES = {"12": "bookworm", "13": "trixie"}
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
-# What a machine's first process does and a container's doesn't: nothing of /proc hidden, control groups of its own, mounts that spread.
-FIRST_PROCESS = r"""
-set -e
-awk '$5 ~ "^/proc/" {print $5}' /proc/self/mountinfo | sort -r | while read -r hidden; do umount "$hidden"; done
-if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
-  mkdir -p /sys/fs/cgroup/init
-  for pid in $(cat /sys/fs/cgroup/cgroup.procs); do echo "$pid" >/sys/fs/cgroup/init/cgroup.procs || true; done
-  for c in $(cat /sys/fs/cgroup/cgroup.controllers); do echo "+$c" >/sys/fs/cgroup/cgroup.subtree_control || true; done
-else
-  umount -R /sys/fs/cgroup
-  mount -t tmpfs cgroup /sys/fs/cgroup
-  awk '!/^#/ && $4 == 1 {print $1}' /proc/cgroups | while read -r c; do
-    mkdir -p "/sys/fs/cgroup/$c"
-    mount -t cgroup -o "$c" cgroup "/sys/fs/cgroup/$c"
-  done
-fi
-# udev's work
-[ -e /dev/fuse ] || mknod -m 666 /dev/fuse c 10 229
-[ -e /dev/net/tun ] || { mkdir -p /dev/net; mknod -m 666 /dev/net/tun c 10 200; }
-mount --make-rshared /
-touch /run/ready
-exec sleep infinity
-"""
+MACHINE = Path(box.__file__).parent / "host" / "machine.sh"
+FIRST_PROCESS = "set -e; . /checkout/machine; touch /run/ready; exec sleep infinity"
 
 
 def run(*command: str, check: bool = True, stdin: bytes | None = None, timeout: float = 300) -> subprocess.CompletedProcess[str]:
@@ -94,14 +73,19 @@ def bare_debian(release: str, folder: Path) -> Iterator[BareDebian]:
     unsafe = folder / "unsafe-io"
     unsafe.write_text("force-unsafe-io\n")  # it is thrown away: dpkg needn't wait for the disk
     name = f"portable-bootstrap-{release}-{uuid.uuid4().hex[:8]}"
-    read_only = {SCRIPTS: "/checkout/scripts", settings: "/etc/apt/apt.conf.d/90test", unsafe: "/etc/dpkg/dpkg.cfg.d/unsafe-io"}
+    read_only = {
+        SCRIPTS: "/checkout/scripts",
+        MACHINE: "/checkout/machine",
+        settings: "/etc/apt/apt.conf.d/90test",
+        unsafe: "/etc/dpkg/dpkg.cfg.d/unsafe-io",
+    }
     if _mirror().startswith("https:"):
         read_only[CERTIFICATES] = str(CERTIFICATES)
-    bare = container(image, name).with_command(["bash", "-c", FIRST_PROCESS])
+    bare = box.container(image, name).with_command(["bash", "-c", FIRST_PROCESS])
     bare.with_envs(**{key: value for key, value in os.environ.items() if key.lower() in {"http_proxy", "https_proxy", "no_proxy"}})
     for here, there in read_only.items():
         bare.with_volume_mapping(here, there, "ro")
-    bare.with_kwargs(labels={LABEL: "bootstrap"}, mounts=[Mount("/var/lib/docker", None)], **all_rights())
+    bare.with_kwargs(labels={LABEL: "bootstrap"}, mounts=[Mount("/var/lib/docker", None)], **box.all_rights())
     try:
         bare.start()
         host = BareDebian(name, release)

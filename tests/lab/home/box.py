@@ -106,11 +106,11 @@ class Box:
 
     def start(self) -> None:
         """Start it, and wait until it is well; LabError with its last words where it isn't in time."""
-        container = _contained(self)
+        made = _contained(self)
         try:
-            container.start()
+            made.start()
         finally:
-            container.get_docker_client().client.close()
+            made.get_docker_client().client.close()
 
     def wait(self) -> None:
         """Until it is well."""

@@ -10,27 +10,9 @@ set -eu
 lab=/var/lib/lab
 mkdir -p $lab/ssh $lab/tls
 
-# What an engine hides of /proc from containers, a machine has.
-awk '$5 ~ "^/proc/" {print $5}' /proc/self/mountinfo | sort -r | while read -r hidden; do umount "$hidden"; done
-
-# Control groups of its own, and mounts that spread: what a first process does and that of a container doesn't.
-if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
-  mkdir -p /sys/fs/cgroup/init
-  for pid in $(cat /sys/fs/cgroup/cgroup.procs); do echo "$pid" >/sys/fs/cgroup/init/cgroup.procs || true; done
-  for c in $(cat /sys/fs/cgroup/cgroup.controllers); do echo "+$c" >/sys/fs/cgroup/cgroup.subtree_control || true; done
-else
-  umount -R /sys/fs/cgroup
-  mount -t tmpfs cgroup /sys/fs/cgroup
-  awk '!/^#/ && $4 == 1 {print $1}' /proc/cgroups | while read -r c; do
-    mkdir -p "/sys/fs/cgroup/$c"
-    mount -t cgroup -o "$c" cgroup "/sys/fs/cgroup/$c"
-  done
-fi
-mount --make-rshared /
-# udev's work. The graphics card is a stand-in: a node that opens, and no card behind it.
-[ -e /dev/fuse ] || mknod -m 666 /dev/fuse c 10 229
+. /usr/local/sbin/machine
+# The graphics card is a stand-in: a node that opens, and no card behind it.
 [ -e /dev/btrfs-control ] || mknod -m 600 /dev/btrfs-control c 10 234
-[ -e /dev/net/tun ] || { mkdir -p /dev/net && mknod -m 666 /dev/net/tun c 10 200; }
 [ -e /dev/dri/renderD128 ] || { mkdir -p /dev/dri && mknod -m 660 /dev/dri/renderD128 c 1 3 && chgrp 104 /dev/dri/renderD128; }
 
 ip route replace default via "$ROUTER"

@@ -44,7 +44,7 @@ iptables|iptables|counts and drops packets in the leak tests
 tcpdump|tcpdump|captures what leaves a sealed app
 kubectl|kubectl kubernetes-client|hands manifests to a Kubernetes API server
 ssh|openssh-client|reaches an engine by ssh://
-/usr/sbin/sshd|openssh-server|is the far end of the ssh:// tests (its service is left off)
+sshd|openssh-server|is the far end of the ssh:// tests (its service is left off)
 shellcheck|shellcheck|checks the shell scripts
 '
 
@@ -173,16 +173,27 @@ first_debian_has() {
 
 # apt would upgrade or remove packages where the new ones demand it: that is for the machine's owner to decide.
 refuse_upgrades() {
-  local plan changes
+  local changes
+  planned_changes "$@"
+  [ -z "$changes" ] || refuse "installing $* would change what is there:
+$changes
+Nothing was done. If you agree: apt-get install --no-install-recommends $*"
+}
+
+would_change() {
+  local changes
+  planned_changes "$@"
+  [ -n "$changes" ]
+}
+
+planned_changes() { # packages -> $changes: a line for each package that would be upgraded or removed
+  local plan
   if ! plan=$(LC_ALL=C apt-get "${apt_options[@]}" -s install -y --no-install-recommends --no-upgrade "$@" 2>&1); then
     printf '%s\n' "$plan" >>"$log"
     show_log
     fail "apt cannot install $*"
   fi
   changes=$(printf '%s\n' "$plan" | sed -n -E 's/^Inst ([^ ]+) \[([^]]*)\] \(([^ ]+).*/  upgrade \1 from \2 to \3/p; s/^Remv ([^ ]+).*/  remove \1/p')
-  [ -z "$changes" ] || refuse "installing $* would change what is there:
-$changes
-Nothing was done. If you agree: apt-get install --no-install-recommends $*"
 }
 
 install_packages() { # $1: "hold" keeps services of the packages from starting; then package names
@@ -234,8 +245,31 @@ install_missing_tools() { # lines "command|packages|why"
     reasons+=("installing $package: ${line#*|}")
   done
   say_each "${reasons[@]}"
+  if [[ " ${packages[*]} " == *" openssh-server "* ]] && would_change openssh-server; then
+    packages=("${packages[@]/#openssh-server/libwrap0}")
+    unpack_ssh_server
+  fi
   install_packages hold "${packages[@]}"
   keep_ssh_server_off "${packages[@]}"
+}
+
+# The server's package demands the client of its own version. The tests need its program only, so the client stays as it is.
+unpack_ssh_server() {
+  say "unpacking sshd into /usr/local/sbin instead: its package would upgrade what is there"
+  temporary_folder
+  if ! (cd "$scratch" && logged apt-get "${apt_options[@]}" -o APT::Sandbox::User=root download openssh-server &&
+    logged dpkg -x openssh-server_*.deb unpacked); then
+    show_log
+    fail "cannot fetch openssh-server"
+  fi
+  install -D -m 755 "$scratch/unpacked/usr/sbin/sshd" /usr/local/sbin/sshd
+  local part
+  for part in "$scratch/unpacked/usr/lib/openssh"/sshd-*; do # since 9.8 it is several programs
+    if [ -e "$part" ]; then install -D -m 755 "$part" "/usr/lib/openssh/${part##*/}"; fi
+  done
+  if ! getent passwd sshd >/dev/null; then # whom it becomes before anybody is let in
+    logged useradd --system --no-create-home --home-dir /run/sshd --shell /usr/sbin/nologin sshd || fail "cannot add the user sshd"
+  fi
 }
 
 say_each() {

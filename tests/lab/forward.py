@@ -155,7 +155,7 @@ def ssh_engine(folder: Path) -> Iterator[tuple[str, Path]]:
     programs.mkdir()
     (programs / "ssh").write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder}/config "$@"\n')
     (programs / "ssh").chmod(0o755)
-    sshd = shutil.which("sshd", path=f"{path}:/usr/sbin")
+    sshd = shutil.which("sshd", path=f"{path}:/usr/local/sbin:/usr/sbin")
     if sshd is None:
         raise RuntimeError("there is no sshd here: scripts/bootstrap.sh lab installs it")
     with contextlib.suppress(PermissionError):

@@ -26,6 +26,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 from portable.backends.compose.address import Address
 from portable.backends.compose.client import PrivateConfig, config_folder, read_config
 from portable.backends.compose.process import Running, compose_environment
+from portable.backends.compose.rights import image_settings, variables
 from portable.backends.compose.seen import (
     DEPENDS,
     FOLDER,
@@ -46,6 +47,7 @@ from portable.backends.compose.seen import (
 )
 from portable.backends.compose.ssh import CONNECT_SECONDS, SshBridge
 from portable.backends.compose.trouble import AGAIN, EngineTrouble, chain_of, one_line, translate
+from portable.backends.rights import ImageSettings
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -93,10 +95,13 @@ def _described(found: Mapping[str, Any]) -> Described:
         for bound in bindings or []
     ]
     return Described(
-        environment=dict(item.partition("=")[::2] for item in config.get("Env") or []),
+        environment=variables(config.get("Env")),
         labels=dict(config.get("Labels") or {}),
         mounts={m["Destination"]: m.get("Source") or m.get("Name") or "" for m in found.get("Mounts") or []},
         published=tuple(sorted(published)),
+        entrypoint=tuple(config.get("Entrypoint") or ()),
+        command=tuple(config.get("Cmd") or ()),
+        whole=found,
     )
 
 
@@ -365,6 +370,26 @@ class EngineReader:
                 except NotFound:
                     continue
         return ids
+
+    def image_settings(self, image: str) -> ImageSettings | None:
+        """What an image gives its containers; None where it is not there any more."""
+        from docker.errors import NotFound
+
+        with self._doing("looking at an image"):
+            try:
+                return image_settings(self._api.inspect_image(image))  # type: ignore[no-untyped-call]
+            except NotFound:
+                return None
+
+    def guests(self, container: str) -> tuple[tuple[str, str], ...]:
+        """The containers that run in a container's network namespace, by id and name, without helpers of portable."""
+        with self._doing("listing containers"):
+            listed = self._api.containers()
+        return tuple(
+            (str(entry["Id"]), (entry.get("Names") or ["?"])[0].lstrip("/"))
+            for entry in listed
+            if (entry.get("HostConfig") or {}).get("NetworkMode") == f"container:{container}" and HELPER not in (entry.get("Labels") or {})
+        )
 
     def ports(self) -> tuple[Taken, ...]:
         """Ports of the engine's host that running containers publish."""

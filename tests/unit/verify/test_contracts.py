@@ -31,7 +31,8 @@ def told(text: str) -> tuple[str, ...]:
 
 
 EVERY = {contract.name: contract for contract in contracts(told)}
-RUNS, SHARES, FENCE, _, CLOUDS, PATHS, LINKS, IDENTITY, PRIVACY, ANSWERS, PORTS, DEVICES, DATABASES, SECRECY = EVERY.values()
+RUNS, SHARES, FENCE, ENVIRONMENT, PRIVILEGES, _, *REST = EVERY.values()
+CLOUDS, PATHS, LINKS, IDENTITY, PRIVACY, ANSWERS, PORTS, DEVICES, DATABASES, SECRECY = REST
 
 
 def test_nothing_is_broken_where_all_is_as_promised() -> None:

@@ -1,4 +1,4 @@
-"""What a container is given beside its files: variables, a program, and what it may do and reach. As planned, and as it runs."""
+"""The variables, program and rights of a container, as planned and as it runs."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from portable.model.plan import Text
 
 
 class Rights(Struct, frozen=True, kw_only=True):
-    """What a container may do and reach. Texts are for a person, and compare by themselves."""
+    """The privileges of a container, and the networks and folders that it reaches. Texts are for a person, and compare by themselves."""
 
     privileged: bool = False
     capabilities: frozenset[str] = frozenset()
@@ -19,9 +19,9 @@ class Rights(Struct, frozen=True, kw_only=True):
     networks: frozenset[str] = frozenset()
     """Those that its own namespace is on."""
     name_servers: tuple[str, ...] = ()
-    """Those that it was told to ask; empty where the engine decides."""
+    """Configured ones; empty where the engine decides."""
     hosts: frozenset[str] = frozenset()
-    """Names that it was told the address of: `NAME ADDRESS`."""
+    """Entries of its hosts file: `NAME ADDRESS`."""
     namespaces: frozenset[str] = frozenset()
     """Other namespaces that are not its own: `PID of the host`."""
     security: frozenset[str] = frozenset()
@@ -31,7 +31,7 @@ class Rights(Struct, frozen=True, kw_only=True):
 
 
 class PlannedContainer(Struct, frozen=True, kw_only=True):
-    """What a back end gives a container by design."""
+    """The settings of a container by design of its back end."""
 
     environment: Mapping[str, Text] = {}
     """Beside the image's own variables."""
@@ -42,7 +42,7 @@ class PlannedContainer(Struct, frozen=True, kw_only=True):
 
 
 class ImageSettings(Struct, frozen=True, kw_only=True):
-    """What an image gives every container that is made of it."""
+    """The settings that an image gives every container of it."""
 
     environment: Mapping[str, str] = {}
     entrypoint: tuple[str, ...] = ()

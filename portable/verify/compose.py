@@ -55,7 +55,7 @@ class ComposeStack:
         )
 
     def planned(self, placed: Placed) -> PlannedContainer:
-        """What its service gives it."""
+        """The settings of its service."""
         return planned(placed, self.plan)
 
     def guests(self, placed: Placed) -> tuple[str, ...]:

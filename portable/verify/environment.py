@@ -1,7 +1,7 @@
 """Every container runs with the variables and the program that the plan and its image give it, and a gateway with no other settings.
 
-A variable that nobody planned may lead an app past its tunnel (`HTTP_PROXY`), and one with another value may open the gateway's fence. No
-value is ever told: it may be a secret.
+An unplanned variable may lead an app past its tunnel (`HTTP_PROXY`), and another value may open the gateway's fence. Values may be secrets,
+so only names are shown.
 """
 
 import re
@@ -86,7 +86,7 @@ def _container(stack: Stack, placed: Placed, values: Values, *, kept_in: bool) -
     planned, wrong, unsure = stack.planned(placed), [], []
     extra = sorted(seen.environment.keys() - planned.environment.keys() - seen.image.environment.keys())
     proxies = [name for name in extra if _PROXY.fullmatch(name)]
-    if kept_in:  # nobody plans a proxy by building an image
+    if kept_in:  # a proxy in an image is never planned
         proxies += sorted(name for name in seen.image.environment.keys() - planned.environment.keys() if _leads(name, seen))
     if proxies:
         past = ", which lead it past the tunnel" if kept_in else ""
@@ -125,7 +125,7 @@ def _leads(name: str, seen: Runs) -> bool:
 
 
 def _gateway(stack: Stack, placed: Placed, values: Values) -> Iterator[Found]:
-    """What overrides a gateway's variables from inside: files, and what its first process really has."""
+    """Whatever overrides a gateway's variables from inside: files, and the variables of its first process."""
     yield _overriding(stack, placed)
     yield from _files(stack, placed, values)
     yield _process(stack, placed)
@@ -163,14 +163,14 @@ def _files(stack: Stack, placed: Placed, values: Values) -> Iterator[Found]:
 
 
 def _text(file: File, values: Values) -> str | None:
-    """What a file holds; None where a secret in it is not known."""
+    """The text of a file; None where a secret in it is not known."""
     if any(isinstance(part, SecretRef) and not part.optional and not values.of(part.name, part.key) for part in file.body):
         return None
     return values.fill(file)
 
 
 def _process(stack: Stack, placed: Placed) -> Found:
-    """The variables of the first process: a program that starts it can change those that the engine tells of."""
+    """The variables of the first process: a program that starts it can change those that the engine shows."""
     subject, given = about(placed), stack.look(placed).environment
     said = stack.inside(placed, _PROCESS, user="0")
     has = _variables(said.text) if said.done else {}

@@ -10,7 +10,7 @@ from portable.verify.stack import Stack
 
 
 def check(stack: Stack) -> Iterator[Found]:
-    """Each container against its plan; then who shares the network of a gateway and is no part of the stack."""
+    """Each container against its plan; then containers outside the stack that share a gateway's network."""
     gateways = {gateway for group in stack.plan.groups if (gateway := gateway_of(group))}
     for placed in running(stack):
         if wrong := list(_more(stack.look(placed).rights, stack.planned(placed).rights)):
@@ -19,12 +19,12 @@ def check(stack: Stack) -> Iterator[Found]:
             yield holds(about(placed), "has the rights and networks of the plan, and no others")
         if placed.app and placed.app.name in gateways:
             for name in stack.guests(placed):
-                text = f"{name} shares its network, and is no part of the stack: nothing looks at what it may do there"
+                text = f"container {name} shares its network and does not belong to the stack: it may change the firewall unseen"
                 yield broken(about(placed), text, f"`docker rm -f {name}`")
 
 
 def _more(has: Rights, planned: Rights) -> Iterator[str]:
-    """What a container has beside what is planned, in words."""
+    """Everything that a container has beside its plan, in words."""
     if has.privileged and not planned.privileged:
         yield "it is privileged: it may do all that the host's root may"
     for what, extra in (

@@ -52,7 +52,7 @@ class Runs(Struct, frozen=True, kw_only=True):
     command: tuple[str, ...] = ()
     rights: Rights = Rights()
     image: ImageSettings | None = None
-    """What its image gives it; None where that is not known."""
+    """The settings of its image; None where they are not known."""
 
     @property
     def is_running(self) -> bool:
@@ -91,11 +91,11 @@ class Stack(Protocol):
         ...
 
     def planned(self, placed: Placed) -> PlannedContainer:
-        """What its back end gives it by design."""
+        """Its settings by design of the back end."""
         ...
 
     def guests(self, placed: Placed) -> Sequence[str]:
-        """What a person calls the containers in its network that are no part of the stack."""
+        """Names of the containers in its network that do not belong to the stack."""
         ...
 
     def on_host(self, folders: Sequence[str]) -> Mapping[str, HostFolder] | None:

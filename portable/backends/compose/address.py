@@ -41,8 +41,8 @@ class Address(Struct, frozen=True, kw_only=True):
 def resolve(engine: str | None, environment: Mapping[str, str], home: Path) -> Address:
     """The engine that a profile names, or else the one that the `docker` command would use.
 
-    Raises UsageError for an address that is none, also a context's, and for a Docker configuration that can't be read; EngineError for a
-    docker context that isn't there.
+    Raises UsageError for an invalid address, also a context's, and for an unusable Docker configuration; EngineError for a docker context
+    that does not exist.
     """
     config = config_folder(environment, home)
     if engine:

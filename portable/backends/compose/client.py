@@ -1,4 +1,4 @@
-"""What the docker command gets of the person's own Docker configuration, so that nothing of it changes what runs.
+"""A private Docker configuration for the docker command, so that nothing of the person's own changes what runs.
 
 Compose copies `proxies` of a client's `config.json` into every container that it makes, where they lead apps past the tunnel (measured).
 So each call of the command reads a private folder instead. The engine's address and certificates come on the command line, and images are
@@ -27,7 +27,7 @@ def config_folder(environment: Mapping[str, str], home: Path) -> Path:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The person's `config.json`; empty where there is none. Raises UsageError for one that cannot be used."""
+    """The person's `config.json`; empty where it does not exist. Raises UsageError for one that cannot be used."""
     file = folder / FILE
     try:
         file.stat()
@@ -50,7 +50,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 class PrivateConfig:
     """A Docker configuration for one call of the docker command, which only this user can read. It is removed by `close`.
 
-    What a killed command leaves of it holds nothing that the person's own does not.
+    The leftovers of a killed command hold nothing that the person's own does not.
     """
 
     def __init__(self, environment: Mapping[str, str], home: Path) -> None:

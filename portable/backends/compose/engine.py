@@ -372,7 +372,7 @@ class EngineReader:
         return ids
 
     def image_settings(self, image: str) -> ImageSettings | None:
-        """What an image gives its containers; None where it is not there any more."""
+        """The settings that an image gives its containers; None where it was removed."""
         from docker.errors import NotFound
 
         with self._doing("looking at an image"):

@@ -11,9 +11,9 @@ _ENDING_SECONDS = 10
 """How long Compose may take to end when it is asked to."""
 _HANDED_ON = frozenset(
     {
-        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TERM", "TZ", "TMPDIR"),
-        *("XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"),
-        *("KRB5CCNAME", "GNUPGHOME", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TERM", "TMPDIR"),
+        *("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"),
+        *("KRB5CCNAME", "SSL_CERT_FILE", "SSL_CERT_DIR"),
     }
 )
 """Variables of this process that the docker command gets: to find its programs, to reach a far engine by ssh or TLS, and to speak."""
@@ -60,7 +60,7 @@ class Running:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=environment,
-            # Nothing of the folder in which somebody works: no `.env`, no `compose.override.yaml`.
+            # The person's working folder has no say: no `.env`, no `compose.override.yaml`.
             cwd="/",
             pass_fds=keep_open,
             text=True,

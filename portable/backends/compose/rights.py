@@ -1,4 +1,4 @@
-"""What a service gives its container, and what the engine tells of a running one, in the same terms."""
+"""The rights and settings of a planned service and of a running container, in the same terms."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -16,13 +16,13 @@ _DEFAULT_CAPABILITIES = frozenset(
         *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
     }
 )
-"""What an engine gives a container from which nothing is taken away."""
+"""The capabilities of a container that drops none."""
 _PROFILE = "another profile"
 _LONGEST_OPTION = 40
 
 
 def planned(placed: Placed, plan: Plan) -> PlannedContainer:
-    """What the rendered service of a container gives it."""
+    """The variables, program and rights of a container's rendered service."""
     keys = service(placed, index(plan)).keys
     secrets = {name: value for name, value in placed.container.env.items() if isinstance(value, SecretRef)}
     return PlannedContainer(
@@ -51,7 +51,7 @@ def _planned_network(mode: str) -> str:
 
 
 def running(found: Mapping[str, Any], called: Callable[[str], str]) -> Rights:
-    """What the engine tells of a container; `called` gives the service of the container with an id, or its name."""
+    """The rights of a running container; `called` gives the service of the container with an id, or its name."""
     host, mode = found["HostConfig"], found["HostConfig"].get("NetworkMode") or ""
     namespaces = {
         f"{kind} of {_whose(host[key], called)}"
@@ -101,7 +101,7 @@ def _capabilities(added: Iterable[str] | None, dropped: Iterable[str] | None) ->
 
 
 def _options(given: Iterable[str] | None) -> frozenset[str]:
-    """Each as Compose writes it; a seccomp profile, which the engine tells in full, by its kind."""
+    """Each as Compose writes it; a seccomp profile, which the engine shows in full, by its kind."""
     found = set()
     for option in given or ():
         kind, _, value = option.replace("=", ":", 1).partition(":")
@@ -113,7 +113,7 @@ def _options(given: Iterable[str] | None) -> frozenset[str]:
 
 
 def image_settings(found: Mapping[str, Any]) -> ImageSettings:
-    """What the engine tells of an image."""
+    """The settings of an image."""
     config = found.get("Config") or {}
     return ImageSettings(
         environment=variables(config.get("Env")),

@@ -5,6 +5,7 @@ from typing import Any
 
 from portable.backends.common import Placed, index
 from portable.backends.compose.names import project_name
+from portable.backends.compose.network import NETWORK
 from portable.backends.compose.service import service
 from portable.backends.rights import ImageSettings, PlannedContainer, Rights
 from portable.model.plan import Plan, SecretRef
@@ -24,6 +25,8 @@ _LONGEST_OPTION = 40
 def planned(placed: Placed, plan: Plan) -> PlannedContainer:
     """The variables, program and rights of a container's rendered service."""
     keys = service(placed, index(plan)).keys
+    mode = keys.get("network_mode", "")
+    networks = () if mode else keys.get("networks", (NETWORK,))  # Compose puts a service that names none on the project's own
     secrets = {name: value for name, value in placed.container.env.items() if isinstance(value, SecretRef)}
     return PlannedContainer(
         environment={**keys.get("environment", {}), **secrets},
@@ -32,8 +35,8 @@ def planned(placed: Placed, plan: Plan) -> PlannedContainer:
         rights=Rights(
             capabilities=_capabilities(keys.get("cap_add"), keys.get("cap_drop")),
             devices=frozenset(device.partition(":")[0] for device in keys.get("devices", ())),
-            network=_planned_network(keys.get("network_mode", "")),
-            networks=frozenset(f"{project_name(plan)}_{name}" for name in keys.get("networks", ())),
+            network=_planned_network(mode),
+            networks=frozenset(f"{project_name(plan)}_{name}" for name in networks),
             name_servers=tuple(keys.get("dns", ())),
             hosts=frozenset(f"{name} {address}" for name, address in keys.get("extra_hosts", {}).items()),
             security=_options(keys.get("security_opt")),

@@ -291,6 +291,7 @@ def test_what_a_service_gives_its_container() -> None:
     assert torrents.environment.items() >= {"PUID": "1000", "WEBUI_PORT": "8080", "TZ": plan.timezone}.items()
     assert "NET_ADMIN" in gateway.rights.capabilities
     assert gateway.rights.networks == {f"{plan.stack}-{plan.profile}_default"}
+    assert by_name["cloud shelf"].rights.networks == gateway.rights.networks, "Compose puts it there"
     assert (torrents.rights.network, torrents.rights.networks) == ("the network of gateway", frozenset())
     assert torrents.rights.folders["/mnt/media"] == "/mnt/storage"
     assert torrents.rights.security == {"no-new-privileges:true"}

@@ -15,6 +15,7 @@ from portable.verify.fence import CONTRACT as FENCE
 from portable.verify.identity import CONTRACT as IDENTITY
 from portable.verify.kill_switch import kill_switch
 from portable.verify.links import CONTRACT as LINKS
+from portable.verify.names import CONTRACT as NAMES
 from portable.verify.paths import CONTRACT as PATHS
 from portable.verify.ports import CONTRACT as PORTS
 from portable.verify.privacy import CONTRACT as PRIVACY
@@ -40,7 +41,8 @@ def contracts(
     address. What disturbs the apps comes last, and only where it is asked for.
     """
     middle = (CLOUDS, PATHS, LINKS, IDENTITY, PRIVACY, ANSWERS, PORTS, DEVICES, DATABASES, secrecy(told, missing, known=known))
-    return (RUNS, SHARES, FENCE, environment(values), PRIVILEGES, egress(beacon), *middle, *((kill_switch(beacon),) if disruptive else ()))
+    first = (RUNS, SHARES, FENCE, NAMES, environment(values), PRIVILEGES, egress(beacon))
+    return (*first, *middle, *((kill_switch(beacon),) if disruptive else ()))
 
 
 def verify(stack: Stack, chosen: Sequence[Contract]) -> Iterator[Held]:

@@ -41,10 +41,33 @@ iptables iptables -A OUTPUT -d 198.51.100.7/32 -o eth0 -p udp -m udp --dport 518
 iptables iptables -A OUTPUT -o tun0 -j ACCEPT
 iptables iptables -A OUTPUT -s 172.20.0.2/32 -d 172.20.0.0/16 -o eth0 -j ACCEPT
 iptables iptables -A OUTPUT -d 10.1.0.0/16 -o eth0 -j ACCEPT
-iptables iptables -A POSTROUTING ! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP
+iptables iptables mangle -P POSTROUTING ACCEPT
+iptables iptables mangle -N PORTABLE
+iptables iptables mangle -N PORTABLE-IN
+iptables iptables mangle -A INPUT -j PORTABLE-IN
+iptables iptables mangle -A POSTROUTING -j PORTABLE
+iptables iptables mangle -A PORTABLE ! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP
+iptables iptables mangle -A PORTABLE -o lo -j ACCEPT
+iptables iptables mangle -A PORTABLE -o tun0 -j ACCEPT
+iptables iptables mangle -A PORTABLE -m conntrack --ctstate RELATED,ESTABLISHED --ctdir REPLY -j ACCEPT
+iptables iptables mangle -A PORTABLE -p udp -m mark --mark 0xca6c -j ACCEPT
+iptables iptables mangle -A PORTABLE -d 172.20.0.0/16 -j ACCEPT
+iptables iptables mangle -A PORTABLE -j DROP
 ip6tables ip6tables -P OUTPUT DROP
 ip6tables ip6tables -A OUTPUT -p ipv6-icmp -j ACCEPT
 ip6tables ip6tables -A OUTPUT -d ff02::1:ff/104 -o eth0 -j ACCEPT
+ip6tables ip6tables mangle -P POSTROUTING ACCEPT
+ip6tables ip6tables mangle -N PORTABLE
+ip6tables ip6tables mangle -N PORTABLE-IN
+ip6tables ip6tables mangle -A INPUT -j PORTABLE-IN
+ip6tables ip6tables mangle -A POSTROUTING -j PORTABLE
+ip6tables ip6tables mangle -A PORTABLE ! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP
+ip6tables ip6tables mangle -A PORTABLE -o lo -j ACCEPT
+ip6tables ip6tables mangle -A PORTABLE -o tun0 -j ACCEPT
+ip6tables ip6tables mangle -A PORTABLE -m conntrack --ctstate RELATED,ESTABLISHED --ctdir REPLY -j ACCEPT
+ip6tables ip6tables mangle -A PORTABLE -p udp -m mark --mark 0xca6c -j ACCEPT
+ip6tables ip6tables mangle -A PORTABLE -p ipv6-icmp -m icmp6 --icmpv6-type 135 -j ACCEPT
+ip6tables ip6tables mangle -A PORTABLE -j DROP
 ipv6
 own 172.20.0.2/16
 """
@@ -53,6 +76,7 @@ HEALTHY = {
     "/proc/self/ns/net": "net:[1]",
     "-S OUTPUT": SHUT,
     "ip route get 192.0.2.1": "192.0.2.1 dev tun0 table 51820 src 10.64.0.2 uid 0",
+    "/etc/resolv.conf": "nameserver 127.0.0.1\n# portable: nameserver 127.0.0.11\noptions ndots:0",
     "wc -l": "25000",
     "/proc/[0-9]*/status": STATUS,
     "stat -c %d:%i": "64:256",

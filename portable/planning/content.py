@@ -22,6 +22,7 @@ from portable.planning.network import Network, address_of
 from portable.planning.schedule import schedule
 from portable.planning.select import Selection
 from portable.planning.storage import LIBRARY_ID, Storage, volume_id
+from portable.planning.tunnel import Way
 
 if TYPE_CHECKING:
     import jinja2
@@ -49,7 +50,7 @@ CONTEXT = frozenset(
             "names",
             "networks",
         ),
-        *("ports", "reads", "secret", "stack", "timezone", "uid", "umask", "url"),
+        *("ports", "reads", "secret", "stack", "timezone", "uid", "umask", "url", "vpn"),
     )
 )
 """What a template may name, see `docs/adding-an-app.md`; `cloud` in the mounter and in clouds' templates only."""
@@ -67,9 +68,9 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     addresses: Mapping[tuple[str, str], str]
 
 
-def content(given: Input, chosen: Selection, net: Network, store: Storage, catalog: Catalog, mistakes: Mistakes) -> Content:
+def content(given: Input, chosen: Selection, way: Way, net: Network, store: Storage, catalog: Catalog, mistakes: Mistakes) -> Content:
     """Make every container; a template that fails is a mistake with its file and line."""
-    maker = _Maker(given, chosen, net, store, catalog, mistakes)
+    maker = _Maker(given, chosen, way, net, store, catalog, mistakes)
     apps = tuple(maker.app(name) for name in chosen.apps)
     clouds = tuple(maker.cloud(name, chosen.mounter) for name in sorted(chosen.clouds)) if chosen.mounter else ()
     tools = maker.container(
@@ -88,8 +89,11 @@ def content(given: Input, chosen: Selection, net: Network, store: Storage, catal
 class _Maker:
     """Holds what every container is made from."""
 
-    def __init__(self, given: Input, chosen: Selection, net: Network, store: Storage, catalog: Catalog, mistakes: Mistakes) -> None:
+    def __init__(
+        self, given: Input, chosen: Selection, way: Way, net: Network, store: Storage, catalog: Catalog, mistakes: Mistakes
+    ) -> None:
         self.given, self.chosen, self.net, self.store, self.catalog, self.mistakes = given, chosen, net, store, catalog, mistakes
+        self.vpn = way.context()
         self.files: dict[str, p.File] = {}
         # Whose secrets and files a container can ask for: apps, and the helpers that come along.
         helpers = {entry.facts.name: entry for entry in (chosen.tools, chosen.mounter) if entry is not None}
@@ -199,7 +203,9 @@ class _Maker:
             env={k: self.variable(v, context, document, (*where, "environment", k)) for k, v in sorted(facts.environment.items())},
             files=tuple(files),
             secrets=tuple(
-                p.SecretMount(secret=s, keys=secrets[s].keys, path=path) for s, path in sorted(facts.secrets.items()) if s in secrets
+                p.SecretMount(secret=s, keys=secrets[s].keys, path=path, optional=secrets[s].optional)
+                for s, path in sorted(facts.secrets.items())
+                if s in secrets
             ),
             mounts=tuple(mounts),
             identity=self.identity(facts),
@@ -273,6 +279,7 @@ class _Maker:
             "secret": self.secret,
             "group": {"ports": self.net.group_ports(app) if placed else ()},
             "networks": self.net.networks,
+            "vpn": self.vpn,
             "names": self.names(app),
             "addresses": [address for (of, _), address in sorted(self.addresses.items()) if of == app],
             "dashboard": self.dashboard,

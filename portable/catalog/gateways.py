@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from portable.catalog.facts import Facts, Name, PortNumber, Variable
+from portable.catalog.facts import Facts, FileFacts, Name, PortNumber, Variable
 from portable.formats.load import read
 
 PROVIDERS, SETTINGS = "providers.yaml", "settings.yaml"
@@ -69,6 +69,13 @@ class ProviderSecretFacts(Facts, frozen=True, kw_only=True):
     optional: bool = False
 
 
+class ReceiverFacts(Facts, frozen=True, kw_only=True):
+    """What the gateway is completed with where a forwarded port has a receiver."""
+
+    environment: dict[Variable, str]
+    files: tuple[FileFacts, ...]
+
+
 class ProvidersFacts(Facts, frozen=True, kw_only=True):
     """`providers.yaml` of a gateway."""
 
@@ -76,6 +83,7 @@ class ProvidersFacts(Facts, frozen=True, kw_only=True):
     default: str
     variables: dict[str, Variable]
     """By key of the profile's section `vpn`."""
+    receiver: ReceiverFacts
     secrets: dict[Name, ProviderSecretFacts]
     providers: dict[str, ProviderFacts]
 

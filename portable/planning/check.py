@@ -20,6 +20,7 @@ def check(plan: p.Plan, chosen: Selection, way: Way, given: Input) -> Iterator[F
     yield from _past_the_fence(plan)
     yield from _of_the_tunnel(plan, way)
     yield from _in_the_namespace(plan)
+    yield from _forwarded(plan, way)
     yield from _upstream(chosen.apps)
     yield from _gpu(plan, chosen.apps)
     yield from _accounts(plan, chosen.apps, given)
@@ -103,6 +104,21 @@ def _of_the_tunnel(plan: p.Plan, way: Way) -> Iterator[Finding]:
                     remedy="name under `networks` only what is yours, as 192.168.1.0/24, and choose another subnet; or waive it by the "
                     "gateway's name",
                 )
+
+
+def _forwarded(plan: p.Plan, way: Way) -> Iterator[Finding]:
+    """A port that nobody listens at."""
+    for group in plan.groups:
+        if isinstance(group.egress, p.Tunnel) and group.egress.port_forwarding and way.receiver is None:
+            gateway = group.egress.gateway
+            yield Finding(
+                field="egress.port-forwarding",
+                path=f"groups.{group.name}.egress.port_forwarding",
+                class_="function",
+                app=gateway,
+                text=f"{gateway} asks for a forwarded port, and no app behind it is told which: only qBittorrent is",
+                remedy="remove `vpn.port-forwarding`, or add qBittorrent",
+            )
 
 
 PROXIES = frozenset(("all_proxy", "ftp_proxy", "http_proxy", "https_proxy", "socks_proxy"))

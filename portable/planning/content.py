@@ -354,7 +354,7 @@ class _Maker:
         """A value that may be a template; it can't hold a secret, which would end in a rendered file."""
         if "{{" not in text and "{%" not in text:
             return text
-        rendered = self.render(text, context, lambda _, why: self.mistakes.extend((document.mistake(at, why),)))
+        rendered = self.render(text, context, lambda _, why: self.mistakes.extend((document.mistake(at, why, _escape(why)),)))
         if _SECRET.search(rendered):
             self.mistakes.extend(
                 (document.mistake(at, "a value can't contain a secret", "write `{secret: name}`, or use a file template"),)
@@ -370,7 +370,7 @@ class _Maker:
             return id_
 
         def wrong(line: int, why: str) -> None:
-            self.mistakes.extend((document.mistake(at, f"template {template.name}:{line}: {why}"),))
+            self.mistakes.extend((document.mistake(at, f"template {template.name}:{line}: {why}", _escape(why)),))
 
         if id_ in self.files:
             wrong(1, f"a second file would be called {id_}")
@@ -424,6 +424,12 @@ def _line_of(error: BaseException) -> int:
     return line
 
 
+def _escape(why: str) -> str:
+    """The remedy for an unknown name: braces may be for the program itself, such as `{{PORTS}}` for Gluetun."""
+    name = re.fullmatch(r"'(\w+)' is (?:undefined|not defined)", why)
+    return f"to pass {{{{{name[1]}}}}} on as it is, write {{{{ '{{{{{name[1]}}}}}' }}}}" if name else ""
+
+
 def _parts(text: str) -> Iterator[p.Text]:
     end = 0
     for match in _SECRET.finditer(text):
@@ -449,7 +455,7 @@ def template_mistakes(facts: AppFacts, document: Document, folder: Path) -> Iter
         texts += [(("containers", name, "environment", key), v, "line ") for key, v in container.environment.items() if isinstance(v, str)]
     for at, text, where in texts:
         if "{{" in text or "{%" in text:
-            yield from (document.mistake(at, f"{where}{line}: {why}") for line, why in _unreadable(text))
+            yield from (document.mistake(at, f"{where}{line}: {why}", _escape(why)) for line, why in _unreadable(text))
 
 
 def _unreadable(text: str) -> Iterator[tuple[int, str]]:

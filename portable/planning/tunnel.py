@@ -11,11 +11,24 @@ from portable.catalog.facts import SecretFacts
 from portable.catalog.gateways import OpenvpnFacts, Ports, ProviderFacts, ProvidersFacts, TunnelProtocol, WireguardFacts, providers_of
 from portable.model import plan as p
 from portable.planning.inputs import Entry, Input, Mistakes
-from portable.planning.select import Selection
+from portable.planning.select import Selection, waived_egress
 from portable.profiles.types import EndpointFacts, VpnFacts
 
 ANYWHERE = "0.0.0.0/0"
 SECRETS = "/run/secrets"
+
+
+class Receiver(msgspec.Struct, frozen=True, kw_only=True):
+    """The app behind the gateway that listens at a forwarded port."""
+
+    app: str
+    port: int
+    """Of its interface."""
+    user: str
+    secret: str
+    """Its password."""
+    listens: int
+    """Where it waits for peers unless it is told otherwise."""
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +41,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: tuple[p.Endpoint, ...] = ()
     networks: tuple[str, ...] = ()
     """Where the tunnel's own addresses lie, where the provider is known for it."""
+    receiver: Receiver | None = None
 
     def context(self) -> dict[str, Any]:
         """What templates may say of it."""
@@ -38,6 +52,7 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
             "interface": self.interface,
             "port_forwarding": self.port_forwarding,
             "endpoints": endpoints,
+            "receiver": msgspec.structs.asdict(self.receiver) if self.receiver else None,
         }
 
 
@@ -60,13 +75,13 @@ def tunnel(given: Input, chosen: Selection, catalog: Catalog, mistakes: Mistakes
     for name, entry in chosen.apps.items():
         if entry.facts.gateway != "tunnel":
             continue
-        made, apps[name] = _completed(given, entry, providers_of(catalog.folder(name)), mistakes)
+        made, apps[name] = _completed(given, entry, chosen, providers_of(catalog.folder(name)), mistakes)
         if name == chosen.gateway or way == Way():
             way = made
     return msgspec.structs.replace(chosen, apps=apps), way
 
 
-def _completed(given: Input, entry: Entry, providers: ProvidersFacts | None, mistakes: Mistakes) -> tuple[Way, Entry]:
+def _completed(given: Input, entry: Entry, chosen: Selection, providers: ProvidersFacts | None, mistakes: Mistakes) -> tuple[Way, Entry]:
     vpn = given.profile.vpn or VpnFacts()
     if providers is None:
         return _of_its_own(given, vpn, mistakes), entry
@@ -82,8 +97,22 @@ def _completed(given: Input, entry: Entry, providers: ProvidersFacts | None, mis
         port_forwarding=bool(vpn.port_forwarding),
         endpoints=tuple(_endpoints(given, vpn, picked, mistakes)),
         networks=picked.facts.networks,
+        receiver=_receiver(given, chosen) if vpn.port_forwarding else None,
     )
-    return way, _with(entry, vpn, picked, providers, forwarding)
+    return way, _with(entry, vpn, picked, providers, way, forwarding)
+
+
+def _receiver(given: Input, chosen: Selection) -> Receiver | None:
+    """The first app behind the gateway that has qBittorrent's interface and a port for peers."""
+    for name, entry in chosen.apps.items():
+        facts = entry.facts
+        if facts.egress != "vpn" or facts.interface is None or facts.interface.speaks != "qbittorrent" or waived_egress(given, name):
+            continue
+        peers = [port.number for port in facts.ports.values() if port.serves == "raw" and not port.private]
+        if peers:
+            asked = facts.interface
+            return Receiver(app=name, port=facts.ports[asked.port].number, user=asked.user, secret=asked.secret, listens=peers[0])
+    return None
 
 
 def _of_its_own(given: Input, vpn: VpnFacts, mistakes: Mistakes) -> Way:
@@ -239,7 +268,7 @@ def _forwarding(given: Input, vpn: VpnFacts, picked: Chosen, providers: Provider
     return None
 
 
-def _with(entry: Entry, vpn: VpnFacts, picked: Chosen, providers: ProvidersFacts, forwarding: str | None) -> Entry:
+def _with(entry: Entry, vpn: VpnFacts, picked: Chosen, providers: ProvidersFacts, way: Way, forwarding: str | None) -> Entry:
     """The gateway's facts with the variables and secrets that its provider takes; what its file itself sets stays."""
     main = entry.facts.containers["main"]
     values = {key: value for key, value in _values(vpn, picked, forwarding) if providers.variables[key] not in main.environment}
@@ -254,7 +283,11 @@ def _with(entry: Entry, vpn: VpnFacts, picked: Chosen, providers: ProvidersFacts
         secrets[name] = SecretFacts(about=about, keys=keys, public=public, optional=known.optional)
         mounts[name] = f"{SECRETS}/{name}"
         environment |= {known.files[key]: f"{SECRETS}/{name}/{key}" for key in keys}
-    main = msgspec.structs.replace(main, environment=environment, secrets=mounts)
+    files = main.files
+    if way.receiver is not None:
+        environment |= providers.receiver.environment
+        files = (*files, *providers.receiver.files)
+    main = msgspec.structs.replace(main, environment=environment, secrets=mounts, files=files)
     containers = {**entry.facts.containers, "main": main}
     return msgspec.structs.replace(entry, facts=msgspec.structs.replace(entry.facts, containers=containers, secrets=secrets))
 

@@ -131,9 +131,15 @@ def _in_the_namespace(plan: p.Plan) -> Iterator[Finding]:
         if isinstance(group.egress, p.Direct):
             continue
         gateway = group.egress.gateway
-        for app in (app for app in plan.apps if app.name in group.apps and app.name != gateway):
+        members = [app for app in plan.apps if app.name in group.apps]
+        # What mounts a cloud is in the pod of each app that reads it; a mounter's needs are the planner's own.
+        mounters = [(app, f"clouds.{c.id}.mounter", c.mounter) for c in plan.clouds for app in members if c.id in app.clouds]
+        for app, path, container in mounters:
+            yield from _proxied(app.name, gateway, path, container)
+        for app in (app for app in members if app.name != gateway):
             for container in app.containers:
                 path = f"apps.{app.name}.containers.{container.name}"
+                yield from _proxied(app.name, gateway, path, container)
                 for need in (need for need in ("net_admin", "tun", "fuse") if getattr(container.needs, need)):
                     yield Finding(
                         field="egress.privileged",
@@ -145,17 +151,20 @@ def _in_the_namespace(plan: p.Plan) -> Iterator[Finding]:
                         "firewall, or leave its network namespace",
                         remedy=f"remove the need, or waive it: `{{field: egress.privileged, class: security, apps: [{app.name}], ...}}`",
                     )
-                for variable in (name for name in container.env if name.lower() in PROXIES):
-                    yield Finding(
-                        field="egress.proxy",
-                        path=f"{path}.env.{variable}",
-                        class_="security",
-                        verdict="refused",
-                        app=app.name,
-                        text=f"{variable} lets {app.name} call through a proxy, and one in a network of the place's own reaches the "
-                        f"outside past {gateway}",
-                        remedy=f"remove it, or waive it: `{{field: egress.proxy, class: security, apps: [{app.name}], ...}}`",
-                    )
+
+
+def _proxied(app: str, gateway: str, path: str, container: p.Container) -> Iterator[Finding]:
+    for variable in (name for name in container.env if name.lower() in PROXIES):
+        yield Finding(
+            field="egress.proxy",
+            path=f"{path}.env.{variable}",
+            class_="security",
+            verdict="refused",
+            app=app,
+            text=f"{variable} lets {path.split('.')[1]} call through a proxy, and one in a network of the place's own reaches the outside "
+            f"past {gateway}",
+            remedy=f"remove it, or waive it: `{{field: egress.proxy, class: security, apps: [{app}], ...}}`",
+        )
 
 
 def _left_out(given: Input) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from portable.planning import Planned, make
 from portable.planning.inputs import Input
 from portable.profiles.load import load_profile, profile_files
 from portable.profiles.types import Stack
-from tests.unit.planning import VPN, Place, app
+from tests.unit.planning import VPN, Place, app, cloud
 
 APPS = ("qbittorrent", "prowlarr", "jellyfin")
 
@@ -330,6 +330,11 @@ def test_so_is_an_app_of_ones_own_that_does_not_need_the_vpn_any_more(place: Pla
     assert ("egress", "qbittorrent") in refused(plan(place))
     waiver = {"field": "egress", "class": "security", "apps": ["qbittorrent"], "reason": "it downloads the news"}
     assert refused(plan(place, waive=[waiver])) == set()
+
+
+def test_so_is_a_proxy_of_what_mounts_a_cloud_in_the_pod(place: Place) -> None:
+    place.write(app("one", egress="vpn", clouds=["store"]), clouds=(cloud("store", environment={"https_proxy": "http://10.0.0.1:3128"}),))
+    assert ("egress.proxy", "one") in refused(place.plan("one", clouds=["store"], **VPN))
 
 
 BASE = "portable: 1\nname: base\nback-end: compose\nstorage: {library: {folder: /srv/l}, state: {folder: /srv/s}}\nvpn: {}\n"

@@ -3,7 +3,7 @@
 import ipaddress
 from typing import Any, assert_never
 
-from portable.backends.common import Index, Placed, gateway_of, main_container, note, port_of, refuse
+from portable.backends.common import Index, Placed, gateway_of, main_container, note, port_of, refuse, told_by_settings
 from portable.backends.compose.health import asked
 from portable.backends.compose.names import app_service, owner_of
 from portable.backends.compose.part import Part
@@ -191,6 +191,7 @@ def _group(group: Group, index: Index) -> list[Finding]:
                 app=group.egress.gateway,
             )
         )
+    findings += told_by_settings(group)
     findings += _gateway(group, group.egress.gateway, index)
     return findings
 

@@ -26,7 +26,6 @@ true
 """
 _OUTSIDE = "192.0.2.1"
 """An address of the documentation; asked of the routing table only."""
-_TUNNELS = ("tun", "wg")
 _REMAINS = "! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP"
 """The guard's rule on what is left of the tunnel's connections, as iptables prints it; one that names a device leaves others open."""
 _GO_ON = ("LOG", "NFLOG", "MARK", "CONNMARK", "TCPMSS", "TTL", "HL", "DSCP", "TOS")
@@ -65,7 +64,7 @@ def check(stack: Stack) -> Iterator[Found]:
             device = route.text.partition(" dev ")[2].split(" ")[0]
             if untried(route):
                 yield unknown(gateway, f"where the outside is reached can't be told: {route.text or route.code}")
-            elif device.startswith(_TUNNELS):
+            elif device == egress.interface:
                 yield holds(gateway, f"the outside is reached by the tunnel, {device}")
             elif closed:
                 yield unknown(gateway, f"there is no tunnel now ({device or route.text or 'no route'}), and nothing leaves past it")
@@ -135,7 +134,7 @@ def _second_fence(rules: Sequence[Rule], egress: Tunnel, own: Sequence[str]) -> 
             continue
         elif target != "ACCEPT" or not _stays_inside(rule, egress, own, second=True):
             return f"lets out in its second fence: {' '.join(rule[2:])}"
-        elif not remains_dropped and not _stays(rule):
+        elif not remains_dropped and not _stays(rule, egress):
             return "lets out what is left of the tunnel's connections when the tunnel is gone"
     return "has no second fence"
 
@@ -158,10 +157,21 @@ def _value(rule: Rule, *names: str) -> str:
     )
 
 
-def _stays(rule: Rule) -> bool:
+def _stays(rule: Rule, egress: Tunnel | Sealed) -> bool:
     """Whether it is about the loopback or the tunnel's own device alone."""
-    device = _value(rule, "-o")
-    return device == "lo" or device.startswith(_TUNNELS)
+    return _value(rule, "-o") in ("lo", *((egress.interface,) if isinstance(egress, Tunnel) else ()))
+
+
+def _is_to_endpoint(rule: Rule, egress: Tunnel) -> bool:
+    """Whether a rule is about one of the plan's endpoints; without `-d`, about an endpoint that may be anywhere."""
+    target = ip_network(_value(rule, "-d") or "0.0.0.0/0", strict=False)
+    ends = ((ip_network(e.cidr, strict=False), e) for e in egress.endpoints)
+    return any(
+        (_value(rule, "-p"), _value(rule, "--dport")) == (end.protocol, str(end.port))
+        and target.version == network.version
+        and target.subnet_of(network)  # type: ignore[arg-type]
+        for network, end in ends
+    )
 
 
 def _is_established(rule: Rule) -> bool:
@@ -178,21 +188,20 @@ def _stays_inside(rule: Rule, egress: Tunnel | Sealed, own: Sequence[str], *, se
         return True
     if _value(rule, "-j") != "ACCEPT":
         return False  # another chain, which is not looked at here
-    if _stays(rule) or (_is_established(rule) and (not second or _value(rule, "--ctdir") == "REPLY")):
+    if _stays(rule, egress) or (_is_established(rule) and (not second or _value(rule, "--ctdir") == "REPLY")):
         return True
     if _value(rule, "-p") in ("ipv6-icmp", "icmpv6"):
         return True  # neighbours are found so
-    if second and _value(rule, "--mark") == _MARK:
-        return True
-    ports = {str(endpoint.port) for endpoint in egress.endpoints} if isinstance(egress, Tunnel) else set()
-    if second and _value(rule, "--dport") in ports and _value(rule, "-p") in ("tcp", "udp"):
-        return True
+    if second and isinstance(egress, Tunnel):
+        own_packets = _value(rule, "--mark") == _MARK if egress.protocol == "wireguard" else _is_to_endpoint(rule, egress)
+        if own_packets:
+            return True
     target = _value(rule, "-d")
     if not target:
         return False
     to = ip_network(target, strict=False)
-    if isinstance(egress, Tunnel) and to.num_addresses == 1 and _value(rule, "--dport"):
-        return not ports or _value(rule, "--dport") in ports
+    if not second and isinstance(egress, Tunnel) and to.num_addresses == 1 and _value(rule, "--dport"):
+        return not egress.endpoints or _is_to_endpoint(rule, egress)
     local = [ip_network(network, strict=False) for network in (*egress.networks, *own)]
     return to.is_multicast or to.is_link_local or any(to.version == n.version and to.subnet_of(n) for n in local)  # type: ignore[arg-type]
 

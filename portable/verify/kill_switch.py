@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from portable.backends.common import Placed
-from portable.model.plan import App
+from portable.model.plan import App, Tunnel
 from portable.verify.contract import Contract, Found, broken, holds, unknown
 from portable.verify.egress import NO_BEACON, behind_tunnels, hosts_own, seen_as
 from portable.verify.stack import Stack
@@ -28,7 +28,7 @@ fi
 _CUT = f"""\
 {_MEND}
 device=$(ip route get 192.0.2.1 2>/dev/null | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p' | head -n 1)
-case "$device" in tun*|wg*) ;; *) echo "no tunnel: ${{device:-no route}}"; exit 3 ;; esac
+case "$device" in "$1") ;; *) echo "no tunnel: ${{device:-no route}}"; exit 3 ;; esac
 for family in -4 -6; do
   ip $family route show table all dev "$device" | grep -Ev 'table local|^(ff|fe80)' | sed "s/^/$family /"
 done >{_KEPT}.routes
@@ -70,7 +70,7 @@ def _tried(stack: Stack, gateway: tuple[App, Placed], apps: list[tuple[App, Plac
     app, placed = gateway
     before = {a.name: seen_as(stack, at, a, beacon) for a, at in (gateway, *apps)}
     try:
-        cut = stack.inside(placed, ["sh", "-c", _CUT], user="0")
+        cut = stack.inside(placed, ["sh", "-c", _CUT, "sh", _device_of(stack, app)], user="0")
         # All at once: a gateway that heals itself has its tunnel back in seconds.
         with ThreadPoolExecutor() as pool:
             asked = [pool.submit(_judged, stack, a, at, beacon, before) for a, at in apps] if cut.done else []
@@ -94,6 +94,12 @@ def _tried(stack: Stack, gateway: tuple[App, Placed], apps: list[tuple[App, Plac
         yield broken(app.name, f"its tunnel was cut and did not come back: {mended.text or 'the beacon does not answer'}", remedy)
     else:
         yield holds(app.name, f"{cut.text.split()[-1]} was cut, and is back")
+
+
+def _device_of(stack: Stack, gateway: App) -> str:
+    """The device of a gateway's tunnel."""
+    tunnels = (group.egress for group in stack.plan.groups if isinstance(group.egress, Tunnel))
+    return next(egress.interface for egress in tunnels if egress.gateway == gateway.name)
 
 
 def _judged(stack: Stack, app: App, placed: Placed, beacon: str, before: dict[str, str | None]) -> Found:

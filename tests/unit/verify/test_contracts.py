@@ -22,7 +22,6 @@ from tests.factories import full_plan
 from tests.unit.verify.fake import PUBLISHED, SHUT, FakeStack, one, says, verdicts
 
 GUARD = "-A PORTABLE ! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP"
-REPLIES = "-A PORTABLE -m conntrack --ctstate RELATED,ESTABLISHED --ctdir REPLY -j ACCEPT"
 LAST = "-A PORTABLE -j DROP"
 SILENT = Said(code=None, text="it did not end within 20 s", hangs=True)
 CUT = Said(code=None, text="what a command inside printed was cut short on its way from the engine")
@@ -143,6 +142,7 @@ def test_who_hangs_on_a_dead_namespace_is_named() -> None:
         (LAST, "-A PORTABLE -j RETURN", "in its second fence: -j RETURN"),
         (" --ctdir REPLY", "", "in its second fence: -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"),
         (" --ctdir REPLY", " --ctdir ORIGINAL", "--ctdir ORIGINAL"),
+        ("-m mark --mark 0xca6c", "-m udp --dport 51820", "in its second fence: -p udp -m udp --dport 51820 -j ACCEPT"),
         ("--mark 0xca6c", "--mark 0x1", "in its second fence: -p udp -m mark --mark 0x1"),
         ("PORTABLE -d 172.20.0.0/16", "PORTABLE -d 0.0.0.0/1", "in its second fence: -d 0.0.0.0/1"),
         (f"ip6tables mangle {LAST}", "ip6tables mangle -A PORTABLE -o lo -j DROP", "ip6tables has no second fence"),
@@ -167,6 +167,30 @@ def test_a_firewall_that_opened_is_told_with_what_still_stands() -> None:
     both = opened.replace(LAST, "-A PORTABLE -o lo -j DROP", 1)
     told = one(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=both)))).text
     assert "lets out what no rule forbids; iptables has no second fence, too" in told
+
+
+def test_the_packets_of_openvpn_are_known_by_the_endpoints() -> None:
+    """They carry no mark."""
+    plan = full_plan()
+    egress = next(group.egress for group in plan.groups if isinstance(group.egress, p.Tunnel))
+    by_openvpn = msgspec.structs.replace(egress, protocol="openvpn", endpoints=(p.Endpoint(cidr="198.51.100.0/24", port=1194),))
+    groups = tuple(msgspec.structs.replace(g, egress=by_openvpn) if g.egress == egress else g for g in plan.groups)
+    marked = "-A PORTABLE -p udp -m mark --mark 0xca6c -j ACCEPT"
+    first = SHUT.replace("-d 198.51.100.7/32 -o eth0 -p udp -m udp --dport 51820", "-d 198.51.100.7/32 -o eth0 -p udp -m udp --dport 1194")
+
+    def found(rule: str) -> list[str]:
+        stack = FakeStack(
+            msgspec.structs.replace(plan, groups=groups), answer=says("-S OUTPUT", Said(code=0, text=first.replace(marked, rule)))
+        )
+        return [held.text for held in FENCE.tried(stack) if held.verdict == "broken"]
+
+    assert found("-A PORTABLE -d 198.51.100.0/24 -p udp -m udp --dport 1194 -j ACCEPT") == []
+    for wide in (
+        "-d 198.51.0.0/16 -p udp -m udp --dport 1194",
+        "-d 198.51.100.0/24 -p udp -m udp --dport 443",
+        "-p udp -m mark --mark 0xca6c",
+    ):
+        assert "in its second fence" in found(f"-A PORTABLE {wide} -j ACCEPT")[0]
 
 
 def test_one_table_that_is_shut_is_enough() -> None:

@@ -1,14 +1,16 @@
 """`heal`: does what `healing` decides, once or for as long as it is left to. It works against nobody: another command comes first."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from portable.backends.common import gateway_of
 from portable.backends.compose.engine import Engine, EngineReader
+from portable.backends.compose.seen import Observed
 from portable.live import compose
 from portable.live.compose import Outcome, plain, restart_in_order, status
-from portable.live.desired import Stack
-from portable.live.healing import Ailing, ailing
+from portable.live.desired import Desired, Stack, current
+from portable.live.healing import Ailing, ailing, was_killed
 from portable.live.preflight import refuse_foreign
 from portable.live.progress import Event, Once, Progress, silent
 from portable.live.secrets import Source
@@ -35,11 +37,35 @@ class Clock(Protocol):
         ...
 
 
-def examine(engine: EngineReader, stack: Stack) -> Ailing:
+class Memory:
+    """What one look learned and the next one needs: an engine forgets its events within minutes."""
+
+    def __init__(self) -> None:
+        self.stopped: set[tuple[str, str]] = set()
+        """Ids of containers that somebody stopped, each with the moment when it ended."""
+
+
+def examine(engine: EngineReader, stack: Stack, memory: Memory | None = None) -> Ailing:
     """What `heal` would do now. Needs no method that writes."""
     observed = engine.observe(stack.project)
     refuse_foreign(observed, stack.project)
-    return ailing(plain(stack), observed)
+    return _ailing(engine, stack, plain(stack), observed, memory or Memory())
+
+
+def _ailing(engine: EngineReader, stack: Stack, desired: Desired, observed: Observed, memory: Memory) -> Ailing:
+    gateways = gateways_of(stack, desired)
+    for name, seen in current(observed).items():
+        ended = (seen.id, seen.finished_at)
+        if name in gateways and was_killed(seen) and ended not in memory.stopped and engine.was_stopped(*ended):
+            memory.stopped.add(ended)
+    stopped = {seen.id for seen in observed.containers if (seen.id, seen.finished_at) in memory.stopped}
+    return ailing(desired, observed, gateways=gateways, stopped=stopped)
+
+
+def gateways_of(stack: Stack, desired: Desired) -> frozenset[str]:
+    """The services in whose network namespace VPN apps are."""
+    apps = {gateway_of(group) for group in stack.plan.groups} if stack.plan else set()
+    return frozenset(service.name for service in desired.services if service.app in apps and service.owner is None)
 
 
 def heal(
@@ -50,32 +76,58 @@ def heal(
     only: Callable[[Change], bool] = lambda _: True,
     wait: bool = True,
     deadline: float | None = None,
+    memory: Memory | None = None,
     progress: Progress = silent,
 ) -> Outcome:
     """Start, restart or make anew what ails, each after its gateway; with `wait` until it is well.
 
-    Raises PortableError where another command is at work on the project. `deadline` is in seconds, for the waiting.
+    Raises PortableError where another command is at work on the project, and where something can't be healed; the rest is healed before.
+    `deadline` is in seconds, for the waiting.
     """
     engine.observe(stack.project)  # without an engine nothing is written, the lock neither
     with locked(stack.project, "heal", progress=progress, wait=0):
         observed = engine.observe(stack.project)
         refuse_foreign(observed, stack.project)
         desired = plain(stack)
-        changes = tuple(change for change in ailing(desired, observed).changes if only(change))
+        changes = _chosen(desired, _ailing(engine, stack, desired, observed, memory or Memory()).changes, only)
         for change in changes:
             progress(Event(what="doing", subject=change.service, text=f"{change.kind}: {change.cause}"))
         names = [change.service for change in changes if change.kind in ("start", "restart")]
         until = None if deadline is None else time.monotonic() + deadline
         watch = Watch(engine, desired, set(names), Once(progress), until)
-        if names:
-            restart_in_order(engine, desired, observed, names, watch)
-            if wait:
-                watch.until_well()
+        failed: PortableError | None = None
+        for together in _by_namespace(desired, names):
+            try:
+                restart_in_order(engine, desired, observed, together, watch)
+            except PortableError as error:  # a gateway that does not start keeps no other one from being healed
+                failed = failed or error
+        if failed:
+            raise failed
+        if names and wait:
+            watch.until_well()
     anew = tuple(sorted({change.app for change in changes if change.kind == "recreate"}))
     if anew:
         # Only Compose makes containers, and it needs their secrets: the same as `up` of these apps.
         compose.up(engine, stack, source, apps=anew, deadline=deadline, progress=progress)
     return Outcome(changes=changes, rows=status(engine, stack))
+
+
+def _chosen(desired: Desired, changes: Sequence[Change], only: Callable[[Change], bool]) -> tuple[Change, ...]:
+    """Those that `only` lets through; who shares the network of a gateway that has to be started is not started without it."""
+    all_names, chosen = {change.service for change in changes}, dict[str, Change]()
+    for change in changes:
+        owner = desired.service(change.service).owner
+        if (owner not in all_names or owner in chosen) and only(change):
+            chosen[change.service] = change
+    return tuple(chosen.values())
+
+
+def _by_namespace(desired: Desired, names: Sequence[str]) -> list[list[str]]:
+    """The same names, those of one network namespace together."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(desired.service(name).owner or name, []).append(name)
+    return list(groups.values())
 
 
 class Healer:
@@ -91,7 +143,8 @@ class Healer:
         self._told: set[str] = set()
         """What was told in the last turn, and is not told again as long as it stays so."""
         self._tries: dict[str, tuple[int, float]] = {}
-        """By service: how often it was healed in a row, and when last."""
+        """By service: how often it was healed in a row, and when last; what could not be healed counts too."""
+        self._memory = Memory()
 
     def run(self, engine: Engine, *, ended: Callable[[], bool] = lambda: False) -> None:
         """Look, heal, rest; what goes wrong is told once and tried again: an engine may be away for as long as it takes."""
@@ -101,22 +154,29 @@ class Healer:
 
     def turn(self, engine: Engine) -> tuple[Change, ...]:
         """One look, and what followed; nothing where the engine is away or another command is at work."""
+        due: list[str] = []
+
+        def only(change: Change) -> bool:
+            # What is made anew is made as the files say: where they can't be read, an older program would meet what a newer one wrote.
+            wanted = self._is_due(change) and not (unreadable and change.kind == "recreate")
+            due.extend([change.service] if wanted else [])
+            return wanted
+
         try:
-            found = examine(engine, self._stack)
+            found = examine(engine, self._stack, self._memory)
             if not any(self._is_due(change) for change in found.changes):
                 self._tell(*found.waiting)
                 return ()
             unreadable = self._read()
             self._tell(*found.waiting, *unreadable)
-            # What is made anew is made as the files say: where they can't be read, an older program would meet what a newer one wrote.
-            only = (lambda change: change.kind != "recreate" and self._is_due(change)) if unreadable else self._is_due
-            outcome = heal(engine, self._stack, self._source, only=only, wait=False, progress=self._progress)
+            outcome = heal(engine, self._stack, self._source, only=only, wait=False, memory=self._memory, progress=self._progress)
         except PortableError as error:
             self._tell(f"not healed yet: {error.text}")
             return ()
-        now = self._clock.monotonic()
-        for change in outcome.changes:
-            self._tries[change.service] = (self._in_a_row(change.service) + 1, now)
+        finally:
+            now = self._clock.monotonic()
+            for service in due:
+                self._tries[service] = (self._in_a_row(service) + 1, now)
         return outcome.changes
 
     def _read(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -408,6 +408,21 @@ class EngineReader:
         with self._doing("reading logs"):
             raw = self._api.logs(container, stdout=True, stderr=True, tail="all" if tail is None else tail, timestamps=timestamps)
         yield from (self.hide(line) if hidden else line for line in raw.decode(errors="replace").splitlines())
+
+    def was_stopped(self, container: str, moment: str) -> bool:
+        """Whether somebody stopped a container that ended at that moment of the engine's clock, as far as the engine remembers.
+
+        `docker stop` leaves an event of its own, `docker kill` and a crash do not. An engine keeps the last 256 events only.
+        """
+        if not moment:
+            return False
+        begin = datetime.fromisoformat(moment[:19]).replace(tzinfo=UTC).timestamp()
+        with self._doing("asking for events"):
+            # The event comes right after the end; until then the engine keeps the answer open.
+            found = self._api.events(
+                since=int(begin), until=int(begin) + _SETTLING_SECONDS, filters={"container": container, "event": "stop"}, decode=True
+            )
+            return any(True for _ in found)
 
     def follow(self, container: str, *, tail: int | None = None, timestamps: bool = False) -> Iterator[str]:
         """Lines as the container writes them, until it stops."""

@@ -1,21 +1,26 @@
 """What ails a project that nobody changed, and what heals it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 import pytest
 
-from portable.backends.compose.seen import Seen, SeenNetwork
+from portable.backends import compose
+from portable.backends.compose.address import Address
+from portable.backends.compose.engine import EngineReader
+from portable.backends.compose.seen import Observed, Seen, SeenNetwork
 from portable.live import heal as live
-from portable.live.compose import Outcome
-from portable.live.desired import Stack
+from portable.live.compose import Outcome, plain
+from portable.live.desired import Stack, stack_of
 from portable.live.heal import Healer
 from portable.live.healing import Ailing, ailing
 from portable.live.progress import Event
 from portable.live.secrets import EnvironmentSource
 from portable.model.changes import Change
 from portable.model.errors import PortableError
-from tests.unit.live.test_reconcile import desired, observed, running
+from tests.factories import full_plan
+from tests.unit.live.test_reconcile import desired, document, observed, running
 
 LATER = "2026-01-01T01:00:00.000000000Z"
 
@@ -88,6 +93,119 @@ def test_who_was_taken_off_its_network_is_made_anew() -> None:
     assert found == ["recreate player: it was taken off the network default from outside"]
 
 
+KILLED = {"state": "exited", "exit_code": 137, "finished_at": LATER}
+
+
+def with_gateway(there: dict[str, Seen], *, stopped: tuple[str, ...] = ()) -> Ailing:
+    return ailing(desired(), observed(there), gateways=("gateway",), stopped=stopped)
+
+
+@pytest.mark.parametrize(
+    ("gateway", "torrents", "expected"),
+    [
+        # `docker kill gateway`: the app behind it goes on running, in a namespace without a tunnel.
+        (
+            KILLED,
+            {},
+            ["start gateway: it was killed (exit code 137)", "restart torrents: it shares the network of gateway, which was killed"],
+        ),
+        # `docker compose kill`: both.
+        (
+            KILLED,
+            {"state": "exited", "exit_code": 137},
+            ["start gateway: it was killed (exit code 137)", "start torrents: it shares the network of gateway, which was killed"],
+        ),
+        (
+            KILLED | {"exit_code": 139},
+            {},
+            ["start gateway: it was killed (exit code 139)", "restart torrents: it shares the network of gateway, which was killed"],
+        ),
+        (
+            KILLED | {"exit_code": 0, "out_of_memory": True},
+            {},
+            ["start gateway: it was killed (it ran out of memory)", "restart torrents: it shares the network of gateway, which was killed"],
+        ),
+        # `docker stop gateway`, also where its farewell failed (1) or it handles no signal (143).
+        (KILLED | {"exit_code": 0}, {}, []),
+        (KILLED | {"exit_code": 1}, {}, []),
+        (KILLED | {"exit_code": 143}, {}, []),
+        # The engine is about to start it again by itself.
+        (KILLED | {"state": "restarting"}, {}, []),
+    ],
+)
+def test_a_gateway_that_was_killed_comes_back_before_its_group(
+    gateway: dict[str, Any], torrents: dict[str, Any], expected: list[str]
+) -> None:
+    assert [change.sentence() for change in with_gateway(seen(gateway=gateway, torrents=torrents)).changes] == expected
+
+
+def test_a_gateway_that_somebody_stopped_stays_down_whatever_its_exit_code() -> None:
+    """`docker stop --time 0` ends with SIGKILL too; the engine tells that it was a stop."""
+    assert with_gateway(seen(gateway=KILLED), stopped=("id-gateway",)).changes == ()
+
+
+def test_what_is_no_gateway_may_need_sigkill_to_stop() -> None:
+    assert ailing(desired(), observed(seen(player={"state": "exited", "exit_code": 137})), gateways=("gateway",)).changes == ()
+
+
+def test_who_hangs_on_another_gateway_waits_for_the_one_that_is_started() -> None:
+    found = with_gateway(seen(gateway=KILLED, torrents={"joins": "id-other"}))
+    assert [change.service for change in found.changes] == ["gateway"]
+    assert found.waiting == ("torrents waits for gateway, which is exited",)
+
+
+class Events(EngineReader):
+    """An engine that remembers, or forgot, that somebody stopped the gateway."""
+
+    def __init__(self, *, remembers: bool) -> None:
+        super().__init__(Address(url="unix:///fake", named_by="test"))
+        self.remembers, self.questions = remembers, 0
+        self.there = seen(gateway=KILLED)
+
+    def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
+        return observed(self.there)
+
+    def was_stopped(self, container: str, moment: str) -> bool:
+        assert (container, moment) == ("id-gateway", self.there["gateway"].finished_at)
+        self.questions += 1
+        return self.remembers
+
+
+@pytest.fixture
+def with_plan(monkeypatch: pytest.MonkeyPatch) -> Stack:
+    monkeypatch.setattr(live, "gateways_of", lambda *_: frozenset({"gateway"}))
+    return Stack(project="media-test", body=document())
+
+
+def test_the_engine_is_asked_who_ended_a_gateway(with_plan: Stack) -> None:
+    assert [change.service for change in live.examine(Events(remembers=False), with_plan).changes] == ["gateway", "torrents"]
+    assert live.examine(Events(remembers=True), with_plan).changes == ()
+
+
+def test_that_somebody_stopped_a_gateway_is_remembered_longer_than_the_engine_does(with_plan: Stack) -> None:
+    engine, memory = Events(remembers=True), live.Memory()
+    live.examine(engine, with_plan, memory)
+    engine.remembers = False
+    assert live.examine(engine, with_plan, memory).changes == ()
+    assert engine.questions == 1
+    engine.there = seen(gateway=KILLED | {"finished_at": "2026-01-01T02:00:00.000000000Z"})
+    assert live.examine(engine, with_plan, memory).changes != (), "it was started meanwhile, and killed"
+
+
+def test_gateways_are_those_of_the_plan() -> None:
+    plan = full_plan("compose")
+    stack = stack_of(plan, compose.render(plan))
+    assert live.gateways_of(stack, plain(stack)) == {"gateway"}
+    assert live.gateways_of(Stack(project="p", body=document()), desired()) == set()
+
+
+def test_who_shares_a_network_is_not_started_without_its_gateway() -> None:
+    """It rests after it failed to start, and they were never tried."""
+    changes = with_gateway(seen(gateway=KILLED)).changes
+    assert live._chosen(desired(), changes, lambda change: change.service != "gateway") == ()
+    assert live._chosen(desired(), changes, lambda _: True) == changes
+
+
 class Clock:
     """Time that passes when it is told to."""
 
@@ -111,9 +229,10 @@ class World:
         self.error: PortableError | None = None
         self.clock = Clock()
         self.wrong: PortableError | None = None
+        self.fails, self.failed = False, list[float]()
         self.reads = 0
         self.healer = Healer(self.opened, every=10, clock=self.clock, progress=self.tell)
-        monkeypatch.setattr(live, "examine", lambda _engine, _stack: self.examined())
+        monkeypatch.setattr(live, "examine", lambda *_: self.examined())
         monkeypatch.setattr(live, "heal", self.heal)
 
     def tell(self, event: Event) -> None:
@@ -133,6 +252,9 @@ class World:
     def heal(self, *_: Any, only: Any, wait: bool, **__: Any) -> Outcome:
         assert not wait, "one app must not keep the others waiting"
         changes = tuple(change for change in self.found.changes if only(change))
+        if self.fails:
+            self.failed.append(self.clock.now - 1000)
+            raise PortableError("port 8080 is taken")
         self.healed += [self.clock.now - 1000] * len(changes)
         return Outcome(changes=changes)
 
@@ -170,6 +292,13 @@ def test_what_keeps_it_from_healing_is_told_once_and_tried_again(monkeypatch: py
     world.error = PortableError("the engine does not answer")
     world.turns(1)
     assert len(world.told) == 2, "it went away again"
+
+
+def test_what_can_not_be_started_is_tried_after_longer_and_longer_rests_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    world.fails = True
+    world.turns(32)
+    assert world.failed == [0, 20, 60, 140, 300]
 
 
 def test_who_waits_is_told_as_long_as_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from portable.backends.common import gateway_of
+from portable.backends.common import gateway_of, main_container
 from portable.backends.compose.engine import Engine, EngineReader
-from portable.backends.compose.seen import Observed
+from portable.backends.compose.names import app_service
+from portable.backends.compose.seen import Observed, seconds_of
+from portable.backends.listening import LISTENING, judged, listeners_of, parsed, peer_ports
 from portable.live import compose
 from portable.live.compose import Outcome, plain, restart_in_order, status
 from portable.live.desired import Desired, Stack, current
@@ -16,6 +18,7 @@ from portable.live.progress import Event, Once, Progress, silent
 from portable.live.secrets import Source
 from portable.live.state import locked
 from portable.live.waiting import Watch
+from portable.model.base import Struct
 from portable.model.changes import Change
 from portable.model.errors import PortableError
 
@@ -23,6 +26,9 @@ _LONGEST_REST = 300.0
 """Seconds between two tries at the same service that does not stay up."""
 _WELL_SECONDS = 120.0
 """An app that stayed up so long starts anew with short rests."""
+_INSIDE_SECONDS = 60.0
+"""How often gateways are looked into."""
+_AGAIN_SECONDS = 3.0
 
 
 class Clock(Protocol):
@@ -37,19 +43,34 @@ class Clock(Protocol):
         ...
 
 
+class Deaf(Struct, frozen=True, kw_only=True):
+    """A service that does not listen on its tunnel."""
+
+    container: tuple[str, str]
+    """Its id, and when it was started."""
+    tunnel: tuple[str, ...]
+    """What tells this tunnel from the one before and the one after."""
+    cause: str
+
+
 class Memory:
     """What one look learned and the next one needs: an engine forgets its events within minutes."""
 
     def __init__(self) -> None:
         self.stopped: set[tuple[str, str]] = set()
         """Ids of containers that somebody stopped, each with the moment when it ended."""
+        self.deaf: dict[str, Deaf] = {}
+        """Services that do not listen on their tunnel, as the last look inside found."""
+        self.restarted: dict[str, tuple[str, ...]] = {}
+        """Services that were restarted for that, each with the tunnel: another restart for the same one would not help."""
 
 
-def examine(engine: EngineReader, stack: Stack, memory: Memory | None = None) -> Ailing:
-    """What `heal` would do now. Needs no method that writes."""
-    observed = engine.observe(stack.project)
+def examine(engine: EngineReader, stack: Stack, memory: Memory | None = None, *, inside: bool = True) -> Ailing:
+    """What `heal` would do now. Needs no method that writes. With `inside` it looks inside gateways too, which costs more."""
+    memory, observed = memory or Memory(), engine.observe(stack.project)
     refuse_foreign(observed, stack.project)
-    return _ailing(engine, stack, plain(stack), observed, memory or Memory())
+    memory.deaf = deaf_apps(engine, stack, observed) if inside else {}
+    return _ailing(engine, stack, plain(stack), observed, memory)
 
 
 def _ailing(engine: EngineReader, stack: Stack, desired: Desired, observed: Observed, memory: Memory) -> Ailing:
@@ -59,7 +80,51 @@ def _ailing(engine: EngineReader, stack: Stack, desired: Desired, observed: Obse
         if name in gateways and was_killed(seen) and ended not in memory.stopped and engine.was_stopped(*ended):
             memory.stopped.add(ended)
     stopped = {seen.id for seen in observed.containers if (seen.id, seen.finished_at) in memory.stopped}
-    return ailing(desired, observed, gateways=gateways, stopped=stopped)
+    there, deaf, waiting = current(observed), dict[str, str](), list[str]()
+    for name, found in memory.deaf.items():
+        if name not in there or (there[name].id, there[name].started_at) != found.container:
+            continue
+        if memory.restarted.get(name) == found.tunnel:
+            waiting.append(f"{name} is left alone: {found.cause}, although it was restarted for that; look at its settings")
+        else:
+            deaf[name] = found.cause
+    decided = ailing(desired, observed, gateways=gateways, stopped=stopped, deaf=deaf)
+    return Ailing(changes=decided.changes, waiting=(*decided.waiting, *waiting))
+
+
+def deaf_apps(engine: EngineReader, stack: Stack, observed: Observed) -> dict[str, Deaf]:
+    """The services that do not listen on their tunnel, each seen twice: one that notices a new tunnel needs a moment."""
+    found = _deaf_now(engine, stack, observed)
+    if found:
+        time.sleep(_AGAIN_SECONDS)
+        again = _deaf_now(engine, stack, observed)
+        found = {name: deaf for name, deaf in again.items() if name in found}
+    return found
+
+
+def _deaf_now(engine: EngineReader, stack: Stack, observed: Observed) -> dict[str, Deaf]:
+    seen, found = current(observed), dict[str, Deaf]()
+    listeners = list(listeners_of(stack.plan)) if stack.plan else []
+    for gateway in dict.fromkeys(name for name, _ in listeners):
+        owner = seen.get(gateway)
+        behind = [app for name, app in listeners if name == gateway]
+        if owner is None or owner.state != "running" or owner.health not in (None, "healthy"):
+            continue
+        ports = sorted({port for app in behind for port in peer_ports(app)})
+        code, text = engine.ask(owner.id, LISTENING, *map(str, ports))
+        if code != 0:
+            continue  # nothing is known, and `verify` says why
+        sockets = parsed(text)
+        for app in behind:
+            name = app_service(app, main_container(app))
+            here = seen.get(name)
+            if here is None or here.state != "running" or here.joins != owner.id or here.started_at < owner.started_at:
+                continue
+            verdict, why = judged(sockets, peer_ports(app), started=seconds_of(here.started_at))
+            if verdict == "deaf":
+                tunnel = (owner.id, owner.started_at, *sockets.devices)
+                found[name] = Deaf(container=(here.id, here.started_at), tunnel=tunnel, cause=why)
+    return found
 
 
 def gateways_of(stack: Stack, desired: Desired) -> frozenset[str]:
@@ -82,14 +147,20 @@ def heal(
     """Start, restart or make anew what ails, each after its gateway; with `wait` until it is well.
 
     Raises PortableError where another command is at work on the project, and where something can't be healed; the rest is healed before.
-    `deadline` is in seconds, for the waiting.
+    `deadline` is in seconds, for the waiting; `memory` is that of an `examine` a moment ago, and looks again where there is none.
     """
     engine.observe(stack.project)  # without an engine nothing is written, the lock neither
     with locked(stack.project, "heal", progress=progress, wait=0):
         observed = engine.observe(stack.project)
         refuse_foreign(observed, stack.project)
         desired = plain(stack)
-        changes = _chosen(desired, _ailing(engine, stack, desired, observed, memory or Memory()).changes, only)
+        if memory is None:
+            memory = Memory()
+            memory.deaf = deaf_apps(engine, stack, observed)
+        changes = _chosen(desired, _ailing(engine, stack, desired, observed, memory).changes, only)
+        for change in changes:
+            if change.service in memory.deaf and change.cause == memory.deaf[change.service].cause:
+                memory.restarted[change.service] = memory.deaf[change.service].tunnel
         for change in changes:
             progress(Event(what="doing", subject=change.service, text=f"{change.kind}: {change.cause}"))
         names = [change.service for change in changes if change.kind in ("start", "restart")]
@@ -145,6 +216,7 @@ class Healer:
         self._tries: dict[str, tuple[int, float]] = {}
         """By service: how often it was healed in a row, and when last; what could not be healed counts too."""
         self._memory = Memory()
+        self._looked_inside: float | None = None
 
     def run(self, engine: Engine, *, ended: Callable[[], bool] = lambda: False) -> None:
         """Look, heal, rest; what goes wrong is told once and tried again: an engine may be away for as long as it takes."""
@@ -163,7 +235,7 @@ class Healer:
             return wanted
 
         try:
-            found = examine(engine, self._stack, self._memory)
+            found = examine(engine, self._stack, self._memory, inside=self._looks_inside())
             if not any(self._is_due(change) for change in found.changes):
                 self._tell(*found.waiting)
                 return ()
@@ -178,6 +250,14 @@ class Healer:
             for service in due:
                 self._tries[service] = (self._in_a_row(service) + 1, now)
         return outcome.changes
+
+    def _looks_inside(self) -> bool:
+        """Whether it is time again: a command inside a container costs more than a look at the engine."""
+        now = self._clock.monotonic()
+        if self._looked_inside is not None and now - self._looked_inside < _INSIDE_SECONDS:
+            return False
+        self._looked_inside = now
+        return True
 
     def _read(self) -> tuple[str, ...]:
         """Read the files again; what keeps them from being read."""

@@ -4,7 +4,7 @@ An engine restarts by itself what stands alone. Who shares a gateway's network i
 before the gateway's firewall stands; so somebody has to. Nor does it start a gateway that `docker kill` ended.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from portable.backends.compose.seen import Observed, Seen
 from portable.live.desired import Desired, Service, current
@@ -37,11 +37,18 @@ def was_killed(gateway: Seen) -> bool:
     return gateway.state == "exited" and (gateway.out_of_memory or (gateway.exit_code > 128 and gateway.exit_code != _TERMINATED))
 
 
-def ailing(desired: Desired, observed: Observed, *, gateways: Collection[str] = (), stopped: Collection[str] = ()) -> Ailing:
+def ailing(
+    desired: Desired,
+    observed: Observed,
+    *,
+    gateways: Collection[str] = (),
+    stopped: Collection[str] = (),
+    deaf: Mapping[str, str] = {},
+) -> Ailing:
     """Who hangs on a network that is gone, was left behind by its gateway, ended by itself, or was taken off its network.
 
     Of the services `gateways` those that were killed are started too, but for containers of which the engine knows that somebody stopped
-    them: their ids are in `stopped`.
+    them: their ids are in `stopped`. `deaf` says of services why they have to be restarted to listen on the tunnel.
     """
     seen, changes, waiting = current(observed), {}, []
     for name in in_order(desired):
@@ -65,6 +72,8 @@ def ailing(desired: Desired, observed: Observed, *, gateways: Collection[str] = 
                 changes[name] = _change(kind, service, f"it shares the network of {service.owner}, which was killed")
             continue
         found = _of_a_sharer(service, here, owner)
+        if found is None and here.state == "running" and name in deaf:
+            found = _change("restart", service, deaf[name])
         if found is None:
             if here.state == "exited":
                 waiting.append(f"{name} is left alone: it ended as what somebody stops does (exit code {here.exit_code}); `up` starts it")

@@ -14,6 +14,7 @@ from portable.verify.fence import CONTRACT as FENCE
 from portable.verify.identity import CONTRACT as IDENTITY
 from portable.verify.kill_switch import kill_switch
 from portable.verify.links import CONTRACT as LINKS
+from portable.verify.listener import CONTRACT as LISTENER
 from portable.verify.paths import CONTRACT as PATHS
 from portable.verify.ports import CONTRACT as PORTS
 from portable.verify.privacy import CONTRACT as PRIVACY
@@ -36,7 +37,7 @@ def contracts(
     `beacon` is the URL that answers with a caller's own address. What disturbs the apps comes last, and only where it is asked for.
     """
     middle = (CLOUDS, PATHS, LINKS, IDENTITY, PRIVACY, ANSWERS, PORTS, DEVICES, DATABASES, secrecy(told, missing, known=known))
-    return (RUNS, SHARES, FENCE, egress(beacon), *middle, *((kill_switch(beacon),) if disruptive else ()))
+    return (RUNS, SHARES, FENCE, egress(beacon), LISTENER, *middle, *((kill_switch(beacon),) if disruptive else ()))
 
 
 def verify(stack: Stack, chosen: Sequence[Contract]) -> Iterator[Held]:

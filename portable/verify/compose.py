@@ -7,7 +7,7 @@ from functools import cached_property
 from portable.backends.common import Placed, containers
 from portable.backends.compose.engine import Engine
 from portable.backends.compose.names import project_name, service_name
-from portable.backends.compose.seen import Described, Seen
+from portable.backends.compose.seen import Described, Seen, seconds_of
 from portable.model.errors import PortableError
 from portable.model.plan import Plan
 from portable.verify.stack import HostFolder, Other, Published, Runs, Said
@@ -41,6 +41,7 @@ class ComposeStack:
             state=seen.state,
             health=seen.health or "",
             said=seen.health_output if seen.health == "unhealthy" else seen.error,
+            since=seconds_of(seen.started_at),
             environment=given.environment,
             labels=given.labels,
             mounts=given.mounts,

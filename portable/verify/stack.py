@@ -42,6 +42,8 @@ class Runs(Struct, frozen=True, kw_only=True):
     """healthy, starting or unhealthy; empty where nothing asks it."""
     said: str = ""
     """Why it is not well, in the words of its check or of the engine."""
+    since: float = 0.0
+    """When it was started, in seconds since 1970 by the clock of its host; 0 where that is not known."""
     environment: Mapping[str, str] = {}
     labels: Mapping[str, str] = {}
     mounts: Mapping[str, str] = {}

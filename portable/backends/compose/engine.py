@@ -44,6 +44,7 @@ from portable.backends.compose.seen import (
 )
 from portable.backends.compose.ssh import CONNECT_SECONDS, SshBridge
 from portable.backends.compose.trouble import AGAIN, EngineTrouble, chain_of, one_line, translate
+from portable.backends.question import Question
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -452,6 +453,68 @@ class EngineReader:
                 raise
             return Offered(why="unknown", said=trouble.text)
 
+    def ask(self, container: str, question: Question, *arguments: str, seconds: float = 20.0) -> tuple[int | None, str]:
+        """Ask inside a container, as root: the exit code and what was printed. Nothing else can be run with this class."""
+        return self._inside(container, question.command(*arguments), user="0", seconds=seconds)
+
+    def _inside(self, container: str, command: Sequence[str], *, user: str | None, seconds: float) -> tuple[int | None, str]:
+        """What `Engine.inside` and `ask` share."""
+        from docker.errors import APIError
+
+        ended: list[tuple[int | None, str]] = []
+        failed: list[Exception] = []
+
+        def run() -> None:
+            try:
+                made = self._api.exec_create(container, list(command), user=user or "")
+                text = b"".join(self._heard(made["Id"])).decode(errors="replace")
+                ended.append((self._exit_code(made["Id"]), text))
+            except APIError as error:
+                ended.append((126, str(error.explanation or error)))
+            except Exception as error:  # noqa: BLE001  # told to who waits
+                failed.append(error)
+
+        with self._doing("running a command inside"):
+            self._api.adapters  # noqa: B018  # connected before the thread needs it
+            thread = threading.Thread(target=run, daemon=True)
+            thread.start()
+            thread.join(seconds)
+            if failed:
+                raise failed[0]
+        return ended[0] if ended else (None, f"it did not end within {seconds:.0f} s")
+
+    def _heard(self, made: str, *, seconds: float | None = _ANSWER_SECONDS) -> Iterator[bytes]:
+        """What a command prints, piece by piece, once it is started here. Raises EngineTrouble where that ends within a piece.
+
+        Not by the SDK's own `exec_start`: it reads on at the socket, past what came in one piece with the head of the answer, as it does by
+        TLS on a busy machine, and takes what breaks off for a whole answer (docker 7.2.0, measured).
+        """
+        api: Any = self._api  # its types know nothing of the calls that its own methods are made of
+        answer = api._post_json(api._url("/exec/{0}/start", made), data={"Detach": False, "Tty": False}, stream=True, timeout=seconds)
+        try:
+            api._raise_for_status(answer)
+            while head := answer.raw.read(_FRAME):
+                length = int.from_bytes(head[4:], "big")
+                piece = answer.raw.read(length) if length else b""
+                if len(head) < _FRAME or len(piece) < length:
+                    raise self._cut()
+                yield piece
+        finally:
+            answer.close()
+
+    def _exit_code(self, made: str) -> int:
+        """Of a command whose output has ended. Raises EngineTrouble where the command itself has not: then its answer was cut short."""
+        end = time.monotonic() + _SETTLING_SECONDS
+        while (found := self._api.exec_inspect(made)).get("Running") or found.get("ExitCode") is None:
+            if time.monotonic() > end:
+                raise self._cut()
+            time.sleep(0.02)
+        return int(found["ExitCode"])
+
+    def _cut(self) -> EngineTrouble:
+        text = "what a command inside printed was cut short on its way from the engine"
+        return EngineTrouble("gone", text, where=self.address.url, remedy=f"see whether it runs (`docker version`), {AGAIN}")
+
     def config_hashes(self, project: str, document: str, environment: Mapping[str, str]) -> dict[str, str]:
         """Compose's own hash of every service of the document: what it compares to decide what to recreate."""
         command = [*self._compose(project, "-"), "config", "--hash", "*"]
@@ -573,29 +636,7 @@ class Engine(EngineReader):
         None for one that did not end in time: it may hang on a mount, so it is left to itself, and nothing here hangs with it. Raises
         EngineTrouble where its answer was cut short on the way.
         """
-        from docker.errors import APIError
-
-        ended: list[tuple[int | None, str]] = []
-        failed: list[Exception] = []
-
-        def run() -> None:
-            try:
-                made = self._api.exec_create(container, list(command), user=user or "")
-                text = b"".join(self._heard(made["Id"])).decode(errors="replace")
-                ended.append((self._exit_code(made["Id"]), text))
-            except APIError as error:
-                ended.append((126, str(error.explanation or error)))
-            except Exception as error:  # noqa: BLE001  # told to who waits
-                failed.append(error)
-
-        with self._doing("running a command inside"):
-            self._api.adapters  # noqa: B018  # connected before the thread needs it
-            thread = threading.Thread(target=run, daemon=True)
-            thread.start()
-            thread.join(seconds)
-            if failed:
-                raise failed[0]
-        return ended[0] if ended else (None, f"it did not end within {seconds:.0f} s")
+        return self._inside(container, command, user=user, seconds=seconds)
 
     def attend(self, container: str, command: Sequence[str], on_line: Callable[[str], None], *, beats: str = "") -> int:
         """Run a command in a container to its end, each line that it prints to `on_line`; its exit code.
@@ -635,38 +676,6 @@ class Engine(EngineReader):
             if isinstance(found, Exception):
                 raise found
             return found
-
-    def _heard(self, made: str, *, seconds: float | None = _ANSWER_SECONDS) -> Iterator[bytes]:
-        """What a command prints, piece by piece, once it is started here. Raises EngineTrouble where that ends within a piece.
-
-        Not by the SDK's own `exec_start`: it reads on at the socket, past what came in one piece with the head of the answer, as it does by
-        TLS on a busy machine, and takes what breaks off for a whole answer (docker 7.2.0, measured).
-        """
-        api: Any = self._api  # its types know nothing of the calls that its own methods are made of
-        answer = api._post_json(api._url("/exec/{0}/start", made), data={"Detach": False, "Tty": False}, stream=True, timeout=seconds)
-        try:
-            api._raise_for_status(answer)
-            while head := answer.raw.read(_FRAME):
-                length = int.from_bytes(head[4:], "big")
-                piece = answer.raw.read(length) if length else b""
-                if len(head) < _FRAME or len(piece) < length:
-                    raise self._cut()
-                yield piece
-        finally:
-            answer.close()
-
-    def _exit_code(self, made: str) -> int:
-        """Of a command whose output has ended. Raises EngineTrouble where the command itself has not: then its answer was cut short."""
-        end = time.monotonic() + _SETTLING_SECONDS
-        while (found := self._api.exec_inspect(made)).get("Running") or found.get("ExitCode") is None:
-            if time.monotonic() > end:
-                raise self._cut()
-            time.sleep(0.02)
-        return int(found["ExitCode"])
-
-    def _cut(self) -> EngineTrouble:
-        text = "what a command inside printed was cut short on its way from the engine"
-        return EngineTrouble("gone", text, where=self.address.url, remedy=f"see whether it runs (`docker version`), {AGAIN}")
 
     def on_host(self, image: str, script: str, arguments: Sequence[str]) -> str:
         """What a shell script prints in a helper that sees the host's whole tree at /host, read-only, and its network; removed afterwards.

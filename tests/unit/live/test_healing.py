@@ -10,6 +10,8 @@ from portable.backends import compose
 from portable.backends.compose.address import Address
 from portable.backends.compose.engine import EngineReader
 from portable.backends.compose.seen import Observed, Seen, SeenNetwork
+from portable.backends.listening import LISTENING
+from portable.backends.question import Question
 from portable.live import heal as live
 from portable.live.compose import Outcome, plain
 from portable.live.desired import Stack, stack_of
@@ -21,6 +23,7 @@ from portable.model.changes import Change
 from portable.model.errors import PortableError
 from tests.factories import full_plan
 from tests.unit.live.test_reconcile import desired, document, observed, running
+from tests.unit.verify.fake import LISTENS
 
 LATER = "2026-01-01T01:00:00.000000000Z"
 
@@ -206,6 +209,118 @@ def test_who_shares_a_network_is_not_started_without_its_gateway() -> None:
     assert live._chosen(desired(), changes, lambda _: True) == changes
 
 
+def test_who_is_deaf_is_restarted_where_nothing_else_ails_it() -> None:
+    why = "nothing listens on the tunnel"
+    found = ailing(desired(), observed(seen()), deaf={"torrents": why})
+    assert [change.sentence() for change in found.changes] == [f"restart torrents: {why}"]
+    down = ailing(desired(), observed(seen(torrents={"state": "exited"})), deaf={"torrents": why})
+    assert down.changes == (), "somebody stopped it"
+    behind = ailing(desired(), observed(seen(gateway={"started_at": LATER})), deaf={"torrents": why})
+    assert [change.cause for change in behind.changes] == ["it shares the network of gateway, which was started anew"]
+
+
+class Inside(EngineReader):
+    """An engine with `full_plan` on it, whose gateway is asked what listens."""
+
+    def __init__(self, *answers: str) -> None:
+        super().__init__(Address(url="unix:///fake", named_by="test"))
+        self.answers, self.asked = list(answers), 0
+        self.seen = {
+            name: Seen(
+                id=f"id-{name}",
+                name=name,
+                service=name,
+                state="running",
+                health="healthy",
+                started_at="2026-01-01T00:00:00.000000000Z",
+                joins="id-gateway" if name == "torrents" else None,
+            )
+            for name in ("gateway", "torrents")
+        }
+
+    def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
+        return Observed(containers=tuple(self.seen.values()))
+
+    def ask(self, container: str, question: Question, *arguments: str, seconds: float = 20.0) -> tuple[int | None, str]:
+        assert (container, question, arguments) == ("id-gateway", LISTENING, ("6881",))
+        self.asked += 1
+        return 0, self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+STALE = "\n".join(line for line in LISTENS.replace("accepted", "refused").splitlines() if " udp " not in line)
+NOTHING = "\n".join(line for line in LISTENS.splitlines() if "listens" not in line)
+
+
+@pytest.fixture
+def full_stack(monkeypatch: pytest.MonkeyPatch) -> Stack:
+    monkeypatch.setattr(live, "_AGAIN_SECONDS", 0)
+    plan = full_plan("compose")
+    return stack_of(plan, compose.render(plan))
+
+
+@pytest.mark.parametrize(
+    ("answers", "causes"),
+    [
+        ([LISTENS], []),
+        ([STALE], ["it listens at port 6881 on a tunnel that is gone: the gateway has made its tunnel anew"]),
+        ([NOTHING], ["nothing listens on the tunnel (10.64.0.2) at port 6881"]),
+        ([NOTHING, LISTENS], []),  # it noticed the new tunnel by itself
+        (["now 1795997415\nforwarded\n"], []),  # no tunnel yet: nothing could listen on it
+    ],
+)
+def test_a_look_inside_finds_who_is_deaf(full_stack: Stack, answers: list[str], causes: list[str]) -> None:
+    assert [change.cause for change in live.examine(Inside(*answers), full_stack).changes] == causes
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"gateway": {"health": "unhealthy"}},
+        {"gateway": {"state": "exited"}},
+        {"torrents": {"state": "exited"}},
+        # It started 15 s before the look.
+        {"torrents": {"started_at": "2026-11-30T00:10:00.000000000Z"}},
+    ],
+)
+def test_who_can_not_listen_yet_is_not_deaf(full_stack: Stack, changes: dict[str, dict[str, Any]]) -> None:
+    engine = Inside(NOTHING)
+    engine.seen = {name: msgspec.structs.replace(seen, **changes.get(name, {})) for name, seen in engine.seen.items()}
+    assert live.deaf_apps(engine, full_stack, engine.observe("")) == {}
+
+
+def test_who_is_still_deaf_after_a_restart_is_left_alone_until_the_tunnel_is_another(full_stack: Stack) -> None:
+    """Its port may be another one by its own settings: a restart each minute would only end its transfers."""
+    engine, memory = Inside(STALE), live.Memory()
+    assert [change.kind for change in live.examine(engine, full_stack, memory).changes] == ["restart"]
+    memory.restarted["torrents"] = memory.deaf["torrents"].tunnel
+    found = live.examine(engine, full_stack, memory)
+    assert found.changes == ()
+    assert found.waiting[0].startswith("torrents is left alone: it listens at port 6881 on a tunnel that is gone")
+    engine.answers = [STALE.replace("device tun0 2", "device tun0 3")]
+    assert [change.kind for change in live.examine(engine, full_stack, memory).changes] == ["restart"]
+
+
+def test_a_look_without_going_inside_asks_nothing(full_stack: Stack) -> None:
+    engine, memory = Inside(STALE), live.Memory()
+    live.examine(engine, full_stack, memory)
+    asked = engine.asked
+    assert live.examine(engine, full_stack, memory, inside=False).changes == ()
+    assert engine.asked == asked
+
+
+def test_the_healer_looks_inside_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, looks = World(monkeypatch), list[bool]()
+    world.found = Ailing()
+
+    def examined(*_: Any, inside: bool) -> Ailing:
+        looks.append(inside)
+        return world.found
+
+    monkeypatch.setattr(live, "examine", examined)
+    world.turns(13)
+    assert [number for number, inside in enumerate(looks) if inside] == [0, 6, 12]
+
+
 class Clock:
     """Time that passes when it is told to."""
 
@@ -232,7 +347,7 @@ class World:
         self.fails, self.failed = False, list[float]()
         self.reads = 0
         self.healer = Healer(self.opened, every=10, clock=self.clock, progress=self.tell)
-        monkeypatch.setattr(live, "examine", lambda *_: self.examined())
+        monkeypatch.setattr(live, "examine", lambda *_, **__: self.examined())
         monkeypatch.setattr(live, "heal", self.heal)
 
     def tell(self, event: Event) -> None:

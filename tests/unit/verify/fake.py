@@ -47,7 +47,18 @@ ipv6
 own 172.20.0.2/16
 """
 """As Gluetun shuts its namespace (its internal/firewall/enable.go) behind the catalog's guard: each line with its family and program."""
+LISTENS = """\
+now 1795997415
+forwarded
+device tun0 2
+tunnel tun0 10.64.0.2
+call 6881 accepted
+listens tcp 0200400A:1AE1
+listens udp 0200400A:1AE1
+"""
+"""As the script of `portable.backends.listening` prints it of qBittorrent behind Gluetun."""
 HEALTHY = {
+    "/tmp/gluetun/forwarded_port": LISTENS,
     "/proc/self/ns/net": "net:[1]",
     "-S OUTPUT": SHUT,
     "ip route get 192.0.2.1": "192.0.2.1 dev tun0 table 51820 src 10.64.0.2 uid 0",

@@ -22,6 +22,7 @@ from portable.verify.runs import CONTRACT as RUNS
 from portable.verify.secrecy import Told, secrecy
 from portable.verify.shares import CONTRACT as SHARES
 from portable.verify.stack import Stack
+from portable.verify.tunnel import CONTRACT as TUNNEL
 
 
 def contracts(
@@ -37,7 +38,7 @@ def contracts(
     `beacon` is the URL that answers with a caller's own address. What disturbs the apps comes last, and only where it is asked for.
     """
     middle = (CLOUDS, PATHS, LINKS, IDENTITY, PRIVACY, ANSWERS, PORTS, DEVICES, DATABASES, secrecy(told, missing, known=known))
-    return (RUNS, SHARES, FENCE, egress(beacon), LISTENER, *middle, *((kill_switch(beacon),) if disruptive else ()))
+    return (RUNS, SHARES, FENCE, TUNNEL, egress(beacon), LISTENER, *middle, *((kill_switch(beacon),) if disruptive else ()))
 
 
 def verify(stack: Stack, chosen: Sequence[Contract]) -> Iterator[Held]:

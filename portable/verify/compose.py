@@ -63,6 +63,11 @@ class ComposeStack:
         both = self._services.get(service_name(placed))
         return "\n".join(self._engine.logs(both[0].id, tail=lines, hidden=False)) if both else ""
 
+    def dated_logs(self, placed: Placed, lines: int) -> Sequence[tuple[float, str]]:
+        """The last lines that it wrote since it was started, each with its moment."""
+        both = self._services.get(service_name(placed))
+        return self._engine.dated_logs(both[0].id, tail=lines, since=seconds_of(both[0].started_at)) if both else ()
+
     def on_host(self, folders: Sequence[str]) -> Mapping[str, HostFolder] | None:
         """Each of those folders of the host; None where the host can't be looked at from here."""
         try:

@@ -101,3 +101,7 @@ class Stack(Protocol):
     def logs(self, placed: Placed, lines: int) -> str:
         """The last lines that it wrote, as they are: secrets in them are what is looked for."""
         ...
+
+    def dated_logs(self, placed: Placed, lines: int) -> Sequence[tuple[float, str]]:
+        """The last lines that it wrote since it was started, each with its moment in seconds since 1970."""
+        ...

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -41,6 +41,7 @@ from portable.backends.compose.seen import (
     SeenNetwork,
     Taken,
     Versions,
+    seconds_of,
 )
 from portable.backends.compose.ssh import CONNECT_SECONDS, SshBridge
 from portable.backends.compose.trouble import AGAIN, EngineTrouble, chain_of, one_line, translate
@@ -404,11 +405,22 @@ class EngineReader:
         with self._doing("asking for its folder"):
             return str(self._api.info().get("DockerRootDir") or "")
 
-    def logs(self, container: str, *, tail: int | None = None, timestamps: bool = False, hidden: bool = True) -> Iterator[str]:
-        """Lines that a container wrote, oldest first, without secrets; those too where secrets in them are what is looked for."""
+    def logs(
+        self, container: str, *, tail: int | None = None, timestamps: bool = False, hidden: bool = True, since: float = 0.0
+    ) -> Iterator[str]:
+        """Lines that a container wrote, oldest first, without secrets; those too where secrets in them are what is looked for.
+
+        `since` is in seconds since 1970, by the engine's clock.
+        """
         with self._doing("reading logs"):
-            raw = self._api.logs(container, stdout=True, stderr=True, tail="all" if tail is None else tail, timestamps=timestamps)
+            last: Any = "all" if tail is None else tail
+            raw = self._api.logs(container, stdout=True, stderr=True, tail=last, timestamps=timestamps, since=since or None)
         yield from (self.hide(line) if hidden else line for line in raw.decode(errors="replace").splitlines())
+
+    def dated_logs(self, container: str, *, tail: int, since: float) -> tuple[tuple[float, str], ...]:
+        """The last lines since a moment, each with its own, in seconds since 1970 by the engine's clock."""
+        lines = (line.partition(" ") for line in self.logs(container, tail=tail, timestamps=True, since=since))
+        return tuple((seconds_of(moment), text) for moment, _, text in lines)
 
     def was_stopped(self, container: str, moment: str) -> bool:
         """Whether somebody stopped a container that ended at that moment of the engine's clock, as far as the engine remembers.
@@ -417,7 +429,7 @@ class EngineReader:
         """
         if not moment:
             return False
-        begin = datetime.fromisoformat(moment[:19]).replace(tzinfo=UTC).timestamp()
+        begin = seconds_of(moment)
         with self._doing("asking for events"):
             # The event comes right after the end; until then the engine keeps the answer open.
             found = self._api.events(

@@ -57,7 +57,14 @@ listens tcp 0200400A:1AE1
 listens udp 0200400A:1AE1
 """
 """As the script of `portable.backends.listening` prints it of qBittorrent behind Gluetun."""
+TRAFFIC = """\
+now 1795997415
+before tun0 1000 2000
+after tun0 1300 2200
+"""
+"""As the script of `portable.backends.tunnel` prints it of a tunnel through which an answer came."""
 HEALTHY = {
+    "counted before": TRAFFIC,
     "/tmp/gluetun/forwarded_port": LISTENS,
     "/proc/self/ns/net": "net:[1]",
     "-S OUTPUT": SHUT,
@@ -83,6 +90,7 @@ class FakeStack:
         self.changes: dict[str, dict[str, object]] = {}
         """By what a container is called: fields of `Runs`."""
         self.written = ""
+        self.dated: tuple[tuple[float, str], ...] = ()
         self.left: tuple[Other, ...] = ()
         """Containers that the plan does not know."""
         self._answer = answer
@@ -110,6 +118,11 @@ class FakeStack:
         del user, seconds
         text = " ".join(command)
         return self._answer(about(placed), command) or Said(code=0, text=next((said for part, said in HEALTHY.items() if part in text), ""))
+
+    def dated_logs(self, placed: Placed, lines: int) -> Sequence[tuple[float, str]]:
+        """As a test says."""
+        del placed, lines
+        return self.dated
 
     def logs(self, placed: Placed, lines: int) -> str:
         """The same of each."""

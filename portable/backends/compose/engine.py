@@ -96,6 +96,7 @@ def _described(found: Mapping[str, Any]) -> Described:
         environment=dict(item.partition("=")[::2] for item in config.get("Env") or []),
         labels=dict(config.get("Labels") or {}),
         mounts={m["Destination"]: m.get("Source") or m.get("Name") or "" for m in found.get("Mounts") or []},
+        name_servers=tuple((found.get("HostConfig") or {}).get("Dns") or ()),
         published=tuple(sorted(published)),
     )
 

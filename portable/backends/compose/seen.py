@@ -113,6 +113,8 @@ class Described(Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str] = {}
     mounts: Mapping[str, str] = {}
     """By path inside: the folder of the host, or the name of the volume."""
+    name_servers: tuple[str, ...] = ()
+    """Those that it was made with; none where it has the engine's."""
     published: tuple[tuple[str, int, str, int], ...] = ()
     """Address and port of the host, protocol, and the port inside."""
 

@@ -61,6 +61,8 @@ class Memory:
         """Ids of containers that somebody stopped, each with the moment when it ended."""
         self.deaf: dict[str, Deaf] = {}
         """Services that do not listen on their tunnel, as the last look inside found."""
+        self.left: tuple[str, ...] = ()
+        """What that look found and nothing here mends, in sentences."""
         self.restarted: dict[str, tuple[str, ...]] = {}
         """Services that were restarted for that, each with the tunnel: another restart for the same one would not help."""
 
@@ -69,8 +71,30 @@ def examine(engine: EngineReader, stack: Stack, memory: Memory | None = None, *,
     """What `heal` would do now. Needs no method that writes. With `inside` it looks inside gateways too, which costs more."""
     memory, observed = memory or Memory(), engine.observe(stack.project)
     refuse_foreign(observed, stack.project)
-    memory.deaf = deaf_apps(engine, stack, observed) if inside else {}
+    if inside:
+        _look_inside(engine, stack, observed, memory)
+    else:
+        memory.deaf = {}
     return _ailing(engine, stack, plain(stack), observed, memory)
+
+
+def _look_inside(engine: EngineReader, stack: Stack, observed: Observed, memory: Memory) -> None:
+    """Learn what listens on tunnels, and whether they carry anything. A tunnel that does not is its gateway's own to mend.
+
+    A gateway that was restarted for it would leave all its apps without a network, and find the same servers as silent as before.
+    """
+    memory.deaf = deaf_apps(engine, stack, observed)
+    silent = [
+        f"nothing comes back through the tunnel of {name}; it restarts its VPN by itself"
+        for name, (why, _) in compose.tunnel_rows(engine, stack, current(observed)).items()
+        if why
+    ]
+    still = [
+        f"{name} is left alone: {deaf.cause}, although it was restarted for that; look at its settings"
+        for name, deaf in memory.deaf.items()
+        if memory.restarted.get(name) == deaf.tunnel
+    ]
+    memory.left = (*silent, *still)
 
 
 def _ailing(engine: EngineReader, stack: Stack, desired: Desired, observed: Observed, memory: Memory) -> Ailing:
@@ -80,16 +104,14 @@ def _ailing(engine: EngineReader, stack: Stack, desired: Desired, observed: Obse
         if name in gateways and was_killed(seen) and ended not in memory.stopped and engine.was_stopped(*ended):
             memory.stopped.add(ended)
     stopped = {seen.id for seen in observed.containers if (seen.id, seen.finished_at) in memory.stopped}
-    there, deaf, waiting = current(observed), dict[str, str](), list[str]()
-    for name, found in memory.deaf.items():
-        if name not in there or (there[name].id, there[name].started_at) != found.container:
-            continue
-        if memory.restarted.get(name) == found.tunnel:
-            waiting.append(f"{name} is left alone: {found.cause}, although it was restarted for that; look at its settings")
-        else:
-            deaf[name] = found.cause
+    there = current(observed)
+    deaf = {
+        name: found.cause
+        for name, found in memory.deaf.items()
+        if name in there and (there[name].id, there[name].started_at) == found.container and memory.restarted.get(name) != found.tunnel
+    }
     decided = ailing(desired, observed, gateways=gateways, stopped=stopped, deaf=deaf)
-    return Ailing(changes=decided.changes, waiting=(*decided.waiting, *waiting))
+    return Ailing(changes=decided.changes, waiting=(*decided.waiting, *memory.left))
 
 
 def deaf_apps(engine: EngineReader, stack: Stack, observed: Observed) -> dict[str, Deaf]:

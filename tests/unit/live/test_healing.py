@@ -12,6 +12,7 @@ from portable.backends.compose.engine import EngineReader
 from portable.backends.compose.seen import Observed, Seen, SeenNetwork
 from portable.backends.listening import LISTENING
 from portable.backends.question import Question
+from portable.backends.tunnel import TRAFFIC as TRAFFIC_QUESTION
 from portable.live import heal as live
 from portable.live.compose import Outcome, plain
 from portable.live.desired import Stack, stack_of
@@ -23,7 +24,7 @@ from portable.model.changes import Change
 from portable.model.errors import PortableError
 from tests.factories import full_plan
 from tests.unit.live.test_reconcile import desired, document, observed, running
-from tests.unit.verify.fake import LISTENS
+from tests.unit.verify.fake import LISTENS, TRAFFIC
 
 LATER = "2026-01-01T01:00:00.000000000Z"
 
@@ -225,6 +226,7 @@ class Inside(EngineReader):
     def __init__(self, *answers: str) -> None:
         super().__init__(Address(url="unix:///fake", named_by="test"))
         self.answers, self.asked = list(answers), 0
+        self.traffic = TRAFFIC
         self.seen = {
             name: Seen(
                 id=f"id-{name}",
@@ -241,7 +243,12 @@ class Inside(EngineReader):
     def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
         return Observed(containers=tuple(self.seen.values()))
 
+    def dated_logs(self, container: str, *, tail: int, since: float) -> tuple[tuple[float, str], ...]:
+        return ()
+
     def ask(self, container: str, question: Question, *arguments: str, seconds: float = 20.0) -> tuple[int | None, str]:
+        if question == TRAFFIC_QUESTION:
+            return 0, self.traffic
         assert (container, question, arguments) == ("id-gateway", LISTENING, ("6881",))
         self.asked += 1
         return 0, self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -298,6 +305,17 @@ def test_who_is_still_deaf_after_a_restart_is_left_alone_until_the_tunnel_is_ano
     assert found.waiting[0].startswith("torrents is left alone: it listens at port 6881 on a tunnel that is gone")
     engine.answers = [STALE.replace("device tun0 2", "device tun0 3")]
     assert [change.kind for change in live.examine(engine, full_stack, memory).changes] == ["restart"]
+
+
+def test_a_silent_tunnel_is_told_and_nothing_is_restarted_for_it(full_stack: Stack) -> None:
+    engine, memory = Inside(LISTENS), live.Memory()
+    engine.traffic = TRAFFIC.replace("1300", "1000")
+    found = live.examine(engine, full_stack, memory)
+    assert found.changes == ()
+    assert found.waiting == ("nothing comes back through the tunnel of gateway; it restarts its VPN by itself",)
+    assert live.examine(engine, full_stack, memory, inside=False).waiting == found.waiting, "else it would be told anew each minute"
+    engine.traffic = TRAFFIC
+    assert live.examine(engine, full_stack, memory) == Ailing()
 
 
 def test_a_look_without_going_inside_asks_nothing(full_stack: Stack) -> None:

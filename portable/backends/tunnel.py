@@ -17,7 +17,7 @@ LINES = 2000
 """How much of the end of a log is read."""
 RECENT_SECONDS = 600
 MANY = 3
-"""More restarts than this within the last `RECENT_SECONDS` are no reconnecting any more."""
+"""With more restarts than this within the last `RECENT_SECONDS` the VPN does not work."""
 _BEGIN_SECONDS = 60
 """A log whose first line is later than this after the start has lost its beginning."""
 _RESTARTS = re.compile(

@@ -37,6 +37,9 @@ _PASSES = 3
 """How often Compose is asked before what still differs is an error; the second time it is forced."""
 
 
+_ASK_SECONDS = 10.0
+
+
 class Row(Struct, frozen=True, kw_only=True):
     """One line of `status`: a service of an app."""
 
@@ -578,7 +581,7 @@ def tunnel_rows(engine: EngineReader, stack: Stack, seen: Mapping[str, Seen]) ->
         return {}
     with ThreadPoolExecutor(min(8, 2 * len(running))) as pool:
         logs = {name: pool.submit(_log_of, engine, here) for name, here in running.items()}
-        looks = {name: pool.submit(_traffic_of, engine, here) for name, here in running.items()}
+        looks = {name: pool.submit(silence_of, engine, here) for name, here in running.items()}
         found = {}
         for name, here in running.items():
             why, clock = looks[name].result()
@@ -594,12 +597,15 @@ def _log_of(engine: EngineReader, gateway: Seen) -> Sequence[tuple[float, str]]:
         return ()
 
 
-def _traffic_of(engine: EngineReader, gateway: Seen) -> tuple[str, float]:
-    """Why a tunnel carries nothing, and the clock of the engine's host. Looked at twice: one answer may come late."""
+def silence_of(engine: EngineReader, gateway: Seen) -> tuple[str, float]:
+    """Why a tunnel carries nothing, empty where it does or that is not known, and the clock of the engine's host.
+
+    Looked at twice: one answer may come late.
+    """
     why, clock = "", 0.0
     for _ in range(2):
         try:
-            code, text = engine.ask(gateway.id, TRAFFIC)
+            code, text = engine.ask(gateway.id, TRAFFIC, seconds=_ASK_SECONDS)
         except EngineTrouble:
             return "", clock
         look = traffic(text) if code == 0 else Traffic()

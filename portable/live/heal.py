@@ -8,7 +8,9 @@ from portable.backends.common import gateway_of, main_container
 from portable.backends.compose.engine import Engine, EngineReader
 from portable.backends.compose.names import app_service
 from portable.backends.compose.seen import Observed, seconds_of
+from portable.backends.compose.trouble import EngineTrouble
 from portable.backends.listening import LISTENING, judged, listeners_of, parsed, peer_ports
+from portable.backends.tunnel import tunnels
 from portable.live import compose
 from portable.live.compose import Outcome, plain, restart_in_order, status
 from portable.live.desired import Desired, Stack, current
@@ -29,6 +31,7 @@ _WELL_SECONDS = 120.0
 _INSIDE_SECONDS = 60.0
 """How often gateways are looked into."""
 _AGAIN_SECONDS = 3.0
+_ASK_SECONDS = 10.0
 
 
 class Clock(Protocol):
@@ -84,10 +87,11 @@ def _look_inside(engine: EngineReader, stack: Stack, observed: Observed, memory:
     A gateway that was restarted for it would leave all its apps without a network, and find the same servers as silent as before.
     """
     memory.deaf = deaf_apps(engine, stack, observed)
+    there = current(observed)
     silent = [
         f"nothing comes back through the tunnel of {name}; it restarts its VPN by itself"
-        for name, (why, _) in compose.tunnel_rows(engine, stack, current(observed)).items()
-        if why
+        for name in tunnels(stack.plan)
+        if name in there and there[name].state == "running" and compose.silence_of(engine, there[name])[0]
     ]
     still = [
         f"{name} is left alone: {deaf.cause}, although it was restarted for that; look at its settings"
@@ -133,9 +137,12 @@ def _deaf_now(engine: EngineReader, stack: Stack, observed: Observed) -> dict[st
         if owner is None or owner.state != "running" or owner.health not in (None, "healthy"):
             continue
         ports = sorted({port for app in behind for port in peer_ports(app)})
-        code, text = engine.ask(owner.id, LISTENING, *map(str, ports))
+        try:
+            code, text = engine.ask(owner.id, LISTENING, *map(str, ports), seconds=_ASK_SECONDS)
+        except EngineTrouble:
+            continue
         if code != 0:
-            continue  # nothing is known, and `verify` says why
+            continue  # `verify` says why; what can be seen from outside is healed all the same
         sockets = parsed(text)
         for app in behind:
             name = app_service(app, main_container(app))
@@ -257,7 +264,9 @@ class Healer:
             return wanted
 
         try:
-            found = examine(engine, self._stack, self._memory, inside=self._looks_inside())
+            found = examine(engine, self._stack, self._memory, inside=False)
+            if not found.changes and self._looks_inside():  # what is down can't wait for it
+                found = examine(engine, self._stack, self._memory)
             if not any(self._is_due(change) for change in found.changes):
                 self._tell(*found.waiting)
                 return ()

@@ -10,6 +10,7 @@ from portable.backends import compose
 from portable.backends.compose.address import Address
 from portable.backends.compose.engine import EngineReader
 from portable.backends.compose.seen import Observed, Seen, SeenNetwork
+from portable.backends.compose.trouble import EngineTrouble
 from portable.backends.listening import LISTENING
 from portable.backends.question import Question
 from portable.backends.tunnel import TRAFFIC as TRAFFIC_QUESTION
@@ -326,17 +327,30 @@ def test_a_look_without_going_inside_asks_nothing(full_stack: Stack) -> None:
     assert engine.asked == asked
 
 
-def test_the_healer_looks_inside_once_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    world, looks = World(monkeypatch), list[bool]()
-    world.found = Ailing()
+def test_the_healer_looks_inside_once_a_minute_and_only_where_nothing_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, looks = World(monkeypatch), list[float]()
+    start, world.found = world.found, Ailing()
 
-    def examined(*_: Any, inside: bool) -> Ailing:
-        looks.append(inside)
+    def examined(*_: Any, inside: bool = True) -> Ailing:
+        looks.extend([world.clock.now - 1000] if inside else [])
         return world.found
 
     monkeypatch.setattr(live, "examine", examined)
     world.turns(13)
-    assert [number for number, inside in enumerate(looks) if inside] == [0, 6, 12]
+    assert looks == [0, 60, 120]
+    world.found = start
+    world.turns(13)
+    assert looks == [0, 60, 120]
+
+
+def test_a_gateway_that_can_not_be_asked_keeps_nothing_from_being_healed(full_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(*_: object, **__: object) -> tuple[int | None, str]:
+        raise EngineTrouble("gone", "cut short")
+
+    monkeypatch.setattr(Inside, "ask", cut)
+    engine = Inside(LISTENS)
+    engine.seen["torrents"] = msgspec.structs.replace(engine.seen["torrents"], state="exited", exit_code=139)
+    assert [change.kind for change in live.examine(engine, full_stack).changes] == ["start"]
 
 
 class Clock:

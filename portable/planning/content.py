@@ -46,10 +46,11 @@ CONTEXT = frozenset(
             "group",
             "has",
             "library",
+            "memory",
             "names",
             "networks",
         ),
-        *("ports", "reads", "secret", "stack", "timezone", "uid", "umask", "url"),
+        *("ports", "reads", "secret", "stack", "timezone", "uid", "umask", "url", "vpn"),
     )
 )
 """What a template may name, see `docs/adding-an-app.md`; `cloud` in the mounter and in clouds' templates only."""
@@ -177,6 +178,7 @@ class _Maker:
     ) -> p.Container:
         """One container; `owner` names the files where they are not the app's own."""
         where = ("containers", at)
+        context = {**context, "memory": size(facts.resources.memory.limit)}
         prefix = owner or (app if name == "main" else f"{app}-{name}")
         mounts = [p.Mount(volume=volume_id(app, v), path=path) for v, path in sorted(facts.volumes.items()) if v in volumes]
         if facts.library is not None:
@@ -271,7 +273,11 @@ class _Maker:
             "egress": type(self.net.group_of[app].egress).__name__.lower() if placed else "direct",
             "has": lambda name: name in self.chosen.apps,
             "secret": self.secret,
-            "group": {"ports": self.net.group_ports(app) if placed else ()},
+            "group": {
+                "ports": self.net.group_ports(app) if placed else (),
+                "raw_ports": self.net.group_raw_ports(app) if placed else (),
+            },
+            "vpn": self.vpn(app) if placed else {},
             "networks": self.net.networks,
             "names": self.names(app),
             "addresses": [address for (of, _), address in sorted(self.addresses.items()) if of == app],
@@ -281,6 +287,15 @@ class _Maker:
             "backup": told(self.given, self.chosen, self.store) if placed and backs_up(self.chosen.apps[app].facts) else "",
             "folders": self.chosen.apps[app].facts.library.folders if placed else (),
         }
+
+    def vpn(self, app: str) -> dict[str, Any]:
+        """The tunnel of an app's group: protocol, device and the ends that it may have outside. Empty where there is none."""
+        egress = self.net.group_of[app].egress
+        if not isinstance(egress, p.Tunnel):
+            return {}
+        endpoints = [{"cidr": e.cidr, "port": e.port, "protocol": e.protocol} for e in egress.endpoints]
+        said = self.chosen.apps[egress.gateway].facts.containers["main"].environment
+        return {"protocol": said.get("VPN_TYPE", "wireguard"), "interface": "tun0", "endpoints": endpoints}
 
     def reads(self, app: str) -> list[dict[str, str]]:
         """The clouds that an app reads here, each with the entry by which it is known to be there."""

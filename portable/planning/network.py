@@ -30,6 +30,11 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         ports = (port for member in self.group_of[app].apps for port in self.ports[member])
         return tuple(sorted({port.number for port in ports if port.protocol == "tcp" and not port.private and port.serves != "raw"}))
 
+    def group_raw_ports(self, app: str) -> tuple[int, ...]:
+        """The ports of the app's group that peers on the internet call, TCP or UDP."""
+        ports = (port for member in self.group_of[app].apps for port in self.ports[member])
+        return tuple(sorted({port.number for port in ports if port.serves == "raw" and not port.private}))
+
 
 def network(given: Input, chosen: Selection, mistakes: Mistakes) -> Network:
     """Place apps into groups and expose their ports; every clash is a mistake with its place."""

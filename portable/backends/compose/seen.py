@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from portable.model.base import Struct
 
@@ -117,6 +117,10 @@ class Described(Struct, frozen=True, kw_only=True):
     """Those that it was made with; none where it has the engine's."""
     published: tuple[tuple[str, int, str, int], ...] = ()
     """Address and port of the host, protocol, and the port inside."""
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    whole: Mapping[str, Any] = {}
+    """All that the engine tells of it."""
 
 
 class Offered(Struct, frozen=True, kw_only=True):

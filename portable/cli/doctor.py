@@ -62,8 +62,9 @@ def doctor(
             show.line(f"{d.check}: {d.where}: {'' if d.verdict == 'holds' else f'{d.verdict}: '}{d.text}{f': {d.why}' if d.why else ''}")
             if d.remedy:
                 show.line(f"    {d.remedy}")
-    well, wrong = (sum(d.verdict == verdict for d in found) for verdict in ("holds", "broken"))
-    show.line(f"{wrong} wrong, {well} well, {len(found) - well - wrong} not known")
+    well, wrong, notes = (sum(d.verdict == verdict for d in found) for verdict in ("holds", "broken", "note"))
+    noted = f", {notes} to note" if notes else ""
+    show.line(f"{wrong} wrong, {well} well, {len(found) - well - wrong - notes} not known{noted}")
     return DIFFERENCES if wrong else 0
 
 
@@ -90,6 +91,7 @@ def _fixed(prepared: "Prepared", place: "Place", engine: "Engine", profile: str,
 
 
 def _found(prepared: "Prepared", place: "Place", engine: "Engine") -> "list[Diagnosis]":
+    from portable.backends.tunnel import tunnels
     from portable.model.contracts import Diagnosis
     from portable.verify.compose import ComposeStack
     from portable.verify.doctor import examined, left_alone
@@ -105,7 +107,9 @@ def _found(prepared: "Prepared", place: "Place", engine: "Engine") -> "list[Diag
     except PortableError as error:
         found.append(Diagnosis(check="host", where=place.address.url, verdict="unknown", text=f"it can't be looked at: {error.text}"))
     else:
-        found += examined(plan, host, project=place.stack.project, taken=engine.ports(), docker_root=root)
+        gateways = tunnels(plan)
+        servers = {seen.app: given.name_servers for seen, given in engine.described(place.stack.project) if seen.app in gateways}
+        found += examined(plan, host, project=place.stack.project, taken=engine.ports(), docker_root=root, name_servers=servers)
     for held in SHARES.tried(ComposeStack(engine, plan)):
         if held.verdict == "broken":
             why = "it reaches nothing, and nobody reaches it"

@@ -18,12 +18,15 @@ def status(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Show every app with its state, address, and what is wrong with it; exit 1 where something is not well."""
+    """Show every app with its state, address, and what is wrong with it; exit 1 where something is not well.
+
+    Of a VPN gateway also how often it restarted its VPN since its start, and whether anything comes back through its tunnel now.
+    """
     from portable.live import compose
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
     with reader_of(place) as engine:
-        rows = compose.status(engine, place.stack)
+        rows = compose.status(engine, place.stack, inside=True)
     show_rows(rows, output)
     return FAILED if any(row.reason for row in rows) else 0
 

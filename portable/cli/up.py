@@ -140,8 +140,13 @@ def show_outcome(outcome: "Outcome", output: Format) -> None:
 
 def show_rows(rows: "Sequence[Row]", output: Format) -> None:
     """The table of apps with their addresses and states."""
-    cells = [(r.app, r.service, r.state, r.health, r.address, typed(r.reason)) for r in rows]
-    show.table(("app", "service", "state", "health", "address", "reason"), cells, output, schema="apps")
+    headings = ("app", "service", "state", "health", "address", "reason")
+    if output is Format.json:
+        cells = [(r.app, r.service, r.state, r.health, r.address, typed(r.reason), r.note) for r in rows]
+        show.table((*headings, "note"), cells, output, schema="apps")
+        return
+    texts = [(r.app, r.service, r.state, r.health, r.address, "; ".join(filter(None, (typed(r.reason), r.note)))) for r in rows]
+    show.table(headings, texts, output, schema="apps")
 
 
 def _foreseen(place: "Place", generated: dict[str, str], apps: tuple[str, ...], output: Format, different: int = 0) -> int:

@@ -13,8 +13,10 @@ from pathlib import Path
 from portable.backends.compose.address import Address
 from portable.backends.compose.engine import Engine, EngineReader
 from portable.backends.compose.process import Running
-from portable.backends.compose.seen import Observed, Seen
+from portable.backends.compose.seen import Observed, Seen, seconds_of
 from portable.backends.compose.trouble import EngineTrouble
+from portable.backends.tunnel import LINES, TRAFFIC, Traffic, carries, restarts, traffic
+from portable.backends.tunnel import tunnels as tunnels_of
 from portable.live import images
 from portable.live.desired import Desired, Stack, current, desire, differing, joined
 from portable.live.generate import foreseen, generate_missing
@@ -36,6 +38,9 @@ _PASSES = 3
 """How often Compose is asked before what still differs is an error; the second time it is forced."""
 
 
+_ASK_SECONDS = 10.0
+
+
 class Row(Struct, frozen=True, kw_only=True):
     """One line of `status`: a service of an app."""
 
@@ -51,6 +56,8 @@ class Row(Struct, frozen=True, kw_only=True):
     reason: str = ""
     """Why it is not well; empty where it is."""
     image: str = ""
+    note: str = ""
+    """What is worth knowing of one that is well, such as how often a gateway restarted its VPN."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -506,11 +513,12 @@ def _stop_all(engine: Engine, containers: Sequence[Seen]) -> None:
 # --- looking ---------------------------------------------------------------------------------------------------------
 
 
-def status(engine: EngineReader, stack: Stack) -> tuple[Row, ...]:
-    """How every service of the project is; those that left the stack come last."""
+def status(engine: EngineReader, stack: Stack, *, inside: bool = False) -> tuple[Row, ...]:
+    """How every service of the project is; those that left the stack come last. With `inside` gateways are asked for their tunnels too."""
     observed = engine.observe(stack.project)
     desired, seen = plain(stack), current(observed)
     now, rows = here_now(), []
+    tunnels = tunnel_rows(engine, stack, seen) if inside else {}
     names = {s.name for s in desired.services}
     shown: set[str] = set()
     for service in sorted(desired.services, key=lambda s: (s.app, s.name != s.app, s.name)):
@@ -537,6 +545,7 @@ def status(engine: EngineReader, stack: Stack) -> tuple[Row, ...]:
         reason = "" if verdict.settled else verdict.reason
         if owner is not None and here.state == "running" and (here.joins != owner.id or owner.started_at > here.started_at):
             reason = f"it hangs on a network of {service.owner} that is gone; `portable up` heals it"
+        why, note = tunnels.get(service.name, ("", ""))
         state = "finished" if service.once and verdict.settled else here.state
         since = here.finished_at if here.state == "exited" else here.started_at
         rows.append(
@@ -547,8 +556,9 @@ def status(engine: EngineReader, stack: Stack) -> tuple[Row, ...]:
                 health=here.health or "-",
                 since=since,
                 address=address,
-                reason=reason,
+                reason=reason or why,
                 image=here.image,
+                note=note,
             )
         )
     rows += [
@@ -565,6 +575,48 @@ def status(engine: EngineReader, stack: Stack) -> tuple[Row, ...]:
         if c.service not in names
     ]
     return tuple(rows)
+
+
+def tunnel_rows(engine: EngineReader, stack: Stack, seen: Mapping[str, Seen]) -> dict[str, tuple[str, str]]:
+    """Of each gateway with a tunnel that runs: why it is not well, and a note; what can't be learned is empty."""
+    running = {name: seen[name] for name in tunnels_of(stack.plan) if name in seen and seen[name].state == "running"}
+    if not running:
+        return {}
+    with ThreadPoolExecutor(min(8, 2 * len(running))) as pool:
+        logs = {name: pool.submit(_log_of, engine, here) for name, here in running.items()}
+        looks = {name: pool.submit(silence_of, engine, here) for name, here in running.items()}
+        found = {}
+        for name, here in running.items():
+            why, clock = looks[name].result()
+            restarted = restarts(logs[name].result(), started=seconds_of(here.started_at), now=clock or seconds_of(here_now()))
+            found[name] = (why, restarted.sentence())
+    return found
+
+
+def _log_of(engine: EngineReader, gateway: Seen) -> Sequence[tuple[float, str]]:
+    try:
+        return engine.dated_logs(gateway.id, tail=LINES, since=seconds_of(gateway.started_at))
+    except EngineTrouble:
+        return ()
+
+
+def silence_of(engine: EngineReader, gateway: Seen) -> tuple[str, float]:
+    """Why a tunnel carries nothing, empty where it does or that is not known, and the clock of the engine's host.
+
+    Looked at twice: one answer may come late.
+    """
+    why, clock = "", 0.0
+    for _ in range(2):
+        try:
+            code, text = engine.ask(gateway.id, TRAFFIC, seconds=_ASK_SECONDS)
+        except EngineTrouble:
+            return "", clock
+        look = traffic(text) if code == 0 else Traffic()
+        clock = look.now or clock
+        verdict, why = carries(look)
+        if verdict != "silent":
+            return "", clock
+    return why, clock
 
 
 def _reached(address: str, engine: Address) -> str:

@@ -1,19 +1,26 @@
 """`heal`: does what `healing` decides, once or for as long as it is left to. It works against nobody: another command comes first."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from portable.backends.common import gateway_of, main_container
 from portable.backends.compose.engine import Engine, EngineReader
+from portable.backends.compose.names import app_service
+from portable.backends.compose.seen import Observed, seconds_of
+from portable.backends.compose.trouble import EngineTrouble
+from portable.backends.listening import LISTENING, judged, listeners_of, parsed, peer_ports
+from portable.backends.tunnel import tunnels
 from portable.live import compose
 from portable.live.compose import Outcome, plain, restart_in_order, status
-from portable.live.desired import Stack
-from portable.live.healing import Ailing, ailing
+from portable.live.desired import Desired, Stack, current
+from portable.live.healing import Ailing, ailing, was_killed
 from portable.live.preflight import refuse_foreign
 from portable.live.progress import Event, Once, Progress, silent
 from portable.live.secrets import Source
 from portable.live.state import locked
 from portable.live.waiting import Watch
+from portable.model.base import Struct
 from portable.model.changes import Change
 from portable.model.errors import PortableError
 
@@ -21,6 +28,10 @@ _LONGEST_REST = 300.0
 """Seconds between two tries at the same service that does not stay up."""
 _WELL_SECONDS = 120.0
 """An app that stayed up so long starts anew with short rests."""
+_INSIDE_SECONDS = 60.0
+"""How often gateways are looked into."""
+_AGAIN_SECONDS = 3.0
+_ASK_SECONDS = 10.0
 
 
 class Clock(Protocol):
@@ -35,11 +46,120 @@ class Clock(Protocol):
         ...
 
 
-def examine(engine: EngineReader, stack: Stack) -> Ailing:
-    """What `heal` would do now. Needs no method that writes."""
-    observed = engine.observe(stack.project)
+class Deaf(Struct, frozen=True, kw_only=True):
+    """A service that does not listen on its tunnel."""
+
+    container: tuple[str, str]
+    """Its id, and when it was started."""
+    tunnel: tuple[str, ...]
+    """What tells this tunnel from the one before and the one after."""
+    cause: str
+
+
+class Memory:
+    """What one look learned and the next one needs: an engine forgets its events within minutes."""
+
+    def __init__(self) -> None:
+        self.stopped: set[tuple[str, str]] = set()
+        """Ids of containers that somebody stopped, each with the moment when it ended."""
+        self.deaf: dict[str, Deaf] = {}
+        """Services that do not listen on their tunnel, as the last look inside found."""
+        self.left: tuple[str, ...] = ()
+        """What that look found and nothing here mends, in sentences."""
+        self.restarted: dict[str, tuple[str, ...]] = {}
+        """Services that were restarted for that, each with the tunnel: another restart for the same one would not help."""
+
+
+def examine(engine: EngineReader, stack: Stack, memory: Memory | None = None, *, inside: bool = True) -> Ailing:
+    """What `heal` would do now. Needs no method that writes. With `inside` it looks inside gateways too, which costs more."""
+    memory, observed = memory or Memory(), engine.observe(stack.project)
     refuse_foreign(observed, stack.project)
-    return ailing(plain(stack), observed)
+    if inside:
+        _look_inside(engine, stack, observed, memory)
+    else:
+        memory.deaf = {}
+    return _ailing(engine, stack, plain(stack), observed, memory)
+
+
+def _look_inside(engine: EngineReader, stack: Stack, observed: Observed, memory: Memory) -> None:
+    """Learn what listens on tunnels, and whether they carry anything. A tunnel that does not is its gateway's own to mend.
+
+    A gateway that was restarted for it would leave all its apps without a network, and find the same servers as silent as before.
+    """
+    memory.deaf = deaf_apps(engine, stack, observed)
+    there = current(observed)
+    silent = [
+        f"nothing comes back through the tunnel of {name}; it restarts its VPN by itself"
+        for name in tunnels(stack.plan)
+        if name in there and there[name].state == "running" and compose.silence_of(engine, there[name])[0]
+    ]
+    still = [
+        f"{name} is left alone: {deaf.cause}, although it was restarted for that; look at its settings"
+        for name, deaf in memory.deaf.items()
+        if memory.restarted.get(name) == deaf.tunnel
+    ]
+    memory.left = (*silent, *still)
+
+
+def _ailing(engine: EngineReader, stack: Stack, desired: Desired, observed: Observed, memory: Memory) -> Ailing:
+    gateways = gateways_of(stack, desired)
+    for name, seen in current(observed).items():
+        ended = (seen.id, seen.finished_at)
+        if name in gateways and was_killed(seen) and ended not in memory.stopped and engine.was_stopped(*ended):
+            memory.stopped.add(ended)
+    stopped = {seen.id for seen in observed.containers if (seen.id, seen.finished_at) in memory.stopped}
+    there = current(observed)
+    deaf = {
+        name: found.cause
+        for name, found in memory.deaf.items()
+        if name in there and (there[name].id, there[name].started_at) == found.container and memory.restarted.get(name) != found.tunnel
+    }
+    decided = ailing(desired, observed, gateways=gateways, stopped=stopped, deaf=deaf)
+    return Ailing(changes=decided.changes, waiting=(*decided.waiting, *memory.left))
+
+
+def deaf_apps(engine: EngineReader, stack: Stack, observed: Observed) -> dict[str, Deaf]:
+    """The services that do not listen on their tunnel, each seen twice: one that notices a new tunnel needs a moment."""
+    found = _deaf_now(engine, stack, observed)
+    if found:
+        time.sleep(_AGAIN_SECONDS)
+        again = _deaf_now(engine, stack, observed)
+        found = {name: deaf for name, deaf in again.items() if name in found}
+    return found
+
+
+def _deaf_now(engine: EngineReader, stack: Stack, observed: Observed) -> dict[str, Deaf]:
+    seen, found = current(observed), dict[str, Deaf]()
+    listeners = list(listeners_of(stack.plan)) if stack.plan else []
+    for gateway in dict.fromkeys(name for name, _ in listeners):
+        owner = seen.get(gateway)
+        behind = [app for name, app in listeners if name == gateway]
+        if owner is None or owner.state != "running" or owner.health not in (None, "healthy"):
+            continue
+        ports = sorted({port for app in behind for port in peer_ports(app)})
+        try:
+            code, text = engine.ask(owner.id, LISTENING, *map(str, ports), seconds=_ASK_SECONDS)
+        except EngineTrouble:
+            continue
+        if code != 0:
+            continue  # `verify` says why; what can be seen from outside is healed all the same
+        sockets = parsed(text)
+        for app in behind:
+            name = app_service(app, main_container(app))
+            here = seen.get(name)
+            if here is None or here.state != "running" or here.joins != owner.id or here.started_at < owner.started_at:
+                continue
+            verdict, why = judged(sockets, peer_ports(app), started=seconds_of(here.started_at))
+            if verdict == "deaf":
+                tunnel = (owner.id, owner.started_at, *sockets.devices)
+                found[name] = Deaf(container=(here.id, here.started_at), tunnel=tunnel, cause=why)
+    return found
+
+
+def gateways_of(stack: Stack, desired: Desired) -> frozenset[str]:
+    """The services in whose network namespace VPN apps are."""
+    apps = {gateway_of(group) for group in stack.plan.groups} if stack.plan else set()
+    return frozenset(service.name for service in desired.services if service.app in apps and service.owner is None)
 
 
 def heal(
@@ -50,32 +170,64 @@ def heal(
     only: Callable[[Change], bool] = lambda _: True,
     wait: bool = True,
     deadline: float | None = None,
+    memory: Memory | None = None,
     progress: Progress = silent,
 ) -> Outcome:
     """Start, restart or make anew what ails, each after its gateway; with `wait` until it is well.
 
-    Raises PortableError where another command is at work on the project. `deadline` is in seconds, for the waiting.
+    Raises PortableError where another command is at work on the project, and where something can't be healed; the rest is healed before.
+    `deadline` is in seconds, for the waiting; `memory` is that of an `examine` a moment ago, and looks again where there is none.
     """
     engine.observe(stack.project)  # without an engine nothing is written, the lock neither
     with locked(stack.project, "heal", progress=progress, wait=0):
         observed = engine.observe(stack.project)
         refuse_foreign(observed, stack.project)
         desired = plain(stack)
-        changes = tuple(change for change in ailing(desired, observed).changes if only(change))
+        if memory is None:
+            memory = Memory()
+            memory.deaf = deaf_apps(engine, stack, observed)
+        changes = _chosen(desired, _ailing(engine, stack, desired, observed, memory).changes, only)
+        for change in changes:
+            if change.service in memory.deaf and change.cause == memory.deaf[change.service].cause:
+                memory.restarted[change.service] = memory.deaf[change.service].tunnel
         for change in changes:
             progress(Event(what="doing", subject=change.service, text=f"{change.kind}: {change.cause}"))
         names = [change.service for change in changes if change.kind in ("start", "restart")]
         until = None if deadline is None else time.monotonic() + deadline
         watch = Watch(engine, desired, set(names), Once(progress), until)
-        if names:
-            restart_in_order(engine, desired, observed, names, watch)
-            if wait:
-                watch.until_well()
+        failed: PortableError | None = None
+        for together in _by_namespace(desired, names):
+            try:
+                restart_in_order(engine, desired, observed, together, watch)
+            except PortableError as error:  # a gateway that does not start keeps no other one from being healed
+                failed = failed or error
+        if failed:
+            raise failed
+        if names and wait:
+            watch.until_well()
     anew = tuple(sorted({change.app for change in changes if change.kind == "recreate"}))
     if anew:
         # Only Compose makes containers, and it needs their secrets: the same as `up` of these apps.
         compose.up(engine, stack, source, apps=anew, deadline=deadline, progress=progress)
     return Outcome(changes=changes, rows=status(engine, stack))
+
+
+def _chosen(desired: Desired, changes: Sequence[Change], only: Callable[[Change], bool]) -> tuple[Change, ...]:
+    """Those that `only` lets through; who shares the network of a gateway that has to be started is not started without it."""
+    all_names, chosen = {change.service for change in changes}, dict[str, Change]()
+    for change in changes:
+        owner = desired.service(change.service).owner
+        if (owner not in all_names or owner in chosen) and only(change):
+            chosen[change.service] = change
+    return tuple(chosen.values())
+
+
+def _by_namespace(desired: Desired, names: Sequence[str]) -> list[list[str]]:
+    """The same names, those of one network namespace together."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(desired.service(name).owner or name, []).append(name)
+    return list(groups.values())
 
 
 class Healer:
@@ -91,7 +243,9 @@ class Healer:
         self._told: set[str] = set()
         """What was told in the last turn, and is not told again as long as it stays so."""
         self._tries: dict[str, tuple[int, float]] = {}
-        """By service: how often it was healed in a row, and when last."""
+        """By service: how often it was healed in a row, and when last; what could not be healed counts too."""
+        self._memory = Memory()
+        self._looked_inside: float | None = None
 
     def run(self, engine: Engine, *, ended: Callable[[], bool] = lambda: False) -> None:
         """Look, heal, rest; what goes wrong is told once and tried again: an engine may be away for as long as it takes."""
@@ -101,23 +255,40 @@ class Healer:
 
     def turn(self, engine: Engine) -> tuple[Change, ...]:
         """One look, and what followed; nothing where the engine is away or another command is at work."""
+        due: list[str] = []
+
+        def only(change: Change) -> bool:
+            # What is made anew is made as the files say: where they can't be read, an older program would meet what a newer one wrote.
+            wanted = self._is_due(change) and not (unreadable and change.kind == "recreate")
+            due.extend([change.service] if wanted else [])
+            return wanted
+
         try:
-            found = examine(engine, self._stack)
+            found = examine(engine, self._stack, self._memory, inside=False)
+            if not found.changes and self._looks_inside():  # what is down can't wait for it
+                found = examine(engine, self._stack, self._memory)
             if not any(self._is_due(change) for change in found.changes):
                 self._tell(*found.waiting)
                 return ()
             unreadable = self._read()
             self._tell(*found.waiting, *unreadable)
-            # What is made anew is made as the files say: where they can't be read, an older program would meet what a newer one wrote.
-            only = (lambda change: change.kind != "recreate" and self._is_due(change)) if unreadable else self._is_due
-            outcome = heal(engine, self._stack, self._source, only=only, wait=False, progress=self._progress)
+            outcome = heal(engine, self._stack, self._source, only=only, wait=False, memory=self._memory, progress=self._progress)
         except PortableError as error:
             self._tell(f"not healed yet: {error.text}")
             return ()
-        now = self._clock.monotonic()
-        for change in outcome.changes:
-            self._tries[change.service] = (self._in_a_row(change.service) + 1, now)
+        finally:
+            now = self._clock.monotonic()
+            for service in due:
+                self._tries[service] = (self._in_a_row(service) + 1, now)
         return outcome.changes
+
+    def _looks_inside(self) -> bool:
+        """Whether it is time again: a command inside a container costs more than a look at the engine."""
+        now = self._clock.monotonic()
+        if self._looked_inside is not None and now - self._looked_inside < _INSIDE_SECONDS:
+            return False
+        self._looked_inside = now
+        return True
 
     def _read(self) -> tuple[str, ...]:
         """Read the files again; what keeps them from being read."""

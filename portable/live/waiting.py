@@ -1,7 +1,7 @@
 """Waiting until a project is well: who waits for what, and giving up at once when waiting is of no use. The judgement is pure."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -10,6 +10,7 @@ from portable.backends.compose.engine import EngineReader
 from portable.backends.compose.process import Running
 from portable.backends.compose.seen import Seen
 from portable.backends.compose.trouble import AGAIN, EngineTrouble, Unwell
+from portable.live import headline
 from portable.live.desired import Desired, Service, current
 from portable.live.progress import Event, Once, Progress
 from portable.model.base import Struct
@@ -110,6 +111,15 @@ def _parsed(moment: str) -> datetime:
 def here_now() -> str:
     """The clock of this machine, as the engine writes moments."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
+
+
+def _told(name: str, reason: str, lines: Sequence[str]) -> str:
+    """How a service fails, the line of its log that says why, then the last lines as they are, without drawings and empty ones."""
+    why = headline.headline(lines)
+    last = [line for line in lines if any(c.isalnum() for c in line)][-_LOG_LINES:]
+    return f"{name}: {reason}{f'; its log says: {why}' if why and why not in reason else ''}" + "".join(
+        f"\n    {line[:400]}" for line in last
+    )
 
 
 class Watch:
@@ -233,10 +243,10 @@ class Watch:
             lines: list[str] = []
             if (seen := self._seen.get(service.name)) is not None and seen.state != "created":
                 try:
-                    lines = [line for line in self._engine.logs(seen.id, tail=_LOG_LINES) if line.strip()]
+                    lines = list(self._engine.logs(seen.id, tail=headline.LINES))
                 except EngineTrouble:
                     lines = []
-            parts.append(f"{service.name}: {verdict.reason}" + "".join(f"\n    {line[:400]}" for line in lines))
+            parts.append(_told(service.name, verdict.reason, lines))
         return Unwell(
             "\n".join(parts),
             apps=frozenset(service.app for service, _ in failing),

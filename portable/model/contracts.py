@@ -21,13 +21,17 @@ class Held(Struct, frozen=True, kw_only=True):
     """What mends it; empty where it holds."""
 
 
+Judgement = Literal["holds", "broken", "unknown", "note"]
+"""note: nothing is wrong, and the person may want to know."""
+
+
 class Diagnosis(Struct, frozen=True, kw_only=True):
     """One thing that a doctor looked at."""
 
     check: str
     where: str
     """The folder, node, port or program."""
-    verdict: Verdict
+    verdict: Judgement
     text: str
     why: str = ""
     """Why it matters; empty where it holds."""

@@ -15,6 +15,7 @@ from portable.verify.fence import CONTRACT as FENCE
 from portable.verify.identity import CONTRACT as IDENTITY
 from portable.verify.kill_switch import kill_switch
 from portable.verify.links import CONTRACT as LINKS
+from portable.verify.listener import CONTRACT as LISTENER
 from portable.verify.names import CONTRACT as NAMES
 from portable.verify.paths import CONTRACT as PATHS
 from portable.verify.ports import CONTRACT as PORTS
@@ -24,6 +25,7 @@ from portable.verify.runs import CONTRACT as RUNS
 from portable.verify.secrecy import Told, secrecy
 from portable.verify.shares import CONTRACT as SHARES
 from portable.verify.stack import Stack
+from portable.verify.tunnel import CONTRACT as TUNNEL
 
 
 def contracts(
@@ -41,7 +43,7 @@ def contracts(
     address. What disturbs the apps comes last, and only where it is asked for.
     """
     middle = (CLOUDS, PATHS, LINKS, IDENTITY, PRIVACY, ANSWERS, PORTS, DEVICES, DATABASES, secrecy(told, missing, known=known))
-    first = (RUNS, SHARES, FENCE, NAMES, environment(values), PRIVILEGES, egress(beacon))
+    first = (RUNS, SHARES, FENCE, NAMES, TUNNEL, environment(values), PRIVILEGES, egress(beacon), LISTENER)
     return (*first, *middle, *((kill_switch(beacon),) if disruptive else ()))
 
 

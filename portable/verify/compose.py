@@ -8,7 +8,7 @@ from portable.backends.common import Placed, containers
 from portable.backends.compose.engine import Engine
 from portable.backends.compose.names import project_name, service_name
 from portable.backends.compose.rights import planned, running
-from portable.backends.compose.seen import Described, Seen
+from portable.backends.compose.seen import Described, Seen, seconds_of
 from portable.backends.rights import ImageSettings, PlannedContainer
 from portable.model.errors import PortableError
 from portable.model.plan import Plan
@@ -44,6 +44,7 @@ class ComposeStack:
             state=seen.state,
             health=seen.health or "",
             said=seen.health_output if seen.health == "unhealthy" else seen.error,
+            since=seconds_of(seen.started_at),
             environment=given.environment,
             labels=given.labels,
             mounts=given.mounts,
@@ -87,6 +88,11 @@ class ComposeStack:
         """The last lines that it wrote, as they are."""
         both = self._services.get(service_name(placed))
         return "\n".join(self._engine.logs(both[0].id, tail=lines, hidden=False)) if both else ""
+
+    def dated_logs(self, placed: Placed, lines: int) -> Sequence[tuple[float, str]]:
+        """The last lines that it wrote since it was started, each with its moment."""
+        both = self._services.get(service_name(placed))
+        return self._engine.dated_logs(both[0].id, tail=lines, since=seconds_of(both[0].started_at)) if both else ()
 
     def on_host(self, folders: Sequence[str]) -> Mapping[str, HostFolder] | None:
         """Each of those folders of the host; None where the host can't be looked at from here."""

@@ -1,14 +1,16 @@
 """What a doctor finds on a host before and while a stack runs on it: what, where, why it matters, and the command that mends it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_address
 from shlex import quote
 
-from portable.backends.common import containers, gateway_of, on_host
+from portable.backends.common import containers, gateway_of, main_container, on_host
 from portable.backends.compose.host import MODULES, sharing, typed
 from portable.backends.compose.seen import Taken
 from portable.backends.compose.storage import folder_of
+from portable.backends.tunnel import tunnels
 from portable.catalog.quantities import amount
-from portable.model.contracts import Diagnosis, Verdict
+from portable.model.contracts import Diagnosis, Judgement
 from portable.model.plan import CLOUDS, Folder, HostDevice, Plan
 from portable.verify.host import Asked, Host
 
@@ -37,12 +39,25 @@ def asked(plan: Plan) -> Asked:
     return Asked(nodes=nodes, folders=tuple(sorted({*library_folders(plan), *places})), spaces=tuple(places), clouds=clouds, links=links)
 
 
-def examined(plan: Plan, host: Host, *, project: str, taken: Iterable[Taken], docker_root: str = "") -> Iterator[Diagnosis]:
-    """Everything, in the order in which one thing explains the next."""
+def examined(
+    plan: Plan,
+    host: Host,
+    *,
+    project: str,
+    taken: Iterable[Taken],
+    docker_root: str = "",
+    name_servers: Mapping[str, tuple[str, ...]] = {},
+) -> Iterator[Diagnosis]:
+    """Everything, in the order in which one thing explains the next.
+
+    `name_servers` are those that the container of each gateway was made with, by its name; a gateway that is not there is left out.
+    """
     if host.kernel:
         inside = "; it is itself a container (LXC): its own host gives it devices, nesting and memory" if host.contained else ""
         yield _found("kernel", "the host", f"Linux {host.kernel}{inside}")
     yield from _features(plan, host)
+    yield from _wireguard(plan, host)
+    yield from _resolver(plan, host, name_servers)
     yield from _storage(plan, host, docker_root)
     yield from _btrfs(host)
     yield from _scrubs(plan, host)
@@ -55,7 +70,7 @@ def examined(plan: Plan, host: Host, *, project: str, taken: Iterable[Taken], do
     yield from _ports(plan, host, project, tuple(taken))
 
 
-def _found(check: str, where: str, text: str, *, why: str = "", remedy: str = "", verdict: Verdict | None = None) -> Diagnosis:
+def _found(check: str, where: str, text: str, *, why: str = "", remedy: str = "", verdict: Judgement | None = None) -> Diagnosis:
     return Diagnosis(check=check, where=where, verdict=verdict or ("broken" if why else "holds"), text=text, why=why, remedy=remedy)
 
 
@@ -82,6 +97,47 @@ def _features(plan: Plan, host: Host) -> Iterator[Diagnosis]:
             )
         else:
             yield _found("devices", path, "it is there")
+
+
+def _wireguard(plan: Plan, host: Host) -> Iterator[Diagnosis]:
+    apps = {app.name: app for app in plan.apps}
+    gateways = [name for name in tunnels(plan) if main_container(apps[name]).env.get("VPN_TYPE", "wireguard") == "wireguard"]
+    if not gateways or not host.kernel:
+        return
+    if host.wireguard is None:
+        text = "whether it has WireGuard can't be told: its modules are not here, and none of that name is loaded"
+        yield _found("wireguard", "the kernel", text, verdict="unknown")
+    elif host.wireguard:
+        yield _found("wireguard", "the kernel", "it has WireGuard")
+    else:
+        names = ", ".join(gateways)
+        why = f"{names} runs it in user space, which needs more CPU, and more memory while much is downloaded"
+        remedy = f"install a kernel that has it (Linux 5.6 or later, module `wireguard`), or leave {names} a memory limit of 256Mi or more"
+        yield _found("wireguard", "the kernel", "it has no WireGuard", why=why, remedy=remedy, verdict="note")
+
+
+def _resolver(plan: Plan, host: Host, name_servers: Mapping[str, tuple[str, ...]]) -> Iterator[Diagnosis]:
+    """An engine answers the names of containers by itself, and hands on all others: to a loopback address it does so on the host."""
+    loopback = [server for server in host.resolvers if _is_loopback(server)]
+    gateways = tunnels(plan)
+    if not loopback or not gateways:
+        return
+    where, text = "/etc/resolv.conf", f"the host's name server is on loopback ({', '.join(loopback)})"
+    for name in gateways:
+        if name in name_servers and not name_servers[name]:
+            why = "names that the tunnel's name server takes for local ones are asked by the host, past the tunnel"
+            remedy = f"`portable up -p {plan.profile} {name}`: it is made anew, with a name server of its own"
+            yield _found("resolver", where, f"{text}, and the container of {name} has no name server of its own", why=why, remedy=remedy)
+    others = f"what other apps than those behind {', '.join(gateways)} ask for is asked by the host itself"
+    remedy = "nothing has to be done; to change it, name another server under `dns` in the engine's daemon.json"
+    yield _found("resolver", where, text, why=others, remedy=remedy, verdict="note")
+
+
+def _is_loopback(server: str) -> bool:
+    try:
+        return ip_address(server.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
 
 
 def _storage(plan: Plan, host: Host, docker_root: str) -> Iterator[Diagnosis]:

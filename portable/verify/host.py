@@ -13,6 +13,18 @@ printf 'now\t%s\n' "$(date +%s)"
 printf 'kernel\t%s\n' "$(cat /proc/sys/kernel/osrelease)"
 printf 'idmap\t%s\n' "$(head -n 1 /proc/self/uid_map | tr -s ' ' ' ')"
 [ -e "$root/dev/.lxc" ] || grep -qs lxc "$root/run/systemd/container" && printf 'lxc\tyes\n'
+release=$(cat /proc/sys/kernel/osrelease)
+modules=
+for folder in "$root/lib/modules/$release" "$root/usr/lib/modules/$release"; do
+    [ -r "$folder/modules.dep" ] && modules=$folder
+done
+if [ -d "$root/sys/module/wireguard" ] || grep -qs '^wireguard ' /proc/modules; then printf 'wireguard\tyes\n'
+elif [ -n "$modules" ] && grep -qs '/wireguard[.]ko' "$modules/modules.dep" "$modules/modules.builtin"; then printf 'wireguard\tyes\n'
+elif [ -n "$modules" ] || [ ! -e /proc/modules ]; then printf 'wireguard\tno\n'
+fi
+resolvers=$(readlink "$root/etc/resolv.conf")
+case $resolvers in /*) resolvers=$root$resolvers ;; *) resolvers=$root/etc/resolv.conf ;; esac
+awk '$1 == "nameserver" {printf "resolver\t%s\n", $2}' "$resolvers" 2>/dev/null
 awk '/^MemTotal:/ {printf "memory\t%s\n", $2 * 1024}' /proc/meminfo
 sed 's/^/mount\t/' /proc/self/mountinfo
 for table in tcp tcp6 udp udp6; do
@@ -151,6 +163,10 @@ class Host(Struct, frozen=True, kw_only=True):
     kernel: str = ""
     contained: bool = False
     """It is itself a container (LXC)."""
+    wireguard: bool | None = None
+    """Whether the kernel has it, built in or as a module; None where that can't be told, as in a container (LXC) without modules."""
+    resolvers: tuple[str, ...] = ()
+    """The name servers of its own /etc/resolv.conf."""
     memory: int = 0
     """Bytes."""
     mounts: tuple[Mounted, ...] = ()
@@ -205,6 +221,8 @@ def parsed(text: str, root: str = "") -> Host:
     return Host(
         kernel=kernel,
         contained="lxc" in found or found.get("idmap", [["0 0 4294967295"]])[0][0].strip() != "0 0 4294967295",
+        wireguard={"yes": True, "no": False}.get(found.get("wireguard", [[""]])[0][0]),
+        resolvers=tuple(fields[0] for fields in found.get("resolver", ())),
         memory=int(float(memory)),
         mounts=parse("\n".join(fields[0] for fields in found.get("mount", ())), root),
         listens=frozenset((protocol, int(number, 16)) for protocol, number in found.get("listens", ())),

@@ -43,6 +43,8 @@ class Runs(Struct, frozen=True, kw_only=True):
     """healthy, starting or unhealthy; empty where nothing asks it."""
     said: str = ""
     """Why it is not well, in the words of its check or of the engine."""
+    since: float = 0.0
+    """When it was started, in seconds since 1970 by the clock of its host; 0 where that is not known."""
     environment: Mapping[str, str] = {}
     labels: Mapping[str, str] = {}
     mounts: Mapping[str, str] = {}
@@ -112,4 +114,8 @@ class Stack(Protocol):
 
     def logs(self, placed: Placed, lines: int) -> str:
         """The last lines that it wrote, as they are: secrets in them are what is looked for."""
+        ...
+
+    def dated_logs(self, placed: Placed, lines: int) -> Sequence[tuple[float, str]]:
+        """The last lines that it wrote since it was started, each with its moment in seconds since 1970."""
         ...

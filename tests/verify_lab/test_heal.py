@@ -67,6 +67,45 @@ def test_a_gateways_process_that_was_killed(local: Local) -> None:
     assert [line.split(":")[0] for line in healed(local)] == ["restart qbittorrent"]
 
 
+def test_a_gateway_that_docker_kill_ended(local: Local) -> None:
+    """The engine never starts it again, and the app behind it goes on in a namespace whose firewall nobody looks after."""
+    docker("kill", local.container("seal"))
+    until(lambda: local.inspected()["seal"]["State"]["Status"] == "exited")
+    assert healed(local) == [
+        "start seal: it was killed (exit code 137)",
+        "restart qbittorrent: it shares the network of seal, which was killed",
+    ]
+    seen = local.inspected()
+    assert seen["qbittorrent"]["State"]["StartedAt"] > seen["seal"]["State"]["StartedAt"]
+
+
+def test_a_gateway_that_somebody_stopped_stays_down(local: Local) -> None:
+    docker("stop", local.container("seal"))
+    assert local.inspected()["seal"]["State"]["ExitCode"] == 0
+    assert local.portable("heal", "--dry-run").code == 0
+    local.portable("up")
+
+
+def test_a_gateway_that_somebody_stopped_stays_down_though_it_did_not_end_in_time(local: Local) -> None:
+    """The engine knows that it was a stop, but only for its last 256 events; the healer remembers for longer."""
+    os.kill(local.inspected()["seal"]["State"]["Pid"], signal.SIGSTOP)  # a process of this test's own stack, which can't end in time now
+    watching = local.start("heal", "--watch", "--every", "1")
+    try:
+        docker("stop", "--time", "0", local.container("seal"))
+        assert local.inspected()["seal"]["State"]["ExitCode"] == 137
+        assert local.portable("heal", "--dry-run").code == 0
+        time.sleep(5)
+        for _ in range(90):  # each makes three events
+            local.inside("webdav", "true")
+        time.sleep(3)
+        assert local.inspected()["seal"]["State"]["Status"] == "exited"
+    finally:
+        watching.terminate()
+        assert watching.wait(timeout=60) == 130
+    assert "it was killed" in local.portable("heal", "--dry-run", code=3).out, "the engine has forgotten"
+    local.portable("up")
+
+
 def test_an_app_behind_a_gateway_that_crashed(local: Local) -> None:
     local.inside("qbittorrent", "sh", "-c", "kill -SEGV -1", user="1000:1000")  # all of that user but the first process
     until(lambda: local.inspected()["qbittorrent"]["State"]["Status"] == "exited")

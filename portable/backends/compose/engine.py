@@ -44,9 +44,11 @@ from portable.backends.compose.seen import (
     SeenNetwork,
     Taken,
     Versions,
+    seconds_of,
 )
 from portable.backends.compose.ssh import CONNECT_SECONDS, SshBridge
 from portable.backends.compose.trouble import AGAIN, EngineTrouble, chain_of, one_line, translate
+from portable.backends.question import Question
 from portable.backends.rights import ImageSettings
 
 if TYPE_CHECKING:
@@ -98,6 +100,7 @@ def _described(found: Mapping[str, Any]) -> Described:
         environment=variables(config.get("Env")),
         labels=dict(config.get("Labels") or {}),
         mounts={m["Destination"]: m.get("Source") or m.get("Name") or "" for m in found.get("Mounts") or []},
+        name_servers=tuple((found.get("HostConfig") or {}).get("Dns") or ()),
         published=tuple(sorted(published)),
         entrypoint=tuple(config.get("Entrypoint") or ()),
         command=tuple(config.get("Cmd") or ()),
@@ -429,11 +432,37 @@ class EngineReader:
         with self._doing("asking for its folder"):
             return str(self._api.info().get("DockerRootDir") or "")
 
-    def logs(self, container: str, *, tail: int | None = None, timestamps: bool = False, hidden: bool = True) -> Iterator[str]:
-        """Lines that a container wrote, oldest first, without secrets; those too where secrets in them are what is looked for."""
+    def logs(
+        self, container: str, *, tail: int | None = None, timestamps: bool = False, hidden: bool = True, since: float = 0.0
+    ) -> Iterator[str]:
+        """Lines that a container wrote, oldest first, without secrets; those too where secrets in them are what is looked for.
+
+        `since` is in seconds since 1970, by the engine's clock.
+        """
         with self._doing("reading logs"):
-            raw = self._api.logs(container, stdout=True, stderr=True, tail="all" if tail is None else tail, timestamps=timestamps)
+            last: Any = "all" if tail is None else tail
+            raw = self._api.logs(container, stdout=True, stderr=True, tail=last, timestamps=timestamps, since=since or None)
         yield from (self.hide(line) if hidden else line for line in raw.decode(errors="replace").splitlines())
+
+    def dated_logs(self, container: str, *, tail: int, since: float) -> tuple[tuple[float, str], ...]:
+        """The last lines since a moment, each with its own, in seconds since 1970 by the engine's clock."""
+        lines = (line.partition(" ") for line in self.logs(container, tail=tail, timestamps=True, since=since))
+        return tuple((seconds_of(moment), text) for moment, _, text in lines)
+
+    def was_stopped(self, container: str, moment: str) -> bool:
+        """Whether somebody stopped a container that ended at that moment of the engine's clock, as far as the engine remembers.
+
+        `docker stop` leaves an event of its own, `docker kill` and a crash do not. An engine keeps the last 256 events only.
+        """
+        if not moment:
+            return False
+        begin = seconds_of(moment)
+        with self._doing("asking for events"):
+            # The event comes right after the end; until then the engine keeps the answer open.
+            found = self._api.events(
+                since=int(begin), until=int(begin) + _SETTLING_SECONDS, filters={"container": container, "event": "stop"}, decode=True
+            )
+            return any(True for _ in found)
 
     def follow(self, container: str, *, tail: int | None = None, timestamps: bool = False) -> Iterator[str]:
         """Lines as the container writes them, until it stops."""
@@ -462,6 +491,68 @@ class EngineReader:
             if trouble.kind in ("absent", "gone"):
                 raise
             return Offered(why="unknown", said=trouble.text)
+
+    def ask(self, container: str, question: Question, *arguments: str, seconds: float = 20.0) -> tuple[int | None, str]:
+        """Ask inside a container, as root: the exit code and what was printed. Nothing else can be run with this class."""
+        return self._inside(container, question.command(*arguments), user="0", seconds=seconds)
+
+    def _inside(self, container: str, command: Sequence[str], *, user: str | None, seconds: float) -> tuple[int | None, str]:
+        """What `Engine.inside` and `ask` share."""
+        from docker.errors import APIError
+
+        ended: list[tuple[int | None, str]] = []
+        failed: list[Exception] = []
+
+        def run() -> None:
+            try:
+                made = self._api.exec_create(container, list(command), user=user or "")
+                text = b"".join(self._heard(made["Id"])).decode(errors="replace")
+                ended.append((self._exit_code(made["Id"]), text))
+            except APIError as error:
+                ended.append((126, str(error.explanation or error)))
+            except Exception as error:  # noqa: BLE001  # told to who waits
+                failed.append(error)
+
+        with self._doing("running a command inside"):
+            self._api.adapters  # noqa: B018  # connected before the thread needs it
+            thread = threading.Thread(target=run, daemon=True)
+            thread.start()
+            thread.join(seconds)
+            if failed:
+                raise failed[0]
+        return ended[0] if ended else (None, f"it did not end within {seconds:.0f} s")
+
+    def _heard(self, made: str, *, seconds: float | None = _ANSWER_SECONDS) -> Iterator[bytes]:
+        """What a command prints, piece by piece, once it is started here. Raises EngineTrouble where that ends within a piece.
+
+        Not by the SDK's own `exec_start`: it reads on at the socket, past what came in one piece with the head of the answer, as it does by
+        TLS on a busy machine, and takes what breaks off for a whole answer (docker 7.2.0, measured).
+        """
+        api: Any = self._api  # its types know nothing of the calls that its own methods are made of
+        answer = api._post_json(api._url("/exec/{0}/start", made), data={"Detach": False, "Tty": False}, stream=True, timeout=seconds)
+        try:
+            api._raise_for_status(answer)
+            while head := answer.raw.read(_FRAME):
+                length = int.from_bytes(head[4:], "big")
+                piece = answer.raw.read(length) if length else b""
+                if len(head) < _FRAME or len(piece) < length:
+                    raise self._cut()
+                yield piece
+        finally:
+            answer.close()
+
+    def _exit_code(self, made: str) -> int:
+        """Of a command whose output has ended. Raises EngineTrouble where the command itself has not: then its answer was cut short."""
+        end = time.monotonic() + _SETTLING_SECONDS
+        while (found := self._api.exec_inspect(made)).get("Running") or found.get("ExitCode") is None:
+            if time.monotonic() > end:
+                raise self._cut()
+            time.sleep(0.02)
+        return int(found["ExitCode"])
+
+    def _cut(self) -> EngineTrouble:
+        text = "what a command inside printed was cut short on its way from the engine"
+        return EngineTrouble("gone", text, where=self.address.url, remedy=f"see whether it runs (`docker version`), {AGAIN}")
 
     def config_hashes(self, project: str, document: str, environment: Mapping[str, str]) -> dict[str, str]:
         """Compose's own hash of every service of the document: what it compares to decide what to recreate."""
@@ -584,29 +675,7 @@ class Engine(EngineReader):
         None for one that did not end in time: it may hang on a mount, so it is left to itself, and nothing here hangs with it. Raises
         EngineTrouble where its answer was cut short on the way.
         """
-        from docker.errors import APIError
-
-        ended: list[tuple[int | None, str]] = []
-        failed: list[Exception] = []
-
-        def run() -> None:
-            try:
-                made = self._api.exec_create(container, list(command), user=user or "")
-                text = b"".join(self._heard(made["Id"])).decode(errors="replace")
-                ended.append((self._exit_code(made["Id"]), text))
-            except APIError as error:
-                ended.append((126, str(error.explanation or error)))
-            except Exception as error:  # noqa: BLE001  # told to who waits
-                failed.append(error)
-
-        with self._doing("running a command inside"):
-            self._api.adapters  # noqa: B018  # connected before the thread needs it
-            thread = threading.Thread(target=run, daemon=True)
-            thread.start()
-            thread.join(seconds)
-            if failed:
-                raise failed[0]
-        return ended[0] if ended else (None, f"it did not end within {seconds:.0f} s")
+        return self._inside(container, command, user=user, seconds=seconds)
 
     def attend(self, container: str, command: Sequence[str], on_line: Callable[[str], None], *, beats: str = "") -> int:
         """Run a command in a container to its end, each line that it prints to `on_line`; its exit code.
@@ -646,38 +715,6 @@ class Engine(EngineReader):
             if isinstance(found, Exception):
                 raise found
             return found
-
-    def _heard(self, made: str, *, seconds: float | None = _ANSWER_SECONDS) -> Iterator[bytes]:
-        """What a command prints, piece by piece, once it is started here. Raises EngineTrouble where that ends within a piece.
-
-        Not by the SDK's own `exec_start`: it reads on at the socket, past what came in one piece with the head of the answer, as it does by
-        TLS on a busy machine, and takes what breaks off for a whole answer (docker 7.2.0, measured).
-        """
-        api: Any = self._api  # its types know nothing of the calls that its own methods are made of
-        answer = api._post_json(api._url("/exec/{0}/start", made), data={"Detach": False, "Tty": False}, stream=True, timeout=seconds)
-        try:
-            api._raise_for_status(answer)
-            while head := answer.raw.read(_FRAME):
-                length = int.from_bytes(head[4:], "big")
-                piece = answer.raw.read(length) if length else b""
-                if len(head) < _FRAME or len(piece) < length:
-                    raise self._cut()
-                yield piece
-        finally:
-            answer.close()
-
-    def _exit_code(self, made: str) -> int:
-        """Of a command whose output has ended. Raises EngineTrouble where the command itself has not: then its answer was cut short."""
-        end = time.monotonic() + _SETTLING_SECONDS
-        while (found := self._api.exec_inspect(made)).get("Running") or found.get("ExitCode") is None:
-            if time.monotonic() > end:
-                raise self._cut()
-            time.sleep(0.02)
-        return int(found["ExitCode"])
-
-    def _cut(self) -> EngineTrouble:
-        text = "what a command inside printed was cut short on its way from the engine"
-        return EngineTrouble("gone", text, where=self.address.url, remedy=f"see whether it runs (`docker version`), {AGAIN}")
 
     def on_host(self, image: str, script: str, arguments: Sequence[str]) -> str:
         """What a shell script prints in a helper that sees the host's whole tree at /host, read-only, and its network; removed afterwards.

@@ -1,6 +1,7 @@
 """What an engine is seen to have, as it is told to the rest of the program; and the labels by which its own are known."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from portable.model.base import Struct
@@ -11,6 +12,14 @@ PROJECT, SERVICE, HASH, REPLACES, DEPENDS = (
 HELPER = "portable.helper"
 """Label of a container that only looks, and is gone when it has."""
 ONE_OFF, FOLDER = "com.docker.compose.oneoff", "com.docker.compose.project.working_dir"
+
+
+def seconds_of(moment: str) -> float:
+    """A moment of the engine's as seconds since 1970; 0 where it is none."""
+    try:
+        return datetime.fromisoformat(moment.removesuffix("Z")[:26]).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return 0.0
 
 
 class Seen(Struct, frozen=True, kw_only=True):
@@ -104,6 +113,8 @@ class Described(Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str] = {}
     mounts: Mapping[str, str] = {}
     """By path inside: the folder of the host, or the name of the volume."""
+    name_servers: tuple[str, ...] = ()
+    """Those that it was made with; none where it has the engine's."""
     published: tuple[tuple[str, int, str, int], ...] = ()
     """Address and port of the host, protocol, and the port inside."""
     entrypoint: tuple[str, ...] = ()

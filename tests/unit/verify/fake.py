@@ -72,7 +72,25 @@ ipv6
 own 172.20.0.2/16
 """
 """As Gluetun shuts its namespace (its internal/firewall/enable.go) behind the catalog's guard: each line with its family and program."""
+LISTENS = """\
+now 1795997415
+forwarded
+device tun0 2
+tunnel tun0 10.64.0.2
+call 6881 accepted
+listens tcp 0200400A:1AE1
+listens udp 0200400A:1AE1
+"""
+"""As the script of `portable.backends.listening` prints it of qBittorrent behind Gluetun."""
+TRAFFIC = """\
+now 1795997415
+before tun0 1000 2000
+after tun0 1300 2200
+"""
+"""As the script of `portable.backends.tunnel` prints it of a tunnel through which an answer came."""
 HEALTHY = {
+    "counted before": TRAFFIC,
+    "/tmp/gluetun/forwarded_port": LISTENS,
     "/proc/self/ns/net": "net:[1]",
     "-S OUTPUT": SHUT,
     "ip route get 192.0.2.1": "192.0.2.1 dev tun0 table 51820 src 10.64.0.2 uid 0",
@@ -102,6 +120,7 @@ class FakeStack:
         self.changes: dict[str, dict[str, object]] = {}
         """By what a container is called: fields of `Runs`."""
         self.written = ""
+        self.dated: tuple[tuple[float, str], ...] = ()
         self.left: tuple[Other, ...] = ()
         """Containers that the plan does not know."""
         self.strangers: tuple[str, ...] = ()
@@ -154,6 +173,11 @@ class FakeStack:
         if text == "cat /proc/1/environ":
             return Said(code=0, text=first_process(self.look(placed).environment))
         return Said(code=0, text=next((said for part, said in HEALTHY.items() if part in text), ""))
+
+    def dated_logs(self, placed: Placed, lines: int) -> Sequence[tuple[float, str]]:
+        """As a test says."""
+        del placed, lines
+        return self.dated
 
     def logs(self, placed: Placed, lines: int) -> str:
         """The same of each."""

@@ -32,8 +32,13 @@ def told(text: str) -> tuple[str, ...]:
 
 
 EVERY = {contract.name: contract for contract in contracts(told)}
-RUNS, SHARES, FENCE, _, ENVIRONMENT, PRIVILEGES, _, *REST = EVERY.values()
-CLOUDS, PATHS, LINKS, IDENTITY, PRIVACY, ANSWERS, PORTS, DEVICES, DATABASES, SECRECY = REST
+RUNS, SHARES, FENCE, CLOUDS, PATHS, LINKS, IDENTITY = (
+    EVERY[name] for name in ("runs", "shares", "fence", "clouds", "paths", "links", "identity")
+)
+ENVIRONMENT, PRIVILEGES = EVERY["environment"], EVERY["privileges"]
+PRIVACY, ANSWERS, PORTS, DEVICES, DATABASES, SECRECY = (
+    EVERY[name] for name in ("privacy", "answers", "ports", "devices", "databases", "secrecy")
+)
 
 
 def test_nothing_is_broken_where_all_is_as_promised() -> None:

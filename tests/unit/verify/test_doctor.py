@@ -253,3 +253,96 @@ def test_the_script_reads_what_btrfs_keeps_of_scrubs(tmp_path: Path) -> None:
     assert host.scrubs == (Scrub(uuid="done", at=1000, devices=("sda",)), Scrub(uuid="never", at=0, devices=("sda",)))
     state.write_text(f"scrub status:1\ndone:1{line.format(2000)}done:2{line.format(1000).replace('finished:1', 'finished:0')}")
     assert look(run, Asked(), root=str(tmp_path)).scrubs[0].at == 0
+
+
+def notes(plan: p.Plan = PLAN, servers: dict[str, tuple[str, ...]] = {}, **changes: Any) -> dict[str, list[Diagnosis]]:  # noqa: B006
+    """What is to note, unknown or wrong about WireGuard and the host's name server, by check."""
+    host = msgspec.structs.replace(HOST, **changes)
+    rows = examined(plan, host, project="media-full", taken=(), name_servers=servers)
+    chosen = [d for d in rows if d.check in ("wireguard", "resolver")]
+    return {check: [d for d in chosen if d.check == check] for check in ("wireguard", "resolver")}
+
+
+def with_vpn_type(kind: str) -> p.Plan:
+    apps = tuple(
+        msgspec.structs.replace(app, containers=(msgspec.structs.replace(app.containers[0], env={"VPN_TYPE": kind}), *app.containers[1:]))
+        if app.name == "gateway"
+        else app
+        for app in PLAN.apps
+    )
+    return msgspec.structs.replace(PLAN, apps=apps)
+
+
+def sealed() -> p.Plan:
+    groups = tuple(
+        msgspec.structs.replace(group, egress=p.Sealed(gateway="gateway")) if group.name == "gateway" else group for group in PLAN.groups
+    )
+    return msgspec.structs.replace(PLAN, groups=groups)
+
+
+@pytest.mark.parametrize(("known", "verdict"), [(True, "holds"), (False, "note"), (None, "unknown")])
+def test_a_kernel_without_wireguard_is_worth_a_note(known: bool | None, verdict: str) -> None:
+    (found,) = notes(wireguard=known)["wireguard"]
+    assert found.verdict == verdict
+    if verdict == "note":
+        assert "gateway runs it in user space" in found.why
+        assert "256Mi" in found.remedy
+    assert notes(with_vpn_type("openvpn"), wireguard=known)["wireguard"] == [], "its tunnel is by OpenVPN"
+    assert notes(sealed(), wireguard=known)["wireguard"] == [], "it has no tunnel"
+
+
+@pytest.mark.parametrize("server", ["127.0.0.53", "127.0.0.1", "::1"])
+def test_a_name_server_on_loopback(server: str) -> None:
+    resolvers = ("192.168.1.1", server)
+    new, old = notes(resolvers=resolvers, servers={"gateway": ("127.0.0.1",)}), notes(resolvers=resolvers, servers={"gateway": ()})
+    assert [d.verdict for d in new["resolver"]] == ["note"]
+    assert server in new["resolver"][0].text
+    assert [d.verdict for d in old["resolver"]] == ["broken", "note"], "the gateway is of before it got a name server of its own"
+    assert old["resolver"][0].remedy.startswith("`portable up -p ")
+    assert [d.verdict for d in notes(resolvers=resolvers)["resolver"]] == ["note"], "there is no gateway yet"
+    assert notes(sealed(), resolvers=resolvers)["resolver"] == []
+
+
+@pytest.mark.parametrize("server", ["192.168.1.1", "fe80::1%eth0", "not an address"])
+def test_a_name_server_elsewhere_is_no_matter(server: str) -> None:
+    assert notes(resolvers=(server,), servers={"gateway": ()})["resolver"] == []
+
+
+def machine(folder: Path, *, link: str = "", files: dict[str, str]) -> Host:
+    """What the script tells of a tree, of which the kernel is this machine's."""
+    release = Path("/proc/sys/kernel/osrelease").read_text().strip()
+    for name, text in files.items():
+        path = folder / name.replace("RELEASE", release)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    if link:
+        (folder / "etc/resolv.conf").symlink_to(link)
+    ran = subprocess.run(["sh", "-c", SCRIPT, "sh", str(folder)], capture_output=True, text=True, check=True)
+    return parsed(ran.stdout, str(folder))
+
+
+@pytest.mark.skipif(
+    Path("/proc/modules").exists() and "wireguard " in Path("/proc/modules").read_text(), reason="this kernel has it loaded"
+)
+@pytest.mark.parametrize(
+    ("files", "known"),
+    [
+        ({"lib/modules/RELEASE/modules.dep": "kernel/drivers/net/wireguard/wireguard.ko.xz: kernel/x.ko\n"}, True),
+        (
+            {"usr/lib/modules/RELEASE/modules.dep": "", "usr/lib/modules/RELEASE/modules.builtin": "kernel/net/wireguard/wireguard.ko\n"},
+            True,
+        ),
+        ({"sys/module/wireguard/version": "1"}, True),
+        ({"lib/modules/RELEASE/modules.dep": "kernel/drivers/net/tun.ko:\n"}, False),
+        ({"lib/modules/1.0-other/modules.dep": "wireguard/wireguard.ko:\n"}, None if Path("/proc/modules").exists() else False),
+    ],
+)
+def test_the_script_looks_for_wireguard(files: dict[str, str], known: bool | None, tmp_path: Path) -> None:
+    assert machine(tmp_path, files=files).wireguard is known
+
+
+@pytest.mark.parametrize("link", ["", "/run/systemd/resolve/stub-resolv.conf", "../run/systemd/resolve/stub-resolv.conf"])
+def test_the_script_reads_name_servers(link: str, tmp_path: Path) -> None:
+    at = "run/systemd/resolve/stub-resolv.conf" if link else "etc/resolv.conf"
+    files = {"etc/hostname": "nas\n", at: "# nameserver 9.9.9.9\nnameserver 127.0.0.53\nnameserver\tfe80::1%eth0\nsearch home.lan\n"}
+    assert machine(tmp_path, link=link, files=files).resolvers == ("127.0.0.53", "fe80::1%eth0")

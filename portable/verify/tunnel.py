@@ -1,0 +1,44 @@
+"""A gateway's tunnel carries what its apps send, and seldom has to be made anew. Its own health tells both minutes later, or never."""
+
+import time
+from collections.abc import Iterator
+
+from portable.backends.common import Placed
+from portable.backends.tunnel import LINES, MANY, TRAFFIC, Traffic, carries, restarts, traffic, tunnels
+from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown
+from portable.verify.stack import Stack
+
+
+def check(stack: Stack) -> Iterator[Found]:
+    """Each gateway with a tunnel: whether anything comes back through it, and how often its VPN was restarted."""
+    there = {app.name: placed for app, placed in running_apps(stack)}
+    logs = f"`portable logs -p {stack.plan.profile} -n 50 {{}}` shows why"
+    for gateway in tunnels(stack.plan):
+        if gateway not in there:
+            continue
+        look = _asked(stack, there[gateway])
+        if not isinstance(look, str) and carries(look)[0] == "silent":
+            look = _asked(stack, there[gateway])  # one answer may come late
+        verdict, text = ("unknown", look) if isinstance(look, str) else carries(look)
+        if verdict == "silent":
+            remedy = f"wait 3 minutes: the gateway restarts its VPN by itself; {logs.format(gateway)}"
+            yield broken(gateway, text, remedy)
+        else:
+            yield (holds if verdict == "carries" else unknown)(gateway, text)
+        started = stack.look(there[gateway]).since
+        clock = look.now if isinstance(look, Traffic) and look.now else time.time()
+        found = restarts(stack.dated_logs(there[gateway], LINES), started=started, now=clock)
+        if found.recent > MANY:
+            text = f"{found.sentence()}; {found.recent} of them within the last 10 minutes"
+            yield broken(gateway, text, f"look at the key, the provider's servers and this place's uplink; {logs.format(gateway)}")
+        else:
+            yield holds(gateway, found.sentence() or "VPN not restarted since the gateway was started")
+
+
+def _asked(stack: Stack, gateway: Placed) -> Traffic | str:
+    """What went through the tunnel while a name was asked for; why that is not known."""
+    said = stack.inside(gateway, TRAFFIC.command(), user="0")
+    return traffic(said.text) if said.done else f"its tunnel can't be looked at: {said.text or said.code}"
+
+
+CONTRACT = Contract(name="tunnel", promise="the tunnel of every gateway carries traffic, and its VPN seldom restarts", check=check)

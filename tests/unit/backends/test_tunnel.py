@@ -1,0 +1,108 @@
+"""How the tunnel of a gateway is doing, from its log and from the counters of its device."""
+
+import msgspec
+import pytest
+
+from portable.backends.tunnel import LINES, Restarts, Traffic, ago, carries, restarts, traffic, tunnels
+from portable.model import plan as p
+from tests.factories import full_plan
+from tests.unit.verify.fake import TRAFFIC
+
+START = 1_795_990_000.0
+WIREGUARD = (
+    (0.1, "2026-11-29T20:00:00Z INFO [vpn] starting"),
+    (1.0, "2026-11-29T20:00:01Z INFO [wireguard] Wireguard setup is complete. Note Wireguard is a silent protocol"),
+    (2.0, "2026-11-29T20:00:02Z INFO [healthcheck] listening on 127.0.0.1:9999"),
+)
+BROKEN = "WARN [vpn] restarting VPN because it failed to pass the healthcheck: small periodic check: all check tries failed:"
+ATTEMPT = "\tattempt 1 (5001ms): waiting for echo reply: context deadline exceeded"
+CRASHED = "INFO [vpn] retrying in 15s"
+OPENVPN = "INFO [openvpn] SIGUSR1[soft,ping-restart] received, process restarting"
+
+
+def log(*rows: tuple[float, str]) -> list[tuple[float, str]]:
+    return [(START + seconds, text) for seconds, text in (*WIREGUARD, *rows)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence", "recent"),
+    [
+        ([], "", 0),
+        (
+            [(300, BROKEN), (300, ATTEMPT), (300, "INFO [vpn] stopping"), (301, "INFO [vpn] starting")],
+            "VPN restarted once, last 55 min ago",
+            0,
+        ),
+        ([(300, BROKEN), (900, CRASHED), (3360, OPENVPN)], "VPN restarted 3 times, last 4 min ago", 1),
+        ([(3595, BROKEN), (3596, BROKEN), (3597, BROKEN), (3598, BROKEN)], "VPN restarted 4 times, last 2 s ago", 4),
+        # Lines of other parts, and of the VPN's own that are no restart.
+        (
+            [
+                (9, "INFO [dns] retrying in 10s"),
+                (9, "INFO [http server] restarting VPN because"),
+                (9, "INFO [vpn] starting"),
+                (9, "WARN [vpn] (ignored) healthcheck failed: x"),
+                (9, "INFO [openvpn] Initialization Sequence Completed"),
+            ],
+            "",
+            0,
+        ),
+    ],
+)
+def test_restarts_are_counted_from_the_log(rows: list[tuple[float, str]], sentence: str, recent: int) -> None:
+    found = restarts(log(*rows), started=START, now=START + 3600)
+    assert (found.sentence(), found.recent) == (sentence, recent)
+
+
+def test_only_restarts_since_the_start_count() -> None:
+    """The same container may have run before, and its log goes on."""
+    earlier = [(START - 50, BROKEN), *log()]
+    assert restarts(earlier, started=START, now=START + 60) == Restarts()
+
+
+def test_a_log_without_its_beginning_tells_the_least() -> None:
+    rotated = [(START + 5000, BROKEN)]
+    assert restarts(rotated, started=START, now=START + 5010).sentence() == "VPN restarted at least 1 time, last 10 s ago"
+    long = log(*[(100 + n / 10, "INFO x") for n in range(LINES)], (400, BROKEN))[-LINES:]
+    assert restarts(long, started=START, now=START + 520).sentence() == "VPN restarted at least 1 time, last 2 min ago"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-3, "0 s"), (0, "0 s"), (119, "119 s"), (120, "2 min"), (7199, "119 min"), (7200, "2 h"), (400000, "4 days")]
+)
+def test_spans(seconds: float, text: str) -> None:
+    assert ago(seconds) == text
+
+
+def test_what_the_script_prints_is_read() -> None:
+    assert traffic(TRAFFIC) == Traffic(now=1795997415, received=300, sent=200, has_device=True)
+    assert traffic("now 5\nbefore tun0 1 1\nwaited\n") == Traffic(now=5, timed_out=True), "the device went away meanwhile"
+    assert traffic("") == Traffic()
+    renewed = "before tun0 5000 9000\nafter tun0 0 120\n"
+    assert carries(traffic(renewed))[0] == "unknown", "a device that was made anew begins at 0"
+
+
+@pytest.mark.parametrize(
+    ("seen", "verdict"),
+    [
+        (Traffic(has_device=True, received=300, sent=200), "carries"),
+        (Traffic(has_device=True, received=1, timed_out=True), "carries"),
+        (Traffic(has_device=True, sent=200), "silent"),
+        (Traffic(has_device=True, sent=200, timed_out=True), "silent"),
+        # The kernel's WireGuard sends nothing into a session that ended; nobody answers either.
+        (Traffic(has_device=True, timed_out=True), "silent"),
+        # The gateway asks no name server through the tunnel, so nothing is shown.
+        (Traffic(has_device=True), "unknown"),
+        (Traffic(timed_out=True), "unknown"),
+    ],
+)
+def test_whether_a_tunnel_carries_anything(seen: Traffic, verdict: str) -> None:
+    assert carries(seen)[0] == verdict
+
+
+def test_gateways_with_a_tunnel() -> None:
+    plan = full_plan("compose")
+    assert tunnels(plan) == {"gateway": "gateway"}
+    groups = tuple(msgspec.structs.replace(g, egress=p.Sealed(gateway="gateway")) if g.name == "gateway" else g for g in plan.groups)
+    assert tunnels(msgspec.structs.replace(plan, groups=groups)) == {}
+    assert tunnels(None) == {}

@@ -1,0 +1,51 @@
+"""The contract that apps listen on the tunnel that is there now."""
+
+import pytest
+
+from portable.verify import listener
+from portable.verify.listener import CONTRACT
+from portable.verify.stack import Said
+from tests.unit.verify.fake import LISTENS, FakeStack, one, says, verdicts
+
+ASKED = "gluetun/forwarded_port"
+"""A part of the script."""
+STALE = "\n".join(line for line in LISTENS.replace("accepted", "refused").splitlines() if "udp" not in line)
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "_AGAIN_SECONDS", 0)
+
+
+def test_an_app_that_listens() -> None:
+    assert verdicts(CONTRACT, FakeStack()) == {"torrents": "holds"}
+
+
+def test_a_socket_of_a_tunnel_that_is_gone() -> None:
+    held = one(CONTRACT, FakeStack(answer=says(ASKED, Said(code=0, text=STALE), "gateway")))
+    assert held.subject == "torrents"
+    assert "on a tunnel that is gone" in held.text
+    assert held.remedy.startswith("`portable heal -p ")
+
+
+def test_an_app_that_notices_the_new_tunnel_by_itself() -> None:
+    answers = iter([STALE, LISTENS])
+    stack = FakeStack(answer=lambda _name, command: Said(code=0, text=next(answers)) if ASKED in " ".join(command) else None)
+    assert verdicts(CONTRACT, stack) == {"torrents": "holds"}
+
+
+def test_an_app_that_just_started() -> None:
+    stack = FakeStack(answer=says(ASKED, Said(code=0, text=STALE)))
+    stack.changes["torrents"] = {"since": 1795997400.0}
+    assert verdicts(CONTRACT, stack) == {"torrents": "unknown"}
+
+
+def test_a_gateway_that_can_not_be_asked() -> None:
+    held = one(CONTRACT, FakeStack(answer=says(ASKED, Said(code=None, text="it did not end"))), "unknown")
+    assert "it did not end" in held.text
+
+
+def test_what_does_not_run_is_not_asked() -> None:
+    stack = FakeStack()
+    stack.changes["torrents"] = {"state": "exited"}
+    assert [held.subject for held in CONTRACT.tried(stack)] == ["the stack"]

@@ -176,7 +176,7 @@ def test_a_firewall_that_opened_is_told_with_what_still_stands() -> None:
 
 def test_the_packets_of_openvpn_are_known_by_the_endpoints() -> None:
     """They carry no mark."""
-    plan = full_plan()
+    plan = full_plan("compose")
     egress = next(group.egress for group in plan.groups if isinstance(group.egress, p.Tunnel))
     by_openvpn = msgspec.structs.replace(egress, protocol="openvpn", endpoints=(p.Endpoint(cidr="198.51.100.0/24", port=1194),))
     groups = tuple(msgspec.structs.replace(g, egress=by_openvpn) if g.egress == egress else g for g in plan.groups)

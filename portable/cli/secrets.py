@@ -103,13 +103,16 @@ def write(
     from portable.live.cluster_secrets import cluster_secrets
     from portable.live.cluster_secrets import write as write_files
     from portable.live.generate import generate_missing
+    from portable.live.tunnel import check_tunnel
 
     plan, needs, generated, _, source, namespace = _open(profile, sets, catalogs)
     if namespace is None:
         text = f"profile {profile} runs on an engine, and `portable up` hands it the values"
         raise UsageError(text, remedy="name a profile of a cluster")
     generate_missing(needs, generated, source, progress=printed)
-    found = cluster_secrets(plan, secrets.resolve(needs, source))
+    resolved = secrets.resolve(needs, source)
+    check_tunnel(plan, resolved, cluster=True)
+    found = cluster_secrets(plan, resolved)
     write_files(found, output)
     for name in sorted(found):
         show.line(f"kubectl create secret generic -n {namespace} {name} --from-file={output / name}")

@@ -12,15 +12,18 @@ CONFIG = "OPENVPN_CUSTOM_CONFIG"
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
-def check_tunnel(plan: Plan | None, resolved: Resolved) -> None:
-    """Raise Refused with everything that is wrong with the values that the gateways' tunnels are made from."""
-    wrong = list(_wrong(plan, resolved)) if plan else []
+def check_tunnel(plan: Plan | None, resolved: Resolved, *, cluster: bool = False) -> None:
+    """Raise Refused with everything that is wrong with the values that the gateways' tunnels are made from.
+
+    Whether the pods of a `cluster` have IPv6 is not known here.
+    """
+    wrong = list(_wrong(plan, resolved, cluster)) if plan else []
     if wrong:
         text = "; ".join(text for text, _ in wrong)
         raise Refused(f"the tunnel would not work: {text}", where="secrets", remedy=wrong[0][1])
 
 
-def _wrong(plan: Plan, resolved: Resolved) -> Iterator[tuple[str, str]]:
+def _wrong(plan: Plan, resolved: Resolved, cluster: bool) -> Iterator[tuple[str, str]]:
     """(what is wrong, remedy)."""
     apps = {app.name: app for app in plan.apps}
     for group in plan.groups:
@@ -29,7 +32,7 @@ def _wrong(plan: Plan, resolved: Resolved) -> Iterator[tuple[str, str]]:
         for container in apps[group.egress.gateway].containers:
             for variable, (name, key) in _files(container).items():
                 if variable == ADDRESSES:
-                    yield from _addresses(resolved.of(name, key), called(name, key), plan, group.egress)
+                    yield from _addresses(resolved.of(name, key), called(name, key), cluster or _has_ipv6(plan), group.egress)
                 elif variable == CONFIG:
                     yield from _config(resolved.of(name, key), called(name, key), group.egress)
 
@@ -40,7 +43,7 @@ def _files(container: Container) -> Mapping[str, tuple[str, str]]:
     return {name: paths[value] for name, value in container.env.items() if isinstance(value, str) and value in paths}
 
 
-def _addresses(value: str, secret: str, plan: Plan, egress: Tunnel) -> Iterator[tuple[str, str]]:
+def _addresses(value: str, secret: str, ipv6: bool, egress: Tunnel) -> Iterator[tuple[str, str]]:
     """The tunnel's own addresses, as Gluetun reads them: by comma, a lone address counts as /32."""
     again = f"`portable secrets set {secret}` stores another value"
     for part in (part.strip() for part in value.split(",")):
@@ -51,7 +54,7 @@ def _addresses(value: str, secret: str, plan: Plan, egress: Tunnel) -> Iterator[
         except ValueError:
             yield f"{part!r} in {secret} is not an IP address", f"{again}, for example 10.64.0.2/32"
             continue
-        if address.version == 6 and not _has_ipv6(plan):
+        if address.version == 6 and not ipv6:
             text = f"{secret} has the IPv6 address {address}, and the network of this place has no IPv6: the gateway would not start"
             yield text, f"leave it out: {again}, with the IPv4 address alone"
             continue

@@ -227,3 +227,14 @@ def test_the_secrets_of_a_cluster_become_files(tmp_path: Path) -> None:
     (password,) = [line.split(" = ")[1] for line in text.splitlines() if line.startswith("password = ")]
     assert password in held
     assert password not in done.stdout + done.stderr
+
+
+def test_a_tunnel_that_would_leave_past_itself_is_no_file_of_a_cluster(tmp_path: Path) -> None:
+    (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [gluetun]\n")
+    values = tmp_path / ".config" / "portable" / "mine" / "secrets.yaml"
+    values.parent.mkdir(parents=True)
+    values.write_text("wireguard-key: {private-key: AAAA, addresses: 10.96.0.7/32}\n")
+    values.chmod(0o600)
+    done = run("secrets", "write", "-p", "samba", "-o", "out", cwd=tmp_path)
+    assert (done.returncode, "lies in 10.96.0.0/12, which is reached past the tunnel" in done.stderr) == (4, True), done.stderr
+    assert not (tmp_path / "out").exists()

@@ -9,7 +9,7 @@ LINES = 60
 """How many of the last lines are searched: a program may write a lot between its error and its end."""
 _LONGEST = 300
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_MOMENT = re.compile(r"^\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\]?\s*(?:UTC\s*)?")
+_MOMENT = re.compile(r"^\[?(?:\d{4}[-/]\d\d[-/]\d\d[T ])?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\]?\s*(?:UTC\s*)?")
 _HEAD = 80
 """A level stands at the beginning of a line; further on, the same word is part of a text."""
 _LEVELS = {

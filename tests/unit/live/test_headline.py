@@ -138,6 +138,7 @@ worker ended"""
         ("nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)",
          "nginx: [emerg] bind() to 0.0.0.0:80 failed (98: Address already in use)"),
         ("\x1b[31mERROR\x1b[0m it broke\nbye", "ERROR it broke"),
+        ("20:00:00 ERROR it broke\nbye", "ERROR it broke"),
         ("exec /init: exec format error", "exec /init: exec format error"),
     ],
 )  # fmt: skip

@@ -24,6 +24,8 @@ NET = "198.18.7.0/24"
 """The range for tests of devices (RFC 2544): nobody has an address of it, so whatever goes wrong ends here."""
 DOOR, ROUTER, HOST, PROVIDER, BEACON, REGISTRY, CLOUD, SEEDER, RESOLVER = (f"198.18.7.{n}" for n in (1, 254, 5, 10, 20, 30, 40, 50, 53))
 """The machine itself, and who is who behind the door."""
+PUBLIC = ("1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4")
+"""Public resolvers: only the lab's own, since whatever leaves the host ends at its router."""
 OWNER = "portable.test.owner"
 """Label of the network of a lab: the process that it belongs to."""
 IMAGES = ("lab-host", "lab-internet", "lab-gateway")

@@ -1,5 +1,7 @@
 """The Docker host: Debian with an engine of its own, a BTRFS RAID 1 at /mnt/storage, reached by TCP with TLS and by ssh."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +54,21 @@ class DockerHost(Box):
         """Off at once, and on again."""
         docker("kill", self.name)
         docker("start", self.name)
+
+    @contextlib.contextmanager
+    def resolver_on_loopback(self) -> Iterator[None]:
+        """Let the host's resolver be one of its own, as Pi-hole or dnsmasq is: the engine then asks it on behalf of containers.
+
+        A container hears of it when it is started.
+        """
+        self.sh(
+            f"dnsmasq --no-hosts --no-resolv --server {RESOLVER} --listen-address 127.0.0.1 --bind-interfaces --pid-file=/run/resolver.pid"
+        )
+        self.sh("echo nameserver 127.0.0.1 >/etc/resolv.conf")
+        try:
+            yield
+        finally:
+            self.sh(f"echo nameserver {RESOLVER} >/etc/resolv.conf; kill $(cat /run/resolver.pid)")
 
     def restart_engine(self) -> None:
         """As `systemctl restart docker`."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.engine import LABEL
-from tests.lab.home.box import HOST, REGISTRY, RESOLVER, ROUTER, Box, all_rights, docker
+from tests.lab.home.box import HOST, REGISTRY, RESOLVER, ROUTER, TRANSLATED, Box, all_rights, docker
 
 URL, SSH = f"tcp://{HOST}:2376", f"ssh://root@{HOST}"
 
@@ -20,7 +20,14 @@ class DockerHost(Box):
     seconds: float = 90
 
     def __post_init__(self) -> None:
-        told = {"ROUTER": ROUTER, "RESOLVER": RESOLVER, "ADDRESS": HOST, "DISKS": "6G", "INSECURE": f"{REGISTRY}:5000"}
+        told = {
+            "ROUTER": ROUTER,
+            "RESOLVER": RESOLVER,
+            "PUBLIC": TRANSLATED,
+            "ADDRESS": HOST,
+            "DISKS": "6G",
+            "INSECURE": f"{REGISTRY}:5000",
+        }
         self.environment, self.rights = told, all_rights()
         # The two disks, and what the engine has.
         self.volumes = {f"{self.lab}-disks": "/var/lib/lab", f"{self.lab}-engine": "/var/lib/docker"}

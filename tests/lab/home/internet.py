@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.lab.forward import forwarded
-from tests.lab.home.box import BEACON, CLOUD, PROVIDER, PUBLIC, REGISTRY, RESOLVER, ROUTER, SEEDER, Box, docker
+from tests.lab.home.box import BEACON, CLOUD, PROVIDER, PUBLIC, REGISTRY, RESOLVER, ROUTER, SEEDER, TRANSLATED, Box, docker
 
 NAME = "beacon.example.com"
 """A public name: what has no public suffix is asked past the tunnel (domain.md 1.6)."""
@@ -17,13 +17,13 @@ _INTERNET = f"""
 set -e
 ip address add {BEACON}/24 dev eth0
 ip address add {RESOLVER}/24 dev eth0
-for public in {" ".join(PUBLIC)}; do ip address add $public/32 dev lo; done
+for resolver in {" ".join(PUBLIC.values())}; do ip address add $resolver/24 dev eth0; done
 # Whatever is sent further ends here.
 echo 0 >/proc/sys/net/ipv4/ip_forward 2>/dev/null || iptables -P FORWARD DROP
 python3 -u /usr/local/bin/beacon &
 python3 -u /usr/local/bin/secure &
 exec dnsmasq --keep-in-foreground --no-hosts --no-resolv --listen-address 127.0.0.1 --listen-address {RESOLVER} --bind-interfaces \\
-  {" ".join(f"--listen-address {address}" for address in PUBLIC)} --log-queries --log-facility=- --local-ttl 1 --local=/#/ \\
+  {" ".join(f"--listen-address {address}" for address in PUBLIC.values())} --log-queries --log-facility=- --local-ttl 1 --local=/#/ \\
   --address=/{NAME}/{BEACON} {" ".join(f"--address=/{site}/{BEACON}" for site in SITES)}
 """
 _REGISTRY = f"""
@@ -71,7 +71,9 @@ class Internet(Box):
 
     def is_well(self) -> bool:
         """Whether the beacon and the name server answer."""
-        return self.ends_well(f"for at in {BEACON}/80 {RESOLVER}/53 {PUBLIC[0]}/853 {BEACON}/443; do exec 3<>/dev/tcp/$at || exit 1; done")
+        return self.ends_well(
+            f"for at in {BEACON}/80 {RESOLVER}/53 {PUBLIC['1.1.1.1']}/853 {BEACON}/443; do exec 3<>/dev/tcp/$at || exit 1; done"
+        )
 
     def asked(self) -> list[str]:
         """Who asked a name server for what, plain or by TLS, as `name from address`."""
@@ -92,7 +94,7 @@ class Provider(Box):
     role: str = "provider"
     address: str = PROVIDER
     command: tuple[str, ...] = ("vpn",)
-    environment: Mapping[str, str] = field(default_factory=lambda: {"RESOLVER": RESOLVER, "ROUTER": ROUTER, "ADDRESS": PROVIDER})
+    environment: Mapping[str, str] = field(default_factory=lambda: {"RESOLVER": RESOLVER, "PUBLIC": TRANSLATED, "ADDRESS": PROVIDER})
     rights: Mapping[str, Any] = field(
         default_factory=lambda: {
             "cap_add": ["NET_ADMIN", "MKNOD"],

@@ -2,7 +2,8 @@
 # vpn: a provider of tunnels. WireGuard on UDP 51820 and OpenVPN on UDP 1194; who comes through them leaves with this machine's address.
 #
 # Keys and certificates are made at its first start in /var/lib/vpn, the client's beside the server's: as a provider hands them out.
-# The tunnels have a name server at 10.64.0.1, which asks RESOLVER. One port of ADDRESS is forwarded to the customer who asks for it.
+# The tunnels have a name server at 10.64.0.1, which asks RESOLVER. PUBLIC says who
+# answers for public resolvers (1.1.1.1=198.18.7.61). One port of ADDRESS is forwarded to the customer who asks for it.
 # `vpn customer NAME NUMBER` makes another customer, with the address 10.64.0.NUMBER, and prints their private key.
 set -eu
 keys=/var/lib/vpn
@@ -12,7 +13,6 @@ if [ "${1:-}" = customer ]; then
   wg set wg0 peer "$(wg pubkey <"$keys/$2.key")" allowed-ips "10.64.0.$3/32"
   exec cat "$keys/$2.key"
 fi
-ip route replace default via "$ROUTER"
 if [ ! -e $keys/ready ]; then
   cd $keys
   for who in server client; do
@@ -32,6 +32,7 @@ if [ ! -e $keys/ready ]; then
   touch ready
 fi
 [ -e /dev/net/tun ] || { mkdir -p /dev/net && mknod -m 666 /dev/net/tun c 10 200; }
+for pair in $PUBLIC; do iptables -t nat -A PREROUTING -d "${pair%=*}" -j DNAT --to-destination "${pair#*=}"; done
 iptables -t nat -A POSTROUTING -s 10.64.0.0/15 -o eth0 -j MASQUERADE
 
 # wireguard-go may hang for good where it is told all at once, and in its first moment.

@@ -3,6 +3,7 @@
 import contextlib
 import ipaddress
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -30,6 +31,7 @@ class WireGuard:
     def __init__(self, settings: Settings, ipv6: bool) -> None:
         self._settings, self._families = settings, ("-6", "-4") if ipv6 else ("-4",)
         self._rules: list[str] = []
+        self._process: subprocess.Popen[bytes] | None = None
         self._log = Logger("wireguard")
 
     def connection(self) -> Connection:
@@ -54,7 +56,14 @@ class WireGuard:
         settings, device = self._settings, self._settings.device
         if Path(f"/sys/class/net/{device}").exists():
             raise Failure("cannot create TUN device: device or resource busy")
-        run("wireguard-go", device)
+        socket = Path(f"/run/wireguard/{device}.sock")
+        socket.unlink(missing_ok=True)  # of a container that was killed
+        self._process = subprocess.Popen(["wireguard-go", "--foreground", device], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + _SECONDS
+        while not socket.exists():
+            if self._process.poll() is not None or time.monotonic() > end:
+                raise Failure("cannot create TUN device")
+            time.sleep(0.02)
         for address in settings.addresses:
             if ipaddress.ip_interface(address).version == 4 or "-6" in self._families:
                 run(IP, "address", "replace", address, "dev", device)
@@ -90,13 +99,20 @@ class WireGuard:
         self._rules = []
         with contextlib.suppress(Failure):
             run(IP, "link", "del", self._settings.device)
+        if self._process:
+            self._process.terminate()
+            self._process.wait()
         Path(f"/run/wireguard/{self._settings.device}.sock").unlink(missing_ok=True)
         while Path(f"/sys/class/net/{self._settings.device}").exists():
             time.sleep(0.05)
 
     def ended(self) -> str:
         """Why it ended by itself; empty while it does not."""
-        return "" if Path(f"/run/wireguard/{self._settings.device}.sock").exists() else "device waited for"
+        code = self._process.poll() if self._process else None
+        if code == -signal.SIGKILL:
+            # The real one is a single process: what has no memory left is killed as a whole, and cleans nothing up.
+            os._exit(128 + signal.SIGKILL)
+        return "" if code is None else "device waited for"
 
 
 class OpenVPN:

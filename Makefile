@@ -4,7 +4,7 @@ SHELL := bash
 PROFILE ?= local
 BIN := .venv/bin
 
-.PHONY: help up down test check golden bench bench-live lock prove-first prove-catalog prove-zimaboard lab lab-clean
+.PHONY: help up down test check golden bench bench-live lock prove-first prove-catalog prove-zimaboard prove-fence lab lab-clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -82,3 +82,10 @@ prove-zimaboard: ## Every claim of the Zimaboard for real in its full form (SHAR
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/python -m tests.lab.images
 	@$(BIN)/python -m tests.prove zimaboard --shard "$(or $(SHARD),1/1)"
+
+prove-fence: ## Every claim of the VPN's fence in its full form (SHARD=k/n)
+	@scripts/bootstrap.sh engine
+	@scripts/bootstrap.sh lab
+	@scripts/bootstrap.sh python --dev
+	@$(BIN)/python -m tests.lab.images
+	@$(BIN)/python -m tests.prove fence --shard "$(or $(SHARD),1/1)"

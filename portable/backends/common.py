@@ -107,6 +107,14 @@ def refuse(field: str, path: str, class_: Class, text: str, remedy: str, *, app:
     return Finding(field=field, path=path, class_=class_, text=text, remedy=remedy, app=app, verdict="refused")
 
 
+def told_by_settings(group: Group) -> Iterator[Finding]:
+    """What a plan says of a tunnel for those who check it: the gateway is told by its own settings, so that no object repeats it."""
+    if isinstance(group.egress, Tunnel):
+        for field in ("provider", "protocol", "interface", "port_forwarding"):
+            text = f"The gateway {group.egress.gateway} is told by its environment: nothing else repeats it."
+            yield note("egress.settings", f"groups.{group.name}.egress.{field}", "cosmetic", text, app=group.egress.gateway)
+
+
 def distinct(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """The findings without repetition, in order."""
     return tuple(dict.fromkeys(findings))

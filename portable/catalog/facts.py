@@ -177,6 +177,8 @@ class SecretFacts(Facts, frozen=True, kw_only=True):
     """Made by `up` where it is missing and the values lie in a file: 32 hexadecimal digits, or letters and digits."""
     public: tuple[str, ...] = ()
     """Keys whose values are no harm where they are seen, as a user's name, or addresses that a program prints."""
+    optional: bool = False
+    """A container that mounts it starts without it, too."""
 
 
 class AfterFacts(Facts, frozen=True, kw_only=True):

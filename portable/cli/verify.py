@@ -67,6 +67,7 @@ def verify(
         known=not wanted or any(values.of(n.name, n.key) for n in wanted),
         beacon=beacon,
         disruptive=disruptive,
+        values=values,
     )
     chosen = named(every, names or ())
     found: list[Held] = []

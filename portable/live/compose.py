@@ -26,6 +26,7 @@ from portable.live.restoring import Copying, copying, mark_copying, refuse_half_
 from portable.live.secrets import Resolved, Source, resolve
 from portable.live.state import FILE, Lock, locked, project_folder, state_home, write_private
 from portable.live.taken import refuse_unready
+from portable.live.tunnel import check_tunnel
 from portable.live.waiting import Watch, here_now, judge
 from portable.model.base import Struct
 from portable.model.changes import Change
@@ -75,6 +76,7 @@ def diff(
     recipes = recipes or images.recipes_of(stack.recipes)
     engine.check()
     resolved = source if isinstance(source, Resolved) else resolve(stack.secrets, source)
+    check_tunnel(stack.plan, resolved)
     engine.hide = resolved.hide
     foreseen = images.foresee(engine, _images_of(engine, stack, apps), recipes)
     effective = {**images.foresee(engine, stack.images, recipes).effective, **foreseen.effective} if apps else foreseen.effective
@@ -107,6 +109,7 @@ def up(
         foreseen(stack.secrets, generated, source)  # raises for those that can't be made, before any is
         generate_missing(stack.secrets, generated, source, project=stack.project, progress=progress)
     resolved = resolve(stack.secrets, source)
+    check_tunnel(stack.plan, resolved)
     engine.hide = resolved.hide
     variables = stack.environment(resolved)
     with locked(stack.project, "up", progress=progress, held=held) as lock:

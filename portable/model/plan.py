@@ -329,11 +329,21 @@ class Direct(Struct, tag="direct", frozen=True, kw_only=True):
 
 
 class Tunnel(Struct, tag="tunnel", frozen=True, kw_only=True):
-    """Reaches the outside only through its gateway's tunnel; `networks` are the place's own."""
+    """Reaches the outside only through its gateway's tunnel; `networks` are the place's own.
+
+    The gateway is told the rest by its own settings. It stands here too for whoever checks the running tunnel.
+    """
 
     gateway: str
     networks: tuple[str, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
+    """The only addresses and ports outside `networks` that are reached past the tunnel; they are those that the gateway connects to."""
+    provider: str = ""
+    protocol: Literal["wireguard", "openvpn"] = "wireguard"
+    interface: str = "tun0"
+    """The tunnel's device in the group's namespace."""
+    port_forwarding: bool = False
+    """The gateway asks the provider for a port by which peers come in."""
 
 
 class Sealed(Struct, tag="sealed", frozen=True, kw_only=True):

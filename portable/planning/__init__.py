@@ -11,6 +11,7 @@ from portable.model.findings import Finding, Waiver
 from portable.planning import backups, images
 from portable.planning.check import check
 from portable.planning.content import content
+from portable.planning.fence import fence
 from portable.planning.inputs import Input, Mistakes
 from portable.planning.meaningless import meaningless
 from portable.planning.memory import counted_once, memory
@@ -19,6 +20,7 @@ from portable.planning.network import network
 from portable.planning.origins import located
 from portable.planning.select import Selection, select
 from portable.planning.storage import storage
+from portable.planning.tunnel import tunnel
 from portable.planning.unused import unused
 from portable.profiles.types import DeviceFacts
 
@@ -43,17 +45,19 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make(given: Input, catalog: Catalog) -> Planned:
-    """Select, network, storage, content, check. Raises InputError with every mistake of the files."""
+    """Select, tunnel, network, storage, content, check. Raises InputError with every mistake of the files."""
     mistakes = Mistakes()
     unused(given, mistakes)
     meaningless(given, mistakes)
     chosen = select(given, catalog, mistakes)
-    net = network(given, chosen, mistakes)
+    weakened = fence(given, chosen, catalog, mistakes)
+    chosen, way = tunnel(given, chosen, catalog, mistakes)
+    net = network(given, chosen, way, mistakes)
     store = storage(given, chosen, mistakes)
     devices = _devices(given, mistakes)
     counted_once(given, mistakes)
     mistakes.stop()
-    made = content(given, chosen, net, store, catalog, mistakes)
+    made = content(given, chosen, way, net, store, catalog, mistakes)
     mistakes.stop()
     plan = p.Plan(
         stack=given.stack.name,
@@ -75,7 +79,7 @@ def make(given: Input, catalog: Catalog) -> Planned:
     )
     named_secrets(plan, given, mistakes)
     mistakes.stop()
-    findings = (*store.findings, *backups.findings(chosen, store), *check(plan, chosen, given), *memory(given, plan))
+    findings = (*store.findings, *weakened, *backups.findings(chosen, store), *check(plan, chosen, way, given), *memory(given, plan))
     return Planned(
         plan=plan,
         findings=(*(located(f, given, chosen) for f in findings), *images.findings(given, chosen.entries)),

@@ -5,17 +5,22 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from portable.catalog.catalog import SHIPPED
+from portable.formats.load import load
 from portable.model import plan as p
 from portable.model.findings import Finding
 from portable.planning.inputs import Entry, Input
 from portable.planning.select import Selection
+from portable.planning.tunnel import Way
 from portable.profiles.load import is_shipped
 
 
-def check(plan: p.Plan, chosen: Selection, given: Input) -> Iterator[Finding]:
+def check(plan: p.Plan, chosen: Selection, way: Way, given: Input) -> Iterator[Finding]:
     """Everything that the plan leaves open."""
     yield from _egress(plan, chosen.apps)
     yield from _past_the_fence(plan)
+    yield from _of_the_tunnel(plan, way)
+    yield from _in_the_namespace(plan)
+    yield from _forwarded(plan, way)
     yield from _upstream(chosen.apps)
     yield from _gpu(plan, chosen.apps)
     yield from _accounts(plan, chosen.apps, given)
@@ -77,6 +82,91 @@ def _past_the_fence(plan: p.Plan) -> Iterator[Finding]:
                 )
 
 
+def _of_the_tunnel(plan: p.Plan, way: Way) -> Iterator[Finding]:
+    """Networks that would be reached past the tunnel although the tunnel's own addresses lie there: its gateway, names and ports."""
+    for group in plan.groups:
+        if not isinstance(group.egress, p.Tunnel):
+            continue
+        for cidr in group.egress.networks:
+            network = ipaddress.ip_network(cidr)
+            for inside in map(ipaddress.ip_network, way.networks):
+                if network.version != inside.version or not network.overlaps(inside):
+                    continue
+                whole = inside.subnet_of(network)  # type: ignore[arg-type]
+                yield Finding(
+                    field="egress.tunnel",
+                    path=f"groups.{group.name}.egress.networks",
+                    class_="security",
+                    verdict="refused" if whole else "noted",
+                    app=group.egress.gateway,
+                    text=f"{cidr} {'covers' if whole else 'overlaps'} {inside}, where the addresses of {way.provider}'s tunnels lie: what "
+                    "is meant for them would leave past the tunnel, and the tunnel itself may fail",
+                    remedy="name under `networks` only what is yours, as 192.168.1.0/24, and choose another subnet; or waive it by the "
+                    "gateway's name",
+                )
+
+
+def _forwarded(plan: p.Plan, way: Way) -> Iterator[Finding]:
+    """A port that nobody listens at."""
+    for group in plan.groups:
+        if isinstance(group.egress, p.Tunnel) and group.egress.port_forwarding and way.receiver is None:
+            gateway = group.egress.gateway
+            yield Finding(
+                field="egress.port-forwarding",
+                path=f"groups.{group.name}.egress.port_forwarding",
+                class_="function",
+                app=gateway,
+                text=f"{gateway} asks for a forwarded port, and no app behind it is told which: only qBittorrent is",
+                remedy="remove `vpn.port-forwarding`, or add qBittorrent",
+            )
+
+
+PROXIES = frozenset(("all_proxy", "ftp_proxy", "http_proxy", "https_proxy", "socks_proxy"))
+"""Variables by which programs call somebody else in the place of whom they mean, in small letters."""
+
+
+def _in_the_namespace(plan: p.Plan) -> Iterator[Finding]:
+    """Apps behind a gateway that could change its firewall, or are told to call a proxy, which may reach the outside for them."""
+    for group in plan.groups:
+        if isinstance(group.egress, p.Direct):
+            continue
+        gateway = group.egress.gateway
+        members = [app for app in plan.apps if app.name in group.apps]
+        # What mounts a cloud is in the pod of each app that reads it; a mounter's needs are the planner's own.
+        mounters = [(app, f"clouds.{c.id}.mounter", c.mounter) for c in plan.clouds for app in members if c.id in app.clouds]
+        for app, path, container in mounters:
+            yield from _proxied(app.name, gateway, path, container)
+        for app in (app for app in members if app.name != gateway):
+            for container in app.containers:
+                path = f"apps.{app.name}.containers.{container.name}"
+                yield from _proxied(app.name, gateway, path, container)
+                for need in (need for need in ("net_admin", "tun", "fuse") if getattr(container.needs, need)):
+                    yield Finding(
+                        field="egress.privileged",
+                        path=f"{path}.needs.{need}",
+                        class_="security",
+                        verdict="refused",
+                        app=app.name,
+                        text=f"{app.name} needs `{need.replace('_', '-')}` behind {gateway}: with that it can change the "
+                        "firewall, or leave its network namespace",
+                        remedy=f"remove the need, or waive it: `{{field: egress.privileged, class: security, apps: [{app.name}], ...}}`",
+                    )
+
+
+def _proxied(app: str, gateway: str, path: str, container: p.Container) -> Iterator[Finding]:
+    for variable in (name for name in container.env if name.lower() in PROXIES):
+        yield Finding(
+            field="egress.proxy",
+            path=f"{path}.env.{variable}",
+            class_="security",
+            verdict="refused",
+            app=app,
+            text=f"{variable} lets {path.split('.')[1]} call through a proxy, and one in a network of the place's own reaches the outside "
+            f"past {gateway}",
+            remedy=f"remove it, or waive it: `{{field: egress.proxy, class: security, apps: [{app}], ...}}`",
+        )
+
+
 def _left_out(given: Input) -> Iterator[Finding]:
     for name in given.stack.apps or ():
         if name in given.profile.without:
@@ -120,6 +210,17 @@ def _own(entries: Mapping[str, Entry]) -> Iterator[Finding]:
                 text=f"{name} is your own, of {file}, and not the shipped one",
                 remedy="nothing to do; call it otherwise, and both can be used",
             )
+            if entry.facts.egress != "vpn" and load(SHIPPED / "apps" / name / "app.yaml").data.get("egress") == "vpn":
+                yield Finding(
+                    field="egress",
+                    path=f"apps.{name}",
+                    class_="security",
+                    verdict="refused",
+                    app=name,
+                    text=f"the shipped {name} needs the VPN, and your own one, of {file}, says that it does not",
+                    remedy="write `egress: vpn` there, call it otherwise, or waive it by the app's name",
+                    where=entry.document.source(("egress",)),
+                )
 
 
 def _upstream(entries: Mapping[str, Entry]) -> Iterator[Finding]:

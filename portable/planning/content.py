@@ -22,6 +22,7 @@ from portable.planning.network import Network, address_of
 from portable.planning.schedule import schedule
 from portable.planning.select import Selection
 from portable.planning.storage import LIBRARY_ID, Storage, volume_id
+from portable.planning.tunnel import Way
 
 if TYPE_CHECKING:
     import jinja2
@@ -46,10 +47,11 @@ CONTEXT = frozenset(
             "group",
             "has",
             "library",
+            "memory",
             "names",
             "networks",
         ),
-        *("ports", "reads", "secret", "stack", "timezone", "uid", "umask", "url"),
+        *("ports", "reads", "secret", "stack", "timezone", "uid", "umask", "url", "vpn"),
     )
 )
 """What a template may name, see `docs/adding-an-app.md`; `cloud` in the mounter and in clouds' templates only."""
@@ -67,9 +69,9 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     addresses: Mapping[tuple[str, str], str]
 
 
-def content(given: Input, chosen: Selection, net: Network, store: Storage, catalog: Catalog, mistakes: Mistakes) -> Content:
+def content(given: Input, chosen: Selection, way: Way, net: Network, store: Storage, catalog: Catalog, mistakes: Mistakes) -> Content:
     """Make every container; a template that fails is a mistake with its file and line."""
-    maker = _Maker(given, chosen, net, store, catalog, mistakes)
+    maker = _Maker(given, chosen, way, net, store, catalog, mistakes)
     apps = tuple(maker.app(name) for name in chosen.apps)
     clouds = tuple(maker.cloud(name, chosen.mounter) for name in sorted(chosen.clouds)) if chosen.mounter else ()
     tools = maker.container(
@@ -88,8 +90,11 @@ def content(given: Input, chosen: Selection, net: Network, store: Storage, catal
 class _Maker:
     """Holds what every container is made from."""
 
-    def __init__(self, given: Input, chosen: Selection, net: Network, store: Storage, catalog: Catalog, mistakes: Mistakes) -> None:
+    def __init__(
+        self, given: Input, chosen: Selection, way: Way, net: Network, store: Storage, catalog: Catalog, mistakes: Mistakes
+    ) -> None:
         self.given, self.chosen, self.net, self.store, self.catalog, self.mistakes = given, chosen, net, store, catalog, mistakes
+        self.vpn = way.context()
         self.files: dict[str, p.File] = {}
         # Whose secrets and files a container can ask for: apps, and the helpers that come along.
         helpers = {entry.facts.name: entry for entry in (chosen.tools, chosen.mounter) if entry is not None}
@@ -177,6 +182,7 @@ class _Maker:
     ) -> p.Container:
         """One container; `owner` names the files where they are not the app's own."""
         where = ("containers", at)
+        context = {**context, "memory": size(facts.resources.memory.limit)}
         prefix = owner or (app if name == "main" else f"{app}-{name}")
         mounts = [p.Mount(volume=volume_id(app, v), path=path) for v, path in sorted(facts.volumes.items()) if v in volumes]
         if facts.library is not None:
@@ -199,7 +205,9 @@ class _Maker:
             env={k: self.variable(v, context, document, (*where, "environment", k)) for k, v in sorted(facts.environment.items())},
             files=tuple(files),
             secrets=tuple(
-                p.SecretMount(secret=s, keys=secrets[s].keys, path=path) for s, path in sorted(facts.secrets.items()) if s in secrets
+                p.SecretMount(secret=s, keys=secrets[s].keys, path=path, optional=secrets[s].optional)
+                for s, path in sorted(facts.secrets.items())
+                if s in secrets
             ),
             mounts=tuple(mounts),
             identity=self.identity(facts),
@@ -271,8 +279,12 @@ class _Maker:
             "egress": type(self.net.group_of[app].egress).__name__.lower() if placed else "direct",
             "has": lambda name: name in self.chosen.apps,
             "secret": self.secret,
-            "group": {"ports": self.net.group_ports(app) if placed else ()},
+            "group": {
+                "ports": self.net.group_ports(app) if placed else (),
+                "raw_ports": self.net.group_raw_ports(app) if placed else (),
+            },
             "networks": self.net.networks,
+            "vpn": self.vpn,
             "names": self.names(app),
             "addresses": [address for (of, _), address in sorted(self.addresses.items()) if of == app],
             "dashboard": self.dashboard,
@@ -347,7 +359,7 @@ class _Maker:
         """A value that may be a template; it can't hold a secret, which would end in a rendered file."""
         if "{{" not in text and "{%" not in text:
             return text
-        rendered = self.render(text, context, lambda _, why: self.mistakes.extend((document.mistake(at, why),)))
+        rendered = self.render(text, context, lambda _, why: self.mistakes.extend((document.mistake(at, why, _escape(why)),)))
         if _SECRET.search(rendered):
             self.mistakes.extend(
                 (document.mistake(at, "a value can't contain a secret", "write `{secret: name}`, or use a file template"),)
@@ -363,7 +375,7 @@ class _Maker:
             return id_
 
         def wrong(line: int, why: str) -> None:
-            self.mistakes.extend((document.mistake(at, f"template {template.name}:{line}: {why}"),))
+            self.mistakes.extend((document.mistake(at, f"template {template.name}:{line}: {why}", _escape(why)),))
 
         if id_ in self.files:
             wrong(1, f"a second file would be called {id_}")
@@ -417,6 +429,12 @@ def _line_of(error: BaseException) -> int:
     return line
 
 
+def _escape(why: str) -> str:
+    """The remedy for an unknown name: braces may be for the program itself, such as `{{PORTS}}` for Gluetun."""
+    name = re.fullmatch(r"'(\w+)' is (?:undefined|not defined)", why)
+    return f"to pass {{{{{name[1]}}}}} on as it is, write {{{{ '{{{{{name[1]}}}}}' }}}}" if name else ""
+
+
 def _parts(text: str) -> Iterator[p.Text]:
     end = 0
     for match in _SECRET.finditer(text):
@@ -442,7 +460,7 @@ def template_mistakes(facts: AppFacts, document: Document, folder: Path) -> Iter
         texts += [(("containers", name, "environment", key), v, "line ") for key, v in container.environment.items() if isinstance(v, str)]
     for at, text, where in texts:
         if "{{" in text or "{%" in text:
-            yield from (document.mistake(at, f"{where}{line}: {why}") for line, why in _unreadable(text))
+            yield from (document.mistake(at, f"{where}{line}: {why}", _escape(why)) for line, why in _unreadable(text))
 
 
 def _unreadable(text: str) -> Iterator[tuple[int, str]]:

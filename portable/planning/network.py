@@ -10,6 +10,7 @@ from portable.catalog.facts import AppFacts, PortFacts
 from portable.model import plan as p
 from portable.planning.inputs import Input, Mistakes
 from portable.planning.select import Selection, waived_egress
+from portable.planning.tunnel import Way
 from portable.profiles.types import ExposeFacts
 
 _LONGEST_LABEL, _LONGEST_NAME = 63, 253
@@ -30,8 +31,13 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         ports = (port for member in self.group_of[app].apps for port in self.ports[member])
         return tuple(sorted({port.number for port in ports if port.protocol == "tcp" and not port.private and port.serves != "raw"}))
 
+    def group_raw_ports(self, app: str) -> tuple[int, ...]:
+        """The ports of the app's group that peers on the internet call, TCP or UDP."""
+        ports = (port for member in self.group_of[app].apps for port in self.ports[member])
+        return tuple(sorted({port.number for port in ports if port.serves == "raw" and not port.private}))
 
-def network(given: Input, chosen: Selection, mistakes: Mistakes) -> Network:
+
+def network(given: Input, chosen: Selection, way: Way, mistakes: Mistakes) -> Network:
     """Place apps into groups and expose their ports; every clash is a mistake with its place."""
     exposed = dict(_exposed(given, chosen, mistakes))
     by_app: dict[str, set[str]] = {}
@@ -39,7 +45,7 @@ def network(given: Input, chosen: Selection, mistakes: Mistakes) -> Network:
         by_app.setdefault(app, set()).add(port)
     ports = {name: _ports(entry.facts, by_app.get(name, set())) for name, entry in chosen.apps.items()}
     networks = _networks(given, mistakes)
-    groups = tuple(_groups(given, chosen, networks))
+    groups = tuple(_groups(given, chosen, way, networks))
     _addresses(given, groups, mistakes)
     _group_clashes(groups, given, chosen, ports, mistakes)
     _host_clashes(exposed, ports, given, mistakes)
@@ -103,19 +109,24 @@ def _addresses(given: Input, groups: Iterable[p.Group], mistakes: Mistakes) -> N
             mistakes.add(given.profile_source("addresses", app), f"addresses.{app}", text, f"remove it: `addresses: {{{app}: null}}`")
 
 
-def _groups(given: Input, chosen: Selection, networks: tuple[str, ...]) -> Iterator[p.Group]:
+def _groups(given: Input, chosen: Selection, way: Way, networks: tuple[str, ...]) -> Iterator[p.Group]:
     """The gateway's group first, then a group for each app of its own; apps in start order."""
     profile = given.profile
     shared: tuple[str, ...] = ()
     if chosen.gateway:
         behind = (n for n, e in chosen.apps.items() if e.facts.egress == "vpn" and not waived_egress(given, n))
         shared = (chosen.gateway, *(n for n in behind if n != chosen.gateway))
-        endpoints = tuple(p.Endpoint(cidr=e.cidr, port=e.port, protocol=e.protocol) for e in profile.vpn.endpoints) if profile.vpn else ()
-        egress: p.Tunnel | p.Sealed = (
-            p.Tunnel(gateway=chosen.gateway, networks=networks, endpoints=endpoints)
-            if profile.vpn
-            else p.Sealed(gateway=chosen.gateway, networks=networks)
-        )
+        egress: p.Tunnel | p.Sealed = p.Sealed(gateway=chosen.gateway, networks=networks)
+        if profile.vpn:
+            egress = p.Tunnel(
+                gateway=chosen.gateway,
+                networks=networks,
+                endpoints=way.endpoints,
+                provider=way.provider,
+                protocol=way.protocol,
+                interface=way.interface,
+                port_forwarding=way.port_forwarding,
+            )
         yield _group(given, chosen, shared, egress)
     for name in chosen.apps:
         if name not in shared:

@@ -39,7 +39,9 @@ _PROFILE: dict[str, Steps] = {
 
 
 def located(finding: Finding, given: Input, chosen: Selection) -> Finding:
-    """The finding with its place; the nearest thing that was written where the field itself was not."""
+    """The finding with its place; the nearest thing that was written where the field itself was not. A place that it has stays."""
+    if finding.where is not None:
+        return finding
     return msgspec.structs.replace(finding, where=origin(finding.path, given, chosen))
 
 

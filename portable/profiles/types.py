@@ -10,6 +10,7 @@ from portable.catalog.facts import AbsolutePath, Facts, Name, PortNumber, Relati
 Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", description="a network, as 172.20.0.0/16")]
 Address = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+$", description="an IP address")]
 Host = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", description="a DNS name")]
+ServerFilter = Annotated[str, Meta(pattern=r"^[^,\s]([^,\n]*[^,\s])?$", description="one name, without a comma")]
 
 
 class Stack(Facts, frozen=True, kw_only=True):
@@ -107,18 +108,62 @@ class NetworkFacts(Facts, frozen=True, kw_only=True):
 
 
 class EndpointFacts(Facts, frozen=True, kw_only=True):
-    """Where the VPN provider's servers lie."""
+    """Where the VPN provider's servers lie. Their port and protocol are the gateway's own: written here, they must be the same."""
 
     cidr: Cidr = "0.0.0.0/0"
-    port: PortNumber
-    protocol: Literal["tcp", "udp"] = "udp"
+    port: PortNumber | None = None
+    protocol: Literal["tcp", "udp"] | None = None
+
+
+class ServersFacts(Facts, frozen=True, kw_only=True):
+    """Which of the provider's servers the gateway may choose; each provider has some of these."""
+
+    countries: tuple[ServerFilter, ...] = ()
+    regions: tuple[ServerFilter, ...] = ()
+    cities: tuple[ServerFilter, ...] = ()
+    hostnames: tuple[ServerFilter, ...] = ()
+    names: tuple[ServerFilter, ...] = ()
+    isps: tuple[ServerFilter, ...] = ()
+    categories: tuple[ServerFilter, ...] = ()
+    numbers: tuple[Annotated[int, Meta(ge=1, le=65535)], ...] = ()
+    owned_only: bool = False
+    free_only: bool = False
+    premium_only: bool = False
+    stream_only: bool = False
+    multihop_only: bool = False
+    secure_core_only: bool = False
+    tor_only: bool = False
+    port_forward_only: bool = False
+
+
+class TunnelEndFacts(Facts, frozen=True, kw_only=True):
+    """The one server of a `custom` provider, or another port than a provider's usual one."""
+
+    address: Address | None = None
+    port: PortNumber | None = None
+    protocol: Literal["tcp", "udp"] | None = None
+    """OpenVPN's; WireGuard is always UDP."""
+    public_key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=$", description="WireGuard's public key of the server")] | None = None
 
 
 class VpnFacts(Facts, frozen=True, kw_only=True):
-    """The gateway of apps that need the VPN; without this section they are sealed."""
+    """The gateway of apps that need the VPN, and its tunnel; without this section they are sealed."""
 
     gateway: Name = "gluetun"
+    provider: Annotated[str, Meta(min_length=1)] | None = None
+    """The gateway's own default where none is named."""
+    protocol: Literal["wireguard", "openvpn"] | None = None
+    """WireGuard where the provider has it and none is named."""
+    servers: ServersFacts = ServersFacts()
+    endpoint: TunnelEndFacts = TunnelEndFacts()
+    config: Name | None = None
+    """The secret that holds the OpenVPN file of a `custom` provider. Default: `openvpn-config`."""
+    port_forwarding: bool | str = False
+    """Ask the provider for a port by which peers reach this place. With `custom`: the name of the provider whose way it is."""
+    interface: Annotated[str, Meta(pattern=r"^(tun|wg)[0-9]{1,3}$", description="the tunnel's name, as tun0")] = "tun0"
+    """Never that of another device: the firewall lets everything through what it is called."""
     endpoints: tuple[EndpointFacts, ...] = ()
+    """Networks that the provider's servers lie in, where they are known: nothing else is reached past the tunnel."""
 
 
 class LoopbackFacts(Facts, frozen=True, kw_only=True):

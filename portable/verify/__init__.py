@@ -10,13 +10,16 @@ from portable.verify.contract import Contract
 from portable.verify.databases import CONTRACT as DATABASES
 from portable.verify.devices import CONTRACT as DEVICES
 from portable.verify.egress import egress
+from portable.verify.environment import UNKNOWN, Values, environment
 from portable.verify.fence import CONTRACT as FENCE
 from portable.verify.identity import CONTRACT as IDENTITY
 from portable.verify.kill_switch import kill_switch
 from portable.verify.links import CONTRACT as LINKS
+from portable.verify.names import CONTRACT as NAMES
 from portable.verify.paths import CONTRACT as PATHS
 from portable.verify.ports import CONTRACT as PORTS
 from portable.verify.privacy import CONTRACT as PRIVACY
+from portable.verify.privileges import CONTRACT as PRIVILEGES
 from portable.verify.runs import CONTRACT as RUNS
 from portable.verify.secrecy import Told, secrecy
 from portable.verify.shares import CONTRACT as SHARES
@@ -30,13 +33,16 @@ def contracts(
     known: bool = True,
     beacon: str | None = None,
     disruptive: bool = False,
+    values: Values = UNKNOWN,
 ) -> tuple[Contract, ...]:
     """All of them, in the order in which one explains the next; `told` names the secrets that a text holds, `missing` those not known.
 
-    `beacon` is the URL that answers with a caller's own address. What disturbs the apps comes last, and only where it is asked for.
+    `values` are those of the secrets, to be compared with what containers have. `beacon` is the URL that answers with a caller's own
+    address. What disturbs the apps comes last, and only where it is asked for.
     """
     middle = (CLOUDS, PATHS, LINKS, IDENTITY, PRIVACY, ANSWERS, PORTS, DEVICES, DATABASES, secrecy(told, missing, known=known))
-    return (RUNS, SHARES, FENCE, egress(beacon), *middle, *((kill_switch(beacon),) if disruptive else ()))
+    first = (RUNS, SHARES, FENCE, NAMES, environment(values), PRIVILEGES, egress(beacon))
+    return (*first, *middle, *((kill_switch(beacon),) if disruptive else ()))
 
 
 def verify(stack: Stack, chosen: Sequence[Contract]) -> Iterator[Held]:

@@ -7,7 +7,9 @@ from functools import cached_property
 from portable.backends.common import Placed, containers
 from portable.backends.compose.engine import Engine
 from portable.backends.compose.names import project_name, service_name
+from portable.backends.compose.rights import planned, running
 from portable.backends.compose.seen import Described, Seen
+from portable.backends.rights import ImageSettings, PlannedContainer
 from portable.model.errors import PortableError
 from portable.model.plan import Plan
 from portable.verify.stack import HostFolder, Other, Published, Runs, Said
@@ -30,6 +32,7 @@ class ComposeStack:
         self.plan = plan
         self._helper = helper
         self.here, self.host = engine.address.is_local, engine.address.host
+        self._images: dict[str, ImageSettings | None] = {}
         self._engine, self._project = engine, project_name(plan)
 
     def look(self, placed: Placed) -> Runs:
@@ -45,7 +48,30 @@ class ComposeStack:
             labels=given.labels,
             mounts=given.mounts,
             published=_published(given),
+            entrypoint=given.entrypoint,
+            command=given.command,
+            rights=running(given.whole, self._called),
+            image=self._image(seen.image_id),
         )
+
+    def planned(self, placed: Placed) -> PlannedContainer:
+        """The settings of its service."""
+        return planned(placed, self.plan)
+
+    def guests(self, placed: Placed) -> tuple[str, ...]:
+        """Containers in its network that are not of this project."""
+        if (both := self._services.get(service_name(placed))) is None:
+            return ()
+        mine = {seen.id for seen, _ in self._all}
+        return tuple(name for other, name in self._engine.guests(both[0].id) if other not in mine)
+
+    def _called(self, container: str) -> str:
+        return next((seen.service for seen, _ in self._all if seen.id == container), f"another container, {container[:12]}")
+
+    def _image(self, image: str) -> ImageSettings | None:
+        if image not in self._images:
+            self._images[image] = self._engine.image_settings(image)
+        return self._images[image]
 
     def inside(self, placed: Placed, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> Said:
         """Run a command in that container."""

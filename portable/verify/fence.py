@@ -1,7 +1,11 @@
-"""What a VPN app sends leaves by the tunnel or not at all (promise 2). Only looked at: nothing is sent."""
+"""What a VPN app sends leaves by the tunnel or not at all (promise 2). Only looked at: nothing is sent.
+
+A gateway with a tunnel has two fences: its own firewall in the table `filter`, and the chain of its guard in the table `mangle`. The second
+one stays when the first one opens.
+"""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
 
 from portable.model.plan import Direct, Sealed, Tunnel
@@ -12,7 +16,8 @@ from portable.verify.stack import Stack
 _RULES = """\
 for family in iptables ip6tables; do
   for program in $family $family-nft $family-legacy; do
-    { $program -w 5 -S OUTPUT; $program -w 5 -t mangle -S POSTROUTING; } 2>/dev/null | sed "s/^/$family $program /"
+    $program -w 5 -S OUTPUT 2>/dev/null | sed "s/^/$family $program /"
+    $program -w 5 -t mangle -S 2>/dev/null | sed "s/^/$family $program mangle /"
   done
 done
 awk '$NF != "lo" {print "ipv6"; exit}' /proc/net/if_inet6 2>/dev/null
@@ -22,10 +27,15 @@ true
 _OUTSIDE = "192.0.2.1"
 """An address of the documentation; asked of the routing table only."""
 _TUNNELS = ("tun", "wg")
-_GUARD = "-A POSTROUTING ! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP"
-"""The guard's rule as iptables tells it; one that names a device leaves open those that come later."""
-_GO_ON = ("DROP", "LOG", "NFLOG", "MARK", "CONNMARK", "TCPMSS", "TTL", "HL", "DSCP", "TOS")
-"""Targets that let no packet by the rules behind them (iptables-extensions(8))."""
+_REMAINS = "! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP"
+"""The guard's rule on what is left of the tunnel's connections, as iptables prints it; one that names a device leaves others open."""
+_GO_ON = ("LOG", "NFLOG", "MARK", "CONNMARK", "TCPMSS", "TTL", "HL", "DSCP", "TOS")
+"""Targets after which the next rule is read (iptables-extensions(8))."""
+_MARK = "0xca6c"
+"""51820: the mark of the packets of Gluetun's own WireGuard, which only a process with NET_ADMIN can set."""
+_LONGEST_JUMP = 8
+"""How deep chains that jump to one another are followed."""
+Rule = list[str]
 
 
 def check(stack: Stack) -> Iterator[Found]:
@@ -65,83 +75,124 @@ def check(stack: Stack) -> Iterator[Found]:
 
 
 def _judged(gateway: str, egress: Tunnel | Sealed, family: str, text: str, profile: str) -> Found:
-    tables: dict[str, list[list[str]]] = {}
+    filters, mangles = _tables(text, family)
+    if not filters:
+        return unknown(gateway, f"{family} lists no rules")
+    own = [words[1] for line in text.splitlines() if (words := line.split())[:1] == ["own"] and len(words) == 2]
+    # One table that is closed stops what all others let through; the program and its own variant print the same rules twice.
+    closed = next((rules for rules in filters if ["-P", "OUTPUT", "DROP"] in rules), None)
+    first = _first_fence(closed, egress, own)
+    up = f"`portable restart -p {profile} {gateway}`, with all that share its network"
+    if isinstance(egress, Sealed):
+        return broken(gateway, f"{family} {first}", up) if first else holds(gateway, f"{family} lets out nothing past the local networks")
+    # The guard is put into a container when it is made, not when it is started again.
+    anew = f"`portable up -p {profile} {gateway}`: it is made anew, with the guard of the catalog"
+    second = min((_second_fence(rules, egress, own) for rules in mangles), key=len, default="has no second fence")
+    if first:
+        also = f"; {family} {second}, too" if second else "; the second fence stands"
+        return broken(gateway, f"{family} {first}{also}", up)
+    if second:
+        return broken(gateway, f"{family} {second}: when Gluetun's own firewall fails to start, it opens, and nothing else closes", anew)
+    return holds(gateway, f"{family} lets out nothing past the tunnel, in both fences")
+
+
+def _tables(text: str, family: str) -> tuple[list[list[Rule]], list[list[Rule]]]:
+    """The rules of OUTPUT in each table `filter`, and all rules of each table `mangle`: a packet passes those of every program."""
+    filters: dict[str, list[Rule]] = {}
+    mangles: dict[str, list[Rule]] = {}
     for line in text.splitlines():
         words = line.split()
-        if words[:1] == [family] and len(words) > 2:
-            tables.setdefault(words[1], []).append(words[2:])
-    if not tables:
-        return unknown(gateway, f"{family} tells no rules")
-    own = [words[1] for line in text.splitlines() if (words := line.split())[:1] == ["own"] and len(words) == 2]
-    shut = [rules for rules in tables.values() if ["-P", "OUTPUT", "DROP"] in rules]
-    up = f"`portable restart -p {profile} {gateway}`, with all that share its network"
-    if not shut:
-        return broken(gateway, f"{family} lets out what no rule forbids: the VPN apps can leave past it", up)
-    # One table that is shut stops what all others let through; the program and its own variant tell the same rules twice.
-    loose = [" ".join(rule) for rule in shut[0] if rule[:2] == ["-A", "OUTPUT"] and not _is_kept_in(rule, egress, own)]
-    if loose:
-        return broken(gateway, f"{family} lets out past the tunnel: {'; '.join(loose)}", up)
-    if isinstance(egress, Tunnel) and _lets_remains_out(tables.values()):
-        # What guards it is put into a container that is made, not into one that is started again.
-        anew = f"`portable up -p {profile} {gateway}`: it is made anew, with the guard of the catalog"
-        return broken(gateway, f"{family} lets out what is left of the tunnel's connections when the tunnel is gone", anew)
-    return holds(gateway, f"{family} drops what no rule lets out, and no rule lets out past the tunnel")
+        if words[:1] != [family] or len(words) < 4:
+            continue
+        if words[2] == "mangle":
+            mangles.setdefault(words[1], []).append(words[3:])
+        else:
+            filters.setdefault(words[1], []).append(words[2:])
+    return list(filters.values()), list(mangles.values())
 
 
-def _lets_remains_out(tables: Iterable[list[list[str]]]) -> bool:
-    """Whether connections that were begun through the tunnel could go on by another device: what is established may leave by one, and
-    no table drops, whichever the device, what has an address that the device has not (as the catalog's guard of Gluetun does).
+def _first_fence(rules: Sequence[Rule] | None, egress: Tunnel | Sealed, own: Sequence[str]) -> str:
+    """What the gateway's own firewall leaves open, as the end of a sentence; empty where nothing."""
+    if rules is None:
+        return "lets out what no rule forbids"
+    loose = [" ".join(rule) for rule in rules if rule[:2] == ["-A", "OUTPUT"] and not _stays_inside(rule, egress, own)]
+    return f"lets out past the tunnel: {'; '.join(loose)}" if loose else ""
+
+
+def _second_fence(rules: Sequence[Rule], egress: Tunnel, own: Sequence[str]) -> str:
+    """What the table `mangle` leaves open, as the end of a sentence; empty where nothing.
+
+    Its rules are read in the order in which a packet meets them, into the chains that they jump to.
     """
-    found = list(tables)
-    wide = any(rule[:2] == ["-A", "OUTPUT"] and _is_established(rule) and not _stays(rule) for rules in found for rule in rules)
-    return wide and not any(_drops_remains(rule for rule in rules if rule[:2] == ["-A", "POSTROUTING"]) for rules in found)
+    remains_dropped = False
+    for rule in _expanded(rules, "POSTROUTING"):
+        target = _value(rule, "-j", "-g")
+        if " ".join(rule[2:]) == _REMAINS:
+            remains_dropped = True
+        elif rule[2:] == ["-j", "DROP"]:
+            return "" if remains_dropped else "lets out what is left of the tunnel's connections when the tunnel is gone"
+        elif target in ("", "DROP", *_GO_ON):  # one without a target only counts
+            continue
+        elif target != "ACCEPT" or not _stays_inside(rule, egress, own, second=True):
+            return f"lets out in its second fence: {' '.join(rule[2:])}"
+        elif not remains_dropped and not _stays(rule):
+            return "lets out what is left of the tunnel's connections when the tunnel is gone"
+    return "has no second fence"
 
 
-def _drops_remains(rules: Iterable[list[str]]) -> bool:
-    """Whether the guard's rule is met by every packet: those before it let none by."""
+def _expanded(rules: Sequence[Rule], chain: str, depth: int = 0) -> Iterator[Rule]:
+    """The rules of a chain, with those of the chains that it jumps to without a condition in their places."""
+    chains = {rule[1] for rule in rules if rule[0] == "-N"}
     for rule in rules:
-        if " ".join(rule) == _GUARD:
-            return True
-        if any(word in ("-j", "-g") and target not in _GO_ON for word, target in itertools.pairwise(rule)):
-            return False
-    return False
+        if rule[:2] != ["-A", chain]:
+            continue
+        if rule[2] == "-j" and rule[3] in chains and depth < _LONGEST_JUMP:
+            yield from _expanded(rules, rule[3], depth + 1)
+        else:
+            yield rule
 
 
-def _stays(rule: list[str]) -> bool:
-    """Whether it is about the loopback or the tunnel's own device alone."""
-    device = next((name for before, word, name in zip(rule, rule[1:], rule[2:], strict=False) if word == "-o" and before != "!"), "")
-    return device == "lo" or device.startswith(_TUNNELS)
-
-
-def _is_established(rule: list[str]) -> bool:
-    return any(
-        set(states.split(",")) <= {"RELATED", "ESTABLISHED"} and before != "!"
-        for before, word, states in zip(rule, rule[1:], rule[2:], strict=False)
-        if word in ("--ctstate", "--state")
+def _value(rule: Rule, *names: str) -> str:
+    return next(
+        (after for (before, word), after in zip(itertools.pairwise(rule), rule[2:], strict=False) if word in names and before != "!"), ""
     )
 
 
-def _is_kept_in(rule: list[str], egress: Tunnel | Sealed, own: list[str]) -> bool:
-    """Whether a rule lets out only what may leave: answers, the namespace itself, the tunnel and its outside end, local networks."""
+def _stays(rule: Rule) -> bool:
+    """Whether it is about the loopback or the tunnel's own device alone."""
+    device = _value(rule, "-o")
+    return device == "lo" or device.startswith(_TUNNELS)
 
-    def value(*names: str) -> str:
-        return next((rule[at + 1] for at, word in enumerate(rule[:-1]) if word in names and rule[at - 1] != "!"), "")
 
-    if value("-j") in ("DROP", "REJECT", "LOG", "RETURN", "NFLOG"):
+def _is_established(rule: Rule) -> bool:
+    states = _value(rule, "--ctstate", "--state")
+    return bool(states) and set(states.split(",")) <= {"RELATED", "ESTABLISHED"}
+
+
+def _stays_inside(rule: Rule, egress: Tunnel | Sealed, own: Sequence[str], *, second: bool = False) -> bool:
+    """Whether a rule lets out only what may leave: answers, the namespace itself, the tunnel and its outer end, local networks.
+
+    In the second fence, answers are those to whoever called from outside, and the tunnel's own packets are known by their mark.
+    """
+    if _value(rule, "-j") in ("DROP", "REJECT", "LOG", "RETURN", "NFLOG"):
         return True
-    if value("-j") != "ACCEPT":
+    if _value(rule, "-j") != "ACCEPT":
         return False  # another chain, which is not looked at here
-    if _stays(rule) or _is_established(rule):
+    if _stays(rule) or (_is_established(rule) and (not second or _value(rule, "--ctdir") == "REPLY")):
         return True
-    if value("-p") in ("ipv6-icmp", "icmpv6"):
+    if _value(rule, "-p") in ("ipv6-icmp", "icmpv6"):
         return True  # neighbours are found so
-    target = value("-d")
+    if second and _value(rule, "--mark") == _MARK:
+        return True
+    ports = {str(endpoint.port) for endpoint in egress.endpoints} if isinstance(egress, Tunnel) else set()
+    if second and _value(rule, "--dport") in ports and _value(rule, "-p") in ("tcp", "udp"):
+        return True
+    target = _value(rule, "-d")
     if not target:
         return False
     to = ip_network(target, strict=False)
-    if isinstance(egress, Tunnel) and to.num_addresses == 1 and value("--dport"):
-        ports = {str(endpoint.port) for endpoint in egress.endpoints}
-        return not ports or value("--dport") in ports
+    if isinstance(egress, Tunnel) and to.num_addresses == 1 and _value(rule, "--dport"):
+        return not ports or _value(rule, "--dport") in ports
     local = [ip_network(network, strict=False) for network in (*egress.networks, *own)]
     return to.is_multicast or to.is_link_local or any(to.version == n.version and to.subnet_of(n) for n in local)  # type: ignore[arg-type]
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from portable.backends.common import Placed
+from portable.backends.rights import ImageSettings, PlannedContainer, Rights
 from portable.model.base import Struct
 from portable.model.plan import Plan
 
@@ -47,6 +48,11 @@ class Runs(Struct, frozen=True, kw_only=True):
     mounts: Mapping[str, str] = {}
     """By path inside: the folder of the host, or the name of the volume, that is seen there."""
     published: tuple[Published, ...] = ()
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    rights: Rights = Rights()
+    image: ImageSettings | None = None
+    """The settings of its image; None where they are not known."""
 
     @property
     def is_running(self) -> bool:
@@ -82,6 +88,14 @@ class Stack(Protocol):
 
     def look(self, placed: Placed) -> Runs:
         """How that container is now."""
+        ...
+
+    def planned(self, placed: Placed) -> PlannedContainer:
+        """Its settings by design of the back end."""
+        ...
+
+    def guests(self, placed: Placed) -> Sequence[str]:
+        """Names of the containers in its network that do not belong to the stack."""
         ...
 
     def on_host(self, folders: Sequence[str]) -> Mapping[str, HostFolder] | None:

@@ -90,12 +90,13 @@ def test_the_app_of_the_document_renders_everywhere(tmp_path: Path) -> None:
 
 
 def test_the_places_of_the_document_render(tmp_path: Path) -> None:
-    place, wireguard, openvpn = blocks("a-place-of-your-own.md")
+    place, *vpns = blocks("a-place-of-your-own.md")
+    expected = ("airvpn", "198.51.100.7", "openvpn-config", "forwarded.sh {{PORT}}", 'HTTPPROXY: "on"')
     (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [sonarr, qbittorrent, ipfs]\n")
     (tmp_path / "profiles").mkdir()
-    for more in ("", wireguard, openvpn):
+    for more, what in zip(("", *vpns), ("mullvad", *expected), strict=True):
         (tmp_path / "profiles" / "home.yaml").write_text(place + more)
         rendered = run("render", "-p", "home", cwd=tmp_path)
         assert rendered.returncode == 0, rendered.stderr
-        assert ("protonvpn" in rendered.stdout, "nordvpn" in rendered.stdout) == (more is wireguard, more is openvpn)
-        assert "wireguard-key" not in rendered.stdout or more is not openvpn
+        assert what in rendered.stdout
+        assert ("wireguard-key" in rendered.stdout) == ("openvpn" not in more)

@@ -135,6 +135,7 @@ def overrides(planned: Planned, taken: Mapping[str, str]) -> dict[str, Any]:
 def profile(planned: Planned, taken: Mapping[str, str], name: str, more: Mapping[str, Any] | None = None) -> str:
     """The text of a profile that extends the plan's own and takes those images; `more` goes over that."""
     own = merged({"override": overrides(planned, taken)}, {"override": (more or {}).get("override", {})}, changes=("override",))
+    own["waive"] = [*(more or {}).get("waive", msgspec.to_builtins(planned.given.profile.waive)), *_of_gateways(planned, taken)]
     head: dict[str, Any] = {
         "portable": 1,
         "name": name,
@@ -142,6 +143,15 @@ def profile(planned: Planned, taken: Mapping[str, str], name: str, more: Mapping
         "about": "With stand-ins for images that can't be had",
     }
     return dump({**head, **(more or {}), **own}, first=("portable", "name", "about", "extends"))
+
+
+def _of_gateways(planned: Planned, taken: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """The acceptance of another image for the gateway: a list takes the place of the inherited one, so the profile's own go with it."""
+    for app in planned.plan.apps:
+        gateway = planned.chosen.apps[app.name].facts.gateway
+        if gateway and any(container.image.reference in taken for container in app.containers):
+            reason = "Nothing of this place is anybody's own: its gateway is a stand-in."
+            yield {"field": "gateway.image", "class": "security", "apps": [app.name], "reason": reason}
 
 
 def _images(planned: Planned) -> Iterator[Image]:

@@ -99,6 +99,50 @@ def stray(local: Local) -> None:
     docker("run", "-d", "--name", f"{local.project}-stray", "--network", "none", *labels, image, "sleep", "600")
 
 
+def by_hand(service: str, *flags: str) -> Act:
+    """Somebody's own container in the place of a service, with all that Compose compares, and what they wanted beside it."""
+
+    def run(local: Local) -> None:
+        found = local.inspected()[service]
+        config, host = found["Config"], found["HostConfig"]
+        given = [
+            *(word for name, value in config["Labels"].items() for word in ("--label", f"{name}={value}")),
+            *(word for variable in config["Env"] for word in ("--env", variable)),
+            *(word for m in found["Mounts"] for word in ("--volume", f"{m['Source']}:{m['Destination']}{'' if m['RW'] else ':ro'}")),
+            *(word for name in host["CapAdd"] or () for word in ("--cap-add", name)),
+            *(word for option in host["SecurityOpt"] or () for word in ("--security-opt", option)),
+        ]
+        docker("rm", "--force", found["Id"])
+        name = found["Name"].lstrip("/")
+        docker("run", "-d", "--name", name, "--network", host["NetworkMode"], "--cap-drop", "ALL", *given, *flags, config["Image"])
+        local.portable("diff")  # exit 0: by all that Compose compares it is the service's own
+
+    return run
+
+
+def as_the_remedy_says(service: str) -> Act:
+    """Made anew: Compose would take it for its own."""
+
+    def run(local: Local) -> None:
+        local.portable("down", service)
+        local.portable("up")
+
+    return run
+
+
+def override_by_files(local: Local) -> None:
+    """As Gluetun would take them before its variables."""
+    put = "mkdir -p /iptables /gluetun; echo >/iptables/post-rules.txt; echo off >/gluetun/firewall"
+    local.inside("seal", "sh", "-c", put)
+
+
+def guest(local: Local) -> None:
+    """A container of somebody's that may change the rules of the gateway whose network it shares."""
+    image = local.inspected()["stream-links"]["Config"]["Image"]
+    joined = ["--network", f"container:{local.container('seal')}", "--cap-add", "NET_ADMIN"]
+    docker("run", "-d", "--name", f"{local.project}-guest", *joined, image, "sleep", "600")
+
+
 def swapped(local: Local) -> None:
     """The folder of SABnzbd's state and a copy of it change places, as when somebody restores a backup while the app runs."""
     folder = local.folder / "config" / "sabnzbd"
@@ -148,9 +192,9 @@ def tell_the_log(local: Local) -> None:
     local.inside("stream-links", "sh", "-c", 'echo "apikey=$1" >/proc/1/fd/1', "sh", local.secret("sabnzbd-api-key"))
 
 
-def differs(setting: str, broken: dict[str, set[str]]) -> Fault:
+def differs(setting: str, broken: dict[str, set[str]], *names: str) -> Fault:
     """What runs was made from another profile than the one that is named now."""
-    return Fault(put=lambda _: None, mend=lambda _: None, broken=broken, arguments=("--set", setting))
+    return Fault(put=lambda _: None, mend=lambda _: None, broken=broken, arguments=(*names, "--set", setting))
 
 
 OURS = "uid=1000,gid=1000"
@@ -187,6 +231,33 @@ FAULTS: dict[str, Fault] = {
         ),
         {"fence": {"seal"}},
         ("shares", "fence", "answers"),
+    ),
+    "an app that somebody made by hand, with a proxy and the right to change rules": Fault(
+        by_hand("qbittorrent", "--env", "http_proxy=http://192.0.2.9:3128", "--cap-add", "NET_ADMIN"),
+        as_the_remedy_says("qbittorrent"),
+        {"environment": {"qbittorrent"}, "privileges": {"qbittorrent"}},
+        ("shares", "fence", "environment", "privileges", "secrecy"),
+    ),
+    "a container of somebody's in the network of the gateway": Fault(
+        guest, lambda local: docker("rm", "-f", f"{local.project}-guest"), {"privileges": {"seal"}}, ("runs", "environment", "privileges")
+    ),
+    "a gateway on another network as well": Fault(
+        lambda local: docker("network", "connect", "bridge", local.container("seal")),
+        lambda local: docker("network", "disconnect", "bridge", local.container("seal")),
+        {"privileges": {"seal"}},
+        ("environment", "privileges"),
+    ),
+    "files that override the gateway": Fault(
+        override_by_files,
+        lambda local: local.inside("seal", "rm", "-r", "/iptables", "/gluetun"),
+        {"environment": {"seal"}},
+        ("environment", "privileges"),
+    ),
+    "a gateway with other settings": differs(
+        "override.seal.containers.main.environment.LOCAL_NETWORKS=198.51.100.0/24",
+        {"environment": {"seal"}},
+        "environment",
+        "privileges",
     ),
     "a container that nobody knows": Fault(
         stray, lambda local: docker("rm", "-f", f"{local.project}-stray"), {"runs": {"{project}-stray"}}, ("runs", "ports")
@@ -234,7 +305,11 @@ FAULTS: dict[str, Fault] = {
     ),
     "apps that run as another user": differs(
         "stack.uid=1234",
-        {"identity": {"gerbera", "webdav", "capacity", *WRITERS}, "links": WRITERS},
+        {
+            "environment": {"cloud shelf", "gerbera", "qbittorrent", "sabnzbd"},
+            "identity": {"gerbera", "webdav", "capacity", *WRITERS},
+            "links": WRITERS,
+        },
     ),
     "a port that nobody asked for": differs("exposure.apps.gerbera.web.loopback=null", {"ports": {"gerbera"}}),
     "state that lies elsewhere": differs(
@@ -246,7 +321,7 @@ FAULTS: dict[str, Fault] = {
 def test_nothing_is_broken_on_a_healthy_stack(local: Local) -> None:
     ran = local.portable("verify", "--format", "json")
     rows = json.loads(ran.out)["verify"]
-    assert {row["contract"] for row in rows} == set(CONTRACTS) - {"egress"}, "there is no tunnel here"
+    assert {row["contract"] for row in rows} == set(CONTRACTS) - {"egress", "names"}, "there is no tunnel here"
     assert [row for row in rows if row["verdict"] == "broken"] == []
     assert {row["text"] for row in rows if row["contract"] == "clouds"} == {"OK (1 entries)"}
     assert list(local.library.rglob(".portable-verify*")) == [], "it cleans up after itself"

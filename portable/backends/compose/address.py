@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from portable.backends.compose.client import config_folder, read_config
 from portable.model.base import Struct
 from portable.model.errors import EngineError, UsageError
 
@@ -40,9 +41,10 @@ class Address(Struct, frozen=True, kw_only=True):
 def resolve(engine: str | None, environment: Mapping[str, str], home: Path) -> Address:
     """The engine that a profile names, or else the one that the `docker` command would use.
 
-    Raises UsageError for an address that is none, also a context's, and EngineError for a docker context that isn't there.
+    Raises UsageError for an invalid address, also a context's, and for an unusable Docker configuration; EngineError for a docker context
+    that does not exist.
     """
-    config = Path(environment.get("DOCKER_CONFIG") or home / ".docker")
+    config = config_folder(environment, home)
     if engine:
         return _checked(engine, "the profile's `engine`", environment, config)
     if host := environment.get("DOCKER_HOST"):
@@ -80,10 +82,7 @@ def _checked(url: str, named_by: str, environment: Mapping[str, str], config: Pa
 
 
 def _current_context(config: Path) -> str | None:
-    try:
-        current = json.loads((config / "config.json").read_text()).get("currentContext")
-    except (OSError, ValueError, AttributeError):
-        return None
+    current = read_config(config).get("currentContext")
     return current if isinstance(current, str) else None
 
 

@@ -7,12 +7,14 @@ hands on neither an environment (the secrets) nor a file descriptor (the project
 import contextlib
 import json
 import logging
+import os
 import queue
 import re
 import shutil
 import subprocess
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -20,10 +22,11 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
 from portable.backends.compose.address import Address
-from portable.backends.compose.process import Running, Variables, compose_environment
+from portable.backends.compose.client import PrivateConfig, config_folder, read_config
+from portable.backends.compose.process import Running, compose_environment
+from portable.backends.compose.rights import image_settings, variables
 from portable.backends.compose.seen import (
     DEPENDS,
     FOLDER,
@@ -44,6 +47,7 @@ from portable.backends.compose.seen import (
 )
 from portable.backends.compose.ssh import CONNECT_SECONDS, SshBridge
 from portable.backends.compose.trouble import AGAIN, EngineTrouble, chain_of, one_line, translate
+from portable.backends.rights import ImageSettings
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -91,10 +95,13 @@ def _described(found: Mapping[str, Any]) -> Described:
         for bound in bindings or []
     ]
     return Described(
-        environment=dict(item.partition("=")[::2] for item in config.get("Env") or []),
+        environment=variables(config.get("Env")),
         labels=dict(config.get("Labels") or {}),
         mounts={m["Destination"]: m.get("Source") or m.get("Name") or "" for m in found.get("Mounts") or []},
         published=tuple(sorted(published)),
+        entrypoint=tuple(config.get("Entrypoint") or ()),
+        command=tuple(config.get("Cmd") or ()),
+        whole=found,
     )
 
 
@@ -163,20 +170,23 @@ class EngineReader:
             ssh=ssh,
         )
 
-    def _environment(self, secrets: Mapping[str, str]) -> "Variables":
-        """The environment of a Compose process: an engine by TCP is reached straight, as portable itself reaches it, by no proxy."""
-        found = compose_environment(secrets)
-        if self.address.url.startswith("tcp://"):
-            for name in ("NO_PROXY", "no_proxy"):
-                found[name] = ",".join(part for part in (found.get(name, ""), urlsplit(self.address.url).hostname or "") if part)
-        return found
+    def _docker(self, command: Sequence[str], secrets: Mapping[str, str], **more: Any) -> "subprocess.CompletedProcess[str]":
+        """Run the docker command to its end, with nothing of the person's configuration, environment and folder that changes what runs."""
+        with self._config() as config:
+            environment = compose_environment(secrets, config.path)
+            return subprocess.run(command, env=environment, cwd="/", check=False, text=True, **more)
+
+    def _config(self) -> PrivateConfig:
+        return PrivateConfig(os.environ, Path.home())
 
     @cached_property
     def _api(self) -> "APIClient":
         from docker import APIClient
         from docker.constants import DEFAULT_DOCKER_API_VERSION
         from docker.tls import TLSConfig
+        from docker.utils.proxy import ProxyConfig
 
+        read_config(config_folder(os.environ, Path.home()))  # the SDK takes one that it cannot read for none, logins and all
         url = self.address.url
         tls: Any = False
         if url.startswith("ssh://"):
@@ -191,6 +201,7 @@ class EngineReader:
             )
         with self._doing("connecting"):
             client = APIClient(base_url=url, version=".".join(map(str, OLDEST_API)), timeout=CONNECT_SECONDS, tls=tls)
+            client._proxy_configs = ProxyConfig()  # type: ignore[attr-defined]  # else the person's go into every helper and every build
             client.trust_env = False  # REQUESTS_CA_BUNDLE would replace the engine's own authority (measured)
             spoken = str(client.version(api_version=False).get("ApiVersion") or "0")
         client.timeout = _ANSWER_SECONDS
@@ -235,14 +246,8 @@ class EngineReader:
                 remedy="install it (`scripts/bootstrap.sh engine` does on Debian)",
             )
         with self._doing("asking Docker Compose for its version"):
-            asked = subprocess.run(
-                ["docker", "compose", "version", "--short"],
-                capture_output=True,
-                text=True,
-                timeout=_ANSWER_SECONDS,
-                check=False,
-                stdin=subprocess.DEVNULL,
-            )
+            command = ["docker", "compose", "version", "--short"]
+            asked = self._docker(command, {}, capture_output=True, timeout=_ANSWER_SECONDS, stdin=subprocess.DEVNULL)
         log.debug("docker compose version: %s %s", asked.stdout.strip(), asked.stderr.strip())
         return asked.stdout.strip().lstrip("v") if asked.returncode == 0 else ""
 
@@ -252,7 +257,7 @@ class EngineReader:
 
         if not self.address.certificates:
             return DockerClient(host=self.address.url, **compose)
-        folder = Path(self.address.certificates)
+        folder = Path(self.address.certificates).absolute()
         files = {flag: folder / name for flag, name in (("tlscacert", "ca.pem"), ("tlscert", "cert.pem"), ("tlskey", "key.pem"))}
         there: dict[str, Any] = {flag: path for flag, path in files.items() if path.exists()}
         return DockerClient(host=self.address.url, tls=True, tlsverify=self.address.verify or None, **there, **compose)
@@ -260,8 +265,9 @@ class EngineReader:
     def _compose(self, project: str, *files: str) -> list[str]:
         """The command line up to the verb; no secret is ever in it."""
         # Compose reads an `.env` beside the document: for one from standard input that must not be where anybody can put it.
-        folder = str(Path(files[0]).parent) if files and files[0] != "-" else "/"
-        client = self._client(compose_project_name=project, compose_files=list(files), compose_project_directory=folder)
+        paths = [file if file == "-" else str(Path(file).absolute()) for file in files]
+        folder = str(Path(paths[0]).parent) if paths and paths[0] != "-" else "/"
+        client = self._client(compose_project_name=project, compose_files=paths, compose_project_directory=folder)
         return [str(part) for part in client.compose.docker_compose_cmd]
 
     # --- looking -----------------------------------------------------------------------------------------------------
@@ -365,6 +371,26 @@ class EngineReader:
                     continue
         return ids
 
+    def image_settings(self, image: str) -> ImageSettings | None:
+        """The settings that an image gives its containers; None where it was removed."""
+        from docker.errors import NotFound
+
+        with self._doing("looking at an image"):
+            try:
+                return image_settings(self._api.inspect_image(image))  # type: ignore[no-untyped-call]
+            except NotFound:
+                return None
+
+    def guests(self, container: str) -> tuple[tuple[str, str], ...]:
+        """The containers that run in a container's network namespace, by id and name, without helpers of portable."""
+        with self._doing("listing containers"):
+            listed = self._api.containers()
+        return tuple(
+            (str(entry["Id"]), (entry.get("Names") or ["?"])[0].lstrip("/"))
+            for entry in listed
+            if (entry.get("HostConfig") or {}).get("NetworkMode") == f"container:{container}" and HELPER not in (entry.get("Labels") or {})
+        )
+
     def ports(self) -> tuple[Taken, ...]:
         """Ports of the engine's host that running containers publish."""
         with self._doing("listing containers"):
@@ -442,15 +468,7 @@ class EngineReader:
         command = [*self._compose(project, "-"), "config", "--hash", "*"]
         log.debug("running %s", command)
         with self._doing("reading the project"):
-            done = subprocess.run(
-                command,
-                input=document,
-                capture_output=True,
-                text=True,
-                env=self._environment(environment),
-                timeout=_ANSWER_SECONDS,
-                check=False,
-            )
+            done = self._docker(command, environment, input=document, capture_output=True, timeout=_ANSWER_SECONDS)
         if done.returncode != 0:
             raise self.trouble(done.stderr, "reading the project with Docker Compose")
         return {name: digest for name, _, digest in (line.partition(" ") for line in done.stdout.splitlines()) if digest}
@@ -484,7 +502,7 @@ class Engine(EngineReader):
             command.append("--force-recreate")
         log.debug("running %s", [*command, *services])
         with self._doing("starting Docker Compose"):
-            return Running([*command, *services], self._environment(environment), keep_open)
+            return self._running([*command, *services], environment, keep_open)
 
     def compose_recreate(
         self, project: str, file: Path, services: Sequence[str], environment: Mapping[str, str], *, keep_open: tuple[int, ...] = ()
@@ -493,7 +511,15 @@ class Engine(EngineReader):
         command = [*self._compose(project, str(file)), "up", "--no-start", "--no-build", "--pull", "never", "--force-recreate"]
         log.debug("running %s", [*command, *services])
         with self._doing("starting Docker Compose"):
-            return Running([*command, *services], self._environment(environment), keep_open)
+            return self._running([*command, *services], environment, keep_open)
+
+    def _running(self, command: list[str], secrets: Mapping[str, str], keep_open: tuple[int, ...]) -> "Running":
+        config = self._config()
+        try:
+            return Running(command, compose_environment(secrets, config.path), keep_open, config.close)
+        except BaseException:
+            config.close()
+            raise
 
     def stop(self, container: str) -> None:
         """Stop it within its own grace, however long that is; nothing happens when it is gone or stopped."""
@@ -550,7 +576,7 @@ class Engine(EngineReader):
         """Run a command in a container with this process's own input and output; its exit code."""
         base = [str(part) for part in self._client().client_config.docker_cmd]
         flags = [*(["--interactive"] if interactive else []), *(["--tty"] if terminal else []), *(["--user", user] if user else [])]
-        return subprocess.run([*base, "exec", *flags, container, *command], check=False, env=self._environment({})).returncode
+        return self._docker([*base, "exec", *flags, container, *command], {}).returncode
 
     def inside(self, container: str, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> tuple[int | None, str]:
         """Run a command in a container: its exit code and all that it printed, as it is.
@@ -712,14 +738,22 @@ class Engine(EngineReader):
     def piped(self, container: str, command: Sequence[str]) -> "subprocess.Popen[bytes]":
         """A command at work in a container, its input and output as pipes: what is written to it is seen in no listing."""
         base = [str(part) for part in self._client().client_config.docker_cmd]
-        return subprocess.Popen(
-            [*base, "exec", "--interactive", container, *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=self._environment({}),
-            start_new_session=True,
-        )
+        config = self._config()
+        try:
+            process = subprocess.Popen(
+                [*base, "exec", "--interactive", container, *command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=compose_environment({}, config.path),
+                cwd="/",
+                start_new_session=True,
+            )
+        except BaseException:
+            config.close()
+            raise
+        weakref.finalize(process, config.close)  # whoever asked for it ends it
+        return process
 
     def as_host(self, image: str, script: str, arguments: Sequence[str]) -> str:
         """What a shell script prints that runs in the host's own tree, with its programs, as root who may manage file systems.

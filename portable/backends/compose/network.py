@@ -3,7 +3,7 @@
 import ipaddress
 from typing import Any, assert_never
 
-from portable.backends.common import Index, Placed, gateway_of, main_container, note, port_of, refuse
+from portable.backends.common import Index, Placed, gateway_of, main_container, note, port_of, refuse, told_by_settings
 from portable.backends.compose.health import asked
 from portable.backends.compose.names import app_service, owner_of
 from portable.backends.compose.part import Part
@@ -12,6 +12,8 @@ from portable.model.plan import App, Direct, Exposure, Group, Ingress, Lan, Load
 
 NETWORK = "default"
 _LOOPBACK = "127.0.0.1"
+NO_RESOLVER = "192.0.2.53"
+"""An address of the documentation range (RFC 5737), to which the catalog's guard of Gluetun drops everything."""
 _FINEST = 4
 """The smallest part of a subnet that is looked at: a sixteenth."""
 
@@ -45,6 +47,11 @@ def _namespace(group: Group, index: Index) -> Part:
     if isinstance(group.egress, Sealed):
         # The engine's resolver asks this server for foreign names, inside this namespace, where nobody answers; it gives up after a second.
         keys |= {"dns": [_LOOPBACK], "dns_opt": ["timeout:1", "attempts:1"]}
+    if isinstance(group.egress, Tunnel):
+        # Gluetun asks the engine's resolver for local names, such as those of other apps, and the engine hands on what it does not know.
+        # Without this, it asks the host's own resolver from the host's network where that is on loopback: past the tunnel. Gluetun's
+        # own address would not do: the two would ask each other without end.
+        keys["dns"] = [NO_RESOLVER]
     published = _published(tuple(app.name for app in apps), index)
     return Part({**keys, "ports": list(published.keys.get("ports", ()))}, published.findings)
 
@@ -171,9 +178,9 @@ def _group(group: Group, index: Index) -> list[Finding]:
         case _:
             assert_never(group.egress)
     for limit in limits:
-        text = "An engine has no network policy: the gateway's own firewall, told by its settings, is the only fence."
+        text = "An engine has no network policy: what fences the apps in stands inside the gateway's own network namespace."
         if isinstance(group.egress, Tunnel):
-            text += " Who asks the engine's resolver (127.0.0.11) instead of the gateway's asks outside the tunnel."
+            text += " Names without a public suffix, such as nas.lan, resolve for apps of the stack only."
         findings.append(
             note(
                 "egress.fence",
@@ -184,6 +191,7 @@ def _group(group: Group, index: Index) -> list[Finding]:
                 app=group.egress.gateway,
             )
         )
+    findings += told_by_settings(group)
     findings += _gateway(group, group.egress.gateway, index)
     return findings
 

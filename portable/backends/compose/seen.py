@@ -1,7 +1,7 @@
 """What an engine is seen to have, as it is told to the rest of the program; and the labels by which its own are known."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from portable.model.base import Struct
 
@@ -106,6 +106,10 @@ class Described(Struct, frozen=True, kw_only=True):
     """By path inside: the folder of the host, or the name of the volume."""
     published: tuple[tuple[str, int, str, int], ...] = ()
     """Address and port of the host, protocol, and the port inside."""
+    entrypoint: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
+    whole: Mapping[str, Any] = {}
+    """All that the engine tells of it."""
 
 
 class Offered(Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import assert_never
 
-from portable.backends.common import containers, note, port_of, refuse
+from portable.backends.common import containers, note, port_of, refuse, told_by_settings
 from portable.backends.kubernetes.jobs import job_findings
 from portable.backends.kubernetes.pod import grace, has_own_disk
 from portable.backends.kubernetes.prepare import seeds
@@ -286,6 +286,7 @@ def _group(group: Group) -> Iterator[Finding]:
             pass
         case _:
             assert_never(group.egress)
+    yield from told_by_settings(group)
     if not isinstance(group.egress, Direct) and group.egress.gateway not in group.apps:
         text = f"The gateway {group.egress.gateway} is no app of the group: nothing would hold its traffic back."
         yield refuse("egress.gateway", f"{path}.egress", "security", text, "put the gateway into its group", app=group.egress.gateway)

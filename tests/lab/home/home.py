@@ -87,36 +87,25 @@ class Home:
         """The owner's profile, with the images of the lab and its provider in place of what can't be had here."""
         taken = {reference: standins.at_registry(local, AT) for reference, local in images.items()}
         taken |= {c.image.reference: f"{AT}/{GATEWAY}" for app in planned.plan.apps if app.name == "gluetun" for c in app.containers}
-        port, gateway = (1194, BY_OPENVPN) if tunnel == "openvpn" else (51820, by_wireguard(self.provider.public_key))
-        asked = {"VPN_SERVICE_PROVIDER": "custom"}
         own = {
-            "vpn": {"endpoints": [{"cidr": f"{PROVIDER}/32", "port": port, "protocol": "udp"}]},
+            "vpn": BY_OPENVPN if tunnel == "openvpn" else by_wireguard(self.provider.public_key),
             "exposure": {"address": self.host.address},
-            "override": {"gluetun": merged({"containers": {"main": {"environment": asked}}}, gateway, changes=("containers", "secrets"))},
         }
         text = standins.profile(planned, taken, "lab", merged(own, more, changes=("override",)))
         (self.stack.folder / "profiles" / "lab.yaml").write_text(text)
 
 
 def by_wireguard(public_key: str) -> dict[str, Any]:
-    """What of the gateway is the provider's: the key and the addresses are the secret that the catalog knows."""
-    server = {"WIREGUARD_PUBLIC_KEY": public_key, "WIREGUARD_ENDPOINT_IP": PROVIDER, "WIREGUARD_ENDPOINT_PORT": "51820"}
-    return {"containers": {"main": {"environment": server}}}
+    """The section `vpn` of a profile for the lab's provider: the key and the addresses are the secret that the catalog knows."""
+    end = {"address": PROVIDER, "port": 51820, "public-key": public_key}
+    return {"provider": "custom", "protocol": "wireguard", "endpoint": end, "config": None}
 
 
 BY_OPENVPN: dict[str, Any] = {
-    "secrets": {"wireguard-key": None, OPENVPN: {"about": "the provider's file, with the keys in it"}},
-    "containers": {
-        "main": {
-            "environment": {
-                "VPN_TYPE": "openvpn",
-                "OPENVPN_CUSTOM_CONFIG": f"/run/secrets/{OPENVPN}/value",
-                "WIREGUARD_PRIVATE_KEY_SECRETFILE": None,
-                "WIREGUARD_ADDRESSES_SECRETFILE": None,
-            },
-            "secrets": {"wireguard-key": None, OPENVPN: f"/run/secrets/{OPENVPN}"},
-        }
-    },
+    "provider": "custom",
+    "protocol": "openvpn",
+    "endpoint": {"address": PROVIDER, "port": 1194},
+    "config": OPENVPN,
 }
 """The same by OpenVPN, as a person writes it (docs/a-place-of-your-own.md): one file, which is a secret."""
 

@@ -94,7 +94,7 @@ def test_two_that_share_an_image_are_refused(tmp_path: Path) -> None:
 def test_a_profile_with_stand_ins_differs_in_images_alone(tmp_path: Path, profile: str) -> None:
     plain = planned(tmp_path, profile)
     taken = {reference: standins.at_registry(image, "registry.lab:5000") for reference, image in standins.local_images(plain).items()}
-    more = {"override": {"gluetun": {"containers": {"main": {"environment": {"VPN_TYPE": "openvpn"}}}}}, "vpn": {"gateway": "gluetun"}}
+    more = {"override": {"gluetun": {"containers": {"main": {"environment": {"LOG_LEVEL": "debug"}}}}}, "vpn": {"gateway": "gluetun"}}
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "lab.yaml").write_text(standins.profile(plain, taken, "lab", more))
     lab = planned(tmp_path, "lab")
@@ -104,4 +104,4 @@ def test_a_profile_with_stand_ins_differs_in_images_alone(tmp_path: Path, profil
         if mine.path != "apps.gluetun.containers.main":
             assert msgspec.structs.replace(mine.container, image=theirs.container.image) == theirs.container
         else:
-            assert mine.container.env["VPN_TYPE"] == "openvpn"
+            assert mine.container.env["LOG_LEVEL"] == "debug"

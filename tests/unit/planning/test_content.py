@@ -177,7 +177,7 @@ def test_a_value_that_fails_is_told_at_its_line(place: Place) -> None:
     report = place.mistakes("one")
     line = int(report.split(":")[1])
     assert "WRONG" in (place.folder / "apps/one/app.yaml").read_text().splitlines()[line - 1]
-    assert report.endswith("containers.main.environment.WRONG: 'nothing' is undefined")
+    assert "containers.main.environment.WRONG: 'nothing' is undefined (to pass {{nothing}} on as it is, write {{" in report
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe"])
@@ -321,3 +321,13 @@ def test_an_app_that_its_makers_left_is_a_finding(place: Place, status: str, cla
 def test_an_app_that_is_kept_is_none(place: Place, status: str) -> None:
     place.write(app("one", upstream={"status": status}))
     assert place.plan("one").findings == ()
+
+
+def test_braces_that_are_for_the_program_itself(place: Place) -> None:
+    """Gluetun fills in `{{PORTS}}` by itself: an unknown name says how to pass it on, and so it is."""
+    container = {"environment": {"UP": "tell {{PORTS}}"}}
+    report = place.write(app("one", containers={"main": container})).mistakes("one")
+    assert report.endswith("'PORTS' is undefined (to pass {{PORTS}} on as it is, write {{ '{{PORTS}}' }})")
+    container = {"environment": {"UP": "tell {{ '{{PORTS}}' }}"}}
+    place.write(app("one", containers={"main": container}))
+    assert place.plan("one").plan.apps[0].containers[0].env["UP"] == "tell {{PORTS}}"

@@ -24,13 +24,14 @@ def test_an_app_of_its_own_is_a_group_of_its_own(place: Place) -> None:
 def test_what_needs_the_vpn_shares_its_gateways_group_in_start_order(place: Place) -> None:
     place.write(app("b", egress="vpn"), app("a", egress="vpn", after=[{"app": "b"}]), app("free"))
     networks = {"subnet": "172.20.0.0/16", "local": ["10.0.0.0/8", "172.20.0.0/16"]}
-    vpn = {"gateway": "gluetun", "endpoints": [{"port": 51820}, {"cidr": "192.0.2.0/24", "port": 443, "protocol": "tcp"}]}
+    vpn = {"gateway": "gluetun", "endpoints": [{"cidr": "198.51.100.0/24", "port": 51820}, {"cidr": "192.0.2.0/24"}]}
     first, second = place.plan("a", "b", "free", networks=networks, vpn=vpn).plan.groups
     assert first.apps == ("gluetun", "b", "a")
     assert first.egress == p.Tunnel(
         gateway="gluetun",
         networks=("172.20.0.0/16", "10.0.0.0/8"),
-        endpoints=(p.Endpoint(cidr="0.0.0.0/0", port=51820), p.Endpoint(cidr="192.0.2.0/24", port=443, protocol="tcp")),
+        endpoints=(p.Endpoint(cidr="198.51.100.0/24", port=51820), p.Endpoint(cidr="192.0.2.0/24", port=51820)),
+        provider="mullvad",
     )
     assert (second.apps, second.egress) == (("free",), p.Direct())
 
@@ -292,7 +293,7 @@ def test_fixed_addresses_go_to_groups(place: Place) -> None:
         ),
         ({"networks": {"subnet": "172.20.0.1/16"}}, "networks", "'172.20.0.1/16' is no network: 172.20.0.1/16 has host bits set"),
         (
-            {"vpn": {"endpoints": [{"cidr": "1.2.3.4/8", "port": 1}]}},
+            {"vpn": {"endpoints": [{"cidr": "1.2.3.4/8"}]}},
             "vpn.endpoints",
             "'1.2.3.4/8' is no network: 1.2.3.4/8 has host bits set",
         ),

@@ -6,9 +6,11 @@ from pathlib import Path
 import msgspec
 
 from portable.backends.common import Placed, containers
+from portable.backends.compose.rights import planned
 from portable.backends.compose.storage import folder_of
+from portable.backends.rights import ImageSettings, PlannedContainer
 from portable.model.contracts import Held
-from portable.model.plan import Library, Plan, Scratch
+from portable.model.plan import Library, Plan, Scratch, Text
 from portable.verify.contract import Contract, about, mounts_of
 from portable.verify.stack import HostFolder, Other, Published, Runs, Said
 from tests.factories import full_plan
@@ -39,10 +41,33 @@ iptables iptables -A OUTPUT -d 198.51.100.7/32 -o eth0 -p udp -m udp --dport 518
 iptables iptables -A OUTPUT -o tun0 -j ACCEPT
 iptables iptables -A OUTPUT -s 172.20.0.2/32 -d 172.20.0.0/16 -o eth0 -j ACCEPT
 iptables iptables -A OUTPUT -d 10.1.0.0/16 -o eth0 -j ACCEPT
-iptables iptables -A POSTROUTING ! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP
+iptables iptables mangle -P POSTROUTING ACCEPT
+iptables iptables mangle -N PORTABLE
+iptables iptables mangle -N PORTABLE-IN
+iptables iptables mangle -A INPUT -j PORTABLE-IN
+iptables iptables mangle -A POSTROUTING -j PORTABLE
+iptables iptables mangle -A PORTABLE ! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP
+iptables iptables mangle -A PORTABLE -o lo -j ACCEPT
+iptables iptables mangle -A PORTABLE -o tun0 -j ACCEPT
+iptables iptables mangle -A PORTABLE -m conntrack --ctstate RELATED,ESTABLISHED --ctdir REPLY -j ACCEPT
+iptables iptables mangle -A PORTABLE -p udp -m mark --mark 0xca6c -j ACCEPT
+iptables iptables mangle -A PORTABLE -d 172.20.0.0/16 -j ACCEPT
+iptables iptables mangle -A PORTABLE -j DROP
 ip6tables ip6tables -P OUTPUT DROP
 ip6tables ip6tables -A OUTPUT -p ipv6-icmp -j ACCEPT
 ip6tables ip6tables -A OUTPUT -d ff02::1:ff/104 -o eth0 -j ACCEPT
+ip6tables ip6tables mangle -P POSTROUTING ACCEPT
+ip6tables ip6tables mangle -N PORTABLE
+ip6tables ip6tables mangle -N PORTABLE-IN
+ip6tables ip6tables mangle -A INPUT -j PORTABLE-IN
+ip6tables ip6tables mangle -A POSTROUTING -j PORTABLE
+ip6tables ip6tables mangle -A PORTABLE ! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP
+ip6tables ip6tables mangle -A PORTABLE -o lo -j ACCEPT
+ip6tables ip6tables mangle -A PORTABLE -o tun0 -j ACCEPT
+ip6tables ip6tables mangle -A PORTABLE -m conntrack --ctstate RELATED,ESTABLISHED --ctdir REPLY -j ACCEPT
+ip6tables ip6tables mangle -A PORTABLE -p udp -m mark --mark 0xca6c -j ACCEPT
+ip6tables ip6tables mangle -A PORTABLE -p ipv6-icmp -m icmp6 --icmpv6-type 135 -j ACCEPT
+ip6tables ip6tables mangle -A PORTABLE -j DROP
 ipv6
 own 172.20.0.2/16
 """
@@ -51,14 +76,19 @@ HEALTHY = {
     "/proc/self/ns/net": "net:[1]",
     "-S OUTPUT": SHUT,
     "ip route get 192.0.2.1": "192.0.2.1 dev tun0 table 51820 src 10.64.0.2 uid 0",
+    "/etc/resolv.conf": "nameserver 127.0.0.1\n# portable: nameserver 127.0.0.11\noptions ndots:0",
     "wc -l": "25000",
     "/proc/[0-9]*/status": STATUS,
     "stat -c %d:%i": "64:256",
     "stat -c %a %u %g %F": "660 0 44 character special file",
     "/proc/self/mountinfo": "1 0 8:1 / / rw - overlay overlay rw\n2 1 8:2 / /config rw - btrfs /dev/sda rw",
     "ls -A": "",
+    "/gluetun/wireguard/wg0.conf": "/gluetun/servers.json",
 }
 """What a healthy container prints, by a part of the command."""
+
+
+IMAGE = ImageSettings(environment={"PATH": "/bin", "FLAVOUR": "vanilla"}, entrypoint=("/start",), command=("run",))
 
 
 class FakeStack:
@@ -74,6 +104,8 @@ class FakeStack:
         self.written = ""
         self.left: tuple[Other, ...] = ()
         """Containers that the plan does not know."""
+        self.strangers: tuple[str, ...] = ()
+        """Containers in the gateway's network that are no part of the stack."""
         self._answer = answer
 
     def look(self, placed: Placed) -> Runs:
@@ -81,8 +113,27 @@ class FakeStack:
         mounts = {
             path: folder_of(volume) or "" for volume, path, _ in mounts_of(self, placed.container) if not isinstance(volume.place, Scratch)
         }
-        healthy = Runs(state="running", health="healthy", mounts=mounts, published=PUBLISHED.get(about(placed), ()))
+        planned = self.planned(placed)
+        healthy = Runs(
+            state="running",
+            health="healthy",
+            mounts=mounts,
+            published=PUBLISHED.get(about(placed), ()),
+            image=IMAGE,
+            environment={**IMAGE.environment, **{name: _value(value) for name, value in planned.environment.items()}},
+            entrypoint=IMAGE.entrypoint if planned.entrypoint is None else planned.entrypoint,
+            command=planned.command if planned.command is not None else IMAGE.command if planned.entrypoint is None else (),
+            rights=planned.rights,
+        )
         return msgspec.structs.replace(healthy, **self.changes.get(about(placed), {}))
+
+    def planned(self, placed: Placed) -> PlannedContainer:
+        """As a Compose project gives it."""
+        return planned(placed, self.plan)
+
+    def guests(self, placed: Placed) -> tuple[str, ...]:
+        """As a test says, for the gateway."""
+        return self.strangers if about(placed) == "gateway" else ()
 
     def on_host(self, folders: Sequence[str]) -> Mapping[str, HostFolder] | None:
         """Those of the machine that the tests run on, where the stack is its own."""
@@ -98,12 +149,26 @@ class FakeStack:
         """As told, or as a healthy one."""
         del user, seconds
         text = " ".join(command)
-        return self._answer(about(placed), command) or Said(code=0, text=next((said for part, said in HEALTHY.items() if part in text), ""))
+        if answered := self._answer(about(placed), command):
+            return answered
+        if text == "cat /proc/1/environ":
+            return Said(code=0, text=first_process(self.look(placed).environment))
+        return Said(code=0, text=next((said for part, said in HEALTHY.items() if part in text), ""))
 
     def logs(self, placed: Placed, lines: int) -> str:
         """The same of each."""
         del placed, lines
         return self.written
+
+
+def first_process(environment: Mapping[str, str]) -> str:
+    """As the kernel tells the variables of a container's first process."""
+    return "".join(f"{name}={value}\0" for name, value in {**environment, "HOSTNAME": "some", "HOME": "/root"}.items())
+
+
+def _value(text: Text) -> str:
+    """No secret of the plan has a value that is known."""
+    return text if isinstance(text, str) else ""
 
 
 def _lying(folder: Path) -> HostFolder:

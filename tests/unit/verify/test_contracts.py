@@ -21,7 +21,9 @@ from tests import factories
 from tests.factories import full_plan
 from tests.unit.verify.fake import PUBLISHED, SHUT, FakeStack, one, says, verdicts
 
-GUARD = "-A POSTROUTING ! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP"
+GUARD = "-A PORTABLE ! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP"
+REPLIES = "-A PORTABLE -m conntrack --ctstate RELATED,ESTABLISHED --ctdir REPLY -j ACCEPT"
+LAST = "-A PORTABLE -j DROP"
 SILENT = Said(code=None, text="it did not end within 20 s", hangs=True)
 CUT = Said(code=None, text="what a command inside printed was cut short on its way from the engine")
 
@@ -31,7 +33,8 @@ def told(text: str) -> tuple[str, ...]:
 
 
 EVERY = {contract.name: contract for contract in contracts(told)}
-RUNS, SHARES, FENCE, _, CLOUDS, PATHS, LINKS, IDENTITY, PRIVACY, ANSWERS, PORTS, DEVICES, DATABASES, SECRECY = EVERY.values()
+RUNS, SHARES, FENCE, _, ENVIRONMENT, PRIVILEGES, _, *REST = EVERY.values()
+CLOUDS, PATHS, LINKS, IDENTITY, PRIVACY, ANSWERS, PORTS, DEVICES, DATABASES, SECRECY = REST
 
 
 def test_nothing_is_broken_where_all_is_as_promised() -> None:
@@ -125,13 +128,24 @@ def test_who_hangs_on_a_dead_namespace_is_named() -> None:
         ("-o tun0 -j ACCEPT", "-o tun0 -j MINE", "-j MINE"),
         ("RELATED,ESTABLISHED", "NEW,ESTABLISHED", "NEW,ESTABLISHED"),
         ("--ctstate RELATED", "! --ctstate RELATED", "! --ctstate RELATED,ESTABLISHED"),
-        ("-m addrtype ! --src-type LOCAL --limit-iface-out -j DROP", "-j MASQUERADE", "what is left of the tunnel's connections"),
-        ("! --src-type LOCAL", "--src-type LOCAL", "what is left of the tunnel's connections"),
-        ("! -o lo -m addrtype", "-o eth0 -m addrtype", "what is left of the tunnel's connections"),
-        ("! -o lo -m addrtype", "! -o eth1 -m addrtype", "what is left of the tunnel's connections"),
-        ("! -o lo -m addrtype", "-s 10.64.0.2/32 ! -o lo -m addrtype", "what is left of the tunnel's connections"),
-        (f"iptables {GUARD}", f"iptables -A POSTROUTING -o eth1 -j ACCEPT\niptables iptables {GUARD}", "what is left of the tunnel's"),
-        (f"iptables {GUARD}", f"iptables -A POSTROUTING -j MINE\niptables iptables {GUARD}", "what is left of the tunnel's connections"),
+        ("-m addrtype ! --src-type LOCAL --limit-iface-out -j DROP", "-j MASQUERADE", "in its second fence: ! -o lo -j MASQUERADE"),
+        ("-A PORTABLE ! -o lo -m addrtype ! --src-type", "-A PORTABLE ! -o lo -m addrtype --src-type", "what is left of the tunnel's"),
+        ("-A PORTABLE ! -o lo -m addrtype", "-A PORTABLE -o eth0 -m addrtype", "what is left of the tunnel's connections"),
+        ("-A PORTABLE ! -o lo -m addrtype", "-A PORTABLE ! -o eth1 -m addrtype", "what is left of the tunnel's connections"),
+        ("-A PORTABLE ! -o lo -m", "-A PORTABLE -s 10.64.0.2/32 ! -o lo -m", "what is left of the tunnel's connections"),
+        (GUARD, f"-A PORTABLE -d 172.20.0.0/16 -j ACCEPT\niptables iptables mangle {GUARD}", "what is left of the tunnel's"),
+        (GUARD, f"-A PORTABLE -o eth1 -j ACCEPT\niptables iptables mangle {GUARD}", "in its second fence: -o eth1 -j ACCEPT"),
+        (GUARD, f"-A PORTABLE -j MINE\niptables iptables mangle {GUARD}", "in its second fence: -j MINE"),
+        ("-A POSTROUTING -j PORTABLE", "-A OUTPUT -j PORTABLE", "iptables has no second fence"),
+        ("-A POSTROUTING -j PORTABLE", "-A POSTROUTING -o eth0 -j PORTABLE", "in its second fence: -o eth0 -j PORTABLE"),
+        ("-A POSTROUTING -j PORTABLE", "-A POSTROUTING -j ACCEPT", "in its second fence: -j ACCEPT"),
+        (LAST, "-A PORTABLE -o eth0 -j DROP", "iptables has no second fence"),
+        (LAST, "-A PORTABLE -j RETURN", "in its second fence: -j RETURN"),
+        (" --ctdir REPLY", "", "in its second fence: -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT"),
+        (" --ctdir REPLY", " --ctdir ORIGINAL", "--ctdir ORIGINAL"),
+        ("--mark 0xca6c", "--mark 0x1", "in its second fence: -p udp -m mark --mark 0x1"),
+        ("PORTABLE -d 172.20.0.0/16", "PORTABLE -d 0.0.0.0/1", "in its second fence: -d 0.0.0.0/1"),
+        (f"ip6tables mangle {LAST}", "ip6tables mangle -A PORTABLE -o lo -j DROP", "ip6tables has no second fence"),
     ],
 )
 def test_an_open_firewall_is_told(old: str, new: str, text: str) -> None:
@@ -141,14 +155,18 @@ def test_an_open_firewall_is_told(old: str, new: str, text: str) -> None:
 
 @pytest.mark.parametrize("before", ["-o eth0 -p tcp -j TCPMSS --clamp-mss-to-pmtu", "-s 192.0.2.0/24 -j DROP", "-o eth0"])
 def test_what_lets_nothing_by_may_stand_before_the_guard(before: str) -> None:
-    text = SHUT.replace(f"iptables {GUARD}", f"iptables -A POSTROUTING {before}\niptables iptables {GUARD}")
+    text = SHUT.replace(GUARD, f"-A PORTABLE {before}\niptables iptables mangle {GUARD}", 1)
     assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=text)))) == {"gateway": "holds"}
 
 
-def test_what_is_established_may_leave_by_no_other_device_either() -> None:
-    """A rule of its own for it opens what the guard has shut."""
-    other = SHUT.replace("-A OUTPUT -m conntrack", "-A OUTPUT -o eth1 -m conntrack").replace(GUARD, "-A POSTROUTING -j MASQUERADE")
-    assert "what is left of the tunnel's" in one(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=other)))).text
+def test_a_firewall_that_opened_is_told_with_what_still_stands() -> None:
+    """As Gluetun leaves it when enabling it fails."""
+    opened = SHUT.replace("iptables iptables -P OUTPUT DROP", "iptables iptables -P OUTPUT ACCEPT")
+    told = one(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=opened)))).text
+    assert "lets out what no rule forbids; the second fence stands" in told
+    both = opened.replace(LAST, "-A PORTABLE -o lo -j DROP", 1)
+    told = one(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=both)))).text
+    assert "lets out what no rule forbids; iptables has no second fence, too" in told
 
 
 def test_one_table_that_is_shut_is_enough() -> None:
@@ -165,12 +183,6 @@ def test_a_firewall_that_tells_nothing_is_not_said_to_hold() -> None:
     assert "it does not run" in one(FENCE, stack).text
 
 
-def test_what_is_established_may_leave_by_the_tunnels_own_device() -> None:
-    """A gateway that says so needs no guard."""
-    narrow = SHUT.replace("-A OUTPUT -m conntrack", "-A OUTPUT -o tun0 -m conntrack").replace("-m addrtype ! --src-type LOCAL", "")
-    assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=narrow)))) == {"gateway": "holds"}
-
-
 def test_without_ipv6_its_firewall_is_not_asked_for() -> None:
     alone = "".join(line for line in SHUT.splitlines(keepends=True) if not line.startswith(("ip6", "ipv6")))
     assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=alone)))) == {"gateway": "holds"}
@@ -178,7 +190,7 @@ def test_without_ipv6_its_firewall_is_not_asked_for() -> None:
 
 def test_a_way_past_the_tunnel_is_told_where_nothing_stops_it() -> None:
     route = Said(code=0, text="192.0.2.1 via 172.20.0.1 dev eth0 src 172.20.0.2")
-    wide = Said(code=0, text=SHUT.replace("-o lo ", ""))
+    wide = Said(code=0, text=SHUT.replace("-A OUTPUT -o lo ", "-A OUTPUT "))
 
     def answer(_name: str, command: Any) -> Said | None:
         return wide if "-S OUTPUT" in " ".join(command) else route if "route" in command else None

@@ -117,16 +117,6 @@ def test_nothing_of_a_compose_that_is_stopped_lives_on(hears: str, tmp_path: Pat
     assert running.poll() is not None
 
 
-@pytest.mark.parametrize(
-    ("url", "before", "expected"), [("tcp://nas:2375", "a.test", "a.test,nas"), ("tcp://nas:1", "", "nas"), ("ssh://nas", "a", "a")]
-)
-def test_an_engine_by_tcp_is_reached_by_no_proxy(url: str, before: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, before)
-    environment = EngineReader(Address(url=url, named_by="the test"))._environment({"PORTABLE_SECRET_X": "1"})
-    assert (environment["NO_PROXY"], environment["no_proxy"], environment["PORTABLE_SECRET_X"]) == (expected, expected, "1")
-
-
 def framed(*pieces: bytes) -> bytes:
     """As an engine sends what a command prints."""
     return b"".join(b"\x01\0\0\0" + len(piece).to_bytes(4, "big") + piece for piece in pieces)

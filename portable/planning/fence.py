@@ -1,0 +1,177 @@
+"""What makes the fence is the planner's: changes to a gateway's file that could weaken it are mistakes, or findings to waive by name."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from portable.catalog.catalog import SHIPPED, Catalog
+from portable.catalog.facts import AppFacts, ContainerFacts, PortFacts
+from portable.catalog.gateways import FenceFacts, SettingsFacts, providers_of, settings_of, typed_names
+from portable.formats.load import Steps
+from portable.model.findings import Finding
+from portable.planning.inputs import Entry, Input, Mistakes
+from portable.planning.select import Selection
+
+_MAIN: Steps = ("containers", "main")
+_ENVIRONMENT: Steps = (*_MAIN, "environment")
+# What may change in a gateway's file: words for people, order, and what it may use of the host. Everything else makes the fence, or might.
+_FREE_OF_APP = frozenset(("about", "after", "aliases", "icon", "lacks", "needs_apps", "title", "upstream", "zone"))
+_FREE_OF_CONTAINER = frozenset(("environment", "fetch", "image", "resources", "stop_grace"))
+_CHANGES = {
+    "args": "what it runs",
+    "command": "what it runs",
+    "containers": "what runs in the network namespace before the firewall stands",
+    "files": "the files that set its firewall and its control server",
+    "gateway": "whether there is a firewall at all",
+    "identity": "who may change the firewall",
+    "library": "which files it sees",
+    "needs": "whether it may change the network, and what else it may",
+    "ports": "which ports the firewall opens",
+    "probe": "whether apps start before the firewall stands",
+    "schedule": "whether it runs all the time",
+    "secrets": "the files that its settings come from",
+    "volumes": "the files that its settings come from",
+}
+
+
+def fence(given: Input, chosen: Selection, catalog: Catalog, mistakes: Mistakes) -> tuple[Finding, ...]:
+    """Findings on the gateways of a place, before planning completes their files; names that a gateway does not know are mistakes."""
+    found: list[Finding] = []
+    for name, entry in chosen.apps.items():
+        if entry.facts.gateway is None and catalog.says(name, "gateway") is None:
+            continue
+        found += _own(entry, catalog)
+        if not given.profile.override.get(name) and not given.stack.override.get(name):
+            continue
+        base, _ = catalog.app(name)
+        found += _app(entry, base)
+        found += _variables(entry, base, catalog.folder(name), mistakes)
+    return tuple(found)
+
+
+def _own(entry: Entry, catalog: Catalog) -> Iterator[Finding]:
+    """A gateway of a person's own, or a shipped one whose image is built from a recipe of their own."""
+    name = entry.facts.name
+    if not catalog.folder(name).is_relative_to(SHIPPED):
+        yield _finding(
+            entry,
+            "own",
+            ("gateway",),
+            f"{name} is a gateway of your own, of {catalog.folder(name)}: its file decides whether anything leaves past the tunnel, and "
+            "whether its firewall stands before the apps start",
+            "use the shipped gateway",
+        )
+        return
+    for container, facts in entry.facts.containers.items():
+        recipe = catalog.recipes.get(facts.recipe) if facts.recipe else None
+        if recipe is not None and not recipe.is_relative_to(SHIPPED):
+            text = f"the image of {name} may be built from your own recipe, of {recipe}: what that makes decides what leaves past the fence"
+            yield _finding(entry, "image", ("containers", container, "recipe"), text, "call your recipe otherwise")
+
+
+def _app(entry: Entry, base: AppFacts) -> Iterator[Finding]:
+    """Changes of an app's file and of its main container, but for variables."""
+    facts = entry.facts
+    for field in facts.__struct_fields__:
+        if field in _FREE_OF_APP or field in ("containers", "ports"):
+            continue
+        if getattr(facts, field) != getattr(base, field):
+            yield _changed(entry, field, (_kebab(field),))
+    if _without_numbers(facts.ports) != _without_numbers(base.ports):
+        yield _changed(entry, "ports", ("ports",))
+    for name in sorted(facts.containers.keys() ^ base.containers.keys()):
+        yield _changed(entry, "containers", ("containers", name))
+    if "main" in facts.containers and "main" in base.containers:
+        yield from _container(entry, facts.containers["main"], base.containers["main"])
+    for name in sorted((facts.containers.keys() & base.containers.keys()) - {"main"}):
+        if facts.containers[name] != base.containers[name]:
+            yield _changed(entry, "containers", ("containers", name))
+
+
+def _container(entry: Entry, facts: ContainerFacts, base: ContainerFacts) -> Iterator[Finding]:
+    for field in facts.__struct_fields__:
+        if field not in _FREE_OF_CONTAINER and getattr(facts, field) != getattr(base, field):
+            yield _changed(entry, field, (*_MAIN, _kebab(field)))
+    if facts.image.repository != base.image.repository:
+        name = entry.facts.name
+        text = f"{name} runs {facts.image.repository}, and not {base.image.repository}: nobody knows whether that keeps apps behind a fence"
+        yield _finding(entry, "image", (*_MAIN, "image", "repository"), text, f"name another `tag` of {base.image.repository} instead")
+
+
+def _variables(entry: Entry, base: AppFacts, folder: Path, mistakes: Mistakes) -> Iterator[Finding]:
+    """Each variable that is another one than in the catalog: typed, unknown, part of the fence, or free."""
+    if "main" not in entry.facts.containers or "main" not in base.containers:
+        return
+    now, before = entry.facts.containers["main"].environment, base.containers["main"].environment
+    changed = sorted(name for name in now.keys() | before.keys() if now.get(name) != before.get(name))
+    settings = settings_of(folder) if changed else None
+    if settings is None:
+        return
+    typed = typed_names(providers_of(folder), settings)
+    groups = {name: group for group in settings.fence for name in group.names}
+    gateway, document = entry.facts.name, entry.document
+    for name in changed:
+        at = (*_ENVIRONMENT, name)
+        if (key := typed.get(name)) is not None:
+            text = f"{name} is set by the profile's section `vpn`, so that firewall and gateway agree"
+            mistakes.extend((document.mistake(at, text, f"remove it from `override`, and write `vpn.{key}`"),))
+        elif (group := groups.get(name) or _by_file(name, settings, typed, groups)) is not None:
+            if now.get(name) is not None and str(now[name]).lower() == group.harmless.get(name, "").lower():
+                continue
+            text = f"{name} of {gateway} is changed by an override, and it decides {group.changes}"
+            path = f"apps.{gateway}.containers.main.env.{name}" if name in now else f"apps.{gateway}.containers.main"
+            yield msgspec.structs.replace(_finding(entry, f"settings.{name}", at, text, "remove it from `override`"), path=path)
+        elif name not in settings.free:
+            mistakes.extend(
+                (document.mistake(at, f"{gateway} has no setting {name}: it would ignore it silently", _near(name, settings, typed)),)
+            )
+
+
+def _by_file(name: str, settings: SettingsFacts, typed: Mapping[str, str], groups: Mapping[str, FenceFacts]) -> FenceFacts | None:
+    """The group of a variable that names a file with the value of another one."""
+    known = {*typed, *groups, *settings.free}
+    for suffix in settings.suffixes:
+        if name.endswith(suffix) and name.removesuffix(suffix) in known:
+            return FenceFacts(changes=f"the file that {name.removesuffix(suffix)} comes from", names=(name,))
+    return None
+
+
+def _near(name: str, settings: SettingsFacts, typed: Mapping[str, str]) -> str:
+    import difflib  # only for a mistake
+
+    known = [*typed, *settings.free, *(known for group in settings.fence for known in group.names)]
+    near = difflib.get_close_matches(name.upper(), known, 1)
+    if not near:
+        return "remove it; the names that it knows are in `settings.yaml` of its folder of the catalog"
+    return f"did you mean {near[0]}?" + (f" That is `vpn.{typed[near[0]]}` of the profile" if near[0] in typed else "")
+
+
+def _changed(entry: Entry, field: str, at: Steps) -> Finding:
+    key = _kebab(field)
+    text = f"`{key}` of {entry.facts.name} is changed by an override, and it decides {_CHANGES.get(key, 'what the gateway is')}"
+    return _finding(entry, key, at, text, "remove it from `override`")
+
+
+def _finding(entry: Entry, field: str, at: Steps, text: str, remedy: str) -> Finding:
+    name = entry.facts.name
+    waiver = f"{{field: gateway.{field}, class: security, apps: [{name}], reason: ...}}"
+    return Finding(
+        field=f"gateway.{field}",
+        path=f"apps.{name}",
+        class_="security",
+        verdict="refused",
+        app=name,
+        text=text,
+        remedy=f"{remedy}, or accept it in the profile: `waive: [{waiver}]`",
+        where=entry.document.source(at),
+    )
+
+
+def _without_numbers(ports: Mapping[str, PortFacts]) -> dict[str, PortFacts]:
+    """Ports but for their numbers, which a stack may change: the gateway listens on loopback at whatever number it is told."""
+    return {name: msgspec.structs.replace(port, number=1) for name, port in ports.items()}
+
+
+def _kebab(field: str) -> str:
+    return field.replace("_", "-")

@@ -1,0 +1,290 @@
+"""The section `vpn`: every provider of the pinned Gluetun is one name, and firewall, NetworkPolicy and gateway agree on ports."""
+
+import ipaddress
+from typing import Any, NamedTuple
+
+import pytest
+
+from portable.catalog.catalog import SHIPPED
+from portable.catalog.gateways import providers_of
+from portable.model import plan as p
+from portable.planning import Planned
+from tests.unit.planning import CLUSTER, Place, app
+
+PROVIDERS = providers_of(SHIPPED / "apps" / "gluetun")
+assert PROVIDERS is not None
+
+LOGIN = ("openvpn-login.password", "openvpn-login.user")
+CERTIFICATE = ("openvpn-certificate.certificate", "openvpn-certificate.key")
+WIREGUARD = ("wireguard-key.addresses", "wireguard-key.private-key")
+
+
+class Row(NamedTuple):
+    """What a provider comes to by its name alone: Gluetun v3.41.3, internal/provider/*/connection.go and configuration/settings."""
+
+    protocol: str
+    port: int
+    secrets: tuple[str, ...]
+
+
+NAMES: dict[str, Row] = {
+    "airvpn": Row("wireguard", 1637, ("wireguard-key.addresses", "wireguard-key.preshared-key", "wireguard-key.private-key")),
+    "cyberghost": Row("openvpn", 443, (*CERTIFICATE, *LOGIN)),
+    "expressvpn": Row("openvpn", 1195, LOGIN),
+    "fastestvpn": Row("wireguard", 51820, WIREGUARD),
+    "giganews": Row("openvpn", 443, LOGIN),
+    "hidemyass": Row("openvpn", 553, LOGIN),
+    "ipvanish": Row("openvpn", 443, LOGIN),
+    "ivpn": Row("wireguard", 58237, WIREGUARD),
+    "mullvad": Row("wireguard", 51820, WIREGUARD),
+    "nordvpn": Row("wireguard", 51820, ("wireguard-key.private-key",)),
+    "perfect privacy": Row("openvpn", 443, LOGIN),
+    "privado": Row("openvpn", 1194, LOGIN),
+    "private internet access": Row("openvpn", 8080, LOGIN),
+    "privatevpn": Row("openvpn", 1194, LOGIN),
+    "protonvpn": Row("wireguard", 51820, ("wireguard-key.private-key",)),
+    "purevpn": Row("openvpn", 53, LOGIN),
+    "slickvpn": Row("openvpn", 443, LOGIN),
+    "surfshark": Row("wireguard", 51820, WIREGUARD),
+    "torguard": Row("openvpn", 1912, LOGIN),
+    "vpn unlimited": Row("openvpn", 1197, (*CERTIFICATE, *LOGIN)),
+    "vpnsecure": Row("openvpn", 1282, ("openvpn-certificate.certificate", "openvpn-encrypted-key.key", "openvpn-encrypted-key.passphrase")),
+    "vyprvpn": Row("openvpn", 443, LOGIN),
+    "windscribe": Row("wireguard", 1194, (*WIREGUARD, "wireguard-preshared-key.value")),
+}
+"""Gluetun's own list (internal/constants/providers/providers.go, `All`)."""
+FILES = {
+    "wireguard-key.private-key": "WIREGUARD_PRIVATE_KEY_SECRETFILE",
+    "wireguard-key.addresses": "WIREGUARD_ADDRESSES_SECRETFILE",
+    "wireguard-key.preshared-key": "WIREGUARD_PRESHARED_KEY_SECRETFILE",
+    "wireguard-preshared-key.value": "WIREGUARD_PRESHARED_KEY_SECRETFILE",
+    "openvpn-login.user": "OPENVPN_USER_SECRETFILE",
+    "openvpn-login.password": "OPENVPN_PASSWORD_SECRETFILE",
+    "openvpn-certificate.certificate": "OPENVPN_CLIENTCRT_SECRETFILE",
+    "openvpn-certificate.key": "OPENVPN_CLIENTKEY_SECRETFILE",
+    "openvpn-encrypted-key.key": "OPENVPN_ENCRYPTED_KEY_SECRETFILE",
+    "openvpn-encrypted-key.passphrase": "OPENVPN_KEY_PASSPHRASE_SECRETFILE",
+}
+
+
+def tunnelled(place: Place, **vpn: Any) -> Planned:
+    """A place with that section `vpn`, and an app behind its gateway."""
+    place.write(app("one", egress="vpn"))
+    return place.plan("one", vpn={key.replace("_", "-"): value for key, value in vpn.items()})
+
+
+def gateway(planned: Planned) -> p.Container:
+    (found,) = [a for a in planned.plan.apps if a.name == "gluetun"]
+    return found.containers[0]
+
+
+def way(planned: Planned) -> p.Tunnel:
+    egress = planned.plan.groups[0].egress
+    assert isinstance(egress, p.Tunnel)
+    return egress
+
+
+def told(place: Place, **vpn: Any) -> list[tuple[str, str]]:
+    place.write(app("one", egress="vpn"))
+    return place.told("one", vpn={key.replace("_", "-"): value for key, value in vpn.items()})
+
+
+def test_the_table_has_each_provider_of_gluetun() -> None:
+    assert PROVIDERS is not None
+    assert PROVIDERS.providers.keys() == {*NAMES, "custom"}
+
+
+@pytest.mark.parametrize(("name", "row"), NAMES.items(), ids=NAMES.keys())
+def test_a_provider_is_one_name(name: str, row: Row, place: Place) -> None:
+    planned = tunnelled(place, provider=name)
+    assert way(planned).endpoints == (p.Endpoint(cidr="0.0.0.0/0", port=row.port),)
+    assert (way(planned).provider, way(planned).protocol) == (name, row.protocol)
+    container = gateway(planned)
+    keys = {f"{mount.secret}.{key}": f"{mount.path}/{key}" for mount in container.secrets for key in mount.keys}
+    assert tuple(sorted(keys)) == row.secrets
+    environment = dict(container.env)
+    assert (environment["VPN_SERVICE_PROVIDER"], environment["VPN_TYPE"]) == (name, row.protocol)
+    assert {FILES[key]: path for key, path in keys.items()} == {k: v for k, v in environment.items() if k.endswith("_SECRETFILE")}
+    assert {mount.secret for mount in container.secrets} <= planned.secrets.keys()
+    assert all(planned.secrets[mount.secret].about for mount in container.secrets)
+    assert not [f for f in planned.findings if f.verdict == "refused"]
+    optional = {mount.secret for mount in container.secrets if mount.optional}
+    assert optional == {"wireguard-preshared-key"} & {key.partition(".")[0] for key in row.secrets}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_both_protocols_of_a_provider(name: str, place: Place) -> None:
+    """By the other protocol it is one word more, and its ports are of that one; what it does not have is a mistake."""
+    assert PROVIDERS is not None
+    facts = PROVIDERS.providers[name]
+    assert facts.openvpn is not None
+    planned = tunnelled(place, provider=name, protocol="openvpn")
+    assert [(e.port, e.protocol) for e in way(planned).endpoints] == [(facts.openvpn.udp.port, "udp")]
+    assert "openvpn" in " ".join(mount.secret for mount in gateway(planned).secrets)
+    by_tcp: dict[str, Any] = {"provider": name, "protocol": "openvpn", "endpoint": {"protocol": "tcp"}}
+    if facts.openvpn.tcp is None:
+        assert told(place, **by_tcp) == [("vpn.endpoint.protocol", f"gluetun reaches {name} by UDP only")]
+    else:
+        planned = tunnelled(place, **by_tcp)
+        assert [(e.port, e.protocol) for e in way(planned).endpoints] == [(facts.openvpn.tcp.port, "tcp")]
+        assert gateway(planned).env["OPENVPN_PROTOCOL"] == "tcp"
+    if facts.wireguard is None:
+        assert told(place, provider=name, protocol="wireguard") == [("vpn.protocol", f"gluetun has no WireGuard for {name}")]
+
+
+def test_the_default_is_mullvad(place: Place) -> None:
+    assert way(tunnelled(place)).provider == "mullvad"
+
+
+def test_a_provider_that_gluetun_does_not_know(place: Place) -> None:
+    place.write(app("one", egress="vpn"))
+    report = place.mistakes("one", vpn={"provider": "protonvp"})
+    assert "there is no VPN provider 'protonvp'" in report
+    assert "did you mean 'protonvpn'?" in report
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_port_is_one_that_gluetun_takes(name: str, place: Place) -> None:
+    """A port of the endpoint goes to gateway and firewall alike, or is refused by both."""
+    assert PROVIDERS is not None
+    facts = PROVIDERS.providers[name]
+    for protocol, by in (("wireguard", facts.wireguard), ("openvpn", facts.openvpn.udp if facts.openvpn else None)):
+        if by is None:
+            continue
+        asked: dict[str, Any] = {"provider": name, "protocol": protocol, "endpoint": {"port": 4321}}
+        if by.ports == "any":
+            planned = tunnelled(place, **asked)
+            assert [e.port for e in way(planned).endpoints] == [4321]
+            assert gateway(planned).env[f"{protocol.upper()}_ENDPOINT_PORT"] == "4321"
+            continue
+        assert [path for path, _ in told(place, **asked)] == ["vpn.endpoint.port"]
+        for port in by.ports:
+            assert [e.port for e in way(tunnelled(place, **{**asked, "endpoint": {"port": port}})).endpoints] == [port]
+        assert by.port in by.ports or not by.ports or name == "private internet access"
+
+
+def test_a_server_of_ones_own_by_wireguard(place: Place) -> None:
+    key = "A" * 43 + "="
+    planned = tunnelled(place, provider="custom", endpoint={"address": "198.51.100.7", "port": 1637, "public-key": key})
+    assert way(planned).endpoints == (p.Endpoint(cidr="198.51.100.7/32", port=1637),)
+    environment = gateway(planned).env
+    assert environment["WIREGUARD_ENDPOINT_IP"] == "198.51.100.7"
+    assert environment["WIREGUARD_ENDPOINT_PORT"] == "1637"
+    assert environment["WIREGUARD_PUBLIC_KEY"] == key
+    paths = [path for path, _ in told(place, provider="custom")]
+    assert paths == ["vpn.endpoint.address", "vpn.endpoint.port", "vpn.endpoint.public-key"]
+
+
+def test_a_file_of_openvpn(place: Place) -> None:
+    planned = tunnelled(place, provider="custom", protocol="openvpn", endpoint={"port": 1195}, config="work-vpn")
+    assert way(planned).endpoints == (p.Endpoint(cidr="0.0.0.0/0", port=1195),)
+    environment = gateway(planned).env
+    assert environment["OPENVPN_CUSTOM_CONFIG"] == "/run/secrets/work-vpn/value"
+    assert environment["OPENVPN_ENDPOINT_PORT"] == "1195"
+    assert [(m.secret, m.keys) for m in gateway(planned).secrets] == [("work-vpn", ("value",))]
+    assert [path for path, _ in told(place, provider="custom", protocol="openvpn")] == ["vpn.endpoint.port"]
+    assert told(place, config="work-vpn") == [("vpn.config", "mullvad by WireGuard takes no file of its own")]
+
+
+def test_servers_are_chosen_by_what_the_provider_has(place: Place) -> None:
+    planned = tunnelled(place, servers={"countries": ["Sweden", "Switzerland"], "owned-only": True})
+    assert gateway(planned).env["SERVER_COUNTRIES"] == "Sweden,Switzerland"
+    assert gateway(planned).env["OWNED_ONLY"] == "on"
+    assert told(place, servers={"regions": ["Europe"]}) == [("vpn.servers.regions", "servers of mullvad can't be chosen by regions")]
+
+
+@pytest.mark.parametrize(
+    ("vpn", "path"),
+    [
+        ({"endpoint": {"protocol": "tcp"}}, "vpn.endpoint.protocol"),
+        ({"endpoint": {"public-key": "A" * 43 + "="}}, "vpn.endpoint.public-key"),
+        ({"endpoint": {"address": "1.2.3"}}, "vpn.endpoint.address"),
+        ({"endpoint": {"address": "198.51.100.7"}, "endpoints": [{"cidr": "192.0.2.0/24"}]}, "vpn.endpoints[0].cidr"),
+        ({"endpoint": {"port": 1637}, "endpoints": [{"port": 51820}]}, "vpn.endpoints[0].port"),
+        ({"provider": "airvpn", "endpoints": [{"port": 51820}]}, "vpn.endpoints[0].port"),
+    ],
+)
+def test_what_would_cut_the_tunnel_off(vpn: dict[str, Any], path: str, place: Place) -> None:
+    assert [at for at, _ in told(place, **vpn)] == [path]
+
+
+@pytest.mark.parametrize("interface", ["eth0", "lo", "tun", "wlan0", "tun+", "docker0"])
+def test_the_tunnel_is_never_called_as_another_device(interface: str, place: Place) -> None:
+    """Gluetun's firewall lets everything out through the device of that name."""
+    place.write(app("one", egress="vpn"))
+    assert "the tunnel's name" in place.mistakes("one", vpn={"interface": interface})
+
+
+def test_the_tunnels_name_reaches_gateway_plan_and_torrents(place: Place) -> None:
+    planned = place.plan("qbittorrent", vpn={"interface": "wg7"})
+    assert way(planned).interface == "wg7"
+    assert gateway(planned).env["VPN_INTERFACE"] == "wg7"
+    (conf,) = [f for f in planned.plan.files if f.id == "qbittorrent-qbittorrent-conf"]
+    assert "Session\\InterfaceName=wg7\n" in "".join(part for part in conf.body if isinstance(part, str))
+
+
+def test_clusters_have_the_same(place: Place) -> None:
+    place.write(app("one", egress="vpn"))
+    planned = place.plan("one", base=CLUSTER, vpn={"provider": "airvpn", "endpoints": [{"cidr": "192.0.2.0/24"}]})
+    assert way(planned).endpoints == (p.Endpoint(cidr="192.0.2.0/24", port=1637),)
+
+
+# --- networks
+
+
+@pytest.mark.parametrize(
+    ("provider", "networks", "verdicts"),
+    [
+        ("mullvad", {"local": ["10.96.0.0/12"]}, ["noted"]),
+        ("mullvad", {"local": ["10.0.0.0/8"]}, ["refused"]),
+        ("mullvad", {"subnet": "10.77.0.0/24"}, ["noted"]),
+        ("mullvad", {"subnet": "172.20.0.0/16", "local": ["192.168.0.0/16", "10.128.0.0/14"]}, []),
+        ("protonvpn", {"local": ["10.2.0.0/16"]}, ["refused"]),
+        ("protonvpn", {"local": ["10.96.0.0/12"]}, []),
+        ("nordvpn", {"local": ["10.5.1.0/24"]}, ["noted"]),
+        ("airvpn", {"local": ["10.128.0.0/14"]}, ["noted"]),
+        ("torguard", {"local": ["10.0.0.0/8"]}, []),
+    ],
+)
+def test_networks_of_the_place_and_of_the_tunnel(provider: str, networks: dict[str, Any], verdicts: list[str], place: Place) -> None:
+    place.write(app("one", egress="vpn"))
+    found = [f for f in place.plan("one", vpn={"provider": provider}, networks=networks).findings if f.field == "egress.tunnel"]
+    assert [f.verdict for f in found] == verdicts
+    assert all(f.class_ == "security" and f.app == "gluetun" and f.where and f.where.line > 1 for f in found)
+
+
+def test_the_networks_of_the_table_are_networks() -> None:
+    assert PROVIDERS is not None
+    known = {name: [ipaddress.ip_network(cidr) for cidr in facts.networks] for name, facts in PROVIDERS.providers.items()}
+    assert sum(map(bool, known.values())) >= 5
+
+
+# --- port forwarding
+
+FORWARDING = ("perfect privacy", "private internet access", "privatevpn", "protonvpn")
+
+
+@pytest.mark.parametrize("name", [*NAMES, "custom"])
+def test_a_port_is_forwarded_by_those_that_offer_it(name: str, place: Place) -> None:
+    if name in FORWARDING:
+        planned = tunnelled(place, provider=name, port_forwarding=True)
+        assert way(planned).port_forwarding
+        assert gateway(planned).env["VPN_PORT_FORWARDING"] == "on"
+        return
+    end = {"address": "198.51.100.7", "port": 1, "public-key": "A" * 43 + "="} if name == "custom" else {}
+    (mistake,) = told(place, provider=name, port_forwarding=True, endpoint=end)
+    assert mistake[0] == "vpn.port-forwarding"
+    place.write(app("one", egress="vpn"))
+    report = place.mistakes("one", vpn={"provider": name, "port-forwarding": True, "endpoint": end})
+    assert all(known in report for known in FORWARDING)
+
+
+def test_a_custom_server_names_whose_way_of_forwarding_it_has(place: Place) -> None:
+    end = {"address": "198.51.100.7", "port": 1, "public-key": "A" * 43 + "="}
+    planned = tunnelled(place, provider="custom", port_forwarding="protonvpn", endpoint=end)
+    assert gateway(planned).env["VPN_PORT_FORWARDING_PROVIDER"] == "protonvpn"
+    assert [path for path, _ in told(place, provider="privatevpn", port_forwarding="protonvpn")] == ["vpn.port-forwarding"]
+
+
+def test_no_port_is_asked_for_unless_the_profile_says_so(place: Place) -> None:
+    assert gateway(tunnelled(place, provider="protonvpn")).env["VPN_PORT_FORWARDING"] == "off"

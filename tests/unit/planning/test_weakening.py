@@ -1,0 +1,410 @@
+"""Ways to weaken the fence from outside, by attack or by accident: each is a mistake, a refused finding, or harmless, and here is which."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from portable.catalog.catalog import SHIPPED, Catalog
+from portable.catalog.gateways import providers_of, settings_of, typed_names
+from portable.formats.emit import dump
+from portable.formats.load import load
+from portable.model.errors import InputError
+from portable.model.ledger import settle, unaccepted
+from portable.planning import Planned, make
+from portable.planning.inputs import Input
+from portable.profiles.load import load_profile, profile_files
+from portable.profiles.types import Stack
+from tests.unit.planning import VPN, Place, app, cloud
+
+APPS = ("qbittorrent", "prowlarr", "jellyfin")
+
+
+def gluetun(**changes: Any) -> dict[str, Any]:
+    """An override of the gateway's main container."""
+    return {"gluetun": {"containers": {"main": {key.replace("_", "-"): value for key, value in changes.items()}}}}
+
+
+def variables(**environment: Any) -> dict[str, Any]:
+    """An override of the gateway's environment."""
+    return gluetun(environment=environment)
+
+
+def behind(**changes: Any) -> dict[str, Any]:
+    """An override of an app behind the gateway."""
+    return {"qbittorrent": {"containers": {"main": {key.replace("_", "-"): value for key, value in changes.items()}}}}
+
+
+class Way(NamedTuple):
+    """One way: what the profile says, and what comes of it: a mistake with these words, or a refused finding of that field and app."""
+
+    changes: dict[str, Any]
+    mistake: str = ""
+    finding: tuple[str, str] = ("", "")
+
+
+MISTAKES = {
+    "the provider": Way({"override": variables(VPN_SERVICE_PROVIDER="nordvpn")}, "write `vpn.provider`"),
+    "the protocol": Way({"override": variables(VPN_TYPE="openvpn")}, "write `vpn.protocol`"),
+    "the tunnel is called as the uplink": Way({"override": variables(VPN_INTERFACE="eth0")}, "write `vpn.interface`"),
+    "the uplink as the profile's interface, by an old name": Way(
+        {"override": variables(OPENVPN_INTERFACE="eth0")}, "write `vpn.interface`"
+    ),
+    "another server, past the list of endpoints": Way(
+        {"override": variables(VPN_ENDPOINT_IP="192.168.1.9")}, "write `vpn.endpoint.address`"
+    ),
+    "a port that the NetworkPolicy would cut off": Way(
+        {"override": variables(WIREGUARD_ENDPOINT_PORT="1637")}, "write `vpn.endpoint.port`"
+    ),
+    "the key's file is another file": Way({"override": variables(WIREGUARD_PRIVATE_KEY_SECRETFILE="/config/key")}, "write `vpn.protocol`"),
+    "a command at each new port": Way({"override": variables(VPN_PORT_FORWARDING_UP_COMMAND="iptables -F")}, "write `vpn.port-forwarding`"),
+    "a name that Gluetun does not know": Way(
+        {"override": variables(FIREWALL_OUTBOUND_SUBNET="192.168.1.0/24")}, "did you mean FIREWALL_OUTBOUND_SUBNETS?"
+    ),
+    "a name in small letters": Way({"override": variables(vpn_type="openvpn")}, "did you mean VPN_TYPE? That is `vpn.protocol`"),
+    "an endpoint's port that the gateway does not use": Way(
+        {"vpn": {"gateway": "gluetun", "endpoints": [{"port": 443}]}}, "443 here would cut it off"
+    ),
+    "an endpoint's protocol that the gateway does not use": Way(
+        {"vpn": {"gateway": "gluetun", "endpoints": [{"protocol": "tcp"}]}}, "tcp here would cut it off"
+    ),
+    "an app that is no gateway": Way({"vpn": {"gateway": "jellyfin"}}, "is no gateway that can tunnel"),
+    "the gateway is none any more": Way({"override": {"gluetun": {"gateway": None}}}, "is no gateway that can tunnel"),
+    "an app that does not need the VPN any more": Way({"override": {"qbittorrent": {"egress": "direct"}}}, "can't take that away"),
+    "the control server on the LAN": Way(
+        {"exposure": {"apps": {"gluetun": {"control": {"lan": 8000}}}}}, "port control of gluetun is private"
+    ),
+    "the gateway's name server on the LAN": Way(
+        {"exposure": {"apps": {"gluetun": {"dns": {"lan": 53}}}}}, "port dns of gluetun is private"
+    ),
+    "the name server's port is another app's": Way(
+        {"override": {"gluetun": {"ports": {"dns": {"number": 5353}}}}}, "can't be told another port"
+    ),
+    "an app's alias is the gateway's name": Way({"override": {"prowlarr": {"aliases": ["gluetun"]}}}, "an app of this place is called so"),
+    "peers on the LAN": Way({"exposure": {"apps": {"qbittorrent": {"peer": {"lan": {}}}}}}, "it is never published"),
+    "a gateway that runs at times": Way({"override": {"gluetun": {"schedule": "30 4 * * *"}}}, "the group of a gateway always"),
+    "the gateway is left out": Way({"without": ["gluetun"]}, "can't be here without gluetun"),
+    "a volume for a gateway that has none": Way(
+        {"storage": {"apps": {"gluetun": {"config": {"folder": "/srv/x"}}}}}, "there is no volume 'config'"
+    ),
+}
+
+FINDINGS = {
+    "the firewall is off": Way(
+        {"override": variables(FIREWALL_ENABLED_DISABLING_IT_SHOOTS_YOU_IN_YOUR_FOOT="off")},
+        finding=("gateway.settings.FIREWALL_ENABLED_DISABLING_IT_SHOOTS_YOU_IN_YOUR_FOOT", "gluetun"),
+    ),
+    "half of the Internet past the tunnel": Way(
+        {"override": variables(FIREWALL_OUTBOUND_SUBNETS="128.0.0.0/1")}, finding=("gateway.settings.FIREWALL_OUTBOUND_SUBNETS", "gluetun")
+    ),
+    "the same by its old name": Way(
+        {"override": variables(EXTRA_SUBNETS="128.0.0.0/1")}, finding=("gateway.settings.EXTRA_SUBNETS", "gluetun")
+    ),
+    "the same from a file": Way(
+        {"override": variables(FIREWALL_OUTBOUND_SUBNETS_SECRETFILE="/etc/hostname")},
+        finding=("gateway.settings.FIREWALL_OUTBOUND_SUBNETS_SECRETFILE", "gluetun"),
+    ),
+    "the same from another kind of file": Way(
+        {"override": variables(DNS_KEEP_NAMESERVER_FILE="/x")}, finding=("gateway.settings.DNS_KEEP_NAMESERVER_FILE", "gluetun")
+    ),
+    "the ports of the firewall as the image has them": Way(
+        {"override": variables(FIREWALL_INPUT_PORTS=None)}, finding=("gateway.settings.FIREWALL_INPUT_PORTS", "gluetun")
+    ),
+    "names asked outside": Way(
+        {"override": variables(DNS_KEEP_NAMESERVER="on")}, finding=("gateway.settings.DNS_KEEP_NAMESERVER", "gluetun")
+    ),
+    "the control server for everybody": Way(
+        {"override": variables(HTTP_CONTROL_SERVER_AUTH_DEFAULT_ROLE='{"auth":"none"}')},
+        finding=("gateway.settings.HTTP_CONTROL_SERVER_AUTH_DEFAULT_ROLE", "gluetun"),
+    ),
+    "a proxy for the LAN": Way({"override": variables(HTTPPROXY="on")}, finding=("gateway.settings.HTTPPROXY", "gluetun")),
+    "only some addresses through the tunnel": Way(
+        {"override": variables(WIREGUARD_ALLOWED_IPS="10.0.0.0/8")}, finding=("gateway.settings.WIREGUARD_ALLOWED_IPS", "gluetun")
+    ),
+    "options for OpenVPN": Way(
+        {"override": variables(OPENVPN_FLAGS="--route-nopull")}, finding=("gateway.settings.OPENVPN_FLAGS", "gluetun")
+    ),
+    "WireGuard's own file": Way(
+        {"override": variables(WIREGUARD_CONF_SECRETFILE="/run/secrets/wg0")},
+        finding=("gateway.settings.WIREGUARD_CONF_SECRETFILE", "gluetun"),
+    ),
+    "a dead tunnel stays dead": Way(
+        {"override": variables(HEALTH_RESTART_VPN="off")}, finding=("gateway.settings.HEALTH_RESTART_VPN", "gluetun")
+    ),
+    "a library in front of iptables": Way({"override": variables(LD_PRELOAD="/x.so")}, finding=("gateway.settings.LD_PRELOAD", "gluetun")),
+    "a proxy for the gateway itself": Way(
+        {"override": variables(HTTPS_PROXY="http://192.168.1.2:3128")}, finding=("gateway.settings.HTTPS_PROXY", "gluetun")
+    ),
+    "a command in the place of the guard": Way(
+        {"override": gluetun(command=["/gluetun-entrypoint"])}, finding=("gateway.command", "gluetun")
+    ),
+    "arguments": Way({"override": gluetun(args=["healthcheck"])}, finding=("gateway.args", "gluetun")),
+    "no guard and no roles": Way({"override": gluetun(files=[])}, finding=("gateway.files", "gluetun")),
+    "a probe that is always well": Way({"override": gluetun(probe={"exec": ["true"]})}, finding=("gateway.probe", "gluetun")),
+    "no probe": Way({"override": gluetun(probe=None)}, finding=("gateway.probe", "gluetun")),
+    "FUSE, and with it the host": Way({"override": gluetun(needs={"fuse": True})}, finding=("gateway.needs", "gluetun")),
+    "files that Gluetun reads before its environment": Way(
+        {"override": {"gluetun": {"volumes": {"own": {"holds": "state"}}, "containers": {"main": {"volumes": {"own": "/gluetun"}}}}}},
+        finding=("gateway.volumes", "gluetun"),
+    ),
+    "a secret that Gluetun reads before its environment": Way(
+        {
+            "override": {
+                "gluetun": {
+                    "secrets": {"own": {"about": "x", "keys": ["firewall_outbound_subnets"]}},
+                    "containers": {"main": {"secrets": {"own": "/run/secrets"}}},
+                }
+            }
+        },
+        finding=("gateway.secrets", "gluetun"),
+    ),
+    "the library for a program that is root": Way({"override": gluetun(library="rw")}, finding=("gateway.library", "gluetun")),
+    "a container beside the gateway": Way(
+        {
+            "override": {
+                "gluetun": {
+                    "containers": {
+                        "spy": {
+                            "image": {"repository": "registry.test/spy", "tag": "1"},
+                            "identity": "fixed",
+                            "needs": {"net-admin": True},
+                            "resources": {"memory": {"request": "8Mi", "limit": "8Mi"}},
+                        }
+                    }
+                }
+            }
+        },
+        finding=("gateway.containers", "gluetun"),
+    ),
+    "a port that the firewall opens": Way(
+        {"override": {"gluetun": {"ports": {"proxy": {"number": 8888, "serves": "http"}}}}}, finding=("gateway.ports", "gluetun")
+    ),
+    "a private port that is not": Way(
+        {"override": {"gluetun": {"ports": {"control": {"private": False}}}}}, finding=("gateway.ports", "gluetun")
+    ),
+    "an image of somebody else": Way(
+        {"override": gluetun(image={"repository": "registry.test/gluetun", "digest": None})}, finding=("gateway.image", "gluetun")
+    ),
+    "an app behind it may change the firewall": Way(
+        {"override": behind(needs={"net-admin": True})}, finding=("egress.privileged", "qbittorrent")
+    ),
+    "an app behind it may make another tunnel": Way(
+        {"override": behind(needs={"tun": True})}, finding=("egress.privileged", "qbittorrent")
+    ),
+    "an app behind it may mount": Way({"override": behind(needs={"fuse": True})}, finding=("egress.privileged", "qbittorrent")),
+    "an app behind it calls a proxy": Way(
+        {"override": behind(environment={"HTTP_PROXY": "http://10.0.0.1:3128"})}, finding=("egress.proxy", "qbittorrent")
+    ),
+    "an app behind it calls a proxy, in small letters": Way(
+        {"override": behind(environment={"all_proxy": "socks5://10.0.0.1"})}, finding=("egress.proxy", "qbittorrent")
+    ),
+    "an app is its own gateway": Way(
+        {"vpn": {"gateway": "qbittorrent"}, "override": {"qbittorrent": {"gateway": "tunnel"}}}, finding=("gateway.gateway", "qbittorrent")
+    ),
+    "both halves of the Internet": Way({"networks": {"local": ["0.0.0.0/1", "128.0.0.0/1"]}}, finding=("egress.networks", "gluetun")),
+    "half of IPv6": Way({"networks": {"local": ["::/1"]}}, finding=("egress.networks", "gluetun")),
+    "IPv4 inside IPv6": Way({"networks": {"local": ["::ffff:0:0/96"]}}, finding=("egress.networks", "gluetun")),
+    "the tunnel's own network": Way({"networks": {"local": ["10.0.0.0/8"]}}, finding=("egress.tunnel", "gluetun")),
+    "the egress of all apps is waived": Way(
+        {"networks": {"local": ["128.0.0.0/1"]}, "waive": [{"field": "egress.networks", "class": "security", "reason": "x"}]},
+        finding=("egress.networks", "gluetun"),
+    ),
+    "all settings are waived by the family's name": Way(
+        {
+            "override": variables(HTTPPROXY="on"),
+            "waive": [{"field": "gateway.settings", "class": "security", "apps": ["gluetun"], "reason": "x"}],
+        },
+        finding=("gateway.settings.HTTPPROXY", "gluetun"),
+    ),
+}
+
+HARMLESS = {
+    "memory": {"override": gluetun(resources={"memory": {"limit": "512Mi"}})},
+    "another tag of the same image": {"override": gluetun(image={"tag": "v3.41.4", "digest": None})},
+    "times, logs and health targets": {
+        "override": variables(TZ="Europe/Berlin", LOG_LEVEL="debug", HEALTH_TARGET_ADDRESSES="192.0.2.1:443", WIREGUARD_MTU="1280")
+    },
+    "what the image does anyway": {"override": variables(DNS_KEEP_NAMESERVER="off", SHADOWSOCKS="off", HEALTH_RESTART_VPN="ON")},
+    "what the catalog says anyway": {"override": variables(HTTPPROXY="off", VPN_TYPE="{{ vpn.protocol }}")},
+    "start order": {"override": {"qbittorrent": {"after": [], "needs-apps": []}, "gluetun": {"after": [{"app": "jellyfin"}]}}},
+    "a proxy for an app that the VPN does not concern": {
+        "override": {"jellyfin": {"containers": {"main": {"environment": {"HTTP_PROXY": "http://10.0.0.1:3128"}}}}}
+    },
+}
+
+
+def refused(planned: Planned) -> set[tuple[str, str | None]]:
+    """Field and app of what stops `up` after the profile's waivers; a waiver that matches nothing is no acceptance either."""
+    try:
+        ledger = settle(planned.findings, planned.waivers, {a.name for a in planned.plan.apps})
+    except InputError:
+        ledger = tuple(planned.findings)
+    return {(f.field, f.app) for f in unaccepted(ledger, strict=False)}
+
+
+def plan(place: Place, **changes: Any) -> Planned:
+    return place.plan(*APPS, **{**VPN, **changes})
+
+
+@pytest.mark.parametrize("way", MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_with_its_place(way: Way, place: Place) -> None:
+    with pytest.raises(InputError) as caught:
+        plan(place, **way.changes)
+    assert way.mistake in str(caught.value)
+    assert all(m.source.file and m.source.line > 1 and m.text for m in caught.value.mistakes)
+
+
+@pytest.mark.parametrize("way", FINDINGS.values(), ids=FINDINGS.keys())
+def test_a_refused_finding_with_its_place(way: Way, place: Place) -> None:
+    planned = plan(place, **way.changes)
+    assert way.finding in refused(planned)
+    found = next(f for f in planned.findings if (f.field, f.app) == way.finding)
+    assert found.class_ == "security"
+    assert found.where is not None
+    assert (found.where.file, found.where.line > 1) == ("test.yaml", True)
+    assert found.remedy
+
+
+@pytest.mark.parametrize("changes", HARMLESS.values(), ids=HARMLESS.keys())
+def test_harmless(changes: dict[str, Any], place: Place) -> None:
+    assert refused(plan(place, **changes)) == set()
+
+
+def test_a_waiver_of_one_setting_accepts_that_one_only(place: Place) -> None:
+    waiver = {"field": "gateway.settings.HTTPPROXY", "class": "security", "apps": ["gluetun"], "reason": "a proxy for the television"}
+    assert refused(plan(place, override=variables(HTTPPROXY="on"), waive=[waiver])) == set()
+    both = plan(place, override=variables(HTTPPROXY="on", DNS_KEEP_NAMESERVER="on"), waive=[waiver])
+    assert refused(both) == {("gateway.settings.DNS_KEEP_NAMESERVER", "gluetun")}
+
+
+def test_the_stacks_override_counts_as_the_profiles(place: Place) -> None:
+    stack = 'portable: 1\noverride:\n  gluetun:\n    containers: {main: {environment: {DNS_KEEP_NAMESERVER: "on"}}}\n'
+    planned = plan(place, stack=stack)
+    (found,) = [f for f in planned.findings if f.field.startswith("gateway.")]
+    assert (str(found.where), found.verdict) == ("portable.yaml:4:60", "refused")
+
+
+def test_a_stacks_number_for_a_loopback_port_is_harmless(place: Place) -> None:
+    planned = plan(place, stack="portable: 1\nports: {gluetun: {control: 8010}}\n")
+    assert refused(planned) == set()
+    environment = next(a for a in planned.plan.apps if a.name == "gluetun").containers[0].env
+    assert environment["HTTP_CONTROL_SERVER_ADDRESS"] == "127.0.0.1:8010"
+    assert "8010" not in str(environment["FIREWALL_INPUT_PORTS"])
+
+
+def test_newer_images_can_only_be_others_of_the_same_repository(place: Place) -> None:
+    pinned = place.plan("qbittorrent", **VPN).plan.apps[0].containers[0].image.reference
+    digest = "sha256:" + "c" * 64
+    entry = f"{{at: '2026-11-01T00:00:00Z', containers: {{main: {{instead-of: '{pinned}', digest: '{digest}'}}}}}}"
+    planned = plan(place, images=f"portable: 1\nimages: {{gluetun: {entry}}}\n")
+    assert refused(planned) == set()
+    assert planned.plan.apps[0].containers[0].image.reference == pinned.partition("@")[0] + "@" + digest
+
+
+def test_a_gateway_of_ones_own_is_refused_by_name(place: Place) -> None:
+    place.write(app("gluetun", gateway="tunnel"))
+    assert ("gateway.own", "gluetun") in refused(plan(place))
+
+
+def test_so_is_a_second_gateway_of_ones_own(place: Place) -> None:
+    place.write(app("second", gateway="tunnel", ports={"web": None}))
+    assert ("gateway.own", "second") in refused(plan(place, vpn={"gateway": "second", "endpoints": [{"port": 1}]}))
+
+
+def test_so_is_a_seal_of_ones_own_image(place: Place) -> None:
+    recipe = place.folder / "seal" / "image"
+    recipe.mkdir(parents=True)
+    (recipe / "Dockerfile").write_text("FROM scratch\n")
+    assert refused(place.plan("qbittorrent")) == {("gateway.image", "seal")}
+
+
+def test_so_are_changes_of_the_seal(place: Place) -> None:
+    override = {"seal": {"containers": {"main": {"environment": {"LOCAL_NETWORKS": "0.0.0.0/0"}}}}}
+    assert refused(place.plan("qbittorrent", override=override)) == {("gateway.settings.LOCAL_NETWORKS", "seal")}
+    unknown = {"seal": {"containers": {"main": {"environment": {"LOCAL_NETWORK": "10.0.0.0/8"}}}}}
+    assert "seal has no setting LOCAL_NETWORK" in place.mistakes("qbittorrent", override=unknown)
+
+
+def test_so_is_an_app_of_ones_own_that_does_not_need_the_vpn_any_more(place: Place) -> None:
+    place.write(app("qbittorrent"))
+    assert ("egress", "qbittorrent") in refused(plan(place))
+    waiver = {"field": "egress", "class": "security", "apps": ["qbittorrent"], "reason": "it downloads the news"}
+    assert refused(plan(place, waive=[waiver])) == set()
+
+
+def test_so_is_a_proxy_of_what_mounts_a_cloud_in_the_pod(place: Place) -> None:
+    place.write(app("one", egress="vpn", clouds=["store"]), clouds=(cloud("store", environment={"https_proxy": "http://10.0.0.1:3128"}),))
+    assert ("egress.proxy", "one") in refused(place.plan("one", clouds=["store"], **VPN))
+
+
+BASE = "portable: 1\nname: base\nback-end: compose\nstorage: {library: {folder: /srv/l}, state: {folder: /srv/s}}\nvpn: {}\n"
+TUN = "devices: {tun: {host: {path: /dev/net/tun}}}\n"
+
+
+def of_files(folder: Path, sets: tuple[str, ...] = (), **files: str) -> Planned:
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text)
+    profile, document = load_profile("top", profile_files([folder]), sets)
+    given = Input(stack=Stack(), stack_document=None, profile=profile, profile_document=document)
+    return make(given, Catalog())
+
+
+def test_an_override_that_is_inherited_is_told_where_it_stands(tmp_path: Path) -> None:
+    override = 'override:\n  gluetun: {containers: {main: {environment: {FIREWALL_DEBUG: "on", DNS_SERVER: "off"}}}}\n'
+    top = "portable: 1\nname: top\nextends: base\nback-end: compose\napps: [qbittorrent]\n"
+    planned = of_files(tmp_path, top=top, base=f"{BASE}{TUN}{override}")
+    found = {f.field: Path(f.where.file).name for f in planned.findings if f.field.startswith("gateway.") and f.where}
+    assert found == {"gateway.settings.FIREWALL_DEBUG": "base.yaml", "gateway.settings.DNS_SERVER": "base.yaml"}
+    assert refused(planned) == {(field, "gluetun") for field in found}
+
+
+def test_so_is_one_of_the_command_line(tmp_path: Path) -> None:
+    key = "override.gluetun.containers.main.environment.DNS_KEEP_NAMESERVER"
+    top = f"{BASE}{TUN}apps: [qbittorrent]\n".replace("name: base", "name: top")
+    planned = of_files(tmp_path, (f'{key}="on"',), top=top)
+    (found,) = [f for f in planned.findings if f.field.startswith("gateway.")]
+    assert found.where is not None
+    assert found.where.file == f"--set {key}"
+
+
+# --- the data
+
+
+def test_every_variable_of_the_catalog_is_one_that_the_gateway_knows() -> None:
+    for gateway in ("gluetun", "seal"):
+        folder = SHIPPED / "apps" / gateway
+        settings = settings_of(folder)
+        assert settings is not None
+        typed = typed_names(providers_of(folder), settings)
+        fence = [name for group in settings.fence for name in group.names]
+        assert len(fence) == len(set(fence))
+        assert not set(fence) & (set(settings.free) | typed.keys())
+        assert not set(settings.free) & typed.keys()
+        known = {*typed, *fence, *settings.free}
+        assert load(folder / "app.yaml").data["containers"]["main"]["environment"].keys() <= known
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "FIREWALL_VPN_INPUT_PORTS",
+        "HEALTH_SMALL_CHECK_TYPE",
+        "PUBLICIP_ENABLED",
+        "GOMEMLIMIT",
+        "DOT",
+        "VPNSP",
+        "TINYPROXY",
+        "HTTPPROXY_LISTENING_ADDRESS",
+    ],
+)
+def test_names_of_gluetun_old_and_new_are_known(name: str) -> None:
+    folder = SHIPPED / "apps" / "gluetun"
+    settings = settings_of(folder)
+    assert settings is not None
+    assert name in {*typed_names(providers_of(folder), settings), *settings.free, *(n for group in settings.fence for n in group.names)}
+
+
+def test_data_that_is_wrong_is_told_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text(dump({"portable": 1, "fence": [{"names": ["A"]}]}))
+    with pytest.raises(InputError, match=r"settings\.yaml:.*changes"):
+        settings_of(tmp_path)

@@ -1,0 +1,303 @@
+"""What `environment` and `privileges` make of containers that somebody made by hand, or changed from inside."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from portable.backends.common import Placed, containers
+from portable.backends.compose.rights import image_settings, planned, running
+from portable.backends.rights import Rights
+from portable.live.secrets import Resolved, Secret
+from portable.model import plan as p
+from portable.verify import contracts
+from portable.verify.contract import about
+from portable.verify.stack import Said
+from tests import factories
+from tests.factories import full_plan
+from tests.unit.verify.fake import IMAGE, FakeStack, first_process, one, says, verdicts
+
+SECRET = "a value that is never told"
+VALUES = Resolved({("vpn-key", "private"): Secret(SECRET), ("player-claim", "value"): Secret("claim")})
+BY_NAME = {contract.name: contract for contract in contracts(values=VALUES)}
+ENVIRONMENT, PRIVILEGES = BY_NAME["environment"], BY_NAME["privileges"]
+EVERYTHING = ("gateway", "torrents", "player", "player-tls", "player-store", "sweep", "cloud shelf")
+
+
+def placed(stack: FakeStack, name: str) -> Placed:
+    return next(found for found in containers(stack.plan) if about(found) == name)
+
+
+def healthy() -> FakeStack:
+    """As planned, with the values of its secrets, the plan's own file in the gateway, and what its first process has."""
+    plan = full_plan("compose")
+    config = p.File(id="gateway-conf", body=("roles = []\n",))
+    apps = tuple(
+        app if app.name != "gateway" else with_file(app, p.FileMount(file="gateway-conf", path="/gluetun/auth/config.toml"))
+        for app in plan.apps
+    )
+    stack = FakeStack(msgspec.structs.replace(plan, apps=apps, files=(*plan.files, config)), answer=inside)
+    for name, variable, value in (("gateway", "KEY", SECRET), ("player", "CLAIM", "claim")):
+        stack.changes[name] = {"environment": {**stack.look(placed(stack, name)).environment, variable: value}}
+    return stack
+
+
+def with_file(app: p.App, mount: p.FileMount) -> p.App:
+    (main, *rest) = app.containers
+    return msgspec.structs.replace(app, containers=(msgspec.structs.replace(main, files=(*main.files, mount)), *rest))
+
+
+def inside(_name: str, command: Any) -> Said | None:
+    if list(command) == ["cat", "/gluetun/auth/config.toml"]:
+        return Said(code=0, text="roles = []")
+    return None
+
+
+def given(stack: FakeStack, name: str, **variables: str | None) -> FakeStack:
+    """The container with other variables; None: without."""
+    has = {**stack.look(placed(stack, name)).environment, **variables}
+    stack.changes[name] = {**stack.changes.get(name, {}), "environment": {key: v for key, v in has.items() if v is not None}}
+    return stack
+
+
+def entitled(name: str, **rights: Any) -> FakeStack:
+    """The container with other rights."""
+    stack = healthy()
+    has = stack.look(placed(stack, name)).rights
+    stack.changes[name] = {**stack.changes.get(name, {}), "rights": msgspec.structs.replace(has, **rights)}
+    return stack
+
+
+def answering(part: str, said: Said) -> FakeStack:
+    """A gateway that answers a command so, and everything else as a healthy one."""
+    stack = healthy()
+    asked = says(part, said, "gateway")
+    stack._answer = lambda name, command: asked(name, command) or inside(name, command)
+    return stack
+
+
+def test_all_holds_on_what_the_back_end_made() -> None:
+    assert verdicts(ENVIRONMENT, healthy()) == dict.fromkeys(EVERYTHING, "holds")
+    assert verdicts(PRIVILEGES, healthy()) == dict.fromkeys(EVERYTHING, "holds")
+
+
+@pytest.mark.parametrize(
+    ("name", "variables", "said"),
+    [
+        ("torrents", {"HTTP_PROXY": "http://x", "http_proxy": "http://x"}, "which lead it past the tunnel: HTTP_PROXY, http_proxy"),
+        ("torrents", {"ALL_PROXY": "x"}, "which lead it past the tunnel: ALL_PROXY"),
+        ("gateway", {"https_proxy": "x"}, "which lead it past the tunnel: https_proxy"),
+        ("player", {"HTTPS_PROXY": "x"}, "proxy variables that the plan does not have: HTTPS_PROXY"),
+        ("gateway", {"DNS_KEEP_NAMESERVER": "on"}, "neither the plan nor its image has: DNS_KEEP_NAMESERVER"),
+        ("gateway", {"FIREWALL_INPUT_PORTS": "8080,22"}, "other values than the plan or its image for FIREWALL_INPUT_PORTS"),
+        ("gateway", {"FIREWALL_INPUT_PORTS": None}, "it lacks FIREWALL_INPUT_PORTS"),
+        ("gateway", {"KEY": "another"}, "other values than the plan or its image for KEY"),
+        ("gateway", {"KEY": None}, "it lacks KEY"),
+        ("torrents", {"PUID": "0", "UMASK": "000"}, "other values than the plan or its image for PUID, UMASK"),
+        ("torrents", {"PATH": "/mine:/bin"}, "other values than the plan or its image for PATH"),
+        ("player-tls", {"TZ": None}, "it lacks TZ"),
+        ("cloud shelf", {"RCLONE_CONFIG": "x"}, "neither the plan nor its image has: RCLONE_CONFIG"),
+    ],
+)
+def test_other_variables_are_told_by_name(name: str, variables: dict[str, str | None], said: str) -> None:
+    stack = given(healthy(), name, **variables)
+    told = [held for held in ENVIRONMENT.tried(stack) if held.verdict == "broken" and "first process" not in held.text]
+    assert [held.subject for held in told] == [name]
+    assert told[0].text.endswith(said)
+    assert "portable down" in told[0].remedy
+    assert not any(value in held.text for held in ENVIRONMENT.tried(stack) for value in ("http://x", SECRET, "another", "/mine"))
+
+
+def test_a_proxy_of_an_image_leads_vpn_apps_past_the_tunnel_too() -> None:
+    stack = healthy()
+    image = msgspec.structs.replace(IMAGE, environment={**IMAGE.environment, "http_proxy": "http://x"})
+    for name in ("torrents", "player"):
+        stack.changes[name] = {**stack.changes.get(name, {}), "image": image}
+        given(stack, name, http_proxy="http://x")
+    assert "past the tunnel: http_proxy" in one(ENVIRONMENT, stack).text
+    assert one(ENVIRONMENT, stack).subject == "torrents"
+
+
+def test_what_is_not_known_is_not_said_to_hold() -> None:
+    unknown = {contract.name: contract for contract in contracts()}["environment"]
+    assert "not known here: KEY" in next(h for h in unknown.tried(healthy()) if h.subject == "gateway").text
+    stack = healthy()
+    stack.changes["player-tls"] = {"image": None}
+    assert "its image is gone" in one(ENVIRONMENT, stack, "unknown").text
+
+
+@pytest.mark.parametrize("program", [{"command": ("run", "--proxy")}, {"entrypoint": ("/bin/sh",)}])
+def test_another_program_is_told(program: dict[str, tuple[str, ...]]) -> None:
+    stack = healthy()
+    stack.changes["player-tls"] = dict(program)
+    assert one(ENVIRONMENT, stack).text == "it runs another command than the plan or its image says"
+    plan = full_plan("compose")
+    guarded = factories.container(command=("/bin/sh", "/guard.sh"))
+    stack = FakeStack(factories.plan(factories.app("app", containers=(guarded,)), tools=plan.tools))
+    assert verdicts(ENVIRONMENT, stack) == {"app": "holds"}
+    stack.changes["app"] = {"entrypoint": IMAGE.entrypoint}
+    assert "another command" in one(ENVIRONMENT, stack).text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/iptables/post-rules.txt",
+        "/gluetun/wireguard/wg0.conf",
+        "/run/secrets/wg0.conf",
+        "/gluetun/firewall",
+        "/gluetun/firewall_outbound_subnets",
+        "/run/secrets/dns_keep_nameserver",
+        "/gluetun/client.key",
+    ],
+)
+def test_a_file_that_overrides_the_gateways_settings_is_told(path: str) -> None:
+    stack = answering("post-rules.txt", Said(code=0, text=f"/gluetun/servers.json\n{path}"))
+    assert path in one(ENVIRONMENT, stack).text
+    assert "servers.json" not in one(ENVIRONMENT, stack).text
+
+
+def test_a_file_of_the_plan_overrides_nothing() -> None:
+    stack = answering("post-rules.txt", Said(code=0, text="/gluetun/auth/config.toml\n/gluetun/firewall"))
+    mount = p.FileMount(file="gateway-conf", path="/gluetun/firewall")
+    apps = tuple(with_file(app, mount) if app.name == "gateway" else app for app in stack.plan.apps)
+    stack.plan = msgspec.structs.replace(stack.plan, apps=apps)
+    asked = stack._answer
+    stack._answer = lambda name, command: Said(code=0, text="roles = []") if "/gluetun/firewall" in command else asked(name, command)
+    assert verdicts(ENVIRONMENT, stack)["gateway"] == "holds"
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        (Said(code=0, text='[[roles]]\nname = "all"\nauth = "none"'), "broken"),
+        (Said(code=1, text="cat: can't open '/gluetun/auth/config.toml'"), "broken"),
+        (Said(code=127, text="cat: not found"), "unknown"),
+    ],
+)
+def test_the_gateways_own_files_are_those_of_the_plan(said: Said, verdict: str) -> None:
+    assert "/gluetun/auth/config.toml" in one(ENVIRONMENT, answering("config.toml", said), verdict).text
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("FIREWALL_INPUT_PORTS=8080", "FIREWALL_INPUT_PORTS=8080,22", "other variables than the container: FIREWALL_INPUT_PORTS"),
+        ("FIREWALL_INPUT_PORTS=8080\0", "", "other variables than the container: FIREWALL_INPUT_PORTS"),
+        ("HOME=/root", "HOME=/root\0FIREWALL=off", "other variables than the container: FIREWALL"),
+        ("KEY=", "KEY=other-than-", "other variables than the container: KEY"),
+    ],
+)
+def test_what_the_gateways_process_really_has(old: str, new: str, said: str) -> None:
+    text = first_process(healthy().look(placed(healthy(), "gateway")).environment)
+    assert old in text
+    text = text.replace(old, new)
+    stack = answering("/proc/1/environ", Said(code=0, text=text))
+    assert one(ENVIRONMENT, stack).text.endswith(said)
+    assert SECRET not in one(ENVIRONMENT, stack).text
+
+
+@pytest.mark.parametrize("part", ["/proc/1/environ", "post-rules.txt"])
+def test_a_gateway_that_tells_nothing_is_not_said_to_hold(part: str) -> None:
+    assert verdicts(ENVIRONMENT, answering(part, Said(code=1, text="Permission denied")))["gateway"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("name", "rights", "said"),
+    [
+        ("torrents", {"capabilities": frozenset({"NET_ADMIN", "CHOWN"})}, "capabilities that the plan does not give it: NET_ADMIN"),
+        ("torrents", {"privileged": True}, "it is privileged"),
+        ("torrents", {"network": "its own"}, "it is in a network of its own instead of the network of gateway"),
+        ("torrents", {"network": "the host's"}, "it is in the host's network instead of the network of gateway"),
+        ("torrents", {"network": "the network of player"}, "it is in the network of player instead of the network of gateway"),
+        ("torrents", {"networks": frozenset({"bridge"})}, "networks that the plan does not give it: bridge"),
+        ("torrents", {"namespaces": frozenset({"PID of gateway"})}, "namespaces that the plan does not give it: PID of gateway"),
+        ("torrents", {"devices": frozenset({"/dev/net/tun"})}, "devices that the plan does not give it: /dev/net/tun"),
+        ("gateway", {"networks": frozenset({"media-test_default", "bridge"})}, "networks that the plan does not give it: bridge"),
+        ("gateway", {"name_servers": ("198.51.100.53",)}, "it asks other name servers than planned: 198.51.100.53 instead of"),
+        ("gateway", {"hosts": frozenset({"torrents 192.0.2.1"})}, "addresses of names that the plan does not give it: torrents 192.0.2.1"),
+        ("gateway", {"security": frozenset({"seccomp:unconfined"})}, "seccomp:unconfined; its programs may gain privileges"),
+        ("player", {"folders": {"/run/docker.sock": "/run/docker.sock"}}, "does not give it: /run/docker.sock at /run/docker.sock"),
+    ],
+)
+def test_rights_beside_the_plans_are_told(name: str, rights: dict[str, Any], said: str) -> None:
+    found = one(PRIVILEGES, entitled(name, **rights))
+    assert found.subject == name
+    assert said in found.text
+
+
+def test_fewer_rights_weaken_nothing() -> None:
+    stack = entitled("gateway", capabilities=frozenset(), devices=frozenset(), folders={}, networks=frozenset())
+    assert verdicts(PRIVILEGES, stack)["gateway"] == "holds"
+
+
+def test_who_shares_the_gateways_network_unasked_is_told() -> None:
+    stack = healthy()
+    stack.strangers = ("stranger",)
+    found = one(PRIVILEGES, stack)
+    assert (found.subject, found.remedy) == ("gateway", "`docker rm -f stranger`")
+
+
+# --- what a Compose engine tells -------------------------------------------------------------------------------------
+
+
+def inspected(**host: Any) -> dict[str, Any]:
+    return {"HostConfig": {"NetworkMode": "media_default", **host}, "NetworkSettings": {"Networks": {"media_default": {}}}, "Mounts": []}
+
+
+def called(container: str) -> str:
+    return {"1" * 64: "gateway"}.get(container, "another container")
+
+
+@pytest.mark.parametrize(
+    ("host", "rights"),
+    [
+        ({"CapDrop": ["ALL"], "CapAdd": ["CAP_NET_ADMIN", "CHOWN"]}, {"capabilities": frozenset({"NET_ADMIN", "CHOWN"})}),
+        ({"CapDrop": ["ALL"], "Privileged": True}, {"privileged": True}),
+        ({"CapDrop": ["ALL"], "NetworkMode": f"container:{'1' * 64}"}, {"network": "the network of gateway"}),
+        ({"CapDrop": ["ALL"], "NetworkMode": "host"}, {"network": "the host's"}),
+        ({"CapDrop": ["ALL"], "PidMode": "host", "IpcMode": "private"}, {"namespaces": frozenset({"PID of the host"})}),
+        ({"CapDrop": ["ALL"], "IpcMode": f"container:{'1' * 64}"}, {"namespaces": frozenset({"IPC of gateway"})}),
+        ({"CapDrop": ["ALL"], "Dns": ["192.0.2.53"]}, {"name_servers": ("192.0.2.53",)}),
+        (
+            {"CapDrop": ["ALL"], "ExtraHosts": ["a:192.0.2.1", "b=[2001:db8::1]"]},
+            {"hosts": frozenset({"a 192.0.2.1", "b 2001:db8::1"})},
+        ),
+        (
+            {"CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges", "seccomp=" + "{" * 500]},
+            {"security": frozenset({"no-new-privileges:true", "seccomp:another profile"})},
+        ),
+        ({"CapDrop": ["ALL"], "SecurityOpt": ["no-new-privileges=false"]}, {"security": frozenset()}),
+        (
+            {"CapDrop": ["ALL"], "Devices": [{"PathOnHost": "/dev/net/tun"}], "DeviceCgroupRules": ["c 10:200 rwm"]},
+            {"devices": frozenset({"/dev/net/tun", "rule c 10:200 rwm"})},
+        ),
+    ],
+)
+def test_what_an_engine_tells_of_rights(host: dict[str, Any], rights: dict[str, Any]) -> None:
+    assert running(inspected(**host), called) == Rights(**{"network": "its own", "networks": frozenset({"media_default"}), **rights})
+
+
+def test_what_nobody_took_away_is_a_right() -> None:
+    assert "NET_RAW" in running(inspected(), called).capabilities
+    assert "NET_RAW" not in running(inspected(CapDrop=["CAP_NET_RAW"]), called).capabilities
+
+
+def test_what_a_service_gives_its_container() -> None:
+    plan = full_plan("compose")
+    by_name = {about(found): planned(found, plan) for found in containers(plan)}
+    gateway, torrents = by_name["gateway"], by_name["torrents"]
+    assert gateway.environment["KEY"] == p.SecretRef(name="vpn-key", key="private", optional=True)
+    assert torrents.environment.items() >= {"PUID": "1000", "WEBUI_PORT": "8080", "TZ": plan.timezone}.items()
+    assert "NET_ADMIN" in gateway.rights.capabilities
+    assert gateway.rights.networks == {f"{plan.stack}-{plan.profile}_default"}
+    assert by_name["cloud shelf"].rights.networks == gateway.rights.networks, "Compose puts it there"
+    assert (torrents.rights.network, torrents.rights.networks) == ("the network of gateway", frozenset())
+    assert torrents.rights.folders["/mnt/media"] == "/mnt/storage"
+    assert torrents.rights.security == {"no-new-privileges:true"}
+
+
+def test_what_an_engine_tells_of_an_image() -> None:
+    found = image_settings({"Config": {"Env": ["PATH=/bin", "EMPTY=", "EQUAL=a=b"], "Entrypoint": None, "Cmd": ["run"]}})
+    assert found.environment == {"PATH": "/bin", "EMPTY": "", "EQUAL": "a=b"}
+    assert (found.entrypoint, found.command) == ((), ("run",))

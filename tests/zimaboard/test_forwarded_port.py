@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from portable.backends.compose.engine import Engine
 from tests.lab.home.box import PROVIDER
 from tests.lab.home.home import Home
 from tests.lab.home.pod import APP, SIDECAR, Pod, pod_up
@@ -16,7 +17,9 @@ FORWARDING = {
     "VPN_PORT_FORWARDING_PROVIDER": "protonvpn",
     "VPN_PORT_FORWARDING_UP_COMMAND": '/bin/sh -c "echo up {{PORTS}} {{PORT}} {{VPN_INTERFACE}} >>/tmp/told"',
     "VPN_PORT_FORWARDING_DOWN_COMMAND": '/bin/sh -c "echo down {{PORTS}} >>/tmp/told"',
+    "HTTP_CONTROL_SERVER_AUTH_CONFIG_FILEPATH": "/tmp/auth.toml",
 }
+ROLES = '[[roles]]\nname = "reader"\nauth = "apikey"\napikey = "key"\nroutes = ["GET /v1/portforward"]\n'
 FIRST, SECOND = 40001, 40002
 # Tells every caller its own number and who they are, by TCP and by UDP.
 _LISTEN = """
@@ -52,6 +55,11 @@ def until(true: Callable[[], bool], why: str, seconds: float = 30) -> None:
         time.sleep(0.5)
 
 
+def is_reached(home: Home, port: int) -> bool:
+    """Whether somebody in the internet gets a connection there."""
+    return home.internet.ends_well(f"timeout 2 bash -c 'exec 3<>/dev/tcp/{PROVIDER}/{port}'")
+
+
 def listen(home: Home, port: int) -> None:
     home.host.sh(f"docker exec -i -d {APP} python3 -c '{_LISTEN}' {port}")
 
@@ -61,15 +69,23 @@ def told(pod: Pod) -> list[str]:
     return pod.inside(SIDECAR, "cat", "/tmp/told", code=None).splitlines()
 
 
+def asked(pod: Pod, route: str) -> str:
+    """What the gateway's control server answers to who has the key of a role; empty where it refuses."""
+    with_key = ("wget", "-q", "-O-", "--header", "X-API-Key: key", f"http://127.0.0.1:8000/v1/{route}")
+    return pod.inside(SIDECAR, *with_key, code=None).strip()
+
+
 def test_a_port_that_the_provider_forwards_and_changes(home: Home) -> None:
     home.provider.forward(FIRST)
-    with home.capture() as seen, pod_up(home, FORWARDING) as pod:
+    with home.capture() as seen, pod_up(home, FORWARDING, {"auth.toml": ROLES}) as pod:
         for port in (FIRST, SECOND):
             listen(home, port)
         until(lambda: told(pod) == [f"up {FIRST} {FIRST} tun0"], f"no port was told: {pod.log()[-2000:]}")
         assert pod.inside(SIDECAR, "cat", "/tmp/gluetun/forwarded_port") == str(FIRST)
         assert heard(home, FIRST) == {f"tcp {FIRST}", f"udp {FIRST}"}
         assert heard(home, SECOND) == set()
+        assert json.loads(asked(pod, "portforward")) == {"port": FIRST, "ports": [FIRST]}
+        assert asked(pod, "vpn/settings") == ""
         home.provider.forward(SECOND)
         until(lambda: told(pod)[-1:] == [f"up {SECOND} {SECOND} tun0"], f"the new port was not told: {pod.log()[-2000:]}")
         assert told(pod)[1] == f"down {FIRST}"
@@ -101,18 +117,19 @@ def test_ports_that_are_opened_by_hand(home: Home) -> None:
         assert reached(40011) == ""
 
 
-def test_what_the_stand_in_says_of_itself(home: Home) -> None:
-    """With a role that may read it."""
-    role = '[[roles]]\nname = "reader"\nauth = "apikey"\napikey = "key"\nroutes = ["GET /v1/portforward", "GET /v1/vpn/status"]\n'
-    with pod_up(home, {**FORWARDING, "HTTP_CONTROL_SERVER_AUTH_CONFIG_FILEPATH": "/tmp/auth.toml"}) as pod:
-        home.host.sh(f"cat >/tmp/auth.toml <<'END'\n{role}END\ndocker cp /tmp/auth.toml {SIDECAR}:/tmp/auth.toml")
-        pod.kill()
-        pod.start()
-
-        def ask(route: str) -> str:
-            said = pod.inside(SIDECAR, "wget", "-q", "-O-", "--header", "X-API-Key: key", f"http://127.0.0.1:8000{route}", code=None)
-            return said.strip()
-
-        until(lambda: '"ports": [' in ask("/v1/portforward") and json.loads(ask("/v1/portforward"))["ports"] != [], "no port")
-        assert json.loads(ask("/v1/vpn/status")) == {"status": "running"}
-        assert ask("/v1/vpn/settings") == ""
+def test_a_peer_reaches_qbittorrent_at_the_forwarded_port(home: Home, here: Engine) -> None:
+    """The profile's section `vpn` asks for the port; qBittorrent, the real one, listens at it, also after it changed."""
+    home.provider.forward(FIRST)
+    home.take(here, "zimaboard", {"vpn": {"port-forwarding": "protonvpn"}})
+    try:
+        home.stack.portable("up")
+        home.stack.portable("wire", "qbittorrent")
+        with home.capture() as seen:
+            until(lambda: is_reached(home, FIRST), f"no peer reaches it: {home.stack.logs_of('gluetun')[-2000:]}", 60)
+            home.provider.forward(SECOND)
+            until(lambda: is_reached(home, SECOND), f"no peer reaches it: {home.stack.logs_of('gluetun')[-2000:]}", 60)
+            assert not is_reached(home, FIRST)
+        assert seen.leaked == [], f"{seen}: {seen.leaked[:5]}"
+    finally:
+        home.take(here, "zimaboard")
+        home.stack.portable("up")

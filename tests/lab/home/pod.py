@@ -58,8 +58,11 @@ class Pod:
 
 
 @contextlib.contextmanager
-def pod_up(home: Home, more: Mapping[str, str] | None = None) -> Iterator[Pod]:
-    """A pod, its gateway healthy, with `more` in its environment; its tunnel is another customer's. It is taken away at the end."""
+def pod_up(home: Home, more: Mapping[str, str] | None = None, files: Mapping[str, str] | None = None) -> Iterator[Pod]:
+    """A pod, its gateway healthy; it is taken away at the end. Its tunnel is another customer's.
+
+    `more` is added to the gateway's environment, and `files` are the texts of other files of its /tmp.
+    """
     seen = home.stack.inspected()
     gateway, caller = seen[GATEWAY], seen[_CALLER]
     config, host = gateway["Config"], gateway["HostConfig"]
@@ -71,7 +74,8 @@ def pod_up(home: Home, more: Mapping[str, str] | None = None) -> Iterator[Pod]:
     network = next(iter(gateway["NetworkSettings"]["Networks"]))
     key = home.provider.customer("pod", _NUMBER)
     told = {"private-key": key, "addresses": f"10.64.0.{_NUMBER}/32"}
-    secrets = "\n".join(f"printf %s {shlex.quote(value)} >/tmp/pod/wireguard-key/{name}" for name, value in told.items())
+    texts = {f"wireguard-key/{name}": value for name, value in told.items()} | {f"tmp/{name}": text for name, text in (files or {}).items()}
+    written = "\n".join(f"printf %s {shlex.quote(text)} >/tmp/pod/{name}" for name, text in texts.items())
     pod = Pod(home)
     try:
         home.host.sh(f"""set -e
@@ -79,9 +83,10 @@ docker run -d --name {PAUSE} --network {network} --entrypoint sleep {config["Ima
 docker create --name {SIDECAR} --network container:{PAUSE} {shlex.join(options)} \\
   --entrypoint {command[0]} {config["Image"]} {shlex.join(command[1:])}
 for folder in /portable /gluetun /run/secrets; do docker cp {gateway["Id"]}:$folder - | docker cp - {SIDECAR}:$(dirname $folder); done
-rm -rf /tmp/pod && mkdir -p /tmp/pod/wireguard-key
-{secrets}
+rm -rf /tmp/pod && mkdir -p /tmp/pod/wireguard-key /tmp/pod/tmp
+{written}
 docker cp /tmp/pod/wireguard-key {SIDECAR}:/run/secrets/
+docker cp /tmp/pod/tmp {SIDECAR}:/
 """)
         pod.start()
         calling = f"--entrypoint python3 {caller['Config']['Image']} -c {shlex.quote(_CALLS)}"

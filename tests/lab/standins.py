@@ -245,6 +245,12 @@ def _build(engine: Engine, description: Description, progress: Progress) -> None
     if not engine.image_ids([base]):
         images.build_recipe(engine, RECIPE, recipes=recipes, progress=progress)
     files = {"Dockerfile": f"FROM {base}\nCOPY standin.json /\n".encode(), "standin.json": _json(description)}
+    build(engine, tag_of(description), files, description.name)
+    progress(Event(what="done", subject=tag_of(description), text="a stand-in is made"))
+
+
+def build(engine: Engine, tag: str, files: Mapping[str, bytes], name: str) -> None:
+    """Build an image from the files of its recipe; its label says what it stands in for."""
     context = io.BytesIO()
     with tarfile.open(fileobj=context, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for name, content in files.items():
@@ -252,6 +258,4 @@ def _build(engine: Engine, description: Description, progress: Progress) -> None
             entry.size = len(content)
             tar.addfile(entry, io.BytesIO(content))
     context.seek(0)
-    tag = tag_of(description)
-    engine.build(context, tag, {"portable.standin": description.name}, {}, lambda line: None)
-    progress(Event(what="done", subject=tag, text="a stand-in is made"))
+    engine.build(context, tag, {"portable.standin": name}, {}, lambda line: None)

@@ -44,12 +44,14 @@ GLUETUN = f"""\
 -A INPUT -i eth0 -p udp -m udp --dport 8080 -j ACCEPT
 -A INPUT -i eth0 -p tcp -m tcp --dport 9696 -j ACCEPT
 -A INPUT -i eth0 -p udp -m udp --dport 9696 -j ACCEPT
+-A INPUT -i tun0 -p tcp -m tcp --dport 6881 -j ACCEPT
+-A INPUT -i tun0 -p udp -m udp --dport 6881 -j ACCEPT
 -A OUTPUT -o lo -j ACCEPT
 -A OUTPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A OUTPUT -s 172.20.0.2/32 -d 172.20.0.0/16 -o eth0 -j ACCEPT
+-A OUTPUT -s 172.20.0.2/32 -d 172.20.0.0/16 -o eth0 -j ACCEPT
 -A OUTPUT -d {PROVIDER}/32 -o eth0 -p udp -m udp --dport 51820 -j ACCEPT
 -A OUTPUT -o tun0 -j ACCEPT
--A OUTPUT -s 172.20.0.2/32 -d 172.20.0.0/16 -o eth0 -j ACCEPT
--A OUTPUT -s 172.20.0.2/32 -d 172.20.0.0/16 -o eth0 -j ACCEPT
 """
 
 

@@ -68,9 +68,10 @@ def test_what_is_left_of_a_connection_leaves_by_no_device_that_came_later(home: 
         router = home.stack.docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", network).strip()
         with home.capture() as seen:
             device = f"ip -o -4 address | awk '$4 ~ /^{router.rpartition('.')[0]}[.]/ {{print $2}}'"
-            turn = f"ip route replace default via {router} dev $({device}) && ip rule del table 51820 && sleep 1"
+            turn = f"ip route replace default via {router} dev $({device}) && ip rule del priority 101 && sleep 1"
             home.stack.inside("gluetun", "sh", "-c", turn)
-            dropped = home.stack.inside("gluetun", "iptables", "-t", "mangle", "-nvxL", "POSTROUTING").splitlines()[-1].split()
+            rules = home.stack.inside("gluetun", "iptables", "-t", "mangle", "-nvxL").splitlines()
+            dropped = next(line.split() for line in rules if "DROP" in line and "limit-out" in line)
         assert seen.leaked == [], f"{seen}: {seen.leaked[:5]}"
         assert int(dropped[0]) > 0, f"nothing tried to leave: {dropped}"
     finally:

@@ -24,6 +24,10 @@ NET = "198.18.7.0/24"
 """The range for tests of devices (RFC 2544): nobody has an address of it, so whatever goes wrong ends here."""
 DOOR, ROUTER, HOST, PROVIDER, BEACON, REGISTRY, CLOUD, SEEDER, RESOLVER = (f"198.18.7.{n}" for n in (1, 254, 5, 10, 20, 30, 40, 50, 53))
 """The machine itself, and who is who behind the door."""
+PUBLIC = {public: f"198.18.7.{number}" for number, public in enumerate(("1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4"), 61)}
+"""Public resolvers, and who answers for each in the lab: its network carries nothing for addresses that are not its own."""
+TRANSLATED = " ".join(f"{public}={own}" for public, own in PUBLIC.items())
+"""The same for a script, which has each part translate what is for a public resolver on its way out."""
 OWNER = "portable.test.owner"
 """Label of the network of a lab: the process that it belongs to."""
 IMAGES = ("lab-host", "lab-internet", "lab-gateway")

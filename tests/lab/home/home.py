@@ -1,6 +1,7 @@
 """A whole home, up: its host, what lies before the door, and a stack of its owner's on the host, driven from this machine."""
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,14 @@ AT = f"{REGISTRY}:5000"
 OUTSIDE = (f"tcp://{BEACON}:80", f"udp://{BEACON}:80", f"dns://{NAME}")
 """What the stand-ins behind the gateway call all the time."""
 GATEWAY = "gluetun:stand-in"
+_GATEWAY_RECIPE = """\
+FROM {base}
+COPY authority.pem /etc/ssl/lab.pem
+# Both for the program and for what it starts. In the lab a minute of its checks is shorter, so that tests wait less.
+ENV SSL_CERT_FILE=/etc/ssl/lab.pem STANDIN_CHECK_SECONDS={minute}
+"""
+MINUTE = 6
+"""Seconds that the lab's gateway takes for a minute of its health checks."""
 OPENVPN = "openvpn-file"
 """The secret of a gateway by OpenVPN."""
 
@@ -81,7 +90,6 @@ class Home:
         own = {
             "vpn": BY_OPENVPN if tunnel == "openvpn" else by_wireguard(self.provider.public_key),
             "exposure": {"address": self.host.address},
-            "override": {"gluetun": {"containers": {"main": {"environment": {"HEALTH_TARGET_ADDRESSES": f"{BEACON}:80"}}}}},
         }
         text = standins.profile(planned, taken, "lab", merged(own, more, changes=("override",)))
         (self.stack.folder / "profiles" / "lab.yaml").write_text(text)
@@ -100,6 +108,15 @@ BY_OPENVPN: dict[str, Any] = {
     "config": OPENVPN,
 }
 """The same by OpenVPN, as a person writes it (docs/a-place-of-your-own.md): one file, which is a secret."""
+
+
+def gateway_image(engine: Engine, base: str, authority: str) -> str:
+    """The gateway's image for this lab: it trusts the authority of the lab's internet, as others trust the real ones."""
+    files = {"Dockerfile": _GATEWAY_RECIPE.format(base=base, minute=MINUTE).encode(), "authority.pem": authority.encode()}
+    tag = f"{standins.REPOSITORY}/gateway:{hashlib.sha256(b''.join(files.values())).hexdigest()[:12]}"
+    if not engine.image_ids([tag]):
+        standins.build(engine, tag, files, "gluetun")
+    return tag
 
 
 @contextlib.contextmanager
@@ -132,7 +149,7 @@ def home_up(
         docker("network", "create", "--internal", "--subnet", NET, "--gateway", DOOR, *marks(lab, folder), lab)
         for part in home.parts:
             part.start()
-        home.registry.push({gateway: GATEWAY})
+        home.registry.push({gateway_image(engine, gateway, home.internet.authority): GATEWAY})
         home.take(engine, profile, progress=progress)
         keys = home.host.keys(folder / "keys")
         stack.engine |= {"DOCKER_HOST": URL, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(keys)}

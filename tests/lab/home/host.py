@@ -1,10 +1,12 @@
 """The Docker host: Debian with an engine of its own, a BTRFS RAID 1 at /mnt/storage, reached by TCP with TLS and by ssh."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.engine import LABEL
-from tests.lab.home.box import HOST, REGISTRY, RESOLVER, ROUTER, Box, all_rights, docker
+from tests.lab.home.box import HOST, REGISTRY, RESOLVER, ROUTER, TRANSLATED, Box, all_rights, docker
 
 URL, SSH = f"tcp://{HOST}:2376", f"ssh://root@{HOST}"
 
@@ -18,7 +20,14 @@ class DockerHost(Box):
     seconds: float = 90
 
     def __post_init__(self) -> None:
-        told = {"ROUTER": ROUTER, "RESOLVER": RESOLVER, "ADDRESS": HOST, "DISKS": "6G", "INSECURE": f"{REGISTRY}:5000"}
+        told = {
+            "ROUTER": ROUTER,
+            "RESOLVER": RESOLVER,
+            "PUBLIC": TRANSLATED,
+            "ADDRESS": HOST,
+            "DISKS": "6G",
+            "INSECURE": f"{REGISTRY}:5000",
+        }
         self.environment, self.rights = told, all_rights()
         # The two disks, and what the engine has.
         self.volumes = {f"{self.lab}-disks": "/var/lib/lab", f"{self.lab}-engine": "/var/lib/docker"}
@@ -52,6 +61,21 @@ class DockerHost(Box):
         """Off at once, and on again."""
         docker("kill", self.name)
         docker("start", self.name)
+
+    @contextlib.contextmanager
+    def resolver_on_loopback(self) -> Iterator[None]:
+        """Let the host's resolver be one of its own, as Pi-hole or dnsmasq is: the engine then asks it on behalf of containers.
+
+        A container hears of it when it is started.
+        """
+        self.sh(
+            f"dnsmasq --no-hosts --no-resolv --server {RESOLVER} --listen-address 127.0.0.1 --bind-interfaces --pid-file=/run/resolver.pid"
+        )
+        self.sh("echo nameserver 127.0.0.1 >/etc/resolv.conf")
+        try:
+            yield
+        finally:
+            self.sh(f"echo nameserver {RESOLVER} >/etc/resolv.conf; kill $(cat /run/resolver.pid)")
 
     def restart_engine(self) -> None:
         """As `systemctl restart docker`."""

@@ -7,18 +7,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.lab.forward import forwarded
-from tests.lab.home.box import BEACON, CLOUD, PROVIDER, REGISTRY, RESOLVER, ROUTER, SEEDER, Box, docker
+from tests.lab.home.box import BEACON, CLOUD, PROVIDER, PUBLIC, REGISTRY, RESOLVER, ROUTER, SEEDER, TRANSLATED, Box, docker
 
-NAME = "beacon.lab.example"
+NAME = "beacon.example.com"
+"""A public name: what has no public suffix is asked past the tunnel (domain.md 1.6)."""
+SITES = ("cloudflare.com", "github.com")
+"""What Gluetun's checks call, at the beacon's address."""
 _INTERNET = f"""
 set -e
 ip address add {BEACON}/24 dev eth0
 ip address add {RESOLVER}/24 dev eth0
+for resolver in {" ".join(PUBLIC.values())}; do ip address add $resolver/24 dev eth0; done
 # Whatever is sent further ends here.
 echo 0 >/proc/sys/net/ipv4/ip_forward 2>/dev/null || iptables -P FORWARD DROP
 python3 -u /usr/local/bin/beacon &
-exec dnsmasq --keep-in-foreground --no-hosts --no-resolv --listen-address {RESOLVER} --bind-interfaces --log-queries --log-facility=- \\
-  --address=/{NAME}/{BEACON} --address=/registry.lab.example/{REGISTRY} --address=/cloud.lab.example/{CLOUD} --local=/#/
+python3 -u /usr/local/bin/secure &
+exec dnsmasq --keep-in-foreground --no-hosts --no-resolv --listen-address 127.0.0.1 --listen-address {RESOLVER} --bind-interfaces \\
+  {" ".join(f"--listen-address {address}" for address in PUBLIC.values())} --log-queries --log-facility=- --local-ttl 1 --local=/#/ \\
+  --address=/{NAME}/{BEACON} {" ".join(f"--address=/{site}/{BEACON}" for site in SITES)}
 """
 _REGISTRY = f"""
 set -e
@@ -56,7 +62,7 @@ exec transmission-daemon --foreground --config-dir /etc/lab --watch-dir /srv/tor
 
 @dataclass(kw_only=True)
 class Internet(Box):
-    """Router, name server and beacon. What is sent further than here goes nowhere."""
+    """Router, name servers and beacon. What is sent further than here goes nowhere."""
 
     role: str = "internet"
     address: str = ROUTER
@@ -65,12 +71,20 @@ class Internet(Box):
 
     def is_well(self) -> bool:
         """Whether the beacon and the name server answer."""
-        return self.ends_well(f"exec 3<>/dev/tcp/{BEACON}/80 && exec 4<>/dev/tcp/{RESOLVER}/53")
+        return self.ends_well(
+            f"for at in {BEACON}/80 {RESOLVER}/53 {PUBLIC['1.1.1.1']}/853 {BEACON}/443; do exec 3<>/dev/tcp/$at || exit 1; done"
+        )
 
     def asked(self) -> list[str]:
-        """Who asked the name server for what, as `name from address`."""
+        """Who asked a name server for what, plain or by TLS, as `name from address`."""
         words = [line.split() for line in self.log().splitlines() if " from " in line and "query[" in line]
-        return [f"{line[line.index('from') - 1]} from {line[line.index('from') + 1]}" for line in words]
+        found = [f"{line[line.index('from') - 1]} from {line[line.index('from') + 1]}" for line in words]
+        return [line for line in found if not line.endswith(" from 127.0.0.1")]  # what was asked by TLS is asked again inside
+
+    @property
+    def authority(self) -> str:
+        """The certificate of the authority that certified the sites and resolvers."""
+        return self.sh("cat /etc/lab/ca.pem")
 
 
 @dataclass(kw_only=True)
@@ -80,7 +94,7 @@ class Provider(Box):
     role: str = "provider"
     address: str = PROVIDER
     command: tuple[str, ...] = ("vpn",)
-    environment: Mapping[str, str] = field(default_factory=lambda: {"RESOLVER": RESOLVER})
+    environment: Mapping[str, str] = field(default_factory=lambda: {"RESOLVER": RESOLVER, "PUBLIC": TRANSLATED, "ADDRESS": PROVIDER})
     rights: Mapping[str, Any] = field(
         default_factory=lambda: {
             "cap_add": ["NET_ADMIN", "MKNOD"],
@@ -92,6 +106,14 @@ class Provider(Box):
     def is_well(self) -> bool:
         """Whether both kinds of tunnel and the name server are there."""
         return self.ends_well("ip link show tun1 && ip link show wg0 && exec 3<>/dev/tcp/10.64.0.1/53")
+
+    def customer(self, name: str, number: int) -> str:
+        """The private key of another customer, whose address is 10.64.0.`number`."""
+        return self.sh(f"vpn customer {name} {number}").strip()
+
+    def forward(self, port: int) -> None:
+        """Forward another port from now on: who has one gets it when they ask again."""
+        self.sh(f"echo {port} >/run/forwarded-port")
 
     @property
     def public_key(self) -> str:

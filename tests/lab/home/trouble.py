@@ -72,7 +72,33 @@ def group_restarted(home: Home) -> None:
     home.stack.portable("restart", GATEWAY, code=None)
 
 
-TROUBLES: tuple[Callable[[Home], None], ...] = (tunnel_lost, gateway_killed, gateway_restarted, started_in_any_order, group_restarted)
+def firewall_fails(home: Home) -> None:
+    """A rule of the gateway's firewall fails at each start: Gluetun opens everything and ends. Apps are started meanwhile."""
+    gateway, *apps = names(home, GATEWAY, *home.behind)
+    home.host.sh(post_rules(gateway, "iptables -A OUTPUT -m no-such-match -j ACCEPT"))
+    try:
+        again = f"docker restart -t 0 {' '.join(apps)} >/dev/null 2>&1"
+        home.host.sh(f"docker restart -t 1 {gateway}; end=$((SECONDS + 8)); while [ $SECONDS -lt $end ]; do {again}; sleep 0.1; done")
+        said = home.host.sh(f"docker logs --since 10s {gateway} 2>&1", code=None)
+        assert 'command failed: "iptables -A OUTPUT -m no-such-match -j ACCEPT"' in said, f"its firewall did not fail: {said[-1500:]}"
+    finally:
+        home.host.sh(post_rules(gateway, "# all well"))
+    home.host.sh(f"docker restart -t 1 {gateway}")  # the engine would wait longer each time
+
+
+def post_rules(gateway: str, line: str) -> str:
+    """A script that puts a line into the gateway's file of a person's own rules, which are run at the end of its firewall's start."""
+    return f"mkdir -p /tmp/own/iptables && echo '{line}' >/tmp/own/iptables/post-rules.txt && docker cp /tmp/own/iptables {gateway}:/"
+
+
+TROUBLES: tuple[Callable[[Home], None], ...] = (
+    tunnel_lost,
+    gateway_killed,
+    gateway_restarted,
+    started_in_any_order,
+    group_restarted,
+    firewall_fails,
+)
 
 
 def calls(home: Home) -> Mapping[str, Mapping[str, Any]]:

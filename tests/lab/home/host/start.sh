@@ -3,6 +3,7 @@
 #
 # ROUTER   the address of the default route; nothing of this host knows another way out
 # RESOLVER the name server of the host
+# PUBLIC   who answers for public resolvers, as 1.1.1.1=198.18.7.61
 # ADDRESS  this host's own address, for its certificate
 # DISKS    bytes of each of the two disks, as truncate takes them
 # INSECURE a registry that is asked without TLS
@@ -16,6 +17,9 @@ mkdir -p $lab/ssh $lab/tls
 [ -e /dev/dri/renderD128 ] || { mkdir -p /dev/dri && mknod -m 660 /dev/dri/renderD128 c 1 3 && chgrp 104 /dev/dri/renderD128; }
 
 ip route replace default via "$ROUTER"
+for pair in $PUBLIC; do
+  for chain in PREROUTING OUTPUT; do iptables -t nat -A $chain -d "${pair%=*}" -j DNAT --to-destination "${pair#*=}"; done
+done
 echo "nameserver $RESOLVER" >/etc/resolv.conf
 
 # The pool: RAID 1 of two disks, made once. A disk that the kernel still holds from before is taken as it is.

@@ -1,6 +1,10 @@
 #!/usr/bin/python3
-"""beacon: tells a caller the address that it came from, by HTTP and by UDP on port 80; what it answered stands in its log."""
+"""beacon: tells a caller the address that it came from, by HTTP and by UDP on port 80; what it answered stands in its log.
 
+Who asks for /endless gets bytes until they have enough.
+"""
+
+import contextlib
 import socket
 import sys
 import threading
@@ -15,6 +19,14 @@ class Beacon(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer any path."""
+        if self.path == "/endless":
+            self.send_response(200)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(bytes(1 << 18))
+            return
         body = f"{self.client_address[0]}\n".encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))

@@ -2,10 +2,17 @@
 # vpn: a provider of tunnels. WireGuard on UDP 51820 and OpenVPN on UDP 1194; who comes through them leaves with this machine's address.
 #
 # Keys and certificates are made at its first start in /var/lib/vpn, the client's beside the server's: as a provider hands them out.
-# The tunnels have a name server at 10.64.0.1, which asks RESOLVER.
+# The tunnels have a name server at 10.64.0.1, which asks RESOLVER. PUBLIC says who
+# answers for public resolvers (1.1.1.1=198.18.7.61). One port of ADDRESS is forwarded to the customer who asks for it.
+# `vpn customer NAME NUMBER` makes another customer, with the address 10.64.0.NUMBER, and prints their private key.
 set -eu
 keys=/var/lib/vpn
 mkdir -p $keys
+if [ "${1:-}" = customer ]; then
+  (umask 077 && wg genkey >"$keys/$2.key")
+  wg set wg0 peer "$(wg pubkey <"$keys/$2.key")" allowed-ips "10.64.0.$3/32"
+  exec cat "$keys/$2.key"
+fi
 if [ ! -e $keys/ready ]; then
   cd $keys
   for who in server client; do
@@ -25,6 +32,7 @@ if [ ! -e $keys/ready ]; then
   touch ready
 fi
 [ -e /dev/net/tun ] || { mkdir -p /dev/net && mknod -m 666 /dev/net/tun c 10 200; }
+for pair in $PUBLIC; do iptables -t nat -A PREROUTING -d "${pair%=*}" -j DNAT --to-destination "${pair#*=}"; done
 iptables -t nat -A POSTROUTING -s 10.64.0.0/15 -o eth0 -j MASQUERADE
 
 # wireguard-go may hang for good where it is told all at once, and in its first moment.
@@ -40,5 +48,8 @@ openvpn --dev tun1 --server 10.65.0.0 255.255.255.0 --topology subnet --proto ud
   --cert $keys/server.pem --key $keys/server-key.pem --duplicate-cn --keepalive 5 20 --push 'redirect-gateway def1' \
   --push 'dhcp-option DNS 10.65.0.1' --verb 1 &
 until ip -4 address show dev tun1 2>/dev/null | grep -q 10.65.0.1; do sleep 0.1; done
+echo 40001 >/run/forwarded-port
+python3 -u /usr/local/bin/natpmp 10.64.0.1 "$ADDRESS" &
+python3 -u /usr/local/bin/natpmp 10.65.0.1 "$ADDRESS" &
 exec dnsmasq --keep-in-foreground --no-hosts --no-resolv --server "$RESOLVER" --listen-address 10.64.0.1 --listen-address 10.65.0.1 \
   --bind-interfaces --log-queries --log-facility=-

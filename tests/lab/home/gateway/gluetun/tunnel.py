@@ -188,7 +188,7 @@ def make_process_user(uid: int) -> None:
     passwd = Path("/etc/passwd")
     if not any(line.split(":")[2:3] == [str(uid)] or line.startswith(f"{_PROCESS_USER}:") for line in passwd.read_text().splitlines()):
         with passwd.open("a") as file:
-            file.write(f"{_PROCESS_USER}:x:{uid}:::/dev/null:/sbin/nologin\n")
+            file.write(f"{_PROCESS_USER}:x:{uid}:{uid}::/dev/null:/sbin/nologin\n")  # glibc finds nobody without a group
 
 
 @contextlib.contextmanager

@@ -78,7 +78,7 @@ counted() {
 echo "now $(date +%s)"
 counted before
 # A name that nobody has, so that no server remembers it: it is asked for through the tunnel, and nothing is called.
-LC_ALL=C timeout 3 wget -Y off -T 3 -O /dev/null "http://portable-$$-$(date +%s).example.com/" >/dev/null 2>&1
+LC_ALL=C timeout 3 wget -Y off -T 10 -O /dev/null "http://portable-$$-$(date +%s).example.com/" >/dev/null 2>&1
 case $? in 124 | 137 | 143) echo "waited" ;; esac
 counted after
 true

@@ -5,6 +5,7 @@ one stays when the first one opens.
 """
 
 import itertools
+import shlex
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
 
@@ -21,17 +22,21 @@ for family in iptables ip6tables; do
   done
 done
 awk '$NF != "lo" {print "ipv6"; exit}' /proc/net/if_inet6 2>/dev/null
-for version in 4 6; do ip -$version -o address show 2>/dev/null | awk '{print "own " $4}'; done
+for version in 4 6; do ip -$version -o address show 2>/dev/null | awk '{print "own " $2 " " $4}'; done
 true
 """
 _OUTSIDE = "192.0.2.1"
 """An address of the documentation; asked of the routing table only."""
 _REMAINS = "! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP"
 """The guard's rule on what is left of the tunnel's connections, as iptables prints it; one that names a device leaves others open."""
-_GO_ON = ("LOG", "NFLOG", "MARK", "CONNMARK", "TCPMSS", "TTL", "HL", "DSCP", "TOS")
-"""Targets after which the next rule is read (iptables-extensions(8))."""
+_GO_ON = ("LOG", "NFLOG", "TCPMSS", "TTL", "HL", "DSCP", "TOS")
+"""Targets after which the next rule is read (iptables-extensions(8)); none of them changes the mark."""
 _MARK = "0xca6c"
-"""51820: the mark of the packets of Gluetun's own WireGuard, which only a process with NET_ADMIN can set."""
+"""51820: the mark of the packets of Gluetun's own WireGuard, which only a process with NET_ADMIN or NET_RAW can set."""
+_OWNERS = ("0", "51820")
+"""The users that OpenVPN starts as, and runs as (the catalog's PUID of Gluetun)."""
+_NEIGHBOURS = ("133", "134", "135", "136")
+"""The types of ICMPv6 by which neighbours and routers are found (RFC 4861)."""
 _LONGEST_JUMP = 8
 """How deep chains that jump to one another are followed."""
 Rule = list[str]
@@ -77,7 +82,9 @@ def _judged(gateway: str, egress: Tunnel | Sealed, family: str, text: str, profi
     filters, mangles = _tables(text, family)
     if not filters:
         return unknown(gateway, f"{family} lists no rules")
-    own = [words[1] for line in text.splitlines() if (words := line.split())[:1] == ["own"] and len(words) == 2]
+    inner = ("lo", egress.interface) if isinstance(egress, Tunnel) else ("lo",)
+    lines = (line.split() for line in text.splitlines() if line.startswith("own "))
+    own = [words[2] for words in lines if len(words) == 3 and words[1] not in inner]
     # One table that is closed stops what all others let through; the program and its own variant print the same rules twice.
     closed = next((rules for rules in filters if ["-P", "OUTPUT", "DROP"] in rules), None)
     first = _first_fence(closed, egress, own)
@@ -100,14 +107,24 @@ def _tables(text: str, family: str) -> tuple[list[list[Rule]], list[list[Rule]]]
     filters: dict[str, list[Rule]] = {}
     mangles: dict[str, list[Rule]] = {}
     for line in text.splitlines():
-        words = line.split()
-        if words[:1] != [family] or len(words) < 4:
+        if not line.startswith(f"{family} "):
+            continue
+        words = _words(line)
+        if len(words) < 4:
             continue
         if words[2] == "mangle":
             mangles.setdefault(words[1], []).append(words[3:])
         else:
             filters.setdefault(words[1], []).append(words[2:])
     return list(filters.values()), list(mangles.values())
+
+
+def _words(line: str) -> list[str]:
+    """The words of a rule; a comment is one word, whatever stands in it. One that cannot be read counts as a rule that lets out."""
+    try:
+        return shlex.split(line)
+    except ValueError:
+        return [*line.split()[:5], "-j", "unreadable"]
 
 
 def _first_fence(rules: Sequence[Rule] | None, egress: Tunnel | Sealed, own: Sequence[str]) -> str:
@@ -123,6 +140,9 @@ def _second_fence(rules: Sequence[Rule], egress: Tunnel, own: Sequence[str]) -> 
 
     Its rules are read in the order in which a packet meets them, into the chains that they jump to.
     """
+    marking = [" ".join(rule[2:]) for rule in _expanded(rules, "OUTPUT") if _value(rule, "-j", "-g") not in ("", "DROP", *_GO_ON)]
+    if marking:
+        return f"changes packets before its second fence: {marking[0]}"
     remains_dropped = False
     for rule in _expanded(rules, "POSTROUTING"):
         target = _value(rule, "-j", "-g")
@@ -145,7 +165,7 @@ def _expanded(rules: Sequence[Rule], chain: str, depth: int = 0) -> Iterator[Rul
     for rule in rules:
         if rule[:2] != ["-A", chain]:
             continue
-        if rule[2] == "-j" and rule[3] in chains and depth < _LONGEST_JUMP:
+        if rule[2:3] == ["-j"] and rule[3] in chains and depth < _LONGEST_JUMP:
             yield from _expanded(rules, rule[3], depth + 1)
         else:
             yield rule
@@ -160,6 +180,11 @@ def _value(rule: Rule, *names: str) -> str:
 def _stays(rule: Rule, egress: Tunnel | Sealed) -> bool:
     """Whether it is about the loopback or the tunnel's own device alone."""
     return _value(rule, "-o") in ("lo", *((egress.interface,) if isinstance(egress, Tunnel) else ()))
+
+
+def _is_openvpns(rule: Rule, egress: Tunnel) -> bool:
+    """Whether a rule is about OpenVPN's own packets: to an endpoint, and of the users that only OpenVPN has in this network."""
+    return _is_to_endpoint(rule, egress) and _value(rule, "--uid-owner") in _OWNERS
 
 
 def _is_to_endpoint(rule: Rule, egress: Tunnel) -> bool:
@@ -190,10 +215,10 @@ def _stays_inside(rule: Rule, egress: Tunnel | Sealed, own: Sequence[str], *, se
         return False  # another chain, which is not looked at here
     if _stays(rule, egress) or (_is_established(rule) and (not second or _value(rule, "--ctdir") == "REPLY")):
         return True
-    if _value(rule, "-p") in ("ipv6-icmp", "icmpv6"):
-        return True  # neighbours are found so
+    if _value(rule, "-p") in ("ipv6-icmp", "icmpv6") and _value(rule, "--icmpv6-type") in _NEIGHBOURS:
+        return True
     if second and isinstance(egress, Tunnel):
-        own_packets = _value(rule, "--mark") == _MARK if egress.protocol == "wireguard" else _is_to_endpoint(rule, egress)
+        own_packets = _value(rule, "--mark") == _MARK if egress.protocol == "wireguard" else _is_openvpns(rule, egress)
         if own_packets:
             return True
     target = _value(rule, "-d")

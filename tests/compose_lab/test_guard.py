@@ -24,12 +24,13 @@ ip neighbour add 172.20.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent
 ip neighbour add 172.20.0.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent
 mount --bind {folder}/resolv.conf /etc/resolv.conf
 sent() {{ ip -s link show eth0 | awk '/TX:/ {{getline; print $2}}'; }}
-try() {{ # try ADDRESS PORT [MARK]: packets that left by the uplink
+try() {{ # try ADDRESS PORT [MARK [USER]]: packets that left by the uplink
     before=$(sent)
     python3 -c '
-import socket, sys
+import os, socket, sys
+if len(sys.argv) > 4: os.setuid(int(sys.argv[4]))
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-if len(sys.argv) > 3: s.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, int(sys.argv[3]))
+if len(sys.argv) > 3 and int(sys.argv[3]): s.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, int(sys.argv[3]))
 for _ in range(10):
     try: s.sendto(b"x", (sys.argv[1], int(sys.argv[2])))
     except OSError: pass
@@ -51,9 +52,9 @@ ip rule add priority 101 not fwmark 51820 table 51820
 """What it does at each start, and leaves where it is killed."""
 
 
-def inside(folder: Path, script: str, gluetun: str) -> list[str]:
+def inside(folder: Path, script: str, gluetun: str, *sets: str) -> list[str]:
     """What a script prints, line by line, in a new namespace of network and mounts, with `guard` as a command."""
-    plan = prepare("zimaboard", folder=folder).planned.plan
+    plan = prepare("zimaboard", folder=folder, sets=sets).planned.plan
     text = "".join(str(part) for file in plan.files if file.id == "gluetun-guard-sh" for part in file.body)
     (folder / "guard.sh").write_text(text.replace("exec /gluetun-entrypoint", f"exec sh {folder}/gluetun.sh"))
     (folder / "gluetun.sh").write_text(gluetun.replace("/tmp/new-resolv", f"{folder}/new-resolv"))
@@ -82,6 +83,22 @@ try 203.0.113.9 6881
         _OPENED,
     )
     assert (foreign, name_server, own, marked, open_, reopened) == ("0", "0", "10", "10", "10", "0")
+
+
+def test_no_app_uses_the_port_of_openvpn(tmp_path: Path) -> None:
+    """PureVPN's is that of plain DNS, and its servers may be anywhere."""
+    app, openvpn, as_root = inside(
+        tmp_path,
+        """
+guard
+try 203.0.113.9 53 0 1000
+try 203.0.113.9 53 0 51820
+try 203.0.113.9 53
+""",
+        _OPENED,
+        "vpn.provider=purevpn",
+    )
+    assert (app, openvpn, as_root) == ("0", "10", "10")
 
 
 def test_a_restart_in_a_namespace_that_lasts_adds_nothing(tmp_path: Path) -> None:

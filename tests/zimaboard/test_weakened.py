@@ -4,6 +4,7 @@ Each is put into the running gateway or beside it, and taken back. The gateway i
 """
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -66,6 +67,7 @@ def by_hand(service: str, *flags: str, keep_servers: bool = True) -> Act:
         given = [
             *(word for label, value in config["Labels"].items() for word in ("--label", f"{label}={value}")),
             *(word for variable in config["Env"] for word in ("--env", variable)),
+            *(word for m in found["Mounts"] for word in ("--volume", f"{m['Source']}:{m['Destination']}{'' if m['RW'] else ':ro'}")),
             *(word for capability in host["CapAdd"] or () for word in ("--cap-add", capability)),
             *(word for device in host["Devices"] or () for word in ("--device", device["PathOnHost"])),
             *(word for server in (host["Dns"] or () if keep_servers else ()) for word in ("--dns", server)),
@@ -74,7 +76,10 @@ def by_hand(service: str, *flags: str, keep_servers: bool = True) -> Act:
         ]
         image = home.stack.docker("commit", found["Id"]).strip()
         home.stack.docker("rm", "--force", found["Id"])
-        home.stack.docker("run", "-d", "--name", name, "--network", mode, *given, *flags, image)
+        made = home.stack.docker("run", "-d", "--name", name, "--network", mode, *given, *flags, image).strip()
+        time.sleep(1)
+        state = home.stack.docker("inspect", "-f", "{{.State.Status}}", made).strip()
+        assert state == "running", f"what was made by hand does not run: {home.stack.docker('logs', made)[-800:]}"
 
     return run
 

@@ -54,7 +54,7 @@ iptables iptables mangle -A PORTABLE -p udp -m mark --mark 0xca6c -j ACCEPT
 iptables iptables mangle -A PORTABLE -d 172.20.0.0/16 -j ACCEPT
 iptables iptables mangle -A PORTABLE -j DROP
 ip6tables ip6tables -P OUTPUT DROP
-ip6tables ip6tables -A OUTPUT -p ipv6-icmp -j ACCEPT
+ip6tables ip6tables -A OUTPUT -p ipv6-icmp -m icmp6 --icmpv6-type 135 -j ACCEPT
 ip6tables ip6tables -A OUTPUT -d ff02::1:ff/104 -o eth0 -j ACCEPT
 ip6tables ip6tables mangle -P POSTROUTING ACCEPT
 ip6tables ip6tables mangle -N PORTABLE
@@ -69,7 +69,7 @@ ip6tables ip6tables mangle -A PORTABLE -p udp -m mark --mark 0xca6c -j ACCEPT
 ip6tables ip6tables mangle -A PORTABLE -p ipv6-icmp -m icmp6 --icmpv6-type 135 -j ACCEPT
 ip6tables ip6tables mangle -A PORTABLE -j DROP
 ipv6
-own 172.20.0.2/16
+own eth0 172.20.0.2/16
 """
 """As Gluetun shuts its namespace (its internal/firewall/enable.go) behind the catalog's guard: each line with its family and program."""
 LISTENS = """\

@@ -140,7 +140,22 @@ def test_who_hangs_on_a_dead_namespace_is_named() -> None:
         (GUARD, f"-A PORTABLE -d 172.20.0.0/16 -j ACCEPT\niptables iptables mangle {GUARD}", "what is left of the tunnel's"),
         (GUARD, f"-A PORTABLE -o eth1 -j ACCEPT\niptables iptables mangle {GUARD}", "in its second fence: -o eth1 -j ACCEPT"),
         (GUARD, f"-A PORTABLE -j MINE\niptables iptables mangle {GUARD}", "in its second fence: -j MINE"),
-        ("-A POSTROUTING -j PORTABLE", "-A OUTPUT -j PORTABLE", "iptables has no second fence"),
+        ("-A POSTROUTING -j PORTABLE", "-A INPUT -j PORTABLE", "iptables has no second fence"),
+        (
+            "-A POSTROUTING -j PORTABLE",
+            "-A POSTROUTING -p udp -j MARK --set-xmark 0xca6c/0xffffffff",
+            "in its second fence: -p udp -j MARK",
+        ),
+        (
+            "-A POSTROUTING -j PORTABLE",
+            "-A POSTROUTING -j PORTABLE\niptables iptables mangle -A OUTPUT -p udp -j MARK --set-xmark 0xca6c/0xffffffff",
+            "iptables changes packets before its second fence: -p udp -j MARK",
+        ),
+        (GUARD, f'-A PORTABLE -m comment --comment "no -j DROP here" -j ACCEPT\niptables iptables mangle {GUARD}', "no -j DROP here"),
+        ("-A OUTPUT -o tun0 -j ACCEPT", '-A OUTPUT -m comment --comment "x -o lo y" -j ACCEPT', "-A OUTPUT -m comment"),
+        ("-A OUTPUT -o tun0 -j ACCEPT", '-A OUTPUT -m comment --comment "x -j ACCEPT', "lets out past the tunnel"),
+        ("--icmpv6-type 135 -j ACCEPT", "-j ACCEPT", "ip6tables lets out past the tunnel: -A OUTPUT -p ipv6-icmp -m icmp6 -j ACCEPT"),
+        ("own eth0 172.20.0.2/16", "own tun0 172.20.0.2/8", "-d 172.20.0.0/16"),
         ("-A POSTROUTING -j PORTABLE", "-A POSTROUTING -o eth0 -j PORTABLE", "in its second fence: -o eth0 -j PORTABLE"),
         ("-A POSTROUTING -j PORTABLE", "-A POSTROUTING -j ACCEPT", "in its second fence: -j ACCEPT"),
         (LAST, "-A PORTABLE -o eth0 -j DROP", "iptables has no second fence"),
@@ -161,6 +176,11 @@ def test_an_open_firewall_is_told(old: str, new: str, text: str) -> None:
 @pytest.mark.parametrize("before", ["-o eth0 -p tcp -j TCPMSS --clamp-mss-to-pmtu", "-s 192.0.2.0/24 -j DROP", "-o eth0"])
 def test_what_lets_nothing_by_may_stand_before_the_guard(before: str) -> None:
     text = SHUT.replace(GUARD, f"-A PORTABLE {before}\niptables iptables mangle {GUARD}", 1)
+    assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=text)))) == {"gateway": "holds"}
+
+
+def test_a_rule_that_only_counts_is_no_rule() -> None:
+    text = SHUT.replace("-A POSTROUTING -j PORTABLE", "-A POSTROUTING\niptables iptables mangle -A POSTROUTING -j PORTABLE", 1)
     assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=text)))) == {"gateway": "holds"}
 
 
@@ -189,7 +209,8 @@ def test_the_packets_of_openvpn_are_known_by_the_endpoints() -> None:
         )
         return [held.text for held in FENCE.tried(stack) if held.verdict == "broken"]
 
-    assert found("-A PORTABLE -d 198.51.100.0/24 -p udp -m udp --dport 1194 -j ACCEPT") == []
+    of_root = "-m owner --uid-owner 0"
+    assert found(f"-A PORTABLE -d 198.51.100.0/24 -p udp -m udp --dport 1194 {of_root} -j ACCEPT") == []
     for wide in (
         "-d 198.51.0.0/16 -p udp -m udp --dport 1194",
         "-d 198.51.100.0/24 -p udp -m udp --dport 443",

@@ -48,7 +48,7 @@ def heard(home: Home, port: int) -> set[str]:
     return {line for line in said.splitlines() if line}
 
 
-def until(true: Callable[[], bool], why: str, seconds: float = 30) -> None:
+def until(true: Callable[[], bool], why: str, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, why

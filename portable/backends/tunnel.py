@@ -26,6 +26,11 @@ _RESTARTS = re.compile(
     r"|\[openvpn\] .*received, process restarting"  # OpenVPN's own doing, such as after --ping-restart: init.c of OpenVPN 2.6
 )
 
+_MADE = re.compile(
+    r"\[wireguard\] Wireguard setup is complete"  # Gluetun v3.41.3, internal/wireguard/run.go
+    r"|\[openvpn\] .*TUN/TAP device \S+ opened"  # tun.c of OpenVPN 2.6: not said of a restart that keeps the device
+)
+
 
 class Restarts(Struct, frozen=True, kw_only=True):
     """How often a gateway restarted its VPN since it was started."""
@@ -65,6 +70,11 @@ def restarts(lines: Iterable[tuple[float, str]], *, started: float, now: float) 
         recent=sum(now - moment <= RECENT_SECONDS for moment in found),
         last=max(0.0, now - found[-1]) if found else 0.0,
     )
+
+
+def made_at(lines: Iterable[tuple[float, str]]) -> float:
+    """When the tunnel's device was made, by a gateway's log; 0 where that does not tell."""
+    return max((moment for moment, text in lines if _MADE.search(text)), default=0.0)
 
 
 TRAFFIC = Question(

@@ -583,7 +583,7 @@ def tunnel_rows(engine: EngineReader, stack: Stack, seen: Mapping[str, Seen]) ->
     if not running:
         return {}
     with ThreadPoolExecutor(min(8, 2 * len(running))) as pool:
-        logs = {name: pool.submit(_log_of, engine, here) for name, here in running.items()}
+        logs = {name: pool.submit(log_of, engine, here) for name, here in running.items()}
         looks = {name: pool.submit(silence_of, engine, here) for name, here in running.items()}
         found = {}
         for name, here in running.items():
@@ -593,7 +593,8 @@ def tunnel_rows(engine: EngineReader, stack: Stack, seen: Mapping[str, Seen]) ->
     return found
 
 
-def _log_of(engine: EngineReader, gateway: Seen) -> Sequence[tuple[float, str]]:
+def log_of(engine: EngineReader, gateway: Seen) -> Sequence[tuple[float, str]]:
+    """What a gateway wrote since its start, each line with its moment; nothing where its log can't be read."""
     try:
         return engine.dated_logs(gateway.id, tail=LINES, since=seconds_of(gateway.started_at))
     except EngineTrouble:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from portable.backends.tunnel import LINES, Restarts, Traffic, ago, carries, restarts, traffic, tunnels
+from portable.backends.tunnel import LINES, Restarts, Traffic, ago, carries, made_at, restarts, traffic, tunnels
 from portable.model import plan as p
 from tests.factories import full_plan
 from tests.unit.verify.fake import TRAFFIC
@@ -52,6 +52,16 @@ def log(*rows: tuple[float, str]) -> list[tuple[float, str]]:
 def test_restarts_are_counted_from_the_log(rows: list[tuple[float, str]], sentence: str, recent: int) -> None:
     found = restarts(log(*rows), started=START, now=START + 3600)
     assert (found.sentence(), found.recent) == (sentence, recent)
+
+
+def test_when_the_device_was_made() -> None:
+    assert made_at(log()) == START + 1
+    again = (400, "INFO [wireguard] Wireguard setup is complete. Note Wireguard is a silent protocol")
+    assert made_at(log(again, (500, BROKEN))) == START + 400
+    assert made_at([(START, "INFO [openvpn] TUN/TAP device tun0 opened"), (START + 1, OPENVPN)]) == START
+    kept = "INFO [openvpn] Preserving previous TUN/TAP instance: tun0"
+    assert made_at([(START, kept), (START, "INFO [openvpn] Initialization Sequence Completed")]) == 0
+    assert made_at([]) == 0
 
 
 def test_only_restarts_since_the_start_count() -> None:

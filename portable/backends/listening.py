@@ -6,6 +6,7 @@ apart, since the kernel (4.11 and later) treats one to the tunnel's address as i
 """
 
 import ipaddress
+import re
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Literal
@@ -56,6 +57,9 @@ true
 )
 """Arguments: the ports of the plan. A tunnel is a device without a link layer (type 65534), by WireGuard as well as by OpenVPN."""
 
+_LISTED = re.compile(r"([0-9A-Fa-f]{8}|[0-9A-Fa-f]{32}):[0-9A-Fa-f]{4}")
+Call = Literal["accepted", "refused", "unknown"]
+
 
 class Sockets(Struct, frozen=True, kw_only=True):
     """What listens in the network namespace of a gateway, at one moment."""
@@ -70,7 +74,7 @@ class Sockets(Struct, frozen=True, kw_only=True):
     """The addresses of the tunnel."""
     listeners: frozenset[tuple[str, str, int]] = frozenset()
     """Protocol (tcp or udp), address and port."""
-    calls: Mapping[int, Literal["accepted", "refused", "unknown"]] = {}
+    calls: Mapping[int, Call] = {}
     """How a connection to the tunnel's address ended, by port, where one was tried."""
 
 
@@ -79,24 +83,31 @@ Verdict = Literal["listens", "deaf", "absent", "unknown"]
 
 
 def parsed(text: str) -> Sockets:
-    """What the script printed."""
+    """What the script printed; a line that says nothing of the kind is passed over."""
     rows: dict[str, list[list[str]]] = {}
     for line in text.splitlines():
-        kind, *fields = line.split()
+        kind, *fields = line.split() or [""]
         rows.setdefault(kind, []).append(fields)
+    listed = (_listener(*fields) for fields in rows.get("listens", ()) if len(fields) == 2)
     now, forwarded = (next(iter(rows.get(kind, [[]])), []) for kind in ("now", "forwarded"))
     return Sockets(
         now=int(now[0]) if now and now[0].isdigit() else 0,
         forwarded=int(forwarded[0]) if forwarded and forwarded[0].isdigit() else 0,
         devices=tuple(" ".join(fields) for fields in rows.get("device", ())),
         tunnel=tuple(fields[1] for fields in rows.get("tunnel", ()) if len(fields) == 2),
-        listeners=frozenset(_listener(*fields) for fields in rows.get("listens", ()) if len(fields) == 2),
-        calls={int(port): how for port, how in rows.get("call", ())},  # type: ignore[misc]
+        listeners=frozenset(found for found in listed if found),
+        calls={int(fields[0]): _how(fields[1]) for fields in rows.get("call", ()) if len(fields) == 2 and fields[0].isdecimal()},
     )
 
 
-def _listener(table: str, address: str) -> tuple[str, str, int]:
+def _how(word: str) -> Call:
+    return "accepted" if word == "accepted" else "refused" if word == "refused" else "unknown"
+
+
+def _listener(table: str, address: str) -> tuple[str, str, int] | None:
     """A line of /proc/net/tcp or its like: addresses are words of four bytes, each in the order of the machine (little-endian)."""
+    if not _LISTED.fullmatch(address):
+        return None
     host, _, port = address.partition(":")
     words = b"".join(bytes.fromhex(host[at : at + 8])[::-1] for at in range(0, len(host), 8))
     found = ipaddress.ip_address(words)

@@ -36,6 +36,27 @@ def test_what_the_kernel_lists_is_read() -> None:
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "  ",
+        "call",
+        "call 6881",
+        "call x accepted",
+        "listens tcp nothing",
+        "listens tcp 00:1",
+        "listens tcp",
+        "now",
+        "forwarded x",
+        "tunnel",
+        "?",
+    ],
+)
+def test_a_line_that_is_cut_or_empty_is_passed_over(line: str) -> None:
+    assert parsed(f"{line}\n{LISTENS}\n{line}\n") == msgspec.structs.replace(parsed(LISTENS), **({"now": 0} if line == "now" else {}))
+
+
+@pytest.mark.parametrize(
     ("sockets", "verdict", "text"),
     [
         (on(("tcp", "10.64.0.2", 6881), calls={6881: "accepted"}), "listens", "port 6881"),

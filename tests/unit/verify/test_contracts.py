@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import pytest
 from portable.model import plan as p
 from portable.model.errors import PortableError, UsageError
 from portable.verify import contracts, links, named, sound, verify
+from portable.verify.contract import Contract, Found, holds
 from portable.verify.secrecy import secrecy
-from portable.verify.stack import Other, Published, Said
+from portable.verify.stack import Other, Published, Said, Stack
 from tests import factories
 from tests.factories import full_plan
 from tests.unit.verify.fake import PUBLISHED, SHUT, FakeStack, one, says, verdicts
@@ -46,6 +48,21 @@ def test_nothing_is_broken_where_all_is_as_promised() -> None:
     assert [h for h in found if h.verdict == "broken"] == []
     assert {h.contract for h in found} == {c.name for c in contracts(told)}
     assert all(h.text for h in found)
+
+
+def test_a_mistake_in_one_contract_ends_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    def check(stack: Stack) -> Iterator[Found]:
+        yield holds("first", "is well")
+        raise IndexError(stack.host)
+
+    wrong = Contract(name="wrong", promise="it is right", check=check)
+    with caplog.at_level("DEBUG", logger="portable.verify"):
+        found = list(verify(FakeStack(host="hunter2"), (wrong, RUNS)))
+    assert [(h.subject, h.verdict) for h in found if h.contract == "wrong"] == [("first", "holds"), ("the stack", "unknown")]
+    assert "(IndexError)" in found[1].text
+    assert any(h.contract == "runs" and h.verdict == "holds" for h in found)
+    assert "in check" in caplog.text
+    assert "hunter2" not in caplog.text, "a message may hold a secret"
 
 
 def test_contracts_are_chosen_by_name() -> None:

@@ -15,7 +15,7 @@ from portable.backends.compose.engine import Engine, EngineReader
 from portable.backends.compose.process import Running
 from portable.backends.compose.seen import Observed, Seen, seconds_of
 from portable.backends.compose.trouble import EngineTrouble
-from portable.backends.tunnel import LINES, TRAFFIC, Traffic, carries, restarts, traffic
+from portable.backends.tunnel import LINES, TRAFFIC, Traffic, look_through, restarts, traffic
 from portable.backends.tunnel import tunnels as tunnels_of
 from portable.live import images
 from portable.live.desired import Desired, Stack, current, desire, differing, joined
@@ -602,22 +602,17 @@ def log_of(engine: EngineReader, gateway: Seen) -> Sequence[tuple[float, str]]:
 
 
 def silence_of(engine: EngineReader, gateway: Seen) -> tuple[str, float]:
-    """Why a tunnel carries nothing, empty where it does or that is not known, and the clock of the engine's host.
+    """Why a tunnel carries nothing, empty where it does or that is not known, and the clock of the engine's host."""
 
-    Looked at twice: one answer may come late.
-    """
-    why, clock = "", 0.0
-    for _ in range(2):
+    def ask() -> Traffic | str:
         try:
             code, text = engine.ask(gateway.id, TRAFFIC, seconds=_ASK_SECONDS)
-        except EngineTrouble:
-            return "", clock
-        look = traffic(text) if code == 0 else Traffic()
-        clock = look.now or clock
-        verdict, why = carries(look)
-        if verdict != "silent":
-            return "", clock
-    return why, clock
+        except EngineTrouble as error:
+            return error.text
+        return traffic(text) if code == 0 else text
+
+    verdict, why, clock = look_through(ask)
+    return why if verdict == "silent" else "", clock
 
 
 def _reached(address: str, engine: Address) -> str:

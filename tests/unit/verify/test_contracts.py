@@ -21,7 +21,7 @@ from portable.verify.secrecy import secrecy
 from portable.verify.stack import Other, Published, Said, Stack
 from tests import factories
 from tests.factories import full_plan
-from tests.unit.verify.fake import PUBLISHED, SHUT, FakeStack, one, says, verdicts
+from tests.unit.verify.fake import PUBLISHED, SHUT, FakeStack, everything, one, says, verdicts
 
 GUARD = "-A PORTABLE ! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP"
 LAST = "-A PORTABLE -j DROP"
@@ -69,8 +69,12 @@ def test_contracts_are_chosen_by_name() -> None:
     every = contracts(told)
     assert named(every, ()) == every
     assert [c.name for c in named(every, ["links", "runs"])] == ["runs", "links"]
-    with pytest.raises(UsageError, match="no contract link"):
+    with pytest.raises(UsageError, match="no contract link") as error:
         named(every, ["link"])
+    assert (error.value.remedy or "").startswith("did you mean 'links'? known: runs, ")
+    with pytest.raises(UsageError, match="no contract xyzzy") as error:
+        named(every, ["xyzzy"])
+    assert (error.value.remedy or "").startswith("known: runs, ")
 
 
 @pytest.mark.parametrize(
@@ -114,6 +118,14 @@ def test_what_does_not_run_is_not_passed_over() -> None:
     for contract in EVERY.values():
         last = list(contract.tried(stack))[-1]
         assert ("not tried in player" in last.text) == contract.inside, contract.name
+
+
+@pytest.mark.parametrize("contract", [contract.name for contract in contracts(told) if contract.name not in ("runs", "ports")])
+def test_what_could_not_be_tried_anywhere_is_told(contract: str) -> None:
+    stack = FakeStack()
+    for name in everything(stack.plan):
+        stack.changes[name] = {"state": "exited"}
+    assert "unknown" in {held.verdict for held in EVERY[contract].tried(stack)}
 
 
 def test_an_engine_that_fails_half_way_leaves_what_was_found() -> None:

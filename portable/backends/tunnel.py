@@ -5,7 +5,7 @@ tries of its own check have failed, which takes Gluetun v3.41.3 up to 140 s afte
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal
 
 from portable.backends.common import gateway_of
@@ -25,6 +25,13 @@ _RESTARTS = re.compile(
     r"|\[vpn\] retrying in "  # the VPN ended or could not start: internal/vpn/helpers.go
     r"|\[openvpn\] .*received, process restarting"  # OpenVPN's own doing, such as after --ping-restart: init.c of OpenVPN 2.6
 )
+
+_MADE = re.compile(
+    r"\[wireguard\] Wireguard setup is complete"  # Gluetun v3.41.3, internal/wireguard/run.go
+    r"|\[openvpn\] .*TUN/TAP device \S+ opened"  # tun.c of OpenVPN 2.6: not said of a restart that keeps the device
+)
+
+Carries = Literal["carries", "silent", "unknown"]
 
 
 class Restarts(Struct, frozen=True, kw_only=True):
@@ -67,6 +74,11 @@ def restarts(lines: Iterable[tuple[float, str]], *, started: float, now: float) 
     )
 
 
+def made_at(lines: Iterable[tuple[float, str]]) -> float:
+    """When the tunnel's device was made, by a gateway's log; 0 where that does not tell."""
+    return max((moment for moment, text in lines if _MADE.search(text)), default=0.0)
+
+
 TRAFFIC = Question(
     r"""
 counted() {
@@ -76,25 +88,39 @@ counted() {
     done
 }
 echo "now $(date +%s)"
-counted before
-# A name that nobody has, so that no server remembers it: it is asked for through the tunnel, and nothing is called.
-LC_ALL=C timeout 3 wget -Y off -T 10 -O /dev/null "http://portable-$$-$(date +%s).example.com/" >/dev/null 2>&1
+earlier=$(counted before)
+sleep 1
+later=$(counted before)
+received() { echo "$1" | awk '{print $2, $3}'; }
+# Where something comes in anyway, nobody has to be asked.
+if [ "$(received "$earlier")" != "$(received "$later")" ]; then
+    echo "$earlier"
+    counted after
+    exit 0
+fi
+echo "$later"
+# A name that nobody has, so that no server remembers it, and that tells nothing: it is asked for through the tunnel, and nothing is called.
+name=$(head -c 4096 /dev/urandom | LC_ALL=C tr -dc a-z0-9 | head -c 12)
+echo "asked"
+LC_ALL=C timeout 3 wget -Y off -T 10 -O /dev/null "http://$name.example.com/" >/dev/null 2>&1
 case $? in 124 | 137 | 143) echo "waited" ;; esac
 counted after
 true
 """
 )
-"""A name server behind the tunnel is asked; the bytes that the tunnel's devices have counted tell whether an answer came."""
+"""The bytes that the tunnel's devices have counted tell whether anything comes in; where nothing did within 1 s, a name server is asked."""
 
 
 class Traffic(Struct, frozen=True, kw_only=True):
-    """What went through the tunnel's devices while a name was asked for."""
+    """What went through the tunnel's devices within 1 s, or while a name was asked for."""
 
     now: float = 0.0
     """Seconds since 1970, by the clock of the engine's host; 0 where it was not told."""
     received: int = 0
     sent: int = 0
     has_device: bool = False
+    asked: bool = False
+    """A name was asked for, since nothing came in by itself."""
     timed_out: bool = False
     """The question was not answered within 3 s."""
 
@@ -114,11 +140,25 @@ def traffic(text: str) -> Traffic:
         received=sum(received for received, _ in differences),
         sent=sum(sent for _, sent in differences),
         has_device=bool(both),
+        asked="asked" in text.split(),
         timed_out="waited" in text.split(),
     )
 
 
-Carries = Literal["carries", "silent", "unknown"]
+def look_through(ask: Callable[[], Traffic | str]) -> tuple[Carries, str, float]:
+    """Whether a tunnel carries anything, what was found, and the clock of the engine's host, 0 where it was not told.
+
+    `ask` gives a sentence where the gateway can't be asked. A silent tunnel is looked at twice: one answer may come late.
+    """
+    verdict, text, clock = _through(ask())
+    if verdict != "silent":
+        return verdict, text, clock
+    verdict, text, later = _through(ask())
+    return verdict, text, later or clock
+
+
+def _through(seen: Traffic | str) -> tuple[Carries, str, float]:
+    return ("unknown", seen, 0.0) if isinstance(seen, str) else (*carries(seen), seen.now)
 
 
 def carries(seen: Traffic) -> tuple[Carries, str]:
@@ -126,7 +166,8 @@ def carries(seen: Traffic) -> tuple[Carries, str]:
     if not seen.has_device:
         return "unknown", "there is no tunnel now: it is being made"
     if seen.received > 0:
-        return "carries", f"answers come through the tunnel ({seen.received} bytes while a name was asked for)"
+        meanwhile = "while a name was asked for" if seen.asked else "within 1 s, without a question"
+        return "carries", f"answers come through the tunnel ({seen.received} bytes {meanwhile})"
     if seen.sent > 0:
         return "silent", f"nothing comes back through the tunnel: {seen.sent} bytes were sent, and none received"
     if seen.timed_out:

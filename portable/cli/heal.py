@@ -31,7 +31,7 @@ def heal(
 ) -> int:
     """Start again, in order, what went down with its gateway or by itself, and what hangs on a network that is gone.
 
-    A gateway that was killed is started too, and an app that does not listen on its gateway's tunnel any more is restarted.
+    A gateway that was killed is started too, and an app that goes on listening on a tunnel that is gone is restarted.
 
     It changes no settings, makes nothing that was never there, and leaves alone what somebody stopped, until its gateway starts anew.
     """

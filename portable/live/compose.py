@@ -15,7 +15,7 @@ from portable.backends.compose.engine import Engine, EngineReader
 from portable.backends.compose.process import Running
 from portable.backends.compose.seen import Observed, Seen, seconds_of
 from portable.backends.compose.trouble import EngineTrouble
-from portable.backends.tunnel import LINES, TRAFFIC, Traffic, carries, restarts, traffic
+from portable.backends.tunnel import LINES, TRAFFIC, Traffic, look_through, restarts, traffic
 from portable.backends.tunnel import tunnels as tunnels_of
 from portable.live import images
 from portable.live.desired import Desired, Stack, current, desire, differing, joined
@@ -583,7 +583,7 @@ def tunnel_rows(engine: EngineReader, stack: Stack, seen: Mapping[str, Seen]) ->
     if not running:
         return {}
     with ThreadPoolExecutor(min(8, 2 * len(running))) as pool:
-        logs = {name: pool.submit(_log_of, engine, here) for name, here in running.items()}
+        logs = {name: pool.submit(log_of, engine, here) for name, here in running.items()}
         looks = {name: pool.submit(silence_of, engine, here) for name, here in running.items()}
         found = {}
         for name, here in running.items():
@@ -593,7 +593,8 @@ def tunnel_rows(engine: EngineReader, stack: Stack, seen: Mapping[str, Seen]) ->
     return found
 
 
-def _log_of(engine: EngineReader, gateway: Seen) -> Sequence[tuple[float, str]]:
+def log_of(engine: EngineReader, gateway: Seen) -> Sequence[tuple[float, str]]:
+    """What a gateway wrote since its start, each line with its moment; nothing where its log can't be read."""
     try:
         return engine.dated_logs(gateway.id, tail=LINES, since=seconds_of(gateway.started_at))
     except EngineTrouble:
@@ -601,22 +602,17 @@ def _log_of(engine: EngineReader, gateway: Seen) -> Sequence[tuple[float, str]]:
 
 
 def silence_of(engine: EngineReader, gateway: Seen) -> tuple[str, float]:
-    """Why a tunnel carries nothing, empty where it does or that is not known, and the clock of the engine's host.
+    """Why a tunnel carries nothing, empty where it does or that is not known, and the clock of the engine's host."""
 
-    Looked at twice: one answer may come late.
-    """
-    why, clock = "", 0.0
-    for _ in range(2):
+    def ask() -> Traffic | str:
         try:
             code, text = engine.ask(gateway.id, TRAFFIC, seconds=_ASK_SECONDS)
-        except EngineTrouble:
-            return "", clock
-        look = traffic(text) if code == 0 else Traffic()
-        clock = look.now or clock
-        verdict, why = carries(look)
-        if verdict != "silent":
-            return "", clock
-    return why, clock
+        except EngineTrouble as error:
+            return error.text
+        return traffic(text) if code == 0 else text
+
+    verdict, why, clock = look_through(ask)
+    return why if verdict == "silent" else "", clock
 
 
 def _reached(address: str, engine: Address) -> str:

@@ -1,15 +1,16 @@
 """`heal`: does what `healing` decides, once or for as long as it is left to. It works against nobody: another command comes first."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from portable.backends.common import gateway_of, main_container
 from portable.backends.compose.engine import Engine, EngineReader
 from portable.backends.compose.names import app_service
-from portable.backends.compose.seen import Observed, seconds_of
+from portable.backends.compose.seen import Observed, Seen, seconds_of
 from portable.backends.compose.trouble import EngineTrouble
-from portable.backends.listening import LISTENING, judged, listeners_of, parsed, peer_ports
+from portable.backends.listening import LISTENING, Sockets, listeners_of, look_at, parsed, peer_ports, remedy_of
 from portable.backends.tunnel import tunnels
 from portable.live import compose
 from portable.live.compose import Outcome, plain, restart_in_order, status
@@ -23,6 +24,7 @@ from portable.live.waiting import Watch
 from portable.model.base import Struct
 from portable.model.changes import Change
 from portable.model.errors import PortableError
+from portable.model.plan import App
 
 _LONGEST_REST = 300.0
 """Seconds between two tries at the same service that does not stay up."""
@@ -30,7 +32,6 @@ _WELL_SECONDS = 120.0
 """An app that stayed up so long starts anew with short rests."""
 _INSIDE_SECONDS = 60.0
 """How often gateways are looked into."""
-_AGAIN_SECONDS = 3.0
 _ASK_SECONDS = 10.0
 
 
@@ -47,7 +48,7 @@ class Clock(Protocol):
 
 
 class Deaf(Struct, frozen=True, kw_only=True):
-    """A service that does not listen on its tunnel."""
+    """A service that does not listen on its tunnel, and does after a restart."""
 
     container: tuple[str, str]
     """Its id, and when it was started."""
@@ -63,7 +64,7 @@ class Memory:
         self.stopped: set[tuple[str, str]] = set()
         """Ids of containers that somebody stopped, each with the moment when it ended."""
         self.deaf: dict[str, Deaf] = {}
-        """Services that do not listen on their tunnel, as the last look inside found."""
+        """Services that have to be restarted to listen on their tunnel, as the last look inside found."""
         self.left: tuple[str, ...] = ()
         """What that look found and nothing here mends, in sentences."""
         self.restarted: dict[str, tuple[str, ...]] = {}
@@ -86,7 +87,7 @@ def _look_inside(engine: EngineReader, stack: Stack, observed: Observed, memory:
 
     A gateway that was restarted for it would leave all its apps without a network, and find the same servers as silent as before.
     """
-    memory.deaf = deaf_apps(engine, stack, observed)
+    memory.deaf, absent = deaf_apps(engine, stack, observed)
     there = current(observed)
     silent = [
         f"nothing comes back through the tunnel of {name}; it restarts its VPN by itself"
@@ -98,7 +99,7 @@ def _look_inside(engine: EngineReader, stack: Stack, observed: Observed, memory:
         for name, deaf in memory.deaf.items()
         if memory.restarted.get(name) == deaf.tunnel
     ]
-    memory.left = (*silent, *still)
+    memory.left = (*silent, *still, *absent)
 
 
 def _ailing(engine: EngineReader, stack: Stack, desired: Desired, observed: Observed, memory: Memory) -> Ailing:
@@ -118,18 +119,9 @@ def _ailing(engine: EngineReader, stack: Stack, desired: Desired, observed: Obse
     return Ailing(changes=decided.changes, waiting=(*decided.waiting, *memory.left))
 
 
-def deaf_apps(engine: EngineReader, stack: Stack, observed: Observed) -> dict[str, Deaf]:
-    """The services that do not listen on their tunnel, each seen twice: one that notices a new tunnel needs a moment."""
-    found = _deaf_now(engine, stack, observed)
-    if found:
-        time.sleep(_AGAIN_SECONDS)
-        again = _deaf_now(engine, stack, observed)
-        found = {name: deaf for name, deaf in again.items() if name in found}
-    return found
-
-
-def _deaf_now(engine: EngineReader, stack: Stack, observed: Observed) -> dict[str, Deaf]:
-    seen, found = current(observed), dict[str, Deaf]()
+def deaf_apps(engine: EngineReader, stack: Stack, observed: Observed) -> tuple[dict[str, Deaf], tuple[str, ...]]:
+    """The services that a restart lets listen on their tunnel again, and sentences about those that it would not help."""
+    seen, found, absent = current(observed), dict[str, Deaf](), []
     listeners = list(listeners_of(stack.plan)) if stack.plan else []
     for gateway in dict.fromkeys(name for name, _ in listeners):
         owner = seen.get(gateway)
@@ -137,23 +129,37 @@ def _deaf_now(engine: EngineReader, stack: Stack, observed: Observed) -> dict[st
         if owner is None or owner.state != "running" or owner.health not in (None, "healthy"):
             continue
         ports = sorted({port for app in behind for port in peer_ports(app)})
-        try:
-            code, text = engine.ask(owner.id, LISTENING, *map(str, ports), seconds=_ASK_SECONDS)
-        except EngineTrouble:
-            continue
-        if code != 0:
-            continue  # `verify` says why; what can be seen from outside is healed all the same
-        sockets = parsed(text)
-        for app in behind:
-            name = app_service(app, main_container(app))
-            here = seen.get(name)
-            if here is None or here.state != "running" or here.joins != owner.id or here.started_at < owner.started_at:
-                continue
-            verdict, why = judged(sockets, peer_ports(app), started=seconds_of(here.started_at))
-            if verdict == "deaf":
-                tunnel = (owner.id, owner.started_at, *sockets.devices)
-                found[name] = Deaf(container=(here.id, here.started_at), tunnel=tunnel, cause=why)
-    return found
+        there = {app.name: here for app in behind if (here := _beside(app, owner, seen))}
+        looks = look_at(
+            [(app, seconds_of(there[app.name].started_at)) for app in behind if app.name in there],
+            partial(_asked, engine, owner, ports),
+            partial(compose.log_of, engine, owner),
+        )
+        for look in looks:
+            here = there[look.app.name]
+            if look.verdict == "deaf":
+                tunnel = (owner.id, owner.started_at, *look.devices)
+                found[here.service] = Deaf(container=(here.id, here.started_at), tunnel=tunnel, cause=look.text)
+            elif look.verdict == "absent":
+                absent.append(f"{here.service} is left alone: {look.text}, and a restart would not change that; {remedy_of(look.app)}")
+    return found, tuple(absent)
+
+
+def _asked(engine: EngineReader, gateway: Seen, ports: Sequence[int]) -> Sockets | str:
+    """What listens behind a gateway. Why that is not known `verify` says; what can be seen from outside is healed all the same."""
+    try:
+        code, text = engine.ask(gateway.id, LISTENING, *map(str, ports), seconds=_ASK_SECONDS)
+    except EngineTrouble as error:
+        return error.text
+    return parsed(text) if code == 0 else text
+
+
+def _beside(app: App, owner: Seen, seen: Mapping[str, Seen]) -> Seen | None:
+    """The container of an app that runs in the network of its gateway, as that is now."""
+    here = seen.get(app_service(app, main_container(app)))
+    if here is None or here.state != "running" or here.joins != owner.id or here.started_at < owner.started_at:
+        return None
+    return here
 
 
 def gateways_of(stack: Stack, desired: Desired) -> frozenset[str]:
@@ -185,7 +191,7 @@ def heal(
         desired = plain(stack)
         if memory is None:
             memory = Memory()
-            memory.deaf = deaf_apps(engine, stack, observed)
+            memory.deaf, _ = deaf_apps(engine, stack, observed)
         changes = _chosen(desired, _ailing(engine, stack, desired, observed, memory).changes, only)
         for change in changes:
             if change.service in memory.deaf and change.cause == memory.deaf[change.service].cause:

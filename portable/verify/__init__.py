@@ -57,5 +57,9 @@ def named(every: Sequence[Contract], names: Sequence[str]) -> tuple[Contract, ..
     """The contracts of those names, in their own order; all where none is named. Raises UsageError for a name that none has."""
     known = [contract.name for contract in every]
     if unknown := [name for name in names if name not in known]:
-        raise UsageError(f"there is no contract {', '.join(unknown)}", where="verify", remedy=f"known: {', '.join(known)}")
+        import difflib  # only for a mistake
+
+        near = dict.fromkeys(match for name in unknown for match in difflib.get_close_matches(name, known, 1))
+        meant = f"did you mean {', '.join(map(repr, near))}? " if near else ""
+        raise UsageError(f"there is no contract {', '.join(unknown)}", where="verify", remedy=f"{meant}known: {', '.join(known)}")
     return tuple(contract for contract in every if not names or contract.name in names)

@@ -1,5 +1,7 @@
 """What every contract is made of, and the few things that several of them ask."""
 
+import logging
+import traceback
 from collections.abc import Callable, Iterator
 
 from portable.backends.common import Placed, containers, main_container
@@ -9,6 +11,7 @@ from portable.model.errors import PortableError
 from portable.model.plan import App, Container, Volume
 from portable.verify.stack import Said, Stack
 
+log = logging.getLogger("portable.verify")
 Found = tuple[str, Verdict, str, str]
 """Subject, verdict, text and remedy."""
 _NO_PROGRAM = (126, 127)
@@ -26,12 +29,20 @@ class Contract(Struct, frozen=True, kw_only=True):
     """Whether it asks inside containers, so that it can tell nothing of those that do not run."""
 
     def tried(self, stack: Stack) -> Iterator[Held]:
-        """Everything that the check found, as it finds it; an engine that fails half-way leaves what was found before."""
+        """Everything that the check found, as it finds it; an engine that fails half-way leaves what was found before.
+
+        So does a mistake in the check itself: it must not keep the other contracts from being tried.
+        """
         try:
             for subject, verdict, text, remedy in self.check(stack):
                 yield Held(contract=self.name, subject=subject, verdict=verdict, text=text, remedy=remedy)
         except PortableError as error:
             yield Held(contract=self.name, subject="the stack", verdict="unknown", text=f"it could not be tried to its end: {error.text}")
+        except Exception as error:  # noqa: BLE001  # told as what it is
+            kind = type(error).__name__
+            log.debug("%s: %s\n%s", self.name, kind, "".join(traceback.format_tb(error.__traceback__)))  # its message may hold a secret
+            text = f"it could not be tried to its end: a mistake in portable ({kind}); `portable --debug verify {self.name}` shows where"
+            yield Held(contract=self.name, subject="the stack", verdict="unknown", text=text)
         down = [about(placed) for placed in parts(stack) if not stack.look(placed).is_running] if self.inside else []
         if down:
             text = f"not tried in {', '.join(down)}: what does not run can't be asked"

@@ -1,15 +1,12 @@
 """An app that peers call through the tunnel listens on the tunnel that is there now. Only looked at, from inside the gateway."""
 
-import time
 from collections.abc import Iterator
 
 from portable.backends.common import Placed
-from portable.backends.listening import LISTENING, Sockets, judged, listeners_of, parsed, peer_ports
+from portable.backends.listening import LISTENING, Sockets, listeners_of, look_at, parsed, peer_ports, remedy_of
+from portable.backends.tunnel import LINES
 from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown
 from portable.verify.stack import Stack
-
-_AGAIN_SECONDS = 3.0
-"""An app that notices a new tunnel needs a moment to listen on it."""
 
 
 def check(stack: Stack) -> Iterator[Found]:
@@ -19,21 +16,19 @@ def check(stack: Stack) -> Iterator[Found]:
     for gateway in dict.fromkeys(name for name, _ in listeners):
         behind = [app for name, app in listeners if name == gateway]
         ports = sorted({port for app in behind for port in peer_ports(app)})
-        first = _asked(stack, there[gateway], ports)
-        again: Sockets | str | None = None
-        for app in behind:
-            started = stack.look(there[app.name]).since
-            verdict, why = ("unknown", first) if isinstance(first, str) else judged(first, peer_ports(app), started=started)
-            if verdict == "deaf":
-                if again is None:
-                    time.sleep(_AGAIN_SECONDS)
-                    again = _asked(stack, there[gateway], ports)
-                verdict, why = ("unknown", again) if isinstance(again, str) else judged(again, peer_ports(app), started=started)
-            if verdict == "deaf":
-                remedy = f"`portable heal -p {stack.plan.profile}`, or `portable restart -p {stack.plan.profile} {app.name}`"
-                yield broken(app.name, f"{why}: peers can't reach it", remedy)
+        looks = look_at(
+            ((app, stack.look(there[app.name]).since) for app in behind),
+            lambda placed=there[gateway], ports=ports: _asked(stack, placed, ports),  # type: ignore[misc]
+            lambda placed=there[gateway]: stack.dated_logs(placed, LINES),  # type: ignore[misc]
+        )
+        for look in looks:
+            name = look.app.name
+            if look.verdict in ("deaf", "absent"):
+                heals = f"`portable heal -p {stack.plan.profile}`, or `portable restart -p {stack.plan.profile} {name}`"
+                remedy = heals if look.verdict == "deaf" else remedy_of(look.app)
+                yield broken(name, f"{look.text}: peers can't reach it", remedy)
             else:
-                yield (holds if verdict == "listens" else unknown)(app.name, why)
+                yield (holds if look.verdict == "listens" else unknown)(name, look.text)
 
 
 def _asked(stack: Stack, gateway: Placed, ports: list[int]) -> Sockets | str:

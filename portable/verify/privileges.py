@@ -52,4 +52,4 @@ def _network(rights: Rights) -> str:
     return {"its own": "a network of its own", "none": "no network", "the host's": "the host's network"}.get(rights.network, rights.network)
 
 
-CONTRACT = Contract(name="privileges", promise="no container may do more, or reach more, than the plan says", check=check, inside=False)
+CONTRACT = Contract(name="privileges", promise="no container may do more, or reach more, than the plan says", check=check)

@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from portable.backends.common import Placed
-from portable.backends.tunnel import LINES, MANY, TRAFFIC, Traffic, carries, restarts, traffic, tunnels
+from portable.backends.tunnel import LINES, MANY, TRAFFIC, Traffic, look_through, restarts, traffic, tunnels
 from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown
 from portable.verify.stack import Stack
 
@@ -16,18 +17,14 @@ def check(stack: Stack) -> Iterator[Found]:
     for gateway in tunnels(stack.plan):
         if gateway not in there:
             continue
-        look = _asked(stack, there[gateway])
-        if not isinstance(look, str) and carries(look)[0] == "silent":
-            look = _asked(stack, there[gateway])  # one answer may come late
-        verdict, text = ("unknown", look) if isinstance(look, str) else carries(look)
+        verdict, text, clock = look_through(partial(_asked, stack, there[gateway]))
         if verdict == "silent":
             remedy = f"wait 3 minutes: the gateway restarts its VPN by itself; {logs.format(gateway)}"
             yield broken(gateway, text, remedy)
         else:
             yield (holds if verdict == "carries" else unknown)(gateway, text)
         started = stack.look(there[gateway]).since
-        clock = look.now if isinstance(look, Traffic) and look.now else time.time()
-        found = restarts(stack.dated_logs(there[gateway], LINES), started=started, now=clock)
+        found = restarts(stack.dated_logs(there[gateway], LINES), started=started, now=clock or time.time())
         if found.recent > MANY:
             text = f"{found.sentence()}; {found.recent} of them within the last 10 minutes"
             yield broken(gateway, text, f"look at the key, the provider's servers and this place's uplink; {logs.format(gateway)}")
@@ -36,7 +33,7 @@ def check(stack: Stack) -> Iterator[Found]:
 
 
 def _asked(stack: Stack, gateway: Placed) -> Traffic | str:
-    """What went through the tunnel while a name was asked for; why that is not known."""
+    """What went through the tunnel just now; why that is not known."""
     said = stack.inside(gateway, TRAFFIC.command(), user="0")
     return traffic(said.text) if said.done else f"its tunnel can't be looked at: {said.text or said.code}"
 

@@ -1,8 +1,10 @@
 """What `portable verify` prints, of findings made by hand; on real stacks it is tried in tests/verify_lab."""
 
+import re
+
 import pytest
 
-from portable.cli.verify import _checked, _printed, complete_contract
+from portable.cli.verify import _checked, _printed, complete_contract, verify
 from portable.model.contracts import Held, Verdict
 from portable.model.errors import UsageError
 from portable.verify import contracts
@@ -40,6 +42,12 @@ def test_clouds_are_one_table_and_the_rest_is_what_does_not_hold(capsys: pytest.
 def test_without_clouds_there_is_no_table_of_them(capsys: pytest.CaptureFixture[str]) -> None:
     _printed(contracts()[:1], [held("runs", "sonarr", "healthy")], everything=True)
     assert capsys.readouterr().out.splitlines()[2:] == ["runs: sonarr: healthy"]
+
+
+def test_the_help_names_every_contract() -> None:
+    listed = (verify.__doc__ or "").partition("CONTRACTS: ")[2].partition(". docs/verify.md")[0]
+    names = re.findall(r"[a-z-]+", listed.replace("and with --disruptive", ""))
+    assert names == [contract.name for contract in contracts(disruptive=True)]
 
 
 def test_names_are_completed() -> None:

@@ -1,9 +1,14 @@
 """How the tunnel of a gateway is doing, from its log and from the counters of its device."""
 
+import re
+import subprocess
+from pathlib import Path
+
 import msgspec
 import pytest
 
-from portable.backends.tunnel import LINES, Restarts, Traffic, ago, carries, restarts, traffic, tunnels
+from portable.backends import tunnel
+from portable.backends.tunnel import LINES, Restarts, Traffic, ago, carries, made_at, restarts, traffic, tunnels
 from portable.model import plan as p
 from tests.factories import full_plan
 from tests.unit.verify.fake import TRAFFIC
@@ -54,6 +59,16 @@ def test_restarts_are_counted_from_the_log(rows: list[tuple[float, str]], senten
     assert (found.sentence(), found.recent) == (sentence, recent)
 
 
+def test_when_the_device_was_made() -> None:
+    assert made_at(log()) == START + 1
+    again = (400, "INFO [wireguard] Wireguard setup is complete. Note Wireguard is a silent protocol")
+    assert made_at(log(again, (500, BROKEN))) == START + 400
+    assert made_at([(START, "INFO [openvpn] TUN/TAP device tun0 opened"), (START + 1, OPENVPN)]) == START
+    kept = "INFO [openvpn] Preserving previous TUN/TAP instance: tun0"
+    assert made_at([(START, kept), (START, "INFO [openvpn] Initialization Sequence Completed")]) == 0
+    assert made_at([]) == 0
+
+
 def test_only_restarts_since_the_start_count() -> None:
     """The same container may have run before, and its log goes on."""
     earlier = [(START - 50, BROKEN), *log()]
@@ -75,7 +90,7 @@ def test_spans(seconds: float, text: str) -> None:
 
 
 def test_what_the_script_prints_is_read() -> None:
-    assert traffic(TRAFFIC) == Traffic(now=1795997415, received=300, sent=200, has_device=True)
+    assert traffic(TRAFFIC) == Traffic(now=1795997415, received=300, sent=200, has_device=True, asked=True)
     assert traffic("now 5\nbefore tun0 1 1\nwaited\n") == Traffic(now=5, timed_out=True), "the device went away meanwhile"
     assert traffic("") == Traffic()
     renewed = "before tun0 5000 9000\nafter tun0 0 120\n"
@@ -98,6 +113,41 @@ def test_what_the_script_prints_is_read() -> None:
 )
 def test_whether_a_tunnel_carries_anything(seen: Traffic, verdict: str) -> None:
     assert carries(seen)[0] == verdict
+
+
+def asked(folder: Path, *, idle: bool) -> tuple[Traffic, list[str]]:
+    """What the script itself finds with one device, on which something comes in by itself or not, and the addresses that it asked for."""
+    device, log = folder / "net/tun0", folder / "asked"
+    (device / "statistics").mkdir(parents=True)
+    for name, text in (("type", "65534"), ("statistics/rx_bytes", "1000"), ("statistics/tx_bytes", "2000")):
+        (device / name).write_text(f"{text}\n")
+    received = f"echo {{}} >{device}/statistics/rx_bytes"
+    for name, text in (
+        ("sleep", "" if idle else received.format(1100)),
+        ("wget", f'for last; do :; done; echo "$last" >>{log}; {received.format(1300)}'),
+    ):
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    script = tunnel.TRAFFIC.script.replace("/sys/class/net", str(folder / "net"))
+    environment = {"PATH": f"{folder}:/usr/bin:/bin"}
+    said = subprocess.run(["sh", "-c", script], env=environment, capture_output=True, text=True, check=True, timeout=30)
+    return traffic(said.stdout), log.read_text().split() if log.exists() else []
+
+
+def test_nobody_is_asked_where_something_comes_in_anyway(tmp_path: Path) -> None:
+    seen, names = asked(tmp_path, idle=False)
+    assert names == []
+    assert carries(seen) == ("carries", "answers come through the tunnel (100 bytes within 1 s, without a question)")
+
+
+def test_the_name_that_is_asked_for_tells_nothing(tmp_path: Path) -> None:
+    found = []
+    for turn in ("first", "second"):
+        seen, (name,) = asked(tmp_path / turn, idle=True)
+        assert carries(seen) == ("carries", "answers come through the tunnel (300 bytes while a name was asked for)")
+        assert re.fullmatch(r"http://[a-z0-9]{12}\.example\.com/", name)
+        found.append(name)
+    assert found[0] != found[1]
 
 
 def test_gateways_with_a_tunnel() -> None:

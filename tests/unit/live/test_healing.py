@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from portable.backends import compose
+from portable.backends import compose, listening
 from portable.backends.compose.address import Address
 from portable.backends.compose.engine import EngineReader
-from portable.backends.compose.seen import Observed, Seen, SeenNetwork
+from portable.backends.compose.seen import Observed, Seen, SeenNetwork, seconds_of
 from portable.backends.compose.trouble import EngineTrouble
 from portable.backends.listening import LISTENING
 from portable.backends.question import Question
@@ -228,6 +228,7 @@ class Inside(EngineReader):
         super().__init__(Address(url="unix:///fake", named_by="test"))
         self.answers, self.asked = list(answers), 0
         self.traffic = TRAFFIC
+        self.log: tuple[tuple[float, str], ...] = ()
         self.seen = {
             name: Seen(
                 id=f"id-{name}",
@@ -245,7 +246,7 @@ class Inside(EngineReader):
         return Observed(containers=tuple(self.seen.values()))
 
     def dated_logs(self, container: str, *, tail: int, since: float) -> tuple[tuple[float, str], ...]:
-        return ()
+        return self.log
 
     def ask(self, container: str, question: Question, *arguments: str, seconds: float = 20.0) -> tuple[int | None, str]:
         if question == TRAFFIC_QUESTION:
@@ -261,7 +262,7 @@ NOTHING = "\n".join(line for line in LISTENS.splitlines() if "listens" not in li
 
 @pytest.fixture
 def full_stack(monkeypatch: pytest.MonkeyPatch) -> Stack:
-    monkeypatch.setattr(live, "_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(listening, "AGAIN_SECONDS", 0)
     plan = full_plan("compose")
     return stack_of(plan, compose.render(plan))
 
@@ -271,7 +272,7 @@ def full_stack(monkeypatch: pytest.MonkeyPatch) -> Stack:
     [
         ([LISTENS], []),
         ([STALE], ["it listens at port 6881 on a tunnel that is gone: the gateway has made its tunnel anew"]),
-        ([NOTHING], ["nothing listens on the tunnel (10.64.0.2) at port 6881"]),
+        ([NOTHING], []),  # it may listen elsewhere by its own settings
         ([NOTHING, LISTENS], []),  # it noticed the new tunnel by itself
         (["now 1795997415\nforwarded\n"], []),  # no tunnel yet: nothing could listen on it
     ],
@@ -291,9 +292,25 @@ def test_a_look_inside_finds_who_is_deaf(full_stack: Stack, answers: list[str], 
     ],
 )
 def test_who_can_not_listen_yet_is_not_deaf(full_stack: Stack, changes: dict[str, dict[str, Any]]) -> None:
-    engine = Inside(NOTHING)
+    engine = Inside(STALE)
     engine.seen = {name: msgspec.structs.replace(seen, **changes.get(name, {})) for name, seen in engine.seen.items()}
-    assert live.deaf_apps(engine, full_stack, engine.observe("")) == {}
+    assert live.deaf_apps(engine, full_stack, engine.observe("")) == ({}, ())
+
+
+def test_who_does_not_listen_at_its_port_is_not_restarted_at_every_call(full_stack: Stack) -> None:
+    """Each call of `heal` remembers nothing. The app started at 00:00, the tunnel was made at 01:00."""
+    engine = Inside(NOTHING)
+    made = seconds_of(LATER)
+    engine.log = ((made, "INFO [wireguard] Wireguard setup is complete. Note"),)
+    (change,) = live.examine(engine, full_stack).changes
+    assert (change.kind, change.service) == ("restart", "torrents")
+    assert change.cause.endswith("at port 6881, and it started before that tunnel was made")
+    engine.seen["torrents"] = msgspec.structs.replace(engine.seen["torrents"], started_at="2026-01-01T01:00:05.000000000Z")
+    found = live.examine(engine, full_stack)
+    assert found.changes == ()
+    (sentence,) = found.waiting
+    assert sentence.startswith("torrents is left alone: nothing listens on the tunnel (10.64.0.2) at port 6881, and a restart would not")
+    assert "`ports: {torrents: {" in sentence
 
 
 def test_who_is_still_deaf_after_a_restart_is_left_alone_until_the_tunnel_is_another(full_stack: Stack) -> None:

@@ -85,6 +85,7 @@ listens udp 0200400A:1AE1
 TRAFFIC = """\
 now 1795997415
 before tun0 1000 2000
+asked
 after tun0 1300 2200
 """
 """As the script of `portable.backends.tunnel` prints it of a tunnel through which an answer came."""

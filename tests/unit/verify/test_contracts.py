@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ import pytest
 from portable.model import plan as p
 from portable.model.errors import PortableError, UsageError
 from portable.verify import contracts, links, named, sound, verify
+from portable.verify.contract import Contract, Found, holds
 from portable.verify.secrecy import secrecy
-from portable.verify.stack import Other, Published, Said
+from portable.verify.stack import Other, Published, Said, Stack
 from tests import factories
 from tests.factories import full_plan
-from tests.unit.verify.fake import PUBLISHED, SHUT, FakeStack, one, says, verdicts
+from tests.unit.verify.fake import PUBLISHED, SHUT, FakeStack, everything, one, says, verdicts
 
 GUARD = "-A PORTABLE ! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP"
 LAST = "-A PORTABLE -j DROP"
@@ -48,12 +50,31 @@ def test_nothing_is_broken_where_all_is_as_promised() -> None:
     assert all(h.text for h in found)
 
 
+def test_a_mistake_in_one_contract_ends_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    def check(stack: Stack) -> Iterator[Found]:
+        yield holds("first", "is well")
+        raise IndexError(stack.host)
+
+    wrong = Contract(name="wrong", promise="it is right", check=check)
+    with caplog.at_level("DEBUG", logger="portable.verify"):
+        found = list(verify(FakeStack(host="hunter2"), (wrong, RUNS)))
+    assert [(h.subject, h.verdict) for h in found if h.contract == "wrong"] == [("first", "holds"), ("the stack", "unknown")]
+    assert "(IndexError)" in found[1].text
+    assert any(h.contract == "runs" and h.verdict == "holds" for h in found)
+    assert "in check" in caplog.text
+    assert "hunter2" not in caplog.text, "a message may hold a secret"
+
+
 def test_contracts_are_chosen_by_name() -> None:
     every = contracts(told)
     assert named(every, ()) == every
     assert [c.name for c in named(every, ["links", "runs"])] == ["runs", "links"]
-    with pytest.raises(UsageError, match="no contract link"):
+    with pytest.raises(UsageError, match="no contract link") as error:
         named(every, ["link"])
+    assert (error.value.remedy or "").startswith("did you mean 'links'? known: runs, ")
+    with pytest.raises(UsageError, match="no contract xyzzy") as error:
+        named(every, ["xyzzy"])
+    assert (error.value.remedy or "").startswith("known: runs, ")
 
 
 @pytest.mark.parametrize(
@@ -97,6 +118,14 @@ def test_what_does_not_run_is_not_passed_over() -> None:
     for contract in EVERY.values():
         last = list(contract.tried(stack))[-1]
         assert ("not tried in player" in last.text) == contract.inside, contract.name
+
+
+@pytest.mark.parametrize("contract", [contract.name for contract in contracts(told) if contract.name not in ("runs", "ports")])
+def test_what_could_not_be_tried_anywhere_is_told(contract: str) -> None:
+    stack = FakeStack()
+    for name in everything(stack.plan):
+        stack.changes[name] = {"state": "exited"}
+    assert "unknown" in {held.verdict for held in EVERY[contract].tried(stack)}
 
 
 def test_an_engine_that_fails_half_way_leaves_what_was_found() -> None:

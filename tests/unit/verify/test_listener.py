@@ -2,7 +2,7 @@
 
 import pytest
 
-from portable.verify import listener
+from portable.backends import listening
 from portable.verify.listener import CONTRACT
 from portable.verify.stack import Said
 from tests.unit.verify.fake import LISTENS, FakeStack, one, says, verdicts
@@ -14,7 +14,7 @@ STALE = "\n".join(line for line in LISTENS.replace("accepted", "refused").splitl
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listener, "_AGAIN_SECONDS", 0)
+    monkeypatch.setattr(listening, "AGAIN_SECONDS", 0)
 
 
 def test_an_app_that_listens() -> None:
@@ -25,6 +25,25 @@ def test_a_socket_of_a_tunnel_that_is_gone() -> None:
     held = one(CONTRACT, FakeStack(answer=says(ASKED, Said(code=0, text=STALE), "gateway")))
     assert held.subject == "torrents"
     assert "on a tunnel that is gone" in held.text
+    assert held.remedy.startswith("`portable heal -p ")
+
+
+NOTHING = "\n".join(line for line in LISTENS.splitlines() if "listens" not in line)
+
+
+def test_an_app_that_listens_elsewhere_is_told_with_what_brings_the_ports_together() -> None:
+    held = one(CONTRACT, FakeStack(answer=says(ASKED, Said(code=0, text=NOTHING), "gateway")))
+    assert held.text == "nothing listens on the tunnel (10.64.0.2) at port 6881: peers can't reach it"
+    assert "heal" not in held.remedy
+    assert "`ports: {torrents: {" in held.remedy
+
+
+def test_an_app_that_started_before_the_tunnel_was_made_is_helped_by_a_restart() -> None:
+    stack = FakeStack(answer=says(ASKED, Said(code=0, text=NOTHING), "gateway"))
+    stack.changes["torrents"] = {"since": 1795990000.0}
+    stack.dated = ((1795995000.0, "INFO [wireguard] Wireguard setup is complete. Note"),)
+    held = one(CONTRACT, stack)
+    assert "it started before that tunnel was made" in held.text
     assert held.remedy.startswith("`portable heal -p ")
 
 

@@ -89,7 +89,7 @@ counted() {
 }
 echo "now $(date +%s)"
 earlier=$(counted before)
-sleep 1
+sleep 0.2
 later=$(counted before)
 received() { echo "$1" | awk '{print $2, $3}'; }
 # Where something comes in anyway, nobody has to be asked.
@@ -108,11 +108,11 @@ counted after
 true
 """
 )
-"""The bytes that the tunnel's devices have counted tell whether anything comes in; where nothing did within 1 s, a name server is asked."""
+"""The bytes that the tunnel's devices have counted tell whether anything comes in; where nothing did for a moment, a name server is asked."""
 
 
 class Traffic(Struct, frozen=True, kw_only=True):
-    """What went through the tunnel's devices within 1 s, or while a name was asked for."""
+    """What went through the tunnel's devices in a moment, or while a name was asked for."""
 
     now: float = 0.0
     """Seconds since 1970, by the clock of the engine's host; 0 where it was not told."""
@@ -166,7 +166,7 @@ def carries(seen: Traffic) -> tuple[Carries, str]:
     if not seen.has_device:
         return "unknown", "there is no tunnel now: it is being made"
     if seen.received > 0:
-        meanwhile = "while a name was asked for" if seen.asked else "within 1 s, without a question"
+        meanwhile = "while a name was asked for" if seen.asked else "at once, without a question"
         return "carries", f"answers come through the tunnel ({seen.received} bytes {meanwhile})"
     if seen.sent > 0:
         return "silent", f"nothing comes back through the tunnel: {seen.sent} bytes were sent, and none received"

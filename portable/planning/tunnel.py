@@ -186,11 +186,8 @@ def _endpoint(
         allowed = f"choose one of {', '.join(map(str, ports))}, or remove it" if ports else "remove it: the port is the provider's own"
         wrong("port", f"{vpn.gateway} does not reach {name} by {_spoken(protocol)} at port {end.port}", allowed)
     if end.public_key is not None and "public-key" not in way.required:
-        wrong(
-            "public-key",
-            f"{vpn.gateway} knows the keys of {name}'s servers" if protocol == "wireguard" else "OpenVPN has none",
-            "remove it",
-        )
+        known = f"{vpn.gateway} knows the keys of {name}'s servers"
+        wrong("public-key", known if protocol == "wireguard" else "OpenVPN has no public key", "remove it")
     if end.address is not None:
         try:
             ipaddress.ip_address(end.address)
@@ -271,8 +268,9 @@ def _forwarding(given: Input, vpn: VpnFacts, picked: Chosen, providers: Provider
 def _with(entry: Entry, vpn: VpnFacts, picked: Chosen, providers: ProvidersFacts, way: Way, forwarding: str | None) -> Entry:
     """The gateway's facts with the variables and secrets that its provider takes; what its file itself sets stays."""
     main = entry.facts.containers["main"]
-    values = {key: value for key, value in _values(vpn, picked, forwarding) if providers.variables[key] not in main.environment}
-    environment = {**main.environment, **{providers.variables[key]: value for key, value in values.items()}}
+    # A key without a variable is one that the protocol does not take: told with the endpoint, where it is a mistake.
+    values = {providers.variables[key]: value for key, value in _values(vpn, picked, forwarding) if key in providers.variables}
+    environment = {**main.environment, **{name: value for name, value in values.items() if name not in main.environment}}
     secrets, mounts = dict(entry.facts.secrets), dict(main.secrets)
     for name, keys in picked.opened_by.items():
         known = providers.secrets[name if name in providers.secrets else "openvpn-config"]
@@ -299,7 +297,7 @@ def _values(vpn: VpnFacts, picked: Chosen, forwarding: str | None) -> Iterator[t
             yield f"servers.{field}", "on" if value is True else ",".join(map(str, value))
     end = vpn.endpoint
     for key, value in (("address", end.address), ("port", end.port), ("public-key", end.public_key), ("protocol", end.protocol)):
-        if value is not None and not (picked.protocol == "wireguard" and key == "protocol"):
+        if value is not None:
             yield f"endpoint.{picked.protocol}.{key}", str(value)
     if forwarding:
         yield "forwarding-provider", forwarding

@@ -8,6 +8,7 @@ import pytest
 from portable.catalog.catalog import SHIPPED
 from portable.catalog.gateways import providers_of
 from portable.model import plan as p
+from portable.model.errors import InputError
 from portable.planning import Planned
 from tests.unit.planning import CLUSTER, Place, app
 
@@ -184,6 +185,26 @@ def test_a_file_of_openvpn(place: Place) -> None:
     assert [(m.secret, m.keys) for m in gateway(planned).secrets] == [("work-vpn", ("value",))]
     assert [path for path, _ in told(place, provider="custom", protocol="openvpn")] == ["vpn.endpoint.port"]
     assert told(place, config="work-vpn") == [("vpn.config", "mullvad by WireGuard takes no file of its own")]
+
+
+@pytest.mark.parametrize("name", ["custom", "mullvad"])
+@pytest.mark.parametrize("protocol", ["wireguard", "openvpn"])
+def test_a_key_of_the_endpoint_is_taken_or_told(name: str, protocol: str, place: Place) -> None:
+    """Whatever stands under `endpoint`, planning ends with a plan or with mistakes."""
+    end = {"address": "198.51.100.7", "port": 1194, "protocol": "udp", "public-key": "A" * 43 + "="}
+    refused: set[str] = set()
+    try:
+        tunnelled(place, provider=name, protocol=protocol, endpoint=end)
+    except InputError as error:
+        refused = {mistake.path for mistake in error.mistakes}
+    assert ("vpn.endpoint.public-key" in refused) == ((name, protocol) != ("custom", "wireguard"))
+    assert refused <= {"vpn.endpoint.public-key"}
+
+
+def test_openvpn_has_no_public_key(place: Place) -> None:
+    end = {"address": "198.51.100.7", "port": 1194, "public-key": "A" * 43 + "="}
+    report = told(place, provider="custom", protocol="openvpn", endpoint=end)
+    assert report == [("vpn.endpoint.public-key", "OpenVPN has no public key")]
 
 
 def test_servers_are_chosen_by_what_the_provider_has(place: Place) -> None:

@@ -50,9 +50,10 @@ def make(given: Input, catalog: Catalog) -> Planned:
     unused(given, mistakes)
     meaningless(given, mistakes)
     chosen = select(given, catalog, mistakes)
-    weakened = fence(given, chosen, catalog, mistakes)
+    said = chosen  # before what the planner itself completes
     chosen, way = tunnel(given, chosen, catalog, mistakes)
     net = network(given, chosen, way, mistakes)
+    weakened = fence(given, said, way, net, catalog, mistakes)
     store = storage(given, chosen, mistakes)
     devices = _devices(given, mistakes)
     counted_once(given, mistakes)

@@ -154,7 +154,7 @@ def _in_the_namespace(plan: p.Plan) -> Iterator[Finding]:
 
 
 def _proxied(app: str, gateway: str, path: str, container: p.Container) -> Iterator[Finding]:
-    for variable in (name for name in container.env if name.lower() in PROXIES):
+    for variable in (name for name, value in container.env.items() if value != "" and name.lower() in PROXIES):
         yield Finding(
             field="egress.proxy",
             path=f"{path}.env.{variable}",

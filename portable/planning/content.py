@@ -387,7 +387,7 @@ class _Maker:
         import jinja2  # only where a template is used: the import costs 50 ms
 
         try:
-            rendered = _template(text).render(context)
+            rendered = template(text).render(context)
         except jinja2.TemplateSyntaxError as error:
             wrong(error.lineno, str(error.message))
             return ""
@@ -415,7 +415,8 @@ def _environment() -> "jinja2.Environment":
 
 
 @functools.lru_cache(maxsize=4096)
-def _template(text: str) -> "jinja2.Template":
+def template(text: str) -> "jinja2.Template":
+    """That text as a template, made once."""
     return _environment().from_string(text)
 
 

@@ -8,7 +8,16 @@ import msgspec
 
 from portable.catalog.catalog import Catalog
 from portable.catalog.facts import SecretFacts
-from portable.catalog.gateways import OpenvpnFacts, Ports, ProviderFacts, ProvidersFacts, TunnelProtocol, WireguardFacts, providers_of
+from portable.catalog.gateways import (
+    OpenvpnFacts,
+    Ports,
+    ProviderFacts,
+    ProviderSecretFacts,
+    ProvidersFacts,
+    TunnelProtocol,
+    WireguardFacts,
+    providers_of,
+)
 from portable.model import plan as p
 from portable.planning.inputs import Entry, Input, Mistakes
 from portable.planning.select import Selection, waived_egress
@@ -42,6 +51,8 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     networks: tuple[str, ...] = ()
     """Where the tunnel's own addresses lie, where the provider is known for it."""
     receiver: Receiver | None = None
+    sets: Mapping[str, str] = {}
+    """The variables that the gateway's file is completed with."""
 
     def context(self) -> dict[str, Any]:
         """What templates may say of it."""
@@ -64,6 +75,8 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     protocol: TunnelProtocol
     opened_by: Mapping[str, tuple[str, ...]]
     """Secrets with their keys."""
+    optional: frozenset[str] = frozenset()
+    """Of those secrets."""
     transport: p.Protocol
     port: int | None
 
@@ -90,6 +103,8 @@ def _completed(given: Input, entry: Entry, chosen: Selection, providers: Provide
         return Way(), entry
     _servers(given, vpn, picked, mistakes)
     forwarding = _forwarding(given, vpn, picked, providers, mistakes)
+    if forwarding:
+        picked = _lent(given, vpn, picked, forwarding, providers, mistakes)
     way = Way(
         provider=picked.name,
         protocol=picked.protocol,
@@ -99,7 +114,8 @@ def _completed(given: Input, entry: Entry, chosen: Selection, providers: Provide
         networks=picked.facts.networks,
         receiver=_receiver(given, chosen) if vpn.port_forwarding else None,
     )
-    return way, _with(entry, vpn, picked, providers, way, forwarding)
+    way = msgspec.structs.replace(way, sets=dict(_sets(vpn, picked, providers, way, forwarding)))
+    return way, _with(entry, picked, providers, way)
 
 
 def _receiver(given: Input, chosen: Selection) -> Receiver | None:
@@ -165,7 +181,15 @@ def _picked(given: Input, vpn: VpnFacts, providers: ProvidersFacts, mistakes: Mi
     if vpn.config and vpn.config not in opened_by:
         text = f"{name} by {_spoken(protocol)} takes no file of its own"
         mistakes.add(given.profile_source("vpn", "config"), "vpn.config", text, "remove it, or write `provider: custom, protocol: openvpn`")
-    return Chosen(name=name, facts=facts, protocol=protocol, opened_by=opened_by, transport=transport, port=vpn.endpoint.port or port)
+    return Chosen(
+        name=name,
+        facts=facts,
+        protocol=protocol,
+        opened_by=opened_by,
+        optional=frozenset(way.optional if isinstance(way, OpenvpnFacts) else ()),
+        transport=transport,
+        port=vpn.endpoint.port or port,
+    )
 
 
 def _endpoint(
@@ -265,26 +289,50 @@ def _forwarding(given: Input, vpn: VpnFacts, picked: Chosen, providers: Provider
     return None
 
 
-def _with(entry: Entry, vpn: VpnFacts, picked: Chosen, providers: ProvidersFacts, way: Way, forwarding: str | None) -> Entry:
-    """The gateway's facts with the variables and secrets that its provider takes; what its file itself sets stays."""
-    main = entry.facts.containers["main"]
-    # A key without a variable is one that the protocol does not take: told with the endpoint, where it is a mistake.
-    values = {providers.variables[key]: value for key, value in _values(vpn, picked, forwarding) if key in providers.variables}
-    environment = {**main.environment, **{name: value for name, value in values.items() if name not in main.environment}}
-    secrets, mounts = dict(entry.facts.secrets), dict(main.secrets)
+def _lent(given: Input, vpn: VpnFacts, picked: Chosen, forwarding: str, providers: ProvidersFacts, mistakes: Mistakes) -> Chosen:
+    """With the secrets that another provider's way of forwarding a port takes."""
+    lent = providers.providers[forwarding].lent
+    filters = dict(_filters(vpn))
+    for field in lent.servers:
+        if len(filters.get(field) or ()) != 1:
+            source, path = given.profile_source("vpn", "servers", field), f"vpn.servers.{field}"
+            text = f"{forwarding} forwards a port of a server that it is told the name of"
+            mistakes.add(source, path, text, f"add the one: `vpn: {{servers: {{{field}: [NAME]}}}}`")
+    return msgspec.structs.replace(picked, opened_by={**picked.opened_by, **lent.secrets})
+
+
+def _sets(vpn: VpnFacts, picked: Chosen, providers: ProvidersFacts, way: Way, forwarding: str | None) -> Iterator[tuple[str, str]]:
+    """The variables that the provider takes; a later one of a name counts."""
+    for key, value in _values(vpn, picked, forwarding):
+        if key in providers.variables:  # what the protocol does not take is a mistake, told with the endpoint
+            yield providers.variables[key], value
     for name, keys in picked.opened_by.items():
-        known = providers.secrets[name if name in providers.secrets else "openvpn-config"]
+        yield from ((_known(providers, name).files[key], f"{SECRETS}/{name}/{key}") for key in keys)
+    if way.receiver is not None:
+        yield from providers.receiver.environment.items()
+
+
+def _known(providers: ProvidersFacts, secret: str) -> ProviderSecretFacts:
+    """Facts of a secret; a name that the person chose is that of an OpenVPN file."""
+    return providers.secrets[secret if secret in providers.secrets else "openvpn-config"]
+
+
+def _with(entry: Entry, picked: Chosen, providers: ProvidersFacts, way: Way) -> Entry:
+    """The gateway's facts with the variables and secrets that its provider takes; what its file itself sets stays, but for its files."""
+    main = entry.facts.containers["main"]
+    secrets, mounts = dict(entry.facts.secrets), dict(main.secrets)
+    stays = set(main.environment) - {variable for secret in providers.secrets.values() for variable in secret.files.values()}
+    stays -= set(providers.receiver.environment)
+    environment = main.environment | {name: value for name, value in way.sets.items() if name not in stays}
+    for name, keys in picked.opened_by.items():
+        known = _known(providers, name)
         about = known.about
         if "addresses" in keys and picked.facts.ipv6:
             about += "; the IPv4 address alone where the place has no IPv6"
         public = tuple(key for key in known.public if key in keys)
-        secrets[name] = SecretFacts(about=about, keys=keys, public=public, optional=known.optional)
+        secrets[name] = SecretFacts(about=about, keys=keys, public=public, optional=known.optional or name in picked.optional)
         mounts[name] = f"{SECRETS}/{name}"
-        environment |= {known.files[key]: f"{SECRETS}/{name}/{key}" for key in keys}
-    files = main.files
-    if way.receiver is not None:
-        environment |= providers.receiver.environment
-        files = (*files, *providers.receiver.files)
+    files = (*main.files, *(providers.receiver.files if way.receiver is not None else ()))
     main = msgspec.structs.replace(main, environment=environment, secrets=mounts, files=files)
     containers = {**entry.facts.containers, "main": main}
     return msgspec.structs.replace(entry, facts=msgspec.structs.replace(entry.facts, containers=containers, secrets=secrets))

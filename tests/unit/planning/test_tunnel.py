@@ -182,7 +182,10 @@ def test_a_file_of_openvpn(place: Place) -> None:
     environment = gateway(planned).env
     assert environment["OPENVPN_CUSTOM_CONFIG"] == "/run/secrets/work-vpn/value"
     assert environment["OPENVPN_ENDPOINT_PORT"] == "1195"
-    assert [(m.secret, m.keys) for m in gateway(planned).secrets] == [("work-vpn", ("value",))]
+    mounts = [(m.secret, m.keys, m.optional) for m in gateway(planned).secrets]
+    assert sorted(mounts) == [("openvpn-login", ("user", "password"), True), ("work-vpn", ("value",), False)]
+    assert environment["OPENVPN_USER_SECRETFILE"] == "/run/secrets/openvpn-login/user"
+    assert environment["OPENVPN_PASSWORD_SECRETFILE"] == "/run/secrets/openvpn-login/password"
     assert [path for path, _ in told(place, provider="custom", protocol="openvpn")] == ["vpn.endpoint.port"]
     assert told(place, config="work-vpn") == [("vpn.config", "mullvad by WireGuard takes no file of its own")]
 
@@ -305,6 +308,20 @@ def test_a_custom_server_names_whose_way_of_forwarding_it_has(place: Place) -> N
     planned = tunnelled(place, provider="custom", port_forwarding="protonvpn", endpoint=end)
     assert gateway(planned).env["VPN_PORT_FORWARDING_PROVIDER"] == "protonvpn"
     assert [path for path, _ in told(place, provider="privatevpn", port_forwarding="protonvpn")] == ["vpn.port-forwarding"]
+
+
+def test_a_lent_way_of_forwarding_asks_for_what_it_takes(place: Place) -> None:
+    """Without login and name of the server, Gluetun does not start."""
+    end = {"address": "198.51.100.7", "port": 1, "public-key": "A" * 43 + "="}
+    pia: dict[str, Any] = {"provider": "custom", "port_forwarding": "private internet access", "endpoint": end}
+    planned = tunnelled(place, **pia, servers={"names": ["stockholm403"]})
+    environment = gateway(planned).env
+    assert environment["SERVER_NAMES"] == "stockholm403"
+    assert environment["VPN_PORT_FORWARDING_USERNAME_SECRETFILE"] == "/run/secrets/forwarding-login/user"
+    assert environment["VPN_PORT_FORWARDING_PASSWORD_SECRETFILE"] == "/run/secrets/forwarding-login/password"
+    assert {m.secret for m in gateway(planned).secrets if not m.optional} == {"wireguard-key", "forwarding-login"}
+    assert [path for path, _ in told(place, **pia)] == ["vpn.servers.names"]
+    assert [path for path, _ in told(place, **pia, servers={"names": ["a", "b"]})] == ["vpn.servers.names"]
 
 
 def test_no_port_is_asked_for_unless_the_profile_says_so(place: Place) -> None:

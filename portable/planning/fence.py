@@ -119,8 +119,9 @@ def _variables(given: Input, entry: Entry, base: AppFacts, folder: Path, way: Wa
     groups = {name: group for group in settings.fence for name in group.names}
     gateway, document = entry.facts.name, entry.document
     for name in changed:
-        at, value = (*_ENVIRONMENT, name), now.get(name)
-        if value is not None and _same(str(value), way.sets.get(name) or _rendered(before.get(name), gateway, way, net)):
+        at, said = (*_ENVIRONMENT, name), now.get(name)
+        value = str(said) if isinstance(said, str | int) else None  # what is removed, or a secret, is never what holds anyway
+        if value is not None and _same(value, way.sets.get(name) or _rendered(before.get(name), gateway, way, net)):
             continue
         if (key := typed.get(name)) is not None:
             text = f"{name} is set by the profile's section `vpn`, so that firewall and gateway agree"
@@ -129,14 +130,14 @@ def _variables(given: Input, entry: Entry, base: AppFacts, folder: Path, way: Wa
             text = f"{name} is {'where a secret lies' if name == file else 'a secret'}, which no file of a place says"
             mistakes.extend((document.mistake(at, text, _stored(given, file, way)),))
         elif (group := groups.get(name) or _by_file(name, settings, typed, groups)) is not None:
-            if value is not None and _harmless(name, str(value), group, before):
+            if value is not None and _harmless(name, value, group, before):
                 continue
             text = f"{name} of {gateway} is changed by an override, and it decides {group.changes}"
             path = f"apps.{gateway}.containers.main.env.{name}" if name in now else f"apps.{gateway}.containers.main"
             remedy = group.remedies.get(name, "remove it from `override`")
             yield msgspec.structs.replace(_finding(entry, f"settings.{name}", at, text, remedy), path=path)
         elif name in settings.targets:
-            yield from _targets(entry, name, str(value or ""), net)
+            yield from _targets(entry, name, value or "", net)
         elif name not in settings.free:
             remedy = _near(name, settings, typed)
             mistakes.extend((document.mistake(at, f"{gateway} has no setting {name}: it would ignore it silently", remedy),))
@@ -145,9 +146,10 @@ def _variables(given: Input, entry: Entry, base: AppFacts, folder: Path, way: Wa
 def _removed(given: Input, app: str) -> set[str]:
     """The variables that an override sets to null: of those that planning adds, nothing else would show it."""
     found: set[str] = set()
+    environment: dict[str, object]
     for override in (given.stack.override, given.profile.override):
         environment = override.get(app, {})
-        for step in _ENVIRONMENT:
+        for step in ("containers", "main", "environment"):
             inner = environment.get(step)
             environment = inner if isinstance(inner, dict) else {}
         found = {name for name in found if name not in environment} | {name for name, value in environment.items() if value is None}
@@ -161,10 +163,10 @@ def _same(value: str, planned: str | None) -> bool:
     return {part.strip().lower() for part in value.split(",")} == {part.strip().lower() for part in planned.split(",")}
 
 
-def _rendered(text: str | None, gateway: str, way: Way, net: Network) -> str | None:
+def _rendered(text: object, gateway: str, way: Way, net: Network) -> str | None:
     """What the catalog's value comes to here; None where it needs more than the place's networks, ports and tunnel."""
-    if text is None or "{{" not in text:
-        return text
+    if not isinstance(text, str) or "{{" not in text:
+        return None if text is None else str(text)
     import jinja2  # only for a changed variable that has a template
 
     from portable.planning.content import template
@@ -176,7 +178,7 @@ def _rendered(text: str | None, gateway: str, way: Way, net: Network) -> str | N
         return None
 
 
-def _harmless(name: str, value: str, group: FenceFacts, before: Mapping[str, str]) -> bool:
+def _harmless(name: str, value: str, group: FenceFacts, before: Mapping[str, object]) -> bool:
     """An empty value is as none, which is harmless only where the catalog itself sets none."""
     harmless = group.harmless.get(name)
     return value.lower() == harmless.lower() if value and harmless is not None else not value and (harmless == "" or name not in before)

@@ -65,6 +65,8 @@ class ProviderFacts(Facts, frozen=True, kw_only=True):
     """Where the tunnel's own addresses lie, where that is known."""
     forwards: Literal["itself", "named"] | None = None
     """Whether it forwards a port: by its own way, or by that of a provider that the profile names."""
+    reserves: bool = False
+    """A customer reserves ports on its site: nothing is asked for by the gateway."""
     lent: LentFacts = LentFacts()
     ipv6: bool = False
     """The addresses in its WireGuard files include one of IPv6."""

@@ -1,7 +1,8 @@
 """Step 1b: the tunnel: provider, protocol and endpoint of the profile's `vpn`, and what of it the gateway's file is completed with."""
 
+import contextlib
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -25,6 +26,8 @@ from portable.profiles.types import EndpointFacts, VpnFacts
 
 ANYWHERE = "0.0.0.0/0"
 SECRETS = "/run/secrets"
+_PART = 4
+"""So many letters of a provider's name are enough to know it."""
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +82,8 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     """Of those secrets."""
     transport: p.Protocol
     port: int | None
+    ports: Ports
+    """What another port may be."""
 
 
 def tunnel(given: Input, chosen: Selection, catalog: Catalog, mistakes: Mistakes) -> tuple[Selection, Way]:
@@ -152,7 +157,8 @@ def _picked(given: Input, vpn: VpnFacts, providers: ProvidersFacts, mistakes: Mi
     name = (vpn.provider or providers.default).lower()
     facts = providers.providers.get(name)
     if facts is None:
-        mistakes.unknown(given.profile_source("vpn", "provider"), "vpn.provider", "VPN provider", name, tuple(providers.providers))
+        source, known = given.profile_source("vpn", "provider"), tuple(providers.providers)
+        mistakes.unknown(source, "vpn.provider", "VPN provider", name, known, near=_meant(name, known))
         return None
     protocol = vpn.protocol or ("wireguard" if facts.wireguard else "openvpn")
     way: WireguardFacts | OpenvpnFacts | None = facts.wireguard if protocol == "wireguard" else facts.openvpn
@@ -189,7 +195,23 @@ def _picked(given: Input, vpn: VpnFacts, providers: ProvidersFacts, mistakes: Mi
         optional=frozenset(way.optional if isinstance(way, OpenvpnFacts) else ()),
         transport=transport,
         port=vpn.endpoint.port or port,
+        ports=ports,
     )
+
+
+def _meant(name: str, known: Sequence[str]) -> str | None:
+    """The provider that is written without its blanks, in part, with more words, or by its first letters."""
+    plain = _letters(name)
+    for provider in known:
+        whole, initials = _letters(provider), "".join(word[0] for word in provider.split())
+        if plain == whole or (len(initials) > 1 and plain == initials):
+            return provider
+    parts = [p for p in known if len(plain) >= _PART and (_letters(p).startswith(plain) or plain.startswith(_letters(p)))]
+    return parts[0] if len(parts) == 1 else None
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def _endpoint(
@@ -212,11 +234,29 @@ def _endpoint(
     if end.public_key is not None and "public-key" not in way.required:
         known = f"{vpn.gateway} knows the keys of {name}'s servers"
         wrong("public-key", known if protocol == "wireguard" else "OpenVPN has no public key", "remove it")
-    if end.address is not None:
-        try:
-            ipaddress.ip_address(end.address)
-        except ValueError:
-            wrong("address", f"{end.address!r} is not an IP address", "write it as 198.51.100.7")
+    if end.address is not None and (problem := _unreachable(given, end.address)) is not None:
+        wrong("address", *problem)
+
+
+def _unreachable(given: Input, text: str) -> tuple[str, str] | None:
+    """Why no tunnel can end at that address, and what to do; None where one can."""
+    address = _address(text)
+    if address is None:
+        return f"{text!r} is not an IP address", "write it as 198.51.100.7"
+    if address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local:
+        return f"{address} is no address of a server: the gateway would call itself, or nobody", "write the server's own address"
+    networks = given.profile.networks
+    if address.version == 6 and given.profile.back_end == "compose" and ":" not in (networks.subnet or ""):
+        return (
+            f"the network of this place has no IPv6, and {address} is one",
+            "write the server's IPv4 address, or give `networks` such a subnet",
+        )
+    for cidr in (*((networks.subnet,) if networks.subnet else ()), *networks.local):
+        with contextlib.suppress(ValueError):  # told with the networks
+            if address in ipaddress.ip_network(cidr):
+                text = f"{address} lies in {cidr}, a network of the place's own: a tunnel that ends there leads nowhere outside"
+                return text, f"write the provider's address, or take {cidr} out of `networks`"
+    return None
 
 
 def _endpoints(given: Input, vpn: VpnFacts, picked: Chosen, mistakes: Mistakes) -> Iterator[p.Endpoint]:
@@ -244,8 +284,18 @@ def _agrees(given: Input, index: int, endpoint: EndpointFacts, picked: Chosen, m
         if here is not None and gateway is not None and here != gateway:
             source = given.profile_source("vpn", "endpoints", index, key)
             text = f"the gateway connects to {picked.name} at {picked.port}/{picked.transport}: {here} here would cut it off"
-            remedy = f"remove `{key}` here; where the gateway is to use another one, write `vpn: {{endpoint: {{{key}: {here}}}}}`"
+            remedy = f"remove `{key}` here"
+            if _may_be(key, here, picked):
+                remedy += f"; where the gateway is to use another one, write `vpn: {{endpoint: {{{key}: {here}}}}}`"
             mistakes.add(source, f"vpn.endpoints[{index}].{key}", text, remedy)
+
+
+def _may_be(key: str, value: object, picked: Chosen) -> bool:
+    """Whether the gateway would take that port or protocol under `vpn.endpoint`."""
+    if key == "port":
+        return picked.ports == "any" or value in picked.ports
+    way = picked.facts.openvpn
+    return picked.protocol == "openvpn" and way is not None and (value == "udp" or way.tcp is not None)
 
 
 def _address(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -276,8 +326,13 @@ def _forwarding(given: Input, vpn: VpnFacts, picked: Chosen, providers: Provider
         return None
     known, source = ", ".join(providers.forwarding), given.profile_source("vpn", "port-forwarding")
     if picked.facts.forwards is None:
-        text = f"{picked.name} forwards no port"
-        mistakes.add(source, "vpn.port-forwarding", text, f"remove it, or choose a provider that does: {known}")
+        text, remedy = f"{picked.name} forwards no port", f"remove it, or choose a provider that does: {known}"
+        if picked.facts.reserves:
+            text = f"{picked.name} forwards the ports that you reserve on its site, and none that the gateway asks for"
+            remedy = (
+                "remove it, reserve a port there, and write it as the app's own: `override: {qbittorrent: {ports: {peer: {number: N}}}}`"
+            )
+        mistakes.add(source, "vpn.port-forwarding", text, remedy)
     elif picked.facts.forwards == "named":
         if asked in providers.forwarding:
             return str(asked)

@@ -10,7 +10,7 @@ from portable.catalog.catalog import SHIPPED, Catalog
 from portable.catalog.facts import AppFacts, ContainerFacts, PortFacts
 from portable.catalog.gateways import FenceFacts, SettingsFacts, providers_of, secret_files, settings_of, typed_names
 from portable.formats.load import Steps
-from portable.model.findings import Finding
+from portable.model.findings import Finding, waiver
 from portable.model.plan import called
 from portable.planning.check import OWN
 from portable.planning.inputs import Entry, Input, Mistakes
@@ -102,6 +102,17 @@ def _container(entry: Entry, facts: ContainerFacts, base: ContainerFacts) -> Ite
         name = entry.facts.name
         text = f"{name} runs {facts.image.repository}, and not {base.image.repository}: nobody knows whether that keeps apps behind a fence"
         yield _finding(entry, "image", (*_MAIN, "image", "repository"), text, f"name another `tag` of {base.image.repository} instead")
+    elif facts.image.tag != base.image.tag:
+        name, tag = entry.facts.name, facts.image.tag
+        yield Finding(
+            field="gateway.image.tag",
+            path=f"apps.{name}.containers.main.image.tag",
+            class_="function",
+            app=name,
+            text=f"{name} runs {tag}, and its settings are those of {base.image.tag}: a variable that {tag} calls otherwise does nothing",
+            remedy="read what changed between the two, or remove the tag from `override`",
+            where=entry.document.source((*_MAIN, "image", "tag")),
+        )
 
 
 def _variables(given: Input, entry: Entry, base: AppFacts, folder: Path, way: Way, net: Network, mistakes: Mistakes) -> Iterator[Finding]:
@@ -256,7 +267,6 @@ def _changed(entry: Entry, field: str, at: Steps) -> Finding:
 
 def _finding(entry: Entry, field: str, at: Steps, text: str, remedy: str) -> Finding:
     name = entry.facts.name
-    waiver = f"{{field: gateway.{field}, class: security, apps: [{name}], reason: ...}}"
     return Finding(
         field=f"gateway.{field}",
         path=f"apps.{name}",
@@ -264,7 +274,7 @@ def _finding(entry: Entry, field: str, at: Steps, text: str, remedy: str) -> Fin
         verdict="refused",
         app=name,
         text=text,
-        remedy=f"{remedy}, or accept it in the profile: `waive: [{waiver}]`",
+        remedy=f"{remedy}, or accept it in the profile: {waiver(f'gateway.{field}', name)}",
         where=entry.document.source(at),
     )
 

@@ -1,5 +1,6 @@
 """Ways to weaken the fence from outside, by attack or by accident: each is a mistake, a refused finding, or harmless, and here is which."""
 
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -371,6 +372,41 @@ def test_a_waiver_of_one_setting_accepts_that_one_only(place: Place) -> None:
     assert refused(plan(place, override=variables(HTTPPROXY="on"), waive=[waiver])) == set()
     both = plan(place, override=variables(HTTPPROXY="on", DNS_KEEP_NAMESERVER="on"), waive=[waiver])
     assert refused(both) == {("gateway.settings.DNS_KEEP_NAMESERVER", "gluetun")}
+
+
+@pytest.mark.parametrize("way", FINDINGS.values(), ids=FINDINGS.keys())
+def test_the_waiver_of_a_remedy_is_one_when_a_reason_is_written(way: Way, place: Place) -> None:
+    planned = plan(place, **way.changes)
+    found = next(f for f in planned.findings if (f.field, f.app) == way.finding)
+    (text,) = re.findall(r"`(waive: \[\{.*?\}\])`", found.remedy)
+    pasted = load(("pasted", text.encode())).data["waive"]
+    said = {**way.changes, "waive": pasted}
+    with pytest.raises(InputError, match="dots are no reason"):
+        plan(place, **said)
+    said["waive"] = [{**one, "reason": "a test"} for one in pasted]
+    assert way.finding not in refused(plan(place, **said))
+
+
+@pytest.mark.parametrize("reason", ["...", ". .", "\u2026"])
+def test_dots_are_no_reason(reason: str, place: Place) -> None:
+    waiver = {"field": "egress", "class": "security", "apps": ["qbittorrent"], "reason": reason}
+    assert place.told(*APPS, **VPN, waive=[waiver])[0][0] == "waive[0].reason"
+
+
+def test_another_version_of_the_gateway_is_noted(place: Place) -> None:
+    planned = plan(place, override=gluetun(image={"tag": "v3.39.0", "digest": None}))
+    (found,) = [f for f in planned.findings if f.field == "gateway.image.tag"]
+    assert (found.verdict, found.class_, found.app) == ("noted", "function", "gluetun")
+    assert "runs v3.39.0, and its settings are those of v3.41.3" in found.text
+    assert not [f for f in plan(place).findings if f.field == "gateway.image.tag"]
+
+
+def test_the_waiver_in_the_documents_is_one(place: Place) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "a-place-of-your-own.md").read_text()
+    (block,) = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "waive:" in block]
+    said = load(("docs", block.encode())).data
+    assert refused(plan(place, **said)) == set()
+    assert len(refused(plan(place, **{**said, "waive": []}))) == 1
 
 
 def test_the_stacks_override_counts_as_the_profiles(place: Place) -> None:

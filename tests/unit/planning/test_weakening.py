@@ -499,6 +499,32 @@ def test_so_is_one_of_the_command_line(tmp_path: Path) -> None:
     assert found.where.file == f"--set {key}"
 
 
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        ("", False),
+        ("waive: [{field: gateway.settings.DNS_SERVER, class: security, apps: [gluetun], reason: x}]\n", True),
+        ("waive: []\n", True),
+        ("waive: [{field: gateway.settings.FIREWALL_DEBUG, class: security, apps: [gluetun], reason: mine}]\n", False),
+    ],
+)
+def test_a_list_of_waivers_that_replaces_an_inherited_one_is_told(own: str, told: bool, tmp_path: Path) -> None:
+    override = 'override:\n  gluetun: {containers: {main: {environment: {FIREWALL_DEBUG: "on", DNS_SERVER: "off"}}}}\n'
+    waive = (
+        "waive:\n"
+        "  - {field: gateway.settings.FIREWALL_DEBUG, class: security, apps: [gluetun], reason: theirs}\n"
+        "  - {field: egress, class: security, apps: [sonarr], reason: it matches nothing here}\n"
+    )
+    top = f"portable: 1\nname: top\nextends: base\nback-end: compose\napps: [qbittorrent]\n{own}"
+    planned = of_files(tmp_path, top=top, base=f"{BASE}{TUN}{override}{waive}")
+    found = [f for f in planned.findings if f.field == "waive"]
+    assert [(f.class_, f.verdict) for f in found] == [("function", "noted")] * told
+    for finding in found:
+        assert "replaces that of base.yaml, which accepted gateway.settings.FIREWALL_DEBUG:" in finding.text
+        assert finding.where is not None
+        assert Path(finding.where.file).name == "top.yaml"
+
+
 # --- the data
 
 

@@ -42,6 +42,16 @@ class OpenvpnFacts(Facts, frozen=True, kw_only=True):
     udp: TransportFacts
     required: tuple[EndpointKey, ...] = ()
     secrets: dict[Name, tuple[str, ...]]
+    optional: tuple[Name, ...] = ()
+    """Of the secrets: those that not everybody has."""
+
+
+class LentFacts(Facts, frozen=True, kw_only=True):
+    """What a provider's way of forwarding a port takes where the tunnel is not its own."""
+
+    servers: tuple[str, ...] = ()
+    """Keys of `vpn.servers`, each with one value."""
+    secrets: dict[Name, tuple[str, ...]] = {}
 
 
 class ProviderFacts(Facts, frozen=True, kw_only=True):
@@ -55,6 +65,9 @@ class ProviderFacts(Facts, frozen=True, kw_only=True):
     """Where the tunnel's own addresses lie, where that is known."""
     forwards: Literal["itself", "named"] | None = None
     """Whether it forwards a port: by its own way, or by that of a provider that the profile names."""
+    reserves: bool = False
+    """A customer reserves ports on its site: nothing is asked for by the gateway."""
+    lent: LentFacts = LentFacts()
     ipv6: bool = False
     """The addresses in its WireGuard files include one of IPv6."""
 
@@ -101,6 +114,8 @@ class FenceFacts(Facts, frozen=True, kw_only=True):
     names: tuple[Variable, ...]
     harmless: dict[Variable, str] = {}
     """Values that are as strict as what the gateway does without them."""
+    remedies: dict[Variable, str] = {}
+    """Where the file of a place says it instead."""
 
 
 class SettingsFacts(Facts, frozen=True, kw_only=True):
@@ -109,10 +124,19 @@ class SettingsFacts(Facts, frozen=True, kw_only=True):
     portable: Literal[1]
     typed: dict[Variable, str] = {}
     """Names for what the profile's section `vpn` says, by the key there."""
+    plain: dict[Variable, Variable] = {}
+    """Variables that hold a secret in clear text, with the one that names its file."""
     fence: tuple[FenceFacts, ...] = ()
     suffixes: tuple[str, ...] = ()
     """Endings by which the program reads a value from a file instead."""
+    targets: tuple[Variable, ...] = ()
+    """Free, but that addresses which are reached past the tunnel are noted."""
     free: tuple[Variable, ...] = ()
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Every name here."""
+        return frozenset((*self.typed, *self.plain, *(name for group in self.fence for name in group.names), *self.targets, *self.free))
 
 
 def providers_of(folder: Path) -> ProvidersFacts | None:
@@ -137,6 +161,9 @@ def typed_names(providers: ProvidersFacts | None, settings: SettingsFacts) -> Ma
     found = dict(settings.typed)
     for key, variable in (providers.variables if providers else {}).items():
         found[variable] = key.replace(".wireguard", "").replace(".openvpn", "")
-    for secret in (providers.secrets if providers else {}).values():
-        found |= {variable: found.get(variable, "protocol") for variable in secret.files.values()}
     return found
+
+
+def secret_files(providers: ProvidersFacts | None) -> frozenset[str]:
+    """Every variable that names the file of a secret."""
+    return frozenset(variable for secret in (providers.secrets if providers else {}).values() for variable in secret.files.values())

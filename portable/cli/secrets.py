@@ -8,7 +8,7 @@ import typer
 
 from portable.cli import show
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
-from portable.model.errors import FAILED, UsageError
+from portable.model.errors import FAILED, PortableError, Refused, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,8 +52,8 @@ def check(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Exit 1 where a secret is missing that `up` could not make by itself."""
-    return FAILED if _table(profile, sets, catalogs, output) else 0
+    """Exit 1 where a secret is missing that `up` could not make by itself, or where `up` would refuse a value."""
+    return FAILED if _table(profile, sets, catalogs, output, values=True) else 0
 
 
 @app.command("set")
@@ -118,16 +118,23 @@ def write(
         show.line(f"kubectl create secret generic -n {namespace} {name} --from-file={output / name}")
 
 
-def _table(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", output: Format) -> bool:
+def _table(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", output: Format, *, values: bool = False) -> bool:
+    """Whether one is missing. With `values` those that are there are looked at too, and a wrong one is raised."""
     from portable.live import secrets
+    from portable.live.tunnel import check_tunnel
 
-    _, needs, generated, about, source, _ = _open(profile, sets, catalogs)
-    rows = secrets.check(needs, source)
+    plan, needs, generated, about, source, namespace = _open(profile, sets, catalogs)
+    rows, resolved = secrets.examine(needs, source)
     by_itself = [r.name in generated for r in rows]
     cells = [
         (r.name, r.key, r.present, r.optional, made, r.apps, r.reason, about.get(r.name)) for r, made in zip(rows, by_itself, strict=True)
     ]
     show.table(("secret", "key", "present", "optional", "generated", "apps", "reason", "about"), cells, output, schema="secrets")
+    if values:
+        try:
+            check_tunnel(plan, resolved, cluster=namespace is not None)
+        except Refused as error:  # nothing was to be done that could be refused: the answer is no
+            raise PortableError(error.text, where=error.where, remedy=error.remedy) from None
     return any(not (r.present or r.optional or made) for r, made in zip(rows, by_itself, strict=True))
 
 

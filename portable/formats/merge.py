@@ -66,6 +66,11 @@ class Merged(Document):
         document, prefix = self._holder(steps)
         return document.key((*prefix, *steps))
 
+    def replaced(self, key: str) -> list[tuple[Any, Source]]:
+        """The lists that lower layers say at a top key, and that a higher one replaces, each with its place."""
+        said = [(document, prefix) for document, prefix in self._layers if not prefix and document.data.get(key) is not None]
+        return [(document.data[key], document.source((key,))) for document, _ in said[:-1]]
+
     def _holder(self, steps: Steps) -> Layer:
         """The topmost layer that says the value, or replaced what was below it; else the one that says most of the way there."""
         best, longest = self._layers[0], 0

@@ -248,9 +248,14 @@ def resolve(needs: Iterable[Need], source: Source) -> Resolved:
 
 def check(needs: Iterable[Need], source: Source) -> tuple[Row, ...]:
     """Which of them are there."""
+    return examine(needs, source)[0]
+
+
+def examine(needs: Iterable[Need], source: Source) -> tuple[tuple[Row, ...], Resolved]:
+    """Which of them are there, and the values of those."""
     needs = tuple(needs)
     values, reasons = _look_up(needs, source)
-    return tuple(
+    rows = tuple(
         Row(
             name=n.name,
             key=n.key,
@@ -261,6 +266,7 @@ def check(needs: Iterable[Need], source: Source) -> tuple[Row, ...]:
         )
         for n in needs
     )
+    return rows, Resolved(values)
 
 
 def _because(reasons: Mapping[Key, str], need: Need) -> str:

@@ -1,7 +1,8 @@
 """What the values of a tunnel's secrets would do to it: found before anything starts, or the gateway would fail or leave its own tunnel."""
 
+import base64
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from portable.live.secrets import Resolved
 from portable.model.errors import Refused
@@ -9,6 +10,9 @@ from portable.model.plan import Container, Endpoint, Plan, Tunnel, called
 
 ADDRESSES = "WIREGUARD_ADDRESSES_SECRETFILE"
 CONFIG = "OPENVPN_CUSTOM_CONFIG"
+KEYS = ("WIREGUARD_PRIVATE_KEY_SECRETFILE", "WIREGUARD_PRESHARED_KEY_SECRETFILE")
+LOGIN = ("OPENVPN_USER_SECRETFILE", "OPENVPN_PASSWORD_SECRETFILE")
+_KEY_BYTES = 32
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
@@ -30,17 +34,41 @@ def _wrong(plan: Plan, resolved: Resolved, cluster: bool) -> Iterator[tuple[str,
         if not isinstance(group.egress, Tunnel) or group.egress.gateway not in apps:
             continue
         for container in apps[group.egress.gateway].containers:
-            for variable, (name, key) in _files(container).items():
+            files = _files(container)
+            for variable, (name, key) in files.items():
                 if variable == ADDRESSES:
                     yield from _addresses(resolved.of(name, key), called(name, key), cluster or _has_ipv6(plan), group.egress)
+                elif variable in KEYS:
+                    yield from _key(resolved.of(name, key), called(name, key))
                 elif variable == CONFIG:
                     yield from _config(resolved.of(name, key), called(name, key), group.egress)
+                    missing = [called(*files[login]) for login in LOGIN if login in files and not resolved.of(*files[login])]
+                    yield from _login(resolved.of(name, key), called(name, key), missing)
 
 
 def _files(container: Container) -> Mapping[str, tuple[str, str]]:
     """By variable of a gateway that names a file: the secret, and the key, whose value lies there."""
     paths = {f"{mount.path}/{key}": (mount.secret, key) for mount in container.secrets for key in mount.keys}
     return {name: paths[value] for name, value in container.env.items() if isinstance(value, str) and value in paths}
+
+
+def _key(value: str, secret: str) -> Iterator[tuple[str, str]]:
+    """A key of WireGuard: none that is optional is empty. No word of it is said."""
+    try:
+        well = len(base64.b64decode(value.strip(), validate=True)) == _KEY_BYTES
+    except ValueError:
+        well = False
+    if value and not well:
+        text = f"{secret} is no key of WireGuard, which is {_KEY_BYTES} bytes as base64: 44 characters, the last of them `=`"
+        yield text, f"`portable secrets set {secret}` stores another value"
+
+
+def _login(value: str, secret: str, missing: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Whether an OpenVPN file asks for a login that nobody gave. One that stands in the file itself is well."""
+    lines = [line.partition("#")[0].split() for line in value.splitlines()]
+    if missing and ["auth-user-pass"] in [words[:1] for words in lines]:
+        text = f"{secret} asks for a login by its line `auth-user-pass`, and there is no {' and no '.join(missing)}"
+        yield text, "; ".join(f"`portable secrets set {name}` stores it" for name in missing)
 
 
 def _addresses(value: str, secret: str, ipv6: bool, egress: Tunnel) -> Iterator[tuple[str, str]]:

@@ -55,3 +55,8 @@ class Waiver(Struct, frozen=True, kw_only=True):
         if self.field != finding.field or self.class_ != finding.class_:
             return False
         return finding.app in self.apps or (not self.apps and finding.verdict != "refused")
+
+
+def waiver(field: str, app: str, class_: Class = "security") -> str:
+    """How a profile accepts a refused finding, to be written there with a reason in the place of the dots."""
+    return f"`waive: [{{field: {field}, class: {class_}, apps: [{app}], reason: ...}}]`"

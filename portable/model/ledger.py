@@ -37,9 +37,27 @@ def settle(findings: Iterable[Finding], waivers: Iterable[Waiver], apps: Iterabl
                     source=w.where or Source(file="profile", line=1),
                     path="waive",
                     text=f"this waiver of {w.field} ({w.class_}) matches no finding; findings here: {known}",
-                    remedy="remove it, or correct its field, class or apps",
+                    remedy=_remedy(w, settled),
                 )
                 for w in idle
             )
         )
     return tuple(settled)
+
+
+def _remedy(waiver: Waiver, findings: Iterable[Finding]) -> str:
+    """What is nearest to a waiver that matches nothing."""
+    import difflib  # only for a mistake
+
+    findings = tuple(findings)
+    meant = [f for f in findings if f.field == waiver.field]
+    here = [f for f in meant if f.class_ == waiver.class_]
+    apps = sorted({f.app for f in here if f.app})
+    if here and not waiver.apps:
+        return f"what is refused is accepted by name only: write `apps: [{', '.join(apps)}]`" if apps else "remove it"
+    if apps:
+        return f"remove it, or write `apps: [{', '.join(apps)}]`"
+    if meant:
+        return f"remove it, or write `class: {meant[0].class_}`"
+    near = difflib.get_close_matches(waiver.field, {f.field for f in findings}, 1)
+    return f"did you mean `field: {near[0]}`?" if near else "remove it, or correct its field, class or apps"

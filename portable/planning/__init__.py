@@ -1,13 +1,16 @@
 """Makes the plan: stack + profile + catalog, every choice made. Touches the world only to read templates of the catalog."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 import msgspec
 
 from portable.catalog.catalog import Catalog
 from portable.catalog.facts import AppFacts, CloudFacts, SecretFacts
+from portable.formats.merge import Merged
 from portable.model import plan as p
 from portable.model.findings import Finding, Waiver
+from portable.model.source import Source
 from portable.planning import backups, images
 from portable.planning.check import check
 from portable.planning.content import content
@@ -22,7 +25,7 @@ from portable.planning.select import Selection, select
 from portable.planning.storage import storage
 from portable.planning.tunnel import tunnel
 from portable.planning.unused import unused
-from portable.profiles.types import DeviceFacts
+from portable.profiles.types import DeviceFacts, WaiverFacts
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,9 +53,10 @@ def make(given: Input, catalog: Catalog) -> Planned:
     unused(given, mistakes)
     meaningless(given, mistakes)
     chosen = select(given, catalog, mistakes)
-    weakened = fence(given, chosen, catalog, mistakes)
+    said = chosen  # before what the planner itself completes
     chosen, way = tunnel(given, chosen, catalog, mistakes)
     net = network(given, chosen, way, mistakes)
+    weakened = fence(given, said, way, net, catalog, mistakes)
     store = storage(given, chosen, mistakes)
     devices = _devices(given, mistakes)
     counted_once(given, mistakes)
@@ -80,6 +84,7 @@ def make(given: Input, catalog: Catalog) -> Planned:
     named_secrets(plan, given, mistakes)
     mistakes.stop()
     findings = (*store.findings, *weakened, *backups.findings(chosen, store), *check(plan, chosen, way, given), *memory(given, plan))
+    findings += tuple(_dropped(given, findings))
     return Planned(
         plan=plan,
         findings=(*(located(f, given, chosen) for f in findings), *images.findings(given, chosen.entries)),
@@ -119,3 +124,30 @@ def _waivers(given: Input) -> tuple[Waiver, ...]:
         Waiver(field=w.field, class_=w.class_, reason=w.reason, apps=w.apps, where=where, inherited=where.file != own)
         for w, where in ((w, given.profile_source("waive", index)) for index, w in enumerate(given.profile.waive))
     )
+
+
+def _dropped(given: Input, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Inherited waivers that a list of the profile's own replaces, although what they accepted is here."""
+    if not isinstance(given.profile_document, Merged):
+        return
+    own, findings = _waivers(given), tuple(findings)
+    gone: dict[str, Source] = {}
+    for waivers, where in given.profile_document.replaced("waive"):
+        try:
+            inherited = msgspec.convert(waivers, tuple[WaiverFacts, ...])
+        except msgspec.ValidationError:
+            continue  # nobody reads that list any more
+        for said in inherited:
+            waiver = Waiver(field=said.field, class_=said.class_, reason=said.reason, apps=said.apps)
+            if any(waiver.accepts(f) and not any(w.accepts(f) for w in own) for f in findings):
+                gone[said.field] = where
+    if gone:
+        file = ", ".join(dict.fromkeys(Path(where.file).name for where in gone.values()))
+        yield Finding(
+            field="waive",
+            path="waive",
+            class_="function",
+            text=f"the profile's own list `waive` replaces that of {file}, which accepted {', '.join(gone)}: these findings are open again",
+            remedy="copy from there what shall stay accepted, or nothing",
+            where=given.profile_source("waive"),
+        )

@@ -7,7 +7,7 @@ from pathlib import Path
 from portable.catalog.catalog import SHIPPED
 from portable.formats.load import load
 from portable.model import plan as p
-from portable.model.findings import Finding
+from portable.model.findings import Finding, waiver
 from portable.planning.inputs import Entry, Input
 from portable.planning.select import Selection
 from portable.planning.tunnel import Way
@@ -78,7 +78,8 @@ def _past_the_fence(plan: p.Plan) -> Iterator[Finding]:
                     verdict="refused",
                     app=group.egress.gateway,
                     text=f"{cidr} is not the place's own alone, and apps behind {group.egress.gateway} would reach it past the tunnel",
-                    remedy="name under `networks` only what is yours, as 192.168.1.0/24, or waive it by the gateway's name",
+                    remedy="name under `networks` only what is yours, as 192.168.1.0/24, or accept it in the profile: "
+                    + waiver("egress.networks", group.egress.gateway),
                 )
 
 
@@ -101,8 +102,8 @@ def _of_the_tunnel(plan: p.Plan, way: Way) -> Iterator[Finding]:
                     app=group.egress.gateway,
                     text=f"{cidr} {'covers' if whole else 'overlaps'} {inside}, where the addresses of {way.provider}'s tunnels lie: what "
                     "is meant for them would leave past the tunnel, and the tunnel itself may fail",
-                    remedy="name under `networks` only what is yours, as 192.168.1.0/24, and choose another subnet; or waive it by the "
-                    "gateway's name",
+                    remedy="name under `networks` only what is yours, as 192.168.1.0/24, and choose another subnet; or accept it in the "
+                    f"profile: {waiver('egress.tunnel', group.egress.gateway)}",
                 )
 
 
@@ -149,12 +150,12 @@ def _in_the_namespace(plan: p.Plan) -> Iterator[Finding]:
                         app=app.name,
                         text=f"{app.name} needs `{need.replace('_', '-')}` behind {gateway}: with that it can change the "
                         "firewall, or leave its network namespace",
-                        remedy=f"remove the need, or waive it: `{{field: egress.privileged, class: security, apps: [{app.name}], ...}}`",
+                        remedy=f"remove the need, or accept it in the profile: {waiver('egress.privileged', app.name)}",
                     )
 
 
 def _proxied(app: str, gateway: str, path: str, container: p.Container) -> Iterator[Finding]:
-    for variable in (name for name in container.env if name.lower() in PROXIES):
+    for variable in (name for name, value in container.env.items() if value != "" and name.lower() in PROXIES):
         yield Finding(
             field="egress.proxy",
             path=f"{path}.env.{variable}",
@@ -163,7 +164,7 @@ def _proxied(app: str, gateway: str, path: str, container: p.Container) -> Itera
             app=app,
             text=f"{variable} lets {path.split('.')[1]} call through a proxy, and one in a network of the place's own reaches the outside "
             f"past {gateway}",
-            remedy=f"remove it, or waive it: `{{field: egress.proxy, class: security, apps: [{app}], ...}}`",
+            remedy=f"remove it, or accept it in the profile: {waiver('egress.proxy', app)}",
         )
 
 
@@ -218,7 +219,7 @@ def _own(entries: Mapping[str, Entry]) -> Iterator[Finding]:
                     verdict="refused",
                     app=name,
                     text=f"the shipped {name} needs the VPN, and your own one, of {file}, says that it does not",
-                    remedy="write `egress: vpn` there, call it otherwise, or waive it by the app's name",
+                    remedy=f"write `egress: vpn` there, call it otherwise, or accept it in the profile: {waiver('egress', name)}",
                     where=entry.document.source(("egress",)),
                 )
 

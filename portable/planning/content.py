@@ -59,6 +59,10 @@ CLOUD_CONFIG = "RCLONE_CONFIG"
 """The mounter's variable that says where it reads the cloud's configuration."""
 
 
+_NODES = {"tun": "/dev/net/tun", "fuse": "/dev/fuse"}
+"""The devices that lie at the same path on every Linux."""
+
+
 class Content(msgspec.Struct, frozen=True, kw_only=True):
     """Apps and clouds as the plan has them, every file, the tools container, and addresses by (app, port)."""
 
@@ -248,9 +252,11 @@ class _Maker:
         ):
             if wanted and device is None:
                 text = f"{app} needs the device {need}, and profile {self.given.profile.name} has none"
-                self.mistakes.add(
-                    self.given.profile_source("devices"), f"devices.{need}", text, f"name it under `devices.{need}`, or leave {app} out"
-                )
+                node = _NODES.get(need)
+                remedy = f"add `devices: {{{need}: {{host: {{path: {node}}}}}}}`" if node else f"name it under `devices.{need}`"
+                # The gateway is here because of that section; a person wrote it, and may never have heard of the device.
+                at = ("vpn",) if app == self.chosen.gateway and self.given.profile.vpn else ("devices",)
+                self.mistakes.add(self.given.profile_source(*at), f"devices.{need}", text, f"{remedy}, or leave {app} out")
         return p.Needs(
             root_start=asked.root_start,
             net_admin=asked.net_admin,
@@ -387,7 +393,7 @@ class _Maker:
         import jinja2  # only where a template is used: the import costs 50 ms
 
         try:
-            rendered = _template(text).render(context)
+            rendered = template(text).render(context)
         except jinja2.TemplateSyntaxError as error:
             wrong(error.lineno, str(error.message))
             return ""
@@ -415,7 +421,8 @@ def _environment() -> "jinja2.Environment":
 
 
 @functools.lru_cache(maxsize=4096)
-def _template(text: str) -> "jinja2.Template":
+def template(text: str) -> "jinja2.Template":
+    """That text as a template, made once."""
     return _environment().from_string(text)
 
 

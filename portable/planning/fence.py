@@ -1,5 +1,6 @@
 """What makes the fence is the planner's: changes to a gateway's file that could weaken it are mistakes, or findings to waive by name."""
 
+import ipaddress
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -7,11 +8,15 @@ import msgspec
 
 from portable.catalog.catalog import SHIPPED, Catalog
 from portable.catalog.facts import AppFacts, ContainerFacts, PortFacts
-from portable.catalog.gateways import FenceFacts, SettingsFacts, providers_of, settings_of, typed_names
+from portable.catalog.gateways import FenceFacts, SettingsFacts, providers_of, secret_files, settings_of, typed_names
 from portable.formats.load import Steps
-from portable.model.findings import Finding
+from portable.model.findings import Finding, waiver
+from portable.model.plan import called
+from portable.planning.check import OWN
 from portable.planning.inputs import Entry, Input, Mistakes
+from portable.planning.network import Network
 from portable.planning.select import Selection
+from portable.planning.tunnel import Way
 
 _MAIN: Steps = ("containers", "main")
 _ENVIRONMENT: Steps = (*_MAIN, "environment")
@@ -35,8 +40,8 @@ _CHANGES = {
 }
 
 
-def fence(given: Input, chosen: Selection, catalog: Catalog, mistakes: Mistakes) -> tuple[Finding, ...]:
-    """Findings on the gateways of a place, before planning completes their files; names that a gateway does not know are mistakes."""
+def fence(given: Input, chosen: Selection, way: Way, net: Network, catalog: Catalog, mistakes: Mistakes) -> tuple[Finding, ...]:
+    """Findings on the gateways of a place as its files say them; names that a gateway does not know are mistakes."""
     found: list[Finding] = []
     for name, entry in chosen.apps.items():
         if entry.facts.gateway is None and catalog.says(name, "gateway") is None:
@@ -46,7 +51,7 @@ def fence(given: Input, chosen: Selection, catalog: Catalog, mistakes: Mistakes)
             continue
         base, _ = catalog.app(name)
         found += _app(entry, base)
-        found += _variables(entry, base, catalog.folder(name), mistakes)
+        found += _variables(given, entry, base, catalog.folder(name), way, net, mistakes)
     return tuple(found)
 
 
@@ -97,51 +102,158 @@ def _container(entry: Entry, facts: ContainerFacts, base: ContainerFacts) -> Ite
         name = entry.facts.name
         text = f"{name} runs {facts.image.repository}, and not {base.image.repository}: nobody knows whether that keeps apps behind a fence"
         yield _finding(entry, "image", (*_MAIN, "image", "repository"), text, f"name another `tag` of {base.image.repository} instead")
+    elif facts.image.tag != base.image.tag:
+        name, tag = entry.facts.name, facts.image.tag
+        yield Finding(
+            field="gateway.image.tag",
+            path=f"apps.{name}.containers.main.image.tag",
+            class_="function",
+            app=name,
+            text=f"{name} runs {tag}, and its settings are those of {base.image.tag}: a variable that {tag} calls otherwise does nothing",
+            remedy="read what changed between the two, or remove the tag from `override`",
+            where=entry.document.source((*_MAIN, "image", "tag")),
+        )
 
 
-def _variables(entry: Entry, base: AppFacts, folder: Path, mistakes: Mistakes) -> Iterator[Finding]:
-    """Each variable that is another one than in the catalog: typed, unknown, part of the fence, or free."""
+def _variables(given: Input, entry: Entry, base: AppFacts, folder: Path, way: Way, net: Network, mistakes: Mistakes) -> Iterator[Finding]:
+    """Each variable that is another one than in the catalog: typed, a secret, unknown, part of the fence, or free."""
     if "main" not in entry.facts.containers or "main" not in base.containers:
         return
     now, before = entry.facts.containers["main"].environment, base.containers["main"].environment
-    changed = sorted(name for name in now.keys() | before.keys() if now.get(name) != before.get(name))
+    removed = _removed(given, entry.facts.name) & way.sets.keys()
+    changed = sorted({name for name in now.keys() | before.keys() if now.get(name) != before.get(name)} | removed)
     settings = settings_of(folder) if changed else None
     if settings is None:
         return
-    typed = typed_names(providers_of(folder), settings)
+    providers = providers_of(folder)
+    typed, files = typed_names(providers, settings), secret_files(providers)
     groups = {name: group for group in settings.fence for name in group.names}
     gateway, document = entry.facts.name, entry.document
     for name in changed:
-        at = (*_ENVIRONMENT, name)
+        at, said = (*_ENVIRONMENT, name), now.get(name)
+        value = str(said) if isinstance(said, str | int) else None  # what is removed, or a secret, is never what holds anyway
+        if value is not None and _same(value, way.sets.get(name) or _rendered(before.get(name), gateway, way, net)):
+            continue
         if (key := typed.get(name)) is not None:
             text = f"{name} is set by the profile's section `vpn`, so that firewall and gateway agree"
             mistakes.extend((document.mistake(at, text, f"remove it from `override`, and write `vpn.{key}`"),))
+        elif (file := _file_of(name, settings, files)) is not None:
+            text = f"{name} is {'where a secret lies' if name == file else 'a secret'}, which no file of a place says"
+            mistakes.extend((document.mistake(at, text, _stored(given, file, way)),))
         elif (group := groups.get(name) or _by_file(name, settings, typed, groups)) is not None:
-            if now.get(name) is not None and str(now[name]).lower() == group.harmless.get(name, "").lower():
+            if value is not None and _harmless(name, value, group, before):
                 continue
             text = f"{name} of {gateway} is changed by an override, and it decides {group.changes}"
             path = f"apps.{gateway}.containers.main.env.{name}" if name in now else f"apps.{gateway}.containers.main"
-            yield msgspec.structs.replace(_finding(entry, f"settings.{name}", at, text, "remove it from `override`"), path=path)
+            remedy = group.remedies.get(name, "remove it from `override`")
+            yield msgspec.structs.replace(_finding(entry, f"settings.{name}", at, text, remedy), path=path)
+        elif name in settings.targets:
+            yield from _targets(entry, name, value or "", net)
         elif name not in settings.free:
-            mistakes.extend(
-                (document.mistake(at, f"{gateway} has no setting {name}: it would ignore it silently", _near(name, settings, typed)),)
-            )
+            remedy = _near(name, settings, typed)
+            mistakes.extend((document.mistake(at, f"{gateway} has no setting {name}: it would ignore it silently", remedy),))
+
+
+def _removed(given: Input, app: str) -> set[str]:
+    """The variables that an override sets to null: of those that planning adds, nothing else would show it."""
+    found: set[str] = set()
+    environment: dict[str, object]
+    for override in (given.stack.override, given.profile.override):
+        environment = override.get(app, {})
+        for step in ("containers", "main", "environment"):
+            inner = environment.get(step)
+            environment = inner if isinstance(inner, dict) else {}
+        found = {name for name in found if name not in environment} | {name for name, value in environment.items() if value is None}
+    return found
+
+
+def _same(value: str, planned: str | None) -> bool:
+    """Whether an override says what holds anyway; of a list in any order, and in any case but for a path or a command."""
+    if planned is None or "/portable/" in planned or planned.startswith("/"):
+        return value == planned
+    return {part.strip().lower() for part in value.split(",")} == {part.strip().lower() for part in planned.split(",")}
+
+
+def _rendered(text: object, gateway: str, way: Way, net: Network) -> str | None:
+    """What the catalog's value comes to here; None where it needs more than the place's networks, ports and tunnel."""
+    if not isinstance(text, str) or "{{" not in text:
+        return None if text is None else str(text)
+    import jinja2  # only for a changed variable that has a template
+
+    from portable.planning.content import template
+
+    group = {"ports": net.group_ports(gateway), "raw_ports": net.group_raw_ports(gateway)}
+    try:
+        return template(text).render({"group": group, "networks": net.networks, "vpn": way.context()})
+    except jinja2.TemplateError:
+        return None
+
+
+def _harmless(name: str, value: str, group: FenceFacts, before: Mapping[str, object]) -> bool:
+    """An empty value is as none, which is harmless only where the catalog itself sets none."""
+    harmless = group.harmless.get(name)
+    return value.lower() == harmless.lower() if value and harmless is not None else not value and (harmless == "" or name not in before)
+
+
+def _file_of(name: str, settings: SettingsFacts, files: frozenset[str]) -> str | None:
+    """The variable that names the file of the secret that a variable holds, or leads to."""
+    if name in files:
+        return name
+    bare = next((name.removesuffix(suffix) for suffix in settings.suffixes if name.endswith(suffix)), name)
+    return settings.plain.get(bare)
+
+
+def _stored(given: Input, file: str, way: Way) -> str:
+    path = way.sets.get(file)
+    if path is None:
+        return f"remove it: {way.provider or 'the tunnel'} by {way.protocol} takes no such secret"
+    secret, key = path.rsplit("/", 2)[1:]
+    return f"remove it; `portable secrets set -p {given.profile.name} {called(secret, key)}` stores it"
+
+
+def _targets(entry: Entry, name: str, value: str, net: Network) -> Iterator[Finding]:
+    """Addresses of the place's own, which answer although the tunnel is dead."""
+    own = [*OWN, *map(ipaddress.ip_network, net.networks)]
+    for host in (part.strip().rpartition(":")[0] or part.strip() for part in value.split(",")):
+        try:
+            address = ipaddress.ip_address(host.strip("[]"))
+        except ValueError:
+            if "." in host or not host:
+                continue
+        else:
+            if not any(address in network for network in own):
+                continue
+        yield Finding(
+            field=f"gateway.settings.{name}",
+            path=f"apps.{entry.facts.name}.containers.main.env.{name}",
+            class_="function",
+            app=entry.facts.name,
+            text=f"{name} has {host}, which may answer without the tunnel: {entry.facts.name} would not notice that its tunnel is dead",
+            remedy="name hosts of the Internet, or remove it from `override`",
+            where=entry.document.source((*_ENVIRONMENT, name)),
+        )
 
 
 def _by_file(name: str, settings: SettingsFacts, typed: Mapping[str, str], groups: Mapping[str, FenceFacts]) -> FenceFacts | None:
     """The group of a variable that names a file with the value of another one."""
-    known = {*typed, *groups, *settings.free}
     for suffix in settings.suffixes:
-        if name.endswith(suffix) and name.removesuffix(suffix) in known:
-            return FenceFacts(changes=f"the file that {name.removesuffix(suffix)} comes from", names=(name,))
+        bare = name.removesuffix(suffix)
+        if name.endswith(suffix) and bare in {*typed, *settings.known}:
+            meant = (
+                groups[bare].remedies.get(bare)
+                if bare in groups
+                else f"remove it, and write `vpn.{typed[bare]}`"
+                if bare in typed
+                else None
+            )
+            return FenceFacts(changes=f"the file that {bare} comes from", names=(name,), remedies={name: meant} if meant else {})
     return None
 
 
 def _near(name: str, settings: SettingsFacts, typed: Mapping[str, str]) -> str:
     import difflib  # only for a mistake
 
-    known = [*typed, *settings.free, *(known for group in settings.fence for known in group.names)]
-    near = difflib.get_close_matches(name.upper(), known, 1)
+    near = difflib.get_close_matches(name.upper(), sorted({*typed, *settings.known}), 1)
     if not near:
         return "remove it; the names that it knows are in `settings.yaml` of its folder of the catalog"
     return f"did you mean {near[0]}?" + (f" That is `vpn.{typed[near[0]]}` of the profile" if near[0] in typed else "")
@@ -155,7 +267,6 @@ def _changed(entry: Entry, field: str, at: Steps) -> Finding:
 
 def _finding(entry: Entry, field: str, at: Steps, text: str, remedy: str) -> Finding:
     name = entry.facts.name
-    waiver = f"{{field: gateway.{field}, class: security, apps: [{name}], reason: ...}}"
     return Finding(
         field=f"gateway.{field}",
         path=f"apps.{name}",
@@ -163,7 +274,7 @@ def _finding(entry: Entry, field: str, at: Steps, text: str, remedy: str) -> Fin
         verdict="refused",
         app=name,
         text=text,
-        remedy=f"{remedy}, or accept it in the profile: `waive: [{waiver}]`",
+        remedy=f"{remedy}, or accept it in the profile: {waiver(f'gateway.{field}', name)}",
         where=entry.document.source(at),
     )
 

@@ -69,16 +69,16 @@ class Mistakes:
         """Note those of another file."""
         self._found.extend(found)
 
-    def unknown(self, source: Source, path: str, kind: str, name: str, known: Sequence[str]) -> None:
-        """Note a name that nothing has, with the known names and the nearest."""
+    def unknown(self, source: Source, path: str, kind: str, name: str, known: Sequence[str], *, near: str | None = None) -> None:
+        """Note a name that nothing has, with the known names and the nearest, unless the caller knows what is meant."""
         import difflib  # only for a mistake
 
-        near = difflib.get_close_matches(name, known, 1)
+        near = near or next(iter(difflib.get_close_matches(name, known, 1)), None)
         self.add(
             source,
             path,
             f"there is no {kind} {name!r}; known: {', '.join(sorted(known)) or 'none'}",
-            f"did you mean {near[0]!r}?" if near else "",
+            f"did you mean {near!r}?" if near else "",
         )
 
     def stop(self) -> None:

@@ -12,7 +12,7 @@ _SCHEMES = ("unix://", "tcp://", "ssh://")
 
 
 def meaningless(given: Input, mistakes: Mistakes) -> None:
-    """Zones that nobody lives in, hosts that DNS can't have, engines by no known way, a command that is none."""
+    """Zones that nobody lives in, hosts that DNS can't have, engines by no known way, a command that is none, waivers without a reason."""
     zone = given.stack.timezone
     if (_ZONES / "Etc" / "UTC").is_file() and not (_ZONES / zone).is_file():
         mistakes.add(given.stack_source("timezone"), "timezone", f"there is no time zone {zone!r}", "as Europe/Berlin or Etc/UTC")
@@ -26,3 +26,7 @@ def meaningless(given: Input, mistakes: Mistakes) -> None:
     if given.profile.secrets.source == "command" and not given.profile.secrets.command:
         remedy = "name one: `command: [pass, show, 'media/{name}/{key}']`"
         mistakes.add(given.profile_source("secrets"), "secrets.command", "values are to come from a command, and none is named", remedy)
+    for index, waiver in enumerate(given.profile.waive):
+        if not waiver.reason.strip(". \u2026\t\n"):
+            text, remedy = "dots are no reason: it is printed wherever the finding is", "write why this place accepts it"
+            mistakes.add(given.profile_source("waive", index, "reason"), f"waive[{index}].reason", text, remedy)

@@ -1,14 +1,24 @@
 """Step 1b: the tunnel: provider, protocol and endpoint of the profile's `vpn`, and what of it the gateway's file is completed with."""
 
+import contextlib
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from portable.catalog.catalog import Catalog
 from portable.catalog.facts import SecretFacts
-from portable.catalog.gateways import OpenvpnFacts, Ports, ProviderFacts, ProvidersFacts, TunnelProtocol, WireguardFacts, providers_of
+from portable.catalog.gateways import (
+    OpenvpnFacts,
+    Ports,
+    ProviderFacts,
+    ProviderSecretFacts,
+    ProvidersFacts,
+    TunnelProtocol,
+    WireguardFacts,
+    providers_of,
+)
 from portable.model import plan as p
 from portable.planning.inputs import Entry, Input, Mistakes
 from portable.planning.select import Selection, waived_egress
@@ -16,6 +26,8 @@ from portable.profiles.types import EndpointFacts, VpnFacts
 
 ANYWHERE = "0.0.0.0/0"
 SECRETS = "/run/secrets"
+_PART = 4
+"""So many letters of a provider's name are enough to know it."""
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +54,8 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     networks: tuple[str, ...] = ()
     """Where the tunnel's own addresses lie, where the provider is known for it."""
     receiver: Receiver | None = None
+    sets: Mapping[str, str] = {}
+    """The variables that the gateway's file is completed with."""
 
     def context(self) -> dict[str, Any]:
         """What templates may say of it."""
@@ -64,8 +78,12 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     protocol: TunnelProtocol
     opened_by: Mapping[str, tuple[str, ...]]
     """Secrets with their keys."""
+    optional: frozenset[str] = frozenset()
+    """Of those secrets."""
     transport: p.Protocol
     port: int | None
+    ports: Ports
+    """What another port may be."""
 
 
 def tunnel(given: Input, chosen: Selection, catalog: Catalog, mistakes: Mistakes) -> tuple[Selection, Way]:
@@ -90,6 +108,8 @@ def _completed(given: Input, entry: Entry, chosen: Selection, providers: Provide
         return Way(), entry
     _servers(given, vpn, picked, mistakes)
     forwarding = _forwarding(given, vpn, picked, providers, mistakes)
+    if forwarding:
+        picked = _lent(given, vpn, picked, forwarding, providers, mistakes)
     way = Way(
         provider=picked.name,
         protocol=picked.protocol,
@@ -99,7 +119,8 @@ def _completed(given: Input, entry: Entry, chosen: Selection, providers: Provide
         networks=picked.facts.networks,
         receiver=_receiver(given, chosen) if vpn.port_forwarding else None,
     )
-    return way, _with(entry, vpn, picked, providers, way, forwarding)
+    way = msgspec.structs.replace(way, sets=dict(_sets(vpn, picked, providers, way, forwarding)))
+    return way, _with(entry, picked, providers, way)
 
 
 def _receiver(given: Input, chosen: Selection) -> Receiver | None:
@@ -136,7 +157,8 @@ def _picked(given: Input, vpn: VpnFacts, providers: ProvidersFacts, mistakes: Mi
     name = (vpn.provider or providers.default).lower()
     facts = providers.providers.get(name)
     if facts is None:
-        mistakes.unknown(given.profile_source("vpn", "provider"), "vpn.provider", "VPN provider", name, tuple(providers.providers))
+        source, known = given.profile_source("vpn", "provider"), tuple(providers.providers)
+        mistakes.unknown(source, "vpn.provider", "VPN provider", name, known, near=_meant(name, known))
         return None
     protocol = vpn.protocol or ("wireguard" if facts.wireguard else "openvpn")
     way: WireguardFacts | OpenvpnFacts | None = facts.wireguard if protocol == "wireguard" else facts.openvpn
@@ -165,7 +187,31 @@ def _picked(given: Input, vpn: VpnFacts, providers: ProvidersFacts, mistakes: Mi
     if vpn.config and vpn.config not in opened_by:
         text = f"{name} by {_spoken(protocol)} takes no file of its own"
         mistakes.add(given.profile_source("vpn", "config"), "vpn.config", text, "remove it, or write `provider: custom, protocol: openvpn`")
-    return Chosen(name=name, facts=facts, protocol=protocol, opened_by=opened_by, transport=transport, port=vpn.endpoint.port or port)
+    return Chosen(
+        name=name,
+        facts=facts,
+        protocol=protocol,
+        opened_by=opened_by,
+        optional=frozenset(way.optional if isinstance(way, OpenvpnFacts) else ()),
+        transport=transport,
+        port=vpn.endpoint.port or port,
+        ports=ports,
+    )
+
+
+def _meant(name: str, known: Sequence[str]) -> str | None:
+    """The provider that is written without its blanks, in part, with more words, or by its first letters."""
+    plain = _letters(name)
+    for provider in known:
+        whole, initials = _letters(provider), "".join(word[0] for word in provider.split())
+        if plain == whole or (len(initials) > 1 and plain == initials):
+            return provider
+    parts = [p for p in known if len(plain) >= _PART and (_letters(p).startswith(plain) or plain.startswith(_letters(p)))]
+    return parts[0] if len(parts) == 1 else None
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def _endpoint(
@@ -186,16 +232,31 @@ def _endpoint(
         allowed = f"choose one of {', '.join(map(str, ports))}, or remove it" if ports else "remove it: the port is the provider's own"
         wrong("port", f"{vpn.gateway} does not reach {name} by {_spoken(protocol)} at port {end.port}", allowed)
     if end.public_key is not None and "public-key" not in way.required:
-        wrong(
-            "public-key",
-            f"{vpn.gateway} knows the keys of {name}'s servers" if protocol == "wireguard" else "OpenVPN has none",
-            "remove it",
+        known = f"{vpn.gateway} knows the keys of {name}'s servers"
+        wrong("public-key", known if protocol == "wireguard" else "OpenVPN has no public key", "remove it")
+    if end.address is not None and (problem := _unreachable(given, end.address)) is not None:
+        wrong("address", *problem)
+
+
+def _unreachable(given: Input, text: str) -> tuple[str, str] | None:
+    """Why no tunnel can end at that address, and what to do; None where one can."""
+    address = _address(text)
+    if address is None:
+        return f"{text!r} is not an IP address", "write it as 198.51.100.7"
+    if address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local:
+        return f"{address} is no address of a server: the gateway would call itself, or nobody", "write the server's own address"
+    networks = given.profile.networks
+    if address.version == 6 and given.profile.back_end == "compose" and ":" not in (networks.subnet or ""):
+        return (
+            f"the network of this place has no IPv6, and {address} is one",
+            "write the server's IPv4 address, or give `networks` such a subnet",
         )
-    if end.address is not None:
-        try:
-            ipaddress.ip_address(end.address)
-        except ValueError:
-            wrong("address", f"{end.address!r} is not an IP address", "write it as 198.51.100.7")
+    for cidr in (*((networks.subnet,) if networks.subnet else ()), *networks.local):
+        with contextlib.suppress(ValueError):  # told with the networks
+            if address in ipaddress.ip_network(cidr):
+                text = f"{address} lies in {cidr}, a network of the place's own: a tunnel that ends there leads nowhere outside"
+                return text, f"write the provider's address, or take {cidr} out of `networks`"
+    return None
 
 
 def _endpoints(given: Input, vpn: VpnFacts, picked: Chosen, mistakes: Mistakes) -> Iterator[p.Endpoint]:
@@ -223,8 +284,18 @@ def _agrees(given: Input, index: int, endpoint: EndpointFacts, picked: Chosen, m
         if here is not None and gateway is not None and here != gateway:
             source = given.profile_source("vpn", "endpoints", index, key)
             text = f"the gateway connects to {picked.name} at {picked.port}/{picked.transport}: {here} here would cut it off"
-            remedy = f"remove `{key}` here; where the gateway is to use another one, write `vpn: {{endpoint: {{{key}: {here}}}}}`"
+            remedy = f"remove `{key}` here"
+            if _may_be(key, here, picked):
+                remedy += f"; where the gateway is to use another one, write `vpn: {{endpoint: {{{key}: {here}}}}}`"
             mistakes.add(source, f"vpn.endpoints[{index}].{key}", text, remedy)
+
+
+def _may_be(key: str, value: object, picked: Chosen) -> bool:
+    """Whether the gateway would take that port or protocol under `vpn.endpoint`."""
+    if key == "port":
+        return picked.ports == "any" or value in picked.ports
+    way = picked.facts.openvpn
+    return picked.protocol == "openvpn" and way is not None and (value == "udp" or way.tcp is not None)
 
 
 def _address(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -255,8 +326,13 @@ def _forwarding(given: Input, vpn: VpnFacts, picked: Chosen, providers: Provider
         return None
     known, source = ", ".join(providers.forwarding), given.profile_source("vpn", "port-forwarding")
     if picked.facts.forwards is None:
-        text = f"{picked.name} forwards no port"
-        mistakes.add(source, "vpn.port-forwarding", text, f"remove it, or choose a provider that does: {known}")
+        text, remedy = f"{picked.name} forwards no port", f"remove it, or choose a provider that does: {known}"
+        if picked.facts.reserves:
+            text = f"{picked.name} forwards the ports that you reserve on its site, and none that the gateway asks for"
+            remedy = (
+                "remove it, reserve a port there, and write it as the app's own: `override: {qbittorrent: {ports: {peer: {number: N}}}}`"
+            )
+        mistakes.add(source, "vpn.port-forwarding", text, remedy)
     elif picked.facts.forwards == "named":
         if asked in providers.forwarding:
             return str(asked)
@@ -268,25 +344,50 @@ def _forwarding(given: Input, vpn: VpnFacts, picked: Chosen, providers: Provider
     return None
 
 
-def _with(entry: Entry, vpn: VpnFacts, picked: Chosen, providers: ProvidersFacts, way: Way, forwarding: str | None) -> Entry:
-    """The gateway's facts with the variables and secrets that its provider takes; what its file itself sets stays."""
-    main = entry.facts.containers["main"]
-    values = {key: value for key, value in _values(vpn, picked, forwarding) if providers.variables[key] not in main.environment}
-    environment = {**main.environment, **{providers.variables[key]: value for key, value in values.items()}}
-    secrets, mounts = dict(entry.facts.secrets), dict(main.secrets)
+def _lent(given: Input, vpn: VpnFacts, picked: Chosen, forwarding: str, providers: ProvidersFacts, mistakes: Mistakes) -> Chosen:
+    """With the secrets that another provider's way of forwarding a port takes."""
+    lent = providers.providers[forwarding].lent
+    filters = dict(_filters(vpn))
+    for field in lent.servers:
+        if len(filters.get(field) or ()) != 1:
+            source, path = given.profile_source("vpn", "servers", field), f"vpn.servers.{field}"
+            text = f"{forwarding} forwards a port of a server that it is told the name of"
+            mistakes.add(source, path, text, f"add the one: `vpn: {{servers: {{{field}: [NAME]}}}}`")
+    return msgspec.structs.replace(picked, opened_by={**picked.opened_by, **lent.secrets})
+
+
+def _sets(vpn: VpnFacts, picked: Chosen, providers: ProvidersFacts, way: Way, forwarding: str | None) -> Iterator[tuple[str, str]]:
+    """The variables that the provider takes; a later one of a name counts."""
+    for key, value in _values(vpn, picked, forwarding):
+        if key in providers.variables:  # what the protocol does not take is a mistake, told with the endpoint
+            yield providers.variables[key], value
     for name, keys in picked.opened_by.items():
-        known = providers.secrets[name if name in providers.secrets else "openvpn-config"]
+        yield from ((_known(providers, name).files[key], f"{SECRETS}/{name}/{key}") for key in keys)
+    if way.receiver is not None:
+        yield from providers.receiver.environment.items()
+
+
+def _known(providers: ProvidersFacts, secret: str) -> ProviderSecretFacts:
+    """Facts of a secret; a name that the person chose is that of an OpenVPN file."""
+    return providers.secrets[secret if secret in providers.secrets else "openvpn-config"]
+
+
+def _with(entry: Entry, picked: Chosen, providers: ProvidersFacts, way: Way) -> Entry:
+    """The gateway's facts with the variables and secrets that its provider takes; what its file itself sets stays, but for its files."""
+    main = entry.facts.containers["main"]
+    secrets, mounts = dict(entry.facts.secrets), dict(main.secrets)
+    stays = set(main.environment) - {variable for secret in providers.secrets.values() for variable in secret.files.values()}
+    stays -= set(providers.receiver.environment)
+    environment = main.environment | {name: value for name, value in way.sets.items() if name not in stays}
+    for name, keys in picked.opened_by.items():
+        known = _known(providers, name)
         about = known.about
         if "addresses" in keys and picked.facts.ipv6:
             about += "; the IPv4 address alone where the place has no IPv6"
         public = tuple(key for key in known.public if key in keys)
-        secrets[name] = SecretFacts(about=about, keys=keys, public=public, optional=known.optional)
+        secrets[name] = SecretFacts(about=about, keys=keys, public=public, optional=known.optional or name in picked.optional)
         mounts[name] = f"{SECRETS}/{name}"
-        environment |= {known.files[key]: f"{SECRETS}/{name}/{key}" for key in keys}
-    files = main.files
-    if way.receiver is not None:
-        environment |= providers.receiver.environment
-        files = (*files, *providers.receiver.files)
+    files = (*main.files, *(providers.receiver.files if way.receiver is not None else ()))
     main = msgspec.structs.replace(main, environment=environment, secrets=mounts, files=files)
     containers = {**entry.facts.containers, "main": main}
     return msgspec.structs.replace(entry, facts=msgspec.structs.replace(entry.facts, containers=containers, secrets=secrets))
@@ -299,7 +400,7 @@ def _values(vpn: VpnFacts, picked: Chosen, forwarding: str | None) -> Iterator[t
             yield f"servers.{field}", "on" if value is True else ",".join(map(str, value))
     end = vpn.endpoint
     for key, value in (("address", end.address), ("port", end.port), ("public-key", end.public_key), ("protocol", end.protocol)):
-        if value is not None and not (picked.protocol == "wireguard" and key == "protocol"):
+        if value is not None:
             yield f"endpoint.{picked.protocol}.{key}", str(value)
     if forwarding:
         yield "forwarding-provider", forwarding

@@ -229,6 +229,24 @@ def test_the_secrets_of_a_cluster_become_files(tmp_path: Path) -> None:
     assert password not in done.stdout + done.stderr
 
 
+def test_secrets_check_looks_at_values_as_up_does(tmp_path: Path) -> None:
+    (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [gluetun]\n")
+    values = tmp_path / ".config" / "portable" / "mine" / "secrets.yaml"
+    values.parent.mkdir(parents=True)
+    values.touch(0o600)
+    key = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY="
+    for text, code, words in (
+        (f"private-key: {key}, addresses: 10.64.0.2/32", 0, ""),
+        ("private-key: canary, addresses: 10.64.0.2/32", 1, "wireguard-key.private-key is no key of WireGuard"),
+        (f"private-key: {key}, addresses: 172.20.9.9", 1, "the tunnel's own address"),
+    ):
+        values.write_text(f"wireguard-key: {{{text}}}\n")
+        done = run("secrets", "check", "-p", "zimaboard", cwd=tmp_path)
+        assert (done.returncode, words in done.stderr) == (code, True), done.stderr
+        assert "canary" not in done.stdout + done.stderr
+        assert "wireguard-key" in done.stdout
+
+
 def test_a_tunnel_that_would_leave_past_itself_is_no_file_of_a_cluster(tmp_path: Path) -> None:
     (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [gluetun]\n")
     values = tmp_path / ".config" / "portable" / "mine" / "secrets.yaml"

@@ -34,7 +34,15 @@ def read_config(folder: Path) -> dict[str, Any]:
     except OSError:
         return {}  # also the home folder of another user, as after `sudo -u`
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        found = json.loads(text) if text.strip() else {}  # as `touch` leaves it; Docker takes it for none too
+    except IsADirectoryError:
+        # An engine makes a folder where a container was to mount a file that was not there.
+        text, remedy = (
+            "a folder stands where the Docker configuration would",
+            "remove it if it is empty, or set DOCKER_CONFIG to another folder",
+        )
+        raise UsageError(text, where=str(file), remedy=remedy) from None
     except OSError as error:
         text = f"the Docker configuration cannot be read: {error.strerror}"
         remedy = f"make it readable (`sudo chown $(id -u) {file}`), or set DOCKER_CONFIG to another folder"

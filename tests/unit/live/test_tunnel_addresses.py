@@ -83,6 +83,59 @@ def test_a_file_that_it_would_cut_off(text: str, words: str, tmp_path: Path) -> 
     assert "198.51.100.8" not in str(caught.value)
 
 
+KEY = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY="
+
+
+@pytest.mark.parametrize(
+    ("value", "well"),
+    [
+        (KEY, True),
+        (f"{KEY}\n", True),
+        ("", True),
+        ("canary", False),
+        (KEY[:-1], False),
+        (KEY[4:], False),
+        (f"{KEY}{KEY}", False),
+        (f"[Interface]\nPrivateKey = {KEY}", False),
+        ("ключ", False),
+    ],
+)
+@pytest.mark.parametrize("key", ["private-key", "preshared-key"])
+def test_a_key_of_wireguard_has_its_shape(key: str, value: str, well: bool, tmp_path: Path) -> None:
+    planned = plan(tmp_path, {"provider": "airvpn"})
+    resolved = Resolved({("wireguard-key", key): Secret(value)})
+    if well:
+        check_tunnel(planned, resolved)
+        return
+    with pytest.raises(Refused) as caught:
+        check_tunnel(planned, resolved)
+    assert f"wireguard-key.{key} is no key of WireGuard" in caught.value.text
+    assert caught.value.remedy == f"`portable secrets set wireguard-key.{key}` stores another value"
+    assert value not in str(caught.value)
+
+
+def login(text: str, **keys: str) -> Resolved:
+    known = {("openvpn-login", key): Secret(value) for key, value in keys.items()}
+    return Resolved({("openvpn-config", "value"): Secret(f"remote 198.51.100.7 1194\n{text}\n"), **known})
+
+
+@pytest.mark.parametrize("line", ["auth-user-pass", "  auth-user-pass login.txt # mine"])
+def test_a_file_that_asks_for_a_login_needs_one(line: str, tmp_path: Path) -> None:
+    planned = plan(tmp_path, CUSTOM)
+    with pytest.raises(Refused) as caught:
+        check_tunnel(planned, login(line))
+    assert "there is no openvpn-login.user and no openvpn-login.password" in caught.value.text
+    assert "`portable secrets set openvpn-login.user`" in (caught.value.remedy or "")
+    with pytest.raises(Refused, match=r"there is no openvpn-login\.password"):
+        check_tunnel(planned, login(line, user="me"))
+    check_tunnel(planned, login(line, user="me", password="canary"))
+
+
+@pytest.mark.parametrize("line", ["", "# auth-user-pass", "<auth-user-pass>\nme\ncanary\n</auth-user-pass>", "auth-user-pass-optional"])
+def test_a_file_that_asks_for_none_needs_none(line: str, tmp_path: Path) -> None:
+    check_tunnel(plan(tmp_path, CUSTOM), login(line))
+
+
 def test_a_place_without_a_tunnel_is_asked_nothing(tmp_path: Path) -> None:
     place = Place(tmp_path).write(app("one", egress="vpn"))
     check_tunnel(place.plan("one").plan, addresses("fc00::2"))

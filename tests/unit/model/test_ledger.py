@@ -55,6 +55,22 @@ def test_a_waiver_that_matches_nothing_is_a_mistake(changes: dict[str, Any]) -> 
     assert mistake.remedy
 
 
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        ({"apps": ()}, "what is refused is accepted by name only: write `apps: [sonarr]`"),
+        ({"apps": ("plex",)}, "remove it, or write `apps: [sonarr]`"),
+        ({"class_": "security", "apps": ("sonarr",)}, "remove it, or write `class: data`"),
+        ({"field": "storage.stat", "apps": ("sonarr",)}, "did you mean `field: storage.state`?"),
+        ({"field": "x", "apps": ("sonarr",)}, "remove it, or correct its field, class or apps"),
+    ],
+)
+def test_its_remedy_is_what_is_nearest(changes: dict[str, Any], remedy: str) -> None:
+    with pytest.raises(InputError) as caught:
+        settle([finding(verdict="refused", app="sonarr")], [waiver(**changes)], ["sonarr", "plex"])
+    assert [m.remedy for m in caught.value.mistakes] == [remedy]
+
+
 def test_one_that_is_inherited_may_match_nothing() -> None:
     assert settle([finding()], [waiver(field="other", inherited=True)], ["sonarr"]) == (finding(),)
 

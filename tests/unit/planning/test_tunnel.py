@@ -7,9 +7,11 @@ import pytest
 
 from portable.catalog.catalog import SHIPPED
 from portable.catalog.gateways import providers_of
+from portable.formats.emit import dump
 from portable.model import plan as p
+from portable.model.errors import InputError
 from portable.planning import Planned
-from tests.unit.planning import CLUSTER, Place, app
+from tests.unit.planning import CLUSTER, COMPOSE, Place, app
 
 PROVIDERS = providers_of(SHIPPED / "apps" / "gluetun")
 assert PROVIDERS is not None
@@ -181,9 +183,32 @@ def test_a_file_of_openvpn(place: Place) -> None:
     environment = gateway(planned).env
     assert environment["OPENVPN_CUSTOM_CONFIG"] == "/run/secrets/work-vpn/value"
     assert environment["OPENVPN_ENDPOINT_PORT"] == "1195"
-    assert [(m.secret, m.keys) for m in gateway(planned).secrets] == [("work-vpn", ("value",))]
+    mounts = [(m.secret, m.keys, m.optional) for m in gateway(planned).secrets]
+    assert sorted(mounts) == [("openvpn-login", ("user", "password"), True), ("work-vpn", ("value",), False)]
+    assert environment["OPENVPN_USER_SECRETFILE"] == "/run/secrets/openvpn-login/user"
+    assert environment["OPENVPN_PASSWORD_SECRETFILE"] == "/run/secrets/openvpn-login/password"
     assert [path for path, _ in told(place, provider="custom", protocol="openvpn")] == ["vpn.endpoint.port"]
     assert told(place, config="work-vpn") == [("vpn.config", "mullvad by WireGuard takes no file of its own")]
+
+
+@pytest.mark.parametrize("name", ["custom", "mullvad"])
+@pytest.mark.parametrize("protocol", ["wireguard", "openvpn"])
+def test_a_key_of_the_endpoint_is_taken_or_told(name: str, protocol: str, place: Place) -> None:
+    """Whatever stands under `endpoint`, planning ends with a plan or with mistakes."""
+    end = {"address": "198.51.100.7", "port": 1194, "protocol": "udp", "public-key": "A" * 43 + "="}
+    refused: set[str] = set()
+    try:
+        tunnelled(place, provider=name, protocol=protocol, endpoint=end)
+    except InputError as error:
+        refused = {mistake.path for mistake in error.mistakes}
+    assert ("vpn.endpoint.public-key" in refused) == ((name, protocol) != ("custom", "wireguard"))
+    assert refused <= {"vpn.endpoint.public-key"}
+
+
+def test_openvpn_has_no_public_key(place: Place) -> None:
+    end = {"address": "198.51.100.7", "port": 1194, "public-key": "A" * 43 + "="}
+    report = told(place, provider="custom", protocol="openvpn", endpoint=end)
+    assert report == [("vpn.endpoint.public-key", "OpenVPN has no public key")]
 
 
 def test_servers_are_chosen_by_what_the_provider_has(place: Place) -> None:
@@ -206,6 +231,90 @@ def test_servers_are_chosen_by_what_the_provider_has(place: Place) -> None:
 )
 def test_what_would_cut_the_tunnel_off(vpn: dict[str, Any], path: str, place: Place) -> None:
     assert [at for at, _ in told(place, **vpn)] == [path]
+
+
+@pytest.mark.parametrize(
+    ("address", "words", "base"),
+    [
+        ("2001:db8::7", "has no IPv6", COMPOSE),
+        ("2001:db8::7", "", CLUSTER),
+        ("127.0.0.1", "no address of a server", COMPOSE),
+        ("::1", "no address of a server", CLUSTER),
+        ("0.0.0.0", "no address of a server", COMPOSE),
+        ("224.0.0.1", "no address of a server", COMPOSE),
+        ("172.20.0.9", "lies in 172.20.0.0/16", COMPOSE),
+        ("192.168.1.9", "lies in 192.168.1.0/24", COMPOSE),
+        ("192.168.2.9", "", COMPOSE),
+    ],
+)
+def test_a_tunnel_ends_where_there_is_an_outside(address: str, words: str, base: dict[str, Any], place: Place) -> None:
+    place.write(app("one", egress="vpn"))
+    end = {"address": address, "port": 1637, "public-key": "A" * 43 + "="}
+    said: dict[str, Any] = {
+        "base": base,
+        "vpn": {"provider": "custom", "endpoint": end},
+        "networks": {"subnet": "172.20.0.0/16", "local": ["192.168.1.0/24"]},
+    }
+    if not words:
+        place.plan("one", **said)
+        return
+    ((path, text),) = place.told("one", **said)
+    assert (path, words in text) == ("vpn.endpoint.address", True)
+
+
+def test_a_place_with_ipv6_reaches_a_server_by_it(place: Place) -> None:
+    end = {"address": "2001:db8::7", "port": 1637, "public-key": "A" * 43 + "="}
+    place.write(app("one", egress="vpn"))
+    planned = place.plan("one", vpn={"provider": "custom", "endpoint": end}, networks={"subnet": "fd00:1::/64"})
+    assert [e.cidr for e in way(planned).endpoints] == ["2001:db8::7/128"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "here", "offered"),
+    [
+        ("mullvad", {"port": 443}, True),
+        ("nordvpn", {"port": 443}, False),
+        ("airvpn", {"port": 443}, False),
+        ("airvpn", {"port": 47107}, True),
+        ("mullvad", {"protocol": "tcp"}, False),
+        ("purevpn", {"protocol": "tcp"}, True),
+        ("vyprvpn", {"protocol": "tcp"}, False),
+    ],
+)
+def test_a_remedy_offers_only_what_the_provider_takes(provider: str, here: dict[str, Any], offered: bool, place: Place) -> None:
+    place.write(app("one", egress="vpn"))
+    report = place.mistakes("one", vpn={"provider": provider, "endpoints": [here]})
+    assert "remove `" in report
+    assert ("write `vpn: {endpoint: {" in report) == offered
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("pia", "private internet access"),
+        ("Private-Internet-Access", "private internet access"),
+        ("privateinternetaccess", "private internet access"),
+        ("proton", "protonvpn"),
+        ("Proton VPN", "protonvpn"),
+        ("perfect-privacy", "perfect privacy"),
+        ("nord", "nordvpn"),
+        ("mullvad vpn", "mullvad"),
+        ("vpn-unlimited", "vpn unlimited"),
+    ],
+)
+def test_a_provider_by_another_spelling(written: str, meant: str, place: Place) -> None:
+    place.write(app("one", egress="vpn"))
+    assert f"did you mean '{meant}'?" in place.mistakes("one", vpn={"provider": written})
+
+
+def test_a_place_without_the_device_of_a_tunnel(place: Place) -> None:
+    place.write(app("one", egress="vpn"))
+    with pytest.raises(InputError) as caught:
+        place.plan("one", base={**COMPOSE, "devices": {}}, vpn={"provider": "protonvpn"})
+    (mistake,) = caught.value.mistakes
+    assert "add `devices: {tun: {host: {path: /dev/net/tun}}}`" in mistake.remedy
+    text = dump({**COMPOSE, "devices": {}, "apps": ["one"], "vpn": {"provider": "protonvpn"}})
+    assert "provider: protonvpn" in "\n".join(text.splitlines()[mistake.source.line - 2 : mistake.source.line + 1])
 
 
 @pytest.mark.parametrize("interface", ["eth0", "lo", "tun", "wlan0", "tun+", "docker0"])
@@ -272,6 +381,8 @@ def test_a_port_is_forwarded_by_those_that_offer_it(name: str, place: Place) -> 
         assert gateway(planned).env["VPN_PORT_FORWARDING"] == "on"
         return
     end = {"address": "198.51.100.7", "port": 1, "public-key": "A" * 43 + "="} if name == "custom" else {}
+    if name == "airvpn":
+        return  # it has words of its own
     (mistake,) = told(place, provider=name, port_forwarding=True, endpoint=end)
     assert mistake[0] == "vpn.port-forwarding"
     place.write(app("one", egress="vpn"))
@@ -279,11 +390,31 @@ def test_a_port_is_forwarded_by_those_that_offer_it(name: str, place: Place) -> 
     assert all(known in report for known in FORWARDING)
 
 
+def test_a_port_of_airvpn_is_reserved_on_its_site(place: Place) -> None:
+    place.write(app("one", egress="vpn"))
+    report = place.mistakes("one", vpn={"provider": "airvpn", "port-forwarding": True})
+    assert "reserve a port there, and write it as the app's own: `override: {qbittorrent: {ports: {peer: {number: N}}}}`" in report
+
+
 def test_a_custom_server_names_whose_way_of_forwarding_it_has(place: Place) -> None:
     end = {"address": "198.51.100.7", "port": 1, "public-key": "A" * 43 + "="}
     planned = tunnelled(place, provider="custom", port_forwarding="protonvpn", endpoint=end)
     assert gateway(planned).env["VPN_PORT_FORWARDING_PROVIDER"] == "protonvpn"
     assert [path for path, _ in told(place, provider="privatevpn", port_forwarding="protonvpn")] == ["vpn.port-forwarding"]
+
+
+def test_a_lent_way_of_forwarding_asks_for_what_it_takes(place: Place) -> None:
+    """Without login and name of the server, Gluetun does not start."""
+    end = {"address": "198.51.100.7", "port": 1, "public-key": "A" * 43 + "="}
+    pia: dict[str, Any] = {"provider": "custom", "port_forwarding": "private internet access", "endpoint": end}
+    planned = tunnelled(place, **pia, servers={"names": ["stockholm403"]})
+    environment = gateway(planned).env
+    assert environment["SERVER_NAMES"] == "stockholm403"
+    assert environment["VPN_PORT_FORWARDING_USERNAME_SECRETFILE"] == "/run/secrets/forwarding-login/user"
+    assert environment["VPN_PORT_FORWARDING_PASSWORD_SECRETFILE"] == "/run/secrets/forwarding-login/password"
+    assert {m.secret for m in gateway(planned).secrets if not m.optional} == {"wireguard-key", "forwarding-login"}
+    assert [path for path, _ in told(place, **pia)] == ["vpn.servers.names"]
+    assert [path for path, _ in told(place, **pia, servers={"names": ["a", "b"]})] == ["vpn.servers.names"]
 
 
 def test_no_port_is_asked_for_unless_the_profile_says_so(place: Place) -> None:

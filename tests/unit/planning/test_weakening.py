@@ -1,12 +1,13 @@
 """Ways to weaken the fence from outside, by attack or by accident: each is a mistake, a refused finding, or harmless, and here is which."""
 
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from portable.catalog.catalog import SHIPPED, Catalog
-from portable.catalog.gateways import providers_of, settings_of, typed_names
+from portable.catalog.gateways import providers_of, secret_files, settings_of, typed_names
 from portable.formats.emit import dump
 from portable.formats.load import load
 from portable.model.errors import InputError
@@ -56,7 +57,43 @@ MISTAKES = {
     "a port that the NetworkPolicy would cut off": Way(
         {"override": variables(WIREGUARD_ENDPOINT_PORT="1637")}, "write `vpn.endpoint.port`"
     ),
-    "the key's file is another file": Way({"override": variables(WIREGUARD_PRIVATE_KEY_SECRETFILE="/config/key")}, "write `vpn.protocol`"),
+    "the key's file is another file": Way(
+        {"override": variables(WIREGUARD_PRIVATE_KEY_SECRETFILE="/config/key")},
+        "remove it; `portable secrets set -p test wireguard-key.private-key` stores it",
+    ),
+    "the key's file is no file": Way(
+        {"override": variables(WIREGUARD_PRIVATE_KEY_SECRETFILE=None)},
+        "remove it; `portable secrets set -p test wireguard-key.private-key` stores it",
+    ),
+    "the key in clear text": Way(
+        {"override": variables(WIREGUARD_PRIVATE_KEY="canary")},
+        "remove it; `portable secrets set -p test wireguard-key.private-key` stores it",
+    ),
+    "the key in clear text, accepted by a waiver": Way(
+        {
+            "override": variables(WIREGUARD_PRIVATE_KEY="canary"),
+            "waive": [{"field": "gateway.settings.WIREGUARD_PRIVATE_KEY", "class": "security", "apps": ["gluetun"], "reason": "x"}],
+        },
+        "WIREGUARD_PRIVATE_KEY is a secret, which no file of a place says",
+    ),
+    "addresses": Way({"override": variables(WIREGUARD_ADDRESSES="10.64.0.2/32")}, "portable secrets set -p test wireguard-key.addresses"),
+    "a preshared key that the provider has": Way(
+        {"vpn": {"provider": "airvpn"}, "override": variables(WIREGUARD_PRESHARED_KEY="canary")},
+        "portable secrets set -p test wireguard-key.preshared-key",
+    ),
+    "a preshared key that it does not have": Way(
+        {"override": variables(WIREGUARD_PRESHARED_KEY="canary")}, "remove it: mullvad by wireguard takes no such secret"
+    ),
+    "a login by its old name": Way(
+        {"vpn": {"provider": "ipvanish"}, "override": variables(PASSWORD="canary")}, "portable secrets set -p test openvpn-login.password"
+    ),
+    "a login from a file of its own": Way(
+        {"vpn": {"provider": "ipvanish"}, "override": variables(OPENVPN_USER_FILE="/x")}, "portable secrets set -p test openvpn-login.user"
+    ),
+    "the file of a custom server": Way({"override": variables(OPENVPN_CUSTOM_CONFIG="/x")}, "write `vpn.config`"),
+    "the choice of servers is taken back": Way(
+        {"vpn": {"servers": {"countries": ["Sweden"]}}, "override": variables(SERVER_COUNTRIES=None)}, "write `vpn.servers.countries`"
+    ),
     "a command at each new port": Way({"override": variables(VPN_PORT_FORWARDING_UP_COMMAND="iptables -F")}, "write `vpn.port-forwarding`"),
     "a name that Gluetun does not know": Way(
         {"override": variables(FIREWALL_OUTBOUND_SUBNET="192.168.1.0/24")}, "did you mean FIREWALL_OUTBOUND_SUBNETS?"
@@ -116,6 +153,9 @@ FINDINGS = {
     "the control server for everybody": Way(
         {"override": variables(HTTP_CONTROL_SERVER_AUTH_DEFAULT_ROLE='{"auth":"none"}')},
         finding=("gateway.settings.HTTP_CONTROL_SERVER_AUTH_DEFAULT_ROLE", "gluetun"),
+    ),
+    "the control server as the image has it": Way(
+        {"override": variables(HTTP_CONTROL_SERVER_ADDRESS="")}, finding=("gateway.settings.HTTP_CONTROL_SERVER_ADDRESS", "gluetun")
     ),
     "a proxy for the LAN": Way({"override": variables(HTTPPROXY="on")}, finding=("gateway.settings.HTTPPROXY", "gluetun")),
     "only some addresses through the tunnel": Way(
@@ -225,6 +265,22 @@ HARMLESS = {
         "override": variables(TZ="Europe/Berlin", LOG_LEVEL="debug", HEALTH_TARGET_ADDRESSES="192.0.2.1:443", WIREGUARD_MTU="1280")
     },
     "what the image does anyway": {"override": variables(DNS_KEEP_NAMESERVER="off", SHADOWSOCKS="off", HEALTH_RESTART_VPN="ON")},
+    "what planning says anyway": {
+        "vpn": {"servers": {"countries": ["Sweden", "Norway"]}},
+        "networks": {"subnet": "172.20.0.0/16", "local": ["192.168.1.0/24"]},
+        "override": variables(
+            DNS_ADDRESS="127.0.0.1",
+            FIREWALL_OUTBOUND_SUBNETS="192.168.1.0/24,172.20.0.0/16",
+            FIREWALL_VPN_INPUT_PORTS="6881",
+            SERVER_COUNTRIES="Norway,Sweden",
+            VPN_PORT_FORWARDING="off",
+            VPN_SERVICE_PROVIDER="mullvad",
+            WIREGUARD_PRIVATE_KEY_SECRETFILE="/run/secrets/wireguard-key/private-key",
+        ),
+    },
+    "what is not set is taken back": {"override": variables(SERVER_COUNTRIES=None, DNS_ADDRESS=None)},
+    "no proxy": {"override": {**behind(environment={"HTTP_PROXY": "", "all_proxy": ""}), **variables(HTTPS_PROXY="")}},
+    "nobody calls in": {"override": variables(FIREWALL_VPN_INPUT_PORTS="", FIREWALL_OUTBOUND_SUBNETS="")},
     "what the catalog says anyway": {"override": variables(HTTPPROXY="off", VPN_TYPE="{{ vpn.protocol }}")},
     "start order": {"override": {"qbittorrent": {"after": [], "needs-apps": []}, "gluetun": {"after": [{"app": "jellyfin"}]}}},
     "a proxy for an app that the VPN does not concern": {
@@ -270,11 +326,87 @@ def test_harmless(changes: dict[str, Any], place: Place) -> None:
     assert refused(plan(place, **changes)) == set()
 
 
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("FIREWALL_OUTBOUND_SUBNETS", "write `networks: {local: [...]}`"),
+        ("EXTRA_SUBNETS", "write `networks: {local: [...]}`"),
+        ("FIREWALL_OUTBOUND_SUBNETS_SECRETFILE", "write `networks: {local: [...]}`"),
+        ("FIREWALL_INPUT_PORTS", "`override: {APP: {ports: ...}}`"),
+        ("FIREWALL_VPN_INPUT_PORTS", "`override: {qbittorrent: {ports: {peer: {number: N}}}}`, or `vpn: {port-forwarding: true}`"),
+        ("WIREGUARD_ENDPOINT_IP_FILE", "write `vpn.endpoint.address`"),
+    ],
+)
+def test_a_remedy_names_where_it_is_said_instead(name: str, remedy: str, place: Place) -> None:
+    planned = plan(place, override=variables(**{name: "7"}))
+    (found,) = [f for f in planned.findings if f.field == f"gateway.settings.{name}"]
+    assert remedy in found.remedy
+
+
+def test_the_port_of_that_remedy_is_one(place: Place) -> None:
+    planned = plan(place, override={"qbittorrent": {"ports": {"peer": {"number": 41234}}}})
+    gateway = next(a for a in planned.plan.apps if a.name == "gluetun")
+    assert gateway.containers[0].env["FIREWALL_VPN_INPUT_PORTS"] == "41234"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("cloudflare.com:443,github.com:443", []),
+        ("1.1.1.1:443", []),
+        ("192.168.1.9:80,1.1.1.1:443", ["192.168.1.9"]),
+        ("127.0.0.1:9", ["127.0.0.1"]),
+        ("router:80", ["router"]),
+        ("203.0.113.9:80", ["203.0.113.9"]),
+    ],
+)
+def test_a_health_target_that_needs_no_tunnel_is_noted(value: str, told: list[str], place: Place) -> None:
+    planned = plan(place, networks={"local": ["203.0.113.0/24"]}, override=variables(HEALTH_TARGET_ADDRESSES=value))
+    found = [f for f in planned.findings if f.field == "gateway.settings.HEALTH_TARGET_ADDRESSES"]
+    assert [(f.verdict, f.class_) for f in found] == [("noted", "function")] * len(told)
+    assert all(host in f.text for host, f in zip(told, found, strict=True))
+
+
 def test_a_waiver_of_one_setting_accepts_that_one_only(place: Place) -> None:
     waiver = {"field": "gateway.settings.HTTPPROXY", "class": "security", "apps": ["gluetun"], "reason": "a proxy for the television"}
     assert refused(plan(place, override=variables(HTTPPROXY="on"), waive=[waiver])) == set()
     both = plan(place, override=variables(HTTPPROXY="on", DNS_KEEP_NAMESERVER="on"), waive=[waiver])
     assert refused(both) == {("gateway.settings.DNS_KEEP_NAMESERVER", "gluetun")}
+
+
+@pytest.mark.parametrize("way", FINDINGS.values(), ids=FINDINGS.keys())
+def test_the_waiver_of_a_remedy_is_one_when_a_reason_is_written(way: Way, place: Place) -> None:
+    planned = plan(place, **way.changes)
+    found = next(f for f in planned.findings if (f.field, f.app) == way.finding)
+    (text,) = re.findall(r"`(waive: \[\{.*?\}\])`", found.remedy)
+    pasted = load(("pasted", text.encode())).data["waive"]
+    said = {**way.changes, "waive": pasted}
+    with pytest.raises(InputError, match="dots are no reason"):
+        plan(place, **said)
+    said["waive"] = [{**one, "reason": "a test"} for one in pasted]
+    assert way.finding not in refused(plan(place, **said))
+
+
+@pytest.mark.parametrize("reason", ["...", ". .", "\u2026"])
+def test_dots_are_no_reason(reason: str, place: Place) -> None:
+    waiver = {"field": "egress", "class": "security", "apps": ["qbittorrent"], "reason": reason}
+    assert place.told(*APPS, **VPN, waive=[waiver])[0][0] == "waive[0].reason"
+
+
+def test_another_version_of_the_gateway_is_noted(place: Place) -> None:
+    planned = plan(place, override=gluetun(image={"tag": "v3.39.0", "digest": None}))
+    (found,) = [f for f in planned.findings if f.field == "gateway.image.tag"]
+    assert (found.verdict, found.class_, found.app) == ("noted", "function", "gluetun")
+    assert "runs v3.39.0, and its settings are those of v3.41.3" in found.text
+    assert not [f for f in plan(place).findings if f.field == "gateway.image.tag"]
+
+
+def test_the_waiver_in_the_documents_is_one(place: Place) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "a-place-of-your-own.md").read_text()
+    (block,) = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "waive:" in block]
+    said = load(("docs", block.encode())).data
+    assert refused(plan(place, **said)) == set()
+    assert len(refused(plan(place, **{**said, "waive": []}))) == 1
 
 
 def test_the_stacks_override_counts_as_the_profiles(place: Place) -> None:
@@ -367,6 +499,32 @@ def test_so_is_one_of_the_command_line(tmp_path: Path) -> None:
     assert found.where.file == f"--set {key}"
 
 
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [
+        ("", False),
+        ("waive: [{field: gateway.settings.DNS_SERVER, class: security, apps: [gluetun], reason: x}]\n", True),
+        ("waive: []\n", True),
+        ("waive: [{field: gateway.settings.FIREWALL_DEBUG, class: security, apps: [gluetun], reason: mine}]\n", False),
+    ],
+)
+def test_a_list_of_waivers_that_replaces_an_inherited_one_is_told(own: str, told: bool, tmp_path: Path) -> None:
+    override = 'override:\n  gluetun: {containers: {main: {environment: {FIREWALL_DEBUG: "on", DNS_SERVER: "off"}}}}\n'
+    waive = (
+        "waive:\n"
+        "  - {field: gateway.settings.FIREWALL_DEBUG, class: security, apps: [gluetun], reason: theirs}\n"
+        "  - {field: egress, class: security, apps: [sonarr], reason: it matches nothing here}\n"
+    )
+    top = f"portable: 1\nname: top\nextends: base\nback-end: compose\napps: [qbittorrent]\n{own}"
+    planned = of_files(tmp_path, top=top, base=f"{BASE}{TUN}{override}{waive}")
+    found = [f for f in planned.findings if f.field == "waive"]
+    assert [(f.class_, f.verdict) for f in found] == [("function", "noted")] * told
+    for finding in found:
+        assert "replaces that of base.yaml, which accepted gateway.settings.FIREWALL_DEBUG:" in finding.text
+        assert finding.where is not None
+        assert Path(finding.where.file).name == "top.yaml"
+
+
 # --- the data
 
 
@@ -375,12 +533,16 @@ def test_every_variable_of_the_catalog_is_one_that_the_gateway_knows() -> None:
         folder = SHIPPED / "apps" / gateway
         settings = settings_of(folder)
         assert settings is not None
-        typed = typed_names(providers_of(folder), settings)
+        typed, files = typed_names(providers_of(folder), settings), secret_files(providers_of(folder))
+        assert set(settings.plain.values()) <= files
+        assert not set(settings.plain) & (typed.keys() | files)
+        assert {name for group in settings.fence for name in (*group.harmless, *group.remedies)} <= settings.known
         fence = [name for group in settings.fence for name in group.names]
         assert len(fence) == len(set(fence))
         assert not set(fence) & (set(settings.free) | typed.keys())
         assert not set(settings.free) & typed.keys()
-        known = {*typed, *fence, *settings.free}
+        known = {*typed, *settings.known}
+        assert len(settings.known) == sum(map(len, (fence, settings.typed, settings.plain, settings.targets, settings.free)))
         assert load(folder / "app.yaml").data["containers"]["main"]["environment"].keys() <= known
 
 
@@ -401,7 +563,7 @@ def test_names_of_gluetun_old_and_new_are_known(name: str) -> None:
     folder = SHIPPED / "apps" / "gluetun"
     settings = settings_of(folder)
     assert settings is not None
-    assert name in {*typed_names(providers_of(folder), settings), *settings.free, *(n for group in settings.fence for n in group.names)}
+    assert name in {*typed_names(providers_of(folder), settings), *settings.known}
 
 
 def test_data_that_is_wrong_is_told_with_its_place(tmp_path: Path) -> None:

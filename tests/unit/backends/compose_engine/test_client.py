@@ -165,7 +165,7 @@ def test_without_a_configuration(tmp_path: Path) -> None:
         ('{"auths": ', "not valid JSON, line 1, column 11"),
         ("[]", "not a JSON object"),
         ("\udcff", "not valid JSON"),
-        ("", "not valid JSON"),
+        (" x ", "not valid JSON"),
     ],
 )
 def test_a_configuration_that_is_not_valid_is_an_error_that_names_it(config: Path, text: str, said: str) -> None:
@@ -182,10 +182,29 @@ def test_a_configuration_that_is_not_valid_is_an_error_that_names_it(config: Pat
         assert "correct it, or remove it" in str(caught.value)
 
 
-def test_a_configuration_that_can_not_be_read(config: Path) -> None:
+@pytest.mark.parametrize("text", ["", " \n", "\t\n\n"])
+def test_a_configuration_that_is_empty_says_nothing(config: Path, text: str) -> None:
+    (config / "config.json").write_text(text)
+    assert read_config(config) == {}
+    with PrivateConfig(os.environ, Path("/nonexistent")) as private:
+        assert Path(private.path, "config.json").read_text() == "{}"
+
+
+def test_a_folder_in_the_place_of_a_configuration(config: Path) -> None:
     (config / "config.json").unlink()
-    (config / "config.json").mkdir()  # root reads every file
-    with pytest.raises(UsageError, match="cannot be read: Is a directory") as caught:
+    (config / "config.json").mkdir()
+    with pytest.raises(UsageError, match="a folder stands where the Docker configuration would") as caught:
+        read_config(config)
+    assert "remove it if it is empty, or set DOCKER_CONFIG" in str(caught.value)
+    assert "chown" not in str(caught.value)
+
+
+def test_a_configuration_that_can_not_be_read(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: object, **_more: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)  # root reads every file
+    with pytest.raises(UsageError, match="cannot be read: Permission denied") as caught:
         read_config(config)
     assert "DOCKER_CONFIG" in str(caught.value)
 

@@ -108,7 +108,7 @@ counted after
 true
 """
 )
-"""The bytes that the tunnel's devices have counted tell whether anything comes in; where nothing did for a moment, a name server is asked."""
+"""The bytes that the tunnel's devices have counted tell whether anything comes in; where nothing does, a name server is asked."""
 
 
 class Traffic(Struct, frozen=True, kw_only=True):

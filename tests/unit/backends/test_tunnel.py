@@ -137,7 +137,7 @@ def asked(folder: Path, *, idle: bool) -> tuple[Traffic, list[str]]:
 def test_nobody_is_asked_where_something_comes_in_anyway(tmp_path: Path) -> None:
     seen, names = asked(tmp_path, idle=False)
     assert names == []
-    assert carries(seen) == ("carries", "answers come through the tunnel (100 bytes within 1 s, without a question)")
+    assert carries(seen) == ("carries", "answers come through the tunnel (100 bytes at once, without a question)")
 
 
 def test_the_name_that_is_asked_for_tells_nothing(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def lived(home: Home) -> tuple[str, str, bool, int]:
 def test_the_gateway_lives_in_its_memory_under_load(home: Home, record_property: Record) -> None:
     before = lived(home)
     restarts = home.stack.docker("logs", before[0]).count("restarting VPN")
-    fetch = f"timeout {SECONDS} curl -s -o /dev/null -w '%{{size_download}}\\n' http://{BEACON}/endless"
+    fetch = f"curl -s --max-time {SECONDS} -o /dev/null -w '%{{size_download}}\\n' http://{BEACON}/endless"
     began = time.monotonic()
     # The tunnel's own packets are left out: there are too many to keep.
     with Capture(home.host, which=f"(ip or ip6) and not {TUNNEL}") as seen:

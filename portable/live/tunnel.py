@@ -40,7 +40,7 @@ def _wrong(plan: Plan, resolved: Resolved, cluster: bool) -> Iterator[tuple[str,
                     yield from _addresses(resolved.of(name, key), called(name, key), cluster or _has_ipv6(plan), group.egress)
                 elif variable in KEYS:
                     yield from _key(resolved.of(name, key), called(name, key))
-                elif variable == CONFIG:
+                elif variable == CONFIG and resolved.of(name, key):  # one that is missing is told as such
                     yield from _config(resolved.of(name, key), called(name, key), group.egress)
                     missing = [called(*files[login]) for login in LOGIN if login in files and not resolved.of(*files[login])]
                     yield from _login(resolved.of(name, key), called(name, key), missing)

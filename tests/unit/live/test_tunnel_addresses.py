@@ -114,6 +114,10 @@ def test_a_key_of_wireguard_has_its_shape(key: str, value: str, well: bool, tmp_
     assert value not in str(caught.value)
 
 
+def test_a_file_that_is_missing_is_not_told_as_a_wrong_one(tmp_path: Path) -> None:
+    check_tunnel(plan(tmp_path, CUSTOM), Resolved({}))
+
+
 def login(text: str, **keys: str) -> Resolved:
     known = {("openvpn-login", key): Secret(value) for key, value in keys.items()}
     return Resolved({("openvpn-config", "value"): Secret(f"remote 198.51.100.7 1194\n{text}\n"), **known})

@@ -72,13 +72,19 @@ def judge(service: Service, seen: dict[str, Seen], now: str) -> Verdict:
         return Verdict(
             settled=False,
             failed=True,
-            reason="unhealthy" + (f": {here.health_output.splitlines()[-1][:200]}" if here.health_output else ""),
+            reason="unhealthy" + (f": {_said(here.health_output)[:200]}" if here.health_output else ""),
         )
     if here.health == "starting":
         return Verdict(settled=False, reason=f"starting (health: starting {seconds:.0f} s)", steady="starting")
     if here.health is None and seconds < (_STEADY_AGAIN_SECONDS if here.restarts else _STEADY_SECONDS):
         return Verdict(settled=False, reason="starting", steady="starting")
     return Verdict(settled=True, reason="healthy" if here.health else "running")
+
+
+def _said(output: str) -> str:
+    """The line of a health check's output that says what is wrong: Gluetun's ends with `INFO Shutdown successful`."""
+    lines = output.splitlines()
+    return headline.headline(lines) or lines[-1]
 
 
 def _waits_for(service: Service, seen: dict[str, Seen]) -> str:

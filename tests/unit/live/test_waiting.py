@@ -33,6 +33,15 @@ def seen(service: str = "demo", **more: object) -> Seen:
         (seen(health="healthy"), [], True, False, "healthy"),
         (seen(health="starting"), [], False, False, "starting (health: starting 12 s)"),
         (seen(health="unhealthy", health_output="a\nno route"), [], False, True, "unhealthy: no route"),
+        (
+            seen(
+                health="unhealthy", health_output="2026-11-29T20:00:00Z ERROR 500: no answer\n2026-11-29T20:00:00Z INFO Shutdown successful"
+            ),
+            [],
+            False,
+            True,
+            "unhealthy: ERROR 500: no answer",
+        ),
         (seen(started_at="2026-01-01T00:00:19.900000000Z"), [], False, False, "starting"),
         (seen(started_at="2026-01-01T00:00:15.000000000Z", restarts=1), [], False, False, "starting"),
         (seen(state="restarting", restarts=1, exit_code=1), [], False, False, "restarting (attempt 1, exit code 1)"),

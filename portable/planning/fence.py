@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from portable.catalog.catalog import SHIPPED, Catalog
-from portable.catalog.facts import AppFacts, ContainerFacts, PortFacts
+from portable.catalog.facts import AppFacts, ContainerFacts, PortFacts, ProbeFacts
 from portable.catalog.gateways import FenceFacts, SettingsFacts, providers_of, secret_files, settings_of, typed_names
 from portable.formats.load import Steps
 from portable.model.findings import Finding, waiver
@@ -94,10 +94,17 @@ def _app(entry: Entry, base: AppFacts) -> Iterator[Finding]:
             yield _changed(entry, "containers", ("containers", name))
 
 
+def _asked(probe: ProbeFacts | None) -> object:
+    """What a probe asks. Its times are free: apps wait for the first healthy answer, however often it is asked for."""
+    return None if probe is None else (probe.http, probe.tcp, probe.exec, probe.live)
+
+
 def _container(entry: Entry, facts: ContainerFacts, base: ContainerFacts) -> Iterator[Finding]:
     for field in facts.__struct_fields__:
-        if field not in _FREE_OF_CONTAINER and getattr(facts, field) != getattr(base, field):
+        if field not in (*_FREE_OF_CONTAINER, "probe") and getattr(facts, field) != getattr(base, field):
             yield _changed(entry, field, (*_MAIN, _kebab(field)))
+    if _asked(facts.probe) != _asked(base.probe):
+        yield _changed(entry, "probe", (*_MAIN, "probe"))
     if facts.image.repository != base.image.repository:
         name = entry.facts.name
         text = f"{name} runs {facts.image.repository}, and not {base.image.repository}: nobody knows whether that keeps apps behind a fence"

@@ -46,6 +46,7 @@ kubectl|kubectl kubernetes-client|hands manifests to a Kubernetes API server
 ssh|openssh-client|reaches an engine by ssh://
 sshd|openssh-server|is the far end of the ssh:// tests (its service is left off)
 shellcheck|shellcheck|checks the shell scripts
+busybox|busybox-static busybox|runs scripts as small images do
 '
 
 # ---------------------------------------------------------------------------------------------- saying and logging

@@ -21,7 +21,7 @@ CEILINGS = {
     "bootstrap": 8.0,
     "compose_lab": 20.0,
     "verify_lab": 10.0,
-    "zimaboard": 18.0,
+    "zimaboard": 22.0,
     "prove": 80.0,
 }
 """Minutes by folder of tests/ (ADR 11)."""

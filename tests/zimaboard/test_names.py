@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from portable.backends.compose.engine import Engine
 from tests.lab.home.box import BEACON, PROVIDER
 from tests.lab.home.capture import Capture
 from tests.lab.home.home import Home
@@ -44,8 +45,10 @@ print(json.dumps(answers))
 
 
 @pytest.fixture(scope="module")
-def on_loopback(home: Home) -> Iterator[Home]:
+def on_loopback(home: Home, here: Engine) -> Iterator[Home]:
     """A host with a resolver of its own on loopback, as Pi-hole is one; containers hear of it when they start."""
+    home.take(here, "zimaboard")  # which a test before this one may have taken away
+    home.stack.portable("up")
     with home.host.resolver_on_loopback():
         home.stack.portable("restart", "gluetun", "sonarr")
         healed(home)

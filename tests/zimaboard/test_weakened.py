@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from portable.backends.compose.engine import Engine
 from tests.lab.home.home import Home
 from tests.lab.home.trouble import healed
 
@@ -134,6 +135,13 @@ WEAKENED = {
         {"environment": {GATEWAY}, "privileges": {GATEWAY}},
     ),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def complete(home: Home, here: Engine) -> None:
+    """The whole stack, which a test before this one may have taken away."""
+    home.take(here, "zimaboard")
+    home.stack.portable("up")
 
 
 @pytest.mark.parametrize("name", WEAKENED)

@@ -243,7 +243,9 @@ FAULTS: dict[str, Fault] = {
     ),
     "a gateway on another network as well": Fault(
         lambda local: docker("network", "connect", "bridge", local.container("seal")),
-        lambda local: docker("network", "disconnect", "bridge", local.container("seal")),
+        in_turn(
+            lambda local: docker("network", "disconnect", "bridge", local.container("seal")), up
+        ),  # which waits until it has sealed again
         {"privileges": {"seal"}},
         ("environment", "privileges"),
     ),

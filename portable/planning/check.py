@@ -108,7 +108,7 @@ def _of_the_tunnel(plan: p.Plan, way: Way) -> Iterator[Finding]:
 
 
 def _forwarded(plan: p.Plan, way: Way) -> Iterator[Finding]:
-    """A port that nobody listens at."""
+    """A forwarded port without an app that listens there."""
     for group in plan.groups:
         if isinstance(group.egress, p.Tunnel) and group.egress.port_forwarding and way.receiver is None:
             gateway = group.egress.gateway

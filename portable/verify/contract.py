@@ -64,6 +64,11 @@ def unknown(subject: str, text: str) -> Found:
     return subject, "unknown", text, ""
 
 
+def restart_with_group(stack: Stack, gateway: str) -> str:
+    """The remedy for a gateway whose apps share its network namespace: a command that restarts all of them, in order."""
+    return f"`portable restart -p {stack.plan.profile} {gateway}`, with all that share its network"
+
+
 def untried(said: Said) -> bool:
     """Whether a command says nothing, since it could not be run or did not end."""
     return said.code is None or said.code in _NO_PROGRAM

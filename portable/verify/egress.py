@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from portable.backends.common import Placed, main_container
 from portable.model.plan import App, Direct, Tunnel
-from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown, untried
+from portable.verify.contract import Contract, Found, broken, holds, restart_with_group, running_apps, unknown, untried
 from portable.verify.stack import Stack
 
 SECONDS = 5
@@ -63,7 +63,7 @@ def egress(beacon: str | None) -> Contract:
 
 
 def _compared(gateway: str, tunnel: str | None, host: str, apps: list[tuple[App, str | None]], stack: Stack) -> Iterator[Found]:
-    up = f"`portable restart -p {stack.plan.profile} {gateway}`, with all that share its network"
+    up = restart_with_group(stack, gateway)
     # An address of one family says nothing about the host's of the other.
     told = bool(tunnel and host and ip_address(tunnel).version == ip_address(host).version)
     if not tunnel:

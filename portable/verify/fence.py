@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
 
 from portable.model.plan import Direct, Sealed, Tunnel
-from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown, untried
+from portable.verify.contract import Contract, Found, broken, holds, restart_with_group, running_apps, unknown, untried
 from portable.verify.stack import Stack
 
 # The program for nftables or the older one: a packet passes the tables of both. Gluetun holds their lock while it writes rules.
@@ -61,7 +61,7 @@ def check(stack: Stack) -> Iterator[Found]:
             continue
         closed = True
         for family in ("iptables", *(["ip6tables"] if "\nipv6" in f"\n{said.text}" else [])):
-            found = _judged(gateway, egress, family, said.text, stack.plan.profile)
+            found = _judged(stack, egress, family, said.text)
             closed &= found[1] == "holds"
             yield found
         if isinstance(egress, Tunnel):
@@ -74,11 +74,12 @@ def check(stack: Stack) -> Iterator[Found]:
             elif closed:
                 yield unknown(gateway, f"there is no tunnel now ({device or route.text or 'no route'}), and nothing leaves past it")
             else:
-                up = f"`portable restart -p {stack.plan.profile} {gateway}`, with all that share its network"
+                up = restart_with_group(stack, gateway)
                 yield broken(gateway, f"the outside would be reached by {device or 'no known way'}, which is no tunnel", up)
 
 
-def _judged(gateway: str, egress: Tunnel | Sealed, family: str, text: str, profile: str) -> Found:
+def _judged(stack: Stack, egress: Tunnel | Sealed, family: str, text: str) -> Found:
+    gateway = egress.gateway
     filters, mangles = _tables(text, family)
     if not filters:
         return unknown(gateway, f"{family} lists no rules")
@@ -88,11 +89,11 @@ def _judged(gateway: str, egress: Tunnel | Sealed, family: str, text: str, profi
     # One table that is closed stops what all others let through; the program and its own variant print the same rules twice.
     closed = next((rules for rules in filters if ["-P", "OUTPUT", "DROP"] in rules), None)
     first = _first_fence(closed, egress, own)
-    up = f"`portable restart -p {profile} {gateway}`, with all that share its network"
+    up = restart_with_group(stack, gateway)
     if isinstance(egress, Sealed):
         return broken(gateway, f"{family} {first}", up) if first else holds(gateway, f"{family} lets out nothing past the local networks")
     # The guard is put into a container when it is made, not when it is started again.
-    anew = f"`portable up -p {profile} {gateway}`: it is made anew, with the guard of the catalog"
+    anew = f"`portable up -p {stack.plan.profile} {gateway}`: it is made anew, with the guard of the catalog"
     second = min((_second_fence(rules, egress, own) for rules in mangles), key=len, default="has no second fence")
     if first:
         also = f"; {family} {second}, too" if second else "; the second fence stands"

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from portable.backends.common import Placed
 from portable.model.plan import App, Tunnel
-from portable.verify.contract import Contract, Found, broken, holds, unknown
+from portable.verify.contract import Contract, Found, broken, holds, restart_with_group, unknown
 from portable.verify.egress import NO_BEACON, behind_tunnels, hosts_own, seen_as
 from portable.verify.stack import Stack
 
@@ -90,7 +90,7 @@ def _tried(stack: Stack, gateway: tuple[App, Placed], apps: list[tuple[App, Plac
     while before[app.name] and not (back := seen_as(stack, placed, app, beacon)) and time.monotonic() < end:
         time.sleep(1)
     if before[app.name] and not back:
-        remedy = f"`portable restart -p {stack.plan.profile} {app.name}`, with all that share its network"
+        remedy = restart_with_group(stack, app.name)
         yield broken(app.name, f"its tunnel was cut and did not come back: {mended.text or 'the beacon does not answer'}", remedy)
     else:
         yield holds(app.name, f"{cut.text.split()[-1]} was cut, and is back")

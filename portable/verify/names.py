@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from portable.model.plan import Tunnel
-from portable.verify.contract import Contract, Found, about, broken, holds, running, unknown
+from portable.verify.contract import Contract, Found, about, broken, holds, restart_with_group, running, unknown
 from portable.verify.stack import Stack
 
 _GATEWAY = "127.0.0.1"
@@ -25,7 +25,7 @@ def check(stack: Stack) -> Iterator[Found]:
         servers = [words[1] for line in said.text.splitlines() if (words := line.split())[:1] == ["nameserver"] and len(words) > 1]
         past = [server for server in servers if server != _GATEWAY and not _is_public(server)]
         if past:
-            remedy = f"`portable restart -p {stack.plan.profile} {gateway}`, with all that share its network"
+            remedy = restart_with_group(stack, gateway)
             yield broken(
                 about(placed), f"it asks {', '.join(past)} for names, which is not its gateway: they may leave past the tunnel", remedy
             )

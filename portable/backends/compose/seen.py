@@ -15,7 +15,7 @@ ONE_OFF, FOLDER = "com.docker.compose.oneoff", "com.docker.compose.project.worki
 
 
 def seconds_of(moment: str) -> float:
-    """A moment of the engine's as seconds since 1970; 0 where it is none."""
+    """A moment of the engine's clock as seconds since 1970; 0 for a text that is not a moment."""
     try:
         return datetime.fromisoformat(moment.removesuffix("Z")[:26]).replace(tzinfo=UTC).timestamp()
     except ValueError:

@@ -12,11 +12,12 @@ from portable.backends.prepare import prepare
 
 pytestmark = [pytest.mark.compose_lab]
 
-# Its uplink is a bridge without ports: what is sent ends there, and is counted.
+# Its uplink is a bridge without ports: what is sent ends there, and is counted. It has no IPv6, whose own packets would be counted too.
 _NAMESPACE = """\
 set -eu
 ip link set lo up
-ip link add eth0 type bridge
+ip link add eth0 type bridge mcast_snooping 0
+echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6
 ip address add 172.20.0.2/16 dev eth0
 ip link set eth0 up
 ip route add default via 172.20.0.1

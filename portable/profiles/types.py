@@ -166,6 +166,13 @@ class VpnFacts(Facts, frozen=True, kw_only=True):
     """Networks that the provider's servers lie in, where they are known: nothing else is reached past the tunnel."""
 
 
+class EgressFacts(Facts, frozen=True, kw_only=True):
+    """The way out of apps, where it differs from the one in the catalog."""
+
+    direct: tuple[Name, ...] = ()
+    """Apps that need the VPN and run without it here: refused, until `waive` accepts the finding `egress` for each by its name."""
+
+
 class LoopbackFacts(Facts, frozen=True, kw_only=True):
     """Reached from the host itself."""
 
@@ -307,6 +314,7 @@ class Profile(Facts, frozen=True, kw_only=True):
     storage: StorageFacts
     backup: BackupFacts = BackupFacts()
     vpn: VpnFacts | None = None
+    egress: EgressFacts = EgressFacts()
     exposure: ExposureFacts = ExposureFacts()
     accounts: dict[Name, Name] = {}
     """Service accounts by zone."""

@@ -49,7 +49,7 @@ def logs(
             if not compose.has_logs(engine, place.stack, names):
                 say(f"nothing to read: {', '.join(names) or 'no app'} was {'not ' if names else ''}started (`portable up` does)")
             for line in compose.logs(engine, place.stack, apps=names, tail=tail, follow=follow):
-                show.line(f"{line.service} | {line.text}")
+                show.raw(f"{line.service} | {line.text}")
                 if follow:
                     sys.stdout.flush()
     except KeyboardInterrupt:

@@ -25,7 +25,7 @@ def fixed(monkeypatch: pytest.MonkeyPatch, *, user: int, dry_run: bool = False) 
     monkeypatch.setattr(os, "geteuid", lambda: user)
     prepared = prepare("local")
     place = place_of(prepared, {"HOME": "/root"})
-    rows = doctor._fixed(prepared, place, Engine(place.address), "local", dry_run=dry_run)
+    rows = doctor._fixed(prepared, place, Engine(place.address), dry_run=dry_run)
     return {row["where"]: row for row in rows}
 
 
@@ -33,7 +33,7 @@ def test_who_is_not_root_is_refused_with_the_commands_and_may_ask(monkeypatch: p
     monkeypatch.setattr(live, "carry_out", lambda *_, **__: pytest.fail("a command was run"))
     with pytest.raises(Refused, match=r"only root may mend this: .*make-rshared") as raised:
         fixed(monkeypatch, user=1000)
-    assert raised.value.remedy == "as root: `portable doctor --fix -p local`"
+    assert raised.value.remedy == "as root: `portable doctor --fix`"
     assert fixed(monkeypatch, user=1000, dry_run=True)["/mnt/clouds"]["commands"] == SHARING
 
 

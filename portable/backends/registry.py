@@ -1,12 +1,16 @@
 """The back ends, by name: a tuple written by hand. What renders a plan is a frozen record of functions."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from portable.model.base import Struct
 from portable.model.errors import UsageError
 from portable.model.findings import Finding
 from portable.model.plan import Plan
 from portable.model.rendering import Rendering
+
+if TYPE_CHECKING:
+    from portable.backends.patch import Patching
 
 
 class BackEnd(Struct, frozen=True, kw_only=True):
@@ -16,6 +20,8 @@ class BackEnd(Struct, frozen=True, kw_only=True):
     render: Callable[[Plan], Rendering]
     folder: str
     """Where renderings lie, a folder a profile."""
+    patching: "Callable[[], Patching]"
+    """What a profile's patches may change in its documents."""
     prerequisites: Callable[[Plan], tuple[Finding, ...]] = lambda _: ()
     """What a person must have made before the rendering works. Apart from `render`, so that it accounts for no leaf of the plan."""
 
@@ -38,6 +44,18 @@ def _openshift(plan: Plan) -> Rendering:
     return openshift.render(plan)
 
 
+def _patching_compose() -> "Patching":
+    from portable.backends.compose.patching import PATCHING
+
+    return PATCHING
+
+
+def _patching_cluster() -> "Patching":
+    from portable.backends.kubernetes.patching import PATCHING
+
+    return PATCHING
+
+
 def _on_a_cluster(plan: Plan) -> tuple[Finding, ...]:
     from portable.backends import kubernetes
 
@@ -46,9 +64,9 @@ def _on_a_cluster(plan: Plan) -> tuple[Finding, ...]:
 
 # Each is imported when it is used: a command has one back end, and the others cost a tenth of its time.
 BACK_ENDS = (
-    BackEnd(name="compose", render=_compose, folder="compose"),
-    BackEnd(name="kubernetes", render=_kubernetes, folder="k8s", prerequisites=_on_a_cluster),
-    BackEnd(name="openshift", render=_openshift, folder="k8s", prerequisites=_on_a_cluster),
+    BackEnd(name="compose", render=_compose, folder="compose", patching=_patching_compose),
+    BackEnd(name="kubernetes", render=_kubernetes, folder="k8s", patching=_patching_cluster, prerequisites=_on_a_cluster),
+    BackEnd(name="openshift", render=_openshift, folder="k8s", patching=_patching_cluster, prerequisites=_on_a_cluster),
 )
 
 

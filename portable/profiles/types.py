@@ -294,6 +294,17 @@ class WaiverFacts(Facts, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(min_length=1)]
 
 
+class PatchFacts(Facts, frozen=True, kw_only=True):
+    """A change to a rendered object, for a setting that neither the catalog nor a profile has a word for."""
+
+    kind: Annotated[str, Meta(pattern=r"^[A-Za-z]+$", description="service or network; on a cluster the object's own kind, as Deployment")]
+    name: Annotated[str, Meta(min_length=1)]
+    op: Literal["add", "replace", "remove"]
+    """As RFC 6902 says: `add` sets a key, or inserts into a list; the other two need something that is there."""
+    path: Annotated[str, Meta(pattern=r"^(/([^~/]|~[01])*)+$", description="a JSON Pointer (RFC 6901), as /logging/options/max-size")]
+    value: Any = None
+
+
 class Profile(Facts, frozen=True, kw_only=True):
     """One place: `profiles/*.yaml`."""
 
@@ -327,3 +338,5 @@ class Profile(Facts, frozen=True, kw_only=True):
     waive: tuple[WaiverFacts, ...] = ()
     override: dict[Name, dict[str, Any]] = {}
     """Changes to the files of apps in this place only."""
+    patch: tuple[PatchFacts, ...] = ()
+    """Changes to rendered objects, in their order. What would break a promise is refused, and no waiver accepts it."""

@@ -81,8 +81,13 @@ _SYNTAX: Final = (
     ("did not find expected alphabetic or numeric", "a name must follow `&` or `*`", "put a text that begins so in quotes"),
     ("did not find expected tag URI", "a tag must follow `!`", "put a text that begins so in quotes"),
     ("did not find expected comment or line break", "only a line break can follow `|` or `>`", "put a text that begins so in quotes"),
+    # From 0.2.6 on libyaml has a limit of its own, which it meets while it looks ahead.
+    ("exceeded maximum nesting depth", f"nested deeper than {DEEPEST} levels", ""),
     ("found incompatible YAML document", "the file asks for a version of YAML that is unknown here", "remove the %YAML line"),
 )
+
+_UNKNOWN_SYNTAX: Final = "check the indentation, quotes and brackets of this line and of those before it"
+"""The remedy for a sentence that is not in the table, such as one of a newer libyaml."""
 
 
 class _Mark(NamedTuple):
@@ -502,7 +507,7 @@ class _Builder:
     def syntax(self, error: MarkedYAMLError, text: str) -> Mistake:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line, mark.column) if mark is not None else (0, 0)
-        problem = error.problem or "the file is no YAML"
+        problem = error.problem or "no reason given"
         lines = text.split("\n")
         row = lines[line] if line < len(lines) else ""
         if "tab" in problem.split() or row[column : column + 1] == "\t":
@@ -512,7 +517,8 @@ class _Builder:
         for said, words, remedy in _SYNTAX:
             if said in problem:
                 return _mistake(self.file, line, column, words, remedy)
-        return _mistake(self.file, line, column, f"{problem} ({error.context})" if error.context else problem)
+        said = f"{problem}, {error.context}" if error.context else problem
+        return _mistake(self.file, line, column, f"this is not valid YAML: {said}", _UNKNOWN_SYNTAX)
 
 
 def _tag(tag: str) -> str:

@@ -14,9 +14,9 @@ from portable.cli.up import DryRun, Timeout, engine_of, open_place, reader_of
 from portable.model.errors import FAILED, PortableError
 
 if TYPE_CHECKING:
-    from portable.backends.compose.engine import Engine
+    from portable.engines.docker.engine import Engine
     from portable.live.place import Place
-    from portable.live.updates import Opened, Updated
+    from portable.upkeep.updates import Opened, Updated
 
 _COLUMNS = ("group", "app", "container", "image", "result", "before", "digest", "backup", "text", "why")
 _Steps = tuple["Sequence[Updated]", Sequence[str]]
@@ -39,7 +39,7 @@ def update(
     `portable rollback` goes back later; `portable upkeep --task images` only lists newer images.
     """
     from portable.cli.progress import printed
-    from portable.live import updates
+    from portable.upkeep import updates
 
     names = tuple(dict.fromkeys(apps or ()))
     opener = _Opener(profile, sets, catalogs)
@@ -69,7 +69,7 @@ def rollback(
     State stays as it is, unless --with-state is given: an older program may not read what a newer one has changed.
     """
     from portable.cli.progress import printed
-    from portable.live import updates
+    from portable.upkeep import updates
 
     names = tuple(dict.fromkeys(apps or ()))
     opener = _Opener(profile, sets, catalogs)
@@ -167,7 +167,7 @@ def _named(names: str) -> list[str]:
 
 
 def _opened(profile: str, sets: Sequence[str], catalogs: Sequence[Path]) -> "tuple[Place, Opened]":
-    from portable.live.updates import Opened
+    from portable.upkeep.updates import Opened
 
     place, planned = open_place(profile, sets, catalogs, strict=False)
     return place, Opened(stack=place.stack, source=place.source, planned=planned)

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from msgspec import Meta
 from yaml import Mark, MarkedYAMLError
 
-from portable.formats import load as loader
-from portable.formats.load import convert, load, read, schema
+from portable.formats import parse
+from portable.formats.load import convert, load, read
+from portable.formats.parse import DEEPEST, LARGEST_FILE, MOST_NODES
+from portable.formats.schema import schema
 from portable.model.errors import InputError
 
 Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]*$", description="lower case letters, digits and dashes")]
@@ -314,12 +316,12 @@ def test_a_file_that_cannot_be_read_is_a_mistake(name: str) -> None:
 
 
 def test_a_file_that_is_too_large_is_refused() -> None:
-    content = b"a: 1\n" + b"#" * loader.LARGEST_FILE
+    content = b"a: 1\n" + b"#" * LARGEST_FILE
     assert told(content) == ["f:1:1: the file is larger than 4 MiB (split it, or check that it's the right file)"]
 
 
 def test_nesting_is_bounded() -> None:
-    deepest = loader.DEEPEST
+    deepest = DEEPEST
     assert load(("f", b"a: " + b"[" * (deepest - 1) + b"]" * (deepest - 1))).data["a"]
     for text in (
         "a: " + "[" * deepest,
@@ -359,7 +361,7 @@ def test_an_unknown_sentence_of_libyaml_has_a_place_and_a_remedy(
 ) -> None:
     mark = Mark("f", 8, 1, 2, None, 0)
     monkeypatch.setattr(Scripted, "said", MarkedYAMLError(context, None, problem, mark))
-    monkeypatch.setattr(loader, "CParser", Scripted)
+    monkeypatch.setattr(parse, "CParser", Scripted)
     with pytest.raises(InputError) as caught:
         load(("f", b"a: 1\nb: 2\n"))
     (mistake,) = caught.value.mistakes
@@ -371,16 +373,16 @@ def test_the_limit_of_libyaml_is_told_as_ours(monkeypatch: pytest.MonkeyPatch) -
     """Of libyaml 0.2.6, which PyYAML 6.0.4 brings."""
     problem = "exceeded maximum nesting depth"
     monkeypatch.setattr(Scripted, "said", MarkedYAMLError("while increasing flow level", None, problem, Mark("f", 0, 0, 1003, None, 0)))
-    monkeypatch.setattr(loader, "CParser", Scripted)
-    assert told("a: 1\n") == [f"f:1:1004: nested deeper than {loader.DEEPEST} levels"]
+    monkeypatch.setattr(parse, "CParser", Scripted)
+    assert told("a: 1\n") == [f"f:1:1004: nested deeper than {DEEPEST} levels"]
 
 
 def test_aliases_cannot_multiply_without_bound() -> None:
     bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12))
     (line,) = told(bomb)
-    assert line.endswith(f"more than {loader.MOST_NODES} values, aliases written out")
+    assert line.endswith(f"more than {MOST_NODES} values, aliases written out")
     assert line.startswith("f:6:")
-    (line,) = told("a:\n" + "- b\n" * (loader.MOST_NODES + 1))
+    (line,) = told("a:\n" + "- b\n" * (MOST_NODES + 1))
     assert "more than" in line
 
 

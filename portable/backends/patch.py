@@ -22,7 +22,7 @@ from portable.profiles.types import PatchFacts
 Steps: TypeAlias = tuple[str | int, ...]
 """The way to a value: keys of mappings, and places in lists counted from 0."""
 Change: TypeAlias = tuple[Steps, Any, Any]
-"""A leaf that differs, with its value before and after; ABSENT where there is none."""
+"""A leaf that differs, with its value before and after; ABSENT for a side that lacks it."""
 _MOST_NAMES = 12
 
 

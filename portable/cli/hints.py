@@ -26,7 +26,7 @@ def remember(profile: str) -> str:
 
 
 def forget() -> None:
-    """Be as before any command was given a profile."""
+    """Drop that profile again."""
     _profile.set(None)
 
 

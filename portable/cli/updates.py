@@ -10,11 +10,11 @@ import typer
 from portable.cli import show
 from portable.cli.errors import say
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set
-from portable.cli.up import DryRun, Timeout, engine_of, open_place, reader_of
+from portable.cli.up import DryRun, Timeout, driver_of, open_place, reader_of
 from portable.model.errors import FAILED, PortableError
 
 if TYPE_CHECKING:
-    from portable.engines.docker.engine import Engine
+    from portable.live.driver import StackDriver
     from portable.live.place import Place
     from portable.upkeep.updates import Opened, Updated
 
@@ -48,8 +48,8 @@ def update(
         with reader_of(opener.place) as reader:
             return _foreseen(updates.foresee(reader, here, names, stop=stop, without_backup=without_backup), output)
 
-    def work(engine: "Engine") -> "Iterator[Updated]":
-        return updates.apply(engine, opener, names, stop=stop, without_backup=without_backup, deadline=timeout, progress=printed)
+    def work(driver: "StackDriver") -> "Iterator[Updated]":
+        return updates.apply(driver, opener, names, stop=stop, without_backup=without_backup, deadline=timeout, progress=printed)
 
     return _carried_out(opener, work, output)
 
@@ -75,13 +75,13 @@ def rollback(
     opener = _Opener(profile, sets, catalogs)
     here = opener()
     if dry_run and with_state:
-        with engine_of(opener.place) as engine:
-            return _foreseen(updates.foresee_back(here, names, state_by=engine), output)
+        with driver_of(opener.place) as driver:
+            return _foreseen(updates.foresee_back(here, names, state_by=driver), output)
     if dry_run:
         return _foreseen(updates.foresee_back(here, names), output)
 
-    def work(engine: "Engine") -> "Iterator[Updated]":
-        return updates.back(engine, opener, names, with_state=with_state, deadline=timeout, progress=printed)
+    def work(driver: "StackDriver") -> "Iterator[Updated]":
+        return updates.back(driver, opener, names, with_state=with_state, deadline=timeout, progress=printed)
 
     return _carried_out(opener, work, output)
 
@@ -114,10 +114,10 @@ def _foreseen(steps: _Steps, output: Format) -> int:
     return _code(rows)
 
 
-def _carried_out(opener: _Opener, work: "Callable[[Engine], Iterator[Updated]]", output: Format) -> int:
+def _carried_out(opener: _Opener, work: "Callable[[StackDriver], Iterator[Updated]]", output: Format) -> int:
     """Do it, and show the result of each image; errors are printed after what was done."""
-    with engine_of(opener.place) as engine:
-        done, error = _gathered(work(engine))
+    with driver_of(opener.place) as driver:
+        done, error = _gathered(work(driver))
     _shown(done, output)
     for said in dict.fromkeys(f"{row.group}: what ran before runs again: {row.why}" for row in done if row.why):
         say(said)

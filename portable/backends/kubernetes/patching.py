@@ -56,7 +56,7 @@ _ROUTED: Final = ("Service", "Ingress", "Route")
 """Kinds whose annotations tell controllers how to reach them, whatever domain those have."""
 _OF_PLATFORMS: Final = ("kubernetes.io", "k8s.io", "openshift.io", "portable")
 _FOR_PODS: Final = ("", "backup.velero.io", "cluster-autoscaler.kubernetes.io", "prometheus.io", "reloader.stakater.com")
-"""Domains of labels and annotations of pods by which nothing is put into a pod, and no second network is given to it."""
+"""Domains of labels and annotations that add no container and no second network to a pod."""
 # What a step of a path decides, looked up from its beginning.
 _REASONS: Final[dict[str, Reason]] = {
     **dict.fromkeys(
@@ -164,7 +164,7 @@ def _reason(target: Target, change: Change) -> Reason | None:
 
 
 def _mark(target: Target, key: str, before: Any, *, is_annotation: bool) -> Reason | None:
-    """A label or an annotation of the object itself: a new one, whose domain is nobody's who acts on it here."""
+    """Allow new labels and annotations of the object itself, but for domains that a platform acts on."""
     if target.kind == "ServiceAccount" or before is not ABSENT:
         return _OF_KINDS["ServiceAccount"] if target.kind == "ServiceAccount" else _IDENTITY
     domain = _domain(key)

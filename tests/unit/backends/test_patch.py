@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portable.backends.patch import ABSENT, Change, Steps, Unfit, differences, operated, parsed, patched, pattern_of, pointer
+from portable.backends.patch import ABSENT, Change, Patching, Steps, Unfit, differences, operated, parsed, patched, pattern_of, pointer
 from portable.backends.prepare import Prepared, prepare, refuse_unsafe
+from portable.backends.registry import BACK_ENDS, BackEnd
 from portable.formats.emit import dump
 from portable.formats.load import load
+from portable.live.compose.desired import ComposeStack
 from portable.live.place import place_of
 from portable.model.errors import InputError, Refused
 from portable.model.findings import Finding
@@ -385,6 +387,11 @@ def test_patterns(pattern: str, path: str, matches: bool) -> None:
     assert pattern_of(pattern).matches(tuple(path.split("/"))) is matches
 
 
+@pytest.mark.parametrize("back_end", BACK_ENDS, ids=lambda known: str(known.name))
+def test_every_back_end_says_what_is_free(back_end: BackEnd) -> None:
+    assert isinstance(back_end.patching(), Patching)
+
+
 # --- from a file to a rendering
 
 PATCH = "patch:\n  - {kind: service, name: sonarr, op: add, path: /labels/price, value: a$b}\n"
@@ -410,6 +417,7 @@ def test_a_profile_patches_its_rendering_and_the_ledger_says_where(tmp_path: Pat
 def test_what_runs_is_the_patched_document(tmp_path: Path) -> None:
     """`diff` and `up` get it: a stack is made of the rendering."""
     stack = place_of(prepared(tmp_path, PATCH), {"HOME": str(tmp_path)}).stack
+    assert isinstance(stack, ComposeStack)
     assert stack.body["services"]["sonarr"]["labels"]["price"] == "a$b"
 
 

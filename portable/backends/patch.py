@@ -92,7 +92,7 @@ def patched(
                 findings.append(_unused(facts, path, where))
                 continue
             if target is None:
-                raise _no_target(facts, targets)
+                raise _no_target(facts, targets, plan)
             before = bodies[target.document]
             after = _replaced(before, target.steps, _operated(_at(before, target.steps), facts))
             # Compared with what was rendered: a patch may change again what an earlier one has set.
@@ -215,7 +215,7 @@ def _no_step(part: str, passed: Steps, known: Sequence[str]) -> Unfit:
     return Unfit(f"there is no {pointer((*passed, part))}", f"{meant}there: {there or 'nothing'}")
 
 
-def _no_target(facts: PatchFacts, targets: Sequence[Target]) -> Unfit:
+def _no_target(facts: PatchFacts, targets: Sequence[Target], plan: Plan) -> Unfit:
     """The nearest objects: of that name, of that kind with a name like it, or of a kind like it."""
     kinds = sorted({target.kind for target in targets})
     same_name = [f"{t.kind} {t.name}" for t in targets if t.name == facts.name]
@@ -225,6 +225,9 @@ def _no_target(facts: PatchFacts, targets: Sequence[Target]) -> Unfit:
         meant = f"did you mean {near[0]}? " if near else ""
         return Unfit(f"there is no {facts.kind} here", f"{meant}kinds here: {', '.join(kinds)}")
     names = sorted(target.name for target in targets if target.kind == facts.kind)
+    owner = next((group.name for group in plan.groups if facts.name in group.apps), "")
+    if owner in names:  # an app of a group has no object of its own
+        return Unfit(f"there is no {facts.kind} {facts.name}", f"{facts.name} belongs to the group of {owner}: name {facts.kind} {owner}")
     near = [f"{facts.kind} {name}" for name in difflib.get_close_matches(facts.name, names, 1)]
     found = [*near, *same_name]
     meant = f"did you mean {found[0]}? " if found else ""

@@ -350,6 +350,13 @@ def test_a_patch_that_matches_nothing_says_what_is_near(patch: tuple[Any, ...], 
     assert told in mistake.remedy
 
 
+def test_an_app_of_a_group_leads_to_the_group() -> None:
+    here = place("openshift")
+    with pytest.raises(InputError) as caught:
+        here.patched(facts(("Deployment", "prowlarr", "add", "/spec/template/spec/priorityClassName", "home")))
+    assert [mistake.remedy.endswith("name Deployment gluetun") for mistake in caught.value.mistakes] == [True]
+
+
 def test_all_patches_that_match_nothing_are_told_at_once() -> None:
     here = place("zimaboard")
     with pytest.raises(InputError) as caught:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from portable.backends.common import Index, Placed, containers, index
 from portable.backends.compose.init import SCRIPT, init, seeds
@@ -62,6 +63,28 @@ def subnets(plan: Plan) -> dict[str, tuple[str, ...]]:
     return {NETWORK: (plan.subnet,)} if plan.subnet else {}
 
 
+def published_ports(entries: Iterable[Mapping[str, Any] | str]) -> tuple[Port, ...]:
+    """The ports that a service publishes, in Compose's long form, or in the short form that a profile's patch may have.
+
+    Ranges and ports without a number of the host are left out: nobody can tell which one the engine takes.
+    """
+    found = []
+    for entry in entries:
+        form = _long_form(entry) if isinstance(entry, str) else entry
+        if str(form.get("published") or "").isdigit():
+            protocol, address = str(form.get("protocol") or "tcp"), str(form.get("host_ip") or "")
+            found.append(Port(number=int(form["published"]), protocol=protocol, address=address))
+    return tuple(found)
+
+
+def _long_form(entry: str) -> dict[str, str]:
+    """`[ADDRESS:]NUMBER:INSIDE[/PROTOCOL]` as the long form; without a number of the host where there is none."""
+    left, _, protocol = entry.partition("/")
+    before, _, _ = left.rpartition(":")
+    address, _, number = before.rpartition(":")
+    return {"published": number, "protocol": protocol, "host_ip": address.strip("[]")}
+
+
 def _service(placed: Placed, known: Index) -> Service:
     waits, mine = mounted_script(placed), _files(placed.container, known)
     used = [*([waits[0]] if waits else ()), *mine]
@@ -73,7 +96,7 @@ def _service(placed: Placed, known: Index) -> Service:
         image=placed.container.image.reference,
         owner=owner,
         after={name: how["condition"] for name, how in sorted(order(placed, known).keys.get("depends_on", {}).items())},
-        ports=tuple(_port(**port) for port in keys.get("ports", ())),
+        ports=published_ports(keys.get("ports", ())),
         files=_digests(used),
         secrets=tuple(sorted({*_variables(placed.container), *(secret_variable(file.id) for file in used if file.is_secret)})),
         called=_called(used),
@@ -97,10 +120,6 @@ def _init(known: Index) -> Service:
         seeds=tuple(sorted(only_seeds)),
         called=_called(used),
     )
-
-
-def _port(*, published: str, protocol: str, host_ip: str = "", **_: object) -> Port:
-    return Port(number=int(published), protocol=protocol, address=host_ip)
 
 
 def _owner(placed: Placed, known: Index) -> str | None:

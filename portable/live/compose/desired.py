@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from portable.backends.compose.services import Service, planned_services, subnets
+from portable.backends.compose.services import Service, planned_services, published_ports, subnets
 from portable.engines.docker.observed import Observed, Seen
 from portable.live.image_needs import needed_images
 from portable.live.stack import Stack
@@ -69,7 +69,11 @@ def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {},
     return ComposeStack(
         project=str(body["name"]),
         body=body,
-        services=planned_services(plan),
+        # A profile's patch may have changed the ports, and nothing else that is said here.
+        services=tuple(
+            msgspec.structs.replace(service, ports=published_ports(body["services"][service.name].get("ports", ())))
+            for service in planned_services(plan)
+        ),
         subnets=subnets(plan),
         images=needed_images(plan),
         secrets=needs_of(plan),

@@ -47,6 +47,18 @@ def plan(*apps: p.App, **changes: Any) -> p.Plan:
     return p.Plan(**(defaults | changes))
 
 
+def port(**changes: Any) -> p.Port:
+    """A web port."""
+    defaults: dict[str, Any] = {"name": "web", "number": 8000, "serves": "http"}
+    return p.Port(**(defaults | changes))
+
+
+def claim(**changes: Any) -> p.Claim:
+    """A claim of one node."""
+    defaults: dict[str, Any] = {"name": "disk", "size": MI}
+    return p.Claim(**(defaults | changes))
+
+
 def one(*, within: dict[str, Any] | None = None, **changes: Any) -> p.Plan:
     """The smallest plan with one thing in it: one app with one container, and these changes of the container.
 
@@ -78,11 +90,9 @@ def behind(egress: p.Direct | p.Tunnel | p.Sealed, *, gateway: p.App | None = No
 
 def with_cloud(*, cloud: dict[str, Any] | None = None, read: bool = True, **mounter: Any) -> p.Plan:
     """The smallest plan with a cloud, which the app `demo` reads; changes are of what mounts it."""
-    starts = p.Probes(startup=p.Check(how=p.Exec(command=("mounted",))))
-    shelf = p.Cloud(
-        **({"id": "shelf", "known_entry": "all", "mounter": container("shelf", **({"probes": starts} | mounter))} | (cloud or {}))
-    )
-    return plan(app(clouds=("shelf",) if read else ()), clouds=(shelf,))
+    defaults: dict[str, Any] = {"probes": p.Probes(startup=p.Check(how=p.Exec(command=("mounted",))))}
+    given: dict[str, Any] = {"id": "shelf", "known_entry": "all", "mounter": container("shelf", **(defaults | mounter))}
+    return plan(app(clouds=("shelf",) if read else ()), clouds=(p.Cloud(**(given | (cloud or {}))),))
 
 
 def full_plan(back_end: str) -> p.Plan:

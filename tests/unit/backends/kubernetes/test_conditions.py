@@ -9,7 +9,7 @@ from portable.backends.kubernetes.administrator import pod_security_level
 from portable.backends.kubernetes.prepare import script
 from portable.backends.kubernetes.scope import scope_of
 from portable.model import plan as p
-from tests.factories import MI, app, behind, container, one, plan, with_cloud, with_volume
+from tests.factories import MI, app, behind, container, one, plan, port, with_cloud, with_volume
 from tests.unit.backends.kubernetes.rendered import container_of, objects, pod
 from tests.unit.backends.reasons import consequences
 
@@ -32,7 +32,7 @@ class Case(NamedTuple):
 
 
 def web(**changes: Any) -> p.Plan:
-    ports = (p.Port(**({"name": "web", "number": 8000, "serves": "http"} | changes)),)
+    ports = (port(**changes),)
     return one(within={"app": {"ports": ports}})
 
 

@@ -1,12 +1,13 @@
 """Every finding of a cluster by a minimal plan in which it has one reason, beside the same plan without that reason."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
 
 from portable.backends.kubernetes import render
 from portable.model import plan as p
-from tests.factories import MI, app, behind, container, image, one, plan, with_cloud, with_volume
+from tests.factories import MI, app, behind, claim, container, image, one, plan, port, with_cloud, with_volume
 from tests.unit.backends.reasons import Reason, difference, reasons, refused
 
 MAIN = "apps.demo.containers.main"
@@ -23,13 +24,9 @@ def share(protocol: Any = "nfs", **changes: Any) -> p.Share:
     return p.Share(**({"protocol": protocol, "server": "192.0.2.1", "export": "/media"} | changes))
 
 
-def claim(**changes: Any) -> p.Claim:
-    return p.Claim(**({"name": "disk", "size": MI} | changes))
-
-
-def exposed(how: p.Reach, port: str = "web", **of_port: Any) -> p.Plan:
-    ports = (p.Port(**({"name": "web", "number": 8000, "serves": "http"} | of_port)),)
-    return one(within={"app": {"ports": ports}, "plan": {"exposures": (p.Exposure(app="demo", port=port, how=how),)}})
+def exposed(how: p.Reach, name: str = "web", **of_port: Any) -> p.Plan:
+    ports = (port(**of_port),)
+    return one(within={"app": {"ports": ports}, "plan": {"exposures": (p.Exposure(app="demo", port=name, how=how),)}})
 
 
 def http(*ok: int, port: str = "web") -> p.Check:
@@ -55,7 +52,7 @@ def device(need: str, given: p.Device | None, **needs: bool) -> p.Plan:
 
 def two_pods(place: p.Place, second: p.Place | None = None) -> p.Plan:
     """Two apps that mount one volume, or one each of the same claim."""
-    volumes = (p.Volume(id="state", holds="state", place=place),)
+    volumes: tuple[p.Volume, ...] = (p.Volume(id="state", holds="state", place=place),)
     if second is not None:
         volumes = (*volumes, p.Volume(id="other", holds="state", place=second))
     apps = (
@@ -91,6 +88,10 @@ class Case(NamedTuple):
 NO_PORT = plan(app(ports=()))
 TUNNEL = p.Tunnel(gateway="gate", endpoints=(p.Endpoint(cidr="192.0.2.0/24", port=1),))
 MOUNT = p.Mount(volume="state", path="/config")
+CHECKS: dict[str, Callable[[str], p.Http | p.Tcp]] = {
+    "HTTP": lambda port: p.Http(port=port, path="/"),
+    "TCP": lambda port: p.Tcp(port=port),
+}
 CASES = {
     # what holds for the whole plan
     "a subnet": Case(plan(), plan(subnet="10.0.0.0/8"), {Reason("subnet", "subnet", "cosmetic")}),
@@ -245,12 +246,12 @@ CASES = {
         for status in (199, 400)
     },
     **{
-        f"a check of no port ({how.__name__})": Case(
-            probed("ready", p.Check(how=how(port="web", **more))),
-            probed("ready", p.Check(how=how(port="none", **more))),
+        f"a check of no port ({kind})": Case(
+            probed("ready", p.Check(how=how("web"))),
+            probed("ready", p.Check(how=how("none"))),
             {refused("probes", f"{MAIN}.probes.ready.how.port", "function", "demo")},
         )
-        for how, more in ((p.Http, {"path": "/"}), (p.Tcp, {}))
+        for kind, how in CHECKS.items()
     },
     # privileges
     **{
@@ -405,7 +406,7 @@ CASES = {
     # exposures
     "an exposure of no port": Case(
         exposed(p.LoadBalancer(number=80)),
-        exposed(p.LoadBalancer(number=80), port="none"),
+        exposed(p.LoadBalancer(number=80), "none"),
         {refused("exposures", "exposures.demo:none", "function", "demo")},
     ),
     **{

@@ -477,15 +477,20 @@ def test_a_volume_and_a_cloud_have_what_holds_for_all() -> None:
         Reason("volumes.holds", "volumes.*.holds", "cosmetic"),
         Reason("volumes.id", "volumes.*.id", "cosmetic"),
     }
-    come, _ = difference(render, plan(), with_cloud())
-    assert {reason.path for reason in come} == {
-        "clouds.*.mounter.role",
-        "clouds.*.mounter.fetch",
-        "clouds.*.mounter.identity.how",
-        "clouds.shelf.mounter.identity.umask",
-        "clouds.shelf.mounter.stop_grace",
-        f"{MAIN}.stop_grace",
+    mounter = "clouds.shelf.mounter"
+    assert difference(render, plan(), with_cloud())[0] == {
+        Reason("containers.role", "clouds.*.mounter.role", "cosmetic"),
+        Reason("containers.fetch", "clouds.*.mounter.fetch", "cosmetic"),
+        Reason("containers.identity.how", "clouds.*.mounter.identity.how", "cosmetic"),
+        Reason("containers.identity.umask", f"{mounter}.identity.umask", "cosmetic"),
+        Reason("containers.stop_grace", f"{mounter}.stop_grace", "cosmetic"),
+        Reason("containers.stop_grace", f"{MAIN}.stop_grace", "cosmetic", "demo"),
     }
+
+
+def test_nobody_looks_at_the_port_of_a_check_that_is_not_made() -> None:
+    tools = container("tools", probes=p.Probes(ready=p.Check(how=p.Tcp(port="none"))))
+    assert {reason.field for reason in reasons(render, with_volume(CLAIM, within={"plan": {"tools": tools}}))}.isdisjoint({"probes"})
 
 
 @pytest.mark.parametrize(

@@ -57,12 +57,16 @@ def ingress(secret: str | None) -> p.Plan:
 
 
 def whole_file(*names: str) -> p.Plan:
-    body = ("a", *(p.SecretRef(name=name) for name in names))
+    body: tuple[p.Text, ...] = ("a", *(p.SecretRef(name=name) for name in names))
     return one(files=(p.FileMount(file="conf", path="/etc/x.conf"),), within={"plan": {"files": (p.File(id="conf", body=body),)}})
 
 
 MAIN = "apps.demo.containers.main"
-WRITE = "`portable secrets write -p test -o FOLDER`, then `kubectl create secret generic -n media {0} --from-file=FOLDER/{0}`, or a SealedSecret"
+WRITE = (
+    "`portable secrets write -p test -o FOLDER`, then "
+    "`kubectl create secret generic -n media {0} --from-file=FOLDER/{0}`, or a SealedSecret"
+)
+TLS = "exposures.demo:web.how.tls_secret"
 SECRETS = {
     "a value": (one(env={"A": "x"}), one(env={"A": p.SecretRef(name="s", key="k")}), f"{MAIN}.env.A", "demo", "s", "k", "must be there"),
     "a value that may be missing": (

@@ -9,7 +9,7 @@ from portable.backends.kubernetes.administrator import pod_security_level
 from portable.backends.kubernetes.prepare import script
 from portable.backends.kubernetes.scope import scope_of
 from portable.model import plan as p
-from tests.factories import MI, app, behind, container, one, plan, port, with_cloud, with_volume
+from tests.factories import MI, app, behind, claim, container, one, plan, port, with_cloud, with_volume
 from tests.unit.backends.kubernetes.rendered import container_of, objects, pod
 from tests.unit.backends.reasons import consequences
 
@@ -462,3 +462,82 @@ def test_what_is_alone_in_its_pod_with_a_gateway_is_its_container() -> None:
     assert [c["name"] for c in made["containers"]] == ["gate"]
     assert "restartPolicy" not in made["containers"][0]
     assert "initContainers" not in made
+
+
+def static(**of_share: Any) -> dict[str, Any]:
+    """The PersistentVolume of a claim that names a share, in a namespace of its own."""
+    share = p.Share(**({"protocol": "smb", "server": "192.0.2.9", "export": "/media/tv/"} | of_share))
+    made = with_volume(claim(shared=True, size=3 * MI, share=share), within={"plan": {"namespace": "apps"}})
+    ((name, body),) = objects(made, "PersistentVolume").items()
+    assert name == "apps-disk"
+    assert "namespace" not in body["metadata"]
+    found: dict[str, Any] = body["spec"]
+    return found
+
+
+def test_the_static_volume_of_a_share() -> None:
+    common = {
+        "accessModes": ["ReadWriteMany"],
+        "capacity": {"storage": "3Mi"},
+        "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "name": "disk", "namespace": "apps"},
+        "persistentVolumeReclaimPolicy": "Retain",
+        "storageClassName": "",
+    }
+    assert static() == common | {
+        "csi": {
+            "driver": "smb.csi.k8s.io",
+            "volumeHandle": "192.0.2.9//media/tv/#apps-disk",
+            "volumeAttributes": {"source": "//192.0.2.9/media/tv/"},
+        }
+    }
+    assert static(protocol="nfs") == common | {"nfs": {"server": "192.0.2.9", "path": "/media/tv/"}}
+
+
+def test_a_claim_of_a_share_binds_its_volume_and_no_other() -> None:
+    share = p.Share(protocol="nfs", server="s", export="/e")
+    (spec,) = (b["spec"] for b in objects(with_volume(claim(share=share)), "PersistentVolumeClaim").values())
+    assert (spec["storageClassName"], spec["volumeName"]) == ("", "media-disk")
+    (spec,) = (b["spec"] for b in objects(with_volume(claim(share=share, storage_class="s")), "PersistentVolumeClaim").values())
+    assert spec["storageClassName"] == "s"
+
+
+def test_claims_are_made_once_and_never_where_they_exist() -> None:
+    volumes = tuple(p.Volume(id=name, holds="state", place=claim(name="shared-one")) for name in ("a", "b"))
+    made = one(within={"plan": {"volumes": (*volumes, p.Volume(id="c", holds="state", place=claim(name="theirs", existing=True)))}})
+    assert sorted(objects(made, "PersistentVolumeClaim")) == ["shared-one"]
+
+
+def test_a_stack_without_pods_has_the_strictest_level() -> None:
+    assert objects(plan(groups=()), "Namespace")["media"]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_what_prepares_is_not_asked_how_it_is() -> None:
+    tools = container("tools", probes=p.Probes(startup=CHECK, ready=CHECK, live=CHECK))
+    made = container_of(with_volume(DISK, within={"plan": {"tools": tools}}), "init-dirs")
+    assert [key for key in made if key.endswith("Probe")] == []
+
+
+def test_folders_are_made_behind_a_volume_that_needs_none() -> None:
+    volumes = (
+        p.Volume(id="cache", holds="cache", place=p.Scratch(), folder="no"),
+        p.Volume(id="state", holds="state", place=DISK, folder="config/demo", hides=("secret",)),
+    )
+    made = one(
+        mounts=(p.Mount(volume="cache", path="/cache"), p.Mount(volume="state", path="/config")), within={"plan": {"volumes": volumes}}
+    )
+    scope = scope_of(made)
+    lines = [line for line in script(scope, scope.pods["demo"]).splitlines() if line.startswith("folder /")]
+    assert lines == ["folder /places/disk/config/demo", "folder /places/disk/config/demo/secret"]
+
+
+def test_what_an_app_hides_is_covered() -> None:
+    made = with_volume(DISK, hides=("appdata",), path="/mnt/media/")
+    assert container_of(made)["volumeMounts"][1] == {"name": "hidden", "mountPath": "/mnt/media/appdata", "readOnly": True}
+    assert {"name": "hidden", "emptyDir": {"medium": "Memory", "sizeLimit": "64Ki"}} in pod(made)["volumes"]
+
+
+@pytest.mark.parametrize(("uid", "non_root"), [(0, None), (1, True)])
+def test_what_prepares_as_root_does_not_promise_otherwise(uid: int, non_root: bool | None) -> None:
+    tools = container("tools", identity=p.Identity(how="user", uid=uid, gid=2))
+    security = container_of(with_volume(DISK, within={"plan": {"tools": tools}}), "init-dirs")["securityContext"]
+    assert (security["runAsUser"], security["runAsGroup"], security.get("runAsNonRoot")) == (uid, 2, non_root)

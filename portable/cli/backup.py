@@ -7,13 +7,13 @@ import typer
 
 from portable.cli import show
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, complete_app
-from portable.cli.up import engine_of, open_place
+from portable.cli.up import driver_of, open_place
 from portable.model.errors import FAILED, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from portable.live.backup import Kept
+    from portable.upkeep.backup import Kept
 
 At = Annotated[str, typer.Option("--at", metavar="TIME", help="The backup of that time, as `--list` shows it, or of its first digits.")]
 
@@ -35,7 +35,7 @@ def backup(
     was named has nothing that can be taken while it runs.
     """
     from portable.cli.progress import printed
-    from portable.live import backup as live
+    from portable.upkeep import backup as live
 
     if sum((list_, check, stop)) > 1 or (at and not check):
         raise UsageError("of --list, --check and --stop one at a time, and --at with --check only", remedy="run it twice")
@@ -43,13 +43,13 @@ def backup(
     place, planned = open_place(profile, sets, catalogs, strict=False)
     plan = planned.plan
     names = tuple(dict.fromkeys(apps or ()))
-    with engine_of(place) as engine:
+    with driver_of(place) as driver:
         if list_:
-            rows = live.listed(engine, place.stack, plan, apps=names)
+            rows = live.listed(driver, plan, apps=names)
         elif check:
-            rows = live.check(engine, place.stack, plan, apps=names, at=at, progress=printed)
+            rows = live.check(driver, plan, apps=names, at=at, progress=printed)
         else:
-            rows = live.back_up(engine, place.stack, place.source, plan, apps=names, stop=stop, progress=printed)
+            rows = live.back_up(driver, plan, apps=names, stop=stop, progress=printed)
     _shown(rows, output)
     return FAILED if any(row.result in ("failed", "unreadable") for row in rows) else 0
 
@@ -69,18 +69,18 @@ def restore(
     The app is stopped only after the backup is proven. Interrupted, run the same command again, or give it up with --abort.
     """
     from portable.cli.progress import printed
-    from portable.live import backup as live
+    from portable.upkeep import backup as live
 
     if abort and (at or dry_run):
         raise UsageError("--abort gives up what was begun, without --at and --dry-run", remedy=f"`portable restore --abort {app}`")
     _refuse_no_time(at)
     place, planned = open_place(profile, sets, catalogs, strict=False)
     plan = planned.plan
-    with engine_of(place) as engine:
+    with driver_of(place) as driver:
         if abort:
-            row = live.abort(engine, place.stack, place.source, plan, app, progress=printed)
+            row = live.abort(driver, plan, app, progress=printed)
         else:
-            row = live.restore(engine, place.stack, place.source, plan, app, at=at, dry_run=dry_run, progress=printed)
+            row = live.restore(driver, plan, app, at=at, dry_run=dry_run, progress=printed)
     _shown((row,), output)
     if output is Format.text and row.before:
         show.line(f"the state of before lies in {row.before} of its folder; remove it when nothing is missed")

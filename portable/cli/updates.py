@@ -8,12 +8,12 @@ from portable.cli import show
 from portable.cli.errors import say
 from portable.cli.hints import typed
 from portable.cli.options import Format
-from portable.cli.up import engine_of, open_place, reader_of
+from portable.cli.up import driver_of, open_place, reader_of
 from portable.model.errors import FAILED, PortableError, UsageError
 
 if TYPE_CHECKING:
     from portable.live.place import Place
-    from portable.live.updates import Opened, Updated
+    from portable.upkeep.updates import Opened, Updated
 
 _COLUMNS = ("group", "app", "container", "image", "result", "before", "digest", "backup", "text", "why")
 
@@ -33,7 +33,7 @@ class Asked(NamedTuple):
 def change_images(asked: Asked, task: str, profile: str, sets: Sequence[str], catalogs: Sequence[Path], output: Format) -> int:
     """Do it, and show what became of each image; what went wrong is told after what was done."""
     from portable.cli.progress import printed
-    from portable.live import updates
+    from portable.upkeep import updates
 
     names = _names(asked, task)
 
@@ -46,8 +46,8 @@ def change_images(asked: Asked, task: str, profile: str, sets: Sequence[str], ca
     here = opened()
     if asked.dry_run:
         if asked.back and asked.with_state:
-            with engine_of(places[0]) as engine:
-                rows, steps = updates.foresee_back(here, names, state_by=engine)
+            with driver_of(places[0]) as driver:
+                rows, steps = updates.foresee_back(here, names, state_by=driver)
         elif asked.back:
             rows, steps = updates.foresee_back(here, names)
         else:
@@ -57,12 +57,12 @@ def change_images(asked: Asked, task: str, profile: str, sets: Sequence[str], ca
         for step in steps if output is Format.text else ():
             show.line(step)
         return _code(rows)
-    with engine_of(places[0]) as engine:
+    with driver_of(places[0]) as driver:
         doing = (
-            updates.back(engine, opened, names, with_state=asked.with_state, deadline=asked.timeout, progress=printed)
+            updates.back(driver, opened, names, with_state=asked.with_state, deadline=asked.timeout, progress=printed)
             if asked.back
             else updates.apply(
-                engine,
+                driver,
                 opened,
                 names,
                 stop=asked.stop,
@@ -101,7 +101,7 @@ def _names(asked: Asked, task: str) -> tuple[str, ...]:
 
 
 def _opened(profile: str, sets: Sequence[str], catalogs: Sequence[Path]) -> "tuple[Place, Opened]":
-    from portable.live.updates import Opened
+    from portable.upkeep.updates import Opened
 
     place, planned = open_place(profile, sets, catalogs, strict=False)
     return place, Opened(stack=place.stack, source=place.source, planned=planned)

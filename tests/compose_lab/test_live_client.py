@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from portable.backends.compose.engine import Engine
-from portable.backends.compose.seen import HASH
-from portable.live import compose
-from portable.live.desired import Stack, current
-from portable.live.images import ImageNeed
-from portable.live.secrets import EnvironmentSource
-from portable.live.state import state_home
+from portable.engines.docker.engine import Engine
+from portable.engines.docker.observed import HASH
+from portable.live.compose import verbs as compose
+from portable.live.compose.desired import ComposeStack, current
+from portable.live.image_needs import ImageNeed
+from portable.local.folders import state_home
+from portable.secrets.sources import EnvironmentSource
 from tests.compose_lab.stacks import service
 from tests.compose_lab.test_live_up import docker
 from tests.lab.engine import BUSYBOX
@@ -23,10 +23,10 @@ PROXY = "http://192.0.2.9:3128"
 OTHER = f"services: {{app: {{environment: {{EXTRA: '1'}}}}, more: {{image: '{BUSYBOX}'}}}}\n"
 
 
-def stack(project: str) -> Stack:
+def stack(project: str) -> ComposeStack:
     app = service(labels={"portable.app": "app"}, network_mode="none", environment={"PLAIN": "$TAG ${TAG} ${HOME:-x}", "TZ": "UTC"})
     document = {"name": project, "services": {"app": app, "rest": {**app, "network_mode": "service:app"}}}
-    return Stack(project=project, body=document, images=(ImageNeed(reference=BUSYBOX, apps=("app",)),))
+    return ComposeStack(project=project, body=document, images=(ImageNeed(reference=BUSYBOX, apps=("app",)),))
 
 
 def run(engine: Engine, project: str) -> dict[str, Any]:

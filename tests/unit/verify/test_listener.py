@@ -2,9 +2,9 @@
 
 import pytest
 
-from portable.backends import listening
+from portable.live import listening
+from portable.live.view import Said
 from portable.verify.listener import CONTRACT
-from portable.verify.stack import Said
 from tests.unit.verify.fake import LISTENS, FakeStack, one, says, verdicts
 
 ASKED = "gluetun/forwarded_port"

@@ -1,0 +1,107 @@
+"""Apps of a stack on a Compose engine, near or far, reached from within its own network: no port needs to be published for it."""
+
+import contextlib
+import subprocess
+import threading
+from collections.abc import Iterator
+from functools import cached_property
+from types import TracebackType
+from typing import IO, Literal
+
+from portable.backends.compose.names import project_name
+from portable.backends.compose.network import NETWORK
+from portable.engines.docker.engine import Engine
+from portable.live.network import Unreachable
+from portable.model.errors import PortableError
+from portable.model.plan import Plan
+
+_CONNECT_SECONDS = 5
+
+
+class ComposeNetwork:
+    """A helper on the project's network passes bytes on, by `nc`: keys and passwords are in no command line and no environment."""
+
+    def __init__(self, engine: Engine, plan: Plan, image: str) -> None:
+        """`image` is that of the stack's tools, as the engine has it."""
+        self._engine, self._project, self._image = engine, project_name(plan), image
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> "ComposeNetwork":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stack.close()
+
+    def missing(self, app: str) -> str:
+        """What it is instead of running, as the engine has it."""
+        states = [seen.state for seen in self._engine.containers(self._project) if seen.service == app]
+        return "" if "running" in states else next(iter(states), "missing")
+
+    @contextlib.contextmanager
+    def connect(self, host: str, port: int) -> Iterator["Piped"]:
+        """A connection from within the network. Raises Unreachable where nothing answered."""
+        piped = Piped(self._engine.piped(self._helper, ["nc", "-w", str(_CONNECT_SECONDS), host, str(port)]))
+        try:
+            yield piped
+        except Exception as error:
+            if reason := piped.complaint():
+                raise Unreachable(reason) from None
+            raise error
+        finally:
+            piped.close()
+
+    @cached_property
+    def _helper(self) -> str:
+        network = next((n.name for n in self._engine.networks(self._project) if n.key == NETWORK), None)
+        if network is None or not self._engine.image_ids([self._image]):
+            raise PortableError("it does not run here", where=self._project, remedy="`portable up`")
+        return self._stack.enter_context(self._engine.visitor(self._image, network))
+
+
+class Piped:
+    """A command in a container as the connection that it keeps: what http.client wants of a socket."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = process
+        self._said = b""
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._listener.start()
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None  # asked for as a pipe
+        self._said = self._process.stderr.read()
+
+    def sendall(self, data: bytes, /) -> None:
+        """Write all of it."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(data)
+        self._process.stdin.flush()
+
+    def makefile(self, _mode: Literal["rb"], /) -> IO[bytes]:
+        """What comes back."""
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    def complaint(self) -> str:
+        """Why there was no connection, in the words of the command; empty where it said nothing."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.5)  # it ended by itself, or the app did
+        self._end()
+        return " ".join(self._said.decode(errors="replace").split()).removeprefix("nc: ")
+
+    def shutdown(self, _how: int, /) -> None:
+        """End the command, and a read that waits for it."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End the command, and give back its pipes."""
+        self._end()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            with contextlib.suppress(OSError):
+                if pipe is not None:
+                    pipe.close()
+
+    def _end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._listener.join(5)

@@ -1,0 +1,139 @@
+"""A stack on a Compose engine, as contracts look at it."""
+
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+
+from portable.backends.common import Placed, containers
+from portable.backends.compose.names import project_name, service_name
+from portable.engines.docker.engine import Engine
+from portable.engines.docker.observed import Described, Seen, seconds_of
+from portable.engines.docker.rights import running
+from portable.live.compose.rights import planned
+from portable.live.view import HostFolder, Other, Published, Runs, Said
+from portable.model.errors import PortableError
+from portable.model.plan import Plan
+from portable.model.rights import ImageSettings, PlannedContainer
+
+_FOLDERS = """\
+for folder; do
+  own=$(stat -c %d:%i "$ROOT$folder" 2>/dev/null || echo -)
+  [ "${own%:*}" = "$(stat -c %d "$ROOT$folder/.." 2>/dev/null)" ] && mounted=no || mounted=yes
+  echo "$own $mounted"
+done
+"""
+"""A line for each folder: its device and inode, and whether another file system begins there."""
+
+
+class ComposeView:
+    """What an engine has of a plan. Containers are looked up once: what contracts tell is of one moment."""
+
+    def __init__(self, engine: Engine, plan: Plan, helper: Callable[[], str] | None = None) -> None:
+        """`helper` gives the image of a helper that looks at a host which is another machine; PortableError where there is none."""
+        self.plan = plan
+        self._helper = helper
+        self.here, self.host = engine.address.is_local, engine.address.host
+        self._images: dict[str, ImageSettings | None] = {}
+        self._engine, self._project = engine, project_name(plan)
+
+    def look(self, placed: Placed) -> Runs:
+        """How that container is now."""
+        if (both := self._services.get(service_name(placed))) is None:
+            return Runs(state="missing")
+        seen, given = both
+        return Runs(
+            state=seen.state,
+            health=seen.health or "",
+            said=seen.health_output if seen.health == "unhealthy" else seen.error,
+            since=seconds_of(seen.started_at),
+            environment=given.environment,
+            labels=given.labels,
+            mounts=given.mounts,
+            published=_published(given),
+            entrypoint=given.entrypoint,
+            command=given.command,
+            rights=running(given.whole, self._called),
+            image=self._image(seen.image_id),
+        )
+
+    def planned(self, placed: Placed) -> PlannedContainer:
+        """The settings of its service."""
+        return planned(placed, self.plan)
+
+    def guests(self, placed: Placed) -> tuple[str, ...]:
+        """Containers in its network that are not of this project."""
+        if (both := self._services.get(service_name(placed))) is None:
+            return ()
+        mine = {seen.id for seen, _ in self._all}
+        return tuple(name for other, name in self._engine.guests(both[0].id) if other not in mine)
+
+    def _called(self, container: str) -> str:
+        return next((seen.service for seen, _ in self._all if seen.id == container), f"another container, {container[:12]}")
+
+    def _image(self, image: str) -> ImageSettings | None:
+        if image not in self._images:
+            self._images[image] = self._engine.image_settings(image)
+        return self._images[image]
+
+    def inside(self, placed: Placed, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> Said:
+        """Run a command in that container."""
+        if (both := self._services.get(service_name(placed))) is None:
+            return Said(code=None, text="it is not there")
+        try:
+            code, text = self._engine.inside(both[0].id, command, user=user, seconds=seconds)
+        except PortableError as error:
+            return Said(code=None, text=error.text)
+        return Said(code=code, text=text.strip(), hangs=code is None)
+
+    def logs(self, placed: Placed, lines: int) -> str:
+        """The last lines that it wrote, as they are."""
+        both = self._services.get(service_name(placed))
+        return "\n".join(self._engine.logs(both[0].id, tail=lines, hidden=False)) if both else ""
+
+    def dated_logs(self, placed: Placed, lines: int) -> Sequence[tuple[float, str]]:
+        """The last lines that it wrote since it was started, each with its moment."""
+        both = self._services.get(service_name(placed))
+        return self._engine.dated_logs(both[0].id, tail=lines, since=seconds_of(both[0].started_at)) if both else ()
+
+    def on_host(self, folders: Sequence[str]) -> Mapping[str, HostFolder] | None:
+        """Each of those folders of the host; None where the host can't be looked at from here."""
+        try:
+            if self.here:
+                said = subprocess.run(
+                    ["sh", "-c", f"ROOT=; {_FOLDERS}", "sh", *folders], capture_output=True, text=True, check=False
+                ).stdout
+            elif self._helper is None:
+                return None
+            else:
+                said = self._engine.on_host(self._helper(), f"ROOT=/host; {_FOLDERS}", folders)
+        except PortableError:
+            return None
+        lines = [line.split() for line in said.splitlines()]
+        if len(lines) != len(folders):
+            return None
+        return {
+            folder: HostFolder(identity=identity.removeprefix("-"), mounted=mounted == "yes")
+            for folder, (identity, mounted) in zip(folders, lines, strict=True)
+        }
+
+    def others(self) -> tuple[Other, ...]:
+        """Containers of the project that are not the one of a service of the plan."""
+        known = {service_name(placed) for placed in containers(self.plan)}
+        mine = {seen.id for service, (seen, _) in self._services.items() if service in known}
+        return tuple(
+            Other(name=seen.name, state=seen.state, published=_published(given)) for seen, given in self._all if seen.id not in mine
+        )
+
+    @cached_property
+    def _all(self) -> tuple[tuple[Seen, Described], ...]:
+        return self._engine.described(self._project)
+
+    @cached_property
+    def _services(self) -> Mapping[str, tuple[Seen, Described]]:
+        # Of two containers of a service, as while one is replaced, the one that runs.
+        found = sorted(self._all, key=lambda both: (both[0].state == "running", both[0].started_at))
+        return {both[0].service: both for both in found}
+
+
+def _published(given: Described) -> tuple[Published, ...]:
+    return tuple(Published(address=a, number=n, protocol=p, inside=i) for a, n, p, i in given.published)

@@ -41,8 +41,6 @@ class Area:
 
 _BACK_ENDS = ("tests/unit/backends", "tests/render/test_golden.py")
 _PLANNING = ("tests/unit/planning", "tests/unit/profiles", "tests/unit/catalog")
-ENGINE = tuple(f"backends/compose/{name}.py" for name in ("address", "client", "engine", "process", "seen", "ssh", "trouble"))
-"""What speaks to an engine: proven on real ones."""
 AREAS: Mapping[str, Area] = {
     "kubernetes-findings": Area(
         modules=("backends/kubernetes/ledger.py", "backends/kubernetes/prerequisites.py", "backends/kubernetes/jobs.py"), tests=_BACK_ENDS
@@ -53,7 +51,7 @@ AREAS: Mapping[str, Area] = {
         tests=_BACK_ENDS,
     ),
     "openshift": Area(modules=("backends/openshift/*.py",), tests=_BACK_ENDS),
-    "compose": Area(modules=("backends/compose/*.py",), without=ENGINE, tests=_BACK_ENDS),
+    "compose": Area(modules=("backends/compose/*.py",), tests=_BACK_ENDS),
     "all-back-ends": Area(modules=("backends/*.py",), tests=(*_BACK_ENDS, "tests/render/test_templates.py")),
     "selection": Area(
         modules=tuple(
@@ -66,10 +64,7 @@ AREAS: Mapping[str, Area] = {
     "network": Area(modules=("planning/network.py", "planning/fence.py"), tests=_PLANNING),
     "tunnel": Area(modules=("planning/tunnel.py",), tests=_PLANNING),
     "storage": Area(modules=("planning/storage.py",), tests=_PLANNING),
-    "secrets": Area(
-        modules=("live/secrets.py", "live/generate.py", "live/cluster_secrets.py", "secrets/*.py"),
-        tests=("tests/unit/live/test_secrets.py", "tests/unit/live/test_generate.py", "tests/unit/live/test_cluster_secrets.py"),
-    ),
+    "secrets": Area(modules=("secrets/*.py",), tests=("tests/unit/secrets",)),
 }
 
 CLAIMS = tuple(

@@ -12,7 +12,7 @@ from portable.model import plan as p
 from portable.model.plan import Plan
 from tests.factories import app, behind, container, one, plan, port
 from tests.unit.backends.kubernetes.rendered import objects, pod
-from tests.unit.backends.reasons import Reason, consequences, difference, reasons, refused
+from tests.unit.backends.reasons import Reason, consequences, difference, reason_of, reasons, refused
 
 AT = "exposures.demo:web.how"
 TUNNEL = p.Tunnel(gateway="gate", endpoints=(p.Endpoint(cidr="192.0.2.0/24", port=1),))
@@ -57,9 +57,9 @@ def test_a_login_behind_a_gateway_is_told_of_too() -> None:
             | {"exposures": (p.Exposure(app="demo", port="web", how=how),)}
         )
 
-    texts = [f.text for f in render(made(LOGIN)).findings if f.field == "exposures.auth"]
-    assert len(texts) == 2
-    assert "gate" in texts[1]
+    found = [f for f in render(made(LOGIN)).findings if f.field == "exposures.auth"]
+    assert [reason_of(f) for f in found] == 2 * [Reason("exposures.auth", f"{AT}.auth", "function", "demo")]
+    assert "gate" in found[1].text
     assert [f for f in render(made(EDGE)).findings if f.field == "exposures.auth"] == []
 
 
@@ -276,6 +276,12 @@ def test_one_reason_gives_the_scc(where: str, context: dict[str, Any], volumes: 
     assert found == scc
     assert word in reason
     assert "main" not in reason
+
+
+def test_every_container_that_needs_too_much_is_named() -> None:
+    asks = {"x": caps("SYS_TIME", "SYS_ADMIN"), "y": caps("CHOWN"), "z": caps("SYS_PTRACE")}
+    made = {"containers": [{"name": name, "securityContext": context} for name, context in asks.items()]}
+    assert admitting(made) == ("privileged", "x needs SYS_ADMIN, SYS_TIME; z needs SYS_PTRACE")
 
 
 GROUPS = (p.Group(name="demo", apps=("demo",), account="apps"), p.Group(name="other", apps=("other",), account="apps"))

@@ -40,7 +40,7 @@ class Area:
 
 
 _BACK_ENDS = ("tests/unit/backends", "tests/render/test_golden.py")
-_PLANNING = ("tests/unit/planning", "tests/unit/profiles", "tests/unit/catalog")
+_PLANNING = ("tests/unit/planning", "tests/unit/profiles")
 AREAS: Mapping[str, Area] = {
     "kubernetes-findings": Area(
         modules=("backends/kubernetes/ledger.py", "backends/kubernetes/prerequisites.py", "backends/kubernetes/jobs.py"), tests=_BACK_ENDS

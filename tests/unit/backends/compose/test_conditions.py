@@ -516,3 +516,43 @@ def test_a_seed_goes_to_the_innermost_mount(mounts: list[tuple[str, str]], path:
     assert f"seed /seeds/conf {target} 1000 1000 0640" in lines
     parents = [line for line in lines if line.startswith("folder ")]
     assert parents == (["folder /places/outer/deeper 1000 1000 0750"] if "deeper" in target else [])
+
+
+def test_a_schedule_is_told_of_the_time_zone_and_a_file_of_its_mode() -> None:
+    made = scheduled(command=("run",))
+    assert difference(render, one(command=("run",)), made)[0] == {Reason("schedule.timezone", "timezone", "cosmetic", "demo")}
+    file = one(files=(p.FileMount(file="conf", path="/x"),), within={"plan": {"files": (p.File(id="conf", body=("x",)),)}})
+    assert difference(render, one(), file)[0] == {Reason("files.mode", "files.*.mode", "cosmetic")}
+    unused = one(within={"plan": {"files": (p.File(id="conf", body=("x",)),)}})
+    assert difference(render, file, unused)[0] == {Reason("files", "files.conf", "cosmetic")}
+
+
+def test_the_library_is_no_second_container_that_mounts_it() -> None:
+    made = with_volume(p.Scratch(in_memory=True), within={"plan": {"library": p.Library(volume="state")}})
+    assert refused("volumes.place", "volumes.state.place.in_memory", "function") not in reasons(render, made)
+    unused = one(within={"plan": {"library": p.Library(volume="s"), "volumes": (p.Volume(id="s", holds="library", place=FOLDER),)}})
+    assert Reason("volumes", "volumes.s", "cosmetic") not in reasons(render, unused)
+
+
+def test_a_root_is_not_written_where_nothing_is_copied_into_it() -> None:
+    services = render(with_cloud(read_only_root=True)).documents[0].body["services"]
+    assert services["cloud-shelf"]["read_only"] is True
+    made = plan(tools=container("tools", image=image(repository="registry.test/tools"), read_only_root=True))
+    assert "read_only" not in render(made).documents[0].body["services"]["init"]
+    assert difference(render, plan(), made)[0] == {Reason("containers.read_only_root", "tools.read_only_root", "cosmetic")}
+    seed = p.FileMount(file="conf", path="/config/conf", seed=True)
+    given = {"plan": {"files": (p.File(id="conf", body=("x",)),), "volumes": (p.Volume(id="state", holds="state", place=FOLDER),)}}
+    made = one(read_only_root=True, files=(seed,), mounts=(p.Mount(volume="state", path="/config"),), within=given)
+    assert render(made).documents[0].body["services"]["demo"]["read_only"] is True
+
+
+@pytest.mark.parametrize("place", [FOLDER, p.Scratch(), p.Scratch(in_memory=True)])
+def test_any_volume_can_be_read_only(place: p.Place) -> None:
+    assert consequences(render, with_volume(place), with_volume(place, access="ro")) == {f"{DEMO}.volumes./config.read_only": True}
+
+
+def test_a_folder_on_which_two_volumes_lie_is_told_of_once() -> None:
+    volumes = tuple(p.Volume(id=name, holds="state", place=p.Folder(path="/srv", mounted=True), folder=name) for name in ("a", "b"))
+    mounts = tuple(p.Mount(volume=name, path=f"/{name}") for name in ("a", "b"))
+    found = reasons(render, one(mounts=mounts, within={"plan": {"volumes": volumes}}))
+    assert [reason.path for reason in found if reason.field == "volumes.mounted"] == ["volumes.a.place.mounted"]

@@ -88,8 +88,9 @@ class Survivor:
     now: str
 
     def __str__(self) -> str:
-        changed = [*(f"  - {line}" for line in self.was.splitlines()), *(f"  + {line}" for line in self.now.splitlines())]
-        return "\n".join([self.function, *changed])
+        """An entry of `survivors.toml`, to be pasted there; a JSON string is a TOML string too."""
+        fields = {"function": self.function, "was": self.was, "now": self.now, "why": ""}
+        return "\n".join(["[[survivor]]", *(f"{key} = {json.dumps(text, ensure_ascii=False)}" for key, text in fields.items())])
 
 
 @dataclass(frozen=True)
@@ -195,9 +196,9 @@ def shortcomings(measured: Measured, known: Mapping[Survivor, str], files: Itera
         yield f"{measured.figure()}: fewer than {BAR} %"
     for survivor in measured.survivors:
         if not known.get(survivor):
-            yield f"unexplained: {survivor}"
+            yield f"unexplained:\n{survivor}"
     modules = {file.removeprefix("portable/").removesuffix(".py").replace("/", ".") for file in files}
     for survivor in known if all_drawn else ():
         of = next((m for m in modules if survivor.function.startswith(f"{m}.") and survivor.function.count(".") - m.count(".") <= 2), None)
         if of and survivor not in measured.survivors:
-            yield f"stale explanation: {survivor}"
+            yield f"stale explanation:\n{survivor}"

@@ -95,12 +95,19 @@ def test_the_claim_fails_below_the_bar_unexplained_or_stale() -> None:
     assert list(shortcomings(measured(95, 100), {}, FILES)) == []
     assert list(shortcomings(measured(94, 100), {}, FILES)) == ["94 of 100 killed (94.0 %), 6 survive: fewer than 95 %"]
     assert list(shortcomings(measured(0, 0), {}, FILES)) == ["no mutants"]
-    text = "planning.naming.label\n  - if a > 1:\n  + if a >= 1:"
-    assert list(shortcomings(measured(99, 100, SURVIVES), {}, FILES)) == [f"unexplained: {text}"]
-    assert list(shortcomings(measured(99, 100, SURVIVES), {SURVIVES: ""}, FILES)) == [f"unexplained: {text}"]
-    assert list(shortcomings(measured(100, 100), {SURVIVES: "equal"}, FILES)) == [f"stale explanation: {text}"]
+    text = '[[survivor]]\nfunction = "planning.naming.label"\nwas = "if a > 1:"\nnow = "if a >= 1:"\nwhy = ""'
+    assert list(shortcomings(measured(99, 100, SURVIVES), {}, FILES)) == [f"unexplained:\n{text}"]
+    assert list(shortcomings(measured(99, 100, SURVIVES), {SURVIVES: ""}, FILES)) == [f"unexplained:\n{text}"]
+    assert list(shortcomings(measured(100, 100), {SURVIVES: "equal"}, FILES)) == [f"stale explanation:\n{text}"]
     assert list(shortcomings(measured(100, 100), {SURVIVES: "equal"}, FILES, all_drawn=False)) == []
     assert list(shortcomings(measured(100, 100), {SURVIVES: "equal"}, ("portable/planning/select.py",))) == []
+
+
+def test_what_is_told_can_be_pasted_as_an_explanation(tmp_path: Path) -> None:
+    odd = Survivor("planning.naming.label", 'a = "é\\n"\nb = 1', "")
+    file = tmp_path / "survivors.toml"
+    file.write_text("\n\n".join(str(survivor) for survivor in (SURVIVES, odd)).replace('why = ""', 'why = "equal"'))
+    assert explained(file) == {SURVIVES: "equal", odd: "equal"}
 
 
 def test_what_mutmut_leaves_is_read(tmp_path: Path) -> None:

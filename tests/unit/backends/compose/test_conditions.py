@@ -556,3 +556,41 @@ def test_a_folder_on_which_two_volumes_lie_is_told_of_once() -> None:
     mounts = tuple(p.Mount(volume=name, path=f"/{name}") for name in ("a", "b"))
     found = reasons(render, one(mounts=mounts, within={"plan": {"volumes": volumes}}))
     assert [reason.path for reason in found if reason.field == "volumes.mounted"] == ["volumes.a.place.mounted"]
+
+
+@pytest.mark.parametrize(
+    ("without", "having", "come"),
+    [
+        (one(), one(fetch="curl"), {Reason("containers.fetch", f"{PLAN}.fetch", "cosmetic", "demo")}),
+        (
+            plan(),
+            plan(tools=container("tools", identity=p.Identity(how="fixed"))),
+            {
+                Reason("tools.identity", "tools.identity.umask", "cosmetic"),
+                Reason("containers.identity.uid", "tools.identity.uid", "cosmetic"),
+                Reason("containers.identity.gid", "tools.identity.gid", "cosmetic"),
+            },
+        ),
+        (plan(), plan(groups=()), {refused("groups", "apps.demo", "security", "demo")}),
+        (
+            plan(),
+            plan(exposures=(p.Exposure(app="none", port="web", how=p.Lan(number=80)),)),
+            {refused("exposures", "exposures.none:web.app", "function")},
+        ),
+    ],
+    ids=["a client that nobody uses", "tools with a fixed user", "an app in no group", "an exposure of no app"],
+)
+def test_one_reason_makes_one_finding(without: p.Plan, having: p.Plan, come: set[Reason]) -> None:
+    assert difference(render, without, having)[0] == come
+
+
+@pytest.mark.parametrize(("first", "second", "owner"), [("rw", "rw", 5), ("ro", "rw", 6), ("rw", "ro", 5), ("ro", "ro", 5)])
+def test_a_folder_belongs_to_the_first_container_that_writes_it(first: Any, second: Any, owner: int) -> None:
+    def mounting(name: str, uid: int, access: Any) -> p.App:
+        mounts = (p.Mount(volume="state", path="/x", access=access),)
+        return app(name, containers=(container(identity=p.Identity(how="user", uid=uid), mounts=mounts),))
+
+    volume = p.Volume(id="state", holds="state", place=FOLDER)
+    made = plan(mounting("a", 5, first), mounting("b", 6, second), volumes=(volume,))
+    script = render(made).documents[0].body["configs"]["init-script"]["content"]
+    assert f"own /places/state {owner} 1000 0750" in script.splitlines()

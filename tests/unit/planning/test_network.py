@@ -313,6 +313,12 @@ def test_all_addresses_but_the_networks_own_can_be_given(place: Place, address: 
     assert [g.address for g in place.plan("one", networks=SUBNET, addresses={"one": address}).plan.groups] == [address]
 
 
+def test_an_address_of_an_app_that_is_not_here_hides_no_other(place: Place) -> None:
+    place.write(app("absent"), app("one"))
+    told = place.told("one", networks=SUBNET, addresses={"absent": "172.20.0.9", "one": "10.0.0.1"})
+    assert "addresses.one" in [path for path, _ in told]
+
+
 def test_a_wrong_local_network_is_told_with_its_place_in_the_list(place: Place) -> None:
     told = place.told(networks={"local": ["10.0.0.0/8", "300.0.0.0/8"]})
     assert [path for path, _ in told] == ["networks"]

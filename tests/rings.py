@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent
-PROCESSOR = {"unit": 120.0, "render": 100.0, "cli": 80.0}
+PROCESSOR = {"unit": 180.0, "render": 120.0, "cli": 100.0}
 """Seconds of processor time by folder of tests/, over all workers."""
 CLOCK = {
     "browser": 3.0,

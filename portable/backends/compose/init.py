@@ -127,11 +127,12 @@ def _folders(index: Index, used: frozenset[str]) -> Iterator[str]:
     """
     owners: dict[str, Identity] = {}
     copied: dict[str, set[str]] = {}
-    for placed in containers(index.plan):
-        for mount in sorted(placed.container.mounts, key=lambda mount: mount.access == "ro"):
-            if backs_up(placed.container) and mount.volume != BACKUPS:
-                continue
+    everywhere = tuple(containers(index.plan))
+    mounts = [(mount, placed) for placed in everywhere for mount in placed.container.mounts]
+    for mount, placed in sorted(mounts, key=lambda pair: pair[0].access == "ro"):
+        if not backs_up(placed.container) or mount.volume == BACKUPS:
             owners.setdefault(mount.volume, placed.container.identity)
+    for placed in everywhere:
         for file in placed.container.files:
             if not file.seed and (home := _home(file.path, placed.container.mounts, index)):
                 inside, name = home.relative_to(_PLACES).parts[:2]

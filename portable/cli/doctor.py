@@ -124,18 +124,20 @@ def _host(prepared: "Prepared", place: "Place", engine: "Engine", docker_root: s
 
     from portable.live.place import tools_image
     from portable.verify.doctor import asked
-    from portable.verify.host import SCRIPT, look
+    from portable.verify.host import host_script, look
 
     wanted = asked(prepared.planned.plan)
     wanted = msgspec.structs.replace(wanted, spaces=tuple(filter(None, (*wanted.spaces, docker_root))))
     if place.address.is_local:
 
         def here(arguments: "Sequence[str]") -> str:
-            return subprocess.run(["sh", "-c", SCRIPT, "sh", *arguments], capture_output=True, text=True, check=False, env=_plain()).stdout
+            return subprocess.run(
+                ["sh", "-c", host_script(), "sh", *arguments], capture_output=True, text=True, check=False, env=_plain()
+            ).stdout
 
         return look(here, wanted)
     image = tools_image(engine, place)
-    return look(lambda arguments: engine.on_host(image, SCRIPT, arguments), wanted, root="/host")
+    return look(lambda arguments: engine.on_host(image, host_script(), arguments), wanted, root="/host")
 
 
 def _plain() -> dict[str, str]:

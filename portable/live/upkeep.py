@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from portable.backends.common import main_container
 from portable.backends.compose.engine import Engine
 from portable.backends.compose.seen import Offered
+from portable.formats.shell import script
 from portable.live import backup
 from portable.live.desired import Stack, current
 from portable.live.progress import Event, Progress, silent
@@ -16,21 +17,6 @@ from portable.model.plan import App, Folder, Plan
 _APPS = {"backup": "backup", "links": "stream-links", "downloads": "old-downloads", "capacity": "capacity"}
 """Tasks that are apps with a schedule, in the order in which they make sense: nothing is cleared before it is backed up."""
 TASKS = (*_APPS, "scrub", "images")
-_SCRUB = r"""
-seen=
-for folder; do
-    kind=$(stat -f -c %T "$folder" 2>/dev/null) || { echo "absent|$folder|"; continue; }
-    [ "$kind" = btrfs ] || { echo "other|$folder|$kind"; continue; }
-    system=$(findmnt -nro UUID -T "$folder" 2>/dev/null)
-    [ -n "$system" ] || system=$(findmnt -nvro SOURCE -T "$folder" 2>/dev/null)
-    [ -n "$system" ] || system=$(stat -f -c %i "$folder")
-    case " $seen " in *" $system "*) continue ;; esac
-    seen="$seen $system"
-    command -v btrfs >/dev/null || { echo "missing|$folder|"; continue; }
-    said=$(btrfs scrub start -B "$folder" 2>&1)
-    echo "$?|$folder|$(printf '%s\n' "$said" | sed -n '/^ERROR\|Error summary\|orrected:\|ncorrectable:/p' | tr -s ' \n' ' ')"
-done
-"""
 _CODES = {"0": "done", "3": "failed"}
 """3: there are errors that no copy mends (btrfs-scrub(8), exit status); any other code: it could not be done."""
 
@@ -113,7 +99,7 @@ def _command(app: App) -> tuple[str, ...]:
 def scrub(run: Callable[[str, Sequence[str]], str], plan: Plan) -> Iterator[Done]:
     """Read every byte of the BTRFS file systems that volumes lie on, and mend what a second copy can mend; each once."""
     folders = sorted({volume.place.path for volume in plan.volumes if isinstance(volume.place, Folder)})
-    lines = run(_SCRUB, folders).splitlines()
+    lines = run(script(__name__, "upkeep_scrub.sh"), folders).splitlines()
     if folders and not lines:
         yield Done(task="scrub", subject=folders[0], result="failed", text="the host said nothing of a scrub")
     for line in lines:

@@ -10,18 +10,10 @@ from portable.backends.compose.names import project_name, service_name
 from portable.backends.compose.rights import planned, running
 from portable.backends.compose.seen import Described, Seen, seconds_of
 from portable.backends.rights import ImageSettings, PlannedContainer
+from portable.formats.shell import script
 from portable.model.errors import PortableError
 from portable.model.plan import Plan
 from portable.verify.stack import HostFolder, Other, Published, Runs, Said
-
-_FOLDERS = """\
-for folder; do
-  own=$(stat -c %d:%i "$ROOT$folder" 2>/dev/null || echo -)
-  [ "${own%:*}" = "$(stat -c %d "$ROOT$folder/.." 2>/dev/null)" ] && mounted=no || mounted=yes
-  echo "$own $mounted"
-done
-"""
-"""A line for each folder: its device and inode, and whether another file system begins there."""
 
 
 class ComposeStack:
@@ -96,15 +88,16 @@ class ComposeStack:
 
     def on_host(self, folders: Sequence[str]) -> Mapping[str, HostFolder] | None:
         """Each of those folders of the host; None where the host can't be looked at from here."""
+        folders_script = script(__name__, "compose.sh")
         try:
             if self.here:
                 said = subprocess.run(
-                    ["sh", "-c", f"ROOT=; {_FOLDERS}", "sh", *folders], capture_output=True, text=True, check=False
+                    ["sh", "-c", f"ROOT=; {folders_script}", "sh", *folders], capture_output=True, text=True, check=False
                 ).stdout
             elif self._helper is None:
                 return None
             else:
-                said = self._engine.on_host(self._helper(), f"ROOT=/host; {_FOLDERS}", folders)
+                said = self._engine.on_host(self._helper(), f"ROOT=/host; {folders_script}", folders)
         except PortableError:
             return None
         lines = [line.split() for line in said.splitlines()]

@@ -31,7 +31,7 @@ def own_names(text: str) -> list[str]:
 
 def imported(text: str) -> dict[str, str]:
     """The names that a module imports of the standard library, each with where it comes from."""
-    found = {}
+    found: dict[str, str] = {}
     for node in ast.parse(text).body:
         if isinstance(node, ast.Import):
             found |= {alias.name: alias.name for alias in node.names}

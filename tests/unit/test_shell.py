@@ -18,7 +18,7 @@ from portable.planning.content import slug
 PACKAGE = Path(portable.__file__).parent
 CHECKOUT = PACKAGE.parent
 SCRIPTS = sorted(
-    file for pattern in ("portable/**/*.sh", "scripts/*.sh", "tests/**/*.sh", ".ci/*") for file in CHECKOUT.glob(pattern) if file.is_file()
+    file for pattern in ("portable/**/*.sh", "tests/**/*.sh", ".ci/*") for file in CHECKOUT.glob(pattern) if file.is_file()
 )
 TEMPLATES = sorted(PACKAGE.glob("catalog/**/*.sh.j2"))
 VALUES = {"protocol": "tcp", "port": "1F90", "state": "0A", "ok": "200|301", "timeout": "5", "tls": "", "url": "http://127.0.0.1:80/"}
@@ -57,6 +57,19 @@ def test_shellcheck_is_silent(file: Path) -> None:
     text = filled(file.read_text(encoding="utf-8"), **VALUES)
     assert not re.search(r"@[a-z]+@", text), "a value is missing in VALUES"
     assert complaints(text, name=file.name) == ""
+
+
+@pytest.mark.parametrize("name", ["bootstrap.sh", "lab.sh"])
+def test_shellcheck_is_silent_about_scripts_that_share_functions(name: str) -> None:
+    """Each with the files that it reads; a function or variable that only the other one needs is no mistake."""
+    run = ["shellcheck", "--external-sources", "--check-sourced", "--format=gcc", "--exclude=SC2034,SC2119,SC2120", f"scripts/{name}"]
+    assert subprocess.run(run, cwd=CHECKOUT, capture_output=True, text=True, check=False).stdout == ""
+
+
+def test_every_shared_script_is_read_by_one_of_them() -> None:
+    text = "".join((CHECKOUT / "scripts" / name).read_text() for name in ("bootstrap.sh", "lab.sh"))
+    files = {str(file.relative_to(CHECKOUT)) for file in (CHECKOUT / "scripts").glob("**/*") if file.is_file()}
+    assert files - {"scripts/bootstrap.sh", "scripts/lab.sh"} == set(re.findall(r"shellcheck source=(\S+)", text))
 
 
 def test_shellcheck_is_heard() -> None:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from portable.formats.emit import dump
+from portable.formats.emit import Data, dump_all
 from portable.model.errors import Refused
 from portable.model.findings import CLASSES, Finding
 from portable.model.rendering import Rendering
@@ -21,11 +21,11 @@ COMPOSE_FIRST = ("name", "services", "image")
 def texts(rendering: Rendering, ledger: tuple[Finding, ...], *, compose: bool, profile: str) -> dict[str, str]:
     """Every file of the rendered folder by its path, the ledger among them."""
     head = f"# {_mark(profile)}change the profile, not this file.\n"
-    bodies: dict[str, list[str]] = {}
+    first = COMPOSE_FIRST if compose else KUBERNETES_FIRST
+    bodies: dict[str, list[Data]] = {}
     for document in rendering.documents:
-        first = COMPOSE_FIRST if compose else KUBERNETES_FIRST
-        bodies.setdefault(document.file, []).append(dump(document.body, compose=compose, first=first))
-    files = {file: head + "---\n".join(parts) for file, parts in sorted(bodies.items())}
+        bodies.setdefault(document.file, []).append(document.body)
+    files = {file: head + dump_all(parts, compose=compose, first=first) for file, parts in sorted(bodies.items())}
     return files | {LEDGER: findings_page(ledger, profile)}
 
 

@@ -64,8 +64,6 @@ class Service(Struct, frozen=True, kw_only=True):
     """Service to condition, as Compose names it."""
     once: bool = False
     """It ends, and that is success."""
-    checked: bool = False
-    """It has a health check, its own or possibly its image's."""
     ports: tuple[Port, ...] = ()
     files: Mapping[str, str] = {}
     """Config file to a digest of its content."""
@@ -95,10 +93,6 @@ class Desired(Struct, frozen=True, kw_only=True):
     def service(self, name: str) -> Service:
         """The service of that name."""
         return next(s for s in self.services if s.name == name)
-
-    def sharers(self, owner: str) -> tuple[str, ...]:
-        """Services in the namespace of that one."""
-        return tuple(s.name for s in self.services if s.owner == owner)
 
 
 def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {}, taken: Taken | None = None) -> Stack:
@@ -170,7 +164,6 @@ def desire(stack: Stack, effective: Mapping[str, str], variables: Mapping[str, s
                 owner=mode.removeprefix("service:") if mode.startswith("service:") else None,
                 after=_after(body),
                 once=name in finished or name == "init",
-                checked=not (body.get("healthcheck") or {}).get("disable", False),
                 ports=tuple(_ports(body)),
                 files=files,
                 secrets=tuple(sorted(used)),

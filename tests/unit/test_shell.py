@@ -17,9 +17,7 @@ from portable.planning.content import slug
 
 PACKAGE = Path(portable.__file__).parent
 CHECKOUT = PACKAGE.parent
-SCRIPTS = sorted(
-    file for pattern in ("portable/**/*.sh", "tests/**/*.sh", ".ci/*") for file in CHECKOUT.glob(pattern) if file.is_file()
-)
+SCRIPTS = sorted(file for pattern in ("portable/**/*.sh", "tests/**/*.sh", ".ci/*") for file in CHECKOUT.glob(pattern) if file.is_file())
 TEMPLATES = sorted(PACKAGE.glob("catalog/**/*.sh.j2"))
 VALUES = {"protocol": "tcp", "port": "1F90", "state": "0A", "ok": "200|301", "timeout": "5", "tls": "", "url": "http://127.0.0.1:80/"}
 """For `@name@` in scripts."""

@@ -18,7 +18,6 @@ from portable.model.plan import Folder, Plan
 from portable.model.rendering import Document, Rendering
 
 FILE = "compose.yaml"
-FIRST = ("name", "services", "image")
 MOUNTED = "x-portable-mounted"
 """Volume to the folder of the host on which a file system must be mounted."""
 """Keys that lead, for the reader."""
@@ -113,4 +112,4 @@ def _plan_findings(known: Index) -> list[Finding]:
     return findings
 
 
-__all__ = ["FILE", "FIRST", "Part", "render"]
+__all__ = ["FILE", "Part", "render"]

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from portable.backends.common import Placed
-from portable.formats.shell import script
 from portable.model.plan import HostDevice
+from portable.model.shell import script
 from portable.verify.contract import PROCESSES, Contract, Found, about, broken, holds, processes, running, unknown, untried
 from portable.verify.identity import ids
 from portable.verify.stack import Stack

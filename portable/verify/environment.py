@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from portable.backends.common import Placed, gateway_of, main_container
-from portable.formats.shell import script
 from portable.model.plan import File, SecretRef
+from portable.model.shell import script
 from portable.verify.contract import Contract, Found, about, broken, holds, running, unknown, untried
 from portable.verify.stack import Runs, Stack
 

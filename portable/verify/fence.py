@@ -9,8 +9,8 @@ import shlex
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
 
-from portable.formats.shell import script
 from portable.model.plan import Direct, Sealed, Tunnel
+from portable.model.shell import script
 from portable.verify.contract import Contract, Found, broken, holds, restart_with_group, running_apps, unknown, untried
 from portable.verify.stack import Stack
 

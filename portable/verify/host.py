@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from portable.backends.compose.host import Mounted, holding, parse
-from portable.formats.shell import script
+from portable.engines.mounts import Mounted, holding, parse
 from portable.model.base import Struct
+from portable.model.shell import script
 from portable.verify.disks import Disk, told
 
 

@@ -7,8 +7,8 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from portable.backends.common import Placed
-from portable.formats.shell import script
 from portable.model.plan import App, Tunnel
+from portable.model.shell import script
 from portable.verify.contract import Contract, Found, broken, holds, restart_with_group, unknown
 from portable.verify.egress import NO_BEACON, behind_tunnels, hosts_own, seen_as
 from portable.verify.stack import Stack

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from portable.formats.shell import script
+from portable.model.shell import script
 from portable.verify.contract import Contract, Found, broken, holds, library_of, running_apps, unknown, untried, writer
 from portable.verify.stack import Stack
 

@@ -12,7 +12,7 @@ import pytest
 
 import portable
 from portable.backends.prepare import prepare
-from portable.formats.shell import filled, script
+from portable.model.shell import filled, script
 from portable.planning.content import slug
 
 PACKAGE = Path(portable.__file__).parent
@@ -150,7 +150,7 @@ def test_no_shell_script_is_a_string() -> None:
         for file in sorted(PACKAGE.glob("**/*.py"))
         for line, text in shell_in(file.read_text(encoding="utf-8"))
     ]
-    assert found == [], "put it into a *.sh file beside the module, and read it by portable/formats/shell.py"
+    assert found == [], "put it into a *.sh file beside the module, and read it by portable/model/shell.py"
 
 
 def test_the_check_of_strings_sees_what_is_wrong() -> None:

@@ -4,9 +4,9 @@ from typing import Any, assert_never
 
 from portable.backends.common import Placed, note, port_of, refuse
 from portable.backends.compose.part import Part
-from portable.formats.shell import filled, script
 from portable.model.findings import Finding
 from portable.model.plan import Check, Container, Exec, Http, Port, Tcp
+from portable.model.shell import filled, script
 
 
 def asked(container: Container) -> tuple[str, Check] | None:

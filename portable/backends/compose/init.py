@@ -11,9 +11,9 @@ from portable.backends.compose.names import INIT
 from portable.backends.compose.part import Part, join
 from portable.backends.compose.service import service
 from portable.backends.compose.storage import bind, named, source
-from portable.formats.shell import script as read_script
 from portable.model.findings import Finding
 from portable.model.plan import BACKUPS, Claim, File, FileMount, Folder, Identity, Mount, Scratch, Volume
+from portable.model.shell import script as read_script
 
 SCRIPT = "init-script"
 _PLACES = PurePosixPath("/places")

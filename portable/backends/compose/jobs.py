@@ -5,9 +5,9 @@ from typing import Any
 
 from portable.backends.common import Index, Placed, main_container, note, refuse
 from portable.backends.compose.part import Part
-from portable.formats.shell import script as read_script
 from portable.model.findings import Finding
 from portable.model.plan import File, Schedule
+from portable.model.shell import script as read_script
 
 SCRIPT = "schedule-script"
 _PATH = "/schedule.sh"

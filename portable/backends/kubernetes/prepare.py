@@ -7,9 +7,9 @@ from pathlib import PurePosixPath
 from portable.backends.kubernetes.names import Body, literal, meta
 from portable.backends.kubernetes.scope import Part, Scope, is_claim
 from portable.backends.kubernetes.volume import Attached, attached, file_volume, place_volume
-from portable.formats.shell import script as read_script
 from portable.model.base import Struct
 from portable.model.plan import Claim, FileMount, Mount, Volume
+from portable.model.shell import script as read_script
 
 PLACES = "/places"
 SEEDS = "/seeds"

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from portable.formats.shell import script
 from portable.model import plan as p
 from portable.model.errors import PortableError, UsageError
+from portable.model.shell import script
 from portable.verify import contracts, links, named, sound, verify
 from portable.verify.contract import Contract, Found, holds
 from portable.verify.secrecy import secrecy

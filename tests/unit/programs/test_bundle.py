@@ -49,6 +49,7 @@ def test_there_is_a_program() -> None:
 @pytest.mark.parametrize("program", programs())
 def test_every_module_is_in_the_file_once_and_none_is_imported(program: str) -> None:
     text = bundle(program)
+    assert text.startswith(f"# Made from the modules in portable/programs/{program}/ ")
     for file in (FOLDER / program).glob("*.py"):
         assert text.count(f"# --- {program}/{file.name} ") == (file.name != "__init__.py")
     assert "portable.programs" not in text.replace("portable/programs", "")

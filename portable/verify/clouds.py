@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 
+from portable.live.view import View
 from portable.model.plan import CLOUDS
 from portable.model.shell import script
 from portable.verify.contract import Contract, Found, broken, holds, library_of, running_apps, unknown, untried, writer
-from portable.verify.stack import Stack
 
 _REMEDY = "`portable restart -p {profile} {app}`; if it stays so, `portable logs -p {profile}` of the cloud's mounter"
 
 
-def check(stack: Stack) -> Iterator[Found]:
+def check(stack: View) -> Iterator[Found]:
     """Counted inside each app, at the path that it uses and as its user: what is mounted on the host tells nothing of that."""
     clouds = {cloud.id: cloud for cloud in stack.plan.clouds}
     links = {link.target: link.path for link in (stack.plan.library.links if stack.plan.library else ())}

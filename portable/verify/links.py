@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from portable.live.view import View
 from portable.model.shell import script
 from portable.verify.contract import Contract, Found, broken, holds, library_of, running_apps, unknown, untried, writer
-from portable.verify.stack import Stack
 
 _DOWNLOADS = ("downloads", "incomplete")
 
 
-def check(stack: Stack) -> Iterator[Found]:
+def check(stack: View) -> Iterator[Found]:
     """Each app that writes to the library, as the user that it writes as: from every folder of downloads to every other one."""
     folders = stack.plan.library.folders if stack.plan.library else ()
     sources = [f for f in folders if any(part in _DOWNLOADS for part in PurePosixPath(f).parts)]

@@ -1,6 +1,5 @@
 """Docker Compose: one plan becomes one project, in one file. Rendering is pure; only `engine.py` touches an engine."""
 
 from portable.backends.compose.project import FILE, render
-from portable.backends.output import COMPOSE_FIRST as FIRST
 
-__all__ = ["FILE", "FIRST", "render"]
+__all__ = ["FILE", "render"]

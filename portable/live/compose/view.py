@@ -10,14 +10,14 @@ from portable.engines.docker.engine import Engine
 from portable.engines.docker.observed import Described, Seen, seconds_of
 from portable.engines.docker.rights import running
 from portable.live.compose.rights import planned
+from portable.live.view import HostFolder, Other, Published, Runs, Said
 from portable.model.errors import PortableError
 from portable.model.plan import Plan
 from portable.model.rights import ImageSettings, PlannedContainer
 from portable.model.shell import script
-from portable.verify.stack import HostFolder, Other, Published, Runs, Said
 
 
-class ComposeStack:
+class ComposeView:
     """What an engine has of a plan. Containers are looked up once: what contracts tell is of one moment."""
 
     def __init__(self, engine: Engine, plan: Plan, helper: Callable[[], str] | None = None) -> None:
@@ -89,7 +89,7 @@ class ComposeStack:
 
     def on_host(self, folders: Sequence[str]) -> Mapping[str, HostFolder] | None:
         """Each of those folders of the host; None where the host can't be looked at from here."""
-        folders_script = script(__name__, "compose.sh")
+        folders_script = script(__name__, "view.sh")
         try:
             if self.here:
                 said = subprocess.run(

@@ -86,7 +86,7 @@ CLAIMS = (
     Claim(
         name="the keeper of backups does with little memory, whatever an app has",
         bar="300,000 entries backed up twice, tried and put back by a process with 200 MiB of addresses",
-        tests=("tests/unit/catalog/test_backup_limits.py::test_it_does_with_little_memory_what_the_keeper_has_to",),
+        tests=("tests/unit/programs/backup/test_command.py::test_it_does_with_little_memory_what_the_keeper_has_to",),
         environment={"PORTABLE_BACKUP_FILES": "300000"},
         figure="{backup_memory}",
     ),

@@ -38,9 +38,9 @@ def init(index: Index, used: frozenset[str]) -> Init:
     """The service that prepares; `used` are the volumes that some container mounts."""
     placed = Placed("tools", index.plan.tools)
     tools = service(placed, index)
-    seeds = list(_seeds(index))
-    script = _script(index, used, seeds)
-    seen = {file.id: file for _, _, file, _ in seeds}
+    seeded = list(_seeds(index))
+    script = _script(index, used, seeded)
+    seen = {file.id: file for _, _, file, _ in seeded}
     inputs = [Part({"volumes": [entry for volume in _prepared(index, used) for entry in _seen(volume)]})]
     inputs += [mounted(file, str(SEEDS / file.id)) for file in seen.values()]
     once = {
@@ -172,6 +172,11 @@ def _seeds(index: Index) -> Iterator[tuple[Placed, FileMount, File, PurePosixPat
             file = index.files.get(mount.file)
             if mount.seed and file and (home := _home(mount.path, placed.container.mounts, index)):
                 yield placed, mount, file, home
+
+
+def seeds(index: Index) -> tuple[File, ...]:
+    """The files that `init` copies where an app has none yet, each once."""
+    return tuple({file.id: file for _, _, file, _ in _seeds(index)}.values())
 
 
 def _homeless_seeds(index: Index) -> Iterator[Finding]:

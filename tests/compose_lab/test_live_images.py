@@ -91,6 +91,7 @@ def test_a_sharer_keeps_its_built_image_when_only_its_gateway_is_named(engine: E
     made = msgspec.structs.replace(stack(document), images=(NEED, ImageNeed(reference=BUSYBOX)))
     compose.up(engine, made, SOURCE, recipes=recipes, deadline=90)
     document["configs"]["gateway-ready"]["content"] = "other\n"
+    made = msgspec.structs.replace(stack(document), images=made.images)
     foreseen = compose.diff(engine, made, SOURCE, recipes=recipes, apps=("gateway",))
     changes = compose.up(engine, made, SOURCE, recipes=recipes, apps=("gateway",), deadline=90).changes
     assert changes == foreseen

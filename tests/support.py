@@ -1,4 +1,7 @@
-"""`python -m tests.support`: writes docs/support.md: what each back end does with each field, by changing every leaf of a full plan."""
+"""`python -m tests.support`: writes docs/reference/support.md.
+
+It says what each back end does with each field, found by changing every leaf of a full plan.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -9,7 +12,7 @@ from tests.factories import full_plan
 from tests.render.mutations import mutations, spots
 from tests.render.test_mutation import covered, said
 
-FILE = Path(__file__).parents[1] / "docs" / "support.md"
+FILE = Path(__file__).parents[1] / "docs" / "reference" / "support.md"
 HEAD = """\
 <!-- Written by `make golden` (python -m tests.support): change the back ends, not this file. -->
 # What each back end does with each field of a plan

@@ -39,7 +39,7 @@ echo "$device" >{_KEPT}
 ip link set "$device" down && echo "$device"
 """
 _BACK_SECONDS = 180
-"""How long a gateway may take to bring its tunnel back by itself: Gluetun asks once a minute (domain.md 1.4)."""
+"""How long a gateway may take to bring its tunnel back by itself: Gluetun asks once a minute (docs/facts/gluetun.md#health-server)."""
 
 
 def kill_switch(beacon: str | None) -> Contract:

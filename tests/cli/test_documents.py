@@ -76,7 +76,7 @@ def blocks(document: str) -> list[str]:
 def test_the_app_of_the_document_renders_everywhere(tmp_path: Path) -> None:
     folder = tmp_path / "catalog" / "apps" / "notes"
     folder.mkdir(parents=True)
-    (folder / "app.yaml").write_text(blocks("adding-an-app.md")[0])
+    (folder / "app.yaml").write_text(blocks("how-to/add-an-app.md")[0])
     (folder / "notes.conf.j2").write_text("listen {{ ports.web }}\n")
     (folder / "first.txt").write_text("first\n")
     (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [notes]\n")
@@ -90,7 +90,7 @@ def test_the_app_of_the_document_renders_everywhere(tmp_path: Path) -> None:
 
 
 def test_the_places_of_the_document_render(tmp_path: Path) -> None:
-    place, *vpns = blocks("a-place-of-your-own.md")
+    (place,), vpns = blocks("how-to/write-a-profile.md"), blocks("how-to/set-up-the-vpn.md")
     expected = ("airvpn", "198.51.100.7", "openvpn-config", "forwarded.sh {{PORT}}", "DNS_UPSTREAM_RESOLVERS: quad9")
     (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [sonarr, qbittorrent, ipfs]\n")
     (tmp_path / "profiles").mkdir()

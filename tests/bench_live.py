@@ -16,7 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from portable.backends.prepare import prepare
-from portable.live import secrets
+from portable.secrets.environment import environment
+from portable.secrets.lookup import resolve
+from portable.secrets.needs import needs_of
+from portable.secrets.sources import FileSource
 from tests.lab.engine import bring_engine
 from tests.lab.home.home import Home, home_up
 
@@ -48,8 +51,8 @@ class Compose:
         folder = home.stack.folder / "rendered"
         home.stack.portable("render", "--output", str(folder))
         plan = prepare("lab", folder=home.stack.folder).planned.plan
-        values = secrets.resolve(secrets.needs_of(plan), secrets.FileSource(path=str(home.stack.secrets_file)))
-        self._environment = {**home.stack.environment(), **secrets.environment(plan, values)}
+        values = resolve(needs_of(plan), FileSource(path=str(home.stack.secrets_file)))
+        self._environment = {**home.stack.environment(), **environment(plan, values)}
         self._command = ["docker", "compose", "--project-name", home.stack.project, "--file", str(folder / "compose.yaml")]
 
     def run(self, arguments: tuple[str, ...]) -> float:

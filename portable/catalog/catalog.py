@@ -7,13 +7,14 @@ from typing import Any
 
 from portable.catalog.facts import AppFacts, CloudFacts, ContainerFacts
 from portable.catalog.quantities import size
-from portable.formats.load import Document, Steps, convert, load
+from portable.catalog.shipped import SHIPPED
+from portable.formats.document import Document, Steps
+from portable.formats.load import convert, load
 from portable.formats.merge import Layer, lay
 from portable.model.errors import InputError
 from portable.model.plan import CLOUDS, LIBRARY
 from portable.model.source import Mistake
 
-SHIPPED = Path(__file__).parent
 Over = tuple[Layer, Mapping[str, Any]]
 
 

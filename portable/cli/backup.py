@@ -13,7 +13,7 @@ from portable.model.errors import FAILED, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from portable.live.backup import Kept
+    from portable.upkeep.backup import Kept
 
 At = Annotated[str, typer.Option("--at", metavar="TIME", help="The backup of that time, as `--list` shows it, or of its first digits.")]
 
@@ -35,7 +35,7 @@ def backup(
     was named has nothing that can be taken while it runs.
     """
     from portable.cli.progress import printed
-    from portable.live import backup as live
+    from portable.upkeep import backup as live
 
     if sum((list_, check, stop)) > 1 or (at and not check):
         raise UsageError("of --list, --check and --stop one at a time, and --at with --check only", remedy="run it twice")
@@ -69,7 +69,7 @@ def restore(
     The app is stopped only after the backup is proven. Interrupted, run the same command again, or give it up with --abort.
     """
     from portable.cli.progress import printed
-    from portable.live import backup as live
+    from portable.upkeep import backup as live
 
     if abort and (at or dry_run):
         raise UsageError("--abort gives up what was begun, without --at and --dry-run", remedy=f"`portable restore --abort {app}`")

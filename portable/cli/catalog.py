@@ -119,7 +119,7 @@ def check(folders: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]
 def schema(kind: Annotated[str, typer.Argument(help="app, cloud, profile, stack or images")] = "app") -> None:
     """The JSON Schema of a file, for editors."""
     from portable.catalog.facts import AppFacts, CloudFacts
-    from portable.formats.load import schema as schema_of
+    from portable.formats.schema import schema as schema_of
     from portable.profiles.images import Images
     from portable.profiles.types import Profile, Stack
 

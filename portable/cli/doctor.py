@@ -13,8 +13,8 @@ from portable.model.errors import DIFFERENCES, PortableError, Refused, UsageErro
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from portable.backends.compose.engine import Engine
     from portable.backends.prepare import Prepared
+    from portable.engines.docker.engine import Engine
     from portable.live.place import Place
     from portable.model.contracts import Diagnosis
     from portable.verify.host import Host
@@ -70,8 +70,8 @@ def doctor(
 
 def _fixed(prepared: "Prepared", place: "Place", engine: "Engine", profile: str, *, dry_run: bool) -> list[dict[str, str]]:
     """What was mended, or would be: where, what, by which commands, and why one of them failed."""
-    from portable.backends.compose.host import typed
-    from portable.live.host import carry_out
+    from portable.engines.mounts import typed
+    from portable.live.compose.host import carry_out
     from portable.verify.mending import mends
 
     todo = list(mends(prepared.planned.plan, _host(prepared, place, engine, "")))
@@ -91,7 +91,7 @@ def _fixed(prepared: "Prepared", place: "Place", engine: "Engine", profile: str,
 
 
 def _found(prepared: "Prepared", place: "Place", engine: "Engine") -> "list[Diagnosis]":
-    from portable.backends.tunnel import tunnels
+    from portable.live.tunnel import tunnels
     from portable.model.contracts import Diagnosis
     from portable.verify.compose import ComposeStack
     from portable.verify.doctor import examined, left_alone
@@ -144,8 +144,8 @@ def _plain() -> dict[str, str]:
 
 
 def _healer(alone: "Sequence[str]", place: "Place", profile: str) -> "list[Diagnosis]":
-    from portable.live import unit
     from portable.model.contracts import Diagnosis
+    from portable.upkeep import units as unit
 
     if not alone or not place.address.is_local:
         return []

@@ -16,7 +16,7 @@ def down(
 ) -> int:
     """Remove containers and networks. Folders, volumes, claims and secrets are never removed by this command."""
     from portable.cli.progress import printed
-    from portable.live import compose
+    from portable.live.compose import verbs as compose
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
     with engine_of(place) as engine:
@@ -30,7 +30,7 @@ def down(
 
 def summary(removed: Sequence[str]) -> str:
     """What was removed, in a line."""
-    from portable.live.reconcile import NETWORK
+    from portable.live.compose.reconcile import NETWORK
 
     networks = sum(name.startswith(NETWORK) for name in removed)
     counts = ((len(removed) - networks, "container"), (networks, "network"))

@@ -13,8 +13,8 @@ from portable.model.errors import DIFFERENCES, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from portable.live.desired import Stack
-    from portable.live.secrets import Source
+    from portable.live.compose.desired import Stack
+    from portable.secrets.sources import Source
 
 
 def heal(
@@ -36,7 +36,7 @@ def heal(
     It changes no settings, makes nothing that was never there, and leaves alone what somebody stopped, until its gateway starts anew.
     """
     from portable.cli.progress import printed
-    from portable.live import heal as live
+    from portable.live.compose import heal as live
 
     if sum((watch, install, uninstall, dry_run)) > 1:
         raise UsageError("--watch, --install, --uninstall and --dry-run exclude each other", where="heal", remedy="take one")
@@ -71,7 +71,7 @@ def heal(
 def _unit(project: str, profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", *, every: float, install: bool) -> int:
     import os
 
-    from portable.live import unit
+    from portable.upkeep import units as unit
 
     if not install:
         show.line(f"removed {unit.name_of(project)}" if unit.uninstall(project) else "it is not installed")

@@ -19,13 +19,14 @@ def list_(
     output: Output = Format.text,
 ) -> None:
     """Each image with who needs it, whether it is there, and what `up` would do."""
-    from portable.live import images
+    from portable.live.compose import images
+    from portable.live.compose.recipes import recipes_of
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
     with reader_of(place) as engine:
         rows = [
             (r.reference, r.apps, r.present, r.recipe, r.built, r.outcome)
-            for r in images.table(engine, place.stack.images, images.recipes_of(place.stack.recipes))
+            for r in images.table(engine, place.stack.images, recipes_of(place.stack.recipes))
         ]
     show.table(("image", "apps", "present", "recipe", "built", "outcome"), rows, output, schema="images")
 
@@ -42,11 +43,12 @@ def build(
 ) -> None:
     """Build images from their recipes (Debian packages), whatever is there; a base image that can't be pulled is built too."""
     from portable.cli.progress import printed
-    from portable.live import images
+    from portable.live.compose import images
+    from portable.live.compose.recipes import recipes_of
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
     with engine_of(place) as engine:
         show_changes(
-            images.build(engine, recipes or (), place.stack.images, recipes=images.recipes_of(place.stack.recipes), progress=printed),
+            images.build(engine, recipes or (), place.stack.images, recipes=recipes_of(place.stack.recipes), progress=printed),
             output,
         )

@@ -3,7 +3,7 @@
 import sys
 
 from portable.cli.hints import typed
-from portable.live.progress import Event
+from portable.model.progress import Event
 
 
 def printed(event: Event) -> None:

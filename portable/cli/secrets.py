@@ -13,8 +13,9 @@ from portable.model.errors import FAILED, PortableError, Refused, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from portable.live.secrets import Need, Source
     from portable.model.plan import Plan
+    from portable.secrets.needs import Need
+    from portable.secrets.sources import Source
 
 
 class Opened(NamedTuple):
@@ -65,7 +66,8 @@ def set_(
     catalogs: Catalogs = [],  # noqa: B006
 ) -> None:
     """Store a value in the profile's file, mode 0600: asked for without echo, or read from standard input."""
-    from portable.live import secrets
+    from portable.secrets.store import set_secret
+    from portable.secrets.values import Secret
 
     _, needs, generated, about, source, namespace = _open(profile, sets, catalogs)
     secret, _, key = name.partition(".")
@@ -76,15 +78,15 @@ def set_(
     if generate and secret not in generated:
         raise UsageError(f"{secret} is given by somebody else: a random value would be none", remedy="store the one that you were given")
     if generate:
-        from portable.live.generate import random_value
+        from portable.secrets.generate import random_value
 
         value = random_value(generated.get(secret, "password"))
     else:
         if sys.stdin.isatty() and secret in about:
             typer.echo(about[secret], err=True)
         text = typer.prompt(name, hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.read().removesuffix("\n")
-        value = secrets.Secret(text)
-    secrets.set_secret(source, secret, key, value)
+        value = Secret(text)
+    set_secret(source, secret, key, value)
     show.line(f"stored {name}")
     if namespace is not None:
         show.line(f"Nothing looks into the cluster: `portable secrets write -p {profile}` makes files of its Secrets for kubectl.")
@@ -99,18 +101,18 @@ def write(
 ) -> None:
     """Write the Secrets of a cluster as files for kubectl, mode 0600: values, and whole files with theirs filled in."""
     from portable.cli.progress import printed
-    from portable.live import secrets
-    from portable.live.cluster_secrets import cluster_secrets
-    from portable.live.cluster_secrets import write as write_files
-    from portable.live.generate import generate_missing
-    from portable.live.tunnel import check_tunnel
+    from portable.secrets.cluster import cluster_secrets
+    from portable.secrets.cluster import write as write_files
+    from portable.secrets.generate import generate_missing
+    from portable.secrets.lookup import resolve
+    from portable.secrets.vpn import check_tunnel
 
     plan, needs, generated, _, source, namespace = _open(profile, sets, catalogs)
     if namespace is None:
         text = f"profile {profile} runs on an engine, and `portable up` hands it the values"
         raise UsageError(text, remedy="name a profile of a cluster")
     generate_missing(needs, generated, source, progress=printed)
-    resolved = secrets.resolve(needs, source)
+    resolved = resolve(needs, source)
     check_tunnel(plan, resolved, cluster=True)
     found = cluster_secrets(plan, resolved)
     write_files(found, output)
@@ -120,11 +122,11 @@ def write(
 
 def _table(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", output: Format, *, values: bool = False) -> bool:
     """Whether one is missing. With `values` those that are there are looked at too, and a wrong one is raised."""
-    from portable.live import secrets
-    from portable.live.tunnel import check_tunnel
+    from portable.secrets.lookup import examine
+    from portable.secrets.vpn import check_tunnel
 
     plan, needs, generated, about, source, namespace = _open(profile, sets, catalogs)
-    rows, resolved = secrets.examine(needs, source)
+    rows, resolved = examine(needs, source)
     by_itself = [r.name in generated for r in rows]
     cells = [
         (r.name, r.key, r.present, r.optional, made, r.apps, r.reason, about.get(r.name)) for r, made in zip(rows, by_itself, strict=True)
@@ -147,8 +149,8 @@ def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "O
 
     from portable.backends.prepare import prepare
     from portable.live.place import source_of
-    from portable.live.secrets import needs_of
-    from portable.live.state import home_of
+    from portable.local.folders import home_of
+    from portable.secrets.needs import needs_of
 
     planned = prepare(profile, sets=sets, catalogs=catalogs).planned
     source = source_of(planned.given.profile.secrets, planned.plan.stack, os.environ, home_of(os.environ))

@@ -22,7 +22,7 @@ def status(
 
     Of a VPN gateway also how often it restarted its VPN since its start, and whether anything comes back through its tunnel now.
     """
-    from portable.live import compose
+    from portable.live.compose import verbs as compose
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
     with reader_of(place) as engine:
@@ -40,7 +40,7 @@ def logs(
     catalogs: Catalogs = [],  # noqa: B006
 ) -> int:
     """Print what apps wrote, in order of time; values of secrets are taken out."""
-    from portable.live import compose
+    from portable.live.compose import verbs as compose
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
     names = tuple(apps or ())
@@ -70,7 +70,7 @@ def exec_(
     catalogs: Catalogs = [],  # noqa: B006
 ) -> int:
     """Run a command inside an app; its exit code is passed on."""
-    from portable.live import compose
+    from portable.live.compose import verbs as compose
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
     with engine_of(place) as engine:

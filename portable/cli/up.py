@@ -12,8 +12,9 @@ from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, S
 from portable.model.errors import DIFFERENCES
 
 if TYPE_CHECKING:
-    from portable.backends.compose.engine import Engine, EngineReader
-    from portable.live.compose import Outcome, Row
+    from portable.engines.docker.engine import Engine, EngineReader
+    from portable.live.compose.outcome import Outcome
+    from portable.live.compose.status import Row
     from portable.live.place import Place
     from portable.model.changes import Change
     from portable.planning import Planned
@@ -44,8 +45,8 @@ def up(
     Running it again changes nothing. Apps that left the stack are removed, their data never.
     """
     from portable.cli.progress import printed
-    from portable.live import compose
-    from portable.live.generate import generate_missing, missing
+    from portable.live.compose import verbs as compose
+    from portable.secrets.generate import generate_missing, missing
 
     place, planned = open_place(profile, sets, catalogs, strict=strict)
     names = tuple(apps or ())
@@ -82,7 +83,7 @@ def restart(
 ) -> int:
     """Restart apps in their order; with a gateway, all that share its network."""
     from portable.cli.progress import printed
-    from portable.live import compose
+    from portable.live.compose import verbs as compose
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
     with engine_of(place) as engine:
@@ -103,18 +104,18 @@ def open_place(profile: str, sets: Sequence[str], catalogs: Sequence[Path], *, s
 
 def engine_of(place: "Place") -> "Engine":
     """The engine, to write to; no secret of the place is in what it tells."""
-    from portable.backends.compose.engine import Engine
     from portable.cli.progress import printed
-    from portable.live.generate import hider
+    from portable.engines.docker.engine import Engine
+    from portable.secrets.generate import hider
 
     return Engine(place.address, hide=hider(place.stack.secrets, place.source, progress=printed))
 
 
 def reader_of(place: "Place") -> "EngineReader":
     """The engine, to look at only; no secret of the place is in what it tells."""
-    from portable.backends.compose.engine import EngineReader
     from portable.cli.progress import printed
-    from portable.live.generate import hider
+    from portable.engines.docker.engine import EngineReader
+    from portable.secrets.generate import hider
 
     return EngineReader(place.address, hide=hider(place.stack.secrets, place.source, progress=printed))
 
@@ -150,8 +151,8 @@ def show_rows(rows: "Sequence[Row]", output: Format) -> None:
 
 
 def _foreseen(place: "Place", generated: dict[str, str], apps: tuple[str, ...], output: Format, different: int = 0) -> int:
-    from portable.live import compose
-    from portable.live.generate import foreseen
+    from portable.live.compose import verbs as compose
+    from portable.secrets.generate import foreseen
 
     with reader_of(place) as engine:
         changes = compose.diff(engine, place.stack, foreseen(place.stack.secrets, generated, place.source), apps=apps)

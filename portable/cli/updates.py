@@ -13,7 +13,7 @@ from portable.model.errors import FAILED, PortableError, UsageError
 
 if TYPE_CHECKING:
     from portable.live.place import Place
-    from portable.live.updates import Opened, Updated
+    from portable.upkeep.updates import Opened, Updated
 
 _COLUMNS = ("group", "app", "container", "image", "result", "before", "digest", "backup", "text", "why")
 
@@ -33,7 +33,7 @@ class Asked(NamedTuple):
 def change_images(asked: Asked, task: str, profile: str, sets: Sequence[str], catalogs: Sequence[Path], output: Format) -> int:
     """Do it, and show what became of each image; what went wrong is told after what was done."""
     from portable.cli.progress import printed
-    from portable.live import updates
+    from portable.upkeep import updates
 
     names = _names(asked, task)
 
@@ -101,7 +101,7 @@ def _names(asked: Asked, task: str) -> tuple[str, ...]:
 
 
 def _opened(profile: str, sets: Sequence[str], catalogs: Sequence[Path]) -> "tuple[Place, Opened]":
-    from portable.live.updates import Opened
+    from portable.upkeep.updates import Opened
 
     place, planned = open_place(profile, sets, catalogs, strict=False)
     return place, Opened(stack=place.stack, source=place.source, planned=planned)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def complete_task(incomplete: str) -> list[str]:
     """Names for the shell's completion."""
-    from portable.live.upkeep import TASKS
+    from portable.upkeep.tasks import TASKS
 
     return [task for task in TASKS if task.startswith(incomplete)]
 
@@ -64,15 +64,16 @@ def upkeep(
     if asked != Asked():
         return change_images(asked, task, profile, sets, catalogs, output)
     from portable.cli.progress import printed
-    from portable.live import images
-    from portable.live.upkeep import upkeep as live
+    from portable.live.compose import images
+    from portable.live.compose.recipes import recipes_of
+    from portable.upkeep.tasks import upkeep as live
 
     place, planned = open_place(profile, sets, catalogs, strict=False)
     plan = planned.plan
     tools = plan.tools.image.reference
     with engine_of(place) as engine:
         needed = [need for need in place.stack.images if need.reference == tools]
-        image = images.foresee(engine, needed, images.recipes_of(place.stack.recipes)).effective.get(tools, tools)
+        image = images.foresee(engine, needed, recipes_of(place.stack.recipes)).effective.get(tools, tools)
         done = list(live(engine, place.stack, plan, _named(task), tools=image, progress=printed))
     cells = [(d.task, d.subject, d.result, d.text, *((d.lines,) if output is Format.json else ())) for d in done]
     show.table(("task", "subject", "result", "text", *(("lines",) if output is Format.json else ())), cells, output, schema="upkeep")
@@ -93,8 +94,8 @@ def _timer(
     import os
 
     from portable.cli.heal import the_same_place
-    from portable.live import unit
-    from portable.live.upkeep import chosen
+    from portable.upkeep import units as unit
+    from portable.upkeep.tasks import chosen
 
     if install and uninstall:
         raise UsageError("--install and --uninstall exclude each other", where="upkeep", remedy="take one")

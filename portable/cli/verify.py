@@ -50,10 +50,10 @@ def verify(
     from portable.backends.prepare import prepare
     from portable.cli.progress import printed
     from portable.cli.up import engine_of
-    from portable.live.generate import known_values
     from portable.live.place import place_of, tools_image
-    from portable.live.progress import Event
     from portable.model.plan import called
+    from portable.model.progress import Event
+    from portable.secrets.generate import known_values
     from portable.verify import contracts, named
     from portable.verify import verify as tried
     from portable.verify.compose import ComposeStack

@@ -12,8 +12,8 @@ from portable.model.errors import FAILED, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from portable.backends.compose.engine import Engine
     from portable.backends.prepare import Prepared
+    from portable.engines.docker.engine import Engine
     from portable.live.place import Place
     from portable.model.changes import Change
     from portable.wiring import Outcome
@@ -85,10 +85,12 @@ def _outcome(
 ) -> "Outcome":
     """What was told, or with `dry_run` would be; each told as it is done."""
     from portable.cli.progress import printed
-    from portable.live import images
-    from portable.live.progress import Event, Once
-    from portable.live.secrets import Need, resolve
+    from portable.live.compose import images
+    from portable.live.compose.recipes import recipes_of
     from portable.model.plan import SecretRef
+    from portable.model.progress import Event, Once
+    from portable.secrets.lookup import resolve
+    from portable.secrets.needs import Need
     from portable.wiring import Lines, foreseen, wire
     from portable.wiring.compose import ComposeNetwork
     from portable.wiring.line import Line, Pen
@@ -105,7 +107,7 @@ def _outcome(
 
     tools = prepared.planned.plan.tools.image.reference
     needs = [need for need in place.stack.images if need.reference == tools]
-    image = images.foresee(engine, needs, images.recipes_of(place.stack.recipes)).effective.get(tools, tools)
+    image = images.foresee(engine, needs, recipes_of(place.stack.recipes)).effective.get(tools, tools)
     with ComposeNetwork(engine, prepared.planned.plan, image) as network:
         if dry_run:
             outcome = foreseen(Lines(Line, known, network, reveal, seconds=seconds, waiting=waiting), wanted)

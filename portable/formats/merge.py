@@ -6,7 +6,7 @@ Below some keys stand changes to yet other documents, by name (`override`, by ap
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from portable.formats.load import Document, Steps
+from portable.formats.document import Document, Steps
 from portable.model.source import Source
 
 Layer = tuple[Document, Steps]

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from portable.backends.compose.address import Address, resolve
 from portable.backends.prepare import Prepared
-from portable.live.desired import Stack, stack_of
-from portable.live.secrets import CommandSource, EnvironmentSource, FileSource, Source
-from portable.live.state import home_of
+from portable.engines.docker.address import Address, resolve
+from portable.live.compose.desired import Stack, stack_of
 from portable.live.taken import Taken
+from portable.local.folders import home_of
 from portable.model.errors import PortableError, Refused, UsageError
 from portable.planning.inputs import Input
 from portable.profiles.types import SecretsFacts
+from portable.secrets.sources import CommandSource, EnvironmentSource, FileSource, Source
 
 if TYPE_CHECKING:
-    from portable.backends.compose.engine import EngineReader
+    from portable.engines.docker.engine import EngineReader
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,13 +53,14 @@ def taken_of(given: Input) -> Taken | None:
 
 def tools_image(engine: "EngineReader", place: Place) -> str:
     """The image that is there for a helper on the engine's host: the tools'. Raises PortableError where `up` has not brought it yet."""
-    from portable.live import images
+    from portable.live.compose import images
+    from portable.live.compose.recipes import recipes_of
 
     plan = place.stack.plan
     assert plan is not None
     tools = plan.tools.image.reference
     needs = [need for need in place.stack.images if need.reference == tools]
-    image = images.foresee(engine, needs, images.recipes_of(place.stack.recipes)).effective.get(tools, tools)
+    image = images.foresee(engine, needs, recipes_of(place.stack.recipes)).effective.get(tools, tools)
     if not engine.image_ids([image]):
         raise PortableError("the image of the tools is not there to look with: `portable up` brings it")
     return image

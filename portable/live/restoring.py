@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from portable.live.state import project_folder, state_home, write_private
+from portable.local.files import write_private
+from portable.local.folders import project_folder, state_home
 from portable.model.base import Struct
 from portable.model.errors import Refused
 

@@ -1,137 +1,181 @@
-"""What the values of a tunnel's secrets would do to it: found before anything starts, or the gateway would fail or leave its own tunnel."""
+"""How the tunnel of a gateway is doing: how often the gateway restarted its VPN, and whether anything comes back through it. Judged purely.
 
-import base64
-import ipaddress
-from collections.abc import Iterator, Mapping, Sequence
+A gateway restarts its VPN in place, so its container and its health show nothing of it; its log does. And it calls itself healthy until all
+tries of its own check have failed, which takes Gluetun v3.41.3 up to 140 s after the minute in which it checks next.
+"""
 
-from portable.live.secrets import Resolved
-from portable.model.errors import Refused
-from portable.model.plan import Container, Endpoint, Plan, Tunnel, called
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal
 
-ADDRESSES = "WIREGUARD_ADDRESSES_SECRETFILE"
-CONFIG = "OPENVPN_CUSTOM_CONFIG"
-KEYS = ("WIREGUARD_PRIVATE_KEY_SECRETFILE", "WIREGUARD_PRESHARED_KEY_SECRETFILE")
-LOGIN = ("OPENVPN_USER_SECRETFILE", "OPENVPN_PASSWORD_SECRETFILE")
-_KEY_BYTES = 32
-Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+from portable.backends.common import gateway_of
+from portable.model.base import Struct
+from portable.model.plan import Plan, Tunnel
+from portable.model.question import Question
 
+LINES = 2000
+"""How much of the end of a log is read."""
+RECENT_SECONDS = 600
+MANY = 3
+"""With more restarts than this within the last `RECENT_SECONDS` the VPN does not work."""
+_BEGIN_SECONDS = 60
+"""A log whose first line is later than this after the start has lost its beginning."""
+_RESTARTS = re.compile(
+    r"\[vpn\] restarting VPN because it failed to pass the healthcheck"  # its own check failed: Gluetun v3.41.3, internal/vpn/tunnelup.go
+    r"|\[vpn\] retrying in "  # the VPN ended or could not start: internal/vpn/helpers.go
+    r"|\[openvpn\] .*received, process restarting"  # OpenVPN's own doing, such as after --ping-restart: init.c of OpenVPN 2.6
+)
 
-def check_tunnel(plan: Plan | None, resolved: Resolved, *, cluster: bool = False) -> None:
-    """Raise Refused with everything that is wrong with the values that the gateways' tunnels are made from.
+_MADE = re.compile(
+    r"\[wireguard\] Wireguard setup is complete"  # Gluetun v3.41.3, internal/wireguard/run.go
+    r"|\[openvpn\] .*TUN/TAP device \S+ opened"  # tun.c of OpenVPN 2.6: not said of a restart that keeps the device
+)
 
-    Whether the pods of a `cluster` have IPv6 is not known here.
-    """
-    wrong = list(_wrong(plan, resolved, cluster)) if plan else []
-    if wrong:
-        text = "; ".join(text for text, _ in wrong)
-        raise Refused(f"the tunnel would not work: {text}", where="secrets", remedy=wrong[0][1])
-
-
-def _wrong(plan: Plan, resolved: Resolved, cluster: bool) -> Iterator[tuple[str, str]]:
-    """(what is wrong, remedy)."""
-    apps = {app.name: app for app in plan.apps}
-    for group in plan.groups:
-        if not isinstance(group.egress, Tunnel) or group.egress.gateway not in apps:
-            continue
-        for container in apps[group.egress.gateway].containers:
-            files = _files(container)
-            for variable, (name, key) in files.items():
-                if variable == ADDRESSES:
-                    yield from _addresses(resolved.of(name, key), called(name, key), cluster or _has_ipv6(plan), group.egress)
-                elif variable in KEYS:
-                    yield from _key(resolved.of(name, key), called(name, key))
-                elif variable == CONFIG and resolved.of(name, key):  # one that is missing is told as such
-                    yield from _config(resolved.of(name, key), called(name, key), group.egress)
-                    missing = [called(*files[login]) for login in LOGIN if login in files and not resolved.of(*files[login])]
-                    yield from _login(resolved.of(name, key), called(name, key), missing)
+Carries = Literal["carries", "silent", "unknown"]
 
 
-def _files(container: Container) -> Mapping[str, tuple[str, str]]:
-    """By variable of a gateway that names a file: the secret, and the key, whose value lies there."""
-    paths = {f"{mount.path}/{key}": (mount.secret, key) for mount in container.secrets for key in mount.keys}
-    return {name: paths[value] for name, value in container.env.items() if isinstance(value, str) and value in paths}
+class Restarts(Struct, frozen=True, kw_only=True):
+    """How often a gateway restarted its VPN since it was started."""
+
+    count: int = 0
+    is_least: bool = False
+    """The beginning of the log is gone, so there may have been more."""
+    recent: int = 0
+    """Of those, within the last ten minutes."""
+    last: float = 0.0
+    """Seconds since the last one; 0 where there was none."""
+
+    def sentence(self) -> str:
+        """As `VPN restarted at least 3 times, last 4 min ago`; empty where it never was."""
+        if not self.count:
+            return ""
+        times = "once" if self.count == 1 and not self.is_least else f"{self.count} time{'s' if self.count > 1 else ''}"
+        return f"VPN restarted {'at least ' if self.is_least else ''}{times}, last {ago(self.last)} ago"
 
 
-def _key(value: str, secret: str) -> Iterator[tuple[str, str]]:
-    """A key of WireGuard: none that is optional is empty. No word of it is said."""
-    try:
-        well = len(base64.b64decode(value.strip(), validate=True)) == _KEY_BYTES
-    except ValueError:
-        well = False
-    if value and not well:
-        text = f"{secret} is no key of WireGuard, which is {_KEY_BYTES} bytes as base64: 44 characters, the last of them `=`"
-        yield text, f"`portable secrets set {secret}` stores another value"
+def ago(seconds: float) -> str:
+    """A span in the largest unit of which there are two or more."""
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size:.0f} {unit}"
+    return f"{max(0, seconds):.0f} s"
 
 
-def _login(value: str, secret: str, missing: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Whether an OpenVPN file asks for a login that nobody gave. One that stands in the file itself is well."""
-    lines = [line.partition("#")[0].split() for line in value.splitlines()]
-    if missing and ["auth-user-pass"] in [words[:1] for words in lines]:
-        text = f"{secret} asks for a login by its line `auth-user-pass`, and there is no {' and no '.join(missing)}"
-        yield text, "; ".join(f"`portable secrets set {name}` stores it" for name in missing)
+def restarts(lines: Iterable[tuple[float, str]], *, started: float, now: float) -> Restarts:
+    """What a gateway's log tells since its start. Each line comes with its moment, the oldest first; moments are of the engine's clock."""
+    own = [(moment, text) for moment, text in lines if moment >= started - 1]
+    found = [moment for moment, text in own if _RESTARTS.search(text)]
+    is_cut = len(own) >= LINES or bool(own and own[0][0] > started + _BEGIN_SECONDS)
+    return Restarts(
+        count=len(found),
+        is_least=is_cut,
+        recent=sum(now - moment <= RECENT_SECONDS for moment in found),
+        last=max(0.0, now - found[-1]) if found else 0.0,
+    )
 
 
-def _addresses(value: str, secret: str, ipv6: bool, egress: Tunnel) -> Iterator[tuple[str, str]]:
-    """The tunnel's own addresses, as Gluetun reads them: by comma, a lone address counts as /32."""
-    again = f"`portable secrets set {secret}` stores another value"
-    for part in (part.strip() for part in value.split(",")):
-        if not part:
-            continue
-        try:
-            address: Interface = ipaddress.ip_interface(part)
-        except ValueError:
-            yield f"{part!r} in {secret} is not an IP address", f"{again}, for example 10.64.0.2/32"
-            continue
-        if address.version == 6 and not ipv6:
-            text = f"{secret} has the IPv6 address {address}, and the network of this place has no IPv6: the gateway would not start"
-            yield text, f"leave it out: {again}, with the IPv4 address alone"
-            continue
-        for network in map(ipaddress.ip_network, egress.networks):
-            if address.ip in network:
-                text = f"{address}, the tunnel's own address in {secret}, lies in {network}, which is reached past the tunnel"
-                yield text, f"take {network} out of `networks` in the profile or narrow it, or ask {egress.provider} for another address"
+def made_at(lines: Iterable[tuple[float, str]]) -> float:
+    """When the tunnel's device was made, by a gateway's log; 0 where that does not tell."""
+    return max((moment for moment, text in lines if _MADE.search(text)), default=0.0)
 
 
-def _has_ipv6(plan: Plan) -> bool:
-    """Whether a container of this place gets an address of IPv6: an engine's network has IPv4 alone unless its subnet says otherwise."""
-    return plan.subnet is not None and ":" in plan.subnet
+TRAFFIC = Question(
+    r"""
+counted() {
+    for folder in /sys/class/net/*; do
+        [ "$(cat "$folder/type" 2>/dev/null)" = 65534 ] || continue
+        echo "$1 ${folder##*/} $(cat "$folder/statistics/rx_bytes") $(cat "$folder/statistics/tx_bytes")"
+    done
+}
+echo "now $(date +%s)"
+earlier=$(counted before)
+sleep 0.2
+later=$(counted before)
+received() { echo "$1" | awk '{print $2, $3}'; }
+# Where something comes in anyway, nobody has to be asked.
+if [ "$(received "$earlier")" != "$(received "$later")" ]; then
+    echo "$earlier"
+    counted after
+    exit 0
+fi
+echo "$later"
+# A name that nobody has, so that no server remembers it, and that tells nothing: it is asked for through the tunnel, and nothing is called.
+name=$(head -c 4096 /dev/urandom | LC_ALL=C tr -dc a-z0-9 | head -c 12)
+echo "asked"
+LC_ALL=C timeout 3 wget -Y off -T 10 -O /dev/null "http://$name.example.com/" >/dev/null 2>&1
+case $? in 124 | 137 | 143) echo "waited" ;; esac
+counted after
+true
+"""
+)
+"""The bytes that the tunnel's devices have counted tell whether anything comes in; where nothing does, a name server is asked."""
 
 
-def _config(value: str, secret: str, egress: Tunnel) -> Iterator[tuple[str, str]]:
-    """Whether an OpenVPN file connects to where the firewall lets it: the first `remote`, read as Gluetun does."""
-    remote, protocol = _remote(value)
-    again = f"`portable secrets set {secret}` stores another file"
-    if not remote:
-        yield f"{secret} has no line `remote` with an address", again
-        return
-    try:
-        address = ipaddress.ip_address(remote)
-    except ValueError:
-        text = f"{secret} has a name after `remote`, and names can't be looked up before there is a tunnel"
-        yield text, f"write the server's IP address there: {again}"
-        return
-    allowed = [e for e in egress.endpoints if _leads(e, address, protocol)]
-    if egress.endpoints and not allowed:
-        there = ", ".join(f"{e.cidr} port {e.port}/{e.protocol}" for e in egress.endpoints)
-        text = f"{secret} connects by {protocol} to a server that the profile does not let the gateway out to: that is {there}"
-        yield text, "write `vpn.endpoint` of the profile as the file has it"
+class Traffic(Struct, frozen=True, kw_only=True):
+    """What went through the tunnel's devices in a moment, or while a name was asked for."""
+
+    now: float = 0.0
+    """Seconds since 1970, by the clock of the engine's host; 0 where it was not told."""
+    received: int = 0
+    sent: int = 0
+    has_device: bool = False
+    asked: bool = False
+    """A name was asked for, since nothing came in by itself."""
+    timed_out: bool = False
+    """The question was not answered within 3 s."""
 
 
-def _leads(endpoint: Endpoint, address: ipaddress.IPv4Address | ipaddress.IPv6Address, protocol: str) -> bool:
-    # The port is the profile's: the gateway is told it, and takes it in the place of the file's.
-    return endpoint.protocol == protocol and address in ipaddress.ip_network(endpoint.cidr)
-
-
-def _remote(text: str) -> tuple[str, str]:
-    """Address and protocol of an OpenVPN file; UDP where it says none."""
-    remote, protocol = "", ""
+def traffic(text: str) -> Traffic:
+    """What the script printed."""
+    counted: dict[str, dict[str, tuple[int, int]]] = {"before": {}, "after": {}}
     for line in text.splitlines():
-        words = line.partition("#")[0].split()
-        if words[:1] == ["remote"] and len(words) > 1 and not remote:
-            remote = words[1]
-            protocol = protocol or (words[3] if len(words) > 3 else "")
-        elif words[:1] == ["proto"] and len(words) > 1 and not protocol:
-            protocol = words[1]
-        if remote and protocol:
-            break
-    return remote, "tcp" if protocol.startswith("tcp") else "udp"
+        words = line.split()
+        if len(words) == 4 and words[0] in counted and words[2].isdigit() and words[3].isdigit():
+            counted[words[0]][words[1]] = (int(words[2]), int(words[3]))
+    both = counted["before"].keys() & counted["after"].keys()
+    differences = [tuple(b - a for a, b in zip(counted["before"][d], counted["after"][d], strict=True)) for d in both]
+    clock = next((float(words[1]) for words in map(str.split, text.splitlines()) if words[:1] == ["now"] and words[-1].isdigit()), 0.0)
+    return Traffic(
+        now=clock,
+        received=sum(received for received, _ in differences),
+        sent=sum(sent for _, sent in differences),
+        has_device=bool(both),
+        asked="asked" in text.split(),
+        timed_out="waited" in text.split(),
+    )
+
+
+def look_through(ask: Callable[[], Traffic | str]) -> tuple[Carries, str, float]:
+    """Whether a tunnel carries anything, what was found, and the clock of the engine's host, 0 where it was not told.
+
+    `ask` gives a sentence where the gateway can't be asked. A silent tunnel is looked at twice: one answer may come late.
+    """
+    verdict, text, clock = _through(ask())
+    if verdict != "silent":
+        return verdict, text, clock
+    verdict, text, later = _through(ask())
+    return verdict, text, later or clock
+
+
+def _through(seen: Traffic | str) -> tuple[Carries, str, float]:
+    return ("unknown", seen, 0.0) if isinstance(seen, str) else (*carries(seen), seen.now)
+
+
+def carries(seen: Traffic) -> tuple[Carries, str]:
+    """Whether a tunnel carries anything, and what was found."""
+    if not seen.has_device:
+        return "unknown", "there is no tunnel now: it is being made"
+    if seen.received > 0:
+        meanwhile = "while a name was asked for" if seen.asked else "at once, without a question"
+        return "carries", f"answers come through the tunnel ({seen.received} bytes {meanwhile})"
+    if seen.sent > 0:
+        return "silent", f"nothing comes back through the tunnel: {seen.sent} bytes were sent, and none received"
+    if seen.timed_out:
+        return "silent", "nothing comes back through the tunnel: a name was asked for, and no answer came within 3 s"
+    return "unknown", "nothing was sent through the tunnel"
+
+
+def tunnels(plan: Plan | None) -> Mapping[str, str]:
+    """The gateways with a tunnel, each with the name of its group."""
+    groups = plan.groups if plan else ()
+    return {gateway: g.name for g in groups if isinstance(g.egress, Tunnel) and (gateway := gateway_of(g)) is not None}

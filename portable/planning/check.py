@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from portable.catalog.catalog import SHIPPED
+from portable.catalog.shipped import SHIPPED
 from portable.formats.load import load
 from portable.model import plan as p
 from portable.model.findings import Finding, waiver

@@ -12,7 +12,7 @@ import msgspec
 from portable.catalog.catalog import Catalog
 from portable.catalog.facts import AppFacts, CloudFacts, ContainerFacts, ImageFacts, ProbeFacts, SecretValue
 from portable.catalog.quantities import millicores, seconds, size
-from portable.formats.load import Document, Steps
+from portable.formats.document import Document, Steps
 from portable.model import plan as p
 from portable.model.errors import PortableError
 from portable.model.source import Mistake

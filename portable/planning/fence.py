@@ -6,10 +6,11 @@ from pathlib import Path
 
 import msgspec
 
-from portable.catalog.catalog import SHIPPED, Catalog
+from portable.catalog.catalog import Catalog
 from portable.catalog.facts import AppFacts, ContainerFacts, PortFacts, ProbeFacts
 from portable.catalog.gateways import FenceFacts, SettingsFacts, providers_of, secret_files, settings_of, typed_names
-from portable.formats.load import Steps
+from portable.catalog.shipped import SHIPPED
+from portable.formats.document import Steps
 from portable.model.findings import Finding, waiver
 from portable.model.plan import called
 from portable.planning.check import OWN

@@ -7,7 +7,7 @@ from typing import NoReturn
 import msgspec
 
 from portable.catalog.facts import AppFacts, CloudFacts
-from portable.formats.load import Document
+from portable.formats.document import Document
 from portable.model.errors import InputError
 from portable.model.source import Mistake, Source
 from portable.profiles.images import Images

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from portable.formats.load import Steps
+from portable.formats.document import Steps
 from portable.model.findings import Finding
 from portable.model.source import Source
 from portable.planning.inputs import Input

@@ -6,7 +6,7 @@ import msgspec
 
 from portable.catalog.catalog import Catalog, Over
 from portable.catalog.facts import AppFacts, CloudFacts
-from portable.formats.load import Steps
+from portable.formats.document import Steps
 from portable.model.errors import InputError
 from portable.model.source import Mistake, Source
 from portable.planning import images

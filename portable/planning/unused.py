@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from portable.formats.load import Steps
+from portable.formats.document import Steps
 from portable.planning.inputs import Input, Mistakes
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import portable
-from portable.formats.load import Document, Steps, convert, load, read
+from portable.formats.document import Document, Steps
+from portable.formats.load import convert, load, read
 from portable.formats.merge import Layer, lay
 from portable.model.errors import InputError, PortableError, UsageError
 from portable.model.source import Mistake, Source

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
 from portable.backends.common import Placed, containers
-from portable.backends.compose.engine import Engine
 from portable.backends.compose.names import project_name, service_name
-from portable.backends.compose.rights import planned, running
-from portable.backends.compose.seen import Described, Seen, seconds_of
-from portable.backends.rights import ImageSettings, PlannedContainer
+from portable.engines.docker.engine import Engine
+from portable.engines.docker.observed import Described, Seen, seconds_of
+from portable.engines.docker.rights import running
+from portable.live.compose.rights import planned
 from portable.model.errors import PortableError
 from portable.model.plan import Plan
+from portable.model.rights import ImageSettings, PlannedContainer
 from portable.verify.stack import HostFolder, Other, Published, Runs, Said
 
 _FOLDERS = """\

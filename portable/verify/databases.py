@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 
 from portable.backends.common import Placed, backs_up
-from portable.backends.compose.host import holding, parse
 from portable.backends.compose.storage import folder_of
+from portable.engines.mounts import holding, parse
 from portable.model.plan import Volume
 from portable.verify import sound
 from portable.verify.contract import Contract, Found, broken, holds, mounts_of, running, unknown, writer

@@ -5,11 +5,11 @@ from ipaddress import ip_address
 from shlex import quote
 
 from portable.backends.common import containers, gateway_of, main_container, on_host
-from portable.backends.compose.host import MODULES, sharing, typed
-from portable.backends.compose.seen import Taken
 from portable.backends.compose.storage import folder_of
-from portable.backends.tunnel import tunnels
 from portable.catalog.quantities import amount
+from portable.engines.docker.observed import Taken
+from portable.engines.mounts import MODULES, sharing, typed
+from portable.live.tunnel import tunnels
 from portable.model.contracts import Diagnosis, Judgement
 from portable.model.plan import CLOUDS, Folder, HostDevice, Plan
 from portable.verify.host import Asked, Host

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from portable.backends.compose.host import Mounted, holding, parse
+from portable.engines.mounts import Mounted, holding, parse
 from portable.model.base import Struct
 from portable.verify.disks import Disk, told
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from portable.backends.common import Placed
-from portable.backends.listening import LISTENING, Sockets, listeners_of, look_at, parsed, peer_ports, remedy_of
-from portable.backends.tunnel import LINES
+from portable.live.listening import LISTENING, Sockets, listeners_of, look_at, parsed, peer_ports, remedy_of
+from portable.live.tunnel import LINES
 from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown
 from portable.verify.stack import Stack
 

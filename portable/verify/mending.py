@@ -7,7 +7,7 @@ taken that still answers.
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from portable.backends.compose.host import MODULES, sharing
+from portable.engines.mounts import MODULES, sharing
 from portable.model.base import Struct
 from portable.model.plan import CLOUDS, Folder, HostDevice, Plan
 from portable.verify.doctor import library_folders, shut_out, writer_of

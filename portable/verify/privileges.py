@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from portable.backends.common import gateway_of
-from portable.backends.rights import Rights
+from portable.model.rights import Rights
 from portable.verify.contract import Contract, Found, about, broken, holds, running
 from portable.verify.environment import anew
 from portable.verify.stack import Stack

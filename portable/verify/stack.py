@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from portable.backends.common import Placed
-from portable.backends.rights import ImageSettings, PlannedContainer, Rights
 from portable.model.base import Struct
 from portable.model.plan import Plan
+from portable.model.rights import ImageSettings, PlannedContainer, Rights
 
 
 class Said(Struct, frozen=True, kw_only=True):

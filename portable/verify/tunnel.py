@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from portable.backends.common import Placed
-from portable.backends.tunnel import LINES, MANY, TRAFFIC, Traffic, look_through, restarts, traffic, tunnels
+from portable.live.tunnel import LINES, MANY, TRAFFIC, Traffic, look_through, restarts, traffic, tunnels
 from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown
 from portable.verify.stack import Stack
 

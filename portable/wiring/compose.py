@@ -8,9 +8,9 @@ from functools import cached_property
 from types import TracebackType
 from typing import IO, Literal
 
-from portable.backends.compose.engine import Engine
 from portable.backends.compose.names import project_name
 from portable.backends.compose.network import NETWORK
+from portable.engines.docker.engine import Engine
 from portable.model.errors import PortableError
 from portable.model.plan import Plan
 from portable.wiring.line import Unreachable

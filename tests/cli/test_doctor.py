@@ -4,11 +4,11 @@ import os
 
 import pytest
 
-from portable.backends.compose.engine import Engine
-from portable.backends.compose.host import Mounted
 from portable.backends.prepare import prepare
 from portable.cli import doctor
-from portable.live import host as live
+from portable.engines.docker.engine import Engine
+from portable.engines.mounts import Mounted
+from portable.live.compose import host as live
 from portable.live.place import place_of
 from portable.model.errors import EngineError, Refused
 from portable.verify.host import Host

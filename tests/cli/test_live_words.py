@@ -12,8 +12,8 @@ from tests.cli import environment, run
 
 SCRIPT = """
 import os, signal, sys
-from portable.live import compose
-from portable.live.compose import Line
+from portable.live.compose import verbs as compose
+from portable.live.compose.logs import Line
 def logs(*_, **__):
     yield Line(service="demo", text="hello")
     os.kill(os.getpid(), signal.SIGINT)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from portable.cli.upkeep import upkeep
-from portable.live import unit
 from portable.model.errors import UsageError
+from portable.upkeep import units as unit
 from tests.cli import write
 
 OURS = "portable: 1\nname: home\nextends: local\nabout: Mine\n"

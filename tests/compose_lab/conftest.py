@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from portable.backends.compose.engine import Engine
+from portable.engines.docker.engine import Engine
 from tests.lab.engine import LabError, bring_engine, busybox, clean, random_project
 
 

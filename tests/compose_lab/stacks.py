@@ -5,9 +5,10 @@ import os
 from typing import Any
 
 from portable.formats.emit import Interpolated
-from portable.live.desired import Stack
-from portable.live.images import ImageNeed
-from portable.live.secrets import EnvironmentSource, Need
+from portable.live.compose.desired import Stack
+from portable.live.image_needs import ImageNeed
+from portable.secrets.needs import Need
+from portable.secrets.sources import EnvironmentSource
 from tests.lab.engine import BUSYBOX
 
 SOURCE = EnvironmentSource()

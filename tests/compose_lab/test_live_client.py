@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from portable.backends.compose.engine import Engine
-from portable.backends.compose.seen import HASH
-from portable.live import compose
-from portable.live.desired import Stack, current
-from portable.live.images import ImageNeed
-from portable.live.secrets import EnvironmentSource
-from portable.live.state import state_home
+from portable.engines.docker.engine import Engine
+from portable.engines.docker.observed import HASH
+from portable.live.compose import verbs as compose
+from portable.live.compose.desired import Stack, current
+from portable.live.image_needs import ImageNeed
+from portable.local.folders import state_home
+from portable.secrets.sources import EnvironmentSource
 from tests.compose_lab.stacks import service
 from tests.compose_lab.test_live_up import docker
 from tests.lab.engine import BUSYBOX

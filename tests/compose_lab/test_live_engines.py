@@ -13,14 +13,14 @@ from types import MappingProxyType
 
 import pytest
 
-from portable.backends.compose.address import resolve
-from portable.backends.compose.engine import Engine
-from portable.backends.compose.seen import Observed
-from portable.backends.compose.trouble import EngineTrouble
-from portable.live import compose
-from portable.live.desired import current
-from portable.live.progress import Event
+from portable.engines.docker.address import resolve
+from portable.engines.docker.engine import Engine
+from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.observed import Observed
+from portable.live.compose import verbs as compose
+from portable.live.compose.desired import current
 from portable.model.errors import PortableError
+from portable.model.progress import Event
 from tests.compose_lab.stacks import SOURCE, body, set_secrets, stack
 from tests.lab.forward import make_certificates, old_engine, ssh_engine, tcp_engine
 
@@ -134,15 +134,15 @@ def test_an_engine_that_refuses(tmp_path: Path) -> None:
         tmp_path.chmod(0o755)
         program = (
             "import os, sys; os.setgid(65534); os.setuid(65534)\n"
-            "from pathlib import Path\nfrom portable.backends.compose.address import resolve\n"
-            "from portable.backends.compose.engine import Engine\n"
+            "from pathlib import Path\nfrom portable.engines.docker.address import resolve\n"
+            "from portable.engines.docker.engine import Engine\n"
             f"try: Engine(resolve('unix://{path}', {{}}, Path('/'))).check()\nexcept Exception as e: print(getattr(e, 'kind', type(e)), e)"
         )
         import sys
 
         if os.getuid() != 0:
             pytest.skip("only root can become another user")
-        code = "import portable.backends.compose.engine, docker, docker.tls, requests\n" + program
+        code = "import portable.engines.docker.engine, docker, docker.tls, requests\n" + program
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
     assert done.stdout.startswith("refused unix://"), done.stdout + done.stderr
     assert "usermod -aG docker" in done.stdout
@@ -232,7 +232,7 @@ def test_a_full_disk_of_this_machine(engine: Engine, project: str, tmp_path: Pat
 
 def test_a_full_disk_of_the_engine(engine: Engine, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine's own words, from a Compose that stands in for one whose disk is full."""
-    monkeypatch.setattr("portable.backends.compose.engine.Engine._compose", _full(engine._compose))
+    monkeypatch.setattr("portable.engines.docker.engine.Engine._compose", _full(engine._compose))
     with pytest.raises(EngineTrouble, match="disk is full") as caught:
         compose.up(engine, stack(body(project)), SOURCE)
     assert caught.value.kind == "space"

@@ -9,10 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from portable.backends.compose.address import resolve as address
-from portable.backends.compose.engine import Engine
-from portable.live import compose, images
-from portable.live.images import ImageNeed, built_reference, resolve
+from portable.engines.docker.address import resolve as address
+from portable.engines.docker.engine import Engine
+from portable.live.compose import images
+from portable.live.compose import verbs as compose
+from portable.live.compose.images import resolve
+from portable.live.compose.recipes import Recipes, built_reference
+from portable.live.image_needs import ImageNeed
 from portable.model.errors import EngineError
 from tests.compose_lab.stacks import SOURCE, body, set_secrets, stack
 from tests.lab.engine import BUSYBOX
@@ -23,7 +26,7 @@ NEED = ImageNeed(reference="127.0.0.1:1/pltest/recipe:1", recipe="pltest-recipe"
 
 
 @pytest.fixture
-def recipes(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[images.Recipes]:
+def recipes(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recipes]:
     """One recipe, whose image is removed again."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     folder = tmp_path / "pltest-recipe"
@@ -38,7 +41,7 @@ def recipes(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         subprocess.run(["docker", "rmi", "-f", image], capture_output=True, check=False)
 
 
-def test_built_where_no_registry_answers_and_then_used(engine: Engine, recipes: images.Recipes) -> None:
+def test_built_where_no_registry_answers_and_then_used(engine: Engine, recipes: Recipes) -> None:
     built = built_reference("pltest-recipe", recipes)
     assert built is not None
     first = resolve(engine, [NEED], recipes=recipes)
@@ -49,7 +52,7 @@ def test_built_where_no_registry_answers_and_then_used(engine: Engine, recipes: 
     assert engine.image_ids([built]) == before
 
 
-def test_built_on_an_engine_that_is_not_here(engine: Engine, recipes: images.Recipes) -> None:
+def test_built_on_an_engine_that_is_not_here(engine: Engine, recipes: Recipes) -> None:
     with tcp_engine() as (url, _), Engine(address(url, {}, Path("/nonexistent"))) as remote:
         resolve(remote, [NEED], recipes=recipes)
     built = str(built_reference("pltest-recipe", recipes))
@@ -57,7 +60,7 @@ def test_built_on_an_engine_that_is_not_here(engine: Engine, recipes: images.Rec
     assert made.stdout.startswith("/")
 
 
-def test_a_stack_runs_on_what_was_built_and_follows_its_recipe(engine: Engine, recipes: images.Recipes, project: str) -> None:
+def test_a_stack_runs_on_what_was_built_and_follows_its_recipe(engine: Engine, recipes: Recipes, project: str) -> None:
     set_secrets()
     document: dict[str, Any] = body(project)
     document["services"]["lone"]["image"] = NEED.reference
@@ -81,7 +84,7 @@ def test_a_stack_runs_on_what_was_built_and_follows_its_recipe(engine: Engine, r
     assert again == [f"recreate lone: a newer image of {built_reference('pltest-recipe', recipes)} is there"]
 
 
-def test_a_sharer_keeps_its_built_image_when_only_its_gateway_is_named(engine: Engine, recipes: images.Recipes, project: str) -> None:
+def test_a_sharer_keeps_its_built_image_when_only_its_gateway_is_named(engine: Engine, recipes: Recipes, project: str) -> None:
     set_secrets()
     document: dict[str, Any] = body(project)
     document["services"]["one"]["image"] = NEED.reference
@@ -95,13 +98,13 @@ def test_a_sharer_keeps_its_built_image_when_only_its_gateway_is_named(engine: E
     assert compose.up(engine, made, SOURCE, recipes=recipes, deadline=90).changes == ()
 
 
-def test_a_killed_build_is_completed(engine: Engine, recipes: images.Recipes, tmp_path: Path) -> None:
+def test_a_killed_build_is_completed(engine: Engine, recipes: Recipes, tmp_path: Path) -> None:
     folder = recipes("pltest-recipe")
     assert folder is not None
     (folder / "Dockerfile").write_text(f"FROM {BUSYBOX}\nRUN echo {tmp_path} && sleep 3\nLABEL portable.test={tmp_path}\n")
     program = (
-        "import sys; from pathlib import Path; from portable.backends.compose.address import resolve as at\n"
-        "from portable.backends.compose.engine import Engine; from portable.live.images import *\n"
+        "import sys; from pathlib import Path; from portable.engines.docker.address import resolve as at\n"
+        "from portable.engines.docker.engine import Engine; from portable.live.compose.images import *\n"
         "engine = Engine(at(None, {}, Path('/nonexistent')))\n"
         f"need = ImageNeed(reference={NEED.reference!r}, recipe='pltest-recipe')\n"
         f"resolve(engine, [need], recipes=lambda name: Path({str(folder)!r}), progress=lambda e: print(e.sentence(), flush=True))\n"
@@ -117,7 +120,7 @@ def test_a_killed_build_is_completed(engine: Engine, recipes: images.Recipes, tm
     assert built in engine.image_ids([built])
 
 
-def test_a_build_that_fails_says_where(engine: Engine, recipes: images.Recipes) -> None:
+def test_a_build_that_fails_says_where(engine: Engine, recipes: Recipes) -> None:
     folder = recipes("pltest-recipe")
     assert folder is not None
     (folder / "Dockerfile").write_text(f"FROM {BUSYBOX}\nRUN echo out of ideas; exit 7\n")

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from portable.backends.compose.engine import Engine
-from portable.backends.compose.seen import Observed
-from portable.backends.compose.trouble import EngineTrouble
-from portable.live import compose
-from portable.live.desired import current
-from portable.live.state import locked
+from portable.engines.docker.engine import Engine
+from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.observed import Observed
+from portable.live.compose import verbs as compose
+from portable.live.compose.desired import current
+from portable.local.lock import locked
 from tests.compose_lab.stacks import SOURCE, body, changed, service, set_secrets, stack
 
 pytestmark = pytest.mark.compose_lab

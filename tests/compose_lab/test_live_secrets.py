@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from portable.backends.compose.engine import Engine
-from portable.backends.compose.trouble import EngineTrouble
-from portable.live import compose
-from portable.live.desired import current
+from portable.engines.docker.engine import Engine
+from portable.engines.docker.errors import EngineTrouble
+from portable.live.compose import verbs as compose
+from portable.live.compose.desired import current
 from tests.compose_lab.stacks import SOURCE, body, changed, set_secrets, stack
 from tests.compose_lab.test_live_kill import start
 

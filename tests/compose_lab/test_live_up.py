@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from portable.backends.compose.engine import Engine
-from portable.backends.compose.seen import PROJECT, Observed
-from portable.backends.compose.trouble import EngineTrouble
-from portable.live import compose
-from portable.live.desired import current
-from portable.live.progress import Event
+from portable.engines.docker.engine import Engine
+from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.observed import PROJECT, Observed
+from portable.live.compose import verbs as compose
+from portable.live.compose.desired import current
 from portable.model.changes import Change
 from portable.model.errors import PortableError, Refused, UsageError
+from portable.model.progress import Event
 from tests.compose_lab.stacks import SOURCE, body, changed, service, set_secrets, stack
 from tests.lab.engine import BUSYBOX
 
@@ -456,7 +456,7 @@ def test_logs_are_merged_by_time_and_hide_secrets(engine: Engine, project: str) 
     document["services"]["lone"]["command"] = ["sh", "-c", "echo first; echo key=$$(cat /etc/whole); exec sleep 1000"]
     document["services"]["lone"]["command"][2] = document["services"]["lone"]["command"][2].replace("$$", "$")
     up(engine, document)
-    from portable.live.secrets import resolve
+    from portable.secrets.lookup import resolve
 
     lines = list(compose.logs(engine, stack(document), resolved=resolve(stack(document).secrets, SOURCE)))
     assert [line.text for line in lines if line.service == "lone"] == ["first", "key=<secret>"]
@@ -464,7 +464,7 @@ def test_logs_are_merged_by_time_and_hide_secrets(engine: Engine, project: str) 
 
 
 def test_two_ups_at_a_time_do_not_interleave(engine: Engine, project: str, tmp_path: Path) -> None:
-    from portable.live.state import locked
+    from portable.local.lock import locked
 
     events: list[Event] = []
     with (

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from portable.backends.compose.engine import Engine
+from portable.engines.docker.engine import Engine
 from portable.profiles.images import Images
 from portable.profiles.load import load_images
 from tests.lab.engine import BUSYBOX, LABEL, clean, random_project

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from portable.backends.compose.engine import Engine
+from portable.engines.docker.engine import Engine
 from tests.lab.engine import clean
 from tests.lab.local import Local
 from tests.lab.parts import parts

@@ -6,9 +6,9 @@ import signal
 import sys
 from pathlib import Path
 
-from portable.backends.compose.address import resolve
-from portable.backends.compose.engine import Engine
-from portable.live import compose
+from portable.engines.docker.address import resolve
+from portable.engines.docker.engine import Engine
+from portable.live.compose import verbs as compose
 from portable.model.errors import INTERRUPTED, PortableError
 from tests.compose_lab.stacks import SOURCE, body, changed, set_secrets, stack
 

@@ -3,9 +3,10 @@
 import subprocess
 from pathlib import Path
 
-from portable.backends.compose.engine import Engine
-from portable.live import images
-from portable.live.progress import Progress, silent
+from portable.engines.docker.engine import Engine
+from portable.live.compose.building import build_recipe
+from portable.live.compose.recipes import built_reference, shipped_recipe
+from portable.model.progress import Progress, silent
 
 RECIPE = "browser"
 _SCRIPT = """\
@@ -17,15 +18,15 @@ exec chromium-headless-shell --no-sandbox --disable-gpu --disable-dev-shm-usage 
 
 def recipes(name: str) -> Path | None:
     """The browser's recipe lies with the tests, its base with the catalog."""
-    return Path(__file__).parent / "browser" if name == RECIPE else images.shipped_recipe(name)
+    return Path(__file__).parent / "browser" if name == RECIPE else shipped_recipe(name)
 
 
 def bring(engine: Engine, progress: Progress = silent) -> str:
     """The image, built from Debian's packages where it is not there."""
-    reference = images.built_reference(RECIPE, recipes)
+    reference = built_reference(RECIPE, recipes)
     if reference is not None and engine.image_ids([reference]):
         return reference
-    return images.build_recipe(engine, RECIPE, recipes=recipes, progress=progress)
+    return build_recipe(engine, RECIPE, recipes=recipes, progress=progress)
 
 
 def opened(image: str, page: str, *options: str) -> tuple[bytes, str]:

@@ -9,9 +9,9 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from portable.backends.compose.address import resolve
-from portable.backends.compose.engine import Engine
-from portable.backends.compose.seen import PROJECT
+from portable.engines.docker.address import resolve
+from portable.engines.docker.engine import Engine
+from portable.engines.docker.observed import PROJECT
 
 LABEL = "portable.test"
 BUSYBOX = f"localhost/portable-test/busybox:{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]}"

@@ -5,12 +5,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from portable.backends.compose.address import resolve
-from portable.backends.compose.engine import Engine
 from portable.backends.prepare import prepare
-from portable.live import images
-from portable.live.desired import stack_of
-from portable.live.progress import Event
+from portable.engines.docker.address import resolve
+from portable.engines.docker.engine import Engine
+from portable.live.compose import images
+from portable.live.compose.desired import stack_of
+from portable.model.progress import Event
 from tests.lab import chromium, local, parts, standins
 from tests.lab.home import box
 

@@ -18,9 +18,9 @@ from typing import Any
 
 import yaml
 
-from portable.backends.compose.engine import Engine
-from portable.backends.compose.seen import PROJECT
 from portable.backends.prepare import Prepared, prepare
+from portable.engines.docker.engine import Engine
+from portable.engines.docker.observed import PROJECT
 from tests.lab.engine import LABEL, LabError, clean, random_project
 from tests.lab.old import Old, age
 

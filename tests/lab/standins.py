@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 import msgspec
 
 from portable.backends.common import Placed, containers, index
-from portable.backends.compose.engine import Engine
+from portable.engines.docker.engine import Engine
 from portable.formats.emit import dump
 from portable.formats.merge import merged
-from portable.live import images
-from portable.live.progress import Event, Progress, silent
+from portable.live.compose.building import build_recipe
+from portable.live.compose.recipes import built_reference, shipped_recipe
 from portable.model.base import Struct
 from portable.model.plan import Exec, Http, Image, Protocol, Sealed, Tunnel
+from portable.model.progress import Event, Progress, silent
 from portable.planning import Planned
 from portable.planning.select import MOUNTER, TOOLS
 
@@ -105,13 +106,13 @@ def described(planned: Planned, *, without: Collection[str] = ELSEWHERE, outside
 def local_images(planned: Planned, *, without: Collection[str] = ELSEWHERE, outside: Targets = NOWHERE) -> dict[str, str]:
     """The image on this machine for each reference of the plan: a stand-in's, or one built by a recipe; `without` those apps' own."""
     standing = {reference: tag_of(description) for reference, description in described(planned, without=without, outside=outside).items()}
-    built = {image.reference: images.built_reference(image.recipe) or "" for image in _images(planned) if image.recipe}
+    built = {image.reference: built_reference(image.recipe) or "" for image in _images(planned) if image.recipe}
     return {**built, **standing}
 
 
 def tag_of(description: Description) -> str:
     """The local image of a stand-in: another one for another description or program."""
-    told = hashlib.sha256(f"{images.built_reference(RECIPE, recipes)}\0".encode() + _json(description)).hexdigest()[:12]
+    told = hashlib.sha256(f"{built_reference(RECIPE, recipes)}\0".encode() + _json(description)).hexdigest()[:12]
     return f"{REPOSITORY}/{description.name}:{told}"
 
 
@@ -217,7 +218,7 @@ def _json(description: Description) -> bytes:
 
 def recipes(name: str) -> Path | None:
     """The recipe of the program lies with the tests, all others with the catalog."""
-    return Path(__file__).parent / "standin" if name == RECIPE else images.shipped_recipe(name)
+    return Path(__file__).parent / "standin" if name == RECIPE else shipped_recipe(name)
 
 
 def bring(
@@ -232,7 +233,7 @@ def bring(
     wanted = local_images(planned, without=without, outside=outside)
     there = engine.image_ids(set(wanted.values()))
     for recipe in sorted({image.recipe for image in _images(planned) if image.recipe and wanted[image.reference] not in there}):
-        images.build_recipe(engine, recipe, progress=progress)
+        build_recipe(engine, recipe, progress=progress)
     for reference, description in described(planned, without=without, outside=outside).items():
         if wanted[reference] not in there:
             _build(engine, description, progress)
@@ -240,10 +241,10 @@ def bring(
 
 
 def _build(engine: Engine, description: Description, progress: Progress) -> None:
-    base = images.built_reference(RECIPE, recipes)
+    base = built_reference(RECIPE, recipes)
     assert base
     if not engine.image_ids([base]):
-        images.build_recipe(engine, RECIPE, recipes=recipes, progress=progress)
+        build_recipe(engine, RECIPE, recipes=recipes, progress=progress)
     files = {"Dockerfile": f"FROM {base}\nCOPY standin.json /\n".encode(), "standin.json": _json(description)}
     build(engine, tag_of(description), files, description.name)
     progress(Event(what="done", subject=tag_of(description), text="a stand-in is made"))

@@ -59,7 +59,7 @@ CLAIMS = (
     Claim(
         name="another VPN provider is one name, for each that Gluetun v3.41.3 lists",
         bar="one row each",
-        tests=("tests/unit/planning/test_tunnel.py", "tests/unit/live/test_tunnel_addresses.py"),
+        tests=("tests/unit/planning/test_tunnel.py", "tests/unit/secrets/test_vpn.py"),
     ),
     Claim(
         name="a peer outside reaches qBittorrent through the tunnel at the forwarded port, also after it changes",
@@ -73,7 +73,7 @@ CLAIMS = (
             f"{_HOME}/test_tunnel.py",
             f"{_HOME}/test_listener.py",
             "tests/unit/verify/test_listener.py",
-            "tests/unit/live/test_healing.py",
+            "tests/unit/live/compose/test_healing.py",
         ),
     ),
     Claim(

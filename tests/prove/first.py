@@ -87,7 +87,7 @@ CLAIMS = (
     Claim(
         name="a canary secret is in no rendered file, log, label, argument list, traceback or debug output",
         bar="0 found",
-        tests=(f"{_LOCAL}/test_local_canary.py", "tests/compose_lab/test_live_secrets.py", "tests/unit/live/test_secrets.py"),
+        tests=(f"{_LOCAL}/test_local_canary.py", "tests/compose_lab/test_live_secrets.py", "tests/unit/secrets/test_secrets.py"),
         figure="{canary}",
     ),
     Claim(
@@ -106,7 +106,7 @@ CLAIMS = (
             "tests/compose_lab/test_live_engines.py",
             "tests/compose_lab/test_live_up.py::test_a_taken_port_is_named_with_its_holder_before_anything_starts",
             "tests/compose_lab/test_live_up.py::test_a_port_of_another_project_is_named",
-            "tests/unit/live/test_secrets.py",
+            "tests/unit/secrets/test_secrets.py",
         ),
         kinds={
             "unknown profile": r"test_bad_input\[unknown profile\]",

@@ -100,6 +100,6 @@ CLAIMS = (
     Claim(
         name="newer images are taken a group at a time, put back by themselves where an app does not get well, and by hand",
         bar="every test, on a real engine with a registry; any sequence of updates, kills and ways back ends with what the files say",
-        tests=("tests/compose_lab/test_live_updates.py", "tests/unit/live/test_updates.py"),
+        tests=("tests/compose_lab/test_live_updates.py", "tests/unit/upkeep/test_updates.py"),
     ),
 )

@@ -10,12 +10,14 @@ import portable
 
 PACKAGE = Path(portable.__file__).parent
 LAYERS = (
-    ("model",),
-    ("formats",),
+    ("model", "programs"),
+    ("formats", "local"),
     ("catalog", "profiles"),
     ("planning",),
-    ("backends",),
-    ("live", "verify", "wiring", "migrate", "graph"),
+    ("backends", "engines"),
+    ("secrets", "graph"),
+    ("live",),
+    ("upkeep", "verify", "wiring", "migrate"),
     ("cli",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

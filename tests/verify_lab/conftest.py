@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from portable.backends.compose.engine import Engine
+from portable.engines.docker.engine import Engine
 from tests.compose_lab.conftest import engine as engine
 from tests.lab.local import Local, stack_up
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from portable.backends.compose.seen import PROJECT
+from portable.engines.docker.observed import PROJECT
 from portable.verify import contracts
 from tests.lab.local import Local, docker
 

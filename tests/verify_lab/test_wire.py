@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from portable.backends.compose.seen import HELPER, PROJECT
+from portable.engines.docker.observed import HELPER, PROJECT
 from tests.lab import recorded
 from tests.lab.forward import tcp_engine
 from tests.lab.local import Local, docker, end_group

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from portable.backends.compose.engine import Engine
+from portable.engines.docker.engine import Engine
 from tests.lab.engine import bring_engine
 from tests.lab.home.box import CLOUD, bring
 from tests.lab.home.home import AT, Home, home_up

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from portable.backends.compose.engine import Engine
+from portable.engines.docker.engine import Engine
 from tests.lab.engine import LABEL
 from tests.lab.home import leftovers
 from tests.lab.home.box import OWNER, docker

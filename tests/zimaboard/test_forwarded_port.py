@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from portable.backends.compose.engine import Engine
+from portable.engines.docker.engine import Engine
 from tests.lab.home.box import PROVIDER
 from tests.lab.home.home import Home
 from tests.lab.home.pod import APP, SIDECAR, Pod, pod_up

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from portable.backends.compose.engine import Engine
+from portable.engines.docker.engine import Engine
 from tests.lab.home.box import BEACON, PROVIDER
 from tests.lab.home.capture import Capture
 from tests.lab.home.home import Home

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from portable.backends.compose.engine import Engine
+from portable.engines.docker.engine import Engine
 from tests.lab.home.box import BEACON, HOST, PROVIDER
 from tests.lab.home.home import OPENVPN, Home
 from tests.zimaboard.test_kill_switch import cycles

@@ -2,7 +2,7 @@
 
 import pytest
 
-from portable.backends.compose.engine import Engine
+from portable.engines.docker.engine import Engine
 from tests.lab.home.box import PROVIDER
 from tests.lab.home.home import Home
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from portable.backends.compose.engine import Engine
+from portable.engines.docker.engine import Engine
 from tests.lab.home.home import Home
 from tests.lab.home.trouble import healed
 

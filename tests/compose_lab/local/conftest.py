@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from portable.backends.compose.engine import Engine
+from portable.engines.docker.engine import Engine
 from tests.lab.engine import LabError
 from tests.lab.leak import LeakNet, leak_net
 from tests.lab.local import Local, stack_up, sweep

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from portable.backends.compose.engine import Engine
+from portable.engines.docker.engine import Engine
 from tests.cli import digest
 from tests.lab.engine import clean
 from tests.lab.forward import old_engine, tcp_engine

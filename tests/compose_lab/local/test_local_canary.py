@@ -66,10 +66,10 @@ def watching() -> Iterator[set[str]]:
 
 BROKEN = r"""
 import sys
-from portable.live import compose
+from portable.live.compose import up
 def broken(engine, stack, effective, variables):
     raise RuntimeError(f"an error of the program itself, with {len(variables)} secrets at hand: {engine!r} {stack!r}")
-compose._look = broken
+up.look = broken
 from portable.cli import main
 main()
 """
@@ -151,7 +151,9 @@ def walk(top: Path) -> list[Path]:
 
 def test_canary_is_not_in_a_traceback_with_its_locals(local: Local, monkeypatch: pytest.MonkeyPatch) -> None:
     """As debuggers and error reporters print it: every variable of every frame."""
-    from portable.live.secrets import FileSource, Need, resolve
+    from portable.secrets.lookup import resolve
+    from portable.secrets.needs import Need
+    from portable.secrets.sources import FileSource
 
     need = Need(name="sabnzbd-api-key", key="value", optional=False, apps=("sabnzbd",))
     resolved = resolve([need], FileSource(path=str(local.secrets_file)))

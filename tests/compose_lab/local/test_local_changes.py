@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from portable.catalog.catalog import SHIPPED
+from portable.catalog.shipped import SHIPPED
 from tests.lab.local import PROFILE, Local
 
 pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(1500)]

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from types import FrameType
 
-from portable.live.progress import Event
+from portable.model.progress import Event
 from tests.lab.engine import bring_engine
 from tests.lab.home.box import BEACON
 from tests.lab.home.home import Home, home_up

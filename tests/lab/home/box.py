@@ -12,9 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from portable.backends.compose.engine import Engine
-from portable.live import images
-from portable.live.progress import Progress, silent
+from portable.engines.docker.engine import Engine
+from portable.live.compose.building import build_recipe
+from portable.live.compose.recipes import built_reference, shipped_recipe
+from portable.model.progress import Progress, silent
 from tests.lab.engine import LABEL, LabError
 
 if TYPE_CHECKING:
@@ -63,15 +64,15 @@ def docker(*arguments: str, code: int | None = 0, given: str | None = None, seco
 def recipes(name: str) -> Path | None:
     """The recipes of the lab lie beside this file as `lab-<folder>`, those of apps with the catalog."""
     own = Path(__file__).parent / name.removeprefix("lab-")
-    return own if name.startswith("lab-") and own.is_dir() else images.shipped_recipe(name)
+    return own if name.startswith("lab-") and own.is_dir() else shipped_recipe(name)
 
 
 def bring(engine: Engine, name: str, progress: Progress = silent) -> str:
     """The image of a part, built from Debian's packages where it is not there."""
-    reference = images.built_reference(name, recipes)
+    reference = built_reference(name, recipes)
     if reference is not None and engine.image_ids([reference]):
         return reference
-    return images.build_recipe(engine, name, recipes=recipes, progress=progress)
+    return build_recipe(engine, name, recipes=recipes, progress=progress)
 
 
 @cache

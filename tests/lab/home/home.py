@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from portable.backends.compose.engine import Engine
 from portable.backends.prepare import prepare
+from portable.engines.docker.engine import Engine
 from portable.formats.merge import merged
-from portable.live.progress import Event, Progress, silent
+from portable.model.progress import Event, Progress, silent
 from portable.planning import Planned
 from tests.lab import standins
 from tests.lab.engine import random_project

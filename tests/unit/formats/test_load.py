@@ -12,8 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import Meta
 
-from portable.formats import load as loader
-from portable.formats.load import convert, load, read, schema
+from portable.formats.load import convert, load, read
+from portable.formats.parse import DEEPEST, LARGEST_FILE, MOST_NODES
+from portable.formats.schema import schema
 from portable.model.errors import InputError
 
 Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9-]*$", description="lower case letters, digits and dashes")]
@@ -313,12 +314,12 @@ def test_a_file_that_cannot_be_read_is_a_mistake(name: str) -> None:
 
 
 def test_a_file_that_is_too_large_is_refused() -> None:
-    content = b"a: 1\n" + b"#" * loader.LARGEST_FILE
+    content = b"a: 1\n" + b"#" * LARGEST_FILE
     assert told(content) == ["f:1:1: the file is larger than 4 MiB (split it, or check that it's the right file)"]
 
 
 def test_nesting_is_bounded() -> None:
-    deepest = loader.DEEPEST
+    deepest = DEEPEST
     assert load(("f", b"a: " + b"[" * (deepest - 1) + b"]" * (deepest - 1))).data["a"]
     for text in (
         "a: " + "[" * deepest,
@@ -336,9 +337,9 @@ def test_nesting_is_bounded() -> None:
 def test_aliases_cannot_multiply_without_bound() -> None:
     bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12))
     (line,) = told(bomb)
-    assert line.endswith(f"more than {loader.MOST_NODES} values, aliases written out")
+    assert line.endswith(f"more than {MOST_NODES} values, aliases written out")
     assert line.startswith("f:6:")
-    (line,) = told("a:\n" + "- b\n" * (loader.MOST_NODES + 1))
+    (line,) = told("a:\n" + "- b\n" * (MOST_NODES + 1))
     assert "more than" in line
 
 

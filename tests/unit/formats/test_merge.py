@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portable.formats.load import Document, Steps, load
+from portable.formats.document import Document, Steps
+from portable.formats.load import load
 from portable.formats.merge import lay, merged
 
 SCALARS = st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["", "x", "yes"])

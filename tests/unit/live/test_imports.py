@@ -5,7 +5,7 @@ import sys
 
 
 def test_engines_clients_are_imported_only_where_an_engine_is_used() -> None:
-    modules = "portable.live.compose, portable.live.images, portable.live.secrets, portable.backends.compose.engine"
+    modules = "portable.live.compose.verbs, portable.live.compose.images, portable.secrets.lookup, portable.engines.docker.engine"
     program = (
         f"import sys, {modules}; print([m for m in ('docker', 'python_on_whales', 'requests', 'pydantic', 'yaml') if m in sys.modules])"
     )

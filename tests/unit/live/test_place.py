@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from portable.live.place import source_of
-from portable.live.secrets import FileSource
-from portable.live.state import home_of, state_home
+from portable.local.folders import home_of, state_home
 from portable.model.errors import UsageError
 from portable.profiles.types import SecretsFacts
+from portable.secrets.sources import FileSource
 
 
 @pytest.mark.parametrize(

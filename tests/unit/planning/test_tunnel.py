@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from portable.catalog.catalog import SHIPPED
 from portable.catalog.gateways import providers_of
+from portable.catalog.shipped import SHIPPED
 from portable.formats.emit import dump
 from portable.model import plan as p
 from portable.model.errors import InputError

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from portable.catalog.catalog import SHIPPED, Catalog
+from portable.catalog.catalog import Catalog
 from portable.catalog.gateways import providers_of, secret_files, settings_of, typed_names
+from portable.catalog.shipped import SHIPPED
 from portable.formats.emit import dump
 from portable.formats.load import load
 from portable.model.errors import InputError

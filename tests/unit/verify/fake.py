@@ -6,11 +6,11 @@ from pathlib import Path
 import msgspec
 
 from portable.backends.common import Placed, containers
-from portable.backends.compose.rights import planned
 from portable.backends.compose.storage import folder_of
-from portable.backends.rights import ImageSettings, PlannedContainer
+from portable.live.compose.rights import planned
 from portable.model.contracts import Held
 from portable.model.plan import Library, Plan, Scratch, Text
+from portable.model.rights import ImageSettings, PlannedContainer
 from portable.verify.contract import Contract, about, mounts_of
 from portable.verify.stack import HostFolder, Other, Published, Runs, Said
 from tests.factories import full_plan
@@ -81,14 +81,14 @@ call 6881 accepted
 listens tcp 0200400A:1AE1
 listens udp 0200400A:1AE1
 """
-"""As the script of `portable.backends.listening` prints it of qBittorrent behind Gluetun."""
+"""As the script of `portable.live.listening` prints it of qBittorrent behind Gluetun."""
 TRAFFIC = """\
 now 1795997415
 before tun0 1000 2000
 asked
 after tun0 1300 2200
 """
-"""As the script of `portable.backends.tunnel` prints it of a tunnel through which an answer came."""
+"""As the script of `portable.live.tunnel` prints it of a tunnel through which an answer came."""
 HEALTHY = {
     "counted before": TRAFFIC,
     "/tmp/gluetun/forwarded_port": LISTENS,

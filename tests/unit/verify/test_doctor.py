@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from portable.backends.compose.host import Mounted
-from portable.backends.compose.seen import Taken
+from portable.engines.docker.observed import Taken
+from portable.engines.mounts import Mounted
 from portable.model import plan as p
 from portable.model.contracts import Diagnosis
 from portable.verify.disks import Disk

@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 from portable.backends.common import Placed, containers
-from portable.backends.compose.rights import image_settings, planned, running
-from portable.backends.rights import Rights
-from portable.live.secrets import Resolved, Secret
+from portable.engines.docker.rights import image_settings, running
+from portable.live.compose.rights import planned
 from portable.model import plan as p
+from portable.model.rights import Rights
+from portable.secrets.values import Resolved, Secret
 from portable.verify import contracts
 from portable.verify.contract import about
 from portable.verify.stack import Said

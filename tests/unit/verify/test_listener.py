@@ -2,7 +2,7 @@
 
 import pytest
 
-from portable.backends import listening
+from portable.live import listening
 from portable.verify.listener import CONTRACT
 from portable.verify.stack import Said
 from tests.unit.verify.fake import LISTENS, FakeStack, one, says, verdicts

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from portable.backends.compose.host import Mounted
+from portable.engines.mounts import Mounted
 from portable.model import plan as p
 from portable.verify.host import Host
 from portable.verify.mending import mends

@@ -2,7 +2,7 @@
 
 from portable.verify.stack import Said
 from portable.verify.tunnel import CONTRACT
-from tests.unit.backends.test_tunnel import BROKEN
+from tests.unit.live.test_tunnel import BROKEN
 from tests.unit.verify.fake import TRAFFIC, FakeStack, one, says, verdicts
 
 NOW = 1795997415.0

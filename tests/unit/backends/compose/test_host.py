@@ -1,6 +1,6 @@
 """The kernel's table of mounts, read one way by all who ask."""
 
-from portable.backends.compose.host import Mounted, holding, parse
+from portable.engines.mounts import Mounted, holding, parse
 
 
 def test_the_kernels_table_is_read_as_it_is_meant() -> None:

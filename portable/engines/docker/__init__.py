@@ -1,0 +1,1 @@
+"""A Docker engine and Docker Compose: connect, observe, execute, images, errors."""

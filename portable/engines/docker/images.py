@@ -1,0 +1,127 @@
+"""Images of an engine: which are there, what a registry offers, pulling, building and importing."""
+
+import contextlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Any, Literal
+
+from portable.engines.docker.errors import EngineTrouble, one_line
+from portable.engines.docker.observed import (
+    Offered,
+)
+from portable.engines.docker.rights import image_settings
+from portable.model.rights import ImageSettings
+
+if TYPE_CHECKING:
+    pass
+
+from portable.engines.docker.connection import Connection
+
+
+class ImageReader(Connection):
+    """Looks at images."""
+
+    def image_ids(self, references: Iterable[str]) -> dict[str, str]:
+        """The ids of those images that are there."""
+        from docker.errors import NotFound
+
+        ids: dict[str, str] = {}
+        with self._doing("looking for images"):
+            for reference in sorted(set(references)):
+                try:
+                    ids[reference] = self._api.inspect_image(reference)["Id"]  # type: ignore[no-untyped-call]
+                except NotFound:
+                    continue
+        return ids
+
+    def image_settings(self, image: str) -> ImageSettings | None:
+        """The settings that an image gives its containers; None where it was removed."""
+        from docker.errors import NotFound
+
+        with self._doing("looking at an image"):
+            try:
+                return image_settings(self._api.inspect_image(image))  # type: ignore[no-untyped-call]
+            except NotFound:
+                return None
+
+    def offered(self, reference: str) -> Offered:
+        """The digest that a registry has under a name and tag now, or why it gave none. Raises EngineTrouble where the engine is gone."""
+        from docker.errors import APIError
+
+        try:
+            with self._doing("asking a registry"):
+                try:
+                    found = self._api.inspect_distribution(reference)  # type: ignore[no-untyped-call]
+                except APIError as error:
+                    text = self.hide(str(error.explanation or error))
+                    return Offered(why=no_offer(int(error.status_code or 0), text), said=one_line(text))
+                return Offered(digest=str(found["Descriptor"]["digest"]))
+        except EngineTrouble as trouble:
+            if trouble.kind in ("absent", "gone"):
+                raise
+            return Offered(why="unknown", said=trouble.text)
+
+
+class ImageWriter(Connection):
+    """Brings images."""
+
+    def pull(self, repository: str, tag: str, on_line: Callable[[str], None]) -> None:
+        """Pull an image; each line of progress goes to `on_line`. Raises RuntimeError with the registry's words."""
+        from docker.errors import APIError
+
+        with self._doing("pulling an image"):
+            try:
+                self._stream(self._api.pull(repository, tag=tag, stream=True, decode=True), on_line)
+            except APIError as error:
+                raise RuntimeError(self.hide(str(error.explanation or error))) from None
+
+    def build(
+        self,
+        context: IO[bytes],
+        tag: str,
+        labels: Mapping[str, str],
+        arguments: Mapping[str, str],
+        on_line: Callable[[str], None],
+        *,
+        fresh: bool = False,
+    ) -> None:
+        """Build an image from a tar with a Dockerfile, by the engine's classic builder, which is on every engine, near or far."""
+        with self._doing("building an image"):
+            stream = self._api.build(
+                fileobj=context,
+                custom_context=True,
+                tag=tag,
+                labels=dict(labels),
+                buildargs=dict(arguments),
+                rm=True,
+                forcerm=True,
+                decode=True,
+                nocache=fresh,
+                timeout=3600,
+            )
+            self._stream(stream, on_line)
+
+    def import_image(self, archive: IO[bytes], repository: str, tag: str, changes: Sequence[str]) -> None:
+        """Make an image of a root file system in a tar."""
+        with self._doing("importing an image"):
+            answer = self._api.import_image_from_data(archive, repository=repository, tag=tag, changes=list(changes))
+        for line in str(answer).splitlines():
+            with contextlib.suppress(ValueError):
+                if isinstance(said := json.loads(line), dict) and (error := said.get("error")):
+                    raise self.trouble(str(error), "importing an image")
+
+    def _stream(self, events: Iterable[Mapping[str, Any]], on_line: Callable[[str], None]) -> None:
+        for event in events:
+            if error := event.get("error"):
+                raise RuntimeError(self.hide(str(error)))
+            text = str(event.get("stream") or event.get("status") or "").strip()
+            if text:
+                on_line(self.hide(text))
+
+
+def no_offer(status: int, text: str) -> Literal["absent", "refused", "unknown"]:
+    """What an engine's answer means that asked a registry in vain: by its status, or where that is 500 by the registry's own words."""
+    if status in (401, 403, 429) or re.search(r"(?i)unauthorized|denied|authentication required|forbidden|too ?many ?requests", text):
+        return "refused"
+    return "absent" if status == 404 or re.search(r"(?i)manifest unknown|name unknown|: not found", text) else "unknown"

@@ -1,0 +1,171 @@
+"""Observing an engine: its containers, networks, ports and logs. Nothing here writes."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from portable.engines.docker.observed import (
+    HELPER,
+    ONE_OFF,
+    PROJECT,
+    Described,
+    Neighbour,
+    Observed,
+    Seen,
+    SeenNetwork,
+    Taken,
+    seconds_of,
+)
+
+if TYPE_CHECKING:
+    pass
+
+from portable.engines.docker.connection import SETTLING_SECONDS
+from portable.engines.docker.containers import describe, seen
+from portable.engines.docker.images import ImageReader
+
+
+class Observation(ImageReader):
+    """Looks at containers, networks and logs."""
+
+    def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
+        """What is there of that project; containers that vanish meanwhile are left out."""
+        return Observed(containers=self.containers(project), networks=self.networks(project), images=self.image_ids(images))
+
+    def containers(self, project: str) -> tuple[Seen, ...]:
+        """All containers of the project but those of `compose run`, by name."""
+        return tuple(seen for seen, _ in self.described(project))
+
+    def described(self, project: str) -> tuple[tuple[Seen, Described], ...]:
+        """The same containers, each with what it was given, of one moment."""
+        with self._doing("listing containers"):
+            listed = self._api.containers(all=True, filters={"label": f"{PROJECT}={project}"})
+            mine = [entry for entry in listed if (entry.get("Labels") or {}).get(ONE_OFF, "False").lower() != "true"]
+            if len(mine) > 8:
+                self._api.adapters  # noqa: B018  # the pool of connections is shared by the threads
+                with ThreadPoolExecutor(4) as pool:
+                    inspected = list(pool.map(self._inspect, (entry["Id"] for entry in mine)))
+            else:
+                inspected = [self._inspect(entry["Id"]) for entry in mine]
+        return tuple(
+            sorted(((seen(found, self.hide), describe(found)) for found in inspected if found), key=lambda both: (both[0].name, both[0].id))
+        )
+
+    def _inspect(self, container: str) -> dict[str, Any] | None:
+        from docker.errors import NotFound
+
+        try:
+            found: dict[str, Any] = self._api.inspect_container(container)
+        except NotFound:
+            return None
+        return found
+
+    def networks(self, project: str) -> tuple[SeenNetwork, ...]:
+        """The project's networks, by name and id."""
+        with self._doing("listing networks"):
+            listed = self._api.networks(filters={"label": f"{PROJECT}={project}"})
+            seen = []
+            names = [entry["Name"] for entry in listed]
+            for entry in listed:  # who uses a network shows only in its own record; it matters where two have one name
+                used = names.count(entry["Name"]) > 1 and bool(self._api.inspect_network(entry["Id"]).get("Containers"))
+                seen.append(
+                    SeenNetwork(
+                        id=entry["Id"],
+                        name=entry["Name"],
+                        key=(entry.get("Labels") or {}).get("com.docker.compose.network", ""),
+                        subnets=tuple(c["Subnet"] for c in (entry.get("IPAM") or {}).get("Config") or [] if c.get("Subnet")),
+                        in_use=used,
+                    )
+                )
+        return tuple(sorted(seen, key=lambda n: (n.name, n.id)))
+
+    def guests(self, container: str) -> tuple[tuple[str, str], ...]:
+        """The containers that run in a container's network namespace, by id and name, without helpers of portable."""
+        with self._doing("listing containers"):
+            listed = self._api.containers()
+        return tuple(
+            (str(entry["Id"]), (entry.get("Names") or ["?"])[0].lstrip("/"))
+            for entry in listed
+            if (entry.get("HostConfig") or {}).get("NetworkMode") == f"container:{container}" and HELPER not in (entry.get("Labels") or {})
+        )
+
+    def ports(self) -> tuple[Taken, ...]:
+        """Ports of the engine's host that running containers publish."""
+        with self._doing("listing containers"):
+            listed = self._api.containers()
+        return tuple(
+            Taken(
+                number=port["PublicPort"],
+                protocol=port.get("Type", "tcp"),
+                address=port.get("IP", ""),
+                container=(entry.get("Names") or ["?"])[0].lstrip("/"),
+                project=(entry.get("Labels") or {}).get(PROJECT, ""),
+            )
+            for entry in listed
+            for port in entry.get("Ports") or []
+            if port.get("PublicPort")
+        )
+
+    def neighbours(self) -> tuple[Neighbour, ...]:
+        """Every container that runs."""
+        with self._doing("listing containers"):
+            listed = self._api.containers()
+        return tuple(
+            Neighbour(
+                container=(entry.get("Names") or ["?"])[0].lstrip("/"),
+                project=(entry.get("Labels") or {}).get(PROJECT, ""),
+                app=(entry.get("Labels") or {}).get("portable.app", ""),
+                folders={
+                    m["Source"]: m.get("Destination", "") for m in entry.get("Mounts") or [] if m.get("Type") == "bind" and m.get("RW")
+                },
+            )
+            for entry in listed
+        )
+
+    def data_root(self) -> str:
+        """The engine's own folder on its host, where images and containers lie."""
+        with self._doing("asking for its folder"):
+            return str(self._api.info().get("DockerRootDir") or "")
+
+    def logs(
+        self, container: str, *, tail: int | None = None, timestamps: bool = False, hidden: bool = True, since: float = 0.0
+    ) -> Iterator[str]:
+        """Lines that a container wrote, oldest first, without secrets; those too where secrets in them are what is looked for.
+
+        `since` is in seconds since 1970, by the engine's clock.
+        """
+        with self._doing("reading logs"):
+            last: Any = "all" if tail is None else tail
+            raw = self._api.logs(container, stdout=True, stderr=True, tail=last, timestamps=timestamps, since=since or None)
+        yield from (self.hide(line) if hidden else line for line in raw.decode(errors="replace").splitlines())
+
+    def dated_logs(self, container: str, *, tail: int, since: float) -> tuple[tuple[float, str], ...]:
+        """The last lines since a moment, each with its own, in seconds since 1970 by the engine's clock."""
+        lines = (line.partition(" ") for line in self.logs(container, tail=tail, timestamps=True, since=since))
+        return tuple((seconds_of(moment), text) for moment, _, text in lines)
+
+    def was_stopped(self, container: str, moment: str) -> bool:
+        """Whether somebody stopped a container that ended at that moment of the engine's clock, as far as the engine remembers.
+
+        `docker stop` leaves an event of its own, `docker kill` and a crash do not. An engine keeps the last 256 events only.
+        """
+        if not moment:
+            return False
+        begin = seconds_of(moment)
+        with self._doing("asking for events"):
+            # The event comes right after the end; until then the engine keeps the answer open.
+            found = self._api.events(
+                since=int(begin), until=int(begin) + SETTLING_SECONDS, filters={"container": container, "event": "stop"}, decode=True
+            )
+            return any(True for _ in found)
+
+    def follow(self, container: str, *, tail: int | None = None, timestamps: bool = False) -> Iterator[str]:
+        """Lines as the container writes them, until it stops."""
+        with self._doing("following logs"):
+            stream = self._api.logs(container, stream=True, follow=True, tail="all" if tail is None else tail, timestamps=timestamps)
+            rest = b""
+            for chunk in stream:
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from (self.hide(line.decode(errors="replace").rstrip("\r")) for line in lines)
+            if rest:
+                yield self.hide(rest.decode(errors="replace"))

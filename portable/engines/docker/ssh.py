@@ -1,0 +1,77 @@
+"""An engine that is reached by ssh."""
+
+import contextlib
+import shlex
+import shutil
+import socket
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from portable.engines.docker.errors import one_line
+
+CONNECT_SECONDS = 15
+"""To reach an engine's host."""
+
+
+class SshBridge:
+    """A private socket; every connection to it becomes `ssh HOST docker system dial-stdio`, as the docker command itself does it.
+
+    The SDK's own ssh transport needs paramiko, which reads neither the person's ssh configuration nor their agent as ssh does.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._command = ["ssh", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={CONNECT_SECONDS}"]
+        if parts.username:
+            self._command += ["-l", parts.username]
+        if parts.port:
+            self._command += ["-p", str(parts.port)]
+        # The path names another socket of that host; the far shell reads what stands behind the host.
+        there = [f"--host={shlex.quote(f'unix://{parts.path}')}"] if parts.path.strip("/") else []
+        self._command += ["--", parts.hostname or "", "docker", *there, "system", "dial-stdio"]
+        self._folder = tempfile.mkdtemp(prefix="portable-ssh-")
+        self._said = Path(self._folder) / "said"
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener.bind(f"{self._folder}/engine.sock")
+        self._listener.listen(16)
+        self.url = f"unix://{self._folder}/engine.sock"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection, self._said.open("ab") as said:
+                try:
+                    self._processes.append(
+                        subprocess.Popen(
+                            self._command, stdin=connection.fileno(), stdout=connection.fileno(), stderr=said, start_new_session=True
+                        )
+                    )
+                except OSError as error:
+                    said.write(f"{error}\n".encode())
+
+    def complaint(self) -> str:
+        """What ssh said last."""
+        try:
+            return one_line(self._said.read_text(errors="replace"))
+        except OSError:
+            return ""
+
+    def close(self) -> None:
+        """End every ssh of this bridge."""
+        with contextlib.suppress(OSError):  # macOS: not connected
+            self._listener.shutdown(socket.SHUT_RDWR)  # who waits in accept() does not wake when it is closed
+        self._listener.close()
+        for process in self._processes:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(3)
+        shutil.rmtree(self._folder, ignore_errors=True)

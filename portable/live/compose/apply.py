@@ -1,0 +1,156 @@
+"""Carries out changes with Docker Compose, in passes, and clears away what must be gone before."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from portable.engines.docker.engine import Engine
+from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.observed import Observed, Seen
+from portable.live.compose.desired import Desired, Stack, current
+from portable.live.compose.look import look
+from portable.live.compose.reconcile import NETWORK, in_order, reconcile
+from portable.live.compose.restart import restart_in_order
+from portable.live.compose.stop import stop_all
+from portable.live.compose.waiting import Watch
+from portable.local.files import write_private
+from portable.local.folders import FILE, project_folder
+from portable.local.lock import Lock
+from portable.model.changes import Change
+from portable.model.progress import Once
+
+_PASSES = 3
+"""How often Compose is asked before what still differs is an error; the second time it is forced."""
+
+
+class Work:
+    """What carrying out needs, together."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        stack: Stack,
+        effective: Mapping[str, str],
+        variables: Mapping[str, str],
+        lock: Lock,
+        progress: Once,
+        until: float | None,
+        doubted: dict[str, str],
+    ) -> None:
+        self.engine, self.stack, self.effective, self.variables = engine, stack, effective, variables
+        self.lock, self.progress, self.until = lock, progress, until
+        self.doubted = doubted
+        """Container to the moment, by the engine's clock, until which its checks say nothing."""
+
+    def look(self) -> tuple[Desired, Observed]:
+        """Desired and observed state of this moment."""
+        return look(self.engine, self.stack, self.effective, self.variables)
+
+    def watch(self, desired: Desired, names: set[str], outdated: frozenset[str] = frozenset()) -> Watch:
+        """A watch over these services, with the deadline of this work."""
+        return Watch(self.engine, desired, names, self.progress, self.until, outdated, self.doubted)
+
+
+def carry_out(work: Work, desired: Desired, observed: Observed, changes: tuple[Change, ...], apps: tuple[str, ...]) -> None:
+    """Each pass does what the changes say, then looks again: what Compose did not see as changed is forced in the next."""
+    engine = work.engine
+    force = False
+    for _ in range(_PASSES):
+        file = written_document(desired)
+        _clear_away(work, file, desired, observed, changes)
+        services = [
+            name for name in in_order(desired) if any(c.service == name and c.kind in ("create", "recreate", "start") for c in changes)
+        ]
+        for seen in current(observed).values():
+            if seen.state == "paused" and seen.service in services:
+                work.doubted[seen.id] = engine.unpause(seen.id)
+        outdated = frozenset(
+            seen.id for seen in current(observed).values() if any(c.service == seen.service and c.kind == "recreate" for c in changes)
+        )
+        watch = work.watch(desired, {c.service for c in changes if c.service in {s.name for s in desired.services}}, outdated)
+        waited = False
+        if services:
+            try:
+                watch.alongside(
+                    engine.compose_up(desired.project, file, services, work.variables, force=force, keep_open=(work.lock.descriptor,))
+                )
+            except EngineTrouble:
+                # Compose gives up on whom an app waits for by its last check.
+                if not (stale := watch.stale()):
+                    raise
+                work.watch(desired, stale).until_well()
+                waited = True
+        restarts = [name for name in in_order(desired) if any(c.service == name and c.kind == "restart" for c in changes)]
+        if restarts:
+            restart_in_order(engine, desired, engine.observe(desired.project), restarts, watch)
+        desired, observed = work.look()
+        left = reconcile(desired, observed, apps=apps)
+        changes = left if waited else tuple(c for c in left if c.kind in ("create", "recreate", "restart", "remove"))
+        if not changes:
+            return
+        force = not waited
+    raise EngineTrouble(
+        "failed",
+        f"Docker Compose left undone: {'; '.join(c.sentence() for c in changes)}",
+        where=engine.address.url,
+        remedy="run the same command again; `portable --debug` before the verb shows more",
+    )
+
+
+def _clear_away(work: Work, file: Path, desired: Desired, observed: Observed, changes: tuple[Change, ...]) -> None:
+    """Remove what must be gone before Compose starts. Only containers and networks: no volume, ever."""
+    engine = work.engine
+    names = {s.name for s in desired.services}
+    gone = [
+        c
+        for c in observed.containers
+        if any(ch.kind == "remove" and ch.service in (c.service, c.name) for ch in changes) and not _counts(c, observed, names)
+    ]
+    remade = {ch.service.removeprefix(NETWORK) for ch in changes if ch.kind == "recreate" and ch.service.startswith(NETWORK)}
+    if remade:
+        on_them = {s.name for s in desired.services if set(s.networks) & remade}
+        gone += [c for c in observed.containers if c.service in on_them or desired_owner(desired, c.service) in on_them]
+    # A container that was made but never started may lack the files that Compose copies in after making it; one that could not be started
+    # keeps what was wrong with it, as a mount.
+    half = [
+        c
+        for c in observed.containers
+        if (c.state == "created" or (c.state == "exited" and c.error))
+        and c.service in names
+        and c not in gone
+        and any(ch.service == c.service for ch in changes)
+    ]
+    keep_volumes = [c for c in half if c.anonymous_volumes and (c.replaces or c.state == "exited")]
+    gone += [c for c in half if c not in keep_volumes]
+    stop_all(engine, [c for c in gone if c.state in ("running", "restarting", "paused")])
+    for seen in gone:
+        engine.remove(seen.id)
+    if keep_volumes:
+        running = engine.compose_recreate(
+            desired.project, file, sorted({c.service for c in keep_volumes}), work.variables, keep_open=(work.lock.descriptor,)
+        )
+        work.watch(desired, set()).alongside(running)
+    taken: set[str] = set()
+    for network in sorted(observed.networks, key=lambda n: not n.in_use):
+        if network.key in remade or network.name in taken:
+            engine.remove_network(network.id)
+        taken.add(network.name)
+
+
+def desired_owner(desired: Desired, name: str) -> str | None:
+    """The service whose namespace that one shares."""
+    return next((s.owner for s in desired.services if s.name == name), None)
+
+
+def _counts(seen: Seen, observed: Observed, names: set[str]) -> bool:
+    """Whether it is the container of a service that stays."""
+    return seen.service in names and current(observed)[seen.service].id == seen.id
+
+
+def written_document(desired: Desired) -> Path:
+    """The file that is handed to Compose, in the project's private folder."""
+    from portable.backends.compose import FIRST
+    from portable.formats.emit import dump
+
+    path = project_folder(desired.project) / FILE
+    write_private(path, dump(dict(desired.body), compose=True, first=FIRST))
+    return path

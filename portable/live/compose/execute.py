@@ -1,0 +1,30 @@
+"""`exec`."""
+
+from collections.abc import Sequence
+
+from portable.engines.docker.engine import Engine
+from portable.engines.docker.errors import EngineTrouble
+from portable.live.compose.apps import plain, refuse_unknown
+from portable.live.compose.desired import Stack, current
+
+
+def execute(
+    engine: Engine,
+    stack: Stack,
+    app: str,
+    command: Sequence[str],
+    *,
+    service: str | None = None,
+    interactive: bool = False,
+    terminal: bool = False,
+    user: str | None = None,
+) -> int:
+    """Run a command in the container of an app (its main one unless a service is named); its exit code."""
+    refuse_unknown(stack, (app,))
+    seen = current(engine.observe(stack.project))
+    name = service or next((s.name for s in plain(stack).services if s.app == app and s.name in (app, f"cloud-{app}")), app)
+    if name not in seen or seen[name].state != "running":
+        raise EngineTrouble(
+            "failed", f"{name} is not running", where=stack.project, remedy="`portable status` shows why; `portable up` starts it"
+        )
+    return engine.execute(seen[name].id, command, interactive=interactive, terminal=terminal, user=user)

@@ -1,0 +1,327 @@
+"""`heal`: does what `healing` decides, once or for as long as it is left to. It works against nobody: another command comes first."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Protocol
+
+from portable.backends.common import gateway_of, main_container
+from portable.backends.compose.names import app_service
+from portable.engines.docker.engine import Engine, EngineReader
+from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.observed import Observed, Seen, seconds_of
+from portable.live.compose.apps import plain
+from portable.live.compose.desired import Desired, Stack, current
+from portable.live.compose.healing import Ailing, ailing, was_killed
+from portable.live.compose.outcome import Outcome
+from portable.live.compose.preflight import refuse_foreign
+from portable.live.compose.restart import restart_in_order
+from portable.live.compose.status import log_of, silence_of, status
+from portable.live.compose.up import up
+from portable.live.compose.waiting import Watch
+from portable.live.listening import LISTENING, Sockets, listeners_of, look_at, parsed, peer_ports, remedy_of
+from portable.live.tunnel import tunnels
+from portable.local.lock import locked
+from portable.model.base import Struct
+from portable.model.changes import Change
+from portable.model.errors import PortableError
+from portable.model.plan import App
+from portable.model.progress import Event, Once, Progress, silent
+from portable.secrets.sources import Source
+
+_LONGEST_REST = 300.0
+"""Seconds between two tries at the same service that does not stay up."""
+_WELL_SECONDS = 120.0
+"""An app that stayed up so long starts anew with short rests."""
+_INSIDE_SECONDS = 60.0
+"""How often gateways are looked into."""
+_ASK_SECONDS = 10.0
+
+
+class Clock(Protocol):
+    """Time, so that tests need none."""
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        ...
+
+    def sleep(self, seconds: float, /) -> None:
+        """Wait."""
+        ...
+
+
+class Deaf(Struct, frozen=True, kw_only=True):
+    """A service that does not listen on its tunnel, and does after a restart."""
+
+    container: tuple[str, str]
+    """Its id, and when it was started."""
+    tunnel: tuple[str, ...]
+    """What tells this tunnel from the one before and the one after."""
+    cause: str
+
+
+class Memory:
+    """What one look learned and the next one needs: an engine forgets its events within minutes."""
+
+    def __init__(self) -> None:
+        self.stopped: set[tuple[str, str]] = set()
+        """Ids of containers that somebody stopped, each with the moment when it ended."""
+        self.deaf: dict[str, Deaf] = {}
+        """Services that have to be restarted to listen on their tunnel, as the last look inside found."""
+        self.left: tuple[str, ...] = ()
+        """What that look found and nothing here mends, in sentences."""
+        self.restarted: dict[str, tuple[str, ...]] = {}
+        """Services that were restarted for that, each with the tunnel: another restart for the same one would not help."""
+
+
+def examine(engine: EngineReader, stack: Stack, memory: Memory | None = None, *, inside: bool = True) -> Ailing:
+    """What `heal` would do now. Needs no method that writes. With `inside` it looks inside gateways too, which costs more."""
+    memory, observed = memory or Memory(), engine.observe(stack.project)
+    refuse_foreign(observed, stack.project)
+    if inside:
+        _look_inside(engine, stack, observed, memory)
+    else:
+        memory.deaf = {}
+    return _ailing(engine, stack, plain(stack), observed, memory)
+
+
+def _look_inside(engine: EngineReader, stack: Stack, observed: Observed, memory: Memory) -> None:
+    """Learn what listens on tunnels, and whether they carry anything. A tunnel that does not is its gateway's own to mend.
+
+    A gateway that was restarted for it would leave all its apps without a network, and find the same servers as silent as before.
+    """
+    memory.deaf, absent = deaf_apps(engine, stack, observed)
+    there = current(observed)
+    silent = [
+        f"nothing comes back through the tunnel of {name}; it restarts its VPN by itself"
+        for name in tunnels(stack.plan)
+        if name in there and there[name].state == "running" and silence_of(engine, there[name])[0]
+    ]
+    still = [
+        f"{name} is left alone: {deaf.cause}, although it was restarted for that; look at its settings"
+        for name, deaf in memory.deaf.items()
+        if memory.restarted.get(name) == deaf.tunnel
+    ]
+    memory.left = (*silent, *still, *absent)
+
+
+def _ailing(engine: EngineReader, stack: Stack, desired: Desired, observed: Observed, memory: Memory) -> Ailing:
+    gateways = gateways_of(stack, desired)
+    for name, seen in current(observed).items():
+        ended = (seen.id, seen.finished_at)
+        if name in gateways and was_killed(seen) and ended not in memory.stopped and engine.was_stopped(*ended):
+            memory.stopped.add(ended)
+    stopped = {seen.id for seen in observed.containers if (seen.id, seen.finished_at) in memory.stopped}
+    there = current(observed)
+    deaf = {
+        name: found.cause
+        for name, found in memory.deaf.items()
+        if name in there and (there[name].id, there[name].started_at) == found.container and memory.restarted.get(name) != found.tunnel
+    }
+    decided = ailing(desired, observed, gateways=gateways, stopped=stopped, deaf=deaf)
+    return Ailing(changes=decided.changes, waiting=(*decided.waiting, *memory.left))
+
+
+def deaf_apps(engine: EngineReader, stack: Stack, observed: Observed) -> tuple[dict[str, Deaf], tuple[str, ...]]:
+    """The services that a restart lets listen on their tunnel again, and sentences about those that it would not help."""
+    seen, found, absent = current(observed), dict[str, Deaf](), []
+    listeners = list(listeners_of(stack.plan)) if stack.plan else []
+    for gateway in dict.fromkeys(name for name, _ in listeners):
+        owner = seen.get(gateway)
+        behind = [app for name, app in listeners if name == gateway]
+        if owner is None or owner.state != "running" or owner.health not in (None, "healthy"):
+            continue
+        ports = sorted({port for app in behind for port in peer_ports(app)})
+        there = {app.name: here for app in behind if (here := _beside(app, owner, seen))}
+        looks = look_at(
+            [(app, seconds_of(there[app.name].started_at)) for app in behind if app.name in there],
+            partial(_asked, engine, owner, ports),
+            partial(log_of, engine, owner),
+        )
+        for look in looks:
+            here = there[look.app.name]
+            if look.verdict == "deaf":
+                tunnel = (owner.id, owner.started_at, *look.devices)
+                found[here.service] = Deaf(container=(here.id, here.started_at), tunnel=tunnel, cause=look.text)
+            elif look.verdict == "absent":
+                absent.append(f"{here.service} is left alone: {look.text}, and a restart would not change that; {remedy_of(look.app)}")
+    return found, tuple(absent)
+
+
+def _asked(engine: EngineReader, gateway: Seen, ports: Sequence[int]) -> Sockets | str:
+    """What listens behind a gateway. Why that is not known `verify` says; what can be seen from outside is healed all the same."""
+    try:
+        code, text = engine.ask(gateway.id, LISTENING, *map(str, ports), seconds=_ASK_SECONDS)
+    except EngineTrouble as error:
+        return error.text
+    return parsed(text) if code == 0 else text
+
+
+def _beside(app: App, owner: Seen, seen: Mapping[str, Seen]) -> Seen | None:
+    """The container of an app that runs in the network of its gateway, as that is now."""
+    here = seen.get(app_service(app, main_container(app)))
+    if here is None or here.state != "running" or here.joins != owner.id or here.started_at < owner.started_at:
+        return None
+    return here
+
+
+def gateways_of(stack: Stack, desired: Desired) -> frozenset[str]:
+    """The services in whose network namespace VPN apps are."""
+    apps = {gateway_of(group) for group in stack.plan.groups} if stack.plan else set()
+    return frozenset(service.name for service in desired.services if service.app in apps and service.owner is None)
+
+
+def heal(
+    engine: Engine,
+    stack: Stack,
+    source: Source,
+    *,
+    only: Callable[[Change], bool] = lambda _: True,
+    wait: bool = True,
+    deadline: float | None = None,
+    memory: Memory | None = None,
+    progress: Progress = silent,
+) -> Outcome:
+    """Start, restart or make anew what ails, each after its gateway; with `wait` until it is well.
+
+    Raises PortableError where another command is at work on the project, and where something can't be healed; the rest is healed before.
+    `deadline` is in seconds, for the waiting; `memory` is that of an `examine` a moment ago, and looks again where there is none.
+    """
+    engine.observe(stack.project)  # without an engine nothing is written, the lock neither
+    with locked(stack.project, "heal", progress=progress, wait=0):
+        observed = engine.observe(stack.project)
+        refuse_foreign(observed, stack.project)
+        desired = plain(stack)
+        if memory is None:
+            memory = Memory()
+            memory.deaf, _ = deaf_apps(engine, stack, observed)
+        changes = _chosen(desired, _ailing(engine, stack, desired, observed, memory).changes, only)
+        for change in changes:
+            if change.service in memory.deaf and change.cause == memory.deaf[change.service].cause:
+                memory.restarted[change.service] = memory.deaf[change.service].tunnel
+        for change in changes:
+            progress(Event(what="doing", subject=change.service, text=f"{change.kind}: {change.cause}"))
+        names = [change.service for change in changes if change.kind in ("start", "restart")]
+        until = None if deadline is None else time.monotonic() + deadline
+        watch = Watch(engine, desired, set(names), Once(progress), until)
+        failed: PortableError | None = None
+        for together in _by_namespace(desired, names):
+            try:
+                restart_in_order(engine, desired, observed, together, watch)
+            except PortableError as error:  # a gateway that does not start keeps no other one from being healed
+                failed = failed or error
+        if failed:
+            raise failed
+        if names and wait:
+            watch.until_well()
+    anew = tuple(sorted({change.app for change in changes if change.kind == "recreate"}))
+    if anew:
+        # Only Compose makes containers, and it needs their secrets: the same as `up` of these apps.
+        up(engine, stack, source, apps=anew, deadline=deadline, progress=progress)
+    return Outcome(changes=changes, rows=status(engine, stack))
+
+
+def _chosen(desired: Desired, changes: Sequence[Change], only: Callable[[Change], bool]) -> tuple[Change, ...]:
+    """Those that `only` lets through; who shares the network of a gateway that has to be started is not started without it."""
+    all_names, chosen = {change.service for change in changes}, dict[str, Change]()
+    for change in changes:
+        owner = desired.service(change.service).owner
+        if (owner not in all_names or owner in chosen) and only(change):
+            chosen[change.service] = change
+    return tuple(chosen.values())
+
+
+def _by_namespace(desired: Desired, names: Sequence[str]) -> list[list[str]]:
+    """The same names, those of one network namespace together."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(desired.service(name).owner or name, []).append(name)
+    return list(groups.values())
+
+
+class Healer:
+    """Heals for as long as it is left to. An app that does not stay up is tried again after longer and longer rests."""
+
+    def __init__(
+        self, opened: Callable[[], tuple[Stack, Source]], *, every: float, clock: Clock = time, progress: Progress = silent
+    ) -> None:
+        """`opened` reads the place's files: it is asked again before anything is healed, since they may say other images by then."""
+        self._opened, self._every, self._clock = opened, every, clock
+        self._stack, self._source = opened()
+        self._progress = progress
+        self._told: set[str] = set()
+        """What was told in the last turn, and is not told again as long as it stays so."""
+        self._tries: dict[str, tuple[int, float]] = {}
+        """By service: how often it was healed in a row, and when last; what could not be healed counts too."""
+        self._memory = Memory()
+        self._looked_inside: float | None = None
+
+    def run(self, engine: Engine, *, ended: Callable[[], bool] = lambda: False) -> None:
+        """Look, heal, rest; what goes wrong is told once and tried again: an engine may be away for as long as it takes."""
+        while not ended():
+            self.turn(engine)
+            self._clock.sleep(self._every)
+
+    def turn(self, engine: Engine) -> tuple[Change, ...]:
+        """One look, and what followed; nothing where the engine is away or another command is at work."""
+        due: list[str] = []
+
+        def only(change: Change) -> bool:
+            # What is made anew is made as the files say: where they can't be read, an older program would meet what a newer one wrote.
+            wanted = self._is_due(change) and not (unreadable and change.kind == "recreate")
+            due.extend([change.service] if wanted else [])
+            return wanted
+
+        try:
+            found = examine(engine, self._stack, self._memory, inside=False)
+            if not found.changes and self._looks_inside():  # what is down can't wait for it
+                found = examine(engine, self._stack, self._memory)
+            if not any(self._is_due(change) for change in found.changes):
+                self._tell(*found.waiting)
+                return ()
+            unreadable = self._read()
+            self._tell(*found.waiting, *unreadable)
+            outcome = heal(engine, self._stack, self._source, only=only, wait=False, memory=self._memory, progress=self._progress)
+        except PortableError as error:
+            self._tell(f"not healed yet: {error.text}")
+            return ()
+        finally:
+            now = self._clock.monotonic()
+            for service in due:
+                self._tries[service] = (self._in_a_row(service) + 1, now)
+        return outcome.changes
+
+    def _looks_inside(self) -> bool:
+        """Whether it is time again: a command inside a container costs more than a look at the engine."""
+        now = self._clock.monotonic()
+        if self._looked_inside is not None and now - self._looked_inside < _INSIDE_SECONDS:
+            return False
+        self._looked_inside = now
+        return True
+
+    def _read(self) -> tuple[str, ...]:
+        """Read the files again; what keeps them from being read."""
+        try:
+            self._stack, self._source = self._opened()
+        except PortableError as error:
+            return (f"nothing is made anew, since the files of the place can't be read: {error.text}",)
+        return ()
+
+    def _tell(self, *sentences: str) -> None:
+        for sentence in sentences:
+            if sentence not in self._told:
+                self._progress(Event(what="waiting", subject="", text=sentence))
+        self._told = set(sentences)
+
+    def _in_a_row(self, service: str) -> int:
+        tries, last = self._tries.get(service, (0, 0.0))
+        return tries if self._clock.monotonic() - last < _rest(tries, self._every) + _WELL_SECONDS else 0
+
+    def _is_due(self, change: Change) -> bool:
+        tries, last = self._tries.get(change.service, (0, 0.0))
+        return not tries or self._clock.monotonic() - last >= _rest(tries, self._every)
+
+
+def _rest(tries: int, every: float) -> float:
+    """Seconds after that many tries in a row."""
+    return min(_LONGEST_REST, every * 2.0 ** min(tries, 16)) if tries else 0.0

@@ -1,0 +1,89 @@
+"""What containers need of the host itself, looked at before anything starts: device nodes, and a folder whose mounts reach them."""
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from portable.backends.compose.project import MOUNTED
+from portable.engines.mounts import MODULES, holding, parse, sharing, typed
+from portable.model.errors import EngineError
+from portable.model.progress import Event, Progress, silent
+
+_SECONDS = 30.0
+"""For a command on this machine: none of them has much to do, and a dead mount must not hold it for ever."""
+
+
+def check_devices(body: Mapping[str, Any], *, local: bool) -> None:
+    """Raise EngineError naming the device nodes that are missing, where the engine is this machine's."""
+    wanted: dict[str, list[str]] = {}
+    for name, service in body.get("services", {}).items():
+        for device in service.get("devices", ()):
+            wanted.setdefault(str(device).split(":")[0], []).append(name)
+    missing = {path: names for path, names in sorted(wanted.items()) if not Path(path).exists()} if local else {}
+    if missing:
+        said = "; ".join(f"{path} (for {', '.join(names)})" for path, names in missing.items())
+        modules = [MODULES[path] for path in missing if path in MODULES]
+        remedy = f"as root: modprobe {' '.join(modules)}" if modules else "name the right node under `devices` of the profile"
+        raise EngineError(f"missing device nodes: {said}", where="this machine", remedy=remedy)
+
+
+def check_mounts(body: Mapping[str, Any], *, local: bool) -> None:
+    """Raise EngineError where nothing is mounted on a folder that must be a mount point: apps would start on an empty library.
+
+    Only where the engine is this machine's: another host's mounts are not seen from here.
+    """
+    bare = sorted({path for path in body.get(MOUNTED, {}).values() if not os.path.ismount(path)}) if local else []
+    if bare:
+        raise EngineError(
+            f"nothing is mounted on {', '.join(bare)}: apps would start on an empty library and make new databases",
+            where="this machine",
+            remedy="mount it, then run the same command again; where it is no file system of its own, drop `mounted: true`",
+        )
+
+
+def shared_binds(body: Mapping[str, Any]) -> Iterator[str]:
+    """Folders of the host that a Compose document binds rshared."""
+    for service in body.get("services", {}).values():
+        for volume in service.get("volumes", ()):
+            if volume.get("bind", {}).get("propagation") == "rshared":
+                yield volume["source"]
+
+
+def check_shared(folders: set[str], *, local: bool) -> None:
+    """Raise EngineError with the command to run where `share` would need root, and this is not root."""
+    for folder in _unshared(folders, local=local):
+        if os.geteuid() != 0:
+            remedy = f"as root, once after each start: {typed(sharing(folder))}"
+            raise EngineError("mounts made there do not reach containers", where=folder, remedy=remedy)
+
+
+def _unshared(folders: set[str], *, local: bool) -> list[str]:
+    if not local:
+        return []
+    mounts = parse(Path("/proc/self/mountinfo").read_text(encoding="utf-8"))
+    return [f for f in sorted(folders) if (mount := holding(mounts, f)) is None or not mount.shared]
+
+
+def share(folders: set[str], *, local: bool, progress: Progress = silent) -> None:
+    """Make each folder a shared mount, where the engine is this machine's; elsewhere the engine itself says what is wrong.
+
+    Raises EngineError with the command to run where that needs root.
+    """
+    check_shared(folders, local=local)
+    for folder in _unshared(folders, local=local):
+        progress(Event(what="note", subject=folder, text="is made a shared mount, so that clouds are seen in containers"))
+        carry_out(sharing(folder), where=folder)
+
+
+def carry_out(commands: Sequence[Sequence[str]], *, where: str) -> None:
+    """Run commands that need root on this machine, until one fails: raises EngineError with its words and all of them."""
+    for command in commands:
+        remedy = f"as root: {typed(commands)}"
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise EngineError(f"{command[0]}: {error}", where=where, remedy=remedy) from None
+        if done.returncode != 0:
+            raise EngineError(done.stderr.strip() or f"{command[0]} failed", where=where, remedy=remedy)

@@ -1,0 +1,142 @@
+"""The images of a stack: which are there, what `up` would do for the missing ones, and bringing those."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Literal
+
+from portable.local.lock import locked
+from portable.model.base import Struct
+from portable.model.changes import Change
+from portable.model.errors import EngineError, UsageError
+from portable.model.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from portable.engines.docker.engine import Engine, EngineReader
+from portable.live.compose.building import build_recipe
+from portable.live.compose.recipes import BUILT, Recipes, built_reference, shipped_recipe
+from portable.live.compose.registries import PullFailed, Registries
+from portable.live.image_needs import ImageNeed
+
+LOCK = "_images"
+"""Held by who brings images; begins as no project's name does, since `up` holds its project's lock meanwhile."""
+Outcome = Literal["there", "built", "pull", "pull or build", "build", "missing"]
+
+
+class ImageRow(Struct, frozen=True, kw_only=True):
+    """One line of `images list`."""
+
+    reference: str
+    apps: tuple[str, ...]
+    present: bool
+    recipe: str | None
+    built: str | None
+    """Reference of the image built from the recipe, where it is there."""
+    outcome: Outcome
+    """What `up` would use or do."""
+
+
+class Resolution(Struct, frozen=True, kw_only=True):
+    """What will really be used for each reference, and what was (or would be) done for it."""
+
+    effective: Mapping[str, str]
+    changes: tuple[Change, ...] = ()
+
+
+def table(engine: "EngineReader", needs: Iterable[ImageNeed], recipes: Recipes = shipped_recipe) -> tuple[ImageRow, ...]:
+    """What each image's state is, and what `up` would do for it; asks no registry."""
+    needs = tuple(needs)
+    built = {n.reference: built_reference(n.recipe, recipes) if n.recipe else None for n in needs}
+    there = engine.image_ids([n.reference for n in needs] + [b for b in built.values() if b])
+    rows = []
+    for need in needs:
+        mine = built[need.reference]
+        present, has_built = need.reference in there, mine is not None and mine in there
+        outcome: Outcome = "there" if present else "built" if has_built else "pull or build" if mine else "pull"
+        if not present and not has_built and not mine and need.reference.startswith(BUILT):
+            outcome = "missing"
+        rows.append(
+            ImageRow(
+                reference=need.reference,
+                apps=need.apps,
+                present=present,
+                recipe=need.recipe if mine else None,
+                built=mine if has_built else None,
+                outcome=outcome,
+            )
+        )
+    return tuple(rows)
+
+
+def foresee(engine: "EngineReader", needs: Iterable[ImageNeed], recipes: Recipes = shipped_recipe) -> Resolution:
+    """What `up` would use, without changing anything. What is not there is said as a change."""
+    effective: dict[str, str] = {}
+    changes = []
+    for row in table(engine, needs, recipes):
+        effective[row.reference] = row.reference if row.present else row.built or row.reference
+        if not row.present and not row.built:
+            cause = "it is not there" + (f"; built from the recipe {row.recipe} where it cannot be pulled" if row.recipe else "")
+            changes.append(Change(kind="pull", service=row.reference, app=", ".join(row.apps), cause=cause))
+    return Resolution(effective=effective, changes=tuple(changes))
+
+
+def resolve(engine: "Engine", needs: Iterable[ImageNeed], *, recipes: Recipes = shipped_recipe, progress: Progress = silent) -> Resolution:
+    """Bring every missing image. Raises PortableError naming all that can be had in no way, before anything of them is built."""
+    needs = tuple(needs)
+    first = foresee(engine, needs, recipes)
+    if not first.changes:
+        return first
+    with locked(LOCK, "images", progress=progress, wait=3600):
+        first = foresee(engine, needs, recipes)  # another run may have brought them
+        missing = {change.service for change in first.changes}
+        effective = dict(first.effective)
+        changes: list[Change] = []
+        to_build: list[tuple[ImageNeed, str, str]] = []
+        lost: list[str] = []
+        registries = Registries(engine, progress)
+        for need in needs:
+            if need.reference not in missing:
+                continue
+            try:
+                registries.pull(need.reference)
+                changes.append(Change(kind="pull", service=need.reference, app=", ".join(need.apps), cause="it was not there"))
+            except PullFailed as failed:
+                if need.recipe and recipes(need.recipe) is not None:
+                    to_build.append((need, need.recipe, failed.text))
+                else:
+                    lost.append(f"{need.reference} (for {', '.join(need.apps)}): {failed.text}")
+        if lost:
+            raise EngineError(
+                f"{len(lost)} image{'s' if len(lost) > 1 else ''} can neither be pulled nor built: {'; '.join(lost)}",
+                remedy="check the registry and the reference, use `docker load`, or give the app a recipe (`image/Dockerfile`)",
+            )
+        built: dict[str, str] = {}
+        for need, recipe, why in to_build:
+            if recipe not in built:
+                built[recipe] = build_recipe(engine, recipe, recipes=recipes, progress=progress, registries=registries, why=why)
+            effective[need.reference] = built[recipe]
+            changes.append(Change(kind="build", service=need.reference, app=", ".join(need.apps), cause=why))
+    return Resolution(effective=effective, changes=tuple(changes))
+
+
+def build(
+    engine: "Engine", names: Iterable[str], needs: Iterable[ImageNeed], *, recipes: Recipes = shipped_recipe, progress: Progress = silent
+) -> tuple[Change, ...]:
+    """Build these recipes anew (all that are needed where none is named), whatever is there."""
+    needs = tuple(needs)
+    known = sorted({n.recipe for n in needs if n.recipe})
+    wanted = sorted(set(names)) or known
+    if unknown := [name for name in wanted if recipes(name) is None]:
+        raise UsageError(f"there is no recipe {', '.join(unknown)}", where="images build", remedy=f"known: {', '.join(known) or 'none'}")
+    changes = []
+    with locked(LOCK, "images build", progress=progress, wait=3600):
+        registries = Registries(engine, progress)
+        for name in wanted:
+            tag = build_recipe(engine, name, recipes=recipes, progress=progress, registries=registries, fresh=True)
+            changes.append(
+                Change(
+                    kind="build",
+                    service=tag,
+                    app=", ".join(sorted({a for n in needs if n.recipe == name for a in n.apps})),
+                    cause="it was asked for",
+                )
+            )
+    return tuple(changes)

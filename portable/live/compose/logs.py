@@ -1,0 +1,91 @@
+"""`logs`: lines of several containers, in order of time."""
+
+import functools
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+
+from portable.engines.docker.engine import EngineReader
+from portable.engines.docker.observed import Seen
+from portable.live.compose.apps import plain, refuse_unknown
+from portable.live.compose.desired import Stack, current
+from portable.model.base import Struct
+from portable.secrets.values import Resolved
+
+
+class Line(Struct, frozen=True, kw_only=True):
+    """A line that a service wrote."""
+
+    service: str
+    text: str
+    moment: str = ""
+
+
+def has_logs(engine: EngineReader, stack: Stack, apps: tuple[str, ...] = ()) -> bool:
+    """Whether one of the apps has a container, which wrote or may write something."""
+    refuse_unknown(stack, apps)
+    names = {s.name for s in plain(stack).services if not apps or s.app in apps}
+    return bool(names & current(engine.observe(stack.project)).keys())
+
+
+def logs(
+    engine: EngineReader,
+    stack: Stack,
+    *,
+    apps: tuple[str, ...] = (),
+    tail: int | None = None,
+    follow: bool = False,
+    resolved: Resolved | None = None,
+) -> Iterator[Line]:
+    """What the apps wrote, in order of time, without the values of `resolved` (by default without those that the engine hides already).
+
+    With `follow`, goes on until all have stopped.
+    """
+    refuse_unknown(stack, apps)
+    if resolved is not None:
+        engine.hide = resolved.hide
+    desired, seen = plain(stack), current(engine.observe(stack.project))
+    chosen = [seen[s.name] for s in desired.services if s.name in seen and (not apps or s.app in apps)]
+    if not follow:
+        yield from heapq.merge(
+            *(_lines(c.service, engine.logs(c.id, tail=tail, timestamps=True)) for c in chosen), key=lambda line: line.moment
+        )
+        return
+    yield from _together([functools.partial(_followed, engine, c, tail) for c in chosen])
+
+
+def _followed(engine: EngineReader, seen: Seen, tail: int | None) -> Iterator[Line]:
+    return _lines(seen.service, engine.follow(seen.id, tail=tail, timestamps=True))
+
+
+def _lines(service: str, raw: Iterator[str]) -> Iterator[Line]:
+    for text in raw:
+        moment, _, rest = text.partition(" ")
+        yield Line(service=service, text=rest, moment=moment)
+
+
+def _together(sources: Sequence[Callable[[], Iterator[Line]]]) -> Iterator[Line]:
+    """Lines of several followed logs as they come, each read by a thread of its own."""
+    import queue
+    import threading
+
+    lines: queue.Queue[Line | BaseException | None] = queue.Queue(1000)
+
+    def read(source: Callable[[], Iterator[Line]]) -> None:
+        try:
+            for line in source():
+                lines.put(line)
+            lines.put(None)
+        except BaseException as error:  # noqa: BLE001  # raised where the lines are read
+            lines.put(error)
+
+    for source in sources:
+        threading.Thread(target=read, args=(source,), daemon=True).start()
+    open_sources = len(sources)
+    while open_sources:
+        line = lines.get()
+        if line is None:
+            open_sources -= 1
+        elif isinstance(line, BaseException):
+            raise line
+        else:
+            yield line

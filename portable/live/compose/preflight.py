@@ -1,0 +1,160 @@
+"""What would make `up` fail halfway or do harm, found before anything is touched: taken ports, a full disk, apps of others on our data."""
+
+import contextlib
+import errno
+import os
+import shutil
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from portable.engines.docker.engine import EngineReader
+from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.observed import Neighbour, Observed, Taken
+from portable.live.compose.desired import Desired, Port
+from portable.model.errors import Refused
+from portable.model.plan import CLOUDS, LIBRARY
+
+_LEAST_SPACE = 64 * 1024 * 1024
+"""Below this an engine can't even write the layer of a container and its logs."""
+
+
+def refuse_foreign(observed: Observed, project: str) -> None:
+    """Raise Refused where the project has containers that portable did not make: it would replace or remove what is somebody else's."""
+    if names := sorted(c.name for c in observed.containers if c.foreign):
+        raise Refused(
+            f"a Compose project {project} is there already, and portable did not make it ({', '.join(names)})",
+            where=project,
+            remedy="give the stack another `name`, or take that project down with the command that made it",
+        )
+
+
+def check_ports(engine: EngineReader, desired: Desired, services: Iterable[str]) -> None:
+    """Raise EngineTrouble naming every port of these services that somebody else has, and who."""
+    wanted = [(desired.service(name), port) for name in services for port in desired.service(name).ports]
+    if not wanted:
+        return
+    taken = engine.ports()
+    own = {(t.number, t.protocol) for t in taken if t.project == desired.project}
+    trouble = []
+    for service, port in wanted:
+        holder = next((t for t in taken if t.project != desired.project and _clash(port, t)), None)
+        if holder is not None:
+            of = f" of the project {holder.project}" if holder.project else ""
+            trouble.append(f"port {port.number}/{port.protocol} of {service.name} is taken by the container {holder.container}{of}")
+        elif engine.address.is_local and (port.number, port.protocol) not in own and _in_use(port):
+            trouble.append(
+                f"port {port.number}/{port.protocol} of {service.name} is taken by {_process(port) or 'another program of this machine'}"
+            )
+    if trouble:
+        raise EngineTrouble("port", "; ".join(trouble), remedy="stop what has it, or give the app another port in the stack")
+
+
+def refuse_shared(engine: EngineReader, desired: Desired, services: Iterable[str]) -> None:
+    """Raise Refused where a container of another project writes data of these services, or mounts a cloud where one of them would.
+
+    The library may be shared. What has a folder *around* the data of an app may too, as a file server has, unless it is portable's.
+    """
+    chosen = {name: desired.body["services"][name] for name in services if not desired.service(name).once}
+    clouds = {service.app: name for name in chosen if (service := desired.service(name)).app.startswith("cloud-")}
+    ours = {folder: name for name, body in chosen.items() for folder in _written(body)}
+    if not clouds and not ours:
+        return
+    real = os.path.realpath if engine.address.is_local else str
+    trouble: dict[str, list[str]] = {}
+    for other in engine.neighbours():
+        if other.project == desired.project:
+            continue
+        who = f"the container {other.container}" + (f" of the project {other.project}" if other.project else "")
+        if other.app in clouds:
+            trouble.setdefault(who, []).append(f"{CLOUDS}/{other.app.removeprefix('cloud-')}, which {clouds[other.app]} would mount too")
+        trouble.setdefault(who, []).extend(
+            f"{folder}, the data of {name}"
+            for folder, name in sorted(ours.items())
+            if any(_overlap(real(folder), real(theirs), other) for theirs in _data_of(other))
+        )
+    found = "; ".join(f"{who} has {' and '.join(things)}" for who, things in sorted(trouble.items()) if things)
+    if found:
+        raise Refused(
+            f"two at a time would break what they keep: {found}",
+            where=desired.project,
+            remedy="take that one down, or give this profile other folders (`storage`) and clouds",
+        )
+
+
+def _written(body: Mapping[str, object]) -> Iterator[str]:
+    """Folders of the host that a service writes, but for the library and the tree of clouds."""
+    volumes = body.get("volumes")
+    for volume in volumes if isinstance(volumes, list | tuple) else ():
+        if isinstance(volume, Mapping) and volume.get("type") == "bind" and not volume.get("read_only"):
+            source, target = str(volume["source"]), str(volume.get("target"))
+            if target != LIBRARY and not _within(source, CLOUDS):
+                yield source
+
+
+def _data_of(other: Neighbour) -> Iterator[str]:
+    return (source for source, target in other.folders.items() if not (other.app and target == LIBRARY) and not _within(source, CLOUDS))
+
+
+def _overlap(folder: str, theirs: str, other: Neighbour) -> bool:
+    return _within(theirs, folder) or (bool(other.app) and _within(folder, theirs))
+
+
+def _within(path: str, folder: str) -> bool:
+    return PurePosixPath(path).is_relative_to(folder)
+
+
+def check_space(engine: EngineReader) -> None:
+    """Raise EngineTrouble when the engine's disk is full, where that is a disk of this machine."""
+    if not engine.address.is_local:
+        return
+    root = engine.data_root()
+    with contextlib.suppress(OSError):
+        free = shutil.disk_usage(root).free
+        if free < _LEAST_SPACE:
+            text = f"no space left: {free // (1024 * 1024)} MiB are free in {root}, where the engine keeps images and containers"
+            raise EngineTrouble("space", text, where=engine.address.url, remedy="free some space (`docker system df` shows what uses it)")
+
+
+def _clash(port: Port, other: Taken) -> bool:
+    everywhere = ("", "0.0.0.0", "::")  # noqa: S104  # compared, not bound
+    return (
+        port.number == other.number
+        and port.protocol == other.protocol
+        and (port.address in everywhere or other.address in everywhere or port.address == other.address)
+    )
+
+
+def _in_use(port: Port) -> bool:
+    address = port.address or "0.0.0.0"  # noqa: S104  # what the engine would bind
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM if port.protocol == "udp" else socket.SOCK_STREAM) as probe:
+        if port.protocol != "udp":
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port.number))
+        except OSError as error:
+            return error.errno == errno.EADDRINUSE  # an address that isn't this machine's, or a low port: the engine will tell
+    return False
+
+
+def _process(port: Port) -> str:
+    """The program that listens there, as far as this user may see."""
+    inodes = set()
+    for table in ("tcp", "tcp6") if port.protocol == "tcp" else ("udp", "udp6"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+                fields = line.split()
+                if int(fields[1].rpartition(":")[2], 16) == port.number and (fields[3] == "0A" or port.protocol == "udp"):
+                    inodes.add(f"socket:[{fields[9]}]")
+    if not inodes:
+        return ""
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            for descriptor in (process / "fd").iterdir():
+                with contextlib.suppress(OSError):
+                    if str(descriptor.readlink()) in inodes:
+                        return f"{(process / 'comm').read_text().strip()} (process {process.name})"
+    return ""

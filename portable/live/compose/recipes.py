@@ -1,0 +1,120 @@
+"""Recipes of images: their folders, what an image built from one is called, and their files as a tar."""
+
+import contextlib
+import hashlib
+import io
+import os
+import re
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from portable.catalog.shipped import SHIPPED
+from portable.model.errors import UsageError
+
+if TYPE_CHECKING:
+    pass
+
+BUILT = "localhost/portable"
+"""Repository of the images that are built here; never pulled."""
+TRUST = "trust.pem"
+"""File of a recipe whose place is taken by the machine's own certificates while it is built."""
+BASE, BASE_IMAGE = "base", "debian:trixie-slim"
+Recipes = Callable[[str], Path | None]
+"""Folder of a recipe, by its name."""
+
+
+def shipped_recipe(name: str) -> Path | None:
+    """The folder of a recipe of the shipped catalog."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+        return None
+    folder = SHIPPED / "apps" / name / "image"
+    return folder if folder.is_dir() else None
+
+
+def recipes_of(own: Mapping[str, Path]) -> Recipes:
+    """A person's own recipes, and the shipped ones."""
+    return lambda name: own.get(name) or shipped_recipe(name)
+
+
+def built_reference(recipe: str, recipes: Recipes = shipped_recipe) -> str | None:
+    """The image built from a recipe as it is now: a changed recipe, or a changed base, has another one."""
+    digest = recipe_digest(recipe, recipes)
+    return f"{BUILT}/{recipe}:{digest}" if digest else None
+
+
+def recipe_digest(recipe: str, recipes: Recipes = shipped_recipe) -> str | None:
+    """Twelve digits that stand for the recipe's files and those of the base; None where there is no such recipe."""
+    folder = recipes(recipe)
+    if folder is None:
+        return None
+    total = hashlib.sha256()
+    base = recipes(BASE) if recipe != BASE else None
+    for part in (folder, *([base] if base else [])):
+        for path in _files_of(part):
+            content = path.read_bytes()
+            executable = bool(path.stat().st_mode & 0o100)
+            total.update(f"{path.relative_to(part).as_posix()}\0{executable}\0{len(content)}\0".encode() + content)
+    return total.hexdigest()[:12]
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """The files of a recipe, in order; what Python leaves beside its sources is none of them."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+
+
+def bases_of(dockerfile: str) -> tuple[str, ...]:
+    """The images that a Dockerfile stands on: every FROM that is no stage of its own."""
+    stages: set[str] = set()
+    found: list[str] = []
+    for line in dockerfile.splitlines():
+        match = re.match(r"(?i)\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", line)
+        if not match:
+            continue
+        if match[1].lower() not in stages and match[1] != "scratch" and match[1] not in found:
+            found.append(match[1])
+        if match[2]:
+            stages.add(match[2].lower())
+    return tuple(found)
+
+
+@contextlib.contextmanager
+def packed(folder: Path) -> Iterator[IO[bytes]]:
+    """The folder as a tar: the same bytes for the same files, without owner and times, so that the build cache holds from any machine.
+
+    A recipe that has a file `trust.pem` gets the certificates that this machine trusts in its place, where SSL_CERT_FILE names some.
+    """
+    with tempfile.TemporaryFile() as packed:
+        with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
+            for path in _files_of(folder):
+                content = _trusted(path) if path == folder / TRUST else path.read_bytes()
+                entry = tarfile.TarInfo(path.relative_to(folder).as_posix())
+                entry.size, entry.mtime = len(content), 0
+                entry.mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
+                tar.addfile(entry, io.BytesIO(content))
+        packed.seek(0)
+        yield packed
+
+
+def _trusted(placeholder: Path) -> bytes:
+    """What https is trusted by here: behind a proxy that ends TLS, a build fetches no package without it."""
+    named = os.environ.get("SSL_CERT_FILE")
+    if not named:
+        return placeholder.read_bytes()
+    try:
+        # Only certificates: the bundles of some proxies hold the key as well.
+        found = re.findall(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", Path(named).read_bytes(), re.DOTALL)
+    except OSError as error:
+        text = f"the certificates for a build can't be read: {error.strerror}"
+        raise UsageError(text, where=f"SSL_CERT_FILE={named}", remedy="name a file of PEM certificates") from None
+    if not found:
+        raise UsageError("no certificate is in it", where=f"SSL_CERT_FILE={named}", remedy="name a file of PEM certificates")
+    return b"\n".join(found) + b"\n"
+
+
+def proxies() -> dict[str, str]:
+    """Docker's predefined build arguments: they are neither kept in the image nor in its history."""
+    names = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+    return {name: os.environ[name] for name in names if os.environ.get(name)}

@@ -1,0 +1,185 @@
+"""Desired + observed -> changes, each with its cause. Pure: knows no engine, and the order of its rules is the order of causes."""
+
+from collections.abc import Iterable
+
+from portable.engines.docker.observed import Observed, Seen
+from portable.live.compose.desired import FILES, SECRETS, Desired, Service, current
+from portable.model.changes import Change
+
+NETWORK = "network "
+"""Begins the subject of a change of a network."""
+SEEDS_ONLY = "; it seeds a first start only: an app that has its settings keeps its old value; set it there too"
+
+
+def reconcile(desired: Desired, observed: Observed, *, apps: tuple[str, ...] = ()) -> tuple[Change, ...]:
+    """What must be done, in start order; nothing when all is as it should be. With `apps`, only for these and what they need."""
+    found: dict[str, Change] = {}
+    seen = current(observed)
+    replaced = networks_anew(desired, observed)
+    for service in _in_order(desired):
+        if (change := _of(service, desired, observed, seen, found, replaced)) is not None:
+            found[service.name] = change
+    wanted = scope(desired, apps) if apps else {s.name for s in desired.services}
+    wanted |= {s.name for s in desired.services if s.owner in wanted and s.owner in found and s.name in seen}
+    changes = [change for name, change in found.items() if name in wanted]
+    networks = [change for key, change in sorted(replaced.items())]
+    return (*(() if apps else _orphans(desired, observed)), *(() if apps else networks), *_leftovers(desired, observed, seen), *changes)
+
+
+def scope(desired: Desired, apps: Iterable[str]) -> set[str]:
+    """The services of these apps, and all that must run for them."""
+    names = {s.name: s for s in desired.services}
+    todo = [s.name for s in desired.services if s.app in set(apps)]
+    wanted: set[str] = set()
+    while todo:
+        name = todo.pop()
+        if name in wanted or name not in names:
+            continue
+        wanted.add(name)
+        todo += [*names[name].after, names[name].owner or ""]
+    return wanted
+
+
+def _in_order(desired: Desired) -> list[Service]:
+    """Owners before sharers, dependencies before dependents; a cycle keeps its order by name."""
+    names = {s.name: s for s in desired.services}
+    ordered: dict[str, Service] = {}
+    visiting: set[str] = set()
+
+    def visit(service: Service) -> None:
+        if service.name in ordered or service.name in visiting:
+            return
+        visiting.add(service.name)
+        for before in sorted({*service.after, *([service.owner] if service.owner else [])}):
+            if before in names:
+                visit(names[before])
+        ordered[service.name] = service
+
+    for service in desired.services:
+        visit(service)
+    return list(ordered.values())
+
+
+def in_order(desired: Desired) -> tuple[str, ...]:
+    """Names of the services in start order."""
+    return tuple(s.name for s in _in_order(desired))
+
+
+def _of(
+    service: Service, desired: Desired, observed: Observed, seen: dict[str, Seen], found: dict[str, Change], networks: dict[str, Change]
+) -> Change | None:
+    def change(kind: str, cause: str) -> Change:
+        return Change(kind=kind, service=service.name, app=service.app, cause=cause)  # type: ignore[arg-type]
+
+    here = seen.get(service.name)
+    if here is None:
+        return change("create", "it is not there yet")
+    if here.state in ("dead", "removing"):
+        return change("recreate", f"its container is {here.state}")
+    if here.state == "created":
+        return change("recreate", "its container was made but never started" + (f": {here.error}" if here.error else ""))
+    if here.state == "exited" and here.error:
+        return change("recreate", f"it could not be started: {here.error}")
+    if cause := _differs(service, desired, here):
+        return change("recreate", cause)
+    for network in service.networks:
+        if network in networks:
+            return change("recreate", f"its network {network} is made anew")
+        if cause := off_network(network, here, observed):
+            return change("recreate", cause)
+    owner = seen.get(service.owner) if service.owner else None
+    if service.owner:
+        above = found.get(service.owner)
+        if above is not None and above.kind in ("create", "recreate"):
+            return change("recreate", f"it shares the network of {service.owner}, which is {above.kind}d")
+        if owner is not None and here.joins != owner.id:
+            return change("recreate", f"it shares the network of {service.owner}, which was recreated from outside")
+    if service.name in desired.hashes and here.config_hash not in desired.hashes[service.name]:
+        keys = desired.settings.get(service.name)
+        return change("recreate", f"its {' and '.join(keys)} changed" if keys else "its settings changed")
+    if service.once:
+        return (
+            change("start", f"it did not finish (exit code {here.exit_code})") if here.state == "exited" and here.exit_code != 0 else None
+        )
+    if here.state in ("exited", "paused"):
+        return change("start", "it is paused" if here.state == "paused" else _why_exited(here))
+    if service.owner and here.state in ("running", "restarting"):
+        above = found.get(service.owner)
+        if above is not None:
+            return change("restart", f"it shares the network of {service.owner}, which is {above.kind}ed")
+        if owner is not None and owner.started_at > here.started_at:
+            return change("restart", f"it shares the network of {service.owner}, which was restarted from outside")
+    return None
+
+
+def off_network(network: str, here: Seen, observed: Observed) -> str:
+    """Why a container that runs is not on a network, by its key, that is there; empty where it is."""
+    names = {n.name for n in observed.networks if n.key == network}
+    gone = here.state == "running" and names and not names & set(here.networks)
+    return f"it was taken off the network {network} from outside" if gone else ""
+
+
+def _why_exited(here: Seen) -> str:
+    return "it is not running (" + ("it ran out of memory" if here.out_of_memory else f"exit code {here.exit_code}") + ")"
+
+
+def _differs(service: Service, desired: Desired, here: Seen) -> str:
+    """Causes that can be told apart; what else differs shows in Compose's hash."""
+    if here.image != service.image:
+        return f"its image changed from {here.image} to {service.image}"
+    if service.image in desired.image_ids and here.image_id != desired.image_ids[service.image]:
+        return f"a newer image of {service.image} is there"
+    files = dict(part.split("=", 1) for part in here.labels.get(FILES, "").split() if "=" in part)
+    if changed := [name for name in sorted({*files, *service.files}) if files.get(name) != service.files.get(name)]:
+        return f"its config {_these('file', changed)} changed"
+    labels = desired.body["services"][service.name].get("labels") or {}
+    if here.labels.get(SECRETS) != labels.get(SECRETS):
+        called = [service.called.get(v) or v.removeprefix("PORTABLE_SECRET_").lower().replace("_", "-") for v in service.secrets]
+        named = list(dict.fromkeys(called))
+        changed_ones = (
+            f"its {_these('secret', named)} changed"
+            if len(named) == 1
+            else f"one of its secrets changed ({', '.join(named)})"
+            if named
+            else "it has no secret any more"
+        )
+        return changed_ones + (SEEDS_ONLY if service.secrets and service.seeds == service.secrets else "")
+    return ""
+
+
+def _these(noun: str, names: list[str]) -> str:
+    return f"{noun}{'s' if len(names) > 1 else ''} {', '.join(names)}"
+
+
+def _orphans(desired: Desired, observed: Observed) -> list[Change]:
+    names = {s.name for s in desired.services}
+    gone = sorted({(c.service, c.labels.get("portable.app", "")) for c in observed.containers if c.service not in names})
+    return [
+        Change(kind="remove", service=service, app=app, cause="it is not part of the stack any more; its data stays")
+        for service, app in gone
+    ]
+
+
+def _leftovers(desired: Desired, observed: Observed, seen: dict[str, Seen]) -> list[Change]:
+    names = {s.name: s for s in desired.services}
+    double = [c for c in observed.containers if c.service in names and c.id != seen[c.service].id]
+    return [
+        Change(
+            kind="remove",
+            service=c.name,
+            app=names[c.service].app,
+            cause=f"a second container of {c.service}, left by an interrupted change",
+        )
+        for c in double
+    ]
+
+
+def networks_anew(desired: Desired, observed: Observed) -> dict[str, Change]:
+    """Networks, by key, that must be made anew, for which everything on them has to go."""
+    changes: dict[str, Change] = {}
+    for network in observed.networks:
+        wanted = desired.subnets.get(network.key)
+        if wanted and network.subnets != wanted:
+            cause = f"its subnet changed from {', '.join(network.subnets) or 'none'} to {', '.join(wanted)}"
+            changes[network.key] = Change(kind="recreate", service=f"{NETWORK}{network.key}", cause=cause)
+    return changes

@@ -1,0 +1,128 @@
+"""Pulling images, and why a registry gives none."""
+
+import re
+import threading
+import time
+from typing import TYPE_CHECKING, Literal
+
+from portable.engines.docker.observed import Offered
+from portable.model.errors import EngineError
+from portable.model.progress import Event, Progress
+
+if TYPE_CHECKING:
+    from portable.engines.docker.engine import Engine
+from portable.live.heartbeat import at_work
+
+_FIRST_WORD_SECONDS = 10.0
+"""How long a registry may stay silent before it counts as unreachable."""
+_SILENT_SECONDS = 120.0
+"""How long a pull that had begun may stay silent."""
+_NOT_OFFERED = {
+    "absent": "{host} has no such image: it was renamed or taken away; look for its new name or tag, and put that into the profile",
+    "refused": "{host} refuses it: it is not for everybody, or too much was asked; `docker login {host}`, or try later",
+    "unknown": "{host} could not be asked: see whether the engine's host reaches it",
+}
+
+
+class PullFailed(Exception):  # noqa: N818  # an outcome, not an error for a person
+    """A pull that failed: its class, and why."""
+
+    def __init__(self, kind: Literal["unreachable", "not found", "unauthorised", "failed"], text: str) -> None:
+        super().__init__(text)
+        self.kind, self.text = kind, text
+
+
+def split_reference(reference: str) -> tuple[str, str, str]:
+    """Registry host, repository with it, and the tag or digest to ask for."""
+    name, _, digest = reference.partition("@")
+    head, colon, tag = name.rpartition(":")
+    if not colon or "/" in tag:
+        head, tag = name, "latest"
+    first, slash, _ = head.partition("/")
+    host = first if slash and ("." in first or ":" in first or first == "localhost") else "docker.io"
+    return host, head, digest or tag
+
+
+def not_offered(found: Offered, host: str) -> str:
+    """Why a registry gave no digest, and what to do, for a person."""
+    said = f" ({found.said})" if found.said else ""
+    return f"{_NOT_OFFERED[found.why or 'unknown'].format(host=host)}{said}"
+
+
+class Registries:
+    """Pulls, for one run: a registry that did not answer once is not asked again."""
+
+    def __init__(self, engine: "Engine", progress: Progress) -> None:
+        self._engine, self._progress = engine, progress
+        self._dead: dict[str, str] = {}
+
+    def pull(self, reference: str) -> None:
+        """Pull, or raise PullFailed with its class."""
+        host, repository, tag = split_reference(reference)
+        if host == "localhost":
+            raise PullFailed("not found", "images of localhost are built, never pulled")
+        if host in self._dead:
+            raise PullFailed("unreachable", self._dead[host])
+        self._progress(Event(what="doing", subject=reference, text="pulling"))
+        try:
+            with at_work(self._progress, reference, "pulling"):
+                self._try(repository, tag, reference)
+        except PullFailed as failed:
+            if failed.kind == "unreachable":
+                self._dead[host] = f"the registry {host} cannot be reached"
+                raise PullFailed("unreachable", self._dead[host]) from None
+            raise
+        self._progress(Event(what="done", subject=reference, text="it is pulled"))
+
+    def _try(self, repository: str, tag: str, reference: str) -> None:
+        spoken = [time.monotonic()]
+        lines = 0
+        outcome: list[BaseException | None] = []
+
+        def on_line(text: str) -> None:
+            nonlocal lines
+            if not text.lower().startswith("pulling from"):
+                lines += 1
+            spoken[0] = time.monotonic()
+            self._progress(Event(what="line", subject=reference, text=text))
+
+        def work() -> None:
+            try:
+                self._engine.pull(repository, tag, on_line)
+                outcome.append(None)
+            except BaseException as error:  # noqa: BLE001  # handed to the caller's thread
+                outcome.append(error)
+
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        while thread.is_alive():
+            thread.join(0.1)
+            if time.monotonic() - spoken[0] > (_SILENT_SECONDS if lines else _FIRST_WORD_SECONDS):
+                raise PullFailed("unreachable", "the registry does not answer")
+        error = outcome[0]
+        if error is None:
+            return
+        if isinstance(error, RuntimeError):
+            raise pull_failure(str(error), reference)
+        if isinstance(error, EngineError) and getattr(error, "kind", "") not in ("gone", "space", "refused"):
+            raise pull_failure(error.text, reference)
+        raise error
+
+
+def pull_failure(said: str, reference: str) -> PullFailed:
+    """The class of a failed pull, from the registry's or the engine's words."""
+    text = said.lower()
+    host = split_reference(reference)[0]
+    if re.search(
+        r"manifest unknown|manifest for|not found: |name unknown|repository does not exist|no such image|an image is missing", text
+    ):
+        return PullFailed("not found", f"{host} has no such image, or not for everybody")
+    if re.search(r"unauthorized|authentication required|access denied|access to the resource is denied|forbidden|no basic auth", text):
+        return PullFailed("unauthorised", f"{host} wants a login (`docker login {host}`)")
+    if re.search(
+        r"no such host|connection refused|i/o timeout|unreachable|tls|x509|no route|misbehaving|deadline|timed? ?out|eof|reset|dial tcp|"
+        r"lookup|proxyconnect|connect:|no engine answers",
+        text,
+    ):
+        return PullFailed("unreachable", f"the registry {host} cannot be reached")
+    return PullFailed("failed", f"pulling failed: {said.strip().splitlines()[-1][:200] if said.strip() else 'no reason given'}")

@@ -1,0 +1,145 @@
+"""`status`: a row for each service."""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from portable.engines.docker.address import Address
+from portable.engines.docker.engine import EngineReader
+from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.observed import Seen, seconds_of
+from portable.live.compose.apps import plain
+from portable.live.compose.desired import Stack, current
+from portable.live.compose.waiting import here_now, judge
+from portable.live.tunnel import LINES, TRAFFIC, Traffic, look_through, restarts, traffic
+from portable.live.tunnel import tunnels as tunnels_of
+from portable.model.base import Struct
+
+_ASK_SECONDS = 10.0
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One line of `status`: a service of an app."""
+
+    app: str
+    service: str
+    state: str
+    """running, exited, restarting, paused, created, missing, finished, or orphan."""
+    health: str
+    """healthy, starting, unhealthy, or a dash."""
+    since: str
+    """When it came into this state, RFC 3339; empty where it never did."""
+    address: tuple[str, ...] = ()
+    reason: str = ""
+    """Why it is not well; empty where it is."""
+    image: str = ""
+    note: str = ""
+    """What is worth knowing of one that is well, such as how often a gateway restarted its VPN."""
+
+
+def status(engine: EngineReader, stack: Stack, *, inside: bool = False) -> tuple[Row, ...]:
+    """How every service of the project is; those that left the stack come last. With `inside` gateways are asked for their tunnels too."""
+    observed = engine.observe(stack.project)
+    desired, seen = plain(stack), current(observed)
+    now, rows = here_now(), []
+    tunnels = tunnel_rows(engine, stack, seen) if inside else {}
+    names = {s.name for s in desired.services}
+    shown: set[str] = set()
+    for service in sorted(desired.services, key=lambda s: (s.app, s.name != s.app, s.name)):
+        here = seen.get(service.name)
+        address: tuple[str, ...] = ()
+        if service.app not in shown and (service.name == service.app or service.app not in names):
+            address = tuple(_reached(a, engine.address) for a in stack.addresses.get(service.app, ()))
+            shown.add(service.app)
+        if here is None:
+            rows.append(
+                Row(
+                    app=service.app,
+                    service=service.name,
+                    state="missing",
+                    health="-",
+                    since="",
+                    address=address,
+                    reason="it was not created; `portable up` does",
+                )
+            )
+            continue
+        verdict = judge(service, seen, now)
+        owner = seen.get(service.owner) if service.owner else None
+        reason = "" if verdict.settled else verdict.reason
+        if owner is not None and here.state == "running" and (here.joins != owner.id or owner.started_at > here.started_at):
+            reason = f"it hangs on a network of {service.owner} that is gone; `portable up` heals it"
+        why, note = tunnels.get(service.name, ("", ""))
+        state = "finished" if service.once and verdict.settled else here.state
+        since = here.finished_at if here.state == "exited" else here.started_at
+        rows.append(
+            Row(
+                app=service.app,
+                service=service.name,
+                state=state,
+                health=here.health or "-",
+                since=since,
+                address=address,
+                reason=reason or why,
+                image=here.image,
+                note=note,
+            )
+        )
+    rows += [
+        Row(
+            app=c.app,
+            service=c.service,
+            state="orphan",
+            health=c.health or "-",
+            since=c.started_at,
+            reason="it is not part of the stack any more; `portable up` removes it",
+            image=c.image,
+        )
+        for c in observed.containers
+        if c.service not in names
+    ]
+    return tuple(rows)
+
+
+def tunnel_rows(engine: EngineReader, stack: Stack, seen: Mapping[str, Seen]) -> dict[str, tuple[str, str]]:
+    """Of each gateway with a tunnel that runs: why it is not well, and a note; what can't be learned is empty."""
+    running = {name: seen[name] for name in tunnels_of(stack.plan) if name in seen and seen[name].state == "running"}
+    if not running:
+        return {}
+    with ThreadPoolExecutor(min(8, 2 * len(running))) as pool:
+        logs = {name: pool.submit(log_of, engine, here) for name, here in running.items()}
+        looks = {name: pool.submit(silence_of, engine, here) for name, here in running.items()}
+        found = {}
+        for name, here in running.items():
+            why, clock = looks[name].result()
+            restarted = restarts(logs[name].result(), started=seconds_of(here.started_at), now=clock or seconds_of(here_now()))
+            found[name] = (why, restarted.sentence())
+    return found
+
+
+def log_of(engine: EngineReader, gateway: Seen) -> Sequence[tuple[float, str]]:
+    """What a gateway wrote since its start, each line with its moment; nothing where its log can't be read."""
+    try:
+        return engine.dated_logs(gateway.id, tail=LINES, since=seconds_of(gateway.started_at))
+    except EngineTrouble:
+        return ()
+
+
+def silence_of(engine: EngineReader, gateway: Seen) -> tuple[str, float]:
+    """Why a tunnel carries nothing, empty where it does or that is not known, and the clock of the engine's host."""
+
+    def ask() -> Traffic | str:
+        try:
+            code, text = engine.ask(gateway.id, TRAFFIC, seconds=_ASK_SECONDS)
+        except EngineTrouble as error:
+            return error.text
+        return traffic(text) if code == 0 else text
+
+    verdict, why, clock = look_through(ask)
+    return why if verdict == "silent" else "", clock
+
+
+def _reached(address: str, engine: Address) -> str:
+    """An app's address as seen from this machine; the loopback of another machine is said to be that."""
+    if "{host}" in address or engine.host in ("127.0.0.1", "[::1]", "localhost"):
+        return address.replace("{host}", engine.host)
+    return f"{address} (on {engine.host})"

@@ -1,0 +1,157 @@
+"""`up` and `diff`."""
+
+import time
+from collections.abc import Collection, Mapping
+
+from portable.engines.docker.engine import Engine, EngineReader
+from portable.engines.docker.observed import Observed
+from portable.live.compose import images
+from portable.live.compose.apply import Work, carry_out
+from portable.live.compose.apps import apps_of, images_of, plain, refuse_unknown
+from portable.live.compose.desired import Desired, Stack, current
+from portable.live.compose.host import check_devices, check_mounts, check_shared, share, shared_binds
+from portable.live.compose.look import look
+from portable.live.compose.outcome import Outcome
+from portable.live.compose.preflight import check_ports, check_space, refuse_shared
+from portable.live.compose.recipes import Recipes, recipes_of
+from portable.live.compose.reconcile import NETWORK, networks_anew, reconcile, scope
+from portable.live.compose.restart import restart
+from portable.live.compose.status import status
+from portable.live.compose.waiting import Watch
+from portable.live.restoring import Copying, copying, mark_copying, refuse_half_restored, started_again
+from portable.live.taken import refuse_unready
+from portable.local.lock import Lock, locked
+from portable.model.changes import Change
+from portable.model.errors import Refused
+from portable.model.progress import Event, Once, Progress, silent
+from portable.secrets.generate import foreseen, generate_missing
+from portable.secrets.lookup import resolve
+from portable.secrets.sources import Source
+from portable.secrets.values import Resolved
+from portable.secrets.vpn import check_tunnel
+
+
+def diff(
+    engine: EngineReader,
+    stack: Stack,
+    source: Source | Resolved,
+    *,
+    apps: tuple[str, ...] = (),
+    recipes: Recipes | None = None,
+) -> tuple[Change, ...]:
+    """What `up` would do. Needs no method that writes."""
+    refuse_unknown(stack, apps)
+    recipes = recipes or recipes_of(stack.recipes)
+    engine.check()
+    resolved = source if isinstance(source, Resolved) else resolve(stack.secrets, source)
+    check_tunnel(stack.plan, resolved)
+    engine.hide = resolved.hide
+    foreseen = images.foresee(engine, images_of(engine, stack, apps), recipes)
+    effective = {**images.foresee(engine, stack.images, recipes).effective, **foreseen.effective} if apps else foreseen.effective
+    desired, observed = look(engine, stack, effective, stack.environment(resolved))
+    return (*foreseen.changes, *_changes(desired, observed, apps))
+
+
+def up(
+    engine: Engine,
+    stack: Stack,
+    source: Source,
+    *,
+    apps: tuple[str, ...] = (),
+    deadline: float | None = None,
+    recipes: Recipes | None = None,
+    generated: Mapping[str, str] = {},
+    progress: Progress = silent,
+    held: Lock | None = None,
+) -> Outcome:
+    """Make the project run as desired, and wait until it is well; nothing is touched where nothing differs.
+
+    Raises EngineTrouble, UsageError or Refused with nothing changed, where that can be known before; else what was done stays, and the same
+    command goes on from there. `deadline` is in seconds, for the waiting; `generated` names secrets that are made where they are missing.
+    `held` is the project's lock, where the caller has it.
+    """
+    refuse_unknown(stack, apps)
+    recipes = recipes or recipes_of(stack.recipes)
+    engine.check()
+    if generated:
+        foreseen(stack.secrets, generated, source)  # raises for those that can't be made, before any is
+        generate_missing(stack.secrets, generated, source, project=stack.project, progress=progress)
+    resolved = resolve(stack.secrets, source)
+    check_tunnel(stack.plan, resolved)
+    engine.hide = resolved.hide
+    variables = stack.environment(resolved)
+    with locked(stack.project, "up", progress=progress, held=held) as lock:
+        wanted = _started_for(plain(stack), apps)
+        _refuse_half_way(stack, wanted)
+        end_copies(engine, stack, wanted, held=lock, progress=progress)
+        needed = images_of(engine, stack, apps)
+        if images.foresee(engine, needed, recipes).changes:
+            # What stops the start is told before minutes of building, not after.
+            expected = images.foresee(engine, stack.images, recipes).effective
+            desired, observed = look(engine, stack, expected, variables)
+            _preflight(engine, desired, _changes(desired, observed, apps))
+        found = images.resolve(engine, needed, recipes=recipes, progress=progress)
+        effective = {**images.foresee(engine, stack.images, recipes).effective, **found.effective} if apps else found.effective
+        desired, observed = look(engine, stack, effective, variables)
+        changes = _changes(desired, observed, apps)
+        # Also who is made anew since it shares a network.
+        _refuse_half_way(stack, {c.app for c in changes if c.kind != "remove"})
+        for change in changes:
+            progress(Event(what="doing", subject=change.service, text=f"{change.kind}: {change.cause}"))
+        names = scope(desired, apps) if apps else {s.name for s in desired.services}
+        # An app that was unhealthy before may be well again and not yet asked: its next check decides, not its last.
+        doubted = {seen.id: seen.unwell_at for seen in current(observed).values() if seen.health == "unhealthy"}
+        once, until = Once(progress), None if deadline is None else time.monotonic() + deadline
+        if changes:
+            _preflight(engine, desired, changes)
+            share(set(shared_binds(desired.body)), local=engine.address.is_local, progress=progress)
+            names |= {c.service for c in changes if c.kind != "remove" and not c.service.startswith(NETWORK)}
+            work = Work(engine, stack, effective, variables, lock, once, until, doubted)
+            carry_out(work, desired, observed, changes, apps)
+        watch = Watch(engine, desired, names, once, until, doubted=doubted)
+        watch.until_well()
+        started_again(stack.project, wanted if apps else ())
+    return Outcome(changes=(*found.changes, *changes), rows=status(engine, stack))
+
+
+def _started_for(desired: Desired, apps: tuple[str, ...]) -> set[str]:
+    """The apps that run once these do: they, and whom they need (all, where none is named)."""
+    names = scope(desired, apps) if apps else {s.name for s in desired.services}
+    return {s.app for s in desired.services if s.name in names} | set(apps)
+
+
+def _refuse_half_way(stack: Stack, apps: Collection[str]) -> None:
+    """Raise where one of these apps may not be started: an update or a restore of it is half-way."""
+    refuse_unready(stack.taken, apps)
+    refuse_half_restored(stack.project, apps)
+
+
+def end_copies(engine: Engine, stack: Stack, apps: Collection[str], *, held: Lock, progress: Progress = silent) -> None:
+    """End who still copies the state of one of these since its `backup --stop` was killed: it would copy what the app, started, writes."""
+    for app, what in copying(stack.project).items():
+        if app in apps and what.keeper:
+            seen = current(engine.observe(stack.project)).get(what.keeper)
+            if seen is not None and what.keeper not in apps_of(stack):
+                engine.stop(seen.id)  # the profile has it no more: whoever removes it finds it stopped
+            elif seen is not None and seen.state == "running":
+                restart(engine, stack, apps=(what.keeper,), progress=progress, held=held)
+            mark_copying(stack.project, app, Copying(again=what.again))
+
+
+def _changes(desired: Desired, observed: Observed, apps: tuple[str, ...]) -> tuple[Change, ...]:
+    """What must be done. Raises Refused where that would stop apps that were not named."""
+    if apps and (anew := networks_anew(desired, observed)):
+        causes = "; ".join(f"{change.service}: {change.cause}" for change in anew.values())
+        raise Refused(f"all apps have to stop for this, not only those named: {causes}", where=desired.project, remedy="name no app")
+    return reconcile(desired, observed, apps=apps)
+
+
+def _preflight(engine: EngineReader, desired: Desired, changes: tuple[Change, ...]) -> None:
+    """Raise what would stop the changes half-way (taken ports, a full disk, missing devices, mounts that need root), or do harm."""
+    touched = [c.service for c in changes if c.kind in ("create", "recreate", "start") and not c.service.startswith(NETWORK)]
+    check_ports(engine, desired, touched)
+    refuse_shared(engine, desired, touched)
+    check_space(engine)
+    check_mounts(desired.body, local=engine.address.is_local)
+    check_devices(desired.body, local=engine.address.is_local)
+    check_shared(set(shared_binds(desired.body)), local=engine.address.is_local)

@@ -1,0 +1,260 @@
+"""Waiting until a project is well: who waits for what, and giving up at once when waiting is of no use. The judgement is pure."""
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from portable.engines.docker.engine import EngineReader
+from portable.engines.docker.errors import AGAIN, EngineTrouble, Unwell
+from portable.engines.docker.observed import Seen
+from portable.engines.docker.process import Running
+from portable.live.compose import headline
+from portable.live.compose.desired import Desired, Service, current
+from portable.model.base import Struct
+from portable.model.progress import Event, Once, Progress
+
+_POLL_SECONDS = 0.4
+_STEADY_SECONDS = 1.0
+"""How long an app without a health check must run before it counts as started."""
+_STEADY_AGAIN_SECONDS = 8.0
+"""The same for one that the engine has restarted already."""
+_TOO_MANY_RESTARTS = 3
+_LOG_LINES = 8
+_CONDITIONS = {
+    "service_healthy": "to be healthy",
+    "service_completed_successfully": "to finish",
+    "service_started": "to start",
+}
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """How a service is doing."""
+
+    settled: bool
+    reason: str
+    """Why it is not settled, or how it is."""
+    failed: bool = False
+    steady: str = ""
+    """The reason without its clock."""
+
+
+def judge(service: Service, seen: dict[str, Seen], now: str) -> Verdict:
+    """How a service is doing; `now` is the engine's clock, as text."""
+    here = seen.get(service.name)
+    if here is None or here.state == "created":
+        if here is not None and here.error:
+            return Verdict(settled=False, failed=True, reason=here.error)
+        return Verdict(settled=False, reason=_waits_for(service, seen))
+    if here.state == "exited":
+        if here.exit_code == 0 and service.once:
+            return Verdict(settled=True, reason="finished")
+        why = (
+            "ran out of memory"
+            if here.out_of_memory
+            else f"stopped with exit code {here.exit_code}" + (f": {here.error}" if here.error else "")
+        )
+        return Verdict(settled=False, failed=True, reason=why)
+    if here.state == "restarting" or (here.restarts >= _TOO_MANY_RESTARTS and here.state != "running"):
+        return Verdict(
+            settled=False,
+            failed=here.restarts >= _TOO_MANY_RESTARTS,
+            reason=f"restarting (attempt {here.restarts}, exit code {here.exit_code})",
+            steady="restarting",
+        )
+    if here.state != "running":
+        return Verdict(settled=False, failed=here.state == "dead", reason=here.state)
+    if service.once:
+        return Verdict(settled=False, reason="at work")
+    seconds = _between(here.started_at, now)
+    if here.health == "unhealthy":
+        return Verdict(
+            settled=False,
+            failed=True,
+            reason="unhealthy" + (f": {_said(here.health_output)[:200]}" if here.health_output else ""),
+        )
+    if here.health == "starting":
+        return Verdict(settled=False, reason=f"starting (health: starting {seconds:.0f} s)", steady="starting")
+    if here.health is None and seconds < (_STEADY_AGAIN_SECONDS if here.restarts else _STEADY_SECONDS):
+        return Verdict(settled=False, reason="starting", steady="starting")
+    return Verdict(settled=True, reason="healthy" if here.health else "running")
+
+
+def _said(output: str) -> str:
+    """The line of a health check's output that says what is wrong: Gluetun's ends with `INFO Shutdown successful`."""
+    lines = output.splitlines()
+    return headline.headline(lines) or lines[-1]
+
+
+def _waits_for(service: Service, seen: dict[str, Seen]) -> str:
+    for name, condition in {
+        **service.after,
+        **({service.owner: service.after.get(service.owner, "service_started")} if service.owner else {}),
+    }.items():
+        other = seen.get(name)
+        if (
+            other is None
+            or (condition == "service_healthy" and other.health != "healthy")
+            or (condition == "service_completed_successfully" and not (other.state == "exited" and other.exit_code == 0))
+            or (condition == "service_started" and other.state not in ("running", "exited"))
+        ):
+            return f"waiting for {name} {_CONDITIONS.get(condition, 'to start')}"
+    return "waiting to be started"
+
+
+def _between(earlier: str, later: str) -> float:
+    try:
+        return max(0.0, (_parsed(later) - _parsed(earlier)).total_seconds())
+    except ValueError:
+        return 0.0
+
+
+def _parsed(moment: str) -> datetime:
+    return datetime.fromisoformat(moment.removesuffix("Z")[:26]).replace(tzinfo=UTC)
+
+
+def here_now() -> str:
+    """The clock of this machine, as the engine writes moments."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
+
+
+def _told(name: str, reason: str, lines: Sequence[str]) -> str:
+    """How a service fails, the line of its log that says why, then the last lines as they are, without drawings and empty ones."""
+    why = headline.headline(lines)
+    last = [line for line in lines if any(c.isalnum() for c in line)][-_LOG_LINES:]
+    return f"{name}: {reason}{f'; its log says: {why}' if why and why not in reason else ''}" + "".join(
+        f"\n    {line[:400]}" for line in last
+    )
+
+
+class Watch:
+    """Follows services until they are well; one for a whole command, so that nothing is told twice."""
+
+    def __init__(
+        self,
+        engine: EngineReader,
+        desired: Desired,
+        services: set[str],
+        progress: Progress,
+        until: float | None,
+        outdated: frozenset[str] = frozenset(),
+        doubted: Mapping[str, str] = {},
+    ) -> None:
+        """`outdated` are ids of containers that will be replaced: how they are counts for nothing; `until` is a monotonic moment.
+
+        `doubted` are moments by id of a container: a check that began until then says nothing of how it is now (it was paused, or was
+        unhealthy before anything was done; it may have come back since).
+        """
+        self._doubted = doubted
+        self._engine, self._desired, self._outdated = engine, desired, outdated
+        self._services = [s for s in desired.services if s.name in services]
+        self._once = progress if isinstance(progress, Once) else Once(progress)
+        self._until = until
+        self._first: dict[str, float] = {}
+
+    def alongside(self, running: Running) -> None:
+        """Tell what happens while Compose works. Raises EngineTrouble when it fails, or when waiting is of no use: then it is ended."""
+        try:
+            while (code := running.poll()) is None:
+                verdicts = self.look()
+                hopeless = [
+                    (s, v) for s, v in verdicts if v.failed and (seen := self._seen.get(s.name)) is not None and seen.state == "restarting"
+                ]
+                if hopeless:
+                    running.stop()
+                    raise self._failure(hopeless)
+                self._in_time(verdicts)
+                time.sleep(_POLL_SECONDS)
+        except BaseException:
+            running.stop()
+            raise
+        if code != 0:
+            running.stop()  # the command may have ended without its plug-in
+            said = self._engine.hide(running.output)
+            failing = [(s, v) for s, v in self.look() if v.failed]
+            if "dependency failed" in said and failing:
+                raise self._failure(failing)
+            trouble = self._engine.trouble(running.output, "starting the apps")
+            if trouble.kind == "failed" and failing:
+                raise self._failure(failing)
+            raise trouble
+
+    def until_well(self) -> None:
+        """Wait until every service is settled. Raises EngineTrouble as soon as one cannot become so."""
+        while True:
+            verdicts = self.look()
+            if failing := [(s, v) for s, v in verdicts if v.failed]:
+                raise self._failure(failing)
+            if all(v.settled for _, v in verdicts):
+                return
+            self._in_time(verdicts)
+            time.sleep(_POLL_SECONDS)
+
+    def look(self) -> list[tuple[Service, Verdict]]:
+        """Look once, and tell what is new."""
+        self._seen = {name: self._fresh(seen) for name, seen in current(self._engine.observe(self._desired.project)).items()}
+        now = here_now()
+        verdicts = []
+        for service in self._services:
+            verdict = judge(service, self._seen, self._clock(service.name, now))
+            if (seen := self._seen.get(service.name)) is not None and seen.id in self._outdated:
+                verdict = Verdict(settled=False, reason="waiting to be recreated")
+            verdicts.append((service, verdict))
+            what = "done" if verdict.settled else "waiting"
+            self._once(Event(what=what, subject=service.name, text=verdict.reason), same_as=verdict.steady or None)  # type: ignore[arg-type]
+        return verdicts
+
+    def _fresh(self, seen: Seen) -> Seen:
+        return msgspec.structs.replace(seen, health="starting") if self._stale(seen) else seen
+
+    def _stale(self, seen: Seen) -> bool:
+        return seen.health == "unhealthy" and seen.unwell_at <= self._doubted.get(seen.id, "")
+
+    def stale(self) -> set[str]:
+        """The services that are unhealthy by a check of before, of which nobody knows yet how they are."""
+        return {name for name, seen in current(self._engine.observe(self._desired.project)).items() if self._stale(seen)}
+
+    def look_in_time(self) -> list[tuple[Service, Verdict]]:
+        """Look once. Raises EngineTrouble when the time given is over."""
+        verdicts = self.look()
+        self._in_time(verdicts)
+        return verdicts
+
+    def _clock(self, name: str, now: str) -> str:
+        """The engine's clock may differ from ours: time is counted from when this watch saw the container run."""
+        seen = self._seen.get(name)
+        if seen is None or not seen.started_at:
+            return now
+        key = f"{seen.id} {seen.started_at}"
+        first = self._first.setdefault(key, time.monotonic())
+        if abs(_between(seen.started_at, now) - (time.monotonic() - first)) < 60:
+            return now
+        return (_parsed(seen.started_at) + (datetime.fromtimestamp(time.monotonic(), UTC) - datetime.fromtimestamp(first, UTC))).strftime(
+            "%Y-%m-%dT%H:%M:%S.%f"
+        ) + "000Z"
+
+    def _in_time(self, verdicts: list[tuple[Service, Verdict]]) -> None:
+        if self._until is not None and time.monotonic() > self._until:
+            late = "; ".join(f"{s.name}: {v.reason}" for s, v in verdicts if not v.settled)
+            raise EngineTrouble(
+                "slow",
+                f"not well in the time given: {late or 'Docker Compose is still at work'}",
+                remedy=f"give it more time, {AGAIN}",
+            )
+
+    def _failure(self, failing: list[tuple[Service, Verdict]]) -> Unwell:
+        parts = []
+        for service, verdict in failing:
+            lines: list[str] = []
+            if (seen := self._seen.get(service.name)) is not None and seen.state != "created":
+                try:
+                    lines = list(self._engine.logs(seen.id, tail=headline.LINES))
+                except EngineTrouble:
+                    lines = []
+            parts.append(_told(service.name, verdict.reason, lines))
+        return Unwell(
+            "\n".join(parts),
+            apps=frozenset(service.app for service, _ in failing),
+            remedy=f"`portable logs {failing[0][0].app}` shows more; mend it, {AGAIN}",
+        )

@@ -1,0 +1,32 @@
+"""Signs of life of work that is silent for minutes."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from portable.model.progress import Event, Progress
+
+if TYPE_CHECKING:
+    pass
+
+_SIGN_OF_LIFE_SECONDS = 15.0
+
+
+@contextlib.contextmanager
+def at_work(progress: Progress, subject: str, text: str) -> Iterator[None]:
+    """Tells every now and then that the work goes on, and for how long it has: minutes of silence look like a hang."""
+    ended, began = threading.Event(), time.monotonic()
+
+    def tell() -> None:
+        while not ended.wait(_SIGN_OF_LIFE_SECONDS):
+            progress(Event(what="waiting", subject=subject, text=f"{text} ({time.monotonic() - began:.0f} s)"))
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()

@@ -1,0 +1,132 @@
+"""Looking up the values of the secrets that a plan needs."""
+
+import os
+import subprocess
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from portable.backends.compose.names import secret_variable
+from portable.model.base import Struct
+from portable.model.errors import UsageError
+from portable.model.plan import called
+from portable.secrets.needs import Need
+from portable.secrets.sources import CommandSource, EnvironmentSource, FileSource, Source, place_name
+from portable.secrets.store import read_file
+from portable.secrets.values import Key, Resolved, Secret
+
+_COMMAND_SECONDS = 60
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One secret in a table; never its value."""
+
+    name: str
+    key: str
+    present: bool
+    optional: bool = False
+    apps: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def resolve(needs: Iterable[Need], source: Source) -> Resolved:
+    """The values of all of them. Raises UsageError naming all that are missing, and Refused for a file that others can read."""
+    needs = tuple(needs)
+    values, reasons = _look_up(needs, source)
+    missing = [need for need in needs if not need.optional and (need.name, need.key) not in values]
+    if missing:
+        lines = [f"{called(need.name, need.key)} (for {', '.join(need.apps)}){_because(reasons, need)}" for need in missing]
+        raise UsageError(
+            f"{len(missing)} secret{'s are' if len(missing) > 1 else ' is'} missing: {'; '.join(lines)}",
+            where=place_name(source),
+            remedy=_how_to_set(missing[0], source),
+        )
+    return Resolved(values)
+
+
+def check(needs: Iterable[Need], source: Source) -> tuple[Row, ...]:
+    """Which of them are there."""
+    return examine(needs, source)[0]
+
+
+def examine(needs: Iterable[Need], source: Source) -> tuple[tuple[Row, ...], Resolved]:
+    """Which of them are there, and the values of those."""
+    needs = tuple(needs)
+    values, reasons = _look_up(needs, source)
+    rows = tuple(
+        Row(
+            name=n.name,
+            key=n.key,
+            present=(n.name, n.key) in values,
+            optional=n.optional,
+            apps=n.apps,
+            reason=reasons.get((n.name, n.key), ""),
+        )
+        for n in needs
+    )
+    return rows, Resolved(values)
+
+
+def _because(reasons: Mapping[Key, str], need: Need) -> str:
+    reason = reasons.get((need.name, need.key))
+    return f": {reason}" if reason else ""
+
+
+def _how_to_set(need: Need, source: Source) -> str:
+    if isinstance(source, FileSource):
+        return f"`portable secrets set {called(need.name, need.key)}` asks for its value"
+    if isinstance(source, EnvironmentSource):
+        return f"export {secret_variable(need.name, need.key)}"
+    return f"the profile's command must write it: {' '.join(_filled(source.command, need))}"
+
+
+def _look_up(needs: tuple[Need, ...], source: Source) -> tuple[dict[Key, Secret], dict[Key, str]]:
+    if isinstance(source, FileSource):
+        if not needs:
+            return {}, {}
+        held = read_file(Path(source.path).expanduser(), lenient=True)
+        return {(n.name, n.key): held[n.name, n.key] for n in needs if (n.name, n.key) in held}, {}
+    if isinstance(source, EnvironmentSource):
+        found: dict[Key, Secret] = {}
+        for need in needs:
+            value = os.environ.get(secret_variable(need.name, need.key))
+            if value is None and need.key == "value":
+                value = os.environ.get(secret_variable(need.name))
+            if value is not None:
+                found[need.name, need.key] = Secret(value)
+        return found, {}
+    return _ask_command(needs, source)
+
+
+def _filled(command: tuple[str, ...], need: Need) -> list[str]:
+    return [part.replace("{name}", need.name).replace("{key}", need.key) for part in command]
+
+
+def _ask_command(needs: tuple[Need, ...], source: CommandSource) -> tuple[dict[Key, Secret], dict[Key, str]]:
+    if not source.command:
+        raise UsageError("the command is empty", where="secrets", remedy='write it as a list: ["pass", "show", "media/{name}/{key}"]')
+
+    def ask(need: Need) -> tuple[Key, Secret | None, str]:
+        key = (need.name, need.key)
+        try:
+            done = subprocess.run(
+                _filled(source.command, need), capture_output=True, stdin=subprocess.DEVNULL, timeout=_COMMAND_SECONDS, check=False
+            )
+        except FileNotFoundError:
+            return key, None, f"there is no program {source.command[0]}"
+        except OSError as error:
+            return key, None, f"{source.command[0]} cannot be run: {error.strerror}"
+        except subprocess.TimeoutExpired:
+            return key, None, f"{source.command[0]} did not end within {_COMMAND_SECONDS} s"
+        if done.returncode != 0:
+            return key, None, f"{source.command[0]} ended with {done.returncode}"
+        try:
+            value = done.stdout.decode()
+        except UnicodeDecodeError:
+            return key, None, "its value is no UTF-8 text"
+        value = value.removesuffix("\n")
+        return (key, Secret(value), "") if value else (key, None, f"{source.command[0]} wrote nothing")
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(ask, needs))
+    return {key: value for key, value, _ in answers if value is not None}, {key: reason for key, _, reason in answers if reason}

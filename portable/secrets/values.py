@@ -1,0 +1,111 @@
+"""The values of secrets, which never show themselves."""
+
+import functools
+import hmac
+import urllib.parse
+from base64 import b64encode
+from collections.abc import Collection, Mapping
+from typing import NoReturn
+
+from portable.model.plan import File, SecretRef, called
+from portable.secrets.forms import written
+
+Key = tuple[str, str]
+"""Name and key of a secret."""
+HIDDEN = "<secret>"
+_SHORTEST_HIDDEN = 4
+"""Shorter values stand in too many harmless words to be taken out of foreign texts."""
+_SHORTEST_TOLD = 8
+"""Below this a value in a log may be a word like any other, and is not said to be a secret that was seen."""
+
+
+class Secret:
+    """A value that does not show itself: not in repr, str, format, a traceback's variables or a log. `reveal()` is the only way out."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    __str__ = __repr__
+
+    def __format__(self, _spec: str) -> str:
+        return HIDDEN
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled")
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+
+class Resolved:
+    """The values of a plan's secrets."""
+
+    def __init__(self, values: Mapping[Key, Secret]) -> None:
+        self._values = dict(values)
+
+    def __repr__(self) -> str:
+        return f"Resolved({len(self._values)} secrets)"
+
+    def of(self, name: str, key: str = "value") -> str:
+        """The value; empty for an optional one that isn't set."""
+        found = self._values.get((name, key))
+        return found.reveal() if found else ""
+
+    def fill(self, file: File) -> str:
+        """The whole text of a file with secrets in it."""
+        return "".join(written(self.of(part.name, part.key), part.form) if isinstance(part, SecretRef) else part for part in file.body)
+
+    @functools.cached_property
+    def _by_key(self) -> Mapping[Key, frozenset[str]]:
+        return {key: _shapes_of(secret.reveal()) for key, secret in self._values.items()}
+
+    @functools.cached_property
+    def _shapes(self) -> tuple[str, ...]:
+        return tuple(sorted(frozenset[str]().union(*self._by_key.values()), key=lambda s: (-len(s), s)))
+
+    def named_in(self, text: str, *, public: Collection[Key] = ()) -> tuple[str, ...]:
+        """The names of the secrets whose value stands in a text; short ones, which stand in many harmless words, are not looked for."""
+        return tuple(
+            called(name, key)
+            for (name, key), secret in sorted(self._values.items())
+            if (name, key) not in public
+            and len(secret.reveal().strip()) >= _SHORTEST_TOLD
+            and any(shape in text for shape in self._by_key[name, key])
+        )
+
+    def hide(self, text: str) -> str:
+        """The text without any of the values, in the forms in which programs repeat them."""
+        for shape in self._shapes:
+            if shape in text:
+                text = text.replace(shape, HIDDEN)
+        return text
+
+
+def _shapes_of(value: str) -> frozenset[str]:
+    """The forms in which programs repeat a value, whole and by line; none of what is too short to be hidden."""
+    shapes: set[str] = set()
+    for text in (value, *value.splitlines()):
+        if len(text.strip()) < _SHORTEST_HIDDEN:
+            continue
+        encoded = b64encode(text.encode()).decode()
+        shapes |= {text, text.strip(), urllib.parse.quote(text, safe=""), urllib.parse.quote_plus(text), encoded, encoded.rstrip("=")}
+        shapes |= {text.encode("unicode_escape").decode(), text.replace("\\", "\\\\").replace('"', '\\"'), text.replace("$", "$$")}
+    return frozenset(shapes)
+
+
+NOTHING = Resolved({})

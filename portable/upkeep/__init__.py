@@ -1,0 +1,1 @@
+"""What keeps a stack in good order over time: backup, restore, updates, scheduled tasks."""

@@ -1,0 +1,71 @@
+"""Which engine is meant: profile before environment before context before the default socket."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from portable.engines.docker.address import DEFAULT_SOCKET, resolve
+from portable.live.compose.status import _reached
+from portable.model.errors import EngineError, UsageError
+
+
+def test_the_order_of_who_names_it(tmp_path: Path) -> None:
+    folder = hashlib.sha256(b"nas").hexdigest()
+    config = tmp_path / ".docker"
+    (config / "contexts" / "meta" / folder).mkdir(parents=True)
+    (config / "contexts" / "meta" / folder / "meta.json").write_text(
+        json.dumps({"Name": "nas", "Endpoints": {"docker": {"Host": "ssh://me@nas"}}})
+    )
+    assert resolve(None, {}, tmp_path).url == DEFAULT_SOCKET
+    (config / "config.json").write_text('{"currentContext": "nas"}')
+    assert resolve(None, {}, tmp_path).url == "ssh://me@nas"
+    assert resolve(None, {}, tmp_path).named_by == "the docker context nas"
+    assert resolve(None, {"DOCKER_CONTEXT": "default"}, tmp_path).url == DEFAULT_SOCKET
+    assert resolve(None, {"DOCKER_HOST": "tcp://h:1"}, tmp_path).url == "tcp://h:1"
+    assert resolve("unix:///x.sock", {"DOCKER_HOST": "tcp://h:1"}, tmp_path).url == "unix:///x.sock"
+    for wrong in ("npipe:////./pipe/docker_engine", "ssh://-oProxyCommand=x"):
+        (config / "contexts" / "meta" / folder / "meta.json").write_text(json.dumps({"Endpoints": {"docker": {"Host": wrong}}}))
+        with pytest.raises(UsageError, match="the docker context nas"):
+            resolve(None, {}, tmp_path)
+    with pytest.raises(EngineError, match="the docker context gone is not there"):
+        resolve(None, {"DOCKER_CONTEXT": "gone"}, tmp_path)
+
+
+def test_tls_is_for_tcp_only(tmp_path: Path) -> None:
+    tls = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/certs"}
+    assert (resolve("tcp://h:2376", tls, tmp_path).certificates, resolve("tcp://h:2376", tls, tmp_path).verify) == ("/certs", True)
+    assert resolve("ssh://h", tls, tmp_path).certificates is None
+    assert resolve("tcp://h:2375", {}, tmp_path).certificates is None
+    assert resolve("tcp://h:2376", {"DOCKER_TLS_VERIFY": "1"}, tmp_path).certificates == str(tmp_path / ".docker")
+
+
+@pytest.mark.parametrize(
+    "url", ["h:2375", "http://h", "tcp://h", "tcp://h:x", "tcp://:1", "ssh://", "unix://x", "ssh://-oProxyCommand=x", "ssh://u:p@h", ""]
+)
+def test_what_is_no_address(url: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        resolve(url or "x", {}, tmp_path)
+
+
+def test_where_ports_are_reached(tmp_path: Path) -> None:
+    assert [resolve(url, {}, tmp_path).host for url in ("unix:///x", "tcp://nas:1", "ssh://me@nas.lan:22", "tcp://[fd00::1]:1")] == [
+        "127.0.0.1",
+        "nas",
+        "nas.lan",
+        "[fd00::1]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("engine", "lan", "loopback"),
+    [
+        ("unix:///x", "http://127.0.0.1:1", "http://127.0.0.1:2"),
+        ("tcp://127.0.0.1:2375", "http://127.0.0.1:1", "http://127.0.0.1:2"),
+        ("ssh://nas", "http://nas:1", "http://127.0.0.1:2 (on nas)"),
+    ],
+)
+def test_the_loopback_of_another_machine_is_not_taken_for_this_ones(engine: str, lan: str, loopback: str, tmp_path: Path) -> None:
+    address = resolve(engine, {}, tmp_path)
+    assert (_reached("http://{host}:1", address), _reached("http://127.0.0.1:2", address)) == (lan, loopback)

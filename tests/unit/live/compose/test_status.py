@@ -1,0 +1,113 @@
+"""What `status` tells of a gateway's tunnel."""
+
+import time
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import pytest
+
+from portable.backends import compose as backend
+from portable.cli.options import Format
+from portable.cli.up import show_rows
+from portable.engines.docker.address import Address
+from portable.engines.docker.engine import EngineReader
+from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.observed import Observed, Seen
+from portable.live.compose.desired import Stack, stack_of
+from portable.live.compose.status import Row, status
+from portable.model.question import Question
+from tests.factories import full_plan
+from tests.unit.live.test_tunnel import BROKEN
+from tests.unit.verify.fake import TRAFFIC
+
+NOW = 1795997415.0
+DEAD = TRAFFIC.replace("1300", "1000")
+
+
+class Tunnelled(EngineReader):
+    """An engine with the gateway of `full_plan`, of which a test says what its log and its tunnel tell."""
+
+    def __init__(self, *answers: str, log: Sequence[tuple[float, str]] = ()) -> None:
+        super().__init__(Address(url="unix:///fake", named_by="test"))
+        self.answers, self.log = list(answers), log
+        self.seen = Seen(
+            id="id-gateway",
+            name="gateway",
+            service="gateway",
+            state="running",
+            health="healthy",
+            started_at="2026-11-30T00:00:00.000000000Z",
+        )
+
+    def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
+        return Observed(containers=(self.seen,))
+
+    def ask(self, container: str, question: Question, *arguments: str, seconds: float = 20.0) -> tuple[int | None, str]:
+        if not self.answers:
+            raise EngineTrouble("gone", "the engine went away")
+        return 0, self.answers.pop(0)
+
+    def dated_logs(self, container: str, *, tail: int, since: float) -> tuple[tuple[float, str], ...]:
+        assert since == 1795996800.0, "only what it wrote since its start"
+        if not self.log:
+            raise EngineTrouble("failed", "its logs are written elsewhere")
+        return tuple(self.log)
+
+
+@pytest.fixture(scope="module")
+def stack() -> Stack:
+    plan = full_plan("compose")
+    return stack_of(plan, backend.render(plan))
+
+
+def row(engine: EngineReader, stack: Stack, *, inside: bool = True) -> Row:
+    (found,) = [row for row in status(engine, stack, inside=inside) if row.service == "gateway"]
+    return found
+
+
+def test_restarts_are_a_note_and_no_trouble(stack: Stack) -> None:
+    engine = Tunnelled(TRAFFIC, log=[(NOW - 600, "INFO start"), (NOW - 500, BROKEN), (NOW - 240, BROKEN)])
+    found = row(engine, stack)
+    assert (found.reason, found.note) == ("", "VPN restarted 2 times, last 4 min ago")
+
+
+def test_an_outage_is_a_reason_though_the_gateway_calls_itself_healthy(stack: Stack) -> None:
+    assert row(Tunnelled(DEAD, DEAD), stack).reason == "nothing comes back through the tunnel: 200 bytes were sent, and none received"
+    assert row(Tunnelled(DEAD, TRAFFIC), stack).reason == "", "one answer came late"
+
+
+@pytest.mark.parametrize("answers", [(), (DEAD,)])
+def test_what_can_not_be_learned_is_no_trouble(answers: tuple[str, ...], stack: Stack) -> None:
+    found = row(Tunnelled(*answers), stack)
+    assert (found.reason, found.note) == ("", "")
+
+
+def test_a_gateway_is_asked_only_where_it_runs_and_it_is_wanted(stack: Stack) -> None:
+    engine = Tunnelled(DEAD, DEAD)
+    assert row(engine, stack, inside=False).reason == ""
+    engine.seen = msgspec.structs.replace(engine.seen, state="exited", exit_code=1)
+    assert "exit code 1" in row(engine, stack).reason
+    assert len(engine.answers) == 2
+
+
+def test_log_and_tunnel_are_looked_at_together(stack: Stack) -> None:
+    class Slow(Tunnelled):
+        def ask(self, *arguments: object, **options: object) -> tuple[int | None, str]:
+            time.sleep(0.2)
+            return 0, TRAFFIC
+
+        def dated_logs(self, container: str, *, tail: int, since: float) -> tuple[tuple[float, str], ...]:
+            time.sleep(0.2)
+            return ()
+
+    began = time.monotonic()
+    row(Slow(), stack)
+    assert time.monotonic() - began < 0.38
+
+
+def test_a_note_stands_beside_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [Row(app="g", service="g", state="running", health="healthy", since="", reason="why", note="VPN restarted once")]
+    show_rows(rows, Format.text)
+    assert "why; VPN restarted once" in capsys.readouterr().out
+    show_rows(rows, Format.json)
+    assert '"reason": "why",\n      "note": "VPN restarted once"' in capsys.readouterr().out

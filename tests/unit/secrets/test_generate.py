@@ -1,0 +1,129 @@
+"""Secrets that are made where they are missing, and those that are taken out of what apps say."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from portable.cli.up import engine_of, reader_of
+from portable.engines.docker.address import Address
+from portable.engines.docker.engine import Engine
+from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.observed import Versions
+from portable.live.compose import verbs as compose
+from portable.live.compose.desired import Stack
+from portable.live.place import Place
+from portable.local.files import write_private
+from portable.local.folders import project_folder
+from portable.model.errors import PortableError
+from portable.model.progress import Event
+from portable.secrets.generate import generate_missing, hider, known_values
+from portable.secrets.needs import Need
+from portable.secrets.sources import CommandSource, FileSource
+from portable.secrets.store import set_secret
+from portable.secrets.values import Secret
+from tests.cli import digest
+
+CANARY = "canary-3f9a17c2"
+NEEDS = tuple(Need(name=name, key="value", optional=False, apps=("some",)) for name in ("token", "absent"))
+
+
+def held(folder: Path, mode: int = 0o600) -> FileSource:
+    path = folder / "secrets.yaml"
+    path.write_text(f"token: {CANARY}\n")
+    path.chmod(mode)
+    return FileSource(path=str(path))
+
+
+def test_every_command_takes_secrets_out_of_what_an_engine_says(tmp_path: Path) -> None:
+    stack = Stack(project="demo", body={"name": "demo", "services": {}}, secrets=NEEDS)
+    place = Place(stack=stack, address=Address(url="unix:///none", named_by="the test"), source=held(tmp_path))
+    for engine in (engine_of(place), reader_of(place)):
+        assert engine.hide(f"unhealthy: GET /?key={CANARY}") == "unhealthy: GET /?key=<secret>"
+        assert CANARY not in str(engine.trouble(f"the container said {CANARY}", "restarting"))
+
+
+def test_a_source_is_asked_once_and_only_where_there_is_a_text(tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    program = tmp_path / "give"
+    program.write_text(f"#!/bin/sh\necho $1 >>{asked}\n[ $1 = token ] && echo {CANARY}\n")
+    program.chmod(0o755)
+    subprocess.run([program, "token"], check=True, capture_output=True)  # a file that was written a moment ago may be "busy"
+    asked.unlink()
+    hide = hider(NEEDS, CommandSource(command=(str(program), "{name}")))
+    assert hide("") == ""
+    assert not asked.exists()
+    assert [hide(f"{CANARY}!"), hide("harmless")] == ["<secret>!", "harmless"]
+    assert sorted(asked.read_text().split()) == ["absent", "token"]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o644])
+def test_where_values_cannot_be_looked_up_it_is_said(tmp_path: Path, mode: int) -> None:
+    events: list[Event] = []
+    known_values(NEEDS, held(tmp_path, mode), progress=events.append)
+    said = [event.sentence() for event in events]
+    assert bool(said) == (mode == 0o644)
+    assert CANARY not in "".join(said)
+
+
+class Absent(Engine):
+    """An engine that does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__(Address(url="unix:///none", named_by="the test"))
+
+    def check(self) -> Versions:
+        raise EngineTrouble("absent", "no engine answers")
+
+
+class There(Absent):
+    def check(self) -> Versions:
+        return Versions(engine="28", api="1.48", compose="2.40")
+
+
+@pytest.mark.parametrize(
+    ("engine", "apps", "says"),
+    [(There(), ("nosuch",), "there is no app nosuch"), (Absent(), (), "no engine answers"), (There(), (), "1 secret is missing: absent")],
+)
+def test_nothing_is_generated_for_an_up_that_cannot_be(tmp_path: Path, engine: Engine, apps: tuple[str, ...], says: str) -> None:
+    stack = Stack(project="demo", body={"name": "demo", "services": {"some": {"image": "x"}}}, secrets=NEEDS)
+    source = FileSource(path=str(tmp_path / "secrets.yaml"))
+    if says.startswith("1 secret"):
+        set_secret(source, "other", "value", Secret("kept"))
+    before = digest(tmp_path)
+    with pytest.raises(PortableError, match=says):
+        compose.up(engine, stack, source, apps=apps, generated={"token": "hex"})
+    assert digest(tmp_path) == before
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_apps_that_ran_before_are_said_to_keep_their_old_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: bool) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    if before:
+        write_private(project_folder("demo") / "compose.yaml", "services: {}\n")
+    events: list[Event] = []
+    source = FileSource(path=str(tmp_path / "secrets.yaml"))
+    for _ in range(2):
+        generate_missing(NEEDS, {"token": "hex"}, source, project="demo", progress=events.append)
+    assert [e.text.partition(":")[0] for e in events[1:]] == ["apps that ran before keep their old values (some)"] * before
+    assert len(events) == 1 + before
+    assert (tmp_path / "portable" / "demo").exists() == before
+
+
+def test_a_value_that_another_command_stored_meanwhile_stays(tmp_path: Path) -> None:
+    source = FileSource(path=str(tmp_path / "secrets.yaml"))
+    assert set_secret(source, "token", "value", Secret("first"), keep=True)
+    assert not set_secret(source, "token", "value", Secret("second"), keep=True)
+    generate_missing(NEEDS, {"token": "hex"}, source)
+    assert known_values(NEEDS, source).of("token") == "first"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can write another's file")
+def test_root_leaves_the_file_its_owners(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = held(tmp_path)
+    os.chown(source.path, 1234, 1235)
+    monkeypatch.setenv("SUDO_UID", "1234")
+    set_secret(source, "other", "value", Secret("x"))
+    about = Path(source.path).stat()
+    assert (about.st_uid, about.st_gid, about.st_mode & 0o777) == (1234, 1235, 0o600)

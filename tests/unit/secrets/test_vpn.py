@@ -1,0 +1,165 @@
+"""Values of a tunnel's secrets with which the gateway would not start, or would leave its own tunnel: refused before anything starts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portable.backends.prepare import prepare
+from portable.live.compose.up import diff, up
+from portable.live.place import place_of
+from portable.model.errors import Refused
+from portable.model.plan import Plan
+from portable.secrets.sources import FileSource
+from portable.secrets.values import Resolved, Secret
+from portable.secrets.vpn import check_tunnel
+from tests.unit.planning import Place, app
+
+CUSTOM = {"provider": "custom", "protocol": "openvpn", "endpoint": {"address": "198.51.100.7", "port": 1194}}
+
+
+def plan(folder: Path, vpn: dict[str, Any], **networks: Any) -> Plan:
+    return Place(folder).write(app("one", egress="vpn")).plan("one", vpn=vpn, networks=networks).plan
+
+
+def addresses(value: str) -> Resolved:
+    return Resolved({("wireguard-key", "addresses"): Secret(value)})
+
+
+def file(value: str) -> Resolved:
+    return Resolved({("openvpn-config", "value"): Secret(value)})
+
+
+@pytest.mark.parametrize("value", ["10.64.0.2/32", "10.64.0.2", " 10.64.0.2/32 , ", ""])
+def test_addresses_that_are_well(value: str, tmp_path: Path) -> None:
+    check_tunnel(plan(tmp_path, {}, subnet="172.20.0.0/16", local=["192.168.1.0/24"]), addresses(value))
+
+
+@pytest.mark.parametrize(
+    ("value", "words", "remedy"),
+    [
+        ("10.64.0.2/32,fc00:bbbb::2/128", "has the IPv6 address fc00:bbbb::2/128", "with the IPv4 address alone"),
+        ("192.168.1.7/32", "192.168.1.7/32, the tunnel's own address", "take 192.168.1.0/24 out of `networks`"),
+        ("172.20.9.9", "lies in 172.20.0.0/16, which is reached past the tunnel", "take 172.20.0.0/16 out of `networks`"),
+        ("10.64.0", "'10.64.0' in wireguard-key.addresses is not an IP address", "portable secrets set wireguard-key.addresses"),
+    ],
+)
+def test_addresses_that_are_not(value: str, words: str, remedy: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused) as caught:
+        check_tunnel(plan(tmp_path, {}, subnet="172.20.0.0/16", local=["192.168.1.0/24"]), addresses(value))
+    assert words in caught.value.text
+    assert remedy in (caught.value.remedy or "")
+
+
+def test_a_place_with_ipv6_takes_an_address_of_it(tmp_path: Path) -> None:
+    check_tunnel(plan(tmp_path, {}, subnet="fd00:1::/64"), addresses("10.64.0.2/32,fc00:bbbb::2/128"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "client\nproto udp\nremote 198.51.100.7 1194\n",
+        "remote 198.51.100.7 # here\n",
+        "remote 198.51.100.7 1194 udp\nproto tcp\n",
+    ],
+)
+def test_a_file_that_the_firewall_lets_out(text: str, tmp_path: Path) -> None:
+    check_tunnel(plan(tmp_path, CUSTOM), file(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("remote 198.51.100.8 1194\n", "to a server that the profile does not let the gateway out to"),
+        ("proto tcp\nremote 198.51.100.7 1194\n", "connects by tcp"),
+        ("remote 198.51.100.7 1194 tcp-client\n", "connects by tcp"),
+        ("remote vpn.example.test 1194\n", "has a name after `remote`"),
+        ("# remote 198.51.100.7\n", "has no line `remote`"),
+    ],
+)
+def test_a_file_that_it_would_cut_off(text: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="the tunnel would not work") as caught:
+        check_tunnel(plan(tmp_path, CUSTOM), file(text))
+    assert words in caught.value.text
+    assert "198.51.100.8" not in str(caught.value)
+
+
+KEY = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWY="
+
+
+@pytest.mark.parametrize(
+    ("value", "well"),
+    [
+        (KEY, True),
+        (f"{KEY}\n", True),
+        ("", True),
+        ("canary", False),
+        (KEY[:-1], False),
+        (KEY[4:], False),
+        (f"{KEY}{KEY}", False),
+        (f"[Interface]\nPrivateKey = {KEY}", False),
+        ("ключ", False),
+    ],
+)
+@pytest.mark.parametrize("key", ["private-key", "preshared-key"])
+def test_a_key_of_wireguard_has_its_shape(key: str, value: str, well: bool, tmp_path: Path) -> None:
+    planned = plan(tmp_path, {"provider": "airvpn"})
+    resolved = Resolved({("wireguard-key", key): Secret(value)})
+    if well:
+        check_tunnel(planned, resolved)
+        return
+    with pytest.raises(Refused) as caught:
+        check_tunnel(planned, resolved)
+    assert f"wireguard-key.{key} is no key of WireGuard" in caught.value.text
+    assert caught.value.remedy == f"`portable secrets set wireguard-key.{key}` stores another value"
+    assert value not in str(caught.value)
+
+
+def test_a_file_that_is_missing_is_not_told_as_a_wrong_one(tmp_path: Path) -> None:
+    check_tunnel(plan(tmp_path, CUSTOM), Resolved({}))
+
+
+def login(text: str, **keys: str) -> Resolved:
+    known = {("openvpn-login", key): Secret(value) for key, value in keys.items()}
+    return Resolved({("openvpn-config", "value"): Secret(f"remote 198.51.100.7 1194\n{text}\n"), **known})
+
+
+@pytest.mark.parametrize("line", ["auth-user-pass", "  auth-user-pass login.txt # mine"])
+def test_a_file_that_asks_for_a_login_needs_one(line: str, tmp_path: Path) -> None:
+    planned = plan(tmp_path, CUSTOM)
+    with pytest.raises(Refused) as caught:
+        check_tunnel(planned, login(line))
+    assert "there is no openvpn-login.user and no openvpn-login.password" in caught.value.text
+    assert "`portable secrets set openvpn-login.user`" in (caught.value.remedy or "")
+    with pytest.raises(Refused, match=r"there is no openvpn-login\.password"):
+        check_tunnel(planned, login(line, user="me"))
+    check_tunnel(planned, login(line, user="me", password="canary"))
+
+
+@pytest.mark.parametrize("line", ["", "# auth-user-pass", "<auth-user-pass>\nme\ncanary\n</auth-user-pass>", "auth-user-pass-optional"])
+def test_a_file_that_asks_for_none_needs_none(line: str, tmp_path: Path) -> None:
+    check_tunnel(plan(tmp_path, CUSTOM), login(line))
+
+
+def test_a_place_without_a_tunnel_is_asked_nothing(tmp_path: Path) -> None:
+    place = Place(tmp_path).write(app("one", egress="vpn"))
+    check_tunnel(place.plan("one").plan, addresses("fc00::2"))
+    check_tunnel(None, addresses("fc00::2"))
+
+
+class Engine:
+    """One that only answers that it is there: anything else would be too late."""
+
+    def check(self) -> None:
+        pass
+
+
+def test_diff_and_up_tell_it_before_they_look_at_the_engine(tmp_path: Path) -> None:
+    stack = place_of(prepare("zimaboard", folder=tmp_path, sets=("apps=[qbittorrent]",)), {"HOME": str(tmp_path)}).stack
+    secrets = tmp_path / "secrets.yaml"
+    secrets.write_text("qbittorrent-password: abcdefgh\nwireguard-key: {private-key: x, addresses: 172.20.9.9}\n")
+    secrets.chmod(0o600)
+    engine: Any = Engine()
+    for command in (diff, up):
+        with pytest.raises(Refused, match="the tunnel's own address"):
+            command(engine, stack, FileSource(path=str(secrets)))

@@ -1,6 +1,6 @@
-"""The back ends, by name: a tuple written by hand. What renders a plan is a frozen record of functions."""
+"""The back ends, by name: a tuple written by hand."""
 
-from collections.abc import Callable
+import importlib
 
 from portable.model.base import Struct
 from portable.model.errors import UsageError
@@ -10,45 +10,35 @@ from portable.model.rendering import Rendering
 
 
 class BackEnd(Struct, frozen=True, kw_only=True):
-    """One kind of place that runs containers."""
+    """One kind of place that runs containers.
+
+    Its package is imported when it is used: the others would cost a tenth of a command's time.
+    """
 
     name: str
-    render: Callable[[Plan], Rendering]
+    package: str
+    """It has `render(plan) -> Rendering`, and where `is_cluster` also `prerequisites(plan) -> findings`."""
     folder: str
-    """Where renderings lie, a folder a profile."""
-    prerequisites: Callable[[Plan], tuple[Finding, ...]] = lambda _: ()
-    """What a person must have made before the rendering works. Apart from `render`, so that it accounts for no leaf of the plan."""
+    """The folder of the repository in which its renderings lie, a folder a profile."""
+    is_cluster: bool = False
+
+    def render(self, plan: Plan) -> Rendering:
+        """The documents of a plan, and its findings."""
+        rendering: Rendering = importlib.import_module(self.package).render(plan)
+        return rendering
+
+    def prerequisites(self, plan: Plan) -> tuple[Finding, ...]:
+        """What a person must have made before the rendering works. Apart from `render`, so that it accounts for no leaf of the plan."""
+        if not self.is_cluster:
+            return ()
+        findings: tuple[Finding, ...] = importlib.import_module(self.package).prerequisites(plan)
+        return findings
 
 
-def _compose(plan: Plan) -> Rendering:
-    from portable.backends import compose
-
-    return compose.render(plan)
-
-
-def _kubernetes(plan: Plan) -> Rendering:
-    from portable.backends import kubernetes
-
-    return kubernetes.render(plan)
-
-
-def _openshift(plan: Plan) -> Rendering:
-    from portable.backends import openshift
-
-    return openshift.render(plan)
-
-
-def _on_a_cluster(plan: Plan) -> tuple[Finding, ...]:
-    from portable.backends import kubernetes
-
-    return kubernetes.prerequisites(plan)
-
-
-# Each is imported when it is used: a command has one back end, and the others cost a tenth of its time.
 BACK_ENDS = (
-    BackEnd(name="compose", render=_compose, folder="compose"),
-    BackEnd(name="kubernetes", render=_kubernetes, folder="k8s", prerequisites=_on_a_cluster),
-    BackEnd(name="openshift", render=_openshift, folder="k8s", prerequisites=_on_a_cluster),
+    BackEnd(name="compose", package="portable.backends.compose", folder="compose"),
+    BackEnd(name="kubernetes", package="portable.backends.kubernetes", folder="k8s", is_cluster=True),
+    BackEnd(name="openshift", package="portable.backends.openshift", folder="k8s", is_cluster=True),
 )
 
 

@@ -7,7 +7,7 @@ import typer
 
 from portable.cli import show
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, complete_app
-from portable.cli.up import engine_of, open_place
+from portable.cli.up import driver_of, open_place
 from portable.model.errors import FAILED, UsageError
 
 if TYPE_CHECKING:
@@ -43,13 +43,13 @@ def backup(
     place, planned = open_place(profile, sets, catalogs, strict=False)
     plan = planned.plan
     names = tuple(dict.fromkeys(apps or ()))
-    with engine_of(place) as engine:
+    with driver_of(place) as driver:
         if list_:
-            rows = live.listed(engine, place.stack, plan, apps=names)
+            rows = live.listed(driver, plan, apps=names)
         elif check:
-            rows = live.check(engine, place.stack, plan, apps=names, at=at, progress=printed)
+            rows = live.check(driver, plan, apps=names, at=at, progress=printed)
         else:
-            rows = live.back_up(engine, place.stack, place.source, plan, apps=names, stop=stop, progress=printed)
+            rows = live.back_up(driver, plan, apps=names, stop=stop, progress=printed)
     _shown(rows, output)
     return FAILED if any(row.result in ("failed", "unreadable") for row in rows) else 0
 
@@ -76,11 +76,11 @@ def restore(
     _refuse_no_time(at)
     place, planned = open_place(profile, sets, catalogs, strict=False)
     plan = planned.plan
-    with engine_of(place) as engine:
+    with driver_of(place) as driver:
         if abort:
-            row = live.abort(engine, place.stack, place.source, plan, app, progress=printed)
+            row = live.abort(driver, plan, app, progress=printed)
         else:
-            row = live.restore(engine, place.stack, place.source, plan, app, at=at, dry_run=dry_run, progress=printed)
+            row = live.restore(driver, plan, app, at=at, dry_run=dry_run, progress=printed)
     _shown((row,), output)
     if output is Format.text and row.before:
         show.line(f"the state of before lies in {row.before} of its folder; remove it when nothing is missed")

@@ -1,7 +1,6 @@
 """`portable doctor`: what is wrong with a host, why it matters, and what mends it."""
 
 import os
-import subprocess
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from portable.backends.prepare import Prepared
-    from portable.engines.docker.engine import Engine
+    from portable.live.driver import StackDriver
     from portable.live.place import Place
     from portable.model.contracts import Diagnosis
     from portable.verify.host import Host
@@ -35,19 +34,19 @@ def doctor(
     an empty one given to who writes there. No file is removed, and what has something in it keeps its owner.
     """
     from portable.backends.prepare import prepare
-    from portable.cli.up import engine_of
+    from portable.cli.up import driver_of
     from portable.live.place import place_of
 
     if dry_run and not fix:
         raise UsageError("--dry-run says what --fix would do", remedy="give both")
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     place = place_of(prepared)
-    if fix and not place.address.is_local:
+    if fix and not place.is_local:
         remedy = f"run it on that host: `portable doctor --fix -p {profile}`; without --fix each finding names its command"
-        raise Refused("the host is not this machine, and what only looks at it may not change it", where=place.address.url, remedy=remedy)
-    with engine_of(place) as engine:
-        fixed = _fixed(prepared, place, engine, profile, dry_run=dry_run) if fix else []
-        found = _found(prepared, place, engine)
+        raise Refused("the host is not this machine, and what only looks at it may not change it", where=place.where, remedy=remedy)
+    with driver_of(place) as driver:
+        fixed = _fixed(prepared, driver, profile, dry_run=dry_run) if fix else []
+        found = _found(prepared, place, driver)
     if output is Format.json:
         keys = ("check", "where", "verdict", "text", "why", "remedy")
         rows = [{key: getattr(d, key) for key in keys} for d in found]
@@ -68,13 +67,12 @@ def doctor(
     return DIFFERENCES if wrong else 0
 
 
-def _fixed(prepared: "Prepared", place: "Place", engine: "Engine", profile: str, *, dry_run: bool) -> list[dict[str, str]]:
+def _fixed(prepared: "Prepared", driver: "StackDriver", profile: str, *, dry_run: bool) -> list[dict[str, str]]:
     """What was mended, or would be: where, what, by which commands, and why one of them failed."""
-    from portable.engines.mounts import typed
-    from portable.live.compose.host import carry_out
+    from portable.local.commands import carry_out, typed
     from portable.verify.mending import mends
 
-    todo = list(mends(prepared.planned.plan, _host(prepared, place, engine, "")))
+    todo = list(mends(prepared.planned.plan, _host(prepared, driver, "")))
     if todo and not dry_run and os.geteuid() != 0:
         texts = "; ".join(f"{mend.where}: {typed(mend.commands)}" for mend in todo)
         raise Refused(f"only root may mend this: {texts}", where="this machine", remedy=f"as root: `portable doctor --fix -p {profile}`")
@@ -90,27 +88,25 @@ def _fixed(prepared: "Prepared", place: "Place", engine: "Engine", profile: str,
     return rows
 
 
-def _found(prepared: "Prepared", place: "Place", engine: "Engine") -> "list[Diagnosis]":
+def _found(prepared: "Prepared", place: "Place", driver: "StackDriver") -> "list[Diagnosis]":
     from portable.live.tunnel import tunnels
     from portable.model.contracts import Diagnosis
-    from portable.verify.compose import ComposeStack
     from portable.verify.doctor import examined, left_alone
     from portable.verify.shares import CONTRACT as SHARES
 
     plan = prepared.planned.plan
-    versions = engine.check()
-    text = f"engine {versions.engine} (API {versions.api}), Docker Compose {versions.compose} here"
-    found = [Diagnosis(check="engine", where=place.address.url, verdict="holds", text=text)]
-    root = engine.data_root()
+    text = driver.check()
+    found = [Diagnosis(check="engine", where=place.where, verdict="holds", text=text)]
+    root = driver.data_folder()
     try:
-        host = _host(prepared, place, engine, root)
+        host = _host(prepared, driver, root)
     except PortableError as error:
-        found.append(Diagnosis(check="host", where=place.address.url, verdict="unknown", text=f"it can't be looked at: {error.text}"))
+        found.append(Diagnosis(check="host", where=place.where, verdict="unknown", text=f"it can't be looked at: {error.text}"))
     else:
         gateways = tunnels(plan)
-        servers = {seen.app: given.name_servers for seen, given in engine.described(place.stack.project) if seen.app in gateways}
-        found += examined(plan, host, project=place.stack.project, taken=engine.ports(), docker_root=root, name_servers=servers)
-    for held in SHARES.tried(ComposeStack(engine, plan)):
+        servers = {app: servers for app, servers in driver.name_servers().items() if app in gateways}
+        found += examined(plan, host, project=place.stack.project, taken=driver.published_ports(), docker_root=root, name_servers=servers)
+    for held in SHARES.tried(driver.view(plan)):
         if held.verdict == "broken":
             why = "it reaches nothing, and nobody reaches it"
             found.append(Diagnosis(check="gateway", where=held.subject, verdict="broken", text=held.text, why=why, remedy=held.remedy))
@@ -118,36 +114,23 @@ def _found(prepared: "Prepared", place: "Place", engine: "Engine") -> "list[Diag
     return found
 
 
-def _host(prepared: "Prepared", place: "Place", engine: "Engine", docker_root: str) -> "Host":
+def _host(prepared: "Prepared", driver: "StackDriver", docker_root: str) -> "Host":
     """Looked at from here where the engine is this machine's, else from a helper on the engine's host."""
     import msgspec
 
-    from portable.live.place import tools_image
     from portable.verify.doctor import asked
     from portable.verify.host import SCRIPT, look
 
     wanted = asked(prepared.planned.plan)
     wanted = msgspec.structs.replace(wanted, spaces=tuple(filter(None, (*wanted.spaces, docker_root))))
-    if place.address.is_local:
-
-        def here(arguments: "Sequence[str]") -> str:
-            return subprocess.run(["sh", "-c", SCRIPT, "sh", *arguments], capture_output=True, text=True, check=False, env=_plain()).stdout
-
-        return look(here, wanted)
-    image = tools_image(engine, place)
-    return look(lambda arguments: engine.on_host(image, SCRIPT, arguments), wanted, root="/host")
-
-
-def _plain() -> dict[str, str]:
-    """Numbers as the script reads them, whatever this person's language is."""
-    return {**os.environ, "LC_ALL": "C"}
+    return look(lambda arguments: driver.read_host(SCRIPT, arguments), wanted, root=driver.host_root)
 
 
 def _healer(alone: "Sequence[str]", place: "Place", profile: str) -> "list[Diagnosis]":
     from portable.model.contracts import Diagnosis
     from portable.upkeep import units as unit
 
-    if not alone or not place.address.is_local:
+    if not alone or not place.is_local:
         return []
     installed, name = unit.is_installed(place.stack.project), unit.name_of(place.stack.project)
     if installed is None:

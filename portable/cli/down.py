@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from portable.cli import show
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set
-from portable.cli.up import engine_of, open_place, show_changes
+from portable.cli.up import driver_of, open_place, show_changes
 
 
 def down(
@@ -16,11 +16,10 @@ def down(
 ) -> int:
     """Remove containers and networks. Folders, volumes, claims and secrets are never removed by this command."""
     from portable.cli.progress import printed
-    from portable.live.compose import verbs as compose
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
-    with engine_of(place) as engine:
-        changes = compose.down(engine, place.stack, apps=tuple(apps or ()), progress=printed)
+    with driver_of(place) as driver:
+        changes = driver.down(apps=tuple(apps or ()), progress=printed)
     if output is Format.json:
         show_changes(changes, output)
     else:
@@ -30,7 +29,7 @@ def down(
 
 def summary(removed: Sequence[str]) -> str:
     """What was removed, in a line."""
-    from portable.live.compose.reconcile import NETWORK
+    from portable.model.changes import NETWORK
 
     networks = sum(name.startswith(NETWORK) for name in removed)
     counts = ((len(removed) - networks, "container"), (networks, "network"))

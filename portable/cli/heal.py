@@ -7,13 +7,13 @@ import typer
 
 from portable.cli import show
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
-from portable.cli.up import DryRun, Timeout, engine_of, open_place, reader_of, show_changes, show_outcome
+from portable.cli.up import DryRun, Timeout, driver_of, open_place, reader_of, show_changes, show_outcome
 from portable.model.errors import DIFFERENCES, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from portable.live.compose.desired import Stack
+    from portable.live.stack import Stack
     from portable.secrets.sources import Source
 
 
@@ -36,7 +36,6 @@ def heal(
     It changes no settings, makes nothing that was never there, and leaves alone what somebody stopped, until its gateway starts anew.
     """
     from portable.cli.progress import printed
-    from portable.live.compose import heal as live
 
     if sum((watch, install, uninstall, dry_run)) > 1:
         raise UsageError("--watch, --install, --uninstall and --dry-run exclude each other", where="heal", remedy="take one")
@@ -44,8 +43,8 @@ def heal(
     if install or uninstall:
         return _unit(place.stack.project, profile, sets, catalogs, every=every, install=install)
     if dry_run:
-        with reader_of(place) as engine:
-            found = live.examine(engine, place.stack)
+        with reader_of(place) as reader:
+            found = reader.examine()
         show_changes(found.changes, output)
         if output is Format.text:
             for sentence in found.waiting:
@@ -56,12 +55,12 @@ def heal(
         place, _ = open_place(profile, sets, catalogs, strict=False)
         return place.stack, place.source
 
-    with engine_of(place) as writing:
+    with driver_of(place) as driver:
         if watch:
-            live.Healer(opened, every=every, progress=printed).run(writing)
+            driver.watch(opened, every=every, progress=printed)
             return 0
-        outcome = live.heal(writing, place.stack, place.source, deadline=timeout, progress=printed)
-        left = live.examine(writing, place.stack).waiting if output is Format.text else ()
+        outcome = driver.heal(deadline=timeout, progress=printed)
+        left = driver.examine().waiting if output is Format.text else ()
     show_outcome(outcome, output)
     for sentence in left:
         show.line(sentence)

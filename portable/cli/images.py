@@ -6,7 +6,7 @@ import typer
 
 from portable.cli import show
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
-from portable.cli.up import engine_of, open_place, reader_of, show_changes
+from portable.cli.up import driver_of, open_place, reader_of, show_changes
 
 app = typer.Typer(help="The images that apps run.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -19,15 +19,9 @@ def list_(
     output: Output = Format.text,
 ) -> None:
     """Each image with who needs it, whether it is there, and what `up` would do."""
-    from portable.live.compose import images
-    from portable.live.compose.recipes import recipes_of
-
     place, _ = open_place(profile, sets, catalogs, strict=False)
-    with reader_of(place) as engine:
-        rows = [
-            (r.reference, r.apps, r.present, r.recipe, r.built, r.outcome)
-            for r in images.table(engine, place.stack.images, recipes_of(place.stack.recipes))
-        ]
+    with reader_of(place) as reader:
+        rows = [(r.reference, r.apps, r.present, r.recipe, r.built, r.outcome) for r in reader.image_table()]
     show.table(("image", "apps", "present", "recipe", "built", "outcome"), rows, output, schema="images")
 
 
@@ -43,12 +37,10 @@ def build(
 ) -> None:
     """Build images from their recipes (Debian packages), whatever is there; a base image that can't be pulled is built too."""
     from portable.cli.progress import printed
-    from portable.live.compose import images
-    from portable.live.compose.recipes import recipes_of
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
-    with engine_of(place) as engine:
+    with driver_of(place) as driver:
         show_changes(
-            images.build(engine, recipes or (), place.stack.images, recipes=recipes_of(place.stack.recipes), progress=printed),
+            driver.build_images(recipes or (), progress=printed),
             output,
         )

@@ -33,7 +33,9 @@ def render(
         raise UsageError("--check compares with a folder", remedy="add --output FOLDER")
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     refuse_unsafe(prepared, strict=strict)
-    files = texts(prepared.rendering, prepared.ledger, compose=prepared.back_end.name == "compose", profile=prepared.planned.plan.profile)
+    planned = prepared.planned
+    compose = planned.given.profile.traits.interpolates
+    files = texts(prepared.rendering, prepared.ledger, compose=compose, profile=planned.plan.profile)
     code, lines = 0, []
     if output_folder is None:
         lines = ["---\n".join(text for name, text in files.items() if name.endswith(".yaml")).rstrip("\n")]

@@ -155,5 +155,5 @@ def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "O
     planned = prepare(profile, sets=sets, catalogs=catalogs).planned
     source = source_of(planned.given.profile.secrets, planned.plan.stack, os.environ, home_of(os.environ))
     plan = planned.plan
-    namespace = None if planned.given.profile.back_end == "compose" else plan.namespace or plan.stack
+    namespace = (plan.namespace or plan.stack) if planned.given.profile.traits.has_namespaces else None
     return Opened(plan, needs_of(plan), planned.generated, {name: s.about for name, s in planned.secrets.items()}, source, namespace)

@@ -8,7 +8,7 @@ import typer
 from portable.cli import show
 from portable.cli.errors import Quiet, say
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, complete_app
-from portable.cli.up import engine_of, open_place, reader_of, show_rows
+from portable.cli.up import driver_of, open_place, reader_of, show_rows
 from portable.model.errors import FAILED, INTERRUPTED
 
 
@@ -22,11 +22,9 @@ def status(
 
     Of a VPN gateway also how often it restarted its VPN since its start, and whether anything comes back through its tunnel now.
     """
-    from portable.live.compose import verbs as compose
-
     place, _ = open_place(profile, sets, catalogs, strict=False)
-    with reader_of(place) as engine:
-        rows = compose.status(engine, place.stack, inside=True)
+    with reader_of(place) as reader:
+        rows = reader.status(inside=True)
     show_rows(rows, output)
     return FAILED if any(row.reason for row in rows) else 0
 
@@ -40,15 +38,13 @@ def logs(
     catalogs: Catalogs = [],  # noqa: B006
 ) -> int:
     """Print what apps wrote, in order of time; values of secrets are taken out."""
-    from portable.live.compose import verbs as compose
-
     place, _ = open_place(profile, sets, catalogs, strict=False)
     names = tuple(apps or ())
     try:
-        with reader_of(place) as engine:
-            if not compose.has_logs(engine, place.stack, names):
+        with reader_of(place) as reader:
+            if not reader.has_logs(names):
                 say(f"nothing to read: {', '.join(names) or 'no app'} was {'not ' if names else ''}started (`portable up` does)")
-            for line in compose.logs(engine, place.stack, apps=names, tail=tail, follow=follow):
+            for line in reader.logs(apps=names, tail=tail, follow=follow):
                 show.line(f"{line.service} | {line.text}")
                 if follow:
                     sys.stdout.flush()
@@ -70,8 +66,6 @@ def exec_(
     catalogs: Catalogs = [],  # noqa: B006
 ) -> int:
     """Run a command inside an app; its exit code is passed on."""
-    from portable.live.compose import verbs as compose
-
     place, _ = open_place(profile, sets, catalogs, strict=False)
-    with engine_of(place) as engine:
-        return compose.execute(engine, place.stack, app, command, interactive=interactive, terminal=terminal, user=user)
+    with driver_of(place) as driver:
+        return driver.execute(app, command, interactive=interactive, terminal=terminal, user=user)

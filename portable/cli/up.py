@@ -12,10 +12,9 @@ from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, S
 from portable.model.errors import DIFFERENCES
 
 if TYPE_CHECKING:
-    from portable.engines.docker.engine import Engine, EngineReader
-    from portable.live.compose.outcome import Outcome
-    from portable.live.compose.status import Row
+    from portable.live.driver import StackDriver, StackReader
     from portable.live.place import Place
+    from portable.live.results import Outcome, ServiceStatus
     from portable.model.changes import Change
     from portable.planning import Planned
 
@@ -45,18 +44,17 @@ def up(
     Running it again changes nothing. Apps that left the stack are removed, their data never.
     """
     from portable.cli.progress import printed
-    from portable.live.compose import verbs as compose
     from portable.secrets.generate import generate_missing, missing
 
     place, planned = open_place(profile, sets, catalogs, strict=strict)
     names = tuple(apps or ())
     if dry_run:
         return _foreseen(place, planned.generated, names, output)
-    with engine_of(place) as engine:
+    with driver_of(place) as driver:
         if missing(place.stack.secrets, planned.generated, place.source):
-            engine.check()  # where no engine will take them no secrets are made
+            driver.check()  # where no engine will take them no secrets are made
             generate_missing(place.stack.secrets, planned.generated, place.source, project=place.stack.project, progress=printed)
-        outcome = compose.up(engine, place.stack, place.source, apps=names, deadline=timeout, progress=printed)
+        outcome = driver.up(apps=names, deadline=timeout, progress=printed)
     show_outcome(outcome, output)
     return 0
 
@@ -83,11 +81,10 @@ def restart(
 ) -> int:
     """Restart apps in their order; with a gateway, all that share its network."""
     from portable.cli.progress import printed
-    from portable.live.compose import verbs as compose
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
-    with engine_of(place) as engine:
-        outcome = compose.restart(engine, place.stack, apps=tuple(apps or ()), deadline=timeout, progress=printed)
+    with driver_of(place) as driver:
+        outcome = driver.restart(apps=tuple(apps or ()), deadline=timeout, progress=printed)
     show_outcome(outcome, output)
     return 0
 
@@ -102,22 +99,20 @@ def open_place(profile: str, sets: Sequence[str], catalogs: Sequence[Path], *, s
     return place_of(prepared), prepared.planned
 
 
-def engine_of(place: "Place") -> "Engine":
-    """The engine, to write to; no secret of the place is in what it tells."""
+def driver_of(place: "Place") -> "StackDriver":
+    """The driver, to write with; no secret of the place is in what it tells."""
     from portable.cli.progress import printed
-    from portable.engines.docker.engine import Engine
     from portable.secrets.generate import hider
 
-    return Engine(place.address, hide=hider(place.stack.secrets, place.source, progress=printed))
+    return place.opened.driver(hider(place.stack.secrets, place.source, progress=printed))
 
 
-def reader_of(place: "Place") -> "EngineReader":
-    """The engine, to look at only; no secret of the place is in what it tells."""
+def reader_of(place: "Place") -> "StackReader":
+    """The driver, to look with only; no secret of the place is in what it tells."""
     from portable.cli.progress import printed
-    from portable.engines.docker.engine import EngineReader
     from portable.secrets.generate import hider
 
-    return EngineReader(place.address, hide=hider(place.stack.secrets, place.source, progress=printed))
+    return place.opened.reader(hider(place.stack.secrets, place.source, progress=printed))
 
 
 def show_changes(changes: "Sequence[Change]", output: Format) -> None:
@@ -139,7 +134,7 @@ def show_outcome(outcome: "Outcome", output: Format) -> None:
     show_rows(outcome.rows, output)
 
 
-def show_rows(rows: "Sequence[Row]", output: Format) -> None:
+def show_rows(rows: "Sequence[ServiceStatus]", output: Format) -> None:
     """The table of apps with their addresses and states."""
     headings = ("app", "service", "state", "health", "address", "reason")
     if output is Format.json:
@@ -151,10 +146,9 @@ def show_rows(rows: "Sequence[Row]", output: Format) -> None:
 
 
 def _foreseen(place: "Place", generated: dict[str, str], apps: tuple[str, ...], output: Format, different: int = 0) -> int:
-    from portable.live.compose import verbs as compose
     from portable.secrets.generate import foreseen
 
-    with reader_of(place) as engine:
-        changes = compose.diff(engine, place.stack, foreseen(place.stack.secrets, generated, place.source), apps=apps)
+    with reader_of(place) as reader:
+        changes = reader.diff(apps=apps, resolved=foreseen(place.stack.secrets, generated, place.source))
     show_changes(changes, output)
     return different if changes else 0

@@ -8,7 +8,7 @@ from portable.cli import show
 from portable.cli.errors import say
 from portable.cli.hints import typed
 from portable.cli.options import Format
-from portable.cli.up import engine_of, open_place, reader_of
+from portable.cli.up import driver_of, open_place, reader_of
 from portable.model.errors import FAILED, PortableError, UsageError
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def change_images(asked: Asked, task: str, profile: str, sets: Sequence[str], ca
     here = opened()
     if asked.dry_run:
         if asked.back and asked.with_state:
-            with engine_of(places[0]) as engine:
-                rows, steps = updates.foresee_back(here, names, state_by=engine)
+            with driver_of(places[0]) as driver:
+                rows, steps = updates.foresee_back(here, names, state_by=driver)
         elif asked.back:
             rows, steps = updates.foresee_back(here, names)
         else:
@@ -57,12 +57,12 @@ def change_images(asked: Asked, task: str, profile: str, sets: Sequence[str], ca
         for step in steps if output is Format.text else ():
             show.line(step)
         return _code(rows)
-    with engine_of(places[0]) as engine:
+    with driver_of(places[0]) as driver:
         doing = (
-            updates.back(engine, opened, names, with_state=asked.with_state, deadline=asked.timeout, progress=printed)
+            updates.back(driver, opened, names, with_state=asked.with_state, deadline=asked.timeout, progress=printed)
             if asked.back
             else updates.apply(
-                engine,
+                driver,
                 opened,
                 names,
                 stop=asked.stop,

@@ -6,7 +6,7 @@ import typer
 
 from portable.cli import show
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
-from portable.cli.up import DryRun, Timeout, engine_of, open_place
+from portable.cli.up import DryRun, Timeout, driver_of, open_place
 from portable.cli.updates import Asked, change_images
 from portable.model.errors import FAILED, UsageError
 
@@ -64,17 +64,12 @@ def upkeep(
     if asked != Asked():
         return change_images(asked, task, profile, sets, catalogs, output)
     from portable.cli.progress import printed
-    from portable.live.compose import images
-    from portable.live.compose.recipes import recipes_of
     from portable.upkeep.tasks import upkeep as live
 
     place, planned = open_place(profile, sets, catalogs, strict=False)
     plan = planned.plan
-    tools = plan.tools.image.reference
-    with engine_of(place) as engine:
-        needed = [need for need in place.stack.images if need.reference == tools]
-        image = images.foresee(engine, needed, recipes_of(place.stack.recipes)).effective.get(tools, tools)
-        done = list(live(engine, place.stack, plan, _named(task), tools=image, progress=printed))
+    with driver_of(place) as driver:
+        done = list(live(driver, plan, _named(task), progress=printed))
     cells = [(d.task, d.subject, d.result, d.text, *((d.lines,) if output is Format.json else ())) for d in done]
     show.table(("task", "subject", "result", "text", *(("lines",) if output is Format.json else ())), cells, output, schema="upkeep")
     if output is Format.text:

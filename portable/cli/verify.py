@@ -49,14 +49,13 @@ def verify(
 
     from portable.backends.prepare import prepare
     from portable.cli.progress import printed
-    from portable.cli.up import engine_of
-    from portable.live.place import place_of, tools_image
+    from portable.cli.up import driver_of
+    from portable.live.place import place_of
     from portable.model.plan import called
     from portable.model.progress import Event
     from portable.secrets.generate import known_values
     from portable.verify import contracts, named
     from portable.verify import verify as tried
-    from portable.verify.compose import ComposeStack
 
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     _checked(names or (), beacon, disruptive=disruptive)
@@ -76,12 +75,12 @@ def verify(
     )
     chosen = named(every, names or ())
     found: list[Held] = []
-    with engine_of(place) as engine:
-        engine.check()
-        stack = ComposeStack(engine, prepared.planned.plan, lambda: tools_image(engine, place))
+    with driver_of(place) as driver:
+        driver.check()
+        stack = driver.view(prepared.planned.plan)
         for contract in chosen:
             printed(Event(what="doing", subject=contract.name, text=f"trying whether {contract.promise}"))
-            found += [msgspec.structs.replace(held, text=engine.hide(held.text)) for held in tried(stack, (contract,))]
+            found += [msgspec.structs.replace(held, text=driver.hide(held.text)) for held in tried(stack, (contract,))]
     if output is Format.json:
         rows = [(h.contract, h.subject, h.verdict, h.text, h.remedy) for h in found]
         show.table(("contract", "subject", "verdict", "text", "remedy"), rows, output, schema="verify")

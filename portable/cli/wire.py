@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 from portable.cli import show
 from portable.cli.errors import say
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set
-from portable.cli.up import DryRun, Timeout, engine_of, show_changes
+from portable.cli.up import DryRun, Timeout, driver_of, show_changes
 from portable.model.errors import FAILED, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from portable.backends.prepare import Prepared
-    from portable.engines.docker.engine import Engine
+    from portable.live.driver import StackDriver
     from portable.live.place import Place
     from portable.model.changes import Change
     from portable.wiring import Outcome
@@ -51,15 +51,15 @@ def wire(
         else:
             show.line("no app here has another one to be told of")
         return 0
-    with engine_of(place) as engine:
-        engine.check()
-        outcome = _outcome(engine, prepared, place, known, wanted, timeout or _SECONDS, dry_run=dry_run, shown=output is Format.text)
+    with driver_of(place) as driver:
+        driver.check()
+        outcome = _outcome(driver, prepared, place, known, wanted, timeout or _SECONDS, dry_run=dry_run, shown=output is Format.text)
         if output is Format.json:
             show_changes(outcome.changes, output)
         elif not outcome.changes and not outcome.troubles:
             show.line("nothing to tell: every app knows the others")
         for trouble in outcome.troubles:
-            say(engine.hide(str(trouble)))
+            say(driver.hide(str(trouble)))
     return FAILED if outcome.troubles else 0
 
 
@@ -73,7 +73,7 @@ def _named(prepared: "Prepared", names: "Sequence[str]") -> tuple[str, ...]:
 
 
 def _outcome(
-    engine: "Engine",
+    driver: "StackDriver",
     prepared: "Prepared",
     place: "Place",
     known: "Sequence[Peer]",
@@ -85,14 +85,11 @@ def _outcome(
 ) -> "Outcome":
     """What was told, or with `dry_run` would be; each told as it is done."""
     from portable.cli.progress import printed
-    from portable.live.compose import images
-    from portable.live.compose.recipes import recipes_of
     from portable.model.plan import SecretRef
     from portable.model.progress import Event, Once
     from portable.secrets.lookup import resolve
     from portable.secrets.needs import Need
     from portable.wiring import Lines, foreseen, wire
-    from portable.wiring.compose import ComposeNetwork
     from portable.wiring.line import Line, Pen
 
     secrets = resolve((Need(name=p.secret.name, key=p.secret.key, optional=True, apps=(p.name,)) for p in known), place.source)
@@ -103,12 +100,9 @@ def _outcome(
     once = Once(printed)
 
     def waiting(app: str, reason: str) -> None:
-        once(Event(what="waiting", subject=app, text=engine.hide(reason)))
+        once(Event(what="waiting", subject=app, text=driver.hide(reason)))
 
-    tools = prepared.planned.plan.tools.image.reference
-    needs = [need for need in place.stack.images if need.reference == tools]
-    image = images.foresee(engine, needs, recipes_of(place.stack.recipes)).effective.get(tools, tools)
-    with ComposeNetwork(engine, prepared.planned.plan, image) as network:
+    with driver.network(prepared.planned.plan) as network:
         if dry_run:
             outcome = foreseen(Lines(Line, known, network, reveal, seconds=seconds, waiting=waiting), wanted)
             for change in outcome.changes if shown else ():

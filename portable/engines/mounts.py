@@ -1,7 +1,6 @@
 """The host of an engine, as its kernel tells of it: its mounts, and the commands that make it give containers what they need."""
 
 import re
-import shlex
 from collections.abc import Iterable
 
 from portable.model.base import Struct
@@ -61,8 +60,3 @@ def sharing(folder: str) -> list[list[str]]:
     """
     mount = ["sh", "-c", 'mountpoint -q "$0" || mount --rbind "$0" "$0"', folder]
     return [["mkdir", "-p", folder], mount, ["mount", "--make-rshared", folder]]
-
-
-def typed(commands: Iterable[Iterable[str]]) -> str:
-    """Commands as a person types them."""
-    return " && ".join(shlex.join(command) for command in commands)

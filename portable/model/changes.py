@@ -5,6 +5,8 @@ from typing import Literal
 from portable.model.base import Struct
 
 Kind = Literal["create", "recreate", "start", "restart", "remove", "pull", "build", "tell"]
+NETWORK = "network "
+"""Begins the subject of a change of a network."""
 
 
 class Change(Struct, frozen=True, kw_only=True):

@@ -51,3 +51,9 @@ class Refused(PortableError):  # noqa: N818 - the word of the ledger
 
 class EngineError(PortableError):
     """The engine is not there, refuses, is too old, or went away."""
+
+
+class UnhealthyError(EngineError):
+    """Containers of these apps run, or ran, and do not get healthy: it is them, neither the engine nor what stands around them."""
+
+    apps: frozenset[str] = frozenset()

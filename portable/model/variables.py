@@ -1,4 +1,8 @@
-"""An environment that holds secrets."""
+"""Environment variables that hold secrets."""
+
+import re
+
+_NOT_IN_VARIABLE = re.compile(r"[^A-Z0-9]")
 
 
 class Variables(dict[str, str]):
@@ -6,3 +10,8 @@ class Variables(dict[str, str]):
 
     def __repr__(self) -> str:
         return f"<{len(self)} variables>"
+
+
+def secret_variable(*names: str) -> str:
+    """The environment variable by which the live layer hands over a secret's value: `PORTABLE_SECRET_PLEX_TLS_TLS_CRT`."""
+    return "_".join(("PORTABLE_SECRET", *(_NOT_IN_VARIABLE.sub("_", name.upper()) for name in names)))

@@ -281,7 +281,7 @@ def _accounts(plan: p.Plan, entries: Mapping[str, Entry], given: Input) -> Itera
 
 def _engine(entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
     """Secure by default: no app container gets the engine's socket."""
-    compose = given.profile.back_end == "compose"
+    has_docker = given.profile.traits.runs_docker
     for name, entry in entries.items():
         if any(container.needs.engine for container in entry.facts.containers.values()):
             yield Finding(
@@ -291,10 +291,10 @@ def _engine(entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
                 verdict="refused",
                 app=name,
                 text=f"{name} would drive the engine that runs it, and who has the engine's socket owns the host: no app gets it"
-                if compose
+                if has_docker
                 else f"{name} drives a Docker engine, and a cluster has none for it",
                 remedy="leave it out; name newer images in the catalog or under `override`, and `portable up` brings them, a gateway with "
                 "its whole group"
-                if compose
+                if has_docker
                 else "leave it out; Renovate or a GitOps controller proposes newer images in the profile",
             )

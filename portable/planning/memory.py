@@ -18,7 +18,7 @@ def memory(given: Input, plan: p.Plan) -> Iterator[Finding]:
     limits = {app.name: sum(container.resources.memory_limit for container in app.containers) for app in plan.apps}
     # A mounter is no app, and on a cluster each pod that reads the cloud has one of its own.
     for cloud in plan.clouds:
-        pods = 1 if given.profile.back_end == "compose" else len({g.name for g in plan.groups if _reads(plan, g, cloud.id)})
+        pods = 1 if given.profile.traits.shares_cloud_mounts else len({g.name for g in plan.groups if _reads(plan, g, cloud.id)})
         limits[f"cloud {cloud.id}"] = cloud.mounter.resources.memory_limit * pods
     yield from _over("memory.total", "the place", limits, size(facts.total))
     for name, share in facts.shares.items():

@@ -94,7 +94,7 @@ def _addresses(given: Input, groups: Iterable[p.Group], mistakes: Mistakes) -> N
         except ValueError:
             mistakes.add(source, path, f"{text!r} is no IP address")
             continue
-        if cidr is None and given.profile.back_end == "compose":
+        if cidr is None and given.profile.traits.picks_own_addresses:
             mistakes.add(source, path, "a fixed address needs a subnet to lie in", "set `networks.subnet`")
         elif subnet is not None and address not in subnet:
             mistakes.add(source, path, f"{text} is no address of the subnet {subnet}", remedy.format(app))

@@ -141,15 +141,15 @@ def _place(
         mistakes.add(source, f"{path}.below", text, "remove it, or name the claim that volumes share")
     if facts.on is not None and library is not None:
         return library
-    cluster = given.profile.back_end != "compose"
+    traits = given.profile.traits
     if facts.folder is not None:
-        if cluster:
+        if not traits.has_host_folders:
             mistakes.add(source, path, "a cluster has no folder of a host that every node sees", "name a claim")
         if _is_the_systems(facts.folder):
             mistakes.add(source, f"{path}.folder", f"{facts.folder} is the system's own", "name a folder made for this, as /srv/media")
         return p.Folder(path=facts.folder, mounted=facts.mounted)
     if facts.claim is not None:
-        if not cluster:
+        if not traits.has_claims:
             mistakes.add(source, path, "a Compose engine has no claims", "name a folder")
         return _claim(facts.claim, volume, asks, source, path, mistakes)
     if asks is None or asks.holds != "cache":

@@ -246,7 +246,7 @@ def _unreachable(given: Input, text: str) -> tuple[str, str] | None:
     if address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local:
         return f"{address} is no address of a server: the gateway would call itself, or nobody", "write the server's own address"
     networks = given.profile.networks
-    if address.version == 6 and given.profile.back_end == "compose" and ":" not in (networks.subnet or ""):
+    if address.version == 6 and given.profile.traits.picks_own_addresses and ":" not in (networks.subnet or ""):
         return (
             f"the network of this place has no IPv6, and {address} is one",
             "write the server's IPv4 address, or give `networks` such a subnet",

@@ -14,7 +14,7 @@ def unused(given: Input, mistakes: Mistakes) -> None:
 
 def _passed_over(given: Input) -> Iterator[tuple[Steps, str, str]]:
     profile = given.profile
-    if profile.back_end == "compose":
+    if not profile.traits.has_host_names:
         for key, value in (
             ("domain", profile.exposure.domain),
             ("tls-secret", profile.exposure.tls_secret),
@@ -23,10 +23,9 @@ def _passed_over(given: Input) -> Iterator[tuple[Steps, str, str]]:
         ):
             if value is not None:
                 yield ("exposure", key), "a Compose engine has no names to expose by: this changes nothing", "remove it"
-    else:
-        if profile.engine is not None:
-            yield ("engine",), "a cluster is reached by the kubeconfig: this changes nothing", "remove it"
-        if profile.exposure.address is not None:
-            yield ("exposure", "address"), "a cluster has no host that browsers reach: this changes nothing", "remove it, or use `domain`"
+    elif profile.exposure.address is not None:
+        yield ("exposure", "address"), "a cluster has no host that browsers reach: this changes nothing", "remove it, or use `domain`"
+    if profile.engine is not None and not profile.traits.has_engine_address:
+        yield ("engine",), "a cluster is reached by the kubeconfig: this changes nothing", "remove it"
     if profile.nodes.weight != 100 and not profile.nodes.prefer:
         yield ("nodes", "weight"), "a weight without nodes to prefer changes nothing", "name them in `nodes.prefer`"

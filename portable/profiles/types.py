@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from portable.catalog.facts import AbsolutePath, Facts, Name, PortNumber, RelativePath, Size, Umask
+from portable.model.traits import TRAITS, BackEndName, Traits
 
 Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", description="a network, as 172.20.0.0/16")]
 Address = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+$", description="an IP address")]
@@ -294,7 +295,7 @@ class Profile(Facts, frozen=True, kw_only=True):
     name: Name
     about: str = ""
     extends: Name | None = None
-    back_end: Literal["compose", "kubernetes", "openshift"]
+    back_end: BackEndName
     engine: str | None = None
     """Where the engine is reached: unix://, tcp://, ssh://; default is what Docker itself would use."""
     namespace: Name | None = None
@@ -319,3 +320,8 @@ class Profile(Facts, frozen=True, kw_only=True):
     waive: tuple[WaiverFacts, ...] = ()
     override: dict[Name, dict[str, Any]] = {}
     """Changes to the files of apps in this place only."""
+
+    @property
+    def traits(self) -> Traits:
+        """What places of this kind have."""
+        return TRAITS[self.back_end]

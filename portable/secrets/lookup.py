@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from portable.backends.compose.names import secret_variable
 from portable.model.base import Struct
 from portable.model.errors import UsageError
 from portable.model.plan import called
+from portable.model.variables import secret_variable
 from portable.secrets.needs import Need
 from portable.secrets.sources import CommandSource, EnvironmentSource, FileSource, Source, place_name
 from portable.secrets.store import read_file

@@ -10,9 +10,7 @@ from typing import Any
 import msgspec
 
 from portable.backends.common import backs_up, gateway_of
-from portable.engines.docker.engine import Engine, EngineReader
-from portable.live.compose import verbs as compose
-from portable.live.compose.desired import Stack, current
+from portable.live.driver import StackDriver, StackReader
 from portable.live.restoring import Copying, back_as_it_was, copying, mark, mark_copying, restoring, started_again
 from portable.live.taken import going_back, refuse_stale, refuse_unready, remedy
 from portable.local.lock import Lock, locked
@@ -20,7 +18,6 @@ from portable.model.base import Struct
 from portable.model.errors import PortableError, UsageError
 from portable.model.plan import STATE, App, Plan
 from portable.model.progress import Event, Progress, silent
-from portable.secrets.sources import Source
 
 _PROGRAM = ("python3", "/upkeep/backup.py")
 
@@ -78,7 +75,7 @@ def kept_of(plan: Plan) -> tuple[str, ...]:
 
 
 def back_up(
-    engine: Engine, stack: Stack, source: Source, plan: Plan, *, apps: Sequence[str] = (), stop: bool = False, progress: Progress = silent
+    driver: StackDriver, plan: Plan, *, apps: Sequence[str] = (), stop: bool = False, progress: Progress = silent
 ) -> tuple[Kept, ...]:
     """Back up apps (all where none is named); with `stop` each is stopped meanwhile, and started again where it ran.
 
@@ -88,12 +85,12 @@ def back_up(
     """
     _known(plan, apps)
     if not stop:
-        return run(engine, stack, plan, "backup", apps, progress=progress)
+        return run(driver, plan, "backup", apps, progress=progress)
     made: list[Kept] = []
     chosen = tuple(apps) or kept_of(plan)
     for app in chosen:
         try:
-            made += _stopped(engine, stack, source, plan, app, progress)
+            made += _stopped(driver, plan, app, progress)
         except PortableError as error:
             if len(chosen) == 1:
                 raise
@@ -101,82 +98,68 @@ def back_up(
     return tuple(made)
 
 
-def _stopped(engine: Engine, stack: Stack, source: Source, plan: Plan, app: str, progress: Progress) -> tuple[Kept, ...]:
+def _stopped(driver: StackDriver, plan: Plan, app: str, progress: Progress) -> tuple[Kept, ...]:
     """Back up one app while it is stopped; nobody else may start it meanwhile."""
-    with locked(stack.project, f"backup --stop {app}", progress=progress) as held:
-        refuse_unready(stack.taken, sharing(plan, app))  # it could not be started again
-        left = copying(stack.project).get(app, Copying())
-        again = tuple(sorted({*left.again, *_running(engine, stack, app)}))
-        mark_copying(stack.project, app, Copying(keeper=left.keeper, again=again))  # nobody could tell any more once they are down
+    with locked(driver.stack.project, f"backup --stop {app}", progress=progress) as held:
+        refuse_unready(driver.stack.taken, sharing(plan, app))  # it could not be started again
+        left = copying(driver.stack.project).get(app, Copying())
+        again = tuple(sorted({*left.again, *driver.running_with(app)}))
+        mark_copying(driver.stack.project, app, Copying(keeper=left.keeper, again=again))  # nobody could tell any more once they are down
         try:
-            compose.down(engine, stack, apps=(app,), progress=progress, held=held)
-            mark_copying(stack.project, app, Copying(keeper=keeper_of(plan), again=again))
-            made = run(engine, stack, plan, "backup", (app,), "--stopped", progress=progress)
-            mark_copying(stack.project, app, Copying(again=again))
+            driver.down(apps=(app,), progress=progress, held=held)
+            mark_copying(driver.stack.project, app, Copying(keeper=keeper_of(plan), again=again))
+            made = run(driver, plan, "backup", (app,), "--stopped", progress=progress)
+            mark_copying(driver.stack.project, app, Copying(again=again))
             return made
         except BaseException:
             # The program goes on in its container, and would copy what the app, started again, writes.
-            compose.end_copies(engine, stack, (app,), held=held, progress=progress)
+            driver.end_copies((app,), held=held, progress=progress)
             raise
         finally:
-            _start_again(engine, stack, source, app, held, progress)
+            _start_again(driver, app, held, progress)
 
 
-def _running(engine: EngineReader, stack: Stack, app: str) -> set[str]:
-    """The apps of the stack that run and go down with that one: itself, and who shares its network."""
-    seen = engine.containers(stack.project)
-    own = {c.id for c in seen if c.app == app}
-    down = [c for c in seen if (c.id in own or c.joins in own) and c.state in ("running", "restarting")]
-    return {c.app for c in down} & set(compose.apps_of(stack))
-
-
-def _start_again(engine: Engine, stack: Stack, source: Source, app: str, held: Lock, progress: Progress) -> None:
+def _start_again(driver: StackDriver, app: str, held: Lock, progress: Progress) -> None:
     """Start those that ran before a `backup --stop` of that app, as its note says."""
-    known, noted = compose.apps_of(stack), copying(stack.project).get(app, Copying()).again
+    known, noted = driver.apps(), copying(driver.stack.project).get(app, Copying()).again
     if again := tuple(name for name in noted if name in known):
-        compose.up(engine, stack, source, apps=again, progress=progress, held=held)
+        driver.up(apps=again, progress=progress, held=held)
     if noted:
-        started_again(stack.project, noted)
+        started_again(driver.stack.project, noted)
 
 
-def finish(
-    engine: EngineReader | Engine, stack: Stack, source: Source, *, apps: Collection[str], progress: Progress = silent
-) -> frozenset[str]:
+def finish(driver: StackReader, *, apps: Collection[str], progress: Progress = silent) -> frozenset[str]:
     """Start again what a `backup --stop` that was killed left down of these apps, or of those with them.
 
     With an engine that can't write nothing is started: the apps that would be.
     """
 
     def left() -> dict[str, Copying]:
-        return {app: what for app, what in copying(stack.project).items() if {app, *what.again} & set(apps)}
+        return {app: what for app, what in copying(driver.stack.project).items() if {app, *what.again} & set(apps)}
 
-    if not isinstance(engine, Engine):
+    if not isinstance(driver, StackDriver):
         return frozenset(name for what in left().values() for name in what.again)
     if left():
-        with locked(stack.project, "backup --stop", progress=progress) as held:
+        with locked(driver.stack.project, "backup --stop", progress=progress) as held:
             for app in left():  # one that was at work has ended by now
-                _start_again(engine, stack, source, app, held, progress)
+                _start_again(driver, app, held, progress)
     return frozenset()
 
 
-def listed(engine: EngineReader | Engine, stack: Stack, plan: Plan, *, apps: Sequence[str] = ()) -> tuple[Kept, ...]:
+def listed(driver: StackDriver, plan: Plan, *, apps: Sequence[str] = ()) -> tuple[Kept, ...]:
     """The backups of apps, oldest first."""
     _known(plan, apps)
-    return run(engine, stack, plan, "list", apps)
+    return run(driver, plan, "list", apps)
 
 
-def check(
-    engine: Engine, stack: Stack, plan: Plan, *, apps: Sequence[str] = (), at: str = "", progress: Progress = silent
-) -> tuple[Kept, ...]:
+def check(driver: StackDriver, plan: Plan, *, apps: Sequence[str] = (), at: str = "", progress: Progress = silent) -> tuple[Kept, ...]:
     """Restore the newest backup of each app, or that of `at`, to a folder beside them, compare it, and remove it."""
     _known(plan, apps)
-    return run(engine, stack, plan, "check", apps, *(("--at", at) if at else ()), progress=progress)
+    return run(driver, plan, "check", apps, *(("--at", at) if at else ()), progress=progress)
 
 
 def restore(
-    engine: Engine,
-    stack: Stack,
-    source: Source,
+    driver: StackDriver,
     plan: Plan,
     app: str,
     *,
@@ -191,61 +174,61 @@ def restore(
     goes on; where it fails before something of the state was changed, the app is started as it was.
     """
     _known(plan, (app,))
-    at = at or restoring(stack.project).get(app, "")  # one that was begun is finished, also where only the last word was lost
+    at = at or restoring(driver.stack.project).get(app, "")  # one that was begun is finished, also where only the last word was lost
     if dry_run:
-        (tried,) = check(engine, stack, plan, apps=(app,), at=at, progress=progress)
+        (tried,) = check(driver, plan, apps=(app,), at=at, progress=progress)
         return tried
     progress(Event(what="doing", subject=app, text="proving the backup"))
-    (staged,) = run(engine, stack, plan, "stage", (app,), *(("--at", at) if at else ()), progress=progress)
+    (staged,) = run(driver, plan, "stage", (app,), *(("--at", at) if at else ()), progress=progress)
     if staged.result == "failed":
         others = f"`portable backup --list {app}` shows what others there are, `portable restore {app} --at TIME` takes one"
         return msgspec.structs.replace(staged, notes=(*staged.notes, others))
     if staged.result != "staged":
         return staged
     together = sharing(plan, app)
-    with locked(stack.project, f"restore {app}", progress=progress) as held:
+    with locked(driver.stack.project, f"restore {app}", progress=progress) as held:
         if start:
-            refuse_unready(stack.taken, together)  # it could not be started again
-        mark(stack.project, app, staged.at)  # killed while it stops, it is known to be down
-        compose.down(engine, stack, apps=(app,), progress=progress, held=held)
+            refuse_unready(driver.stack.taken, together)  # it could not be started again
+        mark(driver.stack.project, app, staged.at)  # killed while it stops, it is known to be down
+        driver.down(apps=(app,), progress=progress, held=held)
         progress(Event(what="doing", subject=app, text=f"putting its state aside and the backup of {staged.at} in its place"))
-        (done,) = run(engine, stack, plan, "swap", (app,), progress=progress)
+        (done,) = run(driver, plan, "swap", (app,), progress=progress)
         if done.result == "done" or done.unchanged:
-            mark(stack.project, app, None)
+            mark(driver.stack.project, app, None)
             if start:
-                compose.up(engine, stack, source, apps=together, progress=progress, held=held)
+                driver.up(apps=together, progress=progress, held=held)
     return msgspec.structs.replace(done, notes=(*staged.notes, *done.notes))
 
 
-def abort(engine: Engine, stack: Stack, source: Source, plan: Plan, app: str, *, progress: Progress = silent) -> Kept:
+def abort(driver: StackDriver, plan: Plan, app: str, *, progress: Progress = silent) -> Kept:
     """Give up a restore that was begun, wherever it stands: the app has the state again that it had, and runs.
 
     Raises UsageError where none was begun.
     """
     _known(plan, (app,))
-    with locked(stack.project, f"restore --abort {app}", progress=progress) as held:
-        refuse_stale(stack.taken, sharing(plan, app))
-        (found,) = run(engine, stack, plan, "abort", (app,), progress=progress)
-        begun = restoring(stack.project).get(app)
+    with locked(driver.stack.project, f"restore --abort {app}", progress=progress) as held:
+        refuse_stale(driver.stack.taken, sharing(plan, app))
+        (found,) = run(driver, plan, "abort", (app,), progress=progress)
+        begun = restoring(driver.stack.project).get(app)
         if found.result == "not begun" and begun is None:
             raise UsageError(f"no restore of {app} was begun", remedy=f"`portable restore {app}` begins one")
         if found.result == "half":
-            mark(stack.project, app, begun := found.at, back=True)
-            compose.down(engine, stack, apps=(app,), progress=progress, held=held)
+            mark(driver.stack.project, app, begun := found.at, back=True)
+            driver.down(apps=(app,), progress=progress, held=held)
             progress(Event(what="doing", subject=app, text="putting its state back as it was"))
-            (found,) = run(engine, stack, plan, "abort", (app,), "--stopped", progress=progress)
-        elif found.result == "not begun" and back_as_it_was(stack.project, app):
+            (found,) = run(driver, plan, "abort", (app,), "--stopped", progress=progress)
+        elif found.result == "not begun" and back_as_it_was(driver.stack.project, app):
             found = msgspec.structs.replace(found, at=begun or "", result="given up")
         elif found.result == "not begun":
             ended = ("it had ended already, and nothing is given up: what was there before lies in .before-restore-* of its folder",)
             found = msgspec.structs.replace(found, at=begun or "", result="done", notes=ended)
         if begun is not None and found.result != "failed":
-            mark(stack.project, app, None)
-            if waiting := going_back(stack.taken, sharing(plan, app)):
+            mark(driver.stack.project, app, None)
+            if waiting := going_back(driver.stack.taken, sharing(plan, app)):
                 said = f"nothing is started, since {', '.join(waiting)} goes back from an update: {remedy(waiting)}"
                 return msgspec.structs.replace(found, notes=(*found.notes, said))
-            compose.up(engine, stack, source, apps=sharing(plan, app), progress=progress, held=held)
-        elif found.result == "given up" and not _running(engine, stack, app):
+            driver.up(apps=sharing(plan, app), progress=progress, held=held)
+        elif found.result == "given up" and not driver.running_with(app):
             told = f"it does not run, and this machine did not stop it: `portable up {app}` starts it"
             found = msgspec.structs.replace(found, notes=(*found.notes, told))
     return found
@@ -259,14 +242,11 @@ def sharing(plan: Plan, app: str) -> tuple[str, ...]:
     return (app,)
 
 
-def run(
-    engine: EngineReader | Engine, stack: Stack, plan: Plan, command: str, apps: Sequence[str], *options: str, progress: Progress = silent
-) -> tuple[Kept, ...]:
+def run(driver: StackDriver, plan: Plan, command: str, apps: Sequence[str], *options: str, progress: Progress = silent) -> tuple[Kept, ...]:
     """Have the keeper's program do it; a row for each app. Raises PortableError where it does not run or breaks off."""
     keeper = keeper_of(plan)
-    seen = current(engine.observe(stack.project)).get(keeper)
-    if seen is None or seen.state != "running":
-        raise PortableError(f"{keeper} is not running", where=stack.project, remedy=f"`portable up -p {plan.profile} {keeper}`")
+    if driver.state_of(keeper) != "running":
+        raise PortableError(f"{keeper} is not running", where=driver.stack.project, remedy=f"`portable up -p {plan.profile} {keeper}`")
     rows: list[Kept] = []
     said: list[str] = []
 
@@ -283,11 +263,10 @@ def run(
         if command != "list":
             progress(Event(what="done", subject=rows[-1].app, text=f"{command}: {rows[-1].result}"))
 
-    assert isinstance(engine, Engine)
-    code = engine.attend(seen.id, [*_PROGRAM, command, *apps, *options, "--json"], read, beats=f"`portable restart {keeper}` ends it")
+    code = driver.exec_stream(keeper, [*_PROGRAM, command, *apps, *options, "--json"], read, beats=f"`portable restart {keeper}` ends it")
     if code not in (0, 1) or (code == 1 and not any(row.result == "failed" for row in rows)):
         last = said[-1] if said else "no reason given"
-        raise PortableError(f"{command} broke off (exit {code}): {engine.hide(last)}", where=keeper, remedy="run the same command again")
+        raise PortableError(f"{command} broke off (exit {code}): {driver.hide(last)}", where=keeper, remedy="run the same command again")
     return tuple(rows)
 
 

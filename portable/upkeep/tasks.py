@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from portable.backends.common import main_container
-from portable.engines.docker.engine import Engine
-from portable.engines.docker.observed import Offered
-from portable.live.compose.desired import Stack, current
+from portable.live.driver import StackDriver
 from portable.model.base import Struct
 from portable.model.errors import PortableError, UsageError
 from portable.model.plan import App, Folder, Plan
 from portable.model.progress import Event, Progress, silent
+from portable.model.registry import Offered
 from portable.upkeep import backup
 from portable.upkeep.updating import Registries
 
@@ -48,28 +47,26 @@ class Done(Struct, frozen=True, kw_only=True):
     """What it said."""
 
 
-def upkeep(
-    engine: Engine, stack: Stack, plan: Plan, tasks: Sequence[str] = (), *, tools: str, progress: Progress = silent
-) -> Iterator[Done]:
-    """Each task as it is done; one that fails keeps no other from being tried. Raises UsageError for an unknown one.
-
-    `tools` is the image of the helper that works on the host.
-    """
+def upkeep(driver: StackDriver, plan: Plan, tasks: Sequence[str] = (), *, progress: Progress = silent) -> Iterator[Done]:
+    """Each task as it is done; one that fails keeps no other from being tried. Raises UsageError for an unknown one."""
     for task in chosen(tasks):
         progress(Event(what="doing", subject=task, text="at work"))
         try:
             match task:
                 case "scrub":
-                    yield from scrub(lambda script, folders: engine.as_host(tools, script, folders), plan)
+                    yield from scrub(driver.run_as_host, plan)
                 case "images":
-                    yield from newer(engine.offered, plan)
+                    yield from newer(driver.offered, plan)
                 case "backup" if any(app.name == _APPS[task] for app in plan.apps):
-                    yield _backed_up(backup.run(engine, stack, plan, "backup", (), progress=progress), backup.keeper_of(plan))
+                    yield _backed_up(backup.run(driver, plan, "backup", (), progress=progress), backup.keeper_of(plan))
                 case _:
-                    yield _run(engine, stack, plan, task)
+                    yield _run(driver, plan, task)
         except PortableError as error:
             yield Done(
-                task=task, subject=stack.project, result="failed", text=f"{error.text}: {error.remedy}" if error.remedy else error.text
+                task=task,
+                subject=driver.stack.project,
+                result="failed",
+                text=f"{error.text}: {error.remedy}" if error.remedy else error.text,
             )
 
 
@@ -89,18 +86,17 @@ def chosen(tasks: Sequence[str]) -> tuple[str, ...]:
     return tuple(task for task in TASKS if not tasks or task in tasks)
 
 
-def _run(engine: Engine, stack: Stack, plan: Plan, task: str) -> Done:
+def _run(driver: StackDriver, plan: Plan, task: str) -> Done:
     """What the app's schedule runs, in its own container."""
     name = _APPS[task]
     app = next((app for app in plan.apps if app.name == name), None)
     if app is None:
         return Done(task=task, subject=name, result="not here", text=f"add {name} to the apps of {plan.profile}")
-    seen = current(engine.observe(stack.project)).get(name)
-    if seen is None or seen.state != "running":
+    if driver.state_of(name) != "running":
         return Done(task=task, subject=name, result="failed", text=f"it is not running: `portable up -p {plan.profile} {name}`")
     lines: list[str] = []
-    code = engine.attend(seen.id, _command(app), lines.append)
-    said = tuple(engine.hide(line) for line in lines)
+    code = driver.exec_stream(name, _command(app), lines.append)
+    said = tuple(driver.hide(line) for line in lines)
     text = f"it said {len(said)} lines" if said else "there was nothing to do"
     return Done(task=task, subject=name, result="done" if code == 0 else "failed", text=text if code == 0 else f"exit {code}", lines=said)
 

@@ -8,22 +8,18 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
-from portable.engines.docker.engine import Engine, EngineReader
-from portable.engines.docker.errors import Unwell
-from portable.live.compose import images
-from portable.live.compose import verbs as compose
-from portable.live.compose.desired import Stack, current
-from portable.live.compose.recipes import recipes_of
+from portable.live.driver import StackDriver, StackReader
 from portable.live.image_needs import ImageNeed
 from portable.live.restoring import restoring
+from portable.live.stack import Stack
 from portable.local.files import write_private
 from portable.local.lock import Lock, locked
 from portable.model.base import Struct
-from portable.model.errors import PortableError, Refused
+from portable.model.errors import PortableError, Refused, UnhealthyError
 from portable.model.plan import Group
 from portable.model.progress import Event, Progress, silent
 from portable.planning import Planned
@@ -51,6 +47,9 @@ _ASIDE = "`.before-restore-<time>`"
 Result = Literal["same", "unknown", "newer", "taken", "back", "failed"]
 
 
+D = TypeVar("D", bound=StackReader)
+
+
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
     """A place as its files say it now."""
 
@@ -62,6 +61,10 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
     def images(self) -> Images:
         """What was taken."""
         return self.planned.given.images
+
+    def on(self, driver: D) -> D:
+        """The driver, for the stack as it is here."""
+        return driver.rebound(self.stack, self.source)
 
 
 Open = Callable[[], Opened]
@@ -105,12 +108,12 @@ def file_of(opened: Opened) -> Path:
 
 
 def foresee(
-    engine: EngineReader, opened: Opened, names: Sequence[str], *, stop: bool = False, without_backup: bool = False
+    driver: StackReader, opened: Opened, names: Sequence[str], *, stop: bool = False, without_backup: bool = False
 ) -> tuple[tuple[Updated, ...], tuple[str, ...]]:
     """What `apply` would do, as rows and as sentences. Needs no method that writes."""
     file, rows, sentences = file_of(opened), list[Updated](), list[str]()
-    registries = Registries(engine.offered)
-    for group, update in _asked(engine, opened, groups_of(opened.planned.plan, names), registries, stop=stop, without=without_backup):
+    registries = Registries(driver.offered)
+    for group, update in _asked(driver, opened, groups_of(opened.planned.plan, names), registries, stop=stop, without=without_backup):
         if begun_before := opened.images.unfinished(group.apps):
             sentences.append(f"{group.name}: complete what was begun for {', '.join(begun_before)}")
             continue
@@ -120,7 +123,7 @@ def foresee(
 
 
 def apply(
-    engine: Engine,
+    driver: StackDriver,
     opened: Open,
     names: Sequence[str],
     *,
@@ -136,30 +139,32 @@ def apply(
     anything is done, where state would be at stake or a group does not run what its files say now.
     """
     with _alone(opened, progress) as first:
-        registries = Registries(engine.offered)
+        registries = Registries(driver.offered)
         for group, update in _asked(
-            engine, first, groups_of(first.planned.plan, names), registries, stop=stop, without=without_backup, progress=progress
+            driver, first, groups_of(first.planned.plan, names), registries, stop=stop, without=without_backup, progress=progress
         ):
             here = opened()
             if here.images.unfinished(group.apps, *BACK):
                 yield from _go_back(
-                    engine, opened, group, why="the update had failed, or was taken back", deadline=deadline, progress=progress
+                    driver, opened, group, why="the update had failed, or was taken back", deadline=deadline, progress=progress
                 )
                 return
             if not here.images.unfinished(group.apps, "taking"):
                 yield from _rows(here, group, registries, but=update.images)
                 if not update.images:
                     continue
-                _begin(engine, opened, update, now=now, progress=progress)
+                _begin(driver, opened, update, now=now, progress=progress)
             failed = False
-            for row in _complete(engine, opened, group, deadline=deadline, progress=progress):
+            for row in _complete(driver, opened, group, deadline=deadline, progress=progress):
                 yield row
                 failed = failed or row.result == "failed"
             if failed:
                 return
 
 
-def foresee_back(opened: Opened, names: Sequence[str], *, state_by: Engine | None = None) -> tuple[tuple[Updated, ...], tuple[str, ...]]:
+def foresee_back(
+    opened: Opened, names: Sequence[str], *, state_by: StackDriver | None = None
+) -> tuple[tuple[Updated, ...], tuple[str, ...]]:
     """What `back` would do, as rows and as sentences; with the state of before where an engine is given, whose keeper lists what there is.
 
     Raises Refused where `back` would.
@@ -179,7 +184,7 @@ def foresee_back(opened: Opened, names: Sequence[str], *, state_by: Engine | Non
 
 
 def back(
-    engine: Engine,
+    driver: StackDriver,
     opened: Open,
     names: Sequence[str],
     *,
@@ -194,13 +199,13 @@ def back(
     with _alone(opened, progress) as first:
         groups = _returnable(first, names)
         if with_state:
-            _refuse_without_state(engine, first, [app for group in groups for app in _with_update(first, group)])
+            _refuse_without_state(driver, first, [app for group in groups for app in _with_update(first, group)])
         for group in groups:
             here = opened()
             going = _with_update(here, group)
-            _bring(engine, here, _before(here, going), progress)
+            _bring(driver, here, _before(here, going), progress)
             _write(opened, returning(here.images, going, restored=_restored(here, going) if with_state else ()))
-            yield from _go_back(engine, opened, group, deadline=deadline, progress=progress)
+            yield from _go_back(driver, opened, group, deadline=deadline, progress=progress)
 
 
 @contextlib.contextmanager
@@ -216,7 +221,7 @@ def _alone(opened: Open, progress: Progress) -> Iterator[Opened]:
 
 
 def _asked(
-    engine: EngineReader,
+    driver: StackReader,
     here: Opened,
     groups: Sequence[Group],
     registries: Registries,
@@ -231,7 +236,7 @@ def _asked(
         if here.images.unfinished(group.apps):  # what it was about is known
             found.append((group, Update(group=group.name, apps=group.apps, images=())))
             continue
-        left |= backup.finish(engine, here.stack, here.source, apps=group.apps, progress=progress)
+        left |= backup.finish(here.on(driver), apps=group.apps, progress=progress)
         progress(Event(what="doing", subject=group.name, text="asking for newer images"))
         found.append((group, update_of(here.planned, group, registries, backup=not without)))
     new = [update for _, update in found if update.images]
@@ -255,7 +260,7 @@ def _asked(
             remedy="`--stop` stops it meanwhile; `--without-backup` goes without a copy",
         )
     for update in new:
-        if changes := [c for c in compose.diff(engine, here.stack, here.source, apps=update.apps) if c.app not in left]:
+        if changes := [c for c in here.on(driver).diff(apps=update.apps) if c.app not in left]:
             raise Refused(
                 f"{update.group} does not run what its files say, so nobody could tell what an update changes: "
                 + "; ".join(change.sentence() for change in changes),
@@ -288,15 +293,15 @@ def _rows(here: Opened, group: Group, registries: Registries, *, but: Sequence[N
 # --- taking ----------------------------------------------------------------------------------------------------------
 
 
-def _begin(engine: Engine, opened: Open, update: Update, *, now: Callable[[], str], progress: Progress) -> None:
+def _begin(driver: StackDriver, opened: Open, update: Update, *, now: Callable[[], str], progress: Progress) -> None:
     """Bring, back up, write down. Nothing is down meanwhile, but for apps that are copied while they are stopped."""
     here = opened()
-    _bring(engine, here, [f"{image.image}@{image.digest}" for image in update.images], progress)
+    _bring(driver, here, [f"{image.image}@{image.digest}" for image in update.images], progress)
     backups: dict[str, str] = {}
     for stop in (False, True):
         if apps := tuple(app for app in update.kept if (app in update.stopped) == stop):
             progress(Event(what="doing", subject=update.group, text=f"backing up {', '.join(apps)}{' while stopped' if stop else ''}"))
-            made = backup.back_up(engine, here.stack, here.source, here.planned.plan, apps=apps, stop=stop, progress=progress)
+            made = backup.back_up(here.on(driver), here.planned.plan, apps=apps, stop=stop, progress=progress)
             if wrong := [row for row in made if row.result != "done"]:
                 said = "; ".join(f"{row.app}: {', '.join(row.notes) or row.result}" for row in wrong)
                 raise PortableError(f"nothing was changed, since there is no sound backup of {said}", where=update.group)
@@ -306,7 +311,7 @@ def _begin(engine: Engine, opened: Open, update: Update, *, now: Callable[[], st
     _write(opened, begun(here.planned, update, at=now(), backups=backups))
 
 
-def _complete(engine: Engine, opened: Open, group: Group, *, deadline: float | None, progress: Progress) -> Iterator[Updated]:
+def _complete(driver: StackDriver, opened: Open, group: Group, *, deadline: float | None, progress: Progress) -> Iterator[Updated]:
     """Start what is being taken, and wait until it is well; what does not get well is put back.
 
     All other trouble (somebody else is at work, a secret is missing, the engine is away, time is over) is raised: the same command goes on.
@@ -314,20 +319,20 @@ def _complete(engine: Engine, opened: Open, group: Group, *, deadline: float | N
     """
     here = opened()
     apps = here.images.unfinished(group.apps, "taking")
-    ran_before = _ran(engine, here, apps)
+    ran_before = _ran(driver, here, apps)
     try:
-        if set(ran_before) != set(apps) or not _is_well(engine, here, group):
-            compose.up(engine, here.stack, here.source, apps=tuple(sorted(group.apps)), deadline=deadline, progress=progress)
-    except Unwell as error:
+        if set(ran_before) != set(apps) or not _is_well(driver, here, group):
+            here.on(driver).up(apps=tuple(sorted(group.apps)), deadline=deadline, progress=progress)
+    except UnhealthyError as error:
         if not error.apps & set(group.apps):
             raise
         if lasting := [app for app in ran_before if keeps_state(here.planned, app)]:
             raise _left_to_a_person(here, group, lasting, error) from None
         progress(Event(what="doing", subject=group.name, text=f"putting it back, since it did not get well: {error.text}"))
         with locked(here.stack.project, "upkeep --task images", progress=progress) as held:  # nobody starts a newer one after the look
-            restored = [app for app in _ran(engine, here, apps) if here.images.images[app].backup]
+            restored = [app for app in _ran(driver, here, apps) if here.images.images[app].backup]
             _write(opened, returning(here.images, apps, restored=restored), held=held)
-        yield from _go_back(engine, opened, group, why=error.text, deadline=deadline, progress=progress)
+        yield from _go_back(driver, opened, group, why=error.text, deadline=deadline, progress=progress)
         return
     _write(opened, taken(opened().images, apps))
     for app in apps:
@@ -343,25 +348,19 @@ def _left_to_a_person(here: Opened, group: Group, lasting: Sequence[str], error:
     return PortableError(text, where=group.name, remedy=f"mend it, then run the same command again; or go back: {back} brings {what}")
 
 
-def _is_well(engine: Engine, here: Opened, group: Group) -> bool:
+def _is_well(driver: StackDriver, here: Opened, group: Group) -> bool:
     """Whether all of the group runs what the files say, and is well."""
     wanted = {container.image.reference for app in here.planned.plan.apps if app.name in group.apps for container in app.containers}
-    rows = [row for row in compose.status(engine, here.stack) if row.app in group.apps]
+    rows = [row for row in here.on(driver).status() if row.app in group.apps]
     return not any(row.reason for row in rows) and wanted <= {row.image for row in rows}
 
 
-def _ran(engine: Engine, here: Opened, apps: Sequence[str]) -> tuple[str, ...]:
+def _ran(driver: StackDriver, here: Opened, apps: Sequence[str]) -> tuple[str, ...]:
     """Those of these apps that have a container of a new image: what has none wrote nothing."""
-    there = _containers(engine, here)
+    there = here.on(driver).images_in_use()
     wanted = {app.name: {container.image.reference for container in app.containers} for app in here.planned.plan.apps}
     new = {app: {f"{entry.tagged}@{entry.digest}" for entry in replaced(here.planned, app).values()} for app in apps}
     return tuple(app for app in apps if any((app, image) in there for image in wanted[app] & new[app]))
-
-
-def _containers(engine: Engine, here: Opened) -> set[tuple[str, str]]:
-    """App and image of each container that there is."""
-    seen = current(engine.observe(here.stack.project)).values()
-    return {(container.app, container.image) for container in seen}
 
 
 # --- going back ------------------------------------------------------------------------------------------------------
@@ -395,14 +394,14 @@ def _before(here: Opened, apps: Sequence[str]) -> list[str]:
     return [f"{entry.tagged}@{entry.before}" for app in apps for entry in replaced(here.planned, app).values()]
 
 
-def _refuse_without_state(engine: Engine, here: Opened, apps: Sequence[str]) -> None:
+def _refuse_without_state(driver: StackDriver, here: Opened, apps: Sequence[str]) -> None:
     """Raise Refused where the state of before is asked for and there is none."""
     there = here.images.images
     wanted = {app: there[app].backup for app in apps if there[app].step != "restored"}
     if bare := [app for app, at in wanted.items() if at is None and keeps_state(here.planned, app)]:
         raise Refused(f"the update of {', '.join(bare)} was made without a backup of its state", remedy="leave `--with-state` out")
     kept = {app: at for app, at in wanted.items() if at is not None}
-    listed = backup.listed(engine, here.stack, here.planned.plan, apps=tuple(kept)) if kept else ()
+    listed = backup.listed(here.on(driver), here.planned.plan, apps=tuple(kept)) if kept else ()
     if gone := [f"{app} of {at}" for app, at in kept.items() if not any((row.app, row.at) == (app, at) for row in listed)]:
         remedy = (
             "`portable backup --list` shows those that there are; go back without `--with-state`, then `portable restore APP --at TIME`"
@@ -410,7 +409,9 @@ def _refuse_without_state(engine: Engine, here: Opened, apps: Sequence[str]) -> 
         raise Refused(f"the backup of {', '.join(gone)} is not there any more", remedy=remedy)
 
 
-def _go_back(engine: Engine, opened: Open, group: Group, *, why: str = "", deadline: float | None, progress: Progress) -> Iterator[Updated]:
+def _go_back(
+    driver: StackDriver, opened: Open, group: Group, *, why: str = "", deadline: float | None, progress: Progress
+) -> Iterator[Updated]:
     """Complete going back: state where that is to be restored, then what ran before. `why` says what went wrong, where something did.
 
     Raises PortableError where what ran before does not get well either; the same command goes on.
@@ -422,14 +423,14 @@ def _go_back(engine: Engine, opened: Open, group: Group, *, why: str = "", deadl
         told[app] = f"its state is that of {there[app].backup} again, and what it was since lies in {_ASIDE} of its folder"
     for app in here.images.unfinished(group.apps, "restoring"):
         at = there[app].backup or ""
-        put = backup.restore(engine, here.stack, here.source, plan, app, at=at, start=False, progress=progress)
+        put = backup.restore(here.on(driver), plan, app, at=at, start=False, progress=progress)
         if put.result != "done":
-            raise _not_put_back(engine, opened, group, app, ", ".join(put.notes) or put.result, deadline=deadline, progress=progress)
+            raise _not_put_back(driver, opened, group, app, ", ".join(put.notes) or put.result, deadline=deadline, progress=progress)
         told[app] = f"its state is that of {at} again, and what it was since lies in {put.before or _ASIDE} of its folder"
         _write(opened, put_back(opened().images, app))
     rows = [row for app in apps for row in _returned_rows(here, group, app, told[app], why)]
     try:
-        compose.up(engine, here.stack, here.source, apps=tuple(sorted(group.apps)), deadline=deadline, progress=progress)
+        here.on(driver).up(apps=tuple(sorted(group.apps)), deadline=deadline, progress=progress)
     except PortableError as error:
         text = f"what ran before does not get well: {error.text}" + (f"\nnor did what was taken: {why}" if why else "")
         raise PortableError(text, where=group.name, remedy="mend it, then run the same command again: it goes on with going back") from None
@@ -438,7 +439,7 @@ def _go_back(engine: Engine, opened: Open, group: Group, *, why: str = "", deadl
 
 
 def _not_put_back(
-    engine: Engine, opened: Open, group: Group, app: str, said: str, *, deadline: float | None, progress: Progress
+    driver: StackDriver, opened: Open, group: Group, app: str, said: str, *, deadline: float | None, progress: Progress
 ) -> PortableError:
     """What to say of state that could not be put back. Where no state of the group was changed, what was taken runs again first."""
     here = opened()
@@ -446,14 +447,14 @@ def _not_put_back(
     text = f"its state of {here.images.images[app].backup} could not be put back: {said}"
     without = f"`portable upkeep --task images --back {app}` goes back without that state"
     if restoring(here.stack.project).keys() & set(going) or here.images.unfinished(going, "restored"):
-        down = sorted(set(going) - {app for app, _ in _containers(engine, here)})
+        down = sorted(set(going) - {app for app, _ in here.on(driver).images_in_use()})
         stopped = f"; {', '.join(down)} {'is' if len(down) == 1 else 'are'} stopped" if down else ""
         return PortableError(f"{text}{stopped}", where=app, remedy=f"run the same command again; {without}")
     _write(opened, taking_again(here.images, going))
     here, run = opened(), "runs" if len(going) == 1 else "run"
     runs = f"nothing of it was changed, and {', '.join(going)} {run} what was taken, as before"
     try:
-        compose.up(engine, here.stack, here.source, apps=tuple(sorted(group.apps)), deadline=deadline, progress=progress)
+        here.on(driver).up(apps=tuple(sorted(group.apps)), deadline=deadline, progress=progress)
     except PortableError as error:
         runs = f"nothing of it was changed; what was taken shall run again, but: {error.text}"
     else:
@@ -491,10 +492,10 @@ def _replaced_rows(here: Opened, group: Group, app: str, result: Result, *, text
 # --- small parts -----------------------------------------------------------------------------------------------------
 
 
-def _bring(engine: Engine, here: Opened, references: Sequence[str], progress: Progress) -> None:
+def _bring(driver: StackDriver, here: Opened, references: Sequence[str], progress: Progress) -> None:
     """Have the images there before anything is stopped; what ran before may have been built from a recipe."""
     needs = [ImageNeed(reference=reference, recipe=_recipe(here, reference), apps=()) for reference in references]
-    images.resolve(engine, needs, recipes=recipes_of(here.stack.recipes), progress=progress)
+    here.on(driver).bring(needs, progress=progress)
 
 
 def _recipe(here: Opened, reference: str) -> str | None:

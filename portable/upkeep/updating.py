@@ -8,11 +8,10 @@ from typing import Literal
 
 import msgspec
 
-from portable.engines.docker.observed import Offered
-from portable.live.compose.registries import not_offered, split_reference
 from portable.model.base import Struct
 from portable.model.errors import UsageError
 from portable.model.plan import Group, Plan
+from portable.model.registry import Offered, not_offered, split_reference
 from portable.planning import Planned
 from portable.profiles.images import Images, Step, TakenFacts, UpdateFacts
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from portable.live.view import View
 from portable.model.contracts import Held
 from portable.model.errors import UsageError
 from portable.verify.answers import CONTRACT as ANSWERS
@@ -24,7 +25,6 @@ from portable.verify.privileges import CONTRACT as PRIVILEGES
 from portable.verify.runs import CONTRACT as RUNS
 from portable.verify.secrecy import Told, secrecy
 from portable.verify.shares import CONTRACT as SHARES
-from portable.verify.stack import Stack
 from portable.verify.tunnel import CONTRACT as TUNNEL
 
 
@@ -47,7 +47,7 @@ def contracts(
     return (*first, *middle, *((kill_switch(beacon),) if disruptive else ()))
 
 
-def verify(stack: Stack, chosen: Sequence[Contract]) -> Iterator[Held]:
+def verify(stack: View, chosen: Sequence[Contract]) -> Iterator[Held]:
     """What each contract finds, one after the other: they clean up after themselves, so that none sees another's traces."""
     for contract in chosen:
         yield from contract.tried(stack)

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from portable.backends.common import Placed, main_container
+from portable.live.view import Said, View
 from portable.model.plan import App, Direct, Group, Port
 from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown, untried
-from portable.verify.stack import Said, Stack
 
 _SECONDS = 5
 _ASK = {
@@ -17,7 +17,7 @@ _WGET_ANSWERED = (5, 6, 8)
 """GNU Wget's exit codes for a certificate, a login and an error that the server answered with (its manual, Exit Status)."""
 
 
-def check(stack: Stack) -> Iterator[Found]:
+def check(stack: View) -> Iterator[Found]:
     """Each name of each app that serves the web, asked from its group, from outside of it, and from each group behind a gateway."""
     group_of = {name: group for group in stack.plan.groups for name in group.apps}
     there = {app.name: (app, placed) for app, placed in running_apps(stack)}
@@ -52,7 +52,7 @@ def _askers(app: App, askers: list[App], group_of: dict[str, Group]) -> list[App
     return list(found.values())
 
 
-def _asked(stack: Stack, app: App, name: str, port: Port, asker: App, placed: Placed) -> Found:
+def _asked(stack: View, app: App, name: str, port: Port, asker: App, placed: Placed) -> Found:
     url = f"{port.serves}://{name}:{port.number}/"
     tool = main_container(asker).fetch
     said = stack.inside(placed, [*_ASK[tool], url], seconds=_SECONDS * 3)

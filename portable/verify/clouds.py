@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from portable.live.view import View
 from portable.model.plan import CLOUDS
 from portable.verify.contract import Contract, Found, broken, holds, library_of, running_apps, unknown, untried, writer
-from portable.verify.stack import Stack
 
 # $1 the cloud as the app sees it, $2 what is always in it, $3 where it is mounted. Counting asks the cloud for all of a folder, so it
 # has an end; a reader of a mount that hangs ignores less than KILL.
@@ -28,7 +28,7 @@ code=$?
 _REMEDY = "`portable restart -p {profile} {app}`; if it stays so, `portable logs -p {profile}` of the cloud's mounter"
 
 
-def check(stack: Stack) -> Iterator[Found]:
+def check(stack: View) -> Iterator[Found]:
     """Counted inside each app, at the path that it uses and as its user: what is mounted on the host tells nothing of that."""
     clouds = {cloud.id: cloud for cloud in stack.plan.clouds}
     links = {link.target: link.path for link in (stack.plan.library.links if stack.plan.library else ())}

@@ -5,11 +5,11 @@ import traceback
 from collections.abc import Callable, Iterator
 
 from portable.backends.common import Placed, containers, main_container
+from portable.live.view import Said, View
 from portable.model.base import Struct
 from portable.model.contracts import Held, Verdict
 from portable.model.errors import PortableError
 from portable.model.plan import App, Container, Volume
-from portable.verify.stack import Said, Stack
 
 log = logging.getLogger("portable.verify")
 Found = tuple[str, Verdict, str, str]
@@ -24,11 +24,11 @@ class Contract(Struct, frozen=True, kw_only=True):
     name: str
     promise: str
     """A sentence that a person understands without the documents."""
-    check: Callable[[Stack], Iterator[Found]]
+    check: Callable[[View], Iterator[Found]]
     inside: bool = True
     """Whether it asks inside containers, so that it can tell nothing of those that do not run."""
 
-    def tried(self, stack: Stack) -> Iterator[Held]:
+    def tried(self, stack: View) -> Iterator[Held]:
         """Everything that the check found, as it finds it; an engine that fails half-way leaves what was found before.
 
         So does a mistake in the check itself: it must not keep the other contracts from being tried.
@@ -64,7 +64,7 @@ def unknown(subject: str, text: str) -> Found:
     return subject, "unknown", text, ""
 
 
-def restart_with_group(stack: Stack, gateway: str) -> str:
+def restart_with_group(stack: View, gateway: str) -> str:
     """The remedy for a gateway whose apps share its network namespace: a command that restarts all of them, in order."""
     return f"`portable restart -p {stack.plan.profile} {gateway}`, with all that share its network"
 
@@ -83,24 +83,24 @@ def about(placed: Placed) -> str:
     return placed.app.name if placed.container is main_container(placed.app) else f"{placed.app.name}-{placed.container.name}"
 
 
-def parts(stack: Stack) -> Iterator[Placed]:
+def parts(stack: View) -> Iterator[Placed]:
     """Every container that is to run; `init` ends when it has prepared."""
     return (placed for placed in containers(stack.plan) if placed.app or placed.cloud)
 
 
-def running(stack: Stack) -> Iterator[Placed]:
+def running(stack: View) -> Iterator[Placed]:
     """Every container in which commands can be run."""
     return (placed for placed in parts(stack) if stack.look(placed).is_running)
 
 
-def running_apps(stack: Stack) -> Iterator[tuple[App, Placed]]:
+def running_apps(stack: View) -> Iterator[tuple[App, Placed]]:
     """The apps whose main container runs, with it."""
     for placed in running(stack):
         if placed.app and placed.container is main_container(placed.app):
             yield placed.app, placed
 
 
-def mounts_of(stack: Stack, container: Container) -> Iterator[tuple[Volume, str, str]]:
+def mounts_of(stack: View, container: Container) -> Iterator[tuple[Volume, str, str]]:
     """The volumes that a container sees: each with its path inside, and `ro` or `rw`."""
     volumes = {volume.id: volume for volume in stack.plan.volumes}
     for mount in container.mounts:
@@ -108,7 +108,7 @@ def mounts_of(stack: Stack, container: Container) -> Iterator[tuple[Volume, str,
             yield volumes[mount.volume], mount.path, mount.access
 
 
-def library_of(stack: Stack, container: Container) -> tuple[str, str] | None:
+def library_of(stack: View, container: Container) -> tuple[str, str] | None:
     """Where a container sees the library, and whether it may write there."""
     for volume, path, access in mounts_of(stack, container):
         if stack.plan.library and volume.id == stack.plan.library.volume:

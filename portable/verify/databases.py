@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 
 from portable.backends.common import Placed, backs_up
-from portable.backends.compose.storage import folder_of
 from portable.engines.mounts import holding, parse
+from portable.live.view import View
+from portable.model.folders import folder_of
 from portable.model.plan import Volume
 from portable.verify import sound
 from portable.verify.contract import Contract, Found, broken, holds, mounts_of, running, unknown, writer
-from portable.verify.stack import Stack
 
 UNSAFE = ("9p", "afs", "ceph", "cifs", "fuse", "glusterfs", "nfs", "nfs4", "smb2", "smb3")
 """File systems on which SQLite's locks may fail (https://www.sqlite.org/howtocorrupt.html, 2.1)."""
@@ -21,7 +21,7 @@ _SECONDS = 60.0
 _RESTORE = "restore it from a backup; the app keeps some of its own"
 
 
-def check(stack: Stack) -> Iterator[Found]:
+def check(stack: View) -> Iterator[Found]:
     """Where each database lies, told by the kernel; and each SQLite file, by SQLite."""
     keeper = next((placed for placed in running(stack) if backs_up(placed.container)), None)
     for placed in running(stack):
@@ -40,7 +40,7 @@ def check(stack: Stack) -> Iterator[Found]:
             yield from _sound(stack, placed, volume, path, keeper)
 
 
-def _sound(stack: Stack, placed: Placed, volume: Volume, inside: str, keeper: Placed | None) -> Iterator[Found]:
+def _sound(stack: View, placed: Placed, volume: Volume, inside: str, keeper: Placed | None) -> Iterator[Found]:
     """Each SQLite file: on this machine, or by the container that backs up, which sees the state of all apps."""
     assert placed.app
     app = placed.app.name
@@ -64,7 +64,7 @@ def _sound(stack: Stack, placed: Placed, volume: Volume, inside: str, keeper: Pl
                 yield unknown(app, text)
 
 
-def _asked(stack: Stack, keeper: Placed, at: str, called: str, user: str | None) -> Iterator[sound.Row]:
+def _asked(stack: View, keeper: Placed, at: str, called: str, user: str | None) -> Iterator[sound.Row]:
     """What the same program tells there, as the app's own user: root would follow whatever the app puts in a file's place meanwhile.
 
     A line that is none of its rows, as a warning is, takes away none of the others.

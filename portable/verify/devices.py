@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 
 from portable.backends.common import Placed
+from portable.live.view import View
 from portable.model.plan import HostDevice
 from portable.verify.contract import PROCESSES, Contract, Found, about, broken, holds, processes, running, unknown, untried
 from portable.verify.identity import ids
-from portable.verify.stack import Stack
 
 # For reading only: opened for writing too, a node that is gone would be made a file.
 _OPEN = '[ -c "$1" ] || { echo "there is no such node"; exit 3; }; exec 3<"$1"'
 _ROOT = 0
 
 
-def check(stack: Stack) -> Iterator[Found]:
+def check(stack: View) -> Iterator[Found]:
     """What the container's first user opens is opened; a GPU is compared with what the app's processes may do."""
     devices = stack.plan.devices
     for placed in running(stack):
@@ -31,7 +31,7 @@ def check(stack: Stack) -> Iterator[Found]:
             yield _gpu(stack, placed, devices.gpu)
 
 
-def _gpu(stack: Stack, placed: Placed, device: HostDevice) -> Found:
+def _gpu(stack: View, placed: Placed, device: HostDevice) -> Found:
     """By the groups of its processes: an image that changes its user by itself may drop those that the container was given."""
     subject = about(placed)
     node = stack.inside(placed, ["stat", "-c", "%a %u %g %F", device.path])

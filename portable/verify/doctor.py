@@ -5,13 +5,14 @@ from ipaddress import ip_address
 from shlex import quote
 
 from portable.backends.common import containers, gateway_of, main_container, on_host
-from portable.backends.compose.storage import folder_of
 from portable.catalog.quantities import amount
-from portable.engines.docker.observed import Taken
-from portable.engines.mounts import MODULES, sharing, typed
+from portable.engines.mounts import MODULES, sharing
 from portable.live.tunnel import tunnels
+from portable.local.commands import typed
 from portable.model.contracts import Diagnosis, Judgement
+from portable.model.folders import folder_of
 from portable.model.plan import CLOUDS, Folder, HostDevice, Plan
+from portable.model.ports import PublishedPort
 from portable.verify.host import Asked, Host
 
 FULL = 80
@@ -44,7 +45,7 @@ def examined(
     host: Host,
     *,
     project: str,
-    taken: Iterable[Taken],
+    taken: Iterable[PublishedPort],
     docker_root: str = "",
     name_servers: Mapping[str, tuple[str, ...]] = {},
 ) -> Iterator[Diagnosis]:
@@ -321,7 +322,7 @@ def _memory(plan: Plan, host: Host) -> Iterator[Diagnosis]:
         yield _found("memory", "the host", text)
 
 
-def _ports(plan: Plan, host: Host, project: str, taken: tuple[Taken, ...]) -> Iterator[Diagnosis]:
+def _ports(plan: Plan, host: Host, project: str, taken: tuple[PublishedPort, ...]) -> Iterator[Diagnosis]:
     own = {(t.number, t.protocol) for t in taken if t.project == project}
     others = {(t.number, t.protocol): t for t in taken if t.project != project}
     for exposure, how, port in on_host(plan):

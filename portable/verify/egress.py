@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from portable.backends.common import Placed, main_container
+from portable.live.view import View
 from portable.model.plan import App, Direct, Tunnel
 from portable.verify.contract import Contract, Found, broken, holds, restart_with_group, running_apps, unknown, untried
-from portable.verify.stack import Stack
 
 SECONDS = 5
 _ASK = {
@@ -16,7 +16,7 @@ _ASK = {
 NO_BEACON = "no beacon was named: `--beacon URL`, an address that answers with the caller's own"
 
 
-def seen_as(stack: Stack, placed: Placed, app: App, beacon: str) -> str | None:
+def seen_as(stack: View, placed: Placed, app: App, beacon: str) -> str | None:
     """The address that the beacon tells an app; empty where no answer came, None where the app can't ask."""
     tool = main_container(app).fetch
     if tool not in _ASK:
@@ -30,7 +30,7 @@ def seen_as(stack: Stack, placed: Placed, app: App, beacon: str) -> str | None:
         return ""  # a page of somebody else's: no answer of a beacon
 
 
-def behind_tunnels(stack: Stack) -> Iterator[tuple[tuple[App, Placed], list[tuple[App, Placed]]]]:
+def behind_tunnels(stack: View) -> Iterator[tuple[tuple[App, Placed], list[tuple[App, Placed]]]]:
     """Each gateway with a tunnel, and the apps behind it, as far as they run."""
     there = {app.name: (app, placed) for app, placed in running_apps(stack)}
     for group in stack.plan.groups:
@@ -39,7 +39,7 @@ def behind_tunnels(stack: Stack) -> Iterator[tuple[tuple[App, Placed], list[tupl
             yield there[egress.gateway], [there[name] for name in group.apps if name != egress.gateway and name in there]
 
 
-def hosts_own(stack: Stack, beacon: str) -> str:
+def hosts_own(stack: View, beacon: str) -> str:
     """The host's own address, as the first app sees it that leaves directly; empty where none could ask."""
     direct = {name for group in stack.plan.groups if isinstance(group.egress, Direct) for name in group.apps}
     askers = ((app, placed) for app, placed in running_apps(stack) if app.name in direct and not app.schedule)
@@ -49,7 +49,7 @@ def hosts_own(stack: Stack, beacon: str) -> str:
 def egress(beacon: str | None) -> Contract:
     """The contract, with the beacon to ask."""
 
-    def check(stack: Stack) -> Iterator[Found]:
+    def check(stack: View) -> Iterator[Found]:
         groups = list(behind_tunnels(stack))
         if groups and not beacon:
             yield unknown("the stack", NO_BEACON)
@@ -62,7 +62,7 @@ def egress(beacon: str | None) -> Contract:
     return Contract(name="egress", promise="VPN apps are seen outside with their tunnel's address, not with the host's", check=check)
 
 
-def _compared(gateway: str, tunnel: str | None, host: str, apps: list[tuple[App, str | None]], stack: Stack) -> Iterator[Found]:
+def _compared(gateway: str, tunnel: str | None, host: str, apps: list[tuple[App, str | None]], stack: View) -> Iterator[Found]:
     up = restart_with_group(stack, gateway)
     # An address of one family says nothing about the host's of the other.
     told = bool(tunnel and host and ip_address(tunnel).version == ip_address(host).version)

@@ -10,9 +10,9 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from portable.backends.common import Placed, gateway_of, main_container
+from portable.live.view import Runs, View
 from portable.model.plan import File, SecretRef
 from portable.verify.contract import Contract, Found, about, broken, holds, running, unknown, untried
-from portable.verify.stack import Runs, Stack
 
 NAME = "environment"
 _PROXY = re.compile(r"(https?|ftp|all|no|socks)_proxy", re.IGNORECASE)
@@ -59,7 +59,7 @@ UNKNOWN: Values = _Unknown()
 def environment(values: Values = UNKNOWN) -> Contract:
     """The contract for a stack whose secrets have those values; one that is not known is not compared."""
 
-    def check(stack: Stack) -> Iterator[Found]:
+    def check(stack: View) -> Iterator[Found]:
         gateways = {gateway for group in stack.plan.groups if (gateway := gateway_of(group))}
         kept_in = {app for group in stack.plan.groups if gateway_of(group) for app in group.apps}
         for placed in running(stack):
@@ -72,14 +72,14 @@ def environment(values: Values = UNKNOWN) -> Contract:
     return Contract(name=NAME, promise=promise, check=check)
 
 
-def anew(stack: Stack, placed: Placed) -> str:
+def anew(stack: View, placed: Placed) -> str:
     """The remedy for a container that `up` may take for its own, since the labels that it compares are right."""
     app = placed.app.name if placed.app else f"cloud-{placed.cloud.id}" if placed.cloud else "init"
     profile = stack.plan.profile
     return f"`portable down -p {profile} {app}`, then `portable up -p {profile}`: it is made anew; its data stays"
 
 
-def _container(stack: Stack, placed: Placed, values: Values, *, kept_in: bool) -> Found:
+def _container(stack: View, placed: Placed, values: Values, *, kept_in: bool) -> Found:
     subject, seen = about(placed), stack.look(placed)
     if seen.image is None:
         return unknown(subject, "its image is gone, so the variables that the image gives are not known")
@@ -124,14 +124,14 @@ def _leads(name: str, seen: Runs) -> bool:
     return bool(_PROXY.fullmatch(name)) and name.lower() != "no_proxy" and bool(seen.environment.get(name))
 
 
-def _gateway(stack: Stack, placed: Placed, values: Values) -> Iterator[Found]:
+def _gateway(stack: View, placed: Placed, values: Values) -> Iterator[Found]:
     """Whatever overrides a gateway's variables from inside: files, and the variables of its first process."""
     yield _overriding(stack, placed)
     yield from _files(stack, placed, values)
     yield _process(stack, placed)
 
 
-def _overriding(stack: Stack, placed: Placed) -> Found:
+def _overriding(stack: View, placed: Placed) -> Found:
     subject = about(placed)
     said = stack.inside(placed, ["sh", "-c", _LISTING], user="0")
     if not said.done:
@@ -145,7 +145,7 @@ def _overriding(stack: Stack, placed: Placed) -> Found:
     return holds(subject, "no file overrides its settings")
 
 
-def _files(stack: Stack, placed: Placed, values: Values) -> Iterator[Found]:
+def _files(stack: View, placed: Placed, values: Values) -> Iterator[Found]:
     files = {file.id: file for file in stack.plan.files}
     for mount in placed.container.files:
         if mount.seed or mount.file not in files:
@@ -169,7 +169,7 @@ def _text(file: File, values: Values) -> str | None:
     return values.fill(file)
 
 
-def _process(stack: Stack, placed: Placed) -> Found:
+def _process(stack: View, placed: Placed) -> Found:
     """The variables of the first process: a program that starts it can change those that the engine shows."""
     subject, given = about(placed), stack.look(placed).environment
     said = stack.inside(placed, _PROCESS, user="0")

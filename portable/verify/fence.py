@@ -9,9 +9,9 @@ import shlex
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
 
+from portable.live.view import View
 from portable.model.plan import Direct, Sealed, Tunnel
 from portable.verify.contract import Contract, Found, broken, holds, restart_with_group, running_apps, unknown, untried
-from portable.verify.stack import Stack
 
 # The program for nftables or the older one: a packet passes the tables of both. Gluetun holds their lock while it writes rules.
 _RULES = """\
@@ -42,7 +42,7 @@ _LONGEST_JUMP = 8
 Rule = list[str]
 
 
-def check(stack: Stack) -> Iterator[Found]:
+def check(stack: View) -> Iterator[Found]:
     """Each gateway: what its rules let out, in both families, and where a foreign address would be sent."""
     there = {app.name: placed for app, placed in running_apps(stack)}
     for group in stack.plan.groups:
@@ -78,7 +78,7 @@ def check(stack: Stack) -> Iterator[Found]:
                 yield broken(gateway, f"the outside would be reached by {device or 'no known way'}, which is no tunnel", up)
 
 
-def _judged(stack: Stack, egress: Tunnel | Sealed, family: str, text: str) -> Found:
+def _judged(stack: View, egress: Tunnel | Sealed, family: str, text: str) -> Found:
     gateway = egress.gateway
     filters, mangles = _tables(text, family)
     if not filters:

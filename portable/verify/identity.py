@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from portable.live.view import View
 from portable.model.plan import Identity
 from portable.verify.contract import PROCESSES, Contract, Found, about, broken, holds, library_of, processes, running, unknown
-from portable.verify.stack import Stack
 
 
-def check(stack: Stack) -> Iterator[Found]:
+def check(stack: View) -> Iterator[Found]:
     """Read from the kernel's own table; who asks is left out."""
     for placed in running(stack):
         identity, subject = placed.container.identity, about(placed)

@@ -7,10 +7,10 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from portable.backends.common import Placed
+from portable.live.view import View
 from portable.model.plan import App, Tunnel
 from portable.verify.contract import Contract, Found, broken, holds, restart_with_group, unknown
 from portable.verify.egress import NO_BEACON, behind_tunnels, hosts_own, seen_as
-from portable.verify.stack import Stack
 
 NAME = "kill-switch"
 _KEPT = "/tmp/portable-tunnel"  # noqa: S108 - inside the gateway, and gone with it
@@ -45,7 +45,7 @@ _BACK_SECONDS = 180
 def kill_switch(beacon: str | None) -> Contract:
     """The contract, with the beacon that must not be reached."""
 
-    def check(stack: Stack) -> Iterator[Found]:
+    def check(stack: View) -> Iterator[Found]:
         for gateway, apps in behind_tunnels(stack):
             if beacon is None:
                 yield unknown(gateway[0].name, NO_BEACON)
@@ -66,7 +66,7 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _tried(stack: Stack, gateway: tuple[App, Placed], apps: list[tuple[App, Placed]], beacon: str) -> Iterator[Found]:
+def _tried(stack: View, gateway: tuple[App, Placed], apps: list[tuple[App, Placed]], beacon: str) -> Iterator[Found]:
     app, placed = gateway
     before = {a.name: seen_as(stack, at, a, beacon) for a, at in (gateway, *apps)}
     try:
@@ -96,13 +96,13 @@ def _tried(stack: Stack, gateway: tuple[App, Placed], apps: list[tuple[App, Plac
         yield holds(app.name, f"{cut.text.split()[-1]} was cut, and is back")
 
 
-def _device_of(stack: Stack, gateway: App) -> str:
+def _device_of(stack: View, gateway: App) -> str:
     """The device of a gateway's tunnel."""
     tunnels = (group.egress for group in stack.plan.groups if isinstance(group.egress, Tunnel))
     return next(egress.interface for egress in tunnels if egress.gateway == gateway.name)
 
 
-def _judged(stack: Stack, app: App, placed: Placed, beacon: str, before: dict[str, str | None]) -> Found:
+def _judged(stack: View, app: App, placed: Placed, beacon: str, before: dict[str, str | None]) -> Found:
     if not before[app.name]:
         return unknown(app.name, "it did not reach the beacon with the tunnel either, so that nothing is shown")
     seen = seen_as(stack, placed, app, beacon)

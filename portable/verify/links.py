@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
+from portable.live.view import View
 from portable.verify.contract import Contract, Found, broken, holds, library_of, running_apps, unknown, untried, writer
-from portable.verify.stack import Stack
 
 _DOWNLOADS = ("downloads", "incomplete")
 # $1 the library, $2 a name of this app's own; then folders of downloads, `--`, folders that keep what is imported. What an earlier run
@@ -39,7 +39,7 @@ done
 """
 
 
-def check(stack: Stack) -> Iterator[Found]:
+def check(stack: View) -> Iterator[Found]:
     """Each app that writes to the library, as the user that it writes as: from every folder of downloads to every other one."""
     folders = stack.plan.library.folders if stack.plan.library else ()
     sources = [f for f in folders if any(part in _DOWNLOADS for part in PurePosixPath(f).parts)]

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from portable.backends.common import Placed
 from portable.live.listening import LISTENING, Sockets, listeners_of, look_at, parsed, peer_ports, remedy_of
 from portable.live.tunnel import LINES
+from portable.live.view import View
 from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown
-from portable.verify.stack import Stack
 
 
-def check(stack: Stack) -> Iterator[Found]:
+def check(stack: View) -> Iterator[Found]:
     """Each app behind a gateway with a tunnel that has a port for peers."""
     there = {app.name: placed for app, placed in running_apps(stack)}
     listeners = [(gateway, app) for gateway, app in listeners_of(stack.plan) if gateway in there and app.name in there]
@@ -31,7 +31,7 @@ def check(stack: Stack) -> Iterator[Found]:
                 yield (holds if look.verdict == "listens" else unknown)(name, look.text)
 
 
-def _asked(stack: Stack, gateway: Placed, ports: list[int]) -> Sockets | str:
+def _asked(stack: View, gateway: Placed, ports: list[int]) -> Sockets | str:
     """What listens in the network namespace of a gateway; why that is not known."""
     said = stack.inside(gateway, LISTENING.command(*map(str, ports)), user="0")
     return parsed(said.text) if said.done else f"its gateway can't be asked what listens there: {said.text or said.code}"

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from ipaddress import ip_address
 
+from portable.live.view import View
 from portable.model.plan import Tunnel
 from portable.verify.contract import Contract, Found, about, broken, holds, restart_with_group, running, unknown
-from portable.verify.stack import Stack
 
 _GATEWAY = "127.0.0.1"
 """Gluetun's own name server, in the network namespace that it shares with its apps."""
 
 
-def check(stack: Stack) -> Iterator[Found]:
+def check(stack: View) -> Iterator[Found]:
     """The name servers of every container behind a tunnel, the gateway's own included."""
     group_of = {app: group for group in stack.plan.groups if isinstance(group.egress, Tunnel) for app in group.apps}
     for placed in running(stack):

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from portable.backends.common import Placed
-from portable.backends.compose.storage import folder_of
+from portable.live.view import HostFolder, View
+from portable.model.folders import folder_of
 from portable.model.plan import Folder, Scratch
 from portable.verify.contract import Contract, Found, about, broken, holds, library_of, mounts_of, running, unknown
-from portable.verify.stack import HostFolder, Stack
 
 
 class _Promised(NamedTuple):
@@ -18,7 +18,7 @@ class _Promised(NamedTuple):
     """Where on the host a file system of its own must begin, at that folder or above; empty where none must."""
 
 
-def check(stack: Stack) -> Iterator[Found]:
+def check(stack: View) -> Iterator[Found]:
     """What is mounted where in each container; whether it is what the host has there now; whether all see one library."""
     up = f"`portable up -p {stack.plan.profile}` makes it anew with what the plan says"
     promises = [promised for placed in running(stack) for promised in _folders(stack, placed)]
@@ -40,7 +40,7 @@ def check(stack: Stack) -> Iterator[Found]:
     yield from _one_library(stack)
 
 
-def _folders(stack: Stack, placed: Placed) -> list[_Promised]:
+def _folders(stack: View, placed: Placed) -> list[_Promised]:
     return [
         _Promised(path, folder, volume.place.path if volume.place.mounted else "")
         for volume, path, _ in mounts_of(stack, placed.container)
@@ -48,7 +48,7 @@ def _folders(stack: Stack, placed: Placed) -> list[_Promised]:
     ]
 
 
-def _hosts_own(stack: Stack, placed: Placed, host: Mapping[str, HostFolder] | None) -> Iterator[Found]:
+def _hosts_own(stack: View, placed: Placed, host: Mapping[str, HostFolder] | None) -> Iterator[Found]:
     """By device and inode: what was mounted on the host after the container began, or put in a folder's place, is not what it sees."""
     folders = _folders(stack, placed)
     subject = about(placed)
@@ -81,7 +81,7 @@ def _hosts_own(stack: Stack, placed: Placed, host: Mapping[str, HostFolder] | No
         yield holds(subject, f"{', '.join(sorted(f.path for f in folders))}: as promised, and what the host has")
 
 
-def _one_library(stack: Stack) -> Iterator[Found]:
+def _one_library(stack: View) -> Iterator[Found]:
     """By device and inode of its root inside: a mount that came later may cover what the engine says is there."""
     found: dict[str, list[str]] = {}
     for placed in running(stack):

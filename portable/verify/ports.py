@@ -6,16 +6,16 @@ import ssl
 from collections.abc import Iterator
 
 from portable.backends.common import on_host
+from portable.live.view import Published, View
 from portable.model.plan import Loopback, Port
 from portable.verify.contract import Contract, Found, broken, holds, running, unknown
-from portable.verify.stack import Published, Stack
 
 _SECONDS = 5.0
 _HERE = ("127.0.0.1", "::1")
 _ANY = ("", "0.0.0.0", "::")  # noqa: S104 - as an engine tells them
 
 
-def check(stack: Stack) -> Iterator[Found]:
+def check(stack: View) -> Iterator[Found]:
     """Compared as a whole: the container that owns a network publishes for all that share it."""
     promised: dict[tuple[int, str], tuple[str, Port, bool]] = {
         (how.number, port.protocol): (exposure.app, port, isinstance(how, Loopback)) for exposure, how, port in on_host(stack.plan)
@@ -47,7 +47,7 @@ def check(stack: Stack) -> Iterator[Found]:
         yield broken(_whose(stack, found[0]), text, up)
 
 
-def _reached(stack: Stack, app: str, port: Port, published: Published) -> Found:
+def _reached(stack: View, app: str, port: Port, published: Published) -> Found:
     number = published.number
     if not stack.here and published.address in _HERE:
         return unknown(app, f"port {number}/{port.protocol} is published for the host itself, which is not this machine: it was not called")
@@ -84,7 +84,7 @@ def _called(port: Port, address: str, number: int) -> None:
         asked.close()
 
 
-def _whose(stack: Stack, published: Published) -> str:
+def _whose(stack: View, published: Published) -> str:
     names = [placed.app.name for placed in running(stack) if placed.app and published in stack.look(placed).published]
     return next(iter([*names, *(other.name for other in stack.others() if published in other.published)]), "a container")
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 
 from portable.backends.common import backs_up
-from portable.backends.compose.storage import folder_of
+from portable.live.view import View
+from portable.model.folders import folder_of
 from portable.verify.contract import Contract, Found, about, broken, holds, library_of, mounts_of, running, unknown
-from portable.verify.stack import Stack
 
 
-def check(stack: Stack) -> Iterator[Found]:
+def check(stack: View) -> Iterator[Found]:
     """No mount is another app's folder, one around it, or one in it; where state lies in the library, it is covered."""
     states = {
         folder: app.name

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from portable.backends.common import gateway_of
+from portable.live.view import View
 from portable.model.rights import Rights
 from portable.verify.contract import Contract, Found, about, broken, holds, running
 from portable.verify.environment import anew
-from portable.verify.stack import Stack
 
 
-def check(stack: Stack) -> Iterator[Found]:
+def check(stack: View) -> Iterator[Found]:
     """Each container against its plan; then containers outside the stack that share a gateway's network."""
     gateways = {gateway for group in stack.plan.groups if (gateway := gateway_of(group))}
     for placed in running(stack):

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
+from portable.live.view import View
 from portable.verify.contract import Contract, Found, about, broken, holds, parts, unknown
-from portable.verify.stack import Stack
 
 
-def check(stack: Stack) -> Iterator[Found]:
+def check(stack: View) -> Iterator[Found]:
     """Each container but `init`, which ends when it has prepared; then those that the plan does not know."""
     profile = stack.plan.profile
     up = f"`portable status -p {profile}` says more, `portable up -p {profile}` starts it"

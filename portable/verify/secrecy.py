@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from portable.live.view import View
 from portable.model.plan import SecretRef
 from portable.verify.contract import Contract, Found, about, broken, holds, running, unknown
-from portable.verify.stack import Stack
 
 _LINES = 2000
 Told = Callable[[str], Sequence[str]]
@@ -14,7 +14,7 @@ Told = Callable[[str], Sequence[str]]
 def secrecy(told: Told, missing: Sequence[str] = (), *, known: bool = True) -> Contract:
     """The contract for a stack whose secrets that function knows; those that are missing can't be looked for."""
 
-    def check(stack: Stack) -> Iterator[Found]:
+    def check(stack: View) -> Iterator[Found]:
         if missing:
             yield unknown("the stack", f"not looked for, since their values are not known here: {', '.join(missing)}")
         if not known:

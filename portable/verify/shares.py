@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from portable.backends.common import Placed, gateway_of
+from portable.live.view import Said, View
 from portable.verify.contract import Contract, Found, about, broken, holds, running, unknown
-from portable.verify.stack import Said, Stack
 
 _NAMESPACE = ["readlink", "/proc/self/ns/net"]
 
 
-def check(stack: Stack) -> Iterator[Found]:
+def check(stack: View) -> Iterator[Found]:
     """Asked of the kernel: an engine goes on naming the gateway when the namespace that it joined is long gone."""
     by_app: dict[str, list[Placed]] = {}
     for placed in running(stack):

@@ -6,11 +6,11 @@ from functools import partial
 
 from portable.backends.common import Placed
 from portable.live.tunnel import LINES, MANY, TRAFFIC, Traffic, look_through, restarts, traffic, tunnels
+from portable.live.view import View
 from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown
-from portable.verify.stack import Stack
 
 
-def check(stack: Stack) -> Iterator[Found]:
+def check(stack: View) -> Iterator[Found]:
     """Each gateway with a tunnel: whether anything comes back through it, and how often its VPN was restarted."""
     there = {app.name: placed for app, placed in running_apps(stack)}
     logs = f"`portable logs -p {stack.plan.profile} -n 50 {{}}` shows why"
@@ -32,7 +32,7 @@ def check(stack: Stack) -> Iterator[Found]:
             yield holds(gateway, found.sentence() or "VPN not restarted since the gateway was started")
 
 
-def _asked(stack: Stack, gateway: Placed) -> Traffic | str:
+def _asked(stack: View, gateway: Placed) -> Traffic | str:
     """What went through the tunnel just now; why that is not known."""
     said = stack.inside(gateway, TRAFFIC.command(), user="0")
     return traffic(said.text) if said.done else f"its tunnel can't be looked at: {said.text or said.code}"

@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Generic, TypeVar
 
+from portable.live.network import Network
 from portable.model.base import Struct
 from portable.model.changes import Change
 from portable.model.errors import PortableError
-from portable.wiring.line import Line, Network, Pen, Reveal, Waiting
+from portable.wiring.line import Line, Pen, Reveal, Waiting
 from portable.wiring.prowlarr import INTERFACE as PROWLARR
 from portable.wiring.qbittorrent import INTERFACE as QBITTORRENT
 from portable.wiring.sabnzbd import INTERFACE as SABNZBD

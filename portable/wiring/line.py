@@ -6,12 +6,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
-from typing import IO, Any, Literal, Protocol, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 import msgspec
 
+from portable.live.network import Network, Stream, Unreachable
 from portable.model.base import Struct
 from portable.model.errors import PortableError
 from portable.model.plan import SecretRef
@@ -25,22 +25,6 @@ _LONGEST_SAID = 300
 _Kind = TypeVar("_Kind")
 
 
-class Stream(Protocol):
-    """One connection to an app."""
-
-    def sendall(self, data: bytes, /) -> None:
-        """Write all of it."""
-        ...
-
-    def makefile(self, mode: Literal["rb"], /) -> IO[bytes]:
-        """What comes back."""
-        ...
-
-    def shutdown(self, how: int, /) -> None:
-        """End it, and a read that waits."""
-        ...
-
-
 class _Socket:
     """A stream as http.client wants it; it closes what it got with the head of an answer, while the rest is still to be read."""
 
@@ -49,22 +33,6 @@ class _Socket:
 
     def close(self) -> None:
         """Left to whoever made the stream."""
-
-
-class Network(Protocol):
-    """What reaches apps by their stable names."""
-
-    def connect(self, host: str, port: int) -> AbstractContextManager[Stream]:
-        """A connection. Raises Unreachable, here or when the block ends, where nothing answered."""
-        ...
-
-    def missing(self, app: str) -> str:
-        """Why it can't answer however long one waits: what it is instead of running; empty where it runs."""
-        ...
-
-
-class Unreachable(Exception):  # noqa: N818 - told as a PortableError once nobody waits any more
-    """Nobody answers there, for now."""
 
 
 class Request(Struct, frozen=True, kw_only=True):

@@ -6,10 +6,9 @@ import pytest
 
 from portable.backends.prepare import prepare
 from portable.cli import doctor
-from portable.engines.docker.engine import Engine
 from portable.engines.mounts import Mounted
-from portable.live.compose import host as live
 from portable.live.place import place_of
+from portable.local import commands
 from portable.model.errors import EngineError, Refused
 from portable.verify.host import Host
 
@@ -24,13 +23,13 @@ def fixed(monkeypatch: pytest.MonkeyPatch, *, user: int, dry_run: bool = False) 
     monkeypatch.setattr(doctor, "_host", lambda *_: UNSHARED)
     monkeypatch.setattr(os, "geteuid", lambda: user)
     prepared = prepare("local")
-    place = place_of(prepared, {"HOME": "/root"})
-    rows = doctor._fixed(prepared, place, Engine(place.address), "local", dry_run=dry_run)
+    driver = place_of(prepared, {"HOME": "/root"}).opened.driver(str)
+    rows = doctor._fixed(prepared, driver, "local", dry_run=dry_run)
     return {row["where"]: row for row in rows}
 
 
 def test_who_is_not_root_is_refused_with_the_commands_and_may_ask(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "carry_out", lambda *_, **__: pytest.fail("a command was run"))
+    monkeypatch.setattr(commands, "carry_out", lambda *_, **__: pytest.fail("a command was run"))
     with pytest.raises(Refused, match=r"only root may mend this: .*make-rshared") as raised:
         fixed(monkeypatch, user=1000)
     assert raised.value.remedy == "as root: `portable doctor --fix -p local`"
@@ -45,7 +44,7 @@ def test_what_fails_is_told_and_the_rest_is_done(monkeypatch: pytest.MonkeyPatch
         if where == "/mnt/clouds":
             raise EngineError("it is not permitted", where=where)
 
-    monkeypatch.setattr(live, "carry_out", carry_out)
+    monkeypatch.setattr(commands, "carry_out", carry_out)
     found = fixed(monkeypatch, user=0)
     assert len(found) > 1
     assert done == list(found)

@@ -13,9 +13,9 @@ from tests.cli import environment, run
 SCRIPT = """
 import os, signal, sys
 from portable.live.compose import verbs as compose
-from portable.live.compose.logs import Line
+from portable.live.results import LogLine
 def logs(*_, **__):
-    yield Line(service="demo", text="hello")
+    yield LogLine(service="demo", text="hello")
     os.kill(os.getpid(), signal.SIGINT)
     signal.pause()
 compose.logs = logs

@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from portable.formats.emit import Interpolated
-from portable.live.compose.desired import Stack
+from portable.live.compose.desired import ComposeStack
 from portable.live.image_needs import ImageNeed
 from portable.secrets.needs import Need
 from portable.secrets.sources import EnvironmentSource
@@ -61,9 +61,9 @@ def body(project: str) -> dict[str, Any]:
     }
 
 
-def stack(document: dict[str, Any]) -> Stack:
+def stack(document: dict[str, Any]) -> ComposeStack:
     """The stack of a document."""
-    return Stack(
+    return ComposeStack(
         project=document["name"],
         body=document,
         images=tuple(ImageNeed(reference=r, apps=("some",)) for r in sorted({s["image"] for s in document["services"].values()})),

@@ -10,7 +10,7 @@ import pytest
 from portable.engines.docker.engine import Engine
 from portable.engines.docker.observed import HASH
 from portable.live.compose import verbs as compose
-from portable.live.compose.desired import Stack, current
+from portable.live.compose.desired import ComposeStack, current
 from portable.live.image_needs import ImageNeed
 from portable.local.folders import state_home
 from portable.secrets.sources import EnvironmentSource
@@ -23,10 +23,10 @@ PROXY = "http://192.0.2.9:3128"
 OTHER = f"services: {{app: {{environment: {{EXTRA: '1'}}}}, more: {{image: '{BUSYBOX}'}}}}\n"
 
 
-def stack(project: str) -> Stack:
+def stack(project: str) -> ComposeStack:
     app = service(labels={"portable.app": "app"}, network_mode="none", environment={"PLAIN": "$TAG ${TAG} ${HOME:-x}", "TZ": "UTC"})
     document = {"name": project, "services": {"app": app, "rest": {**app, "network_mode": "service:app"}}}
-    return Stack(project=project, body=document, images=(ImageNeed(reference=BUSYBOX, apps=("app",)),))
+    return ComposeStack(project=project, body=document, images=(ImageNeed(reference=BUSYBOX, apps=("app",)),))
 
 
 def run(engine: Engine, project: str) -> dict[str, Any]:

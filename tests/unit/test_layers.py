@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import portable
+from portable.model.traits import TRAITS
 
 PACKAGE = Path(portable.__file__).parent
 LAYERS = (
@@ -54,6 +55,51 @@ def test_imports_go_one_way(file: Path) -> None:
     layer = file.relative_to(PACKAGE).parts[0]
     assert layer in RANK, f"{layer} has no place among the layers"
     assert wrong(layer, file.read_text(encoding="utf-8")) == []
+
+
+ENGINES = {
+    "portable.backends.compose": ("backends/compose", "live/compose"),
+    "portable.engines.docker": ("engines/docker", "live/compose"),
+    "portable.live.compose": ("live/compose",),
+}
+"""Packages of one engine, and the folders that may import them: everything else speaks to `portable.live.driver`."""
+
+
+def engine_imports(text: str, folder: str) -> list[str]:
+    """Imports of one engine's packages by a file in that folder of the package."""
+    found = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        for package, homes in ENGINES.items():
+            if not folder.startswith(homes) and any(f"{name}.".startswith(f"{package}.") for name in names):
+                found.append(f"line {node.lineno}: imports {package}")
+    return found
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.glob("**/*.py")), ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_only_a_driver_knows_its_engine(file: Path) -> None:
+    assert engine_imports(file.read_text(encoding="utf-8"), str(file.parent.relative_to(PACKAGE))) == []
+
+
+def test_no_name_of_a_back_end_is_compared_in_planning() -> None:
+    found = []
+    for file in PACKAGE.glob("planning/*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Compare):
+                constants = {part.value for part in ast.walk(node) if isinstance(part, ast.Constant)}
+                found += [f"{file.name}:{node.lineno}: {name}" for name in TRAITS if name in constants]
+    assert found == []
+
+
+def test_the_check_sees_an_engine_that_is_imported() -> None:
+    assert engine_imports("from portable.engines.docker.engine import Engine\n", "upkeep") == ["line 1: imports portable.engines.docker"]
+    assert engine_imports("from portable.live import compose\n", "cli") == ["line 1: imports portable.live.compose"]
+    assert engine_imports("from portable.live.compose import up\n", "live/compose") == []
 
 
 def test_the_check_sees_what_is_wrong() -> None:

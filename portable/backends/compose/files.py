@@ -11,11 +11,12 @@ import msgspec
 
 from portable.backends.common import Index, Placed, note, refuse
 from portable.backends.compose.jobs import mounted_script
-from portable.backends.compose.names import key_secret, secret_variable
+from portable.backends.compose.names import key_secret
 from portable.backends.compose.part import Part
 from portable.formats.emit import Interpolated
 from portable.model.findings import Finding
 from portable.model.plan import File, SecretRef, Text
+from portable.model.variables import secret_variable
 
 _COMPOSES_OWN_MODE = 0o444
 

@@ -12,8 +12,9 @@ from portable.backends.compose.files import digest, mounted
 from portable.backends.compose.names import INIT
 from portable.backends.compose.part import Part, join
 from portable.backends.compose.service import service
-from portable.backends.compose.storage import bind, named, source
+from portable.backends.compose.storage import bind, named
 from portable.model.findings import Finding
+from portable.model.folders import folder_in
 from portable.model.plan import BACKUPS, Claim, File, FileMount, Folder, Identity, Mount, Scratch, Volume
 
 SCRIPT = "init-script"
@@ -116,7 +117,7 @@ def _on_disk(volume: Volume) -> bool:
 
 def _seen(volume: Volume) -> list[dict[str, Any]]:
     target = str(_PLACES / volume.id)
-    return [bind(source(volume, volume.place), target) if isinstance(volume.place, Folder) else named(volume, target)]
+    return [bind(folder_in(volume, volume.place), target) if isinstance(volume.place, Folder) else named(volume, target)]
 
 
 def _folders(index: Index, used: frozenset[str]) -> Iterator[str]:

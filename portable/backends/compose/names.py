@@ -1,13 +1,10 @@
 """The names that things of a plan have in a Compose project; the live layer finds them by the same functions."""
 
-import re
-
 from portable.backends.common import Index, Placed, befores, gateway_of, main_container
 from portable.model.plan import App, Cloud, Container, Group, Plan
 
 INIT = "init"
 """The service that prepares folders, links and seeds."""
-_NOT_IN_VARIABLE = re.compile(r"[^A-Z0-9]")
 
 
 def project_name(plan: Plan) -> str:
@@ -42,11 +39,6 @@ def owner_of(group: Group, index: Index) -> tuple[App, Container] | None:
         return None
     app = index.apps[name]
     return app, (main_container(app) if gateway_of(group) else next(iter(befores(app)), main_container(app)))
-
-
-def secret_variable(*names: str) -> str:
-    """The environment variable by which the live layer hands over a secret's value: `PORTABLE_SECRET_PLEX_TLS_TLS_CRT`."""
-    return "_".join(("PORTABLE_SECRET", *(_NOT_IN_VARIABLE.sub("_", name.upper()) for name in names)))
 
 
 def key_secret(secret: str, key: str) -> str:

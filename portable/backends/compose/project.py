@@ -7,7 +7,7 @@ from portable.backends.common import Index, containers, distinct, index, note
 from portable.backends.compose import jobs
 from portable.backends.compose.files import declared, file_findings
 from portable.backends.compose.init import init
-from portable.backends.compose.names import INIT, key_secret, project_name, secret_variable, service_name
+from portable.backends.compose.names import INIT, key_secret, project_name, service_name
 from portable.backends.compose.network import network_findings, networks
 from portable.backends.compose.part import Part
 from portable.backends.compose.privileges import device_findings
@@ -16,6 +16,7 @@ from portable.backends.compose.storage import named_volumes, volume_findings
 from portable.model.findings import Finding
 from portable.model.plan import Folder, Plan
 from portable.model.rendering import Document, Rendering
+from portable.model.variables import secret_variable
 
 FILE = "compose.yaml"
 FIRST = ("name", "services", "image")

@@ -6,6 +6,7 @@ from typing import Any, assert_never
 from portable.backends.common import Index, Placed, note, refuse
 from portable.backends.compose.part import Part
 from portable.model.findings import Finding
+from portable.model.folders import folder_in
 from portable.model.plan import CLOUDS, Claim, Folder, Mount, Scratch, Volume
 
 _COVER = {"size": 4096, "mode": 0o555}
@@ -16,16 +17,6 @@ _UNITS = ((1024**3, "g"), (1024**2, "m"), (1024, "k"))
 def amount(size: int) -> str:
     """Bytes as Compose writes them, exactly: `512m`."""
     return next((f"{size // unit}{letter}" for unit, letter in _UNITS if size % unit == 0 and size), f"{size}b")
-
-
-def source(volume: Volume, folder: Folder) -> str:
-    """The folder of the host that a volume is."""
-    return str(PurePosixPath(folder.path) / volume.folder)
-
-
-def folder_of(volume: Volume) -> str | None:
-    """Where a volume lies on the host; None where it is no folder of it."""
-    return source(volume, volume.place) if isinstance(volume.place, Folder) else None
 
 
 def bind(path: str, target: str, *, read_only: bool = False, propagation: str | None = None) -> dict[str, Any]:
@@ -78,7 +69,7 @@ def _mount(mount: Mount, volume: Volume) -> dict[str, Any] | None:
     read_only = mount.access == "ro"
     match volume.place:
         case Folder():
-            return bind(source(volume, volume.place), mount.path, read_only=read_only)
+            return bind(folder_in(volume, volume.place), mount.path, read_only=read_only)
         case Scratch(in_memory=True, size=size):
             return _in_memory(mount.path, size, read_only=read_only)
         case Scratch():

@@ -4,7 +4,7 @@ import re
 from typing import Literal
 from urllib.parse import urlsplit
 
-from portable.model.errors import EngineError
+from portable.model.errors import EngineError, UnhealthyError
 
 Kind = Literal["absent", "refused", "old", "gone", "slow", "port", "space", "image", "mount", "tls", "name", "failed"]
 
@@ -17,8 +17,8 @@ class EngineTrouble(EngineError):  # noqa: N818  # a family of errors has its ba
         self.kind: Kind = kind
 
 
-class Unwell(EngineTrouble):
-    """Containers of these apps run, or ran, and do not get well: it is them, not the engine nor what stands around them."""
+class UnhealthyServices(EngineTrouble, UnhealthyError):  # noqa: N818  # as its base
+    """An UnhealthyError of this engine."""
 
     def __init__(self, text: str, *, apps: frozenset[str], remedy: str | None = None) -> None:
         super().__init__("failed", text, remedy=remedy)

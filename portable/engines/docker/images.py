@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal
 
 from portable.engines.docker.errors import EngineTrouble, one_line
-from portable.engines.docker.observed import (
-    Offered,
-)
 from portable.engines.docker.rights import image_settings
+from portable.model.registry import Offered
 from portable.model.rights import ImageSettings
 
 if TYPE_CHECKING:

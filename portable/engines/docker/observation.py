@@ -4,18 +4,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from portable.engines.docker.observed import (
-    HELPER,
-    ONE_OFF,
-    PROJECT,
-    Described,
-    Neighbour,
-    Observed,
-    Seen,
-    SeenNetwork,
-    Taken,
-    seconds_of,
-)
+from portable.engines.docker.observed import HELPER, ONE_OFF, PROJECT, Described, Neighbour, Observed, Seen, SeenNetwork, seconds_of
+from portable.model.ports import PublishedPort
 
 if TYPE_CHECKING:
     pass
@@ -89,12 +79,12 @@ class Observation(ImageReader):
             if (entry.get("HostConfig") or {}).get("NetworkMode") == f"container:{container}" and HELPER not in (entry.get("Labels") or {})
         )
 
-    def ports(self) -> tuple[Taken, ...]:
+    def ports(self) -> tuple[PublishedPort, ...]:
         """Ports of the engine's host that running containers publish."""
         with self._doing("listing containers"):
             listed = self._api.containers()
         return tuple(
-            Taken(
+            PublishedPort(
                 number=port["PublicPort"],
                 protocol=port.get("Type", "tcp"),
                 address=port.get("IP", ""),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from portable.model.base import Struct
 
@@ -84,16 +84,6 @@ class Observed(Struct, frozen=True, kw_only=True):
     """Reference to image id, for those asked for that are there."""
 
 
-class Taken(Struct, frozen=True, kw_only=True):
-    """A port of the engine's host that a container publishes."""
-
-    number: int
-    protocol: str
-    address: str
-    container: str
-    project: str
-
-
 class Neighbour(Struct, frozen=True, kw_only=True):
     """A running container of any project, by what it shares with others: labels, and folders of the host that it may write."""
 
@@ -121,17 +111,6 @@ class Described(Struct, frozen=True, kw_only=True):
     command: tuple[str, ...] = ()
     whole: Mapping[str, Any] = {}
     """All that the engine tells of it."""
-
-
-class Offered(Struct, frozen=True, kw_only=True):
-    """What a registry has under a name and tag."""
-
-    digest: str = ""
-    """Empty where it gave none."""
-    why: Literal["", "absent", "refused", "unknown"] = ""
-    """Then: it has no such image, has none for who asked (or for now), or nothing was heard of it."""
-    said: str = ""
-    """The words in which."""
 
 
 class Versions(Struct, frozen=True, kw_only=True):

@@ -1,1 +1,21 @@
 """The driver for Docker Compose: desired and observed state, changes with their causes, and carrying them out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from portable.backends.prepare import Prepared
+    from portable.live.drivers import Opened
+    from portable.live.taken import Taken
+    from portable.secrets.sources import Source
+
+
+def open_stack(prepared: "Prepared", taken: "Taken | None", environment: Mapping[str, str], home: Path, source: "Source") -> "Opened":
+    """The stack of a profile on the engine that the profile or this machine names. Raises UsageError for an invalid address."""
+    from portable.engines.docker.address import resolve
+    from portable.live.compose.desired import stack_of
+    from portable.live.compose.driver import opened
+
+    stack = stack_of(prepared.planned.plan, prepared.rendering, prepared.recipes, taken)
+    return opened(stack, source, resolve(prepared.planned.given.profile.engine, environment, home))

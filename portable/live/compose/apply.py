@@ -6,16 +6,16 @@ from pathlib import Path
 from portable.engines.docker.engine import Engine
 from portable.engines.docker.errors import EngineTrouble
 from portable.engines.docker.observed import Observed, Seen
-from portable.live.compose.desired import Desired, Stack, current
+from portable.live.compose.desired import ComposeStack, Desired, current
 from portable.live.compose.look import look
-from portable.live.compose.reconcile import NETWORK, in_order, reconcile
+from portable.live.compose.reconcile import in_order, reconcile
 from portable.live.compose.restart import restart_in_order
 from portable.live.compose.stop import stop_all
 from portable.live.compose.waiting import Watch
 from portable.local.files import write_private
 from portable.local.folders import FILE, project_folder
 from portable.local.lock import Lock
-from portable.model.changes import Change
+from portable.model.changes import NETWORK, Change
 from portable.model.progress import Once
 
 _PASSES = 3
@@ -28,7 +28,7 @@ class Work:
     def __init__(
         self,
         engine: Engine,
-        stack: Stack,
+        stack: ComposeStack,
         effective: Mapping[str, str],
         variables: Mapping[str, str],
         lock: Lock,

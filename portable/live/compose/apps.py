@@ -2,30 +2,30 @@
 
 from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.observed import Observed
-from portable.live.compose.desired import Desired, Stack, desire
+from portable.live.compose.desired import ComposeStack, Desired, desire
 from portable.live.compose.reconcile import scope
 from portable.live.image_needs import ImageNeed
 from portable.model.errors import UsageError
 
 
-def refuse_unknown(stack: Stack, apps: tuple[str, ...]) -> None:
+def refuse_unknown(stack: ComposeStack, apps: tuple[str, ...]) -> None:
     """Raise UsageError for a name that is not an app of the stack."""
     known = apps_of(stack)
     if unknown := [app for app in apps if app not in known]:
         raise UsageError(f"there is no app {', '.join(unknown)} in {stack.project}", remedy=f"known: {', '.join(known)}")
 
 
-def apps_of(stack: Stack) -> tuple[str, ...]:
+def apps_of(stack: ComposeStack) -> tuple[str, ...]:
     """The names of the stack's apps."""
     return tuple(sorted({s.app for s in plain(stack).services}))
 
 
-def plain(stack: Stack) -> Desired:
+def plain(stack: ComposeStack) -> Desired:
     """The services of a stack, without secrets and effective images: what needs no engine."""
     return desire(stack, {}, None, Observed())
 
 
-def images_of(engine: EngineReader, stack: Stack, apps: tuple[str, ...]) -> tuple[ImageNeed, ...]:
+def images_of(engine: EngineReader, stack: ComposeStack, apps: tuple[str, ...]) -> tuple[ImageNeed, ...]:
     """The images that these apps need, and those that run in a namespace of theirs: they are recreated with its owner."""
     if not apps:
         return stack.images

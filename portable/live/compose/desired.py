@@ -7,38 +7,28 @@ from pathlib import Path
 from typing import Any
 
 from portable.backends.compose.init import SEEDS
-from portable.backends.compose.names import secret_variable
 from portable.engines.docker.observed import Observed, Seen
-from portable.live.image_needs import ImageNeed, needed_images
+from portable.live.image_needs import needed_images
+from portable.live.stack import Stack
 from portable.live.taken import Taken
 from portable.model.base import Struct
 from portable.model.plan import Lan, Loopback, Plan, SecretRef
 from portable.model.rendering import Rendering
-from portable.model.variables import Variables
+from portable.model.variables import Variables, secret_variable
 from portable.secrets.digests import digest
 from portable.secrets.environment import environment
-from portable.secrets.needs import Need, needs_of
+from portable.secrets.needs import needs_of
 from portable.secrets.values import Resolved
 
 FILES, SECRETS = "portable.files", "portable.secrets"
 _VARIABLE = re.compile(r"\$\{(PORTABLE_SECRET_[A-Z0-9_]+)")
 
 
-class Stack(Struct, frozen=True, kw_only=True):
-    """All that live is told about one project; made from a plan and its rendering, or by hand in a test."""
+class ComposeStack(Stack, frozen=True, kw_only=True):
+    """A stack with its rendered document; made from a plan and its rendering, or by hand in a test."""
 
-    project: str
     body: Mapping[str, Any]
     """The Compose document as rendered."""
-    images: tuple[ImageNeed, ...] = ()
-    secrets: tuple[Need, ...] = ()
-    addresses: Mapping[str, tuple[str, ...]] = {}
-    """Where each app answers; `{host}` stands for the engine's host."""
-    plan: Plan | None = None
-    recipes: Mapping[str, Path] = {}
-    """Folders from which images can be built, by name, beside the shipped ones."""
-    taken: Taken | None = None
-    """Newer images that it was made with; none where no file could say of any."""
 
     def environment(self, resolved: Resolved) -> dict[str, str]:
         """The variables for the Compose process."""
@@ -104,10 +94,10 @@ class Desired(Struct, frozen=True, kw_only=True):
         return tuple(s.name for s in self.services if s.owner == owner)
 
 
-def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {}, taken: Taken | None = None) -> Stack:
+def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {}, taken: Taken | None = None) -> ComposeStack:
     """The stack of a plan that was rendered for Compose."""
     body = next(document.body for document in rendering.documents if "services" in document.body)
-    return Stack(
+    return ComposeStack(
         project=str(body["name"]),
         body=body,
         images=needed_images(plan),
@@ -135,7 +125,7 @@ def addresses_of(plan: Plan) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def desire(stack: Stack, effective: Mapping[str, str], variables: Mapping[str, str] | None, observed: Observed) -> Desired:
+def desire(stack: ComposeStack, effective: Mapping[str, str], variables: Mapping[str, str] | None, observed: Observed) -> Desired:
     """The document with effective images and live labels; a label that still tells the truth is kept as the container has it.
 
     Without `variables` no label stands for secrets: their digests are slow on purpose, and only a document that is carried out needs them.

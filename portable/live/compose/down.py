@@ -2,18 +2,17 @@
 
 from portable.engines.docker.engine import Engine
 from portable.live.compose.apps import refuse_unknown
-from portable.live.compose.desired import Stack
+from portable.live.compose.desired import ComposeStack
 from portable.live.compose.preflight import refuse_foreign
-from portable.live.compose.reconcile import NETWORK
 from portable.live.compose.stop import stop_all, stop_order
 from portable.live.restoring import started_again
 from portable.local.lock import Lock, locked
-from portable.model.changes import Change
+from portable.model.changes import NETWORK, Change
 from portable.model.progress import Event, Progress, silent
 
 
 def down(
-    engine: Engine, stack: Stack, *, apps: tuple[str, ...] = (), progress: Progress = silent, held: Lock | None = None
+    engine: Engine, stack: ComposeStack, *, apps: tuple[str, ...] = (), progress: Progress = silent, held: Lock | None = None
 ) -> tuple[Change, ...]:
     """Remove containers and networks of the project; volumes, folders and secrets never. Needs neither secrets nor a rendered file."""
     if apps:

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from portable.engines.docker.engine import Engine
 from portable.engines.docker.errors import EngineTrouble
 from portable.live.compose.apps import plain, refuse_unknown
-from portable.live.compose.desired import Stack, current
+from portable.live.compose.desired import ComposeStack, current
 
 
 def execute(
     engine: Engine,
-    stack: Stack,
+    stack: ComposeStack,
     app: str,
     command: Sequence[str],
     *,

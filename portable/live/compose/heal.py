@@ -11,15 +11,15 @@ from portable.engines.docker.engine import Engine, EngineReader
 from portable.engines.docker.errors import EngineTrouble
 from portable.engines.docker.observed import Observed, Seen, seconds_of
 from portable.live.compose.apps import plain
-from portable.live.compose.desired import Desired, Stack, current
-from portable.live.compose.healing import Ailing, ailing, was_killed
-from portable.live.compose.outcome import Outcome
+from portable.live.compose.desired import ComposeStack, Desired, current
+from portable.live.compose.healing import ailing, was_killed
 from portable.live.compose.preflight import refuse_foreign
 from portable.live.compose.restart import restart_in_order
 from portable.live.compose.status import log_of, silence_of, status
 from portable.live.compose.up import up
 from portable.live.compose.waiting import Watch
 from portable.live.listening import LISTENING, Sockets, listeners_of, look_at, parsed, peer_ports, remedy_of
+from portable.live.results import Ailing, Outcome
 from portable.live.tunnel import tunnels
 from portable.local.lock import locked
 from portable.model.base import Struct
@@ -74,7 +74,7 @@ class Memory:
         """Services that were restarted for that, each with the tunnel: another restart for the same one would not help."""
 
 
-def examine(engine: EngineReader, stack: Stack, memory: Memory | None = None, *, inside: bool = True) -> Ailing:
+def examine(engine: EngineReader, stack: ComposeStack, memory: Memory | None = None, *, inside: bool = True) -> Ailing:
     """What `heal` would do now. Needs no method that writes. With `inside` it looks inside gateways too, which costs more."""
     memory, observed = memory or Memory(), engine.observe(stack.project)
     refuse_foreign(observed, stack.project)
@@ -85,7 +85,7 @@ def examine(engine: EngineReader, stack: Stack, memory: Memory | None = None, *,
     return _ailing(engine, stack, plain(stack), observed, memory)
 
 
-def _look_inside(engine: EngineReader, stack: Stack, observed: Observed, memory: Memory) -> None:
+def _look_inside(engine: EngineReader, stack: ComposeStack, observed: Observed, memory: Memory) -> None:
     """Learn what listens on tunnels, and whether they carry anything. A tunnel that does not is its gateway's own to mend.
 
     A gateway that was restarted for it would leave all its apps without a network, and find the same servers as silent as before.
@@ -105,7 +105,7 @@ def _look_inside(engine: EngineReader, stack: Stack, observed: Observed, memory:
     memory.left = (*silent, *still, *absent)
 
 
-def _ailing(engine: EngineReader, stack: Stack, desired: Desired, observed: Observed, memory: Memory) -> Ailing:
+def _ailing(engine: EngineReader, stack: ComposeStack, desired: Desired, observed: Observed, memory: Memory) -> Ailing:
     gateways = gateways_of(stack, desired)
     for name, seen in current(observed).items():
         ended = (seen.id, seen.finished_at)
@@ -122,7 +122,7 @@ def _ailing(engine: EngineReader, stack: Stack, desired: Desired, observed: Obse
     return Ailing(changes=decided.changes, waiting=(*decided.waiting, *memory.left))
 
 
-def deaf_apps(engine: EngineReader, stack: Stack, observed: Observed) -> tuple[dict[str, Deaf], tuple[str, ...]]:
+def deaf_apps(engine: EngineReader, stack: ComposeStack, observed: Observed) -> tuple[dict[str, Deaf], tuple[str, ...]]:
     """The services that a restart lets listen on their tunnel again, and sentences about those that it would not help."""
     seen, found, absent = current(observed), dict[str, Deaf](), []
     listeners = list(listeners_of(stack.plan)) if stack.plan else []
@@ -165,7 +165,7 @@ def _beside(app: App, owner: Seen, seen: Mapping[str, Seen]) -> Seen | None:
     return here
 
 
-def gateways_of(stack: Stack, desired: Desired) -> frozenset[str]:
+def gateways_of(stack: ComposeStack, desired: Desired) -> frozenset[str]:
     """The services in whose network namespace VPN apps are."""
     apps = {gateway_of(group) for group in stack.plan.groups} if stack.plan else set()
     return frozenset(service.name for service in desired.services if service.app in apps and service.owner is None)
@@ -173,7 +173,7 @@ def gateways_of(stack: Stack, desired: Desired) -> frozenset[str]:
 
 def heal(
     engine: Engine,
-    stack: Stack,
+    stack: ComposeStack,
     source: Source,
     *,
     only: Callable[[Change], bool] = lambda _: True,
@@ -243,7 +243,7 @@ class Healer:
     """Heals for as long as it is left to. An app that does not stay up is tried again after longer and longer rests."""
 
     def __init__(
-        self, opened: Callable[[], tuple[Stack, Source]], *, every: float, clock: Clock = time, progress: Progress = silent
+        self, opened: Callable[[], tuple[ComposeStack, Source]], *, every: float, clock: Clock = time, progress: Progress = silent
     ) -> None:
         """`opened` reads the place's files: it is asked again before anything is healed, since they may say other images by then."""
         self._opened, self._every, self._clock = opened, every, clock

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from portable.engines.docker.observed import Observed, Seen
 from portable.live.compose.desired import Desired, Service, current
 from portable.live.compose.reconcile import in_order, off_network
-from portable.model.base import Struct
+from portable.live.results import Ailing
 from portable.model.changes import Change, Kind
 
 _BY_REQUEST = (0, 137, 143)
@@ -18,14 +18,6 @@ _BY_REQUEST = (0, 137, 143)
 
 _TERMINATED = 143
 """128 + SIGTERM: how a program ends that does not handle the signal of an ordinary stop."""
-
-
-class Ailing(Struct, frozen=True, kw_only=True):
-    """What can be healed now, in the order of start, and what has to wait for its gateway."""
-
-    changes: tuple[Change, ...] = ()
-    waiting: tuple[str, ...] = ()
-    """Who waits for whom, and who is left alone, in sentences."""
 
 
 def was_killed(gateway: Seen) -> bool:

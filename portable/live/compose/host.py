@@ -1,18 +1,15 @@
 """What containers need of the host itself, looked at before anything starts: device nodes, and a folder whose mounts reach them."""
 
 import os
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from portable.backends.compose.project import MOUNTED
-from portable.engines.mounts import MODULES, holding, parse, sharing, typed
+from portable.engines.mounts import MODULES, holding, parse, sharing
+from portable.local.commands import carry_out, typed
 from portable.model.errors import EngineError
 from portable.model.progress import Event, Progress, silent
-
-_SECONDS = 30.0
-"""For a command on this machine: none of them has much to do, and a dead mount must not hold it for ever."""
 
 
 def check_devices(body: Mapping[str, Any], *, local: bool) -> None:
@@ -75,15 +72,3 @@ def share(folders: set[str], *, local: bool, progress: Progress = silent) -> Non
     for folder in _unshared(folders, local=local):
         progress(Event(what="note", subject=folder, text="is made a shared mount, so that clouds are seen in containers"))
         carry_out(sharing(folder), where=folder)
-
-
-def carry_out(commands: Sequence[Sequence[str]], *, where: str) -> None:
-    """Run commands that need root on this machine, until one fails: raises EngineError with its words and all of them."""
-    for command in commands:
-        remedy = f"as root: {typed(commands)}"
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_SECONDS)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise EngineError(f"{command[0]}: {error}", where=where, remedy=remedy) from None
-        if done.returncode != 0:
-            raise EngineError(done.stderr.strip() or f"{command[0]} failed", where=where, remedy=remedy)

@@ -1,8 +1,9 @@
 """The images of a stack: which are there, what `up` would do for the missing ones, and bringing those."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from portable.live.results import ImageOutcome, ImageStatus
 from portable.local.lock import locked
 from portable.model.base import Struct
 from portable.model.changes import Change
@@ -18,20 +19,6 @@ from portable.live.image_needs import ImageNeed
 
 LOCK = "_images"
 """Held by who brings images; begins as no project's name does, since `up` holds its project's lock meanwhile."""
-Outcome = Literal["there", "built", "pull", "pull or build", "build", "missing"]
-
-
-class ImageRow(Struct, frozen=True, kw_only=True):
-    """One line of `images list`."""
-
-    reference: str
-    apps: tuple[str, ...]
-    present: bool
-    recipe: str | None
-    built: str | None
-    """Reference of the image built from the recipe, where it is there."""
-    outcome: Outcome
-    """What `up` would use or do."""
 
 
 class Resolution(Struct, frozen=True, kw_only=True):
@@ -41,7 +28,7 @@ class Resolution(Struct, frozen=True, kw_only=True):
     changes: tuple[Change, ...] = ()
 
 
-def table(engine: "EngineReader", needs: Iterable[ImageNeed], recipes: Recipes = shipped_recipe) -> tuple[ImageRow, ...]:
+def table(engine: "EngineReader", needs: Iterable[ImageNeed], recipes: Recipes = shipped_recipe) -> tuple[ImageStatus, ...]:
     """What each image's state is, and what `up` would do for it; asks no registry."""
     needs = tuple(needs)
     built = {n.reference: built_reference(n.recipe, recipes) if n.recipe else None for n in needs}
@@ -50,11 +37,11 @@ def table(engine: "EngineReader", needs: Iterable[ImageNeed], recipes: Recipes =
     for need in needs:
         mine = built[need.reference]
         present, has_built = need.reference in there, mine is not None and mine in there
-        outcome: Outcome = "there" if present else "built" if has_built else "pull or build" if mine else "pull"
+        outcome: ImageOutcome = "there" if present else "built" if has_built else "pull or build" if mine else "pull"
         if not present and not has_built and not mine and need.reference.startswith(BUILT):
             outcome = "missing"
         rows.append(
-            ImageRow(
+            ImageStatus(
                 reference=need.reference,
                 apps=need.apps,
                 present=present,

@@ -7,20 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.observed import Seen
 from portable.live.compose.apps import plain, refuse_unknown
-from portable.live.compose.desired import Stack, current
-from portable.model.base import Struct
+from portable.live.compose.desired import ComposeStack, current
+from portable.live.results import LogLine
 from portable.secrets.values import Resolved
 
 
-class Line(Struct, frozen=True, kw_only=True):
-    """A line that a service wrote."""
-
-    service: str
-    text: str
-    moment: str = ""
-
-
-def has_logs(engine: EngineReader, stack: Stack, apps: tuple[str, ...] = ()) -> bool:
+def has_logs(engine: EngineReader, stack: ComposeStack, apps: tuple[str, ...] = ()) -> bool:
     """Whether one of the apps has a container, which wrote or may write something."""
     refuse_unknown(stack, apps)
     names = {s.name for s in plain(stack).services if not apps or s.app in apps}
@@ -29,13 +21,13 @@ def has_logs(engine: EngineReader, stack: Stack, apps: tuple[str, ...] = ()) -> 
 
 def logs(
     engine: EngineReader,
-    stack: Stack,
+    stack: ComposeStack,
     *,
     apps: tuple[str, ...] = (),
     tail: int | None = None,
     follow: bool = False,
     resolved: Resolved | None = None,
-) -> Iterator[Line]:
+) -> Iterator[LogLine]:
     """What the apps wrote, in order of time, without the values of `resolved` (by default without those that the engine hides already).
 
     With `follow`, goes on until all have stopped.
@@ -53,24 +45,24 @@ def logs(
     yield from _together([functools.partial(_followed, engine, c, tail) for c in chosen])
 
 
-def _followed(engine: EngineReader, seen: Seen, tail: int | None) -> Iterator[Line]:
+def _followed(engine: EngineReader, seen: Seen, tail: int | None) -> Iterator[LogLine]:
     return _lines(seen.service, engine.follow(seen.id, tail=tail, timestamps=True))
 
 
-def _lines(service: str, raw: Iterator[str]) -> Iterator[Line]:
+def _lines(service: str, raw: Iterator[str]) -> Iterator[LogLine]:
     for text in raw:
         moment, _, rest = text.partition(" ")
-        yield Line(service=service, text=rest, moment=moment)
+        yield LogLine(service=service, text=rest, moment=moment)
 
 
-def _together(sources: Sequence[Callable[[], Iterator[Line]]]) -> Iterator[Line]:
+def _together(sources: Sequence[Callable[[], Iterator[LogLine]]]) -> Iterator[LogLine]:
     """Lines of several followed logs as they come, each read by a thread of its own."""
     import queue
     import threading
 
-    lines: queue.Queue[Line | BaseException | None] = queue.Queue(1000)
+    lines: queue.Queue[LogLine | BaseException | None] = queue.Queue(1000)
 
-    def read(source: Callable[[], Iterator[Line]]) -> None:
+    def read(source: Callable[[], Iterator[LogLine]]) -> None:
         try:
             for line in source():
                 lines.put(line)

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.observed import Observed
-from portable.live.compose.desired import Desired, Stack, current, desire, differing, joined
+from portable.live.compose.desired import ComposeStack, Desired, current, desire, differing, joined
 from portable.live.compose.preflight import refuse_foreign
 from portable.local.folders import FILE, state_home
 from portable.model.errors import PortableError
 
 
-def look(engine: EngineReader, stack: Stack, effective: Mapping[str, str], variables: Mapping[str, str]) -> tuple[Desired, Observed]:
+def look(engine: EngineReader, stack: ComposeStack, effective: Mapping[str, str], variables: Mapping[str, str]) -> tuple[Desired, Observed]:
     """Observe, and complete the desired state with what only Compose and the engine can tell."""
     from portable.formats.emit import dump
 

@@ -10,10 +10,11 @@ from pathlib import Path, PurePosixPath
 
 from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.errors import EngineTrouble
-from portable.engines.docker.observed import Neighbour, Observed, Taken
+from portable.engines.docker.observed import Neighbour, Observed
 from portable.live.compose.desired import Desired, Port
 from portable.model.errors import Refused
 from portable.model.plan import CLOUDS, LIBRARY
+from portable.model.ports import PublishedPort
 
 _LEAST_SPACE = 64 * 1024 * 1024
 """Below this an engine can't even write the layer of a container and its logs."""
@@ -116,7 +117,7 @@ def check_space(engine: EngineReader) -> None:
             raise EngineTrouble("space", text, where=engine.address.url, remedy="free some space (`docker system df` shows what uses it)")
 
 
-def _clash(port: Port, other: Taken) -> bool:
+def _clash(port: Port, other: PublishedPort) -> bool:
     everywhere = ("", "0.0.0.0", "::")  # noqa: S104  # compared, not bound
     return (
         port.number == other.number

@@ -4,10 +4,8 @@ from collections.abc import Iterable
 
 from portable.engines.docker.observed import Observed, Seen
 from portable.live.compose.desired import FILES, SECRETS, Desired, Service, current
-from portable.model.changes import Change
+from portable.model.changes import NETWORK, Change
 
-NETWORK = "network "
-"""Begins the subject of a change of a network."""
 SEEDS_ONLY = "; it seeds a first start only: an app that has its settings keeps its old value; set it there too"
 
 

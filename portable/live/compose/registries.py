@@ -5,9 +5,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Literal
 
-from portable.engines.docker.observed import Offered
 from portable.model.errors import EngineError
 from portable.model.progress import Event, Progress
+from portable.model.registry import split_reference
 
 if TYPE_CHECKING:
     from portable.engines.docker.engine import Engine
@@ -17,11 +17,6 @@ _FIRST_WORD_SECONDS = 10.0
 """How long a registry may stay silent before it counts as unreachable."""
 _SILENT_SECONDS = 120.0
 """How long a pull that had begun may stay silent."""
-_NOT_OFFERED = {
-    "absent": "{host} has no such image: it was renamed or taken away; look for its new name or tag, and put that into the profile",
-    "refused": "{host} refuses it: it is not for everybody, or too much was asked; `docker login {host}`, or try later",
-    "unknown": "{host} could not be asked: see whether the engine's host reaches it",
-}
 
 
 class PullFailed(Exception):  # noqa: N818  # an outcome, not an error for a person
@@ -30,23 +25,6 @@ class PullFailed(Exception):  # noqa: N818  # an outcome, not an error for a per
     def __init__(self, kind: Literal["unreachable", "not found", "unauthorised", "failed"], text: str) -> None:
         super().__init__(text)
         self.kind, self.text = kind, text
-
-
-def split_reference(reference: str) -> tuple[str, str, str]:
-    """Registry host, repository with it, and the tag or digest to ask for."""
-    name, _, digest = reference.partition("@")
-    head, colon, tag = name.rpartition(":")
-    if not colon or "/" in tag:
-        head, tag = name, "latest"
-    first, slash, _ = head.partition("/")
-    host = first if slash and ("." in first or ":" in first or first == "localhost") else "docker.io"
-    return host, head, digest or tag
-
-
-def not_offered(found: Offered, host: str) -> str:
-    """Why a registry gave no digest, and what to do, for a person."""
-    said = f" ({found.said})" if found.said else ""
-    return f"{_NOT_OFFERED[found.why or 'unknown'].format(host=host)}{said}"
 
 
 class Registries:

@@ -7,13 +7,13 @@ from portable.engines.docker.engine import Engine
 from portable.engines.docker.errors import EngineTrouble
 from portable.engines.docker.observed import Observed
 from portable.live.compose.apps import plain, refuse_unknown
-from portable.live.compose.desired import Desired, Stack, current
-from portable.live.compose.outcome import Outcome
+from portable.live.compose.desired import ComposeStack, Desired, current
 from portable.live.compose.preflight import refuse_foreign
 from portable.live.compose.reconcile import in_order
 from portable.live.compose.status import status
 from portable.live.compose.stop import stop_all, stop_order
 from portable.live.compose.waiting import Watch
+from portable.live.results import Outcome
 from portable.local.lock import Lock, locked
 from portable.model.changes import Change
 from portable.model.progress import Once, Progress, silent
@@ -21,7 +21,7 @@ from portable.model.progress import Once, Progress, silent
 
 def restart(
     engine: Engine,
-    stack: Stack,
+    stack: ComposeStack,
     *,
     apps: tuple[str, ...] = (),
     deadline: float | None = None,

@@ -8,35 +8,16 @@ from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.errors import EngineTrouble
 from portable.engines.docker.observed import Seen, seconds_of
 from portable.live.compose.apps import plain
-from portable.live.compose.desired import Stack, current
+from portable.live.compose.desired import ComposeStack, current
 from portable.live.compose.waiting import here_now, judge
+from portable.live.results import ServiceStatus
 from portable.live.tunnel import LINES, TRAFFIC, Traffic, look_through, restarts, traffic
 from portable.live.tunnel import tunnels as tunnels_of
-from portable.model.base import Struct
 
 _ASK_SECONDS = 10.0
 
 
-class Row(Struct, frozen=True, kw_only=True):
-    """One line of `status`: a service of an app."""
-
-    app: str
-    service: str
-    state: str
-    """running, exited, restarting, paused, created, missing, finished, or orphan."""
-    health: str
-    """healthy, starting, unhealthy, or a dash."""
-    since: str
-    """When it came into this state, RFC 3339; empty where it never did."""
-    address: tuple[str, ...] = ()
-    reason: str = ""
-    """Why it is not well; empty where it is."""
-    image: str = ""
-    note: str = ""
-    """What is worth knowing of one that is well, such as how often a gateway restarted its VPN."""
-
-
-def status(engine: EngineReader, stack: Stack, *, inside: bool = False) -> tuple[Row, ...]:
+def status(engine: EngineReader, stack: ComposeStack, *, inside: bool = False) -> tuple[ServiceStatus, ...]:
     """How every service of the project is; those that left the stack come last. With `inside` gateways are asked for their tunnels too."""
     observed = engine.observe(stack.project)
     desired, seen = plain(stack), current(observed)
@@ -52,7 +33,7 @@ def status(engine: EngineReader, stack: Stack, *, inside: bool = False) -> tuple
             shown.add(service.app)
         if here is None:
             rows.append(
-                Row(
+                ServiceStatus(
                     app=service.app,
                     service=service.name,
                     state="missing",
@@ -72,7 +53,7 @@ def status(engine: EngineReader, stack: Stack, *, inside: bool = False) -> tuple
         state = "finished" if service.once and verdict.settled else here.state
         since = here.finished_at if here.state == "exited" else here.started_at
         rows.append(
-            Row(
+            ServiceStatus(
                 app=service.app,
                 service=service.name,
                 state=state,
@@ -85,7 +66,7 @@ def status(engine: EngineReader, stack: Stack, *, inside: bool = False) -> tuple
             )
         )
     rows += [
-        Row(
+        ServiceStatus(
             app=c.app,
             service=c.service,
             state="orphan",
@@ -100,7 +81,7 @@ def status(engine: EngineReader, stack: Stack, *, inside: bool = False) -> tuple
     return tuple(rows)
 
 
-def tunnel_rows(engine: EngineReader, stack: Stack, seen: Mapping[str, Seen]) -> dict[str, tuple[str, str]]:
+def tunnel_rows(engine: EngineReader, stack: ComposeStack, seen: Mapping[str, Seen]) -> dict[str, tuple[str, str]]:
     """Of each gateway with a tunnel that runs: why it is not well, and a note; what can't be learned is empty."""
     running = {name: seen[name] for name in tunnels_of(stack.plan) if name in seen and seen[name].state == "running"}
     if not running:

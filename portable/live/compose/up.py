@@ -8,20 +8,20 @@ from portable.engines.docker.observed import Observed
 from portable.live.compose import images
 from portable.live.compose.apply import Work, carry_out
 from portable.live.compose.apps import apps_of, images_of, plain, refuse_unknown
-from portable.live.compose.desired import Desired, Stack, current
+from portable.live.compose.desired import ComposeStack, Desired, current
 from portable.live.compose.host import check_devices, check_mounts, check_shared, share, shared_binds
 from portable.live.compose.look import look
-from portable.live.compose.outcome import Outcome
 from portable.live.compose.preflight import check_ports, check_space, refuse_shared
 from portable.live.compose.recipes import Recipes, recipes_of
-from portable.live.compose.reconcile import NETWORK, networks_anew, reconcile, scope
+from portable.live.compose.reconcile import networks_anew, reconcile, scope
 from portable.live.compose.restart import restart
 from portable.live.compose.status import status
 from portable.live.compose.waiting import Watch
 from portable.live.restoring import Copying, copying, mark_copying, refuse_half_restored, started_again
+from portable.live.results import Outcome
 from portable.live.taken import refuse_unready
 from portable.local.lock import Lock, locked
-from portable.model.changes import Change
+from portable.model.changes import NETWORK, Change
 from portable.model.errors import Refused
 from portable.model.progress import Event, Once, Progress, silent
 from portable.secrets.generate import foreseen, generate_missing
@@ -33,7 +33,7 @@ from portable.secrets.vpn import check_tunnel
 
 def diff(
     engine: EngineReader,
-    stack: Stack,
+    stack: ComposeStack,
     source: Source | Resolved,
     *,
     apps: tuple[str, ...] = (),
@@ -54,7 +54,7 @@ def diff(
 
 def up(
     engine: Engine,
-    stack: Stack,
+    stack: ComposeStack,
     source: Source,
     *,
     apps: tuple[str, ...] = (),
@@ -120,13 +120,13 @@ def _started_for(desired: Desired, apps: tuple[str, ...]) -> set[str]:
     return {s.app for s in desired.services if s.name in names} | set(apps)
 
 
-def _refuse_half_way(stack: Stack, apps: Collection[str]) -> None:
+def _refuse_half_way(stack: ComposeStack, apps: Collection[str]) -> None:
     """Raise where one of these apps may not be started: an update or a restore of it is half-way."""
     refuse_unready(stack.taken, apps)
     refuse_half_restored(stack.project, apps)
 
 
-def end_copies(engine: Engine, stack: Stack, apps: Collection[str], *, held: Lock, progress: Progress = silent) -> None:
+def end_copies(engine: Engine, stack: ComposeStack, apps: Collection[str], *, held: Lock, progress: Progress = silent) -> None:
     """End who still copies the state of one of these since its `backup --stop` was killed: it would copy what the app, started, writes."""
     for app, what in copying(stack.project).items():
         if app in apps and what.keeper:

@@ -6,10 +6,9 @@ Each can be killed at any moment, and completes when it is run again.
 from portable.live.compose.apps import apps_of
 from portable.live.compose.down import down
 from portable.live.compose.execute import execute
-from portable.live.compose.logs import Line, has_logs, logs
-from portable.live.compose.outcome import Outcome
+from portable.live.compose.logs import has_logs, logs
 from portable.live.compose.restart import restart
-from portable.live.compose.status import Row, status
+from portable.live.compose.status import status
 from portable.live.compose.up import diff, end_copies, up
 
-__all__ = ["Line", "Outcome", "Row", "apps_of", "diff", "down", "end_copies", "execute", "has_logs", "logs", "restart", "status", "up"]
+__all__ = ["apps_of", "diff", "down", "end_copies", "execute", "has_logs", "logs", "restart", "status", "up"]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from portable.engines.docker.engine import EngineReader
-from portable.engines.docker.errors import AGAIN, EngineTrouble, Unwell
+from portable.engines.docker.errors import AGAIN, EngineTrouble, UnhealthyServices
 from portable.engines.docker.observed import Seen
 from portable.engines.docker.process import Running
 from portable.live.compose import headline
@@ -243,7 +243,7 @@ class Watch:
                 remedy=f"give it more time, {AGAIN}",
             )
 
-    def _failure(self, failing: list[tuple[Service, Verdict]]) -> Unwell:
+    def _failure(self, failing: list[tuple[Service, Verdict]]) -> UnhealthyServices:
         parts = []
         for service, verdict in failing:
             lines: list[str] = []
@@ -253,7 +253,7 @@ class Watch:
                 except EngineTrouble:
                     lines = []
             parts.append(_told(service.name, verdict.reason, lines))
-        return Unwell(
+        return UnhealthyServices(
             "\n".join(parts),
             apps=frozenset(service.app for service, _ in failing),
             remedy=f"`portable logs {failing[0][0].app}` shows more; mend it, {AGAIN}",

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from portable.cli.up import engine_of, reader_of
+from portable.cli.up import driver_of, reader_of
 from portable.engines.docker.address import Address
 from portable.engines.docker.engine import Engine
 from portable.engines.docker.errors import EngineTrouble
 from portable.engines.docker.observed import Versions
 from portable.live.compose import verbs as compose
-from portable.live.compose.desired import Stack
+from portable.live.compose.desired import ComposeStack
+from portable.live.compose.driver import ComposeReader, opened
 from portable.live.place import Place
 from portable.local.files import write_private
 from portable.local.folders import project_folder
@@ -37,11 +38,13 @@ def held(folder: Path, mode: int = 0o600) -> FileSource:
 
 
 def test_every_command_takes_secrets_out_of_what_an_engine_says(tmp_path: Path) -> None:
-    stack = Stack(project="demo", body={"name": "demo", "services": {}}, secrets=NEEDS)
-    place = Place(stack=stack, address=Address(url="unix:///none", named_by="the test"), source=held(tmp_path))
-    for engine in (engine_of(place), reader_of(place)):
-        assert engine.hide(f"unhealthy: GET /?key={CANARY}") == "unhealthy: GET /?key=<secret>"
-        assert CANARY not in str(engine.trouble(f"the container said {CANARY}", "restarting"))
+    stack = ComposeStack(project="demo", body={"name": "demo", "services": {}}, secrets=NEEDS)
+    source, address = held(tmp_path), Address(url="unix:///none", named_by="the test")
+    place = Place(source=source, opened=opened(stack, source, address))
+    for driver in (driver_of(place), reader_of(place)):
+        assert isinstance(driver, ComposeReader)
+        assert driver.hide(f"unhealthy: GET /?key={CANARY}") == "unhealthy: GET /?key=<secret>"
+        assert CANARY not in str(driver._engine.trouble(f"the container said {CANARY}", "restarting"))
 
 
 def test_a_source_is_asked_once_and_only_where_there_is_a_text(tmp_path: Path) -> None:
@@ -87,7 +90,7 @@ class There(Absent):
     [(There(), ("nosuch",), "there is no app nosuch"), (Absent(), (), "no engine answers"), (There(), (), "1 secret is missing: absent")],
 )
 def test_nothing_is_generated_for_an_up_that_cannot_be(tmp_path: Path, engine: Engine, apps: tuple[str, ...], says: str) -> None:
-    stack = Stack(project="demo", body={"name": "demo", "services": {"some": {"image": "x"}}}, secrets=NEEDS)
+    stack = ComposeStack(project="demo", body={"name": "demo", "services": {"some": {"image": "x"}}}, secrets=NEEDS)
     source = FileSource(path=str(tmp_path / "secrets.yaml"))
     if says.startswith("1 secret"):
         set_secret(source, "other", "value", Secret("kept"))

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from portable.backends.prepare import prepare
+from portable.live.compose.desired import ComposeStack
 from portable.live.compose.up import diff, up
 from portable.live.place import place_of
 from portable.model.errors import Refused
@@ -159,6 +160,7 @@ def test_diff_and_up_tell_it_before_they_look_at_the_engine(tmp_path: Path) -> N
     secrets = tmp_path / "secrets.yaml"
     secrets.write_text("qbittorrent-password: abcdefgh\nwireguard-key: {private-key: x, addresses: 172.20.9.9}\n")
     secrets.chmod(0o600)
+    assert isinstance(stack, ComposeStack)
     engine: Any = Engine()
     for command in (diff, up):
         with pytest.raises(Refused, match="the tunnel's own address"):

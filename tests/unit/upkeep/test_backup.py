@@ -17,7 +17,8 @@ from portable.engines.docker.errors import EngineTrouble
 from portable.engines.docker.observed import Observed, Seen, Versions
 from portable.live.compose import up as up_module
 from portable.live.compose import verbs as compose
-from portable.live.compose.desired import Stack, stack_of
+from portable.live.compose.desired import ComposeStack, stack_of
+from portable.live.compose.driver import ComposeDriver, ComposeReader
 from portable.live.restoring import Copying, copying, mark, mark_copying, refuse_half_restored, restoring
 from portable.local.folders import project_folder
 from portable.local.lock import Lock, locked
@@ -31,7 +32,7 @@ from tests import factories
 
 real_up, real_down = compose.up, compose.down
 SERVICES = {name: {"image": "x"} for name in ("backup", "seal", "torrents")}
-STACK = Stack(project="media-test", body={"name": "media-test", "services": SERVICES})
+STACK = ComposeStack(project="media-test", body={"name": "media-test", "services": SERVICES})
 
 
 def plan() -> p.Plan:
@@ -119,7 +120,7 @@ def row(result: str, **more: Any) -> dict[str, Any]:
 
 def test_a_gateway_takes_along_who_shares_its_network(calls: list[str]) -> None:
     engine = Keeping(stage=[row("staged")], swap=[row("done", before=".before-restore-x")])
-    done = backup.restore(engine, STACK, EnvironmentSource(), plan(), "seal", at="2026-11")
+    done = backup.restore(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), "seal", at="2026-11")
     assert (done.result, done.before) == ("done", ".before-restore-x")
     assert engine.done == ["stage seal --at 2026-11", "swap seal"]
     assert calls == ["down seal", "up seal torrents"]
@@ -129,13 +130,13 @@ def test_a_gateway_takes_along_who_shares_its_network(calls: list[str]) -> None:
 def test_what_can_not_be_proven_stops_nothing(calls: list[str]) -> None:
     engine = Keeping(stage=[row("failed", notes=["its bytes changed"])])
     engine.code = 1
-    assert backup.restore(engine, STACK, EnvironmentSource(), plan(), "seal").result == "failed"
+    assert backup.restore(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), "seal").result == "failed"
     assert (engine.done, calls) == (["stage seal"], [])
 
 
 def test_half_restored_it_is_not_started(calls: list[str]) -> None:
     engine = Keeping(stage=[row("staged")], swap=[row("failed", notes=["no space is left"])])
-    assert backup.restore(engine, STACK, EnvironmentSource(), plan(), "seal").result == "failed"
+    assert backup.restore(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), "seal").result == "failed"
     assert calls == ["down seal"]
     said = r"seal \(to 2026-11-21T030000.000Z\) is not finished.*`portable restore seal --at 2026-11-21T030000.000Z`.*--abort"
     with pytest.raises(Refused, match=said):
@@ -147,7 +148,7 @@ def test_half_restored_it_is_not_started(calls: list[str]) -> None:
 
 def test_what_failed_before_anything_was_changed_starts_the_app_again(calls: list[str]) -> None:
     engine = Keeping(stage=[row("staged")], swap=[row("failed", unchanged=True, notes=["something is mounted there"])])
-    done = backup.restore(engine, STACK, EnvironmentSource(), plan(), "seal")
+    done = backup.restore(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), "seal")
     assert (done.result, done.notes) == ("failed", ("something is mounted there",))
     assert calls == ["down seal", "up seal torrents"]
     assert restoring(STACK.project) == {}
@@ -166,10 +167,10 @@ def test_interrupted_while_the_app_stops_it_is_known_to_be_down(
     with monkeypatch.context() as patched:
         patched.setattr(compose, "down", half_down)
         with pytest.raises(type(trouble)):
-            backup.restore(engine, STACK, EnvironmentSource(), plan(), "seal")
+            backup.restore(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), "seal")
     with pytest.raises(Refused, match="the restore of seal"):
         refuse_half_restored(STACK.project, ("seal",))
-    assert backup.abort(engine, STACK, EnvironmentSource(), plan(), "seal").result == "given up"
+    assert backup.abort(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), "seal").result == "given up"
     assert calls == ["down seal", "up seal torrents"]
     assert restoring(STACK.project) == {}
 
@@ -177,7 +178,7 @@ def test_interrupted_while_the_app_stops_it_is_known_to_be_down(
 def test_given_up_where_another_machine_began_it_is_said_to_be_down(calls: list[str]) -> None:
     engine = Keeping(abort=[row("given up")])
     engine.running = {"backup"}
-    assert "`portable up seal` starts it" in backup.abort(engine, STACK, EnvironmentSource(), plan(), "seal").notes[0]
+    assert "`portable up seal` starts it" in backup.abort(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), "seal").notes[0]
     assert calls == []
 
 
@@ -185,7 +186,7 @@ def test_given_up_where_another_machine_began_it_is_said_to_be_down(calls: list[
 def test_given_up_and_killed_before_it_was_said_it_is_not_told_to_have_the_backups_state(calls: list[str], killed: bool) -> None:
     engine = Keeping(abort=[row("not begun", at="")])
     mark(STACK.project, "seal", "2026-11-21T030000.000Z", back=killed)
-    assert backup.abort(engine, STACK, EnvironmentSource(), plan(), "seal").result == ("given up" if killed else "done")
+    assert backup.abort(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), "seal").result == ("given up" if killed else "done")
 
 
 def test_nobody_starts_an_app_between_its_stop_and_its_start(calls: list[str]) -> None:
@@ -193,9 +194,9 @@ def test_nobody_starts_an_app_between_its_stop_and_its_start(calls: list[str]) -
     engine = Keeping(
         stage=[row("staged")], swap=[row("done")], backup=[row("done")], abort=[row("half")], abort_stopped=[row("given up")], check=()
     )
-    backup.restore(engine, STACK, EnvironmentSource(), plan(), "seal")
-    backup.back_up(engine, STACK, EnvironmentSource(), plan(), apps=("seal",), stop=True)
-    backup.abort(engine, STACK, EnvironmentSource(), plan(), "seal")
+    backup.restore(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), "seal")
+    backup.back_up(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), apps=("seal",), stop=True)
+    backup.abort(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), "seal")
     assert engine.done == ["stage seal", "swap seal", "backup seal --stopped", "abort seal", "abort seal --stopped"]
     assert engine.open == ["stage seal"]
     assert calls == ["down seal", "up seal torrents"] * 3
@@ -214,14 +215,14 @@ def test_nobody_starts_an_app_between_its_stop_and_its_start(calls: list[str]) -
 def test_a_restore_is_given_up(calls: list[str], begun: bool, answers: dict[str, Any], result: str, done: list[str]) -> None:
     if begun:
         mark(STACK.project, "seal", "2026-11-21T030000.000Z")
-    assert backup.abort(Keeping(**answers), STACK, EnvironmentSource(), plan(), "seal").result == result
+    assert backup.abort(ComposeDriver(Keeping(**answers), STACK, EnvironmentSource()), plan(), "seal").result == result
     assert calls == done
     assert bool(restoring(STACK.project)) == (result == "failed")
 
 
 def test_what_was_not_begun_can_not_be_given_up(calls: list[str]) -> None:
     with pytest.raises(UsageError, match="no restore of seal was begun"):
-        backup.abort(Keeping(abort=[row("not begun", at="")]), STACK, EnvironmentSource(), plan(), "seal")
+        backup.abort(ComposeDriver(Keeping(abort=[row("not begun", at="")]), STACK, EnvironmentSource()), plan(), "seal")
     assert calls == []
 
 
@@ -231,7 +232,7 @@ def test_up_asks_what_is_half_restored_of_all_that_it_would_start(apps: tuple[st
     made = factories.full_plan("compose")
     stack = stack_of(made, render(made))
     monkeypatch.setattr(up_module, "resolve", lambda *_: Resolved({}))
-    monkeypatch.setattr(Stack, "environment", lambda *_: {})
+    monkeypatch.setattr(ComposeStack, "environment", lambda *_: {})
     order: list[str] = []
 
     @contextlib.contextmanager
@@ -248,13 +249,13 @@ def test_up_asks_what_is_half_restored_of_all_that_it_would_start(apps: tuple[st
 
 def test_stopped_while_it_is_copied_and_started_whatever_happens(calls: list[str]) -> None:
     engine = Keeping(backup=[row("done")])
-    (made,) = backup.back_up(engine, STACK, EnvironmentSource(), plan(), apps=("seal",), stop=True)
+    (made,) = backup.back_up(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), apps=("seal",), stop=True)
     assert made.result == "done"
     assert engine.done == ["backup seal --stopped"]
     assert calls == ["down seal", "up seal torrents"]
     engine.code = 137
     with pytest.raises(PortableError, match="broke off"):
-        backup.back_up(engine, STACK, EnvironmentSource(), plan(), apps=("seal",), stop=True)
+        backup.back_up(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), apps=("seal",), stop=True)
     # What still copies is ended before the app writes again.
     assert calls[2:] == ["down seal", "restart backup", "up seal torrents"]
     assert copying(STACK.project) == {}
@@ -287,11 +288,11 @@ def test_what_ran_before_it_was_stopped_runs_again_whenever_it_is_ended(
         where = {"the stop": (compose, "down", half_down), "the copy": (backup, "run", ended), "the start": (compose, "up", ended)}
         patched.setattr(*where[moment])
         with pytest.raises(type(trouble())):
-            backup.back_up(engine, STACK, EnvironmentSource(), plan(), apps=("seal",), stop=True)
+            backup.back_up(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), apps=("seal",), stop=True)
     if dead or moment == "the start":
         assert engine.running == {"backup"}
         assert copying(STACK.project)["seal"].again == ("seal", "torrents")
-        (made,) = backup.back_up(engine, STACK, EnvironmentSource(), plan(), apps=("seal",), stop=True)
+        (made,) = backup.back_up(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), apps=("seal",), stop=True)
         assert made.result == "done"
     assert engine.running == {"backup", "seal", "torrents"}
     assert copying(STACK.project) == {}
@@ -301,7 +302,7 @@ def test_one_app_that_can_not_be_backed_up_keeps_no_other_from_it(calls: list[st
     engine = Keeping(backup=[row("done")])
     engine.code = 137
     monkeypatch.setattr(backup, "kept_of", lambda _: ("seal", "torrents"))
-    made = backup.back_up(engine, STACK, EnvironmentSource(), plan(), stop=True)
+    made = backup.back_up(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), stop=True)
     assert [(one.app, one.result) for one in made] == [("seal", "failed"), ("torrents", "failed")]
     assert "backup broke off (exit 137)" in made[0].notes[0]
     assert [call for call in calls if call.startswith("up")] == ["up seal torrents", "up torrents"]
@@ -309,7 +310,7 @@ def test_one_app_that_can_not_be_backed_up_keeps_no_other_from_it(calls: list[st
 
 def test_what_is_not_backed_up_is_told_before_anything_is_done(calls: list[str]) -> None:
     with pytest.raises(UsageError, match="nothing of torrents is backed up"):
-        backup.restore(Keeping(), STACK, EnvironmentSource(), plan(), "torrents")
+        backup.restore(ComposeDriver(Keeping(), STACK, EnvironmentSource()), plan(), "torrents")
     with pytest.raises(UsageError, match="keeps no backups"):
         backup.keeper_of(p.Plan(stack="media", profile="test", tools=factories.container("tools")))
     assert calls == []
@@ -320,7 +321,7 @@ def test_who_still_copies_an_app_is_ended_before_it_is_started(calls: list[str],
     made = factories.full_plan("compose")
     stack = stack_of(made, render(made))
     monkeypatch.setattr(up_module, "resolve", lambda *_: Resolved({}))
-    monkeypatch.setattr(Stack, "environment", lambda *_: {})
+    monkeypatch.setattr(ComposeStack, "environment", lambda *_: {})
     stack = msgspec.structs.replace(stack, body={**stack.body, "services": {**stack.body["services"], "backup": {"image": "x"}}})
 
     def ended(*_: object) -> None:
@@ -339,12 +340,12 @@ def test_what_a_killed_one_left_down_is_started_by_who_asks(calls: list[str]) ->
     """Before newer images are asked for: an app that is down would not be what its files say."""
     engine = Keeping()
     reader = EngineReader(Address(url="unix:///fake", named_by="test"))
-    assert not backup.finish(engine, STACK, EnvironmentSource(), apps=("seal",))
+    assert not backup.finish(ComposeDriver(engine, STACK, EnvironmentSource()), apps=("seal",))
     mark_copying(STACK.project, "seal", Copying(keeper="backup", again=("gone since", "seal", "torrents")))
-    assert not backup.finish(engine, STACK, EnvironmentSource(), apps=("lone",))
-    assert backup.finish(reader, STACK, EnvironmentSource(), apps=("torrents",)) >= {"seal", "torrents"}
+    assert not backup.finish(ComposeDriver(engine, STACK, EnvironmentSource()), apps=("lone",))
+    assert backup.finish(ComposeReader(reader, STACK, EnvironmentSource()), apps=("torrents",)) >= {"seal", "torrents"}
     assert calls == []
-    backup.finish(engine, STACK, EnvironmentSource(), apps=("torrents",))
+    backup.finish(ComposeDriver(engine, STACK, EnvironmentSource()), apps=("torrents",))
     assert calls == ["up seal torrents"]
     assert copying(STACK.project)["seal"].again == ()
 
@@ -361,7 +362,7 @@ def test_what_a_person_takes_down_is_not_started_again(monkeypatch: pytest.Monke
 
 def test_a_keeper_that_left_the_profile_is_ended_too() -> None:
     engine = Keeping()
-    bare = Stack(project=STACK.project, body={"name": STACK.project, "services": {"seal": {"image": "x"}}})
+    bare = ComposeStack(project=STACK.project, body={"name": STACK.project, "services": {"seal": {"image": "x"}}})
     (project_folder(STACK.project) / "copying.json").write_text('{"seal": "backup"}')  # as an earlier version wrote it
     with locked(STACK.project, "up") as held:
         compose.end_copies(engine, bare, ("seal",), held=held)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from portable.engines.docker.observed import Offered
 from portable.model import plan as p
+from portable.model.registry import Offered
 from portable.upkeep.backup import Kept
 from portable.upkeep.tasks import _SCRUB, _backed_up, newer, scrub
 from tests import factories

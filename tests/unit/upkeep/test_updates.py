@@ -16,12 +16,13 @@ import pytest
 from portable.backends.prepare import prepare
 from portable.engines.docker.address import Address
 from portable.engines.docker.engine import Engine, EngineReader
-from portable.engines.docker.errors import EngineTrouble, Unwell
-from portable.engines.docker.observed import Observed, Offered, Seen, Versions
+from portable.engines.docker.errors import EngineTrouble, UnhealthyServices
+from portable.engines.docker.observed import Observed, Seen, Versions
 from portable.formats.emit import dump
 from portable.live.compose import images
 from portable.live.compose import verbs as compose
-from portable.live.compose.desired import stack_of
+from portable.live.compose.desired import ComposeStack, stack_of
+from portable.live.compose.driver import ComposeDriver, ComposeReader
 from portable.live.place import place_of
 from portable.live.restoring import Copying, mark, mark_copying
 from portable.live.taken import refuse_unready
@@ -30,6 +31,7 @@ from portable.local.lock import locked
 from portable.model.changes import Change
 from portable.model.errors import InputError, PortableError, Refused, UsageError
 from portable.model.progress import silent
+from portable.model.registry import Offered
 from portable.profiles.images import Images, TakenFacts, UpdateFacts
 from portable.profiles.load import load_images
 from portable.secrets.sources import EnvironmentSource
@@ -73,6 +75,12 @@ class Killed(BaseException):
     """SIGKILL, as far as a test can have it."""
 
 
+def composed(here: Opened) -> ComposeStack:
+    """The stack of a place on Docker."""
+    assert isinstance(here.stack, ComposeStack)
+    return here.stack
+
+
 class World(Engine):
     """A registry, an engine with its containers, and the keeper of backups: made up, but for files and planning."""
 
@@ -100,6 +108,11 @@ class World(Engine):
             self.kill_at = None
             raise Killed
         self.done.append(text)
+
+    def driver(self) -> ComposeDriver:
+        """A driver of the world, for the stack as its files say it now."""
+        here = self.opened()
+        return ComposeDriver(self, composed(here), here.source)
 
     def opened(self) -> Opened:
         prepared = prepare("home", folder=self.folder)
@@ -141,7 +154,7 @@ class World(Engine):
             self.running[name] = wanted[name]
             self.state[name] = wanted[name]
         if sick := [name for name in apps if wanted[name] in self.broken]:
-            raise Unwell(f"{sick[0]}: unhealthy\n    its last line", apps=frozenset(sick))
+            raise UnhealthyServices(f"{sick[0]}: unhealthy\n    its last line", apps=frozenset(sick))
 
     def diff(self, _engine: Any, _stack: Any, _source: Any, *, apps: tuple[str, ...]) -> tuple[Change, ...]:
         wanted = self.wanted()
@@ -151,14 +164,12 @@ class World(Engine):
             if self.running.get(name) != wanted[name]
         )
 
-    def back_up(
-        self, _engine: Any, _stack: Any, _source: Any, _plan: Any, *, apps: Sequence[str], stop: bool, **_: Any
-    ) -> tuple[Kept, ...]:
+    def back_up(self, _driver: Any, _plan: Any, *, apps: Sequence[str], stop: bool, **_: Any) -> tuple[Kept, ...]:
         self.step(f"back up {' '.join(apps)}{' stopped' if stop else ''}")
         self.kept |= {(name, BACKUP): self.state[name] for name in apps}
         return tuple(Kept(app=name, at=BACKUP, result="done") for name in apps)
 
-    def restore(self, _engine: Any, _stack: Any, _source: Any, _plan: Any, name: str, *, at: str, start: bool, **_: Any) -> Kept:
+    def restore(self, _driver: Any, _plan: Any, name: str, *, at: str, start: bool, **_: Any) -> Kept:
         assert not start
         self.step(f"restore {name}")
         if not self.kept:
@@ -172,7 +183,7 @@ class World(Engine):
         self.state[name] = self.kept[name, at]
         return Kept(app=name, at=at, result="done", before=".before-restore-x")
 
-    def listed(self, _engine: Any, _stack: Any, _plan: Any, *, apps: Sequence[str]) -> tuple[Kept, ...]:
+    def listed(self, _driver: Any, _plan: Any, *, apps: Sequence[str]) -> tuple[Kept, ...]:
         return tuple(Kept(app=name, at=at, result="sound") for name, at in self.kept if name in apps)
 
     def bring(self, _engine: Any, needs: Any, **_: Any) -> None:
@@ -187,10 +198,10 @@ class World(Engine):
     # --- the commands
 
     def apply(self, *names: str, **options: Any) -> list[Updated]:
-        return list(updates.apply(self, self.opened, names or ("all",), now=lambda: AT, **options))
+        return list(updates.apply(self.driver(), self.opened, names or ("all",), now=lambda: AT, **options))
 
     def back(self, *names: str, **options: Any) -> list[Updated]:
-        return list(updates.back(self, self.opened, names or ("all",), **options))
+        return list(updates.back(self.driver(), self.opened, names or ("all",), **options))
 
 
 @pytest.fixture
@@ -253,9 +264,9 @@ def test_what_a_backup_left_down_that_was_killed_runs_before_it_is_asked_about(
         newer(world, "alone")
     del world.running["alone"]
     mark_copying(world.opened().stack.project, "alone", Copying(again=("alone",)))
-    reader = EngineReader(world.address)
-    monkeypatch.setattr(reader, "offered", world.offered)
-    updates.foresee(reader, world.opened(), ["alone"])
+    engine = EngineReader(world.address)
+    monkeypatch.setattr(engine, "offered", world.offered)
+    updates.foresee(ComposeReader(engine, composed(world.opened()), EnvironmentSource()), world.opened(), ["alone"])
     assert world.done == []
     assert results(world.apply("alone")) == {"alone": "taken" if there_is_one else "same"}
     assert world.done[0] == "up alone"
@@ -384,7 +395,7 @@ def test_state_that_is_not_there_any_more_is_refused_with_nothing_changed(world:
     world.apply("alone")
     world.kept.clear()
     world.done.clear()
-    foreseen = functools.partial(updates.foresee_back, names=("alone",), state_by=world)
+    foreseen = functools.partial(updates.foresee_back, names=("alone",), state_by=world.driver())
     for command in (lambda: world.back("alone", with_state=True), lambda: foreseen(world.opened())):
         with pytest.raises(Refused, match=f"the backup of alone of {BACKUP} is not there any more"):
             command()
@@ -443,7 +454,7 @@ def test_a_shipped_profile_without_a_stack(world: World, monkeypatch: pytest.Mon
     prepared = prepare("local", folder=world.folder)
     here = Opened(stack=stack_of(prepared.planned.plan, prepared.rendering), source=EnvironmentSource(), planned=prepared.planned)
     with pytest.raises(Refused, match=r"write a `portable\.yaml`"):
-        list(updates.apply(world, lambda: here, ("all",)))
+        list(updates.apply(ComposeDriver(world, composed(here), here.source), lambda: here, ("all",)))
 
 
 def test_a_backup_that_is_not_sound_ends_it_before_anything_is_changed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -476,7 +487,7 @@ def test_an_engine_that_went_away_leaves_what_the_same_command_completes(world: 
         EngineTrouble("space", "no space left"),
         EngineTrouble("port", "port 80/tcp is taken"),
         EngineTrouble("failed", "Docker Compose left undone: recreate alone"),
-        Unwell("other: unhealthy", apps=frozenset({"other"})),
+        UnhealthyServices("other: unhealthy", apps=frozenset({"other"})),
     ],
     ids=str,
 )
@@ -576,14 +587,14 @@ def test_half_restored_is_told_to_be_stopped_and_another_ones_state_is_not_left_
         world.back("first", with_state=True)
     assert world.taken.images["first"].step == "restoring"
     with pytest.raises(Refused, match="goes back from an update"):
-        real_up(world, world.opened().stack, EnvironmentSource(), apps=("first",))
+        real_up(world, composed(world.opened()), EnvironmentSource(), apps=("first",))
 
 
 def test_going_back_is_about_the_newest_update_of_a_group(world: World) -> None:
     newer(world, "first")
     world.apply("first")
     newer(world, "second")
-    list(updates.apply(world, world.opened, ("second",), now=lambda: "2026-11-22T03:00:00Z"))
+    list(updates.apply(world.driver(), world.opened, ("second",), now=lambda: "2026-11-22T03:00:00Z"))
     _, steps = updates.foresee_back(world.opened(), ("first",))
     assert steps[0] == f"seal: write what second ran before to {world.file}"
     assert [row.app for row in world.back("first")] == ["second"]
@@ -712,7 +723,7 @@ def test_nobody_starts_the_older_one_on_what_the_newer_one_wrote(world: World) -
     here = world.opened()
     for apps in ((), ("first",)):
         with pytest.raises(Refused, match=r"first goes back from an update.*`portable upkeep --task images --back first --with-state`"):
-            real_up(world, here.stack, here.source, apps=apps)
+            real_up(world, composed(here), here.source, apps=apps)
     refuse_unready(here.stack.taken, ("alone", "seal", "second"))
     world.back("first", with_state=True)
     refuse_unready(world.opened().stack.taken, ("first",))
@@ -726,9 +737,9 @@ def test_what_stops_an_app_to_start_it_again_is_refused_before_it_stops_it(world
     monkeypatch.setattr(backup, "run", lambda *_, **__: (Kept(app="first", at=BACKUP, result="staged"),))
     plan = here.planned.plan
     with pytest.raises(Refused, match="goes back from an update"):
-        backup._stopped(world, here.stack, here.source, plan, "first", silent)
+        backup._stopped(world.driver(), plan, "first", silent)
     with pytest.raises(Refused, match="goes back from an update"):
-        real_restore(world, here.stack, here.source, plan, "first", at=BACKUP)
+        real_restore(world.driver(), plan, "first", at=BACKUP)
     assert (done, world.done) == ([], [])
 
 
@@ -737,7 +748,7 @@ def test_a_restore_that_is_given_up_while_an_update_goes_back_starts_nothing(wor
     here, answers = world.opened(), iter([Kept(app="first", at=BACKUP, result="half"), Kept(app="first", at=BACKUP, result="given up")])
     monkeypatch.setattr(compose, "down", lambda *_, **__: None)
     monkeypatch.setattr(backup, "run", lambda *_, **__: (next(answers),))
-    given_up = backup.abort(world, here.stack, here.source, here.planned.plan, "first")
+    given_up = backup.abort(world.driver(), here.planned.plan, "first")
     assert given_up.result == "given up"
     assert "nothing is started, since first goes back from an update: `portable upkeep --task images --back first" in given_up.notes[-1]
     assert world.done == []
@@ -749,7 +760,7 @@ def test_who_read_the_files_before_an_update_starts_nothing_after_it(world: Worl
     before = world.opened()
     world.apply("alone")
     with pytest.raises(PortableError, match=r"an update of alone was at work meanwhile.*run the same command again"):
-        real_up(world, before.stack, before.source, apps=("alone",))
+        real_up(world, composed(before), before.source, apps=("alone",))
     refuse_unready(before.stack.taken, ("first",))
     refuse_unready(world.opened().stack.taken, ("alone",))
 
@@ -776,7 +787,7 @@ def test_the_file_is_written_only_while_nobody_else_is_at_work(world: World, mon
 
 def test_what_would_be_done(world: World) -> None:
     newer(world, "first")
-    rows, steps = updates.foresee(world, world.opened(), ("first",))
+    rows, steps = updates.foresee(world.driver(), world.opened(), ("first",))
     assert results(rows) == {"first": "newer", "second": "same"}
     assert steps == (
         f"seal: bring registry.test/first:1@{V2} while first runs",
@@ -787,7 +798,7 @@ def test_what_would_be_done(world: World) -> None:
     assert (world.done, world.file.exists()) == ([], False)
     world.apply("first")
     world.done.clear()
-    _, steps = updates.foresee_back(world.opened(), ("first",), state_by=world)
+    _, steps = updates.foresee_back(world.opened(), ("first",), state_by=world.driver())
     assert steps == (
         f"seal: write what first ran before to {world.file}",
         f"seal: put back the state of first of {BACKUP}",

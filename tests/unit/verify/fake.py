@@ -6,13 +6,13 @@ from pathlib import Path
 import msgspec
 
 from portable.backends.common import Placed, containers
-from portable.backends.compose.storage import folder_of
 from portable.live.compose.rights import planned
+from portable.live.view import HostFolder, Other, Published, Runs, Said
 from portable.model.contracts import Held
+from portable.model.folders import folder_of
 from portable.model.plan import Library, Plan, Scratch, Text
 from portable.model.rights import ImageSettings, PlannedContainer
 from portable.verify.contract import Contract, about, mounts_of
-from portable.verify.stack import HostFolder, Other, Published, Runs, Said
 from tests.factories import full_plan
 
 Answer = Callable[[str, Sequence[str]], Said | None]

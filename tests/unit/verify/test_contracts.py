@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from portable.live.view import Other, Published, Said, View
 from portable.model import plan as p
 from portable.model.errors import PortableError, UsageError
 from portable.verify import contracts, links, named, sound, verify
 from portable.verify.contract import Contract, Found, holds
 from portable.verify.secrecy import secrecy
-from portable.verify.stack import Other, Published, Said, Stack
 from tests import factories
 from tests.factories import full_plan
 from tests.unit.verify.fake import PUBLISHED, SHUT, FakeStack, everything, one, says, verdicts
@@ -51,7 +51,7 @@ def test_nothing_is_broken_where_all_is_as_promised() -> None:
 
 
 def test_a_mistake_in_one_contract_ends_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    def check(stack: Stack) -> Iterator[Found]:
+    def check(stack: View) -> Iterator[Found]:
         yield holds("first", "is well")
         raise IndexError(stack.host)
 

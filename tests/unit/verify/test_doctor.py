@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from portable.engines.docker.observed import Taken
 from portable.engines.mounts import Mounted
 from portable.model import plan as p
 from portable.model.contracts import Diagnosis
+from portable.model.ports import PublishedPort
 from portable.verify.disks import Disk
 from portable.verify.doctor import asked, examined, left_alone
 from portable.verify.host import SCRIPT, Asked, Host, Place, Scrub, Space, look, parsed
@@ -31,11 +31,11 @@ HOST = Host(
 )
 
 
-def found(host: Host = HOST, plan: p.Plan = PLAN, taken: tuple[Taken, ...] = ()) -> list[Diagnosis]:
+def found(host: Host = HOST, plan: p.Plan = PLAN, taken: tuple[PublishedPort, ...] = ()) -> list[Diagnosis]:
     return list(examined(plan, host, project="media-full", taken=taken))
 
 
-def wrong(plan: p.Plan = PLAN, taken: tuple[Taken, ...] = (), **changes: Any) -> Diagnosis:
+def wrong(plan: p.Plan = PLAN, taken: tuple[PublishedPort, ...] = (), **changes: Any) -> Diagnosis:
     """The only thing that is wrong; it has a reason and a remedy."""
     (only,) = [d for d in found(msgspec.structs.replace(HOST, **changes), plan, taken) if d.verdict == "broken"]
     assert only.why
@@ -115,8 +115,8 @@ def test_a_subvolume_that_breaks_links_is_told_once() -> None:
     assert (told.check, told.where, told.text) == ("split", f"{ROOT}/media", "it is a subvolume of its own")
 
 
-def port_of(project: str, container: str) -> Taken:
-    return Taken(number=8080, protocol="tcp", address="0.0.0.0", project=project, container=container)
+def port_of(project: str, container: str) -> PublishedPort:
+    return PublishedPort(number=8080, protocol="tcp", address="0.0.0.0", project=project, container=container)
 
 
 def test_a_port_of_another_container_is_told_and_ones_own_is_not() -> None:

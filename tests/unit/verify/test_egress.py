@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from portable.live.view import Said
 from portable.model.plan import Plan
 from portable.verify.egress import egress
 from portable.verify.kill_switch import kill_switch
-from portable.verify.stack import Said
 from tests.factories import full_plan
 from tests.unit.verify.fake import FakeStack, one, verdicts
 

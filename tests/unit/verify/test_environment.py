@@ -8,12 +8,12 @@ import pytest
 from portable.backends.common import Placed, containers
 from portable.engines.docker.rights import image_settings, running
 from portable.live.compose.rights import planned
+from portable.live.view import Said
 from portable.model import plan as p
 from portable.model.rights import Rights
 from portable.secrets.values import Resolved, Secret
 from portable.verify import contracts
 from portable.verify.contract import about
-from portable.verify.stack import Said
 from tests import factories
 from tests.factories import full_plan
 from tests.unit.verify.fake import IMAGE, FakeStack, first_process, one, says, verdicts

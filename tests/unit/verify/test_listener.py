@@ -3,8 +3,8 @@
 import pytest
 
 from portable.live import listening
+from portable.live.view import Said
 from portable.verify.listener import CONTRACT
-from portable.verify.stack import Said
 from tests.unit.verify.fake import LISTENS, FakeStack, one, says, verdicts
 
 ASKED = "gluetun/forwarded_port"

@@ -2,8 +2,8 @@
 
 import pytest
 
+from portable.live.view import Said
 from portable.verify.names import CONTRACT
-from portable.verify.stack import Said
 from tests.unit.verify.fake import FakeStack, one, says, verdicts
 
 

@@ -1,6 +1,6 @@
 """The contract that a gateway's tunnel carries traffic and is seldom made anew."""
 
-from portable.verify.stack import Said
+from portable.live.view import Said
 from portable.verify.tunnel import CONTRACT
 from tests.unit.live.test_tunnel import BROKEN
 from tests.unit.verify.fake import TRAFFIC, FakeStack, one, says, verdicts

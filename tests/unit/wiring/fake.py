@@ -5,9 +5,10 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 
+from portable.live.network import Unreachable
 from portable.model.plan import SecretRef
 from portable.wiring import Lines, Outcome, foreseen, wire
-from portable.wiring.line import Line, Pen, Unreachable
+from portable.wiring.line import Line, Pen
 from portable.wiring.wishes import Peer, wishes
 from tests.lab.recorded import Program, server
 

@@ -5,6 +5,7 @@ import pytest
 from portable.backends.common import Placed, containers, index
 from portable.backends.compose import names
 from portable.model import plan as p
+from portable.model.variables import secret_variable
 from tests.factories import app, container, full_plan, plan
 
 
@@ -32,7 +33,7 @@ def test_project_is_named_by_stack_and_profile() -> None:
     ],
 )
 def test_variable_of_a_secret(parts: tuple[str, ...], variable: str) -> None:
-    assert names.secret_variable(*parts) == variable
+    assert secret_variable(*parts) == variable
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,11 @@ from portable.engines.docker.observed import Observed, Seen, SeenNetwork, second
 from portable.live import listening
 from portable.live.compose import heal as live
 from portable.live.compose.apps import plain
-from portable.live.compose.desired import Stack, stack_of
+from portable.live.compose.desired import ComposeStack, stack_of
 from portable.live.compose.heal import Healer
-from portable.live.compose.healing import Ailing, ailing
-from portable.live.compose.outcome import Outcome
+from portable.live.compose.healing import ailing
 from portable.live.listening import LISTENING
+from portable.live.results import Ailing, Outcome
 from portable.live.tunnel import TRAFFIC as TRAFFIC_QUESTION
 from portable.model.changes import Change
 from portable.model.errors import PortableError
@@ -179,17 +179,17 @@ class Events(EngineReader):
 
 
 @pytest.fixture
-def with_plan(monkeypatch: pytest.MonkeyPatch) -> Stack:
+def with_plan(monkeypatch: pytest.MonkeyPatch) -> ComposeStack:
     monkeypatch.setattr(live, "gateways_of", lambda *_: frozenset({"gateway"}))
-    return Stack(project="media-test", body=document())
+    return ComposeStack(project="media-test", body=document())
 
 
-def test_the_engine_is_asked_who_ended_a_gateway(with_plan: Stack) -> None:
+def test_the_engine_is_asked_who_ended_a_gateway(with_plan: ComposeStack) -> None:
     assert [change.service for change in live.examine(Events(remembers=False), with_plan).changes] == ["gateway", "torrents"]
     assert live.examine(Events(remembers=True), with_plan).changes == ()
 
 
-def test_that_somebody_stopped_a_gateway_is_remembered_longer_than_the_engine_does(with_plan: Stack) -> None:
+def test_that_somebody_stopped_a_gateway_is_remembered_longer_than_the_engine_does(with_plan: ComposeStack) -> None:
     engine, memory = Events(remembers=True), live.Memory()
     live.examine(engine, with_plan, memory)
     engine.remembers = False
@@ -203,7 +203,7 @@ def test_gateways_are_those_of_the_plan() -> None:
     plan = full_plan("compose")
     stack = stack_of(plan, compose.render(plan))
     assert live.gateways_of(stack, plain(stack)) == {"gateway"}
-    assert live.gateways_of(Stack(project="p", body=document()), desired()) == set()
+    assert live.gateways_of(ComposeStack(project="p", body=document()), desired()) == set()
 
 
 def test_who_shares_a_network_is_not_started_without_its_gateway() -> None:
@@ -263,7 +263,7 @@ NOTHING = "\n".join(line for line in LISTENS.splitlines() if "listens" not in li
 
 
 @pytest.fixture
-def full_stack(monkeypatch: pytest.MonkeyPatch) -> Stack:
+def full_stack(monkeypatch: pytest.MonkeyPatch) -> ComposeStack:
     monkeypatch.setattr(listening, "AGAIN_SECONDS", 0)
     plan = full_plan("compose")
     return stack_of(plan, compose.render(plan))
@@ -279,7 +279,7 @@ def full_stack(monkeypatch: pytest.MonkeyPatch) -> Stack:
         (["now 1795997415\nforwarded\n"], []),  # no tunnel yet: nothing could listen on it
     ],
 )
-def test_a_look_inside_finds_who_is_deaf(full_stack: Stack, answers: list[str], causes: list[str]) -> None:
+def test_a_look_inside_finds_who_is_deaf(full_stack: ComposeStack, answers: list[str], causes: list[str]) -> None:
     assert [change.cause for change in live.examine(Inside(*answers), full_stack).changes] == causes
 
 
@@ -293,13 +293,13 @@ def test_a_look_inside_finds_who_is_deaf(full_stack: Stack, answers: list[str], 
         {"torrents": {"started_at": "2026-11-30T00:10:00.000000000Z"}},
     ],
 )
-def test_who_can_not_listen_yet_is_not_deaf(full_stack: Stack, changes: dict[str, dict[str, Any]]) -> None:
+def test_who_can_not_listen_yet_is_not_deaf(full_stack: ComposeStack, changes: dict[str, dict[str, Any]]) -> None:
     engine = Inside(STALE)
     engine.seen = {name: msgspec.structs.replace(seen, **changes.get(name, {})) for name, seen in engine.seen.items()}
     assert live.deaf_apps(engine, full_stack, engine.observe("")) == ({}, ())
 
 
-def test_who_does_not_listen_at_its_port_is_not_restarted_at_every_call(full_stack: Stack) -> None:
+def test_who_does_not_listen_at_its_port_is_not_restarted_at_every_call(full_stack: ComposeStack) -> None:
     """Each call of `heal` remembers nothing. The app started at 00:00, the tunnel was made at 01:00."""
     engine = Inside(NOTHING)
     made = seconds_of(LATER)
@@ -315,7 +315,7 @@ def test_who_does_not_listen_at_its_port_is_not_restarted_at_every_call(full_sta
     assert "`ports: {torrents: {" in sentence
 
 
-def test_who_is_still_deaf_after_a_restart_is_left_alone_until_the_tunnel_is_another(full_stack: Stack) -> None:
+def test_who_is_still_deaf_after_a_restart_is_left_alone_until_the_tunnel_is_another(full_stack: ComposeStack) -> None:
     """Its port may be another one by its own settings: a restart each minute would only end its transfers."""
     engine, memory = Inside(STALE), live.Memory()
     assert [change.kind for change in live.examine(engine, full_stack, memory).changes] == ["restart"]
@@ -327,7 +327,7 @@ def test_who_is_still_deaf_after_a_restart_is_left_alone_until_the_tunnel_is_ano
     assert [change.kind for change in live.examine(engine, full_stack, memory).changes] == ["restart"]
 
 
-def test_a_silent_tunnel_is_told_and_nothing_is_restarted_for_it(full_stack: Stack) -> None:
+def test_a_silent_tunnel_is_told_and_nothing_is_restarted_for_it(full_stack: ComposeStack) -> None:
     engine, memory = Inside(LISTENS), live.Memory()
     engine.traffic = TRAFFIC.replace("1300", "1000")
     found = live.examine(engine, full_stack, memory)
@@ -338,7 +338,7 @@ def test_a_silent_tunnel_is_told_and_nothing_is_restarted_for_it(full_stack: Sta
     assert live.examine(engine, full_stack, memory) == Ailing()
 
 
-def test_a_look_without_going_inside_asks_nothing(full_stack: Stack) -> None:
+def test_a_look_without_going_inside_asks_nothing(full_stack: ComposeStack) -> None:
     engine, memory = Inside(STALE), live.Memory()
     live.examine(engine, full_stack, memory)
     asked = engine.asked
@@ -362,7 +362,7 @@ def test_the_healer_looks_inside_once_a_minute_and_only_where_nothing_is_down(mo
     assert looks == [0, 60, 120]
 
 
-def test_a_gateway_that_can_not_be_asked_keeps_nothing_from_being_healed(full_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gateway_that_can_not_be_asked_keeps_nothing_from_being_healed(full_stack: ComposeStack, monkeypatch: pytest.MonkeyPatch) -> None:
     def cut(*_: object, **__: object) -> tuple[int | None, str]:
         raise EngineTrouble("gone", "cut short")
 
@@ -404,11 +404,11 @@ class World:
     def tell(self, event: Event) -> None:
         self.told.append(event.text)
 
-    def opened(self) -> tuple[Stack, EnvironmentSource]:
+    def opened(self) -> tuple[ComposeStack, EnvironmentSource]:
         self.reads += 1
         if self.wrong:
             raise self.wrong
-        return Stack(project="p", body={}), EnvironmentSource()
+        return ComposeStack(project="p", body={}), EnvironmentSource()
 
     def examined(self) -> Ailing:
         if self.error:

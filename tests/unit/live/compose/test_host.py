@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from portable.engines.mounts import holding, parse, sharing, typed
-from portable.live.compose import host
-from portable.live.compose.host import carry_out, check_devices, check_mounts, check_shared, shared_binds
+from portable.engines.mounts import holding, parse, sharing
+from portable.live.compose.host import check_devices, check_mounts, check_shared, shared_binds
+from portable.local import commands
+from portable.local.commands import carry_out, typed
 from portable.model.errors import EngineError
 
 MOUNTS = """\
@@ -100,6 +101,6 @@ def test_commands_are_run_until_one_fails(tmp_path: Path) -> None:
 def test_a_command_that_is_not_there_or_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(EngineError, match="portable-none"):
         carry_out([["portable-none"]], where="/x")
-    monkeypatch.setattr(host, "_SECONDS", 0.1)
+    monkeypatch.setattr(commands, "_SECONDS", 0.1)
     with pytest.raises(EngineError, match="timed out"):
         carry_out([["sleep", "5"]], where="/x")

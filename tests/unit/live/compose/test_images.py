@@ -15,11 +15,12 @@ from portable.live import heartbeat
 from portable.live.compose import registries
 from portable.live.compose.images import build, foresee, resolve, table
 from portable.live.compose.recipes import BASE_IMAGE, Recipes, bases_of, built_reference, shipped_recipe
-from portable.live.compose.registries import pull_failure, split_reference
+from portable.live.compose.registries import pull_failure
 from portable.live.image_needs import ImageNeed, needed_images
 from portable.local.lock import locked
 from portable.model.errors import EngineError, UsageError
 from portable.model.progress import Event
+from portable.model.registry import split_reference
 from tests.factories import app, container, image, plan
 
 UNREACHABLE = 'Get "https://registry.test/v2/": dial tcp: lookup registry.test: no such host'

@@ -12,27 +12,28 @@ from portable.engines.docker.address import Address
 from portable.engines.docker.containers import seen
 from portable.engines.docker.engine import Engine, EngineReader
 from portable.engines.docker.errors import EngineTrouble
-from portable.engines.docker.observed import FOLDER, PROJECT, SERVICE, Neighbour, Observed, Taken
+from portable.engines.docker.observed import FOLDER, PROJECT, SERVICE, Neighbour, Observed
 from portable.live.compose import verbs as compose
-from portable.live.compose.desired import Desired, Port, Service, Stack, desire
+from portable.live.compose.desired import ComposeStack, Desired, Port, Service, desire
 from portable.live.compose.look import look
 from portable.live.compose.preflight import check_ports, check_space, refuse_shared
 from portable.model.errors import REFUSED, Refused
+from portable.model.ports import PublishedPort
 from portable.model.progress import silent
 
 
 class FakeEngine:
-    def __init__(self, *taken: Taken, url: str = "unix:///fake") -> None:
+    def __init__(self, *taken: PublishedPort, url: str = "unix:///fake") -> None:
         self.taken, self.address = taken, Address(url=url, named_by="test")
 
-    def ports(self) -> tuple[Taken, ...]:
+    def ports(self) -> tuple[PublishedPort, ...]:
         return self.taken
 
     def data_root(self) -> str:
         return "/"
 
 
-def engine(*taken: Taken, url: str = "unix:///fake") -> EngineReader:
+def engine(*taken: PublishedPort, url: str = "unix:///fake") -> EngineReader:
     return cast(EngineReader, FakeEngine(*taken, url=url))
 
 
@@ -41,8 +42,8 @@ def desired(number: int, address: str = "") -> Desired:
     return Desired(project="media-test", body={}, services=(service,))
 
 
-def taken(number: int, *, address: str = "0.0.0.0", project: str = "other", protocol: str = "tcp") -> Taken:
-    return Taken(number=number, protocol=protocol, address=address, container="holder", project=project)
+def taken(number: int, *, address: str = "0.0.0.0", project: str = "other", protocol: str = "tcp") -> PublishedPort:
+    return PublishedPort(number=number, protocol=protocol, address=address, container="holder", project=project)
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def with_data() -> Desired:
             "cloud-shelf": {"image": "x", "labels": {"portable.app": "cloud-shelf"}},
         },
     }
-    return desire(Stack(project="media-test", body=body), {}, None, Observed())
+    return desire(ComposeStack(project="media-test", body=body), {}, None, Observed())
 
 
 @pytest.mark.parametrize("folder", ["/data/config/demo", "/data/config/demo/sub", "/data/config"])
@@ -163,7 +164,7 @@ class Inhabited(Engine):
         return Observed(containers=(self.found,))
 
 
-STACK = Stack(project="media", body={"name": "media", "services": {"db": {"image": "x"}}})
+STACK = ComposeStack(project="media", body={"name": "media", "services": {"db": {"image": "x"}}})
 
 
 @pytest.mark.parametrize("verb", [compose.down, compose.restart])

@@ -13,8 +13,9 @@ from portable.engines.docker.address import Address
 from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.errors import EngineTrouble
 from portable.engines.docker.observed import Observed, Seen
-from portable.live.compose.desired import Stack, stack_of
-from portable.live.compose.status import Row, status
+from portable.live.compose.desired import ComposeStack, stack_of
+from portable.live.compose.status import status
+from portable.live.results import ServiceStatus
 from portable.model.question import Question
 from tests.factories import full_plan
 from tests.unit.live.test_tunnel import BROKEN
@@ -55,34 +56,34 @@ class Tunnelled(EngineReader):
 
 
 @pytest.fixture(scope="module")
-def stack() -> Stack:
+def stack() -> ComposeStack:
     plan = full_plan("compose")
     return stack_of(plan, backend.render(plan))
 
 
-def row(engine: EngineReader, stack: Stack, *, inside: bool = True) -> Row:
+def row(engine: EngineReader, stack: ComposeStack, *, inside: bool = True) -> ServiceStatus:
     (found,) = [row for row in status(engine, stack, inside=inside) if row.service == "gateway"]
     return found
 
 
-def test_restarts_are_a_note_and_no_trouble(stack: Stack) -> None:
+def test_restarts_are_a_note_and_no_trouble(stack: ComposeStack) -> None:
     engine = Tunnelled(TRAFFIC, log=[(NOW - 600, "INFO start"), (NOW - 500, BROKEN), (NOW - 240, BROKEN)])
     found = row(engine, stack)
     assert (found.reason, found.note) == ("", "VPN restarted 2 times, last 4 min ago")
 
 
-def test_an_outage_is_a_reason_though_the_gateway_calls_itself_healthy(stack: Stack) -> None:
+def test_an_outage_is_a_reason_though_the_gateway_calls_itself_healthy(stack: ComposeStack) -> None:
     assert row(Tunnelled(DEAD, DEAD), stack).reason == "nothing comes back through the tunnel: 200 bytes were sent, and none received"
     assert row(Tunnelled(DEAD, TRAFFIC), stack).reason == "", "one answer came late"
 
 
 @pytest.mark.parametrize("answers", [(), (DEAD,)])
-def test_what_can_not_be_learned_is_no_trouble(answers: tuple[str, ...], stack: Stack) -> None:
+def test_what_can_not_be_learned_is_no_trouble(answers: tuple[str, ...], stack: ComposeStack) -> None:
     found = row(Tunnelled(*answers), stack)
     assert (found.reason, found.note) == ("", "")
 
 
-def test_a_gateway_is_asked_only_where_it_runs_and_it_is_wanted(stack: Stack) -> None:
+def test_a_gateway_is_asked_only_where_it_runs_and_it_is_wanted(stack: ComposeStack) -> None:
     engine = Tunnelled(DEAD, DEAD)
     assert row(engine, stack, inside=False).reason == ""
     engine.seen = msgspec.structs.replace(engine.seen, state="exited", exit_code=1)
@@ -90,7 +91,7 @@ def test_a_gateway_is_asked_only_where_it_runs_and_it_is_wanted(stack: Stack) ->
     assert len(engine.answers) == 2
 
 
-def test_log_and_tunnel_are_looked_at_together(stack: Stack) -> None:
+def test_log_and_tunnel_are_looked_at_together(stack: ComposeStack) -> None:
     class Slow(Tunnelled):
         def ask(self, *arguments: object, **options: object) -> tuple[int | None, str]:
             time.sleep(0.2)
@@ -106,7 +107,7 @@ def test_log_and_tunnel_are_looked_at_together(stack: Stack) -> None:
 
 
 def test_a_note_stands_beside_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [Row(app="g", service="g", state="running", health="healthy", since="", reason="why", note="VPN restarted once")]
+    rows = [ServiceStatus(app="g", service="g", state="running", health="healthy", since="", reason="why", note="VPN restarted once")]
     show_rows(rows, Format.text)
     assert "why; VPN restarted once" in capsys.readouterr().out
     show_rows(rows, Format.json)

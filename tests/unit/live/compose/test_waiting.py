@@ -8,7 +8,7 @@ import pytest
 from portable.engines.docker.address import Address
 from portable.engines.docker.containers import moment
 from portable.engines.docker.engine import Engine
-from portable.engines.docker.errors import EngineTrouble, Unwell
+from portable.engines.docker.errors import EngineTrouble, UnhealthyServices
 from portable.engines.docker.observed import Observed, Seen
 from portable.live.compose.desired import Desired, Service
 from portable.live.compose.restart import restart_in_order
@@ -124,6 +124,6 @@ def test_health_from_before_an_unpause_says_nothing() -> None:
     desired = Desired(project="media-test", body={}, services=(DEMO,))
     watch = Watch(Thawed(), desired, {"demo"}, silent, None, doubted={"demo": "2026-01-01T00:00:10.000000000Z"})
     assert [watch.look()[0][1].failed for _ in range(4)] == [False, False, True, False]
-    with pytest.raises(Unwell, match="unhealthy") as caught:
+    with pytest.raises(UnhealthyServices, match="unhealthy") as caught:
         Watch(Thawed(), desired, {"demo"}, silent, None).until_well()
     assert caught.value.apps == {"demo"}, "who does not get well is told, for who would put it back"

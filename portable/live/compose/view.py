@@ -10,10 +10,10 @@ from portable.engines.docker.engine import Engine
 from portable.engines.docker.observed import Described, Seen, seconds_of
 from portable.engines.docker.rights import running
 from portable.live.compose.rights import planned
+from portable.live.view import HostFolder, Other, Published, Runs, Said
 from portable.model.errors import PortableError
 from portable.model.plan import Plan
 from portable.model.rights import ImageSettings, PlannedContainer
-from portable.verify.stack import HostFolder, Other, Published, Runs, Said
 
 _FOLDERS = """\
 for folder; do
@@ -25,7 +25,7 @@ done
 """A line for each folder: its device and inode, and whether another file system begins there."""
 
 
-class ComposeStack:
+class ComposeView:
     """What an engine has of a plan. Containers are looked up once: what contracts tell is of one moment."""
 
     def __init__(self, engine: Engine, plan: Plan, helper: Callable[[], str] | None = None) -> None:

@@ -11,9 +11,9 @@ from typing import IO, Literal
 from portable.backends.compose.names import project_name
 from portable.backends.compose.network import NETWORK
 from portable.engines.docker.engine import Engine
+from portable.live.network import Unreachable
 from portable.model.errors import PortableError
 from portable.model.plan import Plan
-from portable.wiring.line import Unreachable
 
 _CONNECT_SECONDS = 5
 

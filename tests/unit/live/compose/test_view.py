@@ -6,9 +6,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from portable.live.compose.view import ComposeView
+from portable.live.view import HostFolder
 from portable.model.errors import PortableError
-from portable.verify.compose import ComposeStack
-from portable.verify.stack import HostFolder
 from tests.factories import full_plan
 
 
@@ -33,7 +33,7 @@ def test_folders_of_a_host_near_and_far(tmp_path: Path) -> None:
         "/proc": HostFolder(identity=f"{proc.st_dev}:{proc.st_ino}", mounted=True),
     }
     for local in (True, False):
-        stack = ComposeStack(engine(local=local), full_plan("compose"), lambda: "tools")
+        stack = ComposeView(engine(local=local), full_plan("compose"), lambda: "tools")
         assert stack.on_host(list(expected)) == expected
         assert stack.on_host([str(tmp_path / "none")])[str(tmp_path / "none")].identity == ""  # type: ignore[index]
 
@@ -45,4 +45,4 @@ def test_a_host_that_can_not_be_looked_at() -> None:
         raise PortableError("the image of the tools is not there")
 
     for helper in (None, missing):
-        assert ComposeStack(engine(local=False), full_plan("compose"), helper).on_host(["/"]) is None
+        assert ComposeView(engine(local=False), full_plan("compose"), helper).on_host(["/"]) is None

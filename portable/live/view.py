@@ -79,7 +79,7 @@ class HostFolder(Struct, frozen=True, kw_only=True):
     """Whether it is the root of a file system of its own."""
 
 
-class Stack(Protocol):
+class View(Protocol):
     """A stack that can be looked at, and asked inside."""
 
     plan: Plan

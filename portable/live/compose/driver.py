@@ -1,0 +1,237 @@
+"""The driver of Docker Compose: the protocol of `portable.live.driver`, each method by the module that is named after it."""
+
+import copy
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Self
+
+from portable.engines.docker.address import Address
+from portable.engines.docker.engine import Engine, EngineReader
+from portable.engines.docker.errors import EngineTrouble
+from portable.live.compose import heal, images, verbs
+from portable.live.compose.desired import ComposeStack, current
+from portable.live.compose.network import ComposeNetwork
+from portable.live.compose.recipes import recipes_of
+from portable.live.compose.view import ComposeView
+from portable.live.driver import Reopen, StackDriver, StackReader
+from portable.live.drivers import Opened
+from portable.live.image_needs import ImageNeed
+from portable.live.network import Network
+from portable.live.results import Ailing, ImageStatus, LogLine, Outcome, ServiceStatus
+from portable.live.stack import Stack
+from portable.live.view import View
+from portable.local.lock import Lock
+from portable.model.changes import Change
+from portable.model.errors import PortableError
+from portable.model.plan import Plan
+from portable.model.ports import PublishedPort
+from portable.model.progress import Progress, silent
+from portable.model.registry import Offered
+from portable.secrets.sources import Source
+from portable.secrets.values import Resolved
+
+_HOST_IN_HELPER = "/host"
+
+
+class ComposeReader(StackReader):
+    """A stack on a Docker engine, to look at only."""
+
+    stack: ComposeStack
+
+    def __init__(self, engine: EngineReader, stack: ComposeStack, source: Source) -> None:
+        """Connects to nothing yet."""
+        self._engine, self.stack, self.source = engine, stack, source
+        self.where, self.is_local = engine.address.url, engine.address.is_local
+
+    def rebound(self, stack: Stack, source: Source) -> Self:
+        """The same connection, for the stack as its files say it now."""
+        assert isinstance(stack, ComposeStack)
+        again = copy.copy(self)
+        again.stack, again.source = stack, source
+        return again
+
+    def close(self) -> None:
+        """Close the connection; the stack stays as it is."""
+        self._engine.close()
+
+    def hide(self, text: str) -> str:
+        """The text without the values of secrets."""
+        return self._engine.hide(text)
+
+    def check(self) -> str:
+        """The versions of the engine and of Docker Compose, as a sentence."""
+        versions = self._engine.check()
+        return f"engine {versions.engine} (API {versions.api}), Docker Compose {versions.compose} here"
+
+    def apps(self) -> tuple[str, ...]:
+        """The names of the stack's apps."""
+        return verbs.apps_of(self.stack)
+
+    def diff(self, *, apps: tuple[str, ...] = (), resolved: Resolved | None = None) -> tuple[Change, ...]:
+        """The changes that `up` would make."""
+        return verbs.diff(self._engine, self.stack, resolved if resolved is not None else self.source, apps=apps)
+
+    def status(self, *, inside: bool = False) -> tuple[ServiceStatus, ...]:
+        """The state of every service."""
+        return verbs.status(self._engine, self.stack, inside=inside)
+
+    def has_logs(self, apps: tuple[str, ...] = ()) -> bool:
+        """Whether one of these apps has a container."""
+        return verbs.has_logs(self._engine, self.stack, apps)
+
+    def logs(self, *, apps: tuple[str, ...] = (), tail: int | None = None, follow: bool = False) -> Iterator[LogLine]:
+        """Lines that the apps wrote, in order of time, without secrets."""
+        return verbs.logs(self._engine, self.stack, apps=apps, tail=tail, follow=follow)
+
+    def state_of(self, app: str) -> str:
+        """The state of an app's own container, or missing."""
+        seen = current(self._engine.observe(self.stack.project)).get(app)
+        return seen.state if seen else "missing"
+
+    def running_with(self, app: str) -> set[str]:
+        """The apps that run and go down together with that one."""
+        seen = self._engine.containers(self.stack.project)
+        own = {c.id for c in seen if c.app == app}
+        down = [c for c in seen if (c.id in own or c.joins in own) and c.state in ("running", "restarting")]
+        return {c.app for c in down} & set(self.apps())
+
+    def images_in_use(self) -> set[tuple[str, str]]:
+        """App and image of each container that exists."""
+        return {(seen.app, seen.image) for seen in current(self._engine.observe(self.stack.project)).values()}
+
+    def image_table(self) -> tuple[ImageStatus, ...]:
+        """The state of each image that the stack needs."""
+        return images.table(self._engine, self.stack.images, recipes_of(self.stack.recipes))
+
+    def offered(self, reference: str) -> Offered:
+        """The digest that a registry has under a repository and tag, asked from the engine's host."""
+        return self._engine.offered(reference)
+
+    def examine(self) -> Ailing:
+        """The changes that `heal` would make."""
+        return heal.examine(self._engine, self.stack)
+
+    def name_servers(self) -> Mapping[str, tuple[str, ...]]:
+        """The name servers that each app's container was made with."""
+        return {seen.app: given.name_servers for seen, given in self._engine.described(self.stack.project)}
+
+    def published_ports(self) -> tuple[PublishedPort, ...]:
+        """Ports of the engine's host that running containers publish."""
+        return self._engine.ports()
+
+    def data_folder(self) -> str:
+        """The engine's own folder on its host."""
+        return self._engine.data_root()
+
+
+class ComposeDriver(ComposeReader, StackDriver):
+    """A stack on a Docker engine, with the methods that write."""
+
+    def __init__(self, engine: Engine, stack: ComposeStack, source: Source) -> None:
+        """Connects to nothing yet."""
+        super().__init__(engine, stack, source)
+        self._writer = engine
+
+    @property
+    def host_root(self) -> str:
+        """The folder in which `read_host` sees the tree of the engine's host."""
+        return "" if self.is_local else _HOST_IN_HELPER
+
+    def up(
+        self, *, apps: tuple[str, ...] = (), deadline: float | None = None, progress: Progress = silent, held: Lock | None = None
+    ) -> Outcome:
+        """Start what differs from the plan, and wait until all is healthy."""
+        return verbs.up(self._writer, self.stack, self.source, apps=apps, deadline=deadline, progress=progress, held=held)
+
+    def down(self, *, apps: tuple[str, ...] = (), progress: Progress = silent, held: Lock | None = None) -> tuple[Change, ...]:
+        """Remove containers and networks."""
+        return verbs.down(self._writer, self.stack, apps=apps, progress=progress, held=held)
+
+    def restart(
+        self, *, apps: tuple[str, ...] = (), deadline: float | None = None, progress: Progress = silent, held: Lock | None = None
+    ) -> Outcome:
+        """Restart apps in their order."""
+        return verbs.restart(self._writer, self.stack, apps=apps, deadline=deadline, progress=progress, held=held)
+
+    def execute(self, app: str, command: Sequence[str], *, interactive: bool, terminal: bool, user: str | None) -> int:
+        """Run a command in an app with this process's own input and output."""
+        return verbs.execute(self._writer, self.stack, app, command, interactive=interactive, terminal=terminal, user=user)
+
+    def exec_stream(self, app: str, command: Sequence[str], on_line: Callable[[str], None], *, beats: str = "") -> int:
+        """Run a command in an app to its end, each line that it prints to `on_line`."""
+        seen = current(self._engine.observe(self.stack.project)).get(app)
+        if seen is None or seen.state != "running":
+            raise EngineTrouble("failed", f"{app} is not running", where=self.stack.project, remedy=f"`portable up {app}`")
+        return self._writer.attend(seen.id, command, on_line, beats=beats)
+
+    def end_copies(self, apps: tuple[str, ...], *, held: Lock, progress: Progress = silent) -> None:
+        """End the copying that a killed `backup --stop` left at work."""
+        verbs.end_copies(self._writer, self.stack, apps, held=held, progress=progress)
+
+    def heal(self, *, deadline: float | None = None, progress: Progress = silent) -> Outcome:
+        """Start, restart or make anew what `examine` names."""
+        return heal.heal(self._writer, self.stack, self.source, deadline=deadline, progress=progress)
+
+    def watch(self, reopen: Reopen, *, every: float, progress: Progress = silent) -> None:
+        """Heal every so many seconds, until this process is ended."""
+
+        def opened() -> tuple[ComposeStack, Source]:
+            stack, source = reopen()
+            assert isinstance(stack, ComposeStack)
+            return stack, source
+
+        heal.Healer(opened, every=every, progress=progress).run(self._writer)
+
+    def bring(self, needs: Sequence[ImageNeed], *, progress: Progress = silent) -> None:
+        """Pull or build these images where they are missing."""
+        images.resolve(self._writer, needs, recipes=recipes_of(self.stack.recipes), progress=progress)
+
+    def build_images(self, recipes: Sequence[str] = (), *, progress: Progress = silent) -> tuple[Change, ...]:
+        """Build images anew from these recipes."""
+        return images.build(self._writer, recipes, self.stack.images, recipes=recipes_of(self.stack.recipes), progress=progress)
+
+    def read_host(self, script: str, arguments: Sequence[str]) -> str:
+        """The output of a script on this machine, or in a helper on the engine's host."""
+        if not self.is_local:
+            return self._writer.on_host(self._tools_image(), script, arguments)
+        # Numbers as the script reads them, whatever this person's language is.
+        environment = {**os.environ, "LC_ALL": "C"}
+        return subprocess.run(["sh", "-c", script, "sh", *arguments], capture_output=True, text=True, check=False, env=environment).stdout
+
+    def run_as_host(self, script: str, arguments: Sequence[str]) -> str:
+        """The output of a script that runs as root in the host's own tree, in a helper."""
+        return self._writer.as_host(self._tools_image(), script, arguments)
+
+    def view(self, plan: Plan) -> View:
+        """The stack as contracts look at it."""
+        return ComposeView(self._writer, plan, self._tools_image)
+
+    def network(self, plan: Plan) -> AbstractContextManager[Network]:
+        """The project's network, by a helper on it."""
+        return ComposeNetwork(self._writer, plan, self._effective_tools(plan))
+
+    def _effective_tools(self, plan: Plan) -> str:
+        tools = plan.tools.image.reference
+        needs = [need for need in self.stack.images if need.reference == tools]
+        return images.foresee(self._engine, needs, recipes_of(self.stack.recipes)).effective.get(tools, tools)
+
+    def _tools_image(self) -> str:
+        """The image for a helper. Raises PortableError where `up` has not brought it yet."""
+        assert self.stack.plan is not None  # only a stack that a test made by hand has none
+        image = self._effective_tools(self.stack.plan)
+        if not self._engine.image_ids([image]):
+            raise PortableError("the image of the tools is not there to look with: `portable up` brings it")
+        return image
+
+
+def opened(stack: ComposeStack, source: Source, address: Address) -> Opened:
+    """A stack on the engine at that address, to which nothing is connected yet."""
+    return Opened(
+        stack=stack,
+        where=address.url,
+        is_local=address.is_local,
+        reader=lambda hide: ComposeReader(EngineReader(address, hide=hide), stack, source),
+        driver=lambda hide: ComposeDriver(Engine(address, hide=hide), stack, source),
+    )

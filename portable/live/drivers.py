@@ -1,0 +1,42 @@
+"""The drivers, by the name of their back end. The package of each has a function `open_stack`, and is imported when it is used."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from portable.model.base import Struct
+from portable.secrets.sources import Source
+
+if TYPE_CHECKING:
+    from portable.backends.prepare import Prepared
+    from portable.live.driver import StackDriver, StackReader
+    from portable.live.stack import Stack
+    from portable.live.taken import Taken
+
+Hide = Callable[[str], str]
+
+
+class Opened(Struct, frozen=True, kw_only=True):
+    """A stack on its engine, to which nothing is connected yet."""
+
+    stack: "Stack"
+    where: str
+    """The engine's address."""
+    is_local: bool
+    """Whether the engine runs on this machine."""
+    reader: "Callable[[Hide], StackReader]"
+    driver: "Callable[[Hide], StackDriver]"
+
+
+Opener = Callable[["Prepared", "Taken | None", Mapping[str, str], Path, Source], Opened]
+"""Of a prepared profile, newer images, the environment, this user's folder, and the source of secrets."""
+DRIVERS: Mapping[str, str] = {"compose": "portable.live.compose"}
+
+
+def opener_of(back_end: str) -> Opener | None:
+    """What opens stacks of that back end; None where it has no driver yet."""
+    if back_end not in DRIVERS:
+        return None
+    opener: Opener = importlib.import_module(DRIVERS[back_end]).open_stack
+    return opener

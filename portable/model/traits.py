@@ -1,0 +1,59 @@
+"""The traits of each kind of back end: what planning and the command line ask instead of comparing names."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+from portable.model.base import Struct
+
+BackEndName = Literal["compose", "kubernetes", "openshift"]
+
+
+class Traits(Struct, frozen=True, kw_only=True):
+    """What a kind of place has. A plan that asks for something else is a mistake, or a finding."""
+
+    has_host_folders: bool
+    """A volume may be a folder of the host."""
+    has_claims: bool
+    """A volume may be a claim."""
+    has_host_names: bool
+    """Apps are exposed by names of a domain, through an Ingress or a Route."""
+    has_engine_address: bool
+    """The profile or this machine names an engine; otherwise a kubeconfig leads there."""
+    has_namespaces: bool
+    """Objects lie in a namespace."""
+    picks_own_addresses: bool
+    """Apps get fixed addresses in a subnet that the profile names; otherwise the network gives them."""
+    shares_cloud_mounts: bool
+    """One mount of a cloud serves all its readers; otherwise each pod that reads it has its own."""
+    runs_docker: bool
+    """An app could be given a Docker engine's socket."""
+    interpolates: bool
+    """A `$` in a document begins a variable, and is doubled."""
+
+
+_CLUSTER = Traits(
+    has_host_folders=False,
+    has_claims=True,
+    has_host_names=True,
+    has_engine_address=False,
+    has_namespaces=True,
+    picks_own_addresses=False,
+    shares_cloud_mounts=False,
+    runs_docker=False,
+    interpolates=False,
+)
+TRAITS: Mapping[BackEndName, Traits] = {
+    "compose": Traits(
+        has_host_folders=True,
+        has_claims=False,
+        has_host_names=False,
+        has_engine_address=True,
+        has_namespaces=False,
+        picks_own_addresses=True,
+        shares_cloud_mounts=True,
+        runs_docker=True,
+        interpolates=True,
+    ),
+    "kubernetes": _CLUSTER,
+    "openshift": _CLUSTER,
+}

@@ -3,6 +3,7 @@
 import contextvars
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import typer
 from typer.main import get_command
 
 from portable.cli.app import app
+from portable.live.view import Said
 from tests.cli import run
 from tests.shipped import PROFILES
+from tests.unit.verify.fake import FakeStack
 
 USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
 """Typer exports no other name for what its parser raises."""
@@ -100,3 +103,17 @@ def test_the_places_of_the_document_render(tmp_path: Path) -> None:
         assert rendered.returncode == 0, rendered.stderr
         assert what in rendered.stdout
         assert ("wireguard-key" in rendered.stdout) == ("openvpn" not in more)
+
+
+def test_the_contract_of_the_document_looks_at_every_part() -> None:
+    """As the document tells a person to write it: it says something of each container, and knows a hang from a fault."""
+    text = (ROOT / "docs" / "how-to" / "add-a-contract.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^ *```python\n(.*?)```", text, re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {}
+    exec(textwrap.dedent(code), names)  # it is what the document says
+    answers = {"torrents": Said(code=0, text="1970"), "player": Said(code=None, text="it did not end", hangs=True)}
+    stack = FakeStack(answer=lambda name, _command: answers.get(name, Said(code=0, text="2026")))
+    found = {held.subject: held.verdict for held in names["CONTRACT"].tried(stack)}
+    assert {found.pop("torrents"), found.pop("player")} == {"broken", "unknown"}
+    assert found
+    assert set(found.values()) == {"holds"}

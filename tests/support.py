@@ -17,9 +17,10 @@ HEAD = """\
 <!-- Written by `make golden` (python -m tests.support): change the back ends, not this file. -->
 # What each back end does with each field of a plan
 
-Found by changing every leaf of a plan that uses every feature, and looking at what comes out: **translated** where the documents
-change, **noted** where a finding says why they don't or what follows, **refused** where nothing starts until it is settled. A field
-can be more than one: it depends on the rest of the plan. `portable explain` says what holds for yours.
+A test changes every leaf of a [plan](../glossary.md#plan) that uses every feature, and compares the output. A field is **translated** where
+the documents change, **noted** where a [finding](../glossary.md#finding) says why they do not, or what follows, and **refused** where
+nothing starts until you change or waive it. A field can be several of these, depending on the rest of the plan. "not there" means that
+such a place has no such field. `portable explain` says what applies to your plan.
 
 """
 _ORDER = ("translated", "noted", "refused")

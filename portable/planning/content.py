@@ -54,7 +54,7 @@ CONTEXT = frozenset(
         *("ports", "reads", "secret", "stack", "timezone", "uid", "umask", "url", "vpn"),
     )
 )
-"""What a template may name, see `docs/how-to/add-an-app.md`; `cloud` in the mounter and in clouds' templates only."""
+"""The names that a template may use, see `docs/reference/templates.md`; `cloud` in the mounter and in clouds' templates only."""
 CLOUD_CONFIG = "RCLONE_CONFIG"
 """The mounter's variable that says where it reads the cloud's configuration."""
 
@@ -268,7 +268,7 @@ class _Maker:
     # --- templates
 
     def context(self, app: str) -> dict[str, Any]:
-        """What a template may say; see `docs/how-to/add-an-app.md`."""
+        """The values of those names; see `docs/reference/templates.md`."""
         stack = self.given.stack
         placed = app in self.chosen.apps
         return {

@@ -12,7 +12,7 @@ FOLDERS = (".github", "compose", "docs", "k8s", "portable", "profiles", "scripts
 KINDS = {".css", ".html", ".j2", ".js", ".md", ".py", ".sh", ".toml", ".yaml", ".yml"}
 GENERATED = {DOCS / "reference" / "support.md", DOCS / "reference" / "findings.md"}
 FICTIONAL = {"FILE.md", "Form.md", "compose.findings.md"}
-"""What looks like the name of a document and is none: a placeholder, an attribute, one that a test makes."""
+"""They look like names of documents: a placeholder, an attribute, a file that a test makes."""
 WORDS = {
     word: re.compile(rf"(?<!user )(?<!quality )\b(?:{word}|{forms})\b", re.IGNORECASE)
     for word, forms in {
@@ -69,7 +69,7 @@ def broken(file: Path, text: str) -> Iterator[str]:
     for path, anchor in _NAMED.findall(_URL.sub("", plain)):
         if path in FICTIONAL:
             continue
-        candidates = (ROOT / path, file.parent / path, DOCS / path)
+        candidates = (ROOT / path, file.parent / path, DOCS / path, DOCS / "reference" / path)  # the last for texts of generated pages
         there = next((at for at in candidates if at.is_file()), None) or next(iter(DOCS.rglob(path) if "/" not in path else ()), None)
         there = there or (ROOT / "compose" / "local" / path if path == "findings.md" else None)
         if there is None or (anchor and anchor[1:] not in anchors(there)):
@@ -132,7 +132,7 @@ def test_every_program_that_it_names_exists(document: Path) -> None:
 
 
 def unlinked(text: str) -> list[str]:
-    """The project's own words whose first use is no link to the glossary; code, headings and texts of other links are no use."""
+    """The project's own words whose first use does not link to the glossary. Code, headings and texts of other links do not count."""
     text = re.sub(r"^#.*$|^    .*$|`[^`\n]*`", "", _FENCE.sub("", text), flags=re.MULTILINE)
     text = _LINK.sub(lambda link: f" {{{link[1]}|{link[2].partition('#')[2]}}} " if "glossary.md#" in link[2] else " ", text)
     wrong = []

@@ -4,7 +4,7 @@ SHELL := bash
 PROFILE ?= local
 BIN := .venv/bin
 
-.PHONY: help up down test check docs golden bench bench-live lock prove-first prove-catalog prove-zimaboard prove-fence lab lab-clean
+.PHONY: help up down test check push docs golden bench bench-live lock prove-first prove-catalog prove-zimaboard prove-fence prove-mutants lab lab-clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,13 @@ docs: ## Build the site of docs/ in build/site; a dead link or anchor fails
 	  if [ ! -f $$home/whole ]; then rm -rf .cache/docs && $(BIN)/python -m venv $$home && \
 	    $$home/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements-docs.lock && touch $$home/whole || exit 1; fi; \
 	  $$home/bin/zensical build --strict
+
+push: ## Lint, types, and every test that needs no engine, on all cores: before a push
+	@scripts/bootstrap.sh python --dev
+	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check .
+	@$(BIN)/mypy & types=$$!; \
+	  COLUMNS=200 $(BIN)/python -m pytest -q --tb=short -n auto --dist worksteal tests/unit tests/render tests/cli; tests=$$?; \
+	  wait $$types && exit $$tests
 
 golden: ## Rewrite the committed renderings and goldens; read the diff
 	@scripts/bootstrap.sh python --dev
@@ -100,3 +107,7 @@ prove-fence: ## Every claim of the VPN's fence in its full form (SHARD=k/n)
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/python -m tests.lab.images
 	@$(BIN)/python -m tests.prove fence --shard "$(or $(SHARD),1/1)"
+
+prove-mutants: ## What planning, back ends and secrets decide is pinned by a test, mutant by mutant (SHARD=k/n)
+	@scripts/bootstrap.sh python --dev
+	@$(BIN)/python -m tests.prove mutants --shard "$(or $(SHARD),1/1)"

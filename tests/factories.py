@@ -47,6 +47,54 @@ def plan(*apps: p.App, **changes: Any) -> p.Plan:
     return p.Plan(**(defaults | changes))
 
 
+def port(**changes: Any) -> p.Port:
+    """A web port."""
+    defaults: dict[str, Any] = {"name": "web", "number": 8000, "serves": "http"}
+    return p.Port(**(defaults | changes))
+
+
+def claim(**changes: Any) -> p.Claim:
+    """A claim of one node."""
+    defaults: dict[str, Any] = {"name": "disk", "size": MI}
+    return p.Claim(**(defaults | changes))
+
+
+def one(*, within: dict[str, Any] | None = None, **changes: Any) -> p.Plan:
+    """The smallest plan with one thing in it: one app with one container, and these changes of the container.
+
+    `within` are changes of the app (`app`) and of the plan (`plan`).
+    """
+    given = within or {}
+    return plan(app(**({"containers": (container(**changes),)} | given.get("app", {}))), **given.get("plan", {}))
+
+
+def with_volume(
+    place: p.Place, *, path: str = "/config", access: Any = "rw", within: dict[str, Any] | None = None, **changes: Any
+) -> p.Plan:
+    """The smallest plan with a volume: one app mounts it; changes are of the volume."""
+    volume = p.Volume(**({"id": "state", "holds": "state", "place": place} | changes))
+    given = within or {}
+    return one(
+        mounts=(p.Mount(volume=volume.id, path=path, access=access),),
+        within={"app": given.get("app", {}), "plan": {"volumes": (volume,)} | given.get("plan", {})},
+    )
+
+
+def behind(egress: p.Direct | p.Tunnel | p.Sealed, *, gateway: p.App | None = None, **changes: Any) -> p.Plan:
+    """The smallest plan with a gateway: the app `demo` shares its network; changes are of the group."""
+    starts = p.Probes(startup=p.Check(how=p.Exec(command=("healthy",))))
+    gate = gateway or app("gate", ports=(), containers=(container(probes=starts),))
+    group = p.Group(**({"name": "gate", "apps": ("gate", "demo"), "egress": egress} | changes))
+    return plan(gate, app(), groups=(group,))
+
+
+def with_cloud(*, cloud: dict[str, Any] | None = None, read: bool = True, **mounter: Any) -> p.Plan:
+    """The smallest plan with a cloud, which the app `demo` reads; changes are of what mounts it."""
+    defaults: dict[str, Any] = {"probes": p.Probes(startup=p.Check(how=p.Exec(command=("mounted",))))}
+    given: dict[str, Any] = {"id": "shelf", "known_entry": "all", "mounter": container("shelf", **(defaults | mounter))}
+    return plan(app(clouds=("shelf",) if read else ()), clouds=(p.Cloud(**(given | (cloud or {}))),))
+
+
 def full_plan(back_end: str) -> p.Plan:
     """A plan in which every field of the model is set somewhere, as that back end would meet it.
 

@@ -1,22 +1,27 @@
-"""Pytest plug-in: the rings of the suite, each with a ceiling in minutes that it enforces (docs/adr/0011-ceilings-of-the-rings.md).
+"""Pytest plug-in: the rings of the suite, each with a ceiling that it enforces (docs/adr/0011-ceilings-of-the-rings.md).
 
 A ring that takes longer than its ceiling fails the run, so that slowness is noticed when it comes and not when CI breaks.
 Who reads the output of a run that was ended from outside sees in it when each ring began, and so where the time went.
+
+A ring that computes has a ceiling in seconds of processor time, of this process and of those that it started and waited for: what
+others do on the machine does not count, and neither do the workers of pytest-xdist share one clock. A ring with an engine mostly waits, and
+what it makes others compute is the engine's own: processor time says nothing there, so its ceiling is by the clock.
 """
 
+import resource
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parent
-CEILINGS = {
-    "unit": 3.0,
-    "render": 3.0,
-    "cli": 2.0,
+PROCESSOR = {"unit": 180.0, "render": 120.0, "cli": 100.0}
+"""Seconds of processor time by folder of tests/, over all workers."""
+CLOCK = {
     "browser": 3.0,
     "bootstrap": 8.0,
     "compose_lab": 20.0,
@@ -25,6 +30,7 @@ CEILINGS = {
     "prove": 80.0,
 }
 """Minutes by folder of tests/ (ADR 11)."""
+ORDER = (*PROCESSOR, *CLOCK)
 RUN = 75.0
 """Minutes after which a run of the rings ends itself and says what took them: CI ends it at 90 and says nothing."""
 TEST = 400
@@ -34,20 +40,33 @@ SLOWEST = 15
 
 
 class Rings:
-    """Adds up the time of every ring."""
+    """Adds up the time of every ring. A worker hands its share over; who started it sums up."""
 
     def __init__(self, session_full: bool) -> None:
         self.full = session_full
         self.began = time.monotonic()
         self.ring = ""
-        self.seconds: dict[str, float] = defaultdict(float)
-        self.tests: dict[str, float] = defaultdict(float)
+        self.clock: dict[str, float] = defaultdict(float)
+        """Seconds by test."""
+        self.processor: dict[str, float] = defaultdict(float)
+        """Seconds by test."""
+        self.not_ours = set(threading.enumerate())
         self.left: list[str] = []
         """Threads that a ring left at work: what they do disturbs the rings behind it."""
 
+    def used(self, ring: str) -> tuple[float, float]:
+        """(seconds that count, seconds that it may take)."""
+        by_test, most = (self.processor, PROCESSOR[ring]) if ring in PROCESSOR else (self.clock, CLOCK[ring] * 60)
+        return sum(seconds for test, seconds in by_test.items() if ring_of(test) == ring), most
+
+    def rings(self) -> list[str]:
+        """Those that ran, in order."""
+        ran = {ring_of(test) for test in self.clock}
+        return [ring for ring in ORDER if ring in ran]
+
     def over(self) -> list[str]:
         """The rings past their ceilings; full forms take longer."""
-        return [] if self.full else [ring for ring, seconds in self.seconds.items() if seconds > CEILINGS[ring] * 60]
+        return [] if self.full else [ring for ring in self.rings() if (used := self.used(ring))[0] > used[1]]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
@@ -59,9 +78,11 @@ class Rings:
             if reporter:
                 reporter.ensure_newline()
                 reporter.write_sep("-", f"ring {self.ring}, {minutes:.1f} min after the start")
+        before = processor_seconds()
         done = yield
+        self.processor[item.nodeid] += processor_seconds() - before
         if nextitem is None or ring_of(nextitem.nodeid) != self.ring:
-            at_work = (thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
+            at_work = (thread.name for thread in threading.enumerate() if thread not in self.not_ours)
             self.left += [f"ring {self.ring} left a thread at work: {name}" for name in at_work]
         if not self.full and (time.monotonic() - self.began) / 60 > RUN:
             item.session.shouldfail = f"the run is past {RUN:.0f} minutes"
@@ -69,25 +90,43 @@ class Rings:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count set-up, call and tear-down alike."""
-        self.seconds[ring_of(report.nodeid)] += report.duration
-        self.tests[report.nodeid] += report.duration
+        self.clock[report.nodeid] += report.duration
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Take over the share of a worker. One that died has none; xdist fails the run then."""
+        share = getattr(node, "workeroutput", {}).get("rings", {"processor": {}, "left": []})
+        for test, seconds in share["processor"].items():
+            self.processor[test] += seconds
+        self.left += share["left"]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say how long every ring took, before pytest's own last line; of those that took too long, by which tests."""
         over = self.over()
         for line in self.left:
             terminalreporter.write_line(line)
-        for ring, seconds in sorted(self.seconds.items()):
-            terminalreporter.write_line(f"ring {ring}: {seconds:.1f} s of {CEILINGS[ring] * 60:.0f} s")
+        for ring in self.rings():
+            seconds, most = self.used(ring)
+            kind, by_test = ("of processor time", self.processor) if ring in PROCESSOR else ("by the clock", self.clock)
+            terminalreporter.write_line(f"ring {ring}: {seconds:.1f} s of {most:.0f} s {kind}")
             if ring in over:
-                of_ring = [(took, test) for test, took in self.tests.items() if ring_of(test) == ring]
+                of_ring = [(took, test) for test, took in by_test.items() if ring_of(test) == ring]
                 for took, test in sorted(of_ring, reverse=True)[:SLOWEST]:
                     terminalreporter.write_line(f"  {took:6.1f} s {test}")
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Fail where a ring is over its ceiling, or left something at work."""
-        if self.over() or self.left:
+        """Fail where a ring is over its ceiling, or left something at work; a worker only hands its share over."""
+        output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+        if output is not None:
+            output["rings"] = {"processor": dict(self.processor), "left": self.left}
+        elif self.over() or self.left:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def processor_seconds() -> float:
+    """Processor time of this process, and of those that it started and waited for."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def ring_of(nodeid: str) -> str:
@@ -102,8 +141,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Fast rings first; proofs only where they are asked for."""
-    order = list(CEILINGS)
-    items.sort(key=lambda item: order.index(ring_of(item.nodeid)))
+    items.sort(key=lambda item: ORDER.index(ring_of(item.nodeid)))
     if "prove" not in (config.option.markexpr or ""):
         full = [item for item in items if item.get_closest_marker("prove")]
         if full:

@@ -97,6 +97,13 @@ def gateway_of(group: Group) -> str | None:
     return group.egress.gateway if isinstance(group.egress, Tunnel | Sealed) else None
 
 
+def sees_clouds(app: App, container: Container, volumes: Mapping[str, Volume]) -> bool:
+    """Whether a container sees the clouds of its app: the main one does, and one that has the library, whose links lead there."""
+    return bool(app.clouds) and (
+        container.role == "main" or any(m.volume in volumes and volumes[m.volume].holds == "library" for m in container.mounts)
+    )
+
+
 def note(field: str, path: str, class_: Class, text: str, remedy: str = NOTHING_TO_DO, *, app: str | None = None) -> Finding:
     """A finding on what goes on without: the person may want to know."""
     return Finding(field=field, path=path, class_=class_, text=text, remedy=remedy, app=app)

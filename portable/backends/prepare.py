@@ -48,8 +48,13 @@ def prepare(profile: str, *, sets: Sequence[str] = (), catalogs: Sequence[Path] 
     planned = make(given, catalog)
     chosen = back_end(given.profile.back_end)
     rendering = chosen.render(planned.plan)
+    about_patches: tuple[Finding, ...] = ()
+    if given.profile.patch:
+        from portable.backends.patch import patched  # few profiles have any
+
+        rendering, about_patches = patched(rendering, planned.plan, given, chosen.patching(), catalog.names())
     rendered = (*rendering.findings, *chosen.prerequisites(planned.plan))
-    findings = (*planned.findings, *(located(f, given, planned.chosen) for f in rendered))
+    findings = (*planned.findings, *about_patches, *(located(f, given, planned.chosen) for f in rendered))
     apps = [app.name for app in planned.plan.apps]
     ledger = settle(findings, planned.waivers, apps)
     return Prepared(planned=planned, back_end=chosen, rendering=rendering, ledger=ledger, recipes=catalog.recipes)

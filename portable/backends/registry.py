@@ -1,12 +1,16 @@
 """The back ends, by name: a tuple written by hand."""
 
 import importlib
+from typing import TYPE_CHECKING
 
 from portable.model.base import Struct
 from portable.model.errors import UsageError
 from portable.model.findings import Finding
 from portable.model.plan import Plan
 from portable.model.rendering import Rendering
+
+if TYPE_CHECKING:
+    from portable.backends.patch import Patching
 
 
 class BackEnd(Struct, frozen=True, kw_only=True):
@@ -17,7 +21,7 @@ class BackEnd(Struct, frozen=True, kw_only=True):
 
     name: str
     package: str
-    """It has `render(plan) -> Rendering`, and where `is_cluster` also `prerequisites(plan) -> findings`."""
+    """It has `render(plan) -> Rendering`, a module `patching`, and where `is_cluster` also `prerequisites(plan) -> findings`."""
     folder: str
     """The folder of the repository in which its renderings lie, a folder a profile."""
     is_cluster: bool = False
@@ -33,6 +37,11 @@ class BackEnd(Struct, frozen=True, kw_only=True):
             return ()
         findings: tuple[Finding, ...] = importlib.import_module(self.package).prerequisites(plan)
         return findings
+
+    def patching(self) -> "Patching":
+        """The rules for a profile's patches of its documents."""
+        patching: Patching = importlib.import_module(f"{self.package}.patching").PATCHING
+        return patching
 
 
 BACK_ENDS = (

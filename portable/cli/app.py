@@ -19,6 +19,7 @@ from portable.cli import (
     secrets,
     status,
     up,
+    updates,
     upkeep,
     verify,
     wire,
@@ -67,6 +68,8 @@ app.command("verify")(verify.verify)
 app.command("wire")(wire.wire)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
+app.command("update")(updates.update)
+app.command("rollback")(updates.rollback)
 app.command("upkeep")(upkeep.upkeep)
 app.command("render")(render.render)
 app.command("explain")(explain.explain)

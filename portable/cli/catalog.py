@@ -1,5 +1,6 @@
 """`portable catalog`: which apps there are, what one needs, and whether files of your own are right."""
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,7 +54,7 @@ def show_(name: Annotated[str, typer.Argument(autocompletion=complete_app)], cat
         raise unknown(name, catalog.names())
     facts, document = catalog.app(known)
     show.line(f"# {document.file}")
-    show.line(dump(msgspec.to_builtins(facts, str_keys=True), first=("portable", "name", "title", "about")).rstrip("\n"))
+    show.raw(dump(msgspec.to_builtins(facts, str_keys=True), first=("portable", "name", "title", "about")).rstrip("\n"))
 
 
 @app.command("new")
@@ -86,8 +87,8 @@ def new(
     write_atomically(file, text)
     Catalog((home,)).app(name)
     show.line(f"wrote {file}")
-    asked = f" --catalog {folder}" if folder else ""
-    show.line(f"Next: read it, name {name} under `apps` of portable.yaml or of your profile, then `portable explain{asked}`.")
+    then = f"`portable explain --catalog {shlex.quote(str(folder))}`" if folder else "`portable explain`"
+    show.line(f"Next: read it, name {name} under `apps` of portable.yaml or of your profile, then {then}.")
 
 
 @app.command("check")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from portable.cli import show
+from portable.cli import hints, show
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
 from portable.model.errors import DIFFERENCES, PortableError, Refused, UsageError
 
@@ -42,14 +42,14 @@ def doctor(
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     place = place_of(prepared)
     if fix and not place.is_local:
-        remedy = f"run it on that host: `portable doctor --fix -p {profile}`; without --fix each finding names its command"
+        remedy = "run it on that host: `portable doctor --fix`; without --fix each finding names its command"
         raise Refused("the host is not this machine, and what only looks at it may not change it", where=place.where, remedy=remedy)
     with driver_of(place) as driver:
-        fixed = _fixed(prepared, driver, profile, dry_run=dry_run) if fix else []
+        fixed = _fixed(prepared, driver, dry_run=dry_run) if fix else []
         found = _found(prepared, place, driver)
     if output is Format.json:
         keys = ("check", "where", "verdict", "text", "why", "remedy")
-        rows = [{key: getattr(d, key) for key in keys} for d in found]
+        rows = [{key: hints.typed(getattr(d, key)) for key in keys} for d in found]
         show.document({"schema": "portable/doctor/1", "doctor": rows, "fixed": fixed})
         return DIFFERENCES if any(d.verdict == "broken" for d in found) else 0
     for row in fixed:
@@ -67,7 +67,7 @@ def doctor(
     return DIFFERENCES if wrong else 0
 
 
-def _fixed(prepared: "Prepared", driver: "StackDriver", profile: str, *, dry_run: bool) -> list[dict[str, str]]:
+def _fixed(prepared: "Prepared", driver: "StackDriver", *, dry_run: bool) -> list[dict[str, str]]:
     """What was mended, or would be: where, what, by which commands, and why one of them failed."""
     from portable.local.commands import carry_out, typed
     from portable.verify.mending import mends
@@ -75,7 +75,7 @@ def _fixed(prepared: "Prepared", driver: "StackDriver", profile: str, *, dry_run
     todo = list(mends(prepared.planned.plan, _host(prepared, driver, "")))
     if todo and not dry_run and os.geteuid() != 0:
         texts = "; ".join(f"{mend.where}: {typed(mend.commands)}" for mend in todo)
-        raise Refused(f"only root may mend this: {texts}", where="this machine", remedy=f"as root: `portable doctor --fix -p {profile}`")
+        raise Refused(f"only root may mend this: {texts}", where="this machine", remedy="as root: `portable doctor --fix`")
     rows = []
     for mend in todo:
         failed = ""
@@ -110,7 +110,7 @@ def _found(prepared: "Prepared", place: "Place", driver: "StackDriver") -> "list
         if held.verdict == "broken":
             why = "it reaches nothing, and nobody reaches it"
             found.append(Diagnosis(check="gateway", where=held.subject, verdict="broken", text=held.text, why=why, remedy=held.remedy))
-    found += _healer(left_alone(plan), place, plan.profile)
+    found += _healer(left_alone(plan), place)
     return found
 
 
@@ -126,7 +126,7 @@ def _host(prepared: "Prepared", driver: "StackDriver", docker_root: str) -> "Hos
     return look(lambda arguments: driver.read_host(SCRIPT, arguments), wanted, root=driver.host_root)
 
 
-def _healer(alone: "Sequence[str]", place: "Place", profile: str) -> "list[Diagnosis]":
+def _healer(alone: "Sequence[str]", place: "Place") -> "list[Diagnosis]":
     from portable.model.contracts import Diagnosis
     from portable.upkeep import units as unit
 
@@ -139,5 +139,5 @@ def _healer(alone: "Sequence[str]", place: "Place", profile: str) -> "list[Diagn
     if installed:
         return [Diagnosis(check="healer", where=name, verdict="holds", text="it is installed")]
     why = f"after a restart of the host {', '.join(alone)} stay down"
-    remedy = f"`portable heal -p {profile} --install`"
+    remedy = "`portable heal --install`"
     return [Diagnosis(check="healer", where=name, verdict="broken", text="it is not installed", why=why, remedy=remedy)]

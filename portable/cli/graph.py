@@ -55,7 +55,7 @@ def graph(
     else:
         text = {Form.mermaid: drawing.mermaid, Form.svg: drawing.svg, Form.html: drawing.page, Form.md: drawing.sheet}[form](picture)
     if output_file is None:
-        show.line(text.rstrip("\n"))
+        show.raw(text.rstrip("\n"))
     else:
         output_file.parent.mkdir(parents=True, exist_ok=True)
         if form is Form.md:  # a document shows the drawing beside it

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from portable.cli.hints import remember
+from portable.cli.hints import VARIABLE, remember
 
 
 class Format(StrEnum):
@@ -36,7 +36,7 @@ Profile = Annotated[
     typer.Option(
         "--profile",
         "-p",
-        envvar="PORTABLE_PROFILE",
+        envvar=VARIABLE,
         callback=remember,
         autocompletion=complete_profile,
         help="The place: a profile's name, or a file.",

@@ -38,7 +38,7 @@ def show_(name: Annotated[str, typer.Argument(autocompletion=complete_profile)])
     from portable.profiles.load import find_stack, load_profile, profile_files, profile_folders
 
     profile, _ = load_profile(name, profile_files(profile_folders(find_stack(Path.cwd()))))
-    show.line(dump(msgspec.to_builtins(profile), first=("portable", "name", "about", "extends", "back-end")).rstrip("\n"))
+    show.raw(dump(msgspec.to_builtins(profile), first=("portable", "name", "about", "extends", "back-end")).rstrip("\n"))
 
 
 @app.command("new")

@@ -50,5 +50,5 @@ def render(
         show.document({"schema": "portable/render/1", "files": files})
     else:
         for line in lines:
-            show.line(line)
+            show.raw(line)
     return code

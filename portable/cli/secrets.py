@@ -89,7 +89,7 @@ def set_(
     set_secret(source, secret, key, value)
     show.line(f"stored {name}")
     if namespace is not None:
-        show.line(f"Nothing looks into the cluster: `portable secrets write -p {profile}` makes files of its Secrets for kubectl.")
+        show.line("Nothing looks into the cluster: `portable secrets write` makes files of its Secrets for kubectl.")
 
 
 @app.command("write")

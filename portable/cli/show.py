@@ -1,15 +1,17 @@
-"""Tables and JSON on standard output."""
+"""Tables, sentences and JSON on standard output. Commands in them carry the profile in use, in every format."""
 
 import json
 import sys
 from collections.abc import Sequence
 from typing import Any
 
+from portable.cli.hints import typed
 from portable.cli.options import Format
 
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[object]], output: Format, *, schema: str) -> None:
     """Print rows under headings; as JSON an object with the schema's name and a list of objects keyed by heading."""
+    rows = [[_typed(cell) for cell in row] for row in rows]
     if output is Format.json:
         keys = [h.lower().replace(" ", "_") for h in headings]
         document({"schema": f"portable/{schema}/1", schema: [dict(zip(keys, row, strict=True)) for row in rows]})
@@ -21,13 +23,24 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]], output: For
 
 
 def document(value: Any) -> None:
-    """Print JSON, keys in the order given."""
+    """Print JSON, keys in the order given; texts as they are."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 def line(text: str = "") -> None:
-    """Print a line."""
+    """Print a sentence."""
+    sys.stdout.write(typed(text) + "\n")
+
+
+def raw(text: str) -> None:
+    """Print a document, or what an app wrote, as it is."""
     sys.stdout.write(text + "\n")
+
+
+def _typed(cell: object) -> object:
+    if isinstance(cell, str):
+        return typed(cell)
+    return [_typed(inner) for inner in cell] if isinstance(cell, list | tuple) else cell
 
 
 def _text(cell: object) -> str:

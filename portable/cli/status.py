@@ -45,7 +45,7 @@ def logs(
             if not reader.has_logs(names):
                 say(f"nothing to read: {', '.join(names) or 'no app'} was {'not ' if names else ''}started (`portable up` does)")
             for line in reader.logs(apps=names, tail=tail, follow=follow):
-                show.line(f"{line.service} | {line.text}")
+                show.raw(f"{line.service} | {line.text}")
                 if follow:
                     sys.stdout.flush()
     except KeyboardInterrupt:

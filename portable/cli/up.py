@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from portable.cli import show
-from portable.cli.hints import typed
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, Strict
 from portable.model.errors import DIFFERENCES
 
@@ -138,10 +137,10 @@ def show_rows(rows: "Sequence[ServiceStatus]", output: Format) -> None:
     """The table of apps with their addresses and states."""
     headings = ("app", "service", "state", "health", "address", "reason")
     if output is Format.json:
-        cells = [(r.app, r.service, r.state, r.health, r.address, typed(r.reason), r.note) for r in rows]
+        cells = [(r.app, r.service, r.state, r.health, r.address, r.reason, r.note) for r in rows]
         show.table((*headings, "note"), cells, output, schema="apps")
         return
-    texts = [(r.app, r.service, r.state, r.health, r.address, "; ".join(filter(None, (typed(r.reason), r.note)))) for r in rows]
+    texts = [(r.app, r.service, r.state, r.health, r.address, "; ".join(filter(None, (r.reason, r.note)))) for r in rows]
     show.table(headings, texts, output, schema="apps")
 
 

@@ -6,8 +6,8 @@ import typer
 
 from portable.cli import show
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
-from portable.cli.up import DryRun, Timeout, driver_of, open_place
-from portable.cli.updates import Asked, change_images
+from portable.cli.up import driver_of, open_place
+from portable.cli.updates import in_place_of_upkeep
 from portable.model.errors import FAILED, UsageError
 
 if TYPE_CHECKING:
@@ -34,35 +34,38 @@ def upkeep(
     ] = "",
     install: Annotated[bool, typer.Option("--install", help="Let systemd do it once a month: the scrub, or what --task names.")] = False,
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Take that back.")] = False,
-    take: Annotated[
-        str, typer.Option("--apply", metavar="NAME,...", help="Take newer images of these apps, each with its group, or of `all`.")
-    ] = "",
-    back: Annotated[str, typer.Option("--back", metavar="NAME,...", help="Run what ran before the last update of these.")] = "",
-    with_state: Annotated[bool, typer.Option("--with-state", help="--back: with the state of before, from its backup.")] = False,
-    stop: Annotated[bool, typer.Option("--stop", help="--apply: stop apps that can't be copied while they run.")] = False,
-    without_backup: Annotated[bool, typer.Option("--without-backup", help="--apply: without a copy of the apps' state.")] = False,
-    dry_run: DryRun = False,
-    timeout: Timeout = None,
+    take: Annotated[str, typer.Option("--apply", hidden=True)] = "",
+    back: Annotated[str, typer.Option("--back", hidden=True)] = "",
+    with_state: Annotated[bool, typer.Option("--with-state", hidden=True)] = False,
+    stop: Annotated[bool, typer.Option("--stop", hidden=True)] = False,
+    without_backup: Annotated[bool, typer.Option("--without-backup", hidden=True)] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", hidden=True)] = False,
+    timeout: Annotated[float | None, typer.Option("--timeout", hidden=True)] = None,
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
     """Back up, clear old links and downloads, look at the room that is left, scrub BTRFS, and say which images are newer.
 
-    The first four are what the apps with a schedule do at their times. Images are only proposed; `--task images --apply NAME` takes them,
-    and puts back what does not get well, `--back NAME` takes them back. Exit 1 where something failed.
+    The first four are what the apps with a schedule do at their times. Newer images are only listed: `portable update` takes them.
+    Exit 1 where something failed.
     """
-    asked = Asked(take=take, back=back, with_state=with_state, stop=stop, without_backup=without_backup, dry_run=dry_run, timeout=timeout)
+    moved = in_place_of_upkeep(
+        take=take,
+        back=back,
+        with_state=with_state,
+        stop=stop,
+        without_backup=without_backup,
+        dry_run=dry_run,
+        timeout=timeout,
+        sets=sets,
+        catalogs=catalogs,
+        output=output,
+    )
+    if moved:
+        raise UsageError("upkeep changes no images", where="upkeep", remedy=f"run {' or '.join(moved)}")
     if install or uninstall:
-        if asked != Asked():
-            raise UsageError(
-                "--install and --uninstall go without --apply, --back and their options, and without --dry-run",
-                where="upkeep",
-                remedy="a timer takes no newer images",
-            )
         return _timer(profile, _named(task) or ["scrub"], sets, catalogs, install=install, uninstall=uninstall)
-    if asked != Asked():
-        return change_images(asked, task, profile, sets, catalogs, output)
     from portable.cli.progress import printed
     from portable.upkeep.tasks import upkeep as live
 

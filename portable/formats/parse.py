@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 from portable.formats.document import Document, Input, Mark, dotted
 from portable.formats.scalars import DIGITS_OF_64_BITS, FLOAT, INT64, INTEGER, NUMERIC, WORDS
 from portable.formats.shown import described, shown
-from portable.formats.syntax import SYNTAX
+from portable.formats.syntax import SYNTAX, UNKNOWN_SYNTAX
 
 LARGEST_FILE: Final = 4 * 2**20
 """Bytes. This and the next two bound what a hostile file can cost."""
@@ -354,17 +354,20 @@ class _Builder:
     def syntax(self, error: MarkedYAMLError, text: str) -> Mistake:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line, mark.column) if mark is not None else (0, 0)
-        problem = error.problem or "the file is no YAML"
+        problem = error.problem or "no reason given"
         lines = text.split("\n")
         row = lines[line] if line < len(lines) else ""
         if "tab" in problem.split() or row[column : column + 1] == "\t":
             return _mistake(self.file, line, column, "a tab stands where the line is indented", "indent with spaces")
         if "cannot start any token" in problem:
             return _mistake(self.file, line, column, f"no value can begin with `{row[column : column + 1]}`", "put the value in quotes")
+        if "exceeded maximum nesting depth" in problem:  # libyaml's own limit, since 0.2.6, which it meets while it looks ahead
+            return _mistake(self.file, line, column, f"nested deeper than {DEEPEST} levels")
         for said, words, remedy in SYNTAX:
             if said in problem:
                 return _mistake(self.file, line, column, words, remedy)
-        return _mistake(self.file, line, column, f"{problem} ({error.context})" if error.context else problem)
+        said = f"{problem}, {error.context}" if error.context else problem
+        return _mistake(self.file, line, column, f"this is not valid YAML: {said}", UNKNOWN_SYNTAX)
 
 
 def _tag(tag: str) -> str:

@@ -33,3 +33,6 @@ SYNTAX: Final = (
     ("did not find expected comment or line break", "only a line break can follow `|` or `>`", "put a text that begins so in quotes"),
     ("found incompatible YAML document", "the file asks for a version of YAML that is unknown here", "remove the %YAML line"),
 )
+
+UNKNOWN_SYNTAX: Final = "check the indentation, quotes and brackets of this line and of those before it"
+"""The remedy for a sentence that is not in the table, such as one of a newer libyaml."""

@@ -19,7 +19,6 @@ from portable.model.plan import (
     Plan,
     PluginDevice,
     Sealed,
-    SecretRef,
     Tunnel,
     called,
 )
@@ -126,13 +125,9 @@ def _tunnels(plan: Plan) -> Iterator[str]:
 def _values(plan: Plan, secrets: Mapping[str, SecretFacts]) -> Iterator[str]:
     found: dict[tuple[str, str], bool] = {}
     for container in plan.containers():
-        for value in container.env.values():
-            if isinstance(value, SecretRef):
-                found[value.name, value.key] = value.optional
-        for mount in container.secrets:
-            found |= {(mount.secret, key): mount.optional for key in mount.keys}
+        found |= {(ref.name, ref.key): ref.optional for ref in container.secret_refs}
     for file in plan.files:
-        found |= {(part.name, part.key): part.optional for part in file.body if isinstance(part, SecretRef)}
+        found |= {(ref.name, ref.key): ref.optional for ref in file.secret_refs}
     for (name, key), optional in sorted(found.items()):
         facts = secrets.get(name)
         if facts is None or not facts.generate:

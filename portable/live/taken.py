@@ -46,8 +46,8 @@ def refuse_stale(taken: Taken | None, apps: Collection[str]) -> None:
 
 def remedy(apps: Collection[str]) -> str:
     """What completes going back."""
-    back = f"portable upkeep --task images --back {','.join(apps)}"
-    return f"`{back} --with-state` completes it; `{back}` goes back with the state as it is"
+    back = f"`portable rollback {' '.join(apps)}"
+    return f"{back} --with-state` completes it; {back}` goes back with the state as it is"
 
 
 def _now(taken: Taken | None) -> Images:

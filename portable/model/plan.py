@@ -139,6 +139,11 @@ class File(Struct, frozen=True, kw_only=True):
         """Whether any part is a secret."""
         return any(isinstance(part, SecretRef) for part in self.body)
 
+    @property
+    def secret_refs(self) -> tuple[SecretRef, ...]:
+        """The secrets in it, in order, one for each place."""
+        return tuple(part for part in self.body if isinstance(part, SecretRef))
+
 
 # --- containers ------------------------------------------------------------------------------------------------------
 
@@ -255,6 +260,17 @@ class Container(Struct, frozen=True, kw_only=True):
     resources: Resources
     stop_grace: int = 10
     """Seconds between SIGTERM and SIGKILL."""
+
+    @property
+    def secret_env(self) -> dict[str, SecretRef]:
+        """The variables whose value is a secret."""
+        return {name: value for name, value in self.env.items() if isinstance(value, SecretRef)}
+
+    @property
+    def secret_refs(self) -> tuple[SecretRef, ...]:
+        """The secrets that it takes by themselves: as variables, and as files of one key each. Those in files are the files' own."""
+        mounted = (SecretRef(name=m.secret, key=key, optional=m.optional) for m in self.secrets for key in m.keys)
+        return (*self.secret_env.values(), *mounted)
 
 
 Protocol = Literal["tcp", "udp"]
@@ -495,3 +511,23 @@ class Plan(Struct, frozen=True, kw_only=True):
     def containers(self) -> tuple[Container, ...]:
         """All: those of the apps, the clouds' mounters, and the tools."""
         return (*(c for app in self.apps for c in app.containers), *(cloud.mounter for cloud in self.clouds), self.tools)
+
+    def is_library(self, volume: str) -> bool:
+        """Whether that volume is the library."""
+        return self.library is not None and self.library.volume == volume
+
+    @property
+    def behind_gateways(self) -> Mapping[str, str]:
+        """Each app that shares the network of a gateway, with that gateway; the gateways themselves are not among them."""
+        return {
+            app: group.egress.gateway
+            for group in self.groups
+            if not isinstance(group.egress, Direct)
+            for app in group.apps
+            if app != group.egress.gateway
+        }
+
+    @property
+    def gateways(self) -> frozenset[str]:
+        """The apps whose network others share, or may share, because their own way out is closed."""
+        return frozenset(group.egress.gateway for group in self.groups if not isinstance(group.egress, Direct))

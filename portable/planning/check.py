@@ -16,7 +16,7 @@ from portable.profiles.load import is_shipped
 
 def check(plan: p.Plan, chosen: Selection, way: Way, given: Input) -> Iterator[Finding]:
     """Everything that the plan leaves open."""
-    yield from _egress(plan, chosen.apps)
+    yield from _egress(plan, chosen.apps, given)
     yield from _past_the_fence(plan)
     yield from _of_the_tunnel(plan, way)
     yield from _in_the_namespace(plan)
@@ -30,7 +30,7 @@ def check(plan: p.Plan, chosen: Selection, way: Way, given: Input) -> Iterator[F
     yield from _own(chosen.apps)
 
 
-def _egress(plan: p.Plan, entries: Mapping[str, Entry]) -> Iterator[Finding]:
+def _egress(plan: p.Plan, entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
     for group in plan.groups:
         for app in group.apps:
             if entries[app].facts.egress != "vpn":
@@ -43,7 +43,8 @@ def _egress(plan: p.Plan, entries: Mapping[str, Entry]) -> Iterator[Finding]:
                     verdict="refused",
                     app=app,
                     text=f"{app} needs the VPN and reaches the outside without it here",
-                    remedy="add a `vpn` section to the profile, or leave it out and the app is sealed",
+                    remedy=f"remove it from `egress.direct`, or accept it in the profile: {waiver('egress', app)}",
+                    where=given.profile_source("egress", "direct", given.profile.egress.direct.index(app)),
                 )
             elif isinstance(group.egress, p.Sealed):
                 yield Finding(

@@ -45,15 +45,15 @@ def findings(given: Input, entries: Iterable[Entry]) -> Iterator[Finding]:
             )
         if update.step is not None:
             what = "the update" if update.step == "taking" else "going back from the update"
-            option = "--apply" if update.step == "taking" else "--back"
             state = " --with-state" if update.step == "restoring" else ""
+            again = f"`portable update {app}`" if update.step == "taking" else f"`portable rollback {app}{state}`"
             yield Finding(
                 field="images.step",
                 path=f"apps.{app}",
                 class_="function",
                 app=app,
                 text=f"{what} of {app} of {update.at} is not finished",
-                remedy=f"`portable upkeep --task images {option} {app}{state}` completes it",
+                remedy=f"{again} completes it",
                 where=given.images_source("images", app, "step"),
             )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from portable.model.plan import Claim, Ingress, Plan, SecretRef
+from portable.model.plan import Claim, Ingress, Plan
 from portable.planning.inputs import Input, Mistakes
 
 
@@ -28,6 +28,5 @@ def _others(plan: Plan) -> Iterator[str]:
 
 def _taken(plan: Plan) -> Iterator[str]:
     for container in plan.containers():
-        yield from (value.name for value in container.env.values() if isinstance(value, SecretRef))
-        yield from (mount.secret for mount in container.secrets)
+        yield from (ref.name for ref in container.secret_refs)
     yield from (file.id for file in plan.files if file.is_secret)

@@ -9,7 +9,7 @@ import msgspec
 from portable.catalog.facts import AppFacts, PortFacts
 from portable.model import plan as p
 from portable.planning.inputs import Input, Mistakes
-from portable.planning.select import Selection, waived_egress
+from portable.planning.select import Selection, runs_outside
 from portable.planning.tunnel import Way
 from portable.profiles.types import ExposeFacts
 
@@ -114,7 +114,7 @@ def _groups(given: Input, chosen: Selection, way: Way, networks: tuple[str, ...]
     profile = given.profile
     shared: tuple[str, ...] = ()
     if chosen.gateway:
-        behind = (n for n, e in chosen.apps.items() if e.facts.egress == "vpn" and not waived_egress(given, n))
+        behind = (n for n, e in chosen.apps.items() if e.facts.egress == "vpn" and not runs_outside(given, n))
         shared = (chosen.gateway, *(n for n in behind if n != chosen.gateway))
         egress: p.Tunnel | p.Sealed = p.Sealed(gateway=chosen.gateway, networks=networks)
         if profile.vpn:

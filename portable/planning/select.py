@@ -8,6 +8,7 @@ from portable.catalog.catalog import Catalog, Over
 from portable.catalog.facts import AppFacts, CloudFacts
 from portable.formats.document import Steps
 from portable.model.errors import InputError
+from portable.model.findings import waiver
 from portable.model.source import Mistake, Source
 from portable.planning import images
 from portable.planning.inputs import CloudEntry, Entry, Input, Mistakes
@@ -56,6 +57,7 @@ def select(given: Input, catalog: Catalog, mistakes: Mistakes) -> Selection:
     mistakes.stop()
     if wanted and all(name in excluded for name, _ in wanted):
         mistakes.add(given.profile_source("without"), "without", "no app is left: all that were named are left out here")
+    _let_out(given, entries, mistakes)
     gateway = _gateway(given, catalog, entries, mistakes)
     mounter = _entry(given, catalog, MOUNTER, given.profile_source("clouds"), mistakes) if clouds else None
     tools = _entry(given, catalog, TOOLS, given.profile_source(), mistakes) or mistakes.fail()
@@ -106,9 +108,13 @@ def _mentioned(given: Input, catalog: Catalog, mistakes: Mistakes) -> None:
         for place, name in enumerate(facts.apps)
     ]
     mentioned += [
+        (given.profile_source("egress", "direct", place), f"egress.direct[{place}]", name)
+        for place, name in enumerate(profile.egress.direct)
+    ]
+    mentioned += [
         (given.profile_source("waive", index, "apps", place), f"waive[{index}].apps", name)
-        for index, waiver in enumerate(profile.waive)
-        for place, name in enumerate(waiver.apps)
+        for index, accepted in enumerate(profile.waive)
+        for place, name in enumerate(accepted.apps)
     ]
     for source, path, name in mentioned:
         known = catalog.resolve(name)
@@ -152,7 +158,7 @@ def _impossible(given: Input, entry: Entry, catalog: Catalog) -> Iterator[Mistak
     facts, document, name = entry.facts, entry.document, entry.facts.name
     if facts.egress != "vpn" and catalog.says(name, "egress") == "vpn":
         text = f"{name} needs the VPN, and a change to its file can't take that away"
-        remedy = f"let it out by its name: `waive: [{{field: egress, class: security, apps: [{name}], reason: ...}}]` in the profile"
+        remedy = f"let it out by its name in the profile: `egress: {{direct: [{name}]}}`, and {waiver('egress', name)}"
         yield document.mistake(("egress",), text, remedy)
     for port, port_facts in facts.ports.items():
         number = catalog.says(name, "ports", port, "number")
@@ -185,7 +191,7 @@ def _clouds(given: Input, catalog: Catalog, mistakes: Mistakes) -> dict[str, Clo
 
 def _gateway(given: Input, catalog: Catalog, entries: dict[str, Entry], mistakes: Mistakes) -> str | None:
     """Add the gateway where an app needs one: the profile's VPN, or the seal where the place has none."""
-    behind = [name for name, entry in entries.items() if entry.facts.egress == "vpn" and not waived_egress(given, name)]
+    behind = [name for name, entry in entries.items() if entry.facts.egress == "vpn" and not runs_outside(given, name)]
     kind = "tunnel" if given.profile.vpn else "seal"
     asked = given.profile.vpn.gateway if given.profile.vpn else SEAL
     name = catalog.resolve(asked) or asked
@@ -194,9 +200,8 @@ def _gateway(given: Input, catalog: Catalog, entries: dict[str, Entry], mistakes
     source = given.profile_source("vpn", "gateway") if given.profile.vpn else given.profile_source()
     if name in given.profile.without:
         at = given.profile_source("without")
-        mistakes.add(
-            at, "without", f"{', '.join(behind)} can't be here without {name}", "leave them out too, or waive `egress` by their names"
-        )
+        remedy = "leave them out too, or let them out by their names: `egress: {direct: [...]}`"
+        mistakes.add(at, "without", f"{', '.join(behind)} can't be here without {name}", remedy)
     if catalog.resolve(name) is None:
         gateways = [known for known in catalog.names() if catalog.says(known, "gateway") == kind]
         mistakes.unknown(source, "vpn.gateway", "gateway", name, gateways)
@@ -209,9 +214,29 @@ def _gateway(given: Input, catalog: Catalog, entries: dict[str, Entry], mistakes
     return name
 
 
-def waived_egress(given: Input, app: str) -> bool:
-    """Whether the profile lets this app out without the VPN, by name (promise 2 allows no general waiver)."""
-    return any(w.field == "egress" and w.class_ == "security" and app in w.apps for w in given.profile.waive)
+def runs_outside(given: Input, app: str) -> bool:
+    """Whether the profile lets this app out without the VPN; by name, since promise 2 allows no general permission."""
+    return app in given.profile.egress.direct
+
+
+def _let_out(given: Input, entries: Mapping[str, Entry], mistakes: Mistakes) -> None:
+    """Reject an app in `egress.direct` that needs no VPN, and a waiver that is meant to let an app out: it only accepts a finding."""
+    profile = given.profile
+    needing = [name for name, entry in entries.items() if entry.facts.egress == "vpn"]
+    for place, name in enumerate(profile.egress.direct):
+        if name in entries and name not in needing:
+            at = given.profile_source("egress", "direct", place)
+            mistakes.add(at, f"egress.direct[{place}]", f"{name} does not need the VPN: this changes nothing", "remove it")
+    own = given.profile_source("name").file
+    for index, accepted in enumerate(profile.waive):
+        at = given.profile_source("waive", index)
+        if (accepted.field, accepted.class_) != ("egress", "security") or (at.file != own and profile.egress.direct):
+            continue  # an inherited waiver may be about an app that this profile keeps behind the VPN
+        if inside := [name for name in accepted.apps if name in needing and not runs_outside(given, name)]:
+            text = f"a waiver accepts a finding and changes nothing: {', '.join(inside)} would stay behind the VPN"
+            direct = ", ".join((*profile.egress.direct, *inside))
+            remedy = f"add `egress: {{direct: [{direct}]}}` to the profile, and keep this waiver"
+            mistakes.add(at, f"waive[{index}]", text, remedy)
 
 
 def _one_name_each(entries: Mapping[str, Entry], mistakes: Mistakes) -> None:

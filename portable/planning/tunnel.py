@@ -21,7 +21,7 @@ from portable.catalog.gateways import (
 )
 from portable.model import plan as p
 from portable.planning.inputs import Entry, Input, Mistakes
-from portable.planning.select import Selection, waived_egress
+from portable.planning.select import Selection, runs_outside
 from portable.profiles.types import EndpointFacts, VpnFacts
 
 ANYWHERE = "0.0.0.0/0"
@@ -127,7 +127,7 @@ def _receiver(given: Input, chosen: Selection) -> Receiver | None:
     """The first app behind the gateway that has qBittorrent's interface and a port for peers."""
     for name, entry in chosen.apps.items():
         facts = entry.facts
-        if facts.egress != "vpn" or facts.interface is None or facts.interface.speaks != "qbittorrent" or waived_egress(given, name):
+        if facts.egress != "vpn" or facts.interface is None or facts.interface.speaks != "qbittorrent" or runs_outside(given, name):
             continue
         peers = [port.number for port in facts.ports.values() if port.serves == "raw" and not port.private]
         if peers:

@@ -19,7 +19,7 @@ BACK = ("going-back", "restoring", "restored")
 """The steps of going back."""
 _DIGEST = r"sha256:[0-9a-f]{64}"
 _HEAD = """\
-# Written by `portable upkeep --task images`: images that run in the place of those that the catalog or the profile pins.
+# Written by `portable update`: images that run in the place of those that the catalog or the profile pins.
 # No secrets; commit it if you like. Going back takes entries out, and so may you; then `portable up`.
 """
 Digest = Annotated[str, Meta(pattern=f"^{_DIGEST}$", description="sha256: and 64 digits")]

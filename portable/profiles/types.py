@@ -167,6 +167,13 @@ class VpnFacts(Facts, frozen=True, kw_only=True):
     """Networks that the provider's servers lie in, where they are known: nothing else is reached past the tunnel."""
 
 
+class EgressFacts(Facts, frozen=True, kw_only=True):
+    """The way out of apps, where it differs from the one in the catalog."""
+
+    direct: tuple[Name, ...] = ()
+    """Apps that need the VPN and run without it here: refused, until `waive` accepts the finding `egress` for each by its name."""
+
+
 class LoopbackFacts(Facts, frozen=True, kw_only=True):
     """Reached from the host itself."""
 
@@ -288,6 +295,17 @@ class WaiverFacts(Facts, frozen=True, kw_only=True):
     reason: Annotated[str, Meta(min_length=1)]
 
 
+class PatchFacts(Facts, frozen=True, kw_only=True):
+    """A change to a rendered object, for a setting that neither the catalog nor a profile has a word for."""
+
+    kind: Annotated[str, Meta(pattern=r"^[A-Za-z]+$", description="service or network; on a cluster the object's own kind, as Deployment")]
+    name: Annotated[str, Meta(min_length=1)]
+    op: Literal["add", "replace", "remove"]
+    """As RFC 6902 says: `add` sets a key, or inserts into a list; the other two need something that is there."""
+    path: Annotated[str, Meta(pattern=r"^(/([^~/]|~[01])*)+$", description="a JSON Pointer (RFC 6901), as /logging/options/max-size")]
+    value: Any = None
+
+
 class Profile(Facts, frozen=True, kw_only=True):
     """One place: `profiles/*.yaml`."""
 
@@ -308,6 +326,7 @@ class Profile(Facts, frozen=True, kw_only=True):
     storage: StorageFacts
     backup: BackupFacts = BackupFacts()
     vpn: VpnFacts | None = None
+    egress: EgressFacts = EgressFacts()
     exposure: ExposureFacts = ExposureFacts()
     accounts: dict[Name, Name] = {}
     """Service accounts by zone."""
@@ -320,6 +339,8 @@ class Profile(Facts, frozen=True, kw_only=True):
     waive: tuple[WaiverFacts, ...] = ()
     override: dict[Name, dict[str, Any]] = {}
     """Changes to the files of apps in this place only."""
+    patch: tuple[PatchFacts, ...] = ()
+    """Changes to rendered objects, in their order. What would break a promise is refused, and no waiver accepts it."""
 
     @property
     def traits(self) -> Traits:

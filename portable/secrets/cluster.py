@@ -5,7 +5,7 @@ from pathlib import Path
 
 from portable.backends.kubernetes.secrets import file_keys, secret_name
 from portable.local.files import write_private
-from portable.model.plan import Plan, SecretRef
+from portable.model.plan import Plan
 from portable.secrets.values import Resolved
 
 
@@ -13,11 +13,9 @@ def cluster_secrets(plan: Plan, resolved: Resolved) -> dict[str, dict[str, str]]
     """By name and key: the values that containers take, and whole files with theirs filled in. What may be missing, and is, has no key."""
     found: dict[str, dict[str, str]] = {}
     for container in plan.containers():
-        taken = [(value.name, value.key) for value in container.env.values() if isinstance(value, SecretRef)]
-        taken += [(mount.secret, key) for mount in container.secrets for key in mount.keys]
-        for name, key in taken:
-            if value := resolved.of(name, key):
-                found.setdefault(secret_name(plan, name), {})[key] = value
+        for ref in container.secret_refs:
+            if value := resolved.of(ref.name, ref.key):
+                found.setdefault(secret_name(plan, ref.name), {})[ref.key] = value
     keys = file_keys(plan)
     for file in plan.files:
         if file.id in keys:

@@ -32,13 +32,6 @@ def _references(plan: Plan) -> Iterator[tuple[str, SecretRef]]:
     placed = [(app.name, container) for app in plan.apps for container in app.containers]
     placed += [(cloud.id, cloud.mounter) for cloud in plan.clouds] + [("init", plan.tools)]
     for owner, container in placed:
-        for value in container.env.values():
-            if isinstance(value, SecretRef):
-                yield owner, value
-        for mount in container.secrets:
-            for key in mount.keys:
-                yield owner, SecretRef(name=mount.secret, key=key, optional=mount.optional)
-        for file in container.files:
-            for part in files[file.file].body if file.file in files else ():
-                if isinstance(part, SecretRef):
-                    yield owner, part
+        yield from ((owner, ref) for ref in container.secret_refs)
+        for mount in container.files:
+            yield from ((owner, ref) for ref in (files[mount.file].secret_refs if mount.file in files else ()))

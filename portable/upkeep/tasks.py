@@ -138,15 +138,17 @@ def newer(offered: Callable[[str], Offered], plan: Plan) -> Iterator[Done]:
     """For each image that is pinned by digest: whether its registry has another one under its tag. Nothing is changed."""
     registries = Registries(offered)
     asked: dict[str, list[str]] = {}
+    users: dict[str, dict[str, None]] = {}
     for app in plan.apps:
         for container in app.containers:
             path = f"override: {{{app.name}: {{containers: {{{container.name}: {{image: {{digest: "
             asked.setdefault(container.image.reference, []).append(path)
+            users.setdefault(container.image.reference, {})[app.name] = None
     for reference, paths in sorted(asked.items()):
         tagged, answer = reference.partition("@")[0], registries.ask(reference)
         if answer.result != "newer":
             yield Done(task="images", subject=tagged, result=answer.why or answer.result, text=answer.text)
             continue
-        text = "`portable upkeep --task images --apply NAME` takes it; by hand, in the profile:"
+        text = f"`portable update {' '.join(users[reference])}` takes it; by hand, in the profile:"
         lines = tuple(f"{path}{answer.digest}}}}}}}}}}}" for path in paths)
         yield Done(task="images", subject=tagged, result="newer", text=text, lines=lines)

@@ -138,7 +138,7 @@ def apply(
     `stop` stops apps that can't be copied while they run, `without_backup` goes without a copy of their state. Raises Refused before
     anything is done, where state would be at stake or a group does not run what its files say now.
     """
-    with _alone(opened, progress) as first:
+    with _alone(opened, "update", progress) as first:
         registries = Registries(driver.offered)
         for group, update in _asked(
             driver, first, groups_of(first.planned.plan, names), registries, stop=stop, without=without_backup, progress=progress
@@ -196,7 +196,7 @@ def back(
 
     Raises Refused where there is nothing to go back to, or no such state any more, with nothing changed.
     """
-    with _alone(opened, progress) as first:
+    with _alone(opened, "rollback", progress) as first:
         groups = _returnable(first, names)
         if with_state:
             _refuse_without_state(driver, first, [app for group in groups for app in _with_update(first, group)])
@@ -209,11 +209,11 @@ def back(
 
 
 @contextlib.contextmanager
-def _alone(opened: Open, progress: Progress) -> Iterator[Opened]:
+def _alone(opened: Open, verb: str, progress: Progress) -> Iterator[Opened]:
     """The place as it is once no other update is at work on it. Raises Refused, before anything is written, where `file_of` does."""
     here = opened()
     file_of(here)
-    with locked(f"_images-{here.stack.project}", "upkeep --task images", progress=progress):
+    with locked(f"_images-{here.stack.project}", verb, progress=progress):
         yield opened()
 
 
@@ -329,7 +329,7 @@ def _complete(driver: StackDriver, opened: Open, group: Group, *, deadline: floa
         if lasting := [app for app in ran_before if keeps_state(here.planned, app)]:
             raise _left_to_a_person(here, group, lasting, error) from None
         progress(Event(what="doing", subject=group.name, text=f"putting it back, since it did not get well: {error.text}"))
-        with locked(here.stack.project, "upkeep --task images", progress=progress) as held:  # nobody starts a newer one after the look
+        with locked(here.stack.project, "update", progress=progress) as held:  # nobody starts a newer one after the look
             restored = [app for app in _ran(driver, here, apps) if here.images.images[app].backup]
             _write(opened, returning(here.images, apps, restored=restored), held=held)
         yield from _go_back(driver, opened, group, why=error.text, deadline=deadline, progress=progress)
@@ -342,7 +342,7 @@ def _complete(driver: StackDriver, opened: Open, group: Group, *, deadline: floa
 def _left_to_a_person(here: Opened, group: Group, lasting: Sequence[str], error: PortableError) -> PortableError:
     """What ran before this command began, and is not well now, may have been well for long."""
     state = any(here.images.images[app].backup for app in lasting)
-    back = f"`portable upkeep --task images --back {lasting[0]}{' --with-state' if state else ''}`"
+    back = f"`portable rollback {lasting[0]}{' --with-state' if state else ''}`"
     what = "what ran before, with the state of then; what was written since is put aside" if state else "what ran before"
     text = f"{', '.join(lasting)} ran what is taken before this command began, and is not well: {error.text}"
     return PortableError(text, where=group.name, remedy=f"mend it, then run the same command again; or go back: {back} brings {what}")
@@ -370,7 +370,8 @@ def _returnable(here: Opened, names: Sequence[str]) -> tuple[Group, ...]:
     """The groups that have an update to be taken back. Raises Refused where there is none."""
     groups = tuple(group for group in groups_of(here.planned.plan, names) if _with_update(here, group))
     if not groups:
-        text = f"no update of {', '.join(names)} is noted that could be taken back"
+        about = f" of {', '.join(names)}" if names else ""
+        text = f"no update{about} is noted that could be taken back"
         raise Refused(text, where=str(file_of(here)), remedy="pin another digest under `override` of the profile, then `portable up`")
     return groups
 
@@ -445,7 +446,7 @@ def _not_put_back(
     here = opened()
     going = here.images.unfinished(group.apps, *BACK)
     text = f"its state of {here.images.images[app].backup} could not be put back: {said}"
-    without = f"`portable upkeep --task images --back {app}` goes back without that state"
+    without = f"`portable rollback {app}` goes back without that state"
     if restoring(here.stack.project).keys() & set(going) or here.images.unfinished(going, "restored"):
         down = sorted(set(going) - {app for app, _ in here.on(driver).images_in_use()})
         stopped = f"; {', '.join(down)} {'is' if len(down) == 1 else 'are'} stopped" if down else ""
@@ -514,7 +515,7 @@ def _write(opened: Open, images: Images, *, held: Lock | None = None) -> None:
     """
     here = opened()
     file = file_of(here)
-    with locked(here.stack.project, "upkeep --task images", held=held):
+    with locked(here.stack.project, "update", held=held):
         if not images.images and not file.is_symlink():
             file.unlink(missing_ok=True)
             return

@@ -15,7 +15,6 @@ from portable.model.registry import Offered, not_offered, split_reference
 from portable.planning import Planned
 from portable.profiles.images import Images, Step, TakenFacts, UpdateFacts
 
-ALL = "all"
 Asked = Literal["same", "newer", "unknown"]
 
 
@@ -110,14 +109,14 @@ class Registries:
 
 
 def groups_of(plan: Plan, names: Collection[str]) -> tuple[Group, ...]:
-    """The groups that these are, or are in, in the order in which they start. Raises UsageError for a name that nothing has."""
+    """The groups that these are, or are in (all where none is named), in start order. Raises UsageError for a name that nothing has."""
     place = {app.name: index for index, app in enumerate(plan.apps)}
     groups = sorted(plan.groups, key=lambda group: min(place.get(app, len(place)) for app in group.apps))
     known = {name for group in groups for name in (group.name, *group.apps)}
-    if unknown := [name for name in names if name not in known and name != ALL]:
-        remedy = f"known: {', '.join(sorted(known))}; `{ALL}` for every group"
+    if unknown := [name for name in names if name not in known]:
+        remedy = f"known: {', '.join(sorted(known))}; without a name every app is meant"
         raise UsageError(f"there is no app or group {', '.join(unknown)} in {plan.profile}", remedy=remedy)
-    return tuple(group for group in groups if ALL in names or {group.name, *group.apps} & set(names))
+    return tuple(group for group in groups if not names or {group.name, *group.apps} & set(names))
 
 
 def update_of(planned: Planned, group: Group, registries: Registries, *, backup: bool) -> Update:

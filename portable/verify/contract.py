@@ -111,7 +111,7 @@ def mounts_of(stack: View, container: Container) -> Iterator[tuple[Volume, str, 
 def library_of(stack: View, container: Container) -> tuple[str, str] | None:
     """Where a container sees the library, and whether it may write there."""
     for volume, path, access in mounts_of(stack, container):
-        if stack.plan.library and volume.id == stack.plan.library.volume:
+        if stack.plan.is_library(volume.id):
             return path, access
     return None
 

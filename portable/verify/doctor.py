@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
 from shlex import quote
 
-from portable.backends.common import containers, gateway_of, main_container, on_host
+from portable.backends.common import containers, main_container, on_host
 from portable.catalog.quantities import amount
 from portable.engines.mounts import MODULES, sharing
 from portable.live.tunnel import tunnels
@@ -244,7 +244,7 @@ def writer_of(plan: Plan) -> tuple[int, int] | None:
         (c.identity.uid, c.identity.gid)
         for app in plan.apps
         for c in app.containers
-        if any(m.access == "rw" and plan.library and m.volume == plan.library.volume for m in c.mounts) and c.identity.how != "fixed"
+        if any(m.access == "rw" and plan.is_library(m.volume) for m in c.mounts) and c.identity.how != "fixed"
     }
     return next(iter(writers)) if len(writers) == 1 else None
 
@@ -338,20 +338,19 @@ def _ports(plan: Plan, host: Host, project: str, taken: tuple[PublishedPort, ...
 
 def _folders(plan: Plan) -> dict[str, str]:
     """Where things lie on the host, each place with what it is for; the library's comes first."""
-    library = plan.library.volume if plan.library else None
-    found = {folder: "the library" for v in plan.volumes if v.id == library and (folder := folder_of(v)) is not None}
+    found = {folder: "the library" for v in plan.volumes if plan.is_library(v.id) and (folder := folder_of(v)) is not None}
     for volume in plan.volumes:
-        if volume.id != library and isinstance(volume.place, Folder):
+        if not plan.is_library(volume.id) and isinstance(volume.place, Folder):
             found.setdefault(volume.place.path, "state")
     return found
 
 
 def library_folders(plan: Plan) -> tuple[str, ...]:
     """The library's root, then the folders in it that apps name."""
-    root = next((folder_of(v) for v in plan.volumes if plan.library and v.id == plan.library.volume), None)
+    root = next((folder_of(v) for v in plan.volumes if plan.is_library(v.id)), None)
     return () if root is None else (root, *(f"{root}/{folder}" for folder in (plan.library.folders if plan.library else ())))
 
 
 def left_alone(plan: Plan) -> tuple[str, ...]:
     """The apps that nothing starts after a restart of the host, but `portable heal`."""
-    return tuple(name for group in plan.groups if (gateway := gateway_of(group)) for name in group.apps if name != gateway)
+    return tuple(plan.behind_gateways)

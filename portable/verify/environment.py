@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Protocol
 
-from portable.backends.common import Placed, gateway_of, main_container
+from portable.backends.common import Placed, main_container
 from portable.live.view import Runs, View
 from portable.model.plan import File, SecretRef
 from portable.verify.contract import Contract, Found, about, broken, holds, running, unknown, untried
@@ -60,8 +60,8 @@ def environment(values: Values = UNKNOWN) -> Contract:
     """The contract for a stack whose secrets have those values; one that is not known is not compared."""
 
     def check(stack: View) -> Iterator[Found]:
-        gateways = {gateway for group in stack.plan.groups if (gateway := gateway_of(group))}
-        kept_in = {app for group in stack.plan.groups if gateway_of(group) for app in group.apps}
+        gateways = stack.plan.gateways
+        kept_in = gateways | set(stack.plan.behind_gateways)
         for placed in running(stack):
             name = placed.app.name if placed.app else ""
             yield _container(stack, placed, values, kept_in=name in kept_in)
@@ -164,7 +164,7 @@ def _files(stack: View, placed: Placed, values: Values) -> Iterator[Found]:
 
 def _text(file: File, values: Values) -> str | None:
     """The text of a file; None where a secret in it is not known."""
-    if any(isinstance(part, SecretRef) and not part.optional and not values.of(part.name, part.key) for part in file.body):
+    if any(not ref.optional and not values.of(ref.name, ref.key) for ref in file.secret_refs):
         return None
     return values.fill(file)
 

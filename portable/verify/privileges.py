@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from portable.backends.common import gateway_of
 from portable.live.view import View
 from portable.model.rights import Rights
 from portable.verify.contract import Contract, Found, about, broken, holds, running
@@ -11,7 +10,7 @@ from portable.verify.environment import anew
 
 def check(stack: View) -> Iterator[Found]:
     """Each container against its plan; then containers outside the stack that share a gateway's network."""
-    gateways = {gateway for group in stack.plan.groups if (gateway := gateway_of(group))}
+    gateways = stack.plan.gateways
     for placed in running(stack):
         if wrong := list(_more(stack.look(placed).rights, stack.planned(placed).rights)):
             yield broken(about(placed), "; ".join(wrong), anew(stack, placed))

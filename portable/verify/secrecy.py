@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from portable.live.view import View
-from portable.model.plan import SecretRef
 from portable.verify.contract import Contract, Found, about, broken, holds, running, unknown
 
 _LINES = 2000
@@ -21,7 +20,7 @@ def secrecy(told: Told, missing: Sequence[str] = (), *, known: bool = True) -> C
             return
         for placed in running(stack):
             seen, wrong = stack.look(placed), []
-            by_environment = {name for name, value in placed.container.env.items() if isinstance(value, SecretRef)}
+            by_environment = set(placed.container.secret_env)
             others = {name: value for name, value in seen.environment.items() if name not in by_environment}
             for where, text in (
                 *((f"the variable {name}", value) for name, value in others.items()),

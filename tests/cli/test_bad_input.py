@@ -1,6 +1,8 @@
 """Bad input of every kind: a clear text that says where, the exit code, no traceback, nothing on standard output, nothing changed."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -119,6 +121,14 @@ CASES = {
     "a waiver that matches nothing": Case(
         ("profiles/mine.yaml:6:5: waive: this waiver of egress (security) matches no finding",),
         mine("waive:\n  - {field: egress, class: security, reason: none}\n"),
+    ),
+    "a patch that matches nothing": Case(
+        ("profiles/mine.yaml:6:5: patch[0]: there is no service gerber", "did you mean service gerbera?"),
+        mine("patch:\n  - {kind: service, name: gerber, op: add, path: /shm_size, value: 1gb}\n"),
+    ),
+    "an operation that a patch has not": Case(
+        ("profiles/mine.yaml:6:", "patch[0].op"),
+        mine("patch:\n  - {kind: service, name: gerbera, op: move, path: /shm_size, value: 1gb}\n"),
     ),
     # files
     "no yaml": Case(("profiles/mine.yaml:6:", "the list in brackets is not closed"), mine("apps: [plex\n")),
@@ -286,6 +296,25 @@ def test_findings_that_stop_a_command(tmp_path: Path) -> None:
     assert "refused: " in done.stderr
     assert "waive them in the profile with a reason" in done.stderr
     assert digest(tmp_path) == before
+
+
+def test_a_patch_that_could_break_a_promise_stops_a_command(tmp_path: Path) -> None:
+    write(tmp_path, mine("patch: [{kind: service, name: gerbera, op: add, path: /privileged, value: true}]\n"))
+    done = run(*RENDER, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert f"{tmp_path}/profiles/mine.yaml:5:" in done.stderr
+    told = run("explain", "--profile", "mine", "--format", "json", cwd=tmp_path)
+    assert told.returncode == 4
+    assert [f["verdict"] for f in json.loads(told.stdout)["findings"] if f["field"] == "patch.refused"] == ["refused"]
+
+
+def test_a_patch_is_rendered_shown_and_told(tmp_path: Path) -> None:
+    write(tmp_path, mine("patch: [{kind: service, name: gerbera, op: add, path: /shm_size, value: 77mb}]\n"))
+    assert re.search(r"shm_size: \"?77mb", run("render", "--profile", "mine", cwd=tmp_path).stdout)
+    assert "path: /shm_size" in run("profiles", "show", "mine", cwd=tmp_path).stdout
+    assert re.search(r"mine\.yaml:5:\d+: noted \(function\) patch", run("explain", "--profile", "mine", cwd=tmp_path).stdout)
+    schema = json.loads(run("catalog", "schema", "profile", cwd=tmp_path).stdout)
+    assert set(schema["$defs"]["PatchFacts"]["required"]) == {"kind", "name", "op", "path"}
 
 
 def test_strict_refuses_what_is_not_waived(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def fixed(monkeypatch: pytest.MonkeyPatch, *, user: int, dry_run: bool = False) 
     monkeypatch.setattr(os, "geteuid", lambda: user)
     prepared = prepare("local")
     driver = place_of(prepared, {"HOME": "/root"}).opened.driver(str)
-    rows = doctor._fixed(prepared, driver, "local", dry_run=dry_run)
+    rows = doctor._fixed(prepared, driver, dry_run=dry_run)
     return {row["where"]: row for row in rows}
 
 
@@ -32,7 +32,7 @@ def test_who_is_not_root_is_refused_with_the_commands_and_may_ask(monkeypatch: p
     monkeypatch.setattr(commands, "carry_out", lambda *_, **__: pytest.fail("a command was run"))
     with pytest.raises(Refused, match=r"only root may mend this: .*make-rshared") as raised:
         fixed(monkeypatch, user=1000)
-    assert raised.value.remedy == "as root: `portable doctor --fix -p local`"
+    assert raised.value.remedy == "as root: `portable doctor --fix`"
     assert fixed(monkeypatch, user=1000, dry_run=True)["/mnt/clouds"]["commands"] == SHARING
 
 

@@ -94,7 +94,7 @@ def test_the_app_of_the_document_renders_everywhere(tmp_path: Path) -> None:
 
 def test_the_places_of_the_document_render(tmp_path: Path) -> None:
     (place,), vpns = blocks("how-to/write-a-profile.md"), blocks("how-to/set-up-the-vpn.md")
-    expected = ("airvpn", "198.51.100.7", "openvpn-config", "forwarded.sh {{PORT}}", "DNS_UPSTREAM_RESOLVERS: quad9")
+    expected = ("airvpn", "198.51.100.7", "openvpn-config", "forwarded.sh {{PORT}}", "DNS_UPSTREAM_RESOLVERS: quad9", "qbittorrent")
     (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [sonarr, qbittorrent, ipfs]\n")
     (tmp_path / "profiles").mkdir()
     for more, what in zip(("", *vpns), ("mullvad", *expected), strict=True):

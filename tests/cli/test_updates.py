@@ -1,11 +1,13 @@
-"""`portable upkeep --apply | --back` and the file of images, as a person meets them where no engine is."""
+"""`portable update`, `portable rollback` and the file of images, as a person meets them where no engine is."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from tests.cli import digest, run, write
+from tests.cli.test_documents import refused
 
 OLD, NEW = (f"sha256:{digit * 64}" for digit in "12")
 AT = "registry.test/demo:1"
@@ -60,45 +62,77 @@ def test_an_update_that_is_not_finished_is_told(tmp_path: Path) -> None:
     write(tmp_path, {**FILES, "profiles/mine.images.yaml": TAKEN.replace("    at:", "    step: taking\n    at:")})
     told = run("explain", "-p", "mine", "--all", cwd=tmp_path).stdout
     assert "the update of demo of 2026-11-21T03:00:00Z is not finished" in told
-    assert "`portable upkeep --task images --apply demo` completes it" in told
+    assert "`portable update -p mine demo` completes it" in told
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("--apply", "demo", "--task", "scrub"), 2, "--apply and --back are about images, not about scrub"),
-        (("--apply", "demo", "--back", "demo"), 2, "name what to take (--apply) or what to take back (--back)"),
-        (("--stop",), 2, "name what to take (--apply) or what to take back (--back)"),
-        (("--back", "demo", "--without-backup"), 2, "--stop and --without-backup are about taking images"),
-        (("--apply", "demo", "--install"), 2, "a timer takes no newer images"),
-        (("--apply", "demo", "--with-state"), 2, "--with-state is about going back"),
-        (("--apply", ",", "--task", "images"), 2, "name an app, a group, or `all`"),
-        (("--apply", "dmo", "--task", "images"), 2, "there is no app or group dmo in mine (known: demo; `all` for every group)"),
-        (("--back", "demo"), 4, "no update of demo is noted that could be taken back"),
-        (("--back", "demo", "--with-state", "--dry-run"), 4, "no update of demo is noted that could be taken back"),
-        (("--back", "demo", "--dry-run"), 4, "no update of demo is noted that could be taken back"),
-        (("--apply", "demo", "--dry-run"), 1, "no engine answers"),
-        (("--apply", "demo"), 1, "no engine answers"),
-        (("--apply", "gerbera", "-p", "local"), 0, ""),
+        (("update", "dmo"), 2, "there is no app or group dmo in mine (known: demo;"),
+        (("update", "demo", "--timeout", "0"), 2, "--timeout"),
+        (("update", "demo", "--dry-run"), 1, "no engine answers"),
+        (("update", "demo", "--format", "json"), 1, "no engine answers"),
+        (("update",), 1, "no engine answers"),
+        (("update", "gerbera", "-p", "local"), 0, ""),
+        (("rollback", "dmo"), 2, "there is no app or group dmo in mine (known: demo;"),
+        (("rollback", "demo"), 4, "no update of demo is noted that could be taken back"),
+        (("rollback",), 4, "no update is noted that could be taken back"),
+        (("rollback", "demo", "--with-state", "--dry-run"), 4, "no update of demo is noted that could be taken back"),
+        (("rollback", "demo", "--dry-run"), 4, "no update of demo is noted that could be taken back"),
     ],
 )
 def test_what_is_wrong_is_told_and_nothing_changes(tmp_path: Path, arguments: tuple[str, ...], code: int, words: str) -> None:
     write(tmp_path, FILES)
     before = digest(tmp_path / "profiles")
-    done = run("upkeep", *(("-p", "mine") if "-p" not in arguments else ()), *arguments, cwd=tmp_path, env=NOWHERE)
+    done = run(*arguments, *(("-p", "mine") if "-p" not in arguments else ()), cwd=tmp_path, env=NOWHERE)
     assert (done.returncode, words in done.stderr, "Traceback" in done.stderr) == (code, True, False), done.stderr
     assert digest(tmp_path / "profiles") == before
 
 
+@pytest.mark.parametrize(
+    ("options", "commands"),
+    [
+        (("--apply", "demo", "--task", "images"), ["update -p mine demo"]),
+        (("--apply", "all"), ["update -p mine"]),
+        (("--apply", "demo,other", "--stop", "--without-backup"), ["update -p mine demo other --stop --without-backup"]),
+        (("--back", "demo", "--with-state"), ["rollback -p mine demo --with-state"]),
+        (("--back", "demo", "--timeout", "9", "--format", "json"), ["rollback -p mine demo --timeout 9 --format json"]),
+        (("--apply", "demo", "--dry-run", "--set", "stack.uid=5"), ["update -p mine demo --dry-run --set stack.uid=5"]),
+        (("--dry-run",), ["update -p mine --dry-run"]),
+        (("--stop",), ["update -p mine --stop"]),
+        (("--with-state",), ["rollback -p mine --with-state"]),
+        (("--apply", "demo", "--back", "demo"), ["update -p mine demo", "rollback -p mine demo"]),
+        (("--apply", "demo", "--install"), ["update -p mine demo"]),
+    ],
+)
+def test_the_old_spelling_answers_with_the_new_one(tmp_path: Path, options: tuple[str, ...], commands: list[str]) -> None:
+    write(tmp_path, FILES)
+    done = run("upkeep", "-p", "mine", *options, cwd=tmp_path, env=NOWHERE)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.findall(r"`portable ([^`]*)`", done.stderr) == commands
+    assert [refused(f"portable {command}") for command in commands] == [None] * len(commands)
+
+
+def test_upkeep_neither_shows_nor_completes_the_old_options(tmp_path: Path) -> None:
+    told = run("upkeep", "--help", cwd=tmp_path).stdout
+    assert "--task" in told
+    assert not [option for option in ("--apply", "--back", "--with-state", "--stop", "--dry-run", "--timeout") if option in told]
+
+
 def test_for_a_shipped_profile_without_a_stack_it_is_said_where_to_go(tmp_path: Path) -> None:
-    done = run("upkeep", "--task", "images", "--apply", "all", cwd=tmp_path, env=NOWHERE)
+    done = run("update", cwd=tmp_path, env=NOWHERE)
     assert done.returncode == 4
     assert "local is a shipped profile, and no `portable.yaml` is here or above" in done.stderr
 
 
-def test_what_going_back_would_do_needs_no_engine(tmp_path: Path) -> None:
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_what_going_back_would_do_needs_no_engine(tmp_path: Path, output: str) -> None:
     write(tmp_path, {**FILES, "profiles/mine.images.yaml": TAKEN})
-    done = run("upkeep", "-p", "mine", "--back", "demo", "--dry-run", cwd=tmp_path, env=NOWHERE)
+    done = run("rollback", "-p", "mine", "demo", "--dry-run", "--format", output, cwd=tmp_path, env=NOWHERE)
     assert done.returncode == 0, done.stderr
-    assert f"demo: write what demo ran before to {tmp_path}/profiles/mine.images.yaml" in done.stdout
+    if output == "json":
+        told = json.loads(done.stdout)
+        assert (told["schema"], [row["app"] for row in told["updates"]]) == ("portable/updates/1", ["demo"])
+    else:
+        assert f"demo: write what demo ran before to {tmp_path}/profiles/mine.images.yaml" in done.stdout
     assert (tmp_path / "profiles" / "mine.images.yaml").read_text() == TAKEN

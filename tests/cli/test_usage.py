@@ -45,7 +45,7 @@ def test_debug_is_an_option_before_the_verb(tmp_path: Path) -> None:
 
 
 def test_there_are_commands() -> None:
-    assert {("render",), ("explain",), ("catalog", "list"), ("profiles", "new")} <= set(commands())
+    assert {("render",), ("explain",), ("update",), ("rollback",), ("catalog", "list"), ("profiles", "new")} <= set(commands())
 
 
 def test_version(tmp_path: Path) -> None:

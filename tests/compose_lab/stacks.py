@@ -9,6 +9,7 @@ from portable.live.compose.desired import ComposeStack
 from portable.live.image_needs import ImageNeed
 from portable.secrets.needs import Need
 from portable.secrets.sources import EnvironmentSource
+from tests.by_hand import by_hand
 from tests.lab.engine import BUSYBOX
 
 SOURCE = EnvironmentSource()
@@ -63,7 +64,7 @@ def body(project: str) -> dict[str, Any]:
 
 def stack(document: dict[str, Any]) -> ComposeStack:
     """The stack of a document."""
-    return ComposeStack(
+    return by_hand(
         project=document["name"],
         body=document,
         images=tuple(ImageNeed(reference=r, apps=("some",)) for r in sorted({s["image"] for s in document["services"].values()})),

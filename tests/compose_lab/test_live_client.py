@@ -14,6 +14,7 @@ from portable.live.compose.desired import ComposeStack, current
 from portable.live.image_needs import ImageNeed
 from portable.local.folders import state_home
 from portable.secrets.sources import EnvironmentSource
+from tests.by_hand import by_hand
 from tests.compose_lab.stacks import service
 from tests.compose_lab.test_live_up import docker
 from tests.lab.engine import BUSYBOX
@@ -26,7 +27,7 @@ OTHER = f"services: {{app: {{environment: {{EXTRA: '1'}}}}, more: {{image: '{BUS
 def stack(project: str) -> ComposeStack:
     app = service(labels={"portable.app": "app"}, network_mode="none", environment={"PLAIN": "$TAG ${TAG} ${HOME:-x}", "TZ": "UTC"})
     document = {"name": project, "services": {"app": app, "rest": {**app, "network_mode": "service:app"}}}
-    return ComposeStack(project=project, body=document, images=(ImageNeed(reference=BUSYBOX, apps=("app",)),))
+    return by_hand(document, project=project, images=(ImageNeed(reference=BUSYBOX, apps=("app",)),))
 
 
 def run(engine: Engine, project: str) -> dict[str, Any]:

@@ -135,7 +135,7 @@ def formats(local: Local) -> tuple[str, ...]:
 
 def rows(local: Local, *options: str, code: int = 0) -> tuple[dict[str, str], ...]:
     """What became of the images of the two apps."""
-    told = local.portable("upkeep", "--task", "images", *options, "--format", "json", code=code)
+    told = local.portable("update", *options, "--format", "json", code=code)
     found = {row["app"]: row for row in json.loads(told.out)["updates"]}
     return tuple(found[app] for app in APPS)
 
@@ -149,12 +149,12 @@ def test_taken_taken_back_and_put_back_by_itself(local: Local, shop: Shop, recor
     first, gateway = runs(local), local.container("seal")
     mine.write_text("a note\n")
     assert formats(local) == ("1", "1")
-    assert results(rows(local, "--apply", "notes")) == ("same", "same")
+    assert results(rows(local, "notes")) == ("same", "same")
 
     second = (shop.sell("notes", 2), first[1])
-    (foreseen, _) = rows(local, "--apply", "seal", "--dry-run")
+    (foreseen, _) = rows(local, "seal", "--dry-run")
     assert (foreseen["result"], foreseen["digest"], runs(local)) == ("newer", second[0], first)
-    (row, other) = rows(local, "--apply", "notes")
+    (row, other) = rows(local, "notes")
     assert (row["result"], row["before"], row["digest"]) == ("taken", first[0], second[0]), str(local.ran[-1])
     assert other["result"] == "same"
     assert (runs(local), formats(local), mine.read_text()) == (second, ("2", "1"), "a note\n")
@@ -163,10 +163,10 @@ def test_taken_taken_back_and_put_back_by_itself(local: Local, shop: Shop, recor
     assert row["backup"] in local.portable("backup", "--list", "notes").out
 
     # State stays where nothing is said of it, and then the older version does not read it: told, and completed with the state.
-    refused = local.portable("upkeep", "--task", "images", "--back", "notes", code=1)
+    refused = local.portable("rollback", "notes", code=1)
     assert "what ran before does not get well" in refused.err
     assert "format 2 is newer than version 1 reads" in refused.err
-    back = json.loads(local.portable("upkeep", "--task", "images", "--back", "notes", "--with-state", "--format", "json").out)["updates"]
+    back = json.loads(local.portable("rollback", "notes", "--with-state", "--format", "json").out)["updates"]
     assert [(row["app"], row["result"]) for row in back] == [("notes", "back")]
     assert (runs(local), formats(local)) == (first, ("1", "1"))
     (before,) = mine.parent.glob(".before-restore-*")
@@ -175,7 +175,7 @@ def test_taken_taken_back_and_put_back_by_itself(local: Local, shop: Shop, recor
 
     # One of the two can't be helped: both go back, each with its state.
     third = (shop.sell("notes", 3), shop.sell("pages", 2))
-    failed = rows(local, "--apply", "seal", code=1)
+    failed = rows(local, "seal", code=1)
     assert [(row["result"], row["before"], row["digest"]) for row in failed] == [
         ("failed", new, old) for new, old in zip(third, first, strict=True)
     ]
@@ -192,7 +192,7 @@ def test_taken_taken_back_and_put_back_by_itself(local: Local, shop: Shop, recor
 
 def test_killed_half_way_the_same_command_completes_it(local: Local, shop: Shop) -> None:
     second = (shop.sell("notes", 2), shop.sell("pages", 2))
-    started = local.start("upkeep", "--task", "images", "--apply", "notes")
+    started = local.start("update", "notes")
     until = time.monotonic() + 60
     while not any(update.step == "taking" for update in taken(local).images.values()):
         assert started.poll() is None, "it ended before it was killed"
@@ -202,10 +202,10 @@ def test_killed_half_way_the_same_command_completes_it(local: Local, shop: Shop)
     told = local.portable("explain", "--all").out
     assert "the update of notes of " in told
     assert "is not finished" in told
-    assert results(rows(local, "--apply", "notes")) == ("taken", "taken")
+    assert results(rows(local, "notes")) == ("taken", "taken")
     assert (runs(local), formats(local)) == (second, ("2", "2"))
     assert list(taken(local).unfinished()) == []
-    assert results(rows(local, "--apply", "notes")) == ("same", "same")
+    assert results(rows(local, "notes")) == ("same", "same")
 
 
 def test_a_backup_that_is_killed_while_its_app_is_down_leaves_nothing_down(local: Local, shop: Shop) -> None:
@@ -237,6 +237,6 @@ def test_a_backup_that_is_killed_while_its_app_is_down_leaves_nothing_down(local
     assert running()
     assert noted() == {}
     killed(lambda: not running())
-    assert results(rows(local, "--apply", "notes")) == ("taken", "same")
+    assert results(rows(local, "notes")) == ("taken", "same")
     assert (runs(local)[0], noted()) == (second, {})
     assert local.portable("status").code == 0

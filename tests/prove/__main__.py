@@ -4,11 +4,17 @@ import argparse
 import sys
 import time
 
-from tests.prove import catalog, fence, first, results, zimaboard
+from tests.prove import catalog, fence, first, mutants, results, zimaboard
 from tests.prove.claim import Claim
 from tests.prove.running import run
 
-SUITES = {"first": first.CLAIMS, "catalog": catalog.CLAIMS, "fence": fence.CLAIMS, "zimaboard": zimaboard.CLAIMS}
+SUITES = {
+    "first": first.CLAIMS,
+    "catalog": catalog.CLAIMS,
+    "fence": fence.CLAIMS,
+    "mutants": mutants.CLAIMS,
+    "zimaboard": zimaboard.CLAIMS,
+}
 
 
 def share(claims: tuple[Claim, ...], shard: str) -> tuple[Claim, ...]:

@@ -39,9 +39,9 @@ def init(index: Index, used: frozenset[str]) -> Init:
     """The service that prepares; `used` are the volumes that some container mounts."""
     placed = Placed("tools", index.plan.tools)
     tools = service(placed, index)
-    seeds = list(_seeds(index))
-    script = _script(index, used, seeds)
-    seen = {file.id: file for _, _, file, _ in seeds}
+    seeded = list(_seeds(index))
+    script = _script(index, used, seeded)
+    seen = {file.id: file for _, _, file, _ in seeded}
     inputs = [Part({"volumes": [entry for volume in _prepared(index, used) for entry in _seen(volume)]})]
     inputs += [mounted(file, str(SEEDS / file.id)) for file in seen.values()]
     once = {
@@ -127,11 +127,12 @@ def _folders(index: Index, used: frozenset[str]) -> Iterator[str]:
     """
     owners: dict[str, Identity] = {}
     copied: dict[str, set[str]] = {}
-    for placed in containers(index.plan):
-        for mount in sorted(placed.container.mounts, key=lambda mount: mount.access == "ro"):
-            if backs_up(placed.container) and mount.volume != BACKUPS:
-                continue
+    everywhere = tuple(containers(index.plan))
+    mounts = [(mount, placed) for placed in everywhere for mount in placed.container.mounts]
+    for mount, placed in sorted(mounts, key=lambda pair: pair[0].access == "ro"):
+        if not backs_up(placed.container) or mount.volume == BACKUPS:
             owners.setdefault(mount.volume, placed.container.identity)
+    for placed in everywhere:
         for file in placed.container.files:
             if not file.seed and (home := _home(file.path, placed.container.mounts, index)):
                 inside, name = home.relative_to(_PLACES).parts[:2]
@@ -178,6 +179,11 @@ def _seeds(index: Index) -> Iterator[tuple[Placed, FileMount, File, PurePosixPat
             file = index.files.get(mount.file)
             if mount.seed and file and (home := _home(mount.path, placed.container.mounts, index)):
                 yield placed, mount, file, home
+
+
+def seeds(index: Index) -> tuple[File, ...]:
+    """The files that `init` copies where an app has none yet, each once."""
+    return tuple({file.id: file for _, _, file, _ in _seeds(index)}.values())
 
 
 def _homeless_seeds(index: Index) -> Iterator[Finding]:

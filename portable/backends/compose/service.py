@@ -13,7 +13,7 @@ from portable.backends.compose.part import Part, join
 from portable.backends.compose.privileges import identity, privileges
 from portable.backends.compose.storage import amount, mounts
 from portable.model.findings import Finding
-from portable.model.plan import Direct, Resources
+from portable.model.plan import Resources
 
 LOGGING = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
 """An engine's default keeps logs without end."""
@@ -53,8 +53,7 @@ def service(placed: Placed, index: Index) -> Part:
 
 def behind_gateway(placed: Placed, index: Index) -> bool:
     """Whether a container shares the network of a gateway that keeps it in."""
-    group = index.group_of.get(placed.app.name) if placed.app else None
-    return bool(group and placed.app and not isinstance(group.egress, Direct) and group.egress.gateway != placed.app.name)
+    return placed.app is not None and placed.app.name in index.plan.behind_gateways
 
 
 def _restart(placed: Placed, index: Index) -> tuple[Finding, ...]:

@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 from typing import Any, assert_never
 
-from portable.backends.common import Index, Placed, note, refuse
+from portable.backends.common import Index, Placed, note, refuse, sees_clouds
 from portable.backends.compose.part import Part
 from portable.model.findings import Finding
 from portable.model.folders import folder_in
@@ -87,11 +87,7 @@ def _covers(mount: Mount, volume: Volume) -> list[dict[str, Any]]:
 
 def reads_clouds(placed: Placed, index: Index) -> bool:
     """Whether a container sees the clouds of its app: the main one does, and what has the library, whose links lead there."""
-    app = placed.app
-    if not app or not app.clouds:
-        return False
-    library = {volume.id for volume in index.plan.volumes if volume.holds == "library"}
-    return placed.container.role == "main" or any(mount.volume in library for mount in placed.container.mounts)
+    return placed.app is not None and sees_clouds(placed.app, placed.container, index.volumes)
 
 
 def named_volumes(index: Index, used: frozenset[str]) -> dict[str, dict[str, Any]]:

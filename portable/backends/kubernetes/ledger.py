@@ -28,7 +28,6 @@ from portable.model.plan import (
     Route,
     Scratch,
     Sealed,
-    SecretRef,
     Tcp,
     Tunnel,
     Volume,
@@ -256,9 +255,7 @@ def _privileges(scope: Scope, part: Part) -> Iterator[Finding]:
 
 
 def _environment(part: Part) -> Iterator[Finding]:
-    for name, value in sorted(part.container.env.items()):
-        if not isinstance(value, SecretRef):
-            continue
+    for name, value in sorted(part.container.secret_env.items()):
         path, app = f"{part.path}.env.{name}", part.app_name
         text = "The image takes a secret by environment: who may exec into its pod reads it there."
         yield note("containers.env.secret", path, "cosmetic", text, "give exec only to those who may read the Secret", app=app)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from portable.backends.common import containers, note
 from portable.backends.kubernetes.secrets import file_keys, secret_name
 from portable.model.findings import Finding
-from portable.model.plan import Claim, Ingress, Plan, SecretRef
+from portable.model.plan import Claim, Ingress, Plan
 
 
 def prerequisites(plan: Plan) -> tuple[Finding, ...]:
@@ -15,10 +15,9 @@ def prerequisites(plan: Plan) -> tuple[Finding, ...]:
 
 def _values(plan: Plan) -> Iterator[Finding]:
     for placed in containers(plan):
-        for name, value in sorted(placed.container.env.items()):
-            if isinstance(value, SecretRef):
-                why = f"{placed.about} takes it as a variable"
-                yield _secret(plan, f"{placed.path}.env.{name}", value.name, (value.key,), why, placed.about, optional=value.optional)
+        for name, value in sorted(placed.container.secret_env.items()):
+            why = f"{placed.about} takes it as a variable"
+            yield _secret(plan, f"{placed.path}.env.{name}", value.name, (value.key,), why, placed.about, optional=value.optional)
         for mount in placed.container.secrets:
             path, why = f"{placed.path}.secrets.{mount.secret}", f"{placed.about} reads it"
             yield _secret(plan, path, mount.secret, mount.keys, why, placed.about, optional=mount.optional)
@@ -28,7 +27,7 @@ def _whole_files(plan: Plan) -> Iterator[Finding]:
     keys = file_keys(plan)
     for file in plan.files:
         if file.id in keys:
-            names = sorted({part.name for part in file.body if isinstance(part, SecretRef)})
+            names = sorted({ref.name for ref in file.secret_refs})
             text = f"it is the whole text of a file, with {', '.join(names)} filled in"
             yield _secret(plan, f"files.{file.id}", file.id, (keys[file.id],), text, None)
 

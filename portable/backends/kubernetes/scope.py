@@ -5,7 +5,7 @@ from typing import Final, Literal, assert_never
 
 from msgspec import structs
 
-from portable.backends.common import Index, gateway_of, index
+from portable.backends.common import Index, gateway_of, index, sees_clouds
 from portable.backends.kubernetes.names import GROUP_LABEL, MANAGED_BY, dns_label, label_value
 from portable.backends.kubernetes.secrets import file_keys
 from portable.model.base import Struct
@@ -155,7 +155,6 @@ def _parts(known: Index, group: Group) -> Iterator[Part]:
     for app in members:
         for container in app.containers:
             main = container.role == "main"
-            sees_clouds = main or any(m.volume in volumes and volumes[m.volume].holds == "library" for m in container.mounts)
             parts.append(
                 Part(
                     kind="gateway" if main and app.name == gateway else "before" if container.role == "before" else "app",
@@ -164,7 +163,7 @@ def _parts(known: Index, group: Group) -> Iterator[Part]:
                     owner=app.name,
                     container=container,
                     app=app,
-                    clouds=app.clouds if sees_clouds else (),
+                    clouds=app.clouds if sees_clouds(app, container, volumes) else (),
                 )
             )
     mounters = [

@@ -1,18 +1,18 @@
 """What should run: a rendered Compose project with the images that will really be used and the labels that only live can know. Pure."""
 
-import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from portable.backends.compose.init import SEEDS
+import msgspec
+
+from portable.backends.compose.services import Service, planned_services, published_ports, subnets
 from portable.engines.docker.observed import Observed, Seen
 from portable.live.image_needs import needed_images
 from portable.live.stack import Stack
 from portable.live.taken import Taken
 from portable.model.base import Struct
-from portable.model.plan import Lan, Loopback, Plan, SecretRef
+from portable.model.plan import Lan, Loopback, Plan
 from portable.model.rendering import Rendering
 from portable.model.variables import Variables, secret_variable
 from portable.secrets.digests import digest
@@ -21,54 +21,23 @@ from portable.secrets.needs import needs_of
 from portable.secrets.values import Resolved
 
 FILES, SECRETS = "portable.files", "portable.secrets"
-_VARIABLE = re.compile(r"\$\{(PORTABLE_SECRET_[A-Z0-9_]+)")
 
 
 class ComposeStack(Stack, frozen=True, kw_only=True):
     """A stack with its rendered document; made from a plan and its rendering, or by hand in a test."""
 
     body: Mapping[str, Any]
-    """The Compose document as rendered."""
+    """The Compose document as rendered, to be handed to Compose."""
+    services: tuple[Service, ...] = ()
+    """What it says, from the plan; by name."""
+    subnets: Mapping[str, tuple[str, ...]] = {}
+    """The subnets that the plan fixes, by network."""
 
     def environment(self, resolved: Resolved) -> dict[str, str]:
         """The variables for the Compose process."""
         if self.plan is not None:
             return environment(self.plan, resolved)
         return Variables({secret_variable(need.name): resolved.of(need.name, need.key) for need in self.secrets})
-
-
-class Port(Struct, frozen=True, kw_only=True):
-    """A published port."""
-
-    number: int
-    protocol: str
-    address: str
-
-
-class Service(Struct, frozen=True, kw_only=True):
-    """One service of the project, as far as reconciling cares."""
-
-    name: str
-    app: str
-    image: str
-    owner: str | None = None
-    """The service whose network namespace it shares."""
-    after: Mapping[str, str] = {}
-    """Service to condition, as Compose names it."""
-    once: bool = False
-    """It ends, and that is success."""
-    checked: bool = False
-    """It has a health check, its own or possibly its image's."""
-    ports: tuple[Port, ...] = ()
-    files: Mapping[str, str] = {}
-    """Config file to a digest of its content."""
-    secrets: tuple[str, ...] = ()
-    """Variables that it uses."""
-    seeds: tuple[str, ...] = ()
-    """Those of them that only fill files for an app's first start."""
-    called: Mapping[str, str] = {}
-    """Variable to the secrets in it, as `portable secrets` names them; where a file is filled they differ."""
-    networks: tuple[str, ...] = ()
 
 
 class Desired(Struct, frozen=True, kw_only=True):
@@ -100,6 +69,12 @@ def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {},
     return ComposeStack(
         project=str(body["name"]),
         body=body,
+        # A profile's patch may have changed the ports, and nothing else that is said here.
+        services=tuple(
+            msgspec.structs.replace(service, ports=published_ports(body["services"][service.name].get("ports", ())))
+            for service in planned_services(plan)
+        ),
+        subnets=subnets(plan),
         images=needed_images(plan),
         secrets=needs_of(plan),
         addresses=addresses_of(plan),
@@ -131,55 +106,19 @@ def desire(stack: ComposeStack, effective: Mapping[str, str], variables: Mapping
     Without `variables` no label stands for secrets: their digests are slow on purpose, and only a document that is carried out needs them.
     """
     there = {seen.service: seen for seen in _preferred(observed.containers)}
-    finished = {d for s in stack.body["services"].values() for d, how in _after(s).items() if how == "service_completed_successfully"}
-    contents = {name: str(config.get("content", "")) for name, config in (stack.body.get("configs") or {}).items()}
-    variable_of = {name: str(secret.get("environment", "")) for name, secret in (stack.body.get("secrets") or {}).items()}
-    called = {
-        secret_variable(file.id): ", ".join(sorted({part.name for part in file.body if isinstance(part, SecretRef)}))
-        for file in (stack.plan.files if stack.plan else ())
-        if file.is_secret
-    }
     bodies, services = {}, []
-    for name, body in sorted(stack.body["services"].items()):
-        files = {
-            source: hashlib.sha256(contents.get(source, "").encode()).hexdigest()[:12] for source in sorted(_sources(body.get("configs")))
-        }
-        seeds = {variable_of.get(source, "") for source in _seeds(body)} - set(_variables(body))
-        used = {variable_of[source] for source in _sources(body.get("secrets")) if source in variable_of} | set(_variables(body))
+    for planned in stack.services:
+        body = stack.body["services"][planned.name]
         labels = _labels(body)
-        if files:
-            labels[FILES] = " ".join(f"{file}={digest}" for file, digest in files.items())
-        if used and variables is not None:
-            known = there[name].labels.get(SECRETS) if name in there else None
-            labels[SECRETS] = digest({v: variables.get(v, "") for v in used}, known)
-        image = effective.get(body["image"], body["image"])
-        bodies[name] = {**body, "image": image, **({"labels": labels} if labels else {})}
-        mode = str(body.get("network_mode") or "")
-        services.append(
-            Service(
-                name=name,
-                app=labels.get("portable.app", name),
-                image=image,
-                owner=mode.removeprefix("service:") if mode.startswith("service:") else None,
-                after=_after(body),
-                once=name in finished or name == "init",
-                checked=not (body.get("healthcheck") or {}).get("disable", False),
-                ports=tuple(_ports(body)),
-                files=files,
-                secrets=tuple(sorted(used)),
-                seeds=tuple(sorted(used & seeds)),
-                called={v: called[v] for v in sorted(used) if v in called},
-                networks=() if mode else tuple(sorted(body.get("networks") or ("default",))),
-            )
-        )
-    networks = {key: network or {} for key, network in (stack.body.get("networks") or {}).items()}
-    subnets = {key: tuple(c["subnet"] for c in (n.get("ipam") or {}).get("config") or [] if c.get("subnet")) for key, n in networks.items()}
-    return Desired(
-        project=stack.project,
-        body={**stack.body, "services": bodies},
-        services=tuple(services),
-        subnets={k: v for k, v in subnets.items() if v},
-    )
+        if planned.files:
+            labels[FILES] = " ".join(f"{file}={digest}" for file, digest in planned.files.items())
+        if planned.secrets and variables is not None:
+            known = there[planned.name].labels.get(SECRETS) if planned.name in there else None
+            labels[SECRETS] = digest({v: variables.get(v, "") for v in planned.secrets}, known)
+        image = effective.get(planned.image, planned.image)
+        bodies[planned.name] = {**body, "image": image, **({"labels": labels} if labels else {})}
+        services.append(msgspec.structs.replace(planned, image=image))
+    return Desired(project=stack.project, body={**stack.body, "services": bodies}, services=tuple(services), subnets=dict(stack.subnets))
 
 
 def joined(desired: Desired, observed: Observed) -> dict[str, Any]:
@@ -232,15 +171,6 @@ def current(observed: Observed) -> dict[str, Seen]:
     return {seen.service: seen for seen in _preferred(observed.containers)}
 
 
-def _sources(mounts: Any) -> list[str]:
-    return [mount if isinstance(mount, str) else str(mount["source"]) for mount in mounts or []]
-
-
-def _seeds(body: Mapping[str, Any]) -> list[str]:
-    mounts = [mount for mount in body.get("secrets") or [] if isinstance(mount, Mapping)]
-    return [str(mount["source"]) for mount in mounts if str(mount.get("target", "")).startswith(f"{SEEDS}/")]
-
-
 def _labels(body: Mapping[str, Any]) -> dict[str, str]:
     labels = body.get("labels") or {}
     return dict(labels) if isinstance(labels, Mapping) else dict(str(item).partition("=")[::2] for item in labels)
@@ -255,27 +185,3 @@ def _after(body: Mapping[str, Any]) -> dict[str, str]:
 
 def _mapping(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
-
-
-def _variables(value: Any) -> Iterable[str]:
-    if isinstance(value, str):
-        yield from _VARIABLE.findall(value)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _variables(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _variables(item)
-
-
-def _ports(body: Mapping[str, Any]) -> Iterable[Port]:
-    for port in body.get("ports") or []:
-        if isinstance(port, Mapping):
-            if str(port.get("published") or "").isdigit():
-                yield Port(
-                    number=int(port["published"]), protocol=str(port.get("protocol") or "tcp"), address=str(port.get("host_ip") or "")
-                )
-            continue
-        match = re.fullmatch(r"(?:(?P<ip>.+):)?(?P<host>\d+):(?P<inside>\d+)(?:/(?P<protocol>\w+))?", str(port))
-        if match:
-            yield Port(number=int(match["host"]), protocol=match["protocol"] or "tcp", address=(match["ip"] or "").strip("[]"))

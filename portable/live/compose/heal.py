@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
-from portable.backends.common import gateway_of, main_container
+from portable.backends.common import main_container
 from portable.backends.compose.names import app_service
 from portable.engines.docker.engine import Engine, EngineReader
 from portable.engines.docker.errors import EngineTrouble
@@ -167,7 +167,7 @@ def _beside(app: App, owner: Seen, seen: Mapping[str, Seen]) -> Seen | None:
 
 def gateways_of(stack: ComposeStack, desired: Desired) -> frozenset[str]:
     """The services in whose network namespace VPN apps are."""
-    apps = {gateway_of(group) for group in stack.plan.groups} if stack.plan else set()
+    apps = stack.plan.gateways if stack.plan else frozenset[str]()
     return frozenset(service.name for service in desired.services if service.app in apps and service.owner is None)
 
 

@@ -6,8 +6,9 @@ before the gateway's firewall stands; so somebody has to. Nor does it start a ga
 
 from collections.abc import Collection, Mapping
 
+from portable.backends.compose.services import Service
 from portable.engines.docker.observed import Observed, Seen
-from portable.live.compose.desired import Desired, Service, current
+from portable.live.compose.desired import Desired, current
 from portable.live.compose.reconcile import in_order, off_network
 from portable.live.results import Ailing
 from portable.model.changes import Change, Kind

@@ -8,10 +8,11 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
+from portable.backends.compose.services import Port
 from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.errors import EngineTrouble
 from portable.engines.docker.observed import Neighbour, Observed
-from portable.live.compose.desired import Desired, Port
+from portable.live.compose.desired import Desired
 from portable.model.errors import Refused
 from portable.model.plan import CLOUDS, LIBRARY
 from portable.model.ports import PublishedPort

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from portable.backends.compose.services import Service
 from portable.engines.docker.observed import Observed, Seen
-from portable.live.compose.desired import FILES, SECRETS, Desired, Service, current
+from portable.live.compose.desired import FILES, SECRETS, Desired, current
 from portable.model.changes import NETWORK, Change
 
 SEEDS_ONLY = "; it seeds a first start only: an app that has its settings keeps its old value; set it there too"

@@ -7,7 +7,7 @@ from portable.backends.compose.names import project_name
 from portable.backends.compose.network import NETWORK
 from portable.backends.compose.service import service
 from portable.engines.docker.rights import OWN, capabilities, security_options
-from portable.model.plan import Plan, SecretRef
+from portable.model.plan import Plan
 from portable.model.rights import PlannedContainer, Rights
 
 
@@ -16,7 +16,7 @@ def planned(placed: Placed, plan: Plan) -> PlannedContainer:
     keys = service(placed, index(plan)).keys
     mode = keys.get("network_mode", "")
     networks = () if mode else keys.get("networks", (NETWORK,))  # Compose puts a service that names none on the project's own
-    secrets = {name: value for name, value in placed.container.env.items() if isinstance(value, SecretRef)}
+    secrets = placed.container.secret_env
     return PlannedContainer(
         environment={**keys.get("environment", {}), **secrets},
         entrypoint=_words(keys.get("entrypoint")),

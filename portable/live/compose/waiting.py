@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from portable.backends.compose.services import Service
 from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.errors import AGAIN, EngineTrouble, UnhealthyServices
 from portable.engines.docker.observed import Seen
 from portable.engines.docker.process import Running
 from portable.live.compose import headline
-from portable.live.compose.desired import Desired, Service, current
+from portable.live.compose.desired import Desired, current
 from portable.model.base import Struct
 from portable.model.progress import Event, Once, Progress
 

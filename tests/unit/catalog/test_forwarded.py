@@ -215,7 +215,6 @@ def test_without_anybody_to_tell_nothing_is_rendered(vpn: dict[str, object], tmp
 
 
 def test_an_app_that_is_let_out_is_not_told(tmp_path: Path) -> None:
-    waiver = {"field": "egress", "class": "security", "apps": ["qbittorrent"], "reason": "x"}
     place = Place(tmp_path).write(app("one", egress="vpn"))
-    planned = place.plan("one", "qbittorrent", vpn={"provider": "protonvpn", "port-forwarding": True}, waive=[waiver])
+    planned = place.plan("one", "qbittorrent", vpn={"provider": "protonvpn", "port-forwarding": True}, egress={"direct": ["qbittorrent"]})
     assert not [file.id for file in planned.plan.files if "forwarded" in file.id]

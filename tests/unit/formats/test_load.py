@@ -11,7 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import Meta
+from yaml import Mark, MarkedYAMLError
 
+from portable.formats import parse
 from portable.formats.load import convert, load, read
 from portable.formats.parse import DEEPEST, LARGEST_FILE, MOST_NODES
 from portable.formats.schema import schema
@@ -332,6 +334,47 @@ def test_nesting_is_bounded() -> None:
     chain = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}]\n" for i in range(1, 200))
     (line,) = told(chain)
     assert line == f"f:{deepest}:12: a{deepest - 1}[0]: nested deeper than {deepest} levels by an alias"
+
+
+class Scripted:
+    """A parser that fails at once, with a sentence."""
+
+    said = MarkedYAMLError()
+
+    def __init__(self, _text: str) -> None:
+        pass
+
+    def get_event(self) -> object:
+        raise self.said
+
+
+@pytest.mark.parametrize(
+    ("context", "problem", "text"),
+    [
+        (None, "frobnicated the widget", "this is not valid YAML: frobnicated the widget"),
+        ("while frobnicating", "found a widget", "this is not valid YAML: found a widget, while frobnicating"),
+        ("while frobnicating", None, "this is not valid YAML: no reason given, while frobnicating"),
+    ],
+)
+def test_an_unknown_sentence_of_libyaml_has_a_place_and_a_remedy(
+    context: str | None, problem: str | None, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = Mark("f", 8, 1, 2, None, 0)
+    monkeypatch.setattr(Scripted, "said", MarkedYAMLError(context, None, problem, mark))
+    monkeypatch.setattr(parse, "CParser", Scripted)
+    with pytest.raises(InputError) as caught:
+        load(("f", b"a: 1\nb: 2\n"))
+    (mistake,) = caught.value.mistakes
+    assert (mistake.source.line, mistake.source.column, mistake.text) == (2, 3, text)
+    assert mistake.remedy.startswith("check the indentation")
+
+
+def test_the_limit_of_libyaml_is_told_as_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of libyaml 0.2.6, which PyYAML 6.0.4 brings."""
+    problem = "exceeded maximum nesting depth"
+    monkeypatch.setattr(Scripted, "said", MarkedYAMLError("while increasing flow level", None, problem, Mark("f", 0, 0, 1003, None, 0)))
+    monkeypatch.setattr(parse, "CParser", Scripted)
+    assert told("a: 1\n") == [f"f:1:1004: nested deeper than {DEEPEST} levels"]
 
 
 def test_aliases_cannot_multiply_without_bound() -> None:

@@ -14,6 +14,7 @@ from portable.model.errors import InputError
 from portable.planning import Planned, make
 from portable.planning.inputs import Input
 from portable.profiles.images import Images
+from portable.profiles.load import load_profile, profile_files
 from portable.profiles.types import Profile, Stack
 
 COMPOSE: dict[str, Any] = {
@@ -34,6 +35,8 @@ CLUSTER: dict[str, Any] = merged(
     },
 )
 VPN: dict[str, Any] = {"vpn": {"gateway": "gluetun"}}
+BASE = "portable: 1\nname: base\nback-end: compose\nstorage: {library: {folder: /srv/l}, state: {folder: /srv/s}}\nvpn: {}\n"
+TUN = "devices: {tun: {host: {path: /dev/net/tun}}}\n"
 
 
 def port_of(name: str) -> int:
@@ -129,3 +132,12 @@ class Place:
         with pytest.raises(InputError) as caught:
             self.plan(*apps, **changes)
         return str(caught.value).replace(f"{self.folder}/", "")
+
+
+def of_files(folder: Path, sets: tuple[str, ...] = (), **files: str) -> Planned:
+    """The plan of the profile `top`, of files in a folder by their names."""
+    for name, text in files.items():
+        (folder / f"{name}.yaml").write_text(text)
+    profile, document = load_profile("top", profile_files([folder]), sets)
+    given = Input(stack=Stack(), stack_document=None, profile=profile, profile_document=document)
+    return make(given, Catalog())

@@ -42,9 +42,9 @@ def test_going_back_the_image_of_before_runs_already(place: Place, step: str) ->
     assert runs(planned) == f"{AT}@{OLD}"
     ((field, text, where),) = told(planned)
     assert (field, text) == ("images.step", "going back from the update of one of 2026-11-21T03:00:00Z is not finished")
-    option = "--back one --with-state" if step == "restoring" else "--back one"
+    options = "one --with-state" if step == "restoring" else "one"
     (remedy,) = [found.remedy for found in planned.findings if found.field == "images.step"]
-    assert remedy == f"`portable upkeep --task images {option}` completes it"
+    assert remedy == f"`portable rollback {options}` completes it"
     assert where.startswith("test.images.yaml:3:")
 
 

@@ -276,10 +276,13 @@ def test_fixed_addresses_go_to_groups(place: Place) -> None:
         ({"addresses": {"one": "fd00::1"}, "networks": SUBNET}, "addresses.one", "fd00::1 is no address of the subnet 172.20.0.0/16"),
         ({"addresses": {"one": "1.2.3"}, "networks": SUBNET}, "addresses.one", "'1.2.3' is no IP address"),
         ({"addresses": {"one": "172.20.0.9"}}, "addresses.one", "a fixed address needs a subnet to lie in"),
-        (
-            {"addresses": {"one": "172.20.0.1"}, "networks": SUBNET},
-            "addresses.one",
-            "172.20.0.1 is not free in 172.20.0.0/16: its first two addresses and its last are the network's own",
+        *(
+            (
+                {"addresses": {"one": address}, "networks": SUBNET},
+                "addresses.one",
+                f"{address} is not free in 172.20.0.0/16: its first two addresses and its last are the network's own",
+            )
+            for address in ("172.20.0.0", "172.20.0.1", "172.20.255.255")
         ),
         (
             {"addresses": {"one": "172.20.0.9", "two": "172.20.0.9"}, "networks": SUBNET},
@@ -302,6 +305,18 @@ def test_fixed_addresses_go_to_groups(place: Place) -> None:
 def test_addresses_that_can_not_be(place: Place, changes: dict[str, Any], path: str, text: str) -> None:
     place.write(app("one"), app("two", egress="vpn"))
     assert place.told("one", "two", **({"vpn": {}} | changes)) == [(path, text)]
+
+
+@pytest.mark.parametrize("address", ["172.20.0.2", "172.20.0.255", "172.20.1.0", "172.20.255.254"])
+def test_all_addresses_but_the_networks_own_can_be_given(place: Place, address: str) -> None:
+    place.write(app("one"))
+    assert [g.address for g in place.plan("one", networks=SUBNET, addresses={"one": address}).plan.groups] == [address]
+
+
+def test_an_address_of_an_app_that_is_not_here_hides_no_other(place: Place) -> None:
+    place.write(app("absent"), app("one"))
+    told = place.told("one", networks=SUBNET, addresses={"absent": "172.20.0.9", "one": "10.0.0.1"})
+    assert "addresses.one" in [path for path, _ in told]
 
 
 def test_a_wrong_local_network_is_told_with_its_place_in_the_list(place: Place) -> None:

@@ -1,8 +1,14 @@
 """Step 1: which apps and clouds, in which order, and what is told where names are wrong."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from tests.unit.planning import VPN, Place, app, cloud
+from portable.formats.load import load
+from portable.model.errors import InputError
+from portable.model.ledger import settle
+from tests.unit.planning import BASE, TUN, VPN, Place, app, cloud, of_files
 
 
 def test_the_profile_names_apps_where_the_stack_does_not(place: Place) -> None:
@@ -233,14 +239,57 @@ def test_a_gateway_that_is_none(place: Place, gateway: str, text: str) -> None:
     assert told.startswith(text)
 
 
-def test_egress_is_waived_by_name_only(place: Place) -> None:
+WAIVER = {"field": "egress", "class": "security", "apps": ["torrents"], "reason": "at my own risk"}
+
+
+@pytest.mark.parametrize("waive", [(), (WAIVER,)])
+def test_a_setting_lets_an_app_out_by_name_and_a_waiver_only_accepts_that(place: Place, waive: tuple[object, ...]) -> None:
     place.write(app("torrents", egress="vpn"), app("other", egress="vpn"))
-    waiver = {"field": "egress", "class": "security", "reason": "at my own risk"}
-    by_name = place.plan("torrents", "other", waive=[waiver | {"apps": ["torrents"]}], **VPN)
-    assert [(g.name, g.apps) for g in by_name.plan.groups] == [("gluetun", ("gluetun", "other")), ("torrents", ("torrents",))]
-    for general in (waiver, waiver | {"class": "function", "apps": ["torrents"]}, waiver | {"field": "vpn", "apps": ["torrents"]}):
-        (group,) = place.plan("torrents", "other", waive=[general], **VPN).plan.groups
+    planned = place.plan("torrents", "other", egress={"direct": ["torrents"]}, waive=list(waive), **VPN)
+    assert [(g.name, g.apps) for g in planned.plan.groups] == [("gluetun", ("gluetun", "other")), ("torrents", ("torrents",))]
+    ledger = settle(planned.findings, planned.waivers, {a.name for a in planned.plan.apps})
+    (found,) = [f for f in ledger if f.field == "egress"]
+    assert (found.app, found.class_, found.verdict) == ("torrents", "security", "waived" if waive else "refused")
+    assert planned.given.profile_source("egress", "direct", 0) == found.where
+
+
+def test_no_waiver_lets_an_app_out(place: Place) -> None:
+    place.write(app("torrents", egress="vpn"), app("other", egress="vpn"))
+    changes: tuple[dict[str, object], ...] = ({"apps": []}, {"class": "function"}, {"field": "vpn"})
+    for change in changes:
+        (group,) = place.plan("torrents", "other", waive=[{**WAIVER, **change}], **VPN).plan.groups
         assert group.apps == ("gluetun", "other", "torrents")
+
+
+def test_a_waiver_that_is_meant_to_let_an_app_out_is_a_mistake_that_says_what_to_write(place: Place) -> None:
+    place.write(app("torrents", egress="vpn"), app("other", egress="vpn"))
+    waiver = {**WAIVER, "apps": ["torrents", "other"]}
+    with pytest.raises(InputError) as caught:
+        place.plan("torrents", "other", waive=[waiver], egress={"direct": ["other"]}, **VPN)
+    (mistake,) = caught.value.mistakes
+    assert mistake.path == "waive[0]"
+    (said,) = re.findall(r"`(egress: .*?)`", mistake.remedy)
+    written = load(("pasted", said.encode())).data
+    assert written == {"egress": {"direct": ["other", "torrents"]}}
+    planned = place.plan("torrents", "other", waive=[waiver], **written, **VPN)
+    assert [g.apps for g in planned.plan.groups] == [("other",), ("torrents",)]
+
+
+def test_an_inherited_waiver_is_none_where_the_profile_says_who_is_let_out(tmp_path: Path) -> None:
+    base = f"{BASE}{TUN}waive: [{{field: egress, class: security, apps: [qbittorrent, prowlarr], reason: x}}]\n"
+    top = "portable: 1\nname: top\nextends: base\nback-end: compose\napps: [qbittorrent, prowlarr]\n"
+    with pytest.raises(InputError, match="a waiver accepts a finding and changes nothing"):
+        of_files(tmp_path, top=top, base=base)
+    planned = of_files(tmp_path, top=f"{top}egress: {{direct: [prowlarr]}}\n", base=base)
+    assert {a for g in planned.plan.groups if g.name == "gluetun" for a in g.apps} == {"gluetun", "qbittorrent"}
+
+
+def test_an_app_that_needs_no_vpn_is_let_out_of_nothing(place: Place) -> None:
+    place.write(app("torrents", egress="vpn"), app("one"))
+    told = place.told("torrents", "one", egress={"direct": ["torrents", "one", "sonarr", "sonar"]}, **VPN)
+    assert [path for path, _ in told] == ["egress.direct[3]"]
+    told = place.told("torrents", "one", egress={"direct": ["torrents", "one", "sonarr"]}, **VPN)
+    assert [path for path, _ in told] == ["egress.direct[1]"]
 
 
 @pytest.mark.parametrize("value", ["direct", "null"])
@@ -252,6 +301,7 @@ def test_an_override_can_not_take_an_app_out_of_the_vpn(place: Place, whose: str
     else:
         report = place.mistakes("one", override={"one": {"egress": None if value == "null" else value}})
     assert "one needs the VPN, and a change to its file can't take that away" in report
+    assert "egress: {direct: [one]}" in report
     assert "waive: [{field: egress, class: security, apps: [one], reason: ...}]" in report
 
 
@@ -270,9 +320,8 @@ def test_a_port_that_the_app_can_not_be_told_stays(place: Place) -> None:
     assert place.plan("one", override={"one": {"ports": {"web": {"number": 8080, "fixed": False}}}}).plan.apps[0].ports[1].number == 8080
 
 
-def test_where_all_egress_is_waived_no_gateway_is_needed(place: Place) -> None:
+def test_where_every_app_is_let_out_no_gateway_is_needed(place: Place) -> None:
     place.write(app("torrents", egress="vpn"))
-    waiver = {"field": "egress", "class": "security", "reason": "at my own risk", "apps": ["torrents"]}
-    planned = place.plan("torrents", waive=[waiver])
+    planned = place.plan("torrents", egress={"direct": ["torrents"]})
     assert planned.chosen.gateway is None
     assert [(f.field, f.class_, f.verdict, f.app) for f in planned.findings] == [("egress", "security", "refused", "torrents")]

@@ -6,18 +6,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from portable.catalog.catalog import Catalog
 from portable.catalog.gateways import providers_of, secret_files, settings_of, typed_names
 from portable.catalog.shipped import SHIPPED
 from portable.formats.emit import dump
 from portable.formats.load import load
 from portable.model.errors import InputError
 from portable.model.ledger import settle, unaccepted
-from portable.planning import Planned, make
-from portable.planning.inputs import Input
-from portable.profiles.load import load_profile, profile_files
-from portable.profiles.types import Stack
-from tests.unit.planning import VPN, Place, app, cloud
+from portable.planning import Planned
+from tests.unit.planning import BASE, TUN, VPN, Place, app, cloud, of_files
 
 APPS = ("qbittorrent", "prowlarr", "jellyfin")
 
@@ -403,12 +399,29 @@ def test_another_version_of_the_gateway_is_noted(place: Place) -> None:
     assert not [f for f in plan(place).findings if f.field == "gateway.image.tag"]
 
 
-def test_the_waiver_in_the_documents_is_one(place: Place) -> None:
+def test_the_waivers_in_the_documents_are_valid(place: Place) -> None:
     text = (Path(__file__).parents[3] / "docs" / "how-to" / "set-up-the-vpn.md").read_text()
-    (block,) = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "waive:" in block]
-    said = load(("docs", block.encode())).data
-    assert refused(plan(place, **said)) == set()
-    assert len(refused(plan(place, **{**said, "waive": []}))) == 1
+    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "waive:" in block]
+    assert len(blocks) == 2
+    for block in blocks:
+        said = load(("docs", block.encode())).data
+        assert refused(place.plan(*APPS, **{**VPN, **said})) == set()
+        assert len(refused(place.plan(*APPS, **{**VPN, **said, "waive": []}))) == 1
+
+
+def test_no_waiver_changes_a_plan(place: Place) -> None:
+    """Of every way to weaken the fence that ends in a finding, and of an app that is let out."""
+    ways = {name: way.changes for name, way in FINDINGS.items()}
+    changed = 0
+    for changes in (*ways.values(), {"egress": {"direct": ["qbittorrent"]}}):
+        without = {key: value for key, value in changes.items() if key != "waive"}
+        before = plan(place, **without)
+        every = [{"field": f.field, "class": f.class_, "reason": "x"} | ({"apps": [f.app]} if f.app else {}) for f in before.findings]
+        after = plan(place, **without, waive=every)
+        assert after.plan == before.plan
+        assert refused(after) == set()
+        changed += len(refused(before))
+    assert changed >= len(ways)
 
 
 def test_the_stacks_override_counts_as_the_profiles(place: Place) -> None:
@@ -469,18 +482,6 @@ def test_so_is_an_app_of_ones_own_that_does_not_need_the_vpn_any_more(place: Pla
 def test_so_is_a_proxy_of_what_mounts_a_cloud_in_the_pod(place: Place) -> None:
     place.write(app("one", egress="vpn", clouds=["store"]), clouds=(cloud("store", environment={"https_proxy": "http://10.0.0.1:3128"}),))
     assert ("egress.proxy", "one") in refused(place.plan("one", clouds=["store"], **VPN))
-
-
-BASE = "portable: 1\nname: base\nback-end: compose\nstorage: {library: {folder: /srv/l}, state: {folder: /srv/s}}\nvpn: {}\n"
-TUN = "devices: {tun: {host: {path: /dev/net/tun}}}\n"
-
-
-def of_files(folder: Path, sets: tuple[str, ...] = (), **files: str) -> Planned:
-    for name, text in files.items():
-        (folder / f"{name}.yaml").write_text(text)
-    profile, document = load_profile("top", profile_files([folder]), sets)
-    given = Input(stack=Stack(), stack_document=None, profile=profile, profile_document=document)
-    return make(given, Catalog())
 
 
 def test_an_override_that_is_inherited_is_told_where_it_stands(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_going_back_means_what_was_there_before(made: UpdateFacts, step: Any) ->
 
 def test_the_file_as_a_person_sees_it() -> None:
     assert Images().replaced({"one": update(backup="2026-11-21T025900.123Z", step="taking")}).text() == (
-        "# Written by `portable upkeep --task images`: images that run in the place of those that the catalog or the profile pins.\n"
+        "# Written by `portable update`: images that run in the place of those that the catalog or the profile pins.\n"
         "# No secrets; commit it if you like. Going back takes entries out, and so may you; then `portable up`.\n"
         "portable: 1\n"
         "images:\n"

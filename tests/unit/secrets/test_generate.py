@@ -12,7 +12,6 @@ from portable.engines.docker.engine import Engine
 from portable.engines.docker.errors import EngineTrouble
 from portable.engines.docker.observed import Versions
 from portable.live.compose import verbs as compose
-from portable.live.compose.desired import ComposeStack
 from portable.live.compose.driver import ComposeReader, opened
 from portable.live.place import Place
 from portable.local.files import write_private
@@ -24,6 +23,7 @@ from portable.secrets.needs import Need
 from portable.secrets.sources import CommandSource, FileSource
 from portable.secrets.store import set_secret
 from portable.secrets.values import Secret
+from tests.by_hand import by_hand
 from tests.cli import digest
 
 CANARY = "canary-3f9a17c2"
@@ -38,7 +38,7 @@ def held(folder: Path, mode: int = 0o600) -> FileSource:
 
 
 def test_every_command_takes_secrets_out_of_what_an_engine_says(tmp_path: Path) -> None:
-    stack = ComposeStack(project="demo", body={"name": "demo", "services": {}}, secrets=NEEDS)
+    stack = by_hand(project="demo", body={"name": "demo", "services": {}}, secrets=NEEDS)
     source, address = held(tmp_path), Address(url="unix:///none", named_by="the test")
     place = Place(source=source, opened=opened(stack, source, address))
     for driver in (driver_of(place), reader_of(place)):
@@ -90,7 +90,7 @@ class There(Absent):
     [(There(), ("nosuch",), "there is no app nosuch"), (Absent(), (), "no engine answers"), (There(), (), "1 secret is missing: absent")],
 )
 def test_nothing_is_generated_for_an_up_that_cannot_be(tmp_path: Path, engine: Engine, apps: tuple[str, ...], says: str) -> None:
-    stack = ComposeStack(project="demo", body={"name": "demo", "services": {"some": {"image": "x"}}}, secrets=NEEDS)
+    stack = by_hand(project="demo", body={"name": "demo", "services": {"some": {"image": "x"}}}, secrets=NEEDS)
     source = FileSource(path=str(tmp_path / "secrets.yaml"))
     if says.startswith("1 secret"):
         set_secret(source, "other", "value", Secret("kept"))

@@ -29,10 +29,11 @@ from portable.secrets.sources import EnvironmentSource
 from portable.secrets.values import Resolved
 from portable.upkeep import backup
 from tests import factories
+from tests.by_hand import by_hand, services_of
 
 real_up, real_down = compose.up, compose.down
 SERVICES = {name: {"image": "x"} for name in ("backup", "seal", "torrents")}
-STACK = ComposeStack(project="media-test", body={"name": "media-test", "services": SERVICES})
+STACK = by_hand(project="media-test", body={"name": "media-test", "services": SERVICES})
 
 
 def plan() -> p.Plan:
@@ -322,7 +323,8 @@ def test_who_still_copies_an_app_is_ended_before_it_is_started(calls: list[str],
     stack = stack_of(made, render(made))
     monkeypatch.setattr(up_module, "resolve", lambda *_: Resolved({}))
     monkeypatch.setattr(ComposeStack, "environment", lambda *_: {})
-    stack = msgspec.structs.replace(stack, body={**stack.body, "services": {**stack.body["services"], "backup": {"image": "x"}}})
+    body = {**stack.body, "services": {**stack.body["services"], "backup": {"image": "x"}}}
+    stack = msgspec.structs.replace(stack, body=body, services=services_of(body))
 
     def ended(*_: object) -> None:
         raise PortableError("here the images would be asked for")
@@ -362,7 +364,7 @@ def test_what_a_person_takes_down_is_not_started_again(monkeypatch: pytest.Monke
 
 def test_a_keeper_that_left_the_profile_is_ended_too() -> None:
     engine = Keeping()
-    bare = ComposeStack(project=STACK.project, body={"name": STACK.project, "services": {"seal": {"image": "x"}}})
+    bare = by_hand(project=STACK.project, body={"name": STACK.project, "services": {"seal": {"image": "x"}}})
     (project_folder(STACK.project) / "copying.json").write_text('{"seal": "backup"}')  # as an earlier version wrote it
     with locked(STACK.project, "up") as held:
         compose.end_copies(engine, bare, ("seal",), held=held)

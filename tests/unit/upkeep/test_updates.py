@@ -198,10 +198,10 @@ class World(Engine):
     # --- the commands
 
     def apply(self, *names: str, **options: Any) -> list[Updated]:
-        return list(updates.apply(self.driver(), self.opened, names or ("all",), now=lambda: AT, **options))
+        return list(updates.apply(self.driver(), self.opened, names, now=lambda: AT, **options))
 
     def back(self, *names: str, **options: Any) -> list[Updated]:
-        return list(updates.back(self.driver(), self.opened, names or ("all",), **options))
+        return list(updates.back(self.driver(), self.opened, names, **options))
 
 
 @pytest.fixture
@@ -454,7 +454,7 @@ def test_a_shipped_profile_without_a_stack(world: World, monkeypatch: pytest.Mon
     prepared = prepare("local", folder=world.folder)
     here = Opened(stack=stack_of(prepared.planned.plan, prepared.rendering), source=EnvironmentSource(), planned=prepared.planned)
     with pytest.raises(Refused, match=r"write a `portable\.yaml`"):
-        list(updates.apply(ComposeDriver(world, composed(here), here.source), lambda: here, ("all",)))
+        list(updates.apply(ComposeDriver(world, composed(here), here.source), lambda: here, ()))
 
 
 def test_a_backup_that_is_not_sound_ends_it_before_anything_is_changed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -525,7 +525,7 @@ def test_state_that_a_newer_one_may_have_written_for_weeks_is_not_put_aside_by_i
     world.broken = {image("alone", V2)}
     with pytest.raises(PortableError, match=r"alone ran what is taken before this command began(.|\n)*its last line") as caught:
         world.apply("alone")
-    assert "`portable upkeep --task images --back alone --with-state`" in str(caught.value)
+    assert "`portable rollback alone --with-state`" in str(caught.value)
     assert (world.done, world.state["alone"], world.taken.images["alone"].step) == (["up alone"], image("alone", V2), "taking")
     world.broken = set()
     assert results(world.apply("alone")) == {"alone": "taken"}
@@ -551,7 +551,7 @@ def test_state_that_can_not_be_put_back_keeps_nobody_from_going_back_without(wor
         lost.setattr(world, "kept", {})
         lost.setattr(backup, "back_up", lambda *_, **__: (Kept(app="alone", at=BACKUP, result="done"),))
         said = r"could not be put back: there is no such backup; nothing of it was changed; what was taken shall run again, but: alone: unh"
-        with pytest.raises(PortableError, match=rf"{said}(.|\n)*--back alone` goes back without"):
+        with pytest.raises(PortableError, match=rf"{said}(.|\n)*portable rollback alone` goes back without"):
             world.apply("alone")
         assert (world.running["alone"], world.taken.images["alone"].step) == (image("alone", V2), "taking")
         (row,) = world.back("alone")
@@ -572,7 +572,9 @@ def test_half_restored_is_told_to_be_stopped_and_another_ones_state_is_not_left_
     newer(world, "first", "second")
     world.apply("first")
     world.full = {"second"}
-    with pytest.raises(PortableError, match=r"second: .*no space is left; first, second are stopped.*--back second` goes back without"):
+    with pytest.raises(
+        PortableError, match=r"second: .*no space is left; first, second are stopped.*portable rollback second` goes back without"
+    ):
         world.back("first", with_state=True)
     assert {name: update.step for name, update in world.taken.images.items()} == {"first": "restored", "second": "restoring"}
     world.full = set()
@@ -681,7 +683,7 @@ def test_any_sequence_of_updates_kills_and_ways_back(world: World) -> None:
         digest = f"sha256:{turn + 10:064x}"
         newer(world, *chance.sample(["alone", "first", "second"], 2), digest=digest)
         world.broken = {image(name, digest) for name in ("alone", "first") if chance.random() < 0.3}
-        names = chance.choice([("alone",), ("second",), ("all",)])
+        names = chance.choice([("alone",), ("second",), ()])
         goes_back = chance.random() < 0.4
         command = functools.partial(world.back, *names, with_state=True) if goes_back else functools.partial(world.apply, *names)
         world.done.clear()
@@ -722,7 +724,7 @@ def test_nobody_starts_the_older_one_on_what_the_newer_one_wrote(world: World) -
     restoring_is_written(world)
     here = world.opened()
     for apps in ((), ("first",)):
-        with pytest.raises(Refused, match=r"first goes back from an update.*`portable upkeep --task images --back first --with-state`"):
+        with pytest.raises(Refused, match=r"first goes back from an update.*`portable rollback first --with-state`"):
             real_up(world, composed(here), here.source, apps=apps)
     refuse_unready(here.stack.taken, ("alone", "seal", "second"))
     world.back("first", with_state=True)
@@ -750,7 +752,7 @@ def test_a_restore_that_is_given_up_while_an_update_goes_back_starts_nothing(wor
     monkeypatch.setattr(backup, "run", lambda *_, **__: (next(answers),))
     given_up = backup.abort(world.driver(), here.planned.plan, "first")
     assert given_up.result == "given up"
-    assert "nothing is started, since first goes back from an update: `portable upkeep --task images --back first" in given_up.notes[-1]
+    assert "nothing is started, since first goes back from an update: `portable rollback first" in given_up.notes[-1]
     assert world.done == []
 
 

@@ -7,7 +7,9 @@ import pytest
 
 from portable.backends.kubernetes.prerequisites import prerequisites
 from portable.backends.registry import back_end
-from tests.factories import full_plan
+from portable.model import plan as p
+from tests.factories import claim, full_plan, one, with_volume
+from tests.unit.backends.reasons import Reason, reason_of
 
 
 def referred(value: Any) -> set[str]:
@@ -44,3 +46,112 @@ def test_values_are_told_how_to_come() -> None:
     assert finding.remedy.startswith(
         "`portable secrets write -p full -o FOLDER`, then `kubectl create secret generic -n media-test torrents-conf"
     )
+
+
+def share(login: str | None) -> p.Plan:
+    return with_volume(claim(shared=True, share=p.Share(protocol="smb", server="s", export="e", login=login)))
+
+
+def ingress(secret: str | None) -> p.Plan:
+    return one(within={"plan": {"exposures": (p.Exposure(app="demo", port="web", how=p.Ingress(host="h", tls_secret=secret)),)}})
+
+
+def whole_file(*names: str) -> p.Plan:
+    body: tuple[p.Text, ...] = ("a", *(p.SecretRef(name=name) for name in names))
+    return one(files=(p.FileMount(file="conf", path="/etc/x.conf"),), within={"plan": {"files": (p.File(id="conf", body=body),)}})
+
+
+MAIN = "apps.demo.containers.main"
+WRITE = (
+    "`portable secrets write -p test -o FOLDER`, then "
+    "`kubectl create secret generic -n media {0} --from-file=FOLDER/{0}`, or a SealedSecret"
+)
+TLS = "exposures.demo:web.how.tls_secret"
+SECRETS = {
+    "a value": (one(env={"A": "x"}), one(env={"A": p.SecretRef(name="s", key="k")}), f"{MAIN}.env.A", "demo", "s", "k", "must be there"),
+    "a value that may be missing": (
+        one(),
+        one(env={"A": p.SecretRef(name="s", key="k", optional=True)}),
+        f"{MAIN}.env.A",
+        "demo",
+        "s",
+        "k",
+        "may be missing",
+    ),
+    "keys": (
+        one(),
+        one(secrets=(p.SecretMount(secret="s", keys=("a", "b"), path="/x"),)),
+        f"{MAIN}.secrets.s",
+        "demo",
+        "s",
+        "a, b",
+        "must be there",
+    ),
+    "keys that may be missing": (
+        one(),
+        one(secrets=(p.SecretMount(secret="s", keys=("a",), path="/x", optional=True),)),
+        f"{MAIN}.secrets.s",
+        "demo",
+        "s",
+        "a",
+        "may be missing",
+    ),
+    "a whole file": (whole_file(), whole_file("y", "x"), "files.conf", None, "conf", "x.conf", "must be there"),
+    "a login": (share(None), share("nas"), "volumes.state.place.share.login", None, "nas", "username, password", "must be there"),
+    "a certificate": (
+        ingress(None),
+        ingress("tls"),
+        "exposures.demo:web.how.tls_secret",
+        "demo",
+        "tls",
+        "tls.crt, tls.key",
+        "must be there",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_one_secret_is_one_prerequisite(name: str) -> None:
+    without, having, path, about, secret, keys, must = SECRETS[name]
+    assert prerequisites(without) == ()
+    (finding,) = prerequisites(having)
+    assert reason_of(finding) == Reason("secrets", path, "function", about)
+    assert f"Secret {secret} (keys {keys}) {must}: " in finding.text
+    assert "None" not in finding.text
+    if name in ("a login", "a certificate"):
+        files = " ".join(f"--from-file={key}=FILE" for key in keys.split(", "))
+        assert finding.remedy == f"`kubectl create secret generic -n media {secret} {files}`, or a SealedSecret"
+    else:
+        assert finding.remedy == WRITE.format(secret)
+
+
+def test_a_whole_file_names_its_secrets_in_order() -> None:
+    (finding,) = prerequisites(whole_file("y", "x", "y"))
+    assert "with x, y filled in" in finding.text
+
+
+def test_a_secret_of_another_name_is_made_in_the_plans_namespace() -> None:
+    plan = one(env={"A": p.SecretRef(name="s")}, within={"plan": {"namespace": "other", "secret_names": {"s": "theirs"}}})
+    (finding,) = prerequisites(plan)
+    assert finding.remedy == WRITE.format("theirs").replace("-n media", "-n other")
+
+
+@pytest.mark.parametrize(
+    ("place", "holds", "told"),
+    [
+        (claim(), "database", True),
+        (claim(), "state", False),
+        (claim(storage_class="fast"), "database", False),
+        (claim(existing=True), "database", False),
+        (claim(share=p.Share(protocol="nfs", server="s", export="/e")), "database", False),
+        (p.Scratch(), "database", False),
+    ],
+)
+def test_a_database_wants_a_class(place: p.Place, holds: str, told: bool) -> None:
+    found = [reason_of(finding) for finding in prerequisites(with_volume(place, holds=holds))]
+    assert found == ([Reason("storage.class", "volumes.state.place.storage_class", "data", "demo")] if told else [])
+
+
+def test_a_database_that_nobody_mounts_is_about_no_app() -> None:
+    plan = one(within={"plan": {"volumes": (p.Volume(id="v", holds="database", place=claim()),)}})
+    assert [finding.app for finding in prerequisites(plan)] == [None]

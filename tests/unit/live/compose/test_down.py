@@ -9,8 +9,8 @@ from portable.engines.docker.address import Address
 from portable.engines.docker.engine import Engine
 from portable.engines.docker.observed import Observed, Seen, SeenNetwork
 from portable.live.compose import verbs as compose
-from portable.live.compose.desired import ComposeStack
 from portable.model.progress import Event
+from tests.by_hand import by_hand
 
 BODY = {
     "name": "media-test",
@@ -46,7 +46,7 @@ class Sealed(Engine):
 def test_those_who_share_a_network_go_with_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     engine, events = Sealed(), list[Event]()
-    changes = compose.down(engine, ComposeStack(project="media-test", body=BODY), apps=("seal",), progress=events.append)
+    changes = compose.down(engine, by_hand(project="media-test", body=BODY), apps=("seal",), progress=events.append)
     assert engine.removed == ["torrents", "seal"]
     assert [c.sentence() for c in changes] == [
         "remove seal: asked for; its data stays",
@@ -58,6 +58,6 @@ def test_those_who_share_a_network_go_with_its_owner(tmp_path: Path, monkeypatch
 def test_all_go_because_it_was_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     engine = Sealed()
-    changes = compose.down(engine, ComposeStack(project="media-test", body=BODY))
+    changes = compose.down(engine, by_hand(project="media-test", body=BODY))
     assert sorted(engine.removed) == ["lone", "net", "seal", "torrents"]
     assert {c.cause for c in changes} == {"asked for; its data stays", "asked for"}

@@ -25,6 +25,7 @@ from portable.model.errors import PortableError
 from portable.model.progress import Event
 from portable.model.question import Question
 from portable.secrets.sources import EnvironmentSource
+from tests.by_hand import by_hand
 from tests.factories import full_plan
 from tests.unit.live.compose.test_reconcile import desired, document, observed, running
 from tests.unit.verify.fake import LISTENS, TRAFFIC
@@ -181,7 +182,7 @@ class Events(EngineReader):
 @pytest.fixture
 def with_plan(monkeypatch: pytest.MonkeyPatch) -> ComposeStack:
     monkeypatch.setattr(live, "gateways_of", lambda *_: frozenset({"gateway"}))
-    return ComposeStack(project="media-test", body=document())
+    return by_hand(project="media-test", body=document())
 
 
 def test_the_engine_is_asked_who_ended_a_gateway(with_plan: ComposeStack) -> None:
@@ -203,7 +204,7 @@ def test_gateways_are_those_of_the_plan() -> None:
     plan = full_plan("compose")
     stack = stack_of(plan, compose.render(plan))
     assert live.gateways_of(stack, plain(stack)) == {"gateway"}
-    assert live.gateways_of(ComposeStack(project="p", body=document()), desired()) == set()
+    assert live.gateways_of(by_hand(project="p", body=document()), desired()) == set()
 
 
 def test_who_shares_a_network_is_not_started_without_its_gateway() -> None:
@@ -408,7 +409,7 @@ class World:
         self.reads += 1
         if self.wrong:
             raise self.wrong
-        return ComposeStack(project="p", body={}), EnvironmentSource()
+        return by_hand(project="p", body={}), EnvironmentSource()
 
     def examined(self) -> Ailing:
         if self.error:

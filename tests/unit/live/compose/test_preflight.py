@@ -8,18 +8,20 @@ from typing import cast
 
 import pytest
 
+from portable.backends.compose.services import Port, Service
 from portable.engines.docker.address import Address
 from portable.engines.docker.containers import seen
 from portable.engines.docker.engine import Engine, EngineReader
 from portable.engines.docker.errors import EngineTrouble
 from portable.engines.docker.observed import FOLDER, PROJECT, SERVICE, Neighbour, Observed
 from portable.live.compose import verbs as compose
-from portable.live.compose.desired import ComposeStack, Desired, Port, Service, desire
+from portable.live.compose.desired import Desired, desire
 from portable.live.compose.look import look
 from portable.live.compose.preflight import check_ports, check_space, refuse_shared
 from portable.model.errors import REFUSED, Refused
 from portable.model.ports import PublishedPort
 from portable.model.progress import silent
+from tests.by_hand import by_hand
 
 
 class FakeEngine:
@@ -110,7 +112,7 @@ def with_data() -> Desired:
             "cloud-shelf": {"image": "x", "labels": {"portable.app": "cloud-shelf"}},
         },
     }
-    return desire(ComposeStack(project="media-test", body=body), {}, None, Observed())
+    return desire(by_hand(project="media-test", body=body), {}, None, Observed())
 
 
 @pytest.mark.parametrize("folder", ["/data/config/demo", "/data/config/demo/sub", "/data/config"])
@@ -164,7 +166,7 @@ class Inhabited(Engine):
         return Observed(containers=(self.found,))
 
 
-STACK = ComposeStack(project="media", body={"name": "media", "services": {"db": {"image": "x"}}})
+STACK = by_hand(project="media", body={"name": "media", "services": {"db": {"image": "x"}}})
 
 
 @pytest.mark.parametrize("verb", [compose.down, compose.restart])

@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 from portable.engines.docker.observed import Observed, Seen, SeenNetwork
-from portable.live.compose.desired import FILES, SECRETS, ComposeStack, Desired, current, desire, joined
+from portable.live.compose.desired import FILES, SECRETS, Desired, current, desire, joined
 from portable.live.compose.reconcile import reconcile, scope
 from portable.live.compose.up import _changes
 from portable.model.errors import Refused
+from tests.by_hand import by_hand
 
 IMAGE = "registry.test/app:1.0"
 
@@ -44,7 +45,7 @@ VARIABLES = {"PORTABLE_SECRET_PLAYER_KEY": "value"}
 
 
 def desired(observed: Observed = NOTHING, body: dict[str, Any] | None = None, variables: dict[str, str] = VARIABLES) -> Desired:
-    made = desire(ComposeStack(project="media-test", body=body or document()), {}, variables, observed)
+    made = desire(by_hand(project="media-test", body=body or document()), {}, variables, observed)
     hashes = {s.name: frozenset({f"hash of {s.name}"}) for s in made.services}
     return msgspec.structs.replace(made, hashes=hashes, image_ids={IMAGE: "sha256:1"})
 

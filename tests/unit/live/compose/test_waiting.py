@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
+from portable.backends.compose.services import Service
 from portable.engines.docker.address import Address
 from portable.engines.docker.containers import moment
 from portable.engines.docker.engine import Engine
 from portable.engines.docker.errors import EngineTrouble, UnhealthyServices
 from portable.engines.docker.observed import Observed, Seen
-from portable.live.compose.desired import Desired, Service
+from portable.live.compose.desired import Desired
 from portable.live.compose.restart import restart_in_order
 from portable.live.compose.waiting import Watch, judge
 from portable.model.progress import Event, Once, silent

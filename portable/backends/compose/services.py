@@ -1,0 +1,150 @@
+"""The services of a project as a driver needs them, from the plan: who shares whose network, who waits for whom, what each uses."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from portable.backends.common import Index, Placed, containers, index
+from portable.backends.compose.init import SCRIPT, init, seeds
+from portable.backends.compose.jobs import mounted_script
+from portable.backends.compose.names import INIT, app_service, owner_of, service_name
+from portable.backends.compose.network import NETWORK, network
+from portable.backends.compose.order import order
+from portable.model.base import Struct
+from portable.model.plan import Container, File, Plan
+from portable.model.variables import secret_variable
+
+_DIGEST_LENGTH = 12
+
+
+class Port(Struct, frozen=True, kw_only=True):
+    """A published port."""
+
+    number: int
+    protocol: str
+    address: str
+
+
+class Service(Struct, frozen=True, kw_only=True):
+    """One service of a project, as far as reconciling cares."""
+
+    name: str
+    app: str
+    image: str
+    owner: str | None = None
+    """The service whose network namespace it shares."""
+    after: Mapping[str, str] = {}
+    """Service to condition, as Compose names it."""
+    once: bool = False
+    """It ends, and that is success."""
+    checked: bool = True
+    """It has a health check, its own or possibly its image's."""
+    ports: tuple[Port, ...] = ()
+    files: Mapping[str, str] = {}
+    """Config file to a digest of its content."""
+    secrets: tuple[str, ...] = ()
+    """Variables that it uses."""
+    seeds: tuple[str, ...] = ()
+    """Those of them that only fill files for an app's first start."""
+    called: Mapping[str, str] = {}
+    """Variable of a whole file to the secrets in it, as `portable secrets` names them."""
+    networks: tuple[str, ...] = ()
+
+
+def planned_services(plan: Plan) -> tuple[Service, ...]:
+    """Every service of a plan, by name."""
+    known = index(plan)
+    found = [_service(placed, known) for placed in containers(plan) if placed.app or placed.cloud]
+    return tuple(sorted((*found, _init(known)), key=lambda service: service.name))
+
+
+def subnets(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """The subnets that the plan fixes, by network."""
+    return {NETWORK: (plan.subnet,)} if plan.subnet else {}
+
+
+def published_ports(entries: Iterable[Mapping[str, Any] | str]) -> tuple[Port, ...]:
+    """The ports that a service publishes, in Compose's long form, or in the short form that a profile's patch may have.
+
+    Ranges and ports without a number of the host are left out: nobody can tell which one the engine takes.
+    """
+    found = []
+    for entry in entries:
+        form = _long_form(entry) if isinstance(entry, str) else entry
+        if str(form.get("published") or "").isdigit():
+            protocol, address = str(form.get("protocol") or "tcp"), str(form.get("host_ip") or "")
+            found.append(Port(number=int(form["published"]), protocol=protocol, address=address))
+    return tuple(found)
+
+
+def _long_form(entry: str) -> dict[str, str]:
+    """`[ADDRESS:]NUMBER:INSIDE[/PROTOCOL]` as the long form; without a number of the host where there is none."""
+    left, _, protocol = entry.partition("/")
+    before, _, _ = left.rpartition(":")
+    address, _, number = before.rpartition(":")
+    return {"published": number, "protocol": protocol, "host_ip": address.strip("[]")}
+
+
+def _service(placed: Placed, known: Index) -> Service:
+    waits, mine = mounted_script(placed), _files(placed.container, known)
+    used = [*([waits[0]] if waits else ()), *mine]
+    owner = _owner(placed, known)
+    keys = network(placed, known).keys
+    return Service(
+        name=service_name(placed),
+        app=placed.app.name if placed.app else service_name(placed),
+        image=placed.container.image.reference,
+        owner=owner,
+        after={name: how["condition"] for name, how in sorted(order(placed, known).keys.get("depends_on", {}).items())},
+        ports=published_ports(keys.get("ports", ())),
+        files=_digests(used),
+        secrets=tuple(sorted({*_variables(placed.container), *(secret_variable(file.id) for file in used if file.is_secret)})),
+        called=_called(used),
+        networks=() if "network_mode" in keys else tuple(sorted(keys.get("networks", (NETWORK,)))),
+    )
+
+
+def _init(known: Index) -> Service:
+    tools, seeded = known.plan.tools, seeds(known)
+    mounted = frozenset(mount.volume for placed in containers(known.plan) for mount in placed.container.mounts)
+    script = File(id=SCRIPT, body=(init(known, mounted).script[SCRIPT]["content"],))
+    used = [script, *seeded, *_files(tools, known)]
+    only_seeds = {secret_variable(file.id) for file in seeded if file.is_secret} - set(_variables(tools))
+    return Service(
+        name=INIT,
+        app=INIT,
+        image=tools.image.reference,
+        once=True,
+        files=_digests(used),
+        secrets=tuple(sorted({*_variables(tools), *(secret_variable(file.id) for file in used if file.is_secret)})),
+        seeds=tuple(sorted(only_seeds)),
+        called=_called(used),
+    )
+
+
+def _owner(placed: Placed, known: Index) -> str | None:
+    """The service whose network it shares; None for one with a network of its own, or with none."""
+    group = known.group_of.get(placed.app.name) if placed.app else None
+    owner = owner_of(group, known) if group else None
+    return None if owner is None or placed.container is owner[1] else app_service(*owner)
+
+
+def _files(container: Container, known: Index) -> list[File]:
+    """The files that it mounts, without those that only seed a volume."""
+    return [known.files[mount.file] for mount in container.files if not mount.seed and mount.file in known.files]
+
+
+def _digests(files: Iterable[File]) -> dict[str, str]:
+    """A digest of the content of each file without a secret."""
+    texts = {file.id: "".join(str(part) for part in file.body) for file in files if not file.is_secret}
+    return {name: hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH] for name, text in sorted(texts.items())}
+
+
+def _variables(container: Container) -> list[str]:
+    """The variables of the secrets that it has in its environment, and of those that it mounts by key."""
+    return [secret_variable(ref.name, ref.key) for ref in container.secret_refs]
+
+
+def _called(files: Iterable[File]) -> dict[str, str]:
+    """The names of the secrets in each file, by the variable that holds the whole file."""
+    return {secret_variable(file.id): ", ".join(sorted({ref.name for ref in file.secret_refs})) for file in files if file.is_secret}

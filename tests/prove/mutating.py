@@ -1,0 +1,121 @@
+"""Runs mutmut without the mutants that no test can or should tell apart. A program of its own: `python tests/prove/mutating.py JOBS`.
+
+It works in the current folder, a copy of the checkout whose pyproject.toml has a section for mutmut, and imports nothing of the project:
+mutmut loads the mutated package, and the tests beside it, into this very process and forks it for each mutant.
+"""
+
+import os
+import random
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import libcst as cst
+
+TEXT_NAMES = frozenset({"text", "remedy", "why", "reason", "told"})
+"""Variables and keywords that hold a message for a person."""
+TEXT_FROM = {"note": 3, "refuse": 3, "add": 2, "untold": 1}
+"""Calls that hand on a message: the position of the first argument that is one."""
+_NOT_LOGIC = frozenset({"encoding", "match"})
+"""Keywords whose value decides nothing here: every text is UTF-8, also by default."""
+
+
+class Texts(cst.CSTVisitor):
+    """Finds the nodes in which a mutation changes only a message, or a branch that the type checker proves unreachable."""
+
+    def __init__(self) -> None:
+        self.nodes: set[int] = set()
+        """All nodes below a message."""
+        self.arguments: set[int] = set()
+        """Arguments that are one."""
+        self.unreachable: set[int] = set()
+        """Cases of a match that no value reaches."""
+
+    def _mark(self, node: cst.CSTNode) -> None:
+        self.nodes |= {id(inner) for inner in _walk(node)}
+
+    def visit_Assign(self, node: cst.Assign) -> None:  # noqa: N802 - libcst's name
+        """An assignment to a variable that holds a message."""
+        if all(_name(target.target) in TEXT_NAMES for target in node.targets):
+            self._mark(node)
+
+    def visit_Raise(self, node: cst.Raise) -> None:  # noqa: N802
+        """The message of an error is its first argument, whatever the class."""
+        if isinstance(node.exc, cst.Call):
+            self._arguments(node.exc, 0, positions=1)
+
+    def visit_Call(self, node: cst.Call) -> None:  # noqa: N802
+        """A call that hands a message on."""
+        name = _name(node.func)
+        if name == "assert_never":
+            self._mark(node)
+        self._arguments(node, TEXT_FROM.get(name, len(node.args)))
+
+    def visit_MatchCase(self, node: cst.MatchCase) -> None:  # noqa: N802
+        """`case _: assert_never(...)`: mypy proves that no value gets there."""
+        if any(isinstance(inner, cst.Call) and _name(inner.func) == "assert_never" for inner in _walk(node.body)):
+            self.unreachable.add(id(node))
+            self._mark(node)
+
+    def _arguments(self, call: cst.Call, first: int, *, positions: int = 99) -> None:
+        for position, argument in enumerate(call.args):
+            keyword = argument.keyword.value if argument.keyword else None
+            is_text = keyword in TEXT_NAMES | _NOT_LOGIC if keyword else first <= position < first + positions
+            if is_text:
+                self.arguments.add(id(argument))
+                self._mark(argument)
+
+
+def _walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    yield node
+    for child in node.children:
+        yield from _walk(child)
+
+
+def _name(node: cst.CSTNode) -> str:
+    if isinstance(node, cst.Attribute):
+        return node.attr.value
+    return node.value if isinstance(node, cst.Name) else ""
+
+
+def counts(texts: Texts, original: cst.CSTNode, mutated: cst.CSTNode) -> bool:
+    """Whether a mutation changes more than a message and more than what is unreachable."""
+    if id(original) in texts.nodes:
+        return False
+    if isinstance(original, cst.Call) and isinstance(mutated, cst.Call):
+        changed = {id(argument) for argument in original.args} - {id(argument) for argument in mutated.args}
+        return not changed or not changed <= texts.arguments
+    if isinstance(original, cst.Match) and isinstance(mutated, cst.Match):
+        return not {id(case) for case in original.cases} - {id(case) for case in mutated.cases} <= texts.unreachable
+    return True
+
+
+def _install() -> None:
+    from mutmut.mutation import file_mutation
+
+    create = file_mutation.create_mutations
+    share, seed = float(os.environ.get("PORTABLE_MUTANTS_SHARE", "1")), os.environ.get("PORTABLE_MUTANTS_SEED", "1")
+
+    def create_counting(filename: str, *given: Any, **named: Any) -> Any:
+        module, mutations, *rest = create(filename, *given, **named)
+        texts = Texts()
+        module.visit(texts)
+        drawn = random.Random(f"{seed} {filename}")
+        chosen = [m for m in mutations if counts(texts, m.original_node, m.mutated_node) and drawn.random() < share]
+        return module, chosen, *rest
+
+    file_mutation.create_mutations = create_counting
+
+
+def main() -> None:
+    """Generate, and run each mutant against the tests that reach its function, fastest first."""
+    sys.path.remove(str(Path(__file__).parent))  # Python puts it there for a program: its modules are no top-level ones
+    from mutmut.__main__ import _run
+
+    _install()
+    _run((), int(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()

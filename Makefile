@@ -1,4 +1,4 @@
-# What a person types. Every target is a few words; the work is done by scripts/bootstrap.sh and by `portable`.
+# What a person types. Every target is a few words; the work is done by scripts/bootstrap.sh, scripts/lab.sh and `portable`.
 .DEFAULT_GOAL := help
 SHELL := bash
 PROFILE ?= local
@@ -20,7 +20,7 @@ down: ## Take the stack down; its data stays
 
 test: ## The whole suite, engines included
 	@scripts/bootstrap.sh engine
-	@scripts/bootstrap.sh lab
+	@scripts/lab.sh
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy
 	@$(BIN)/python -m tests.lab.images
@@ -61,7 +61,7 @@ bench: ## Ratios against docker compose config at 35, 300 and 1,000 apps
 
 bench-live: ## up, verify, doctor and the like on the lab's host, and docker compose on the same file
 	@scripts/bootstrap.sh engine
-	@scripts/bootstrap.sh lab
+	@scripts/lab.sh
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/python -m tests.bench_live
 
@@ -75,7 +75,7 @@ lock: ## Write the lock files anew from pyproject.toml
 
 lab: ## A Docker host with a VPN and PROFILE=zimaboard up on it, to try things in; Ctrl-C takes it away
 	@scripts/bootstrap.sh engine
-	@scripts/bootstrap.sh lab
+	@scripts/lab.sh
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/python -m tests.lab.home --profile $(if $(filter local,$(PROFILE)),zimaboard,$(PROFILE))
 
@@ -85,7 +85,7 @@ lab-clean: ## Take away what labs left that were killed
 
 prove-first: ## Every claim of the first whole in its full form (SHARD=k/n)
 	@scripts/bootstrap.sh engine
-	@scripts/bootstrap.sh lab
+	@scripts/lab.sh
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/python -m tests.prove first --shard "$(or $(SHARD),1/1)"
 
@@ -96,14 +96,14 @@ prove-catalog: ## Every claim of the whole catalog in its full form (SHARD=k/n)
 
 prove-zimaboard: ## Every claim of the Zimaboard for real in its full form (SHARD=k/n)
 	@scripts/bootstrap.sh engine
-	@scripts/bootstrap.sh lab
+	@scripts/lab.sh
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/python -m tests.lab.images
 	@$(BIN)/python -m tests.prove zimaboard --shard "$(or $(SHARD),1/1)"
 
 prove-fence: ## Every claim of the VPN's fence in its full form (SHARD=k/n)
 	@scripts/bootstrap.sh engine
-	@scripts/bootstrap.sh lab
+	@scripts/lab.sh
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/python -m tests.lab.images
 	@$(BIN)/python -m tests.prove fence --shard "$(or $(SHARD),1/1)"

@@ -37,7 +37,6 @@ def services_of(body: Mapping[str, Any], called: Mapping[str, str] = {}) -> tupl
                 owner=mode.removeprefix("service:") if mode.startswith("service:") else None,
                 after=_after(service),
                 once=name in finished or name == "init",
-                checked=not (service.get("healthcheck") or {}).get("disable", False),
                 ports=tuple(_ports(service)),
                 files=dict(sorted(files.items())),
                 secrets=tuple(sorted(used)),

@@ -3,11 +3,11 @@
 import contextlib
 import errno
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from portable.formats.emit import dump
+from portable.formats.emit import Data, dump_all
+from portable.local.files import stage
 from portable.model.errors import Refused
 from portable.model.findings import CLASSES, Finding
 from portable.model.rendering import Rendering
@@ -21,11 +21,11 @@ COMPOSE_FIRST = ("name", "services", "image")
 def texts(rendering: Rendering, ledger: tuple[Finding, ...], *, compose: bool, profile: str) -> dict[str, str]:
     """Every file of the rendered folder by its path, the ledger among them."""
     head = f"# {_mark(profile)}change the profile, not this file.\n"
-    bodies: dict[str, list[str]] = {}
+    first = COMPOSE_FIRST if compose else KUBERNETES_FIRST
+    bodies: dict[str, list[Data]] = {}
     for document in rendering.documents:
-        first = COMPOSE_FIRST if compose else KUBERNETES_FIRST
-        bodies.setdefault(document.file, []).append(dump(document.body, compose=compose, first=first))
-    files = {file: head + "---\n".join(parts) for file, parts in sorted(bodies.items())}
+        bodies.setdefault(document.file, []).append(document.body)
+    files = {file: head + dump_all(parts, compose=compose, first=first) for file, parts in sorted(bodies.items())}
     return files | {LEDGER: findings_page(ledger, profile)}
 
 
@@ -75,7 +75,7 @@ def write(files: Mapping[str, str], folder: Path, profile: str) -> list[Path]:
     try:
         for path in wanted:
             _make_folder(path.parent, made)
-            staged[path] = _staged(path, files[str(path.relative_to(folder))], 0o644)
+            staged[path] = stage(path, files[str(path.relative_to(folder))], mode=0o644)
         for path, temporary in staged.items():
             temporary.replace(path)
     except BaseException:
@@ -88,38 +88,6 @@ def write(files: Mapping[str, str], folder: Path, profile: str) -> list[Path]:
     for path in stale:
         path.unlink()
     return [*wanted, *stale]
-
-
-def write_atomically(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write a file so that a reader, or a kill, sees the old text or the new one, never a part."""
-    temporary = _staged(path, text, mode)
-    try:
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _staged(path: Path, text: str, mode: int) -> Path:
-    """The text in a file of its own beside `path`, on the disk."""
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return temporary
 
 
 def _make_folder(folder: Path, made: list[Path]) -> None:

@@ -72,9 +72,9 @@ def new(
     state: Annotated[str, typer.Option("--state", metavar="PATH", help="Where the image keeps its state.")] = "/config",
 ) -> None:
     """Write a complete app that renders on every back end, to be read and refined."""
-    from portable.backends.output import write_atomically
     from portable.catalog.catalog import Catalog
     from portable.catalog.start import start
+    from portable.local.files import write_atomically
     from portable.profiles.load import find_stack
 
     stack = find_stack(Path.cwd())

@@ -119,11 +119,11 @@ def _host(prepared: "Prepared", driver: "StackDriver", docker_root: str) -> "Hos
     import msgspec
 
     from portable.verify.doctor import asked
-    from portable.verify.host import SCRIPT, look
+    from portable.verify.host import host_script, look
 
     wanted = asked(prepared.planned.plan)
     wanted = msgspec.structs.replace(wanted, spaces=tuple(filter(None, (*wanted.spaces, docker_root))))
-    return look(lambda arguments: driver.read_host(SCRIPT, arguments), wanted, root=driver.host_root)
+    return look(lambda arguments: driver.read_host(host_script(), arguments), wanted, root=driver.host_root)
 
 
 def _healer(alone: "Sequence[str]", place: "Place") -> "list[Diagnosis]":

@@ -43,8 +43,8 @@ def graph(
     import msgspec
 
     from portable import graph as drawing
-    from portable.backends.output import write_atomically
     from portable.backends.prepare import prepare
+    from portable.local.files import write_atomically
 
     if form is None and output_file is not None and output_file.suffix not in _ENDINGS:
         raise UsageError(f"{output_file} says no form", remedy=f"let it end with {', '.join(_ENDINGS)}, or name one with --format")

@@ -47,8 +47,8 @@ def new(
     extends: Annotated[str, typer.Option("--extends", autocompletion=complete_profile, help="The profile that it changes.")] = "local",
 ) -> None:
     """Write `profiles/NAME.yaml` beside portable.yaml (or here): a few lines that change a shipped profile."""
-    from portable.backends.output import write_atomically
     from portable.catalog.facts import NAME
+    from portable.local.files import write_atomically
     from portable.profiles.load import find_stack, load_profile, profile_files, profile_folders
 
     if not re.fullmatch(NAME, name):

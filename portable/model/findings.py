@@ -31,13 +31,6 @@ class Finding(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     """The waiver's reason, where waived."""
 
-    def covers(self, leaf: str) -> bool:
-        """Whether this finding accounts for the leaf at that path."""
-        if "*" not in self.path:
-            return leaf == self.path or leaf.startswith(self.path + ".")
-        steps, there = self.path.split("."), leaf.split(".")
-        return len(steps) <= len(there) and all(step in ("*", name) for step, name in zip(steps, there, strict=False))
-
 
 class Waiver(Struct, frozen=True, kw_only=True):
     """A profile's acceptance of findings: field and class, for the apps named (for all where none is)."""

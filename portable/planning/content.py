@@ -23,6 +23,7 @@ from portable.planning.schedule import schedule
 from portable.planning.select import Selection
 from portable.planning.storage import LIBRARY_ID, Storage, volume_id
 from portable.planning.tunnel import Way
+from portable.programs.bundle import bundle, programs
 
 if TYPE_CHECKING:
     import jinja2
@@ -51,7 +52,7 @@ CONTEXT = frozenset(
             "names",
             "networks",
         ),
-        *("ports", "reads", "secret", "stack", "timezone", "uid", "umask", "url", "vpn"),
+        *("ports", "program", "reads", "secret", "stack", "timezone", "uid", "umask", "url", "vpn"),
     )
 )
 """The names that a template may use, see `docs/reference/templates.md`; `cloud` in the mounter and in clouds' templates only."""
@@ -285,6 +286,7 @@ class _Maker:
             "egress": type(self.net.group_of[app].egress).__name__.lower() if placed else "direct",
             "has": lambda name: name in self.chosen.apps,
             "secret": self.secret,
+            "program": _program,
             "group": {
                 "ports": self.net.group_ports(app) if placed else (),
                 "raw_ports": self.net.group_raw_ports(app) if placed else (),
@@ -407,6 +409,14 @@ class _Maker:
 
 class _TemplateError(PortableError):
     """A template asked for what is not there."""
+
+
+def _program(name: str) -> str:
+    """One of portable's own programs, as one file."""
+    try:
+        return bundle(name)
+    except KeyError:
+        raise _TemplateError(f"no program {name!r}; known: {', '.join(programs())}") from None
 
 
 @functools.cache

@@ -9,27 +9,13 @@ from portable.model.errors import PortableError, UsageError
 from portable.model.plan import App, Folder, Plan
 from portable.model.progress import Event, Progress, silent
 from portable.model.registry import Offered
+from portable.model.shell import script
 from portable.upkeep import backup
 from portable.upkeep.updating import Registries
 
 _APPS = {"backup": "backup", "links": "stream-links", "downloads": "old-downloads", "capacity": "capacity"}
 """Tasks that are apps with a schedule, in the order in which they make sense: nothing is cleared before it is backed up."""
 TASKS = (*_APPS, "scrub", "images")
-_SCRUB = r"""
-seen=
-for folder; do
-    kind=$(stat -f -c %T "$folder" 2>/dev/null) || { echo "absent|$folder|"; continue; }
-    [ "$kind" = btrfs ] || { echo "other|$folder|$kind"; continue; }
-    system=$(findmnt -nro UUID -T "$folder" 2>/dev/null)
-    [ -n "$system" ] || system=$(findmnt -nvro SOURCE -T "$folder" 2>/dev/null)
-    [ -n "$system" ] || system=$(stat -f -c %i "$folder")
-    case " $seen " in *" $system "*) continue ;; esac
-    seen="$seen $system"
-    command -v btrfs >/dev/null || { echo "missing|$folder|"; continue; }
-    said=$(btrfs scrub start -B "$folder" 2>&1)
-    echo "$?|$folder|$(printf '%s\n' "$said" | sed -n '/^ERROR\|Error summary\|orrected:\|ncorrectable:/p' | tr -s ' \n' ' ')"
-done
-"""
 _CODES = {"0": "done", "3": "failed"}
 """3: there are errors that no copy mends (btrfs-scrub(8), exit status); any other code: it could not be done."""
 
@@ -109,7 +95,7 @@ def _command(app: App) -> tuple[str, ...]:
 def scrub(run: Callable[[str, Sequence[str]], str], plan: Plan) -> Iterator[Done]:
     """Read every byte of the BTRFS file systems that volumes lie on, and mend what a second copy can mend; each once."""
     folders = sorted({volume.place.path for volume in plan.volumes if isinstance(volume.place, Folder)})
-    lines = run(_SCRUB, folders).splitlines()
+    lines = run(script(__name__, "scrub.sh"), folders).splitlines()
     if folders and not lines:
         yield Done(task="scrub", subject=folders[0], result="failed", text="the host said nothing of a scrub")
     for line in lines:

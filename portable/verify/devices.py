@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from portable.backends.common import Placed
 from portable.live.view import View
 from portable.model.plan import HostDevice
+from portable.model.shell import script
 from portable.verify.contract import PROCESSES, Contract, Found, about, broken, holds, processes, running, unknown, untried
 from portable.verify.identity import ids
 
-# For reading only: opened for writing too, a node that is gone would be made a file.
-_OPEN = '[ -c "$1" ] || { echo "there is no such node"; exit 3; }; exec 3<"$1"'
 _ROOT = 0
 
 
@@ -20,7 +19,7 @@ def check(stack: View) -> Iterator[Found]:
         needs = placed.container.needs
         for wanted, device in ((needs.tun, devices.tun), (needs.fuse, devices.fuse)):
             if wanted and isinstance(device, HostDevice):
-                said = stack.inside(placed, ["sh", "-c", _OPEN, "sh", device.path])
+                said = stack.inside(placed, ["sh", "-c", script(__name__, "devices.sh"), "sh", device.path])
                 if said.done:
                     yield holds(about(placed), f"{device.path} opens")
                 elif untried(said):

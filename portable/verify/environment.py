@@ -12,19 +12,11 @@ from typing import Protocol
 from portable.backends.common import Placed, main_container
 from portable.live.view import Runs, View
 from portable.model.plan import File, SecretRef
+from portable.model.shell import script
 from portable.verify.contract import Contract, Found, about, broken, holds, running, unknown, untried
 
 NAME = "environment"
 _PROXY = re.compile(r"(https?|ftp|all|no|socks)_proxy", re.IGNORECASE)
-# Gluetun takes a setting from a file with the setting's name before it asks for the variable, and applies these rules to its own firewall
-# (v3.41.3: internal/configuration/sources, internal/firewall/firewall.go).
-_LISTING = """\
-for folder in /gluetun /run/secrets; do
-  for file in "$folder"/* "$folder"/.[!.]*; do [ -f "$file" ] && echo "$file"; done
-done
-for file in /iptables/post-rules.txt /gluetun/wireguard/wg0.conf; do [ -e "$file" ] && echo "$file"; done
-true
-"""
 _SETTING = re.compile(r"[A-Za-z0-9_]+|client\.(crt|key)|wg0\.conf|post-rules\.txt")
 _PROCESS = ["cat", "/proc/1/environ"]
 _ADDED = frozenset({"PATH", "HOME", "HOSTNAME", "TERM", "container", "PWD", "OLDPWD", "SHLVL", "_"})
@@ -133,7 +125,7 @@ def _gateway(stack: View, placed: Placed, values: Values) -> Iterator[Found]:
 
 def _overriding(stack: View, placed: Placed) -> Found:
     subject = about(placed)
-    said = stack.inside(placed, ["sh", "-c", _LISTING], user="0")
+    said = stack.inside(placed, ["sh", "-c", script(__name__, "environment.sh")], user="0")
     if not said.done:
         return unknown(subject, f"files that override its settings can't be looked for: {said.text or said.code}")
     container = placed.container

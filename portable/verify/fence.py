@@ -11,20 +11,9 @@ from ipaddress import ip_network
 
 from portable.live.view import View
 from portable.model.plan import Direct, Sealed, Tunnel
+from portable.model.shell import script
 from portable.verify.contract import Contract, Found, broken, holds, restart_with_group, running_apps, unknown, untried
 
-# The program for nftables or the older one: a packet passes the tables of both. Gluetun holds their lock while it writes rules.
-_RULES = """\
-for family in iptables ip6tables; do
-  for program in $family $family-nft $family-legacy; do
-    $program -w 5 -S OUTPUT 2>/dev/null | sed "s/^/$family $program /"
-    $program -w 5 -t mangle -S 2>/dev/null | sed "s/^/$family $program mangle /"
-  done
-done
-awk '$NF != "lo" {print "ipv6"; exit}' /proc/net/if_inet6 2>/dev/null
-for version in 4 6; do ip -$version -o address show 2>/dev/null | awk '{print "own " $2 " " $4}'; done
-true
-"""
 _OUTSIDE = "192.0.2.1"
 """An address of the documentation; asked of the routing table only."""
 _REMAINS = "! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP"
@@ -55,7 +44,7 @@ def check(stack: View) -> Iterator[Found]:
                 gateway, "it does not run: nothing of its group can be said to be kept in", f"`portable up -p {stack.plan.profile}`"
             )
             continue
-        said = stack.inside(there[gateway], ["sh", "-c", _RULES], user="0")
+        said = stack.inside(there[gateway], ["sh", "-c", script(__name__, "fence.sh")], user="0")
         if not said.done:
             yield unknown(gateway, f"its firewall can't be looked at: {said.text or said.code}")
             continue

@@ -9,35 +9,11 @@ from urllib.parse import urlsplit
 from portable.backends.common import Placed
 from portable.live.view import View
 from portable.model.plan import App, Tunnel
+from portable.model.shell import script
 from portable.verify.contract import Contract, Found, broken, holds, restart_with_group, unknown
 from portable.verify.egress import NO_BEACON, behind_tunnels, hosts_own, seen_as
 
 NAME = "kill-switch"
-_KEPT = "/tmp/portable-tunnel"  # noqa: S108 - inside the gateway, and gone with it
-# The device goes down, and its routes and addresses with it: what a lost tunnel leaves. They are kept to be put back, since a gateway's own
-# healing is slow. What a run that was ended left cut is put back first.
-_MEND = f"""\
-if [ -e {_KEPT} ]; then
-  device=$(cat {_KEPT})
-  ip link set "$device" up
-  while read -r family address; do ip "$family" address replace "$address" dev "$device"; done <{_KEPT}.addresses
-  while read -r family route; do ip "$family" route replace $route dev "$device"; done <{_KEPT}.routes
-  rm -f {_KEPT} {_KEPT}.addresses {_KEPT}.routes
-fi
-"""
-_CUT = f"""\
-{_MEND}
-device=$(ip route get 192.0.2.1 2>/dev/null | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p' | head -n 1)
-case "$device" in "$1") ;; *) echo "no tunnel: ${{device:-no route}}"; exit 3 ;; esac
-for family in -4 -6; do
-  ip $family route show table all dev "$device" | grep -Ev 'table local|^(ff|fe80)' | sed "s/^/$family /"
-done >{_KEPT}.routes
-for family in -4 -6; do
-  ip $family -o address show dev "$device" scope global | awk -v family=$family '{{print family, $4}}'
-done >{_KEPT}.addresses
-echo "$device" >{_KEPT}
-ip link set "$device" down && echo "$device"
-"""
 _BACK_SECONDS = 180
 """How long a gateway may take to bring its tunnel back by itself: Gluetun asks once a minute (docs/facts/gluetun.md#health-server)."""
 
@@ -69,15 +45,18 @@ def _is_address(host: str) -> bool:
 def _tried(stack: View, gateway: tuple[App, Placed], apps: list[tuple[App, Placed]], beacon: str) -> Iterator[Found]:
     app, placed = gateway
     before = {a.name: seen_as(stack, at, a, beacon) for a, at in (gateway, *apps)}
+    mend = script(__name__, "kill_switch_mend.sh")
     try:
-        cut = stack.inside(placed, ["sh", "-c", _CUT, "sh", _device_of(stack, app)], user="0")
+        cut = stack.inside(
+            placed, ["sh", "-c", f"{mend}\n{script(__name__, 'kill_switch_cut.sh')}", "sh", _device_of(stack, app)], user="0"
+        )
         # All at once: a gateway that heals itself has its tunnel back in seconds.
         with ThreadPoolExecutor() as pool:
             asked = [pool.submit(_judged, stack, a, at, beacon, before) for a, at in apps] if cut.done else []
             alive = pool.submit(hosts_own, stack, beacon)
         found = [one.result() for one in asked]
     finally:
-        mended = stack.inside(placed, ["sh", "-c", _MEND], user="0")
+        mended = stack.inside(placed, ["sh", "-c", mend], user="0")
     if not cut.done:
         yield unknown(app.name, f"its tunnel could not be cut: {cut.text or cut.code}")
         return

@@ -43,10 +43,12 @@ class BareDebian:
     def sh(self, script: str, *, check: bool = True, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         return run("docker", "exec", "-i", self.name, "bash", "-s", check=check, stdin=script.encode(), timeout=timeout)
 
-    def bootstrap(self, arguments: str, *, user: int | None = None, environment: str = "") -> subprocess.CompletedProcess[str]:
-        """Call the script with its standard input closed, as root or as a user without rights and groups."""
+    def bootstrap(
+        self, arguments: str, *, script: str = "bootstrap.sh", user: int | None = None, environment: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Call a script with its standard input closed, as root or as a user without rights and groups."""
         become = f"setpriv --reuid {user} --regid {user} --clear-groups" if user else ""
-        return self.sh(f"cd /; {environment} {become} /checkout/scripts/bootstrap.sh {arguments} <&-", check=False)
+        return self.sh(f"cd /; {environment} {become} /checkout/scripts/{script} {arguments} <&-", check=False)
 
     def packages(self) -> dict[str, str]:
         """Installed packages and their versions."""
@@ -102,7 +104,7 @@ def _image(release: str, folder: Path) -> str:
     if run("docker", "image", "inspect", image, check=False).returncode == 0:
         return image
     if shutil.which("mmdebstrap") is None:
-        raise AssertionError("mmdebstrap is missing: scripts/bootstrap.sh lab brings it")
+        raise AssertionError("mmdebstrap is missing: scripts/lab.sh brings it")
     archive = folder / "bare.tar"
     run("mmdebstrap", "--variant=minbase", SUITES[release], str(archive), _mirror(), timeout=600)
     run("docker", "import", str(archive), image)

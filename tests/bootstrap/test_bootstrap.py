@@ -1,4 +1,4 @@
-"""The bootstrap script: what it refuses, what it calls (with stand-in commands), and what it brings to a bare Debian 12 and 13."""
+"""The bootstrap scripts: what they refuse, what they call (with stand-in commands), and what they bring to a bare Debian 12 and 13."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import pytest
 from tests.bootstrap.bare_debian import SCRIPTS, BareDebian, bare_debian, run, why_not
 
 BOOTSTRAP = SCRIPTS / "bootstrap.sh"
+LAB = SCRIPTS / "lab.sh"
 TOOLS = """
     awk bash cat chmod chown cp cut dirname find flock grep head install ls mkdir mktemp mv nohup paste perl rm sed setsid sha256sum sleep
     sort tail timeout touch tr uname
@@ -95,31 +96,33 @@ def machine(tmp_path: Path) -> Machine:
 # --- how it is called
 
 
-def test_shellcheck_is_silent() -> None:
-    if shutil.which("shellcheck") is None:
-        pytest.skip("shellcheck is missing: scripts/bootstrap.sh lab brings it")
-    assert run("shellcheck", str(BOOTSTRAP), check=False).stdout == ""
-
-
 def test_no_registry_is_named() -> None:
-    hosts = re.findall(r"https?://\S+|\b[\w-]+\.(?:org|com|io|net)\b", BOOTSTRAP.read_text())
+    texts = [file.read_text() for file in SCRIPTS.rglob("*.sh")]
+    hosts = re.findall(r"https?://\S+|\b[\w-]+\.(?:org|com|io|net)\b", "\n".join(texts))
     assert set(hosts) <= {"docker.io"}  # Debian's name of the engine's package
 
 
 def test_help_names_every_command(machine: Machine) -> None:
     told = machine.bootstrap("--help")
     assert told.returncode == 0
-    for command in ("python [--dev]", "engine", "engine --stop", "image-tools", "lab"):
+    for command in ("python [--dev]", "engine", "engine --stop", "image-tools"):
         assert f"\n  {command} " in told.stdout
+    assert machine.bootstrap("--help", script=LAB).stdout.startswith("usage: scripts/lab.sh\n")
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["engin"], ["engine", "--halt"], ["engine", "--stop", "now"], ["python", "--all"], ["lab", "x"], ["image-tools", "x"]]
+    "arguments", [[], ["engin"], ["engine", "--halt"], ["engine", "--stop", "now"], ["python", "--all"], ["lab"], ["image-tools", "x"]]
 )
 def test_wrong_usage_is_2_and_shows_the_usage(machine: Machine, arguments: list[str]) -> None:
     refused = machine.bootstrap(*arguments)
     assert refused.returncode == 2
     assert "usage: scripts/bootstrap.sh" in refused.stderr
+
+
+def test_the_lab_takes_no_argument(machine: Machine) -> None:
+    refused = machine.bootstrap("x", script=LAB)
+    assert refused.returncode == 2
+    assert "usage: scripts/lab.sh" in refused.stderr
 
 
 # --- the engine, with stand-in commands
@@ -238,6 +241,13 @@ def test_packages_need_root(machine: Machine) -> None:
     assert f"{BOOTSTRAP} image-tools" in refused.stderr
 
 
+def test_the_tools_of_the_lab_need_root(machine: Machine) -> None:
+    refused = machine.bootstrap(script=LAB)
+    assert refused.returncode == 4
+    assert refused.stderr.startswith("lab: missing: mmdebstrap fuse3 ")
+    assert f"    {LAB}\n" in refused.stderr
+
+
 def test_packages_need_debian(machine: Machine) -> None:
     machine.user("root")
     machine.system("fedora", "41", "")
@@ -315,8 +325,7 @@ class Checkout:
         self.folder = folder
         self.wheels = folder / "wheels"
         self.wheels.mkdir(parents=True)
-        (folder / "scripts").mkdir()
-        shutil.copy(BOOTSTRAP, folder / "scripts")
+        shutil.copytree(SCRIPTS, folder / "scripts")
         self.script = folder / "scripts/bootstrap.sh"
         (folder / "pyproject.toml").write_text('[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n')
         (folder / "backend.py").write_text(BACKEND)
@@ -546,10 +555,10 @@ def test_a_bare_debian_gets_python_and_the_environment(story: Story, tmp_path: P
 
 @pytest.mark.compose_lab
 def test_a_bare_debian_gets_the_tools_of_the_tests(story: Story) -> None:
-    brought = story.host.bootstrap("lab")
+    brought = story.host.bootstrap("", script="lab.sh")
     assert brought.returncode == 0, brought.stderr
     for tool in ("mmdebstrap", "fusermount3", "ip", "iptables", "tcpdump", "kubectl", "ssh", "sshd", "shellcheck", "busybox"):
         assert story.host.sh(f"PATH=$PATH:/usr/sbin command -v {tool}").stdout
     assert story.host.sh("cat /proc/[0-9]*/comm | grep -c '^sshd$'", check=False).stdout == "0\n"
-    assert story.host.bootstrap("lab").stdout == "bootstrap: nothing to install\n"
+    assert story.host.bootstrap("", script="lab.sh").stdout == "lab: nothing to install\n"
     assert story.host.bootstrap("image-tools").stdout == "bootstrap: nothing to install\n"

@@ -9,36 +9,11 @@ from pathlib import Path
 import pytest
 
 from portable.backends.prepare import prepare
+from portable.model.shell import filled
+from portable.model.shell import script as read_script
 
 pytestmark = [pytest.mark.compose_lab]
 
-# Its uplink is a bridge without ports: what is sent ends there, and is counted. It has no IPv6, whose own packets would be counted too.
-_NAMESPACE = """\
-set -eu
-ip link set lo up
-ip link add eth0 type bridge mcast_snooping 0
-echo 1 >/proc/sys/net/ipv6/conf/eth0/disable_ipv6
-ip address add 172.20.0.2/16 dev eth0
-ip link set eth0 up
-ip route add default via 172.20.0.1
-ip neighbour add 172.20.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud permanent
-ip neighbour add 172.20.0.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent
-mount --bind {folder}/resolv.conf /etc/resolv.conf
-sent() {{ ip -s link show eth0 | awk '/TX:/ {{getline; print $2}}'; }}
-try() {{ # try ADDRESS PORT [MARK [USER]]: packets that left by the uplink
-    before=$(sent)
-    python3 -c '
-import os, socket, sys
-if len(sys.argv) > 4: os.setuid(int(sys.argv[4]))
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-if len(sys.argv) > 3 and int(sys.argv[3]): s.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, int(sys.argv[3]))
-for _ in range(10):
-    try: s.sendto(b"x", (sys.argv[1], int(sys.argv[2])))
-    except OSError: pass
-' "$@"
-    echo $(($(sent) - before))
-}}
-"""
 _OPENED = """\
 iptables -P OUTPUT DROP; iptables -A OUTPUT -o lo -j ACCEPT
 iptables --flush; iptables --delete-chain
@@ -60,7 +35,8 @@ def inside(folder: Path, script: str, gluetun: str, *sets: str) -> list[str]:
     (folder / "guard.sh").write_text(text.replace("exec /gluetun-entrypoint", f"exec sh {folder}/gluetun.sh"))
     (folder / "gluetun.sh").write_text(gluetun.replace("/tmp/new-resolv", f"{folder}/new-resolv"))
     (folder / "resolv.conf").write_text("nameserver 127.0.0.11\nsearch lan\n")
-    whole = f"{_NAMESPACE.format(folder=folder)}\nguard() {{ sh {folder}/guard.sh; }}\n{script}"
+    namespace = filled(read_script(__name__, "guard_namespace.sh"), folder=folder)
+    whole = f"{namespace}\nguard() {{ sh {folder}/guard.sh; }}\n{script}"
     done = subprocess.run(["unshare", "--net", "--mount", "bash", "-c", whole], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

@@ -157,7 +157,7 @@ def ssh_engine(folder: Path) -> Iterator[tuple[str, Path]]:
     (programs / "ssh").chmod(0o755)
     sshd = shutil.which("sshd", path=f"{path}:/usr/local/sbin:/usr/sbin")
     if sshd is None:
-        raise RuntimeError("there is no sshd here: scripts/bootstrap.sh lab installs it")
+        raise RuntimeError("there is no sshd here: scripts/lab.sh installs it")
     with contextlib.suppress(PermissionError):
         Path("/run/sshd").mkdir(exist_ok=True)
     log = (folder / "sshd.log").open("w")

@@ -1,19 +1,22 @@
-"""The program that backs up and restores, as tests use it: as a module, as a command, and beside an app that writes all the time."""
+"""The program that backs up and restores, as tests use it: as a command, and beside an app that writes all the time."""
 
+import atexit
 import contextlib
-import importlib.util
+import functools
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from portable.catalog import catalog
+from portable.programs.backup.entries import SavedApp
+from portable.programs.bundle import bundle
 
-SCRIPT = Path(catalog.__file__).parent / "apps" / "backup" / "backup.py"
 KEEP = {"last": 1000}
 _WRITER = """
 import sqlite3, sys
@@ -37,35 +40,30 @@ while True:
 """Commits ten rows at a time, numbered without a gap, and says the last number after each commit; the oldest go, so that it stays small."""
 
 
-def load() -> Any:
-    """The program as a module; it is no part of the package, since it runs where there is none."""
-    spec = importlib.util.spec_from_file_location("portable_backup_program", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+@functools.cache
+def script() -> Path:
+    """The program as its container gets it: one file."""
+    folder = Path(tempfile.mkdtemp(prefix="portable-backup-program-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "backup.py").write_text(bundle("backup"), encoding="utf-8")
+    return folder / "backup.py"
 
 
-program = load()
-
-
-def app(folder: Path, *volumes: str, name: str = "player", stopped: Sequence[str] = ()) -> Any:
+def app(folder: Path, *volumes: str, name: str = "player", stopped: Sequence[str] = ()) -> SavedApp:
     """An app with volumes below a folder, and the store's folder beside it."""
     (folder / "store").mkdir(exist_ok=True)
     for volume in volumes:
         (folder / volume).mkdir(exist_ok=True)
-    return program.App(name=name, image="image:1", volumes={v: folder / v for v in volumes}, stopped=tuple(stopped))
+    return SavedApp(name=name, image="image:1", volumes={v: folder / v for v in volumes}, stopped=tuple(stopped))
 
 
-def command(folder: Path, of: Any, *arguments: str) -> list[str]:
+def command(folder: Path, of: SavedApp, *arguments: str) -> list[str]:
     """The program as a process of its own, told of that app."""
     volumes = {v: {"at": str(at), "copied": "stopped" if v in of.stopped else "running"} for v, at in of.volumes.items()}
     config = folder / "backup.json"
     given = {"store": str(folder / "store"), "keep": KEEP, "apps": {of.name: {"image": of.image, "volumes": volumes}}}
     config.write_text(json.dumps(given))
-    return [sys.executable, str(SCRIPT), *arguments, "--json", "--config", str(config)]
+    return [sys.executable, str(script()), *arguments, "--json", "--config", str(config)]
 
 
 def rows(output: str) -> list[dict[str, Any]]:

@@ -60,7 +60,7 @@ CLAIMS = (
     Claim(
         name="a database that is written all the time is backed up and restored",
         bar="200 backups: 0 corrupt, 0 commits lost that were made before the backup began",
-        tests=("tests/unit/catalog/test_backup.py::test_a_database_that_is_written_all_the_time",),
+        tests=("tests/unit/programs/backup/test_databases.py::test_a_database_that_is_written_all_the_time",),
         environment={"PORTABLE_BACKUPS": "200"},
         figure="{backups}",
         also=lambda outcome: outcome.properties["backups"].startswith("200 backups"),
@@ -76,8 +76,8 @@ CLAIMS = (
         name="a backup or restore that is killed at a seeded moment completes when it is run again, and nothing that was there is gone",
         bar="100 kills of each on folders, 20 of `portable restore` on real qBittorrent",
         tests=(
-            "tests/unit/catalog/test_backup.py::test_a_backup_that_is_killed_leaves_nothing_or_a_whole_one",
-            "tests/unit/catalog/test_backup.py::test_a_restore_that_is_killed_goes_on",
+            "tests/unit/programs/backup/test_making.py::test_a_backup_that_is_killed_leaves_nothing_or_a_whole_one",
+            "tests/unit/programs/backup/test_restoring.py::test_a_restore_that_is_killed_goes_on",
             "tests/verify_lab/test_backup.py::test_a_restore_that_is_killed_goes_on",
         ),
         environment={"PORTABLE_BACKUP_KILLS": "100", "PORTABLE_RESTORE_KILLS": "20"},
@@ -86,7 +86,7 @@ CLAIMS = (
     Claim(
         name="the keeper of backups does with little memory, whatever an app has",
         bar="300,000 entries backed up twice, tried and put back by a process with 200 MiB of addresses",
-        tests=("tests/unit/catalog/test_backup_limits.py::test_it_does_with_little_memory_what_the_keeper_has_to",),
+        tests=("tests/unit/programs/backup/test_command.py::test_it_does_with_little_memory_what_the_keeper_has_to",),
         environment={"PORTABLE_BACKUP_FILES": "300000"},
         figure="{backup_memory}",
     ),

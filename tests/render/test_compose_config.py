@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from portable.backends.compose import FIRST, render
+from portable.backends.compose import render
+from portable.backends.output import COMPOSE_FIRST
 from portable.formats.emit import Interpolated, dump
 from portable.model.plan import Plan
 from tests.factories import full_plan
@@ -24,7 +25,7 @@ def composed(plan: Plan) -> dict[str, Any]:
                 variables[value.removeprefix("${").split(":")[0]] = "filled"
     done = subprocess.run(
         ["docker", "compose", "-f", "-", "config", "--format", "json"],
-        input=dump(body, compose=True, first=FIRST),
+        input=dump(body, compose=True, first=COMPOSE_FIRST),
         env={"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/nonexistent", **variables},
         capture_output=True,
         text=True,

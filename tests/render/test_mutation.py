@@ -50,14 +50,22 @@ def _without_digests(value: Any) -> Any:
     return [_without_digests(item) for item in value] if isinstance(value, list) else value
 
 
+def covers(finding: Finding, leaf: str) -> bool:
+    """Whether a finding accounts for the leaf at that path: one on a record accounts for every leaf below it, `*` stands for any name."""
+    if "*" not in finding.path:
+        return leaf == finding.path or leaf.startswith(finding.path + ".")
+    steps, there = finding.path.split("."), leaf.split(".")
+    return len(steps) <= len(there) and all(step in ("*", name) for step, name in zip(steps, there, strict=False))
+
+
 def covered(mutation: Mutation, findings: Iterable[Finding]) -> bool:
-    return any(finding.covers(path) for finding in findings for path in (mutation.path, mutation.item))
+    return any(covers(finding, path) for finding in findings for path in (mutation.path, mutation.item))
 
 
 def pointless(rendering: Rendering, plan: Plan) -> list[str]:
     """The findings whose path leads to nothing in the plan."""
     paths = [path for path, _, _ in leaves(plan)]
-    return [f"{finding.path}: {finding.text}" for finding in rendering.findings if not any(finding.covers(path) for path in paths)]
+    return [f"{finding.path}: {finding.text}" for finding in rendering.findings if not any(covers(finding, path) for path in paths)]
 
 
 @every_back_end
@@ -113,3 +121,22 @@ _BARE = Container(
     identity=full_plan("compose").tools.identity,
     resources=Resources(memory_request=1, memory_limit=1),
 )
+
+
+@pytest.mark.parametrize(
+    ("path", "leaf", "is_covered"),
+    [
+        ("apps.sonarr.title", "apps.sonarr.title", True),
+        ("apps.sonarr", "apps.sonarr.title", True),
+        ("apps.sonarr", "apps.sonarr2.title", False),
+        ("apps.sonarr.title", "apps.sonarr", False),
+        ("apps.*.title", "apps.sonarr.title", True),
+        ("apps.*.title", "apps.sonarr.zone", False),
+        ("apps.*", "apps.sonarr.title", True),
+        ("apps.*.containers.*.fetch", "apps.a.containers.main.fetch", True),
+        ("apps.*.title", "apps.sonarr", False),
+    ],
+)
+def test_what_a_finding_covers(path: str, leaf: str, is_covered: bool) -> None:
+    finding = Finding(verdict="noted", field="title", path=path, class_="cosmetic", text="t", remedy="r")
+    assert covers(finding, leaf) is is_covered

@@ -1,6 +1,7 @@
 """The layers import one way; read from the syntax tree, so that imports inside functions count too."""
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,32 @@ def test_imports_go_one_way(file: Path) -> None:
     assert wrong(layer, file.read_text(encoding="utf-8")) == []
 
 
+def not_standard(program: str, text: str) -> list[str]:
+    """Imports of a program's module that its container could not resolve: neither the standard library nor a module of the program."""
+    modules = [
+        (node.lineno, name)
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+    ]
+    own = f"portable.programs.{program}."
+    return [
+        f"line {line}: {name}" for line, name in modules if name.split(".")[0] not in sys.stdlib_module_names and not name.startswith(own)
+    ]
+
+
+@pytest.mark.parametrize("file", sorted(PACKAGE.glob("programs/*/*.py")), ids=lambda f: str(f.relative_to(PACKAGE)))
+def test_programs_import_the_standard_library_only(file: Path) -> None:
+    assert not_standard(file.parent.name, file.read_text(encoding="utf-8")) == []
+
+
+def test_the_check_of_programs_sees_what_is_wrong() -> None:
+    assert not_standard("backup", "def f():\n    import msgspec\n") == ["line 2: msgspec"]
+    assert not_standard("backup", "from portable.model import plan\n") == ["line 1: portable.model"]
+    assert not_standard("backup", "import portable.programs.bundle\n") == ["line 1: portable.programs.bundle"]
+    assert not_standard("backup", "import os.path\nfrom portable.programs.backup.files import sync\n") == []
+
+
 ENGINES = {
     "portable.backends.compose": ("backends/compose", "live/compose"),
     "portable.engines.docker": ("engines/docker", "live/compose"),
@@ -105,6 +132,7 @@ def test_the_check_sees_an_engine_that_is_imported() -> None:
 def test_the_check_sees_what_is_wrong() -> None:
     assert wrong("model", "def f():\n    from portable.planning import make\n") == ["line 2: model imports planning"]
     assert wrong("catalog", "import portable.profiles.load\n") == ["line 1: catalog imports profiles"]
+    assert wrong("programs", "from portable.model import errors\n") == ["line 1: programs imports model"]
     assert wrong("cli", "from portable import live\n") == []
 
 

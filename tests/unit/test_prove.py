@@ -1,11 +1,12 @@
 """The harness of the proofs: what did not run shows nothing, and a line says what falls short."""
 
+import ast
 from pathlib import Path
 
 import pytest
 
 from tests.prove import first, results
-from tests.prove.__main__ import share
+from tests.prove.__main__ import SUITES, share
 from tests.prove.claim import Claim
 from tests.prove.running import Outcome, read
 
@@ -25,6 +26,24 @@ def test_a_report_is_read() -> None:
     assert outcome.failed == ("tests.x::test_b", "tests.x::test_d")
     assert outcome.skipped == ("tests.x::test_c",)
     assert outcome.properties == {"count": "3"}
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_claim_names_tests_that_are_there(suite: str) -> None:
+    """Else it falls short only when the proof is run, which is rarely done."""
+    root = Path(__file__).parents[2]
+    named = {test for claim in SUITES[suite] for test in claim.tests if test.startswith("tests/")}
+    assert named
+    missing = []
+    for node in sorted(named):
+        file, _, name = node.partition("::")
+        there = (root / file).exists()
+        names = (
+            {n.name for n in ast.walk(ast.parse((root / file).read_text())) if isinstance(n, ast.FunctionDef)} if there and name else set()
+        )
+        if not there or (name and name.partition("[")[0] not in names):
+            missing.append(node)
+    assert missing == []
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ GENERATED = {DOCS / "reference" / "support.md", DOCS / "reference" / "findings.m
 FICTIONAL = {"FILE.md", "Form.md", "compose.findings.md"}
 """They look like names of documents: a placeholder, an attribute, a file that a test makes."""
 WORDS = {
-    word: re.compile(rf"(?<!user )(?<!quality )\b(?:{word}|{forms})\b", re.IGNORECASE)
+    word: re.compile(rf"(?<!user )(?<!quality )(?<!standard )\b(?:{word}|{forms})\b", re.IGNORECASE)
     for word, forms in {
         "cloud": "clouds",
         "contract": "contracts",

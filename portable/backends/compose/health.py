@@ -6,27 +6,7 @@ from portable.backends.common import Placed, note, port_of, refuse
 from portable.backends.compose.part import Part
 from portable.model.findings import Finding
 from portable.model.plan import Check, Container, Exec, Http, Port, Tcp
-
-_LISTENING = """\
-for table in /proc/net/{protocol} /proc/net/{protocol}6; do
-  [ -r "$table" ] || continue
-  while read -r _ here _ state _; do
-    case "$here $state" in *":{port:04X} {state}") exit 0 ;; esac
-  done <"$table"
-done
-exit 1
-"""
-"""Whether somebody listens on the port, by the shell alone: no image need have nc. In a shared namespace it may be another container."""
-_CURL = """\
-status=$(curl -s -k --noproxy '*' -o /dev/null -m {timeout} -w '%{{http_code}}' '{url}')
-case "$status" in {ok}) ;; *) exit 1 ;; esac
-"""
-# GNU's and BusyBox's: both print the head of the answer with -S, and fail for most answers that are not 200.
-_WGET = """\
-status=$(http_proxy= https_proxy= wget -S -O /dev/null -T {timeout} {tls}'{url}' 2>&1 |
-  sed -n 's,^ *HTTP/[^ ]* \\([0-9]*\\).*,\\1,p' | head -n 1)
-case "$status" in {ok}) ;; *) exit 1 ;; esac
-"""
+from portable.model.shell import filled, script
 
 
 def asked(container: Container) -> tuple[str, Check] | None:
@@ -93,20 +73,24 @@ def _test(placed: Placed, check: Check, path: str) -> tuple[list[str], list[Find
             assert_never(how)
 
 
-def _shell(script: str) -> list[str]:
-    return ["CMD-SHELL", script.strip()]
+def _shell(text: str) -> list[str]:
+    return ["CMD-SHELL", text.strip()]
 
 
 def _listening(port: Port) -> str:
-    return _LISTENING.format(protocol=port.protocol, port=port.number, state="0A" if port.protocol == "tcp" else "07")
+    """Whether somebody listens on the port, by the shell alone: few images have nc. In a shared namespace it may be another container."""
+    text = script(__name__, "health_listening.sh")
+    return filled(text, protocol=port.protocol, port=f"{port.number:04X}", state="0A" if port.protocol == "tcp" else "07")
 
 
 def _get(how: Http, port: Port, container: Container, timeout: int) -> str:
     scheme = "https" if port.serves == "https" else "http"
     url = f"{scheme}://127.0.0.1:{port.number}/{how.path.removeprefix('/')}".replace("'", "%27")
     answers = "|".join(str(status) for status in how.ok)
-    template = _CURL if container.fetch == "curl" else _WGET
-    return template.format(url=url, ok=answers, timeout=timeout, tls="--no-check-certificate " if scheme == "https" else "")
+    # The one for wget is for GNU's and BusyBox's: both print the head of the answer with -S, and fail for most answers that are not 200.
+    text = script(__name__, "health_curl.sh" if container.fetch == "curl" else "health_wget.sh")
+    tls = "--no-check-certificate " if scheme == "https" else ""
+    return filled(text, ok=answers, timeout=timeout, tls=tls, url=url)
 
 
 def _unused_client(placed: Placed) -> list[Finding]:

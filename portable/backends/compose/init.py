@@ -2,8 +2,6 @@
 
 import shlex
 from collections.abc import Iterator
-from functools import cache
-from importlib.resources import files as resources_of
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple, assert_never
 
@@ -16,6 +14,7 @@ from portable.backends.compose.storage import bind, named
 from portable.model.findings import Finding
 from portable.model.folders import folder_in
 from portable.model.plan import BACKUPS, Claim, File, FileMount, Folder, Identity, Mount, Scratch, Volume
+from portable.model.shell import script as read_script
 
 SCRIPT = "init-script"
 _PLACES = PurePosixPath("/places")
@@ -65,11 +64,6 @@ def init(index: Index, used: frozenset[str]) -> Init:
     return Init(Part(part.keys, findings), {SCRIPT: {"content": script}}, frozenset(seen))
 
 
-@cache
-def _functions() -> str:
-    return resources_of(__package__).joinpath("init.sh").read_text(encoding="utf-8")
-
-
 def _script(index: Index, used: frozenset[str], seeds: list[tuple[Placed, FileMount, File, PurePosixPath]]) -> str:
     lines = [*_folders(index, used), *_library(index)]
     for placed, _, file, target in seeds:
@@ -81,7 +75,7 @@ def _script(index: Index, used: frozenset[str], seeds: list[tuple[Placed, FileMo
         ]
         # The app owns its settings from now on: it must be able to write them.
         lines.append(_line("seed", SEEDS / file.id, target, *_owner(who), f"{file.mode | 0o600:04o}"))
-    return _functions() + "\n".join(dict.fromkeys(lines)) + "\n"
+    return read_script(__name__, "init.sh") + "\n".join(dict.fromkeys(lines)) + "\n"
 
 
 def _line(*words: object) -> str:

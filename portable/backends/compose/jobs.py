@@ -1,13 +1,13 @@
 """Apps that run at times. An engine has no clock that starts containers, so theirs always runs: it waits, and calls the command."""
 
 from functools import cache
-from importlib.resources import files as resources_of
 from typing import Any
 
 from portable.backends.common import Index, Placed, main_container, note, refuse
 from portable.backends.compose.part import Part
 from portable.model.findings import Finding
 from portable.model.plan import File, Schedule
+from portable.model.shell import script as read_script
 
 SCRIPT = "schedule-script"
 _PATH = "/schedule.sh"
@@ -31,7 +31,7 @@ def command(placed: Placed) -> Part:
 @cache
 def script() -> File:
     """What waits, as a file of the project."""
-    return File(id=SCRIPT, body=(resources_of(__package__).joinpath("schedule.sh").read_text(encoding="utf-8"),))
+    return File(id=SCRIPT, body=(read_script(__name__, "schedule.sh"),))
 
 
 def mounted_script(placed: Placed) -> tuple[File, str] | None:

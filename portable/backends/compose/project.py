@@ -19,7 +19,6 @@ from portable.model.rendering import Document, Rendering
 from portable.model.variables import secret_variable
 
 FILE = "compose.yaml"
-FIRST = ("name", "services", "image")
 MOUNTED = "x-portable-mounted"
 """Volume to the folder of the host on which a file system must be mounted."""
 """Keys that lead, for the reader."""
@@ -114,4 +113,4 @@ def _plan_findings(known: Index) -> list[Finding]:
     return findings
 
 
-__all__ = ["FILE", "FIRST", "Part", "render"]
+__all__ = ["FILE", "Part", "render"]

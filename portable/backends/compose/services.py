@@ -37,8 +37,6 @@ class Service(Struct, frozen=True, kw_only=True):
     """Service to condition, as Compose names it."""
     once: bool = False
     """It ends, and that is success."""
-    checked: bool = True
-    """It has a health check, its own or possibly its image's."""
     ports: tuple[Port, ...] = ()
     files: Mapping[str, str] = {}
     """Config file to a digest of its content."""

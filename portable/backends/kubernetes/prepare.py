@@ -9,6 +9,7 @@ from portable.backends.kubernetes.scope import Part, Scope, is_claim
 from portable.backends.kubernetes.volume import Attached, attached, file_volume, place_volume
 from portable.model.base import Struct
 from portable.model.plan import Claim, FileMount, Mount, Volume
+from portable.model.shell import script as read_script
 
 PLACES = "/places"
 SEEDS = "/seeds"
@@ -16,24 +17,11 @@ TREE = "/library"
 TREE_MAP = "library-tree"
 TREE_SCRIPT = "tree.sh"
 
-# For BusyBox's shell and any other; without `$(` and `$$`, which the kubelet would expand. Several pods prepare one library at once, and
-# each line may be cut off at any moment: so each step is one that loses a race, or is done again, without harm.
-_FOLDER = """\
-set -eu
-folder() { mkdir -p "$1"; }
-"""
-# An empty folder may lie where a mount once was; one with something in it is not ours to move, and without the link apps see no cloud.
-_LINK = """\
-link() {
-  [ ! -L "$2" ] || return 0
-  [ ! -d "$2" ] || rmdir "$2" || { echo "$2 is in the way of a link to $1: move it away" >&2; exit 1; }
-  mkdir -p "${2%/*}"
-  ln -s "$1" "$2" || [ -L "$2" ]
-}
-"""
-_SEED = """\
-seed() { [ -e "$2" ] || [ -L "$2" ] || { mkdir -p "${2%/*}"; cp "$1" "$2.new"; chmod "$3" "$2.new"; mv "$2.new" "$2"; }; }
-"""
+# The scripts are for BusyBox's shell and any other; without `$(` and `$$`, which the kubelet would expand. Several pods prepare one library
+# at once, and each line may be cut off at any moment: so each step is one that loses a race, or is done again, without harm.
+_FOLDER, _SEED = "prepare_folder.sh", "prepare_seed.sh"
+_LINK = "prepare_link.sh"
+"""An empty folder may lie where a mount once was; one with something in it is not ours to move, and without the link apps see no cloud."""
 
 
 class Seed(Struct, frozen=True, kw_only=True):
@@ -74,7 +62,7 @@ def tree_script(scope: Scope) -> str | None:
     lines = [f"umask {quote(scope.plan.tools.identity.umask)}"]
     lines += [f"folder {quote(f'{inside(volume)}/{folder}')}" for folder in library.folders] if is_claim(volume) else []
     lines += [f"link {quote(link.target)} {quote(f'{inside(volume)}/{link.path}')}" for link in library.links]
-    return _FOLDER + _LINK + "\n".join(lines) + "\n"
+    return read_script(__name__, _FOLDER) + read_script(__name__, _LINK) + "\n".join(lines) + "\n"
 
 
 def tree_config_map(scope: Scope) -> Iterator[Body]:
@@ -95,7 +83,7 @@ def script(scope: Scope, parts: tuple[Part, ...]) -> str:
         file = scope.files.get(seed.mount.file)
         if seed.target is not None and file is not None:
             lines.append(f"seed {quote(f'{SEEDS}/{file.id}')} {quote(seed.target)} {file.mode | 0o200:04o}")
-    return _FOLDER + _SEED + "\n".join(lines) + "\n"
+    return read_script(__name__, _FOLDER) + read_script(__name__, _SEED) + "\n".join(lines) + "\n"
 
 
 def init_attached(scope: Scope, part: Part, parts: tuple[Part, ...]) -> Iterator[Attached]:

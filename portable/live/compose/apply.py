@@ -148,9 +148,9 @@ def _counts(seen: Seen, observed: Observed, names: set[str]) -> bool:
 
 def written_document(desired: Desired) -> Path:
     """The file that is handed to Compose, in the project's private folder."""
-    from portable.backends.compose import FIRST
+    from portable.backends.output import COMPOSE_FIRST
     from portable.formats.emit import dump
 
     path = project_folder(desired.project) / FILE
-    write_private(path, dump(dict(desired.body), compose=True, first=FIRST))
+    write_private(path, dump(dict(desired.body), compose=True, first=COMPOSE_FIRST))
     return path

@@ -58,10 +58,6 @@ class Desired(Struct, frozen=True, kw_only=True):
         """The service of that name."""
         return next(s for s in self.services if s.name == name)
 
-    def sharers(self, owner: str) -> tuple[str, ...]:
-        """Services in the namespace of that one."""
-        return tuple(s.name for s in self.services if s.owner == owner)
-
 
 def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {}, taken: Taken | None = None) -> ComposeStack:
     """The stack of a plan that was rendered for Compose."""

@@ -14,15 +14,7 @@ from portable.live.view import HostFolder, Other, Published, Runs, Said
 from portable.model.errors import PortableError
 from portable.model.plan import Plan
 from portable.model.rights import ImageSettings, PlannedContainer
-
-_FOLDERS = """\
-for folder; do
-  own=$(stat -c %d:%i "$ROOT$folder" 2>/dev/null || echo -)
-  [ "${own%:*}" = "$(stat -c %d "$ROOT$folder/.." 2>/dev/null)" ] && mounted=no || mounted=yes
-  echo "$own $mounted"
-done
-"""
-"""A line for each folder: its device and inode, and whether another file system begins there."""
+from portable.model.shell import script
 
 
 class ComposeView:
@@ -97,15 +89,16 @@ class ComposeView:
 
     def on_host(self, folders: Sequence[str]) -> Mapping[str, HostFolder] | None:
         """Each of those folders of the host; None where the host can't be looked at from here."""
+        folders_script = script(__name__, "view.sh")
         try:
             if self.here:
                 said = subprocess.run(
-                    ["sh", "-c", f"ROOT=; {_FOLDERS}", "sh", *folders], capture_output=True, text=True, check=False
+                    ["sh", "-c", f"ROOT=; {folders_script}", "sh", *folders], capture_output=True, text=True, check=False
                 ).stdout
             elif self._helper is None:
                 return None
             else:
-                said = self._engine.on_host(self._helper(), f"ROOT=/host; {_FOLDERS}", folders)
+                said = self._engine.on_host(self._helper(), f"ROOT=/host; {folders_script}", folders)
         except PortableError:
             return None
         lines = [line.split() for line in said.splitlines()]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from portable.model.shell import filled, script
 from tests.lab.forward import forwarded
 from tests.lab.home.box import BEACON, CLOUD, PROVIDER, PUBLIC, REGISTRY, RESOLVER, ROUTER, SEEDER, TRANSLATED, Box, docker
 
@@ -13,51 +14,6 @@ NAME = "beacon.example.com"
 """A public name: what has no public suffix is asked past the tunnel (docs/facts/gluetun.md#names-inside-the-tunnel)."""
 SITES = ("cloudflare.com", "github.com")
 """What Gluetun's checks call, at the beacon's address."""
-_INTERNET = f"""
-set -e
-ip address add {BEACON}/24 dev eth0
-ip address add {RESOLVER}/24 dev eth0
-for resolver in {" ".join(PUBLIC.values())}; do ip address add $resolver/24 dev eth0; done
-# Whatever is sent further ends here.
-echo 0 >/proc/sys/net/ipv4/ip_forward 2>/dev/null || iptables -P FORWARD DROP
-python3 -u /usr/local/bin/beacon &
-python3 -u /usr/local/bin/secure &
-exec dnsmasq --keep-in-foreground --no-hosts --no-resolv --listen-address 127.0.0.1 --listen-address {RESOLVER} --bind-interfaces \\
-  {" ".join(f"--listen-address {address}" for address in PUBLIC.values())} --log-queries --log-facility=- --local-ttl 1 --local=/#/ \\
-  --address=/{NAME}/{BEACON} {" ".join(f"--address=/{site}/{BEACON}" for site in SITES)}
-"""
-_REGISTRY = f"""
-set -e
-mkdir -p /etc/lab
-cat >/etc/lab/registry.yml <<'END'
-version: 0.1
-log: {{level: warn}}
-storage: {{filesystem: {{rootdirectory: /var/lib/registry}}, delete: {{enabled: true}}}}
-http: {{addr: "{REGISTRY}:5000"}}
-END
-exec docker-registry serve /etc/lab/registry.yml
-"""
-_CLOUD = """
-set -e
-mkdir -p /srv/cloud/torrents /srv/cloud/usenet
-cd /srv/cloud/torrents
-for n in $(seq -w {entries}); do
-  mkdir "Film.$n.2020.1080p" && echo "film $n" >"Film.$n.2020.1080p/film.$n.mkv"
-done
-exec rclone serve webdav /srv/cloud --addr {address}:80 --user {user} --pass {password} --read-only --dir-cache-time 1s --log-level INFO
-"""
-# The tracker is asked before anybody has a torrent, hence first. `-c` takes what lies there already, too.
-_SEEDER = """
-set -e
-mkdir -p /srv/seed /srv/torrents /etc/lab
-tracker &
-head -c {size} /dev/urandom >"/srv/seed/{name}"
-cd /srv/seed
-transmission-create --private --piecesize 64 --tracker http://{address}:6969/announce --outfile /tmp/made.torrent "{name}" >/dev/null
-cp /tmp/made.torrent "/srv/torrents/{name}.torrent"
-exec transmission-daemon --foreground --config-dir /etc/lab --watch-dir /srv/torrents --download-dir /srv/seed --peerport {port} \\
-  --no-portmap --no-dht --no-lpd --no-utp --log-info
-"""
 
 
 @dataclass(kw_only=True)
@@ -66,8 +22,19 @@ class Internet(Box):
 
     role: str = "internet"
     address: str = ROUTER
-    command: tuple[str, ...] = ("bash", "-c", _INTERNET)
     rights: Mapping[str, Any] = field(default_factory=lambda: {"cap_add": ["NET_ADMIN"]})
+
+    def __post_init__(self) -> None:
+        text = filled(
+            script(__name__, "internet_router.sh"),
+            beacon=BEACON,
+            resolver=RESOLVER,
+            public=" ".join(PUBLIC.values()),
+            listening=" ".join(f"--listen-address {address}" for address in PUBLIC.values()),
+            name=NAME,
+            sites=" ".join(f"--address=/{site}/{BEACON}" for site in SITES),
+        )
+        self.command = ("bash", "-c", text)
 
     def is_well(self) -> bool:
         """Whether the beacon and the name server answer."""
@@ -139,7 +106,9 @@ class Registry(Box):
 
     role: str = "registry"
     address: str = REGISTRY
-    command: tuple[str, ...] = ("bash", "-c", _REGISTRY)
+
+    def __post_init__(self) -> None:
+        self.command = ("bash", "-c", filled(script(__name__, "internet_registry.sh"), address=REGISTRY))
 
     def is_well(self) -> bool:
         """Whether it answers."""
@@ -171,7 +140,7 @@ class Cloud(Box):
 
     def __post_init__(self) -> None:
         login = {"user": shlex.quote(self.user), "password": shlex.quote(self.password)}
-        self.command = ("bash", "-c", _CLOUD.format(entries=self.entries, address=CLOUD, **login))
+        self.command = ("bash", "-c", filled(script(__name__, "internet_cloud.sh"), entries=self.entries, address=CLOUD, **login))
 
     def is_well(self) -> bool:
         """Whether it answers."""
@@ -193,7 +162,8 @@ class Seeder(Box):
     """Bytes of the film."""
 
     def __post_init__(self) -> None:
-        self.command = ("bash", "-c", _SEEDER.format(size=self.size, name=self.film, address=SEEDER, port=51413))
+        text = filled(script(__name__, "internet_seeder.sh"), size=self.size, name=self.film, address=SEEDER, port=51413)
+        self.command = ("bash", "-c", text)
 
     def is_well(self) -> bool:
         """Whether the seeder told the tracker that it has the film."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from portable.backends.output import differing, findings_page, write, write_atomically
+from portable.backends.output import differing, findings_page, write
 from portable.model.errors import Refused
 from portable.model.findings import Finding
 
@@ -120,19 +120,6 @@ def test_where_one_file_finds_no_room_nothing_changed(tmp_path: Path, monkeypatc
     assert caught.value.filename == str(folder / list(FILES)[step])
     assert held(folder) == (old if there else {})
     assert folder.exists() is there
-
-
-def test_one_file_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "x"
-    write_atomically(path, "one\n", mode=0o600)
-    assert (path.read_text(), path.stat().st_mode & 0o777) == ("one\n", 0o600)
-    with pytest.raises(UnicodeEncodeError):
-        write_atomically(path, "\udcff")
-    assert held(tmp_path) == {"x": "one\n"}, "no temporary file is left"
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(IsADirectoryError):
-        write_atomically(tmp_path / "folder", "two")
-    assert held(tmp_path) == {"x": "one\n"}
 
 
 def test_the_ledger_as_a_page() -> None:

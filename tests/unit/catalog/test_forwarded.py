@@ -83,7 +83,7 @@ def tools(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "system":
         return os.environ["PATH"]
     busybox = shutil.which("busybox")
-    assert busybox is not None, "there is no busybox here: `scripts/bootstrap.sh lab` brings it"
+    assert busybox is not None, "there is no busybox here: `scripts/lab.sh` brings it"
     folder = tmp_path / "bin"
     folder.mkdir()
     for applet in APPLETS:

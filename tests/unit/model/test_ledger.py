@@ -114,21 +114,3 @@ def test_what_stops_a_command() -> None:
     noted = [finding(class_=c) for c in ("security", "data", "function", "cosmetic")]
     assert unaccepted([refused, waived, *noted], strict=False) == (refused,)
     assert unaccepted([refused, waived, *noted], strict=True) == (refused, *noted[:2])
-
-
-@pytest.mark.parametrize(
-    ("path", "leaf", "covered"),
-    [
-        ("apps.sonarr.title", "apps.sonarr.title", True),
-        ("apps.sonarr", "apps.sonarr.title", True),
-        ("apps.sonarr", "apps.sonarr2.title", False),
-        ("apps.sonarr.title", "apps.sonarr", False),
-        ("apps.*.title", "apps.sonarr.title", True),
-        ("apps.*.title", "apps.sonarr.zone", False),
-        ("apps.*", "apps.sonarr.title", True),
-        ("apps.*.containers.*.fetch", "apps.a.containers.main.fetch", True),
-        ("apps.*.title", "apps.sonarr", False),
-    ],
-)
-def test_what_a_finding_covers(path: str, leaf: str, covered: bool) -> None:
-    assert finding(path=path).covers(leaf) is covered

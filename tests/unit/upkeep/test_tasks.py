@@ -8,8 +8,9 @@ import pytest
 
 from portable.model import plan as p
 from portable.model.registry import Offered
+from portable.model.shell import script
 from portable.upkeep.backup import Kept
-from portable.upkeep.tasks import _SCRUB, _backed_up, newer, scrub
+from portable.upkeep.tasks import _backed_up, newer, scrub
 from tests import factories
 
 OLD, NEW = f"sha256:{'0' * 64}", f"sha256:{'1' * 64}"
@@ -47,7 +48,7 @@ def test_what_a_scrub_says(line: str, result: str, text: str) -> None:
     (done,) = scrub(host, plan())
     assert (done.subject, done.result) == ("/srv/a", result)
     assert text in done.text
-    assert asked == [(_SCRUB, ["/srv/a"])]
+    assert asked == [(script(scrub.__module__, "scrub.sh"), ["/srv/a"])]
 
 
 def test_the_script_passes_over_what_is_no_btrfs(tmp_path: Path) -> None:
@@ -61,7 +62,7 @@ def test_the_script_passes_over_what_is_no_btrfs(tmp_path: Path) -> None:
         program.chmod(0o755)
     log, shell = tmp_path / "log", shutil.which("sh") or "sh"
     environment = {"PATH": f"{programs}:/usr/bin:/bin", "LOG": str(log)}
-    run = [shell, "-c", _SCRUB, "sh", "/m", "/m/sub", "/m/ext"]
+    run = [shell, "-c", script(scrub.__module__, "scrub.sh"), "sh", "/m", "/m/sub", "/m/ext"]
     said = subprocess.run(run, env=environment, capture_output=True, text=True, check=True).stdout
     assert said.splitlines() == ["0|/m|Error summary: no errors found ", "other|/m/ext|ext2/ext3"]
     assert log.read_text() == "scrub start -B /m\n", "two folders of one file system are one scrub"
@@ -74,7 +75,7 @@ def test_a_file_system_that_nobody_knows_by_name_is_scrubbed_all_the_same(tmp_pa
     (tmp_path / "btrfs").write_text("#!/bin/sh\necho 'Error summary:    no errors found'\n")
     for program in ("stat", "findmnt", "btrfs"):
         (tmp_path / program).chmod(0o755)
-    run = [shutil.which("sh") or "sh", "-c", _SCRUB, "sh", "/m", "/m/sub"]
+    run = [shutil.which("sh") or "sh", "-c", script(scrub.__module__, "scrub.sh"), "sh", "/m", "/m/sub"]
     for named in ("", "yes"):
         environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "NAMED": named}
         said = subprocess.run(run, env=environment, capture_output=True, text=True, check=True).stdout

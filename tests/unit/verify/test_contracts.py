@@ -16,6 +16,7 @@ import pytest
 from portable.live.view import Other, Published, Said, View
 from portable.model import plan as p
 from portable.model.errors import PortableError, UsageError
+from portable.model.shell import script
 from portable.verify import contracts, links, named, sound, verify
 from portable.verify.contract import Contract, Found, holds
 from portable.verify.secrecy import secrecy
@@ -314,7 +315,17 @@ def test_every_folder_of_downloads_is_tried_to_every_other_one(tmp_path: Path) -
     for folder in ("downloads/torrents", "media/tv", "media/movies"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "media" / "tv" / ".portable-verify-x.kept").write_text("of a run that was killed")
-    command = ["sh", "-c", links._TRY, "sh", str(tmp_path), ".portable-verify-x", "downloads", "downloads/torrents", "--"]
+    command = [
+        "sh",
+        "-c",
+        script(links.__name__, "links.sh"),
+        "sh",
+        str(tmp_path),
+        ".portable-verify-x",
+        "downloads",
+        "downloads/torrents",
+        "--",
+    ]
     targets = ["media/tv", "media/movies", "not-there"]
     done = subprocess.run([*command, *targets], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")

@@ -14,7 +14,7 @@ from portable.model.contracts import Diagnosis
 from portable.model.ports import PublishedPort
 from portable.verify.disks import Disk
 from portable.verify.doctor import asked, examined, left_alone
-from portable.verify.host import SCRIPT, Asked, Host, Place, Scrub, Space, look, parsed
+from portable.verify.host import Asked, Host, Place, Scrub, Space, host_script, look, parsed
 from tests.factories import GI, full_plan
 
 PLAN = full_plan("compose")
@@ -140,7 +140,7 @@ def test_who_stays_down_after_a_restart() -> None:
 
 
 def run(arguments: Any) -> str:
-    return subprocess.run(["sh", "-c", SCRIPT, "sh", *arguments], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(["sh", "-c", host_script(), "sh", *arguments], capture_output=True, text=True, check=True).stdout
 
 
 def test_the_script_tells_of_this_machine(tmp_path: Path) -> None:
@@ -317,7 +317,7 @@ def machine(folder: Path, *, link: str = "", files: dict[str, str]) -> Host:
         path.write_text(text)
     if link:
         (folder / "etc/resolv.conf").symlink_to(link)
-    ran = subprocess.run(["sh", "-c", SCRIPT, "sh", str(folder)], capture_output=True, text=True, check=True)
+    ran = subprocess.run(["sh", "-c", host_script(), "sh", str(folder)], capture_output=True, text=True, check=True)
     return parsed(ran.stdout, str(folder))
 
 

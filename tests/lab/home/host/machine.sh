@@ -1,4 +1,5 @@
 # machine: what the first process of a machine does, and that of a container doesn't; read by shells of root with `set -e`.
+# shellcheck disable=SC2013 # the kernel lists words
 
 # What an engine hides of /proc from containers, a machine has.
 awk '$5 ~ "^/proc/" {print $5}' /proc/self/mountinfo | sort -r | while read -r hidden; do umount "$hidden"; done

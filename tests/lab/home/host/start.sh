@@ -7,6 +7,7 @@
 # ADDRESS  this host's own address, for its certificate
 # DISKS    bytes of each of the two disks, as truncate takes them
 # INSECURE a registry that is asked without TLS
+# shellcheck disable=SC1091,SC2086 # `machine` lies in the image; names of disks and devices are plain
 set -eu
 lab=/var/lib/lab
 mkdir -p $lab/ssh $lab/tls

@@ -8,6 +8,7 @@ openssl req -x509 -new -key ca-key.pem -subj /CN=lab -days 3650 -out ca.pem \
   -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign
 new site-key.pem
 openssl req -new -key site-key.pem -subj /CN=site -out site.csr
+# shellcheck disable=SC2125 # `*` is for the certificate
 names=DNS:cloudflare-dns.com,DNS:dns.google,DNS:cloudflare.com,DNS:github.com,DNS:*.example.com
 printf 'subjectAltName=%s\nextendedKeyUsage=serverAuth\nkeyUsage=digitalSignature\n' "$names" >site.cnf
 openssl x509 -req -in site.csr -CA ca.pem -CAkey ca-key.pem -CAcreateserial -days 3650 -extfile site.cnf -out site.pem

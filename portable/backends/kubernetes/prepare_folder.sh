@@ -1,0 +1,2 @@
+set -eu
+folder() { mkdir -p "$1"; }

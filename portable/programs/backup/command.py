@@ -1,0 +1,159 @@
+"""The command line: `backup.py backup|list|check|stage|swap|abort [APP...]`, a row for each app."""
+
+import argparse
+import contextlib
+import ctypes
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from portable.programs.backup.entries import SavedApp
+from portable.programs.backup.errors import BackupError, UnchangedError, reason
+from portable.programs.backup.making import back_up
+from portable.programs.backup.proving import check
+from portable.programs.backup.restoring import abort, stage, swap
+from portable.programs.backup.store import listed, locked, names, row
+
+ABOUT = """Backs up folders of apps' state and puts them back.
+
+It runs in the container `backup` at its times and by `portable backup | restore`. It knows no engine: the caller says that an app is
+stopped. Killed at any moment it leaves what the same command, run again, completes (docs/adr/0010-backups.md).
+"""
+_PULSE_SECONDS = 10.0
+_PR_SET_PDEATHSIG = 1
+"""prctl(2)."""
+
+Report = Callable[[Mapping[str, Any]], None]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 where all was done; 1 where something failed, or nothing could be backed up of an app that was named."""
+    asked = _parser().parse_args(arguments)
+    store, keep, apps = read_config(asked.config)
+    os.umask(0o077)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may not be valid text
+    if asked.child_of:
+        _end_with(asked.child_of)
+
+    def report(result: Mapping[str, Any]) -> None:
+        if asked.json or "pulse" not in result:
+            with contextlib.suppress(BrokenPipeError):
+                sys.stdout.write((json.dumps(result) if asked.json else _sentence(result)) + "\n")
+                sys.stdout.flush()
+
+    succeeded = True
+    with beating(report) if not asked.child_of else contextlib.nullcontext():
+        for name in asked.apps or sorted(apps):
+            if not asked.apps and asked.command == "check" and not names(store / name):
+                continue
+            alone = asked.command == "list" or len(asked.apps) == 1
+            for result in _results(asked, store, keep, apps.get(name), name) if alone else [_in_own_process(asked, name)]:
+                if asked.apps and result["result"] == "left out" and not asked.child_of:
+                    result["result"] = "failed"  # a note is not enough for an app that was named
+                succeeded = succeeded and result["result"] != "failed"
+                report(result)
+    return 0 if succeeded else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="backup", description=ABOUT)
+    parser.add_argument("command", choices=("backup", "list", "check", "stage", "swap", "abort"))
+    parser.add_argument("apps", nargs="*", metavar="APP")
+    parser.add_argument("--at", default="", help="the backup of that time, or the newest of those that begin so")
+    parser.add_argument("--stopped", action="store_true", help="the apps are stopped: everything of them may be copied")
+    parser.add_argument("--json", action="store_true", help="a line of JSON for each row, for programs")
+    parser.add_argument("--config", type=Path, default=Path(__file__).with_name("backup.json"))
+    parser.add_argument("--child-of", type=int, default=0, help=argparse.SUPPRESS)
+    return parser
+
+
+def read_config(path: Path) -> tuple[Path, Mapping[str, int], dict[str, SavedApp]]:
+    """The store, how many backups are kept, and the apps, as the plan says."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    apps = {
+        name: SavedApp(
+            name=name,
+            image=facts["image"],
+            volumes={volume: Path(v["at"]) for volume, v in facts["volumes"].items()},
+            stopped=tuple(volume for volume, v in facts["volumes"].items() if v["copied"] == "stopped"),
+        )
+        for name, facts in config["apps"].items()
+    }
+    return Path(config["store"]), config["keep"], apps
+
+
+@contextlib.contextmanager
+def beating(report: Report) -> Iterator[None]:
+    """A sign of life now and then, by which a reader tells slow work from a lost connection."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(_PULSE_SECONDS):
+            report({"pulse": True})
+
+    threading.Thread(target=beat, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _results(asked: argparse.Namespace, store: Path, keep: Mapping[str, int], app: SavedApp | None, name: str) -> Iterator[dict[str, Any]]:
+    if app is None:
+        yield row(name, "", [f"nothing of {name} is backed up here"], "failed")
+        return
+    if asked.command == "list":
+        yield from listed(store, name)
+        return
+    try:
+        with locked(store / name):
+            try:
+                yield {
+                    "backup": lambda: back_up(store, app, keep, stopped=asked.stopped),
+                    "check": lambda: check(store, app, asked.at),
+                    "stage": lambda: stage(store, app, asked.at),
+                    "swap": lambda: swap(store, app),
+                    "abort": lambda: abort(store, app, stopped=asked.stopped),
+                }[asked.command]()
+            except (BackupError, OSError) as error:
+                yield {**row(name, "", [reason(error)], "failed"), **({"unchanged": True} if isinstance(error, UnchangedError) else {})}
+    except Exception as error:  # noqa: BLE001  # an error of one app must not keep others from being backed up
+        text = reason(error) if isinstance(error, BackupError | OSError) else f"{type(error).__name__}: {error}"
+        yield row(name, "", [text], "failed")
+
+
+def _in_own_process(asked: argparse.Namespace, name: str) -> dict[str, Any]:
+    """One app of several, in a process of its own: where that one ends for lack of memory, say, the others go on."""
+    options = [*(["--at", asked.at] if asked.at else []), *(["--stopped"] if asked.stopped else [])]
+    own = ["--json", "--config", str(asked.config), "--child-of", str(os.getpid())]
+    done = subprocess.run([sys.executable, __file__, asked.command, name, *options, *own], stdout=subprocess.PIPE, check=False)
+    try:
+        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        why = "it was killed, as what needs more memory than there is" if done.returncode == -9 else f"it broke off ({done.returncode})"
+        return row(name, "", [why], "failed")
+    return result
+
+
+def _end_with(parent: int) -> None:
+    """Be killed when that process ends: who is told that nothing works on an app any more must be able to rely on it."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+    if os.getppid() != parent:
+        raise SystemExit(1)
+
+
+def _sentence(result: Mapping[str, Any]) -> str:
+    counts = f", {result['files']} files, {result['databases']} databases, {result['bytes']} bytes" if "files" in result else ""
+    return "\n    ".join([f"{result['app']}: {result['result']} {result.get('at', '')}".rstrip() + counts, *result.get("notes", ())])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,88 @@
+"""Proves backups: their bytes in the store, and whole restores into a scratch folder."""
+
+import os
+import stat
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from portable.programs.backup.databases import soundness
+from portable.programs.backup.entries import SavedApp, TreeEntry, Truncated
+from portable.programs.backup.errors import BackupError, reason
+from portable.programs.backup.files import digest_of, opened, remove
+from portable.programs.backup.putting import put
+from portable.programs.backup.store import checked_manifest, chosen, entries_of, totals
+
+SCRATCH = ".check"
+
+
+def prove(source: Path, entries: Iterable[TreeEntry]) -> None:
+    """Raise BackupError where a file of the backup has other bytes than were backed up, or a database in it is corrupted."""
+    for entry in entries:
+        if entry.kind in ("file", "database") and digest_of(source / entry.path)[0] != entry.sha256:
+            raise BackupError(f"{entry.path} is not what was backed up: its bytes changed in the store")
+        if entry.kind == "database" and entry.sound == "ok" and (sound := soundness(source / entry.path)) != "ok":
+            raise BackupError(f"{entry.path}: {sound}")
+
+
+def check(store: Path, app: SavedApp, at: str = "") -> dict[str, Any]:
+    """Try a restore: into a scratch folder of the store, compared with the manifest from the disk, and removed."""
+    name = chosen(store, app.name, at)
+    backup, scratch = store / app.name / name, store / app.name / SCRATCH
+    manifest = checked_manifest(backup)
+    remove(scratch)
+    began, notes, wrong = time.monotonic(), Truncated(), Truncated()
+    try:
+        scratch.mkdir(mode=0o700)
+        for volume in manifest["volumes"]:
+            (scratch / volume).mkdir(mode=0o700)
+            with opened(scratch / volume) as folder:
+                put(backup / volume, folder, entries_of(backup, volume), notes)
+            for text in differences(scratch / volume, entries_of(backup, volume)):
+                wrong.add(f"{volume}: {text}")
+    except (OSError, BackupError) as error:
+        wrong.add(reason(error))
+    finally:
+        remove(scratch)
+    result = {"app": app.name, "at": name, "result": "failed" if wrong else "done", **totals(manifest)}
+    return {**result, "seconds": round(time.monotonic() - began, 1), "notes": [*wrong.lines(), *notes.lines()]}
+
+
+def differences(folder: Path, entries: Iterable[TreeEntry]) -> Iterator[str]:
+    """Where a folder, read anew, differs from a manifest; the mode and owner of the folder itself are its place's."""
+    wanted = 0
+    for entry in entries:
+        if entry.path == ".":
+            continue
+        wanted += 1
+        try:
+            found = (folder / entry.path).lstat()
+        except OSError:
+            wanted -= 1
+            yield f"{entry.path} differs: it is missing"
+            continue
+        if text := _difference(folder / entry.path, found, entry):
+            yield text
+    there = sum(len(folders) + len(files) for _, folders, files in os.walk(folder))
+    if there != wanted:
+        yield f"it differs: {there} files and folders are there, and {wanted} are listed"
+
+
+def _difference(path: Path, found: os.stat_result, entry: TreeEntry) -> str:
+    kind = "link" if stat.S_ISLNK(found.st_mode) else "folder" if stat.S_ISDIR(found.st_mode) else "file"
+    if kind != (entry.kind if entry.kind != "database" else "file"):
+        return f"{entry.path} differs: it is a {kind}"
+    if kind == "file" and digest_of(path)[0] != entry.sha256:
+        return f"{entry.path} differs in its content"
+    if kind == "link" and str(path.readlink()) != entry.target:
+        return f"{entry.path} differs in where it leads"
+    if kind != "link" and stat.S_IMODE(found.st_mode) != entry.mode:
+        return f"{entry.path} differs in its mode"
+    if kind == "file" and found.st_mtime_ns != entry.mtime:
+        return f"{entry.path} differs in its time"
+    if os.geteuid() == 0 and (found.st_uid, found.st_gid) != (entry.uid, entry.gid):
+        return f"{entry.path} differs in its owner"
+    if entry.kind == "database" and entry.sound == "ok" and (sound := soundness(path)) != "ok":
+        return f"{entry.path}: {sound}"
+    return ""

@@ -1,0 +1,7 @@
+# Gluetun takes a setting from a file with the setting's name before it asks for the variable, and applies these rules to its own firewall
+# (v3.41.3: internal/configuration/sources, internal/firewall/firewall.go).
+for folder in /gluetun /run/secrets; do
+  for file in "$folder"/* "$folder"/.[!.]*; do [ -f "$file" ] && echo "$file"; done
+done
+for file in /iptables/post-rules.txt /gluetun/wireguard/wg0.conf; do [ -e "$file" ] && echo "$file"; done
+true

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Installs what the tests with real engines need from Debian 12 or 13, and says what and why, one line each.
+# Must not upgrade, remove or restart anything that is there, nor touch the system's apt configuration.
+set -euo pipefail
+exec </dev/null
+
+usage() {
+  cat <<'HELP'
+usage: scripts/lab.sh
+
+Installs what the tests with real engines need from Debian; a second call does nothing. The engine itself and Python are
+brought by scripts/bootstrap.sh. Debian packages are installed by root only.
+
+environment:
+  PORTABLE_BOOTSTRAP_STATE   folder of the log (root: /var/lib/portable; others: ~/.local/state/portable)
+
+exit codes: 0 done, 1 failed, 2 wrong usage, 4 refused: needs root, another system, or your decision
+HELP
+}
+
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin # an ordinary user's and su's lack them
+called_as="$*"
+script_name=${BASH_SOURCE[0]##*/}
+scripts=${BASH_SOURCE[0]%"$script_name"}
+scripts=$(cd "${scripts:-.}" && pwd -P)
+# shellcheck source=scripts/lib/common.sh
+. "$scripts/lib/common.sh"
+# shellcheck source=scripts/lib/packages.sh
+. "$scripts/lib/packages.sh"
+
+readonly LAB_TOOLS="$IMAGE_TOOLS"'
+fusermount3|fuse3|mounts a cloud in the FUSE tests
+ip|iproute2|makes the closed networks of the tests
+iptables|iptables|counts and drops packets in the leak tests
+tcpdump|tcpdump|captures what leaves a sealed app
+kubectl|kubectl kubernetes-client|hands manifests to a Kubernetes API server
+ssh|openssh-client|reaches an engine by ssh://
+sshd|openssh-server|is the far end of the ssh:// tests (its service is left off)
+shellcheck|shellcheck|checks the shell scripts
+busybox|busybox-static busybox|runs scripts as small images do
+'
+
+main() {
+  case ${1:-} in
+    '') ;;
+    -h | --help | help) usage; return ;;
+    *) misused "unknown option: $1" ;;
+  esac
+  begin_work
+  find_missing_tools "$LAB_TOOLS"
+  if [ ${#packages[@]} = 0 ]; then return; fi
+  if [[ " ${packages[*]} " == *" openssh-server "* ]] && would_change openssh-server; then
+    packages=("${packages[@]/#openssh-server/libwrap0}")
+    unpack_ssh_server
+  fi
+  install_packages hold "${packages[@]}"
+  keep_ssh_server_off "${packages[@]}"
+}
+
+# The server's package demands the client of its own version. The tests need its program only, so the client stays as it is.
+unpack_ssh_server() {
+  say "unpacking sshd into /usr/local/sbin instead: its package would upgrade what is there"
+  temporary_folder
+  if ! (cd "$scratch" && logged apt-get "${apt_options[@]}" -o APT::Sandbox::User=root download openssh-server &&
+    logged dpkg -x openssh-server_*.deb unpacked); then
+    show_log
+    fail "cannot fetch openssh-server"
+  fi
+  install -D -m 755 "$scratch/unpacked/usr/sbin/sshd" /usr/local/sbin/sshd
+  local part
+  for part in "$scratch/unpacked/usr/lib/openssh"/sshd-*; do # since 9.8 it is several programs
+    if [ -e "$part" ]; then install -D -m 755 "$part" "/usr/lib/openssh/${part##*/}"; fi
+  done
+  if ! getent passwd sshd >/dev/null; then # whom it becomes before anybody is let in
+    logged useradd --system --no-create-home --home-dir /run/sshd --shell /usr/sbin/nologin sshd || fail "cannot add the user sshd"
+  fi
+}
+
+keep_ssh_server_off() { # the tests start an sshd of their own: the machine must not get an open port from us
+  local package
+  for package in "$@"; do
+    if [ "$package" = openssh-server ] && has systemctl; then
+      logged systemctl disable --now ssh.service ssh.socket || true
+    fi
+  done
+}
+
+main "$@"

@@ -1,0 +1,135 @@
+# Debian packages: what is missing, installed by root only, and never at the price of what is there. Sourced after common.sh.
+
+readonly POLICY=/usr/sbin/policy-rc.d
+readonly POLICY_MARK='# portable bootstrap, for the time of one installation'
+
+# Tools as lines: command|packages, the first that Debian has|why. The command tells whether it is there already.
+readonly IMAGE_TOOLS='
+mmdebstrap|mmdebstrap|builds a base image from Debian packages where no image registry answers
+'
+
+read_distribution() { # sets $distribution, $release ("12"), $codename
+  local file=${PORTABLE_OS_RELEASE:-/etc/os-release} # another path is for the tests
+  distribution='' release='' codename=''
+  [ -r "$file" ] || return 0
+  distribution=$(sed -n 's/^ID=//p' "$file" | tr -d \"\')
+  release=$(sed -n 's/^VERSION_ID=//p' "$file" | tr -d \"\')
+  codename=$(sed -n 's/^VERSION_CODENAME=//p' "$file" | tr -d \"\')
+}
+
+supported_distribution() {
+  read_distribution
+  case $distribution:$release in debian:12 | debian:13) return 0 ;; *) return 1 ;; esac
+}
+
+require_debian() { # $1: what is missing
+  supported_distribution ||
+    refuse "$1, and this script installs packages on Debian 12 and 13 only; this is ${distribution:-an unknown system} ${release:-of unknown version}. Install it yourself and call again."
+}
+
+require_root_for_packages() { # $1: what is missing
+  is_root || refuse "$1. As root, once:
+    $(as_root_command)
+then call this again."
+}
+
+as_root_command() {
+  local prefix=''
+  if has sudo; then prefix='sudo '; fi
+  printf '%s%s/%s%s' "$prefix" "$scripts" "$script_name" "${called_as:+ $called_as}"
+}
+
+apt_options=(-o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=300)
+
+refresh_package_lists() { # at most once, and only when something is to be installed
+  if [ -n "${lists_are_fresh:-}" ]; then return; fi
+  lists_are_fresh=yes
+  logged apt-get "${apt_options[@]}" update || warn "apt-get update failed; going on with the lists that are there"
+}
+
+debian_has() { # a package that can be installed
+  local policy
+  policy=$(LC_ALL=C apt-cache policy "$1" 2>/dev/null) && [[ $policy =~ "  Candidate: "[^\(] ]]
+}
+
+first_debian_has() {
+  local package
+  for package in "$@"; do
+    if debian_has "$package"; then printf '%s' "$package"; return 0; fi
+  done
+  return 1
+}
+
+# apt would upgrade or remove packages where the new ones demand it: that is for the machine's owner to decide.
+refuse_upgrades() {
+  local changes
+  planned_changes "$@"
+  [ -z "$changes" ] || refuse "installing $* would change what is there:
+$changes
+Nothing was done. If you agree: apt-get install --no-install-recommends $*"
+}
+
+would_change() {
+  local changes
+  planned_changes "$@"
+  [ -n "$changes" ]
+}
+
+planned_changes() { # packages -> $changes: a line for each package that would be upgraded or removed
+  local plan
+  if ! plan=$(LC_ALL=C apt-get "${apt_options[@]}" -s install -y --no-install-recommends --no-upgrade "$@" 2>&1); then
+    printf '%s\n' "$plan" >>"$log"
+    show_log
+    fail "apt cannot install $*"
+  fi
+  changes=$(printf '%s\n' "$plan" | sed -n -E 's/^Inst ([^ ]+) \[([^]]*)\] \(([^ ]+).*/  upgrade \1 from \2 to \3/p; s/^Remv ([^ ]+).*/  remove \1/p')
+}
+
+install_packages() { # $1: "hold" keeps services of the packages from starting; then package names
+  local services=$1
+  shift
+  refuse_upgrades "$@"
+  if [ "$services" = hold ]; then hold_services; fi
+  if ! DEBIAN_FRONTEND=noninteractive logged apt-get "${apt_options[@]}" install -y --no-install-recommends --no-upgrade "$@"; then
+    show_log
+    fail "apt-get could not install $*"
+  fi
+  if [ "$services" = hold ]; then release_services; fi
+  hash -r
+}
+
+hold_services() { # Debian's own switch; one that an administrator made is left as it is
+  if [ -e "$POLICY" ] && ! grep -qF "$POLICY_MARK" "$POLICY"; then return; fi
+  printf '#!/bin/sh\n%s\nexit 101\n' "$POLICY_MARK" >"$POLICY"
+  chmod 755 "$POLICY"
+  holding_services=yes
+}
+
+release_services() {
+  rm -f "$POLICY"
+  holding_services=''
+}
+
+find_missing_tools() { # lines "command|packages|why" -> $packages, said with the reasons; refused where they cannot be installed
+  local command choices why reasons=() missing=()
+  packages=()
+  while IFS='|' read -r command choices why; do
+    if [ -z "$command" ] || has "$command"; then continue; fi
+    missing+=("$choices|$why")
+  done <<<"$1"
+  if [ ${#missing[@]} = 0 ]; then
+    say "nothing to install"
+    return
+  fi
+  require_debian "missing: $(printf '%s\n' "${missing[@]%%|*}" | paste -sd' ')"
+  require_root_for_packages "missing: $(printf '%s\n' "${missing[@]%%|*}" | paste -sd' ')"
+  refresh_package_lists
+  local line package
+  for line in "${missing[@]}"; do
+    # shellcheck disable=SC2086  # the choices are words
+    package=$(first_debian_has ${line%%|*}) || { show_log; fail "no Debian package among: ${line%%|*} (${line#*|})"; }
+    packages+=("$package")
+    reasons+=("installing $package: ${line#*|}")
+  done
+  say_each "${reasons[@]}"
+}

@@ -4,7 +4,7 @@ SHELL := bash
 PROFILE ?= local
 BIN := .venv/bin
 
-.PHONY: help up down test check push golden bench bench-live lock prove-first prove-catalog prove-zimaboard prove-fence prove-mutants lab lab-clean
+.PHONY: help up down test check push docs golden bench bench-live lock prove-first prove-catalog prove-zimaboard prove-fence prove-mutants lab lab-clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -24,11 +24,19 @@ test: ## The whole suite, engines included
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy
 	@$(BIN)/python -m tests.lab.images
+	@$(MAKE) -s docs
 	@COLUMNS=200 $(BIN)/python -m pytest --tb=short
 
 check: ## Lint and types
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+docs: ## Build the site of docs/ in build/site; a dead link or anchor fails
+	@scripts/bootstrap.sh python --dev
+	@home=.cache/docs/$$(sha256sum requirements-docs.lock | cut -c1-12); \
+	  if [ ! -f $$home/whole ]; then rm -rf .cache/docs && $(BIN)/python -m venv $$home && \
+	    $$home/bin/pip install -q --disable-pip-version-check --require-hashes -r requirements-docs.lock && touch $$home/whole || exit 1; fi; \
+	  $$home/bin/zensical build --strict
 
 push: ## Lint, types, and every test that needs no engine, on all cores: before a push
 	@scripts/bootstrap.sh python --dev
@@ -61,6 +69,9 @@ lock: ## Write the lock files anew from pyproject.toml
 	@for x in "build:requirements.lock" "dev:requirements-dev.lock"; do \
 	  $(BIN)/pip-compile -q --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
 	    --no-header --extra build $$([ $${x%%:*} = dev ] && echo --extra dev) -o $${x#*:} pyproject.toml || exit 1; done
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"])' | \
+	  $(BIN)/pip-compile -q --strip-extras --generate-hashes --no-emit-index-url --no-emit-trusted-host --no-emit-find-links \
+	    --no-header -o requirements-docs.lock - # alone, in an environment of its own
 
 lab: ## A Docker host with a VPN and PROFILE=zimaboard up on it, to try things in; Ctrl-C takes it away
 	@scripts/bootstrap.sh engine

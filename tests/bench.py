@@ -1,8 +1,8 @@
 """`make bench`: whole commands in turn with `docker compose config` on the same stacks; figures are medians, ratios pair by pair.
 
 Ratios are what documents quote. A machine's speed drifts, so budgets, which are seconds of the lab machine, are held against the floor
-that the design measured there, taken in turn with each command (ADR 8). The program has its bytecode, as an installed one does, also
-where the surroundings forbid it to a checkout. Exit 1 where a budget of the design is missed by more
+that was measured there, taken in turn with each command (ADR 8). The program has its bytecode, as an installed one does, also
+where the surroundings forbid it to a checkout. Exit 1 where a budget is missed by more
 than the factor given (default 1).
 """
 
@@ -21,9 +21,9 @@ from tests.shipped import PROFILES
 
 ROOT = Path(__file__).parent.parent
 BUDGETS = {"help": 0.15, "shipped": 0.2, "35 apps": 0.2, "300 apps": 0.6, "1000 apps": 1.5}
-"""Seconds on the lab machine (design, Fast)."""
+"""Seconds on the lab machine (docs/explanation/architecture.md#speed)."""
 FLOOR = 0.07
-"""Seconds that FLOOR_APP took on the lab machine (design, Fast: typer with `rich_markup_mode=None`)."""
+"""Seconds that FLOOR_APP took on the lab machine (docs/explanation/architecture.md#speed; typer with `rich_markup_mode=None`)."""
 FLOOR_APP = '''\
 import typer
 

@@ -1,4 +1,4 @@
-"""Pytest plug-in: the rings of the suite, each with a ceiling that it enforces (design, Tests; ADR 11, 15).
+"""Pytest plug-in: the rings of the suite, each with a ceiling that it enforces (docs/adr/0011-ceilings-of-the-rings.md).
 
 A ring that takes longer than its ceiling fails the run, so that slowness is noticed when it comes and not when CI breaks.
 Who reads the output of a run that was ended from outside sees in it when each ring began, and so where the time went.

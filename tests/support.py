@@ -1,4 +1,7 @@
-"""`python -m tests.support`: writes docs/support.md: what each back end does with each field, by changing every leaf of a full plan."""
+"""`python -m tests.support`: writes docs/reference/support.md.
+
+It says what each back end does with each field, found by changing every leaf of a full plan.
+"""
 
 import sys
 from collections.abc import Iterator
@@ -9,14 +12,15 @@ from tests.factories import full_plan
 from tests.render.mutations import mutations, spots
 from tests.render.test_mutation import covered, said
 
-FILE = Path(__file__).parents[1] / "docs" / "support.md"
+FILE = Path(__file__).parents[1] / "docs" / "reference" / "support.md"
 HEAD = """\
 <!-- Written by `make golden` (python -m tests.support): change the back ends, not this file. -->
 # What each back end does with each field of a plan
 
-Found by changing every leaf of a plan that uses every feature, and looking at what comes out: **translated** where the documents
-change, **noted** where a finding says why they don't or what follows, **refused** where nothing starts until it is settled. A field
-can be more than one: it depends on the rest of the plan. `portable explain` says what holds for yours.
+A test changes every leaf of a [plan](../glossary.md#plan) that uses every feature, and compares the output. A field is **translated** where
+the documents change, **noted** where a [finding](../glossary.md#finding) says why they do not, or what follows, and **refused** where
+nothing starts until you change or waive it. A field can be several of these, depending on the rest of the plan. "not there" means that
+such a place has no such field. `portable explain` says what applies to your plan.
 
 """
 _ORDER = ("translated", "noted", "refused")

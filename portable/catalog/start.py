@@ -12,7 +12,7 @@ _REFERENCE = re.compile(
 )
 _HUB = "docker.io"
 _ROOT_FAMILY = "lscr.io/linuxserver/"
-"""Images that start as root and drop to PUID and PGID (domain.md 6.1)."""
+"""Images that start as root and drop to PUID and PGID (docs/facts/images.md#puid-and-pgid)."""
 
 _TEXT = """\
 portable: 1

@@ -42,8 +42,8 @@ def verify(
     """Prove on the running stack what must be true of it; exit 3 where something is not, 1 where nothing could be tried.
 
     CONTRACTS: runs, shares, fence, names, tunnel, environment, privileges, egress, listener, clouds, paths, links, identity, privacy,
-    answers, ports, devices, databases, secrecy, and with --disruptive kill-switch. docs/verify.md says what each promises and how it is
-    tried.
+    answers, ports, devices, databases, secrecy, and with --disruptive kill-switch. docs/reference/verify.md says what each
+    promises and how it is tried.
     """
     import msgspec
 

@@ -12,7 +12,7 @@ from portable.model.base import Struct
 LIBRARY = "/mnt/media"
 """Where the library lies inside every container of every place (promise 1)."""
 CLOUDS = "/mnt/clouds"
-"""The tree in which clouds are mounted; `/mnt/media/<cloud>` is a symlink into it (design, live rules)."""
+"""The tree in which clouds are mounted; `/mnt/media/<cloud>` is a symlink into it (docs/facts/fuse.md#clouds-in-pods)."""
 STATE = "/state"
 """Where the one container that backs up sees the state of all others, a folder a volume."""
 BACKUPS = "backups"
@@ -205,7 +205,7 @@ class Probes(Struct, frozen=True, kw_only=True):
 
 
 class Identity(Struct, frozen=True, kw_only=True):
-    """Who writes files: told by PUID/PGID, by the container's user, or fixed by the image (`domain.md` 6.1)."""
+    """Who writes files: told by PUID/PGID, by the container's user, or fixed by the image (docs/facts/images.md#puid-and-pgid)."""
 
     how: Literal["puid-pgid", "user", "fixed"]
     uid: int = 1000

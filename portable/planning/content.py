@@ -55,7 +55,7 @@ CONTEXT = frozenset(
         *("ports", "program", "reads", "secret", "stack", "timezone", "uid", "umask", "url", "vpn"),
     )
 )
-"""What a template may name, see `docs/adding-an-app.md`; `cloud` in the mounter and in clouds' templates only."""
+"""The names that a template may use, see `docs/reference/templates.md`; `cloud` in the mounter and in clouds' templates only."""
 CLOUD_CONFIG = "RCLONE_CONFIG"
 """The mounter's variable that says where it reads the cloud's configuration."""
 
@@ -269,7 +269,7 @@ class _Maker:
     # --- templates
 
     def context(self, app: str) -> dict[str, Any]:
-        """What a template may say; see `docs/adding-an-app.md`."""
+        """The values of those names; see `docs/reference/templates.md`."""
         stack = self.given.stack
         placed = app in self.chosen.apps
         return {

@@ -287,7 +287,7 @@ def _is_address(text: str) -> bool:
 def _group_clashes(
     groups: Iterable[p.Group], given: Input, chosen: Selection, ports: Mapping[str, tuple[p.Port, ...]], mistakes: Mistakes
 ) -> None:
-    """Two apps of one namespace can't listen on one port, and nothing can remap it (`domain.md` 1.4)."""
+    """Two apps of one namespace can't listen on one port, and nothing can remap it (docs/facts/gluetun.md#ports-it-occupies)."""
     for group in groups:
         taken: dict[tuple[int, str], tuple[str, str]] = {}
         for app in group.apps:

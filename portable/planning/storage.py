@@ -238,7 +238,10 @@ def _tree(chosen: Selection) -> tuple[str, ...]:
 
 
 def _databases(chosen: Selection, volumes: list[p.Volume]) -> Iterator[Finding]:
-    """SQLite on SMB or NFS is corrupted sooner or later (`domain.md` 4.1): class data. A shared claim is such a file system."""
+    """SQLite on SMB or NFS is corrupted sooner or later: class data. A shared claim is such a file system.
+
+    See docs/facts/databases.md#sqlite-on-a-share.
+    """
     by_id: Mapping[str, p.Volume] = {v.id: v for v in volumes}
     for app, entry in chosen.apps.items():
         for name, facts in sorted(entry.facts.volumes.items()):
@@ -320,7 +323,10 @@ def _too_small(chosen: Selection, volumes: Iterable[p.Volume]) -> Iterator[Findi
 
 
 def _owners(given: Input, volumes: Iterable[p.Volume]) -> Iterator[Finding]:
-    """An SMB mount has one owner for all that is in it (`domain.md` 4.2): where that is not the stack's user, apps can't write."""
+    """An SMB mount has one owner for all that is in it (docs/facts/smb.md#one-owner-for-a-mount).
+
+    Where that is not the stack's user, apps can't write.
+    """
     told: set[str] = set()
     for volume in volumes:
         place = volume.place

@@ -15,7 +15,7 @@ from portable.verify.egress import NO_BEACON, behind_tunnels, hosts_own, seen_as
 
 NAME = "kill-switch"
 _BACK_SECONDS = 180
-"""How long a gateway may take to bring its tunnel back by itself: Gluetun asks once a minute (domain.md 1.4)."""
+"""How long a gateway may take to bring its tunnel back by itself: Gluetun asks once a minute (docs/facts/gluetun.md#health-server)."""
 
 
 def kill_switch(beacon: str | None) -> Contract:

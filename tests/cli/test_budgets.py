@@ -1,4 +1,4 @@
-"""The budgets of design.md ("Fast") with threefold slack, so that a loaded machine passes and a needless import fails.
+"""The budgets of docs/explanation/architecture.md#speed with threefold slack, so that a loaded machine passes and a needless import fails.
 
 `make bench` has the figures themselves.
 """

@@ -3,6 +3,7 @@
 import contextvars
 import re
 import shlex
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import typer
 from typer.main import get_command
 
 from portable.cli.app import app
+from portable.live.view import Said
 from tests.cli import run
 from tests.shipped import PROFILES
+from tests.unit.verify.fake import FakeStack
 
 USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
 """Typer exports no other name for what its parser raises."""
@@ -76,7 +79,7 @@ def blocks(document: str) -> list[str]:
 def test_the_app_of_the_document_renders_everywhere(tmp_path: Path) -> None:
     folder = tmp_path / "catalog" / "apps" / "notes"
     folder.mkdir(parents=True)
-    (folder / "app.yaml").write_text(blocks("adding-an-app.md")[0])
+    (folder / "app.yaml").write_text(blocks("how-to/add-an-app.md")[0])
     (folder / "notes.conf.j2").write_text("listen {{ ports.web }}\n")
     (folder / "first.txt").write_text("first\n")
     (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [notes]\n")
@@ -90,7 +93,7 @@ def test_the_app_of_the_document_renders_everywhere(tmp_path: Path) -> None:
 
 
 def test_the_places_of_the_document_render(tmp_path: Path) -> None:
-    place, *vpns = blocks("a-place-of-your-own.md")
+    (place,), vpns = blocks("how-to/write-a-profile.md"), blocks("how-to/set-up-the-vpn.md")
     expected = ("airvpn", "198.51.100.7", "openvpn-config", "forwarded.sh {{PORT}}", "DNS_UPSTREAM_RESOLVERS: quad9", "qbittorrent")
     (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [sonarr, qbittorrent, ipfs]\n")
     (tmp_path / "profiles").mkdir()
@@ -100,3 +103,17 @@ def test_the_places_of_the_document_render(tmp_path: Path) -> None:
         assert rendered.returncode == 0, rendered.stderr
         assert what in rendered.stdout
         assert ("wireguard-key" in rendered.stdout) == ("openvpn" not in more)
+
+
+def test_the_contract_of_the_document_looks_at_every_part() -> None:
+    """As the document tells a person to write it: it says something of each container, and knows a hang from a fault."""
+    text = (ROOT / "docs" / "how-to" / "add-a-contract.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^ *```python\n(.*?)```", text, re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {}
+    exec(textwrap.dedent(code), names)  # it is what the document says
+    answers = {"torrents": Said(code=0, text="1970"), "player": Said(code=None, text="it did not end", hangs=True)}
+    stack = FakeStack(answer=lambda name, _command: answers.get(name, Said(code=0, text="2026")))
+    found = {held.subject: held.verdict for held in names["CONTRACT"].tried(stack)}
+    assert {found.pop("torrents"), found.pop("player")} == {"broken", "unknown"}
+    assert found
+    assert set(found.values()) == {"holds"}

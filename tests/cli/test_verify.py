@@ -45,7 +45,7 @@ def test_without_clouds_there_is_no_table_of_them(capsys: pytest.CaptureFixture[
 
 
 def test_the_help_names_every_contract() -> None:
-    listed = (verify.__doc__ or "").partition("CONTRACTS: ")[2].partition(". docs/verify.md")[0]
+    listed = (verify.__doc__ or "").partition("CONTRACTS: ")[2].partition(". docs/reference/verify.md")[0]
     names = re.findall(r"[a-z-]+", listed.replace("and with --disruptive", ""))
     assert names == [contract.name for contract in contracts(disruptive=True)]
 

@@ -75,7 +75,7 @@ CLAIMS = (
         environment={"PORTABLE_STACKS": "100"},
     ),
     Claim(
-        name="budgets of design.md for the whole catalog's places",
+        name="budgets of docs/explanation/architecture.md for the whole catalog's places",
         bar="every command within its budget",
         tests=("tests/prove/test_budgets.py",),
         figure="{budgets}; ratios {ratios}",

@@ -79,7 +79,7 @@ CLAIMS = (
         also=lambda outcome: sum("test_killed_up" in name for name in outcome.passed) >= 20,
     ),
     Claim(
-        name="budgets of design.md, and ratios against docker compose config of the same stacks",
+        name="budgets of docs/explanation/architecture.md, and ratios against docker compose config of the same stacks",
         bar="every command within its budget",
         tests=("tests/prove/test_budgets.py",),
         figure="{budgets}; ratios {ratios}",

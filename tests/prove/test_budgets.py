@@ -1,4 +1,4 @@
-"""The budgets of design.md, measured as `make bench` does."""
+"""The budgets of docs/explanation/architecture.md#speed, measured as `make bench` does."""
 
 from collections.abc import Callable
 

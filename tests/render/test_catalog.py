@@ -27,7 +27,7 @@ PLACE_OF = {"compose": "zimaboard", "kubernetes": "samba", "openshift": "openshi
 STACKS = int(os.environ.get("PORTABLE_STACKS", "15"))
 SEED = int(os.environ.get("PORTABLE_SEED", "20261121"))
 READERS = ("bazarr", "plex", "radarr", "rdt-client", "riven", "sabnzbd", "sonarr")
-"""Who reads the clouds in the owner's OpenShift (systems.md, gateway)."""
+"""Who reads the clouds in the owner's OpenShift (docs/facts/home.md#clouds)."""
 every_back_end = pytest.mark.parametrize("back_end", sorted(PLACE_OF))
 
 
@@ -78,7 +78,7 @@ def test_every_image_is_pinned(app: str) -> None:
 
 @pytest.mark.parametrize("app", READERS)
 def test_who_reads_the_clouds_keeps_the_owners_checklist(app: str, tmp_path: Path) -> None:
-    """systems.md, deployment checklist; the mounts lie in the pod's own /mnt/clouds (design.md)."""
+    """docs/facts/home.md#checklist-of-an-app-that-reads-clouds-on-openshift; the mounts lie in the pod's own /mnt/clouds."""
     pod = pods("openshift", tmp_path)[app]
     before = {container["name"]: container for container in pod["initContainers"]}
     main = next(container for container in pod["containers"] if container["name"] == app)

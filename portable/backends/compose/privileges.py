@@ -7,8 +7,9 @@ from portable.model.plan import AnnotatedDevice, Device, Devices, HostDevice, Ne
 
 NO_NEW_PRIVILEGES = "no-new-privileges:true"
 ROOT_START = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID")
-"""What an image needs that prepares its folders as root and drops to PUID:PGID (`domain.md` 6.1). KILL: its supervisor stays root, and must
-be able to hand SIGTERM to the app, or the app is killed when the grace period ends, and a database with it."""
+"""What an image needs that prepares its folders as root and drops to PUID:PGID (docs/facts/images.md#puid-and-pgid).
+KILL: its supervisor stays root, and must be able to hand SIGTERM to the app,
+or the app is killed when the grace period ends, and a database with it."""
 _DEVICE_NEEDS = ("tun", "fuse", "gpu")
 
 

@@ -14,7 +14,7 @@ def container(scope: Scope, part: Part, mounts: list[Body], *, command: Body | N
     given = part.container
     body: Body = {"name": part.name, "image": given.image.reference}
     # A gateway, what mounts a cloud, and what an app calls at its start run as native sidecars: the kubelet starts what follows only when
-    # their startup probe holds, and stops them last (Kubernetes 1.29 and later; domain.md 1.6).
+    # their startup probe holds, and stops them last (Kubernetes 1.29 and later; docs/facts/gluetun.md#as-a-sidecar-in-a-pod).
     if part.kind in SIDECARS:
         body["restartPolicy"] = "Always"
     if command is not None:

@@ -90,7 +90,8 @@ class Opened(Struct, frozen=True, kw_only=True):
 def policy(scope: Scope, group: Group, *, dns: Sequence[Body], opened: Sequence[Opened]) -> Body:
     """The fence around a pod: in from the namespace, and to exposed ports from who passes them on; out, for a gateway, only where it must.
 
-    It is the second fence: the first one is the gateway's own firewall, which can fail open when its pod outlives it (domain.md 1.6).
+    It is the second fence: the first one is the gateway's own firewall, which can fail open when its pod outlives it
+    (docs/facts/gluetun.md#it-can-fail-open).
     """
     ingress: list[Body] = [{"from": [{"podSelector": {}}]}]
     by_peers: dict[str, list[Opened]] = {}

@@ -47,7 +47,7 @@ def template_of(body: Body) -> Body:
 
 
 def _deployment(metadata: Body, template: Body, group: Group) -> Body:
-    """One replica, recreated and never rolled: two pods of one app would write one database (domain.md 4.1)."""
+    """One replica, recreated and never rolled: two pods of one app would write one database (docs/facts/databases.md#sqlite-on-a-share)."""
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",

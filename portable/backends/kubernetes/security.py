@@ -4,7 +4,8 @@ from portable.backends.kubernetes.names import Body
 from portable.backends.kubernetes.scope import Part, starts_as_root
 
 ROOT_START = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID")
-"""What an image needs to prepare its folders as root, to drop to its identity (domain.md 6.1), and to tell what it dropped to end."""
+"""What an image needs to prepare its folders as root, to drop to its identity (docs/facts/images.md#puid-and-pgid), and to tell what it
+dropped to end."""
 NET_ADMIN = "NET_ADMIN"
 
 
@@ -20,8 +21,8 @@ def container_security(part: Part) -> Body:
         user = {"runAsUser": identity.uid, "runAsGroup": identity.gid, "runAsNonRoot": True}
     root = {"readOnlyRootFilesystem": True} if part.container.read_only_root else {}
     if needs.fuse:
-        # Only a privileged container may mount so that another one sees it (domain.md 2.2). The API refuses `privileged` beside
-        # `allowPrivilegeEscalation: false`, and dropping capabilities from it would only look safer.
+        # Only a privileged container may mount so that another one sees it (docs/facts/fuse.md#mount-propagation-on-a-cluster).
+        # The API refuses `privileged` beside `allowPrivilegeEscalation: false`, and dropping capabilities from it would only look safer.
         return {"privileged": True, **root, **user}
     added = sorted((*(ROOT_START if needs.root_start else ()), *((NET_ADMIN,) if needs.net_admin else ())))
     return {

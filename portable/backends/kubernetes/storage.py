@@ -60,7 +60,8 @@ def volumes(scope: Scope) -> Iterator[Body]:
 def _source(scope: Scope, claim: Claim, share: Share) -> Body:
     match share.protocol:
         case "smb":
-            # One handle a volume: two of the same share one staged mount, and the options of the first win (domain.md 4.3).
+            # One handle a volume: two of the same share one staged mount, and the options of the first win
+            # (docs/facts/smb.md#one-handle-for-each-volume).
             csi: Body = {
                 "driver": "smb.csi.k8s.io",
                 "volumeHandle": f"{share.server}/{share.export}#{_volume_name(scope, claim)}",

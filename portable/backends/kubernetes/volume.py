@@ -47,7 +47,8 @@ def attached(scope: Scope, part: Part) -> Iterator[Attached]:
     if part.kind == "cloud":
         yield clouds_volume(), {"name": "clouds", "mountPath": CLOUDS, "mountPropagation": "Bidirectional"}
     elif part.clouds:
-        # The parent is mounted, never the cloud itself: that is what lets a consumer see a mount that was made again (domain.md 2.1, 9.6).
+        # The parent is mounted, never the cloud itself: that is what lets a consumer see a mount that was made again
+        # (docs/facts/fuse.md#bind-the-parent-folder).
         yield clouds_volume(), {"name": "clouds", "mountPath": CLOUDS, "mountPropagation": "HostToContainer"}
     yield from _device_nodes(scope.plan.devices, part)
 
@@ -97,7 +98,10 @@ def device_of(devices: Devices, needs: Needs) -> Iterator[tuple[str, Device | No
 
 
 def clouds_volume() -> Body:
-    """The pod's own tree of clouds: never the shared claim, where mounts of several pods would cover one another (domain.md 9.6)."""
+    """The pod's own tree of clouds: never the shared claim, where mounts of several pods would cover one another.
+
+    See docs/facts/fuse.md#clouds-in-pods.
+    """
     return {"name": "clouds", "emptyDir": {}}
 
 

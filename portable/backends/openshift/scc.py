@@ -2,7 +2,7 @@
 
 An SCC is the least that admits a pod as it is rendered: `restricted-v2`, `nonroot-v2`, two of our own, `privileged`. `anyuid` is none of
 them: it allows no capability to be added and no seccomp profile to be named, so a pod that does either is not admitted by it, and one
-that does neither would run with more than it needs (`domain.md` 5; read in the SCCs of OpenShift 4.20).
+that does neither would run with more than it needs (docs/facts/openshift.md#how-a-pod-gets-its-scc).
 """
 
 from collections.abc import Iterator, Mapping

@@ -107,7 +107,7 @@ BY_OPENVPN: dict[str, Any] = {
     "endpoint": {"address": PROVIDER, "port": 1194},
     "config": OPENVPN,
 }
-"""The same by OpenVPN, as a person writes it (docs/a-place-of-your-own.md): one file, which is a secret."""
+"""The same by OpenVPN, as a person writes it (docs/how-to/set-up-the-vpn.md): one file, which is a secret."""
 
 
 def gateway_image(engine: Engine, base: str, authority: str) -> str:

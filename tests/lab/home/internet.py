@@ -11,7 +11,7 @@ from tests.lab.forward import forwarded
 from tests.lab.home.box import BEACON, CLOUD, PROVIDER, PUBLIC, REGISTRY, RESOLVER, ROUTER, SEEDER, TRANSLATED, Box, docker
 
 NAME = "beacon.example.com"
-"""A public name: what has no public suffix is asked past the tunnel (domain.md 1.6)."""
+"""A public name: what has no public suffix is asked past the tunnel (docs/facts/gluetun.md#names-inside-the-tunnel)."""
 SITES = ("cloudflare.com", "github.com")
 """What Gluetun's checks call, at the beacon's address."""
 

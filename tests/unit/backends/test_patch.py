@@ -446,7 +446,7 @@ def test_inherited_patches_that_an_own_list_replaces_are_told(tmp_path: Path) ->
 
 @pytest.mark.parametrize("block", [0, 1])
 def test_the_patches_of_the_document_are_applied(block: int) -> None:
-    text = (Path(__file__).parents[3] / "docs" / "patching.md").read_text()
+    text = (Path(__file__).parents[3] / "docs" / "how-to" / "patch-a-rendered-object.md").read_text()
     said = load(("docs", re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[block].encode())).data
     here = place(("zimaboard", "openshift")[block])
     _, findings = here.patched(*msgspec.convert(said["patch"], list[PatchFacts]))

@@ -644,7 +644,7 @@ def test_what_is_not_known_is_not_said_to_be_unseen() -> None:
 
 
 def test_the_document_has_every_contract_with_its_promise() -> None:
-    lines = (Path(__file__).parents[3] / "docs" / "verify.md").read_text().splitlines()
+    lines = (Path(__file__).parents[3] / "docs" / "reference" / "verify.md").read_text().splitlines()
     rows = [tuple(cell.strip() for cell in line.split("|")[1:3]) for line in lines if line.startswith("| `")]
     assert rows == [(f"`{contract.name}`", contract.promise) for contract in contracts(told, disruptive=True)]
 

@@ -30,7 +30,7 @@ def of(profile: str, *sets: str) -> list[str]:
 
 
 def test_scenario_b_on_the_zimaboard() -> None:
-    """From a request to the library: each hand-over of it is there (systems.md, scenarios)."""
+    """From a request to the library: each hand-over of it is there (docs/facts/home.md#scenarios)."""
     told = of("zimaboard")
     assert {
         "seerr knows sonarr at http://sonarr:8989",

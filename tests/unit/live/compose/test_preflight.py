@@ -72,7 +72,7 @@ def test_a_program_of_this_machine_is_named_and_only_where_the_engine_is_local()
         other.bind(("127.0.0.1", 0))
         other.listen()
         number = other.getsockname()[1]
-        with pytest.raises(EngineTrouble, match=rf"port {number}/tcp of demo is taken by \S+ \(process \d+\)"):
+        with pytest.raises(EngineTrouble, match=rf"port {number}/tcp of demo is taken by [^()]+ \(process \d+\)"):
             check_ports(engine(), desired(number, "127.0.0.1"), ["demo"])
         with pytest.raises(EngineTrouble):
             check_ports(engine(), desired(number), ["demo"])

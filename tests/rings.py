@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent
-PROCESSOR = {"unit": 180.0, "render": 120.0, "cli": 100.0}
+PROCESSOR = {"unit": 180.0, "render": 130.0, "cli": 120.0}
 """Seconds of processor time by folder of tests/, over all workers."""
 CLOCK = {
     "browser": 3.0,
     "bootstrap": 8.0,
-    "compose_lab": 20.0,
+    "compose_lab": 24.0,
     "verify_lab": 10.0,
     "zimaboard": 22.0,
     "prove": 80.0,

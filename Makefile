@@ -52,6 +52,7 @@ golden: ## Rewrite the committed renderings and goldens; read the diff
 	@for p in local zimaboard zimaboard-8gb samba openshift; do for e in md svg; do \
 	  $(BIN)/portable graph --profile $$p --output docs/places/$$p.$$e; done; done
 	@$(BIN)/python -m tests.support
+	@$(BIN)/python -m tests.codes
 	@$(BIN)/python -m pytest -q tests/render --update-golden
 
 bench: ## Ratios against docker compose config at 35, 300 and 1,000 apps

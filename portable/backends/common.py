@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from portable.model.codes import Code
 from portable.model.findings import Class, Finding
 from portable.model.plan import BACKUPS, App, Cloud, Container, Exposure, File, Group, Lan, Loopback, Plan, Port, Sealed, Tunnel, Volume
 
@@ -104,14 +105,16 @@ def sees_clouds(app: App, container: Container, volumes: Mapping[str, Volume]) -
     )
 
 
-def note(field: str, path: str, class_: Class, text: str, remedy: str = NOTHING_TO_DO, *, app: str | None = None) -> Finding:
+def note(
+    field: str, path: str, class_: Class, text: str, remedy: str = NOTHING_TO_DO, *, code: Code = "", app: str | None = None
+) -> Finding:
     """A finding on what goes on without: the person may want to know."""
-    return Finding(field=field, path=path, class_=class_, text=text, remedy=remedy, app=app)
+    return Finding(field=field, path=path, class_=class_, text=text, remedy=remedy, code=code, app=app)
 
 
-def refuse(field: str, path: str, class_: Class, text: str, remedy: str, *, app: str | None = None) -> Finding:
+def refuse(field: str, path: str, class_: Class, text: str, remedy: str, *, code: Code = "", app: str | None = None) -> Finding:
     """A finding that stops the command: going on would give something else than the plan says."""
-    return Finding(field=field, path=path, class_=class_, text=text, remedy=remedy, app=app, verdict="refused")
+    return Finding(field=field, path=path, class_=class_, text=text, remedy=remedy, code=code, app=app, verdict="refused")
 
 
 def told_by_settings(group: Group) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from portable.cli.hints import typed
+from portable.model.codes import bracketed
 from portable.model.errors import FAILED, INTERRUPTED, WRONG_INPUT, PortableError, Refused
 
 _WRONG_PLACES = (errno.ENOTDIR, errno.EISDIR)
@@ -39,7 +40,7 @@ def report(command: Callable[[], Any]) -> int:
     except Refused as refused:
         for finding in refused.findings:
             where = f"{finding.where}: " if finding.where else ""
-            say(f"{where}{finding.class_}: {finding.text}\n    {finding.remedy}")
+            say(f"{where}{finding.class_}: {finding.text}{bracketed(finding.code)}\n    {finding.remedy}")
         say(f"refused: {refused}")
         return refused.exit_code
     except Quiet as end:

@@ -1,17 +1,36 @@
-"""`portable explain`: the ledger, and why each group stands where it stands."""
+"""`portable explain`: the ledger, why each group stands where it stands, and the meaning of a code."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from portable.cli import show
 from portable.cli.catalog import unknown
-from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, Strict
+from portable.cli.options import Catalogs, Format, Output, Profile, Set, Strict, complete_app
+from portable.model.codes import bracketed
 from portable.model.errors import REFUSED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def complete_app_or_code(incomplete: str) -> list[str]:
+    """Names and codes for the shell's completion."""
+    from portable.model.codes import all_explanations
+
+    codes = [e.code for e in all_explanations() if e.code.startswith(incomplete)]
+    return [*complete_app(incomplete), *codes]
 
 
 def explain(
-    apps: Apps = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[APP|CODE]...",
+            autocompletion=complete_app_or_code,
+            help="Only these apps, or the meaning of these codes; all apps where none is named.",
+        ),
+    ] = None,
     profile: Profile = "local",
     everything: Annotated[bool, typer.Option("--all", help="Cosmetic findings too.")] = False,
     sets: Set = [],  # noqa: B006
@@ -19,14 +38,23 @@ def explain(
     strict: Strict = False,
     output: Output = Format.text,
 ) -> int:
-    """Say what is not plainly translated in a place: where it stands, what follows, what to do."""
+    """List the findings of a profile: where each comes from, its consequence, and what to do. With a code, print its meaning.
+
+    A code ends each message in brackets: `portable explain vpn.override`.
+    """
     from portable.backends.prepare import prepare
     from portable.model.ledger import unaccepted
 
+    codes = [name for name in names or () if "." in name]
+    if codes:
+        _print_codes(codes, output)
+    apps = [name for name in names or () if name not in codes]
+    if codes and not apps:
+        return 0
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     plan = prepared.planned.plan
     here = tuple(app.name for app in plan.apps)
-    for name in apps or ():
+    for name in apps:
         if name not in here:
             raise unknown(name, here, f"app in profile {plan.profile}")
     wanted = [f for f in prepared.ledger if (everything or f.class_ != "cosmetic") and (not apps or f.app in apps)]
@@ -37,12 +65,31 @@ def explain(
         for finding in wanted:
             about = finding.app or (finding.path.split(".")[1] if finding.path.startswith("volumes.") else "")
             named = f" of {about}" if about and about not in finding.text else ""
-            show.line(f"{finding.where}: {finding.verdict} ({finding.class_}) {finding.field}{named}: {finding.text}")
+            what = f"{finding.verdict} ({finding.class_}) {finding.field}{named}: {finding.text}"
+            show.line(f"{finding.where}: {what}{bracketed(finding.code)}")
             show.line(f"    {'waived: ' + finding.reason if finding.reason else finding.remedy}")
         hidden = len(prepared.ledger) - len(wanted)
         show.line(f"{len(wanted)} findings{f', {hidden} more with --all' if hidden and not apps else ''}")
     else:
-        headings = ("verdict", "class", "field", "path", "app", "text", "remedy", "reason", "where")
-        rows = [(f.verdict, f.class_, f.field, f.path, f.app, f.text, f.remedy, f.reason, str(f.where)) for f in wanted]
+        headings = ("verdict", "class", "field", "path", "app", "text", "remedy", "reason", "where", "code")
+        rows = [(f.verdict, f.class_, f.field, f.path, f.app, f.text, f.remedy, f.reason, str(f.where), f.code) for f in wanted]
         show.table(headings, rows, output, schema="findings")
     return REFUSED if unaccepted(prepared.ledger, strict=strict) else 0
+
+
+def _print_codes(codes: "Sequence[str]", output: Format) -> None:
+    """Print the explanation of each code. Raises UsageError for an unknown one."""
+    from portable.model.codes import all_explanations
+
+    known = {explanation.code: explanation for explanation in all_explanations()}
+    for code in codes:
+        if code not in known:
+            raise unknown(code, tuple(known), "code")
+    chosen = [known[code] for code in dict.fromkeys(codes)]
+    if output is Format.json:
+        show.table(("code", "title", "cause", "remedy"), [(e.code, e.title, e.cause, e.remedy) for e in chosen], output, schema="codes")
+        return
+    for explanation in chosen:
+        show.line(f"{explanation.code}: {explanation.title}")
+        show.line(f"    cause: {explanation.cause}")
+        show.line(f"    remedy: {explanation.remedy}")

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from portable.model.codes import Code
 from portable.model.source import Mistake, Source
 
 if TYPE_CHECKING:
@@ -48,9 +49,10 @@ class Document:
         mark = self._mark(steps)
         return Source(file=self.file, line=mark.key_line + 1, column=mark.key_column + 1)
 
-    def mistake(self, steps: Steps, text: str, remedy: str = "", *, at_key: bool = False) -> Mistake:
+    def mistake(self, steps: Steps, text: str, remedy: str = "", *, code: Code = "", at_key: bool = False) -> Mistake:
         """Return a mistake about the value at `steps`, placed at its key with `at_key`."""
-        return Mistake(source=self.key(steps) if at_key else self.source(steps), path=dotted(steps), text=text, remedy=remedy)
+        source = self.key(steps) if at_key else self.source(steps)
+        return Mistake(source=source, path=dotted(steps), text=text, remedy=remedy, code=code)
 
     def _mark(self, steps: Steps) -> Mark:
         mark = self._root

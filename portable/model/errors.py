@@ -1,5 +1,6 @@
 """The one family of errors: what, where, what next. Only the command line prints them and exits."""
 
+from portable.model.codes import Code, bracketed
 from portable.model.findings import Finding
 from portable.model.source import Mistake
 
@@ -9,18 +10,18 @@ FAILED, WRONG_INPUT, DIFFERENCES, REFUSED, INTERRUPTED = 1, 2, 3, 4, 130
 class PortableError(Exception):
     """Base of every error that a person is meant to read.
 
-    `text` says what is wrong, `where` names the file or thing, `remedy` what to do next.
+    `text` says what is wrong, `where` names the file or thing, `remedy` what to do next, `code` the cause for `portable explain CODE`.
     """
 
     exit_code = FAILED
 
-    def __init__(self, text: str, *, where: str | None = None, remedy: str | None = None) -> None:
+    def __init__(self, text: str, *, code: Code = "", where: str | None = None, remedy: str | None = None) -> None:
         super().__init__(text)
-        self.text, self.where, self.remedy = text, where, remedy
+        self.text, self.code, self.where, self.remedy = text, code, where, remedy
 
     def __str__(self) -> str:
         head = f"{self.where}: {self.text}" if self.where else self.text
-        return f"{head} ({self.remedy})" if self.remedy else head
+        return f"{head} ({self.remedy}){bracketed(self.code)}" if self.remedy else f"{head}{bracketed(self.code)}"
 
 
 class UsageError(PortableError):
@@ -44,8 +45,10 @@ class Refused(PortableError):  # noqa: N818 - the word of the ledger
 
     exit_code = REFUSED
 
-    def __init__(self, text: str, *, findings: tuple[Finding, ...] = (), where: str | None = None, remedy: str | None = None) -> None:
-        super().__init__(text, where=where, remedy=remedy)
+    def __init__(
+        self, text: str, *, code: Code = "", findings: tuple[Finding, ...] = (), where: str | None = None, remedy: str | None = None
+    ) -> None:
+        super().__init__(text, code=code, where=where, remedy=remedy)
         self.findings = findings
 
 

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from portable.model.base import Struct
+from portable.model.codes import Code
 from portable.model.source import Source
 
 Class = Literal["security", "data", "function", "cosmetic"]
@@ -25,6 +26,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     text: str
     """What is not translated and what follows from it."""
     remedy: str
+    code: Code = ""
+    """Why it is reported, for `portable explain CODE`."""
     app: str | None = None
     verdict: Verdict = "noted"
     where: Source | None = None

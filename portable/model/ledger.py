@@ -38,6 +38,7 @@ def settle(findings: Iterable[Finding], waivers: Iterable[Waiver], apps: Iterabl
                     path="waive",
                     text=f"this waiver of {w.field} ({w.class_}) matches no finding; findings here: {known}",
                     remedy=_remedy(w, settled),
+                    code="stack.waiver-unused",
                 )
                 for w in idle
             )

@@ -1,6 +1,7 @@
 """Where something stands in a file, and what is wrong there."""
 
 from portable.model.base import Struct
+from portable.model.codes import Code, bracketed
 
 
 class Source(Struct, frozen=True, kw_only=True):
@@ -22,7 +23,9 @@ class Mistake(Struct, frozen=True, kw_only=True):
     """Dotted key path, e.g. `containers.main.image.tag`; empty for the file itself."""
     text: str
     remedy: str = ""
+    code: Code = ""
+    """Why it is wrong, for `portable explain CODE`."""
 
     def __str__(self) -> str:
         head = f"{self.source}: {self.path}: {self.text}" if self.path else f"{self.source}: {self.text}"
-        return f"{head} ({self.remedy})" if self.remedy else head
+        return f"{head} ({self.remedy}){bracketed(self.code)}" if self.remedy else f"{head}{bracketed(self.code)}"

@@ -8,6 +8,7 @@ import msgspec
 
 from portable.catalog.facts import AppFacts, CloudFacts
 from portable.formats.document import Document
+from portable.model.codes import Code
 from portable.model.errors import InputError
 from portable.model.source import Mistake, Source
 from portable.profiles.images import Images
@@ -61,9 +62,9 @@ class Mistakes:
     def __init__(self) -> None:
         self._found: list[Mistake] = []
 
-    def add(self, source: Source, path: str, text: str, remedy: str = "") -> None:
+    def add(self, source: Source, path: str, text: str, remedy: str = "", *, code: Code = "") -> None:
         """Note one mistake and go on."""
-        self._found.append(Mistake(source=source, path=path, text=text, remedy=remedy))
+        self._found.append(Mistake(source=source, path=path, text=text, remedy=remedy, code=code))
 
     def extend(self, found: Iterable[Mistake]) -> None:
         """Note those of another file."""

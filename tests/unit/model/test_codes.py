@@ -1,0 +1,80 @@
+"""Every code is explained and used, and every message that leaves the program carries one."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+import portable
+from portable.model.codes import Code, all_explanations, area_names, bracketed, explanations_of
+from tests import codes as page
+
+PACKAGE = Path(portable.__file__).parent
+CODES = set(get_args(Code)) - {""}
+EXPLAINED = {explanation.code: explanation for explanation in all_explanations()}
+CARRIERS = {"Finding", "Mistake", "UsageError", "PortableError", "EngineError", "Refused", "mistake", "note", "refuse"}
+"""What makes a finding or an error. InputError carries mistakes, EngineTrouble makes a code of its kind."""
+
+
+def calls() -> Iterator[tuple[str, ast.Call]]:
+    """Yield every call that makes a finding or an error, with its place."""
+    for file in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr if isinstance(node.func, ast.Attribute) else ""
+                if name in CARRIERS:
+                    yield f"{file.relative_to(PACKAGE.parent)}:{node.lineno}", node
+
+
+def written() -> set[str]:
+    """Every string of the package that looks like a code, outside the list of codes itself."""
+    return {
+        node.value
+        for file in PACKAGE.rglob("*.py")
+        if file != PACKAGE / "model" / "codes.py"
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def test_each_code_is_explained_and_nothing_else_is() -> None:
+    assert CODES - EXPLAINED.keys() == set()
+    assert EXPLAINED.keys() - CODES == set()
+
+
+def test_each_code_is_area_dot_cause() -> None:
+    assert [code for code in CODES if not re.fullmatch(r"[a-z]+(-[a-z]+)*\.[a-z0-9]+(-[a-z0-9]+)*", code)] == []
+
+
+def test_each_code_is_used_by_some_module() -> None:
+    assert CODES - written() == set()
+
+
+def test_each_message_carries_a_code() -> None:
+    assert [place for place, call in calls() if not any(keyword.arg in ("code", None) for keyword in call.keywords)] == []
+
+
+@pytest.mark.parametrize("code", sorted(EXPLAINED))
+def test_each_explanation_is_made_of_sentences(code: str) -> None:
+    explanation = EXPLAINED[code]
+    for text in (explanation.title, explanation.cause, explanation.remedy):
+        assert re.fullmatch(r"[A-Z`].*[.!?:)`]", text), text
+    assert len({explanation.title, explanation.cause, explanation.remedy}) == 3
+
+
+def test_an_unknown_area_has_no_explanations() -> None:
+    assert explanations_of("nowhere") == ()
+    assert explanations_of("../codes") == ()
+    assert "stack" in area_names()
+
+
+def test_a_code_ends_a_message_in_brackets() -> None:
+    assert bracketed("stack.waiver-unused") == " [stack.waiver-unused]"
+    assert bracketed("") == ""
+
+
+def test_the_page_of_codes_is_written_anew() -> None:
+    assert page.FILE.read_text(encoding="utf-8") == page.text()

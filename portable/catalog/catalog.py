@@ -60,7 +60,7 @@ class Catalog:
         facts = convert(document, AppFacts)
         mistakes = [*_consistent(facts, document), *self._others(facts, document)]
         if facts.name != name:
-            mistakes.append(document.mistake(("name",), f"the app in folder {name!r} calls itself {facts.name!r}", f"write `name: {name}`"))
+            mistakes.append(_misnamed(document, "app", name, facts.name))
         if mistakes:
             raise InputError(tuple(mistakes))
         return facts, document
@@ -71,9 +71,7 @@ class Catalog:
         facts = convert(document, CloudFacts)
         mistakes = [*self._others(facts, document)]
         if facts.name != name:
-            mistakes.append(
-                document.mistake(("name",), f"the cloud in folder {name!r} calls itself {facts.name!r}", f"write `name: {name}`")
-            )
+            mistakes.append(_misnamed(document, "cloud", name, facts.name))
         if mistakes:
             raise InputError(tuple(mistakes))
         return facts, document
@@ -91,23 +89,26 @@ class Catalog:
         return value
 
     def _others(self, facts: AppFacts | CloudFacts, document: Document) -> Iterator[Mistake]:
-        """References to other apps and to clouds: a name that nothing has would be passed over in silence."""
-        named: list[tuple[Steps, str]] = [(("needs-apps", index), need) for index, need in enumerate(facts.needs_apps)]
-        named += [(("after", index, "app"), after.app) for index, after in enumerate(facts.after)]
+        """Report references to unknown apps, clouds and recipes, which would otherwise be ignored silently."""
+        references: list[tuple[Steps, str]] = [(("needs-apps", index), need) for index, need in enumerate(facts.needs_apps)]
+        references += [(("after", index, "app"), after.app) for index, after in enumerate(facts.after)]
         if isinstance(facts, AppFacts):
             for name, container in facts.containers.items():
                 if container.recipe is not None and container.recipe not in self.recipes:
-                    remedy = f"known: {', '.join(sorted(self.recipes))}; a recipe is a folder {container.recipe}/image with a Dockerfile"
-                    yield document.mistake(("containers", name, "recipe"), f"there is no recipe {container.recipe!r}", remedy)
+                    text = f"there is no recipe {container.recipe!r}; known: {', '.join(sorted(self.recipes))}"
+                    remedy = f"create the folder {container.recipe}/image with a Dockerfile, or correct the name"
+                    yield document.mistake(("containers", name, "recipe"), text, remedy, code="catalog.unknown-recipe")
             for index, cloud in enumerate(facts.clouds):
                 if cloud not in self._clouds:
-                    yield document.mistake(("clouds", index), f"there is no cloud {cloud!r}; known: {', '.join(self.cloud_names())}")
-        for steps, name in named:
+                    text = f"there is no cloud {cloud!r}; known: {', '.join(self.cloud_names())}"
+                    yield document.mistake(("clouds", index), text, code="catalog.unknown-cloud")
+        for steps, name in references:
             if name in self._apps:
                 continue
-            known = self.resolve(name)
-            remedy = f"write {known!r}: {name!r} is an alias of it" if known else f"known: {', '.join(self.names())}"
-            yield document.mistake(steps, f"there is no app {name!r}", remedy)
+            app = self.resolve(name)
+            text = f"there is no app {name!r}" if app else f"there is no app {name!r}; known: {', '.join(self.names())}"
+            remedy = f"write {app!r}: {name!r} is an alias of it" if app else ""
+            yield document.mistake(steps, text, remedy, code="catalog.unknown-app")
 
     def _document(self, key: str, path: Path) -> Document:
         if key not in self._read:
@@ -121,79 +122,96 @@ class Catalog:
             try:
                 listed = self._document(name, path).data.get("aliases", ())
             except InputError:
-                continue  # told when that app is wanted, and by `portable catalog check`
+                continue  # reported when that app is loaded, and by `portable catalog check`
             aliases |= {alias: name for alias in listed if isinstance(alias, str)} if isinstance(listed, list) else {}
         return aliases
 
 
+def _misnamed(document: Document, kind: str, folder: str, name: str) -> Mistake:
+    return document.mistake(
+        ("name",), f"the {kind} in folder {folder!r} has the name {name!r}", f"write `name: {folder}`", code="catalog.name"
+    )
+
+
 def _paths(container: ContainerFacts, document: Document, at: Steps) -> Iterator[Mistake]:
-    """What a container sees: one thing at a path, and nothing but the library and the clouds where these lie (promise 3)."""
+    """Check the mount paths of a container: each path once, and none inside the library or the clouds (promise 3)."""
     seen: dict[str, str] = {}
     paths: list[tuple[Steps, str]] = [(("volumes", name), path) for name, path in container.volumes.items()]
     paths += [(("files", index, "path"), file.path) for index, file in enumerate(container.files)]
     paths += [(("secrets", name), path) for name, path in container.secrets.items()]
     for steps, path in paths:
         if any(path == tree or path.startswith(f"{tree}/") for tree in (LIBRARY, CLOUDS)):
-            yield document.mistake(
-                (*at, *steps), f"{path} belongs to the library and the clouds, which are one mount each", "choose another path"
-            )
+            text = f"{path} is reserved: the library and the clouds are one mount each"
+            yield document.mistake((*at, *steps), text, f"choose a path outside {LIBRARY} and {CLOUDS}", code="catalog.reserved-path")
         elif path in seen:
-            yield document.mistake((*at, *steps), f"{seen[path]} lies at {path} already", "choose another path")
+            text = f"{path} is already the path of {seen[path]}"
+            yield document.mistake((*at, *steps), text, "choose another path", code="catalog.duplicate-path")
         else:
-            seen[path] = str(steps[0]).removesuffix("s") + (f" {steps[1]}" if isinstance(steps[1], str) else "")
+            seen[path] = f"{str(steps[0]).removesuffix('s')} {steps[1]}" if isinstance(steps[1], str) else "another file"
 
 
 def _consistent(facts: AppFacts, document: Document) -> Iterable[Mistake]:
-    """What the types can't say: references inside one file."""
+    """Check references inside one file, which the types cannot express."""
     if "main" not in facts.containers:
-        yield document.mistake(("containers",), "an app needs a container `main`", "name its first container `main`", at_key=True)
+        text, remedy = "an app needs a container `main`", "name its first container `main`"
+        yield document.mistake(("containers",), text, remedy, code="catalog.no-main", at_key=True)
     for port, port_facts in facts.ports.items():
         if port_facts.protocol == "tcp+udp" and f"{port}-udp" in facts.ports:
-            yield document.mistake(("ports", f"{port}-udp"), f"the name is taken: the other half of {port!r} is called so", at_key=True)
+            text = f"{port}-udp is already the name of the UDP half of port {port!r}"
+            yield document.mistake(("ports", f"{port}-udp"), text, "choose another name", code="catalog.port-name", at_key=True)
         if port_facts.container not in facts.containers:
-            yield document.mistake(
-                ("ports", port, "container"), f"no container {port_facts.container!r}; known: {', '.join(facts.containers)}"
-            )
+            text = f"there is no container {port_facts.container!r}; known: {', '.join(facts.containers)}"
+            yield document.mistake(("ports", port, "container"), text, code="catalog.unknown-container")
     if (interface := facts.interface) is not None:
         if interface.port not in facts.ports:
-            known = ", ".join(facts.ports) or "none"
-            yield document.mistake(("interface",), f"no port {interface.port!r}; known: {known}")
+            yield _unknown_port(facts, document, ("interface",), interface.port)
         if interface.secret not in facts.secrets:
-            yield document.mistake(("interface", "secret"), f"no secret {interface.secret!r}", "add it under `secrets`")
+            yield _unknown_secret(document, ("interface", "secret"), interface.secret)
     for name, container in facts.containers.items():
         at = ("containers", name)
         for volume in container.volumes:
             if volume not in facts.volumes:
-                known = ", ".join(facts.volumes) or "none"
-                yield document.mistake(
-                    (*at, "volumes", volume), f"no volume {volume!r}; known: {known}", "add it under `volumes`", at_key=True
-                )
+                text = f"there is no volume {volume!r}; known: {', '.join(facts.volumes) or 'none'}"
+                remedy = f"add `{volume}:` under `volumes`"
+                yield document.mistake((*at, "volumes", volume), text, remedy, code="catalog.unknown-volume", at_key=True)
         for secret in container.secrets:
             if secret not in facts.secrets:
-                yield document.mistake((*at, "secrets", secret), f"no secret {secret!r}", "add it under `secrets`", at_key=True)
+                yield _unknown_secret(document, (*at, "secrets", secret), secret, at_key=True)
         for variable, value in container.environment.items():
             if isinstance(value, str | int):
                 continue
             if value.secret not in facts.secrets:
-                yield document.mistake((*at, "environment", variable), f"no secret {value.secret!r}", "add it under `secrets`")
+                yield _unknown_secret(document, (*at, "environment", variable), value.secret)
             elif value.key not in (keys := facts.secrets[value.secret].keys):
-                yield document.mistake(
-                    (*at, "environment", variable), f"secret {value.secret!r} has no key {value.key!r}; known: {', '.join(keys)}"
-                )
+                text = f"secret {value.secret!r} has no key {value.key!r}; known: {', '.join(keys)}"
+                yield document.mistake((*at, "environment", variable), text, code="catalog.unknown-secret-key")
         if container.before_main and (name == "main" or container.probe is None or container.only_if_exposed):
-            text = "only what is beside main, is always there and has a probe can be ready before it"
-            yield document.mistake((*at, "before-main"), text, "give it a probe, or remove `before-main`")
+            text = "`before-main` needs a container other than main that has a probe and always runs"
+            remedy = "give it a `probe` and remove `only-if-exposed`, or remove `before-main`"
+            yield document.mistake((*at, "before-main"), text, remedy, code="catalog.before-main")
         yield from _paths(container, document, at)
         memory = container.resources.memory
         if not 0 < size(memory.request) <= size(memory.limit):
-            text = f"asks for {memory.request} of memory, and its limit is {memory.limit}"
-            yield document.mistake((*at, "resources", "memory"), text, "the request is more than 0 and at most the limit")
+            text = f"the memory request is {memory.request}, and the limit is {memory.limit}"
+            remedy = "set a request that is more than 0 and at most the limit"
+            yield document.mistake((*at, "resources", "memory"), text, remedy, code="catalog.memory")
         if container.only_if_exposed and container.only_if_exposed not in facts.ports:
-            yield document.mistake((*at, "only-if-exposed"), f"no port {container.only_if_exposed!r}")
+            yield _unknown_port(facts, document, (*at, "only-if-exposed"), container.only_if_exposed)
         if (probe := container.probe) is not None:
-            ways = [w for w in (probe.http, probe.tcp, probe.exec) if w is not None]
-            if len(ways) != 1:
-                yield document.mistake((*at, "probe"), "a probe is exactly one of http, tcp and exec")
-            asked = probe.http.port if probe.http else probe.tcp
-            if asked is not None and asked not in facts.ports:
-                yield document.mistake((*at, "probe"), f"no port {asked!r}; known: {', '.join(facts.ports) or 'none'}")
+            kinds = [kind for kind in (probe.http, probe.tcp, probe.exec) if kind is not None]
+            if len(kinds) != 1:
+                text, remedy = "a probe is exactly one of http, tcp and exec", "write one of the three"
+                yield document.mistake((*at, "probe"), text, remedy, code="catalog.probe")
+            port_name = probe.http.port if probe.http else probe.tcp
+            if port_name is not None and port_name not in facts.ports:
+                yield _unknown_port(facts, document, (*at, "probe"), port_name)
+
+
+def _unknown_port(facts: AppFacts, document: Document, steps: Steps, port: str) -> Mistake:
+    text = f"there is no port {port!r}; known: {', '.join(facts.ports) or 'none'}"
+    return document.mistake(steps, text, code="catalog.unknown-port")
+
+
+def _unknown_secret(document: Document, steps: Steps, secret: str, *, at_key: bool = False) -> Mistake:
+    remedy = f"add `{secret}:` under `secrets`"
+    return document.mistake(steps, f"there is no secret {secret!r}", remedy, code="catalog.unknown-secret", at_key=at_key)

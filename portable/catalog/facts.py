@@ -9,19 +9,19 @@ FORMAT = 1
 """The version of the file formats that this program reads."""
 
 NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
-Name = Annotated[str, Meta(pattern=NAME, description="lower case letters, digits and dashes, at most 40")]
-Size = Annotated[str, Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,3})?(Ki|Mi|Gi|Ti)?$", description="bytes, as 512Mi or 10Gi")]
-Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}(s|m|h)$", description="a time, as 30s, 5m or 1h")]
-Cpu = Annotated[str, Meta(pattern=r"^([0-9]{1,6}m|[0-9]{1,4}(\.[0-9]{1,3})?)$", description="cores, as 500m or 2")]
-Umask = Annotated[str, Meta(pattern=r"^[0-7]{3,4}$", description='an octal mask in quotes, as "002"')]
-Mode = Annotated[str, Meta(pattern=r"^0[0-7]{3}$", description='an octal mode in quotes, as "0440"')]
+Name = Annotated[str, Meta(pattern=NAME, description="lower case letters, digits and dashes, at most 40 characters")]
+Size = Annotated[str, Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,3})?(Ki|Mi|Gi|Ti)?$", description="a size in bytes, such as 512Mi or 10Gi")]
+Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}(s|m|h)$", description="a duration, such as 30s, 5m or 1h")]
+Cpu = Annotated[str, Meta(pattern=r"^([0-9]{1,6}m|[0-9]{1,4}(\.[0-9]{1,3})?)$", description="a number of cores, such as 500m or 2")]
+Umask = Annotated[str, Meta(pattern=r"^[0-7]{3,4}$", description='an octal mask in quotes, such as "002"')]
+Mode = Annotated[str, Meta(pattern=r"^0[0-7]{3}$", description='an octal mode in quotes, such as "0440"')]
 CRON = r"^[0-9*/,-]{1,100}( [0-9*/,-]{1,100}){4}$"
-Cron = Annotated[str, Meta(pattern=CRON, description="five fields of cron, as 30 4 * * 0: minute, hour, day, month, weekday")]
+Cron = Annotated[str, Meta(pattern=CRON, description="the five fields of cron, such as 30 4 * * 0: minute, hour, day, month, weekday")]
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
 ABSOLUTE_PATH = r"^/([^/\x00]+(/[^/\x00]+)*)?$"
-AbsolutePath = Annotated[str, Meta(pattern=ABSOLUTE_PATH, description="an absolute path without a slash at its end")]
+AbsolutePath = Annotated[str, Meta(pattern=ABSOLUTE_PATH, description="an absolute path without a trailing slash")]
 RelativePath = Annotated[
-    str, Meta(pattern=r"^(?!\.{1,2}(/|$))[^/\x00]+(/(?!\.{1,2}(/|$))[^/\x00]+)*$", description="a relative path that stays below")
+    str, Meta(pattern=r"^(?!\.{1,2}(/|$))[^/\x00]+(/(?!\.{1,2}(/|$))[^/\x00]+)*$", description="a relative path without `..`")
 ]
 Variable = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", description="the name of an environment variable")]
 

@@ -41,22 +41,37 @@ volumes:
 def start(name: str, image: str, port: int, *, vpn: bool, library: str | None, state: str) -> str:
     """The text of `app.yaml`. Raises UsageError for what can't be a name, an image with a tag, or a path."""
     if not re.fullmatch(NAME, name):
-        raise UsageError(f"{name!r} can't be the name of an app", remedy="lower case letters, digits and dashes, at most 40")
-    found = _REFERENCE.fullmatch(image)
-    if found is None:
-        raise UsageError(f"{image!r} is no image", remedy="write it as registry.example/notes:1.4.2")
-    if found["tag"] in (None, "latest"):
-        raise UsageError(f"{image!r} has no version: it would be another one tomorrow", remedy="name a tag: registry.example/notes:1.4.2")
+        raise UsageError(
+            f"{name!r} is not a valid name of an app",
+            code="catalog.app-name",
+            remedy="use lower case letters, digits and dashes, at most 40 characters",
+        )
+    reference = _REFERENCE.fullmatch(image)
+    if reference is None:
+        raise UsageError(
+            f"{image!r} is not a valid image",
+            code="catalog.image",
+            remedy="write it as repository:tag, such as registry.example/notes:1.4.2",
+        )
+    if reference["tag"] in (None, "latest"):
+        raise UsageError(
+            f"{image!r} has no fixed version: a later pull would bring another image",
+            code="catalog.image-version",
+            remedy="name a tag, such as registry.example/notes:1.4.2",
+        )
     if not re.fullmatch(ABSOLUTE_PATH, state) or state == "/":
-        raise UsageError(f"{state!r} is no folder of a container", remedy="write an absolute path, as /config")
-    repository = _qualified(found["repository"])
+        raise UsageError(
+            f"{state!r} is not a valid folder in a container", code="catalog.state-folder", remedy="use an absolute path, such as /config"
+        )
+    repository = _qualified(reference["repository"])
     root = repository.startswith(_ROOT_FAMILY)
+    digest = {"digest": reference["digest"]} if reference["digest"] else {}
     text = _TEXT.format(
         name=name,
         title=_plain(name.replace("-", " ").title()),
         about=_plain(f"What it does, in one line ({name})"),
         egress="vpn # it shares the network of the gateway" if vpn else "direct # or vpn: it shares the network of the gateway",
-        image=_flow({"repository": repository, "tag": found["tag"], **({"digest": found["digest"]} if found["digest"] else {})}),
+        image=_flow({"repository": repository, "tag": reference["tag"], **digest}),
         identity="identity: puid-pgid # told by PUID and PGID\n    needs: {root-start: true}" if root else _USER,
         volumes=_flow({"config": state}),
         library=f"\n    library: {library} # whole, at /mnt/media" if library else "",

@@ -1,4 +1,4 @@
-"""Files of this machine, written whole or not at all."""
+"""Writes files of this machine whole or not at all."""
 
 import contextlib
 import errno
@@ -7,11 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from portable.model.codes import Code
 from portable.model.errors import PortableError
 
 
 def write_private(path: Path, text: str, *, mode: int = 0o600, owner: tuple[int, int] | None = None) -> None:
-    """Put the text there at once or not at all; readable by the owner only, from its first byte on."""
+    """Write a file whole or not at all. Only the owner can read it, from its first byte on. Raises PortableError."""
     with translated(path):
         write_atomically(path, text, mode=mode, owner=owner)
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -22,7 +23,7 @@ def write_private(path: Path, text: str, *, mode: int = 0o600, owner: tuple[int,
 
 
 def write_atomically(path: Path, text: str, *, mode: int = 0o644, owner: tuple[int, int] | None = None) -> None:
-    """Write a file so that a reader, or a kill, sees the old text or the new one, never a part. Raises OSError."""
+    """Write a file so that a reader, also after a kill, sees the old text or the new text, never a part. Raises OSError."""
     temporary = stage(path, text, mode=mode, owner=owner)
     try:
         temporary.replace(path)
@@ -33,7 +34,7 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o644, owner: tuple[i
 
 
 def stage(path: Path, text: str, *, mode: int, owner: tuple[int, int] | None = None) -> Path:
-    """Write the text to a temporary file beside `path`, and wait until it is on the disk. Raises OSError with that path."""
+    """Write the text to a temporary file beside `path`, and sync it to the disk. Raises OSError with `path`."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp's own mode is 0600
     except OSError as error:
@@ -58,16 +59,18 @@ def stage(path: Path, text: str, *, mode: int, owner: tuple[int, int] | None = N
 
 @contextlib.contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """What goes wrong with a file of ours, as an error for a person."""
+    """Turn an OSError about `path` into a PortableError with a remedy."""
     try:
         yield
     except OSError as error:
-        reasons = {
-            errno.ENOSPC: ("no space left on this machine's disk", "free some space, then run the same command again"),
-            errno.EDQUOT: ("your disk quota is used up", "free some space, then run the same command again"),
-            errno.EACCES: ("it may not be written by you", "check its owner and mode"),
-            errno.EPERM: ("it may not be written by you", "check its owner and mode"),
-            errno.EROFS: ("it lies on a read-only filesystem", "set XDG_STATE_HOME to a folder that can be written"),
+        again = "free some space, then run the same command again"
+        reasons: dict[int, tuple[Code, str, str]] = {
+            errno.ENOSPC: ("file.disk-full", "no space left on this machine's disk", again),
+            errno.EDQUOT: ("file.disk-full", "your disk quota is used up", again),
+            errno.EACCES: ("file.permission", "you have no permission to write it", f"check its owner and mode: `ls -ld {path}`"),
+            errno.EPERM: ("file.permission", "you have no permission to write it", f"check its owner and mode: `ls -ld {path}`"),
+            errno.EROFS: ("file.read-only", "it is on a read-only file system", "set XDG_STATE_HOME to a writable folder"),
         }
-        text, remedy = reasons.get(error.errno or 0, (error.strerror or str(error), "check the path"))
-        raise PortableError(text, where=str(path), remedy=remedy) from None
+        other: tuple[Code, str, str] = ("file.write", error.strerror or str(error), "check the path")
+        code, text, remedy = reasons.get(error.errno or 0, other)
+        raise PortableError(text, code=code, where=str(path), remedy=remedy) from None

@@ -1,4 +1,4 @@
-"""The folders of this user on this machine in which `portable` keeps what it can make anew."""
+"""Folders of this user on this machine for data that `portable` can make again."""
 
 import os
 import pwd
@@ -9,18 +9,18 @@ from portable.local.files import translated
 from portable.model.errors import UsageError
 
 FILE = "compose.yaml"
-"""The document as it was handed to Compose last."""
+"""The project file as it was last passed to Compose."""
 
 
 def home_of(environment: Mapping[str, str]) -> Path:
-    """The person's own folder. Raises UsageError where nothing tells it, as for a service without HOME or a container's user."""
+    """The user's home folder. Raises UsageError if it is unknown, for example for a service without HOME or a container's user."""
     if environment.get("HOME", "").startswith("/"):
         return Path(environment["HOME"])
     try:
         return Path(pwd.getpwuid(os.getuid()).pw_dir)
     except KeyError:
-        text = f"nothing tells where your files lie: HOME is not set, and user {os.getuid()} has no entry in /etc/passwd"
-        raise UsageError(text, where="environment", remedy="export HOME=/a/folder/of/yours") from None
+        text = f"your home folder is unknown: HOME is not set, and user {os.getuid()} has no entry in /etc/passwd"
+        raise UsageError(text, code="file.home", where="environment", remedy="set it: `export HOME=/a/folder/of/yours`") from None
 
 
 def state_home(environment: Mapping[str, str] | None = None) -> Path:
@@ -31,7 +31,7 @@ def state_home(environment: Mapping[str, str] | None = None) -> Path:
 
 
 def project_folder(project: str) -> Path:
-    """The project's folder, made if it isn't there; nobody else may look into it."""
+    """The project's private folder (mode 0700), created if missing. Raises PortableError if it cannot be created."""
     folder = state_home() / project
     with translated(folder):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -40,5 +40,5 @@ def project_folder(project: str) -> Path:
 
 
 def ran_before(project: str) -> bool:
-    """Whether an earlier `up` from this machine left its document."""
+    """Whether an earlier `up` from this machine left its project file."""
     return (state_home() / project / FILE).exists()

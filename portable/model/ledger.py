@@ -10,14 +10,14 @@ from portable.model.source import Mistake, Source
 
 
 def unaccepted(findings: Iterable[Finding], *, strict: bool) -> tuple[Finding, ...]:
-    """The findings that stop a command: all refused ones; with `strict` the unwaived ones of class security and data too."""
+    """The findings that stop a command: the refused ones; with `strict`, also the unwaived ones of class security and data."""
     return tuple(f for f in findings if f.verdict == "refused" or (strict and f.verdict == "noted" and f.class_ in ("security", "data")))
 
 
 def settle(findings: Iterable[Finding], waivers: Iterable[Waiver], apps: Iterable[str]) -> tuple[Finding, ...]:
-    """The ledger: findings with their verdicts, in order of class and path.
+    """Return the ledger: findings with their verdicts, in order of class and path.
 
-    Raises InputError for a waiver that matches nothing, unless all the apps it names are absent from this plan.
+    Raises InputError for a waiver that matches no finding, unless this plan contains none of the apps that it names.
     """
     waivers, apps = tuple(waivers), frozenset(apps)
     used: set[int] = set()
@@ -28,8 +28,8 @@ def settle(findings: Iterable[Finding], waivers: Iterable[Waiver], apps: Iterabl
         return msgspec.structs.replace(finding, verdict="waived", reason=waivers[accepting[0]].reason) if accepting else finding
 
     settled = sorted((verdict(f) for f in findings), key=lambda f: (CLASSES.index(f.class_), f.path, f.field))
-    idle = [w for i, w in enumerate(waivers) if i not in used and not w.inherited and (not w.apps or apps & set(w.apps))]
-    if idle:
+    unused = [w for i, w in enumerate(waivers) if i not in used and not w.inherited and (not w.apps or apps & set(w.apps))]
+    if unused:
         known = ", ".join(sorted({f"{f.field} ({f.class_})" for f in settled})) or "none"
         raise InputError(
             tuple(
@@ -40,25 +40,25 @@ def settle(findings: Iterable[Finding], waivers: Iterable[Waiver], apps: Iterabl
                     remedy=_remedy(w, settled),
                     code="stack.waiver-unused",
                 )
-                for w in idle
+                for w in unused
             )
         )
     return tuple(settled)
 
 
 def _remedy(waiver: Waiver, findings: Iterable[Finding]) -> str:
-    """What is nearest to a waiver that matches nothing."""
+    """The change that would make an unused waiver match, if one is near."""
     import difflib  # only for a mistake
 
     findings = tuple(findings)
-    meant = [f for f in findings if f.field == waiver.field]
-    here = [f for f in meant if f.class_ == waiver.class_]
-    apps = sorted({f.app for f in here if f.app})
-    if here and not waiver.apps:
-        return f"what is refused is accepted by name only: write `apps: [{', '.join(apps)}]`" if apps else "remove it"
+    same_field = [f for f in findings if f.field == waiver.field]
+    same_class = [f for f in same_field if f.class_ == waiver.class_]
+    apps = sorted({f.app for f in same_class if f.app})
+    if same_class and not waiver.apps:
+        return f"write `apps: [{', '.join(apps)}]`: a refused finding is waived only by the app's name" if apps else "remove it"
     if apps:
         return f"remove it, or write `apps: [{', '.join(apps)}]`"
-    if meant:
-        return f"remove it, or write `class: {meant[0].class_}`"
+    if same_field:
+        return f"remove it, or write `class: {same_field[0].class_}`"
     near = difflib.get_close_matches(waiver.field, {f.field for f in findings}, 1)
     return f"did you mean `field: {near[0]}`?" if near else "remove it, or correct its field, class or apps"

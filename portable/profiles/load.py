@@ -95,16 +95,12 @@ def load_profile(name: str, files: Mapping[str, tuple[Path, ...]], sets: Sequenc
     above: list[tuple[Layer, Mapping[str, Any]]] = [((d, ()), d.data) for d in reversed(layers[:-1])]
     above += [((d, ()), d.data) for whose, d in map(_set, sets) if whose == "profile"]
     document = lay(base, *above, changes=_CHANGES)
-    called = layers[0].data.get("name")
+    own = layers[0].data.get("name")
     mistakes: list[Mistake] = []
-    if called != passed[0].stem:
-        text = (
-            f"the profile in {passed[0].name} calls itself {called!r}"
-            if called
-            else f"the profile in {passed[0].name} has no name of its own"
-        )
-        remedy = f"write `name: {passed[0].stem}`: what runs is named by it, so that no two profiles share it"
-        mistakes.append(layers[0].mistake(("name",), text, remedy))
+    if own != passed[0].stem:
+        text = f"the profile in {passed[0].name} has the name {own!r}" if own else f"the profile in {passed[0].name} has no name of its own"
+        remedy = f"write `name: {passed[0].stem}`: the running stack is named after it, so no two profiles may share it"
+        mistakes.append(layers[0].mistake(("name",), text, remedy, code="profile.name"))
     try:
         profile = convert(document, Profile)
     except InputError as error:
@@ -137,33 +133,42 @@ def _not_found(name: str, layers: Sequence[Document], *, circle: bool, known: Ma
     names = ", ".join(sorted(known)) or "none"
     if not layers:
         near = difflib.get_close_matches(name, known, 1)
-        meant = f"did you mean {near[0]!r}? " if near else ""
-        return UsageError(f"there is no profile {name!r}", remedy=f"{meant}known profiles: {names}; `portable profiles new` starts one")
+        suggestion = f"did you mean {near[0]!r}? " if near else ""
+        remedy = f"{suggestion}known profiles: {names}; create one with `portable profiles new`"
+        return UsageError(f"there is no profile {name!r}", code="profile.unknown", remedy=remedy)
     if circle:
-        way = " -> ".join([*(d.file for d in layers), name])
-        mistake = layers[-1].mistake(("extends",), f"profiles extend one another: {way}", "remove one `extends`")
+        chain = " -> ".join([*(d.file for d in layers), name])
+        mistake = layers[-1].mistake(
+            ("extends",), f"profiles extend one another in a circle: {chain}", "remove one `extends`", code="profile.circle"
+        )
     else:
-        mistake = layers[-1].mistake(("extends",), f"there is no profile {name!r}; known: {names}")
+        text = f"there is no profile {name!r}; known: {names}"
+        mistake = layers[-1].mistake(("extends",), text, "correct the name after `extends`", code="profile.unknown")
     return InputError((mistake,))
 
 
 def _set(text: str) -> tuple[str, Document]:
-    """One `--set KEY=VALUE`: whose it is, and a document that says it. The value is YAML; `stack.` leads to the stack."""
+    """Parse one `--set KEY=VALUE`: return its target (stack or profile) and a document. The value is YAML; `stack.` means the stack."""
     key, equals, value = text.partition("=")
     steps: Steps = tuple(key.strip().split("."))
     if not equals or not all(steps):
         raise UsageError(
-            f"--set {text!r} is no KEY=VALUE", remedy="write for instance --set storage.library.folder=/srv/media, or --set stack.uid=1001"
+            f"--set {text!r} is not KEY=VALUE",
+            code="profile.set-syntax",
+            remedy="write for example --set storage.library.folder=/srv/media, or --set stack.uid=1001",
         )
     if steps in (("extends",), ("stack",)):
-        remedy = "write it in a profile of your own" if steps == ("extends",) else "name the key, as --set stack.uid=1001"
-        raise UsageError(f"--set can't change `{steps[0]}`", remedy=remedy)
+        remedy = "write it in a profile of your own" if steps == ("extends",) else "name a key, for example --set stack.uid=1001"
+        raise UsageError(f"--set cannot change `{steps[0]}`", code="profile.set-key", remedy=remedy)
     at = Source(file=f"--set {key}", line=1)
     try:
         parsed = load((at.file, f"value: {value}".encode(errors="surrogateescape"))).data["value"]
     except InputError as error:
+        first = error.mistakes[0]
         raise UsageError(
-            f"the value of --set {key} can't be read: {error.mistakes[0].text}", remedy="put it in quotes, as --set 'key=\"a: b\"'"
+            f"the value of --set {key} is not valid: {first.text}",
+            code=first.code,
+            remedy="put it in quotes, for example --set 'key=\"a: b\"'",
         ) from None
     nested: Any = parsed
     for step in reversed(steps):

@@ -8,7 +8,7 @@ from msgspec import Meta
 from portable.catalog.facts import AbsolutePath, Facts, Name, PortNumber, RelativePath, Size, Umask
 from portable.model.traits import TRAITS, BackEndName, Traits
 
-Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", description="a network, as 172.20.0.0/16")]
+Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", description="a network, such as 172.20.0.0/16")]
 Address = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+$", description="an IP address")]
 Host = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", description="a DNS name")]
 ServerFilter = Annotated[str, Meta(pattern=r"^[^,\s]([^,\n]*[^,\s])?$", description="one name, without a comma")]
@@ -144,7 +144,7 @@ class TunnelEndFacts(Facts, frozen=True, kw_only=True):
     port: PortNumber | None = None
     protocol: Literal["tcp", "udp"] | None = None
     """OpenVPN's; WireGuard is always UDP."""
-    public_key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=$", description="WireGuard's public key of the server")] | None = None
+    public_key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=$", description="the server's public key for WireGuard")] | None = None
 
 
 class VpnFacts(Facts, frozen=True, kw_only=True):
@@ -161,7 +161,7 @@ class VpnFacts(Facts, frozen=True, kw_only=True):
     """The secret that holds the OpenVPN file of a `custom` provider. Default: `openvpn-config`."""
     port_forwarding: bool | str = False
     """Ask the provider for a port by which peers reach this place. With `custom`: the name of the provider whose way it is."""
-    interface: Annotated[str, Meta(pattern=r"^(tun|wg)[0-9]{1,3}$", description="the tunnel's name, as tun0")] = "tun0"
+    interface: Annotated[str, Meta(pattern=r"^(tun|wg)[0-9]{1,3}$", description="the name of the tunnel's device, such as tun0")] = "tun0"
     """Never that of another device: the firewall lets everything through what it is called."""
     endpoints: tuple[EndpointFacts, ...] = ()
     """Networks that the provider's servers lie in, where they are known: nothing else is reached past the tunnel."""
@@ -298,11 +298,13 @@ class WaiverFacts(Facts, frozen=True, kw_only=True):
 class PatchFacts(Facts, frozen=True, kw_only=True):
     """A change to a rendered object, for a setting that neither the catalog nor a profile has a word for."""
 
-    kind: Annotated[str, Meta(pattern=r"^[A-Za-z]+$", description="service or network; on a cluster the object's own kind, as Deployment")]
+    kind: Annotated[
+        str, Meta(pattern=r"^[A-Za-z]+$", description="`service` or `network`; on a cluster the object's own kind, such as Deployment")
+    ]
     name: Annotated[str, Meta(min_length=1)]
     op: Literal["add", "replace", "remove"]
     """As RFC 6902 says: `add` sets a key, or inserts into a list; the other two need something that is there."""
-    path: Annotated[str, Meta(pattern=r"^(/([^~/]|~[01])*)+$", description="a JSON Pointer (RFC 6901), as /logging/options/max-size")]
+    path: Annotated[str, Meta(pattern=r"^(/([^~/]|~[01])*)+$", description="a JSON Pointer (RFC 6901), such as /logging/options/max-size")]
     value: Any = None
 
 

@@ -10,6 +10,7 @@ from portable.catalog.quantities import millicores, seconds, size
 from portable.formats.emit import dump
 from portable.formats.load import load
 from portable.model.errors import InputError
+from portable.model.source import Mistake
 
 
 def facts(name: str = "demo", **changes: Any) -> dict[str, Any]:
@@ -52,12 +53,12 @@ def catalog(folder: Path, *apps: dict[str, Any], clouds: tuple[dict[str, Any], .
     return Catalog([folder])
 
 
-def told(folder: Path, app: dict[str, Any]) -> list[tuple[str, str]]:
-    """Path and text of every mistake of that app."""
+def mistakes(folder: Path, app: dict[str, Any]) -> tuple[Mistake, ...]:
+    """Every mistake of that app."""
     with pytest.raises(InputError) as caught:
         catalog(folder, app).app(app["name"])
     assert all(m.source.file.endswith("app.yaml") and m.source.line >= 1 for m in caught.value.mistakes)
-    return [(m.path, m.text) for m in caught.value.mistakes]
+    return caught.value.mistakes
 
 
 # --- finding
@@ -96,7 +97,7 @@ def test_a_broken_file_of_another_app_keeps_no_name_from_resolving(tmp_path: Pat
     own = catalog(tmp_path, facts("demo", aliases=["show"]))
     assert own.resolve("show") == "demo"
     assert own.resolve("nothing") is None
-    with pytest.raises(InputError, match=r"broken/app\.yaml:2:1: a value is missing here"):
+    with pytest.raises(InputError, match=r"broken/app\.yaml:2:1: .* \[yaml\.unclosed\]$"):
         own.app("broken")
 
 
@@ -109,9 +110,9 @@ def test_the_folder_names_the_app(tmp_path: Path) -> None:
     (folder / "app.yaml").write_text(dump(facts("there")))
     with pytest.raises(InputError) as caught:
         Catalog([tmp_path]).app("here")
-    assert [(m.path, m.text, m.remedy) for m in caught.value.mistakes] == [
-        ("name", "the app in folder 'here' calls itself 'there'", "write `name: here`")
-    ]
+    (mistake,) = caught.value.mistakes
+    assert (mistake.path, mistake.code, mistake.remedy) == ("name", "catalog.name", "write `name: here`")
+    assert "'there'" in mistake.text
 
 
 def test_the_folder_names_the_cloud(tmp_path: Path) -> None:
@@ -120,35 +121,44 @@ def test_the_folder_names_the_cloud(tmp_path: Path) -> None:
     (folder / "cloud.yaml").write_text(dump(cloud("there", **{"needs-apps": ["nothing"]})))
     with pytest.raises(InputError) as caught:
         Catalog([tmp_path]).cloud("here")
-    assert [m.path for m in caught.value.mistakes] == ["name", "needs-apps[0]"]
+    assert [(m.path, m.code) for m in caught.value.mistakes] == [("name", "catalog.name"), ("needs-apps[0]", "catalog.unknown-app")]
 
 
 @pytest.mark.parametrize(
-    ("changes", "path", "text"),
+    ("changes", "path", "code", "names"),
     [
-        ({"containers": {"other": container()}, "ports": {}}, "containers", "an app needs a container `main`"),
-        ({"ports": {"web": {"number": 80, "container": "tls"}}}, "ports.web.container", "no container 'tls'; known: main"),
+        ({"containers": {"other": container()}, "ports": {}}, "containers", "catalog.no-main", "`main`"),
+        ({"ports": {"web": {"number": 80, "container": "tls"}}}, "ports.web.container", "catalog.unknown-container", "'tls'; known: main"),
         (
             {"ports": {"peer": {"number": 80, "protocol": "tcp+udp"}, "peer-udp": {"number": 81}}},
             "ports.peer-udp",
-            "the name is taken: the other half of 'peer' is called so",
+            "catalog.port-name",
+            "'peer'",
         ),
         (
             {"containers": {"main": container(volumes={"config": "/config"})}},
             "containers.main.volumes.config",
-            "no volume 'config'; known: none",
+            "catalog.unknown-volume",
+            "'config'; known: none",
         ),
-        ({"containers": {"main": container(secrets={"key": "/run/key"})}}, "containers.main.secrets.key", "no secret 'key'"),
-        ({"interface": {"speaks": "sonarr", "secret": "key"}}, "interface.secret", "no secret 'key'"),
+        (
+            {"containers": {"main": container(secrets={"key": "/run/key"})}},
+            "containers.main.secrets.key",
+            "catalog.unknown-secret",
+            "'key'",
+        ),
+        ({"interface": {"speaks": "sonarr", "secret": "key"}}, "interface.secret", "catalog.unknown-secret", "'key'"),
         (
             {"interface": {"speaks": "sonarr", "secret": "key", "port": "api"}, "secrets": {"key": {"about": "a key"}}},
             "interface",
-            "no port 'api'; known: web",
+            "catalog.unknown-port",
+            "'api'; known: web",
         ),
         (
             {"containers": {"main": container(environment={"KEY": {"secret": "key"}})}},
             "containers.main.environment.KEY",
-            "no secret 'key'",
+            "catalog.unknown-secret",
+            "'key'",
         ),
         (
             {
@@ -156,40 +166,52 @@ def test_the_folder_names_the_cloud(tmp_path: Path) -> None:
                 "secrets": {"key": {"about": "a key"}},
             },
             "containers.main.environment.KEY",
-            "secret 'key' has no key 'typo'; known: value",
+            "catalog.unknown-secret-key",
+            "'key' has no key 'typo'; known: value",
         ),
-        ({"containers": {"main": container(**{"only-if-exposed": "tls"})}}, "containers.main.only-if-exposed", "no port 'tls'"),
-        ({"containers": {"main": container(probe={})}}, "containers.main.probe", "a probe is exactly one of http, tcp and exec"),
+        (
+            {"containers": {"main": container(**{"only-if-exposed": "tls"})}},
+            "containers.main.only-if-exposed",
+            "catalog.unknown-port",
+            "'tls'; known: web",
+        ),
+        ({"containers": {"main": container(probe={})}}, "containers.main.probe", "catalog.probe", "http, tcp and exec"),
         (
             {"containers": {"main": container(probe={"tcp": "web", "exec": ["true"]})}},
             "containers.main.probe",
-            "a probe is exactly one of http, tcp and exec",
+            "catalog.probe",
+            "http, tcp and exec",
         ),
-        ({"containers": {"main": container(probe={"tcp": "wbe"})}}, "containers.main.probe", "no port 'wbe'; known: web"),
+        ({"containers": {"main": container(probe={"tcp": "wbe"})}}, "containers.main.probe", "catalog.unknown-port", "'wbe'; known: web"),
         (
             {"containers": {"main": container(probe={"http": {"port": "wbe", "path": "/"}})}},
             "containers.main.probe",
-            "no port 'wbe'; known: web",
+            "catalog.unknown-port",
+            "'wbe'; known: web",
         ),
         (
             {"containers": {"main": container(resources={"memory": {"request": "2Gi", "limit": "1Gi"}})}},
             "containers.main.resources.memory",
-            "asks for 2Gi of memory, and its limit is 1Gi",
+            "catalog.memory",
+            "2Gi, and the limit is 1Gi",
         ),
         (
             {"containers": {"main": container(resources={"memory": {"request": "0", "limit": "1Gi"}})}},
             "containers.main.resources.memory",
-            "asks for 0 of memory, and its limit is 1Gi",
+            "catalog.memory",
+            "0, and the limit is 1Gi",
         ),
         (
             {"containers": {"main": container(volumes={"tv": "/mnt/media/tv"})}, "volumes": {"tv": {"holds": "state"}}},
             "containers.main.volumes.tv",
-            "/mnt/media/tv belongs to the library and the clouds, which are one mount each",
+            "catalog.reserved-path",
+            "/mnt/media/tv",
         ),
         (
             {"containers": {"main": container(volumes={"tv": "/mnt/clouds"})}, "volumes": {"tv": {"holds": "cache"}}},
             "containers.main.volumes.tv",
-            "/mnt/clouds belongs to the library and the clouds, which are one mount each",
+            "catalog.reserved-path",
+            "/mnt/clouds",
         ),
         (
             {
@@ -197,21 +219,25 @@ def test_the_folder_names_the_cloud(tmp_path: Path) -> None:
                 "volumes": {"a": {"holds": "state"}, "b": {"holds": "state"}},
             },
             "containers.main.volumes.b",
-            "volume a lies at /x already",
+            "catalog.duplicate-path",
+            "/x is already the path of volume a",
         ),
         (
             {"containers": {"main": container(files=[{"template": "a", "path": "/x"}, {"template": "b", "path": "/x"}])}},
             "containers.main.files[1].path",
-            "file lies at /x already",
+            "catalog.duplicate-path",
+            "/x is already the path of another file",
         ),
-        ({"needs-apps": ["nothing"]}, "needs-apps[0]", "there is no app 'nothing'"),
-        ({"after": [{"app": "nothing"}]}, "after[0].app", "there is no app 'nothing'"),
-        ({"clouds": ["nothing"]}, "clouds[0]", "there is no cloud 'nothing'; known: shelf, torbox, zurg"),
-        ({"containers": {"main": container(recipe="nothing")}}, "containers.main.recipe", "there is no recipe 'nothing'"),
+        ({"needs-apps": ["nothing"]}, "needs-apps[0]", "catalog.unknown-app", "'nothing'; known: "),
+        ({"after": [{"app": "nothing"}]}, "after[0].app", "catalog.unknown-app", "'nothing'; known: "),
+        ({"clouds": ["nothing"]}, "clouds[0]", "catalog.unknown-cloud", "'nothing'; known: shelf, torbox, zurg"),
+        ({"containers": {"main": container(recipe="nothing")}}, "containers.main.recipe", "catalog.unknown-recipe", "'nothing'"),
     ],
 )
-def test_a_file_that_contradicts_itself(changes: dict[str, Any], path: str, text: str, tmp_path: Path) -> None:
-    assert told(tmp_path, facts(**changes)) == [(path, text)]
+def test_a_file_that_contradicts_itself(changes: dict[str, Any], path: str, code: str, names: str, tmp_path: Path) -> None:
+    (mistake,) = mistakes(tmp_path, facts(**changes))
+    assert (mistake.path, mistake.code) == (path, code)
+    assert names in mistake.text
 
 
 def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
@@ -219,7 +245,7 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
     folder = tmp_path / "apps" / "mine" / "image"
     folder.mkdir(parents=True)
     (folder / "Dockerfile").write_text("FROM scratch\n")
-    with pytest.raises(InputError, match="there is no recipe 'mine'"):
+    with pytest.raises(InputError, match=r"'mine'.*\[catalog\.unknown-recipe\]$"):
         own.app("demo")
     found = Catalog([tmp_path])
     assert found.app("demo")[0].containers["main"].recipe == "mine"
@@ -229,8 +255,12 @@ def test_a_recipe_of_ones_own(tmp_path: Path) -> None:
 
 def test_an_alias_of_another_app_is_named_for_what_it_is(tmp_path: Path) -> None:
     own = catalog(tmp_path, facts("demo", **{"needs-apps": ["show"]}), facts("other", aliases=["show"]))
-    with pytest.raises(InputError, match=r"there is no app 'show' \(write 'other': 'show' is an alias of it\)"):
+    with pytest.raises(InputError) as caught:
         own.app("demo")
+    (mistake,) = caught.value.mistakes
+    assert mistake.code == "catalog.unknown-app"
+    assert "'show'" in mistake.text
+    assert mistake.remedy.startswith("write 'other'")
 
 
 def test_all_contradictions_at_once(tmp_path: Path) -> None:
@@ -239,7 +269,7 @@ def test_all_contradictions_at_once(tmp_path: Path) -> None:
         ports={"web": {"number": 80, "container": "x"}},
         after=[{"app": "nothing"}],
     )
-    assert sorted(path for path, _ in told(tmp_path, wrong)) == [
+    assert sorted(mistake.path for mistake in mistakes(tmp_path, wrong)) == [
         "after[0].app",
         "containers.main.probe",
         "containers.main.secrets.s",
@@ -249,21 +279,25 @@ def test_all_contradictions_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "path"),
+    ("changes", "path", "code"),
     [
-        ({"zoen": "front"}, "zoen"),
-        ({"zone": "Front Door"}, "zone"),
-        ({"containers": {"main": container(identity="root")}}, "containers.main.identity"),
-        ({"containers": {"main": container(**{"stop-grace": "0s"})}}, "containers.main.stop-grace"),
-        ({"containers": {"main": container(probe={"tcp": "web", "period": "0s"})}}, "containers.main.probe.period"),
-        ({"containers": {"main": container(probe={"exec": []})}}, "containers.main.probe.exec"),
-        ({"containers": {"main": container(files=[{"template": "../../secret", "path": "/x"}])}}, "containers.main.files[0].template"),
-        ({"volumes": {"config": {"holds": "state", "size": "9" * 400 + "Ti"}}}, "volumes.config.size"),
-        ({"ports": {"web": {"number": 70000}}}, "ports.web.number"),
+        ({"zoen": "front"}, "zoen", "value.unknown-key"),
+        ({"zone": "Front Door"}, "zone", "value.format"),
+        ({"containers": {"main": container(identity="root")}}, "containers.main.identity", "value.choice"),
+        ({"containers": {"main": container(**{"stop-grace": "0s"})}}, "containers.main.stop-grace", "value.format"),
+        ({"containers": {"main": container(probe={"tcp": "web", "period": "0s"})}}, "containers.main.probe.period", "value.format"),
+        ({"containers": {"main": container(probe={"exec": []})}}, "containers.main.probe.exec", "value.length"),
+        (
+            {"containers": {"main": container(files=[{"template": "../../secret", "path": "/x"}])}},
+            "containers.main.files[0].template",
+            "value.format",
+        ),
+        ({"volumes": {"config": {"holds": "state", "size": "9" * 400 + "Ti"}}}, "volumes.config.size", "value.format"),
+        ({"ports": {"web": {"number": 70000}}}, "ports.web.number", "value.range"),
     ],
 )
-def test_the_types_refuse(changes: dict[str, Any], path: str, tmp_path: Path) -> None:
-    assert [p for p, _ in told(tmp_path, facts(**changes))] == [path]
+def test_the_types_refuse(changes: dict[str, Any], path: str, code: str, tmp_path: Path) -> None:
+    assert [(mistake.path, mistake.code) for mistake in mistakes(tmp_path, facts(**changes))] == [(path, code)]
 
 
 # --- changes laid over

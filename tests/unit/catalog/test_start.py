@@ -43,20 +43,23 @@ def test_what_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "image", "state", "words"),
+    ("name", "image", "state", "code"),
     [
-        ("Notes", "x:1", "/c", "can't be the name"),
-        ("notes", "x", "/c", "has no version"),
-        ("notes", "x:latest", "/c", "has no version"),
-        ("notes", f"x@{DIGEST}", "/c", "has no version"),
-        ("notes", "x y:1", "/c", "is no image"),
-        ("notes", "x:1", "config", "is no folder"),
-        ("notes", "x:1", "/", "is no folder"),
+        ("Notes", "x:1", "/c", "catalog.app-name"),
+        ("notes", "x", "/c", "catalog.image-version"),
+        ("notes", "x:latest", "/c", "catalog.image-version"),
+        ("notes", f"x@{DIGEST}", "/c", "catalog.image-version"),
+        ("notes", "x y:1", "/c", "catalog.image"),
+        ("notes", "x:1", "config", "catalog.state-folder"),
+        ("notes", "x:1", "/", "catalog.state-folder"),
     ],
 )
-def test_what_it_refuses(name: str, image: str, state: str, words: str) -> None:
-    with pytest.raises(UsageError, match=words):
+def test_what_it_refuses(name: str, image: str, state: str, code: str) -> None:
+    with pytest.raises(UsageError) as caught:
         start(name, image, 80, vpn=False, library=None, state=state)
+    assert caught.value.code == code
+    wrong = {"catalog.app-name": name, "catalog.state-folder": state}.get(code, image)
+    assert repr(wrong) in caught.value.text
 
 
 @given(

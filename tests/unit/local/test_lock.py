@@ -1,4 +1,4 @@
-"""The private folder: modes, atomic writes, the lock and who holds it."""
+"""The private folder: modes, atomic writes, the lock and its holder."""
 
 import errno
 import os
@@ -31,9 +31,17 @@ def test_nobody_else_may_look(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "says"), [(errno.ENOSPC, "no space left"), (errno.EROFS, "read-only"), (errno.EACCES, "may not be written")]
+    ("number", "code"),
+    [
+        (errno.ENOSPC, "file.disk-full"),
+        (errno.EDQUOT, "file.disk-full"),
+        (errno.EROFS, "file.read-only"),
+        (errno.EACCES, "file.permission"),
+        (errno.EPERM, "file.permission"),
+        (errno.EIO, "file.write"),
+    ],
 )
-def test_a_write_that_fails_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch, number: int, says: str) -> None:
+def test_a_write_that_fails_leaves_what_was_there(monkeypatch: pytest.MonkeyPatch, number: int, code: str) -> None:
     path = project_folder("demo") / "compose.yaml"
     write_private(path, "old")
 
@@ -41,31 +49,32 @@ def test_a_write_that_fails_leaves_what_was_there(monkeypatch: pytest.MonkeyPatc
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(PortableError, match=says) as caught:
+    with pytest.raises(PortableError) as caught:
         write_private(path, "new")
-    assert str(path) in str(caught.value)
+    assert (caught.value.code, caught.value.where) == (code, str(path))
     assert path.read_text() == "old"
     assert [p.name for p in path.parent.iterdir()] == ["compose.yaml"]
 
 
-def test_the_second_says_who_holds_the_lock() -> None:
+def test_the_second_command_names_the_holder_of_the_lock() -> None:
     events: list[Event] = []
     with (
         locked("demo", "up"),
-        pytest.raises(PortableError, match=rf"`portable up` \(process {os.getpid()}, since"),
+        pytest.raises(PortableError, match=rf"demo .*`portable up` \(process {os.getpid()}, since.*\[file\.locked\]$"),
         locked("demo", "down", progress=events.append, wait=0.2),
     ):
         pass
     assert len(events) == 1
+    assert f"`portable up` (process {os.getpid()}, since" in events[0].text
     with locked("demo", "down", wait=0):
         pass
 
 
 def test_a_child_that_inherited_the_lock_keeps_it() -> None:
-    """As Compose does after its `up` was killed."""
+    """Compose does so after its `up` was killed."""
     with locked("demo", "up") as lock:
         child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE, pass_fds=(lock.descriptor,))
-    with pytest.raises(PortableError, match="is at work on demo"), locked("demo", "up", wait=0.3):
+    with pytest.raises(PortableError, match=r"demo.*\[file\.locked\]$"), locked("demo", "up", wait=0.3):
         pass
     child.communicate()
     with locked("demo", "up", wait=5):
@@ -73,11 +82,12 @@ def test_a_child_that_inherited_the_lock_keeps_it() -> None:
 
 
 def test_a_full_disk_does_not_keep_a_lock_from_being_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What frees it may be a `down`."""
+    """The command that frees the disk may be a `down`."""
 
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "pwrite", full)
-    with locked("demo", "down"), pytest.raises(PortableError, match="another command is at work"), locked("demo", "up", wait=0):
+    with locked("demo", "down"), pytest.raises(PortableError, match=r"demo .* another command") as caught, locked("demo", "up", wait=0):
         pass
+    assert caught.value.code == "file.locked"

@@ -81,26 +81,35 @@ APP = f"at: '2026-11-21T03:00:00Z', containers: {{main: {ENTRY}}}"
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "told", "code"),
     [
-        ("portable: 2\n", ":1:11: portable: expected one of `1`, found integer `2`"),
-        ("portable: 1\nimage: {}\n", ":2:1: image: unknown key `image`; known: portable, images (did you mean `images`?)"),
-        ("images: {one: {containers: {}}}", ":1:10: images.one: the key `at` is missing"),
-        (f"images: {{one: {{at: today, containers: {{main: {ENTRY}}}}}}}", "(a moment in UTC, as 2026-11-21T03:00:00Z)"),
-        (f"images: {{one: {{{APP.replace(NEW, 'sha256:1')}}}}}", "(sha256: and 64 digits)"),
-        (f"images: {{one: {{{APP.replace(f'@{OLD}', '')}}}}}", "(an image as catalog and profile say it: repository:tag@digest)"),
-        (f"images: {{one: {{step: done, {APP}}}}}", "images.one.step: expected one of"),
-        (f"images: {{one: {{backup: ../x, {APP}}}}}", "(a backup's name, as `portable backup --list` shows it)"),
-        (f"images: {{One: {{{APP}}}}}", ":1:10: images.One: not a key that can stand here"),
-        ("", ":1:1: the file is empty"),
+        ("portable: 2\n", ":1:11: portable: expected one of `1`, found integer `2`", "value.choice"),
+        (
+            "portable: 1\nimage: {}\n",
+            ":2:1: image: unknown key `image`; known: portable, images (did you mean `images`?)",
+            "value.unknown-key",
+        ),
+        ("images: {one: {containers: {}}}", ":1:10: images.one: the key `at` is missing", "value.missing-key"),
+        (f"images: {{one: {{at: today, containers: {{main: {ENTRY}}}}}}}", "images.one.at: string `today`", "value.format"),
+        (f"images: {{one: {{{APP.replace(NEW, 'sha256:1')}}}}}", "images.one.containers.main.digest: string `sha256:1`", "value.format"),
+        (
+            f"images: {{one: {{{APP.replace(f'@{OLD}', '')}}}}}",
+            "images.one.containers.main.instead-of: string `registry.test/one:1`",
+            "value.format",
+        ),
+        (f"images: {{one: {{step: done, {APP}}}}}", "images.one.step: expected one of", "value.choice"),
+        (f"images: {{one: {{backup: ../x, {APP}}}}}", "images.one.backup: string `../x`", "value.format"),
+        (f"images: {{One: {{{APP}}}}}", ":1:10: images.One: ", "value.key"),
+        ("", ":1:1: ", "yaml.empty"),
     ],
 )
-def test_bad_content_is_told_with_its_place(tmp_path: Path, text: str, told: str) -> None:
+def test_bad_content_is_told_with_its_place(tmp_path: Path, text: str, told: str, code: str) -> None:
     file = tmp_path / "home.images.yaml"
     file.write_text(text)
     with pytest.raises(InputError) as caught:
         load_images(file)
     assert told in str(caught.value)
+    assert f"[{code}]" in str(caught.value)
     assert str(caught.value).startswith(str(file))
 
 
@@ -129,5 +138,5 @@ def test_a_shipped_profile_has_it_beside_the_stack_or_nowhere(tmp_path: Path) ->
 
 def test_a_link_that_leads_nowhere_is_told(tmp_path: Path) -> None:
     (tmp_path / "home.images.yaml").symlink_to("gone")
-    with pytest.raises(InputError, match="can't be read"):
+    with pytest.raises(InputError, match=r"\[file\.unreadable\]$"):
         load_images(tmp_path / "home.images.yaml")

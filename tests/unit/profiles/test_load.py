@@ -136,27 +136,32 @@ def test_a_circle_is_told_with_its_way(tmp_path: Path, write: Write) -> None:
         three="portable: 1\nname: three\nextends: one\n",
     )
     (mistake,) = told(tmp_path, "one")
-    assert (
-        mistake == "three.yaml:3:10: extends: profiles extend one another: one.yaml -> two.yaml -> three.yaml -> one (remove one `extends`)"
-    )
+    assert mistake.startswith("three.yaml:3:10: extends: ")
+    assert "one.yaml -> two.yaml -> three.yaml -> one (" in mistake
+    assert mistake.endswith("[profile.circle]")
 
 
 def test_a_profile_that_extends_itself_is_a_circle(tmp_path: Path, write: Write) -> None:
     write(me="portable: 1\nname: me\nextends: me\n")
     (mistake,) = told(tmp_path, "me")
-    assert mistake.startswith("me.yaml:3:10: extends: profiles extend one another: me.yaml -> me")
+    assert mistake.startswith("me.yaml:3:10: extends: ")
+    assert "me.yaml -> me (" in mistake
+    assert mistake.endswith("[profile.circle]")
 
 
 def test_extending_what_is_not_there(tmp_path: Path, write: Write) -> None:
     write(mine="portable: 1\nname: mine\nextends: zimaborad\n")
     (mistake,) = told(tmp_path, "mine")
-    assert mistake.startswith("mine.yaml:3:10: extends: there is no profile 'zimaborad'; known: local, mine, openshift, samba, zimaboard")
+    assert mistake.startswith("mine.yaml:3:10: extends: ")
+    assert "'zimaborad'; known: local, mine, openshift, samba, zimaboard" in mistake
+    assert mistake.endswith("[profile.unknown]")
 
 
 def test_an_unknown_profile(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         load_profile("zimaborad", profile_files((tmp_path, SHIPPED)))
-    assert caught.value.text == "there is no profile 'zimaborad'"
+    assert caught.value.code == "profile.unknown"
+    assert "'zimaborad'" in caught.value.text
     assert caught.value.remedy is not None
     assert "did you mean 'zimaboard'?" in caught.value.remedy
     assert "local, openshift, samba, zimaboard" in caught.value.remedy
@@ -164,8 +169,10 @@ def test_an_unknown_profile(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", ".", "./nowhere.yaml", "/", "a/b"])
 def test_no_profile_has_such_a_name(name: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no profile"):
+    with pytest.raises(UsageError) as caught:
         load_profile(name, profile_files((tmp_path, SHIPPED)))
+    assert caught.value.code == "profile.unknown"
+    assert repr(name) in caught.value.text
 
 
 def test_a_profile_by_its_path(tmp_path: Path, write: Write) -> None:
@@ -182,7 +189,7 @@ def test_all_mistakes_of_a_chain_at_once(tmp_path: Path, write: Write) -> None:
         ["mine.yaml:5:12", "exposure.adress"],
     ]
     assert "unknown key `storge`; known: portable, name" in mistakes[0]
-    assert mistakes[1].endswith("found string `copmose` (did you mean `compose`?)")
+    assert mistakes[1].endswith("found string `copmose` (did you mean `compose`?) [value.choice]")
     assert "unknown key `adress`; known: default, address" in mistakes[2]
 
 
@@ -192,13 +199,17 @@ def test_all_mistakes_of_a_chain_at_once(tmp_path: Path, write: Write) -> None:
 def test_a_profile_is_called_as_its_file(tmp_path: Path, write: Write) -> None:
     write(mine=BASE)
     (mistake,) = told(tmp_path, "mine")
-    assert mistake.startswith("mine.yaml:2:7: name: the profile in mine.yaml calls itself 'base' (write `name: mine`")
+    assert mistake.startswith("mine.yaml:2:7: name: ")
+    assert "'base' (write `name: mine`" in mistake
+    assert mistake.endswith("[profile.name]")
 
 
 def test_a_profile_does_not_inherit_a_name(tmp_path: Path, write: Write) -> None:
     write(base=BASE, mine="portable: 1\nextends: base\n")
     (mistake,) = told(tmp_path, "mine")
-    assert mistake.startswith("mine.yaml:1:1: name: the profile in mine.yaml has no name of its own (write `name: mine`")
+    assert mistake.startswith("mine.yaml:1:1: name: ")
+    assert "has no name of its own (write `name: mine`" in mistake
+    assert mistake.endswith("[profile.name]")
 
 
 # --- --set
@@ -227,7 +238,9 @@ def test_set_to_nothing_removes(value: str, tmp_path: Path, write: Write) -> Non
 def test_set_keeps_types_as_yaml_has_them(tmp_path: Path, write: Write) -> None:
     write(base=BASE)
     assert profile(tmp_path, "base", 'about="1"').about == "1"
-    assert told(tmp_path, "base", "about=1") == ["--set about:1:11: about: expected string, found integer `1` (put it in quotes)"]
+    assert told(tmp_path, "base", "about=1") == [
+        "--set about:1:11: about: expected string, found integer `1` (put it in quotes) [value.type]"
+    ]
 
 
 def test_set_of_an_unknown_key_is_told_with_the_known_ones(tmp_path: Path, write: Write) -> None:
@@ -249,22 +262,36 @@ def test_set_that_is_no_key_and_value(text: str, tmp_path: Path, write: Write) -
     write(base=BASE)
     with pytest.raises(UsageError) as caught:
         profile(tmp_path, "base", text)
-    assert "is no KEY=VALUE" in caught.value.text
+    assert caught.value.code == "profile.set-syntax"
+    assert f"--set {text!r}" in caught.value.text
     assert "--set storage.library.folder=/srv/media" in str(caught.value.remedy)
 
 
-@pytest.mark.parametrize("value", ["[", "a: b: c", "'", "\t- x", "!!python/object:os.system x", "\udcff"])
-def test_set_with_a_value_that_is_no_yaml(value: str, tmp_path: Path, write: Write) -> None:
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        ("[", "yaml.unclosed"),
+        ("a: b: c", "yaml.indentation"),
+        ("'", "yaml.unclosed"),
+        ("\t- x", "yaml.indentation"),
+        ("!!python/object:os.system x", "yaml.tag"),
+        ("\udcff", "yaml.encoding"),
+    ],
+)
+def test_set_with_a_value_that_is_not_yaml(value: str, code: str, tmp_path: Path, write: Write) -> None:
     write(base=BASE)
-    with pytest.raises(UsageError, match="the value of --set about can't be read"):
+    with pytest.raises(UsageError, match="--set about") as caught:
         profile(tmp_path, "base", f"about={value}")
+    assert caught.value.code == code
 
 
 @pytest.mark.parametrize("text", ["extends=local", "stack=media", "stack={uid: 1}"])
 def test_set_of_what_it_could_not_change(text: str, tmp_path: Path, write: Write) -> None:
     write(base=BASE)
-    with pytest.raises(UsageError, match="--set can't change"):
+    with pytest.raises(UsageError) as caught:
         profile(tmp_path, "base", text)
+    assert caught.value.code == "profile.set-key"
+    assert f"`{text.partition('=')[0]}`" in caught.value.text
 
 
 def test_set_of_the_stack_leaves_the_profile_alone(tmp_path: Path, write: Write) -> None:
@@ -297,7 +324,7 @@ def test_a_stack_can_be_set_without_a_file() -> None:
 def test_an_unknown_key_of_the_stack() -> None:
     with pytest.raises(InputError) as caught:
         load_stack(None, ("stack.tz=Europe/Berlin", "stack.uid=-1"))
-    assert [m.path for m in caught.value.mistakes] == ["tz", "uid"]
+    assert [(m.path, m.code) for m in caught.value.mistakes] == [("tz", "value.unknown-key"), ("uid", "value.range")]
 
 
 def test_an_empty_stack_is_no_stack(tmp_path: Path) -> None:
@@ -305,4 +332,4 @@ def test_an_empty_stack_is_no_stack(tmp_path: Path) -> None:
     file.touch()
     with pytest.raises(InputError) as caught:
         load_stack(file)
-    assert caught.value.mistakes[0].source.line == 1
+    assert (caught.value.mistakes[0].source.line, caught.value.mistakes[0].code) == (1, "yaml.empty")

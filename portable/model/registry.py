@@ -1,29 +1,29 @@
-"""What registries offer: references of images, and why a registry gives none."""
+"""Answers of registries about an image: its digest, or the reason why there is none."""
 
 from typing import Literal
 
 from portable.model.base import Struct
 
 _NOT_OFFERED = {
-    "absent": "{host} has no such image: it was renamed or taken away; look for its new name or tag, and put that into the profile",
-    "refused": "{host} refuses it: it is not for everybody, or too much was asked; `docker login {host}`, or try later",
-    "unknown": "{host} could not be asked: see whether the engine's host reaches it",
+    "absent": "{host} has no such image: it was renamed or deleted; find its new name or tag, and write that in the profile",
+    "refused": "{host} denied the pull: private image or rate limit; run `docker login {host}`, or try again later",
+    "unknown": "{host} did not answer: check that the engine's host can reach it",
 }
 
 
 class Offered(Struct, frozen=True, kw_only=True):
-    """What a registry has under a name and tag."""
+    """The answer of a registry about a name and tag."""
 
     digest: str = ""
-    """Empty where it gave none."""
+    """Empty if the registry gave none."""
     why: Literal["", "absent", "refused", "unknown"] = ""
-    """Then: it has no such image, has none for who asked (or for now), or nothing was heard of it."""
+    """The reason for an empty digest: the image does not exist, the pull was denied, or the registry did not answer."""
     said: str = ""
-    """The words in which."""
+    """The registry's own message."""
 
 
 def split_reference(reference: str) -> tuple[str, str, str]:
-    """Registry host, repository with it, and the tag or digest to ask for."""
+    """Split a reference into the registry's host, the repository with that host, and the tag or digest to request."""
     name, _, digest = reference.partition("@")
     head, colon, tag = name.rpartition(":")
     if not colon or "/" in tag:
@@ -34,6 +34,6 @@ def split_reference(reference: str) -> tuple[str, str, str]:
 
 
 def not_offered(found: Offered, host: str) -> str:
-    """Why a registry gave no digest, and what to do, for a person."""
-    said = f" ({found.said})" if found.said else ""
-    return f"{_NOT_OFFERED[found.why or 'unknown'].format(host=host)}{said}"
+    """Why a registry gave no digest, with a remedy, as one sentence for a person."""
+    message = f" ({found.said})" if found.said else ""
+    return f"{_NOT_OFFERED[found.why or 'unknown'].format(host=host)}{message}"

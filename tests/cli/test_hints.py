@@ -143,7 +143,7 @@ def test_every_remedy_of_the_source_carries_the_profile(profile: str) -> None:
         ("`portable up` heals it; `portable logs demo` shows", "`portable up -p nas` heals it; `portable logs -p nas demo` shows"),
         ("`portable up -p other` and `portable render --profile x`", "`portable up -p other` and `portable render --profile x`"),
         ("`portable profiles new mine`, `portable --debug` before", "`portable profiles new mine`, `portable --debug` before"),
-        ("`portable up` (process 3, since 10:00:00) is at work", "`portable up` (process 3, since 10:00:00) is at work"),
+        ("locked by `portable up` (process 3, since 10:00:00)", "locked by `portable up` (process 3, since 10:00:00)"),
         ("`portable upkeep --task scrub`, `portable upright`", "`portable upkeep -p nas --task scrub`, `portable upright`"),
         ("`portable exec gluetun nc -p 80`", "`portable exec -p nas gluetun nc -p 80`"),
         ("`portable --debug verify dns` shows", "`portable --debug verify -p nas dns` shows"),

@@ -222,7 +222,7 @@ def test_a_full_disk_of_this_machine(engine: Engine, project: str, tmp_path: Pat
         monkeypatch.setenv("XDG_STATE_HOME", str(small))
         document = body(project)
         document["configs"]["lone-conf"]["content"] = "x" * 64 * 1024
-        with pytest.raises(PortableError, match="no space left on this machine's disk"):
+        with pytest.raises(PortableError, match=r"\[file\.disk-full\]$"):
             compose.up(engine, stack(document), SOURCE)
         assert engine.observe(project) == Observed()
         assert not [path for path in small.rglob("*") if "compose.yaml" in path.name]

@@ -153,7 +153,7 @@ def test_another_command_comes_first(local: Local) -> None:
 
     with (local.state / "portable" / local.project / "lock").open("r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert "is at work on" in local.portable("heal", code=1).err
+        assert "[file.locked]" in local.portable("heal", code=1).err
 
 
 def test_bad_calls(local: Local) -> None:

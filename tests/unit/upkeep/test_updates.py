@@ -360,7 +360,7 @@ def test_the_file_stays_a_link_where_it_is_one(world: World) -> None:
     elsewhere = world.folder / "kept"
     elsewhere.mkdir()
     world.file.symlink_to(elsewhere / "images.yaml")
-    with pytest.raises(InputError, match="can't be read"):  # a link that leads nowhere says nothing
+    with pytest.raises(InputError, match=r"\[file\.unreadable\]$"):  # a link that leads nowhere says nothing
         world.apply("alone")
     (elsewhere / "images.yaml").write_text("portable: 1\n")
     newer(world, "alone")
@@ -442,11 +442,8 @@ def test_names_that_nothing_has_and_a_registry_that_is_silent(world: World) -> N
         world.apply("alon")
     world.silent = True
     (row,) = world.apply("alone")
-    assert (row.result, row.silent, row.text) == (
-        "unknown",
-        True,
-        "registry.test could not be asked: see whether the engine's host reaches it",
-    )
+    assert (row.result, row.silent) == ("unknown", True)
+    assert row.text.startswith("registry.test ")
 
 
 def test_a_shipped_profile_without_a_stack(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -480,7 +477,7 @@ def test_an_engine_that_went_away_leaves_what_the_same_command_completes(world: 
 @pytest.mark.parametrize(
     "trouble",
     [
-        PortableError("`portable up` is at work on home"),
+        PortableError("home is locked by `portable up`"),
         Refused("the restore of other is not finished"),
         UsageError("the secret x is not set"),
         EngineTrouble("slow", "not well in the time given"),
@@ -773,7 +770,7 @@ def test_the_file_is_written_only_while_nobody_else_is_at_work(world: World, mon
     written: list[bool] = []
 
     def write_private(*arguments: Any, **more: Any) -> None:
-        with pytest.raises(PortableError, match="is at work"), locked("media-home", "up", wait=0):
+        with pytest.raises(PortableError, match=r"\[file\.locked\]$"), locked("media-home", "up", wait=0):
             pass
         written.append(True)
         files.write_private(*arguments, **more)

@@ -95,12 +95,14 @@ def test_commands_are_run_until_one_fails(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="it is not ours") as raised:
         carry_out(commands, where="/x")
     assert (first.exists(), last.exists()) == (True, False)
-    assert raised.value.remedy == f"as root: {typed(commands)}"
+    assert raised.value.code == "file.root-command"
+    assert raised.value.remedy is not None
+    assert raised.value.remedy.endswith(f"root: {typed(commands)}")
 
 
 def test_a_command_that_is_not_there_or_hangs_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(EngineError, match="portable-none"):
+    with pytest.raises(EngineError, match=r"portable-none.*\[file\.root-command\]$"):
         carry_out([["portable-none"]], where="/x")
     monkeypatch.setattr(commands, "_SECONDS", 0.1)
-    with pytest.raises(EngineError, match="timed out"):
+    with pytest.raises(EngineError, match=r"timed out.*\[file\.root-command\]$"):
         carry_out([["sleep", "5"]], where="/x")

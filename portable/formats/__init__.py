@@ -1,1 +1,1 @@
-"""Reading and writing YAML: knows files, lines and quoting, and nothing of what they are about."""
+"""Reads and writes YAML: files, lines and quoting, independent of their content."""

@@ -1,23 +1,20 @@
 """A file's plain data, with the line and column of every key and value."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+from portable.formats.shown import shown
 from portable.model.codes import Code
 from portable.model.source import Mistake, Source
 
-if TYPE_CHECKING:
-    pass
-from portable.formats.shown import shown
-
 Steps: TypeAlias = tuple[str | int, ...]
-"""The way to a value: keys of mappings, and places in lists counted from 0."""
+"""The path to a value: keys of mappings, and indexes of lists from 0."""
 Input: TypeAlias = Path | str | tuple[str, bytes]
-"""A file by its path, or a name for messages with the bytes."""
+"""The path of a file, or a name for messages with the content."""
 
 
 class Mark(NamedTuple):
-    """Where an entry stands; lines and columns from 0. `inner` has the marks of the entries of a mapping or list."""
+    """The position of an entry; lines and columns from 0. `inner` has the marks of the entries of a mapping or list."""
 
     key_line: int
     key_column: int
@@ -27,9 +24,9 @@ class Mark(NamedTuple):
 
 
 class Document:
-    """What one file says, as plain data, and where it says it.
+    """The plain data of one file, with the position of every value.
 
-    Data behind an alias is the same object in each place: it is to be read, not changed.
+    Data behind an alias is one shared object: read it, but do not change it.
     """
 
     __slots__ = ("_root", "data", "file")
@@ -40,17 +37,17 @@ class Document:
         self._root = root
 
     def source(self, steps: Steps = ()) -> Source:
-        """Return where the value at `steps` begins; if nothing is there, the nearest value around it."""
+        """Return where the value at `steps` begins; if it does not exist, the nearest value around it."""
         mark = self._mark(steps)
         return Source(file=self.file, line=mark.line + 1, column=mark.column + 1)
 
     def key(self, steps: Steps = ()) -> Source:
-        """Return where the key (or the list item) at `steps` begins; if nothing is there, the nearest around it."""
+        """Return where the key (or list item) at `steps` begins; if it does not exist, the nearest one around it."""
         mark = self._mark(steps)
         return Source(file=self.file, line=mark.key_line + 1, column=mark.key_column + 1)
 
     def mistake(self, steps: Steps, text: str, remedy: str = "", *, code: Code = "", at_key: bool = False) -> Mistake:
-        """Return a mistake about the value at `steps`, placed at its key with `at_key`."""
+        """Return a mistake about the value at `steps`; with `at_key`, its position is that of the key."""
         source = self.key(steps) if at_key else self.source(steps)
         return Mistake(source=source, path=dotted(steps), text=text, remedy=remedy, code=code)
 
@@ -66,5 +63,5 @@ class Document:
 
 
 def dotted(steps: Steps) -> str:
-    """Return `steps` as a person writes them: `containers.main.ports[0]`."""
+    """Return `steps` as text: `containers.main.ports[0]`."""
     return "".join(f"[{step}]" if isinstance(step, int) else f".{shown(step)}" for step in steps).removeprefix(".")

@@ -1,6 +1,6 @@
-"""Writes plain data as YAML that every reader, of YAML 1.1 or 1.2, reads back as the same data; it knows no back end's objects.
+"""Writes plain data as YAML that every reader of YAML 1.1 or 1.2 reads back as the same data. Independent of back ends.
 
-A string is plain only where no reader could take it for anything else, a literal block where it is text of several lines, else JSON-quoted.
+A string is plain only if no reader could take it for another type. Text of several lines is a literal block; all else is JSON-quoted.
 """
 
 import json
@@ -13,22 +13,22 @@ Data: TypeAlias = "Mapping[str, Data] | Sequence[Data] | str | int | float | boo
 
 
 class Interpolated(str):
-    """A string that Compose itself must fill in, such as `${NAME:?missing}`: its `$` is never doubled."""
+    """A string that Compose itself interpolates, such as `${NAME:?missing}`: its `$` is never doubled."""
 
     __slots__ = ()
 
 
-# No digit, sign or dot begins it, so it is no number, date or sexagesimal in any version of YAML; no blank, so no comment, no mapping.
+# It begins with no digit, sign or dot: not a number, date or sexagesimal in any version of YAML. Without blanks: no comment or mapping.
 _PLAIN: Final = re.compile(r"[A-Za-z_/](?:[A-Za-z0-9_./@:-]*[A-Za-z0-9_./@-])?")
-# YAML 1.1 lists only some spellings of these; readers differ in which they take, so every spelling is quoted.
+# YAML 1.1 lists only some spellings of these, and readers differ in which they accept: every spelling is quoted.
 _WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "y", "n", "null"})
 _LONGEST_WORD: Final = 5
-# What json.dumps leaves raw, but YAML forbids, or folds as a line break (NEL, LS, PS), or an eye cannot see (no-break space, soft hyphen,
-# zero width, direction marks, BOM). Characters beyond the BMP stay raw: JSON's pairs of surrogates are no YAML.
+# Characters that json.dumps leaves raw, but that YAML forbids or folds as a line break (NEL, LS, PS), or that are invisible (no-break
+# space, soft hyphen, zero width, direction marks, BOM). Characters beyond the BMP stay raw: surrogate pairs of JSON are not valid YAML.
 _HIDDEN_CHARACTERS: Final = r"\x7f-\xa0\xad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
 _HIDDEN: Final = re.compile(f"[{_HIDDEN_CHARACTERS}]")
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
-# A literal block keeps every character only of visible text; and blanks at the end of a line are taken away, unseen, by editors.
+# A literal block preserves only visible text, and editors silently remove blanks at the end of a line.
 _NO_BLOCK: Final = re.compile(rf"\A[ \t\n]|[ \t](?:\n|\Z)|[\x00-\x08\x0b-\x1f{_HIDDEN_CHARACTERS}\ud800-\udfff]")
 _LINE: Final = re.compile(r"\n(?!\n)")
 # A simple key has at most 1024 characters (YAML 1.2.2, 7.4); a longer one is written with `? `.
@@ -40,12 +40,12 @@ _json: Final = json.JSONEncoder(ensure_ascii=False).encode
 def dump(document: Data, *, compose: bool = False, first: tuple[str, ...] = ()) -> str:
     """Return one document as YAML text that ends with a line break.
 
-    Keys are sorted, but for those of `first`, which lead in that order at every level. With `compose`, each `$` of a value is doubled, so
-    that Compose hands it on as it is; an `Interpolated` value is left for Compose to fill in. Keys are never interpolated, hence never
-    doubled.
+    Keys are sorted; at every level, those of `first` come first, in that order. With `compose`, each `$` of a value is doubled, so that
+    Compose passes it on unchanged; an `Interpolated` value stays for Compose to interpolate. Compose never interpolates keys, so they are
+    never doubled.
 
-    Raises TypeError for what is no plain data (a set, a number as a key), and ValueError for what no reader would give back (a lone
-    surrogate, a number beyond 64 bits, infinity); both name the path.
+    Raises TypeError for data that is not plain (a set, a number as a key), and ValueError for a value that no reader would return (a lone
+    surrogate, a number beyond 64 bits, infinity). Both name the path.
     """
     writer = _Writer(compose=compose, first=first)
     try:
@@ -61,7 +61,7 @@ def dump_all(documents: Iterable[Data], *, compose: bool = False, first: tuple[s
 
 
 class _RefusedError(Exception):
-    """Becomes a TypeError or ValueError at the root; gathers the path on the way up."""
+    """Becomes a TypeError or ValueError at the root; collects the path on the way up."""
 
     def __init__(self, kind: type[TypeError] | type[ValueError], text: str) -> None:
         super().__init__(text)
@@ -75,7 +75,7 @@ class _RefusedError(Exception):
 
 
 class _Writer:
-    """The lines of one document, and the text of every key and string met so far: most of a file comes back."""
+    """The lines of one document, with a cache of the text of every key and string: most of them repeat in a file."""
 
     __slots__ = ("compose", "first", "lines", "names", "values")
 
@@ -95,7 +95,7 @@ class _Writer:
             self.lines.append(self.leaf(value, ""))
 
     def mapping(self, data: Mapping[str, Data], lead: str, pad: str) -> None:
-        """Write a mapping that is not empty; `lead` begins its first line and `pad` all others."""
+        """Write a mapping that is not empty; `lead` begins its first line and `pad` the other lines."""
         names, values, append = self.names, self.values, self.lines.append
         key: object = None
         keys = self.order(data)
@@ -118,11 +118,11 @@ class _Writer:
             raise refused.below(str(key)) from None
 
     def sequence(self, data: Sequence[Data], lead: str, pad: str) -> None:
-        """Write a sequence that is not empty; `lead` begins its first line and `pad` all others."""
-        place = -1
+        """Write a sequence that is not empty; `lead` begins its first line and `pad` the other lines."""
+        index = -1
         try:
             for value in data:
-                place += 1
+                index += 1
                 if type(value) is str:
                     self.lines.append(f"{lead}- {self.values.get(value) or self.leaf(value, pad)}")
                 elif value and isinstance(value, list | tuple):
@@ -133,7 +133,7 @@ class _Writer:
                     self.lines.append(f"{lead}- {self.leaf(value, pad)}")
                 lead = pad
         except _RefusedError as refused:
-            raise refused.below(f"[{place}]") from None
+            raise refused.below(f"[{index}]") from None
 
     def order(self, data: Mapping[str, Data]) -> list[str]:
         try:
@@ -154,7 +154,7 @@ class _Writer:
         return text
 
     def leaf(self, value: Data, pad: str) -> str:
-        """Return the text of a value without entries, to stand after a colon or a dash; `pad` is the indentation of its line."""
+        """Return the text of a value without entries, to follow a colon or a dash; `pad` is the indentation of its line."""
         kind = type(value)
         if isinstance(value, str) and (kind is str or kind is Interpolated):
             text = value.replace("$", "$$") if self.compose and kind is str else value
@@ -176,14 +176,14 @@ class _Writer:
             return "[]"
         if isinstance(value, Mapping):
             return "{}"
-        raise _RefusedError(TypeError, f"{kind.__name__} is no plain data")
+        raise _RefusedError(TypeError, f"{kind.__name__} is not plain data")
 
 
 def _one_line(text: str) -> str:
     if _PLAIN.fullmatch(text) and (len(text) > _LONGEST_WORD or text.lower() not in _WORDS):
         return str(text)
     if _SURROGATE.search(text):
-        raise _RefusedError(ValueError, "it holds half of a surrogate pair, which no encoding can carry")
+        raise _RefusedError(ValueError, "it contains half of a surrogate pair, which no encoding can represent")
     return _HIDDEN.sub(_escape, _json(text))
 
 
@@ -200,13 +200,13 @@ def _block(text: str, pad: str) -> str:
 
 def _whole(value: int) -> str:
     if value not in _INT64:
-        raise _RefusedError(ValueError, "a number beyond 64 bits, which readers would round")
+        raise _RefusedError(ValueError, "the number does not fit in 64 bits, and readers would round it")
     return int.__repr__(value)
 
 
 def _float(value: float) -> str:
     if not math.isfinite(value):
-        raise _RefusedError(ValueError, f"{value} is no number that JSON knows")
+        raise _RefusedError(ValueError, f"{value} is not a number in JSON")
     text = float.__repr__(value)
-    # YAML 1.1 takes 1e+16 for a string: it wants the point.
+    # YAML 1.1 reads 1e+16 as a string: it requires the point.
     return text if "." in text else text.replace("e", ".0e")

@@ -1,26 +1,23 @@
 """Loads YAML files into typed structs, and reports all mistakes at once, each with file, line and column."""
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from portable.model.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 from portable.formats.complaints import all_mistakes, one_mistake
 from portable.formats.document import Document, Input
 from portable.formats.parse import parse
+from portable.model.errors import InputError
 
 T = TypeVar("T")
 
 
 def load(file: Input) -> Document:
-    """Read one file: a mapping in YAML, in UTF-8.
+    """Read one file: a mapping in YAML, encoded as UTF-8.
 
-    Plain `true`, `false`, decimal numbers, `null`, `~` and nothing have their meaning; every other plain value is a string (`yes`, `017`,
-    `12:30`, dates). Raises InputError with every mistake found: a file that can't be read, is too large or no text, syntax, a key twice, a
-    key that is no string, merge keys, tags, more than one document.
+    Unquoted `true`, `false`, decimal numbers, `null`, `~` and empty values have their usual type; every other unquoted value is a string
+    (`yes`, `017`, `12:30`, dates). Raises InputError with every mistake: an unreadable, too large or binary file, syntax errors, duplicate
+    keys, keys that are not strings, merge keys, tags, several documents.
     """
     document, mistakes = parse(file)
     if mistakes:
@@ -29,7 +26,7 @@ def load(file: Input) -> Document:
 
 
 def read(file: Input, kind: type[T]) -> tuple[T, Document]:
-    """`load` and `convert` in one, so that an InputError has the mistakes of both."""
+    """`load` and `convert` in one, so that an InputError carries the mistakes of both."""
     document, mistakes = parse(file)
     try:
         value = convert(document, kind)
@@ -43,10 +40,10 @@ def read(file: Input, kind: type[T]) -> tuple[T, Document]:
 def convert(document: Document, kind: type[T]) -> T:
     """Return the document as a value of type `kind`.
 
-    Raises InputError with every mistake: unknown and missing keys, wrong types and values, limits, and what the type checks in code.
+    Raises InputError with every mistake: unknown and missing keys, wrong types and values, limits, and checks in the code of the type.
     """
     try:
         return msgspec.convert(document.data, kind, strict=True)
     except msgspec.ValidationError as error:
-        # The validator sees all mistakes, but not what a type checks in code; msgspec sees that, but only the first mistake.
+        # The validator finds all mistakes, except for checks in the code of a type; msgspec finds those, but only the first mistake.
         raise InputError(all_mistakes(document, kind) or (one_mistake(document, kind, str(error)),)) from None

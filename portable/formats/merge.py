@@ -1,6 +1,6 @@
-"""Lays one document over another: maps merge, lists and scalars replace, null removes. Each value keeps its own place.
+"""Lays one document over another: maps merge, lists and scalars replace, null removes. Each value keeps its position.
 
-Below some keys stand changes to yet other documents, by name (`override`, by app): there a null stays, since it removes something later.
+Some keys contain changes to other documents, by name (`override`, by app): null stays there, because it removes something later.
 """
 
 from collections.abc import Collection, Mapping
@@ -10,11 +10,11 @@ from portable.formats.document import Document, Steps
 from portable.model.source import Source
 
 Layer = tuple[Document, Steps]
-"""A document, or the part of one below these steps."""
+"""A document, or its part below these steps."""
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any], *, changes: Collection[str] = ()) -> dict[str, Any]:
-    """The data of both, as a new mapping; neither is changed. `changes` are the top keys below which changes to others stand."""
+    """Return the data of both as a new mapping; neither is changed. `changes` are the top keys with changes to other documents."""
     result = dict(below)
     for key, value in above.items():
         if value is None:
@@ -31,7 +31,7 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any], *, changes: Colle
 
 
 def _changes(below: Any, above: Mapping[str, Any]) -> dict[str, Any]:
-    """Changes to documents, by name: null for a name takes back what was said of it, null inside is a change like any other."""
+    """Merge changes to documents, by name: null for a name removes its changes; a null inside is a change like any other."""
     result = dict(below) if isinstance(below, Mapping) else {}
     for name, change in above.items():
         if change is None:
@@ -48,31 +48,31 @@ def _change(below: Any, above: Any) -> Any:
 
 
 class Merged(Document):
-    """Documents laid over one another; the place of a value is the topmost layer that says it."""
+    """Documents laid over one another; a value has its position in the topmost layer that sets it."""
 
     __slots__ = ("_layers",)
 
     def __init__(self, data: dict[str, Any], layers: tuple[Layer, ...]) -> None:
-        """`layers` from the lowest, whose file names the whole, to the topmost."""
+        """`layers` go from the lowest, whose file names the whole, to the topmost."""
         self.file, self.data, self._layers = layers[0][0].file, data, layers
 
     def source(self, steps: Steps = ()) -> Source:
-        """Where the value at `steps` begins, in the topmost layer that has it."""
+        """Return where the value at `steps` begins, in the topmost layer that has it."""
         document, prefix = self._holder(steps)
         return document.source((*prefix, *steps))
 
     def key(self, steps: Steps = ()) -> Source:
-        """Where the key at `steps` begins, in the topmost layer that has it."""
+        """Return where the key at `steps` begins, in the topmost layer that has it."""
         document, prefix = self._holder(steps)
         return document.key((*prefix, *steps))
 
     def replaced(self, key: str) -> list[tuple[Any, Source]]:
-        """The lists that lower layers say at a top key, and that a higher one replaces, each with its place."""
-        said = [(document, prefix) for document, prefix in self._layers if not prefix and document.data.get(key) is not None]
-        return [(document.data[key], document.source((key,))) for document, _ in said[:-1]]
+        """Return the lists of lower layers at a top key that a higher layer replaces, each with its position."""
+        documents = [document for document, prefix in self._layers if not prefix and document.data.get(key) is not None]
+        return [(document.data[key], document.source((key,))) for document in documents[:-1]]
 
     def _holder(self, steps: Steps) -> Layer:
-        """The topmost layer that says the value, or replaced what was below it; else the one that says most of the way there."""
+        """Return the topmost layer that sets or replaces the value; else the one with the longest part of its path."""
         best, longest = self._layers[0], 0
         if not steps:
             return best
@@ -86,7 +86,7 @@ class Merged(Document):
 
 
 def lay(base: Document, *above: tuple[Layer, Mapping[str, Any]], changes: Collection[str] = ()) -> Document:
-    """`base` with the data of each layer over it, in order; the base itself where there is none. `changes` as for `merged`."""
+    """Return `base` with the data of each layer over it, in order; `base` itself without layers. `changes` as for `merged`."""
     if not above:
         return base
     data: dict[str, Any] = base.data
@@ -96,7 +96,7 @@ def lay(base: Document, *above: tuple[Layer, Mapping[str, Any]], changes: Collec
 
 
 def _way(data: Any, prefix: Steps, steps: Steps) -> tuple[int, bool]:
-    """How many of the steps lead on in a layer, and whether layers below it have no more say: lists and scalars replace, maps merge."""
+    """Return how many steps exist in a layer, and whether it hides the layers below: lists and scalars replace, maps merge."""
     for step in prefix:
         data = data[step]
     for length, step in enumerate(steps):

@@ -1,16 +1,13 @@
-"""The JSON Schema of a file, for editors and for the list of mistakes."""
+"""Makes the JSON Schema of a file, for editors and for the list of mistakes."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-if TYPE_CHECKING:
-    pass
-
 
 def schema(kind: type[Any]) -> dict[str, Any]:
-    """Return the JSON Schema of a file of type `kind`, for editors, with the texts of docstrings and of `msgspec.Meta`."""
-    # A default may be a tuple or a type of its own; a schema is plain data.
+    """Return the JSON Schema of a file of type `kind`, with the texts of docstrings and of `msgspec.Meta`."""
+    # A default may be a tuple or a Struct; a schema is plain data.
     made: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(kind)))
     root = made
     while "$ref" in root:

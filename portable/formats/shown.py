@@ -1,10 +1,7 @@
-"""Values as they are shown in messages."""
+"""Formats values for messages."""
 
 import json
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    pass
+from typing import Any, Final
 
 TYPE_NAMES: Final = {
     "string": "string",
@@ -25,7 +22,7 @@ def type_of(value: Any) -> str:
 
 
 def described(value: Any) -> str:
-    """Return the type of a value, and the value itself where it is a plain one."""
+    """Return the type of a value, and the value itself if it is a scalar."""
     if value is None:
         return "nothing"
     if isinstance(value, dict):
@@ -36,7 +33,7 @@ def described(value: Any) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value as text that can be printed, cut to a length that fits a message."""
+    """Return a value as printable text, cut to a length that fits a message."""
     text = value if isinstance(value, str) else json.dumps(value)
     text = text if text.isprintable() else json.dumps(text)[1:-1]
     return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"

@@ -1,1 +1,1 @@
-"""What lies on this machine: private files and locks."""
+"""Private files and locks on this machine."""

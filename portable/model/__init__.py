@@ -1,1 +1,1 @@
-"""The words of the program as types; knows no file format and no back end."""
+"""The terms of the program as types, independent of file formats and back ends."""

@@ -1,4 +1,4 @@
-"""What a command would do, or did: each change has a cause and prints as one sentence, the same in `diff`, `--dry-run`, `up` and tests."""
+"""Changes that a command makes or would make: each has a cause, and one sentence for `diff`, `--dry-run`, `up` and tests."""
 
 from typing import Literal
 
@@ -6,19 +6,19 @@ from portable.model.base import Struct
 
 Kind = Literal["create", "recreate", "start", "restart", "remove", "pull", "build", "tell"]
 NETWORK = "network "
-"""Begins the subject of a change of a network."""
+"""Prefix of `service` in a change of a network."""
 
 
 class Change(Struct, frozen=True, kw_only=True):
-    """One thing that is done to one service (or image, or network), and why."""
+    """One action on one service (or image, or network), with its cause."""
 
     kind: Kind
     service: str
     """The service, or the reference of an image for `pull` and `build`."""
     app: str = ""
-    """The app that it belongs to; empty for what belongs to none."""
+    """The app of the service; empty if it belongs to none."""
     cause: str
 
     def sentence(self) -> str:
-        """For a person: `recreate sonarr: its config file sonarr-conf changed`."""
+        """Describe the change for a person: `recreate sonarr: its config file sonarr-conf changed`."""
         return f"{self.kind} {self.service}: {self.cause}"

@@ -1,4 +1,4 @@
-"""Codes of everything that is reported to a person: each names one cause, and stays the same when its text changes.
+"""Codes of all findings and errors: each names one cause, and stays the same when its text changes.
 
 A code is `area.cause`. The folder `explanations` has a file for each area, with a title, the cause and the remedy of each code.
 `portable explain CODE` prints them; docs/reference/findings.md lists them all.
@@ -80,15 +80,15 @@ _FOLDER: Final = Path(__file__).parent / "explanations"
 
 
 class Explanation(Struct, frozen=True, kw_only=True):
-    """What a code means, for a person who just met it."""
+    """The meaning of a code, for a person who sees it for the first time."""
 
     code: str
     title: str
-    """One sentence that says what is wrong or what differs."""
+    """One sentence that states the error or the difference."""
     cause: str
-    """Why `portable` reports it: what would happen otherwise."""
+    """Why `portable` reports it: the consequence otherwise."""
     remedy: str
-    """What to do next; begins with a verb."""
+    """The next step; begins with an imperative verb."""
 
 
 def bracketed(code: Code) -> str:
@@ -103,7 +103,7 @@ def area_names() -> tuple[str, ...]:
 
 def explanations_of(area: str) -> tuple[Explanation, ...]:
     """Explain every code of an area, in the order of its file. Empty where the area is unknown."""
-    import tomllib  # only for a person who asks
+    import tomllib  # only for `portable explain`
 
     file = _FOLDER / f"{area}.toml"
     if area not in area_names():

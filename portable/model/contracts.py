@@ -1,32 +1,32 @@
-"""What must be true of a running stack, and what looking for it found."""
+"""Results of contracts and of the doctor's checks on a running stack."""
 
 from typing import Literal
 
 from portable.model.base import Struct
 
 Verdict = Literal["holds", "broken", "unknown"]
-"""unknown: it could not be tried, and the text says why."""
+"""unknown: the check could not run; the text gives the reason."""
 
 
 class Held(Struct, frozen=True, kw_only=True):
-    """One thing that a contract promises, of one subject."""
+    """The result of one contract for one subject."""
 
     contract: str
     subject: str
-    """The app, or what of it: `sonarr`, `sonarr from radarr`, `plex cloud zurg`."""
+    """The app, or a part of it: `sonarr`, `sonarr from radarr`, `plex cloud zurg`."""
     verdict: Verdict
     text: str
-    """What was found, in words that a person can act on."""
+    """The observation, specific enough to act on."""
     remedy: str = ""
-    """What mends it; empty where it holds."""
+    """The repair; empty if the contract holds."""
 
 
 Judgement = Literal["holds", "broken", "unknown", "note"]
-"""note: nothing is wrong, and the person may want to know."""
+"""note: nothing is wrong, but the person may want to know it."""
 
 
 class Diagnosis(Struct, frozen=True, kw_only=True):
-    """One thing that a doctor looked at."""
+    """The result of one check of the doctor."""
 
     check: str
     where: str
@@ -34,6 +34,6 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
     verdict: Judgement
     text: str
     why: str = ""
-    """Why it matters; empty where it holds."""
+    """Why it matters; empty if the check holds."""
     remedy: str = ""
-    """The command that mends it."""
+    """The command that repairs it."""

@@ -1,4 +1,4 @@
-"""The one family of errors: what, where, what next. Only the command line prints them and exits."""
+"""All errors for people: text, place and remedy. Only the command line prints them and exits."""
 
 from portable.model.codes import Code, bracketed
 from portable.model.findings import Finding
@@ -8,9 +8,9 @@ FAILED, WRONG_INPUT, DIFFERENCES, REFUSED, INTERRUPTED = 1, 2, 3, 4, 130
 
 
 class PortableError(Exception):
-    """Base of every error that a person is meant to read.
+    """Base of every error for a person.
 
-    `text` says what is wrong, `where` names the file or thing, `remedy` what to do next, `code` the cause for `portable explain CODE`.
+    `text` describes the error, `where` names the file or object, `remedy` the next step, `code` the cause for `portable explain CODE`.
     """
 
     exit_code = FAILED
@@ -25,13 +25,13 @@ class PortableError(Exception):
 
 
 class UsageError(PortableError):
-    """Wrong input that is not a place in a file: an unknown profile, app or option value."""
+    """Wrong input outside files: an unknown profile, app or option value."""
 
     exit_code = WRONG_INPUT
 
 
 class InputError(PortableError):
-    """All mistakes of an input, in order of file and line."""
+    """All mistakes in the input files, in order of file and line."""
 
     exit_code = WRONG_INPUT
 
@@ -41,7 +41,7 @@ class InputError(PortableError):
 
 
 class Refused(PortableError):  # noqa: N818 - the word of the ledger
-    """A plan or step that is not safe; carries the findings that say why."""
+    """A plan or step that is not safe; carries the findings that are the reason."""
 
     exit_code = REFUSED
 
@@ -53,10 +53,10 @@ class Refused(PortableError):  # noqa: N818 - the word of the ledger
 
 
 class EngineError(PortableError):
-    """The engine is not there, refuses, is too old, or went away."""
+    """The engine is absent, refuses, is too old, or stopped answering."""
 
 
 class UnhealthyError(EngineError):
-    """Containers of these apps run, or ran, and do not get healthy: it is them, neither the engine nor what stands around them."""
+    """Containers of these apps do not become healthy. The cause is in the apps, not in the engine or its surroundings."""
 
     apps: frozenset[str] = frozenset()

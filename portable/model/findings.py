@@ -1,4 +1,4 @@
-"""An entry of the ledger: what is not plainly translated; and what a profile accepts of it."""
+"""Findings, the entries of the ledger, and waivers, by which a profile accepts them."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from portable.model.codes import Code
 from portable.model.source import Source
 
 Class = Literal["security", "data", "function", "cosmetic"]
-"""What is at stake, worst first."""
+"""The risk, worst first."""
 Verdict = Literal["noted", "waived", "refused"]
 CLASSES: tuple[Class, ...] = ("security", "data", "function", "cosmetic")
 
@@ -16,27 +16,27 @@ class Finding(Struct, frozen=True, kw_only=True):
     """One entry of the ledger."""
 
     field: str
-    """The concern without names, as a waiver states it: `storage.state`, `egress`, `containers.fetch`."""
+    """The subject without names, as a waiver names it: `storage.state`, `egress`, `containers.fetch`."""
     path: str
     """Path of the plan's leaf, with names; a finding on a record covers every leaf below it.
 
-    A step `*` stands for any name, so that what holds for all apps alike is said once: `apps.*.title`.
+    A step `*` stands for any name, so that one finding covers all apps: `apps.*.title`.
     """
     class_: Class
     text: str
-    """What is not translated and what follows from it."""
+    """The untranslated setting and its consequence."""
     remedy: str
     code: Code = ""
-    """Why it is reported, for `portable explain CODE`."""
+    """The cause, for `portable explain CODE`."""
     app: str | None = None
     verdict: Verdict = "noted"
     where: Source | None = None
     reason: str | None = None
-    """The waiver's reason, where waived."""
+    """The waiver's reason, if waived."""
 
 
 class Waiver(Struct, frozen=True, kw_only=True):
-    """A profile's acceptance of findings: field and class, for the apps named (for all where none is)."""
+    """A profile's acceptance of findings by field and class, for the named apps (for all apps if none is named)."""
 
     field: str
     class_: Class
@@ -44,15 +44,15 @@ class Waiver(Struct, frozen=True, kw_only=True):
     apps: tuple[str, ...] = ()
     where: Source | None = None
     inherited: bool = False
-    """It stands in a profile that this one extends, where it may have been about something else."""
+    """It comes from a profile that this one extends, where it may have had another purpose."""
 
     def accepts(self, finding: Finding) -> bool:
-        """Whether this waiver is about that finding. What is refused is accepted by the app's name only, never in general (promise 2)."""
+        """Whether this waiver accepts that finding. A refused finding needs a waiver that names the app (promise 2)."""
         if self.field != finding.field or self.class_ != finding.class_:
             return False
         return finding.app in self.apps or (not self.apps and finding.verdict != "refused")
 
 
 def waiver(field: str, app: str, class_: Class = "security") -> str:
-    """How a profile accepts a refused finding, to be written there with a reason in the place of the dots."""
+    """The line of a profile that accepts a refused finding; replace the dots with a reason."""
     return f"`waive: [{{field: {field}, class: {class_}, apps: [{app}], reason: ...}}]`"

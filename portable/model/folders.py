@@ -1,4 +1,4 @@
-"""Folders of a host in which volumes lie."""
+"""Folders of volumes on a host."""
 
 from pathlib import PurePosixPath
 
@@ -6,10 +6,10 @@ from portable.model.plan import Folder, Volume
 
 
 def folder_in(volume: Volume, folder: Folder) -> str:
-    """The folder of the host that a volume is."""
+    """The path on the host of a volume in a host folder."""
     return str(PurePosixPath(folder.path) / volume.folder)
 
 
 def folder_of(volume: Volume) -> str | None:
-    """Where a volume lies on the host; None where it is no folder of it."""
+    """The path of a volume on the host; None if it is not a host folder."""
     return folder_in(volume, volume.place) if isinstance(volume.place, Folder) else None

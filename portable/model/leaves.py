@@ -1,4 +1,4 @@
-"""Walks every leaf of a plan by its path, and makes a copy with one leaf changed. What the mutation test stands on."""
+"""Walks every leaf of a plan by its path, and copies the plan with one leaf changed, for the mutation test."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -19,9 +19,9 @@ _NAMED_BY: dict[type, Callable[[Any], str]] = {
 
 
 def name_of(item: object, index: int) -> str:
-    """The step of a path that leads to an item of a tuple: its name where it has one, else its index."""
-    if (named := _NAMED_BY.get(type(item))) is not None:
-        return named(item)
+    """The path step of an item in a tuple: its name if it has one, else its index."""
+    if (naming := _NAMED_BY.get(type(item))) is not None:
+        return naming(item)
     for attribute in ("name", "id"):
         if isinstance(value := getattr(item, attribute, None), str) and isinstance(item, msgspec.Struct) and not hasattr(item, "key"):
             return value
@@ -29,9 +29,9 @@ def name_of(item: object, index: int) -> str:
 
 
 def leaves(value: object, path: str = "") -> Iterator[tuple[str, object, Callable[[Any], Any]]]:
-    """Yield (path, leaf, replace) for every leaf; `replace(new)` gives a copy of the whole `value` with that leaf changed.
+    """Yield (path, leaf, replace) for every leaf; `replace(new)` returns a copy of the whole `value` with that leaf changed.
 
-    A leaf is a scalar, None, or an empty tuple or mapping. The tag of a union is not a leaf: it shows by its fields' paths.
+    A leaf is a scalar, None, or an empty tuple or mapping. The tag of a union is not a leaf: the paths of its fields show it.
     """
     children: Iterator[tuple[str, object, Callable[[Any], Any]]]
     if isinstance(value, msgspec.Struct):

@@ -1,4 +1,4 @@
-"""What live functions tell while they work, as data: the command line decides how it looks."""
+"""Progress events of live functions, as data; the command line formats them."""
 
 from collections.abc import Callable
 from typing import Literal, TypeAlias
@@ -9,19 +9,19 @@ What = Literal["doing", "waiting", "done", "note", "line"]
 
 
 class Event(Struct, frozen=True, kw_only=True):
-    """One thing to tell.
+    """One message about progress.
 
-    `doing`: work on the subject began or went on; `waiting`: the subject waits, and the text is the reason; `done`: it is as it should be;
-    `note`: said once; `line`: a line of a foreign program at work on the subject (a build).
+    `doing`: work on the subject began or continues; `waiting`: the subject waits, and the text is the reason; `done`: the subject is in
+    its desired state; `note`: a remark, sent once; `line`: a line of output of another program that works on the subject (a build).
     """
 
     what: What
     subject: str
-    """An app's service, an image, or empty for the whole."""
+    """A service, an image, or empty for the whole stack."""
     text: str
 
     def sentence(self) -> str:
-        """For a person: `sonarr: waiting for gluetun to be healthy`."""
+        """The event as text for a person: `sonarr: waiting for gluetun to be healthy`."""
         return f"{self.subject}: {self.text}" if self.subject else self.text
 
 
@@ -29,19 +29,19 @@ Progress: TypeAlias = Callable[[Event], None]
 
 
 def silent(_event: Event) -> None:
-    """Tells nobody."""
+    """Discard the event."""
 
 
 class Once:
-    """Passes on only what is new for its subject, so that a loop may say the same again and again."""
+    """Passes on only events that are new for their subject, so that a loop may repeat the same event."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._last: dict[str, tuple[What, str]] = {}
 
     def __call__(self, event: Event, *, same_as: str | None = None) -> None:
-        """`same_as` stands for the text where that holds a clock."""
-        said = (event.what, same_as or event.text)
-        if self._last.get(event.subject) != said:
-            self._last[event.subject] = said
+        """Pass the event on if it is new; compare `same_as` instead of the text if the text contains a time."""
+        current = (event.what, same_as or event.text)
+        if self._last.get(event.subject) != current:
+            self._last[event.subject] = current
             self._progress(event)

@@ -1,4 +1,4 @@
-"""What may be asked inside a container without a right to change anything there."""
+"""Read-only scripts that run inside a container without permission to change anything there."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from portable.model.shell import script
 
 
 class Question(NamedTuple):
-    """A shell script that only reads. It lies beside a module of this program: no text from elsewhere becomes one."""
+    """A read-only shell script. It is a file beside a module of this program, never text from elsewhere."""
 
     module: str
     """The `__name__` of that module."""
@@ -14,9 +14,9 @@ class Question(NamedTuple):
 
     @property
     def script(self) -> str:
-        """Its text."""
+        """The text of the script."""
         return script(self.module, self.file)
 
     def command(self, *arguments: str) -> tuple[str, ...]:
-        """The command that asks it."""
+        """The command that runs the script with these arguments."""
         return ("sh", "-c", self.script, "sh", *arguments)

@@ -1,4 +1,4 @@
-"""What a back end makes of a plan: documents as plain data, and the findings of what it did not plainly translate."""
+"""The output of a back end: documents as plain data, and findings about everything that it did not fully translate."""
 
 from typing import Any
 

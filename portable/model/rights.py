@@ -1,4 +1,4 @@
-"""The variables, program and rights of a container, as planned and as it runs."""
+"""Environment, command and privileges of a container, as planned and as running."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ from portable.model.plan import Text
 
 
 class Rights(Struct, frozen=True, kw_only=True):
-    """The privileges of a container, and the networks and folders that it reaches. Texts are for a person, and compare by themselves."""
+    """The privileges of a container, and the networks and folders that it can access. Texts are for people, and are compared as text."""
 
     privileged: bool = False
     capabilities: frozenset[str] = frozenset()
@@ -15,15 +15,15 @@ class Rights(Struct, frozen=True, kw_only=True):
     devices: frozenset[str] = frozenset()
     """Paths on the host."""
     network: str = ""
-    """Where its namespace comes from: `the network of SERVICE`, `its own`, `none`, `the host's`, or another container's."""
+    """The origin of its network namespace: `the network of SERVICE`, `its own`, `none`, `the host's`, or another container's."""
     networks: frozenset[str] = frozenset()
-    """Those that its own namespace is on."""
+    """The networks that its own namespace is attached to."""
     name_servers: tuple[str, ...] = ()
-    """Configured ones; empty where the engine decides."""
+    """The configured name servers; empty if the engine decides."""
     hosts: frozenset[str] = frozenset()
     """Entries of its hosts file: `NAME ADDRESS`."""
     namespaces: frozenset[str] = frozenset()
-    """Other namespaces that are not its own: `PID of the host`."""
+    """Other namespaces that it shares: `PID of the host`."""
     security: frozenset[str] = frozenset()
     """Security options of the engine."""
     folders: Mapping[str, str] = {}
@@ -34,7 +34,7 @@ class PlannedContainer(Struct, frozen=True, kw_only=True):
     """The settings of a container by design of its back end."""
 
     environment: Mapping[str, Text] = {}
-    """Beside the image's own variables."""
+    """Variables in addition to the image's own."""
     entrypoint: tuple[str, ...] | None = None
     """None: the image's own."""
     command: tuple[str, ...] | None = None
@@ -42,7 +42,7 @@ class PlannedContainer(Struct, frozen=True, kw_only=True):
 
 
 class ImageSettings(Struct, frozen=True, kw_only=True):
-    """The settings that an image gives every container of it."""
+    """The settings that an image gives to each of its containers."""
 
     environment: Mapping[str, str] = {}
     entrypoint: tuple[str, ...] = ()

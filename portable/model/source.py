@@ -1,11 +1,11 @@
-"""Where something stands in a file, and what is wrong there."""
+"""Positions in files, and mistakes at them."""
 
 from portable.model.base import Struct
 from portable.model.codes import Code, bracketed
 
 
 class Source(Struct, frozen=True, kw_only=True):
-    """A place in a file; line and column count from 1."""
+    """A position in a file; line and column count from 1."""
 
     file: str
     line: int
@@ -16,7 +16,7 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 class Mistake(Struct, frozen=True, kw_only=True):
-    """One thing that is wrong in an input file."""
+    """One mistake in an input file."""
 
     source: Source
     path: str
@@ -24,7 +24,7 @@ class Mistake(Struct, frozen=True, kw_only=True):
     text: str
     remedy: str = ""
     code: Code = ""
-    """Why it is wrong, for `portable explain CODE`."""
+    """The cause, for `portable explain CODE`."""
 
     def __str__(self) -> str:
         head = f"{self.source}: {self.path}: {self.text}" if self.path else f"{self.source}: {self.text}"

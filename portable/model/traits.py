@@ -1,4 +1,4 @@
-"""The traits of each kind of back end: what planning and the command line ask instead of comparing names."""
+"""The traits of each back end: planning and the command line check these instead of names."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -9,24 +9,24 @@ BackEndName = Literal["compose", "kubernetes", "openshift"]
 
 
 class Traits(Struct, frozen=True, kw_only=True):
-    """What a kind of place has. A plan that asks for something else is a mistake, or a finding."""
+    """The features of a back end. A plan that needs another one is a mistake, or has a finding."""
 
     has_host_folders: bool
-    """A volume may be a folder of the host."""
+    """A volume can be a folder of the host."""
     has_claims: bool
-    """A volume may be a claim."""
+    """A volume can be a claim."""
     has_host_names: bool
     """Apps are exposed by names of a domain, through an Ingress or a Route."""
     has_engine_address: bool
-    """The profile or this machine names an engine; otherwise a kubeconfig leads there."""
+    """The profile or this machine names an engine; otherwise a kubeconfig names the cluster."""
     has_namespaces: bool
-    """Objects lie in a namespace."""
+    """Objects belong to a namespace."""
     picks_own_addresses: bool
-    """Apps get fixed addresses in a subnet that the profile names; otherwise the network gives them."""
+    """Apps get fixed addresses in a subnet of the profile; otherwise the network assigns addresses."""
     shares_cloud_mounts: bool
     """One mount of a cloud serves all its readers; otherwise each pod that reads it has its own."""
     runs_docker: bool
-    """An app could be given a Docker engine's socket."""
+    """An app could mount the socket of a Docker engine."""
     interpolates: bool
     """A `$` in a document begins a variable, and is doubled."""
 

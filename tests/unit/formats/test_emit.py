@@ -223,28 +223,29 @@ class Other(str):
 
 
 @pytest.mark.parametrize(
-    ("document", "kind", "message"),
+    ("document", "kind", "path", "name"),
     [
-        ({"a": [{"b": {1}}]}, TypeError, "a[0].b: set is no plain data"),
-        ({"a": {"b": b"x"}}, TypeError, "a.b: bytes is no plain data"),
-        ([[object()]], TypeError, "[0][0]: object is no plain data"),
-        (Path("/"), TypeError, "the document: PosixPath is no plain data"),
-        ({"a": Other("x")}, TypeError, "a: Other is no plain data"),
-        ({"a": {1: "x"}}, TypeError, "a.1: a key must be a string, not int"),
-        ({"a": {None: "x"}}, TypeError, "a.None: a key must be a string, not NoneType"),
-        ({"a": {1: "x", "b": "y"}}, TypeError, "a: its keys are not all strings"),
-        ({"a": "\ud83d"}, ValueError, "a: it holds half of a surrogate pair"),
-        ({"a": "\ud83d\nb"}, ValueError, "a: it holds half of a surrogate pair"),
-        ({"a": [2**63]}, ValueError, "a[0]: a number beyond 64 bits"),
-        ({"a": float("inf")}, ValueError, "a: inf is no number that JSON knows"),
-        ({"a": float("nan")}, ValueError, "a: nan is no number"),
+        ({"a": [{"b": {1}}]}, TypeError, "a[0].b", "set "),
+        ({"a": {"b": b"x"}}, TypeError, "a.b", "bytes "),
+        ([[object()]], TypeError, "[0][0]", "object "),
+        (Path("/"), TypeError, "the document", "PosixPath "),
+        ({"a": Other("x")}, TypeError, "a", "Other "),
+        ({"a": {1: "x"}}, TypeError, "a.1", "not int"),
+        ({"a": {None: "x"}}, TypeError, "a.None", "not NoneType"),
+        ({"a": {1: "x", "b": "y"}}, TypeError, "a", "keys"),
+        ({"a": "\ud83d"}, ValueError, "a", "surrogate pair"),
+        ({"a": "\ud83d\nb"}, ValueError, "a", "surrogate pair"),
+        ({"a": [2**63]}, ValueError, "a[0]", "64 bits"),
+        ({"a": float("inf")}, ValueError, "a", "inf "),
+        ({"a": float("nan")}, ValueError, "a", "nan "),
     ],
 )
-def test_what_cannot_be_written_is_refused_with_its_path(document: Any, kind: type[Exception], message: str) -> None:
+def test_what_cannot_be_written_is_refused_with_its_path(document: Any, kind: type[Exception], path: str, name: str) -> None:
     with pytest.raises(kind) as refused:
         dump(document)
     assert type(refused.value) is kind
-    assert str(refused.value).startswith(message)
+    assert str(refused.value).startswith(f"{path}: ")
+    assert name in str(refused.value)
 
 
 def tool(*command: str, given: str, folder: Path, **environment: str) -> str:

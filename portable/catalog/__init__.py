@@ -1,1 +1,1 @@
-"""The catalog: one folder an app with its facts, templates and image recipe. Knows no back end."""
+"""The catalog: one folder for each app with its facts, templates and image recipe. Independent of back ends."""

@@ -1,4 +1,4 @@
-"""Finds apps and clouds by name in the shipped catalog and in a person's own folders, and reads them when asked."""
+"""Finds apps and clouds by name in the shipped catalog and in the user's folders, and reads them on demand."""
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,14 +19,14 @@ Over = tuple[Layer, Mapping[str, Any]]
 
 
 class Catalog:
-    """All apps and clouds; a later folder's app takes the place of an earlier one of the same name."""
+    """All apps and clouds; an app of a later folder replaces an earlier one with the same name."""
 
     def __init__(self, folders: Sequence[Path] = ()) -> None:
-        """`folders` are a person's own, each with `apps/<app>/app.yaml` or `<app>/app.yaml`, read after the shipped catalog."""
+        """`folders` are the user's, each with `apps/<app>/app.yaml` or `<app>/app.yaml`; they follow the shipped catalog."""
         self._apps: dict[str, Path] = {}
         self._clouds: dict[str, Path] = {}
         self.recipes: dict[str, Path] = {}
-        """Folders from which images can be built, by name: an app's, or that of a part that several apps share."""
+        """Image recipes: build folders by name, each of an app or of an image that several apps share."""
         for folder in (SHIPPED, *folders):
             for below in (folder / "apps", folder):
                 self._apps |= {f.parent.name: f for f in sorted(below.glob("*/app.yaml"))}
@@ -43,19 +43,19 @@ class Catalog:
         return tuple(sorted(self._clouds))
 
     def resolve(self, name: str) -> str | None:
-        """The app of that name or alias; None where there is none. Aliases need all files, names need none."""
+        """The app with that name or alias; None if unknown. An alias requires reading all files, a name requires none."""
         return name if name in self._apps else self._aliases.get(name)
 
     def folder(self, app: str) -> Path:
-        """Where the app's templates lie."""
+        """The folder of the app's templates."""
         return self._apps[app].parent
 
     def cloud_folder(self, cloud: str) -> Path:
-        """Where the cloud's template lies."""
+        """The folder of the cloud's template."""
         return self._clouds[cloud].parent
 
     def app(self, name: str, over: Iterable[Over] = ()) -> tuple[AppFacts, Document]:
-        """The facts of an app with changes laid over them. Raises InputError with every mistake."""
+        """The facts of an app, with the changes of `over` applied. Raises InputError with every mistake."""
         document = lay(self._document(name, self._apps[name]), *over)
         facts = convert(document, AppFacts)
         mistakes = [*_consistent(facts, document), *self._others(facts, document)]
@@ -77,12 +77,12 @@ class Catalog:
         return facts, document
 
     def ports(self, name: str) -> tuple[str, ...]:
-        """The names of the app's ports, as its file says them."""
+        """The names of the app's ports in its file, sorted."""
         ports = self._document(name, self._apps[name]).data.get("ports", {})
         return tuple(sorted(ports)) if isinstance(ports, Mapping) else ()
 
     def says(self, name: str, *steps: str) -> object:
-        """What the app's file says at these keys before anything is laid over it; None where it says nothing."""
+        """The value at these keys in the app's own file, without changes; None if it has none."""
         value: object = self._document(name, self._apps[name]).data
         for step in steps:
             value = value.get(step) if isinstance(value, Mapping) else None

@@ -1,4 +1,4 @@
-"""The types of `app.yaml` and `cloud.yaml`: what an app needs, in its own words. The editors' JSON Schema is made from them."""
+"""The types of `app.yaml` and `cloud.yaml`: the needs of an app. The JSON Schema for editors is made from them."""
 
 from typing import Annotated, Literal
 
@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 FORMAT = 1
-"""The version of the file formats that this program reads."""
+"""The version of the file formats that this program supports."""
 
 NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
 Name = Annotated[str, Meta(pattern=NAME, description="lower case letters, digits and dashes, at most 40 characters")]
@@ -27,11 +27,11 @@ Variable = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", descriptio
 
 
 class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    """Base of what is read from files: kebab-case keys, unknown keys are errors."""
+    """Base of all types that are read from files: keys are kebab-case, unknown keys are errors."""
 
 
 class SecretValue(Facts, frozen=True, kw_only=True):
-    """A value taken from a secret."""
+    """A reference to a value in a secret."""
 
     secret: Name
     key: str = "value"
@@ -39,7 +39,7 @@ class SecretValue(Facts, frozen=True, kw_only=True):
 
 
 class ImageFacts(Facts, frozen=True, kw_only=True):
-    """What a container runs; pinned by tag and, where known, by digest."""
+    """The image of a container, pinned by tag and, if known, by digest."""
 
     repository: Annotated[str, Meta(min_length=1, pattern=r"^[a-z0-9][a-z0-9._/:-]*$")]
     tag: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
@@ -55,13 +55,13 @@ class HttpFacts(Facts, frozen=True, kw_only=True):
 
 
 class ProbeFacts(Facts, frozen=True, kw_only=True):
-    """How health is asked: exactly one of http, tcp and exec."""
+    """A health check: exactly one of http, tcp and exec."""
 
     http: HttpFacts | None = None
     tcp: Name | None = None
     exec: Annotated[tuple[str, ...], Meta(min_length=1)] | None = None
     startup: Duration = "2m"
-    """The longest time from start to the first healthy answer."""
+    """The longest time from the start to the first healthy answer."""
     period: Duration = "10s"
     timeout: Duration = "5s"
     failures: Annotated[int, Meta(ge=1)] = 3
@@ -78,11 +78,11 @@ class NeedsFacts(Facts, frozen=True, kw_only=True):
     fuse: bool = False
     gpu: Literal["none", "optional", "required"] = "none"
     engine: bool = False
-    """It drives the engine that runs it. No app gets that: who has the engine's socket owns the host."""
+    """It controls the engine that runs it. No app gets this: access to the engine's socket is root access to the host."""
 
 
 class FileFacts(Facts, frozen=True, kw_only=True):
-    """A template of this folder and where the container sees it; a seed is copied once into the app's state."""
+    """A template of this folder and its path in the container; a seed is copied into the app's state once."""
 
     template: RelativePath
     path: AbsolutePath
@@ -91,14 +91,14 @@ class FileFacts(Facts, frozen=True, kw_only=True):
 
 
 class MemoryFacts(Facts, frozen=True, kw_only=True):
-    """Memory asked for and the hard limit."""
+    """The requested memory and the hard limit."""
 
     request: Size
     limit: Size
 
 
 class ResourceFacts(Facts, frozen=True, kw_only=True):
-    """What a container may use."""
+    """The resources of a container."""
 
     memory: MemoryFacts
     cpu: Cpu | None = None
@@ -106,39 +106,39 @@ class ResourceFacts(Facts, frozen=True, kw_only=True):
 
 
 class ContainerFacts(Facts, frozen=True, kw_only=True):
-    """One container of an app; `main` is the one that the app is named after."""
+    """One container of an app; `main` has the name of the app."""
 
     image: ImageFacts
     recipe: str | None = None
-    """The catalog folder whose `image` builds this image from Debian packages where no registry answers."""
+    """The catalog folder whose `image` folder builds this image from Debian packages if no registry answers."""
     identity: Literal["puid-pgid", "user", "fixed"]
     groups: tuple[Annotated[int, Meta(ge=0)], ...] = ()
-    """Numbers of groups of the image that its files want, beside the stack's own."""
+    """Extra gids that files in the image require, in addition to the stack's own."""
     before_main: bool = False
-    """A service that the main container calls: that one starts when this one is ready."""
+    """A service that the main container calls: main starts when this container is ready."""
     needs: NeedsFacts = NeedsFacts()
     read_only_root: bool = False
-    """It writes nothing outside its volumes: its image is mounted read-only."""
+    """It writes only to its volumes: its root file system is mounted read-only."""
     init: bool = False
-    """Its program is no first process, and the image brings none: it needs one before it (tini, `init: true`)."""
+    """Its program cannot run as process 1, and the image has no init process: it needs one (tini, `init: true`)."""
     command: tuple[str, ...] | None = None
     args: tuple[str, ...] | None = None
     environment: dict[Variable, str | int | SecretValue] = {}
     files: tuple[FileFacts, ...] = ()
     secrets: dict[Name, AbsolutePath] = {}
-    """Secrets seen as folders of files, a file a key."""
+    """Secrets mounted as folders, with one file for each key."""
     volumes: dict[Name, AbsolutePath] = {}
-    """The app's own volumes and where the container sees them."""
+    """The app's own volumes and their paths in the container."""
     library: Literal["ro", "rw"] | None = None
-    """The library is seen at /mnt/media, whole (promise 3)."""
+    """The whole library is mounted at /mnt/media (promise 3)."""
     backs_up: bool = False
-    """It sees the state of every other app in /state and the store of backups at /backups."""
+    """It sees the state of every other app in /state, and the store of backups at /backups."""
     probe: ProbeFacts | None = None
     fetch: Literal["curl", "wget", "none"] = "none"
     resources: ResourceFacts
     stop_grace: Duration = "10s"
     only_if_exposed: Name | None = None
-    """The container is there only where this port of the app is exposed."""
+    """The container exists only if this port of the app is exposed."""
 
 
 class PortFacts(Facts, frozen=True, kw_only=True):
@@ -150,35 +150,35 @@ class PortFacts(Facts, frozen=True, kw_only=True):
     container: Name = "main"
     private: bool = False
     fixed: bool = False
-    """The app can't be told another number."""
+    """The app cannot use another number."""
     own_number: bool = False
-    """The app refuses requests that came for another number: it is published at its own, or behind a name."""
+    """The app refuses requests for another number: publish it at its own number, or behind a host name."""
 
 
 class VolumeFacts(Facts, frozen=True, kw_only=True):
-    """What an app keeps: state and databases stay, a cache may vanish."""
+    """Data of an app: state and databases are kept, a cache may be lost."""
 
     holds: Literal["state", "database", "cache"]
-    """A `database` is a file that a shared file system corrupts (SQLite), or the folder of a database server."""
+    """A `database` is a file that a shared file system can corrupt (SQLite), or the folder of a database server."""
     owner_checked: bool = False
-    """The app refuses a folder that isn't its user's alone, or gives it away: a share with fixed or squashed owners can't hold it."""
+    """The app checks or changes the owner of its folder: a share with fixed or squashed owners cannot hold it."""
     copied: Literal["running", "stopped"] = "running"
-    """When a backup may copy it: `stopped` where its files mean something together only, or the app lets nobody read them."""
+    """When a backup may copy it: `stopped` if its files are consistent only together, or if the app does not let others read them."""
     size: Size = "1Gi"
     in_memory: bool = False
 
 
 class SecretFacts(Facts, frozen=True, kw_only=True):
-    """A secret by name; its values never stand in a file of the catalog."""
+    """A secret by name; a file of the catalog never contains its values."""
 
     about: str
     keys: tuple[str, ...] = ("value",)
     generate: Literal["hex", "password"] | None = None
-    """Made by `up` where it is missing and the values lie in a file: 32 hexadecimal digits, or letters and digits."""
+    """`up` generates a missing value if secrets are in a file: 32 hexadecimal digits, or letters and digits."""
     public: tuple[str, ...] = ()
-    """Keys whose values are no harm where they are seen, as a user's name, or addresses that a program prints."""
+    """Keys whose values may be visible, for example a user name, or addresses that a program prints."""
     optional: bool = False
-    """A container that mounts it starts without it, too."""
+    """A container that mounts it also starts without it."""
 
 
 class AfterFacts(Facts, frozen=True, kw_only=True):
@@ -189,7 +189,7 @@ class AfterFacts(Facts, frozen=True, kw_only=True):
 
 
 class Upstream(Facts, frozen=True, kw_only=True):
-    """How well the app is kept by its makers."""
+    """The state of the app's maintenance upstream."""
 
     status: Literal["active", "quiet", "unmaintained", "archived", "retired"] = "active"
     successor: Name | None = None
@@ -203,13 +203,13 @@ class LibraryFacts(Facts, frozen=True, kw_only=True):
 
 
 class InterfaceFacts(Facts, frozen=True, kw_only=True):
-    """The interface by which the app is told of other apps, and by which they call it (`portable wire`)."""
+    """The API that `portable wire` uses to tell the app about other apps, and that other apps call."""
 
     speaks: Literal["lidarr", "prowlarr", "qbittorrent", "radarr", "readarr", "sabnzbd", "seerr", "sonarr", "whisparr"]
-    """The program whose interface it is."""
+    """The program that defines the API."""
     port: Name = "web"
     secret: Name
-    """What opens it: a key, or with `user` a password."""
+    """The secret that grants access: a key, or with `user` a password."""
     user: str = ""
 
 
@@ -223,12 +223,12 @@ class AppFacts(Facts, frozen=True, kw_only=True):
     zone: Name
     aliases: tuple[Name, ...] = ()
     schedule: Cron | None = None
-    """It is no service: its command runs at these times, by the stack's time zone, and ends."""
+    """Not a service: its command runs at these times, in the stack's time zone, and ends."""
     egress: Literal["direct", "vpn"] = "direct"
     gateway: Literal["tunnel", "seal"] | None = None
-    """Whether other apps reach the outside through this one's namespace."""
+    """Whether other apps use the network namespace of this one as their gateway."""
     needs_apps: tuple[Name, ...] = ()
-    """Apps without which this one is useless: selected with it."""
+    """Apps that this one cannot work without: they are selected with it."""
     after: tuple[AfterFacts, ...] = ()
     clouds: tuple[Name, ...] = ()
     containers: dict[Name, ContainerFacts]
@@ -240,11 +240,11 @@ class AppFacts(Facts, frozen=True, kw_only=True):
     icon: str | None = None
     upstream: Upstream = Upstream()
     lacks: tuple[str, ...] = ()
-    """What a person would expect of it and miss: told as findings."""
+    """Features that a person would expect but that are missing: reported as findings."""
     mounter: bool = False
-    """This app is no service of its own: it is the container that mounts clouds."""
+    """This app is not a service: it is the container that mounts clouds."""
     tools: bool = False
-    """This app is no service of its own: it is the container that prepares folders before apps start."""
+    """This app is not a service: it is the container that prepares folders before apps start."""
 
 
 class CloudFacts(Facts, frozen=True, kw_only=True):
@@ -255,10 +255,10 @@ class CloudFacts(Facts, frozen=True, kw_only=True):
     title: str
     about: str
     remote: str
-    """The remote of rclone.conf that is mounted, as `zurg:`."""
+    """The remote of rclone.conf to mount, for example `zurg:`."""
     template: RelativePath = "rclone.conf.j2"
     known_entry: str
-    """A name that is always in it: what health checks read."""
+    """An entry that always exists in it, for health checks to read."""
     needs_apps: tuple[Name, ...] = ()
     after: tuple[AfterFacts, ...] = ()
     environment: dict[Variable, str | int] = {}

@@ -1,4 +1,4 @@
-"""What a gateway's folder says beside its `app.yaml`: facts of VPN providers, and what each variable of the program decides."""
+"""The further files in a gateway's folder: facts about VPN providers, and the effect of each variable of the program."""
 
 import functools
 from collections.abc import Mapping
@@ -17,37 +17,37 @@ Ports = tuple[PortNumber, ...] | Literal["any"]
 
 
 class WireguardFacts(Facts, frozen=True, kw_only=True):
-    """A provider's WireGuard: it always uses UDP."""
+    """A provider's WireGuard, which always uses UDP."""
 
     port: PortNumber | None = None
     ports: Ports = ()
-    """What `vpn.endpoint.port` may be; empty where the gateway accepts none."""
+    """Allowed values of `vpn.endpoint.port`; empty if the gateway accepts none."""
     required: tuple[EndpointKey, ...] = ()
     """Keys of `vpn.endpoint` without which the gateway does not start."""
     secrets: dict[Name, tuple[str, ...]]
-    """Which keys of which secrets it needs."""
+    """The required keys, by secret."""
 
 
 class TransportFacts(Facts, frozen=True, kw_only=True):
-    """OpenVPN through TCP, or UDP."""
+    """OpenVPN over TCP or UDP."""
 
     port: PortNumber | None = None
     ports: Ports = ()
 
 
 class OpenvpnFacts(Facts, frozen=True, kw_only=True):
-    """A provider's OpenVPN, with the transports that it has."""
+    """A provider's OpenVPN, with the transports that it supports."""
 
     tcp: TransportFacts | None = None
     udp: TransportFacts
     required: tuple[EndpointKey, ...] = ()
     secrets: dict[Name, tuple[str, ...]]
     optional: tuple[Name, ...] = ()
-    """Of the secrets: those that not everybody has."""
+    """Secrets that not every customer has."""
 
 
 class LentFacts(Facts, frozen=True, kw_only=True):
-    """What a provider's way of forwarding a port takes where the tunnel is not its own."""
+    """The requirements of a provider's port forwarding through a tunnel that is not its own."""
 
     servers: tuple[str, ...] = ()
     """Keys of `vpn.servers`, each with one value."""
@@ -55,35 +55,35 @@ class LentFacts(Facts, frozen=True, kw_only=True):
 
 
 class ProviderFacts(Facts, frozen=True, kw_only=True):
-    """A VPN provider, as this gateway knows it."""
+    """A VPN provider that this gateway supports."""
 
     wireguard: WireguardFacts | None = None
     openvpn: OpenvpnFacts | None = None
     servers: tuple[str, ...] = ()
-    """The keys of `vpn.servers` that choose among its servers."""
+    """The keys of `vpn.servers` that filter its servers."""
     networks: tuple[str, ...] = ()
-    """Where the tunnel's own addresses lie, where that is known."""
+    """Networks of the tunnel's own addresses, if known."""
     forwards: Literal["itself", "named"] | None = None
-    """Whether it forwards a port: by its own way, or by that of a provider that the profile names."""
+    """How it forwards a port: by its own method, or by that of a provider that the profile names."""
     reserves: bool = False
-    """A customer reserves ports on its site: nothing is asked for by the gateway."""
+    """Customers reserve ports on the provider's site: the gateway requests none."""
     lent: LentFacts = LentFacts()
     ipv6: bool = False
-    """The addresses in its WireGuard files include one of IPv6."""
+    """The addresses in its WireGuard files include an IPv6 address."""
 
 
 class ProviderSecretFacts(Facts, frozen=True, kw_only=True):
-    """A secret that opens a tunnel."""
+    """A secret that the tunnel needs."""
 
     about: str
     files: Annotated[dict[str, Variable], Meta(min_length=1)]
-    """By key: the variable that holds the path of its file."""
+    """By key: the variable with the path of its file."""
     public: tuple[str, ...] = ()
     optional: bool = False
 
 
 class ReceiverFacts(Facts, frozen=True, kw_only=True):
-    """What the gateway is completed with where a forwarded port has a receiver."""
+    """Additions to the gateway if an app receives the forwarded port."""
 
     environment: dict[Variable, str]
     files: tuple[FileFacts, ...]
@@ -95,27 +95,27 @@ class ProvidersFacts(Facts, frozen=True, kw_only=True):
     portable: Literal[1]
     default: str
     variables: dict[str, Variable]
-    """By key of the profile's section `vpn`."""
+    """The variable of each key in the profile's section `vpn`."""
     receiver: ReceiverFacts
     secrets: dict[Name, ProviderSecretFacts]
     providers: dict[str, ProviderFacts]
 
     @property
     def forwarding(self) -> tuple[str, ...]:
-        """The providers that forward a port by a way of their own."""
+        """The providers with a port forwarding method of their own."""
         return tuple(name for name, facts in self.providers.items() if facts.forwards == "itself")
 
 
 class FenceFacts(Facts, frozen=True, kw_only=True):
-    """Variables that make the fence."""
+    """Variables that define the fence."""
 
     changes: str
-    """What they decide: the words of the finding."""
+    """Their effect: the text of the finding."""
     names: tuple[Variable, ...]
     harmless: dict[Variable, str] = {}
-    """Values that are as strict as what the gateway does without them."""
+    """Values that are as strict as the gateway's default."""
     remedies: dict[Variable, str] = {}
-    """Where the file of a place says it instead."""
+    """The setting in the profile to use instead."""
 
 
 class SettingsFacts(Facts, frozen=True, kw_only=True):
@@ -123,30 +123,30 @@ class SettingsFacts(Facts, frozen=True, kw_only=True):
 
     portable: Literal[1]
     typed: dict[Variable, str] = {}
-    """Names for what the profile's section `vpn` says, by the key there."""
+    """Variables that the profile's section `vpn` sets, each with its key there."""
     plain: dict[Variable, Variable] = {}
-    """Variables that hold a secret in clear text, with the one that names its file."""
+    """Variables with a secret in clear text, each with the variable that names a file instead."""
     fence: tuple[FenceFacts, ...] = ()
     suffixes: tuple[str, ...] = ()
-    """Endings by which the program reads a value from a file instead."""
+    """Suffixes of variables that make the program read the value from a file."""
     targets: tuple[Variable, ...] = ()
-    """Free, but that addresses which are reached past the tunnel are noted."""
+    """Allowed variables with addresses; addresses that bypass the tunnel are noted."""
     free: tuple[Variable, ...] = ()
 
     @property
     def known(self) -> frozenset[str]:
-        """Every name here."""
+        """Every variable of this file."""
         return frozenset((*self.typed, *self.plain, *(name for group in self.fence for name in group.names), *self.targets, *self.free))
 
 
 def providers_of(folder: Path) -> ProvidersFacts | None:
-    """The providers that a gateway knows; None where its folder has no such file. Raises InputError with every mistake."""
+    """The providers that a gateway supports; None if its folder has no such file. Raises InputError with every mistake."""
     file = folder / PROVIDERS
     return _providers(file) if file.is_file() else None
 
 
 def settings_of(folder: Path) -> SettingsFacts | None:
-    """What a gateway's variables decide; None where its folder has no such file. Raises InputError with every mistake."""
+    """The effects of a gateway's variables; None if its folder has no such file. Raises InputError with every mistake."""
     file = folder / SETTINGS
     return read(file, SettingsFacts)[0] if file.is_file() else None
 
@@ -157,13 +157,13 @@ def _providers(file: Path) -> ProvidersFacts:
 
 
 def typed_names(providers: ProvidersFacts | None, settings: SettingsFacts) -> Mapping[str, str]:
-    """Every variable that the section `vpn` sets, with the key there."""
-    found = dict(settings.typed)
+    """Every variable that the section `vpn` sets, with its key there."""
+    names = dict(settings.typed)
     for key, variable in (providers.variables if providers else {}).items():
-        found[variable] = key.replace(".wireguard", "").replace(".openvpn", "")
-    return found
+        names[variable] = key.replace(".wireguard", "").replace(".openvpn", "")
+    return names
 
 
 def secret_files(providers: ProvidersFacts | None) -> frozenset[str]:
-    """Every variable that names the file of a secret."""
+    """Every variable with the path of a secret's file."""
     return frozenset(variable for secret in (providers.secrets if providers else {}).values() for variable in secret.files.values())

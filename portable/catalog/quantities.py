@@ -1,11 +1,11 @@
-"""Sizes, times and cores as numbers."""
+"""Converts sizes, durations and CPU quantities to numbers."""
 
 _SIZES = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
 _TIMES = {"s": 1, "m": 60, "h": 3600}
 
 
 def size(text: str) -> int:
-    """Bytes of `512Mi`, `1.5Gi` or plain digits; the form was checked when the file was read."""
+    """Bytes of `512Mi`, `1.5Gi` or plain digits. Loading the file has validated the form."""
     unit = _SIZES.get(text[-2:])
     return int(float(text[:-2]) * unit) if unit else int(float(text))
 
@@ -21,7 +21,7 @@ def millicores(text: str) -> int:
 
 
 def amount(number: int) -> str:
-    """Bytes as a person writes them: 512Mi, 1.5Gi."""
+    """Bytes as text for a person: 512Mi, 1.5Gi."""
     for name, unit in reversed(_SIZES.items()):
         if number >= unit:
             return f"{number / unit:.2f}".rstrip("0").rstrip(".") + name

@@ -1,4 +1,4 @@
-"""The folder of the shipped catalog: alone in a module, since few who need it need to read it too."""
+"""The folder of the shipped catalog, in a module of its own: most users of it do not need to read the catalog."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A first `app.yaml` from a name, an image and a port: right as it is, with what only its reader can know as comments."""
+"""Makes a first `app.yaml` from a name, an image and a port: valid, with comments on the choices that only its owner can make."""
 
 import re
 
@@ -19,27 +19,27 @@ portable: 1
 name: {name}
 title: {title}
 about: {about}
-zone: front # by which apps are grouped on pages, and given accounts on clusters
+zone: front # groups apps on pages, and chooses their service account on clusters
 egress: {egress}
 containers:
   main:
     image: {image}
     {identity}
     volumes: {volumes}{library}
-    # Better: `http: {{port: web, path: /health}}`, an address that needs no login, and `fetch: curl` or `wget`, whichever the image has.
+    # Better: `http: {{port: web, path: /health}}` with a path that needs no login, and `fetch: curl` or `wget`, whichever the image has.
     probe: {{tcp: web, startup: 5m}}
-    resources: {{memory: {{request: 64Mi, limit: 512Mi}}}} # look what it uses, and leave room
+    resources: {{memory: {{request: 64Mi, limit: 512Mi}}}} # measure what it uses, and leave some room
 ports:
-  # `fixed: true` where it can't be told another number; else tell it: `environment: {{PORT: "{{{{ ports.web }}}}"}}`.
+  # `fixed: true` if the number cannot be changed; else pass it on: `environment: {{PORT: "{{{{ ports.web }}}}"}}`.
   web: {{number: {port}, serves: http}}
 volumes:
-  # `state` instead, where it keeps no database there: a database on a share is a finding.
+  # Write `state` instead if it keeps no database there: a database on a share is a finding.
   config: {{holds: database, size: 1Gi}}
 """
 
 
 def start(name: str, image: str, port: int, *, vpn: bool, library: str | None, state: str) -> str:
-    """The text of `app.yaml`. Raises UsageError for what can't be a name, an image with a tag, or a path."""
+    """Return the text of `app.yaml`. Raises UsageError for an invalid name, an image without a valid tag, or an invalid path."""
     if not re.fullmatch(NAME, name):
         raise UsageError(
             f"{name!r} is not a valid name of an app",
@@ -69,10 +69,10 @@ def start(name: str, image: str, port: int, *, vpn: bool, library: str | None, s
     text = _TEXT.format(
         name=name,
         title=_plain(name.replace("-", " ").title()),
-        about=_plain(f"What it does, in one line ({name})"),
-        egress="vpn # it shares the network of the gateway" if vpn else "direct # or vpn: it shares the network of the gateway",
+        about=_plain(f"Its purpose, in one line ({name})"),
+        egress="vpn # it runs behind the gateway" if vpn else "direct # or vpn: it runs behind the gateway",
         image=_flow({"repository": repository, "tag": reference["tag"], **digest}),
-        identity="identity: puid-pgid # told by PUID and PGID\n    needs: {root-start: true}" if root else _USER,
+        identity="identity: puid-pgid # set by PUID and PGID\n    needs: {root-start: true}" if root else _USER,
         volumes=_flow({"config": state}),
         library=f"\n    library: {library} # whole, at /mnt/media" if library else "",
         port=port,
@@ -81,11 +81,11 @@ def start(name: str, image: str, port: int, *, vpn: bool, library: str | None, s
     return text
 
 
-_USER = "identity: user # runs as the stack's uid:gid; puid-pgid: told by PUID and PGID; fixed: the image decides"
+_USER = "identity: user # runs as the stack's uid:gid; puid-pgid: set by PUID and PGID; fixed: the image decides"
 
 
 def _qualified(repository: str) -> str:
-    """With its registry, as every back end takes it: Docker Hub's where none is named."""
+    """The repository with its registry, which every back end needs; Docker Hub if none is named."""
     first, slash, _ = repository.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
         return repository

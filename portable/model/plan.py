@@ -1,7 +1,7 @@
-"""The plan: stack + profile + catalog with every choice made, in words of no back end.
+"""The plan: stack, profile and catalog with every choice made, independent of back ends.
 
-Every leaf here must be translated by each back end or become a finding; `tests/render/test_mutation.py` walks them all.
-Named records live in tuples; a leaf's path names them (`apps.sonarr.containers.main.resources.memory_limit`).
+Each back end must translate every leaf or report a finding; `tests/render/test_mutation.py` walks them all.
+Named records are in tuples; the path of a leaf contains their names (`apps.sonarr.containers.main.resources.memory_limit`).
 """
 
 from collections.abc import Mapping
@@ -10,40 +10,40 @@ from typing import Literal
 from portable.model.base import Struct
 
 LIBRARY = "/mnt/media"
-"""Where the library lies inside every container of every place (promise 1)."""
+"""The path of the library in every container of every profile (promise 1)."""
 CLOUDS = "/mnt/clouds"
-"""The tree in which clouds are mounted; `/mnt/media/<cloud>` is a symlink into it (docs/facts/fuse.md#clouds-in-pods)."""
+"""The folder of the clouds' mounts; `/mnt/media/<cloud>` is a symlink to one (docs/facts/fuse.md#clouds-in-pods)."""
 STATE = "/state"
-"""Where the one container that backs up sees the state of all others, a folder a volume."""
+"""Where the backup container sees the state of all apps, one folder for each volume."""
 BACKUPS = "backups"
-"""The volume in which it keeps what it made, and its folder inside."""
+"""The volume of the backups, and its folder in the container."""
 NO_FOLDER = ""
 
 
 class SecretRef(Struct, frozen=True, kw_only=True):
-    """A value that lies elsewhere. Never resolved in a plan, a rendering, a label or a log."""
+    """A reference to a secret value. Never resolved in a plan, a rendering, a label or a log."""
 
     name: str
     key: str = "value"
     optional: bool = False
     form: Literal["plain", "qbittorrent"] = "plain"
-    """How the value is written: as it is, or hashed as qBittorrent stores the password of its web interface."""
+    """The form of the value: plain, or hashed in the way that qBittorrent stores the password of its web interface."""
 
     @property
     def called(self) -> str:
-        """What people type for it."""
+        """The name that people type for it."""
         return called(self.name, self.key)
 
 
 def called(name: str, key: str) -> str:
-    """What people type for a key of a secret: the key that stands alone has no name."""
+    """The name that people type for a key of a secret: a single key, `value`, is left out."""
     return name if key == "value" else f"{name}.{key}"
 
 
 Text = str | SecretRef
 
 
-# --- where bytes lie -------------------------------------------------------------------------------------------------
+# --- storage ---------------------------------------------------------------------------------------------------------
 
 
 class Folder(Struct, tag="folder", frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ class Folder(Struct, tag="folder", frozen=True, kw_only=True):
 
     path: str
     mounted: bool = False
-    """A file system of its own must be mounted there: without it apps would start on an empty folder."""
+    """Another file system must be mounted there: without it, apps would start on an empty folder."""
 
 
 class Share(Struct, tag="share", frozen=True, kw_only=True):
@@ -70,7 +70,7 @@ class Claim(Struct, tag="claim", frozen=True, kw_only=True):
 
     name: str
     size: int
-    """Bytes asked for."""
+    """The requested size in bytes."""
     storage_class: str | None = None
     shared: bool = False
     """ReadWriteMany."""
@@ -79,7 +79,7 @@ class Claim(Struct, tag="claim", frozen=True, kw_only=True):
 
 
 class Scratch(Struct, tag="scratch", frozen=True, kw_only=True):
-    """Space that may vanish with the container."""
+    """Ephemeral space: it may be lost with the container."""
 
     size: int | None = None
     """Upper bound in bytes."""
@@ -91,7 +91,7 @@ Holds = Literal["state", "database", "library", "cache", "backups"]
 
 
 class Volume(Struct, frozen=True, kw_only=True):
-    """One filesystem view: a folder of a place. Mounts of one volume are one mount, hence hard links work between them."""
+    """One file system view: a folder of a place. All its mounts are one mount, so hard links work between them."""
 
     id: str
     holds: Holds
@@ -99,11 +99,11 @@ class Volume(Struct, frozen=True, kw_only=True):
     folder: str = NO_FOLDER
     """Folder inside the place, relative; empty for its root."""
     hides: tuple[str, ...] = ()
-    """Folders of this volume that hold other apps' state: covered by an empty read-only mount in every consumer."""
+    """Folders of this volume with the state of other apps: an empty read-only mount covers them in every consumer."""
 
 
 class Mount(Struct, frozen=True, kw_only=True):
-    """A volume seen in a container, always whole."""
+    """A volume mounted in a container, always as a whole."""
 
     volume: str
     path: str
@@ -111,7 +111,7 @@ class Mount(Struct, frozen=True, kw_only=True):
 
 
 class FileMount(Struct, frozen=True, kw_only=True):
-    """A file of the plan seen in a container; a seed is copied once into the app's state where nothing lies yet."""
+    """A file of the plan in a container; a seed is copied into the app's state once, if the file does not exist yet."""
 
     file: str
     path: str
@@ -119,7 +119,7 @@ class FileMount(Struct, frozen=True, kw_only=True):
 
 
 class SecretMount(Struct, frozen=True, kw_only=True):
-    """Keys of a secret as files of a folder, e.g. a certificate."""
+    """Keys of a secret as files in a folder, for example a certificate."""
 
     secret: str
     keys: tuple[str, ...]
@@ -128,7 +128,7 @@ class SecretMount(Struct, frozen=True, kw_only=True):
 
 
 class File(Struct, frozen=True, kw_only=True):
-    """A rendered text. Where a part is a secret, the whole file is one: rendered as a reference, filled by live."""
+    """A rendered text. If a part is secret, the whole file is: back ends render a reference, and the live layer fills it."""
 
     id: str
     body: tuple[Text, ...]
@@ -141,7 +141,7 @@ class File(Struct, frozen=True, kw_only=True):
 
     @property
     def secret_refs(self) -> tuple[SecretRef, ...]:
-        """The secrets in it, in order, one for each place."""
+        """The references to secrets in it, in order, with repetitions."""
         return tuple(part for part in self.body if isinstance(part, SecretRef))
 
 
@@ -149,7 +149,7 @@ class File(Struct, frozen=True, kw_only=True):
 
 
 class Image(Struct, frozen=True, kw_only=True):
-    """What a container runs, pinned. `recipe` is the catalog folder it can be built from where no registry answers."""
+    """The pinned image of a container. `recipe` is the catalog folder to build it from if no registry answers."""
 
     repository: str
     tag: str
@@ -163,7 +163,7 @@ class Image(Struct, frozen=True, kw_only=True):
 
     @property
     def reference(self) -> str:
-        """The image as engines write it."""
+        """The image in the form that engines use: repository:tag@digest."""
         return self.tagged + (f"@{self.digest}" if self.digest else "")
 
 
@@ -188,7 +188,7 @@ class Exec(Struct, tag="exec", frozen=True, kw_only=True):
 
 
 class Check(Struct, frozen=True, kw_only=True):
-    """How health is asked; times in seconds."""
+    """A health check; times in seconds."""
 
     how: Http | Tcp | Exec
     period: int = 10
@@ -197,7 +197,7 @@ class Check(Struct, frozen=True, kw_only=True):
 
 
 class Probes(Struct, frozen=True, kw_only=True):
-    """`startup` may take `failures * period` seconds; then `ready` gates traffic and `live` restarts."""
+    """`startup` may take `failures * period` seconds; then `ready` gates traffic, and `live` restarts the container."""
 
     startup: Check | None = None
     ready: Check | None = None
@@ -205,7 +205,7 @@ class Probes(Struct, frozen=True, kw_only=True):
 
 
 class Identity(Struct, frozen=True, kw_only=True):
-    """Who writes files: told by PUID/PGID, by the container's user, or fixed by the image (docs/facts/images.md#puid-and-pgid)."""
+    """The owner of written files: by PUID and PGID, by the container's user, or fixed by the image (docs/facts/images.md#puid-and-pgid)."""
 
     how: Literal["puid-pgid", "user", "fixed"]
     uid: int = 1000
@@ -218,16 +218,16 @@ class Needs(Struct, frozen=True, kw_only=True):
     """Privileges, stated as needs; a back end derives capabilities, devices and SCC from them."""
 
     root_start: bool = False
-    """Starts as root to prepare its folders, then drops to its identity."""
+    """Starts as root to prepare its folders, then switches to its identity."""
     net_admin: bool = False
-    """Changes the network of its namespace (a gateway)."""
+    """Changes the network settings of its namespace (a gateway)."""
     tun: bool = False
     fuse: bool = False
     gpu: bool = False
 
 
 class Resources(Struct, frozen=True, kw_only=True):
-    """Bytes and thousandths of a core."""
+    """Memory in bytes, and CPU in thousandths of a core."""
 
     memory_request: int
     memory_limit: int
@@ -240,7 +240,7 @@ class Container(Struct, frozen=True, kw_only=True):
 
     name: str
     role: Literal["main", "beside", "before"] = "main"
-    """beside: shares the network of the app's main container (plex's TLS part); before: that too, and main starts when it is ready."""
+    """beside: a sidecar in the network of the main container (plex's TLS proxy); before: one that must be ready before main starts."""
     image: Image
     command: tuple[str, ...] | None = None
     args: tuple[str, ...] | None = None
@@ -251,12 +251,12 @@ class Container(Struct, frozen=True, kw_only=True):
     identity: Identity
     needs: Needs = Needs()
     read_only_root: bool = False
-    """It writes nothing outside its mounts."""
+    """It writes only to its mounts, so its root file system can be read-only."""
     init: bool = False
-    """Its program is no first process: it hands on no signal and takes no orphan."""
+    """It needs an init process: its program forwards no signals and reaps no orphans."""
     probes: Probes = Probes()
     fetch: Literal["curl", "wget", "none"] = "none"
-    """The HTTP client that the image has, for places whose engine cannot probe by itself."""
+    """The HTTP client in the image, for engines that cannot send HTTP probes themselves."""
     resources: Resources
     stop_grace: int = 10
     """Seconds between SIGTERM and SIGKILL."""
@@ -268,7 +268,7 @@ class Container(Struct, frozen=True, kw_only=True):
 
     @property
     def secret_refs(self) -> tuple[SecretRef, ...]:
-        """The secrets that it takes by themselves: as variables, and as files of one key each. Those in files are the files' own."""
+        """The secrets that it uses as variables, or as files of one key each. Secrets inside a file belong to that File."""
         mounted = (SecretRef(name=m.secret, key=key, optional=m.optional) for m in self.secrets for key in m.keys)
         return (*self.secret_env.values(), *mounted)
 
@@ -277,7 +277,7 @@ Protocol = Literal["tcp", "udp"]
 
 
 class Port(Struct, frozen=True, kw_only=True):
-    """A port that an app listens on: the same number in every place (promise 1)."""
+    """A port that an app listens on: the same number with every profile (promise 1)."""
 
     name: str
     number: int
@@ -285,7 +285,7 @@ class Port(Struct, frozen=True, kw_only=True):
     serves: Literal["http", "https", "raw"] = "raw"
     container: str = "main"
     private: bool = False
-    """Not for other apps: no name, no Service."""
+    """Not for other apps: it gets no name and no Service."""
 
 
 class After(Struct, frozen=True, kw_only=True):
@@ -296,12 +296,12 @@ class After(Struct, frozen=True, kw_only=True):
 
 
 class Schedule(Struct, frozen=True, kw_only=True):
-    """The times at which an app runs that ends by itself, by the place's clock, as cron counts them; empty stands for all of a kind."""
+    """When an app that ends by itself runs, in the plan's time zone, in the units of cron; empty means every value."""
 
     minutes: tuple[int, ...] = ()
     hours: tuple[int, ...] = ()
     days: tuple[int, ...] = ()
-    """Of the month, from 1; never together with weekdays."""
+    """Days of the month, from 1; never together with weekdays."""
     months: tuple[int, ...] = ()
     """From 1."""
     weekdays: tuple[int, ...] = ()
@@ -309,13 +309,13 @@ class Schedule(Struct, frozen=True, kw_only=True):
 
     @property
     def cron(self) -> str:
-        """The times as cron writes them: five fields."""
+        """The five fields of cron."""
         lists = (self.minutes, self.hours, self.days, self.months, self.weekdays)
         return " ".join(",".join(str(number) for number in numbers) or "*" for numbers in lists)
 
 
 class App(Struct, frozen=True, kw_only=True):
-    """What a person installs; owns the stable name."""
+    """One thing that a person installs. It owns the stable name."""
 
     name: str
     aliases: tuple[str, ...] = ()
@@ -326,14 +326,14 @@ class App(Struct, frozen=True, kw_only=True):
     clouds: tuple[str, ...] = ()
     after: tuple[After, ...] = ()
     schedule: Schedule | None = None
-    """It is no service: it runs at these times, and ends."""
+    """Not a service: it runs at these times, and ends."""
 
 
 # --- placement -------------------------------------------------------------------------------------------------------
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
-    """Where a tunnel's outside end may lie."""
+    """An address range and port of the VPN server."""
 
     cidr: str
     port: int
@@ -341,36 +341,36 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
 
 class Direct(Struct, tag="direct", frozen=True, kw_only=True):
-    """Reaches the outside as the place does."""
+    """Reaches the internet directly, like the host or the nodes."""
 
 
 class Tunnel(Struct, tag="tunnel", frozen=True, kw_only=True):
-    """Reaches the outside only through its gateway's tunnel; `networks` are the place's own.
+    """Reaches the internet only through its gateway's tunnel; `networks` are the place's own.
 
-    The gateway is told the rest by its own settings. It stands here too for whoever checks the running tunnel.
+    The gateway gets the other fields from its own settings. They are here too for checks of the running tunnel.
     """
 
     gateway: str
     networks: tuple[str, ...] = ()
     endpoints: tuple[Endpoint, ...] = ()
-    """The only addresses and ports outside `networks` that are reached past the tunnel; they are those that the gateway connects to."""
+    """The only addresses and ports outside `networks` that may be reached without the tunnel: the gateway connects to them."""
     provider: str = ""
     protocol: Literal["wireguard", "openvpn"] = "wireguard"
     interface: str = "tun0"
     """The tunnel's device in the group's namespace."""
     port_forwarding: bool = False
-    """The gateway asks the provider for a port by which peers come in."""
+    """The gateway requests a forwarded port from the provider, so that peers can connect."""
 
 
 class Sealed(Struct, tag="sealed", frozen=True, kw_only=True):
-    """Reaches nothing outside the place's own networks: its gateway has the same firewall and no tunnel."""
+    """Reaches only the place's own networks: its gateway has the same firewall, but no tunnel."""
 
     gateway: str
     networks: tuple[str, ...] = ()
 
 
 class Group(Struct, frozen=True, kw_only=True):
-    """THE unit of placement: one network namespace. Compose: one owner; a cluster: one pod."""
+    """The unit of placement: one network namespace. On Compose one owner, on a cluster one pod."""
 
     name: str
     apps: tuple[str, ...]
@@ -381,39 +381,39 @@ class Group(Struct, frozen=True, kw_only=True):
 
 
 class Cloud(Struct, frozen=True, kw_only=True):
-    """A remote store shown as files by FUSE at `/mnt/clouds/<id>`."""
+    """A remote store that FUSE shows as files at `/mnt/clouds/<id>`."""
 
     id: str
     known_entry: str
-    """A name that is always in it: what a health check reads."""
+    """An entry that always exists in it, for the health check to read."""
     after: tuple[After, ...] = ()
     mounter: Container
 
 
 class Loopback(Struct, tag="loopback", frozen=True, kw_only=True):
-    """Reached from the host itself only."""
+    """Reachable only from the host itself."""
 
     number: int
 
 
 class Lan(Struct, tag="lan", frozen=True, kw_only=True):
-    """Reached at the host's address."""
+    """Reachable at the host's address."""
 
     number: int
 
 
 class Ingress(Struct, tag="ingress", frozen=True, kw_only=True):
-    """Reached by name through the cluster's Ingress controller, with TLS."""
+    """Reachable by host name through the cluster's Ingress controller, with TLS."""
 
     host: str
     tls_secret: str | None = None
     ingress_class: str | None = None
     namespace: str | None = None
-    """Of the controller's pods, where nobody else is to reach the port past it."""
+    """Namespace of the controller's pods, if only they may reach the port."""
 
 
 class Route(Struct, tag="route", frozen=True, kw_only=True):
-    """Reached by name through OpenShift's router."""
+    """Reachable by host name through OpenShift's router."""
 
     host: str
     termination: Literal["edge", "passthrough"] = "edge"
@@ -421,7 +421,7 @@ class Route(Struct, tag="route", frozen=True, kw_only=True):
 
 
 class LoadBalancer(Struct, tag="load-balancer", frozen=True, kw_only=True):
-    """Reached at an address of its own."""
+    """Reachable at an address of its own."""
 
     number: int
     address: str | None = None
@@ -431,31 +431,31 @@ Reach = Loopback | Lan | Ingress | Route | LoadBalancer
 
 
 class Exposure(Struct, frozen=True, kw_only=True):
-    """How a port of an app is reached from outside the place's own network."""
+    """How a port of an app is reachable from outside the place's own network."""
 
     app: str
     port: str
     how: Reach
 
 
-# --- what the place offers -------------------------------------------------------------------------------------------
+# --- devices, library, plan ------------------------------------------------------------------------------------------
 
 
 class HostDevice(Struct, tag="host", frozen=True, kw_only=True):
-    """A device node of the host; `group` is the numeric gid that may open it."""
+    """A device node of the host; `group` is the gid with permission to open it."""
 
     path: str
     group: int | None = None
 
 
 class PluginDevice(Struct, tag="plugin", frozen=True, kw_only=True):
-    """A device that a device plug-in hands out as an extended resource."""
+    """A device that a device plug-in provides as an extended resource."""
 
     resource: str
 
 
 class AnnotatedDevice(Struct, tag="annotation", frozen=True, kw_only=True):
-    """A device that CRI-O gives by the annotation `io.kubernetes.cri-o.Devices`."""
+    """A device that CRI-O adds by the annotation `io.kubernetes.cri-o.Devices`."""
 
     path: str
 
@@ -464,7 +464,7 @@ Device = HostDevice | PluginDevice | AnnotatedDevice
 
 
 class Devices(Struct, frozen=True, kw_only=True):
-    """How a place gives devices; what it does not name it does not have."""
+    """How a place provides devices; None means that it has no such device."""
 
     tun: Device | None = None
     fuse: Device | None = None
@@ -472,14 +472,14 @@ class Devices(Struct, frozen=True, kw_only=True):
 
 
 class Link(Struct, frozen=True, kw_only=True):
-    """A symlink of the library, relative path to absolute target."""
+    """A symlink in the library, from a relative path to an absolute target."""
 
     path: str
     target: str
 
 
 class Library(Struct, frozen=True, kw_only=True):
-    """The tree that must be there before any app starts; nothing in it is ever removed."""
+    """Folders and links that must exist before any app starts; nothing in the library is ever removed."""
 
     volume: str
     folders: tuple[str, ...] = ()
@@ -487,7 +487,7 @@ class Library(Struct, frozen=True, kw_only=True):
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """Everything a back end is told."""
+    """The complete input of a back end."""
 
     stack: str
     profile: str
@@ -506,10 +506,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     files: tuple[File, ...] = ()
     exposures: tuple[Exposure, ...] = ()
     secret_names: Mapping[str, str] = {}
-    """What a cluster calls the Secret of a value, by its name, or of a whole file, by its id, where it has one of another name."""
+    """Names of Secrets on the cluster that differ from the plan's: by the secret's name, or by the id of a whole file."""
 
     def containers(self) -> tuple[Container, ...]:
-        """All: those of the apps, the clouds' mounters, and the tools."""
+        """All containers: those of the apps, the clouds' mounters, and the tools."""
         return (*(c for app in self.apps for c in app.containers), *(cloud.mounter for cloud in self.clouds), self.tools)
 
     def is_library(self, volume: str) -> bool:
@@ -518,7 +518,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def behind_gateways(self) -> Mapping[str, str]:
-        """Each app that shares the network of a gateway, with that gateway; the gateways themselves are not among them."""
+        """Each app behind a gateway, with that gateway. The gateways themselves are not included."""
         return {
             app: group.egress.gateway
             for group in self.groups
@@ -529,5 +529,5 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     @property
     def gateways(self) -> frozenset[str]:
-        """The apps whose network others share, or may share, because their own way out is closed."""
+        """The gateways of all groups whose egress is not direct."""
         return frozenset(group.egress.gateway for group in self.groups if not isinstance(group.egress, Direct))

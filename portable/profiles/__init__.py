@@ -1,1 +1,1 @@
-"""Stacks and profiles: what is the same everywhere, and what a place offers. Holds no secret."""
+"""Stacks and profiles: the settings for all places, and the settings of one place. Contains no secrets."""

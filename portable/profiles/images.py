@@ -1,6 +1,6 @@
-"""The images of a place that are newer than its files say: `<profile>.images.yaml`, beside the profile.
+"""Images of a profile that are newer than the pinned ones: `<profile>.images.yaml`, beside the profile.
 
-An entry takes the place of one image, as the files say it. Where they say another one the entry is void, so a person's own word wins.
+An entry replaces one pinned image. If the catalog or the profile pins another image, the entry is void, so that a person's choice wins.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,11 +16,11 @@ from portable.formats.emit import dump
 SUFFIX = ".images.yaml"
 Step = Literal["taking", "going-back", "restoring", "restored"]
 BACK = ("going-back", "restoring", "restored")
-"""The steps of going back."""
+"""The steps of a rollback."""
 _DIGEST = r"sha256:[0-9a-f]{64}"
 _HEAD = """\
-# Written by `portable update`: images that run in the place of those that the catalog or the profile pins.
-# No secrets; commit it if you like. Going back takes entries out, and so may you; then `portable up`.
+# Written by `portable update`: images that run instead of those that the catalog or the profile pins.
+# It contains no secrets; commit it if you like. A rollback removes entries, and so can you; then run `portable up`.
 """
 Digest = Annotated[str, Meta(pattern=f"^{_DIGEST}$", description="`sha256:` and 64 hexadecimal digits")]
 Pinned = Annotated[
@@ -40,10 +40,10 @@ class TakenFacts(Facts, frozen=True, kw_only=True, omit_defaults=True):
     """The image of one container."""
 
     instead_of: Pinned
-    """What the files say; where they say another one, this entry is void."""
+    """The pinned image; if the files pin another one, this entry is void."""
     digest: Digest
     before: Digest | None = None
-    """What the last update replaced, and what going back brings; none where there is nothing to go back to."""
+    """The digest that the last update replaced, and that a rollback restores; none if there is no earlier one."""
 
     @property
     def tagged(self) -> str:
@@ -52,22 +52,22 @@ class TakenFacts(Facts, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class UpdateFacts(Facts, frozen=True, kw_only=True, omit_defaults=True):
-    """What was taken for an app, by container."""
+    """The update of one app, by container."""
 
     at: Moment
-    """When."""
+    """The time of the update."""
     backup: Backup | None = None
-    """The backup of its state that was made before."""
+    """The backup of the app's state before the update."""
     step: Step | None = None
-    """What is not finished; the command that was interrupted completes it. All but `taking` go back: what was there before runs already.
+    """The unfinished step; the interrupted command completes it. All steps but `taking` are of a rollback: the previous image runs already.
 
-    restoring: its state of before is not in its place yet; restored: it is, and what ran before is not well on it yet.
+    restoring: the previous state is not restored yet; restored: it is, but the previous image is not healthy with it yet.
     """
     containers: Annotated[dict[Name, TakenFacts], Meta(min_length=1)]
 
     @property
     def runs(self) -> Mapping[str, str]:
-        """The digest that runs, by container."""
+        """The running digest of each container."""
         back = self.step in BACK
         return {name: (taken.before if back else None) or taken.digest for name, taken in self.containers.items()}
 
@@ -79,24 +79,24 @@ class Images(Facts, frozen=True, kw_only=True):
     images: dict[Name, UpdateFacts] = {}
 
     def text(self) -> str:
-        """As it is written: the same bytes for the same content."""
+        """The text of the file: the same bytes for the same content."""
         return _HEAD + dump({"portable": 1, "images": msgspec.to_builtins(self.images)}, first=("portable", "at", "backup", "step"))
 
     def replaced(self, updates: Mapping[str, UpdateFacts | None]) -> "Images":
-        """With other entries for those apps, or none."""
+        """A copy with other entries for those apps; None removes an entry."""
         merged = {**self.images, **updates}
         return Images(images={app: update for app, update in sorted(merged.items()) if update is not None})
 
     def unfinished(self, apps: Collection[str] | None = None, *steps: str) -> tuple[str, ...]:
-        """Apps (those of `apps`) that are at such a step of an update; at any where none is named."""
-        there = {app: update.step for app, update in self.images.items() if (apps is None or app in apps) and update.step is not None}
-        return tuple(app for app, step in there.items() if not steps or step in steps)
+        """Apps (limited to `apps`) whose update is at one of `steps`, or at any step if none is named."""
+        current = {app: update.step for app, update in self.images.items() if (apps is None or app in apps) and update.step is not None}
+        return tuple(app for app, step in current.items() if not steps or step in steps)
 
 
 def file_for(profile: Path, stack_file: Path | None, *, shipped: bool) -> Path | None:
-    """Where the file of a profile lies: beside it, for a shipped profile in `profiles` beside `portable.yaml`.
+    """The images file of a profile: beside it; for a shipped profile, in `profiles` beside `portable.yaml`.
 
-    None where that is not there: nothing would find it from another folder, and an older program would meet what a newer one wrote.
+    None for a shipped profile without `portable.yaml`: other folders would not find the file, and older versions would read newer data.
     """
     name = f"{profile.stem}{SUFFIX}"
     if not shipped:

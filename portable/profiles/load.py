@@ -17,10 +17,10 @@ from portable.profiles.types import Profile, Stack
 
 STACK_FILE = "portable.yaml"
 _CHANGES = ("override",)
-"""Where a null means something to the file of an app, not to the stack or the profile."""
+"""Keys in which null belongs to the file of an app, not to the stack or the profile."""
 _PACKAGE = Path(portable.__file__).parent
 SHIPPED = _PACKAGE / "_profiles" if (_PACKAGE / "_profiles").is_dir() else _PACKAGE.parent / "profiles"
-"""In a wheel the profiles lie inside the package, in a checkout at the top level."""
+"""The shipped profiles: inside the package in a wheel, at the top level in a checkout."""
 
 
 def find_stack(folder: Path) -> Path | None:
@@ -29,34 +29,34 @@ def find_stack(folder: Path) -> Path | None:
 
 
 def catalog_folders(stack_file: Path | None, more: Sequence[Path] = ()) -> list[Path]:
-    """A person's own folders of apps: `catalog` beside the stack's file, and those that a command names."""
+    """The user's folders of apps: `catalog` beside the stack's file, and folders from the command line."""
     own = [stack_file.parent / "catalog"] if stack_file else []
     return [folder for folder in (*own, *more) if folder.is_dir()]
 
 
 def profile_folders(stack_file: Path | None) -> tuple[Path, ...]:
-    """Where profiles are looked for: beside the stack's file (without one, in the working folder's `profiles`), then the shipped ones."""
+    """The folders to search for profiles: beside the stack's file (or the working folder's `profiles`), then the shipped ones."""
     own = (stack_file.parent / "profiles", stack_file.parent) if stack_file else (Path.cwd() / "profiles",)
     return (*own, SHIPPED)
 
 
 def is_shipped(file: Path) -> bool:
-    """Whether it is a profile of this project's own, whatever way led to it."""
+    """Whether a file is a shipped profile, whatever path leads to it."""
     return file.resolve().parent == SHIPPED.resolve()
 
 
 def profile_files(folders: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
-    """Every profile by name, with the files that define it; the first folder's stands first and wins."""
-    found: dict[str, tuple[Path, ...]] = {}
+    """Every profile by name, with the files that define it; the file of the first folder comes first and wins."""
+    files: dict[str, tuple[Path, ...]] = {}
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
         for file in sorted(folder.glob("*.yaml")):
             if file.name != STACK_FILE and not file.name.endswith(SUFFIX) and (folder.name == "profiles" or _says_portable(file)):
-                found[file.stem] = (*found.get(file.stem, ()), file)
-    return found
+                files[file.stem] = (*files.get(file.stem, ()), file)
+    return files
 
 
 def _says_portable(file: Path) -> bool:
-    """Whether a file that lies among others, as a docker-compose.yaml does, begins a line with this program's own key."""
+    """Whether a YAML file, unlike for example a docker-compose.yaml, has a line that begins with this program's own key."""
     try:
         return any(line.startswith("portable:") for line in file.read_text(encoding="utf-8", errors="replace").splitlines())
     except OSError:
@@ -64,7 +64,7 @@ def _says_portable(file: Path) -> bool:
 
 
 def load_stack(file: Path | None, sets: Sequence[str] = ()) -> tuple[Stack, Document | None]:
-    """The stack, and its document where there is a file; without one the defaults hold."""
+    """Return the stack and its document. Without a file and without `sets`, the defaults apply and there is no document."""
     over = [d for whose, d in map(_set, sets) if whose == "stack"]
     if file is None and not over:
         return Stack(), None
@@ -74,21 +74,21 @@ def load_stack(file: Path | None, sets: Sequence[str] = ()) -> tuple[Stack, Docu
 
 
 def load_profile(name: str, files: Mapping[str, tuple[Path, ...]], sets: Sequence[str] = ()) -> tuple[Profile, Document]:
-    """The profile of that name (or path) with what it extends below it and `sets` above; `files` are those of `profile_files`.
+    """Return the profile of that name (or path), merged over the profiles that it extends, with `sets` on top.
 
-    Raises UsageError or InputError.
+    `files` come from `profile_files`. Raises UsageError or InputError.
     """
     layers: list[Document] = []
-    passed: list[Path] = []
+    visited: list[Path] = []
     wanted: str | None = name
     while wanted is not None:
-        found = _named(wanted, files)
-        # A profile may extend the shipped one of its own name: files already read are passed over.
-        path = next((f for f in found if f.is_file() and f.resolve() not in passed), None)
+        candidates = _named(wanted, files)
+        # A profile may extend the shipped one with the same name: skip files that are already loaded.
+        path = next((f for f in candidates if f.is_file() and f.resolve() not in visited), None)
         if path is None:
-            raise _not_found(wanted, layers, circle=any(f.resolve() in passed for f in found), known=files)
+            raise _not_found(wanted, layers, circle=any(f.resolve() in visited for f in candidates), known=files)
         layers.append(load(path))
-        passed.append(path.resolve())
+        visited.append(path.resolve())
         extends = layers[-1].data.get("extends")
         wanted = extends if isinstance(extends, str) else None
     base = layers[-1]
@@ -97,9 +97,11 @@ def load_profile(name: str, files: Mapping[str, tuple[Path, ...]], sets: Sequenc
     document = lay(base, *above, changes=_CHANGES)
     own = layers[0].data.get("name")
     mistakes: list[Mistake] = []
-    if own != passed[0].stem:
-        text = f"the profile in {passed[0].name} has the name {own!r}" if own else f"the profile in {passed[0].name} has no name of its own"
-        remedy = f"write `name: {passed[0].stem}`: the running stack is named after it, so no two profiles may share it"
+    if own != visited[0].stem:
+        text = (
+            f"the profile in {visited[0].name} has the name {own!r}" if own else f"the profile in {visited[0].name} has no name of its own"
+        )
+        remedy = f"write `name: {visited[0].stem}`: the running stack is named after it, so no two profiles may share it"
         mistakes.append(layers[0].mistake(("name",), text, remedy, code="profile.name"))
     try:
         profile = convert(document, Profile)
@@ -111,13 +113,13 @@ def load_profile(name: str, files: Mapping[str, tuple[Path, ...]], sets: Sequenc
 
 
 def images_file(name: str, files: Mapping[str, tuple[Path, ...]], stack_file: Path | None) -> Path | None:
-    """Where the images lie that are newer than that profile says, or would; None where nothing would find them again."""
+    """The images file of that profile, existing or not; None if later commands could not find it again."""
     own = next((file for file in _named(name, files) if file.is_file()), None)
     return file_for(own, stack_file, shipped=is_shipped(own)) if own else None
 
 
 def load_images(file: Path | None) -> tuple[Images, Document | None]:
-    """What that file says; nothing where there is none. Raises InputError with every mistake."""
+    """The content of the images file; empty if it does not exist. Raises InputError with every mistake."""
     if file is None or not os.path.lexists(file):
         return Images(), None
     return read(file, Images)

@@ -15,7 +15,7 @@ ServerFilter = Annotated[str, Meta(pattern=r"^[^,\s]([^,\n]*[^,\s])?$", descript
 
 
 class Stack(Facts, frozen=True, kw_only=True):
-    """What is the same in every place: `portable.yaml`."""
+    """The settings for all places: `portable.yaml`."""
 
     portable: Literal[1] = 1
     name: Name = "media"
@@ -43,50 +43,50 @@ class ClaimFacts(Facts, frozen=True, kw_only=True):
     """A PersistentVolumeClaim."""
 
     name: Name | None = None
-    """Default: a claim for each volume, `<app>-<volume>`."""
+    """Default: one claim for each volume, `<app>-<volume>`."""
     storage_class: str | None = None
     size: Size | None = None
-    """Default: what the app asks for."""
+    """Default: the size that the app requests."""
     shared: bool = False
     existing: bool = False
     share: ShareFacts | None = None
 
 
 class ScratchFacts(Facts, frozen=True, kw_only=True):
-    """Space that may vanish with the container."""
+    """Ephemeral space: it may be lost with the container."""
 
     size: Size | None = None
 
 
 class PlaceFacts(Facts, frozen=True, kw_only=True):
-    """Where a kind of volume lies: exactly one of folder, claim, scratch and on."""
+    """The place of a kind of volume: exactly one of folder, claim, scratch and on."""
 
     folder: AbsolutePath | None = None
     mounted: bool = False
-    """The folder is a mount point: nothing starts while nothing is mounted there."""
+    """The folder is a mount point: no app starts until something is mounted there."""
     claim: ClaimFacts | None = None
     scratch: ScratchFacts | None = None
     on: Literal["library"] | None = None
-    """In a folder of the library's own filesystem."""
+    """In a folder of the library's file system."""
     below: RelativePath | None = None
-    """The folder inside that place; an app's volumes lie in `<below>/<app>`."""
+    """The folder inside that place; an app's volumes are in `<below>/<app>`."""
 
 
 class StorageFacts(Facts, frozen=True, kw_only=True):
-    """Where the library, the apps' state and their caches lie; `apps` says it for one app's volume."""
+    """The places of the library, the apps' state and their caches; `apps` overrides single volumes."""
 
     library: PlaceFacts
     datasets: tuple[RelativePath, ...] = ()
-    """Folders of the library that are file systems of their own (datasets, subvolumes): no hard link and no rename leaves them."""
+    """Folders of the library that are separate file systems (datasets, subvolumes): hard links and renames cannot leave them."""
     state: PlaceFacts
     cache: PlaceFacts = PlaceFacts(scratch=ScratchFacts())
     backups: PlaceFacts | None = None
-    """Where the app `backup` keeps copies of all state; on another disk than that, they outlive it."""
+    """Where the app `backup` stores copies of all state; use another disk, so that they survive a disk failure."""
     apps: dict[Name, dict[Name, PlaceFacts]] = {}
 
 
 class KeepFacts(Facts, frozen=True, kw_only=True):
-    """How many backups of an app stay: the last ones, and the newest of each of the last days, weeks and months that have any."""
+    """The number of backups to keep of each app: the last ones, and the newest of each recent day, week and month that has any."""
 
     last: Annotated[int, Meta(ge=1)] = 3
     daily: Annotated[int, Meta(ge=0)] = 7
@@ -95,7 +95,7 @@ class KeepFacts(Facts, frozen=True, kw_only=True):
 
 
 class BackupFacts(Facts, frozen=True, kw_only=True):
-    """How the app `backup` works; where it keeps them is `storage.backups`."""
+    """Settings of the app `backup`; `storage.backups` is the place of its backups."""
 
     keep: KeepFacts = KeepFacts()
 
@@ -105,11 +105,11 @@ class NetworkFacts(Facts, frozen=True, kw_only=True):
 
     subnet: Cidr | None = None
     local: tuple[Cidr, ...] = ()
-    """Networks that apps behind a gateway may reach past it."""
+    """Networks that apps behind a gateway may reach without the tunnel."""
 
 
 class EndpointFacts(Facts, frozen=True, kw_only=True):
-    """Where the VPN provider's servers lie. Their port and protocol are the gateway's own: written here, they must be the same."""
+    """A network of the VPN provider's servers. The gateway defines port and protocol; values here must be equal to them."""
 
     cidr: Cidr = "0.0.0.0/0"
     port: PortNumber | None = None
@@ -117,7 +117,7 @@ class EndpointFacts(Facts, frozen=True, kw_only=True):
 
 
 class ServersFacts(Facts, frozen=True, kw_only=True):
-    """Which of the provider's servers the gateway may choose; each provider has some of these."""
+    """Filters for the provider's servers; each provider supports some of them."""
 
     countries: tuple[ServerFilter, ...] = ()
     regions: tuple[ServerFilter, ...] = ()
@@ -138,50 +138,50 @@ class ServersFacts(Facts, frozen=True, kw_only=True):
 
 
 class TunnelEndFacts(Facts, frozen=True, kw_only=True):
-    """The one server of a `custom` provider, or another port than a provider's usual one."""
+    """The server of a `custom` provider, or another port than a provider's default."""
 
     address: Address | None = None
     port: PortNumber | None = None
     protocol: Literal["tcp", "udp"] | None = None
-    """OpenVPN's; WireGuard is always UDP."""
+    """For OpenVPN; WireGuard always uses UDP."""
     public_key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=$", description="the server's public key for WireGuard")] | None = None
 
 
 class VpnFacts(Facts, frozen=True, kw_only=True):
-    """The gateway of apps that need the VPN, and its tunnel; without this section they are sealed."""
+    """The gateway of apps that need the VPN, and its tunnel. Without this section, those apps are sealed."""
 
     gateway: Name = "gluetun"
     provider: Annotated[str, Meta(min_length=1)] | None = None
-    """The gateway's own default where none is named."""
+    """Default: the gateway's own default."""
     protocol: Literal["wireguard", "openvpn"] | None = None
-    """WireGuard where the provider has it and none is named."""
+    """Default: WireGuard if the provider supports it."""
     servers: ServersFacts = ServersFacts()
     endpoint: TunnelEndFacts = TunnelEndFacts()
     config: Name | None = None
-    """The secret that holds the OpenVPN file of a `custom` provider. Default: `openvpn-config`."""
+    """The secret with the OpenVPN file of a `custom` provider. Default: `openvpn-config`."""
     port_forwarding: bool | str = False
-    """Ask the provider for a port by which peers reach this place. With `custom`: the name of the provider whose way it is."""
+    """Request a forwarded port from the provider, so that peers can connect. With `custom`: the provider whose method to use."""
     interface: Annotated[str, Meta(pattern=r"^(tun|wg)[0-9]{1,3}$", description="the name of the tunnel's device, such as tun0")] = "tun0"
-    """Never that of another device: the firewall lets everything through what it is called."""
+    """Never the name of another device: the firewall allows all traffic through a device of this name."""
     endpoints: tuple[EndpointFacts, ...] = ()
-    """Networks that the provider's servers lie in, where they are known: nothing else is reached past the tunnel."""
+    """Networks of the provider's servers, if known: nothing else is reachable without the tunnel."""
 
 
 class EgressFacts(Facts, frozen=True, kw_only=True):
-    """The way out of apps, where it differs from the one in the catalog."""
+    """Egress of apps that differs from the catalog."""
 
     direct: tuple[Name, ...] = ()
-    """Apps that need the VPN and run without it here: refused, until `waive` accepts the finding `egress` for each by its name."""
+    """Apps that need the VPN but run without it here: refused unless `waive` accepts the finding `egress` for each app by name."""
 
 
 class LoopbackFacts(Facts, frozen=True, kw_only=True):
-    """Reached from the host itself."""
+    """Reachable from the host itself."""
 
     number: PortNumber | None = None
 
 
 class IngressFacts(Facts, frozen=True, kw_only=True):
-    """Reached through the cluster's Ingress controller."""
+    """Reachable through the cluster's Ingress controller."""
 
     host: Host | None = None
     tls_secret: Name | None = None
@@ -189,7 +189,7 @@ class IngressFacts(Facts, frozen=True, kw_only=True):
 
 
 class RouteFacts(Facts, frozen=True, kw_only=True):
-    """Reached through OpenShift's router."""
+    """Reachable through OpenShift's router."""
 
     host: Host | None = None
     termination: Literal["edge", "passthrough"] = "edge"
@@ -197,35 +197,35 @@ class RouteFacts(Facts, frozen=True, kw_only=True):
 
 
 class LoadBalancerFacts(Facts, frozen=True, kw_only=True):
-    """Reached at an address of its own."""
+    """Reachable at an address of its own."""
 
     address: Address | None = None
     number: PortNumber | None = None
 
 
 class ExposeFacts(Facts, frozen=True, kw_only=True):
-    """How a port is reached from outside: at most one; an empty map hides a port that the default would expose."""
+    """How a port is exposed: at most one way; an empty map hides a port that the default would expose."""
 
     loopback: LoopbackFacts | PortNumber | None = None
     lan: LoopbackFacts | PortNumber | None = None
-    """A number, or an empty map for the app's own."""
+    """A number, or an empty map for the app's own number."""
     ingress: IngressFacts | None = None
     route: RouteFacts | None = None
     load_balancer: LoadBalancerFacts | None = None
 
 
 class ExposureFacts(Facts, frozen=True, kw_only=True):
-    """`default` applies to every app's web port; `apps` says it port by port."""
+    """`default` applies to every app's web port; `apps` overrides it for single ports."""
 
     default: Literal["none", "loopback", "lan", "ingress", "route"] = "none"
     address: Host | None = None
-    """The host's name or address as browsers on the LAN reach it."""
+    """The name or address by which browsers on the LAN reach the host."""
     domain: Host | None = None
-    """Names are `<app>.<domain>` unless a host is given."""
+    """Host names are `<app>.<domain>` unless `host` is set."""
     tls_secret: Name | None = None
     ingress_class: Name | None = None
     ingress_namespace: Name | None = None
-    """Of the Ingress controller's pods: only they reach what is exposed through it. Of no use where they have their node's network."""
+    """Namespace of the Ingress controller's pods: only they may reach exposed ports. No effect if they use their node's network."""
     apps: dict[Name, dict[Name, ExposeFacts]] = {}
 
 
@@ -237,7 +237,7 @@ class HostDeviceFacts(Facts, frozen=True, kw_only=True):
 
 
 class DeviceFacts(Facts, frozen=True, kw_only=True):
-    """How a device is given: exactly one of host, plugin and annotation."""
+    """How a device is provided: exactly one of host, plugin and annotation."""
 
     host: HostDeviceFacts | None = None
     plugin: str | None = None
@@ -253,37 +253,37 @@ class DevicesFacts(Facts, frozen=True, kw_only=True):
 
 
 class NodesFacts(Facts, frozen=True, kw_only=True):
-    """Nodes to prefer, never required."""
+    """Preferred nodes; never required."""
 
     prefer: tuple[str, ...] = ()
     weight: Annotated[int, Meta(ge=1, le=100)] = 100
 
 
 class ShareOfMemoryFacts(Facts, frozen=True, kw_only=True):
-    """What some apps may use together."""
+    """The memory that some apps may use together."""
 
     apps: Annotated[tuple[Name, ...], Meta(min_length=1)]
     limit: Size
 
 
 class MemoryFacts(Facts, frozen=True, kw_only=True):
-    """What the place gives containers: their limits must fit, all together and by share."""
+    """The memory for containers: their limits must fit, in total and by share."""
 
     total: Size
     shares: dict[Name, ShareOfMemoryFacts] = {}
-    """Apps that are named here and do not run here count nothing."""
+    """Apps that do not run here are ignored."""
 
 
 class SecretsFacts(Facts, frozen=True, kw_only=True):
-    """Where secret values come from."""
+    """The source of secret values."""
 
     source: Literal["file", "environment", "command", "cluster"] = "file"
     file: str | None = None
-    """An absolute path, or one that begins with ~/. Default: `secrets.yaml` in the person's configuration folder, one for each stack."""
+    """An absolute path, or one that begins with ~/. Default: `secrets.yaml` in the user's configuration folder, one for each stack."""
     command: tuple[str, ...] = ()
     """Prints one value: `{name}` and `{key}` are replaced in its arguments."""
     names: dict[Name, Name] = {}
-    """Secrets that a cluster has under other names: by the name of a value, or the id of a whole file."""
+    """Secrets with other names on the cluster: by the name of a value, or by the id of a whole file."""
 
 
 class WaiverFacts(Facts, frozen=True, kw_only=True):
@@ -296,14 +296,14 @@ class WaiverFacts(Facts, frozen=True, kw_only=True):
 
 
 class PatchFacts(Facts, frozen=True, kw_only=True):
-    """A change to a rendered object, for a setting that neither the catalog nor a profile has a word for."""
+    """A change to a rendered object, for a setting that neither the catalog nor the profile supports."""
 
     kind: Annotated[
         str, Meta(pattern=r"^[A-Za-z]+$", description="`service` or `network`; on a cluster the object's own kind, such as Deployment")
     ]
     name: Annotated[str, Meta(min_length=1)]
     op: Literal["add", "replace", "remove"]
-    """As RFC 6902 says: `add` sets a key, or inserts into a list; the other two need something that is there."""
+    """As in RFC 6902: `add` sets a key, or inserts into a list; the others need an existing value."""
     path: Annotated[str, Meta(pattern=r"^(/([^~/]|~[01])*)+$", description="a JSON Pointer (RFC 6901), such as /logging/options/max-size")]
     value: Any = None
 
@@ -317,13 +317,13 @@ class Profile(Facts, frozen=True, kw_only=True):
     extends: Name | None = None
     back_end: BackEndName
     engine: str | None = None
-    """Where the engine is reached: unix://, tcp://, ssh://; default is what Docker itself would use."""
+    """Address of the engine: unix://, tcp:// or ssh://. Default: the one that Docker itself uses."""
     namespace: Name | None = None
     apps: tuple[Name, ...] = ()
-    """What runs here where the stack names no apps."""
+    """The apps here if the stack names none."""
     without: tuple[Name, ...] = ()
     clouds: tuple[Name, ...] = ()
-    """The clouds that are mounted here; an app reads those of them that it names."""
+    """The clouds to mount here; an app reads those that it names."""
     networks: NetworkFacts = NetworkFacts()
     storage: StorageFacts
     backup: BackupFacts = BackupFacts()
@@ -342,9 +342,9 @@ class Profile(Facts, frozen=True, kw_only=True):
     override: dict[Name, dict[str, Any]] = {}
     """Changes to the files of apps in this place only."""
     patch: tuple[PatchFacts, ...] = ()
-    """Changes to rendered objects, in their order. What would break a promise is refused, and no waiver accepts it."""
+    """Changes to rendered objects, in order. A change that breaks a promise is refused, and no waiver accepts it."""
 
     @property
     def traits(self) -> Traits:
-        """What places of this kind have."""
+        """The traits of the profile's back end."""
         return TRAITS[self.back_end]

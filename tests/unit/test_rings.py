@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rings import CLOCK, ORDER, PROCESSOR, ROOT
+from tests.rings import CLOCK, ORDER, PROCESSOR, ROOT, STREAMS, stream_of
 
 BURNS = """
 import time
@@ -33,8 +33,8 @@ def test_leaves():
 """
 
 
-def run(folder: Path, test: str, *arguments: str, ring: str = "unit") -> subprocess.CompletedProcess[str]:
-    """A suite of one test; each ring may take half a second."""
+def run(folder: Path, test: str, *arguments: str, ring: str = "unit", suite: str | None = None) -> subprocess.CompletedProcess[str]:
+    """A suite of one test, or of what stands in the folder `suite` too; each ring may take half a second."""
     (folder / "tests" / ring).mkdir(parents=True)
     (folder / "tests" / ring / "test_it.py").write_text(test)
     (folder / "conftest.py").write_text(
@@ -45,7 +45,7 @@ def run(folder: Path, test: str, *arguments: str, ring: str = "unit") -> subproc
     (folder / "pytest.ini").write_text("[pytest]\n")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "tests.rings", "-p", "xdist.plugin", *arguments, f"tests/{ring}"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "tests.rings", "-p", "xdist.plugin", *arguments, suite or f"tests/{ring}"],
         cwd=folder,
         env={**inherited, "PYTHONPATH": str(ROOT.parent), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
@@ -85,3 +85,21 @@ def test_every_folder_of_tests_is_a_ring_with_one_ceiling() -> None:
     folders = {file.parent for file in ROOT.rglob("test_*.py")}
     assert {folder.relative_to(ROOT).parts[0] for folder in folders} == set(ORDER)
     assert not set(PROCESSOR) & set(CLOCK)
+
+
+def test_the_first_folder_decides_the_stream_and_other_files_have_their_own() -> None:
+    assert stream_of("tests/compose_lab/local/test_local_apps.py::test_one[a]") == stream_of("tests/verify_lab/test_wire.py::test_two")
+    assert stream_of("tests/compose_lab/test_live_up.py::test_one") == "the engine"
+    assert stream_of("tests/unit/test_rings.py::test_one") == "tests/unit/test_rings.py"
+    assert all((ROOT / folder).is_dir() for folder in STREAMS)
+
+
+def test_a_stream_is_run_by_one_worker_and_files_by_several(tmp_path: Path) -> None:
+    told = "import os\ndef test_one():\n    print('worker', os.environ['PYTEST_XDIST_WORKER'])\ndef test_two():\n    test_one()\n"
+    for ring in ("zimaboard", "verify_lab"):
+        (tmp_path / "tests" / ring).mkdir(parents=True)
+        (tmp_path / "tests" / ring / f"test_{ring}.py").write_text(told)
+    (tmp_path / "tests" / "verify_lab" / "test_second.py").write_text(told)
+    done = run(tmp_path, told, "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder", "-rP", ring="compose_lab/local", suite="tests")
+    workers = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("worker ")]
+    assert sorted(map(workers.count, set(workers))) == [2, 6], done.stdout

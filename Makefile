@@ -25,7 +25,7 @@ test: ## The whole suite, engines included
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy
 	@$(BIN)/python -m tests.lab.images
 	@$(MAKE) -s docs
-	@COLUMNS=200 $(BIN)/python -m pytest --tb=short -n 3 --dist loadgroup --no-loadscope-reorder
+	@COLUMNS=200 $(BIN)/python -m pytest --tb=short -n 3 --dist loadscope --no-loadscope-reorder
 
 check: ## Lint and types
 	@scripts/bootstrap.sh python --dev

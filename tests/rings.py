@@ -152,18 +152,31 @@ def stream_of(nodeid: str) -> str:
     return next((stream for folder, stream in STREAMS.items() if file.startswith(f"tests/{folder}/")), file)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object | None:
+    """Give each stream to one worker, with `--dist loadscope`. Marks (`--dist loadgroup`) have no effect in xdist 3.8 with pytest 9.2."""
+    if config.getvalue("dist") != "loadscope":
+        return None
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # it has no types
+
+    class StreamScheduling(LoadScopeScheduling):  # type: ignore[misc]  # as above
+        """Hands out whole streams."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            return stream_of(nodeid)
+
+    return StreamScheduling(config, log)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Register the plug-in."""
     config.pluginmanager.register(Rings("prove" in (config.option.markexpr or "")), "rings")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Fast rings first, or in parallel the long streams first; proofs only where they are asked for."""
     if hasattr(config, "workerinput"):
         order = list(dict.fromkeys(STREAMS.values()))
-        for item in items:
-            item.add_marker(pytest.mark.xdist_group(stream_of(item.nodeid)))
         items.sort(key=lambda item: order.index(stream) if (stream := stream_of(item.nodeid)) in order else len(order))
     else:
         items.sort(key=lambda item: ORDER.index(ring_of(item.nodeid)))

@@ -100,6 +100,6 @@ def test_a_stream_is_run_by_one_worker_and_files_by_several(tmp_path: Path) -> N
         (tmp_path / "tests" / ring).mkdir(parents=True)
         (tmp_path / "tests" / ring / f"test_{ring}.py").write_text(told)
     (tmp_path / "tests" / "verify_lab" / "test_second.py").write_text(told)
-    done = run(tmp_path, told, "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder", "-rP", ring="compose_lab/local", suite="tests")
+    done = run(tmp_path, told, "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", "-rP", ring="compose_lab/local", suite="tests")
     workers = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("worker ")]
     assert sorted(map(workers.count, set(workers))) == [2, 6], done.stdout

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from portable.live.network import Unreachable
+from portable.model.errors import PortableError
 from portable.model.plan import SecretRef
 from portable.wiring import Lines, Outcome, foreseen, wire
 from portable.wiring.line import Line, Pen
@@ -88,15 +89,15 @@ class Stack:
         """What would be."""
         return foreseen(Lines(Line, self.peers, self, self.reveal, seconds=0, waiting=self.waiting), wishes(self.peers))
 
-    def told(self) -> list[str]:
-        """The sentences of what is told now."""
+    def told(self) -> list[tuple[str, str]]:
+        """The app and the cause of each change that is made now."""
         outcome = self.wire()
         assert outcome.troubles == (), outcome.troubles
-        return [change.sentence() for change in outcome.changes]
+        return [(change.app, change.cause) for change in outcome.changes]
 
-    def trouble(self) -> list[str]:
-        """What stands in the way."""
-        return [str(error) for error in self.wire().troubles]
+    def trouble(self) -> list[PortableError]:
+        """The errors of a run now."""
+        return list(self.wire().troubles)
 
 
 @contextlib.contextmanager

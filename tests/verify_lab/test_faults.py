@@ -348,5 +348,7 @@ def test_all_is_well_again_afterwards(local: Local) -> None:
 
 
 def test_what_is_asked_for_wrongly(local: Local) -> None:
-    assert "there is no contract wrong" in local.portable("verify", "wrong", code=2).err
+    said = local.portable("verify", "wrong", code=2).err
+    assert "[verify.unknown-contract]" in said
+    assert ": wrong " in said
     assert shutil.which("nsenter"), "the faults of this file need it"

@@ -62,7 +62,8 @@ def test_without_a_beacon_nothing_is_asked() -> None:
 
 
 def test_an_app_that_is_seen_as_the_host_is_told() -> None:
-    assert f"sees it as {HOST}, its gateway as {TUNNEL}" in one(egress(URL), Outside(torrents=HOST)).text
+    held = one(egress(URL), Outside(torrents=HOST))
+    assert (held.subject, f"as {HOST}" in held.text, f"gateway as {TUNNEL}" in held.text) == ("torrents", True, True)
     assert "as 192.0.2.9" in one(egress(URL), Outside(torrents="192.0.2.9")).text
     assert verdicts(egress(URL), Outside(gateway=HOST, torrents=HOST)) == {"gateway": "broken", "torrents": "broken"}
 
@@ -84,7 +85,8 @@ def test_a_cut_tunnel_lets_nothing_through_and_is_put_back() -> None:
 def test_an_app_that_reaches_the_outside_without_the_tunnel_is_told() -> None:
     stack = Outside()
     stack.while_cut = {"torrents": HOST}
-    assert one(kill_switch(URL), stack).text == f"with the tunnel cut the beacon saw it as {HOST}"
+    held = one(kill_switch(URL), stack)
+    assert (held.code, held.subject, HOST in held.text) == ("verify.kill-switch", "torrents", True)
     assert not stack.cut, "also then the tunnel is put back"
 
 
@@ -111,10 +113,11 @@ def test_what_shows_nothing_is_not_said_to_hold() -> None:
     assert verdicts(kill_switch(URL), Outside(torrents=""))["torrents"] == "unknown"
     stack = Outside()
     stack.while_cut = {"torrents": TUNNEL}
-    assert "its tunnel back" in one(kill_switch(URL), stack, "unknown").text
+    assert one(kill_switch(URL), stack, "unknown").subject == "torrents"
 
 
 def test_a_tunnel_that_can_not_be_cut_is_told() -> None:
     said = Said(code=3, text="no tunnel: eth0")
     stack = FakeStack(_planned(), answer=lambda _name, command: said if "link set" in " ".join(command) else None)
-    assert one(kill_switch(URL), stack, "unknown").text == "its tunnel could not be cut: no tunnel: eth0"
+    held = one(kill_switch(URL), stack, "unknown")
+    assert (held.subject, held.text.endswith(": no tunnel: eth0")) == ("gateway", True)

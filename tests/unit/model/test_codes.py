@@ -51,7 +51,7 @@ def written() -> set[str]:
 def test_each_code_is_explained_and_nothing_else_is() -> None:
     assert (CODES | DERIVED) - EXPLAINED.keys() == set()
     assert EXPLAINED.keys() - CODES - DERIVED == set()
-    assert CODES & DERIVED == set()
+    assert not CODES & DERIVED
 
 
 def test_each_contract_is_explained_by_its_promise() -> None:
@@ -68,7 +68,7 @@ def _checks(file: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Diagnosis", "_diagnosis"):
             given = [*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "check")]
-            yield from (value.value for value in given if isinstance(value, ast.Constant))
+            yield from (str(value.value) for value in given if isinstance(value, ast.Constant))
 
 
 def test_each_code_is_area_dot_cause() -> None:

@@ -1,4 +1,4 @@
-"""What each contract makes of a stack: that it holds, that it is broken and for whom, and that it could not be tried."""
+"""The results of each contract: it holds, it is broken for one subject, or it could not be checked."""
 
 import contextlib
 import json
@@ -115,7 +115,7 @@ def test_what_is_no_part_of_the_plan_is_told() -> None:
 
 
 def test_an_answer_that_does_not_come_whole_says_nothing() -> None:
-    """Neither that a promise is broken nor, of what is asked inside, that it holds."""
+    """It proves neither that a promise is broken nor that it holds."""
     stack = FakeStack(answer=lambda _name, _command: CUT)
     asked = [SHARES, FENCE, CLOUDS, LINKS, IDENTITY, ANSWERS]
     assert {h.verdict for contract in asked for h in contract.tried(stack)} == {"unknown"}
@@ -236,7 +236,7 @@ def test_a_rule_that_only_counts_is_no_rule() -> None:
 
 
 def test_a_firewall_that_opened_is_told_with_what_still_stands() -> None:
-    """As Gluetun leaves it when enabling it fails."""
+    """Gluetun leaves it open when enabling it fails."""
     opened = SHUT.replace("iptables iptables -P OUTPUT DROP", "iptables iptables -P OUTPUT ACCEPT")
     told = one(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=opened)))).text
     assert FIRST_OPEN in told
@@ -273,7 +273,7 @@ def test_the_packets_of_openvpn_are_known_by_the_endpoints() -> None:
 
 
 def test_one_table_that_is_shut_is_enough() -> None:
-    """A packet passes the tables of both interfaces; the older one may be empty."""
+    """A packet passes the tables of both programs; the older one may be empty."""
     both = f"iptables iptables-legacy -P OUTPUT ACCEPT\n{SHUT}"
     assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=both)))) == {"gateway": "holds"}
 
@@ -313,7 +313,7 @@ def test_a_cloud_that_is_not_seen_is_told_for_the_app() -> None:
 
 @pytest.mark.parametrize("said", [SILENT, Said(code=5, text="reading it takes more than 8 s")])
 def test_a_read_that_hangs_is_tried_by_one_app_only(said: Said) -> None:
-    """Whoever reads a mount that hangs stays there."""
+    """A process that reads a hung mount hangs, too."""
     plan = full_plan("compose")
     apps = tuple(msgspec.structs.replace(a, clouds=("shelf",)) if a.name in ("torrents", "player") else a for a in plan.apps)
     found = list(CLOUDS.tried(FakeStack(msgspec.structs.replace(plan, apps=apps), answer=says("wc -l", said))))
@@ -335,7 +335,7 @@ def test_links(said: Said, verdict: str, remedy: str) -> None:
 
 
 def test_every_folder_of_downloads_is_tried_to_every_other_one(tmp_path: Path) -> None:
-    """The script itself, on folders of this machine: one that lies on another file system is found, and nothing is left behind."""
+    """The script itself, on folders of this machine: it finds a folder on another file system, and leaves nothing behind."""
     for folder in ("downloads/torrents", "media/tv", "media/movies"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "media" / "tv" / ".portable-verify-x.kept").write_text("of a run that was killed")
@@ -397,7 +397,7 @@ def test_another_library_under_the_same_path_is_told() -> None:
 
 
 def test_what_was_mounted_on_the_host_later_is_told(tmp_path: Path) -> None:
-    """The engine started before the disk was there: every container sees the same empty folder, and none what the host has now."""
+    """The engine started before the disk was mounted: every container sees the same empty folder, and none the host's current one."""
     plan = full_plan("compose")
     place = p.Folder(path=str(tmp_path))
     volumes = tuple(msgspec.structs.replace(v, place=place, folder="") if isinstance(v.place, p.Folder) else v for v in plan.volumes)
@@ -561,7 +561,7 @@ def test_a_corrupted_database_is_told(tmp_path: Path) -> None:
 
 
 def kept(seen: str) -> p.Plan:
-    """With a keeper of backups that sees the player's state there."""
+    """Return a plan with a backup container that sees the player's state at that path."""
     plan = full_plan("compose")
     mounts = (p.Mount(volume="player-config", path=seen), p.Mount(volume=p.BACKUPS, path="/backups"))
     return msgspec.structs.replace(
@@ -570,7 +570,7 @@ def kept(seen: str) -> p.Plan:
 
 
 def test_databases_of_another_host_are_looked_at_by_who_backs_up(tmp_path: Path) -> None:
-    """By the same program, in its container: here a process of this machine stands for it."""
+    """By the same program in the backup container, which is a process of this machine here."""
 
     def answer(name: str, command: Any) -> Said | None:
         if command[0] != "python3":
@@ -592,7 +592,7 @@ def test_databases_of_another_host_are_looked_at_by_who_backs_up(tmp_path: Path)
 
 
 def test_what_a_keeper_found_in_time_is_told_whatever_comes_after(tmp_path: Path) -> None:
-    """Its time is up, a warning stands between its rows, and a name is no text."""
+    """The check timed out, a warning is between its rows, and a file name is not valid UTF-8."""
     rows = 'ResourceWarning: x\n["broken", "a.db is corrupted: x"]\n["holds", "b\\\\xff.db is sound"]\n["hol'
     stack = FakeStack(kept(str(tmp_path)), answer=says("python3", Said(code=None, text=rows)))
     told = [(h.verdict, h.text) for h in DATABASES.tried(stack) if h.subject == "player" and "lies on" not in h.text]
@@ -706,7 +706,7 @@ def test_who_backs_up_sees_the_state_of_all_and_owns_none_of_it() -> None:
     found = {held.subject: held.verdict for held in verify(stack, named(contracts(), ["privacy"]))}
     assert found["keeper"] == "holds"
     assert "broken" not in found.values()
-    # One that sees them and is not it is told as ever.
+    # Another app that sees them breaks the promise.
     curious = factories.app("curious", containers=(factories.container("main", mounts=tuple(mounts[:1])),))
     other = FakeStack(msgspec.structs.replace(plan, apps=(*plan.apps, curious)))
     assert "broken" in {held.verdict for held in verify(other, named(contracts(), ["privacy"]))}

@@ -1,4 +1,4 @@
-"""What a disk's answer to smartctl means."""
+"""The meaning of smartctl's output."""
 
 import json
 from typing import Any

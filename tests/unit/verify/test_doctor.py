@@ -1,4 +1,4 @@
-"""What a doctor finds on a host: each thing with what, where, why it matters and what mends it."""
+"""The doctor's checks of a host: each result with the problem, its place, its reason and its remedy."""
 
 import os
 import subprocess
@@ -36,7 +36,7 @@ def found(host: Host = HOST, plan: p.Plan = PLAN, taken: tuple[PublishedPort, ..
 
 
 def wrong(plan: p.Plan = PLAN, taken: tuple[PublishedPort, ...] = (), **changes: Any) -> Diagnosis:
-    """The only thing that is wrong; it has a reason and a remedy."""
+    """Return the only broken check; it has a reason and a remedy."""
     (only,) = [d for d in found(msgspec.structs.replace(HOST, **changes), plan, taken) if d.verdict == "broken"]
     assert only.why
     assert only.remedy
@@ -109,7 +109,7 @@ def test_what_is_wrong_is_told(changes: dict[str, Any], check: str, where: str, 
 
 
 def test_a_subvolume_that_breaks_links_is_told_once() -> None:
-    """It has another device number, and `df` does not show it; what lies below is apart with it."""
+    """It has another device number, and `df` does not show it; folders below it are not reported again."""
     apart = msgspec.structs.replace(OURS, device=2, inode=256)
     folders = {**HOST.folders, f"{ROOT}/media": apart, f"{ROOT}/media/tv": msgspec.structs.replace(apart, inode=257)}
     library = p.Library(volume="library", folders=("downloads/torrents", "media", "media/tv"))
@@ -187,7 +187,7 @@ WITH_STREAM: dict[str, Any] = {"folders": {**HOST.folders, f"{ROOT}/stream": OUR
     ],
 )
 def test_links_that_are_old_or_lead_nowhere_are_told(changes: dict[str, Any], text: str) -> None:
-    """Singular and plural are part of what is tested."""
+    """Singular and plural matter here."""
     told = wrong(STREAM, **WITH_STREAM, **changes)
     assert (told.check, told.where, told.text) == ("links", f"{ROOT}/stream", text)
 
@@ -223,7 +223,7 @@ def test_a_disk_that_fails_is_wrong_and_one_that_nobody_asks_is_not() -> None:
 
 
 def test_the_script_follows_links_and_walks_into_no_cloud(tmp_path: Path) -> None:
-    """Paths of a container are this host's; what a snapshot holds, and what lies in a cloud that is away, is not judged."""
+    """Paths inside containers are translated to the host's; links in snapshots or into a cloud that does not answer are not judged."""
     library, cloud = tmp_path / "library", tmp_path / "cloud"
     for folder in (library / "stream" / ".snapshots", library / "media", cloud):
         folder.mkdir(parents=True)
@@ -245,7 +245,7 @@ def test_the_script_follows_links_and_walks_into_no_cloud(tmp_path: Path) -> Non
 
 
 def test_the_script_reads_what_btrfs_keeps_of_scrubs(tmp_path: Path) -> None:
-    """The oldest start of all devices, where each was read to its end."""
+    """The oldest start of all devices, if each finished its scrub."""
     for uuid in ("done", "never"):
         (tmp_path / "sys/fs/btrfs" / uuid / "devices" / "sda").mkdir(parents=True)
     state = tmp_path / "var/lib/btrfs/scrub.status.done"
@@ -259,7 +259,7 @@ def test_the_script_reads_what_btrfs_keeps_of_scrubs(tmp_path: Path) -> None:
 
 
 def notes(plan: p.Plan = PLAN, servers: dict[str, tuple[str, ...]] = {}, **changes: Any) -> dict[str, list[Diagnosis]]:  # noqa: B006
-    """What is to note, unknown or wrong about WireGuard and the host's name server, by check."""
+    """Return the results about WireGuard and the host's name server, by check."""
     host = msgspec.structs.replace(HOST, **changes)
     rows = examined(plan, host, project="media-full", taken=(), name_servers=servers)
     chosen = [d for d in rows if d.check in ("wireguard", "resolver")]
@@ -312,7 +312,7 @@ def test_a_name_server_elsewhere_is_no_matter(server: str) -> None:
 
 
 def machine(folder: Path, *, link: str = "", files: dict[str, str]) -> Host:
-    """What the script tells of a tree, of which the kernel is this machine's."""
+    """Run the script on a tree of files, with this machine's kernel."""
     release = Path("/proc/sys/kernel/osrelease").read_text().strip()
     for name, text in files.items():
         path = folder / name.replace("RELEASE", release)

@@ -1,4 +1,4 @@
-"""As whom VPN apps are seen, and that a tunnel that is cut lets nothing through: each answer of a beacon that there can be."""
+"""The addresses of VPN apps as a beacon sees them, and the kill switch with a cut tunnel: each possible answer of a beacon."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ SILENT = Said(code=None, text="it did not end within 10 s")
 
 
 def _planned() -> Plan:
-    """The full plan, its gateway with a program that can ask."""
+    """Return the full plan; its gateway has an HTTP client."""
     plan = full_plan("compose")
     gateway = next(app for app in plan.apps if app.name == "gateway")
     asking = replace(gateway, containers=tuple(replace(container, fetch="wget") for container in gateway.containers))
@@ -37,7 +37,7 @@ class Outside(FakeStack):
         self.commands: list[tuple[str, str]] = []
 
     def asked(self, name: str, command: Sequence[str]) -> Said | None:
-        """As the container is seen now; a cut and its mending are told apart by what they do."""
+        """Answer as the beacon; the commands themselves show whether the tunnel is cut or restored."""
         text = " ".join(command)
         self.commands.append((name, text))
         if "link set" in text:
@@ -91,14 +91,14 @@ def test_an_app_that_reaches_the_outside_without_the_tunnel_is_told() -> None:
 
 
 def test_a_beacon_by_its_name_shows_nothing_of_the_kill_switch() -> None:
-    """Names are asked for through the tunnel."""
+    """Names are resolved through the tunnel."""
     stack = Outside()
     assert verdicts(kill_switch("http://beacon.example/"), stack) == {"gateway": "unknown"}
     assert not stack.commands
 
 
 def test_nobody_who_could_reach_the_beacon_is_no_proof() -> None:
-    """Where no app that leaves directly can ask: the beacon may be away as well, and the host's address is not known."""
+    """Without an app with direct egress, the beacon may be down as well, and the host's address is unknown."""
     stack = Outside(player="")
     assert verdicts(kill_switch(URL), stack)["torrents"] == "unknown"
     assert verdicts(egress(URL), stack) == {"gateway": "unknown", "torrents": "unknown"}

@@ -1,4 +1,4 @@
-"""What `environment` and `privileges` make of containers that somebody made by hand, or changed from inside."""
+"""`environment` and `privileges` on containers that were created by hand, or changed from inside."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def placed(stack: FakeStack, name: str) -> Placed:
 
 
 def healthy() -> FakeStack:
-    """As planned, with the values of its secrets, the plan's own file in the gateway, and what its first process has."""
+    """Return a stack as planned, with the values of its secrets and the plan's own file in the gateway."""
     plan = full_plan("compose")
     config = p.File(id="gateway-conf", body=("roles = []\n",))
     apps = tuple(
@@ -55,14 +55,14 @@ def inside(_name: str, command: Any) -> Said | None:
 
 
 def given(stack: FakeStack, name: str, **variables: str | None) -> FakeStack:
-    """The container with other variables; None: without."""
+    """Set variables of a container; None removes one."""
     has = {**stack.look(placed(stack, name)).environment, **variables}
     stack.changes[name] = {**stack.changes.get(name, {}), "environment": {key: v for key, v in has.items() if v is not None}}
     return stack
 
 
 def entitled(name: str, **rights: Any) -> FakeStack:
-    """The container with other rights."""
+    """Return a healthy stack whose container has other rights."""
     stack = healthy()
     has = stack.look(placed(stack, name)).rights
     stack.changes[name] = {**stack.changes.get(name, {}), "rights": msgspec.structs.replace(has, **rights)}
@@ -70,7 +70,7 @@ def entitled(name: str, **rights: Any) -> FakeStack:
 
 
 def answering(part: str, said: Said) -> FakeStack:
-    """A gateway that answers a command so, and everything else as a healthy one."""
+    """Return a healthy stack whose gateway gives this answer to one command."""
     stack = healthy()
     asked = says(part, said, "gateway")
     stack._answer = lambda name, command: asked(name, command) or inside(name, command)
@@ -247,7 +247,7 @@ def test_who_shares_the_gateways_network_unasked_is_told() -> None:
     assert (found.code, found.subject, "`docker rm -f stranger`" in found.remedy) == ("verify.privileges", "gateway", True)
 
 
-# --- what a Compose engine tells -------------------------------------------------------------------------------------
+# --- from a Compose engine -------------------------------------------------------------------------------------------
 
 
 def inspected(**host: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The contract that apps listen on the tunnel that is there now."""
+"""The contract that apps listen on the current tunnel."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The contract that a gateway's tunnel carries traffic and is seldom made anew."""
+"""The contract that a gateway's tunnel carries traffic and its VPN seldom restarts."""
 
 from portable.live.view import Said
 from portable.verify.tunnel import CONTRACT

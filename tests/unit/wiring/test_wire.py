@@ -1,4 +1,4 @@
-"""Apps are told of one another, against recorded interfaces: once, in order, and never at the cost of what a person set up."""
+"""Apps are connected, against recorded interfaces: once, in order, and without changes to a person's own settings."""
 
 import contextlib
 import copy
@@ -58,7 +58,7 @@ def test_what_a_manager_is_told() -> None:
 
 
 def test_each_kind_of_media_has_its_own_category_and_defaults() -> None:
-    """Lidarr wants defaults for its root folder, the profiles that were made first; fields are called after the kind of media."""
+    """Lidarr needs defaults for its root folder, the oldest profiles; the kind of media names the fields."""
     with stack("qbittorrent", "radarr", "lidarr", "readarr", "whisparr") as there:
         there.told()
         category = {name: fields(there.programs[name].entries, "qbittorrent") for name in ("radarr", "lidarr", "readarr", "whisparr")}
@@ -80,7 +80,7 @@ def test_what_prowlarr_and_seerr_are_told() -> None:
             "apiKey": "value of sonarr-key",
         }
         assert {name: fields_of(sonarr)[name] for name in wanted} == wanted
-        assert fields_of(sonarr)["syncCategories"] == [5000, 5010], "what the program brings stays"
+        assert fields_of(sonarr)["syncCategories"] == [5000, 5010], "the program's own categories stay"
         (server,) = there.programs["seerr"].servers["radarr"]
         wanted = {"hostname": "radarr", "apiKey": "value of radarr-key", "activeProfileId": 1, "activeProfileName": "Any"}
         wanted |= {"activeDirectory": "/mnt/media/media/movies", "isDefault": True, "minimumAvailability": "released"}
@@ -104,7 +104,7 @@ def test_foreseen_is_what_is_told_and_writes_nothing() -> None:
 
 
 def test_what_is_a_persons_own_stays() -> None:
-    """Entries of other names; one of them leads to the same app already, so that no second one is made."""
+    """Entries of other names; one of them leads to the same app already, so no second one is added."""
     with stack("prowlarr", "qbittorrent", "sabnzbd", "seerr", "sonarr") as there:
         there.told()
         mine = {"sonarr": "my torrents", "prowlarr": "series"}
@@ -119,7 +119,7 @@ def test_what_is_a_persons_own_stays() -> None:
 
 
 def test_what_was_changed_is_told_with_what_it_was() -> None:
-    """A person's choices in the same entry stay: priorities, profiles, what is switched off."""
+    """A person's choices in the same entry stay: priorities, profiles, disabled entries."""
     with stack("prowlarr", "qbittorrent", "sabnzbd", "seerr", "sonarr") as there:
         there.told()
         sonarr, seerr = there.programs["sonarr"], there.programs["seerr"].servers["sonarr"]
@@ -204,7 +204,7 @@ def test_a_key_that_is_not_known() -> None:
     ],
 )
 def test_strange_answers(name: str, answer: tuple[int, Any], code: str) -> None:
-    """Each is told as what it is; nothing is written then, and nothing falls over."""
+    """Each has its own error; nothing is written, and nothing crashes."""
     with stack("qbittorrent", "sabnzbd", "sonarr", "prowlarr", "seerr") as there:
         there.programs[name].broken = answer
         troubles = [error for error in there.trouble() if error.where == name]
@@ -226,7 +226,7 @@ def test_the_apps_own_reason_is_told() -> None:
 
 
 def test_two_troubles_with_one_app_are_told_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Sonarr does not take of its own, and what Seerr needs of it and does not find; the same thing twice is told once."""
+    """Sonarr's own error, and its error when Seerr needs it; the same error is reported once."""
     with stack("sonarr", "qbittorrent", "seerr") as there:
         sonarr = there.programs["sonarr"]
         sonarr.folders = ("/mnt/media/other",)
@@ -297,7 +297,7 @@ class Killed(BaseException):
 @settings(max_examples=15, deadline=None)
 @given(at=st.integers(min_value=0, max_value=20), apps=st.sets(st.sampled_from(EVERY), min_size=2))
 def test_killed_anywhere_and_run_again(at: int, apps: set[str]) -> None:
-    """The same command, run again, completes it as if nothing had been, and then there is nothing left to tell."""
+    """The same command, run again, completes the work; then nothing is left to change."""
     left = at
 
     class Mortal(Pen):

@@ -29,6 +29,7 @@ def wrong(local: Local, *arguments: str) -> dict[str, set[str]]:
         if row["verdict"] == "broken":
             assert row["why"], row
             assert row["remedy"], row
+            assert row["code"] == f"doctor.{row['check']}", row
             found.setdefault(row["check"], set()).add(row["where"])
     assert ran.code == (3 if found else 0), str(ran)
     return found

@@ -46,6 +46,7 @@ def broken(local: Local, *arguments: str) -> dict[str, set[str]]:
     for row in json.loads(ran.out)["verify"]:
         if row["verdict"] == "broken":
             assert row["remedy"], row
+            assert row["code"] == f"verify.{row['contract']}", row
             found.setdefault(row["contract"], set()).add(row["subject"])
     assert ran.code == (3 if found else 0), str(ran)
     return found

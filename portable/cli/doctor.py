@@ -48,7 +48,7 @@ def doctor(
         fixed = _fixed(prepared, driver, dry_run=dry_run) if fix else []
         found = _found(prepared, place, driver)
     if output is Format.json:
-        keys = ("check", "where", "verdict", "text", "why", "remedy")
+        keys = ("check", "where", "verdict", "text", "why", "remedy", "code")
         rows = [{key: hints.typed(getattr(d, key)) for key in keys} for d in found]
         show.document({"schema": "portable/doctor/1", "doctor": rows, "fixed": fixed})
         return DIFFERENCES if any(d.verdict == "broken" for d in found) else 0

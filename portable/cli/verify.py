@@ -82,8 +82,8 @@ def verify(
             printed(Event(what="doing", subject=contract.name, text=f"trying whether {contract.promise}"))
             found += [msgspec.structs.replace(held, text=driver.hide(held.text)) for held in tried(stack, (contract,))]
     if output is Format.json:
-        rows = [(h.contract, h.subject, h.verdict, h.text, h.remedy) for h in found]
-        show.table(("contract", "subject", "verdict", "text", "remedy"), rows, output, schema="verify")
+        rows = [(h.contract, h.subject, h.verdict, h.text, h.remedy, h.code) for h in found]
+        show.table(("contract", "subject", "verdict", "text", "remedy", "code"), rows, output, schema="verify")
     else:
         _printed(chosen, found, everything=everything)
     if any(held.verdict == "broken" for held in found):

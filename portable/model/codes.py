@@ -74,8 +74,24 @@ Code: TypeAlias = Literal[
     "yaml.top-level",
     "yaml.unclosed",
     "yaml.version",
+    "verify.unknown-contract",
+    "wire.credentials-rejected",
+    "wire.entry-conflict",
+    "wire.login-blocked",
+    "wire.no-answer",
+    "wire.no-profile",
+    "wire.not-running",
+    "wire.program-unsupported",
+    "wire.request-rejected",
+    "wire.secret-missing",
+    "wire.setting-not-kept",
+    "wire.sign-in-needed",
+    "wire.unexpected-answer",
 ]
-"""Every code. The empty one belongs to errors that only carry others, each with its own code."""
+"""Every code that is written where a message is made. The empty one belongs to errors that only carry others, each with its own code.
+
+Results of contracts and of the doctor derive theirs from a name: `verify.<contract>` and `doctor.<check>` (portable.model.contracts).
+"""
 _FOLDER: Final = Path(__file__).parent / "explanations"
 
 

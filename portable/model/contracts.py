@@ -1,11 +1,14 @@
-"""Results of contracts and of the doctor's checks on a running stack."""
+"""The results of contracts and of the doctor's checks.
+
+Both are identified by a code that `portable explain CODE` explains: `verify.<contract>` and `doctor.<check>`.
+"""
 
 from typing import Literal
 
 from portable.model.base import Struct
 
 Verdict = Literal["holds", "broken", "unknown"]
-"""unknown: the check could not run; the text gives the reason."""
+"""unknown: the contract could not be checked, and the text gives the reason."""
 
 
 class Held(Struct, frozen=True, kw_only=True):
@@ -16,24 +19,55 @@ class Held(Struct, frozen=True, kw_only=True):
     """The app, or a part of it: `sonarr`, `sonarr from radarr`, `plex cloud zurg`."""
     verdict: Verdict
     text: str
-    """The observation, specific enough to act on."""
+    """The observation, in words that a person can act on."""
     remedy: str = ""
-    """The repair; empty if the contract holds."""
+    """How to repair it; empty unless it is broken."""
+
+    @property
+    def code(self) -> str:
+        """The code of the contract, for `portable explain`."""
+        return f"verify.{self.contract}"
 
 
+Check = Literal[
+    "engine",
+    "host",
+    "kernel",
+    "devices",
+    "wireguard",
+    "resolver",
+    "storage",
+    "btrfs",
+    "scrub",
+    "disk",
+    "links",
+    "rights",
+    "split",
+    "clouds",
+    "memory",
+    "ports",
+    "gateway",
+    "healer",
+]
+"""The checks of `portable doctor`."""
 Judgement = Literal["holds", "broken", "unknown", "note"]
-"""note: nothing is wrong, but the person may want to know it."""
+"""note: nothing is wrong, but it is worth knowing."""
 
 
 class Diagnosis(Struct, frozen=True, kw_only=True):
     """The result of one check of the doctor."""
 
-    check: str
+    check: Check
     where: str
     """The folder, node, port or program."""
     verdict: Judgement
     text: str
     why: str = ""
-    """Why it matters; empty if the check holds."""
+    """Why it matters; empty where it holds."""
     remedy: str = ""
     """The command that repairs it."""
+
+    @property
+    def code(self) -> str:
+        """The code of the check, for `portable explain`."""
+        return f"doctor.{self.check}"

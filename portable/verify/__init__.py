@@ -1,4 +1,4 @@
-"""Contracts: what must be true of a running stack, each proved by looking or trying, in a file of its own. Nothing is repaired here."""
+"""Contracts: conditions that a running stack must meet, each with its check in a file of its own. Nothing is repaired here."""
 
 from collections.abc import Iterator, Sequence
 
@@ -37,10 +37,11 @@ def contracts(
     disruptive: bool = False,
     values: Values = UNKNOWN,
 ) -> tuple[Contract, ...]:
-    """All of them, in the order in which one explains the next; `told` names the secrets that a text holds, `missing` those not known.
+    """Return all contracts, ordered so that one explains the next.
 
-    `values` are those of the secrets, to be compared with what containers have. `beacon` is the URL that answers with a caller's own
-    address. What disturbs the apps comes last, and only where it is asked for.
+    `told` returns the names of the secrets that a text contains, `missing` are the secrets without a known value. `values` are the values
+    of the secrets, to be compared with those in containers. `beacon` is a URL that returns the caller's own address. Contracts that
+    disturb the apps come last, and only with `disruptive`.
     """
     middle = (CLOUDS, PATHS, LINKS, IDENTITY, PRIVACY, ANSWERS, PORTS, DEVICES, DATABASES, secrecy(told, missing, known=known))
     first = (RUNS, SHARES, FENCE, NAMES, TUNNEL, environment(values), PRIVILEGES, egress(beacon), LISTENER)
@@ -48,18 +49,19 @@ def contracts(
 
 
 def verify(stack: View, chosen: Sequence[Contract]) -> Iterator[Held]:
-    """What each contract finds, one after the other: they clean up after themselves, so that none sees another's traces."""
+    """Yield the results of each contract in turn: each cleans up after itself, so that none sees another's traces."""
     for contract in chosen:
         yield from contract.tried(stack)
 
 
 def named(every: Sequence[Contract], names: Sequence[str]) -> tuple[Contract, ...]:
-    """The contracts of those names, in their own order; all where none is named. Raises UsageError for a name that none has."""
+    """Return the contracts of those names, in their own order; all contracts without names. Raises UsageError for an unknown name."""
     known = [contract.name for contract in every]
     if unknown := [name for name in names if name not in known]:
         import difflib  # only for a mistake
 
         near = dict.fromkeys(match for name in unknown for match in difflib.get_close_matches(name, known, 1))
-        meant = f"did you mean {', '.join(map(repr, near))}? " if near else ""
-        raise UsageError(f"there is no contract {', '.join(unknown)}", where="verify", remedy=f"{meant}known: {', '.join(known)}")
+        suggestion = f"did you mean {', '.join(map(repr, near))}? " if near else ""
+        text = f"unknown contract{'s' if len(unknown) > 1 else ''}: {', '.join(unknown)}"
+        raise UsageError(text, code="verify.unknown-contract", where="verify", remedy=f"{suggestion}known: {', '.join(known)}")
     return tuple(contract for contract in every if not names or contract.name in names)

@@ -1,4 +1,4 @@
-"""Every app answers other apps at its stable name and port (promise 1): inside its group, across groups, and out of the VPN."""
+"""Every app answers other apps at its stable name and port (promise 1): within its group, across groups, and from behind a gateway."""
 
 from collections.abc import Iterator
 
@@ -9,64 +9,65 @@ from portable.verify.contract import Contract, Found, broken, holds, running_app
 
 _SECONDS = 5
 _ASK = {
-    # Any answer will do, also one that asks for a login: it is the name and the way that are tried.
+    # Any answer is enough, even one that requires a login: the name and the route are tested.
     "curl": ["curl", "--silent", "--output", "/dev/null", "--insecure", "--noproxy", "*", "--max-time", str(_SECONDS)],
     "wget": ["wget", "-q", "-O", "/dev/null", "-T", str(_SECONDS), "-Y", "off"],
 }
 _WGET_ANSWERED = (5, 6, 8)
-"""GNU Wget's exit codes for a certificate, a login and an error that the server answered with (its manual, Exit Status)."""
+"""GNU Wget's exit codes for a bad certificate, a required login and a server error (its manual, Exit Status)."""
 
 
 def check(stack: View) -> Iterator[Found]:
-    """Each name of each app that serves the web, asked from its group, from outside of it, and from each group behind a gateway."""
+    """Request each name of each web app: from its own group, from outside it, and from each group behind a gateway."""
     group_of = {name: group for group in stack.plan.groups for name in group.apps}
-    there = {app.name: (app, placed) for app, placed in running_apps(stack)}
-    askers = [app for app, placed in there.values() if placed.container.fetch in _ASK and not app.schedule]
-    # Who reaches everything goes first: an app behind a gateway is asked for its own group.
-    askers.sort(key=lambda app: (not isinstance(group_of[app.name].egress, Direct), app.name))
+    apps = {app.name: (app, placed) for app, placed in running_apps(stack)}
+    callers = [app for app, placed in apps.values() if placed.container.fetch in _ASK and not app.schedule]
+    # Apps with direct egress come first, since they reach every app.
+    callers.sort(key=lambda app: (not isinstance(group_of[app.name].egress, Direct), app.name))
     for app in stack.plan.apps:
         ports = [port for port in app.ports if port.serves in ("http", "https") and port.protocol == "tcp" and not port.private]
-        if not ports or app.name not in there:
+        if not ports or app.name not in apps:
             continue
-        chosen = _askers(app, askers, group_of)
+        chosen = _callers(app, callers, group_of)
         if not chosen:
-            yield unknown(app.name, "no other app that runs could ask it")
-        for asker in chosen:
-            yield from (_asked(stack, app, name, port, asker, there[asker.name][1]) for port in ports for name in (app.name, *app.aliases))
+            yield unknown(app.name, "no other running app can call it")
+        for caller in chosen:
+            yield from (_call(stack, app, name, port, caller, apps[caller.name][1]) for port in ports for name in (app.name, *app.aliases))
 
 
-def _askers(app: App, askers: list[App], group_of: dict[str, Group]) -> list[App]:
-    """One of its own group, one direct app of another one, and one of each group behind a gateway: its firewall must let them through."""
+def _callers(app: App, callers: list[App], group_of: dict[str, Group]) -> list[App]:
+    """One app of its own group, one with direct egress, and one of each group behind a gateway, whose firewall must allow the call."""
     own = group_of[app.name]
-    found: dict[str, App] = {}
-    for asker in askers:
-        group = group_of[asker.name]
-        if asker.name == app.name:
+    chosen: dict[str, App] = {}
+    for caller in callers:
+        group = group_of[caller.name]
+        if caller.name == app.name:
             continue
         if group is own:
-            found.setdefault("own", asker)
+            chosen.setdefault("own", caller)
         elif isinstance(group.egress, Direct):
-            found.setdefault("direct", asker)
+            chosen.setdefault("direct", caller)
         elif isinstance(own.egress, Direct):
-            found.setdefault(f"gateway {group.name}", asker)
-    return list(found.values())
+            chosen.setdefault(f"gateway {group.name}", caller)
+    return list(chosen.values())
 
 
-def _asked(stack: View, app: App, name: str, port: Port, asker: App, placed: Placed) -> Found:
+def _call(stack: View, app: App, name: str, port: Port, caller: App, placed: Placed) -> Found:
     url = f"{port.serves}://{name}:{port.number}/"
-    tool = main_container(asker).fetch
-    said = stack.inside(placed, [*_ASK[tool], url], seconds=_SECONDS * 3)
-    subject = f"{app.name} from {asker.name}"
-    if untried(said):
-        return unknown(subject, f"{asker.name} could not ask: {said.text or f'no {tool}'}")
-    if _answered(tool, said):
+    tool = main_container(caller).fetch
+    answer = stack.inside(placed, [*_ASK[tool], url], seconds=_SECONDS * 3)
+    subject = f"{app.name} from {caller.name}"
+    if untried(answer):
+        return unknown(subject, f"{caller.name} cannot make requests: {answer.text or f'{tool} is missing'}")
+    if _has_answer(tool, answer):
         return holds(subject, f"{url} answers")
-    remedy = f"`portable up -p {stack.plan.profile}` mends names and networks; `portable logs -p {stack.plan.profile} {app.name}`"
-    return broken(subject, f"{url} does not answer {asker.name}: {said.text or f'{tool} ended with {said.code}'}", remedy)
+    profile = stack.plan.profile
+    remedy = f"run `portable up -p {profile}` to restore names and networks, then read `portable logs -p {profile} {app.name}`"
+    return broken(subject, f"{url} does not answer {caller.name}: {answer.text or f'{tool} exited with {answer.code}'}", remedy)
 
 
-def _answered(tool: str, said: Said) -> bool:
-    """Whether it did: curl ends well with any answer; wget does not with an error: GNU's tells by its code, BusyBox's in words."""
+def _has_answer(tool: str, said: Said) -> bool:
+    """Whether a server answered: curl exits with 0 then. Wget reports errors, GNU Wget by its exit code, BusyBox by a text."""
     return said.done or (tool == "wget" and (said.code in _WGET_ANSWERED or "HTTP/" in said.text or "server returned error" in said.text))
 
 

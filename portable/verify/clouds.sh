@@ -1,14 +1,14 @@
-# $1 the cloud as the app sees it, $2 what is always in it, $3 where it is mounted. Counting asks the cloud for all of a folder, so it
-# has an end; a reader of a mount that hangs ignores less than KILL.
+# $1 the cloud's path in the app, $2 an entry that is always in it, $3 its mount point. Counting lists a whole folder of the cloud, so it
+# has a timeout; a process that reads a hung mount ends by no signal but KILL.
 grep -q " $3 .* - fuse" /proc/self/mountinfo || { echo "nothing is mounted at $3"; exit 3; }
 limit=; command -v timeout >/dev/null && limit="timeout -s KILL 8"
-# What the kernel remembers of names hides a hang; this question goes to the mounter each time, and asks no cloud for a folder.
+# The kernel's cache of names hides a hang. `df` asks the FUSE process each time, and does not make it list a folder of the cloud.
 $limit df "$1/" >/dev/null 2>&1
 [ $? -lt 124 ] || { echo "the mount at $3 does not answer within 8 s"; exit 5; }
 $limit ls -d "$1/$2" >/dev/null
 code=$?
 [ $code -lt 124 ] || { echo "reading $1/$2 takes more than 8 s"; exit 5; }
-[ $code = 0 ] || { echo "$1/$2 can't be seen"; exit 4; }
+[ $code = 0 ] || { echo "$1/$2 is missing"; exit 4; }
 [ -d "$1/$2" ] || { echo 1; exit 0; }
 found=$($limit ls -A "$1/$2")
 code=$?

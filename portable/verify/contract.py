@@ -1,4 +1,4 @@
-"""What every contract is made of, and the few things that several of them ask."""
+"""The parts of every contract, and helpers that several of them use."""
 
 import logging
 import traceback
@@ -15,67 +15,67 @@ log = logging.getLogger("portable.verify")
 Found = tuple[str, Verdict, str, str]
 """Subject, verdict, text and remedy."""
 _NO_PROGRAM = (126, 127)
-"""Exit codes of a program that is not in the image, or can't be run (POSIX, 2.8.2)."""
+"""Exit codes for a program that is missing or cannot be executed (POSIX, 2.8.2)."""
 
 
 class Contract(Struct, frozen=True, kw_only=True):
-    """Something that must be true of a running stack, and the check that proves it."""
+    """A condition that a running stack must meet, and the check that proves it."""
 
     name: str
     promise: str
-    """A sentence that a person understands without the documents."""
+    """A sentence that a person understands without the documentation; its explanation has it as its title."""
     check: Callable[[View], Iterator[Found]]
     inside: bool = True
-    """Whether it asks inside containers, so that it can tell nothing of those that do not run."""
+    """Whether the check runs commands inside containers, so that stopped containers cannot be checked."""
 
     def tried(self, stack: View) -> Iterator[Held]:
-        """Everything that the check found, as it finds it; an engine that fails half-way leaves what was found before.
+        """Yield the results of the check one by one, so that a failing engine keeps the results before it.
 
-        So does a mistake in the check itself: it must not keep the other contracts from being tried.
+        A bug in the check becomes a result, too: it must not prevent the checks of other contracts.
         """
         try:
             for subject, verdict, text, remedy in self.check(stack):
                 yield Held(contract=self.name, subject=subject, verdict=verdict, text=text, remedy=remedy)
         except PortableError as error:
-            yield Held(contract=self.name, subject="the stack", verdict="unknown", text=f"it could not be tried to its end: {error.text}")
-        except Exception as error:  # noqa: BLE001  # told as what it is
+            yield Held(contract=self.name, subject="the stack", verdict="unknown", text=f"the check was interrupted: {error.text}")
+        except Exception as error:  # noqa: BLE001  # reported as a bug
             kind = type(error).__name__
             log.debug("%s: %s\n%s", self.name, kind, "".join(traceback.format_tb(error.__traceback__)))  # its message may hold a secret
-            text = f"it could not be tried to its end: a mistake in portable ({kind}); `portable --debug verify {self.name}` shows where"
+            text = f"the check was interrupted by a bug in portable ({kind}); `portable --debug verify {self.name}` prints its traceback"
             yield Held(contract=self.name, subject="the stack", verdict="unknown", text=text)
         down = [about(placed) for placed in parts(stack) if not stack.look(placed).is_running] if self.inside else []
         if down:
-            text = f"not tried in {', '.join(down)}: what does not run can't be asked"
+            text = f"not checked in stopped containers: {', '.join(down)}"
             yield Held(contract=self.name, subject="the stack", verdict="unknown", text=text)
 
 
 def holds(subject: str, text: str) -> Found:
-    """It is as promised."""
+    """Return a result that the promise is kept."""
     return subject, "holds", text, ""
 
 
 def broken(subject: str, text: str, remedy: str) -> Found:
-    """It is not."""
+    """Return a result that the promise is broken."""
     return subject, "broken", text, remedy
 
 
 def unknown(subject: str, text: str) -> Found:
-    """It could not be tried."""
+    """Return a result that the promise could not be checked."""
     return subject, "unknown", text, ""
 
 
 def restart_with_group(stack: View, gateway: str) -> str:
-    """The remedy for a gateway whose apps share its network namespace: a command that restarts all of them, in order."""
-    return f"`portable restart -p {stack.plan.profile} {gateway}`, with all that share its network"
+    """Return the remedy for a gateway whose apps share its network namespace: a command that restarts all of them, in order."""
+    return f"run `portable restart -p {stack.plan.profile} {gateway}`, which restarts all apps in its network namespace"
 
 
 def untried(said: Said) -> bool:
-    """Whether a command says nothing, since it could not be run or did not end."""
+    """Whether a command proves nothing, because it could not be run or did not end."""
     return said.code is None or said.code in _NO_PROGRAM
 
 
 def about(placed: Placed) -> str:
-    """What a person calls a container: the app, with the container's name where that is another one."""
+    """Return the name of a container for people: the app, and the container's own name unless it is the main one."""
     if placed.cloud:
         return f"cloud {placed.cloud.id}"
     if placed.app is None:
@@ -84,24 +84,24 @@ def about(placed: Placed) -> str:
 
 
 def parts(stack: View) -> Iterator[Placed]:
-    """Every container that is to run; `init` ends when it has prepared."""
+    """Return every container that must run; `init` is left out, since it ends after its preparations."""
     return (placed for placed in containers(stack.plan) if placed.app or placed.cloud)
 
 
 def running(stack: View) -> Iterator[Placed]:
-    """Every container in which commands can be run."""
+    """Return every container in which commands can be run."""
     return (placed for placed in parts(stack) if stack.look(placed).is_running)
 
 
 def running_apps(stack: View) -> Iterator[tuple[App, Placed]]:
-    """The apps whose main container runs, with it."""
+    """Yield each app whose main container runs, with that container."""
     for placed in running(stack):
         if placed.app and placed.container is main_container(placed.app):
             yield placed.app, placed
 
 
 def mounts_of(stack: View, container: Container) -> Iterator[tuple[Volume, str, str]]:
-    """The volumes that a container sees: each with its path inside, and `ro` or `rw`."""
+    """Yield the volumes of a container: each with its path inside, and `ro` or `rw`."""
     volumes = {volume.id: volume for volume in stack.plan.volumes}
     for mount in container.mounts:
         if mount.volume in volumes:
@@ -109,7 +109,7 @@ def mounts_of(stack: View, container: Container) -> Iterator[tuple[Volume, str, 
 
 
 def library_of(stack: View, container: Container) -> tuple[str, str] | None:
-    """Where a container sees the library, and whether it may write there."""
+    """Return the library's path in a container, and `ro` or `rw`; None if it does not see the library."""
     for volume, path, access in mounts_of(stack, container):
         if stack.plan.is_library(volume.id):
             return path, access
@@ -117,12 +117,12 @@ def library_of(stack: View, container: Container) -> tuple[str, str] | None:
 
 
 def writer(container: Container) -> str | None:
-    """The user and group that a container's app has, for `exec`; None for an image's own, which only the image knows."""
+    """Return user and group of a container's app, for `exec`; None if only the image knows them."""
     return None if container.identity.how == "fixed" else f"{container.identity.uid}:{container.identity.gid}"
 
 
 def processes(text: str) -> Iterator[dict[str, str]]:
-    """The fields of each process of `/proc/*/status`; those of the question itself (`sh` and `cat`) are not among them."""
+    """Yield the fields of each process in `/proc/*/status`, without the processes of the command itself (`sh` and `cat`)."""
     for block in ("\n" + text).split("\nName:")[1:]:
         fields = {key: value.strip() for key, _, value in (line.partition(":") for line in f"Name:{block}".splitlines())}
         if fields["Name"] != "cat" and not (fields["Name"] == "sh" and fields.get("PPid") == "0" and fields.get("Pid") != "1"):

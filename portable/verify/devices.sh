@@ -1,3 +1,3 @@
-# For reading only: opened for writing too, a node that is gone would be made a file.
-[ -c "$1" ] || { echo "there is no such node"; exit 3; }
+# Only for reading: opened for writing, a node that disappears meanwhile would be created as a file.
+[ -c "$1" ] || { echo "no such device"; exit 3; }
 exec 3<"$1"

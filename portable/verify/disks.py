@@ -1,4 +1,4 @@
-"""What disks say of themselves: the part of `smartctl --json -H -A` (smartctl(8)) that tells whether one is failing."""
+"""The health of disks: the part of `smartctl --json -H -A` (smartctl(8)) that shows whether a disk is failing."""
 
 from collections.abc import Iterator
 
@@ -6,18 +6,18 @@ import msgspec
 
 from portable.model.base import Struct
 
-_COUNTED = {5: "reallocated sectors", 187: "errors that could not be corrected", 197: "sectors that can't be read", 198: "sectors lost"}
-"""ATA attributes whose raw value is a count of what the disk lost; vendors disagree on most others (smartctl(8), -A)."""
+_COUNTED = {5: "reallocated sectors", 187: "uncorrectable errors", 197: "unreadable (pending) sectors", 198: "lost sectors"}
+"""ATA attributes whose raw value counts losses; vendors disagree on most others (smartctl(8), -A)."""
 _WORN = 100
-"""Per cent of an NVMe disk's endurance that its maker promises (NVM Express, SMART / Health Information)."""
+"""Per cent of the endurance that an NVMe disk's maker guarantees (NVM Express, SMART / Health Information)."""
 
 
 class Disk(Struct, frozen=True, kw_only=True):
-    """What one disk told."""
+    """The health of one disk."""
 
     faults: tuple[str, ...] = ()
     silent: str = ""
-    """Why nothing is known of it; empty where it told."""
+    """Why its health is unknown; empty where it is known."""
 
 
 class _Raw(msgspec.Struct, frozen=True):
@@ -59,20 +59,20 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 def told(text: str) -> Disk:
-    """What a disk's answer means; an answer that is none, or of a disk that tells nothing, says why in `silent`."""
+    """Parse the JSON output of smartctl; `silent` has the reason where it is invalid or has no health data."""
     try:
         answer = msgspec.json.decode(text, type=_Answer)
     except msgspec.DecodeError:
         return Disk(silent="smartctl did not answer")
     if answer.smart_status is None and answer.nvme_smart_health_information_log is None and not answer.ata_smart_attributes.table:
-        said = "; ".join(message.string for message in answer.smartctl.messages)
-        return Disk(silent=said or "it tells nothing of its health")
+        messages = "; ".join(message.string for message in answer.smartctl.messages)
+        return Disk(silent=messages or "the disk reports no health data")
     return Disk(faults=tuple(_faults(answer)))
 
 
 def _faults(answer: _Answer) -> Iterator[str]:
     if answer.smart_status is not None and not answer.smart_status.passed:
-        yield "it says that it is failing"
+        yield "SMART status: failing"
     for attribute in answer.ata_smart_attributes.table:
         if attribute.id in _COUNTED and attribute.raw.value:
             yield f"{attribute.raw.value} {_COUNTED[attribute.id]}"
@@ -80,6 +80,6 @@ def _faults(answer: _Answer) -> Iterator[str]:
         if nvme.critical_warning:
             yield f"critical warning {nvme.critical_warning:#04x}"
         if nvme.media_errors:
-            yield f"{nvme.media_errors} errors of its cells"
+            yield f"{nvme.media_errors} media errors"
         if nvme.percentage_used >= _WORN:
             yield f"{nvme.percentage_used} % of its endurance is used"

@@ -1,4 +1,4 @@
-"""What a doctor finds on a host before and while a stack runs on it: what, where, why it matters, and the command that mends it."""
+"""The doctor's checks of a host, before and while a stack runs: what is wrong, where, why it matters, and the command that repairs it."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address
@@ -9,21 +9,21 @@ from portable.catalog.quantities import amount
 from portable.engines.mounts import MODULES, sharing
 from portable.live.tunnel import tunnels
 from portable.local.commands import typed
-from portable.model.contracts import Diagnosis, Judgement
+from portable.model.contracts import Check, Diagnosis, Judgement
 from portable.model.folders import folder_of
 from portable.model.plan import CLOUDS, Folder, HostDevice, Plan
 from portable.model.ports import PublishedPort
 from portable.verify.host import Asked, Host
 
 FULL = 80
-"""Per cent of a file system from which on it is told (the owner's own bar)."""
+"""A file system counts as full from this percentage (the owner's own limit)."""
 STREAM = "stream"
 """The library's folder of links into clouds."""
 OLD_DAYS = 90
-"""From which on a link there is told: the script of `portable.verify.host` counts them, as the app stream-links does."""
+"""A link there counts as old after these days: the script of `portable.verify.host` counts them, as does the app stream-links."""
 SCRUB_DAYS = 40
-"""Once a month is what btrfs-scrub(8) advises; from then on, with some days of grace, it is told."""
-_LXC = "on the Proxmox host, in /etc/pve/lxc/ID.conf: {line}; then restart the container"
+"""The limit between scrubs: btrfs-scrub(8) advises once a month, plus some days of grace."""
+_LXC = "on the Proxmox host, add to /etc/pve/lxc/ID.conf: {line}; then restart the container"
 _NODES_OF_LXC = {
     "/dev/fuse": "features: fuse=1,nesting=1",
     "/dev/net/tun": "lxc.cgroup2.devices.allow: c 10:200 rwm and lxc.mount.entry: /dev/net/tun dev/net/tun none bind,create=file",
@@ -31,7 +31,7 @@ _NODES_OF_LXC = {
 
 
 def asked(plan: Plan) -> Asked:
-    """What is to be looked at for a plan."""
+    """Return the paths of the host that matter for a plan."""
     devices = (plan.devices.tun, plan.devices.fuse, plan.devices.gpu)
     nodes = tuple(device.path for device in devices if isinstance(device, HostDevice))
     places = _folders(plan)
@@ -49,13 +49,13 @@ def examined(
     docker_root: str = "",
     name_servers: Mapping[str, tuple[str, ...]] = {},
 ) -> Iterator[Diagnosis]:
-    """Everything, in the order in which one thing explains the next.
+    """Run all checks, ordered so that one explains the next.
 
-    `name_servers` are those that the container of each gateway was made with, by its name; a gateway that is not there is left out.
+    `taken` are the published ports on the host. `name_servers` has the name servers of each existing gateway container, by its name.
     """
     if host.kernel:
-        inside = "; it is itself a container (LXC): its own host gives it devices, nesting and memory" if host.contained else ""
-        yield _found("kernel", "the host", f"Linux {host.kernel}{inside}")
+        inside = "; it is itself a container (LXC), and its own host assigns devices, nesting and memory" if host.contained else ""
+        yield _diagnosis("kernel", "the host", f"Linux {host.kernel}{inside}")
     yield from _features(plan, host)
     yield from _wireguard(plan, host)
     yield from _resolver(plan, host, name_servers)
@@ -71,7 +71,7 @@ def examined(
     yield from _ports(plan, host, project, tuple(taken))
 
 
-def _found(check: str, where: str, text: str, *, why: str = "", remedy: str = "", verdict: Judgement | None = None) -> Diagnosis:
+def _diagnosis(check: Check, where: str, text: str, *, why: str = "", remedy: str = "", verdict: Judgement | None = None) -> Diagnosis:
     return Diagnosis(check=check, where=where, verdict=verdict or ("broken" if why else "holds"), text=text, why=why, remedy=remedy)
 
 
@@ -86,18 +86,17 @@ def _features(plan: Plan, host: Host) -> Iterator[Diagnosis]:
             continue
         path = device.path
         if path not in host.nodes:
-            module = f"as root: modprobe {MODULES[path]}" if path in MODULES else "name the right node under `devices` of the profile"
+            module = f"run `modprobe {MODULES[path]}` as root" if path in MODULES else "set the right node in `devices` of the profile"
             remedy = _LXC.format(line=_NODES_OF_LXC[path]) if host.contained and path in _NODES_OF_LXC else module
-            why = {"fuse": "no cloud can be mounted", "tun": "no tunnel can be made", "gpu": "players transcode without help"}[name]
-            yield _found("devices", path, "there is no such node", why=why, remedy=remedy)
+            why = {"fuse": "no cloud can be mounted", "tun": "no tunnel can start", "gpu": "players transcode on the CPU"}[name]
+            yield _diagnosis("devices", path, "this device node does not exist", why=why, remedy=remedy)
         elif device.group is not None and host.nodes[path] != device.group:
-            text = f"its group is {host.nodes[path]}, and the profile says {device.group}"
+            text = f"its group is {host.nodes[path]}, but the profile has {device.group}"
             why = "apps get a group that may not open it"
-            yield _found(
-                "devices", path, text, why=why, remedy=f"in the profile: `devices: {{{name}: {{host: {{group: {host.nodes[path]}}}}}}}`"
-            )
+            remedy = f"set in the profile: `devices: {{{name}: {{host: {{group: {host.nodes[path]}}}}}}}`"
+            yield _diagnosis("devices", path, text, why=why, remedy=remedy)
         else:
-            yield _found("devices", path, "it is there")
+            yield _diagnosis("devices", path, "exists")
 
 
 def _wireguard(plan: Plan, host: Host) -> Iterator[Diagnosis]:
@@ -106,19 +105,19 @@ def _wireguard(plan: Plan, host: Host) -> Iterator[Diagnosis]:
     if not gateways or not host.kernel:
         return
     if host.wireguard is None:
-        text = "whether it has WireGuard can't be told: its modules are not here, and none of that name is loaded"
-        yield _found("wireguard", "the kernel", text, verdict="unknown")
+        text = "support for WireGuard is unknown: the module is not loaded, and the folder of modules is not visible here"
+        yield _diagnosis("wireguard", "the kernel", text, verdict="unknown")
     elif host.wireguard:
-        yield _found("wireguard", "the kernel", "it has WireGuard")
+        yield _diagnosis("wireguard", "the kernel", "supports WireGuard")
     else:
         names = ", ".join(gateways)
-        why = f"{names} runs it in user space, which needs more CPU, and more memory while much is downloaded"
-        remedy = f"install a kernel that has it (Linux 5.6 or later, module `wireguard`), or leave {names} a memory limit of 256Mi or more"
-        yield _found("wireguard", "the kernel", "it has no WireGuard", why=why, remedy=remedy, verdict="note")
+        why = f"{names} runs it in user space, which needs more CPU, and more memory during large downloads"
+        remedy = f"install a kernel with the module `wireguard` (Linux 5.6 or later), or keep the memory limit of {names} at 256Mi or more"
+        yield _diagnosis("wireguard", "the kernel", "does not support WireGuard", why=why, remedy=remedy, verdict="note")
 
 
 def _resolver(plan: Plan, host: Host, name_servers: Mapping[str, tuple[str, ...]]) -> Iterator[Diagnosis]:
-    """An engine answers the names of containers by itself, and hands on all others: to a loopback address it does so on the host."""
+    """Check the host's name servers: an engine resolves container names itself, and sends others to a loopback address from the host."""
     loopback = [server for server in host.resolvers if _is_loopback(server)]
     gateways = tunnels(plan)
     if not loopback or not gateways:
@@ -126,12 +125,13 @@ def _resolver(plan: Plan, host: Host, name_servers: Mapping[str, tuple[str, ...]
     where, text = "/etc/resolv.conf", f"the host's name server is on loopback ({', '.join(loopback)})"
     for name in gateways:
         if name in name_servers and not name_servers[name]:
-            why = "names that the tunnel's name server takes for local ones are asked by the host, past the tunnel"
-            remedy = f"`portable up -p {plan.profile} {name}`: it is made anew, with a name server of its own"
-            yield _found("resolver", where, f"{text}, and the container of {name} has no name server of its own", why=why, remedy=remedy)
-    others = f"what other apps than those behind {', '.join(gateways)} ask for is asked by the host itself"
-    remedy = "nothing has to be done; to change it, name another server under `dns` in the engine's daemon.json"
-    yield _found("resolver", where, text, why=others, remedy=remedy, verdict="note")
+            why = "names that the tunnel's name server takes for local ones are resolved by the host, outside the tunnel"
+            remedy = f"run `portable up -p {plan.profile} {name}`, which recreates it with a name server of its own"
+            own = f"{text}, and the container of {name} has no name server of its own"
+            yield _diagnosis("resolver", where, own, why=why, remedy=remedy)
+    others = f"the host itself resolves the names of all apps that are not behind {', '.join(gateways)}"
+    remedy = "leave it as it is, or set another server as `dns` in the engine's daemon.json"
+    yield _diagnosis("resolver", where, text, why=others, remedy=remedy, verdict="note")
 
 
 def _is_loopback(server: str) -> bool:
@@ -148,42 +148,39 @@ def _storage(plan: Plan, host: Host, docker_root: str) -> Iterator[Diagnosis]:
     for path, what in places.items():
         space = host.spaces.get(path)
         if path not in host.folders and path not in host.spaces:
-            yield _found("storage", path, f"it is not there yet ({what})", verdict="unknown")
+            yield _diagnosis("storage", path, f"does not exist yet ({what})", verdict="unknown")
         elif space is not None:
-            # As df counts: what only root may still use is no room.
+            # Like df: space that is reserved for root is not free.
             used = round(100 * space.used / max(1, space.used + space.free))
             text = f"{used} % full, {amount(space.free * 1024 // 2**20 * 2**20)} free ({what})"
             if used >= FULL:
-                why = "downloads stop half-way, and databases can't be written"
-                yield _found(
-                    "storage", path, text, why=why, remedy=f"`du -xh --max-depth=2 {path} | sort -h | tail` shows what takes the room"
-                )
+                why = "downloads stop half-way, and databases cannot be written"
+                remedy = f"find the largest folders with `du -xh --max-depth=2 {path} | sort -h | tail`"
+                yield _diagnosis("storage", path, text, why=why, remedy=remedy)
             else:
-                yield _found("storage", path, text)
+                yield _diagnosis("storage", path, text)
 
 
 def _btrfs(host: Host) -> Iterator[Diagnosis]:
-    for path, said in host.btrfs:
+    for path, counter in host.btrfs:
         uuid, device = path.split("/sys/fs/btrfs/")[-1].split("/")[0], path.split("/devinfo/")[-1].split("/")[0]
-        name, _, number = said.partition(" ")
+        name, _, number = counter.partition(" ")
         at = _btrfs_at(host, uuid) or next((m.path for m in host.mounts if m.kind == "btrfs"), "/")
         if name == "missing":
-            text, why = (
-                f"device {device} of the file system {uuid} is missing",
-                "the mirror is one disk now: the next one that fails takes all",
-            )
-            yield _found(
-                "btrfs", at, text, why=why, remedy=f"`btrfs filesystem show {at}`, then `btrfs replace start {device} /dev/NEW {at}`"
-            )
+            text = f"device {device} of the file system {uuid} is missing"
+            why = "the mirror has no redundancy left: if another disk fails, all data is lost"
+            remedy = f"run `btrfs filesystem show {at}`, then `btrfs replace start {device} /dev/NEW {at}`"
+            yield _diagnosis("btrfs", at, text, why=why, remedy=remedy)
         else:
-            text, why = f"device {device} of the file system {uuid} counted {number} {name}", "a disk or its cable gives wrong data"
-            yield _found("btrfs", at, text, why=why, remedy=f"`btrfs scrub start -B {at}`; then look at the disk with `smartctl -a`")
+            text, why = f"device {device} of the file system {uuid} counted {number} {name}", "a disk or its cable returns wrong data"
+            remedy = f"run `btrfs scrub start -B {at}`, then check the disk with `smartctl -a`"
+            yield _diagnosis("btrfs", at, text, why=why, remedy=remedy)
 
 
 def _btrfs_at(host: Host, uuid: str) -> str | None:
-    """Where that file system is mounted; the first one of its kind where its devices are a mapper's, which have other names there.
+    """Return the mount point of a BTRFS; that of the first BTRFS if it is on mapped devices, which have other names there.
 
-    None where it is mounted in some container alone: the kernel tells of all.
+    None if it is mounted in a container only: the kernel lists those, too.
     """
     names = {f"/dev/{name}" for scrub in host.scrubs if scrub.uuid == uuid for name in scrub.devices}
     mounts = [m for m in host.mounts if m.kind == "btrfs"]
@@ -197,49 +194,51 @@ def _scrubs(plan: Plan, host: Host) -> Iterator[Diagnosis]:
             continue
         days = (host.now - scrub.at) // 86400
         if scrub.at < 0:
-            yield _found("scrub", at, "when it was last read through is for root to know", verdict="unknown")
+            yield _diagnosis("scrub", at, "last scrub time: needs root", verdict="unknown")
         elif days > SCRUB_DAYS:
-            text = f"it was last read through {days} days ago" if scrub.at else "it was never read through to its end"
-            why = "what rots on one disk is mended from the other only while that one is still good"
-            often = f"`portable upkeep -p {plan.profile} --install` does so for what the stack lies on"
-            yield _found("scrub", at, text, why=why, remedy=f"as root, once a month: btrfs scrub start {quote(at)}; {often}")
+            text = f"last complete scrub: {days} days ago" if scrub.at else "last complete scrub: never"
+            why = "corruption on one disk can be repaired from the other only while that one is intact"
+            monthly = f"`portable upkeep -p {plan.profile} --install` runs it once a month on the stack's file systems"
+            yield _diagnosis("scrub", at, text, why=why, remedy=f"run `btrfs scrub start {quote(at)}` as root; {monthly}")
         else:
-            yield _found("scrub", at, f"it was read through {days} days ago")
+            yield _diagnosis("scrub", at, f"last complete scrub: {days} days ago")
 
 
 def _disks(host: Host) -> Iterator[Diagnosis]:
     for device, disk in host.disks.items():
         if disk.faults:
-            why = "a disk that has begun to fail goes on failing"
-            remedy = f"look at `smartctl -a {device}`, make sure that the backup is whole, and replace the disk"
-            yield _found("disk", device, "; ".join(disk.faults), why=why, remedy=remedy)
+            why = "a disk that has begun to fail keeps failing"
+            remedy = f"run `smartctl -a {device}`, verify that the backup is complete, and replace the disk"
+            yield _diagnosis("disk", device, "; ".join(disk.faults), why=why, remedy=remedy)
         elif disk.silent:
-            remedy = f"as root, on the host: apt-get install smartmontools; smartctl -H -A {device}"
-            yield _found("disk", device, f"its health was not looked at: {disk.silent}", verdict="unknown", remedy=remedy)
+            remedy = f"run as root on the host: `apt-get install smartmontools`, then `smartctl -H -A {device}`"
+            yield _diagnosis("disk", device, f"SMART status unknown: {disk.silent}", verdict="unknown", remedy=remedy)
         else:
-            yield _found("disk", device, "it says that it is well")
+            yield _diagnosis("disk", device, "SMART status: healthy")
 
 
 def _links(plan: Plan, host: Host) -> Iterator[Diagnosis]:
     if not (library := asked(plan).links):
         return
-    folder, app = f"{library}/{STREAM}", "the app `stream-links` does so each night"
+    folder = f"{library}/{STREAM}"
     if host.old_links:
         text = f"{host.old_links} link{'s are' if host.old_links > 1 else ' is'} older than {OLD_DAYS} days"
-        remedy = f"find {quote(folder)} -xdev -type l -mtime +{OLD_DAYS} -delete; {app}"
-        yield _found("links", folder, text, why="a cloud lets go of what nobody reads", remedy=remedy)
+        delete = f"find {quote(folder)} -xdev -type l -mtime +{OLD_DAYS} -delete"
+        remedy = f"run `{delete}`, or add the app `stream-links`, which does so every night"
+        yield _diagnosis("links", folder, text, why="clouds remove files that nobody reads", remedy=remedy)
     if host.nowhere:
-        text = f"{len(host.nowhere)} link{'s lead' if len(host.nowhere) > 1 else ' leads'} nowhere, as {host.nowhere[0]}"
-        yield _found("links", folder, text, why="players show what can't be played", remedy="remove them, or fetch what they led to again")
+        text = f"{len(host.nowhere)} link{'s lead' if len(host.nowhere) > 1 else ' leads'} nowhere, for example {host.nowhere[0]}"
+        remedy = "remove these links, or download their targets again"
+        yield _diagnosis("links", folder, text, why="players list files that cannot be played", remedy=remedy)
     if host.cut:
-        why = "there were too many for the time" if host.cut == "time" else f"{host.cut} does not answer"
-        yield _found("links", folder, f"not every link was followed: {why}", verdict="unknown")
+        why = "there were too many" if host.cut == "time" else f"{host.cut} does not answer"
+        yield _diagnosis("links", folder, f"some links were not followed: {why}", verdict="unknown")
     elif not host.old_links and not host.nowhere and folder in host.folders:
-        yield _found("links", folder, "every link leads somewhere")
+        yield _diagnosis("links", folder, "every link leads to a file")
 
 
 def writer_of(plan: Plan) -> tuple[int, int] | None:
-    """The one user and group that apps write the library as; None where there is none, or more than one."""
+    """Return the user and group of all apps that write to the library; None without such apps, or if they differ."""
     writers = {
         (c.identity.uid, c.identity.gid)
         for app in plan.apps
@@ -250,7 +249,7 @@ def writer_of(plan: Plan) -> tuple[int, int] | None:
 
 
 def shut_out(plan: Plan, host: Host, writer: tuple[int, int]) -> Iterator[str]:
-    """The folders of the library that are there, and in which apps can't write."""
+    """Yield the existing folders of the library in which apps cannot write."""
     uid, gid = writer
     for path in library_folders(plan):
         if (f := host.folders.get(path)) is not None and not (
@@ -263,63 +262,59 @@ def _rights(plan: Plan, host: Host) -> Iterator[Diagnosis]:
     if (writer := writer_of(plan)) is None:
         return
     uid, gid = writer
-    wrong = tuple(shut_out(plan, host, writer))
-    for path in wrong:
-        seen = host.folders[path]
-        text = f"it belongs to {seen.uid}:{seen.gid}, mode {seen.mode & 0o7777:04o}, and apps write as {uid}:{gid}"
-        yield _found("rights", path, text, why="apps can't put anything there", remedy=f"as root: chown {uid}:{gid} {path}")
-    if not wrong and any(path in host.folders for path in library_folders(plan)):
-        yield _found("rights", library_folders(plan)[0], f"apps may write there as {uid}:{gid}")
+    denied = tuple(shut_out(plan, host, writer))
+    for path in denied:
+        folder = host.folders[path]
+        text = f"it belongs to {folder.uid}:{folder.gid}, mode {folder.mode & 0o7777:04o}, but apps write as {uid}:{gid}"
+        remedy = f"run `chown {uid}:{gid} {quote(path)}` as root"
+        yield _diagnosis("rights", path, text, why="apps cannot create files there", remedy=remedy)
+    if not denied and any(path in host.folders for path in library_folders(plan)):
+        yield _diagnosis("rights", library_folders(plan)[0], f"apps may write there as {uid}:{gid}")
 
 
 def _split(plan: Plan, host: Host) -> Iterator[Diagnosis]:
-    """Folders of one library on several file systems; a subvolume of BTRFS is one, though `df` does not show it."""
-    there = [path for path in library_folders(plan) if path in host.folders]
-    if not there:
+    """Find folders of the library on other file systems; a BTRFS subvolume is one, although `df` does not show it."""
+    folders = [path for path in library_folders(plan) if path in host.folders]
+    if not folders:
         return
-    root = host.folders[there[0]].device
-    apart = [path for path in there if host.folders[path].device != root]
-    # What lies below a folder that is apart is apart with it.
-    for path in (p for p in apart if not any(p.startswith(f"{other}/") for other in apart)):
-        kind = (m := host.mount_of(path)) is not None and m.kind == "btrfs" and host.folders[path].inode == 256
-        text = f"it is {'a subvolume' if kind else 'a file system'} of its own"
-        why = "a hard link can't cross it: imports from downloads are copies, and take twice the room"
-        yield _found(
-            "split", path, text, why=why, remedy="move what is in it into a plain folder of that name; or say so in `storage.datasets`"
-        )
-    if not apart:
-        yield _found("split", there[0], "the library is one file system")
+    root = host.folders[folders[0]].device
+    separate = [path for path in folders if host.folders[path].device != root]
+    # Folders below a separate folder are not reported again.
+    for path in (p for p in separate if not any(p.startswith(f"{other}/") for other in separate)):
+        is_subvolume = (m := host.mount_of(path)) is not None and m.kind == "btrfs" and host.folders[path].inode == 256
+        text = f"it is a separate {'subvolume' if is_subvolume else 'file system'}"
+        why = "hard links cannot cross it: imports from downloads become copies and take twice the space"
+        remedy = "move its content into a plain folder of that name, or declare it in `storage.datasets`"
+        yield _diagnosis("split", path, text, why=why, remedy=remedy)
+    if not separate:
+        yield _diagnosis("split", folders[0], "the library is one file system")
 
 
 def _clouds(plan: Plan, host: Host) -> Iterator[Diagnosis]:
-    for path, said in host.stale.items():
-        why = "who reads it hangs or sees nothing, and nothing can be mounted there"
-        yield _found("clouds", path, f"a FUSE mount that does not answer: {said}", why=why, remedy=f"as root: umount --lazy {path}")
+    for path, error in host.stale.items():
+        why = "processes that read it hang or see nothing, and nothing can be mounted there"
+        remedy = f"run `umount --lazy {quote(path)}` as root"
+        yield _diagnosis("clouds", path, f"a FUSE mount that does not answer: {error}", why=why, remedy=remedy)
     if plan.clouds:
         mount = host.mount_of(CLOUDS)
         if mount is None or not mount.shared:
-            remedy = f"as root: {typed(sharing(CLOUDS))}; `portable up` does so too"
-            yield _found("clouds", CLOUDS, "what is mounted there stays there", why="apps would see an empty cloud", remedy=remedy)
+            remedy = f"run `portable up`, or as root: {typed(sharing(CLOUDS))}"
+            yield _diagnosis("clouds", CLOUDS, "it is not a shared mount", why="apps would see an empty cloud", remedy=remedy)
         else:
-            yield _found("clouds", CLOUDS, "what is mounted there reaches containers")
+            yield _diagnosis("clouds", CLOUDS, "containers see the mounts below it")
 
 
 def _memory(plan: Plan, host: Host) -> Iterator[Diagnosis]:
     limits = sum(placed.container.resources.memory_limit for placed in containers(plan) if placed.app or placed.cloud)
     if not host.memory:
         return
-    text = f"the limits of all apps are {amount(limits)}, and the host has {amount(host.memory // 2**20 * 2**20)}"
+    text = f"the memory limits of all apps are {amount(limits)}, the host has {amount(host.memory // 2**20 * 2**20)}"
     if limits > host.memory:
-        why = "the kernel ends an app, or the engine, when all want what they may have"
-        yield _found(
-            "memory",
-            "the host",
-            text,
-            why=why,
-            remedy="leave apps out, lower limits under `override`, or say what there is in `memory.total`",
-        )
+        why = "the kernel kills an app, or the engine, when all use what they may"
+        remedy = "remove apps, lower limits with `override`, or set the real size as `memory.total`"
+        yield _diagnosis("memory", "the host", text, why=why, remedy=remedy)
     else:
-        yield _found("memory", "the host", text)
+        yield _diagnosis("memory", "the host", text)
 
 
 def _ports(plan: Plan, host: Host, project: str, taken: tuple[PublishedPort, ...]) -> Iterator[Diagnosis]:
@@ -327,30 +322,33 @@ def _ports(plan: Plan, host: Host, project: str, taken: tuple[PublishedPort, ...
     others = {(t.number, t.protocol): t for t in taken if t.project != project}
     for exposure, how, port in on_host(plan):
         at = (how.number, port.protocol)
-        where, why = f"port {how.number}/{port.protocol}", f"{exposure.app} can't be reached there, and does not start"
+        where, why = f"port {how.number}/{port.protocol}", f"{exposure.app} cannot start, because it cannot use this port"
         port_of = f"{{{exposure.app}: {{{exposure.port}: {{{how.__struct_config__.tag}: NUMBER}}}}}}"
-        remedy = f"stop what has it, or in the profile: `exposure: {{apps: {port_of}}}`"
+        setting = f"set another port in the profile: `exposure: {{apps: {port_of}}}`"
         if at in others:
-            yield _found("ports", where, f"the container {others[at].container} has it", why=why, remedy=remedy)
+            container = others[at].container
+            remedy = f"stop that container with `docker stop {container}`, or {setting}"
+            yield _diagnosis("ports", where, f"container {container} uses it", why=why, remedy=remedy)
         elif at not in own and (port.protocol, how.number) in host.listens:
-            yield _found("ports", where, "another program of the host listens there", why=why, remedy=f"{remedy}; `ss -lnp` shows it")
+            remedy = f"find the program with `ss -lnp` and stop it, or {setting}"
+            yield _diagnosis("ports", where, "another program on the host uses it", why=why, remedy=remedy)
 
 
 def _folders(plan: Plan) -> dict[str, str]:
-    """Where things lie on the host, each place with what it is for; the library's comes first."""
-    found = {folder: "the library" for v in plan.volumes if plan.is_library(v.id) and (folder := folder_of(v)) is not None}
+    """Return the folders of the host that hold data, each with its purpose; the library comes first."""
+    purposes = {folder: "the library" for v in plan.volumes if plan.is_library(v.id) and (folder := folder_of(v)) is not None}
     for volume in plan.volumes:
         if not plan.is_library(volume.id) and isinstance(volume.place, Folder):
-            found.setdefault(volume.place.path, "state")
-    return found
+            purposes.setdefault(volume.place.path, "state")
+    return purposes
 
 
 def library_folders(plan: Plan) -> tuple[str, ...]:
-    """The library's root, then the folders in it that apps name."""
+    """Return the library's root, then the folders in it that apps use."""
     root = next((folder_of(v) for v in plan.volumes if plan.is_library(v.id)), None)
     return () if root is None else (root, *(f"{root}/{folder}" for folder in (plan.library.folders if plan.library else ())))
 
 
 def left_alone(plan: Plan) -> tuple[str, ...]:
-    """The apps that nothing starts after a restart of the host, but `portable heal`."""
+    """Return the apps that only `portable heal` starts again after a restart of the host."""
     return tuple(plan.behind_gateways)

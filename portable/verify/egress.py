@@ -1,4 +1,4 @@
-"""As whom VPN apps are seen outside: with the tunnel's address, which is not the host's. Asks the beacon that the person named."""
+"""VPN apps appear outside with the tunnel's address, which is not the host's. Requests the beacon that the person named."""
 
 from collections.abc import Iterator
 from ipaddress import ip_address
@@ -13,41 +13,41 @@ _ASK = {
     "curl": ["curl", "--silent", "--fail", "--noproxy", "*", "--max-time", str(SECONDS)],
     "wget": ["wget", "-q", "-O", "-", "-T", str(SECONDS), "-Y", "off"],
 }
-NO_BEACON = "no beacon was named: `--beacon URL`, an address that answers with the caller's own"
+NO_BEACON = "no beacon: pass `--beacon URL`, a page that returns the caller's address"
 
 
 def seen_as(stack: View, placed: Placed, app: App, beacon: str) -> str | None:
-    """The address that the beacon tells an app; empty where no answer came, None where the app can't ask."""
+    """Return the address that the beacon sees for an app; empty without an answer, None if the app cannot make requests."""
     tool = main_container(app).fetch
     if tool not in _ASK:
         return None
-    said = stack.inside(placed, [*_ASK[tool], beacon], seconds=SECONDS * 2)
-    if untried(said):
+    answer = stack.inside(placed, [*_ASK[tool], beacon], seconds=SECONDS * 2)
+    if untried(answer):
         return None
     try:
-        return str(ip_address(said.text.strip())) if said.done else ""
+        return str(ip_address(answer.text.strip())) if answer.done else ""
     except ValueError:
-        return ""  # a page of somebody else's: no answer of a beacon
+        return ""  # not an address: another page answered
 
 
 def behind_tunnels(stack: View) -> Iterator[tuple[tuple[App, Placed], list[tuple[App, Placed]]]]:
-    """Each gateway with a tunnel, and the apps behind it, as far as they run."""
-    there = {app.name: (app, placed) for app, placed in running_apps(stack)}
+    """Yield each running gateway with a tunnel, and the running apps behind it."""
+    apps = {app.name: (app, placed) for app, placed in running_apps(stack)}
     for group in stack.plan.groups:
         egress = group.egress
-        if isinstance(egress, Tunnel) and egress.gateway in there:
-            yield there[egress.gateway], [there[name] for name in group.apps if name != egress.gateway and name in there]
+        if isinstance(egress, Tunnel) and egress.gateway in apps:
+            yield apps[egress.gateway], [apps[name] for name in group.apps if name != egress.gateway and name in apps]
 
 
 def hosts_own(stack: View, beacon: str) -> str:
-    """The host's own address, as the first app sees it that leaves directly; empty where none could ask."""
+    """Return the host's own address: that of the first app with direct egress that gets an answer; empty if none does."""
     direct = {name for group in stack.plan.groups if isinstance(group.egress, Direct) for name in group.apps}
-    askers = ((app, placed) for app, placed in running_apps(stack) if app.name in direct and not app.schedule)
-    return next((address for app, placed in askers if (address := seen_as(stack, placed, app, beacon))), "")
+    callers = ((app, placed) for app, placed in running_apps(stack) if app.name in direct and not app.schedule)
+    return next((address for app, placed in callers if (address := seen_as(stack, placed, app, beacon))), "")
 
 
 def egress(beacon: str | None) -> Contract:
-    """The contract, with the beacon to ask."""
+    """Return the contract for that beacon."""
 
     def check(stack: View) -> Iterator[Found]:
         groups = list(behind_tunnels(stack))
@@ -57,28 +57,29 @@ def egress(beacon: str | None) -> Contract:
             host = hosts_own(stack, beacon)
             for (gateway, placed), apps in groups:
                 tunnel = seen_as(stack, placed, gateway, beacon)
-                yield from _compared(gateway.name, tunnel, host, [(app, seen_as(stack, at, app, beacon)) for app, at in apps], stack)
+                yield from _compare(gateway.name, tunnel, host, [(app, seen_as(stack, at, app, beacon)) for app, at in apps], stack)
 
-    return Contract(name="egress", promise="VPN apps are seen outside with their tunnel's address, not with the host's", check=check)
+    return Contract(name="egress", promise="VPN apps appear outside with their tunnel's address, not with the host's", check=check)
 
 
-def _compared(gateway: str, tunnel: str | None, host: str, apps: list[tuple[App, str | None]], stack: View) -> Iterator[Found]:
+def _compare(gateway: str, tunnel: str | None, host: str, apps: list[tuple[App, str | None]], stack: View) -> Iterator[Found]:
     up = restart_with_group(stack, gateway)
-    # An address of one family says nothing about the host's of the other.
-    told = bool(tunnel and host and ip_address(tunnel).version == ip_address(host).version)
+    # Addresses of different families prove nothing about each other.
+    is_comparable = bool(tunnel and host and ip_address(tunnel).version == ip_address(host).version)
     if not tunnel:
-        yield unknown(gateway, "it can't ask the beacon" if tunnel is None else "the beacon does not answer through the tunnel")
+        yield unknown(gateway, "it cannot request the beacon" if tunnel is None else "the beacon does not answer through the tunnel")
     elif tunnel == host:
-        yield broken(gateway, f"the beacon sees {tunnel}, which is the host's own address: there is no tunnel between", up)
+        yield broken(gateway, f"the beacon sees {tunnel}, the host's own address: traffic does not use a tunnel", up)
     else:
-        against = f"the host as {host}" if host else "no app that leaves directly could ask for the host's"
-        yield (holds if told else unknown)(gateway, f"the beacon sees it as {tunnel}, {against}")
-    for app, seen in apps:
-        if seen is None:
-            yield unknown(app.name, "it could not ask the beacon")
-        elif not seen:
+        against = f"and the host as {host}" if host else "but no app with direct egress could get the host's address"
+        yield (holds if is_comparable else unknown)(gateway, f"the beacon sees it as {tunnel}, {against}")
+    for app, address in apps:
+        if address is None:
+            yield unknown(app.name, "it cannot request the beacon")
+        elif not address:
             yield unknown(app.name, "the beacon does not answer it")
-        elif seen == host or (tunnel and seen != tunnel):
-            yield broken(app.name, f"the beacon sees it as {seen}, its gateway as {tunnel or 'nobody'}, the host as {host or 'nobody'}", up)
+        elif address == host or (tunnel and address != tunnel):
+            text = f"the beacon sees it as {address}, its gateway as {tunnel or 'unknown'}, the host as {host or 'unknown'}"
+            yield broken(app.name, text, up)
         else:
-            yield (holds if told else unknown)(app.name, f"the beacon sees it as {seen}, its gateway as {tunnel or 'nobody'}")
+            yield (holds if is_comparable else unknown)(app.name, f"the beacon sees it as {address}, its gateway as {tunnel or 'unknown'}")

@@ -1,7 +1,7 @@
-"""Every container runs with the variables and the program that the plan and its image give it, and a gateway with no other settings.
+"""Every container runs with the variables and the program of the plan and its image; a gateway has no other settings.
 
-An unplanned variable may lead an app past its tunnel (`HTTP_PROXY`), and another value may open the gateway's fence. Values may be secrets,
-so only names are shown.
+An unplanned variable can lead an app past its tunnel (`HTTP_PROXY`), and a changed value can open the gateway's fence. Values may be
+secrets, so only names are shown.
 """
 
 import re
@@ -20,18 +20,18 @@ _PROXY = re.compile(r"(https?|ftp|all|no|socks)_proxy", re.IGNORECASE)
 _SETTING = re.compile(r"[A-Za-z0-9_]+|client\.(crt|key)|wg0\.conf|post-rules\.txt")
 _PROCESS = ["cat", "/proc/1/environ"]
 _ADDED = frozenset({"PATH", "HOME", "HOSTNAME", "TERM", "container", "PWD", "OLDPWD", "SHLVL", "_"})
-"""What engines, and a shell that starts the program, add to the variables of a first process."""
+"""Variables that engines, or a shell that starts the program, add to the first process."""
 
 
 class Values(Protocol):
-    """The values of secrets, as far as they are known here."""
+    """The known values of secrets."""
 
     def of(self, name: str, key: str = "value") -> str:
-        """A value; empty for one that is not known, or not set."""
+        """Return a value; empty if it is unknown or not set."""
         ...
 
     def fill(self, file: File) -> str:
-        """The whole text of a file with secrets in it."""
+        """Return the whole text of a file, with its secrets filled in."""
         ...
 
 
@@ -49,75 +49,75 @@ UNKNOWN: Values = _Unknown()
 
 
 def environment(values: Values = UNKNOWN) -> Contract:
-    """The contract for a stack whose secrets have those values; one that is not known is not compared."""
+    """Return the contract for a stack with these secrets; unknown values are not compared."""
 
     def check(stack: View) -> Iterator[Found]:
         gateways = stack.plan.gateways
-        kept_in = gateways | set(stack.plan.behind_gateways)
+        fenced = gateways | set(stack.plan.behind_gateways)
         for placed in running(stack):
             name = placed.app.name if placed.app else ""
-            yield _container(stack, placed, values, kept_in=name in kept_in)
+            yield _container(stack, placed, values, is_fenced=name in fenced)
             if placed.app and name in gateways and placed.container is main_container(placed.app):
                 yield from _gateway(stack, placed, values)
 
-    promise = "containers run with the variables that the plan and their images give them, and no others"
+    promise = "containers run with the variables and the program of the plan and their images, and no others"
     return Contract(name=NAME, promise=promise, check=check)
 
 
 def anew(stack: View, placed: Placed) -> str:
-    """The remedy for a container that `up` may take for its own, since the labels that it compares are right."""
+    """Return the remedy for a container that `up` would not recreate, because the labels that it compares are right."""
     app = placed.app.name if placed.app else f"cloud-{placed.cloud.id}" if placed.cloud else "init"
     profile = stack.plan.profile
-    return f"`portable down -p {profile} {app}`, then `portable up -p {profile}`: it is made anew; its data stays"
+    return f"recreate it with `portable down -p {profile} {app}`, then `portable up -p {profile}`; its data stays"
 
 
-def _container(stack: View, placed: Placed, values: Values, *, kept_in: bool) -> Found:
-    subject, seen = about(placed), stack.look(placed)
-    if seen.image is None:
-        return unknown(subject, "its image is gone, so the variables that the image gives are not known")
-    planned, wrong, unsure = stack.planned(placed), [], []
-    extra = sorted(seen.environment.keys() - planned.environment.keys() - seen.image.environment.keys())
+def _container(stack: View, placed: Placed, values: Values, *, is_fenced: bool) -> Found:
+    subject, actual = about(placed), stack.look(placed)
+    if actual.image is None:
+        return unknown(subject, "its image no longer exists, so the variables of the image are unknown")
+    planned, faults, unsure = stack.planned(placed), [], []
+    extra = sorted(actual.environment.keys() - planned.environment.keys() - actual.image.environment.keys())
     proxies = [name for name in extra if _PROXY.fullmatch(name)]
-    if kept_in:  # a proxy in an image is never planned
-        proxies += sorted(name for name in seen.image.environment.keys() - planned.environment.keys() if _leads(name, seen))
+    if is_fenced:  # a proxy in an image is never planned
+        proxies += sorted(name for name in actual.image.environment.keys() - planned.environment.keys() if _is_proxied(name, actual))
     if proxies:
-        past = ", which lead it past the tunnel" if kept_in else ""
-        wrong.append(f"it has proxy variables that the plan does not have{past}: {', '.join(proxies)}")
+        past = ", which lead past the tunnel" if is_fenced else ""
+        faults.append(f"unplanned proxy variables{past}: {', '.join(proxies)}")
     if others := [name for name in extra if name not in proxies]:
-        wrong.append(f"it has variables that neither the plan nor its image has: {', '.join(others)}")
-    other_values: list[str] = []
-    for name, value in sorted({**seen.image.environment, **planned.environment}.items()):
-        if name not in seen.environment:
+        faults.append(f"variables that are neither in the plan nor in its image: {', '.join(others)}")
+    changed: list[str] = []
+    for name, value in sorted({**actual.image.environment, **planned.environment}.items()):
+        if name not in actual.environment:
             continue
         if isinstance(value, SecretRef):
-            known = values.of(value.name, value.key)
-            if known or not seen.environment[name]:
-                other_values += [name] if known != seen.environment[name] else []
+            secret = values.of(value.name, value.key)
+            if secret or not actual.environment[name]:
+                changed += [name] if secret != actual.environment[name] else []
             else:
                 unsure.append(name)
-        elif value != seen.environment[name]:
-            other_values.append(name)
-    if other_values:
-        wrong.append(f"it has other values than the plan or its image for {', '.join(other_values)}")
-    if missing := sorted((planned.environment.keys() | seen.image.environment.keys()) - seen.environment.keys()):
-        wrong.append(f"it lacks {', '.join(missing)}")
-    entrypoint = seen.image.entrypoint if planned.entrypoint is None else planned.entrypoint
-    command = planned.command if planned.command is not None else seen.image.command if planned.entrypoint is None else ()
-    if (seen.entrypoint, seen.command) != (entrypoint, command):
-        wrong.append("it runs another command than the plan or its image says")
-    if wrong:
-        return broken(subject, "; ".join(wrong), anew(stack, placed))
+        elif value != actual.environment[name]:
+            changed.append(name)
+    if changed:
+        faults.append(f"variables with other values than in the plan or its image: {', '.join(changed)}")
+    if missing := sorted((planned.environment.keys() | actual.image.environment.keys()) - actual.environment.keys()):
+        faults.append(f"missing variables: {', '.join(missing)}")
+    entrypoint = actual.image.entrypoint if planned.entrypoint is None else planned.entrypoint
+    command = planned.command if planned.command is not None else actual.image.command if planned.entrypoint is None else ()
+    if (actual.entrypoint, actual.command) != (entrypoint, command):
+        faults.append("its command differs from the plan or its image")
+    if faults:
+        return broken(subject, "; ".join(faults), anew(stack, placed))
     if unsure:
-        return unknown(subject, f"not compared, since their values are not known here: {', '.join(unsure)}")
-    return holds(subject, f"{len(seen.environment)} variables, all of the plan or of its image")
+        return unknown(subject, f"variables whose secrets are unknown here are not compared: {', '.join(unsure)}")
+    return holds(subject, f"{len(actual.environment)} variables, all from the plan or its image")
 
 
-def _leads(name: str, seen: Runs) -> bool:
-    return bool(_PROXY.fullmatch(name)) and name.lower() != "no_proxy" and bool(seen.environment.get(name))
+def _is_proxied(name: str, actual: Runs) -> bool:
+    return bool(_PROXY.fullmatch(name)) and name.lower() != "no_proxy" and bool(actual.environment.get(name))
 
 
 def _gateway(stack: View, placed: Placed, values: Values) -> Iterator[Found]:
-    """Whatever overrides a gateway's variables from inside: files, and the variables of its first process."""
+    """Check everything that overrides a gateway's variables from inside: files, and the variables of its first process."""
     yield _overriding(stack, placed)
     yield from _files(stack, placed, values)
     yield _process(stack, placed)
@@ -125,15 +125,15 @@ def _gateway(stack: View, placed: Placed, values: Values) -> Iterator[Found]:
 
 def _overriding(stack: View, placed: Placed) -> Found:
     subject = about(placed)
-    said = stack.inside(placed, ["sh", "-c", script(__name__, "environment.sh")], user="0")
-    if not said.done:
-        return unknown(subject, f"files that override its settings can't be looked for: {said.text or said.code}")
+    answer = stack.inside(placed, ["sh", "-c", script(__name__, "environment.sh")], user="0")
+    if not answer.done:
+        return unknown(subject, f"cannot search for files that override its settings: {answer.text or answer.code}")
     container = placed.container
     planned = {mount.path for mount in container.files} | {f"{m.path.rstrip('/')}/{key}" for m in container.secrets for key in m.keys}
-    found = {path for path in said.text.splitlines() if path.startswith("/") and _SETTING.fullmatch(PurePosixPath(path).name)}
-    if wrong := sorted(found - planned):
-        text = f"files override its settings, and the plan does not have them: {', '.join(wrong)}"
-        return broken(subject, text, f"{anew(stack, placed)} but what lies in a volume: remove the file there")
+    existing = {path for path in answer.text.splitlines() if path.startswith("/") and _SETTING.fullmatch(PurePosixPath(path).name)}
+    if unplanned := sorted(existing - planned):
+        text = f"unplanned files override its settings: {', '.join(unplanned)}"
+        return broken(subject, text, f"{anew(stack, placed)}; remove a file in a volume by hand")
     return holds(subject, "no file overrides its settings")
 
 
@@ -142,35 +142,36 @@ def _files(stack: View, placed: Placed, values: Values) -> Iterator[Found]:
     for mount in placed.container.files:
         if mount.seed or mount.file not in files:
             continue
-        said = stack.inside(placed, ["cat", mount.path], user="0")
+        answer = stack.inside(placed, ["cat", mount.path], user="0")
         expected = _text(files[mount.file], values)
-        if untried(said):
-            yield unknown(about(placed), f"{mount.path} can't be read: {said.text or said.code}")
+        if untried(answer):
+            yield unknown(about(placed), f"{mount.path} cannot be read: {answer.text or answer.code}")
         elif expected is None:
-            yield unknown(about(placed), f"{mount.path} is not compared, since the value of a secret in it is not known here")
-        elif not said.done or said.text.strip() != expected.strip():
-            yield broken(about(placed), f"{mount.path} is not the file of the plan", anew(stack, placed))
+            yield unknown(about(placed), f"{mount.path} is not compared, because it contains a secret whose value is unknown here")
+        elif not answer.done or answer.text.strip() != expected.strip():
+            yield broken(about(placed), f"{mount.path} differs from the plan", anew(stack, placed))
         else:
-            yield holds(about(placed), f"{mount.path} is the file of the plan")
+            yield holds(about(placed), f"{mount.path} is as planned")
 
 
 def _text(file: File, values: Values) -> str | None:
-    """The text of a file; None where a secret in it is not known."""
+    """Return the text of a file; None if a secret in it is unknown."""
     if any(not ref.optional and not values.of(ref.name, ref.key) for ref in file.secret_refs):
         return None
     return values.fill(file)
 
 
 def _process(stack: View, placed: Placed) -> Found:
-    """The variables of the first process: a program that starts it can change those that the engine shows."""
-    subject, given = about(placed), stack.look(placed).environment
-    said = stack.inside(placed, _PROCESS, user="0")
-    has = _variables(said.text) if said.done else {}
-    if not has:
-        return unknown(subject, f"the variables of its first process can't be read: {said.text[:200] or said.code}")
-    other = {name for name in (has.keys() | given.keys()) - _ADDED if has.get(name) != given.get(name)}
-    if wrong := sorted(other):
-        return broken(subject, f"its first process has other variables than the container: {', '.join(wrong)}", anew(stack, placed))
+    """Compare the variables of the first process: a program that starts it can change those that the engine shows."""
+    subject, expected = about(placed), stack.look(placed).environment
+    answer = stack.inside(placed, _PROCESS, user="0")
+    actual = _variables(answer.text) if answer.done else {}
+    if not actual:
+        return unknown(subject, f"the variables of its first process cannot be read: {answer.text[:200] or answer.code}")
+    names = {name for name in (actual.keys() | expected.keys()) - _ADDED if actual.get(name) != expected.get(name)}
+    if names:
+        text = f"variables of its first process differ from the container's: {', '.join(sorted(names))}"
+        return broken(subject, text, anew(stack, placed))
     return holds(subject, "its first process has the variables of the container")
 
 

@@ -1,4 +1,4 @@
-# Gluetun takes a setting from a file with the setting's name before it asks for the variable, and applies these rules to its own firewall
+# Gluetun prefers a file with a setting's name to the variable, and adds the rules of post-rules.txt to its own firewall
 # (v3.41.3: internal/configuration/sources, internal/firewall/firewall.go).
 for folder in /gluetun /run/secrets; do
   for file in "$folder"/* "$folder"/.[!.]*; do [ -f "$file" ] && echo "$file"; done

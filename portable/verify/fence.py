@@ -1,4 +1,4 @@
-"""What a VPN app sends leaves by the tunnel or not at all (promise 2). Only looked at: nothing is sent.
+"""Traffic of VPN apps leaves through the tunnel or not at all (promise 2). The check reads rules and routes; it sends nothing.
 
 A gateway with a tunnel has two fences: its own firewall in the table `filter`, and the chain of its guard in the table `mangle`. The second
 one stays when the first one opens.
@@ -15,59 +15,60 @@ from portable.model.shell import script
 from portable.verify.contract import Contract, Found, broken, holds, restart_with_group, running_apps, unknown, untried
 
 _OUTSIDE = "192.0.2.1"
-"""An address of the documentation; asked of the routing table only."""
+"""A documentation address; only looked up in the routing table."""
 _REMAINS = "! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP"
-"""The guard's rule on what is left of the tunnel's connections, as iptables prints it; one that names a device leaves others open."""
+"""The guard's rule for the rest of the tunnel's connections, as iptables prints it; a rule for one device leaves others open."""
 _GO_ON = ("LOG", "NFLOG", "TCPMSS", "TTL", "HL", "DSCP", "TOS")
-"""Targets after which the next rule is read (iptables-extensions(8)); none of them changes the mark."""
+"""Targets after which iptables reads the next rule (iptables-extensions(8)); none of them changes the mark."""
 _MARK = "0xca6c"
 """51820: the mark of the packets of Gluetun's own WireGuard, which only a process with NET_ADMIN or NET_RAW can set."""
 _OWNERS = ("0", "51820")
-"""The users that OpenVPN starts as, and runs as (the catalog's PUID of Gluetun)."""
+"""The users that OpenVPN starts and runs as (the catalog's PUID of Gluetun)."""
 _NEIGHBOURS = ("133", "134", "135", "136")
-"""The types of ICMPv6 by which neighbours and routers are found (RFC 4861)."""
+"""The ICMPv6 types of neighbour and router discovery (RFC 4861)."""
+_LEAVES_REMAINS = "lets the rest of the tunnel's connections out when the tunnel is gone"
 _LONGEST_JUMP = 8
-"""How deep chains that jump to one another are followed."""
+"""How many jumps from chain to chain are followed."""
 Rule = list[str]
 
 
 def check(stack: View) -> Iterator[Found]:
-    """Each gateway: what its rules let out, in both families, and where a foreign address would be sent."""
-    there = {app.name: placed for app, placed in running_apps(stack)}
+    """Check for each gateway which traffic its rules allow, for IPv4 and IPv6, and the route to a foreign address."""
+    gateways = {app.name: placed for app, placed in running_apps(stack)}
     for group in stack.plan.groups:
         egress = group.egress
         if isinstance(egress, Direct):
             continue
         gateway = egress.gateway
-        if gateway not in there:
-            yield broken(
-                gateway, "it does not run: nothing of its group can be said to be kept in", f"`portable up -p {stack.plan.profile}`"
-            )
+        if gateway not in gateways:
+            remedy = f"run `portable up -p {stack.plan.profile}`"
+            yield broken(gateway, "it does not run, so nothing keeps the traffic of its group inside", remedy)
             continue
-        said = stack.inside(there[gateway], ["sh", "-c", script(__name__, "fence.sh")], user="0")
-        if not said.done:
-            yield unknown(gateway, f"its firewall can't be looked at: {said.text or said.code}")
+        answer = stack.inside(gateways[gateway], ["sh", "-c", script(__name__, "fence.sh")], user="0")
+        if not answer.done:
+            yield unknown(gateway, f"its firewall cannot be read: {answer.text or answer.code}")
             continue
-        closed = True
-        for family in ("iptables", *(["ip6tables"] if "\nipv6" in f"\n{said.text}" else [])):
-            found = _judged(stack, egress, family, said.text)
-            closed &= found[1] == "holds"
-            yield found
+        is_closed = True
+        for family in ("iptables", *(["ip6tables"] if "\nipv6" in f"\n{answer.text}" else [])):
+            result = _family(stack, egress, family, answer.text)
+            is_closed &= result[1] == "holds"
+            yield result
         if isinstance(egress, Tunnel):
-            route = stack.inside(there[gateway], ["ip", "route", "get", _OUTSIDE], user="0")
+            route = stack.inside(gateways[gateway], ["ip", "route", "get", _OUTSIDE], user="0")
             device = route.text.partition(" dev ")[2].split(" ")[0]
             if untried(route):
-                yield unknown(gateway, f"where the outside is reached can't be told: {route.text or route.code}")
+                yield unknown(gateway, f"the route to the internet is unknown: {route.text or route.code}")
             elif device == egress.interface:
-                yield holds(gateway, f"the outside is reached by the tunnel, {device}")
-            elif closed:
-                yield unknown(gateway, f"there is no tunnel now ({device or route.text or 'no route'}), and nothing leaves past it")
+                yield holds(gateway, f"the route to the internet is the tunnel, {device}")
+            elif is_closed:
+                text = f"the tunnel is down ({device or route.text or 'no route'}), and the firewall lets nothing out"
+                yield unknown(gateway, text)
             else:
                 up = restart_with_group(stack, gateway)
-                yield broken(gateway, f"the outside would be reached by {device or 'no known way'}, which is no tunnel", up)
+                yield broken(gateway, f"the route to the internet is {device or 'unknown'}, not the tunnel", up)
 
 
-def _judged(stack: View, egress: Tunnel | Sealed, family: str, text: str) -> Found:
+def _family(stack: View, egress: Tunnel | Sealed, family: str, text: str) -> Found:
     gateway = egress.gateway
     filters, mangles = _tables(text, family)
     if not filters:
@@ -75,25 +76,26 @@ def _judged(stack: View, egress: Tunnel | Sealed, family: str, text: str) -> Fou
     inner = ("lo", egress.interface) if isinstance(egress, Tunnel) else ("lo",)
     lines = (line.split() for line in text.splitlines() if line.startswith("own "))
     own = [words[2] for words in lines if len(words) == 3 and words[1] not in inner]
-    # One table that is closed stops what all others let through; the program and its own variant print the same rules twice.
+    # One closed table stops everything that the others allow; iptables and its variant print the same rules twice.
     closed = next((rules for rules in filters if ["-P", "OUTPUT", "DROP"] in rules), None)
     first = _first_fence(closed, egress, own)
     up = restart_with_group(stack, gateway)
     if isinstance(egress, Sealed):
-        return broken(gateway, f"{family} {first}", up) if first else holds(gateway, f"{family} lets out nothing past the local networks")
-    # The guard is put into a container when it is made, not when it is started again.
-    anew = f"`portable up -p {stack.plan.profile} {gateway}`: it is made anew, with the guard of the catalog"
+        return broken(gateway, f"{family} {first}", up) if first else holds(gateway, f"{family} allows the local networks only")
+    # The guard is added when a container is created, not when it is restarted.
+    anew = f"run `portable up -p {stack.plan.profile} {gateway}`, which recreates it with the catalog's guard"
     second = min((_second_fence(rules, egress, own) for rules in mangles), key=len, default="has no second fence")
     if first:
-        also = f"; {family} {second}, too" if second else "; the second fence stands"
+        also = f"; {family} also {second}" if second else "; the second fence is closed"
         return broken(gateway, f"{family} {first}{also}", up)
     if second:
-        return broken(gateway, f"{family} {second}: when Gluetun's own firewall fails to start, it opens, and nothing else closes", anew)
-    return holds(gateway, f"{family} lets out nothing past the tunnel, in both fences")
+        text = f"{family} {second}: if Gluetun's own firewall fails to start, it opens, and nothing else keeps traffic inside"
+        return broken(gateway, text, anew)
+    return holds(gateway, f"{family} allows only the tunnel and local networks, in both fences")
 
 
 def _tables(text: str, family: str) -> tuple[list[list[Rule]], list[list[Rule]]]:
-    """The rules of OUTPUT in each table `filter`, and all rules of each table `mangle`: a packet passes those of every program."""
+    """Return the OUTPUT rules of each table `filter`, and all rules of each table `mangle`: a packet passes those of every program."""
     filters: dict[str, list[Rule]] = {}
     mangles: dict[str, list[Rule]] = {}
     for line in text.splitlines():
@@ -110,7 +112,7 @@ def _tables(text: str, family: str) -> tuple[list[list[Rule]], list[list[Rule]]]
 
 
 def _words(line: str) -> list[str]:
-    """The words of a rule; a comment is one word, whatever stands in it. One that cannot be read counts as a rule that lets out."""
+    """Split a rule into words; a comment is one word. A rule that cannot be parsed counts as an open one."""
     try:
         return shlex.split(line)
     except ValueError:
@@ -118,17 +120,17 @@ def _words(line: str) -> list[str]:
 
 
 def _first_fence(rules: Sequence[Rule] | None, egress: Tunnel | Sealed, own: Sequence[str]) -> str:
-    """What the gateway's own firewall leaves open, as the end of a sentence; empty where nothing."""
+    """Describe the gap in the gateway's own firewall, as the end of a sentence; empty without one."""
     if rules is None:
-        return "lets out what no rule forbids"
+        return "allows everything that no rule forbids"
     loose = [" ".join(rule) for rule in rules if rule[:2] == ["-A", "OUTPUT"] and not _stays_inside(rule, egress, own)]
-    return f"lets out past the tunnel: {'; '.join(loose)}" if loose else ""
+    return f"lets traffic past the tunnel: {'; '.join(loose)}" if loose else ""
 
 
 def _second_fence(rules: Sequence[Rule], egress: Tunnel, own: Sequence[str]) -> str:
-    """What the table `mangle` leaves open, as the end of a sentence; empty where nothing.
+    """Describe the gap in the table `mangle`, as the end of a sentence; empty without one.
 
-    Its rules are read in the order in which a packet meets them, into the chains that they jump to.
+    The rules are read in the order in which a packet meets them, into the chains that they jump to.
     """
     marking = [" ".join(rule[2:]) for rule in _expanded(rules, "OUTPUT") if _value(rule, "-j", "-g") not in ("", "DROP", *_GO_ON)]
     if marking:
@@ -139,18 +141,18 @@ def _second_fence(rules: Sequence[Rule], egress: Tunnel, own: Sequence[str]) -> 
         if " ".join(rule[2:]) == _REMAINS:
             remains_dropped = True
         elif rule[2:] == ["-j", "DROP"]:
-            return "" if remains_dropped else "lets out what is left of the tunnel's connections when the tunnel is gone"
+            return "" if remains_dropped else _LEAVES_REMAINS
         elif target in ("", "DROP", *_GO_ON):  # one without a target only counts
             continue
         elif target != "ACCEPT" or not _stays_inside(rule, egress, own, second=True):
-            return f"lets out in its second fence: {' '.join(rule[2:])}"
+            return f"has a gap in its second fence: {' '.join(rule[2:])}"
         elif not remains_dropped and not _stays(rule, egress):
-            return "lets out what is left of the tunnel's connections when the tunnel is gone"
+            return _LEAVES_REMAINS
     return "has no second fence"
 
 
 def _expanded(rules: Sequence[Rule], chain: str, depth: int = 0) -> Iterator[Rule]:
-    """The rules of a chain, with those of the chains that it jumps to without a condition in their places."""
+    """Yield the rules of a chain; a jump without a condition is replaced by the rules of its target."""
     chains = {rule[1] for rule in rules if rule[0] == "-N"}
     for rule in rules:
         if rule[:2] != ["-A", chain]:
@@ -168,17 +170,17 @@ def _value(rule: Rule, *names: str) -> str:
 
 
 def _stays(rule: Rule, egress: Tunnel | Sealed) -> bool:
-    """Whether it is about the loopback or the tunnel's own device alone."""
+    """Whether a rule is limited to the loopback or the tunnel's own device."""
     return _value(rule, "-o") in ("lo", *((egress.interface,) if isinstance(egress, Tunnel) else ()))
 
 
 def _is_openvpns(rule: Rule, egress: Tunnel) -> bool:
-    """Whether a rule is about OpenVPN's own packets: to an endpoint, and of the users that only OpenVPN has in this network."""
+    """Whether a rule is limited to OpenVPN's own packets: to an endpoint, and from the users that only OpenVPN has in this network."""
     return _is_to_endpoint(rule, egress) and _value(rule, "--uid-owner") in _OWNERS
 
 
 def _is_to_endpoint(rule: Rule, egress: Tunnel) -> bool:
-    """Whether a rule is about one of the plan's endpoints; without `-d`, about an endpoint that may be anywhere."""
+    """Whether a rule is limited to one of the plan's endpoints; a rule without `-d` matches an endpoint at any address."""
     target = ip_network(_value(rule, "-d") or "0.0.0.0/0", strict=False)
     ends = ((ip_network(e.cidr, strict=False), e) for e in egress.endpoints)
     return any(
@@ -195,14 +197,14 @@ def _is_established(rule: Rule) -> bool:
 
 
 def _stays_inside(rule: Rule, egress: Tunnel | Sealed, own: Sequence[str], *, second: bool = False) -> bool:
-    """Whether a rule lets out only what may leave: answers, the namespace itself, the tunnel and its outer end, local networks.
+    """Whether a rule allows permitted traffic only: answers, the namespace itself, the tunnel and its endpoint, local networks.
 
-    In the second fence, answers are those to whoever called from outside, and the tunnel's own packets are known by their mark.
+    In the second fence, only answers to calls from outside count, and a mark identifies the tunnel's own packets.
     """
     if _value(rule, "-j") in ("DROP", "REJECT", "LOG", "RETURN", "NFLOG"):
         return True
     if _value(rule, "-j") != "ACCEPT":
-        return False  # another chain, which is not looked at here
+        return False  # a jump to another chain, which is not checked here
     if _stays(rule, egress) or (_is_established(rule) and (not second or _value(rule, "--ctdir") == "REPLY")):
         return True
     if _value(rule, "-p") in ("ipv6-icmp", "icmpv6") and _value(rule, "--icmpv6-type") in _NEIGHBOURS:
@@ -221,4 +223,4 @@ def _stays_inside(rule: Rule, egress: Tunnel | Sealed, own: Sequence[str], *, se
     return to.is_multicast or to.is_link_local or any(to.version == n.version and to.subnet_of(n) for n in local)  # type: ignore[arg-type]
 
 
-CONTRACT = Contract(name="fence", promise="what a VPN app sends leaves by the tunnel or not at all", check=check)
+CONTRACT = Contract(name="fence", promise="traffic of VPN apps leaves through the tunnel or not at all", check=check)

@@ -1,4 +1,4 @@
-# The program for nftables or the older one: a packet passes the tables of both. Gluetun holds their lock while it writes rules.
+# iptables for nftables, and the legacy one: a packet passes the tables of both. Gluetun holds their lock while it writes rules.
 for family in iptables ip6tables; do
   for program in $family $family-nft $family-legacy; do
     $program -w 5 -S OUTPUT 2>/dev/null | sed "s/^/$family $program /"

@@ -1,4 +1,4 @@
-"""What a doctor knows of a host: one script looks, on this machine or in a helper on the engine's, and here is what it told."""
+"""The state of a host: one script reads it, on this machine or in a helper on the engine's machine, and its output is parsed here."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -9,31 +9,31 @@ from portable.verify.disks import Disk, told
 
 
 def host_script() -> str:
-    """Reads only, of a cloud only what is asked for and what links lead to, and nothing in it waits for longer than its time.
+    """Return the script. It only reads, every step has a timeout, and of a cloud it reads only known entries and the targets of links.
 
-    Arguments: where the host's root is seen (empty on the host itself); then paths after node:, folder:, space:, cloud: (what is always in
-    one) and links: (the library). A scrub's moment is in the file in which btrfs-scrub(8) keeps its state; -1 where that may not be read, 0
-    for never.
+    Arguments: the path of the host's root (empty on the host itself); then paths with the prefixes node:, folder:, space:, cloud: (an
+    entry that is always in it) and links: (the library). The time of a scrub comes from the file of btrfs-scrub(8); -1 if that file is
+    not readable, 0 for never.
     """
     return script(__name__, "host.sh")
 
 
 Look = Callable[[Sequence[str]], str]
-"""Runs the script with those arguments on the host, and gives what it printed."""
+"""Runs the script on the host with those arguments, and returns its output."""
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """What of a host is looked at, by path."""
+    """The paths of a host that the script examines."""
 
     nodes: tuple[str, ...] = ()
     """Device nodes."""
     folders: tuple[str, ...] = ()
     spaces: tuple[str, ...] = ()
-    """Folders whose file systems must have room."""
+    """Folders whose file systems must have free space."""
     clouds: tuple[str, ...] = ()
-    """What is always in each cloud."""
+    """In each cloud, an entry that is always there."""
     links: str = ""
-    """The library, where it has a folder of links into clouds."""
+    """The library, if it has a folder of links into clouds."""
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -47,7 +47,7 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 class Space(Struct, frozen=True, kw_only=True):
-    """Of the file system at a path, in KiB."""
+    """The size of the file system at a path, in KiB."""
 
     total: int
     used: int
@@ -55,23 +55,23 @@ class Space(Struct, frozen=True, kw_only=True):
 
 
 class Scrub(Struct, frozen=True, kw_only=True):
-    """When a mounted BTRFS was last read through."""
+    """The last scrub of a mounted BTRFS."""
 
     uuid: str
     at: int
-    """The start of the last pass that all of its devices finished, as `Host.now`; 0 for never, -1 where this user may not know."""
+    """The start of the last scrub that all devices finished, on the clock of `Host.now`; 0 for never, -1 if this user may not read it."""
     devices: tuple[str, ...] = ()
     """Names below /dev."""
 
 
 class Host(Struct, frozen=True, kw_only=True):
-    """A host, at one moment."""
+    """The state of a host at one moment."""
 
     kernel: str = ""
     contained: bool = False
-    """It is itself a container (LXC)."""
+    """Whether it is itself a container (LXC)."""
     wireguard: bool | None = None
-    """Whether the kernel has it, built in or as a module; None where that can't be told, as in a container (LXC) without modules."""
+    """Whether the kernel has WireGuard, built in or as a module; None if unknown, for example in a container (LXC) without modules."""
     resolvers: tuple[str, ...] = ()
     """The name servers of its own /etc/resolv.conf."""
     memory: int = 0
@@ -80,34 +80,34 @@ class Host(Struct, frozen=True, kw_only=True):
     listens: frozenset[tuple[str, int]] = frozenset()
     """Protocol and port."""
     nodes: Mapping[str, int] = {}
-    """Device nodes that were asked for and are there, with the group that may open them."""
+    """The requested device nodes that exist, each with its group."""
     folders: Mapping[str, Place] = {}
     spaces: Mapping[str, Space] = {}
     now: int = 0
     """Seconds since 1970, by its own clock."""
     empty: frozenset[str] = frozenset()
-    """Folders of those asked for in which nothing is."""
+    """The requested folders that are empty."""
     old_links: int = 0
     """Symlinks in the library's `stream` that are older than 90 days."""
     nowhere: tuple[str, ...] = ()
-    """Symlinks there that lead to nothing."""
+    """Symlinks there whose targets do not exist."""
     cut: str = ""
-    """Why not all of them were followed: `time`, or the path that did not answer."""
+    """Why some of them were not followed: `time`, or the path that did not answer."""
     scrubs: tuple[Scrub, ...] = ()
     disks: Mapping[str, Disk] = {}
     """By device."""
     stale: Mapping[str, str] = {}
-    """Mount points that do not answer, with what was said."""
+    """Mount points that do not answer, each with the error."""
     btrfs: tuple[tuple[str, str], ...] = ()
     """Errors that a BTRFS counted, by device."""
 
     def mount_of(self, path: str) -> Mounted | None:
-        """The mount that holds a path."""
+        """Return the mount that contains a path."""
         return holding(self.mounts, path)
 
 
 def look(run: Look, asked: Asked, *, root: str = "") -> Host:
-    """Look at what is asked for, and at what the script finds by itself: FUSE mounts, each of which may hang, BTRFS, and disks."""
+    """Examine the requested paths, and everything that the script finds itself: FUSE mounts, which may hang, BTRFS, and disks."""
     kinds = {
         "node": asked.nodes,
         "folder": asked.folders,
@@ -119,46 +119,46 @@ def look(run: Look, asked: Asked, *, root: str = "") -> Host:
 
 
 def parsed(text: str, root: str = "") -> Host:
-    """What the script told."""
-    found: dict[str, list[list[str]]] = {}
+    """Parse the output of the script."""
+    rows: dict[str, list[list[str]]] = {}
     for line in text.splitlines():
         kind, *fields = line.split("\t")
-        found.setdefault(kind, []).append(fields)
-    memory, kernel = found.get("memory", [["0"]])[0][0], found.get("kernel", [[""]])[0][0]
+        rows.setdefault(kind, []).append(fields)
+    memory, kernel = rows.get("memory", [["0"]])[0][0], rows.get("kernel", [[""]])[0][0]
     return Host(
         kernel=kernel,
-        contained="lxc" in found or found.get("idmap", [["0 0 4294967295"]])[0][0].strip() != "0 0 4294967295",
-        wireguard={"yes": True, "no": False}.get(found.get("wireguard", [[""]])[0][0]),
-        resolvers=tuple(fields[0] for fields in found.get("resolver", ())),
+        contained="lxc" in rows or rows.get("idmap", [["0 0 4294967295"]])[0][0].strip() != "0 0 4294967295",
+        wireguard={"yes": True, "no": False}.get(rows.get("wireguard", [[""]])[0][0]),
+        resolvers=tuple(fields[0] for fields in rows.get("resolver", ())),
         memory=int(float(memory)),
-        mounts=parse("\n".join(fields[0] for fields in found.get("mount", ())), root),
-        listens=frozenset((protocol, int(number, 16)) for protocol, number in found.get("listens", ())),
-        nodes={path: int(group) for path, group in found.get("node", ())},
-        folders={path: _place(said) for path, said in found.get("folder", ())},
-        spaces={path: s for path, said in found.get("space", ()) if (s := _space(said)) is not None},
-        now=int(found.get("now", [["0"]])[0][0]),
-        empty=frozenset(fields[0] for fields in found.get("empty", ())),
-        old_links=sum(int(fields[0]) for fields in found.get("old", ())),
-        nowhere=tuple(sorted(fields[0] for fields in found.get("nowhere", ()))),
-        cut=found.get("cut", [[""]])[0][0].removeprefix(root),
-        scrubs=tuple(Scrub(uuid=uuid, at=int(at), devices=tuple(names.split())) for uuid, at, names in found.get("scrub", ())),
-        disks={fields[0]: _disk(*fields[1:]) for fields in found.get("disk", ())},
-        stale={path: said.replace(f"{root}{path}", path) for path, said in found.get("stale", ())},
-        btrfs=tuple((path.removeprefix(root), said) for path, said in found.get("btrfs", ())),
+        mounts=parse("\n".join(fields[0] for fields in rows.get("mount", ())), root),
+        listens=frozenset((protocol, int(number, 16)) for protocol, number in rows.get("listens", ())),
+        nodes={path: int(group) for path, group in rows.get("node", ())},
+        folders={path: _place(numbers) for path, numbers in rows.get("folder", ())},
+        spaces={path: s for path, numbers in rows.get("space", ()) if (s := _space(numbers)) is not None},
+        now=int(rows.get("now", [["0"]])[0][0]),
+        empty=frozenset(fields[0] for fields in rows.get("empty", ())),
+        old_links=sum(int(fields[0]) for fields in rows.get("old", ())),
+        nowhere=tuple(sorted(fields[0] for fields in rows.get("nowhere", ()))),
+        cut=rows.get("cut", [[""]])[0][0].removeprefix(root),
+        scrubs=tuple(Scrub(uuid=uuid, at=int(at), devices=tuple(names.split())) for uuid, at, names in rows.get("scrub", ())),
+        disks={fields[0]: _disk(*fields[1:]) for fields in rows.get("disk", ())},
+        stale={path: error.replace(f"{root}{path}", path) for path, error in rows.get("stale", ())},
+        btrfs=tuple((path.removeprefix(root), count) for path, count in rows.get("btrfs", ())),
     )
 
 
-def _disk(how: str, said: str = "") -> Disk:
-    silent = {"far": "the host is not this machine", "none": "there is no `smartctl` here"}
-    return Disk(silent=silent[how]) if how in silent else told(said)
+def _disk(how: str, answer: str = "") -> Disk:
+    silent = {"far": "the host is another machine", "none": "`smartctl` is not installed"}
+    return Disk(silent=silent[how]) if how in silent else told(answer)
 
 
-def _place(said: str) -> Place:
-    device, inode, uid, gid, mode = said.split()
+def _place(text: str) -> Place:
+    device, inode, uid, gid, mode = text.split()
     return Place(device=int(device), inode=int(inode), uid=int(uid), gid=int(gid), mode=int(mode, 8))
 
 
-def _space(said: str) -> Space | None:
-    """None where there is nothing, of which some programs print the heading alone, or where a file system has no size."""
-    numbers = [int(part) for part in said.split() if part.isdigit()]
+def _space(text: str) -> Space | None:
+    """Parse a line of `df`; None for a missing path, for which some programs print only a heading, and for a file system without size."""
+    numbers = [int(part) for part in text.split() if part.isdigit()]
     return Space(total=numbers[0], used=numbers[1], free=numbers[2]) if len(numbers) == 3 and numbers[0] else None

@@ -1,4 +1,4 @@
-"""The kill switch, tried: the tunnel is cut, and no VPN app may reach the beacon. It disturbs them, so it is only tried when asked for."""
+"""The kill switch, tested: with the tunnel cut, no VPN app may reach the beacon. This disturbs the apps, so it runs only on request."""
 
 import time
 from collections.abc import Iterator
@@ -15,23 +15,23 @@ from portable.verify.egress import NO_BEACON, behind_tunnels, hosts_own, seen_as
 
 NAME = "kill-switch"
 _BACK_SECONDS = 180
-"""How long a gateway may take to bring its tunnel back by itself: Gluetun asks once a minute (docs/facts/gluetun.md#health-server)."""
+"""How long a gateway may take to restore its tunnel by itself: Gluetun checks once a minute (docs/facts/gluetun.md#health-server)."""
 
 
 def kill_switch(beacon: str | None) -> Contract:
-    """The contract, with the beacon that must not be reached."""
+    """Return the contract for a beacon that must become unreachable."""
 
     def check(stack: View) -> Iterator[Found]:
         for gateway, apps in behind_tunnels(stack):
             if beacon is None:
                 yield unknown(gateway[0].name, NO_BEACON)
             elif not _is_address(urlsplit(beacon).hostname or ""):
-                # Names are asked for through the tunnel: without it, one that isn't found would look like an app that is kept in.
-                yield unknown(gateway[0].name, "the beacon has a name: name it by its IP address")
+                # Names are resolved through the tunnel: a failed lookup would look like a working kill switch.
+                yield unknown(gateway[0].name, "the URL of the beacon must have an IP address instead of a host name")
             else:
-                yield from _tried(stack, gateway, apps, beacon)
+                yield from _cut(stack, gateway, apps, beacon)
 
-    return Contract(name=NAME, promise="with the tunnel cut, no VPN app reaches the outside", check=check)
+    return Contract(name=NAME, promise="with the tunnel cut, no VPN app reaches the internet", check=check)
 
 
 def _is_address(host: str) -> bool:
@@ -42,7 +42,7 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _tried(stack: View, gateway: tuple[App, Placed], apps: list[tuple[App, Placed]], beacon: str) -> Iterator[Found]:
+def _cut(stack: View, gateway: tuple[App, Placed], apps: list[tuple[App, Placed]], beacon: str) -> Iterator[Found]:
     app, placed = gateway
     before = {a.name: seen_as(stack, at, a, beacon) for a, at in (gateway, *apps)}
     mend = script(__name__, "kill_switch_mend.sh")
@@ -50,45 +50,46 @@ def _tried(stack: View, gateway: tuple[App, Placed], apps: list[tuple[App, Place
         cut = stack.inside(
             placed, ["sh", "-c", f"{mend}\n{script(__name__, 'kill_switch_cut.sh')}", "sh", _device_of(stack, app)], user="0"
         )
-        # All at once: a gateway that heals itself has its tunnel back in seconds.
+        # All at once: a gateway that heals itself restores its tunnel within seconds.
         with ThreadPoolExecutor() as pool:
-            asked = [pool.submit(_judged, stack, a, at, beacon, before) for a, at in apps] if cut.done else []
-            alive = pool.submit(hosts_own, stack, beacon)
-        found = [one.result() for one in asked]
+            attempts = [pool.submit(_attempt, stack, a, at, beacon, before) for a, at in apps] if cut.done else []
+            direct = pool.submit(hosts_own, stack, beacon)
+        results = [attempt.result() for attempt in attempts]
     finally:
         mended = stack.inside(placed, ["sh", "-c", mend], user="0")
     if not cut.done:
         yield unknown(app.name, f"its tunnel could not be cut: {cut.text or cut.code}")
         return
-    for subject, verdict, text, remedy in found:
-        if verdict == "holds" and not alive.result():
-            yield unknown(subject, "no app that leaves directly reached the beacon meanwhile: perhaps nobody could")
+    for subject, verdict, text, remedy in results:
+        if verdict == "holds" and not direct.result():
+            yield unknown(subject, "no app with direct egress reached the beacon meanwhile either, so the test proves nothing")
         else:
             yield subject, verdict, text, remedy
     end = time.monotonic() + _BACK_SECONDS
-    while before[app.name] and not (back := seen_as(stack, placed, app, beacon)) and time.monotonic() < end:
+    while before[app.name] and not (address := seen_as(stack, placed, app, beacon)) and time.monotonic() < end:
         time.sleep(1)
-    if before[app.name] and not back:
+    if before[app.name] and not address:
         remedy = restart_with_group(stack, app.name)
-        yield broken(app.name, f"its tunnel was cut and did not come back: {mended.text or 'the beacon does not answer'}", remedy)
+        yield broken(app.name, f"its tunnel did not come back after the cut: {mended.text or 'the beacon does not answer'}", remedy)
     else:
-        yield holds(app.name, f"{cut.text.split()[-1]} was cut, and is back")
+        yield holds(app.name, f"{cut.text.split()[-1]} was cut, and works again")
 
 
 def _device_of(stack: View, gateway: App) -> str:
-    """The device of a gateway's tunnel."""
+    """Return the device of a gateway's tunnel."""
     tunnels = (group.egress for group in stack.plan.groups if isinstance(group.egress, Tunnel))
     return next(egress.interface for egress in tunnels if egress.gateway == gateway.name)
 
 
-def _judged(stack: View, app: App, placed: Placed, beacon: str, before: dict[str, str | None]) -> Found:
+def _attempt(stack: View, app: App, placed: Placed, beacon: str, before: dict[str, str | None]) -> Found:
     if not before[app.name]:
-        return unknown(app.name, "it did not reach the beacon with the tunnel either, so that nothing is shown")
-    seen = seen_as(stack, placed, app, beacon)
-    if seen is None:
-        return unknown(app.name, "it could not be asked")
-    if not seen:
-        return holds(app.name, "with the tunnel cut it reached nothing")
-    if seen == before[app.name]:
-        return unknown(app.name, "the gateway had its tunnel back before this app was asked")
-    return broken(app.name, f"with the tunnel cut the beacon saw it as {seen}", f"`portable verify -p {stack.plan.profile} fence` says why")
+        return unknown(app.name, "it did not reach the beacon through the tunnel either, so the test proves nothing")
+    address = seen_as(stack, placed, app, beacon)
+    if address is None:
+        return unknown(app.name, "it cannot request the beacon")
+    if not address:
+        return holds(app.name, "with the tunnel cut, it did not reach the beacon")
+    if address == before[app.name]:
+        return unknown(app.name, "the gateway restored its tunnel before the request of this app")
+    remedy = f"run `portable verify -p {stack.plan.profile} fence` to find the open rule"
+    return broken(app.name, f"with the tunnel cut, it reached the beacon as {address}", remedy)

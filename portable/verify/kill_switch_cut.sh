@@ -1,5 +1,5 @@
-# The device goes down, and its routes and addresses with it: what a lost tunnel leaves. They are kept to be put back, since a gateway's own
-# healing is slow. The script that puts them back runs before this one, for what a run that was ended left cut.
+# Takes the device down, and with it its routes and addresses, as a lost tunnel does. They are saved to be restored, since a gateway's own
+# recovery is slow. The script that restores them runs before this one, in case an interrupted run left the tunnel cut.
 device=$(ip route get 192.0.2.1 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -n 1)
 case "$device" in "$1") ;; *) echo "no tunnel: ${device:-no route}"; exit 3 ;; esac
 for family in -4 -6; do

@@ -1,5 +1,5 @@
-# $1 the library, $2 a name of this app's own; then folders of downloads, `--`, folders that keep what is imported. What an earlier run
-# left behind when it was killed is removed first; this one cleans up after itself, also when it is told to end.
+# $1 the library, $2 a file name for this app alone; then download folders, `--`, and folders of imported files. It first removes files
+# that a killed run left behind, and cleans up after itself, also on a signal.
 # shellcheck disable=SC3013 # BusyBox's shell and dash know -ef
 umask 077
 cd "$1" || exit 4
@@ -16,7 +16,7 @@ for a in $sources; do
     case " $sources " in *" $b "*) continue ;; esac
     [ -d "$b" ] || continue
     tried=1
-    if ! { echo tried >"$a/$name"; } 2>/dev/null; then echo "W $a can't be written"; failed=1; break; fi
+    if ! { echo tried >"$a/$name"; } 2>/dev/null; then echo "W $a is not writable"; failed=1; break; fi
     if ! ln "$a/$name" "$b/$name.kept" 2>/dev/null || ! [ "$a/$name" -ef "$b/$name.kept" ]; then
       echo "L no hard link from $a to $b"; failed=1
     elif ! mv "$a/$name" "$b/$name.moved" 2>/dev/null || ! [ "$b/$name.kept" -ef "$b/$name.moved" ]; then
@@ -25,5 +25,5 @@ for a in $sources; do
     rm -f "$a/$name" "$b/$name.kept" "$b/$name.moved"
   done
 done
-[ $tried = 1 ] || echo "none of these folders is there"
+[ $tried = 1 ] || echo "none of these folders exists"
 [ $tried$failed = 10 ]

@@ -1,4 +1,4 @@
-"""Every app sees the library and its state at the paths that hold everywhere (promise 1), and it is the host's own."""
+"""Every app sees the library and its state at the same paths on every back end (promise 1), and they are the host's own folders."""
 
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -15,27 +15,27 @@ class _Promised(NamedTuple):
     folder: str
     """On the host."""
     mount_point: str
-    """Where on the host a file system of its own must begin, at that folder or above; empty where none must."""
+    """The folder of the host, this one or above it, that must be a mount point; empty if none must be."""
 
 
 def check(stack: View) -> Iterator[Found]:
-    """What is mounted where in each container; whether it is what the host has there now; whether all see one library."""
-    up = f"`portable up -p {stack.plan.profile}` makes it anew with what the plan says"
+    """Check the mounts of each container, whether they are the host's current folders, and whether all apps see one library."""
+    up = f"run `portable up -p {stack.plan.profile}`, which recreates it with the mounts of the plan"
     promises = [promised for placed in running(stack) for promised in _folders(stack, placed)]
     folders = sorted({folder for promised in promises for folder in (promised.folder, promised.mount_point) if folder})
     host = stack.on_host(folders) if folders else {}
     for placed in running(stack):
-        seen, wrong = stack.look(placed).mounts, []
-        promised = [entry for entry in mounts_of(stack, placed.container) if not isinstance(entry[0].place, Scratch)]
-        for volume, path, _ in promised:
+        mounts, faults = stack.look(placed).mounts, []
+        planned = [entry for entry in mounts_of(stack, placed.container) if not isinstance(entry[0].place, Scratch)]
+        for volume, path, _ in planned:
             folder = folder_of(volume)
-            if path not in seen:
-                wrong.append(f"{path} is not mounted")
-            elif folder is not None and seen[path] != folder:
-                wrong.append(f"{path} is {seen[path]} instead of {folder}")
-        if wrong:
-            yield broken(about(placed), "; ".join(wrong), up)
-        elif promised:
+            if path not in mounts:
+                faults.append(f"{path} is not mounted")
+            elif folder is not None and mounts[path] != folder:
+                faults.append(f"{path} is {mounts[path]} instead of {folder}")
+        if faults:
+            yield broken(about(placed), "; ".join(faults), up)
+        elif planned:
             yield from _hosts_own(stack, placed, host)
     yield from _one_library(stack)
 
@@ -49,57 +49,56 @@ def _folders(stack: View, placed: Placed) -> list[_Promised]:
 
 
 def _hosts_own(stack: View, placed: Placed, host: Mapping[str, HostFolder] | None) -> Iterator[Found]:
-    """By device and inode: what was mounted on the host after the container began, or put in a folder's place, is not what it sees."""
+    """Compare device and inode: a container does not see a folder that was mounted or replaced on the host after its start."""
     folders = _folders(stack, placed)
     subject = about(placed)
     if not folders:
-        yield holds(subject, "what it has is mounted")
+        yield holds(subject, "all its volumes are mounted")
         return
     if host is None:
-        yield unknown(
-            subject, f"{', '.join(f.path for f in folders)}: as promised by the engine; the host's own folders are not seen from here"
-        )
+        paths = ", ".join(f.path for f in folders)
+        yield unknown(subject, f"{paths}: mounted as planned, but the host's folders cannot be read from here")
         return
-    said = stack.inside(placed, ["stat", "-c", "%d:%i", *(f.path for f in folders)])
-    inside = said.text.splitlines()
-    if not said.done or len(inside) != len(folders):
-        yield unknown(subject, f"what it sees can't be told: {said.text or said.code}")
+    answer = stack.inside(placed, ["stat", "-c", "%d:%i", *(f.path for f in folders)])
+    identities = answer.text.splitlines()
+    if not answer.done or len(identities) != len(folders):
+        yield unknown(subject, f"its folders cannot be examined: {answer.text or answer.code}")
         return
-    again = f"`portable restart -p {stack.plan.profile} {placed.app.name if placed.app else ''}`, once it is right on the host"
-    wrong = []
-    for promised, seen in zip(folders, inside, strict=True):
-        there = host[promised.folder]
-        if not there.identity:
-            wrong.append(f"{promised.folder} is not there on the host")
-        elif there.identity != seen:
-            wrong.append(f"{promised.path} is not what lies at {promised.folder} on the host now")
+    restart = f"`portable restart -p {stack.plan.profile} {placed.app.name if placed.app else ''}`"
+    faults = []
+    for promised, identity in zip(folders, identities, strict=True):
+        current = host[promised.folder]
+        if not current.identity:
+            faults.append(f"{promised.folder} does not exist on the host")
+        elif current.identity != identity:
+            faults.append(f"{promised.path} is not the folder that is at {promised.folder} on the host now")
         elif promised.mount_point and not host[promised.mount_point].mounted:
-            wrong.append(f"nothing is mounted at {promised.mount_point}, which must be a file system of its own")
-    if wrong:
-        yield broken(subject, "; ".join(wrong), again)
+            faults.append(f"nothing is mounted at {promised.mount_point}, which must be a mount point")
+    if faults:
+        yield broken(subject, "; ".join(faults), f"correct the folder on the host, then run {restart}")
     else:
-        yield holds(subject, f"{', '.join(sorted(f.path for f in folders))}: as promised, and what the host has")
+        yield holds(subject, f"{', '.join(sorted(f.path for f in folders))}: as planned, and the host's current folders")
 
 
 def _one_library(stack: View) -> Iterator[Found]:
-    """By device and inode of its root inside: a mount that came later may cover what the engine says is there."""
-    found: dict[str, list[str]] = {}
+    """Compare device and inode of the library's root inside: a later mount can cover the one that the engine shows."""
+    by_identity: dict[str, list[str]] = {}
     for placed in running(stack):
-        seen = library_of(stack, placed.container)
-        if seen is None:
+        library = library_of(stack, placed.container)
+        if library is None:
             continue
-        said = stack.inside(placed, ["stat", "-c", "%d:%i", seen[0]])
-        if said.done:
-            found.setdefault(said.text, []).append(about(placed))
+        answer = stack.inside(placed, ["stat", "-c", "%d:%i", library[0]])
+        if answer.done:
+            by_identity.setdefault(answer.text, []).append(about(placed))
         else:
-            yield unknown(about(placed), f"its library can't be looked at: {said.text or said.code}")
-    most = max(found.values(), key=len, default=[])
-    for apps in found.values():
+            yield unknown(about(placed), f"its library cannot be examined: {answer.text or answer.code}")
+    majority = max(by_identity.values(), key=len, default=[])
+    for apps in by_identity.values():
         for app in apps:
-            if apps is not most:
-                remedy = f"`portable restart -p {stack.plan.profile} {app}` after the library is mounted on the host"
-                yield broken(app, f"sees another library than {', '.join(most)}", remedy)
-            elif len(most) > 1:
+            if apps is not majority:
+                remedy = f"mount the library on the host, then run `portable restart -p {stack.plan.profile} {app}`"
+                yield broken(app, f"sees a different library than {', '.join(majority)}", remedy)
+            elif len(majority) > 1:
                 yield holds(app, "sees the one library")
 
 

@@ -1,4 +1,4 @@
-"""What the plan publishes is reached on the host and leads to the app, and nothing else is published."""
+"""The ports that the plan publishes are reachable on the host and lead to the app, and no others are published."""
 
 import http.client
 import socket
@@ -12,11 +12,11 @@ from portable.verify.contract import Contract, Found, broken, holds, running, un
 
 _SECONDS = 5.0
 _HERE = ("127.0.0.1", "::1")
-_ANY = ("", "0.0.0.0", "::")  # noqa: S104 - as an engine tells them
+_ANY = ("", "0.0.0.0", "::")  # noqa: S104 - an engine's own words
 
 
 def check(stack: View) -> Iterator[Found]:
-    """Compared as a whole: the container that owns a network publishes for all that share it."""
+    """Compare all ports at once: the container that owns a network namespace publishes the ports of all apps in it."""
     promised: dict[tuple[int, str], tuple[str, Port, bool]] = {
         (how.number, port.protocol): (exposure.app, port, isinstance(how, Loopback)) for exposure, how, port in on_host(stack.plan)
     }
@@ -26,65 +26,62 @@ def check(stack: View) -> Iterator[Found]:
         *(p for o in stack.others() for p in o.published),
     ):
         by_port.setdefault((published.number, published.protocol), []).append(published)
-    up = f"`portable up -p {stack.plan.profile}` publishes what the plan says"
-    for (number, protocol), (app, port, only_here) in sorted(promised.items(), key=lambda item: item[0]):
-        found = by_port.pop((number, protocol), [])
-        at = ", ".join(p.address or "every address" for p in found)
-        if not found:
+    up = f"run `portable up -p {stack.plan.profile}`, which publishes the ports of the plan"
+    for (number, protocol), (app, port, is_local) in sorted(promised.items(), key=lambda item: item[0]):
+        published_at = by_port.pop((number, protocol), [])
+        addresses = ", ".join(p.address or "every address" for p in published_at)
+        if not published_at:
             yield broken(app, f"port {number}/{protocol} is not published", up)
-        elif any(p.inside != port.number for p in found):
-            yield broken(app, f"port {number}/{protocol} leads to port {found[0].inside} inside, which is not {app}'s {port.name}", up)
-        elif only_here and any(p.address not in _HERE for p in found):
-            yield broken(app, f"port {number}/{protocol} is for this host only, and open at {at}", up)
-        elif not only_here and all(p.address in _HERE for p in found):
-            yield broken(
-                app, f"port {number}/{protocol} is for the LAN, and open at {at} only", f"look at `ip` in the engine's daemon.json; {up}"
-            )
+        elif any(p.inside != port.number for p in published_at):
+            yield broken(app, f"port {number}/{protocol} leads to container port {published_at[0].inside}, not to {app}'s {port.name}", up)
+        elif is_local and any(p.address not in _HERE for p in published_at):
+            yield broken(app, f"port {number}/{protocol} must be open on this host only, but is open at {addresses}", up)
+        elif not is_local and all(p.address in _HERE for p in published_at):
+            text = f"port {number}/{protocol} must be open to the LAN, but is open at {addresses} only"
+            yield broken(app, text, f"check `ip` in the engine's daemon.json, then {up}")
         else:
-            yield _reached(stack, app, port, found[0])
-    for (number, protocol), found in sorted(by_port.items()):
-        text = f"port {number}/{protocol} leads to port {found[0].inside} inside, and no exposure says so"
-        yield broken(_whose(stack, found[0]), text, up)
+            yield _reach(stack, app, port, published_at[0])
+    for (number, protocol), published_at in sorted(by_port.items()):
+        text = f"port {number}/{protocol} leads to container port {published_at[0].inside}, but no exposure publishes it"
+        yield broken(_owner(stack, published_at[0]), text, up)
 
 
-def _reached(stack: View, app: str, port: Port, published: Published) -> Found:
+def _reach(stack: View, app: str, port: Port, published: Published) -> Found:
     number = published.number
     if not stack.here and published.address in _HERE:
-        return unknown(app, f"port {number}/{port.protocol} is published for the host itself, which is not this machine: it was not called")
+        return unknown(app, f"port {number}/{port.protocol} is published on the host's loopback, which this machine cannot reach")
     if port.protocol != "tcp":
-        return unknown(app, f"port {number}/{port.protocol} is published; what speaks UDP answers only who knows its language")
+        return unknown(app, f"port {number}/{port.protocol} is published, but a UDP port cannot be tested without its own protocol")
     try:
-        _called(port, stack.host.strip("[]") if published.address in _ANY else published.address, number)
+        _call(port, stack.host.strip("[]") if published.address in _ANY else published.address, number)
     except socket.gaierror:
-        return unknown(
-            app, f"port {number}/{port.protocol} is published; this machine knows no address of {stack.host}, so it was not called"
-        )
+        return unknown(app, f"port {number}/{port.protocol} is published, but this machine cannot resolve {stack.host}")
     except (OSError, http.client.HTTPException) as error:
         why = str(getattr(error, "strerror", None) or error or type(error).__name__)
-        remedy = f"`portable status -p {stack.plan.profile}`; a firewall of this machine may close it"
-        return broken(app, f"port {number} is published, and nobody answers there: {why}", remedy)
+        remedy = f"run `portable status -p {stack.plan.profile}`, and check whether a firewall of this machine blocks the port"
+        return broken(app, f"port {number} is published, but does not answer: {why}", remedy)
     return holds(app, f"port {number} answers")
 
 
-def _called(port: Port, address: str, number: int) -> None:
-    """An engine's proxy takes every connection, so what speaks HTTP is asked for any answer."""
+def _call(port: Port, address: str, number: int) -> None:
+    """Connect to a port, by HTTP to get an answer, since an engine's proxy accepts every connection. Raises OSError, HTTPException."""
     if port.serves == "raw":
         with socket.create_connection((address, number), timeout=_SECONDS):
             return
-    trusting = ssl._create_unverified_context()  # noqa: S323  # whether it answers, not who it is
-    asked = (
-        http.client.HTTPSConnection(address, number, timeout=_SECONDS, context=trusting)
+    unverified = ssl._create_unverified_context()  # noqa: S323  # tests whether it answers, not its identity
+    connection = (
+        http.client.HTTPSConnection(address, number, timeout=_SECONDS, context=unverified)
         if port.serves == "https"
         else http.client.HTTPConnection(address, number, timeout=_SECONDS)
     )
     try:
-        asked.request("GET", "/")
-        asked.getresponse()
+        connection.request("GET", "/")
+        connection.getresponse()
     finally:
-        asked.close()
+        connection.close()
 
 
-def _whose(stack: View, published: Published) -> str:
+def _owner(stack: View, published: Published) -> str:
     names = [placed.app.name for placed in running(stack) if placed.app and published in stack.look(placed).published]
     return next(iter([*names, *(other.name for other in stack.others() if published in other.published)]), "a container")
 

@@ -1,4 +1,4 @@
-"""No app sees the state of another one: databases, keys and tokens lie there."""
+"""No app sees the state of another app, which holds databases, keys and tokens."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from portable.verify.contract import Contract, Found, about, broken, holds, libr
 
 
 def check(stack: View) -> Iterator[Found]:
-    """No mount is another app's folder, one around it, or one in it; where state lies in the library, it is covered."""
+    """Check that no mount is another app's folder, a parent of it or a folder in it, and that state in the library is covered."""
     states = {
         folder: app.name
         for app in stack.plan.apps
@@ -18,33 +18,33 @@ def check(stack: View) -> Iterator[Found]:
         for volume, _, _ in mounts_of(stack, container)
         if volume.holds in ("state", "database") and (folder := folder_of(volume)) is not None
     }
-    up = f"`portable up -p {stack.plan.profile}` makes it anew with its own folders only"
+    up = f"run `portable up -p {stack.plan.profile}`, which recreates it with its own folders only"
     for placed in running(stack):
         if backs_up(placed.container):
-            yield holds(about(placed), "sees the state of all, as what copies it must")
+            yield holds(about(placed), "sees the state of all apps, which it needs for backups")
             continue
         own = placed.app.name if placed.app else ""
         library = library_of(stack, placed.container)
-        wrong, unseen = [], []
+        faults, unreadable = [], []
         for path, source in sorted(stack.look(placed).mounts.items()):
-            if not source or (library and path == library[0]):  # memory; what the library covers is looked at below
+            if not source or (library and path == library[0]):  # a tmpfs; covered folders of the library are checked below
                 continue
-            whose = sorted({app for folder, app in states.items() if app != own and (_within(folder, source) or _within(source, folder))})
-            if whose:
-                wrong.append(f"{path} shows the state of {', '.join(whose)}")
+            apps = sorted({app for folder, app in states.items() if app != own and (_within(folder, source) or _within(source, folder))})
+            if apps:
+                faults.append(f"{path} shows the state of {', '.join(apps)}")
         for volume, path, _ in mounts_of(stack, placed.container):
             for hidden in volume.hides:
-                said = stack.inside(placed, ["ls", "-A", f"{path}/{hidden}"])
-                if not said.done:
-                    unseen.append(f"{path}/{hidden} can't be looked at: {said.text or said.code}")
-                elif said.text:
-                    wrong.append(f"{path}/{hidden} is not covered: {len(said.text.splitlines())} folders of other apps are seen")
-        if wrong:
-            yield broken(about(placed), "; ".join(wrong), up)
-        elif unseen:
-            yield unknown(about(placed), "; ".join(unseen))
+                answer = stack.inside(placed, ["ls", "-A", f"{path}/{hidden}"])
+                if not answer.done:
+                    unreadable.append(f"{path}/{hidden} cannot be read: {answer.text or answer.code}")
+                elif answer.text:
+                    faults.append(f"{path}/{hidden} is not covered: it shows {len(answer.text.splitlines())} folders of other apps")
+        if faults:
+            yield broken(about(placed), "; ".join(faults), up)
+        elif unreadable:
+            yield unknown(about(placed), "; ".join(unreadable))
         else:
-            yield holds(about(placed), "sees no state but its own")
+            yield holds(about(placed), "sees only its own state")
 
 
 def _within(path: str, folder: str) -> bool:
@@ -52,4 +52,4 @@ def _within(path: str, folder: str) -> bool:
     return path == folder or path.startswith(f"{folder.rstrip('/')}/")
 
 
-CONTRACT = Contract(name="privacy", promise="no app sees the state of another one", check=check)
+CONTRACT = Contract(name="privacy", promise="no app sees the state of another app", check=check)

@@ -1,4 +1,4 @@
-"""No container may do more, or reach more, than the plan says: a capability, a device, or a network more opens the fence from inside."""
+"""No container has more rights or networks than planned: one more capability, device or network can open the fence from inside."""
 
 from collections.abc import Iterator
 
@@ -9,46 +9,46 @@ from portable.verify.environment import anew
 
 
 def check(stack: View) -> Iterator[Found]:
-    """Each container against its plan; then containers outside the stack that share a gateway's network."""
+    """Compare each container with its plan; then find containers outside the stack that share a gateway's network namespace."""
     gateways = stack.plan.gateways
     for placed in running(stack):
-        if wrong := list(_more(stack.look(placed).rights, stack.planned(placed).rights)):
-            yield broken(about(placed), "; ".join(wrong), anew(stack, placed))
+        if extras := list(_extras(stack.look(placed).rights, stack.planned(placed).rights)):
+            yield broken(about(placed), "; ".join(extras), anew(stack, placed))
         else:
             yield holds(about(placed), "has the rights and networks of the plan, and no others")
         if placed.app and placed.app.name in gateways:
             for name in stack.guests(placed):
-                text = f"container {name} shares its network and does not belong to the stack: it may change the firewall unseen"
-                yield broken(about(placed), text, f"`docker rm -f {name}`")
+                text = f"container {name} shares its network but is not part of the stack: it can change the firewall unnoticed"
+                yield broken(about(placed), text, f"remove that container with `docker rm -f {name}`")
 
 
-def _more(has: Rights, planned: Rights) -> Iterator[str]:
-    """Everything that a container has beside its plan, in words."""
+def _extras(has: Rights, planned: Rights) -> Iterator[str]:
+    """Describe each right that a container has beyond its plan."""
     if has.privileged and not planned.privileged:
-        yield "it is privileged: it may do all that the host's root may"
+        yield "it is privileged: it has all rights of the host's root"
     for what, extra in (
         ("capabilities", has.capabilities - planned.capabilities),
         ("devices", has.devices - planned.devices),
         ("namespaces", has.namespaces - planned.namespaces),
         ("networks", has.networks - planned.networks),
-        ("addresses of names", has.hosts - planned.hosts),
+        ("host names", has.hosts - planned.hosts),
         ("security options", {option for option in has.security - planned.security if not option.startswith("no-new-privileges")}),
     ):
         if extra:
-            yield f"it has {what} that the plan does not give it: {', '.join(sorted(extra))}"
+            yield f"unplanned {what}: {', '.join(sorted(extra))}"
     if "no-new-privileges:true" in planned.security - has.security:
         yield "its programs may gain privileges (no-new-privileges is not set)"
     if has.network != planned.network:
         yield f"it is in {_network(has)} instead of {_network(planned)}"
     if has.name_servers != planned.name_servers:
-        asked, instead = (", ".join(servers) or "the engine's" for servers in (has.name_servers, planned.name_servers))
-        yield f"it asks other name servers than planned: {asked} instead of {instead}"
+        actual, expected = (", ".join(servers) or "the engine's" for servers in (has.name_servers, planned.name_servers))
+        yield f"its name servers are {actual} instead of {expected}"
     if folders := sorted(f"{source} at {path}" for path, source in has.folders.items() if path not in planned.folders):
-        yield f"it sees folders of the host that the plan does not give it: {', '.join(folders)}"
+        yield f"unplanned folders of the host: {', '.join(folders)}"
 
 
 def _network(rights: Rights) -> str:
     return {"its own": "a network of its own", "none": "no network", "the host's": "the host's network"}.get(rights.network, rights.network)
 
 
-CONTRACT = Contract(name="privileges", promise="no container may do more, or reach more, than the plan says", check=check)
+CONTRACT = Contract(name="privileges", promise="no container has more rights or networks than the plan gives it", check=check)

@@ -1,4 +1,4 @@
-"""Every container of the plan runs, its own check says that it is well, and no other container is left in the stack."""
+"""Every container of the plan runs and is healthy, and the stack has no other containers."""
 
 from collections.abc import Iterator
 
@@ -7,23 +7,28 @@ from portable.verify.contract import Contract, Found, about, broken, holds, part
 
 
 def check(stack: View) -> Iterator[Found]:
-    """Each container but `init`, which ends when it has prepared; then those that the plan does not know."""
+    """Check each container except `init`, which ends after its preparations; then list containers that the plan does not have."""
     profile = stack.plan.profile
-    up = f"`portable status -p {profile}` says more, `portable up -p {profile}` starts it"
+    up = f"run `portable status -p {profile}` for the reason, then `portable up -p {profile}`"
     for placed in parts(stack):
-        seen, subject = stack.look(placed), about(placed)
-        if not seen.is_running:
-            yield broken(subject, f"{seen.state}{f': {seen.said}' if seen.said else ''}", up)
-        elif seen.health == "unhealthy":
-            yield broken(subject, f"runs, and its check fails: {seen.said or 'without a word'}", up)
-        elif seen.health == "starting":
-            yield unknown(subject, "runs, and its check has not said yet whether it is well")
+        state, subject = stack.look(placed), about(placed)
+        if not state.is_running:
+            yield broken(subject, f"{state.state}{f': {state.said}' if state.said else ''}", up)
+        elif state.health == "unhealthy":
+            yield broken(subject, f"runs, but its health check fails: {state.said or 'without output'}", up)
+        elif state.health == "starting":
+            yield unknown(subject, "runs, but its health check has no result yet")
         else:
-            yield holds(subject, seen.health or "runs; nothing asks it whether it is well")
+            yield holds(subject, state.health or "runs, without a health check")
     for other in stack.others():
-        # It has a network and mounts of its own, and nothing else here looks at them.
-        text = f"it is {other.state}, and no part of the plan: what it sends and sees is not looked at"
-        yield broken(other.name, text, f"`portable up -p {profile}` removes it; its data stays")
+        # No other contract checks its network and mounts.
+        text = f"is {other.state} but not in the plan: no contract checks its traffic and mounts"
+        yield broken(other.name, text, f"run `portable up -p {profile}`, which removes it and keeps its data")
 
 
-CONTRACT = Contract(name="runs", promise="every container of the stack runs and is well, and there is no other", check=check, inside=False)
+CONTRACT = Contract(
+    name="runs",
+    promise="every container of the stack runs and is healthy, and no other container belongs to it",
+    check=check,
+    inside=False,
+)

@@ -1,4 +1,4 @@
-"""Every app behind a gateway is in the gateway's network, the one that runs now (promise 2)."""
+"""Every app behind a gateway is in the gateway's current network namespace (promise 2)."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ _NAMESPACE = ["readlink", "/proc/self/ns/net"]
 
 
 def check(stack: View) -> Iterator[Found]:
-    """Asked of the kernel: an engine goes on naming the gateway when the namespace that it joined is long gone."""
+    """Compare the kernel's names: an engine shows the gateway even after the joined namespace no longer exists."""
     by_app: dict[str, list[Placed]] = {}
     for placed in running(stack):
         if placed.app:
@@ -21,29 +21,29 @@ def check(stack: View) -> Iterator[Found]:
             continue
         if gateway not in by_app:
             yield from (
-                broken(name, f"its gateway {gateway} does not run", f"`portable up -p {stack.plan.profile}`")
+                broken(name, f"its gateway {gateway} does not run", f"run `portable up -p {stack.plan.profile}`")
                 for name in group.apps
                 if name in by_app
             )
             continue
         own = stack.inside(by_app[gateway][0], _NAMESPACE)
-        if not _told(own):
-            yield unknown(gateway, f"its network can't be told: {own.text}")
+        if not _is_namespace(own):
+            yield unknown(gateway, f"its network namespace is unknown: {own.text}")
             continue
         for placed in (placed for name in group.apps for placed in by_app.get(name, ()) if name != gateway):
-            said = stack.inside(placed, _NAMESPACE)
-            if not _told(said):
-                yield unknown(about(placed), f"its network can't be told: {said.text}")
-            elif said.text != own.text:
-                text = f"it is in another network than {gateway}: the one that it joined is gone, or was never {gateway}'s"
-                yield broken(about(placed), text, f"`portable up -p {stack.plan.profile}` makes it anew in the right one")
+            answer = stack.inside(placed, _NAMESPACE)
+            if not _is_namespace(answer):
+                yield unknown(about(placed), f"its network namespace is unknown: {answer.text}")
+            elif answer.text != own.text:
+                text = f"is not in the network namespace of {gateway}: it joined an earlier one, or never joined it"
+                yield broken(about(placed), text, f"run `portable up -p {stack.plan.profile}`, which recreates it in the current one")
             else:
-                yield holds(about(placed), f"shares the network of {gateway}")
+                yield holds(about(placed), f"shares the network namespace of {gateway}")
 
 
-def _told(said: Said) -> bool:
-    """Whether it is a namespace's name."""
-    return said.done and said.text.startswith("net:[") and said.text.endswith("]")
+def _is_namespace(answer: Said) -> bool:
+    """Whether the answer is the name of a namespace."""
+    return answer.done and answer.text.startswith("net:[") and answer.text.endswith("]")
 
 
-CONTRACT = Contract(name="shares", promise="every VPN app is in the network of its gateway", check=check)
+CONTRACT = Contract(name="shares", promise="every VPN app is in its gateway's network namespace", check=check)

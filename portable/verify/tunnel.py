@@ -1,4 +1,4 @@
-"""A gateway's tunnel carries what its apps send, and seldom has to be made anew. Its own health tells both minutes later, or never."""
+"""A gateway's tunnel carries traffic, and its VPN seldom restarts. The gateway's own health check shows both minutes later, or never."""
 
 import time
 from collections.abc import Iterator
@@ -11,31 +11,32 @@ from portable.verify.contract import Contract, Found, broken, holds, running_app
 
 
 def check(stack: View) -> Iterator[Found]:
-    """Each gateway with a tunnel: whether anything comes back through it, and how often its VPN was restarted."""
-    there = {app.name: placed for app, placed in running_apps(stack)}
-    logs = f"`portable logs -p {stack.plan.profile} -n 50 {{}}` shows why"
+    """Check for each gateway with a tunnel whether answers come through it, and how often its VPN restarted."""
+    gateways = {app.name: placed for app, placed in running_apps(stack)}
+    logs = f"`portable logs -p {stack.plan.profile} -n 50 {{}}`"
     for gateway in tunnels(stack.plan):
-        if gateway not in there:
+        if gateway not in gateways:
             continue
-        verdict, text, clock = look_through(partial(_asked, stack, there[gateway]))
+        verdict, text, clock = look_through(partial(_traffic, stack, gateways[gateway]))
         if verdict == "silent":
-            remedy = f"wait 3 minutes: the gateway restarts its VPN by itself; {logs.format(gateway)}"
+            remedy = f"wait 3 minutes, in which the gateway restarts its VPN; if it stays broken, run {logs.format(gateway)}"
             yield broken(gateway, text, remedy)
         else:
             yield (holds if verdict == "carries" else unknown)(gateway, text)
-        started = stack.look(there[gateway]).since
-        found = restarts(stack.dated_logs(there[gateway], LINES), started=started, now=clock or time.time())
-        if found.recent > MANY:
-            text = f"{found.sentence()}; {found.recent} of them within the last 10 minutes"
-            yield broken(gateway, text, f"look at the key, the provider's servers and this place's uplink; {logs.format(gateway)}")
+        started = stack.look(gateways[gateway]).since
+        history = restarts(stack.dated_logs(gateways[gateway], LINES), started=started, now=clock or time.time())
+        if history.recent > MANY:
+            text = f"{history.sentence()}; {history.recent} of them within the last 10 minutes"
+            remedy = f"run {logs.format(gateway)}, and check the key, the provider's servers and your internet connection"
+            yield broken(gateway, text, remedy)
         else:
-            yield holds(gateway, found.sentence() or "VPN not restarted since the gateway was started")
+            yield holds(gateway, history.sentence() or "VPN not restarted since the start of the gateway")
 
 
-def _asked(stack: View, gateway: Placed) -> Traffic | str:
-    """What went through the tunnel just now; why that is not known."""
-    said = stack.inside(gateway, TRAFFIC.command(), user="0")
-    return traffic(said.text) if said.done else f"its tunnel can't be looked at: {said.text or said.code}"
+def _traffic(stack: View, gateway: Placed) -> Traffic | str:
+    """Return the tunnel's current traffic, or the reason why it is unknown."""
+    answer = stack.inside(gateway, TRAFFIC.command(), user="0")
+    return traffic(answer.text) if answer.done else f"the tunnel cannot be examined: {answer.text or answer.code}"
 
 
-CONTRACT = Contract(name="tunnel", promise="the tunnel of every gateway carries traffic, and its VPN seldom restarts", check=check)
+CONTRACT = Contract(name="tunnel", promise="every gateway's tunnel carries traffic, and its VPN seldom restarts", check=check)

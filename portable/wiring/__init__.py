@@ -1,4 +1,4 @@
-"""Wiring: apps are told of one another through their own interfaces, each in a file of its own. Nothing is ever removed from an app."""
+"""Wiring: configures apps for each other through their own interfaces, one file for each interface. It never removes anything."""
 
 import itertools
 import time
@@ -24,19 +24,19 @@ _Line = TypeVar("_Line", bound=Line, covariant=True)
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What differed, or was told, and what stood in the way, by app."""
+    """The changes that were made or foreseen, and the errors, by app."""
 
     changes: tuple[Change, ...] = ()
     troubles: tuple[PortableError, ...] = ()
 
 
 class Lines(Generic[_Line]):
-    """Lines to apps, made when they are first wanted: of `Line`s that can only look, or of `Pen`s."""
+    """The connections to all apps, each made on first use: `Line`s, which only read, or `Pen`s, which also write."""
 
     def __init__(
         self, kind: type[_Line], known: Sequence[Peer], network: Network, reveal: Reveal, *, seconds: float, waiting: Waiting
     ) -> None:
-        """`seconds` is the time that apps have to answer at all, from now on."""
+        """Set a deadline for all apps: `seconds` from now, they must answer."""
         self._make: Callable[[Peer], _Line] = lambda peer: kind(
             peer,
             network,
@@ -50,52 +50,53 @@ class Lines(Generic[_Line]):
         self._made: dict[str, _Line] = {}
 
     def of(self, name: str) -> _Line:
-        """The line to an app."""
+        """Return the connection to an app."""
         if name not in self._made:
             self._made[name] = self._make(self._peers[name])
         return self._made[name]
 
 
 def chosen(wishes: Sequence[Wish], apps: Collection[str]) -> tuple[Wish, ...]:
-    """The wishes of which those apps are told; all where none is named."""
+    """Return the wishes that configure those apps; all wishes if no app is named."""
     return tuple(wish for wish in wishes if not apps or wish.told.name in apps)
 
 
 def foreseen(lines: Lines[Line], wishes: Sequence[Wish]) -> Outcome:
-    """What `wire` would tell."""
-    return _each(wishes, lambda peer, asked: (step.change for step in _left(lines, lines.of(peer.name), asked)))
+    """Return the changes that `wire` would make."""
+    return _each(wishes, lambda peer, own: (step.change for step in _pending(lines, lines.of(peer.name), own)))
 
 
 def wire(lines: Lines[Pen], wishes: Sequence[Wish], told: Callable[[Change], None] = lambda _: None) -> Outcome:
-    """Tell every app what it does not know yet; one that is in trouble does not keep the others from it.
+    """Configure every app; an error of one app does not stop the others. `told` is called after each change.
 
-    What an app was told is looked at again: one that takes a setting and does not keep it is in trouble, too.
+    Each app is read again afterwards: an app that accepts a setting but does not save it is an error, too.
     """
 
-    def each(peer: Peer, asked: Sequence[Wish]) -> Iterator[Change]:
+    def each(peer: Peer, own: Sequence[Wish]) -> Iterator[Change]:
         line = lines.of(peer.name)
-        steps = _left(lines, line, asked)
+        steps = _pending(lines, line, own)
         for step in steps:
             line.tell(step.request)
             told(step.change)
             yield step.change
-        if steps and (left := _left(lines, line, asked)):
-            raise line.trouble(f"it was told, and still {left[0].change.cause}", f"`portable logs {peer.name}` may say why")
+        if steps and (pending := _pending(lines, line, own)):
+            text = f"accepted a setting but did not save it: {pending[0].change.cause}"
+            raise line.trouble(text, f"run `portable logs {peer.name}` for the reason", code="wire.setting-not-kept")
 
     return _each(wishes, each)
 
 
-def _left(lines: Lines[Line], line: Line, wishes: Sequence[Wish]) -> tuple[Step, ...]:
+def _pending(lines: Lines[Line], line: Line, wishes: Sequence[Wish]) -> tuple[Step, ...]:
     return tuple(_BY_PROGRAM[line.peer.speaks].steps(line, wishes, lines.of))
 
 
 def _each(wishes: Sequence[Wish], do: Callable[[Peer, Sequence[Wish]], Iterator[Change]]) -> Outcome:
     changes: list[Change] = []
     troubles: list[PortableError] = []
-    for peer, asked in itertools.groupby(wishes, key=lambda wish: wish.told):
+    for peer, own in itertools.groupby(wishes, key=lambda wish: wish.told):
         try:
-            changes.extend(do(peer, tuple(asked)))
-        except PortableError as error:  # of this app, or of one that it needs, of which the same may have been told already
+            changes.extend(do(peer, tuple(own)))
+        except PortableError as error:  # of this app, or of an app that it needs, whose error may be listed already
             if str(error) not in map(str, troubles):
                 troubles.append(error)
     return Outcome(changes=tuple(changes), troubles=tuple(troubles))

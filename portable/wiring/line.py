@@ -1,4 +1,4 @@
-"""Calls to one app by HTTP over whatever network reaches it: a `Line` looks, a `Pen` also writes. Secrets go in headers and bodies only."""
+"""HTTP calls to one app, over any network that reaches it: a `Line` reads, a `Pen` also writes. Secrets go in headers and bodies only."""
 
 import http.client
 import json
@@ -13,30 +13,31 @@ import msgspec
 
 from portable.live.network import Network, Stream, Unreachable
 from portable.model.base import Struct
+from portable.model.codes import Code
 from portable.model.errors import PortableError
 from portable.model.plan import SecretRef
 from portable.wiring.wishes import Peer
 
 _SECONDS = 60.0
-"""For one answer: who is told of a server may try it before it answers, and gives up after some 30 s."""
+"""For one answer: an app may test a new server before it answers, and gives up after some 30 s."""
 _PAUSE = 1.0
 _NOT_YET = (502, 503, 504)
-_LONGEST_SAID = 300
+_LONGEST_REASON = 300
 _Kind = TypeVar("_Kind")
 
 
 class _Socket:
-    """A stream as http.client wants it; it closes what it got with the head of an answer, while the rest is still to be read."""
+    """Adapts a stream to http.client, which closes its socket after an answer's head, while the body is still unread."""
 
     def __init__(self, stream: Stream) -> None:
         self.sendall, self.makefile = stream.sendall, stream.makefile
 
     def close(self) -> None:
-        """Left to whoever made the stream."""
+        """Do nothing: the owner of the stream closes it."""
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """What is asked of an app. Values of secrets stand in it as references."""
+    """A request to an app. Secrets are references in it, not values."""
 
     path: str
     method: str = "GET"
@@ -45,7 +46,7 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What an app answered."""
+    """The answer of an app."""
 
     status: int
     text: str
@@ -53,7 +54,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 class Entry(Struct, frozen=True, kw_only=True):
-    """What opens an interface: goes with every request."""
+    """The credentials for an interface, sent with every request."""
 
     headers: Mapping[str, str | SecretRef] = {}
     form: Mapping[str, str | SecretRef] = {}
@@ -65,87 +66,91 @@ Waiting = Callable[[str, str], None]
 
 
 class Line:
-    """An app that can only be looked at: this class has no method that writes. What `--dry-run` gets."""
+    """A read-only connection to an app: it has no method that writes. `--dry-run` uses it."""
 
     def __init__(self, peer: Peer, network: Network, *, enter: Enter, reveal: Reveal, waiting: Waiting, until: float) -> None:
-        """Calls nobody yet. `until` is a moment of time.monotonic() up to which an app may still be starting."""
+        """Connect to nothing yet. `until` is the moment of time.monotonic() up to which an app may still be starting."""
         self.peer = peer
         self._network, self._enter, self._reveal, self._waiting, self._until = network, enter, reveal, waiting, until
         self._entry: Entry | None = None
 
     def get(self, path: str, kind: type[_Kind]) -> _Kind:
-        """The JSON at that path. Raises PortableError with the reason and what to do, also where it is of another kind."""
+        """Return the JSON at a path. Raises PortableError with reason and remedy, also for JSON of an unexpected type."""
         return self.look(Request(path=path), kind)
 
     def look(self, request: Request, kind: type[_Kind]) -> _Kind:
-        """The JSON that a request gives which changes nothing."""
-        answer = self._asked(request)
+        """Return the JSON that answers a request which changes nothing. Raises PortableError like `get`."""
+        answer = self._send(request)
         try:
             return msgspec.json.decode(answer.text, type=kind)
-        except msgspec.DecodeError as error:  # also ValidationError: it is JSON, and something else than is known of the interface
-            what = f"{self.peer.url}{request.path} gives {_short(answer.text)[:80]!r}: {error}"
-            text = f"it answers otherwise than {self.peer.speaks} is known to: {what}"
-            raise self.trouble(text, f"another program may have its port: `portable logs {self.peer.name}`") from None
+        except msgspec.DecodeError as error:  # also ValidationError: valid JSON, but not of this interface
+            content = f"{self.peer.url}{request.path} returns {_short(answer.text)[:80]!r}"
+            text = f"does not answer as {self.peer.speaks} does: {content}: {error}"
+            remedy = f"check with `portable logs {self.peer.name}` whether another program uses its port"
+            raise self.trouble(text, remedy, code="wire.unexpected-answer") from None
 
     def same(self, wanted: object, seen: object) -> bool:
-        """Whether that is what an app shows. Programs of the Servarr family show stars for the secrets that they hold."""
+        """Whether an app shows the wanted value. Programs of the Servarr family show asterisks for their secrets."""
         if isinstance(wanted, SecretRef):
             return seen in ("********", self._reveal(wanted))
         return wanted == seen
 
     def knock(self, request: Request) -> Answer:
-        """The answer to a request without anything that opens the interface; waits for an app that is still starting."""
-        return self._answered(request, Entry())
+        """Return the answer to a request without credentials; waits for an app that is still starting."""
+        return self._retry(request, Entry())
 
     def refused(self, status: int | str = "") -> PortableError:
-        """The error of an app that does not take what should open it."""
+        """Return the error of an app that rejects its credentials; `status` is the app's own answer."""
         what = "password" if self.peer.user else "key"
         name = self.peer.secret.called
-        text = f"it does not take the {what} of the secret {name}{f' (it answers {status})' if status else ''}"
-        return self.trouble(text, f"`portable secrets set {name}` stores the one that it has, as its own settings show it; then again")
+        text = f"rejects the {what} in the secret {name}{f' (answer: {status})' if status else ''}"
+        remedy = f"store the {what} from the app's own settings with `portable secrets set {name}`, then run `portable wire` again"
+        return self.trouble(text, remedy, code="wire.credentials-rejected")
 
-    def trouble(self, text: str, remedy: str) -> PortableError:
-        """An error about this app."""
-        return PortableError(text, where=self.peer.name, remedy=remedy)
+    def trouble(self, text: str, remedy: str, *, code: Code) -> PortableError:
+        """Return an error about this app."""
+        return PortableError(text, code=code, where=self.peer.name, remedy=remedy)
 
-    def _asked(self, request: Request, *, patient: bool = True) -> Answer:
+    def _send(self, request: Request, *, patient: bool = True) -> Answer:
         if self._entry is None:
             self._check_runs()
             if not self._reveal(self.peer.secret):
                 name = self.peer.secret.called
-                text = f"the secret {name} is not known, so nobody can talk to it"
-                raise self.trouble(text, f"`portable secrets set {name}` stores the one that it has")
+                remedy = f"store the value from the app's own settings with `portable secrets set {name}`"
+                raise self.trouble(f"cannot be configured: the secret {name} is not known", remedy, code="wire.secret-missing")
             self._entry = self._enter(self)
-        answer = self._answered(request, self._entry, patient=patient)
+        answer = self._retry(request, self._entry, patient=patient)
         if answer.status in (401, 403):
             raise self.refused(answer.status)
         if not 200 <= answer.status < 300:
-            text = f"it answers {answer.status} to {request.method} {request.path}: {_said(answer.text)}"
-            raise self.trouble(text, f"`portable logs {self.peer.name}` may say more; then `portable wire` again")
+            text = f"answers {answer.status} to {request.method} {request.path}: {_reasons(answer.text)}"
+            remedy = f"correct what the app names (`portable logs {self.peer.name}` may show more), then run `portable wire` again"
+            raise self.trouble(text, remedy, code="wire.request-rejected")
         return answer
 
-    def _answered(self, request: Request, entry: Entry, *, patient: bool = True) -> Answer:
-        """Its answer; a patient request is made again while the app may still be starting."""
+    def _retry(self, request: Request, entry: Entry, *, patient: bool = True) -> Answer:
+        """Return the answer; a patient request is repeated while the app may still be starting."""
         while True:
             try:
-                answer = self._once(request, entry)
-                reason = f"it answers {answer.status}" if answer.status in _NOT_YET else ""
+                answer = self._send_once(request, entry)
+                reason = f"status {answer.status}" if answer.status in _NOT_YET else ""
             except Unreachable as error:
                 reason = str(error)
             if not reason:
                 return answer
             self._check_runs()
             if not patient or time.monotonic() >= self._until:
-                text = f"it does not answer at {self.peer.url}: {reason}"
-                raise self.trouble(text, f"`portable status` and `portable logs {self.peer.name}` say why; then `portable wire` again")
-            self._waiting(self.peer.name, f"waiting for it to answer at {self.peer.url} ({reason})")
+                text = f"does not answer at {self.peer.url}: {reason}"
+                remedy = f"run `portable logs {self.peer.name}` for the reason, then `portable wire` again"
+                raise self.trouble(text, remedy, code="wire.no-answer")
+            self._waiting(self.peer.name, f"waiting for an answer at {self.peer.url} ({reason})")
             time.sleep(_PAUSE)
 
     def _check_runs(self) -> None:
         if reason := self._network.missing(self.peer.name):
-            raise self.trouble(f"it does not run: it is {reason}", f"`portable up {self.peer.name}`")
+            raise self.trouble(f"does not run: its container is {reason}", f"run `portable up {self.peer.name}`", code="wire.not-running")
 
-    def _once(self, request: Request, entry: Entry) -> Answer:
+    def _send_once(self, request: Request, entry: Entry) -> Answer:
         headers = {name: self._value(value) for name, value in entry.headers.items()} | {"Connection": "close"}
         body = None
         if request.form is not None:
@@ -183,23 +188,23 @@ class Line:
 
 
 class Pen(Line):
-    """An app that can be told."""
+    """A connection to an app that can also write."""
 
     def tell(self, request: Request) -> None:
-        """Send what changes it, once: it may have been taken though no answer came. Raises PortableError with the app's own reason."""
-        self._asked(request, patient=False)
+        """Send a change, once: the app may have applied it even if no answer arrived. Raises PortableError with the app's own reason."""
+        self._send(request, patient=False)
 
 
 def _short(text: str) -> str:
-    return " ".join(text.split())[:_LONGEST_SAID]
+    return " ".join(text.split())[:_LONGEST_REASON]
 
 
-def _said(text: str) -> str:
-    """The reasons in an answer: programs of the Servarr family list what is wrong with each field, others have one message."""
+def _reasons(text: str) -> str:
+    """Return the reasons in an answer: programs of the Servarr family list an error for each field, others send one message."""
     try:
-        found = json.loads(text)
+        content = json.loads(text)
     except ValueError:
         return _short(text)
-    every = found if isinstance(found, list) else [found]
-    reasons = [str(e.get(key)) for e in every if isinstance(e, Mapping) for key in ("errorMessage", "message", "error") if e.get(key)]
+    entries = content if isinstance(content, list) else [content]
+    reasons = [str(e.get(key)) for e in entries if isinstance(e, Mapping) for key in ("errorMessage", "message", "error") if e.get(key)]
     return _short("; ".join(reasons) or text)

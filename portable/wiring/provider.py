@@ -1,7 +1,7 @@
-"""Settings as programs of the Servarr family keep them: entries with a list of fields, made from a schema that the program itself tells.
+"""Settings of the Servarr family: entries with a list of fields, made from a schema that the program itself provides.
 
 Facts: ProviderControllerBase.cs of https://github.com/Sonarr/Sonarr (src/Sonarr.Api.V3) and https://github.com/Prowlarr/Prowlarr. The
-program tries an entry before it takes it; `forceSave` lets warnings pass, as that a client sorts by itself, and errors not.
+program tests an entry before it saves it. `forceSave` ignores warnings, for example that a client sorts downloads, but not errors.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,23 +14,23 @@ Fields = Mapping[str, Any]
 
 
 def enter(line: Line) -> Entry:
-    """Its key, in a header: https://wiki.servarr.com/sonarr/settings#security."""
+    """Return the API key as a header: https://wiki.servarr.com/sonarr/settings#security."""
     return Entry(headers={"X-Api-Key": line.peer.secret})
 
 
 def fields_of(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of an entry's fields, by name; a field without a value has none."""
+    """Return the values of an entry's fields by name; None for a field without a value."""
     return {field["name"]: field.get("value") for field in entry.get("fields", ())}
 
 
 def provided(
     line: Line, path: str, kind: str, *, name: str, implementation: str, leads: Fields, wanted: Fields, more: Fields
 ) -> Iterator[Step]:
-    """The step, if any, that makes the entry of that name as wanted.
+    """Yield the step that gives the entry of that name the wanted fields, if one is needed.
 
-    `leads` are the fields that say where it leads to: an entry of another name that leads there is a person's own, and will do.
-    `more` is what a new entry has beside its fields. Of the wanted fields those count that the program knows; `*Category` stands for the
-    one that its kind of media has (tvCategory, movieCategory, ...).
+    `leads` are the fields of the entry's target: an entry of another name with the same target belongs to the person, and suffices.
+    `more` has the other attributes of a new entry. Wanted fields that the program does not know are skipped; `*Category` stands for the
+    field of its kind of media (tvCategory, movieCategory, ...).
     """
     seen = line.get(path, Objects)
     entry = next((e for e in seen if e.get("name") == name), None)
@@ -40,17 +40,18 @@ def provided(
             return
         template = _template(line, path, implementation)
         body = {**template, **more, "name": name, "fields": _set(template, {**leads, **wanted})}
-        cause = f"it has no {kind} {name}"
+        cause = f"{kind} {name} is missing"
         yield tell(line.peer, cause, Request(method="POST", path=f"{path}?forceSave=true", json=body))
         return
     if entry.get("implementation") != implementation:
-        text = f"its {kind} {name} is of the kind {entry.get('implementation')}, not {implementation}"
-        raise line.trouble(text, "rename or remove it there; portable never removes what it finds")
+        text = f"{kind} {name} has the type {entry.get('implementation')} instead of {implementation}"
+        remedy = "rename or remove it on the app's page, since portable never removes entries; then run `portable wire` again"
+        raise line.trouble(text, remedy, code="wire.entry-conflict")
     known = _known(entry, {**leads, **wanted})
-    if wrong := differences(line, known, fields_of(entry)):
+    if changes := differences(line, known, fields_of(entry)):
         body = {**entry, "fields": _set(entry, known)}
         yield tell(
-            line.peer, f"of its {kind} {name}, {wrong}", Request(method="PUT", path=f"{path}/{entry.get('id')}?forceSave=true", json=body)
+            line.peer, f"{kind} {name}: {changes}", Request(method="PUT", path=f"{path}/{entry.get('id')}?forceSave=true", json=body)
         )
 
 
@@ -58,14 +59,15 @@ def _template(line: Line, path: str, implementation: str) -> dict[str, Any]:
     for template in line.get(f"{path}/schema", Objects):
         if template.get("implementation") == implementation:
             return {key: value for key, value in template.items() if key not in ("id", "presets")}
-    raise line.trouble(f"it knows no {implementation}", "is its version the catalog's? `portable status`")
+    remedy = "compare its version with the catalog's: run `portable status`"
+    raise line.trouble(f"does not support {implementation}", remedy, code="wire.program-unsupported")
 
 
 def _known(entry: Mapping[str, Any], wanted: Fields) -> dict[str, Any]:
     names = [field["name"] for field in entry.get("fields", ())]
     category = next((name for name in names if name.endswith("Category") and "Imported" not in name), "")
-    asked = {category if name == "*Category" else name: value for name, value in wanted.items()}
-    return {name: value for name, value in asked.items() if name in names}
+    by_name = {category if name == "*Category" else name: value for name, value in wanted.items()}
+    return {name: value for name, value in by_name.items() if name in names}
 
 
 def _set(entry: Mapping[str, Any], wanted: Fields) -> list[Any]:

@@ -1,7 +1,7 @@
-"""Prowlarr: the managers to which it hands its indexers.
+"""Prowlarr: the managers that get its indexers.
 
 Facts: src/Prowlarr.Api.V1/Applications and src/NzbDrone.Core/Applications/Sonarr/SonarrSettings.cs of
-https://github.com/Prowlarr/Prowlarr. An application is called as its program is, and brings the categories of its own.
+https://github.com/Prowlarr/Prowlarr. An application has the name of its program, and that program's categories by default.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from portable.wiring.wishes import Manager, Wish
 
 
 def steps(line: Line, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]:
-    """Managers that it does not know, or knows wrongly."""
+    """Yield a step for each manager that is missing or has other settings."""
     for wish in wishes:
         if isinstance(wish, Manager):
             yield from provided(

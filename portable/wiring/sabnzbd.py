@@ -1,7 +1,7 @@
-"""SABnzbd's interface: categories, each with a folder below the one for what is complete.
+"""SABnzbd's interface: categories, each with a folder below the folder for complete downloads.
 
-Facts: https://sabnzbd.org/wiki/configuration/4.5/api, and sabnzbd/api.py and config.py of 4.5, tried with it. Its key goes in a form, so
-that it stands in no log of addresses.
+Facts: https://sabnzbd.org/wiki/configuration/4.5/api, and sabnzbd/api.py and config.py of 4.5, tried with it. Its key is sent in a form,
+so that no access log contains it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,27 +26,26 @@ class _Settings(Shown, frozen=True):
 
 
 def enter(line: Line) -> Entry:
-    """Its key, and that it answers in JSON."""
+    """Return the API key and the output format, JSON."""
     return Entry(form={"apikey": line.peer.secret, "output": "json"})
 
 
 def steps(line: Line, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]:
-    """Categories that are missing, or lie elsewhere; their names are in lower case there."""
+    """Yield a step for each category that is missing or has another folder; SABnzbd's names are in lower case."""
     seen = {category.name: category for category in _categories(line)}
     for wish in wishes:
         if not isinstance(wish, Category):
             continue
         request = _call("set_config", keyword=wish.name, dir=wish.name)
         if (category := seen.get(wish.name)) is None:
-            yield tell(line.peer, f"it has no category {wish.name} (in the folder {wish.name} of what is complete)", request)
+            yield tell(line.peer, f"category {wish.name} is missing (in folder {wish.name} of complete downloads)", request)
         elif category.dir != wish.name:
-            lies = category.dir or "the folder of all"
-            yield tell(line.peer, f"its category {wish.name} lies in {lies}, not in {wish.name}", request)
+            yield tell(line.peer, f"category {wish.name} uses {category.dir or 'the default folder'} instead of {wish.name}", request)
 
 
 def _categories(line: Line) -> Sequence[_Category]:
     answer = line.look(_call("get_config"), _Settings)
-    if answer.config is None:  # with status 200
+    if answer.config is None:  # a rejected key, with status 200
         raise line.refused(answer.error)
     return answer.config.categories
 

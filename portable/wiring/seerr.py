@@ -1,7 +1,7 @@
-"""Seerr: the managers to which it hands requests.
+"""Seerr: the managers that get its requests.
 
 Facts: server/routes/settings/sonarr.ts and radarr.ts, server/middleware/auth.ts and server/lib/settings/index.ts of
-https://github.com/seerr-team/seerr. Its key acts for its first user, whom only a sign-in with a media server makes: that is a person's.
+https://github.com/seerr-team/seerr. Its key acts for its first user. Only a person can create that user, by a sign-in with a media server.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,17 +19,18 @@ _MORE: dict[str, dict[str, Any]] = {
 
 
 def enter(line: Line) -> Entry:
-    """Its key, once somebody has signed in: before that it opens nothing."""
+    """Return the API key, which works only after the first sign-in. Raises PortableError before that."""
     if '"initialized":false' in "".join(line.knock(Request(path="/api/v1/settings/public")).text.split()):
         raise line.trouble(
-            "nobody has signed in to it yet, and its key opens nothing before",
-            "open its page (`portable status` has the address), sign in with your media server, then `portable wire` again",
+            "needs a first sign-in: before that, its API key does not work",
+            "open its page (`portable status` shows the address), sign in with your media server, then run `portable wire` again",
+            code="wire.sign-in-needed",
         )
     return Entry(headers={"X-Api-Key": line.peer.secret})
 
 
 def steps(line: Line, wishes: Sequence[Wish], others: Others) -> Iterator[Step]:
-    """Managers that it does not know, or knows wrongly. Of one that it knows profile and folder stay: a person chose them."""
+    """Yield a step for each manager that is missing or differs. Profile and folder of an existing one stay: a person chose them."""
     defaults: set[str] = set()
     for wish in wishes:
         if not isinstance(wish, Manager):
@@ -43,11 +44,10 @@ def steps(line: Line, wishes: Sequence[Wish], others: Others) -> Iterator[Step]:
         wanted = {**leads, "useSsl": False, "apiKey": manager.secret}
         server = next((s for s in seen if s.get("name") == manager.name), None)
         if server is not None:
-            if wrong := differences(line, wanted, server):
+            if changes := differences(line, wanted, server):
                 body = {key: value for key, value in {**server, **wanted}.items() if key != "id"}
-                yield tell(
-                    line.peer, f"of its server {manager.name}, {wrong}", Request(method="PUT", path=f"{path}/{server.get('id')}", json=body)
-                )
+                request = Request(method="PUT", path=f"{path}/{server.get('id')}", json=body)
+                yield tell(line.peer, f"server {manager.name}: {changes}", request)
         elif not any(all(s.get(key) == value for key, value in leads.items()) for s in seen):
             profile = first(others(manager.name), f"{API[manager.speaks]}/qualityprofile")
             body = {
@@ -64,7 +64,7 @@ def steps(line: Line, wishes: Sequence[Wish], others: Others) -> Iterator[Step]:
                 **_MORE[manager.speaks],
             }
             defaults.add(manager.speaks)
-            yield tell(line.peer, f"it has no server {manager.name}", Request(method="POST", path=path, json=body))
+            yield tell(line.peer, f"server {manager.name} is missing", Request(method="POST", path=path, json=body))
 
 
 INTERFACE = Interface(programs=("seerr",), enter=enter, steps=steps)

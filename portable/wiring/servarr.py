@@ -1,7 +1,7 @@
-"""Sonarr and its kin: root folders, and download clients with a category of their own.
+"""Sonarr and its family: root folders, and download clients with a category for each manager.
 
 Facts: openapi.json, RootFolderController.cs and QBittorrentSettings.cs of https://github.com/Sonarr/Sonarr, RootFolderResource.cs of
-https://github.com/Lidarr/Lidarr and https://github.com/Readarr/Readarr, which want defaults for what is found in a root folder.
+https://github.com/Lidarr/Lidarr and https://github.com/Readarr/Readarr, which need default profiles for the content of a root folder.
 """
 
 import posixpath
@@ -18,14 +18,14 @@ _CLIENTS = {"qbittorrent": "QBittorrent", "sabnzbd": "Sabnzbd"}
 
 
 class Profile(Shown, frozen=True):
-    """Of quality, or of metadata."""
+    """A quality profile or a metadata profile."""
 
     id: int
     name: str
 
 
 def steps(line: Line, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]:
-    """Root folders and download clients that are missing, or otherwise than they should be."""
+    """Yield a step for each root folder that is missing, and each download client that is missing or has other settings."""
     api = API[line.peer.speaks]
     folders = [wish.path for wish in wishes if isinstance(wish, RootFolder)]
     if folders:
@@ -34,7 +34,7 @@ def steps(line: Line, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]
         defaults = _defaults(line, api) if missing and api == "/api/v1" else {}
         for path in missing:
             body = {"path": path, **defaults, **({"name": posixpath.basename(path)} if defaults else {})}
-            yield tell(line.peer, f"it has no root folder {path}", Request(method="POST", path=f"{api}/rootfolder", json=body))
+            yield tell(line.peer, f"root folder {path} is missing", Request(method="POST", path=f"{api}/rootfolder", json=body))
     for wish in wishes:
         if isinstance(wish, DownloadClient):
             client = wish.client
@@ -45,12 +45,12 @@ def steps(line: Line, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]
                 name=client.name,
                 implementation=_CLIENTS[client.speaks],
                 leads={"host": client.name, "port": client.port},
-                wanted={"useSsl": False, **_opened_by(client), "*Category": line.peer.name},
+                wanted={"useSsl": False, **_credentials(client), "*Category": line.peer.name},
                 more={"enable": True},
             )
 
 
-def _opened_by(client: Peer) -> dict[str, Any]:
+def _credentials(client: Peer) -> dict[str, Any]:
     return {"username": client.user, "password": client.secret} if client.user else {"apiKey": client.secret}
 
 
@@ -65,11 +65,12 @@ def _defaults(line: Line, api: str) -> dict[str, Any]:
 
 
 def first(line: Line, path: str) -> Profile:
-    """The profile that was made first. Raises PortableError where there is none."""
-    found = line.get(path, list[Profile])
-    if not found:
-        raise line.trouble(f"it has no profile ({path})", "make one on its page")
-    return min(found, key=lambda profile: profile.id)
+    """Return the oldest profile. Raises PortableError if the app has none."""
+    profiles = line.get(path, list[Profile])
+    if not profiles:
+        remedy = "add a profile on the app's page, then run `portable wire` again"
+        raise line.trouble(f"has no profile ({path})", remedy, code="wire.no-profile")
+    return min(profiles, key=lambda profile: profile.id)
 
 
 INTERFACE = Interface(programs=tuple(API), enter=enter, steps=steps)

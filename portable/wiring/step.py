@@ -1,4 +1,4 @@
-"""What is common to all interfaces: a step is a change with the request that makes it; how wanted and seen settings differ."""
+"""Common to all interfaces: a step is a change with the request that makes it; how wanted and current settings differ."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -11,24 +11,24 @@ from portable.wiring.wishes import Peer, Wish
 
 
 class Step(Struct, frozen=True, kw_only=True):
-    """One thing that an app is told, and how."""
+    """One change of an app's settings, and the request that makes it."""
 
     change: Change
     request: Request
 
 
 class Shown(Struct, frozen=True, forbid_unknown_fields=False):
-    """Base of what apps show: only what is looked at here, whatever else they tell."""
+    """Base of the answers of apps: only the fields that are used here; others are ignored."""
 
 
 Objects = list[dict[str, Any]]
-"""What most interfaces list."""
+"""The lists that most interfaces return."""
 Others = Callable[[str], Line]
-"""The line to another app, by its name."""
+"""Returns the connection to another app by its name."""
 
 
 class Interface(Struct, frozen=True, kw_only=True):
-    """How programs are talked to: what opens them, and the steps that are left to do; looking changes nothing."""
+    """The interface of one or several programs: how to log in, and which steps are still to do. Finding the steps changes nothing."""
 
     programs: tuple[str, ...]
     enter: Enter
@@ -36,15 +36,15 @@ class Interface(Struct, frozen=True, kw_only=True):
 
 
 def tell(peer: Peer, cause: str, request: Request) -> Step:
-    """A step that tells an app something."""
+    """Return the step that makes a change in an app."""
     return Step(change=Change(kind="tell", service=peer.name, app=peer.name, cause=cause), request=request)
 
 
 def differences(line: Line, wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
-    """In words, what of the wanted settings is otherwise; empty where nothing is. A secret's value is in none of the words."""
-    found = [
-        f"its {name} is another" if isinstance(value, SecretRef) else f"its {name} is {seen.get(name)!r}, not {value!r}"
+    """Describe the settings that differ from the wanted ones; empty if none does. The text contains no value of a secret."""
+    changes = [
+        f"{name} differs" if isinstance(value, SecretRef) else f"{name} is {seen.get(name)!r} instead of {value!r}"
         for name, value in wanted.items()
         if not line.same(value, seen.get(name))
     ]
-    return ", ".join(found)
+    return ", ".join(changes)

@@ -1,4 +1,4 @@
-"""What apps should know of one another, as wishes: pure, from a plan and the interfaces that the catalog tells of."""
+"""The settings that apps need for each other, as wishes: computed from a plan and the interfaces in the catalog."""
 
 from collections.abc import Sequence
 
@@ -10,29 +10,29 @@ CLIENTS = ("qbittorrent", "sabnzbd")
 MANAGERS = ("lidarr", "radarr", "readarr", "sonarr", "whisparr")
 INDEXERS = ("prowlarr",)
 REQUESTED = {"seerr": ("radarr", "sonarr")}
-"""Which managers each program hands requests to."""
+"""The managers that each program sends requests to."""
 
 
 class Peer(Struct, frozen=True, kw_only=True):
-    """An app with an interface, as other apps reach it: at its stable name and port (promise 1)."""
+    """An app with an interface, at its stable name and port for other apps (promise 1)."""
 
     name: str
     speaks: str
-    """The program whose interface it has."""
+    """The program whose interface the app has."""
     port: int
     secret: SecretRef
     user: str = ""
     folders: tuple[str, ...] = ()
-    """Its folders of the library, as all apps see them."""
+    """Its folders in the library, at the paths that all apps see."""
 
     @property
     def url(self) -> str:
-        """What other apps call."""
+        """The address for other apps."""
         return f"http://{self.name}:{self.port}"
 
 
 class Category(Struct, frozen=True, kw_only=True):
-    """A download client keeps apart what a manager asked it for."""
+    """A download client keeps a manager's downloads in a category of their own."""
 
     told: Peer
     name: str
@@ -46,14 +46,14 @@ class RootFolder(Struct, frozen=True, kw_only=True):
 
 
 class DownloadClient(Struct, frozen=True, kw_only=True):
-    """A manager hands downloads to a client, under the category of its own name."""
+    """A manager sends downloads to a client, in the category of the manager's name."""
 
     told: Peer
     client: Peer
 
 
 class Manager(Struct, frozen=True, kw_only=True):
-    """What keeps indexers, or takes requests, knows a manager."""
+    """An app that has indexers, or takes requests, knows a manager."""
 
     told: Peer
     manager: Peer
@@ -63,38 +63,38 @@ Wish = Category | RootFolder | DownloadClient | Manager
 
 
 def peers(planned: Planned) -> tuple[Peer, ...]:
-    """The apps of a plan that have an interface, by name."""
-    found = []
+    """Return the apps of a plan that have an interface, sorted by name."""
+    result = []
     for app in sorted(planned.plan.apps, key=lambda app: app.name):
         entry = planned.chosen.apps.get(app.name)
-        said = entry.facts.interface if entry else None
-        port = next((port.number for port in app.ports if said is not None and port.name == said.port), None)
-        if entry is None or said is None or port is None:
+        interface = entry.facts.interface if entry else None
+        port = next((port.number for port in app.ports if interface is not None and port.name == interface.port), None)
+        if entry is None or interface is None or port is None:
             continue
-        found.append(
+        result.append(
             Peer(
                 name=app.name,
-                speaks=said.speaks,
+                speaks=interface.speaks,
                 port=port,
-                secret=SecretRef(name=said.secret),
-                user=said.user,
+                secret=SecretRef(name=interface.secret),
+                user=interface.user,
                 folders=tuple(f"{LIBRARY}/{folder}" for folder in entry.facts.library.folders),
             )
         )
-    return tuple(found)
+    return tuple(result)
 
 
 def wishes(known: Sequence[Peer]) -> tuple[Wish, ...]:
-    """All of them, in the order in which one needs another: clients, managers, then who tells managers what to do."""
+    """Return all wishes in the order of dependencies: clients, managers, then the apps that control managers."""
 
-    def those(*programs: str) -> tuple[Peer, ...]:
+    def peers_of(*programs: str) -> tuple[Peer, ...]:
         return tuple(peer for peer in known if peer.speaks in programs)
 
-    managers, clients = those(*MANAGERS), those(*CLIENTS)
-    found: list[Wish] = [Category(told=client, name=manager.name) for client in clients for manager in managers]
+    managers, clients = peers_of(*MANAGERS), peers_of(*CLIENTS)
+    result: list[Wish] = [Category(told=client, name=manager.name) for client in clients for manager in managers]
     for manager in managers:
-        found += [RootFolder(told=manager, path=folder) for folder in manager.folders]
-        found += [DownloadClient(told=manager, client=client) for client in clients]
-    found += [Manager(told=told, manager=manager) for told in those(*INDEXERS) for manager in managers]
-    found += [Manager(told=told, manager=manager) for told in those(*REQUESTED) for manager in those(*REQUESTED[told.speaks])]
-    return tuple(found)
+        result += [RootFolder(told=manager, path=folder) for folder in manager.folders]
+        result += [DownloadClient(told=manager, client=client) for client in clients]
+    result += [Manager(told=peer, manager=manager) for peer in peers_of(*INDEXERS) for manager in managers]
+    result += [Manager(told=peer, manager=manager) for peer in peers_of(*REQUESTED) for manager in peers_of(*REQUESTED[peer.speaks])]
+    return tuple(result)

@@ -1,6 +1,6 @@
-"""`doctor` on a real host: nothing is wrong with a stack as it should be, and what is wrong is told with why and with what mends it.
+"""`doctor` on a real host: nothing is wrong with a healthy stack, and each problem is reported with its reason and remedy.
 
-What is mended is mended on this machine: folders of the test's own library, and nothing else.
+Repairs happen on this machine, in folders of the test's own library, and nowhere else.
 """
 
 import json
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(300)]
 
 
 def wrong(local: Local, *arguments: str) -> dict[str, set[str]]:
-    """By check, where something is wrong; exit 3 where anything is."""
+    """Return the places of broken results, by check; exit 3 if there are any."""
     ran = local.portable("doctor", "--format", "json", *arguments, code=None)
     rows = json.loads(ran.out)["doctor"]
     found: dict[str, set[str]] = {}
@@ -29,6 +29,7 @@ def wrong(local: Local, *arguments: str) -> dict[str, set[str]]:
         if row["verdict"] == "broken":
             assert row["why"], row
             assert row["remedy"], row
+            assert row["code"] == f"doctor.{row['check']}", row
             found.setdefault(row["check"], set()).add(row["where"])
     assert ran.code == (3 if found else 0), str(ran)
     return found
@@ -36,7 +37,7 @@ def wrong(local: Local, *arguments: str) -> dict[str, set[str]]:
 
 @pytest.fixture(autouse=True, scope="module")
 def no_old_links(local: Local) -> None:
-    """Those of the lab's library are for upkeep, and would be told here."""
+    """The old links of the lab's library are for upkeep, and would be reported here."""
     for name in ("old link", "dead link"):
         local.old[name].unlink(missing_ok=True)
 
@@ -50,7 +51,7 @@ def test_nothing_is_wrong_with_a_stack_as_it_should_be(local: Local) -> None:
 
 
 def test_a_host_that_is_another_machine_is_looked_at_by_a_helper(local: Local) -> None:
-    """The same engine by TCP: nothing is taken from this machine's own folders then. The helper is gone afterwards."""
+    """The same engine by TCP: this machine's own folders are not read then. The helper is removed afterwards."""
     with tcp_engine() as (url, _forwarder):
         assert wrong(local, "--set", f"engine={url}") == {}
         os.chown(local.library / "media", 0, 0)
@@ -85,7 +86,7 @@ def test_a_node_that_the_host_does_not_have(local: Local) -> None:
 
 
 def test_links_are_followed_into_the_cloud_near_and_far(local: Local) -> None:
-    """What the cloud has is found there; what it has not, and what is old, is told, by a helper as from here."""
+    """Files in the cloud are found; a dead link is reported, from here and by a helper."""
     stream = local.library / "stream"
     dead = stream / "dead"
     dead.symlink_to("/mnt/media/shelf/gone.mkv")
@@ -93,13 +94,16 @@ def test_links_are_followed_into_the_cloud_near_and_far(local: Local) -> None:
         assert wrong(local) == {"links": {str(stream)}}
         with tcp_engine() as (url, _forwarder):
             rows = json.loads(local.portable("doctor", "--format", "json", "--set", f"engine={url}", code=3).out)["doctor"]
-        assert [row["text"] for row in rows if row["check"] == "links"] == [f"1 link leads nowhere, as {dead}"]
+        (row,) = [row for row in rows if row["check"] == "links"]
+        assert (row["code"], row["verdict"]) == ("doctor.links", "broken")
+        assert row["text"].startswith("1 link leads nowhere")
+        assert str(dead) in row["text"]
     finally:
         dead.unlink()
 
 
 def test_what_is_safe_is_mended_and_said_and_nothing_else(local: Local) -> None:
-    """A missing folder is made and an empty one given to its writer; one with something in it keeps its owner and stays a finding."""
+    """A missing folder is created, an empty one gets its writer as owner; one with content keeps its owner and stays broken."""
     usenet, media = local.library / "downloads" / "usenet" / "incomplete", local.library / "media"
     os.chown(usenet, 0, 0)
     os.chown(media, 0, 0)
@@ -108,13 +112,17 @@ def test_what_is_safe_is_mended_and_said_and_nothing_else(local: Local) -> None:
     try:
         told = json.loads(local.portable("doctor", "--fix", "--dry-run", "--format", "json", code=3).out)
         assert [row["where"] for row in told["fixed"]] == [str(usenet)]
-        assert usenet.stat().st_uid == 0, "it was only said"
+        assert usenet.stat().st_uid == 0, "a dry run changes nothing"
         said = local.portable("doctor", "--fix", code=3).out
-        assert f"{usenet}: done: it is empty, and is given to 1000:1000" in said
+        (done,) = [line for line in said.splitlines() if line.startswith(f"{usenet}: done: ")]
+        assert "1000:1000" in done
         assert (usenet.stat().st_uid, media.stat().st_uid) == (1000, 0)
         assert wrong(local, "--fix") == {"rights": {str(media)}}
         usenet.rmdir()
-        assert f"{usenet}: done: it is made, for 1000:1000" in local.portable("doctor", "--fix", code=3).out
+        said = local.portable("doctor", "--fix", code=3).out
+        (done,) = [line for line in said.splitlines() if line.startswith(f"{usenet}: done: ")]
+        assert "create" in done
+        assert "1000:1000" in done
         assert (usenet.stat().st_uid, usenet.stat().st_mode & 0o777) == (1000, 0o775)
     finally:
         os.chown(media, 1000, 1000)
@@ -130,7 +138,7 @@ def test_bad_calls(local: Local) -> None:
 
 
 def beside(local: Local, how: str, *arguments: str) -> tuple[dict[str, list[dict[str, str]]], float]:
-    """What `doctor` tells where a mount below /mnt/clouds does not answer, in a namespace of its own, and the seconds that it took."""
+    """Return the results of `doctor` with a mount below /mnt/clouds that does not answer, in its own mount namespace, and the seconds."""
     alone = ["unshare", "--mount", "--propagation", "private", sys.executable, "-m", "tests.lab.silent", how, SILENT]
     command = [*alone, *local.command("doctor", "--format", "json", *arguments)]
     start = time.monotonic()
@@ -147,7 +155,7 @@ def broken_clouds(told: dict[str, list[dict[str, str]]]) -> set[str]:
 
 
 def test_a_mount_that_hangs_does_not_hang_the_doctor_and_is_left_alone(local: Local) -> None:
-    """A link that leads there is not judged; a namespace of its own is not shared, and is made so."""
+    """A link into it is not judged; the new mount namespace is not shared, and `--fix` shares it."""
     link = local.library / "stream" / "into silence"
     link.symlink_to(f"{SILENT}/film.mkv")
     try:

@@ -1,7 +1,7 @@
-"""`verify` on real apps: nothing is broken on a healthy stack, and each fault that is put into it is named by the right contract.
+"""`verify` on real apps: nothing is broken on a healthy stack, and the right contract reports each injected fault.
 
-Faults are put in from outside, as they come: by the engine, inside a container's own namespaces, on the host's folders. Where what runs
-can't be changed, the plan is: then what runs is not what the profile says.
+Faults are injected from outside, as they happen in reality: by the engine, inside a container's namespaces, in the host's folders. Where
+the running stack cannot be changed, the plan is changed instead, so that both differ.
 """
 
 import contextlib
@@ -30,22 +30,23 @@ WRITERS = {"old-downloads", "qbittorrent", "sabnzbd", "stream-links"}
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done to the stack, what takes it back, and the subjects by contract that must be told; nothing else may be."""
+    """The action, the action that undoes it, and the exact subjects that must be broken, by contract."""
 
     put: Act
     mend: Act
     broken: dict[str, set[str]]
     arguments: tuple[str, ...] = ()
-    """Of `verify`: contracts that say something of it at once, or changes of the profile."""
+    """Arguments of `verify`: the contracts to check, or changes of the profile."""
 
 
 def broken(local: Local, *arguments: str) -> dict[str, set[str]]:
-    """The subjects of each contract that does not hold; exit 3 where there are any, 0 where there are none."""
+    """Return the broken subjects of each contract; exit 3 if there are any, else 0."""
     ran = local.portable("verify", "--format", "json", *arguments, code=None)
     found: dict[str, set[str]] = {}
     for row in json.loads(ran.out)["verify"]:
         if row["verdict"] == "broken":
             assert row["remedy"], row
+            assert row["code"] == f"verify.{row['contract']}", row
             found.setdefault(row["contract"], set()).add(row["subject"])
     assert ran.code == (3 if found else 0), str(ran)
     return found
@@ -67,7 +68,7 @@ def within(service: str, *command: str, namespaces: tuple[str, ...] = ("--mount"
 
 
 def processes(sign: signal.Signals) -> Act:
-    """A signal to all processes of the gateway: it mends its firewall by itself every few seconds, and must not while it is looked at."""
+    """Send a signal to all processes of the gateway, which would repair its firewall every few seconds, even during the check."""
 
     def run(local: Local) -> None:
         for pid in docker("top", local.container("seal"), "-eo", "pid").split()[1:]:
@@ -83,7 +84,7 @@ def in_turn(*acts: Act) -> Act:
 
 
 def up(local: Local) -> None:
-    """What the remedies say."""
+    """Run the command of the remedies."""
     local.portable("up")
 
 
@@ -93,14 +94,14 @@ def off_its_network(local: Local) -> None:
 
 
 def stray(local: Local) -> None:
-    """As an interrupted change leaves one: the project's own, and no service of the plan."""
+    """Add a container like that of an interrupted change: it belongs to the project, but not to a service of the plan."""
     image = local.inspected()["stream-links"]["Config"]["Image"]
     labels = ["--label", f"{PROJECT}={local.project}", "--label", "com.docker.compose.service=stray"]
     docker("run", "-d", "--name", f"{local.project}-stray", "--network", "none", *labels, image, "sleep", "600")
 
 
 def by_hand(service: str, *flags: str) -> Act:
-    """Somebody's own container in the place of a service, with all that Compose compares, and what they wanted beside it."""
+    """Replace a service by a hand-made container with everything that Compose compares, and with additional flags."""
 
     def run(local: Local) -> None:
         found = local.inspected()[service]
@@ -121,7 +122,7 @@ def by_hand(service: str, *flags: str) -> Act:
 
 
 def as_the_remedy_says(service: str) -> Act:
-    """Made anew: Compose would take it for its own."""
+    """Recreate a service that Compose would not recreate."""
 
     def run(local: Local) -> None:
         local.portable("down", service)
@@ -131,20 +132,20 @@ def as_the_remedy_says(service: str) -> Act:
 
 
 def override_by_files(local: Local) -> None:
-    """As Gluetun would take them before its variables."""
+    """Add files that Gluetun would prefer to its variables."""
     put = "mkdir -p /iptables /gluetun; echo >/iptables/post-rules.txt; echo off >/gluetun/firewall"
     local.inside("seal", "sh", "-c", put)
 
 
 def guest(local: Local) -> None:
-    """A container of somebody's that may change the rules of the gateway whose network it shares."""
+    """Add a foreign container that may change the rules of the gateway whose network it shares."""
     image = local.inspected()["stream-links"]["Config"]["Image"]
     joined = ["--network", f"container:{local.container('seal')}", "--cap-add", "NET_ADMIN"]
     docker("run", "-d", "--name", f"{local.project}-guest", *joined, image, "sleep", "600")
 
 
 def swapped(local: Local) -> None:
-    """The folder of SABnzbd's state and a copy of it change places, as when somebody restores a backup while the app runs."""
+    """Swap the folder of SABnzbd's state with a copy, as a restore by hand does while the app runs."""
     folder = local.folder / "config" / "sabnzbd"
     copy = folder.with_name("sabnzbd.copy")
     if not copy.exists():
@@ -166,7 +167,7 @@ def spoilt(local: Local) -> Path:
 
 
 def spoil(local: Local) -> None:
-    """A database as a disk leaves it that lost two of its blocks."""
+    """Write a database that has lost two blocks."""
     path = spoilt(local)
     with sqlite3.connect(path) as made:
         made.execute("create table t (x)")
@@ -188,12 +189,12 @@ def host_closes(verb: str) -> Act:
 
 
 def tell_the_log(local: Local) -> None:
-    """As an app does that writes down what it is called with."""
+    """Write a secret to the log, like an app that logs its requests."""
     local.inside("stream-links", "sh", "-c", 'echo "apikey=$1" >/proc/1/fd/1', "sh", local.secret("sabnzbd-api-key"))
 
 
 def differs(setting: str, broken: dict[str, set[str]], *names: str) -> Fault:
-    """What runs was made from another profile than the one that is named now."""
+    """Check the running stack against a changed profile."""
     return Fault(put=lambda _: None, mend=lambda _: None, broken=broken, arguments=(*names, "--set", setting))
 
 
@@ -348,5 +349,7 @@ def test_all_is_well_again_afterwards(local: Local) -> None:
 
 
 def test_what_is_asked_for_wrongly(local: Local) -> None:
-    assert "there is no contract wrong" in local.portable("verify", "wrong", code=2).err
+    said = local.portable("verify", "wrong", code=2).err
+    assert "[verify.unknown-contract]" in said
+    assert ": wrong " in said
     assert shutil.which("nsenter"), "the faults of this file need it"

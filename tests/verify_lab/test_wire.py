@@ -1,6 +1,6 @@
-"""`wire` on real apps: qBittorrent, behind its gateway, and SABnzbd are told of managers; a recorded Sonarr is told of them and tries them.
+"""`wire` on real apps: qBittorrent, behind its gateway, and SABnzbd learn of managers; a recorded Sonarr learns of both and tests them.
 
-No manager can be had here, so the plan has them and no container has: but for the one test that runs a recorded interface in their place.
+No manager is available here, so managers are in the plan without a container. One test runs a recorded interface instead.
 """
 
 import contextlib
@@ -20,20 +20,20 @@ pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(300)]
 APPS = "apps=[capacity, gerbera, old-downloads, qbittorrent, sabnzbd, stream-links, webdav, sonarr, radarr]"
 CLIENTS = ("qbittorrent", "sabnzbd")
 TOLD = {
-    *(("qbittorrent", f"it has no category {name} (in /mnt/media/downloads/torrents/{name})") for name in ("radarr", "sonarr")),
-    *(("sabnzbd", f"it has no category {name} (in the folder {name} of what is complete)") for name in ("radarr", "sonarr")),
+    *(("qbittorrent", f"category {name} is missing (in /mnt/media/downloads/torrents/{name})") for name in ("radarr", "sonarr")),
+    *(("sabnzbd", f"category {name} is missing (in folder {name} of complete downloads)") for name in ("radarr", "sonarr")),
 }
 KEY = "0123456789abcdef0123456789abcdef"
 
 
 def wire(local: Local, *arguments: str, code: int = 0) -> set[tuple[str, str]]:
-    """What was told, or would be."""
+    """Return the changes that `wire` made, or would make."""
     ran = local.portable("wire", *arguments, "--set", APPS, "--format", "json", code=code)
     return {(row["app"], row["cause"]) for row in json.loads(ran.out)["changes"]}
 
 
 def api(local: Local, path: str, *form: str) -> str:
-    """What qBittorrent's own interface answers from within; the session lies in a file there."""
+    """Call qBittorrent's own interface inside its container; the session is in a file there."""
     jar = ("--cookie-jar", "/tmp/jar", "--cookie", "/tmp/jar")
     data = [part for one in form for part in ("--data-urlencode", one)]
     return local.inside("qbittorrent", "curl", "-sSf", *jar, *data, f"http://127.0.0.1:{local.ports['qbittorrent']}/api/v2/{path}")
@@ -47,7 +47,7 @@ def categories(local: Local) -> dict[str, str]:
 
 @pytest.fixture(autouse=True)
 def nothing_told(local: Local) -> Iterator[None]:
-    """Each test begins with apps that know nobody."""
+    """Each test begins with apps that do not know each other."""
     yield
     if there := categories(local):
         api(local, "torrents/removeCategories", "categories=" + "\n".join(there))
@@ -56,7 +56,7 @@ def nothing_told(local: Local) -> Iterator[None]:
 
 
 def sabnzbd(local: Local, *form: str) -> str:
-    """What SABnzbd's own interface answers from within."""
+    """Call SABnzbd's own interface inside its container."""
     data = [part for one in (*form, "output=json", f"apikey={local.secret('sabnzbd-api-key')}") for part in ("--data-urlencode", one)]
     return local.inside("sabnzbd", "curl", "-sSf", *data, "http://127.0.0.1:8080/api")
 
@@ -68,7 +68,7 @@ def folders(local: Local) -> dict[str, str]:
 
 
 def test_clients_are_told_once(local: Local) -> None:
-    """What is foreseen is told, the second time nothing is; what a person has stays as it is."""
+    """The foreseen changes are made, the second time none; a person's own category stays."""
     api(local, "auth/login", "username=admin", f"password={local.secret('qbittorrent-password')}")
     api(local, "torrents/createCategory", "category=mine", "savePath=/mnt/media/mine")
     assert wire(local, *CLIENTS, "--dry-run") == TOLD
@@ -86,7 +86,7 @@ def test_clients_are_told_once(local: Local) -> None:
 
 
 def test_a_download_goes_to_the_folder_of_its_category(local: Local) -> None:
-    """As a manager hands it over: a magnet with a category and no folder."""
+    """Like a manager: a magnet link with a category and without a folder."""
     wire(local, "qbittorrent")
     digest = "c12fe1c06bba254a9dc9f519b335aa7c1367a88a"
     categories(local)
@@ -106,14 +106,14 @@ def test_what_was_moved_is_told_again(local: Local) -> None:
     api(local, "torrents/editCategory", "category=sonarr", "savePath=/mnt/media/elsewhere")
     sabnzbd(local, "mode=set_config", "section=categories", "keyword=radarr", "dir=films")
     assert wire(local, *CLIENTS) == {
-        ("qbittorrent", "its category sonarr lies in /mnt/media/elsewhere, not in /mnt/media/downloads/torrents/sonarr"),
-        ("sabnzbd", "its category radarr lies in films, not in radarr"),
+        ("qbittorrent", "category sonarr uses /mnt/media/elsewhere instead of /mnt/media/downloads/torrents/sonarr"),
+        ("sabnzbd", "category radarr uses films instead of radarr"),
     }
     assert (categories(local)["sonarr"], folders(local)["radarr"]) == ("/mnt/media/downloads/torrents/sonarr", "radarr")
 
 
 def test_killed_and_run_again(local: Local) -> None:
-    """Killed once it has told something: run again it tells the rest. Its helper may stay, but not for long, and holds no secret."""
+    """Killed after the first change: run again, it makes the rest. Its helper may stay for a while, but contains no secret."""
     log = local.folder / "started.log"
     log.write_text("")
     started = local.start("wire", *CLIENTS, "--set", APPS)
@@ -123,7 +123,7 @@ def test_killed_and_run_again(local: Local) -> None:
     end_group(started)
     try:
         there = {("qbittorrent", name) for name in categories(local)} | {("sabnzbd", name) for name in folders(local)}
-        left = {(app, cause) for app, cause in TOLD if (app, cause.split()[4]) not in there}
+        left = {(app, cause) for app, cause in TOLD if (app, cause.split()[1]) not in there}
         assert set() < left < TOLD
         assert wire(local, *CLIENTS) == left
     finally:
@@ -135,7 +135,7 @@ def test_killed_and_run_again(local: Local) -> None:
 
 
 def test_apps_that_are_away_and_keys_that_are_wrong(local: Local) -> None:
-    """All of them are named, and what mends each; the others are told all the same."""
+    """Each is reported with its remedy; the others are configured all the same."""
     right = local.secret("sabnzbd-api-key")
     local.portable("secrets", "set", "sabnzbd-api-key", given="f" * 32)
     try:
@@ -143,16 +143,20 @@ def test_apps_that_are_away_and_keys_that_are_wrong(local: Local) -> None:
     finally:
         local.portable("secrets", "set", "sabnzbd-api-key", given=right)
     said = local.ran[-2].err
-    assert "sabnzbd: it does not take the key of the secret sabnzbd-api-key" in said
-    assert "`portable secrets set -p lab sabnzbd-api-key`" in said
+    (rejected,) = [line for line in said.splitlines() if "[wire.credentials-rejected]" in line]
+    assert "sabnzbd: " in rejected
+    assert "`portable secrets set -p lab sabnzbd-api-key`" in rejected
+    stopped = [line for line in said.splitlines() if "[wire.not-running]" in line]
     for app in ("radarr", "sonarr"):
-        assert f"{app}: it does not run: it is missing (`portable up -p lab {app}`)" in said
+        (line,) = [line for line in stopped if f"{app}: " in line]
+        assert "missing" in line
+        assert f"`portable up -p lab {app}`" in line
     assert docker("ps", "-aq", "--filter", f"label={HELPER}=wire") == ""
 
 
 @contextlib.contextmanager
 def recorded_sonarr(local: Local) -> Iterator[str]:
-    """A recorded Sonarr where the stack's own would be, run by the Python of SABnzbd's image; its container."""
+    """Run a recorded Sonarr in place of the stack's own, with the Python of SABnzbd's image; yield its container."""
     local.portable("secrets", "set", "sonarr-api-key", "--set", APPS, given=KEY)
     (network,) = local.networks()
     image = local.inspected()["sabnzbd"]["Config"]["Image"]
@@ -168,11 +172,11 @@ def recorded_sonarr(local: Local) -> Iterator[str]:
 
 
 def test_a_manager_is_told_of_the_clients_and_tries_them(local: Local) -> None:
-    """The recorded Sonarr logs in to the real clients with what it was told, as the real one does before it takes a client."""
+    """The recorded Sonarr logs in to the real clients with its new settings, as the real one does before it saves a client."""
     told = {
-        ("sonarr", "it has no root folder /mnt/media/media/tv"),
-        ("sonarr", "it has no download client qbittorrent"),
-        ("sonarr", "it has no download client sabnzbd"),
+        ("sonarr", "root folder /mnt/media/media/tv is missing"),
+        ("sonarr", "download client qbittorrent is missing"),
+        ("sonarr", "download client sabnzbd is missing"),
     }
     with recorded_sonarr(local), tcp_engine() as (url, _forwarder):
         assert wire(local, "sonarr") == told

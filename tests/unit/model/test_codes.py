@@ -10,10 +10,18 @@ import pytest
 
 import portable
 from portable.model.codes import Code, all_explanations, area_names, bracketed, explanations_of
+from portable.model.contracts import Check, Diagnosis, Held
+from portable.verify import contracts
 from tests import codes as page
 
 PACKAGE = Path(portable.__file__).parent
 CODES = set(get_args(Code)) - {""}
+CONTRACTS = {contract.name: contract for contract in contracts(disruptive=True)}
+DERIVED = {
+    *(Held(contract=name, subject="", verdict="holds", text="").code for name in CONTRACTS),
+    *(Diagnosis(check=check, where="", verdict="holds", text="").code for check in get_args(Check)),
+}
+"""The codes of results that have a name already."""
 EXPLAINED = {explanation.code: explanation for explanation in all_explanations()}
 CARRIERS = {"Finding", "Mistake", "UsageError", "PortableError", "EngineError", "Refused", "mistake", "note", "refuse"}
 """What makes a finding or an error. InputError carries mistakes, EngineTrouble makes a code of its kind."""
@@ -41,12 +49,30 @@ def written() -> set[str]:
 
 
 def test_each_code_is_explained_and_nothing_else_is() -> None:
-    assert CODES - EXPLAINED.keys() == set()
-    assert EXPLAINED.keys() - CODES == set()
+    assert (CODES | DERIVED) - EXPLAINED.keys() == set()
+    assert EXPLAINED.keys() - CODES - DERIVED == set()
+    assert not CODES & DERIVED
+
+
+def test_each_contract_is_explained_by_its_promise() -> None:
+    promised = {f"verify.{name}": f"{contract.promise[0].upper()}{contract.promise[1:]}." for name, contract in CONTRACTS.items()}
+    assert {code: EXPLAINED[code].title for code in promised} == promised
+
+
+def test_each_check_of_the_doctor_is_used_by_some_module() -> None:
+    assert set(get_args(Check)) == {check for file in PACKAGE.rglob("*.py") for check in _checks(file)}
+
+
+def _checks(file: Path) -> Iterator[str]:
+    """Yield the checks that a module names where it makes a diagnosis, itself or by the function `_diagnosis`."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("Diagnosis", "_diagnosis"):
+            given = [*node.args[:1], *(keyword.value for keyword in node.keywords if keyword.arg == "check")]
+            yield from (str(value.value) for value in given if isinstance(value, ast.Constant))
 
 
 def test_each_code_is_area_dot_cause() -> None:
-    assert [code for code in CODES if not re.fullmatch(r"[a-z]+(-[a-z]+)*\.[a-z0-9]+(-[a-z0-9]+)*", code)] == []
+    assert [code for code in CODES | DERIVED if not re.fullmatch(r"[a-z]+(-[a-z]+)*\.[a-z0-9]+(-[a-z0-9]+)*", code)] == []
 
 
 def test_each_code_is_used_by_some_module() -> None:

@@ -1,4 +1,4 @@
-"""A stack as a test says it is."""
+"""A fake stack, whose state each test sets."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ from portable.verify.contract import Contract, about, mounts_of
 from tests.factories import full_plan
 
 Answer = Callable[[str, Sequence[str]], Said | None]
-"""By what a container is called and the command; None: as a healthy one."""
+"""Answers a command in a container, by the container's name; None for the answer of a healthy one."""
 
 STATUS = """\
 Name:	app
@@ -71,7 +71,7 @@ ip6tables ip6tables mangle -A PORTABLE -j DROP
 ipv6
 own eth0 172.20.0.2/16
 """
-"""As Gluetun shuts its namespace (its internal/firewall/enable.go) behind the catalog's guard: each line with its family and program."""
+"""Gluetun's closed firewall (its internal/firewall/enable.go) with the catalog's guard: each line with its family and program."""
 LISTENS = """\
 now 1795997415
 forwarded
@@ -81,14 +81,14 @@ call 6881 accepted
 listens tcp 0200400A:1AE1
 listens udp 0200400A:1AE1
 """
-"""As the script of `portable.live.listening` prints it of qBittorrent behind Gluetun."""
+"""The output of the script of `portable.live.listening` for qBittorrent behind Gluetun."""
 TRAFFIC = """\
 now 1795997415
 before tun0 1000 2000
 asked
 after tun0 1300 2200
 """
-"""As the script of `portable.live.tunnel` prints it of a tunnel through which an answer came."""
+"""The output of the script of `portable.live.tunnel` for a tunnel through which an answer came."""
 HEALTHY = {
     "counted before": TRAFFIC,
     "/tmp/gluetun/forwarded_port": LISTENS,
@@ -104,14 +104,14 @@ HEALTHY = {
     "ls -A": "",
     "/gluetun/wireguard/wg0.conf": "/gluetun/servers.json",
 }
-"""What a healthy container prints, by a part of the command."""
+"""The output of a healthy container, by a part of the command."""
 
 
 IMAGE = ImageSettings(environment={"PATH": "/bin", "FLAVOUR": "vanilla"}, entrypoint=("/start",), command=("run",))
 
 
 class FakeStack:
-    """All of `full_plan` runs as promised, but for what `changes` and `answer` say."""
+    """All of `full_plan` runs as promised, except for `changes` and `answer`."""
 
     def __init__(
         self, plan: Plan | None = None, *, answer: Answer = lambda _name, _command: None, here: bool = False, host: str = ""
@@ -119,17 +119,17 @@ class FakeStack:
         self.plan = plan or _planned()
         self.here, self.host = here, host
         self.changes: dict[str, dict[str, object]] = {}
-        """By what a container is called: fields of `Runs`."""
+        """Changed fields of `Runs`, by the container's name."""
         self.written = ""
         self.dated: tuple[tuple[float, str], ...] = ()
         self.left: tuple[Other, ...] = ()
-        """Containers that the plan does not know."""
+        """Containers that are not in the plan."""
         self.strangers: tuple[str, ...] = ()
-        """Containers in the gateway's network that are no part of the stack."""
+        """Containers in the gateway's network that do not belong to the stack."""
         self._answer = answer
 
     def look(self, placed: Placed) -> Runs:
-        """Running, with the mounts of the plan."""
+        """Return a running container with the mounts of the plan."""
         mounts = {
             path: folder_of(volume) or "" for volume, path, _ in mounts_of(self, placed.container) if not isinstance(volume.place, Scratch)
         }
@@ -148,25 +148,25 @@ class FakeStack:
         return msgspec.structs.replace(healthy, **self.changes.get(about(placed), {}))
 
     def planned(self, placed: Placed) -> PlannedContainer:
-        """As a Compose project gives it."""
+        """Return the settings of the Compose project."""
         return planned(placed, self.plan)
 
     def guests(self, placed: Placed) -> tuple[str, ...]:
-        """As a test says, for the gateway."""
+        """Return the test's containers, for the gateway."""
         return self.strangers if about(placed) == "gateway" else ()
 
     def on_host(self, folders: Sequence[str]) -> Mapping[str, HostFolder] | None:
-        """Those of the machine that the tests run on, where the stack is its own."""
+        """Return the folders of this machine, if the stack runs on it."""
         if not self.here:
             return None
         return {folder: _lying(Path(folder)) for folder in folders}
 
     def others(self) -> tuple[Other, ...]:
-        """As a test says."""
+        """Return the test's containers."""
         return self.left
 
     def inside(self, placed: Placed, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> Said:
-        """As told, or as a healthy one."""
+        """Return the test's answer, or that of a healthy container."""
         del user, seconds
         text = " ".join(command)
         if answered := self._answer(about(placed), command):
@@ -176,23 +176,23 @@ class FakeStack:
         return Said(code=0, text=next((said for part, said in HEALTHY.items() if part in text), ""))
 
     def dated_logs(self, placed: Placed, lines: int) -> Sequence[tuple[float, str]]:
-        """As a test says."""
+        """Return the test's lines."""
         del placed, lines
         return self.dated
 
     def logs(self, placed: Placed, lines: int) -> str:
-        """The same of each."""
+        """Return the same text for each container."""
         del placed, lines
         return self.written
 
 
 def first_process(environment: Mapping[str, str]) -> str:
-    """As the kernel tells the variables of a container's first process."""
+    """Return the variables of a container's first process in the kernel's format."""
     return "".join(f"{name}={value}\0" for name, value in {**environment, "HOSTNAME": "some", "HOME": "/root"}.items())
 
 
 def _value(text: Text) -> str:
-    """No secret of the plan has a value that is known."""
+    """Return a text; secrets have no known value."""
     return text if isinstance(text, str) else ""
 
 
@@ -202,7 +202,7 @@ def _lying(folder: Path) -> HostFolder:
 
 
 def _planned() -> Plan:
-    """As planning makes it: with the folders around those that apps name."""
+    """Return the full plan with the parents of the apps' folders, as planning makes it."""
     plan = full_plan("compose")
     library = Library(volume="library", folders=("downloads", "downloads/torrents", "media", "media/tv"))
     return msgspec.structs.replace(plan, library=msgspec.structs.replace(library, links=plan.library.links if plan.library else ()))
@@ -218,12 +218,12 @@ PUBLISHED = {
 
 
 def says(part: str, said: Said, *only: str) -> Answer:
-    """That answer to commands with that text, of those containers or of all."""
+    """Answer commands that contain a text, in those containers or in all."""
     return lambda name, command: said if part in " ".join(command) and (not only or name in only) else None
 
 
 def verdicts(contract: Contract, stack: FakeStack) -> dict[str, str]:
-    """The worst verdict of each subject."""
+    """Return the worst verdict of each subject."""
     order = ("holds", "unknown", "broken")
     found: dict[str, str] = {}
     for held in contract.tried(stack):
@@ -232,7 +232,7 @@ def verdicts(contract: Contract, stack: FakeStack) -> dict[str, str]:
 
 
 def one(contract: Contract, stack: FakeStack, verdict: str = "broken") -> Held:
-    """The only one of that verdict; a broken one has a remedy."""
+    """Return the only result with that verdict; only a broken one has a remedy."""
     (held,) = [h for h in contract.tried(stack) if h.verdict == verdict]
     assert held.contract == contract.name
     assert bool(held.remedy) == (verdict == "broken")
@@ -240,5 +240,5 @@ def one(contract: Contract, stack: FakeStack, verdict: str = "broken") -> Held:
 
 
 def everything(plan: Plan) -> list[str]:
-    """What its containers are called."""
+    """Return the names of all containers."""
     return [about(placed) for placed in containers(plan)]

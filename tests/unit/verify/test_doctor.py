@@ -1,4 +1,4 @@
-"""What a doctor finds on a host: each thing with what, where, why it matters and what mends it."""
+"""The doctor's checks of a host: each result with the problem, its place, its reason and its remedy."""
 
 import os
 import subprocess
@@ -36,7 +36,7 @@ def found(host: Host = HOST, plan: p.Plan = PLAN, taken: tuple[PublishedPort, ..
 
 
 def wrong(plan: p.Plan = PLAN, taken: tuple[PublishedPort, ...] = (), **changes: Any) -> Diagnosis:
-    """The only thing that is wrong; it has a reason and a remedy."""
+    """Return the only broken check; it has a reason and a remedy."""
     (only,) = [d for d in found(msgspec.structs.replace(HOST, **changes), plan, taken) if d.verdict == "broken"]
     assert only.why
     assert only.remedy
@@ -69,50 +69,54 @@ def test_the_room_of_every_place_is_told_however_deep_it_lies() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "check", "where", "text"),
+    ("changes", "check", "where", "parts", "remedy"),
     [
-        ({"nodes": {"/dev/net/tun": 0, "/dev/dri/renderD128": 105}}, "devices", "/dev/fuse", "there is no such node"),
+        ({"nodes": {"/dev/net/tun": 0, "/dev/dri/renderD128": 105}}, "devices", "/dev/fuse", ("exist",), "modprobe fuse"),
+        ({"nodes": {**HOST.nodes, "/dev/dri/renderD128": 44}}, "devices", "/dev/dri/renderD128", ("44", "105"), "{group: 44}"),
+        ({"spaces": {ROOT: Space(total=1000, used=850, free=150)}}, "storage", ROOT, ("85 %",), f"du -xh --max-depth=2 {ROOT}"),
         (
-            {"nodes": {**HOST.nodes, "/dev/dri/renderD128": 44}},
-            "devices",
-            "/dev/dri/renderD128",
-            "its group is 44, and the profile says 105",
+            {"btrfs": (("/sys/fs/btrfs/u/devinfo/1/error_stats", "corruption_errs 3"),)},
+            "btrfs",
+            "/",
+            ("device 1", "3 corruption_errs"),
+            "btrfs scrub start",
         ),
-        ({"spaces": {ROOT: Space(total=1000, used=850, free=150)}}, "storage", ROOT, "85 % full"),
-        ({"btrfs": (("/sys/fs/btrfs/u/devinfo/1/error_stats", "corruption_errs 3"),)}, "btrfs", "/", "counted 3 corruption_errs"),
-        ({"btrfs": (("/sys/fs/btrfs/u/devinfo/2/missing", "missing 1"),)}, "btrfs", "/", "device 2 of the file system u is missing"),
+        ({"btrfs": (("/sys/fs/btrfs/u/devinfo/2/missing", "missing 1"),)}, "btrfs", "/", ("device 2", "missing"), "btrfs replace start 2"),
         (
             {"folders": {**HOST.folders, ROOT: msgspec.structs.replace(OURS, uid=0, gid=0)}},
             "rights",
             ROOT,
-            "it belongs to 0:0, mode 0775, and apps write as 1000:1000",
+            ("0:0", "0775", "1000:1000"),
+            f"chown 1000:1000 {ROOT}",
         ),
         (
             {"stale": {"/mnt/clouds/x": "Transport endpoint is not connected"}},
             "clouds",
             "/mnt/clouds/x",
-            "a FUSE mount that does not answer",
+            ("FUSE", "Transport endpoint is not connected"),
+            "umount --lazy /mnt/clouds/x",
         ),
-        ({"mounts": (Mounted(path="/", kind="ext4", shared=False),)}, "clouds", "/mnt/clouds", "what is mounted there stays there"),
-        ({"memory": 2 * GI}, "memory", "the host", "and the host has 2Gi"),
-        ({"listens": frozenset({("tcp", 8080)})}, "ports", "port 8080/tcp", "another program of the host listens there"),
+        ({"mounts": (Mounted(path="/", kind="ext4", shared=False),)}, "clouds", "/mnt/clouds", ("shared",), "mount --make-rshared"),
+        ({"memory": 2 * GI}, "memory", "the host", ("limits", "2Gi"), "memory.total"),
+        ({"listens": frozenset({("tcp", 8080)})}, "ports", "port 8080/tcp", ("program",), "ss -lnp"),
     ],
 )
-def test_what_is_wrong_is_told(changes: dict[str, Any], check: str, where: str, text: str) -> None:
+def test_what_is_wrong_is_told(changes: dict[str, Any], check: str, where: str, parts: tuple[str, ...], remedy: str) -> None:
     told = wrong(**changes)
-    assert (told.check, told.where) == (check, where)
-    assert text in told.text
+    assert (told.check, told.code, told.where) == (check, f"doctor.{check}", where)
+    assert all(part in told.text for part in parts), told.text
+    assert remedy in told.remedy
 
 
 def test_a_subvolume_that_breaks_links_is_told_once() -> None:
-    """It has another device number, and `df` does not show it; what lies below is apart with it."""
+    """It has another device number, and `df` does not show it; folders below it are not reported again."""
     apart = msgspec.structs.replace(OURS, device=2, inode=256)
     folders = {**HOST.folders, f"{ROOT}/media": apart, f"{ROOT}/media/tv": msgspec.structs.replace(apart, inode=257)}
     library = p.Library(volume="library", folders=("downloads/torrents", "media", "media/tv"))
     plan = msgspec.structs.replace(PLAN, library=library)
     btrfs = (*HOST.mounts, Mounted(path=ROOT, kind="btrfs", shared=True))
     told = wrong(plan, folders=folders, mounts=btrfs)
-    assert (told.check, told.where, told.text) == ("split", f"{ROOT}/media", "it is a subvolume of its own")
+    assert (told.check, told.where, "subvolume" in told.text) == ("split", f"{ROOT}/media", True)
 
 
 def port_of(project: str, container: str) -> PublishedPort:
@@ -120,7 +124,8 @@ def port_of(project: str, container: str) -> PublishedPort:
 
 
 def test_a_port_of_another_container_is_told_and_ones_own_is_not() -> None:
-    assert "the container other has it" in wrong(taken=(port_of("other", "other"),)).text
+    told = wrong(taken=(port_of("other", "rival"),))
+    assert (told.check, told.where, "rival" in told.text, "`docker stop rival`" in told.remedy) == ("ports", "port 8080/tcp", True, True)
     own = msgspec.structs.replace(HOST, listens=frozenset({("tcp", 8080)}))
     assert [d for d in found(own, taken=(port_of("media-full", "gateway"),)) if d.verdict == "broken"] == []
 
@@ -176,10 +181,13 @@ WITH_STREAM: dict[str, Any] = {"folders": {**HOST.folders, f"{ROOT}/stream": OUR
     ("changes", "text"),
     [
         ({"old_links": 3}, "3 links are older than 90 days"),
-        ({"nowhere": (f"{ROOT}/stream/a",)}, f"1 link leads nowhere, as {ROOT}/stream/a"),
+        ({"old_links": 1}, "1 link is older than 90 days"),
+        ({"nowhere": (f"{ROOT}/stream/a", f"{ROOT}/stream/b")}, f"2 links lead nowhere, for example {ROOT}/stream/a"),
+        ({"nowhere": (f"{ROOT}/stream/a",)}, f"1 link leads nowhere, for example {ROOT}/stream/a"),
     ],
 )
 def test_links_that_are_old_or_lead_nowhere_are_told(changes: dict[str, Any], text: str) -> None:
+    """Singular and plural matter here."""
     told = wrong(STREAM, **WITH_STREAM, **changes)
     assert (told.check, told.where, told.text) == ("links", f"{ROOT}/stream", text)
 
@@ -187,26 +195,21 @@ def test_links_that_are_old_or_lead_nowhere_are_told(changes: dict[str, Any], te
 def test_links_that_could_not_be_followed_are_not_judged() -> None:
     host = msgspec.structs.replace(HOST, **WITH_STREAM, cut="/mnt/clouds/zurg")
     (told,) = [d for d in found(host, STREAM) if d.check == "links"]
-    assert (told.verdict, told.text) == ("unknown", "not every link was followed: /mnt/clouds/zurg does not answer")
+    assert (told.verdict, "/mnt/clouds/zurg" in told.text) == ("unknown", True)
 
 
 @pytest.mark.parametrize(
-    ("at", "verdict", "text"),
-    [
-        (0, "broken", "it was never read through to its end"),
-        (59 * 86400, "broken", "it was last read through 41 days ago"),
-        (60 * 86400, "holds", "it was read through 40 days ago"),
-        (-1, "unknown", "when it was last read through is for root to know"),
-    ],
+    ("at", "verdict", "part"),
+    [(0, "broken", "never"), (59 * 86400, "broken", "41 days"), (60 * 86400, "holds", "40 days"), (-1, "unknown", "root")],
 )
-def test_a_file_system_that_nobody_reads_through_is_told_where_it_is_mounted(at: int, verdict: str, text: str) -> None:
+def test_a_file_system_that_nobody_reads_through_is_told_where_it_is_mounted(at: int, verdict: str, part: str) -> None:
     mounts = tuple(
         Mounted(path=path, kind="btrfs", shared=True, source=device) for path, device in (("/other", "/dev/sdc"), (ROOT, "/dev/sdb"))
     )
     scrubs = (Scrub(uuid="u", at=at, devices=("sda", "sdb")),)
     host = msgspec.structs.replace(HOST, mounts=(*HOST.mounts, *mounts), scrubs=scrubs, now=100 * 86400)
     (told,) = [d for d in found(host) if d.check == "scrub"]
-    assert (told.where, told.verdict, told.text) == (ROOT, verdict, text)
+    assert (told.where, told.verdict, part in told.text) == (ROOT, verdict, True)
     apart = msgspec.structs.replace(host, mounts=HOST.mounts)
     assert [d for d in found(apart) if d.check == "scrub"] == [], "one that is mounted in a container alone is not the host's"
 
@@ -220,7 +223,7 @@ def test_a_disk_that_fails_is_wrong_and_one_that_nobody_asks_is_not() -> None:
 
 
 def test_the_script_follows_links_and_walks_into_no_cloud(tmp_path: Path) -> None:
-    """Paths of a container are this host's; what a snapshot holds, and what lies in a cloud that is away, is not judged."""
+    """Paths inside containers are translated to the host's; links in snapshots or into a cloud that does not answer are not judged."""
     library, cloud = tmp_path / "library", tmp_path / "cloud"
     for folder in (library / "stream" / ".snapshots", library / "media", cloud):
         folder.mkdir(parents=True)
@@ -242,7 +245,7 @@ def test_the_script_follows_links_and_walks_into_no_cloud(tmp_path: Path) -> Non
 
 
 def test_the_script_reads_what_btrfs_keeps_of_scrubs(tmp_path: Path) -> None:
-    """The oldest start of all devices, where each was read to its end."""
+    """The oldest start of all devices, if each finished its scrub."""
     for uuid in ("done", "never"):
         (tmp_path / "sys/fs/btrfs" / uuid / "devices" / "sda").mkdir(parents=True)
     state = tmp_path / "var/lib/btrfs/scrub.status.done"
@@ -256,7 +259,7 @@ def test_the_script_reads_what_btrfs_keeps_of_scrubs(tmp_path: Path) -> None:
 
 
 def notes(plan: p.Plan = PLAN, servers: dict[str, tuple[str, ...]] = {}, **changes: Any) -> dict[str, list[Diagnosis]]:  # noqa: B006
-    """What is to note, unknown or wrong about WireGuard and the host's name server, by check."""
+    """Return the results about WireGuard and the host's name server, by check."""
     host = msgspec.structs.replace(HOST, **changes)
     rows = examined(plan, host, project="media-full", taken=(), name_servers=servers)
     chosen = [d for d in rows if d.check in ("wireguard", "resolver")]
@@ -285,7 +288,7 @@ def test_a_kernel_without_wireguard_is_worth_a_note(known: bool | None, verdict:
     (found,) = notes(wireguard=known)["wireguard"]
     assert found.verdict == verdict
     if verdict == "note":
-        assert "gateway runs it in user space" in found.why
+        assert "gateway" in found.why
         assert "256Mi" in found.remedy
     assert notes(with_vpn_type("openvpn"), wireguard=known)["wireguard"] == [], "its tunnel is by OpenVPN"
     assert notes(sealed(), wireguard=known)["wireguard"] == [], "it has no tunnel"
@@ -298,7 +301,7 @@ def test_a_name_server_on_loopback(server: str) -> None:
     assert [d.verdict for d in new["resolver"]] == ["note"]
     assert server in new["resolver"][0].text
     assert [d.verdict for d in old["resolver"]] == ["broken", "note"], "the gateway is of before it got a name server of its own"
-    assert old["resolver"][0].remedy.startswith("`portable up -p ")
+    assert "`portable up -p full gateway`" in old["resolver"][0].remedy
     assert [d.verdict for d in notes(resolvers=resolvers)["resolver"]] == ["note"], "there is no gateway yet"
     assert notes(sealed(), resolvers=resolvers)["resolver"] == []
 
@@ -309,7 +312,7 @@ def test_a_name_server_elsewhere_is_no_matter(server: str) -> None:
 
 
 def machine(folder: Path, *, link: str = "", files: dict[str, str]) -> Host:
-    """What the script tells of a tree, of which the kernel is this machine's."""
+    """Run the script on a tree of files, with this machine's kernel."""
     release = Path("/proc/sys/kernel/osrelease").read_text().strip()
     for name, text in files.items():
         path = folder / name.replace("RELEASE", release)

@@ -1,4 +1,4 @@
-"""As whom VPN apps are seen, and that a tunnel that is cut lets nothing through: each answer of a beacon that there can be."""
+"""The addresses of VPN apps as a beacon sees them, and the kill switch with a cut tunnel: each possible answer of a beacon."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ SILENT = Said(code=None, text="it did not end within 10 s")
 
 
 def _planned() -> Plan:
-    """The full plan, its gateway with a program that can ask."""
+    """Return the full plan; its gateway has an HTTP client."""
     plan = full_plan("compose")
     gateway = next(app for app in plan.apps if app.name == "gateway")
     asking = replace(gateway, containers=tuple(replace(container, fetch="wget") for container in gateway.containers))
@@ -37,7 +37,7 @@ class Outside(FakeStack):
         self.commands: list[tuple[str, str]] = []
 
     def asked(self, name: str, command: Sequence[str]) -> Said | None:
-        """As the container is seen now; a cut and its mending are told apart by what they do."""
+        """Answer as the beacon; the commands themselves show whether the tunnel is cut or restored."""
         text = " ".join(command)
         self.commands.append((name, text))
         if "link set" in text:
@@ -62,7 +62,8 @@ def test_without_a_beacon_nothing_is_asked() -> None:
 
 
 def test_an_app_that_is_seen_as_the_host_is_told() -> None:
-    assert f"sees it as {HOST}, its gateway as {TUNNEL}" in one(egress(URL), Outside(torrents=HOST)).text
+    held = one(egress(URL), Outside(torrents=HOST))
+    assert (held.subject, f"as {HOST}" in held.text, f"gateway as {TUNNEL}" in held.text) == ("torrents", True, True)
     assert "as 192.0.2.9" in one(egress(URL), Outside(torrents="192.0.2.9")).text
     assert verdicts(egress(URL), Outside(gateway=HOST, torrents=HOST)) == {"gateway": "broken", "torrents": "broken"}
 
@@ -84,19 +85,20 @@ def test_a_cut_tunnel_lets_nothing_through_and_is_put_back() -> None:
 def test_an_app_that_reaches_the_outside_without_the_tunnel_is_told() -> None:
     stack = Outside()
     stack.while_cut = {"torrents": HOST}
-    assert one(kill_switch(URL), stack).text == f"with the tunnel cut the beacon saw it as {HOST}"
+    held = one(kill_switch(URL), stack)
+    assert (held.code, held.subject, HOST in held.text) == ("verify.kill-switch", "torrents", True)
     assert not stack.cut, "also then the tunnel is put back"
 
 
 def test_a_beacon_by_its_name_shows_nothing_of_the_kill_switch() -> None:
-    """Names are asked for through the tunnel."""
+    """Names are resolved through the tunnel."""
     stack = Outside()
     assert verdicts(kill_switch("http://beacon.example/"), stack) == {"gateway": "unknown"}
     assert not stack.commands
 
 
 def test_nobody_who_could_reach_the_beacon_is_no_proof() -> None:
-    """Where no app that leaves directly can ask: the beacon may be away as well, and the host's address is not known."""
+    """Without an app with direct egress, the beacon may be down as well, and the host's address is unknown."""
     stack = Outside(player="")
     assert verdicts(kill_switch(URL), stack)["torrents"] == "unknown"
     assert verdicts(egress(URL), stack) == {"gateway": "unknown", "torrents": "unknown"}
@@ -111,10 +113,11 @@ def test_what_shows_nothing_is_not_said_to_hold() -> None:
     assert verdicts(kill_switch(URL), Outside(torrents=""))["torrents"] == "unknown"
     stack = Outside()
     stack.while_cut = {"torrents": TUNNEL}
-    assert "its tunnel back" in one(kill_switch(URL), stack, "unknown").text
+    assert one(kill_switch(URL), stack, "unknown").subject == "torrents"
 
 
 def test_a_tunnel_that_can_not_be_cut_is_told() -> None:
     said = Said(code=3, text="no tunnel: eth0")
     stack = FakeStack(_planned(), answer=lambda _name, command: said if "link set" in " ".join(command) else None)
-    assert one(kill_switch(URL), stack, "unknown").text == "its tunnel could not be cut: no tunnel: eth0"
+    held = one(kill_switch(URL), stack, "unknown")
+    assert (held.subject, held.text.endswith(": no tunnel: eth0")) == ("gateway", True)

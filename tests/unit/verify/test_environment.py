@@ -1,4 +1,4 @@
-"""What `environment` and `privileges` make of containers that somebody made by hand, or changed from inside."""
+"""`environment` and `privileges` on containers that were created by hand, or changed from inside."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ def placed(stack: FakeStack, name: str) -> Placed:
 
 
 def healthy() -> FakeStack:
-    """As planned, with the values of its secrets, the plan's own file in the gateway, and what its first process has."""
+    """Return a stack as planned, with the values of its secrets and the plan's own file in the gateway."""
     plan = full_plan("compose")
     config = p.File(id="gateway-conf", body=("roles = []\n",))
     apps = tuple(
@@ -55,14 +55,14 @@ def inside(_name: str, command: Any) -> Said | None:
 
 
 def given(stack: FakeStack, name: str, **variables: str | None) -> FakeStack:
-    """The container with other variables; None: without."""
+    """Set variables of a container; None removes one."""
     has = {**stack.look(placed(stack, name)).environment, **variables}
     stack.changes[name] = {**stack.changes.get(name, {}), "environment": {key: v for key, v in has.items() if v is not None}}
     return stack
 
 
 def entitled(name: str, **rights: Any) -> FakeStack:
-    """The container with other rights."""
+    """Return a healthy stack whose container has other rights."""
     stack = healthy()
     has = stack.look(placed(stack, name)).rights
     stack.changes[name] = {**stack.changes.get(name, {}), "rights": msgspec.structs.replace(has, **rights)}
@@ -70,7 +70,7 @@ def entitled(name: str, **rights: Any) -> FakeStack:
 
 
 def answering(part: str, said: Said) -> FakeStack:
-    """A gateway that answers a command so, and everything else as a healthy one."""
+    """Return a healthy stack whose gateway gives this answer to one command."""
     stack = healthy()
     asked = says(part, said, "gateway")
     stack._answer = lambda name, command: asked(name, command) or inside(name, command)
@@ -82,22 +82,26 @@ def test_all_holds_on_what_the_back_end_made() -> None:
     assert verdicts(PRIVILEGES, healthy()) == dict.fromkeys(EVERYTHING, "holds")
 
 
+PAST, EXTRA, CHANGED, MISSING = "past the tunnel", "nor in its image", "in the plan or its image", "missing variables"
+"""The kinds of differences, each by the end of its text before the names."""
+
+
 @pytest.mark.parametrize(
     ("name", "variables", "said"),
     [
-        ("torrents", {"HTTP_PROXY": "http://x", "http_proxy": "http://x"}, "which lead it past the tunnel: HTTP_PROXY, http_proxy"),
-        ("torrents", {"ALL_PROXY": "x"}, "which lead it past the tunnel: ALL_PROXY"),
-        ("gateway", {"https_proxy": "x"}, "which lead it past the tunnel: https_proxy"),
-        ("player", {"HTTPS_PROXY": "x"}, "proxy variables that the plan does not have: HTTPS_PROXY"),
-        ("gateway", {"DNS_KEEP_NAMESERVER": "on"}, "neither the plan nor its image has: DNS_KEEP_NAMESERVER"),
-        ("gateway", {"FIREWALL_INPUT_PORTS": "8080,22"}, "other values than the plan or its image for FIREWALL_INPUT_PORTS"),
-        ("gateway", {"FIREWALL_INPUT_PORTS": None}, "it lacks FIREWALL_INPUT_PORTS"),
-        ("gateway", {"KEY": "another"}, "other values than the plan or its image for KEY"),
-        ("gateway", {"KEY": None}, "it lacks KEY"),
-        ("torrents", {"PUID": "0", "UMASK": "000"}, "other values than the plan or its image for PUID, UMASK"),
-        ("torrents", {"PATH": "/mine:/bin"}, "other values than the plan or its image for PATH"),
-        ("player-tls", {"TZ": None}, "it lacks TZ"),
-        ("cloud shelf", {"RCLONE_CONFIG": "x"}, "neither the plan nor its image has: RCLONE_CONFIG"),
+        ("torrents", {"HTTP_PROXY": "http://x", "http_proxy": "http://x"}, f"{PAST}: HTTP_PROXY, http_proxy"),
+        ("torrents", {"ALL_PROXY": "x"}, f"{PAST}: ALL_PROXY"),
+        ("gateway", {"https_proxy": "x"}, f"{PAST}: https_proxy"),
+        ("player", {"HTTPS_PROXY": "x"}, "proxy variables: HTTPS_PROXY"),
+        ("gateway", {"DNS_KEEP_NAMESERVER": "on"}, f"{EXTRA}: DNS_KEEP_NAMESERVER"),
+        ("gateway", {"FIREWALL_INPUT_PORTS": "8080,22"}, f"{CHANGED}: FIREWALL_INPUT_PORTS"),
+        ("gateway", {"FIREWALL_INPUT_PORTS": None}, f"{MISSING}: FIREWALL_INPUT_PORTS"),
+        ("gateway", {"KEY": "another"}, f"{CHANGED}: KEY"),
+        ("gateway", {"KEY": None}, f"{MISSING}: KEY"),
+        ("torrents", {"PUID": "0", "UMASK": "000"}, f"{CHANGED}: PUID, UMASK"),
+        ("torrents", {"PATH": "/mine:/bin"}, f"{CHANGED}: PATH"),
+        ("player-tls", {"TZ": None}, f"{MISSING}: TZ"),
+        ("cloud shelf", {"RCLONE_CONFIG": "x"}, f"{EXTRA}: RCLONE_CONFIG"),
     ],
 )
 def test_other_variables_are_told_by_name(name: str, variables: dict[str, str | None], said: str) -> None:
@@ -115,29 +119,32 @@ def test_a_proxy_of_an_image_leads_vpn_apps_past_the_tunnel_too() -> None:
     for name in ("torrents", "player"):
         stack.changes[name] = {**stack.changes.get(name, {}), "image": image}
         given(stack, name, http_proxy="http://x")
-    assert "past the tunnel: http_proxy" in one(ENVIRONMENT, stack).text
+    assert f"{PAST}: http_proxy" in one(ENVIRONMENT, stack).text
     assert one(ENVIRONMENT, stack).subject == "torrents"
 
 
 def test_what_is_not_known_is_not_said_to_hold() -> None:
     unknown = {contract.name: contract for contract in contracts()}["environment"]
-    assert "not known here: KEY" in next(h for h in unknown.tried(healthy()) if h.subject == "gateway").text
+    held = next(h for h in unknown.tried(healthy()) if h.subject == "gateway")
+    assert (held.verdict, held.text.endswith(": KEY")) == ("unknown", True)
     stack = healthy()
     stack.changes["player-tls"] = {"image": None}
-    assert "its image is gone" in one(ENVIRONMENT, stack, "unknown").text
+    held = one(ENVIRONMENT, stack, "unknown")
+    assert (held.subject, "image" in held.text) == ("player-tls", True)
 
 
 @pytest.mark.parametrize("program", [{"command": ("run", "--proxy")}, {"entrypoint": ("/bin/sh",)}])
 def test_another_program_is_told(program: dict[str, tuple[str, ...]]) -> None:
     stack = healthy()
     stack.changes["player-tls"] = dict(program)
-    assert one(ENVIRONMENT, stack).text == "it runs another command than the plan or its image says"
+    held = one(ENVIRONMENT, stack)
+    assert (held.subject, "command" in held.text, "; " in held.text) == ("player-tls", True, False)
     plan = full_plan("compose")
     guarded = factories.container(command=("/bin/sh", "/guard.sh"))
     stack = FakeStack(factories.plan(factories.app("app", containers=(guarded,)), tools=plan.tools))
     assert verdicts(ENVIRONMENT, stack) == {"app": "holds"}
     stack.changes["app"] = {"entrypoint": IMAGE.entrypoint}
-    assert "another command" in one(ENVIRONMENT, stack).text
+    assert "command" in one(ENVIRONMENT, stack).text
 
 
 @pytest.mark.parametrize(
@@ -183,10 +190,10 @@ def test_the_gateways_own_files_are_those_of_the_plan(said: Said, verdict: str) 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("FIREWALL_INPUT_PORTS=8080", "FIREWALL_INPUT_PORTS=8080,22", "other variables than the container: FIREWALL_INPUT_PORTS"),
-        ("FIREWALL_INPUT_PORTS=8080\0", "", "other variables than the container: FIREWALL_INPUT_PORTS"),
-        ("HOME=/root", "HOME=/root\0FIREWALL=off", "other variables than the container: FIREWALL"),
-        ("KEY=", "KEY=other-than-", "other variables than the container: KEY"),
+        ("FIREWALL_INPUT_PORTS=8080", "FIREWALL_INPUT_PORTS=8080,22", ": FIREWALL_INPUT_PORTS"),
+        ("FIREWALL_INPUT_PORTS=8080\0", "", ": FIREWALL_INPUT_PORTS"),
+        ("HOME=/root", "HOME=/root\0FIREWALL=off", ": FIREWALL"),
+        ("KEY=", "KEY=other-than-", ": KEY"),
     ],
 )
 def test_what_the_gateways_process_really_has(old: str, new: str, said: str) -> None:
@@ -194,8 +201,9 @@ def test_what_the_gateways_process_really_has(old: str, new: str, said: str) -> 
     assert old in text
     text = text.replace(old, new)
     stack = answering("/proc/1/environ", Said(code=0, text=text))
-    assert one(ENVIRONMENT, stack).text.endswith(said)
-    assert SECRET not in one(ENVIRONMENT, stack).text
+    held = one(ENVIRONMENT, stack)
+    assert (held.subject, "first process" in held.text, held.text.endswith(said)) == ("gateway", True, True)
+    assert SECRET not in held.text
 
 
 @pytest.mark.parametrize("part", ["/proc/1/environ", "post-rules.txt"])
@@ -206,19 +214,19 @@ def test_a_gateway_that_tells_nothing_is_not_said_to_hold(part: str) -> None:
 @pytest.mark.parametrize(
     ("name", "rights", "said"),
     [
-        ("torrents", {"capabilities": frozenset({"NET_ADMIN", "CHOWN"})}, "capabilities that the plan does not give it: NET_ADMIN"),
+        ("torrents", {"capabilities": frozenset({"NET_ADMIN", "CHOWN"})}, "capabilities: NET_ADMIN"),
         ("torrents", {"privileged": True}, "it is privileged"),
-        ("torrents", {"network": "its own"}, "it is in a network of its own instead of the network of gateway"),
-        ("torrents", {"network": "the host's"}, "it is in the host's network instead of the network of gateway"),
-        ("torrents", {"network": "the network of player"}, "it is in the network of player instead of the network of gateway"),
-        ("torrents", {"networks": frozenset({"bridge"})}, "networks that the plan does not give it: bridge"),
-        ("torrents", {"namespaces": frozenset({"PID of gateway"})}, "namespaces that the plan does not give it: PID of gateway"),
-        ("torrents", {"devices": frozenset({"/dev/net/tun"})}, "devices that the plan does not give it: /dev/net/tun"),
-        ("gateway", {"networks": frozenset({"media-test_default", "bridge"})}, "networks that the plan does not give it: bridge"),
-        ("gateway", {"name_servers": ("198.51.100.53",)}, "it asks other name servers than planned: 198.51.100.53 instead of"),
-        ("gateway", {"hosts": frozenset({"torrents 192.0.2.1"})}, "addresses of names that the plan does not give it: torrents 192.0.2.1"),
+        ("torrents", {"network": "its own"}, "a network of its own instead of the network of gateway"),
+        ("torrents", {"network": "the host's"}, "the host's network instead of the network of gateway"),
+        ("torrents", {"network": "the network of player"}, "the network of player instead of the network of gateway"),
+        ("torrents", {"networks": frozenset({"bridge"})}, "networks: bridge"),
+        ("torrents", {"namespaces": frozenset({"PID of gateway"})}, "namespaces: PID of gateway"),
+        ("torrents", {"devices": frozenset({"/dev/net/tun"})}, "devices: /dev/net/tun"),
+        ("gateway", {"networks": frozenset({"media-test_default", "bridge"})}, "networks: bridge"),
+        ("gateway", {"name_servers": ("198.51.100.53",)}, "name servers are 198.51.100.53 instead of"),
+        ("gateway", {"hosts": frozenset({"torrents 192.0.2.1"})}, "host names: torrents 192.0.2.1"),
         ("gateway", {"security": frozenset({"seccomp:unconfined"})}, "seccomp:unconfined; its programs may gain privileges"),
-        ("player", {"folders": {"/run/docker.sock": "/run/docker.sock"}}, "does not give it: /run/docker.sock at /run/docker.sock"),
+        ("player", {"folders": {"/run/docker.sock": "/run/docker.sock"}}, "folders of the host: /run/docker.sock at /run/docker.sock"),
     ],
 )
 def test_rights_beside_the_plans_are_told(name: str, rights: dict[str, Any], said: str) -> None:
@@ -236,10 +244,10 @@ def test_who_shares_the_gateways_network_unasked_is_told() -> None:
     stack = healthy()
     stack.strangers = ("stranger",)
     found = one(PRIVILEGES, stack)
-    assert (found.subject, found.remedy) == ("gateway", "`docker rm -f stranger`")
+    assert (found.code, found.subject, "`docker rm -f stranger`" in found.remedy) == ("verify.privileges", "gateway", True)
 
 
-# --- what a Compose engine tells -------------------------------------------------------------------------------------
+# --- from a Compose engine -------------------------------------------------------------------------------------------
 
 
 def inspected(**host: Any) -> dict[str, Any]:

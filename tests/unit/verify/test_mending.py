@@ -1,4 +1,4 @@
-"""What is mended without a question: each safe thing by its commands, and nothing that could lose or take anything."""
+"""Repairs without confirmation: each safe repair with its commands, and none that could lose data."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ DEAD = "ls: cannot access: Transport endpoint is not connected"
 
 
 def done(plan: p.Plan = PLAN, **changes: Any) -> dict[str, list[str]]:
-    """By where: the commands."""
+    """Return the commands of each repair, by place."""
     host: Host = msgspec.structs.replace(HOST, **changes)
     return {mend.where: [" ".join(command) for command in mend.commands] for mend in mends(plan, host)}
 
@@ -44,7 +44,7 @@ def test_a_mount_that_stays_where_it_is_made_is_shared() -> None:
     ],
 )
 def test_only_a_dead_mount_of_a_cloud_is_cleared_away(path: str, said: str, cleared: bool) -> None:
-    """One that is slow may answer yet, and what lies elsewhere is somebody else's."""
+    """A slow mount may still answer, and mounts elsewhere belong to others."""
     told = done(stale={path: said})
     assert list(told) == ([path] if cleared else [])
     assert all("umount --lazy" in command for commands in told.values() for command in commands)
@@ -70,7 +70,7 @@ def test_a_missing_folder_of_the_library_is_made() -> None:
 
 
 def test_nothing_is_made_below_a_disk_that_is_not_mounted() -> None:
-    """It would lie on the host's own disk, under the one that is mounted later."""
+    """A new folder would lie on the host's own disk, hidden below the disk that is mounted later."""
     volumes = tuple(
         msgspec.structs.replace(v, place=msgspec.structs.replace(v.place, mounted=True)) if isinstance(v.place, p.Folder) else v
         for v in PLAN.volumes

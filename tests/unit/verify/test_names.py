@@ -1,4 +1,4 @@
-"""Whom the apps behind a tunnel ask for names."""
+"""The name servers of apps behind a tunnel."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def test_another_server_of_the_place_is_told(server: str) -> None:
 
 
 def test_a_public_server_is_reached_by_the_tunnel_only() -> None:
-    """Gluetun names one while its own is not up yet."""
+    """Gluetun uses a public one until its own server is ready."""
     public = FakeStack(answer=says("/etc/resolv.conf", Said(code=0, text="nameserver 1.1.1.1"), "torrents"))
     texts = {held.subject: held.text for held in CONTRACT.tried(public) if held.verdict == "holds"}
     assert "1.1.1.1" in texts["torrents"]

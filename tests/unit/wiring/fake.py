@@ -1,4 +1,4 @@
-"""A stack of recorded interfaces: each app of it answers as its program does, on a port of this machine."""
+"""A stack of recorded interfaces: each app answers like its program, on a port of this machine."""
 
 import contextlib
 import socket
@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from portable.live.network import Unreachable
+from portable.model.errors import PortableError
 from portable.model.plan import SecretRef
 from portable.wiring import Lines, Outcome, foreseen, wire
 from portable.wiring.line import Line, Pen
@@ -18,7 +19,7 @@ FOLDERS |= {"qbittorrent": ("/mnt/media/downloads/torrents",), "sabnzbd": ("/mnt
 
 
 def peer(name: str, speaks: str = "") -> Peer:
-    """An app as the catalog has it."""
+    """Return an app with the catalog's settings."""
     speaks = speaks or name
     return Peer(
         name=name,
@@ -31,7 +32,7 @@ def peer(name: str, speaks: str = "") -> Peer:
 
 
 class Stack:
-    """It, and the network that reaches it. What is in `away` does not run, what is in `silent` runs and does not listen."""
+    """The stack, and the network that reaches it. Apps in `away` do not run; apps in `silent` run but do not listen."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.peers = tuple(peer(*name.split(":")) for name in names)
@@ -44,7 +45,7 @@ class Stack:
 
     @contextlib.contextmanager
     def up(self) -> Iterator["Stack"]:
-        """Served until the block ends."""
+        """Serve until the block ends."""
         threads = [threading.Thread(target=s.serve_forever, args=(0.01,)) for s in self.servers.values()]
         for thread in threads:
             thread.start()
@@ -58,12 +59,12 @@ class Stack:
                 thread.join()
 
     def missing(self, app: str) -> str:
-        """Why it can't answer."""
+        """Return why an app cannot answer."""
         return "exited" if app in self.away else ""
 
     @contextlib.contextmanager
     def connect(self, host: str, port: int) -> Iterator[socket.socket]:
-        """A connection to where that name leads."""
+        """Connect to the server of that app."""
         known = next(p for p in self.peers if p.name == host)
         assert port == known.port, "apps are called at their own ports"
         if host in self.silent:
@@ -72,31 +73,31 @@ class Stack:
             yield stream
 
     def reveal(self, ref: SecretRef) -> str:
-        """The value of a secret."""
+        """Return the value of a secret."""
         return self.values.get(ref.name, "")
 
     def waiting(self, app: str, reason: str) -> None:
-        """Notes it, and the app begins to listen."""
+        """Record the wait, and let the app listen."""
         self.waited.append(f"{app}: {reason}")
         self.silent.discard(app)
 
     def wire(self, *, seconds: float = 0) -> Outcome:
-        """Everything is told."""
+        """Make all changes."""
         return wire(Lines(Pen, self.peers, self, self.reveal, seconds=seconds, waiting=self.waiting), wishes(self.peers))
 
     def foreseen(self) -> Outcome:
-        """What would be."""
+        """Return the changes that `wire` would make."""
         return foreseen(Lines(Line, self.peers, self, self.reveal, seconds=0, waiting=self.waiting), wishes(self.peers))
 
-    def told(self) -> list[str]:
-        """The sentences of what is told now."""
+    def told(self) -> list[tuple[str, str]]:
+        """Make all changes without an error; return the app and the cause of each."""
         outcome = self.wire()
         assert outcome.troubles == (), outcome.troubles
-        return [change.sentence() for change in outcome.changes]
+        return [(change.app, change.cause) for change in outcome.changes]
 
-    def trouble(self) -> list[str]:
-        """What stands in the way."""
-        return [str(error) for error in self.wire().troubles]
+    def trouble(self) -> list[PortableError]:
+        """Make all changes; return the errors."""
+        return list(self.wire().troubles)
 
 
 @contextlib.contextmanager

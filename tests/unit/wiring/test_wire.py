@@ -1,7 +1,8 @@
-"""Apps are told of one another, against recorded interfaces: once, in order, and never at the cost of what a person set up."""
+"""Apps are connected, against recorded interfaces: once, in order, and without changes to a person's own settings."""
 
 import contextlib
 import copy
+import re
 from typing import Any
 
 import pytest
@@ -12,9 +13,15 @@ from portable.wiring import INTERFACES, Lines, chosen, line, wire
 from portable.wiring.line import Pen, Request
 from portable.wiring.provider import fields_of
 from portable.wiring.wishes import wishes
+from tests.lab import recorded
 from tests.unit.wiring.fake import PORTS, Stack, stack
 
 EVERY = ("lidarr", "prowlarr", "qbittorrent", "radarr", "sabnzbd", "seerr", "sonarr")
+
+
+def mentions(text: str, *words: str) -> bool:
+    """Whether a text contains all of these, as whole words."""
+    return set(words) <= set(re.split(r"[\s(),:']+", text))
 
 
 def fields(entries: list[dict[str, Any]], name: str) -> dict[str, Any]:
@@ -23,15 +30,17 @@ def fields(entries: list[dict[str, Any]], name: str) -> dict[str, Any]:
 
 def test_a_stack_that_knows_nothing_is_told_everything_once() -> None:
     with stack("qbittorrent", "sabnzbd", "sonarr", "prowlarr", "seerr") as there:
-        assert there.told() == [
-            "tell qbittorrent: it has no category sonarr (in /mnt/media/downloads/torrents/sonarr)",
-            "tell sabnzbd: it has no category sonarr (in the folder sonarr of what is complete)",
-            "tell sonarr: it has no root folder /mnt/media/media/tv",
-            "tell sonarr: it has no download client qbittorrent",
-            "tell sonarr: it has no download client sabnzbd",
-            "tell prowlarr: it has no application sonarr",
-            "tell seerr: it has no server sonarr",
+        expected = [
+            ("qbittorrent", "category", "sonarr", "missing", "/mnt/media/downloads/torrents/sonarr"),
+            ("sabnzbd", "category", "sonarr", "missing"),
+            ("sonarr", "root", "folder", "missing", "/mnt/media/media/tv"),
+            ("sonarr", "download", "client", "missing", "qbittorrent"),
+            ("sonarr", "download", "client", "missing", "sabnzbd"),
+            ("prowlarr", "application", "sonarr", "missing"),
+            ("seerr", "server", "sonarr", "missing"),
         ]
+        for (app, cause), (name, *words) in zip(there.told(), expected, strict=True):
+            assert (app, mentions(cause, *words)) == (name, True), cause
         assert there.told() == []
 
 
@@ -49,7 +58,7 @@ def test_what_a_manager_is_told() -> None:
 
 
 def test_each_kind_of_media_has_its_own_category_and_defaults() -> None:
-    """Lidarr wants defaults for its root folder, the profiles that were made first; fields are called after the kind of media."""
+    """Lidarr needs defaults for its root folder, the oldest profiles; the kind of media names the fields."""
     with stack("qbittorrent", "radarr", "lidarr", "readarr", "whisparr") as there:
         there.told()
         category = {name: fields(there.programs[name].entries, "qbittorrent") for name in ("radarr", "lidarr", "readarr", "whisparr")}
@@ -71,7 +80,7 @@ def test_what_prowlarr_and_seerr_are_told() -> None:
             "apiKey": "value of sonarr-key",
         }
         assert {name: fields_of(sonarr)[name] for name in wanted} == wanted
-        assert fields_of(sonarr)["syncCategories"] == [5000, 5010], "what the program brings stays"
+        assert fields_of(sonarr)["syncCategories"] == [5000, 5010], "the program's own categories stay"
         (server,) = there.programs["seerr"].servers["radarr"]
         wanted = {"hostname": "radarr", "apiKey": "value of radarr-key", "activeProfileId": 1, "activeProfileName": "Any"}
         wanted |= {"activeDirectory": "/mnt/media/media/movies", "isDefault": True, "minimumAvailability": "released"}
@@ -95,7 +104,7 @@ def test_foreseen_is_what_is_told_and_writes_nothing() -> None:
 
 
 def test_what_is_a_persons_own_stays() -> None:
-    """Entries of other names; one of them leads to the same app already, so that no second one is made."""
+    """Entries of other names; one of them leads to the same app already, so no second one is added."""
     with stack("prowlarr", "qbittorrent", "sabnzbd", "seerr", "sonarr") as there:
         there.told()
         mine = {"sonarr": "my torrents", "prowlarr": "series"}
@@ -110,7 +119,7 @@ def test_what_is_a_persons_own_stays() -> None:
 
 
 def test_what_was_changed_is_told_with_what_it_was() -> None:
-    """A person's choices in the same entry stay: priorities, profiles, what is switched off."""
+    """A person's choices in the same entry stay: priorities, profiles, disabled entries."""
     with stack("prowlarr", "qbittorrent", "sabnzbd", "seerr", "sonarr") as there:
         there.told()
         sonarr, seerr = there.programs["sonarr"], there.programs["seerr"].servers["sonarr"]
@@ -122,14 +131,17 @@ def test_what_was_changed_is_told_with_what_it_was() -> None:
         there.programs["qbittorrent"].categories["sonarr"]["savePath"] = ""
         there.programs["sabnzbd"].categories["sonarr"]["dir"] = ""
         there.programs["prowlarr"].entries[0]["fields"][0]["value"] = "http://localhost:9696"
-        assert there.told() == [
-            "tell qbittorrent: its category sonarr lies in its own folder, not in /mnt/media/downloads/torrents/sonarr",
-            "tell sabnzbd: its category sonarr lies in the folder of all, not in sonarr",
-            "tell sonarr: of its download client qbittorrent, its host is 'elsewhere', not 'qbittorrent', "
-            "its tvCategory is 'elsewhere', not 'sonarr'",
-            "tell prowlarr: of its application sonarr, its prowlarrUrl is 'http://localhost:9696', not 'http://prowlarr:9696'",
-            "tell seerr: of its server sonarr, its port is 1, not 8989, its apiKey is another",
-        ]
+        told = there.told()
+        assert [app for app, _ in told] == ["qbittorrent", "sabnzbd", "sonarr", "prowlarr", "seerr"]
+        cause = dict(told)
+        assert mentions(cause["qbittorrent"], "category", "sonarr", "default", "/mnt/media/downloads/torrents/sonarr")
+        assert mentions(cause["sabnzbd"], "category", "sonarr", "default")
+        assert mentions(cause["sonarr"], "qbittorrent", "host", "tvCategory", "elsewhere", "sonarr")
+        assert not mentions(cause["sonarr"], "password"), "it is as it was"
+        assert "'http://localhost:9696' instead of 'http://prowlarr:9696'" in cause["prowlarr"]
+        assert mentions(cause["seerr"], "server", "sonarr", "port", "1", "8989", "apiKey")
+        assert "old" not in cause["seerr"], "neither of the two keys is shown"
+        assert "value of" not in cause["seerr"]
         assert (sonarr.entries[0]["priority"], sonarr.entries[0]["enable"], seerr[0]["activeProfileId"]) == (7, False, 4)
         assert fields(sonarr.entries, "qbittorrent")["password"] == "value of qbittorrent-key"
         assert there.told() == []
@@ -139,10 +151,9 @@ def test_an_entry_of_the_name_that_is_something_else_is_left_alone() -> None:
     with stack("qbittorrent", "sonarr") as there:
         there.told()
         there.programs["sonarr"].entries[0]["implementation"] = "Transmission"
-        assert there.trouble() == [
-            "sonarr: its download client qbittorrent is of the kind Transmission, not QBittorrent "
-            "(rename or remove it there; portable never removes what it finds)"
-        ]
+        (error,) = there.trouble()
+        assert (error.code, error.where) == ("wire.entry-conflict", "sonarr")
+        assert mentions(error.text, "qbittorrent", "Transmission", "QBittorrent")
 
 
 # --- trouble ---------------------------------------------------------------------------------------------------------
@@ -152,7 +163,10 @@ def test_one_in_trouble_does_not_keep_the_others_from_it() -> None:
     with stack(*EVERY) as there:
         there.away.add("sabnzbd")
         outcome = there.wire()
-        assert [str(t) for t in outcome.troubles] == ["sabnzbd: it does not run: it is exited (`portable up sabnzbd`)"]
+        (error,) = outcome.troubles
+        assert (error.code, error.where) == ("wire.not-running", "sabnzbd")
+        assert mentions(error.text, "exited")
+        assert "`portable up sabnzbd`" in (error.remedy or "")
         assert {change.app for change in outcome.changes} == set(EVERY) - {"sabnzbd"}
         there.away.clear()
         assert {change.app for change in there.wire().changes} == {"sabnzbd"}
@@ -162,89 +176,104 @@ def test_one_in_trouble_does_not_keep_the_others_from_it() -> None:
 def test_a_wrong_key(name: str) -> None:
     with stack("qbittorrent", "sabnzbd", "sonarr", "prowlarr", "seerr") as there:
         there.values[f"{name}-key"] = "another"
-        (said,) = there.trouble()
-        assert said.startswith(f"{name}: it does not take the {'password' if name == 'qbittorrent' else 'key'} of the secret {name}-key")
-        assert f"`portable secrets set {name}-key`" in said
-        assert "another" not in said
+        (error,) = there.trouble()
+        assert (error.code, error.where) == ("wire.credentials-rejected", name)
+        assert mentions(error.text, "password" if name == "qbittorrent" else "key", f"{name}-key")
+        assert f"`portable secrets set {name}-key`" in str(error)
+        assert "another" not in str(error)
 
 
 def test_a_key_that_is_not_known() -> None:
     with stack("sonarr", "qbittorrent") as there:
         del there.values["sonarr-key"]
-        (said,) = there.trouble()
-        assert said == (
-            "sonarr: the secret sonarr-key is not known, so nobody can talk to it "
-            "(`portable secrets set sonarr-key` stores the one that it has)"
-        )
+        (error,) = there.trouble()
+        assert (error.code, error.where) == ("wire.secret-missing", "sonarr")
+        assert "sonarr-key" in error.text
+        assert "`portable secrets set sonarr-key`" in (error.remedy or "")
 
 
 @pytest.mark.parametrize("name", ["qbittorrent", "sabnzbd", "sonarr", "prowlarr", "seerr"])
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "code"),
     [
-        ((500, {"message": "database is locked"}), "it answers 500 to "),
-        ((503, "starting"), "it does not answer at http://"),
-        ((200, "<html>a page</html>"), "it answers otherwise than"),
-        ((200, 7), "it answers otherwise than"),
-        ((401, ""), "it does not take the "),
+        ((500, {"message": "database is locked"}), "wire.request-rejected"),
+        ((503, "starting"), "wire.no-answer"),
+        ((200, "<html>a page</html>"), "wire.unexpected-answer"),
+        ((200, 7), "wire.unexpected-answer"),
+        ((401, ""), "wire.credentials-rejected"),
     ],
 )
-def test_strange_answers(name: str, answer: tuple[int, Any], said: str) -> None:
-    """Each is told as what it is; nothing is written then, and nothing falls over."""
+def test_strange_answers(name: str, answer: tuple[int, Any], code: str) -> None:
+    """Each has its own error; nothing is written, and nothing crashes."""
     with stack("qbittorrent", "sabnzbd", "sonarr", "prowlarr", "seerr") as there:
         there.programs[name].broken = answer
-        troubles = [t for t in there.trouble() if t.startswith(f"{name}: ")]
+        troubles = [error for error in there.trouble() if error.where == name]
         assert troubles
-        assert len(set(troubles)) == len(troubles)
-        for told in troubles:
-            assert said in told or (name == "qbittorrent" and "it does not take the password" in told)
+        assert len(set(map(str, troubles))) == len(troubles)
+        for error in troubles:
+            assert error.code == code or (name == "qbittorrent" and error.code == "wire.credentials-rejected")
+            if error.code == "wire.request-rejected":
+                assert mentions(error.text, "500")
         assert there.programs[name].told == []
 
 
 def test_the_apps_own_reason_is_told() -> None:
     with stack("sonarr", "qbittorrent") as there:
         there.programs["sonarr"].folders = ("/mnt/media/other",)
-        (said,) = there.trouble()
-        assert "it answers 400 to POST /api/v3/rootfolder: Folder '/mnt/media/media/tv' is not writable by user 'abc'" in said
+        (error,) = there.trouble()
+        assert (error.code, error.where) == ("wire.request-rejected", "sonarr")
+        assert "400 to POST /api/v3/rootfolder: Folder '/mnt/media/media/tv' is not writable by user 'abc'" in error.text
 
 
 def test_two_troubles_with_one_app_are_told_both(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Sonarr does not take of its own, and what Seerr needs of it and does not find; the same thing twice is told once."""
+    """Sonarr's own error, and its error when Seerr needs it; the same error is reported once."""
     with stack("sonarr", "qbittorrent", "seerr") as there:
         sonarr = there.programs["sonarr"]
         sonarr.folders = ("/mnt/media/other",)
         answers = sonarr._servarr
         monkeypatch.setattr(sonarr, "_servarr", lambda how, path, *rest: (200, []) if "profile" in path else answers(how, path, *rest))
         first, second = there.trouble()
-        assert first.startswith("sonarr: it answers 400 to POST /api/v3/rootfolder")
-        assert second.startswith("sonarr: it has no profile (/api/v3/qualityprofile)")
+        assert (first.code, first.where, "POST /api/v3/rootfolder" in first.text) == ("wire.request-rejected", "sonarr", True)
+        assert (second.code, second.where, "/api/v3/qualityprofile" in second.text) == ("wire.no-profile", "sonarr", True)
 
 
 def test_a_client_that_a_manager_can_not_use_is_no_client() -> None:
     with stack("sonarr", "qbittorrent") as there:
         there.programs["sonarr"].tries = lambda _: "Unable to connect"
-        (said,) = there.trouble()
-        assert "Unable to connect" in said
+        (error,) = there.trouble()
+        assert (error.code, error.where) == ("wire.request-rejected", "sonarr")
+        assert "Unable to connect" in error.text
+        assert there.programs["sonarr"].entries == []
+
+
+def test_a_manager_whose_version_does_not_support_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded, "schemas", lambda _media: [])
+    with stack("sonarr", "qbittorrent") as there:
+        (error,) = there.trouble()
+        assert (error.code, error.where) == ("wire.program-unsupported", "sonarr")
+        assert "QBittorrent" in error.text
         assert there.programs["sonarr"].entries == []
 
 
 def test_seerr_before_anybody_has_signed_in() -> None:
     with stack("seerr", "sonarr") as there:
         there.programs["seerr"].initialized = False
-        (said,) = there.trouble()
-        assert said.startswith("seerr: nobody has signed in to it yet")
+        (error,) = there.trouble()
+        assert (error.code, error.where) == ("wire.sign-in-needed", "seerr")
 
 
 def test_a_shut_out_is_no_wrong_password() -> None:
     with stack("qbittorrent", "sonarr") as there:
         there.programs["qbittorrent"].shut_out = True
-        assert any("too many wrong passwords" in said for said in there.trouble())
+        assert ("wire.login-blocked", "qbittorrent") in [(error.code, error.where) for error in there.trouble()]
 
 
 def test_an_app_that_keeps_nothing_is_in_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
     with stack("qbittorrent", "sonarr") as there:
         monkeypatch.setattr(there.programs["qbittorrent"], "_qbittorrent", lambda path, *_: (200, {} if "categories" in path else "Ok."))
-        assert "qbittorrent: it was told, and still it has no category sonarr" in there.trouble()[0]
+        error = there.trouble()[0]
+        assert (error.code, error.where) == ("wire.setting-not-kept", "qbittorrent")
+        assert mentions(error.text, "category", "sonarr")
 
 
 def test_an_app_that_starts_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,10 +281,13 @@ def test_an_app_that_starts_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> No
     with stack("qbittorrent", "sonarr") as there:
         there.silent.add("sonarr")
         assert there.wire(seconds=60).troubles == ()
-        assert there.waited == ["sonarr: waiting for it to answer at http://sonarr:8989 (Connection refused)"]
+        (waited,) = there.waited
+        assert waited.startswith("sonarr: ")
+        assert "http://sonarr:8989 (Connection refused)" in waited
         there.silent.add("sonarr")
-        (said,) = there.trouble()
-        assert said.startswith("sonarr: it does not answer at http://sonarr:8989: Connection refused")
+        (error,) = there.trouble()
+        assert (error.code, error.where) == ("wire.no-answer", "sonarr")
+        assert "http://sonarr:8989: Connection refused" in error.text
 
 
 class Killed(BaseException):
@@ -265,7 +297,7 @@ class Killed(BaseException):
 @settings(max_examples=15, deadline=None)
 @given(at=st.integers(min_value=0, max_value=20), apps=st.sets(st.sampled_from(EVERY), min_size=2))
 def test_killed_anywhere_and_run_again(at: int, apps: set[str]) -> None:
-    """The same command, run again, completes it as if nothing had been, and then there is nothing left to tell."""
+    """The same command, run again, completes the work; then nothing is left to change."""
     left = at
 
     class Mortal(Pen):

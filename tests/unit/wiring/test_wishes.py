@@ -1,4 +1,4 @@
-"""What apps should know of one another, from the shipped profiles and from peers made by hand."""
+"""The settings that apps need for each other, for the shipped profiles and for made-up peers."""
 
 import ast
 from pathlib import Path
@@ -30,7 +30,7 @@ def of(profile: str, *sets: str) -> list[str]:
 
 
 def test_scenario_b_on_the_zimaboard() -> None:
-    """From a request to the library: each hand-over of it is there (docs/facts/home.md#scenarios)."""
+    """From a request to the library: every connection on the way exists (docs/facts/home.md#scenarios)."""
     told = of("zimaboard")
     assert {
         "seerr knows sonarr at http://sonarr:8989",
@@ -60,7 +60,7 @@ def test_requests_go_to_those_that_take_them() -> None:
 
 @pytest.mark.parametrize("name", Catalog().names())
 def test_what_the_catalog_says_is_known(name: str) -> None:
-    """Every interface that an app of the catalog speaks has a file; the secret that opens it is made where it is missing."""
+    """Every interface of an app in the catalog has a file; its secret is generated if it is missing."""
     facts, _ = Catalog().app(name)
     if facts.interface is not None:
         assert facts.interface.speaks in {program for interface in INTERFACES for program in interface.programs}

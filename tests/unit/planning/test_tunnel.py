@@ -321,7 +321,9 @@ def test_a_place_without_the_device_of_a_tunnel(place: Place) -> None:
 def test_the_tunnel_is_never_called_as_another_device(interface: str, place: Place) -> None:
     """Gluetun's firewall lets everything out through the device of that name."""
     place.write(app("one", egress="vpn"))
-    assert "the tunnel's name" in place.mistakes("one", vpn={"interface": interface})
+    report = place.mistakes("one", vpn={"interface": interface})
+    assert f" vpn.interface: string `{interface}` " in report
+    assert report.endswith("[value.format]")
 
 
 def test_the_tunnels_name_reaches_gateway_plan_and_torrents(place: Place) -> None:

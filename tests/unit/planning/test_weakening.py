@@ -331,7 +331,8 @@ def test_harmless(changes: dict[str, Any], place: Place) -> None:
         ("EXTRA_SUBNETS", "write `networks: {local: [...]}`"),
         ("FIREWALL_OUTBOUND_SUBNETS_SECRETFILE", "write `networks: {local: [...]}`"),
         ("FIREWALL_INPUT_PORTS", "`override: {APP: {ports: ...}}`"),
-        ("FIREWALL_VPN_INPUT_PORTS", "`override: {qbittorrent: {ports: {peer: {number: N}}}}`, or `vpn: {port-forwarding: true}`"),
+        ("FIREWALL_VPN_INPUT_PORTS", "`override: {qbittorrent: {ports: {peer: {number: N}}}}`"),
+        ("FIREWALL_VPN_INPUT_PORTS", "`vpn: {port-forwarding: true}`"),
         ("WIREGUARD_ENDPOINT_IP_FILE", "write `vpn.endpoint.address`"),
     ],
 )

@@ -62,7 +62,7 @@ class Mistakes:
     def __init__(self) -> None:
         self._found: list[Mistake] = []
 
-    def add(self, source: Source, path: str, text: str, remedy: str = "", *, code: Code = "") -> None:
+    def add(self, source: Source, path: str, text: str, remedy: str = "", *, code: Code) -> None:
         """Note one mistake and go on."""
         self._found.append(Mistake(source=source, path=path, text=text, remedy=remedy, code=code))
 
@@ -70,16 +70,19 @@ class Mistakes:
         """Note those of another file."""
         self._found.extend(found)
 
-    def unknown(self, source: Source, path: str, kind: str, name: str, known: Sequence[str], *, near: str | None = None) -> None:
-        """Note a name that nothing has, with the known names and the nearest, unless the caller knows what is meant."""
+    def unknown(
+        self, source: Source, path: str, kind: str, name: str, known: Sequence[str], *, code: Code, near: str | None = None
+    ) -> None:
+        """Note an unknown name, with the known names and the nearest one; `near` overrides the nearest."""
         import difflib  # only for a mistake
 
         near = near or next(iter(difflib.get_close_matches(name, known, 1)), None)
         self.add(
             source,
             path,
-            f"there is no {kind} {name!r}; known: {', '.join(sorted(known)) or 'none'}",
+            f"unknown {kind} {name!r}; known: {', '.join(sorted(known)) or 'none'}",
             f"did you mean {near!r}?" if near else "",
+            code=code,
         )
 
     def stop(self) -> None:

@@ -98,8 +98,8 @@ def patched(
             after = _replaced(before, target.steps, _operated(_at(before, target.steps), facts))
             # Compared with the rendering: a patch may change a value that an earlier patch has set.
             changes = tuple(differences(_at(rendered[target.document], target.steps), _at(after, target.steps)))
-            if problem := next(filter(None, (rules.invalid(target, change) for change in changes)), None):
-                raise Unfit(problem, code="patch.value-invalid", key="value")
+            if text := next(filter(None, (rules.invalid(target, change) for change in changes)), None):
+                raise Unfit(text, code="patch.value-invalid", key="value")
         except Unfit as error:
             at = given.profile_source("patch", index, error.key) if error.key else where
             leaf = f"{path}.{error.key}".rstrip(".")

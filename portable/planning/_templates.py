@@ -94,7 +94,8 @@ def rendered(text: str, context: Mapping[str, Any], report: Report) -> str:
         report(_line_of(error), str(error) or type(error).__name__, "template.failed")
         return ""
     if _MARK in SECRET.sub("", result).lower():
-        report(1, "a filter changed a secret: write `secret(...)` without filters", "template.secret-changed")
+        why = "a filter changed a secret: write `secret(...)` without filters"
+        report(1, why, "template.secret-changed")
     return result
 
 

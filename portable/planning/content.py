@@ -110,10 +110,10 @@ class _Maker:
                 if called in owners:
                     text = f"this container would be called {called!r}, like {owners[called]}"
                     at = ("name",) if container.role == "main" else ("containers", container.name)
-                    self.reject(self.entries[app.name].document, at, text, "rename it", "app.container-name", at_key=True)
+                    self.reject(self.entries[app.name].document, at, text, "rename it", code="app.container-name", at_key=True)
                 owners.setdefault(called, f"a container of {app.name}")
 
-    def reject(self, document: Document, at: Steps, text: str, remedy: str, code: Code, *, at_key: bool = False) -> None:
+    def reject(self, document: Document, at: Steps, text: str, remedy: str, *, code: Code, at_key: bool = False) -> None:
         """Note a mistake in an app's or cloud's file."""
         self.mistakes.extend((document.mistake(at, text, remedy, code=code, at_key=at_key),))
 
@@ -130,7 +130,7 @@ class _Maker:
         if not isinstance(config, str):
             at = ("containers", "main", "environment")
             text = f"the mounter needs {CLOUD_CONFIG}, the path of a cloud's configuration"
-            self.reject(mounter.document, at, text, f"add `{CLOUD_CONFIG}: /rclone.conf`", "cloud.mounter-config")
+            self.reject(mounter.document, at, text, f"add `{CLOUD_CONFIG}: /rclone.conf`", code="cloud.mounter-config")
             config = "/rclone.conf"
         template = self.catalog.cloud_folder(name) / entry.facts.template
         file = self.file(f"cloud-{name}-rclone-conf", template, context, entry.document, ("template",), 0o440)
@@ -341,13 +341,13 @@ class _Maker:
         if "{{" not in text and "{%" not in text:
             return text
 
-        def report(_: int, problem: str, code: Code) -> None:
-            self.reject(document, at, problem, templates.escape(problem), code)
+        def report(_: int, text: str, code: Code) -> None:
+            self.reject(document, at, text, templates.escape(text), code=code)
 
         rendered = templates.rendered(text, context, report)
         if templates.SECRET.search(rendered):
             remedy = "write `{secret: name}`, or use a file template"
-            self.reject(document, at, "a value cannot contain a secret", remedy, "template.secret-in-value")
+            self.reject(document, at, "a value cannot contain a secret", remedy, code="template.secret-in-value")
         return rendered
 
     def file(self, id_: str, template: Path, context: Mapping[str, Any], document: Document, at: tuple[str | int, ...], mode: int) -> str:
@@ -358,8 +358,8 @@ class _Maker:
             self.mistakes.extend((_unreadable(document, at, template.name, error),))
             return id_
 
-        def report(line: int, problem: str, code: Code) -> None:
-            self.reject(document, at, f"template {template.name}:{line}: {problem}", templates.escape(problem), code)
+        def report(line: int, text: str, code: Code) -> None:
+            self.reject(document, at, f"template {template.name}:{line}: {text}", templates.escape(text), code=code)
 
         if id_ in self.files:
             report(1, f"two files would be called {id_}", "template.file-name")
@@ -383,8 +383,8 @@ def template_mistakes(facts: AppFacts, document: Document, folder: Path) -> Iter
         ]
     for at, text, where in sources:
         if "{{" in text or "{%" in text:
-            for line, problem, code in templates.problems(text):
-                yield document.mistake(at, f"{where}{line}: {problem}", templates.escape(problem), code=code)
+            for line, why, code in templates.problems(text):
+                yield document.mistake(at, f"{where}{line}: {why}", templates.escape(why), code=code)
 
 
 def _unreadable(document: Document, at: Steps, name: str, error: Exception) -> Mistake:

@@ -83,26 +83,26 @@ def _addresses(given: Input, groups: Iterable[p.Group], mistakes: Mistakes) -> N
         subnet = ipaddress.ip_network(cidr) if cidr else None
     owners: dict[object, str] = {}
     planned = {app for group in groups for app in group.apps}
-    for app, text in addresses.items():
+    for app, literal in addresses.items():
         if app not in planned:
             continue
         source, path = given.profile_source("addresses", app), f"addresses.{app}"
         remedy = f"use another address, or none: `addresses: {{{app}: null}}`"
         try:
-            address = ipaddress.ip_address(text)
+            address = ipaddress.ip_address(literal)
         except ValueError:
-            mistakes.add(source, path, f"{text!r} is not a valid IP address", remedy, code="plan.address")
+            mistakes.add(source, path, f"{literal!r} is not a valid IP address", remedy, code="plan.address")
             continue
         if cidr is None and given.profile.traits.picks_own_addresses:
-            subnet_remedy = "set `networks.subnet`, for example `networks: {subnet: 172.20.0.0/16}`"
-            mistakes.add(source, path, "a fixed address needs a subnet", subnet_remedy, code="plan.subnet-missing")
+            text, remedy = "a fixed address needs a subnet", "set one, for example `networks: {subnet: 172.20.0.0/16}`"
+            mistakes.add(source, path, text, remedy, code="plan.subnet-missing")
         elif subnet is not None and address not in subnet:
-            mistakes.add(source, path, f"{text} is not in the subnet {subnet}", remedy, code="plan.address-outside")
+            mistakes.add(source, path, f"{literal} is not in the subnet {subnet}", remedy, code="plan.address-outside")
         elif subnet is not None and address in (subnet[0], subnet[min(1, subnet.num_addresses - 1)], subnet[-1]):
-            reserved = f"{text} is reserved: the network uses the first two addresses of {subnet} and the last one"
-            mistakes.add(source, path, reserved, remedy, code="plan.address-reserved")
+            text = f"{literal} is reserved: the network uses the first two addresses of {subnet} and the last one"
+            mistakes.add(source, path, text, remedy, code="plan.address-reserved")
         if address in owners:
-            mistakes.add(source, path, f"{text} is already the address of {owners[address]}", remedy, code="plan.address-taken")
+            mistakes.add(source, path, f"{literal} is already the address of {owners[address]}", remedy, code="plan.address-taken")
         owners.setdefault(address, app)
     for group in groups:
         for app in [app for app in group.apps if app in addresses][1:]:
@@ -241,8 +241,8 @@ def _reach(given: Input, asked: ExposeFacts, app: str, port: PortFacts, path: st
         if host is None:
             mistakes.add(at, path, "a host name is required", "set `host` here, or `exposure.domain` for all", code="port.host-missing")
             return None
-        if (problem := _host_problem(host)) is not None:
-            mistakes.add(at, path, problem, "set another `host` here, or `exposure.domain` for all", code="port.host-name")
+        if (why := _host_problem(host)) is not None:
+            mistakes.add(at, path, why, "set another `host` here, or `exposure.domain` for all", code="port.host-name")
             return None
     published = asked.loopback or asked.lan or asked.load_balancer
     number = (published if isinstance(published, int) else published.number if published else None) or port.number

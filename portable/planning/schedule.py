@@ -74,17 +74,21 @@ def _conflicts(entry: Entry) -> Iterator[tuple[Code, str, str]]:
     facts = entry.facts
     name = facts.name
     if facts.ports:
-        text = f"{name} has a schedule, so its ports are unreachable most of the time"
-        yield "schedule.ports", text, "remove its ports, or the schedule"
+        text, remedy = f"{name} has a schedule, so its ports are unreachable most of the time", "remove its ports, or the schedule"
+        yield "schedule.ports", text, remedy
     if facts.egress == "vpn" or facts.gateway:
-        text = f"{name} has a schedule, but the group of a gateway always runs"
-        yield "schedule.gateway", text, "remove the schedule, or set `egress: direct` in the app's file"
+        text, remedy = (
+            f"{name} has a schedule, but the group of a gateway always runs",
+            "remove the schedule, or set `egress: direct` in the app's file",
+        )
+        yield "schedule.gateway", text, remedy
     if set(facts.containers) != {"main"}:
-        text = f"{name} has a schedule, so `main` must be its only container"
-        yield "schedule.containers", text, "remove the other containers, or the schedule"
+        text, remedy = f"{name} has a schedule, so `main` must be its only container", "remove the other containers, or the schedule"
+        yield "schedule.containers", text, remedy
     main = facts.containers.get("main")
     if main is not None and not main.command:
-        yield "schedule.command", f"{name} has a `schedule` but no `command`", "set `command` of its container `main`"
+        text, remedy = f"{name} has a `schedule` but no `command`", "set `command` of its container `main`"
+        yield "schedule.command", text, remedy
     if main is not None and main.probe is not None:
-        text = f"{name} has a schedule and ends after each run, so it cannot have a probe"
-        yield "schedule.probe", text, "remove its probe, or the schedule"
+        text, remedy = f"{name} has a schedule and ends after each run, so it cannot have a probe", "remove its probe, or the schedule"
+        yield "schedule.probe", text, remedy

@@ -34,7 +34,7 @@ def behind(**changes: Any) -> dict[str, Any]:
 
 
 class Way(NamedTuple):
-    """One way: what the profile says, and what comes of it: a mistake of that code with these words, or a refused finding of field and app."""
+    """One way: what the profile says, and what comes of it: a mistake of this code and words, or a refused finding."""
 
     changes: dict[str, Any]
     mistake: tuple[str, str] = ("", "")

@@ -84,13 +84,13 @@ def patched(
     targets = rules.targets(plan, rendering)
     planned = {app.name for app in plan.apps}
     rendered = [document.body for document in rendering.documents]
-    bodies, findings, mistakes = list(rendered), list(_dropped(given)), list[Mistake]()
+    bodies, findings, mistakes = list(rendered), list(_replaced_lists(given)), list[Mistake]()
     for index, facts in enumerate(given.profile.patch):
         where, path = given.profile_source("patch", index), f"patch[{index}]"
         try:
             target = next((t for t in targets if (t.kind, t.name) == (facts.kind, facts.name)), None)
             if target is None and facts.name in catalog and facts.name not in planned:
-                findings.append(_unused(facts, path, where))
+                findings.append(_unused_patch(facts, path, where))
                 continue
             if target is None:
                 raise _no_target(facts, targets, plan)
@@ -109,14 +109,16 @@ def patched(
         if refused is None:
             bodies[target.document] = after
         app = target.app if target.app in planned else None
-        findings.append(_refused(facts, path, where, *refused) if refused else _noted(facts, path, where, app, is_change=before != after))
+        findings.append(
+            _refused_patch(facts, path, where, *refused) if refused else _applied_patch(facts, path, where, app, is_change=before != after)
+        )
     if mistakes:
         raise InputError(tuple(mistakes))
     documents = tuple(Document(file=d.file, body=body) for d, body in zip(rendering.documents, bodies, strict=True))
     return Rendering(documents=documents, findings=rendering.findings), tuple(findings)
 
 
-def _dropped(given: Input) -> Iterator[Finding]:
+def _replaced_lists(given: Input) -> Iterator[Finding]:
     """Findings on inherited patches that the profile's own list replaces."""
     replaced = given.profile_document.replaced("patch") if isinstance(given.profile_document, Merged) else []
     for patches, below in replaced:
@@ -127,12 +129,12 @@ def _dropped(given: Input) -> Iterator[Finding]:
             yield Finding(field="patch", path="patch", class_="function", text=text, remedy=remedy, code="patch.replaced", where=where)
 
 
-def _unused(facts: PatchFacts, path: str, where: Source) -> Finding:
+def _unused_patch(facts: PatchFacts, path: str, where: Source) -> Finding:
     text = f"the patch of {facts.kind} {facts.name} is not used: {facts.name} does not run here"
     return Finding(field="patch", path=path, class_="function", text=text, remedy="nothing to do", code="patch.unused", where=where)
 
 
-def _refused(facts: PatchFacts, path: str, where: Source, steps: Steps, why: Reason) -> Finding:
+def _refused_patch(facts: PatchFacts, path: str, where: Source, steps: Steps, why: Reason) -> Finding:
     """A refused finding without an app, so that no waiver can accept it."""
     return Finding(
         field="patch.refused",
@@ -146,7 +148,7 @@ def _refused(facts: PatchFacts, path: str, where: Source, steps: Steps, why: Rea
     )
 
 
-def _noted(facts: PatchFacts, path: str, where: Source, app: str | None, *, is_change: bool) -> Finding:
+def _applied_patch(facts: PatchFacts, path: str, where: Source, app: str | None, *, is_change: bool) -> Finding:
     return Finding(
         field="patch",
         path=path,

@@ -84,7 +84,7 @@ def make(given: Input, catalog: Catalog) -> Planned:
     named_secrets(plan, given, mistakes)
     mistakes.stop()
     findings = (*store.findings, *weakened, *backups.findings(chosen, store), *check(plan, chosen, way, given), *memory(given, plan))
-    findings += tuple(_dropped(given, findings))
+    findings += tuple(_replaced_waivers(given, findings))
     return Planned(
         plan=plan,
         findings=(*(located(f, given, chosen) for f in findings), *images.findings(given, chosen.entries)),
@@ -130,7 +130,7 @@ def _waivers(given: Input) -> tuple[Waiver, ...]:
     )
 
 
-def _dropped(given: Input, findings: Iterable[Finding]) -> Iterator[Finding]:
+def _replaced_waivers(given: Input, findings: Iterable[Finding]) -> Iterator[Finding]:
     """A finding on inherited waivers that the profile's own list replaces, although their findings still exist."""
     if not isinstance(given.profile_document, Merged):
         return

@@ -17,17 +17,17 @@ from portable.profiles.load import is_shipped
 def check(plan: p.Plan, chosen: Selection, way: Way, given: Input) -> Iterator[Finding]:
     """All findings on the whole plan."""
     yield from _egress(plan, chosen.apps, given)
-    yield from _past_the_fence(plan)
-    yield from _of_the_tunnel(plan, way)
-    yield from _in_the_namespace(plan)
-    yield from _forwarded(plan, way)
+    yield from _local_networks(plan)
+    yield from _tunnel_networks(plan, way)
+    yield from _namespace_rights(plan)
+    yield from _forwarded_port(plan, way)
     yield from _upstream(chosen.apps)
     yield from _gpu(plan, chosen.apps)
     yield from _accounts(plan, chosen.apps, given)
     yield from _engine(chosen.apps, given)
-    yield from _left_out(given)
-    yield from _not_listed(chosen.apps, given)
-    yield from _own(chosen.apps)
+    yield from _excluded_apps(given)
+    yield from _overridden_list(chosen.apps, given)
+    yield from _own_apps(chosen.apps)
 
 
 def _egress(plan: p.Plan, entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
@@ -66,7 +66,7 @@ OWN = tuple(
 """Networks that are not routed on the internet: RFC 1918, 3927, 4193, 4291, 6598."""
 
 
-def _past_the_fence(plan: p.Plan) -> Iterator[Finding]:
+def _local_networks(plan: p.Plan) -> Iterator[Finding]:
     """Networks outside the tunnel must be the place's own: one network that is too wide exposes torrent traffic."""
     for group in plan.groups:
         if isinstance(group.egress, p.Direct):
@@ -87,7 +87,7 @@ def _past_the_fence(plan: p.Plan) -> Iterator[Finding]:
                 )
 
 
-def _of_the_tunnel(plan: p.Plan, way: Way) -> Iterator[Finding]:
+def _tunnel_networks(plan: p.Plan, way: Way) -> Iterator[Finding]:
     """Local networks that overlap the tunnel's own addresses: those of its gateway, name server and forwarded ports."""
     for group in plan.groups:
         if not isinstance(group.egress, p.Tunnel):
@@ -112,7 +112,7 @@ def _of_the_tunnel(plan: p.Plan, way: Way) -> Iterator[Finding]:
                 )
 
 
-def _forwarded(plan: p.Plan, way: Way) -> Iterator[Finding]:
+def _forwarded_port(plan: p.Plan, way: Way) -> Iterator[Finding]:
     """A forwarded port without an app that listens on it."""
     for group in plan.groups:
         if isinstance(group.egress, p.Tunnel) and group.egress.port_forwarding and way.receiver is None:
@@ -132,7 +132,7 @@ PROXIES = frozenset(("all_proxy", "ftp_proxy", "http_proxy", "https_proxy", "soc
 """Variables that make programs connect through a proxy, in lower case."""
 
 
-def _in_the_namespace(plan: p.Plan) -> Iterator[Finding]:
+def _namespace_rights(plan: p.Plan) -> Iterator[Finding]:
     """Apps behind a gateway that could change its firewall, or that connect through a proxy, which may reach the internet for them."""
     for group in plan.groups:
         if isinstance(group.egress, p.Direct):
@@ -142,11 +142,11 @@ def _in_the_namespace(plan: p.Plan) -> Iterator[Finding]:
         # A cloud's mounter runs in the pod of each app that reads the cloud; the planner sets its needs.
         mounters = [(app, f"clouds.{c.id}.mounter", c.mounter) for c in plan.clouds for app in members if c.id in app.clouds]
         for app, path, container in mounters:
-            yield from _proxied(app.name, gateway, path, container)
+            yield from _proxies(app.name, gateway, path, container)
         for app in (app for app in members if app.name != gateway):
             for container in app.containers:
                 path = f"apps.{app.name}.containers.{container.name}"
-                yield from _proxied(app.name, gateway, path, container)
+                yield from _proxies(app.name, gateway, path, container)
                 for need in (need for need in ("net_admin", "tun", "fuse") if getattr(container.needs, need)):
                     yield Finding(
                         field="egress.privileged",
@@ -161,7 +161,7 @@ def _in_the_namespace(plan: p.Plan) -> Iterator[Finding]:
                     )
 
 
-def _proxied(app: str, gateway: str, path: str, container: p.Container) -> Iterator[Finding]:
+def _proxies(app: str, gateway: str, path: str, container: p.Container) -> Iterator[Finding]:
     for variable in (name for name, value in container.env.items() if value != "" and name.lower() in PROXIES):
         yield Finding(
             field="egress.proxy",
@@ -176,7 +176,7 @@ def _proxied(app: str, gateway: str, path: str, container: p.Container) -> Itera
         )
 
 
-def _left_out(given: Input) -> Iterator[Finding]:
+def _excluded_apps(given: Input) -> Iterator[Finding]:
     for name in given.stack.apps or ():
         if name in given.profile.without:
             yield Finding(
@@ -190,7 +190,7 @@ def _left_out(given: Input) -> Iterator[Finding]:
             )
 
 
-def _not_listed(entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
+def _overridden_list(entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
     """Apps of a person's own profile that the stack's list overrides. The list of a shipped profile is only a proposal."""
     if given.stack.apps is None or is_shipped(Path(given.profile_source("apps").file)):
         return
@@ -208,7 +208,7 @@ def _not_listed(entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]
         )
 
 
-def _own(entries: Mapping[str, Entry]) -> Iterator[Finding]:
+def _own_apps(entries: Mapping[str, Entry]) -> Iterator[Finding]:
     """A person's own app that replaces a shipped one, which is easily forgotten."""
     for name, entry in entries.items():
         file = Path(entry.document.file)

@@ -48,16 +48,16 @@ def fence(given: Input, chosen: Selection, way: Way, net: Network, catalog: Cata
     for name, entry in chosen.apps.items():
         if entry.facts.gateway is None and catalog.says(name, "gateway") is None:
             continue
-        findings += _own(entry, catalog)
+        findings += _own_gateway(entry, catalog)
         if not given.profile.override.get(name) and not given.stack.override.get(name):
             continue
         base, _ = catalog.app(name)
-        findings += _app(entry, base)
+        findings += _app_changes(entry, base)
         findings += _variables(given, entry, base, catalog.folder(name), way, net, mistakes)
     return tuple(findings)
 
 
-def _own(entry: Entry, catalog: Catalog) -> Iterator[Finding]:
+def _own_gateway(entry: Entry, catalog: Catalog) -> Iterator[Finding]:
     """A person's own gateway, or a shipped one whose image is built from their own recipe."""
     name = entry.facts.name
     if not catalog.folder(name).is_relative_to(SHIPPED):
@@ -78,7 +78,7 @@ def _own(entry: Entry, catalog: Catalog) -> Iterator[Finding]:
             yield _finding(entry, "image", ("containers", container, "recipe"), text, "rename your recipe", code="vpn.own-image")
 
 
-def _app(entry: Entry, base: AppFacts) -> Iterator[Finding]:
+def _app_changes(entry: Entry, base: AppFacts) -> Iterator[Finding]:
     """Changes of an app's file and of its main container, except variables."""
     facts = entry.facts
     for field in facts.__struct_fields__:
@@ -91,7 +91,7 @@ def _app(entry: Entry, base: AppFacts) -> Iterator[Finding]:
     for name in sorted(facts.containers.keys() ^ base.containers.keys()):
         yield _changed(entry, "containers", ("containers", name))
     if "main" in facts.containers and "main" in base.containers:
-        yield from _container(entry, facts.containers["main"], base.containers["main"])
+        yield from _container_changes(entry, facts.containers["main"], base.containers["main"])
     for name in sorted((facts.containers.keys() & base.containers.keys()) - {"main"}):
         if facts.containers[name] != base.containers[name]:
             yield _changed(entry, "containers", ("containers", name))
@@ -102,7 +102,7 @@ def _question(probe: ProbeFacts | None) -> object:
     return None if probe is None else (probe.http, probe.tcp, probe.exec, probe.live)
 
 
-def _container(entry: Entry, facts: ContainerFacts, base: ContainerFacts) -> Iterator[Finding]:
+def _container_changes(entry: Entry, facts: ContainerFacts, base: ContainerFacts) -> Iterator[Finding]:
     for field in facts.__struct_fields__:
         if field not in (*_FREE_OF_CONTAINER, "probe") and getattr(facts, field) != getattr(base, field):
             yield _changed(entry, field, (*_MAIN, _kebab(field)))
@@ -132,7 +132,7 @@ def _variables(given: Input, entry: Entry, base: AppFacts, folder: Path, way: Wa
     if "main" not in entry.facts.containers or "main" not in base.containers:
         return
     now, before = entry.facts.containers["main"].environment, base.containers["main"].environment
-    removed = _removed(given, entry.facts.name) & way.sets.keys()
+    removed = _removed_variables(given, entry.facts.name) & way.sets.keys()
     changed = sorted({name for name in now.keys() | before.keys() if now.get(name) != before.get(name)} | removed)
     settings = settings_of(folder) if changed else None
     if settings is None:
@@ -144,7 +144,7 @@ def _variables(given: Input, entry: Entry, base: AppFacts, folder: Path, way: Wa
     for name in changed:
         at, new = (*_ENVIRONMENT, name), now.get(name)
         value = str(new) if isinstance(new, str | int) else None  # a removed variable or a secret always differs from the plan
-        if value is not None and _same(value, way.sets.get(name) or _rendered(before.get(name), gateway, way, net)):
+        if value is not None and _is_planned(value, way.sets.get(name) or _catalog_value(before.get(name), gateway, way, net)):
             continue
         if (key := typed.get(name)) is not None:
             text = f"the profile's section `vpn` sets {name}, so that firewall and gateway agree"
@@ -152,9 +152,9 @@ def _variables(given: Input, entry: Entry, base: AppFacts, folder: Path, way: Wa
             mistakes.extend((document.mistake(at, text, remedy, code="vpn.setting-typed"),))
         elif (file := _file_of(name, settings, files)) is not None:
             text = f"{name} is {'the file of a secret' if name == file else 'a secret'}, so it does not belong in a profile or stack"
-            mistakes.extend((document.mistake(at, text, _stored(given, file, way), code="vpn.setting-secret"),))
+            mistakes.extend((document.mistake(at, text, _storing_remedy(given, file, way), code="vpn.setting-secret"),))
         elif (group := groups.get(name) or _by_file(name, settings, typed, groups)) is not None:
-            if value is not None and _harmless(name, value, group, before):
+            if value is not None and _is_harmless(name, value, group, before):
                 continue
             text = f"an override changes {name} of {gateway}, which controls {group.changes}"
             path = f"apps.{gateway}.containers.main.env.{name}" if name in now else f"apps.{gateway}.containers.main"
@@ -163,11 +163,11 @@ def _variables(given: Input, entry: Entry, base: AppFacts, folder: Path, way: Wa
         elif name in settings.targets:
             yield from _targets(entry, name, value or "", net)
         elif name not in settings.free:
-            text, remedy = f"{gateway} has no setting {name}, and would ignore it silently", _near(name, settings, typed)
+            text, remedy = f"{gateway} has no setting {name}, and would ignore it silently", _nearest_setting(name, settings, typed)
             mistakes.extend((document.mistake(at, text, remedy, code="vpn.setting-unknown"),))
 
 
-def _removed(given: Input, app: str) -> set[str]:
+def _removed_variables(given: Input, app: str) -> set[str]:
     """The variables that an override sets to null. For variables that planning adds, nothing else would show it."""
     removed: set[str] = set()
     environment: dict[str, object]
@@ -180,14 +180,14 @@ def _removed(given: Input, app: str) -> set[str]:
     return removed
 
 
-def _same(value: str, planned: str | None) -> bool:
+def _is_planned(value: str, planned: str | None) -> bool:
     """Whether an override has the planned value. Lists may have any order; upper and lower case matter only in paths and commands."""
     if planned is None or "/portable/" in planned or planned.startswith("/"):
         return value == planned
     return {part.strip().lower() for part in value.split(",")} == {part.strip().lower() for part in planned.split(",")}
 
 
-def _rendered(text: object, gateway: str, way: Way, net: Network) -> str | None:
+def _catalog_value(text: object, gateway: str, way: Way, net: Network) -> str | None:
     """The catalog's value, rendered; None if its template needs more than networks, ports and tunnel."""
     if not isinstance(text, str) or "{{" not in text:
         return None if text is None else str(text)
@@ -202,7 +202,7 @@ def _rendered(text: object, gateway: str, way: Way, net: Network) -> str | None:
         return None
 
 
-def _harmless(name: str, value: str, group: FenceFacts, before: Mapping[str, object]) -> bool:
+def _is_harmless(name: str, value: str, group: FenceFacts, before: Mapping[str, object]) -> bool:
     """Whether a value is harmless. An empty value counts as no value: harmless only if the catalog sets none."""
     harmless = group.harmless.get(name)
     return value.lower() == harmless.lower() if value and harmless is not None else not value and (harmless == "" or name not in before)
@@ -216,7 +216,7 @@ def _file_of(name: str, settings: SettingsFacts, files: frozenset[str]) -> str |
     return settings.plain.get(bare)
 
 
-def _stored(given: Input, file: str, way: Way) -> str:
+def _storing_remedy(given: Input, file: str, way: Way) -> str:
     path = way.sets.get(file)
     if path is None:
         return f"remove it: {way.provider or 'the tunnel'} with {way.protocol} does not use this secret"
@@ -264,7 +264,7 @@ def _by_file(name: str, settings: SettingsFacts, typed: Mapping[str, str], group
     return None
 
 
-def _near(name: str, settings: SettingsFacts, typed: Mapping[str, str]) -> str:
+def _nearest_setting(name: str, settings: SettingsFacts, typed: Mapping[str, str]) -> str:
     import difflib  # only for a mistake
 
     near = difflib.get_close_matches(name.upper(), sorted({*typed, *settings.known}), 1)

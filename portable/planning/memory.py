@@ -20,10 +20,10 @@ def memory(given: Input, plan: p.Plan) -> Iterator[Finding]:
     for cloud in plan.clouds:
         pods = 1 if given.profile.traits.shares_cloud_mounts else len({g.name for g in plan.groups if _reads(plan, g, cloud.id)})
         limits[f"cloud {cloud.id}"] = cloud.mounter.resources.memory_limit * pods
-    yield from _over("memory.total", "the place", limits, size(facts.total))
+    yield from _excess("memory.total", "the place", limits, size(facts.total))
     for name, share in facts.shares.items():
         counted = {app: limits[app] for app in share.apps if app in limits}
-        yield from _over(f"memory.shares.{name}", f"share {name}", counted, size(share.limit))
+        yield from _excess(f"memory.shares.{name}", f"share {name}", counted, size(share.limit))
 
 
 def counted_once(given: Input, mistakes: Mistakes) -> None:
@@ -43,7 +43,7 @@ def _reads(plan: p.Plan, group: p.Group, cloud: str) -> bool:
     return any(cloud in app.clouds for app in plan.apps if app.name in group.apps)
 
 
-def _over(path: str, what: str, counted: dict[str, int], given: int) -> Iterator[Finding]:
+def _excess(path: str, what: str, counted: dict[str, int], given: int) -> Iterator[Finding]:
     total = sum(counted.values())
     if total <= given:
         return

@@ -40,7 +40,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
 def network(given: Input, chosen: Selection, way: Way, mistakes: Mistakes) -> Network:
     """Put apps into groups and expose their ports; each conflict is a mistake with its place."""
-    exposed = dict(_exposed(given, chosen, mistakes))
+    exposed = dict(_exposures(given, chosen, mistakes))
     by_app: dict[str, set[str]] = {}
     for app, port in exposed:
         by_app.setdefault(app, set()).add(port)
@@ -57,12 +57,12 @@ def network(given: Input, chosen: Selection, way: Way, mistakes: Mistakes) -> Ne
 
 def _networks(given: Input, mistakes: Mistakes) -> tuple[str, ...]:
     """The place's own networks in canonical form, the subnet first."""
-    found: list[str] = []
+    networks: list[str] = []
     facts = given.profile.networks
     asked = ([(facts.subnet, ("subnet",))] if facts.subnet else []) + [(cidr, ("local", i)) for i, cidr in enumerate(facts.local)]
     for cidr, at in asked:
         try:
-            found.append(str(ipaddress.ip_network(cidr)))
+            networks.append(str(ipaddress.ip_network(cidr)))
         except ValueError as error:
             text = f"{cidr!r} is not a valid network: {error}"
             mistakes.add(given.profile_source("networks", *at), "networks", text, _NETWORK_REMEDY, code="plan.network")
@@ -72,7 +72,7 @@ def _networks(given: Input, mistakes: Mistakes) -> tuple[str, ...]:
         except ValueError as error:
             source, text = given.profile_source("vpn", "endpoints", index, "cidr"), f"{endpoint.cidr!r} is not a valid network: {error}"
             mistakes.add(source, "vpn.endpoints", text, _NETWORK_REMEDY, code="plan.network")
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(networks))
 
 
 def _addresses(given: Input, groups: Iterable[p.Group], mistakes: Mistakes) -> None:
@@ -182,7 +182,7 @@ def _protocols(port: PortFacts) -> tuple[p.Protocol, ...]:
             return (one,)
 
 
-def _exposed(given: Input, chosen: Selection, mistakes: Mistakes) -> Iterator[tuple[tuple[str, str], p.Reach]]:
+def _exposures(given: Input, chosen: Selection, mistakes: Mistakes) -> Iterator[tuple[tuple[str, str], p.Reach]]:
     """The exposures that the profile sets for single ports, else its default for every app's web port."""
     profile = given.profile
     for app, by_port in profile.exposure.apps.items():
@@ -201,7 +201,7 @@ def _exposed(given: Input, chosen: Selection, mistakes: Mistakes) -> Iterator[tu
             elif port.serves == "raw" and facts.egress == "vpn":
                 text = f"port {name} of {app} is for peers, who connect through the tunnel: it is never published"
                 mistakes.add(source, path, text, "remove it", code="port.peers")
-            elif (how := _reach(given, asked, app, port, path, mistakes)) is not None:
+            elif (how := _exposure(given, asked, app, port, path, mistakes)) is not None:
                 yield (app, name), how
                 if port.protocol == "tcp+udp":
                     yield (app, udp_half(name)), how
@@ -212,11 +212,11 @@ def _exposed(given: Input, chosen: Selection, mistakes: Mistakes) -> Iterator[tu
         if port.serves == "raw" and entry.facts.egress == "vpn":
             continue  # for peers, as above
         asked = msgspec.convert({profile.exposure.default: {}}, ExposeFacts)
-        if (how := _reach(given, asked, app, port, "exposure.default", mistakes)) is not None:
+        if (how := _exposure(given, asked, app, port, "exposure.default", mistakes)) is not None:
             yield (app, "web"), how
 
 
-def _reach(given: Input, asked: ExposeFacts, app: str, port: PortFacts, path: str, mistakes: Mistakes) -> p.Reach | None:
+def _exposure(given: Input, asked: ExposeFacts, app: str, port: PortFacts, path: str, mistakes: Mistakes) -> p.Reach | None:
     """The exposure of a port, completed from the profile and the app; None after a mistake."""
     ways = [w for w in (asked.loopback, asked.lan, asked.ingress, asked.route, asked.load_balancer) if w is not None]
     if not ways:

@@ -45,7 +45,7 @@ def parsed(text: str) -> p.Schedule:
 
 
 def _numbers(field: str, name: str, low: int, high: int) -> tuple[int, ...]:
-    found: set[int] = set()
+    numbers: set[int] = set()
     for item in field.split(","):
         span, _, step_text = item.partition("/")
         step = _number(step_text, f"step of {name}", 1, high) if "/" in item else 1
@@ -59,8 +59,8 @@ def _numbers(field: str, name: str, low: int, high: int) -> tuple[int, ...]:
             last = _number(end, name, low, high) if dash else first
         if first > last:
             raise ValueError(f"{name} {item!r}: the range is backwards")
-        found |= set(range(first, last + 1, step))
-    return () if field == "*" else tuple(sorted(found))
+        numbers |= set(range(first, last + 1, step))
+    return () if field == "*" else tuple(sorted(numbers))
 
 
 def _number(text: str, name: str, low: int, high: int) -> int:

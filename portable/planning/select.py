@@ -35,8 +35,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
 
 def select(given: Input, catalog: Catalog, mistakes: Mistakes) -> Selection:
     """Choose the apps of the stack's list, else of the profile's, and the apps that they need. Raises InputError for unknown names."""
-    wanted = _wanted(given, catalog, mistakes)
-    _mentioned(given, catalog, mistakes)
+    wanted = _listed_apps(given, catalog, mistakes)
+    _check_names(given, catalog, mistakes)
     entries: dict[str, Entry] = {}
     clouds = _clouds(given, catalog, mistakes)
     excluded = {catalog.resolve(name) for name in given.profile.without}
@@ -60,7 +60,7 @@ def select(given: Input, catalog: Catalog, mistakes: Mistakes) -> Selection:
     if wanted and all(name in excluded for name, _ in wanted):
         text, remedy = "no app is left: `without` excludes all listed apps", "remove at least one app from `without`"
         mistakes.add(given.profile_source("without"), "without", text, remedy, code="app.none-left")
-    _let_out(given, entries, mistakes)
+    _check_direct(given, entries, mistakes)
     gateway = _gateway(given, catalog, entries, mistakes)
     mounter = _entry(given, catalog, MOUNTER, given.profile_source("clouds"), mistakes) if clouds else None
     tools = _entry(given, catalog, TOOLS, given.profile_source(), mistakes) or mistakes.fail()
@@ -70,7 +70,7 @@ def select(given: Input, catalog: Catalog, mistakes: Mistakes) -> Selection:
     return Selection(apps=apps, gateway=gateway, clouds=clouds, mounter=mounter, tools=tools)
 
 
-def _wanted(given: Input, catalog: Catalog, mistakes: Mistakes) -> list[tuple[str, Source]]:
+def _listed_apps(given: Input, catalog: Catalog, mistakes: Mistakes) -> list[tuple[str, Source]]:
     names: list[tuple[str, Source]] = []
     if given.stack.apps is not None:
         listed = [(name, given.stack_source("apps", index)) for index, name in enumerate(given.stack.apps)]
@@ -95,31 +95,31 @@ def _wanted(given: Input, catalog: Catalog, mistakes: Mistakes) -> list[tuple[st
     return names
 
 
-def _mentioned(given: Input, catalog: Catalog, mistakes: Mistakes) -> None:
+def _check_names(given: Input, catalog: Catalog, mistakes: Mistakes) -> None:
     """Report settings for unknown apps, which would be ignored silently. Settings for an app that does not run here are allowed."""
     stack, profile = given.stack, given.profile
-    mentioned = [(given.stack_source("override", name), "override", name) for name in stack.override]
-    mentioned += [(given.stack_source("ports", name), "ports", name) for name in stack.ports]
-    mentioned += [(given.profile_source("override", name), "override", name) for name in profile.override]
-    mentioned += [(given.images_source("images", name), "images", name) for name in given.images.images]
-    mentioned += [(given.profile_source("exposure", "apps", name), "exposure.apps", name) for name in profile.exposure.apps]
-    mentioned += [(given.profile_source("storage", "apps", name), "storage.apps", name) for name in profile.storage.apps]
-    mentioned += [(given.profile_source("addresses", name), "addresses", name) for name in profile.addresses]
-    mentioned += [
+    references = [(given.stack_source("override", name), "override", name) for name in stack.override]
+    references += [(given.stack_source("ports", name), "ports", name) for name in stack.ports]
+    references += [(given.profile_source("override", name), "override", name) for name in profile.override]
+    references += [(given.images_source("images", name), "images", name) for name in given.images.images]
+    references += [(given.profile_source("exposure", "apps", name), "exposure.apps", name) for name in profile.exposure.apps]
+    references += [(given.profile_source("storage", "apps", name), "storage.apps", name) for name in profile.storage.apps]
+    references += [(given.profile_source("addresses", name), "addresses", name) for name in profile.addresses]
+    references += [
         (given.profile_source("memory", "shares", share, "apps", place), f"memory.shares.{share}.apps", name)
         for share, facts in (profile.memory.shares if profile.memory else {}).items()
         for place, name in enumerate(facts.apps)
     ]
-    mentioned += [
+    references += [
         (given.profile_source("egress", "direct", place), f"egress.direct[{place}]", name)
         for place, name in enumerate(profile.egress.direct)
     ]
-    mentioned += [
+    references += [
         (given.profile_source("waive", index, "apps", place), f"waive[{index}].apps", name)
         for index, accepted in enumerate(profile.waive)
         for place, name in enumerate(accepted.apps)
     ]
-    for source, path, name in mentioned:
+    for source, path, name in references:
         known = catalog.resolve(name)
         if known is None:
             mistakes.unknown(source, path, "app", name, catalog.names(), code="app.unknown")
@@ -223,7 +223,7 @@ def runs_outside(given: Input, app: str) -> bool:
     return app in given.profile.egress.direct
 
 
-def _let_out(given: Input, entries: Mapping[str, Entry], mistakes: Mistakes) -> None:
+def _check_direct(given: Input, entries: Mapping[str, Entry], mistakes: Mistakes) -> None:
     """Reject apps in `egress.direct` that do not need the VPN, and waivers meant to let an app out: they only accept a finding."""
     profile = given.profile
     needing = [name for name, entry in entries.items() if entry.facts.egress == "vpn"]
@@ -259,13 +259,14 @@ def _one_name_each(entries: Mapping[str, Entry], mistakes: Mistakes) -> None:
 def _ordered(entries: Mapping[str, Entry], clouds: Mapping[str, CloudEntry], gateway: str | None, mistakes: Mistakes) -> dict[str, Entry]:
     """Start order, by name where nothing else decides; a cycle is a mistake that names its apps and clouds."""
     nodes: dict[str, Entry | CloudEntry] = {**entries, **{_cloud(name): entry for name, entry in clouds.items()}}
-    before = {name: [n for n in _before(entry.facts) if n in nodes] for name, entry in nodes.items()}
+    predecessors = {name: [n for n in _predecessors(entry.facts) if n in nodes] for name, entry in nodes.items()}
     for name, entry in entries.items():
         if gateway and entry.facts.egress == "vpn" and name != gateway:
-            before[name].append(gateway)
+            predecessors[name].append(gateway)
     ordered: dict[str, None] = {}
     for first in sorted(entries):
-        trail = {first: iter(before[first])}  # from an app to the ones that it waits for; without recursion, so chains have any length
+        # From an app to the ones that it waits for; without recursion, so that chains can have any length.
+        trail = {first: iter(predecessors[first])}
         while trail:
             name, rest = next(reversed(trail.items()))
             earlier = next((n for n in rest if n not in ordered), None)
@@ -278,7 +279,7 @@ def _ordered(entries: Mapping[str, Entry], clouds: Mapping[str, CloudEntry], gat
                 text, remedy = f"these wait for each other: {cycle}", "remove one of them from `after`, `needs-apps` or `clouds`"
                 mistakes.add(_source_of_waiting(nodes[name], earlier), "after", text, remedy, code="app.cycle")
             else:
-                trail[earlier] = iter(before[earlier])
+                trail[earlier] = iter(predecessors[earlier])
     return {name: entries[name] for name in ordered if name in entries}
 
 
@@ -287,7 +288,7 @@ def _cloud(name: str) -> str:
     return f"cloud {name}"
 
 
-def _before(facts: AppFacts | CloudFacts) -> list[str]:
+def _predecessors(facts: AppFacts | CloudFacts) -> list[str]:
     """The apps that start earlier, and the clouds that an app reads."""
     names = {after.app for after in facts.after} | set(facts.needs_apps)
     return sorted(names | ({_cloud(c) for c in facts.clouds} if isinstance(facts, AppFacts) else set()))

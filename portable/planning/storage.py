@@ -36,7 +36,7 @@ def storage(given: Input, chosen: Selection, mistakes: Mistakes) -> Storage:
     """Resolve every volume to a place; a library that shares its root with state hides that folder from consumers."""
     facts = given.profile.storage
     root = _place(given, facts.library, ("library",), LIBRARY_ID, None, mistakes)
-    own = list(_own(given, chosen, root, mistakes))
+    own = list(_app_volumes(given, chosen, root, mistakes))
     own += _backups(given, chosen, root, mistakes)
     clouds = [
         p.Volume(id=f"cloud-{name}-cache", holds="cache", place=p.Scratch(size=size(entry.facts.cache)))
@@ -49,18 +49,18 @@ def storage(given: Input, chosen: Selection, mistakes: Mistakes) -> Storage:
         folders=_tree(chosen),
         links=tuple(p.Link(path=name, target=f"{p.CLOUDS}/{name}") for name in sorted(chosen.clouds)),
     )
-    hides = {name for volume in own if (name := _inside(bare, volume)) is not None}
+    hides = {name for volume in own if (name := _hidden_folder(bare, volume)) is not None}
     _overlaps(given, bare, own, mistakes)
     for name in sorted(hides & {folder.split("/")[0] for folder in (*tree.folders, *(link.path for link in tree.links))}):
         text = f"app state would be in the library's own folder {name!r}, which would then be hidden from apps"
         remedy = "use another folder, for example `below: config`"
         mistakes.add(given.profile_source("storage", "state"), "storage.state", text, remedy, code="volume.library-folder")
     library = msgspec.structs.replace(bare, hides=tuple(sorted(hides)))
-    findings = (*_databases(chosen, own), *_owners(given, (library, *own)), *_split(given, chosen), *_too_small(chosen, own))
+    findings = (*_databases(chosen, own), *_owners(given, (library, *own)), *_split_libraries(given, chosen), *_small_claims(chosen, own))
     return Storage(volumes=(library, *own, *clouds), library=tree, findings=findings)
 
 
-def _own(given: Input, chosen: Selection, root: p.Place, mistakes: Mistakes) -> Iterator[p.Volume]:
+def _app_volumes(given: Input, chosen: Selection, root: p.Place, mistakes: Mistakes) -> Iterator[p.Volume]:
     """The volumes of apps."""
     facts = given.profile.storage
     for app, volumes in facts.apps.items():
@@ -204,7 +204,7 @@ def _path(volume: p.Volume) -> tuple[str, str] | None:
             return None
 
 
-def _inside(library: p.Volume, volume: p.Volume) -> str | None:
+def _hidden_folder(library: p.Volume, volume: p.Volume) -> str | None:
     """The library's top folder that contains the volume; None if the volume is outside the library."""
     root, place = _path(library), _path(volume)
     if root is None or place is None or root[0] != place[0]:
@@ -289,7 +289,7 @@ def _databases(chosen: Selection, volumes: list[p.Volume]) -> Iterator[Finding]:
                 )
 
 
-def _split(given: Input, chosen: Selection) -> Iterator[Finding]:
+def _split_libraries(given: Input, chosen: Selection) -> Iterator[Finding]:
     """Promise 3: apps link imported files instead of copying them. Report apps whose folders are on several file systems."""
     datasets = given.profile.storage.datasets
     for app, entry in chosen.apps.items():
@@ -316,7 +316,7 @@ def _dataset(folder: str, datasets: Iterable[str]) -> str:
     return max((d for d in datasets if folder == d or folder.startswith(d + "/")), key=len, default="")
 
 
-def _too_small(chosen: Selection, volumes: Iterable[p.Volume]) -> Iterator[Finding]:
+def _small_claims(chosen: Selection, volumes: Iterable[p.Volume]) -> Iterator[Finding]:
     """Claims that are smaller than their volumes need."""
     asked: dict[str, int] = {}
     claims: dict[str, tuple[p.Claim, p.Volume]] = {}

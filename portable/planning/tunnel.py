@@ -94,34 +94,34 @@ def tunnel(given: Input, chosen: Selection, catalog: Catalog, mistakes: Mistakes
     for name, entry in chosen.apps.items():
         if entry.facts.gateway != "tunnel":
             continue
-        made, apps[name] = _completed(given, entry, chosen, providers_of(catalog.folder(name)), mistakes)
+        made, apps[name] = _complete(given, entry, chosen, providers_of(catalog.folder(name)), mistakes)
         if name == chosen.gateway or way == Way():
             way = made
     return msgspec.structs.replace(chosen, apps=apps), way
 
 
-def _completed(given: Input, entry: Entry, chosen: Selection, providers: ProvidersFacts | None, mistakes: Mistakes) -> tuple[Way, Entry]:
+def _complete(given: Input, entry: Entry, chosen: Selection, providers: ProvidersFacts | None, mistakes: Mistakes) -> tuple[Way, Entry]:
     vpn = given.profile.vpn or VpnFacts()
     if providers is None:
-        return _of_its_own(given, vpn, mistakes), entry
-    picked = _picked(given, vpn, providers, mistakes)
-    if picked is None:
+        return _without_providers(given, vpn, mistakes), entry
+    choice = _choose(given, vpn, providers, mistakes)
+    if choice is None:
         return Way(), entry
-    _servers(given, vpn, picked, mistakes)
-    forwarding = _forwarding(given, vpn, picked, providers, mistakes)
+    _check_servers(given, vpn, choice, mistakes)
+    forwarding = _forwarding(given, vpn, choice, providers, mistakes)
     if forwarding:
-        picked = _lent(given, vpn, picked, forwarding, providers, mistakes)
+        choice = _add_forwarding_secrets(given, vpn, choice, forwarding, providers, mistakes)
     way = Way(
-        provider=picked.name,
-        protocol=picked.protocol,
+        provider=choice.name,
+        protocol=choice.protocol,
         interface=vpn.interface,
         port_forwarding=bool(vpn.port_forwarding),
-        endpoints=tuple(_endpoints(given, vpn, picked, mistakes)),
-        networks=picked.facts.networks,
+        endpoints=tuple(_endpoints(given, vpn, choice, mistakes)),
+        networks=choice.facts.networks,
         receiver=_receiver(given, chosen) if vpn.port_forwarding else None,
     )
-    way = msgspec.structs.replace(way, sets=dict(_sets(vpn, picked, providers, way, forwarding)))
-    return way, _with(entry, picked, providers, way)
+    way = msgspec.structs.replace(way, sets=dict(_variables(vpn, choice, providers, way, forwarding)))
+    return way, _add_settings(entry, choice, providers, way)
 
 
 def _receiver(given: Input, chosen: Selection) -> Receiver | None:
@@ -137,7 +137,7 @@ def _receiver(given: Input, chosen: Selection) -> Receiver | None:
     return None
 
 
-def _of_its_own(given: Input, vpn: VpnFacts, mistakes: Mistakes) -> Way:
+def _without_providers(given: Input, vpn: VpnFacts, mistakes: Mistakes) -> Way:
     """For a gateway without facts of providers: the profile must name everything that firewalls need."""
     for index, endpoint in enumerate(vpn.endpoints):
         if endpoint.port is None:
@@ -154,7 +154,7 @@ def _of_its_own(given: Input, vpn: VpnFacts, mistakes: Mistakes) -> Way:
     )
 
 
-def _picked(given: Input, vpn: VpnFacts, providers: ProvidersFacts, mistakes: Mistakes) -> Chosen | None:
+def _choose(given: Input, vpn: VpnFacts, providers: ProvidersFacts, mistakes: Mistakes) -> Chosen | None:
     """Provider, protocol, transport and port; None after a mistake in one of them."""
     name = (vpn.provider or providers.default).lower()
     facts = providers.providers.get(name)
@@ -185,7 +185,7 @@ def _picked(given: Input, vpn: VpnFacts, providers: ProvidersFacts, mistakes: Mi
             mistakes.add(source, "vpn.endpoint.protocol", text, remedy, code="vpn.transport")
             return None
         port, ports = way.port, way.ports
-    _endpoint(given, vpn, name, protocol, way, ports, mistakes)
+    _check_endpoint(given, vpn, name, protocol, way, ports, mistakes)
     opened_by = {vpn.config if s == "openvpn-config" and vpn.config else s: keys for s, keys in way.secrets.items()}
     if vpn.config and vpn.config not in opened_by:
         text = f"{name} with {_title(protocol)} does not use a configuration file"
@@ -218,7 +218,7 @@ def _letters(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
-def _endpoint(
+def _check_endpoint(
     given: Input, vpn: VpnFacts, name: str, protocol: TunnelProtocol, way: WireguardFacts | OpenvpnFacts, ports: Ports, mistakes: Mistakes
 ) -> None:
     """Check that `vpn.endpoint` has the required keys, and none that the provider does not accept."""
@@ -266,11 +266,11 @@ def _unreachable(given: Input, text: str) -> tuple[str, str, Code] | None:
     return None
 
 
-def _endpoints(given: Input, vpn: VpnFacts, picked: Chosen, mistakes: Mistakes) -> Iterator[p.Endpoint]:
+def _endpoints(given: Input, vpn: VpnFacts, choice: Chosen, mistakes: Mistakes) -> Iterator[p.Endpoint]:
     """The allowed VPN servers. The port is always the gateway's, not that of `vpn.endpoints`: firewalls would block another one."""
     address = _address(vpn.endpoint.address)
     for index, endpoint in enumerate(vpn.endpoints):
-        _agrees(given, index, endpoint, picked, mistakes)
+        _check_endpoint_entry(given, index, endpoint, choice, mistakes)
         try:
             network = ipaddress.ip_network(endpoint.cidr)
         except ValueError:
@@ -282,45 +282,45 @@ def _endpoints(given: Input, vpn: VpnFacts, picked: Chosen, mistakes: Mistakes) 
                 "remove `vpn.endpoints`: `vpn.endpoint` is enough",
             )
             mistakes.add(source, f"vpn.endpoints[{index}].cidr", text, remedy, code="vpn.endpoints-mismatch")
-    if picked.port is None:
+    if choice.port is None:
         return  # reported as a missing key of `vpn.endpoint`
     where = [f"{address}/{address.max_prefixlen}"] if address else [e.cidr for e in vpn.endpoints] or [ANYWHERE]
     for cidr in dict.fromkeys(where):
-        yield p.Endpoint(cidr=cidr, port=picked.port, protocol=picked.transport)
+        yield p.Endpoint(cidr=cidr, port=choice.port, protocol=choice.transport)
 
 
-def _agrees(given: Input, index: int, endpoint: EndpointFacts, picked: Chosen, mistakes: Mistakes) -> None:
-    for key, value, gateway in (("port", endpoint.port, picked.port), ("protocol", endpoint.protocol, picked.transport)):
+def _check_endpoint_entry(given: Input, index: int, endpoint: EndpointFacts, choice: Chosen, mistakes: Mistakes) -> None:
+    for key, value, gateway in (("port", endpoint.port, choice.port), ("protocol", endpoint.protocol, choice.transport)):
         if value is not None and gateway is not None and value != gateway:
             source = given.profile_source("vpn", "endpoints", index, key)
-            text = f"the gateway connects to {picked.name} at {picked.port}/{picked.transport}: {key} {value} here would block it"
+            text = f"the gateway connects to {choice.name} at {choice.port}/{choice.transport}: {key} {value} here would block it"
             remedy = f"remove `{key}` here"
-            if _may_be(key, value, picked):
+            if _is_accepted(key, value, choice):
                 remedy += f"; to make the gateway use {value}, write `vpn: {{endpoint: {{{key}: {value}}}}}`"
             mistakes.add(source, f"vpn.endpoints[{index}].{key}", text, remedy, code="vpn.endpoints-mismatch")
 
 
-def _may_be(key: str, value: object, picked: Chosen) -> bool:
+def _is_accepted(key: str, value: object, choice: Chosen) -> bool:
     """Whether the gateway accepts that port or protocol under `vpn.endpoint`."""
     if key == "port":
-        return picked.ports == "any" or value in picked.ports
-    way = picked.facts.openvpn
-    return picked.protocol == "openvpn" and way is not None and (value == "udp" or way.tcp is not None)
+        return choice.ports == "any" or value in choice.ports
+    way = choice.facts.openvpn
+    return choice.protocol == "openvpn" and way is not None and (value == "udp" or way.tcp is not None)
 
 
 def _address(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(text) if text else None
     except ValueError:
-        return None  # reported by _endpoint
+        return None  # reported by _check_endpoint
 
 
-def _servers(given: Input, vpn: VpnFacts, picked: Chosen, mistakes: Mistakes) -> None:
+def _check_servers(given: Input, vpn: VpnFacts, choice: Chosen, mistakes: Mistakes) -> None:
     """Report filters that the provider's list of servers does not support: the gateway would not start, or would ignore them."""
     for field, value in _filters(vpn):
-        if value and field not in picked.facts.servers:
-            known = ", ".join(picked.facts.servers) or "none"
-            text, remedy = f"servers of {picked.name} cannot be filtered by {field}", f"remove it; known filters: {known}"
+        if value and field not in choice.facts.servers:
+            known = ", ".join(choice.facts.servers) or "none"
+            text, remedy = f"servers of {choice.name} cannot be filtered by {field}", f"remove it; known filters: {known}"
             mistakes.add(given.profile_source("vpn", "servers", field), f"vpn.servers.{field}", text, remedy, code="vpn.servers")
 
 
@@ -329,32 +329,34 @@ def _filters(vpn: VpnFacts) -> Iterator[tuple[str, Any]]:
         yield field.replace("_", "-"), getattr(vpn.servers, field)
 
 
-def _forwarding(given: Input, vpn: VpnFacts, picked: Chosen, providers: ProvidersFacts, mistakes: Mistakes) -> str | None:
+def _forwarding(given: Input, vpn: VpnFacts, choice: Chosen, providers: ProvidersFacts, mistakes: Mistakes) -> str | None:
     """The provider whose method of port forwarding is used, if it is not the tunnel's own."""
     asked = vpn.port_forwarding
     if not asked:
         return None
     known, source = ", ".join(providers.forwarding), given.profile_source("vpn", "port-forwarding")
-    if picked.facts.forwards is None:
+    if choice.facts.forwards is None:
         code: Code = "vpn.forwarding-unsupported"
-        text, remedy = f"{picked.name} does not support port forwarding", f"remove it, or choose a provider that does: {known}"
-        if picked.facts.reserves:
-            code, text = "vpn.forwarding-reserved", f"{picked.name} forwards only ports that you reserve on its website"
+        text, remedy = f"{choice.name} does not support port forwarding", f"remove it, or choose a provider that does: {known}"
+        if choice.facts.reserves:
+            code, text = "vpn.forwarding-reserved", f"{choice.name} forwards only ports that you reserve on its website"
             remedy = "remove it, reserve a port there, and set it: `override: {qbittorrent: {ports: {peer: {number: N}}}}`"
         mistakes.add(source, "vpn.port-forwarding", text, remedy, code=code)
-    elif picked.facts.forwards == "named":
+    elif choice.facts.forwards == "named":
         if asked in providers.forwarding:
             return str(asked)
-        text = f"provider `{picked.name}` needs the name of the provider whose port forwarding it uses"
+        text = f"provider `{choice.name}` needs the name of the provider whose port forwarding it uses"
         remedy = f"name it: `port-forwarding: {providers.forwarding[-1]}`; known: {known}"
         mistakes.add(source, "vpn.port-forwarding", text, remedy, code="vpn.forwarding-method")
-    elif asked is not True and asked != picked.name:
-        text = f"{picked.name} uses its own port forwarding, not that of {asked!r}"
+    elif asked is not True and asked != choice.name:
+        text = f"{choice.name} uses its own port forwarding, not that of {asked!r}"
         mistakes.add(source, "vpn.port-forwarding", text, "write `port-forwarding: true`", code="vpn.forwarding-method")
     return None
 
 
-def _lent(given: Input, vpn: VpnFacts, picked: Chosen, forwarding: str, providers: ProvidersFacts, mistakes: Mistakes) -> Chosen:
+def _add_forwarding_secrets(
+    given: Input, vpn: VpnFacts, choice: Chosen, forwarding: str, providers: ProvidersFacts, mistakes: Mistakes
+) -> Chosen:
     """Add the secrets for another provider's method of port forwarding."""
     lent = providers.providers[forwarding].lent
     filters = dict(_filters(vpn))
@@ -363,39 +365,39 @@ def _lent(given: Input, vpn: VpnFacts, picked: Chosen, forwarding: str, provider
             source, path = given.profile_source("vpn", "servers", field), f"vpn.servers.{field}"
             text = f"port forwarding of {forwarding} needs exactly one entry in {field}"
             mistakes.add(source, path, text, f"name one: `vpn: {{servers: {{{field}: [NAME]}}}}`", code="vpn.forwarding-server")
-    return msgspec.structs.replace(picked, opened_by={**picked.opened_by, **lent.secrets})
+    return msgspec.structs.replace(choice, opened_by={**choice.opened_by, **lent.secrets})
 
 
-def _sets(vpn: VpnFacts, picked: Chosen, providers: ProvidersFacts, way: Way, forwarding: str | None) -> Iterator[tuple[str, str]]:
+def _variables(vpn: VpnFacts, choice: Chosen, providers: ProvidersFacts, way: Way, forwarding: str | None) -> Iterator[tuple[str, str]]:
     """The variables for the provider; a later one of the same name wins."""
-    for key, value in _values(vpn, picked, forwarding):
-        if key in providers.variables:  # _endpoint reports keys that the protocol does not use
+    for key, value in _values(vpn, choice, forwarding):
+        if key in providers.variables:  # _check_endpoint reports keys that the protocol does not use
             yield providers.variables[key], value
-    for name, keys in picked.opened_by.items():
-        yield from ((_known(providers, name).files[key], f"{SECRETS}/{name}/{key}") for key in keys)
+    for name, keys in choice.opened_by.items():
+        yield from ((_secret_facts(providers, name).files[key], f"{SECRETS}/{name}/{key}") for key in keys)
     if way.receiver is not None:
         yield from providers.receiver.environment.items()
 
 
-def _known(providers: ProvidersFacts, secret: str) -> ProviderSecretFacts:
+def _secret_facts(providers: ProvidersFacts, secret: str) -> ProviderSecretFacts:
     """Facts of a secret; any other name is that of an OpenVPN file."""
     return providers.secrets[secret if secret in providers.secrets else "openvpn-config"]
 
 
-def _with(entry: Entry, picked: Chosen, providers: ProvidersFacts, way: Way) -> Entry:
+def _add_settings(entry: Entry, choice: Chosen, providers: ProvidersFacts, way: Way) -> Entry:
     """Add the provider's variables and secrets to the gateway. Variables of its own file win, except those that name secret files."""
     main = entry.facts.containers["main"]
     secrets, mounts = dict(entry.facts.secrets), dict(main.secrets)
     stays = set(main.environment) - {variable for secret in providers.secrets.values() for variable in secret.files.values()}
     stays -= set(providers.receiver.environment)
     environment = main.environment | {name: value for name, value in way.sets.items() if name not in stays}
-    for name, keys in picked.opened_by.items():
-        known = _known(providers, name)
+    for name, keys in choice.opened_by.items():
+        known = _secret_facts(providers, name)
         about = known.about
-        if "addresses" in keys and picked.facts.ipv6:
+        if "addresses" in keys and choice.facts.ipv6:
             about += "; the IPv4 address alone where the place has no IPv6"
         public = tuple(key for key in known.public if key in keys)
-        secrets[name] = SecretFacts(about=about, keys=keys, public=public, optional=known.optional or name in picked.optional)
+        secrets[name] = SecretFacts(about=about, keys=keys, public=public, optional=known.optional or name in choice.optional)
         mounts[name] = f"{SECRETS}/{name}"
     files = (*main.files, *(providers.receiver.files if way.receiver is not None else ()))
     main = msgspec.structs.replace(main, environment=environment, secrets=mounts, files=files)
@@ -403,7 +405,7 @@ def _with(entry: Entry, picked: Chosen, providers: ProvidersFacts, way: Way) -> 
     return msgspec.structs.replace(entry, facts=msgspec.structs.replace(entry.facts, containers=containers, secrets=secrets))
 
 
-def _values(vpn: VpnFacts, picked: Chosen, forwarding: str | None) -> Iterator[tuple[str, str]]:
+def _values(vpn: VpnFacts, choice: Chosen, forwarding: str | None) -> Iterator[tuple[str, str]]:
     """The set values of the section `vpn` in the gateway's form, by key of `variables`."""
     for field, value in _filters(vpn):
         if value:
@@ -411,7 +413,7 @@ def _values(vpn: VpnFacts, picked: Chosen, forwarding: str | None) -> Iterator[t
     end = vpn.endpoint
     for key, value in (("address", end.address), ("port", end.port), ("public-key", end.public_key), ("protocol", end.protocol)):
         if value is not None:
-            yield f"endpoint.{picked.protocol}.{key}", str(value)
+            yield f"endpoint.{choice.protocol}.{key}", str(value)
     if forwarding:
         yield "forwarding-provider", forwarding
 

@@ -329,6 +329,13 @@ def test_a_later_patch_may_change_what_an_earlier_one_added() -> None:
     assert after == here.prepared.rendering
 
 
+def test_a_patch_without_effect_is_noted() -> None:
+    here = place("zimaboard")
+    patches = [facts(("service", "sonarr", "add", "/labels/a", "b")) for _ in range(2)]
+    _, findings = here.patched(*patches)
+    assert [f.code for f in findings] == ["patch.applied", "patch.no-effect"]
+
+
 @pytest.mark.parametrize(
     ("patch", "code", "told"),
     [

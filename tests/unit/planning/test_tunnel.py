@@ -344,6 +344,12 @@ def test_clusters_have_the_same(place: Place) -> None:
     assert way(planned).endpoints == (p.Endpoint(cidr="192.0.2.0/24", port=1637),)
 
 
+def test_a_gateway_without_facts_of_providers_needs_the_port(place: Place) -> None:
+    place.write(app("one", egress="vpn"), app("own", gateway="tunnel", ports={"web": None}))
+    wanted = [("vpn.endpoints[0]", "vpn.endpoints-port", "own")]
+    place.refuses("one", vpn={"gateway": "own", "endpoints": [{"cidr": "192.0.2.0/24"}]}, wanted=wanted)
+
+
 # --- networks
 
 
@@ -386,6 +392,8 @@ def test_a_port_is_forwarded_by_those_that_offer_it(name: str, place: Place) -> 
         planned = tunnelled(place, provider=name, port_forwarding=True)
         assert way(planned).port_forwarding
         assert gateway(planned).env["VPN_PORT_FORWARDING"] == "on"
+        found = [(f.code, f.class_, f.app) for f in planned.findings if f.field == "egress.port-forwarding"]
+        assert found == [("vpn.forwarding-unused", "function", "gluetun")], "no app behind it can receive the number"
         return
     end = {"address": "198.51.100.7", "port": 1, "public-key": "A" * 43 + "="} if name == "custom" else {}
     if name == "airvpn":

@@ -1,4 +1,4 @@
-"""What all back ends share: an index of a plan, containers with their paths, and the making of findings. It renders nothing."""
+"""Shared by all back ends: an index of a plan, containers with their paths, and functions that make findings. Renders nothing."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -11,7 +11,7 @@ NOTHING_TO_DO = "nothing to do"
 
 
 class Index(NamedTuple):
-    """A plan with its named records found by name."""
+    """A plan with its records by name."""
 
     plan: Plan
     apps: Mapping[str, App]
@@ -25,7 +25,7 @@ class Index(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """A container and where it stands in the plan: `apps.plex.containers.main`, `clouds.zurg.mounter`, `tools`."""
+    """A container and its path in the plan: `apps.plex.containers.main`, `clouds.zurg.mounter`, `tools`."""
 
     path: str
     container: Container
@@ -34,12 +34,12 @@ class Placed(NamedTuple):
 
     @property
     def about(self) -> str | None:
-        """The app that a finding on this container is about."""
+        """The app that a finding on this container names."""
         return self.app.name if self.app else None
 
 
 def index(plan: Plan) -> Index:
-    """The index of a plan; where two records share a name, the first one holds (planning refuses that)."""
+    """The index of a plan; if two records share a name, the first one wins (planning refuses that)."""
     exposures: dict[str, tuple[Exposure, ...]] = {}
     for exposure in plan.exposures:
         exposures[exposure.app] = (*exposures.get(exposure.app, ()), exposure)
@@ -70,12 +70,12 @@ def befores(app: App) -> tuple[Container, ...]:
 
 
 def main_container(app: App) -> Container:
-    """The container that the app's name stands for."""
+    """The main container of an app."""
     return next((container for container in app.containers if container.role == "main"), app.containers[0])
 
 
 def backs_up(container: Container) -> bool:
-    """Whether it is the one container that sees the state of all others, to copy it."""
+    """Whether it is the backup container, which sees the state of all apps."""
     return any(mount.volume == BACKUPS for mount in container.mounts)
 
 
@@ -85,7 +85,7 @@ def port_of(app: App | None, name: str) -> Port | None:
 
 
 def on_host(plan: Plan) -> Iterator[tuple[Exposure, Loopback | Lan, Port]]:
-    """What a plan exposes on ports of the host, and the port of the app that each leads to."""
+    """Exposures on ports of the host, each with the app's port."""
     apps = {app.name: app for app in reversed(plan.apps)}
     for exposure in plan.exposures:
         port = port_of(apps.get(exposure.app), exposure.port)
@@ -94,12 +94,12 @@ def on_host(plan: Plan) -> Iterator[tuple[Exposure, Loopback | Lan, Port]]:
 
 
 def gateway_of(group: Group) -> str | None:
-    """The app whose network the group's other apps share, where their way out is not direct."""
+    """The gateway of a group; None if its egress is direct."""
     return group.egress.gateway if isinstance(group.egress, Tunnel | Sealed) else None
 
 
 def sees_clouds(app: App, container: Container, volumes: Mapping[str, Volume]) -> bool:
-    """Whether a container sees the clouds of its app: the main one does, and one that has the library, whose links lead there."""
+    """Whether a container sees the clouds of its app: the main one does, and each with the library, whose links point to them."""
     return bool(app.clouds) and (
         container.role == "main" or any(m.volume in volumes and volumes[m.volume].holds == "library" for m in container.mounts)
     )
@@ -108,21 +108,22 @@ def sees_clouds(app: App, container: Container, volumes: Mapping[str, Volume]) -
 def note(
     field: str, path: str, class_: Class, text: str, remedy: str = NOTHING_TO_DO, *, code: Code = "", app: str | None = None
 ) -> Finding:
-    """A finding on what goes on without: the person may want to know."""
+    """A noted finding: the command goes on."""
     return Finding(field=field, path=path, class_=class_, text=text, remedy=remedy, code=code, app=app)
 
 
 def refuse(field: str, path: str, class_: Class, text: str, remedy: str, *, code: Code = "", app: str | None = None) -> Finding:
-    """A finding that stops the command: going on would give something else than the plan says."""
+    """A refused finding, which stops the command: the result would differ from the plan."""
     return Finding(field=field, path=path, class_=class_, text=text, remedy=remedy, code=code, app=app, verdict="refused")
 
 
 def told_by_settings(group: Group) -> Iterator[Finding]:
-    """What a plan says of a tunnel for those who check it: the gateway is told by its own settings, so that no object repeats it."""
+    """Findings on fields of a tunnel that only the gateway's own environment holds: no rendered object repeats them."""
     if isinstance(group.egress, Tunnel):
         for field in ("provider", "protocol", "interface", "port_forwarding"):
-            text = f"The gateway {group.egress.gateway} is told by its environment: nothing else repeats it."
-            yield note("egress.settings", f"groups.{group.name}.egress.{field}", "cosmetic", text, app=group.egress.gateway)
+            text = f"The gateway {group.egress.gateway} reads this from its environment: no other object repeats it."
+            path = f"groups.{group.name}.egress.{field}"
+            yield note("egress.settings", path, "cosmetic", text, code="vpn.settings", app=group.egress.gateway)
 
 
 def distinct(findings: Iterable[Finding]) -> tuple[Finding, ...]:

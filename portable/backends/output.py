@@ -1,4 +1,4 @@
-"""Rendered documents as files: same plan, same bytes; writes are atomic, and only files of its own are ever removed."""
+"""Rendered documents as files: same plan, same bytes. Writes are atomic; only rendered files are ever removed."""
 
 import contextlib
 import errno
@@ -30,13 +30,13 @@ def texts(rendering: Rendering, ledger: tuple[Finding, ...], *, compose: bool, p
 
 
 def findings_page(ledger: tuple[Finding, ...], profile: str) -> str:
-    """The ledger as a page of Markdown, worst class first; equal texts about several apps stand once."""
-    lines = [f"<!-- {_mark(profile)}change the profile, not this file. -->", f"# What profile `{profile}` does not plainly translate", ""]
+    """The ledger as a page of Markdown, worst class first; equal findings of several apps appear once."""
+    lines = [f"<!-- {_mark(profile)}change the profile, not this file. -->", f"# Compromises in profile `{profile}`", ""]
     for class_ in CLASSES:
         of_class = [f for f in ledger if f.class_ == class_]
         if not of_class:
             continue
-        lines += [f"## {class_}", "", "| verdict | what | remedy or reason |", "| --- | --- | --- |"]
+        lines += [f"## {class_}", "", "| verdict | finding | remedy or reason |", "| --- | --- | --- |"]
         rows: dict[tuple[str, str, str], None] = {}
         for finding in of_class:
             why = f"waived: {finding.reason}" if finding.verdict == "waived" else finding.remedy
@@ -44,7 +44,7 @@ def findings_page(ledger: tuple[Finding, ...], profile: str) -> str:
         lines += [f"| {verdict} | {_cell(text)} | {_cell(why)} |" for verdict, text, why in rows]
         lines.append("")
     if len(lines) == 3:
-        lines += ["Nothing.", ""]
+        lines += ["None.", ""]
     return "\n".join(lines)
 
 
@@ -53,21 +53,22 @@ def _cell(text: str) -> str:
 
 
 def differing(files: Mapping[str, str], folder: Path, profile: str) -> tuple[list[Path], list[Path]]:
-    """The files to write, and those to remove: what an earlier rendering of the profile wrote and this one has no more."""
+    """The files to write, and the files to remove: those of an earlier rendering of the profile that are no longer rendered."""
     stale = [path for path in _within(folder) if str(path.relative_to(folder)) not in files and _mark(profile) in _first_line(path)]
     return [folder / name for name, text in files.items() if not _holds(folder / name, text)], stale
 
 
 def write(files: Mapping[str, str], folder: Path, profile: str) -> list[Path]:
-    """Make `folder` hold exactly these files and what this profile's rendering did not write; returns what changed.
+    """Write the files into `folder` and remove stale ones of the profile; returns the changed paths. Other files stay.
 
-    All or nothing: every text lies on the disk before the first one takes its place. Raises OSError, and Refused where a file that is not
-    a rendering would be overwritten.
+    All or nothing: every text is on the disk before the first file is replaced. Raises OSError, and Refused if a file that `portable`
+    did not render would be overwritten.
     """
     wanted, stale = differing(files, folder, profile)
     for path in wanted:
         if path.is_file() and path.stat().st_size and _MARK not in _first_line(path):
-            raise Refused("the file is there already and no rendering", where=str(path), remedy="move it away, or choose another folder")
+            text, remedy = "the file exists, and `portable` did not render it", "move it away, or choose another folder"
+            raise Refused(text, code="render.foreign-file", where=str(path), remedy=remedy)
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     staged: dict[Path, Path] = {}
@@ -98,14 +99,14 @@ def _make_folder(folder: Path, made: list[Path]) -> None:
 
 
 def _within(folder: Path) -> list[Path]:
-    """The files of a rendered folder and of its folders, but not of another rendering that lies below it."""
-    found: list[Path] = []
+    """The files of a rendered folder and of its subfolders, except those with a rendering of their own."""
+    files: list[Path] = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.is_dir() and not path.is_symlink() and not (path / LEDGER).exists():
-            found += (below for below in sorted(path.iterdir()) if below.is_file())
+            files += (below for below in sorted(path.iterdir()) if below.is_file())
         elif path.is_file():
-            found.append(path)
-    return found
+            files.append(path)
+    return files
 
 
 def _holds(path: Path, text: str) -> bool:

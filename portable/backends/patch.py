@@ -1,7 +1,7 @@
-"""Patches of a profile: small changes to rendered documents, for settings that neither the catalog nor a profile has a word for.
+"""Patches of a profile: small changes to rendered documents, for settings that neither the catalog nor a profile has.
 
 A patch names an object by kind and name, a place in it by a JSON Pointer (RFC 6901), and an operation of JSON Patch (RFC 6902).
-Each back end lists what may be changed. Anything else is refused, since nothing here could tell whether the promises still hold.
+Each back end lists the paths that a patch may change. Others are refused: `portable` could not tell whether its promises still hold.
 """
 
 import difflib
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from portable.formats.merge import Merged
 from portable.model.base import Struct
+from portable.model.codes import Code
 from portable.model.errors import InputError
 from portable.model.findings import Class, Finding
 from portable.model.plan import Plan
@@ -20,14 +21,14 @@ from portable.planning.inputs import Input
 from portable.profiles.types import PatchFacts
 
 Steps: TypeAlias = tuple[str | int, ...]
-"""The way to a value: keys of mappings, and places in lists counted from 0."""
+"""The path of a value: keys of mappings, and positions in lists from 0."""
 Change: TypeAlias = tuple[Steps, Any, Any]
-"""A leaf that differs, with its value before and after; ABSENT for a side that lacks it."""
+"""The path of a leaf that differs, with its value before and after; ABSENT if it has none."""
 _MOST_NAMES = 12
 
 
 class Absent:
-    """No value at all, which `null` is not."""
+    """No value, as opposed to `null`."""
 
 
 ABSENT = Absent()
@@ -39,11 +40,11 @@ class Target(Struct, frozen=True, kw_only=True):
     kind: str
     name: str
     document: int
-    """Its place among the documents of the rendering."""
+    """Its position in the documents of the rendering."""
     steps: Steps = ()
-    """Where it lies in its document."""
+    """Its path in its document."""
     app: str | None = None
-    """The app, or the owner of the group, that it belongs to."""
+    """The app, or the owner of the group, of the object."""
     is_fenced: bool = False
     """Whether it belongs to apps behind a VPN gateway or a seal."""
 
@@ -56,101 +57,106 @@ class Reason(NamedTuple):
 
 
 class Patching(Struct, frozen=True, kw_only=True):
-    """What patches can do in the documents of one back end."""
+    """The rules for patches in the documents of one back end."""
 
     targets: Callable[[Plan, Rendering], Sequence[Target]]
     reason: Callable[[Target, Change], Reason | None]
-    """Why a changed leaf of the target is refused; None where it is free."""
+    """Why a changed leaf of the target is refused; None if it may change."""
     invalid: Callable[[Target, Change], str | None] = lambda *_: None
-    """Why a value could not be applied."""
+    """Why the engine would not accept a value; None if it would."""
 
 
 class Unfit(Exception):  # noqa: N818 - an answer, not an error
-    """A patch that names nothing, or does not fit what it names."""
+    """A patch whose object does not exist, or which does not fit that object; `key` is the wrong key of the patch."""
 
-    def __init__(self, text: str, remedy: str = "", *, key: str = "") -> None:
+    def __init__(self, text: str, remedy: str = "", *, code: Code, key: str = "") -> None:
         super().__init__(text)
-        self.text, self.remedy, self.key = text, remedy, key
+        self.text, self.remedy, self.code, self.key = text, remedy, code, key
 
 
 def patched(
     rendering: Rendering, plan: Plan, given: Input, rules: Patching, catalog: Collection[str]
 ) -> tuple[Rendering, tuple[Finding, ...]]:
-    """The rendering with the profile's patches, in their order, and a finding for each. `catalog` has the names of all apps.
+    """Apply the profile's patches in their order; returns a finding for each. `catalog` has the names of all apps.
 
-    A patch that is refused changes nothing. Raises InputError with every patch that matches nothing or does not fit.
+    A refused patch changes nothing. Raises InputError with every patch whose object does not exist or that does not fit.
     """
     targets = rules.targets(plan, rendering)
-    here = {app.name for app in plan.apps}
+    planned = {app.name for app in plan.apps}
     rendered = [document.body for document in rendering.documents]
-    bodies, findings, mistakes = list(rendered), list(_dropped(given)), list[Mistake]()
+    bodies, findings, mistakes = list(rendered), list(_replaced_lists(given)), list[Mistake]()
     for index, facts in enumerate(given.profile.patch):
         where, path = given.profile_source("patch", index), f"patch[{index}]"
         try:
             target = next((t for t in targets if (t.kind, t.name) == (facts.kind, facts.name)), None)
-            if target is None and facts.name in catalog and facts.name not in here:
-                findings.append(_unused(facts, path, where))
+            if target is None and facts.name in catalog and facts.name not in planned:
+                findings.append(_unused_patch(facts, path, where))
                 continue
             if target is None:
                 raise _no_target(facts, targets, plan)
             before = bodies[target.document]
             after = _replaced(before, target.steps, _operated(_at(before, target.steps), facts))
-            # Compared with what was rendered: a patch may change again what an earlier one has set.
+            # Compared with the rendering: a patch may change a value that an earlier patch has set.
             changes = tuple(differences(_at(rendered[target.document], target.steps), _at(after, target.steps)))
-            if wrong := next(filter(None, (rules.invalid(target, change) for change in changes)), None):
-                raise Unfit(wrong, key="value")
+            if text := next(filter(None, (rules.invalid(target, change) for change in changes)), None):
+                raise Unfit(text, code="patch.value-invalid", key="value")
         except Unfit as error:
             at = given.profile_source("patch", index, error.key) if error.key else where
-            mistakes.append(Mistake(source=at, path=f"{path}.{error.key}".rstrip("."), text=error.text, remedy=error.remedy))
+            leaf = f"{path}.{error.key}".rstrip(".")
+            mistakes.append(Mistake(source=at, path=leaf, text=error.text, remedy=error.remedy, code=error.code))
             continue
         refused = next(((change[0], why) for change in changes if (why := rules.reason(target, change))), None)
         if refused is None:
             bodies[target.document] = after
-        app = target.app if target.app in here else None
-        findings.append(_refused(facts, path, where, *refused) if refused else _noted(facts, path, where, app, is_change=before != after))
+        app = target.app if target.app in planned else None
+        findings.append(
+            _refused_patch(facts, path, where, *refused) if refused else _applied_patch(facts, path, where, app, is_change=before != after)
+        )
     if mistakes:
         raise InputError(tuple(mistakes))
     documents = tuple(Document(file=d.file, body=body) for d, body in zip(rendering.documents, bodies, strict=True))
     return Rendering(documents=documents, findings=rendering.findings), tuple(findings)
 
 
-def _dropped(given: Input) -> Iterator[Finding]:
-    """Inherited patches that the profile's own list replaces."""
+def _replaced_lists(given: Input) -> Iterator[Finding]:
+    """Findings on inherited patches that the profile's own list replaces."""
     replaced = given.profile_document.replaced("patch") if isinstance(given.profile_document, Merged) else []
     for patches, below in replaced:
         if patches:
-            text = f"the profile's own list `patch` replaces that of {Path(below.file).name}: its patches are not applied"
-            remedy = "copy from there what shall stay"
+            text = f"the profile's own list `patch` replaces that of {Path(below.file).name}, whose patches are not applied"
+            remedy = "copy the patches that you still want into the profile's list"
             where = given.profile_source("patch")
-            yield Finding(field="patch", path="patch", class_="function", text=text, remedy=remedy, where=where)
+            yield Finding(field="patch", path="patch", class_="function", text=text, remedy=remedy, code="patch.replaced", where=where)
 
 
-def _unused(facts: PatchFacts, path: str, where: Source) -> Finding:
+def _unused_patch(facts: PatchFacts, path: str, where: Source) -> Finding:
     text = f"the patch of {facts.kind} {facts.name} is not used: {facts.name} does not run here"
-    return Finding(field="patch", path=path, class_="function", text=text, remedy="nothing to do", where=where)
+    return Finding(field="patch", path=path, class_="function", text=text, remedy="nothing to do", code="patch.unused", where=where)
 
 
-def _refused(facts: PatchFacts, path: str, where: Source, steps: Steps, why: Reason) -> Finding:
-    """Without an app, so that no waiver can accept it."""
+def _refused_patch(facts: PatchFacts, path: str, where: Source, steps: Steps, why: Reason) -> Finding:
+    """A refused finding without an app, so that no waiver can accept it."""
     return Finding(
         field="patch.refused",
         path=path,
         class_=why.class_,
         verdict="refused",
         text=f"a patch would change {pointer(steps)} of {facts.kind} {facts.name}: {why.text}",
-        remedy="remove it; no waiver accepts it",
+        remedy="remove the patch; no waiver accepts this finding",
+        code="patch.refused",
         where=where,
     )
 
 
-def _noted(facts: PatchFacts, path: str, where: Source, app: str | None, *, is_change: bool) -> Finding:
+def _applied_patch(facts: PatchFacts, path: str, where: Source, app: str | None, *, is_change: bool) -> Finding:
     return Finding(
         field="patch",
         path=path,
         class_="function",
         app=app,
-        text=f"{facts.kind} {facts.name} is patched: {facts.op} {facts.path}" + ("" if is_change else ", which changes nothing"),
-        remedy="remove the patch where the catalog or the profile has a setting for it" if is_change else "remove it",
+        text=f"{facts.kind} {facts.name} is patched: {facts.op} {facts.path}" + ("" if is_change else ", without effect"),
+        remedy="remove the patch if the catalog or the profile has a setting for it" if is_change else "remove it",
+        code="patch.applied" if is_change else "patch.no-effect",
         where=where,
     )
 
@@ -161,20 +167,20 @@ def parsed(path: str) -> tuple[str, ...]:
 
 
 def pointer(steps: Steps) -> str:
-    """The JSON Pointer that leads to a value."""
+    """The JSON Pointer of a value."""
     return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
 
 
 def operated(value: Any, op: str, parts: Sequence[str], new: Any = None) -> Any:
-    """The value after one operation; the value itself is not changed. Raises Unfit where RFC 6902 would fail."""
+    """A copy of the value after one operation. Raises Unfit if RFC 6902 would fail."""
     return _walked(value, op, tuple(parts), (), new)
 
 
 def _operated(value: Any, facts: PatchFacts) -> Any:
     if facts.op == "remove" and facts.value is not None:
-        raise Unfit("`remove` takes no value", "remove `value`, or write `op: replace`")
+        raise Unfit("`remove` does not take a value", "remove `value`, or write `op: replace`", code="patch.value")
     if facts.op != "remove" and facts.value is None:
-        raise Unfit(f"`{facts.op}` needs a value", "write `value`, or `op: remove`")
+        raise Unfit(f"`{facts.op}` needs a value", "write `value`, or `op: remove`", code="patch.value")
     return operated(value, facts.op, parsed(facts.path), facts.value)
 
 
@@ -191,28 +197,31 @@ def _walked(value: Any, op: str, parts: tuple[str, ...], passed: Steps, new: Any
         if rest:
             return [*value[:place], _walked(value[place], op, rest, (*passed, place), new), *value[place + 1 :]]
         return [*value[:place], *(() if op == "remove" else (new,)), *value[place + (op != "add") :]]
-    raise Unfit(f"{pointer(passed)} is one value, and nothing lies in it", "shorten the path")
+    raise Unfit(f"{pointer(passed)} is a single value, without keys or positions", "shorten the path", code="patch.path")
 
 
 def _place(part: str, length: int, passed: Steps) -> int:
-    """The place in a list of which `length` places can be named; `-` is that after the last item."""
+    """The position in a list with `length` valid positions; `-` is the one after the last item."""
     if part == "-":
-        return length - 1 if length else _none_there(part, length, passed)
+        return length - 1 if length else _no_position(part, length, passed)
     if not part.isascii() or not part.isdigit() or (part[0] == "0" and part != "0") or int(part) >= length:
-        return _none_there(part, length, passed)
+        return _no_position(part, length, passed)
     return int(part)
 
 
-def _none_there(part: str, length: int, passed: Steps) -> int:
-    places = f"0 to {length - 1}" if length else "none"
-    raise Unfit(f"{pointer(passed) or 'it'} is a list, and has no place {part!r}", f"its places: {places}")
+def _no_position(part: str, length: int, passed: Steps) -> int:
+    remedy = f"use a position from 0 to {length - 1}" if length else "use another path: the list is empty"
+    raise Unfit(f"{pointer(passed) or 'the value'} is a list without a position {part!r}", remedy, code="patch.path")
 
 
 def _no_step(part: str, passed: Steps, known: Sequence[str]) -> Unfit:
     near = difflib.get_close_matches(part, known, 1)
-    there = ", ".join(sorted(known)[:_MOST_NAMES]) + (", ..." if len(known) > _MOST_NAMES else "")
-    meant = f"did you mean {pointer((*passed, near[0]))}? " if near else ""
-    return Unfit(f"there is no {pointer((*passed, part))}", f"{meant}there: {there or 'nothing'}")
+    hint = f"did you mean {pointer((*passed, near[0]))}? " if near else ""
+    return Unfit(f"{pointer((*passed, part))} does not exist", f"{hint}known keys: {_listed(sorted(known))}", code="patch.path")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "") if names else "none"
 
 
 def _no_target(facts: PatchFacts, targets: Sequence[Target], plan: Plan) -> Unfit:
@@ -222,17 +231,17 @@ def _no_target(facts: PatchFacts, targets: Sequence[Target], plan: Plan) -> Unfi
     if facts.kind not in kinds:
         by_case = {kind.lower(): kind for kind in kinds}
         near = [by_case[kind] for kind in difflib.get_close_matches(facts.kind.lower(), by_case, 1)]
-        meant = f"did you mean {near[0]}? " if near else ""
-        return Unfit(f"there is no {facts.kind} here", f"{meant}kinds here: {', '.join(kinds)}")
+        hint = f"did you mean {near[0]}? " if near else ""
+        return Unfit(f"unknown kind of object {facts.kind!r}", f"{hint}known kinds: {', '.join(kinds)}", code="patch.target")
     names = sorted(target.name for target in targets if target.kind == facts.kind)
     owner = next((group.name for group in plan.groups if facts.name in group.apps), "")
     if owner in names:  # an app of a group has no object of its own
-        return Unfit(f"there is no {facts.kind} {facts.name}", f"{facts.name} belongs to the group of {owner}: name {facts.kind} {owner}")
+        remedy = f"patch {facts.kind} {owner}, since {facts.name} belongs to its group"
+        return Unfit(f"{facts.kind} {facts.name} does not exist", remedy, code="patch.target")
     near = [f"{facts.kind} {name}" for name in difflib.get_close_matches(facts.name, names, 1)]
-    found = [*near, *same_name]
-    meant = f"did you mean {found[0]}? " if found else ""
-    there = ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
-    return Unfit(f"there is no {facts.kind} {facts.name}", f"{meant}there: {there}")
+    similar = [*near, *same_name]
+    hint = f"did you mean {similar[0]}? " if similar else ""
+    return Unfit(f"{facts.kind} {facts.name} does not exist", f"{hint}known: {_listed(names)}", code="patch.target")
 
 
 def _at(value: Any, steps: Steps) -> Any:
@@ -242,12 +251,12 @@ def _at(value: Any, steps: Steps) -> Any:
 
 
 def _replaced(value: Any, steps: Steps, new: Any) -> Any:
-    """A copy with another value there; what does not lie on the way is the same object as before."""
+    """A copy with a new value at that path; everything outside the path is the same object as before."""
     return {**value, steps[0]: _replaced(value[steps[0]], steps[1:], new)} if steps else new
 
 
 def differences(before: Any, after: Any, at: Steps = ()) -> Iterator[Change]:
-    """Every leaf that differs; an empty mapping or list is a leaf too."""
+    """Every leaf that differs; empty mappings and lists are leaves too."""
     if before is after:
         return
     if isinstance(before, Mapping) and isinstance(after, Mapping) and (before and after):
@@ -272,12 +281,12 @@ def _leaves(value: Any, at: Steps) -> Iterator[tuple[Steps, Any]]:
 
 
 class Pattern(NamedTuple):
-    """Paths: `*` stands for one step, `**` at the end for any number of them."""
+    """A pattern of paths: `*` matches one step, `**` at the end any number of steps."""
 
     parts: tuple[str, ...]
 
     def matches(self, steps: Steps) -> bool:
-        """Whether a path is one of them."""
+        """Whether the pattern matches a path."""
         if self.parts[-1] == "**":
             fixed = self.parts[:-1]
             return len(steps) >= len(fixed) and Pattern(fixed).matches(steps[: len(fixed)]) if fixed else True
@@ -285,15 +294,15 @@ class Pattern(NamedTuple):
 
 
 def pattern_of(text: str) -> Pattern:
-    """The paths that a text says, steps apart by `/`."""
+    """Parse a pattern whose steps are separated by `/`."""
     return Pattern(tuple(text.split("/")))
 
 
 def patterns(*texts: str) -> tuple[Pattern, ...]:
-    """Those that the texts say."""
+    """Parse several patterns."""
     return tuple(map(pattern_of, texts))
 
 
 def matching(known: Sequence[Pattern], steps: Steps) -> bool:
-    """Whether one of them matches."""
+    """Whether one of the patterns matches."""
     return any(pattern.matches(steps) for pattern in known)

@@ -1,4 +1,4 @@
-"""From names to a rendering: reads stack, profile and catalog, plans, renders, and settles the ledger. What every command starts with."""
+"""From a profile's name to a rendering: reads the files, plans, renders, and settles the ledger. Every command starts here."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -37,11 +37,11 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     rendering: Rendering
     ledger: tuple[Finding, ...]
     recipes: Mapping[str, Path]
-    """Folders from which images can be built, by name."""
+    """Folders of image recipes, by name."""
 
 
 def prepare(profile: str, *, sets: Sequence[str] = (), catalogs: Sequence[Path] = (), folder: Path | None = None) -> Prepared:
-    """Everything that can be known without an engine. Raises UsageError and InputError; refuses nothing yet."""
+    """Plan and render a profile without an engine. Raises UsageError and InputError; findings do not stop it."""
     stack_file = find_stack((folder or Path.cwd()).resolve())
     given = _read(profile, stack_file, sets)
     catalog = Catalog(catalog_folders(stack_file, catalogs))
@@ -61,7 +61,7 @@ def prepare(profile: str, *, sets: Sequence[str] = (), catalogs: Sequence[Path] 
 
 
 def _read(profile: str, stack_file: Path | None, sets: Sequence[str]) -> Input:
-    """Stack, profile, and the images that are newer; the mistakes of all at once."""
+    """Read the stack, the profile and its updated images. Raises InputError with the mistakes of all of them."""
     mistakes: tuple[Mistake, ...] = ()
     files = profile_files(profile_folders(stack_file))
     try:
@@ -95,8 +95,9 @@ def refuse_unsafe(prepared: Prepared, *, strict: bool) -> None:
     stopping = unaccepted(prepared.ledger, strict=strict)
     if stopping:
         raise Refused(
-            f"{len(stopping)} finding{'s' if len(stopping) > 1 else ''} of profile {prepared.planned.plan.profile} must be settled first",
+            f"profile {prepared.planned.plan.profile} has {len(stopping)} open finding{'s' if len(stopping) > 1 else ''}",
+            code="plan.findings-open",
             findings=stopping,
-            remedy="follow the remedies, or waive them in the profile with a reason "
+            remedy="follow the remedies, or waive the findings in the profile with a reason "
             "(`waive: [{field: ..., class: ..., apps: [...], reason: ...}]`)",
         )

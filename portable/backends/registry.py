@@ -1,4 +1,4 @@
-"""The back ends, by name: a tuple written by hand."""
+"""The back ends, by name: an explicit tuple."""
 
 import importlib
 from typing import TYPE_CHECKING
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 class BackEnd(Struct, frozen=True, kw_only=True):
     """One kind of place that runs containers.
 
-    Its package is imported when it is used: the others would cost a tenth of a command's time.
+    Its package is imported on first use: importing all of them would take a tenth of a command's time.
     """
 
     name: str
     package: str
-    """It has `render(plan) -> Rendering`, a module `patching`, and where `is_cluster` also `prerequisites(plan) -> findings`."""
+    """It has `render(plan) -> Rendering`, a module `patching`, and if `is_cluster` also `prerequisites(plan) -> findings`."""
     folder: str
-    """The folder of the repository in which its renderings lie, a folder a profile."""
+    """The folder of the repository with its renderings, one folder for each profile."""
     is_cluster: bool = False
 
     def render(self, plan: Plan) -> Rendering:
@@ -32,14 +32,14 @@ class BackEnd(Struct, frozen=True, kw_only=True):
         return rendering
 
     def prerequisites(self, plan: Plan) -> tuple[Finding, ...]:
-        """What a person must have made before the rendering works. Apart from `render`, so that it accounts for no leaf of the plan."""
+        """Findings on objects that must exist before the rendering works. Separate from `render`: they account for no leaf of the plan."""
         if not self.is_cluster:
             return ()
         findings: tuple[Finding, ...] = importlib.import_module(self.package).prerequisites(plan)
         return findings
 
     def patching(self) -> "Patching":
-        """The rules for a profile's patches of its documents."""
+        """The rules for patches of its documents."""
         patching: Patching = importlib.import_module(f"{self.package}.patching").PATCHING
         return patching
 
@@ -52,8 +52,9 @@ BACK_ENDS = (
 
 
 def back_end(name: str) -> BackEnd:
-    """The back end of that name. Raises UsageError, which names the known ones."""
+    """The back end of that name. Raises UsageError with the known names."""
     for known in BACK_ENDS:
         if known.name == name:
             return known
-    raise UsageError(f"there is no back end {name!r}", remedy=f"known are {', '.join(known.name for known in BACK_ENDS)}")
+    names = ", ".join(known.name for known in BACK_ENDS)
+    raise UsageError(f"unknown back end {name!r}", code="render.back-end-unknown", remedy=f"use one of {names}")

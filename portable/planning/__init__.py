@@ -1,4 +1,4 @@
-"""Makes the plan: stack + profile + catalog, every choice made. Touches the world only to read templates of the catalog."""
+"""Makes the plan from stack, profile and catalog, with every choice made. It reads only the catalog's templates from the disk."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -29,21 +29,21 @@ from portable.profiles.types import DeviceFacts, WaiverFacts
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan with what a person is told of it."""
+    """A plan with its findings, waivers, addresses and secrets."""
 
     plan: p.Plan
     findings: tuple[Finding, ...]
     waivers: tuple[Waiver, ...]
     addresses: Mapping[tuple[str, str], str]
-    """By (app, port): what a person types to reach it."""
+    """By (app, port): the address for a browser."""
     secrets: Mapping[str, SecretFacts]
-    """What the catalog says of the secrets that its apps and clouds name."""
+    """Facts of the secrets that apps and clouds name."""
     given: Input
     chosen: Selection
 
     @property
     def generated(self) -> dict[str, str]:
-        """Secrets that may be made where they are missing, with the kind of value."""
+        """Secrets that can be generated if they are missing, with the kind of value."""
         return {name: secret.generate for name, secret in self.secrets.items() if secret.generate}
 
 
@@ -53,10 +53,10 @@ def make(given: Input, catalog: Catalog) -> Planned:
     unused(given, mistakes)
     meaningless(given, mistakes)
     chosen = select(given, catalog, mistakes)
-    said = chosen  # before what the planner itself completes
+    written = chosen  # as the files have it, before the planner completes it
     chosen, way = tunnel(given, chosen, catalog, mistakes)
     net = network(given, chosen, way, mistakes)
-    weakened = fence(given, said, way, net, catalog, mistakes)
+    weakened = fence(given, written, way, net, catalog, mistakes)
     store = storage(given, chosen, mistakes)
     devices = _devices(given, mistakes)
     counted_once(given, mistakes)
@@ -84,7 +84,7 @@ def make(given: Input, catalog: Catalog) -> Planned:
     named_secrets(plan, given, mistakes)
     mistakes.stop()
     findings = (*store.findings, *weakened, *backups.findings(chosen, store), *check(plan, chosen, way, given), *memory(given, plan))
-    findings += tuple(_dropped(given, findings))
+    findings += tuple(_replaced_waivers(given, findings))
     return Planned(
         plan=plan,
         findings=(*(located(f, given, chosen) for f in findings), *images.findings(given, chosen.entries)),
@@ -107,27 +107,31 @@ def _devices(given: Input, mistakes: Mistakes) -> p.Devices:
             return None
         ways = [w for w in (facts.host, facts.plugin, facts.annotation) if w is not None]
         if len(ways) != 1:
-            mistakes.add(given.profile_source("devices", name), f"devices.{name}", "a device is exactly one of host, plugin and annotation")
+            text, remedy = (
+                "a device needs exactly one of host, plugin and annotation",
+                f"keep one: `devices: {{{name}: {{host: {{path: ...}}}}}}`",
+            )
+            mistakes.add(given.profile_source("devices", name), f"devices.{name}", text, remedy, code="plan.device")
         if facts.host is not None:
             return p.HostDevice(path=facts.host.path, group=facts.host.group)
         if facts.plugin is not None:
             return p.PluginDevice(resource=facts.plugin)
         return p.AnnotatedDevice(path=facts.annotation or "")
 
-    said = given.profile.devices
-    return p.Devices(tun=device("tun", said.tun), fuse=device("fuse", said.fuse), gpu=device("gpu", said.gpu))
+    facts = given.profile.devices
+    return p.Devices(tun=device("tun", facts.tun), fuse=device("fuse", facts.fuse), gpu=device("gpu", facts.gpu))
 
 
 def _waivers(given: Input) -> tuple[Waiver, ...]:
-    own = given.profile_source("name").file  # a profile says its own name, whatever it extends
+    own = given.profile_source("name").file  # `name` is always the profile's own key, whatever it extends
     return tuple(
         Waiver(field=w.field, class_=w.class_, reason=w.reason, apps=w.apps, where=where, inherited=where.file != own)
         for w, where in ((w, given.profile_source("waive", index)) for index, w in enumerate(given.profile.waive))
     )
 
 
-def _dropped(given: Input, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Inherited waivers that a list of the profile's own replaces, although what they accepted is here."""
+def _replaced_waivers(given: Input, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """A finding on inherited waivers that the profile's own list replaces, although their findings still exist."""
     if not isinstance(given.profile_document, Merged):
         return
     own, findings = _waivers(given), tuple(findings)
@@ -136,11 +140,11 @@ def _dropped(given: Input, findings: Iterable[Finding]) -> Iterator[Finding]:
         try:
             inherited = msgspec.convert(waivers, tuple[WaiverFacts, ...])
         except msgspec.ValidationError:
-            continue  # nobody reads that list any more
-        for said in inherited:
-            waiver = Waiver(field=said.field, class_=said.class_, reason=said.reason, apps=said.apps)
+            continue  # a replaced list is not validated
+        for facts in inherited:
+            waiver = Waiver(field=facts.field, class_=facts.class_, reason=facts.reason, apps=facts.apps)
             if any(waiver.accepts(f) and not any(w.accepts(f) for w in own) for f in findings):
-                gone[said.field] = where
+                gone[facts.field] = where
     if gone:
         file = ", ".join(dict.fromkeys(Path(where.file).name for where in gone.values()))
         yield Finding(
@@ -148,6 +152,7 @@ def _dropped(given: Input, findings: Iterable[Finding]) -> Iterator[Finding]:
             path="waive",
             class_="function",
             text=f"the profile's own list `waive` replaces that of {file}, which accepted {', '.join(gone)}: these findings are open again",
-            remedy="copy from there what shall stay accepted, or nothing",
+            remedy="copy the waivers that you still want into the profile's list",
+            code="plan.waivers-replaced",
             where=given.profile_source("waive"),
         )

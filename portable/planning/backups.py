@@ -1,4 +1,4 @@
-"""What the app that backs up sees: the state of every other app, and the store. What it can't copy is said."""
+"""The volumes that the backup app sees: the state of all other apps, and the store. Findings name what it cannot copy."""
 
 import json
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ import msgspec
 
 from portable.catalog.facts import AppFacts
 from portable.model import plan as p
+from portable.model.codes import Code
 from portable.model.findings import Finding
 from portable.planning.inputs import Input
 from portable.planning.select import Selection
@@ -20,26 +21,26 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     id: str
     copied: str
-    """`running`, or `stopped` for what may be copied while its app is stopped only."""
+    """`running`, or `stopped` if it can be copied only while its app is stopped."""
 
     @property
     def path(self) -> str:
-        """Where the container sees it."""
+        """The mount path in the backup container."""
         return f"{p.STATE}/{self.id}"
 
 
 def backs_up(facts: AppFacts) -> bool:
-    """Whether it is the app that backs up the others."""
+    """Whether the app backs up the others."""
     return any(container.backs_up for container in facts.containers.values())
 
 
 def seen(chosen: Selection, store: Storage) -> tuple[Seen, ...]:
-    """Every volume that can be copied from a container of its own."""
+    """Every volume that another container can copy."""
     return tuple(volume for volume, place in _volumes(chosen, store) if not _unreachable(place))
 
 
 def told(given: Input, chosen: Selection, store: Storage) -> str:
-    """What the program reads: JSON, the same bytes for the same plan."""
+    """The input of the backup program: JSON, the same bytes for the same plan."""
     apps: dict[str, dict[str, object]] = {}
     for volume in seen(chosen, store):
         image = chosen.apps[volume.app].facts.containers["main"].image
@@ -50,18 +51,24 @@ def told(given: Input, chosen: Selection, store: Storage) -> str:
 
 
 def findings(chosen: Selection, store: Storage) -> Iterator[Finding]:
-    """What is not backed up by itself, class data."""
+    """Findings of class data on volumes that are not backed up automatically."""
     if not any(backs_up(entry.facts) for entry in chosen.apps.values()):
         return
     for volume, place in _volumes(chosen, store):
         if why := _unreachable(place):
-            text, remedy = f"{volume.id} is not backed up: {why}", "back it up by other means, as snapshots of its storage class"
+            code: Code = "volume.not-backed-up"
+            text, remedy = (
+                f"{volume.id} is not backed up: {why}",
+                "back it up by other means, for example by snapshots of its storage class",
+            )
         elif volume.copied == "stopped":
-            text = f"{volume.id} is left out of the backups made at times: while {volume.app} runs no copy of it would be sound"
-            remedy = f"`portable backup --stop {volume.app}`, which stops {volume.app} meanwhile"
+            code = "volume.backup-stopped"
+            text = f"scheduled backups leave out {volume.id}: a copy made while {volume.app} runs would be inconsistent"
+            remedy = f"run `portable backup --stop {volume.app}`, which stops {volume.app} during the copy"
         else:
             continue
-        yield Finding(field="backups", path=f"volumes.{volume.id}.holds", class_="data", app=volume.app, text=text, remedy=remedy)
+        path = f"volumes.{volume.id}.holds"
+        yield Finding(field="backups", path=path, class_="data", app=volume.app, text=text, remedy=remedy, code=code)
 
 
 def _volumes(chosen: Selection, store: Storage) -> Iterator[tuple[Seen, p.Volume]]:
@@ -74,11 +81,11 @@ def _volumes(chosen: Selection, store: Storage) -> Iterator[tuple[Seen, p.Volume
 
 
 def _unreachable(volume: p.Volume) -> str:
-    """Why no other container may copy it; empty where one may."""
+    """Why no other container can copy the volume; empty if one can."""
     if not isinstance(volume.place, p.Claim):
         return ""
     if not volume.place.shared:
-        return "its claim is mounted by its own pod's node alone"
+        return "only the node of its own pod can mount its claim"
     if volume.holds == "database":
-        return "a database on a shared file system can't be copied from another node: its locks don't reach there"
+        return "its database is on a shared file system, and another node does not see the locks of that database"
     return ""

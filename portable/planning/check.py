@@ -1,4 +1,4 @@
-"""Step 5: what cuts across the other steps, as findings: what a person should know before anything runs."""
+"""Step 5: findings that concern the plan as a whole, reported before anything runs."""
 
 import ipaddress
 from collections.abc import Iterator, Mapping
@@ -15,19 +15,19 @@ from portable.profiles.load import is_shipped
 
 
 def check(plan: p.Plan, chosen: Selection, way: Way, given: Input) -> Iterator[Finding]:
-    """Everything that the plan leaves open."""
+    """All findings on the whole plan."""
     yield from _egress(plan, chosen.apps, given)
-    yield from _past_the_fence(plan)
-    yield from _of_the_tunnel(plan, way)
-    yield from _in_the_namespace(plan)
-    yield from _forwarded(plan, way)
+    yield from _local_networks(plan)
+    yield from _tunnel_networks(plan, way)
+    yield from _namespace_rights(plan)
+    yield from _forwarded_port(plan, way)
     yield from _upstream(chosen.apps)
     yield from _gpu(plan, chosen.apps)
     yield from _accounts(plan, chosen.apps, given)
     yield from _engine(chosen.apps, given)
-    yield from _left_out(given)
-    yield from _not_listed(chosen.apps, given)
-    yield from _own(chosen.apps)
+    yield from _excluded_apps(given)
+    yield from _overridden_list(chosen.apps, given)
+    yield from _own_apps(chosen.apps)
 
 
 def _egress(plan: p.Plan, entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
@@ -42,7 +42,8 @@ def _egress(plan: p.Plan, entries: Mapping[str, Entry], given: Input) -> Iterato
                     class_="security",
                     verdict="refused",
                     app=app,
-                    text=f"{app} needs the VPN and reaches the outside without it here",
+                    text=f"{app} needs the VPN but connects to the internet without it here",
+                    code="vpn.direct",
                     remedy=f"remove it from `egress.direct`, or accept it in the profile: {waiver('egress', app)}",
                     where=given.profile_source("egress", "direct", given.profile.egress.direct.index(app)),
                 )
@@ -52,8 +53,9 @@ def _egress(plan: p.Plan, entries: Mapping[str, Entry], given: Input) -> Iterato
                     path=f"groups.{group.name}.egress",
                     class_="function",
                     app=app,
-                    text=f"{app} needs the VPN and this place has none: it is sealed and reaches only the place's own networks",
+                    text=f"{app} needs the VPN, and this profile has none: {app} is sealed and reaches only the place's own networks",
                     remedy="add a `vpn` section to the profile",
+                    code="vpn.sealed",
                 )
 
 
@@ -61,11 +63,11 @@ OWN = tuple(
     ipaddress.ip_network(cidr)
     for cidr in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8", "fc00::/7", "fe80::/10")
 )
-"""Networks that nobody else's traffic is routed to: RFC 1918, 3927, 4193, 4291, 6598."""
+"""Networks that are not routed on the internet: RFC 1918, 3927, 4193, 4291, 6598."""
 
 
-def _past_the_fence(plan: p.Plan) -> Iterator[Finding]:
-    """What the gateway lets past its tunnel must be the place's own: one wide network there, and torrents are in the open."""
+def _local_networks(plan: p.Plan) -> Iterator[Finding]:
+    """Networks outside the tunnel must be the place's own: one network that is too wide exposes torrent traffic."""
     for group in plan.groups:
         if isinstance(group.egress, p.Direct):
             continue
@@ -78,14 +80,15 @@ def _past_the_fence(plan: p.Plan) -> Iterator[Finding]:
                     class_="security",
                     verdict="refused",
                     app=group.egress.gateway,
-                    text=f"{cidr} is not the place's own alone, and apps behind {group.egress.gateway} would reach it past the tunnel",
-                    remedy="name under `networks` only what is yours, as 192.168.1.0/24, or accept it in the profile: "
+                    text=f"{cidr} contains public addresses, and apps behind {group.egress.gateway} would reach them outside the tunnel",
+                    remedy="list only your own networks under `networks`, such as 192.168.1.0/24, or accept it in the profile: "
                     + waiver("egress.networks", group.egress.gateway),
+                    code="vpn.networks",
                 )
 
 
-def _of_the_tunnel(plan: p.Plan, way: Way) -> Iterator[Finding]:
-    """Networks that would be reached past the tunnel although the tunnel's own addresses lie there: its gateway, names and ports."""
+def _tunnel_networks(plan: p.Plan, way: Way) -> Iterator[Finding]:
+    """Local networks that overlap the tunnel's own addresses: those of its gateway, name server and forwarded ports."""
     for group in plan.groups:
         if not isinstance(group.egress, p.Tunnel):
             continue
@@ -101,15 +104,16 @@ def _of_the_tunnel(plan: p.Plan, way: Way) -> Iterator[Finding]:
                     class_="security",
                     verdict="refused" if whole else "noted",
                     app=group.egress.gateway,
-                    text=f"{cidr} {'covers' if whole else 'overlaps'} {inside}, where the addresses of {way.provider}'s tunnels lie: what "
-                    "is meant for them would leave past the tunnel, and the tunnel itself may fail",
-                    remedy="name under `networks` only what is yours, as 192.168.1.0/24, and choose another subnet; or accept it in the "
-                    f"profile: {waiver('egress.tunnel', group.egress.gateway)}",
+                    text=f"{cidr} {'covers' if whole else 'overlaps'} {inside}, the address range of {way.provider}'s tunnels: traffic to "
+                    "that range would leave outside the tunnel, and the tunnel may fail",
+                    remedy="list only your own networks under `networks`, such as 192.168.1.0/24, and choose another subnet; or accept it "
+                    f"in the profile: {waiver('egress.tunnel', group.egress.gateway)}",
+                    code="vpn.tunnel-range",
                 )
 
 
-def _forwarded(plan: p.Plan, way: Way) -> Iterator[Finding]:
-    """A forwarded port without an app that listens there."""
+def _forwarded_port(plan: p.Plan, way: Way) -> Iterator[Finding]:
+    """A forwarded port without an app that listens on it."""
     for group in plan.groups:
         if isinstance(group.egress, p.Tunnel) and group.egress.port_forwarding and way.receiver is None:
             gateway = group.egress.gateway
@@ -118,30 +122,31 @@ def _forwarded(plan: p.Plan, way: Way) -> Iterator[Finding]:
                 path=f"groups.{group.name}.egress.port_forwarding",
                 class_="function",
                 app=gateway,
-                text=f"{gateway} asks for a forwarded port, and no app behind it is told which: only qBittorrent is",
+                text=f"{gateway} requests a forwarded port, but no app behind it uses that port: only qBittorrent can",
                 remedy="remove `vpn.port-forwarding`, or add qBittorrent",
+                code="vpn.forwarding-unused",
             )
 
 
 PROXIES = frozenset(("all_proxy", "ftp_proxy", "http_proxy", "https_proxy", "socks_proxy"))
-"""Variables by which programs call somebody else in the place of whom they mean, in small letters."""
+"""Variables that make programs connect through a proxy, in lower case."""
 
 
-def _in_the_namespace(plan: p.Plan) -> Iterator[Finding]:
-    """Apps behind a gateway that could change its firewall, or are told to call a proxy, which may reach the outside for them."""
+def _namespace_rights(plan: p.Plan) -> Iterator[Finding]:
+    """Apps behind a gateway that could change its firewall, or that connect through a proxy, which may reach the internet for them."""
     for group in plan.groups:
         if isinstance(group.egress, p.Direct):
             continue
         gateway = group.egress.gateway
         members = [app for app in plan.apps if app.name in group.apps]
-        # What mounts a cloud is in the pod of each app that reads it; a mounter's needs are the planner's own.
+        # A cloud's mounter runs in the pod of each app that reads the cloud; the planner sets its needs.
         mounters = [(app, f"clouds.{c.id}.mounter", c.mounter) for c in plan.clouds for app in members if c.id in app.clouds]
         for app, path, container in mounters:
-            yield from _proxied(app.name, gateway, path, container)
+            yield from _proxies(app.name, gateway, path, container)
         for app in (app for app in members if app.name != gateway):
             for container in app.containers:
                 path = f"apps.{app.name}.containers.{container.name}"
-                yield from _proxied(app.name, gateway, path, container)
+                yield from _proxies(app.name, gateway, path, container)
                 for need in (need for need in ("net_admin", "tun", "fuse") if getattr(container.needs, need)):
                     yield Finding(
                         field="egress.privileged",
@@ -149,13 +154,14 @@ def _in_the_namespace(plan: p.Plan) -> Iterator[Finding]:
                         class_="security",
                         verdict="refused",
                         app=app.name,
-                        text=f"{app.name} needs `{need.replace('_', '-')}` behind {gateway}: with that it can change the "
-                        "firewall, or leave its network namespace",
+                        text=f"{app.name} needs `{need.replace('_', '-')}` behind {gateway}: with it, {app.name} can change the "
+                        "firewall or leave the network namespace",
+                        code="vpn.privileged",
                         remedy=f"remove the need, or accept it in the profile: {waiver('egress.privileged', app.name)}",
                     )
 
 
-def _proxied(app: str, gateway: str, path: str, container: p.Container) -> Iterator[Finding]:
+def _proxies(app: str, gateway: str, path: str, container: p.Container) -> Iterator[Finding]:
     for variable in (name for name, value in container.env.items() if value != "" and name.lower() in PROXIES):
         yield Finding(
             field="egress.proxy",
@@ -163,13 +169,14 @@ def _proxied(app: str, gateway: str, path: str, container: p.Container) -> Itera
             class_="security",
             verdict="refused",
             app=app,
-            text=f"{variable} lets {path.split('.')[1]} call through a proxy, and one in a network of the place's own reaches the outside "
-            f"past {gateway}",
+            text=f"{variable} makes {path.split('.')[1]} connect through a proxy, and a proxy in a local network reaches the internet "
+            f"without {gateway}",
+            code="vpn.proxy",
             remedy=f"remove it, or accept it in the profile: {waiver('egress.proxy', app)}",
         )
 
 
-def _left_out(given: Input) -> Iterator[Finding]:
+def _excluded_apps(given: Input) -> Iterator[Finding]:
     for name in given.stack.apps or ():
         if name in given.profile.without:
             yield Finding(
@@ -177,30 +184,32 @@ def _left_out(given: Input) -> Iterator[Finding]:
                 path="without",
                 class_="function",
                 app=None,
-                text=f"the stack has {name}, and profile {given.profile.name} is `without` it: it does not run here",
-                remedy="nothing to do, or change one of the two",
+                text=f"the stack lists {name}, but profile {given.profile.name} is `without` it: {name} does not run here",
+                remedy="nothing to do, or change the stack or the profile",
+                code="app.left-out",
             )
 
 
-def _not_listed(entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
-    """What a person's own profile lists and does not get, since the stack has a list for all places. A shipped one's is a proposal."""
+def _overridden_list(entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
+    """Apps of a person's own profile that the stack's list overrides. The list of a shipped profile is only a proposal."""
     if given.stack.apps is None or is_shipped(Path(given.profile_source("apps").file)):
         return
-    here = {known for name, entry in entries.items() for known in (name, *entry.facts.aliases)}
-    left = dict.fromkeys(name for name in given.profile.apps if name not in here and name not in given.profile.without)
-    if left:
+    planned = {known for name, entry in entries.items() for known in (name, *entry.facts.aliases)}
+    overridden = dict.fromkeys(name for name in given.profile.apps if name not in planned and name not in given.profile.without)
+    if overridden:
         yield Finding(
             field="apps",
             path="apps",
             class_="function",
             app=None,
-            text=f"profile {given.profile.name} lists {', '.join(left)}, and the stack's own list, which counts, does not: not here",
-            remedy="write what runs to the stack's `apps`, or remove that list and let each profile have its own",
+            text=f"profile {given.profile.name} lists {', '.join(overridden)}, but the stack's own list overrides it: they do not run here",
+            remedy="add them to the stack's `apps`, or remove that list so that each profile has its own",
+            code="app.list-overridden",
         )
 
 
-def _own(entries: Mapping[str, Entry]) -> Iterator[Finding]:
-    """An app of a person's own that takes the place of a shipped one, which is easily forgotten."""
+def _own_apps(entries: Mapping[str, Entry]) -> Iterator[Finding]:
+    """A person's own app that replaces a shipped one, which is easily forgotten."""
     for name, entry in entries.items():
         file = Path(entry.document.file)
         if not file.is_relative_to(SHIPPED) and (SHIPPED / "apps" / name / "app.yaml").is_file():
@@ -209,8 +218,9 @@ def _own(entries: Mapping[str, Entry]) -> Iterator[Finding]:
                 path=f"apps.{name}",
                 class_="function",
                 app=name,
-                text=f"{name} is your own, of {file}, and not the shipped one",
-                remedy="nothing to do; call it otherwise, and both can be used",
+                text=f"{name} is your own app from {file}, instead of the shipped one",
+                remedy="nothing to do; rename your app to use both",
+                code="app.replaces-shipped",
             )
             if entry.facts.egress != "vpn" and load(SHIPPED / "apps" / name / "app.yaml").data.get("egress") == "vpn":
                 yield Finding(
@@ -219,8 +229,9 @@ def _own(entries: Mapping[str, Entry]) -> Iterator[Finding]:
                     class_="security",
                     verdict="refused",
                     app=name,
-                    text=f"the shipped {name} needs the VPN, and your own one, of {file}, says that it does not",
-                    remedy=f"write `egress: vpn` there, call it otherwise, or accept it in the profile: {waiver('egress', name)}",
+                    text=f"the shipped {name} needs the VPN, but your own app from {file} does not use it",
+                    remedy=f"write `egress: vpn` there, rename your app, or accept it in the profile: {waiver('egress', name)}",
+                    code="vpn.own-app",
                     where=entry.document.source(("egress",)),
                 )
 
@@ -230,7 +241,13 @@ def _upstream(entries: Mapping[str, Entry]) -> Iterator[Finding]:
         upstream = entry.facts.upstream
         for lacking in entry.facts.lacks:
             yield Finding(
-                field="lacks", path=f"apps.{name}", class_="function", app=name, text=f"{name}: {lacking}.", remedy="nothing to do"
+                field="lacks",
+                path=f"apps.{name}",
+                class_="function",
+                app=name,
+                text=f"{name}: {lacking}.",
+                remedy="nothing to do",
+                code="app.lacks",
             )
         if upstream.status in ("active", "quiet"):
             continue
@@ -242,6 +259,7 @@ def _upstream(entries: Mapping[str, Entry]) -> Iterator[Finding]:
             app=name,
             text=f"{name} is {upstream.status} upstream{follows}{': ' + upstream.note if upstream.note else ''}",
             remedy=f"run {upstream.successor} instead" if upstream.successor else "look for another app",
+            code="app.upstream",
         )
 
 
@@ -256,27 +274,29 @@ def _gpu(plan: p.Plan, entries: Mapping[str, Entry]) -> Iterator[Finding]:
                     path=f"apps.{app.name}.containers.{container.name}.needs.gpu",
                     class_="function",
                     app=app.name,
-                    text=f"{app.name} could use a GPU and this place names none: it transcodes on the processor",
-                    remedy="name it under `devices.gpu` of the profile",
+                    text=f"{app.name} could use a GPU, but the profile names none: it transcodes on the CPU",
+                    remedy="add the GPU under `devices.gpu` of the profile",
+                    code="app.gpu",
                 )
 
 
 def _accounts(plan: p.Plan, entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
-    """A pod has one account. Where the apps of a group belong to zones with several, which one it is should surprise nobody."""
-    said = given.profile.accounts
+    """A pod has one account: report apps whose zone has another account than their group."""
+    accounts = given.profile.accounts
     for group in plan.groups:
         zones = {app: entries[app].facts.zone for app in group.apps}
-        asked = {app: said[zone] for app, zone in zones.items() if zone in said}
-        for app, account in asked.items():
+        wanted = {app: accounts[zone] for app, zone in zones.items() if zone in accounts}
+        for app, account in wanted.items():
             if account != group.account:
                 yield Finding(
                     field="accounts",
                     path=f"groups.{group.name}.account",
                     class_="function",
                     app=app,
-                    text=f"{app} shares the pod of {group.name}, which runs as {group.account}: the account {account} of its zone "
-                    f"{zones[app]} is not used for it",
-                    remedy="give the zones of one pod one account",
+                    text=f"{app} shares the pod of {group.name}, which runs as {group.account}: it does not use the account {account} of "
+                    f"its zone {zones[app]}",
+                    remedy="set one account for all zones of a pod under `accounts`",
+                    code="plan.account",
                 )
 
 
@@ -291,11 +311,12 @@ def _engine(entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
                 class_="security",
                 verdict="refused",
                 app=name,
-                text=f"{name} would drive the engine that runs it, and who has the engine's socket owns the host: no app gets it"
+                text=f"{name} needs the engine's socket, which gives full control of the host: no app gets it"
                 if has_docker
-                else f"{name} drives a Docker engine, and a cluster has none for it",
-                remedy="leave it out; name newer images in the catalog or under `override`, and `portable up` brings them, a gateway with "
-                "its whole group"
+                else f"{name} controls a Docker engine, which a cluster does not have",
+                remedy="leave it out; to update images, set newer ones in the catalog or under `override` and run `portable up`, which "
+                "restarts a gateway with its whole group"
                 if has_docker
-                else "leave it out; Renovate or a GitOps controller proposes newer images in the profile",
+                else "leave it out; let Renovate or a GitOps controller propose newer images in the profile",
+                code="app.engine",
             )

@@ -1,11 +1,11 @@
-"""Step 4: what stands in containers: environment and files made from templates, with secrets left as references."""
+"""Step 4: containers with their environment and files, made from templates; secrets stay references."""
 
 import functools
 import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -14,8 +14,9 @@ from portable.catalog.facts import AppFacts, CloudFacts, ContainerFacts, ImageFa
 from portable.catalog.quantities import millicores, seconds, size
 from portable.formats.document import Document, Steps
 from portable.model import plan as p
-from portable.model.errors import PortableError
+from portable.model.codes import Code
 from portable.model.source import Mistake
+from portable.planning import _templates as templates
 from portable.planning.backups import backs_up, seen, told
 from portable.planning.inputs import Entry, Input, Mistakes
 from portable.planning.network import Network, address_of
@@ -23,49 +24,15 @@ from portable.planning.schedule import schedule
 from portable.planning.select import Selection
 from portable.planning.storage import LIBRARY_ID, Storage, volume_id
 from portable.planning.tunnel import Way
-from portable.programs.bundle import bundle, programs
 
-if TYPE_CHECKING:
-    import jinja2
-
-# Stands for a secret while a template renders; plain ASCII without quotes, so that no filter changes it.
-_SECRET = re.compile(r"@@portable-secret:([a-z0-9-]+):([A-Za-z0-9._-]+):(optional|required):(plain|qbittorrent)@@")
-_MARK = "@@portable-secret"
-# What an expression of a template can raise besides Jinja's own errors.
-_OF_EXPRESSIONS = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
-CONTEXT = frozenset(
-    (
-        *(
-            "addresses",
-            "app",
-            "backup",
-            "cloud",
-            "clouds",
-            "dashboard",
-            "egress",
-            "folders",
-            "gid",
-            "group",
-            "has",
-            "library",
-            "memory",
-            "names",
-            "networks",
-        ),
-        *("ports", "program", "reads", "secret", "stack", "timezone", "uid", "umask", "url", "vpn"),
-    )
-)
-"""The names that a template may use, see `docs/reference/templates.md`; `cloud` in the mounter and in clouds' templates only."""
 CLOUD_CONFIG = "RCLONE_CONFIG"
-"""The mounter's variable that says where it reads the cloud's configuration."""
-
-
+"""The mounter's variable with the path of the cloud's configuration."""
 _NODES = {"tun": "/dev/net/tun", "fuse": "/dev/fuse"}
-"""The devices that lie at the same path on every Linux."""
+"""Devices that have the same path on every Linux."""
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
-    """Apps and clouds as the plan has them, every file, the tools container, and addresses by (app, port)."""
+    """Apps and clouds of the plan, every file, the tools container, and addresses by (app, port)."""
 
     apps: tuple[p.App, ...]
     clouds: tuple[p.Cloud, ...]
@@ -75,7 +42,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def content(given: Input, chosen: Selection, way: Way, net: Network, store: Storage, catalog: Catalog, mistakes: Mistakes) -> Content:
-    """Make every container; a template that fails is a mistake with its file and line."""
+    """Make every container; a template error is a mistake with its file and line."""
     maker = _Maker(given, chosen, way, net, store, catalog, mistakes)
     apps = tuple(maker.app(name) for name in chosen.apps)
     clouds = tuple(maker.cloud(name, chosen.mounter) for name in sorted(chosen.clouds)) if chosen.mounter else ()
@@ -93,7 +60,7 @@ def content(given: Input, chosen: Selection, way: Way, net: Network, store: Stor
 
 
 class _Maker:
-    """Holds what every container is made from."""
+    """Makes containers from the results of the earlier steps."""
 
     def __init__(
         self, given: Input, chosen: Selection, way: Way, net: Network, store: Storage, catalog: Catalog, mistakes: Mistakes
@@ -101,7 +68,7 @@ class _Maker:
         self.given, self.chosen, self.net, self.store, self.catalog, self.mistakes = given, chosen, net, store, catalog, mistakes
         self.vpn = way.context()
         self.files: dict[str, p.File] = {}
-        # Whose secrets and files a container can ask for: apps, and the helpers that come along.
+        # Containers can use the secrets and files of apps and of the helpers that `portable` adds.
         helpers = {entry.facts.name: entry for entry in (chosen.tools, chosen.mounter) if entry is not None}
         self.entries = {**chosen.apps, **helpers}
         self.secrets: dict[str, set[str]] = {}
@@ -115,12 +82,12 @@ class _Maker:
         self.addresses = {(e.app, e.port): address for e, address in reached if address is not None}
 
     def app(self, name: str) -> p.App:
-        """An app with the containers and ports that are there in this place."""
+        """An app with the containers and ports that this place has."""
         entry = self.chosen.apps[name]
         facts, ports = entry.facts, self.net.ports[name]
-        there = {port.container for port in ports} | {c for c, f in facts.containers.items() if f.only_if_exposed is None}
+        used = {port.container for port in ports} | {c for c, f in facts.containers.items() if f.only_if_exposed is None}
         context = self.context(name)
-        names = sorted(there, key=lambda c: (c != "main", c))
+        names = sorted(used, key=lambda c: (c != "main", c))
         return p.App(
             name=name,
             aliases=facts.aliases,
@@ -134,19 +101,24 @@ class _Maker:
         )
 
     def one_name_each(self, apps: Iterable[p.App]) -> None:
-        """What runs is called by app and container in one space of names, with the clouds' mounters and `init`, which prepares folders."""
-        taken = {"init": "what prepares folders", **{f"cloud-{cloud}": f"the mounter of cloud {cloud}" for cloud in self.chosen.clouds}}
+        """Report containers that would have the same name: those of apps, the clouds' mounters, and `init`, which prepares folders."""
+        owners = {"init": "the container that prepares folders"}
+        owners |= {f"cloud-{cloud}": f"the mounter of cloud {cloud}" for cloud in self.chosen.clouds}
         for app in apps:
             for container in app.containers:
                 called = app.name if container.role == "main" else f"{app.name}-{container.name}"
-                if called in taken:
-                    text = f"what runs would be called {called!r}, as {taken[called]} is"
+                if called in owners:
+                    text = f"this container would be called {called!r}, like {owners[called]}"
                     at = ("name",) if container.role == "main" else ("containers", container.name)
-                    self.mistakes.extend((self.entries[app.name].document.mistake(at, text, "call it otherwise", at_key=True),))
-                taken.setdefault(called, f"a container of {app.name}")
+                    self.reject(self.entries[app.name].document, at, text, "rename it", code="app.container-name", at_key=True)
+                owners.setdefault(called, f"a container of {app.name}")
+
+    def reject(self, document: Document, at: Steps, text: str, remedy: str, *, code: Code, at_key: bool = False) -> None:
+        """Note a mistake in an app's or cloud's file."""
+        self.mistakes.extend((document.mistake(at, text, remedy, code=code, at_key=at_key),))
 
     def cloud(self, name: str, mounter: Entry) -> p.Cloud:
-        """A cloud with its own copy of the mounter."""
+        """A cloud with its own mounter."""
         entry = self.chosen.clouds[name]
         facts = mounter.facts.containers["main"]
         size_of_cache = size(entry.facts.cache)
@@ -157,9 +129,8 @@ class _Maker:
         config = made.env.get(CLOUD_CONFIG)
         if not isinstance(config, str):
             at = ("containers", "main", "environment")
-            self.mistakes.extend(
-                (mounter.document.mistake(at, f"the mounter needs {CLOUD_CONFIG}: where it reads a cloud's configuration"),)
-            )
+            text = f"the mounter needs {CLOUD_CONFIG}, the path of a cloud's configuration"
+            self.reject(mounter.document, at, text, f"add `{CLOUD_CONFIG}: /rclone.conf`", code="cloud.mounter-config")
             config = "/rclone.conf"
         template = self.catalog.cloud_folder(name) / entry.facts.template
         file = self.file(f"cloud-{name}-rclone-conf", template, context, entry.document, ("template",), 0o440)
@@ -185,7 +156,7 @@ class _Maker:
         volumes: Mapping[str, Any],
         owner: str | None = None,
     ) -> p.Container:
-        """One container; `owner` names the files where they are not the app's own."""
+        """One container; `owner` is the prefix of its files, if not the app's name."""
         where = ("containers", at)
         context = {**context, "memory": size(facts.resources.memory.limit)}
         prefix = owner or (app if name == "main" else f"{app}-{name}")
@@ -228,7 +199,7 @@ class _Maker:
     def probe(
         self, facts: ProbeFacts | None, context: Mapping[str, Any], document: Document, at: tuple[str | int, ...]
     ) -> ProbeFacts | None:
-        """The probe with its command as templates make it."""
+        """The probe with its command rendered."""
         if facts is None or facts.exec is None:
             return facts
         return msgspec.structs.replace(facts, exec=self.values(facts.exec, context, document, at))
@@ -237,7 +208,7 @@ class _Maker:
         return p.Image(repository=facts.repository, tag=facts.tag, digest=facts.digest, recipe=recipe)
 
     def identity(self, facts: ContainerFacts) -> p.Identity:
-        """The stack's user everywhere, so that a move keeps owners; root only where the image is fixed to it."""
+        """The stack's user in every place, so that a move keeps owners; root only if the image requires it."""
         stack = self.given.stack
         fixed = facts.identity == "fixed"
         return p.Identity(
@@ -252,12 +223,13 @@ class _Maker:
             ("gpu", asked.gpu == "required", devices.gpu),
         ):
             if wanted and device is None:
-                text = f"{app} needs the device {need}, and profile {self.given.profile.name} has none"
+                text = f"{app} needs the device {need}, but profile {self.given.profile.name} does not have it"
                 node = _NODES.get(need)
-                remedy = f"add `devices: {{{need}: {{host: {{path: {node}}}}}}}`" if node else f"name it under `devices.{need}`"
-                # The gateway is here because of that section; a person wrote it, and may never have heard of the device.
+                remedy = f"add `devices: {{{need}: {{host: {{path: {node}}}}}}}`" if node else f"add it under `devices.{need}`"
+                # The section `vpn` adds the gateway: report it there, since its author may not know the device.
                 at = ("vpn",) if app == self.chosen.gateway and self.given.profile.vpn else ("devices",)
-                self.mistakes.add(self.given.profile_source(*at), f"devices.{need}", text, f"{remedy}, or leave {app} out")
+                source = self.given.profile_source(*at)
+                self.mistakes.add(source, f"devices.{need}", text, f"{remedy}, or leave {app} out", code="app.device")
         return p.Needs(
             root_start=asked.root_start,
             net_admin=asked.net_admin,
@@ -269,7 +241,7 @@ class _Maker:
     # --- templates
 
     def context(self, app: str) -> dict[str, Any]:
-        """The values of those names; see `docs/reference/templates.md`."""
+        """The values that templates may use; see `docs/reference/templates.md`."""
         stack = self.given.stack
         placed = app in self.chosen.apps
         return {
@@ -286,7 +258,7 @@ class _Maker:
             "egress": type(self.net.group_of[app].egress).__name__.lower() if placed else "direct",
             "has": lambda name: name in self.chosen.apps,
             "secret": self.secret,
-            "program": _program,
+            "program": templates.program,
             "group": {
                 "ports": self.net.group_ports(app) if placed else (),
                 "raw_ports": self.net.group_raw_ports(app) if placed else (),
@@ -297,35 +269,36 @@ class _Maker:
             "addresses": [address for (of, _), address in sorted(self.addresses.items()) if of == app],
             "dashboard": self.dashboard,
             "reads": self.reads(app),
-            # Of all apps: made for the one that reads it, or a thousand apps would each make it of a thousand.
+            # Covers all apps, so it is made only for the backup app: a thousand apps would each make it for a thousand.
             "backup": told(self.given, self.chosen, self.store) if placed and backs_up(self.chosen.apps[app].facts) else "",
             "folders": self.chosen.apps[app].facts.library.folders if placed else (),
         }
 
     def reads(self, app: str) -> list[dict[str, str]]:
-        """The clouds that an app reads here, each with the entry by which it is known to be there."""
+        """The clouds that an app reads here, each with the entry that shows that it is mounted."""
         read = self.chosen.apps[app].facts.clouds if app in self.chosen.apps else ()
         return [{"name": c, "known_entry": self.chosen.clouds[c].facts.known_entry} for c in read if c in self.chosen.clouds]
 
     def url(self, app: str, port: str = "web") -> str:
-        """Where other apps reach that app: the same in every place (promise 1)."""
+        """The address of an app for other apps: the same in every place (promise 1)."""
         for known in self.net.ports.get(app, ()):
             if known.name == port:
                 return f"{'https' if known.serves == 'https' else 'http'}://{app}:{known.number}"
-        raise _TemplateError(f"no app {app!r} with a port {port!r} in this place")
+        raise templates.TemplateValueError(f"this place has no app {app!r} with a port {port!r}", code="template.app-unknown")
 
     def secret(self, name: str, key: str = "value", *, optional: bool = False, form: str = "plain") -> str:
-        """What stands for a secret while a template renders. Only what some app or cloud of the place declares."""
+        """A placeholder for a secret that an app or cloud of the place declares."""
         if key not in self.secrets.get(name, ()):
             known = ", ".join(f"{n} ({', '.join(sorted(keys))})" for n, keys in sorted(self.secrets.items())) or "none"
-            raise _TemplateError(f"no secret {name!r} with a key {key!r}; known: {known}")
+            raise templates.TemplateValueError(f"unknown secret {name!r} with key {key!r}; known: {known}", code="template.secret-unknown")
         placeholder = f"@@portable-secret:{name}:{key}:{'optional' if optional else 'required'}:{form}@@"
-        if not _SECRET.fullmatch(placeholder):
-            raise _TemplateError(f"no secret can be written so: {name!r}, {key!r}, in the form {form!r}")
+        if not templates.SECRET.fullmatch(placeholder):
+            text = f"secret {name!r} with key {key!r} and form {form!r} is not valid: forms are plain and qbittorrent"
+            raise templates.TemplateValueError(text, code="template.secret-form")
         return placeholder
 
     def names(self, app: str) -> tuple[str, ...]:
-        """The host names by which an app is reached: what its host check must allow."""
+        """The host names of an app, which its host check must allow."""
         if app not in self.chosen.apps:
             return ()
         reached = (self.addresses[app, port.name] for port in self.net.ports[app] if (app, port.name) in self.addresses)
@@ -364,14 +337,17 @@ class _Maker:
         return self.value(str(value), context, document, at)
 
     def value(self, text: str, context: Mapping[str, Any], document: Document, at: tuple[str | int, ...]) -> str:
-        """A value that may be a template; it can't hold a secret, which would end in a rendered file."""
+        """Render a value, which may be a template. It cannot contain a secret, which would end up in a rendered file."""
         if "{{" not in text and "{%" not in text:
             return text
-        rendered = self.render(text, context, lambda _, why: self.mistakes.extend((document.mistake(at, why, _escape(why)),)))
-        if _SECRET.search(rendered):
-            self.mistakes.extend(
-                (document.mistake(at, "a value can't contain a secret", "write `{secret: name}`, or use a file template"),)
-            )
+
+        def report(_: int, text: str, code: Code) -> None:
+            self.reject(document, at, text, templates.escape(text), code=code)
+
+        rendered = templates.rendered(text, context, report)
+        if templates.SECRET.search(rendered):
+            remedy = "write `{secret: name}`, or use a file template"
+            self.reject(document, at, "a value cannot contain a secret", remedy, code="template.secret-in-value")
         return rendered
 
     def file(self, id_: str, template: Path, context: Mapping[str, Any], document: Document, at: tuple[str | int, ...], mode: int) -> str:
@@ -379,129 +355,51 @@ class _Maker:
         try:
             text = template.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            self.mistakes.extend((document.mistake(at, f"the template {template.name!r} can't be read: {error}"),))
+            self.mistakes.extend((_unreadable(document, at, template.name, error),))
             return id_
 
-        def wrong(line: int, why: str) -> None:
-            self.mistakes.extend((document.mistake(at, f"template {template.name}:{line}: {why}", _escape(why)),))
+        def report(line: int, text: str, code: Code) -> None:
+            self.reject(document, at, f"template {template.name}:{line}: {text}", templates.escape(text), code=code)
 
         if id_ in self.files:
-            wrong(1, f"a second file would be called {id_}")
-        rendered = text if "{{" not in text and "{%" not in text else self.render(text, context, wrong)
-        self.files[id_] = p.File(id=id_, body=tuple(_parts(rendered)), mode=mode)
+            report(1, f"two files would be called {id_}", "template.file-name")
+        rendered = text if "{{" not in text and "{%" not in text else templates.rendered(text, context, report)
+        self.files[id_] = p.File(id=id_, body=tuple(templates.parts(rendered)), mode=mode)
         return id_
-
-    def render(self, text: str, context: Mapping[str, Any], wrong: Any) -> str:
-        import jinja2  # only where a template is used: the import costs 50 ms
-
-        try:
-            rendered = template(text).render(context)
-        except jinja2.TemplateSyntaxError as error:
-            wrong(error.lineno, str(error.message))
-            return ""
-        except (jinja2.TemplateError, _TemplateError, *_OF_EXPRESSIONS) as error:
-            wrong(_line_of(error), str(error) or type(error).__name__)
-            return ""
-        if _MARK in _SECRET.sub("", rendered).lower():
-            wrong(1, "a filter changed a secret: only `secret(...)` itself can stand in a template")
-        return rendered
-
-
-class _TemplateError(PortableError):
-    """A template asked for what is not there."""
-
-
-def _program(name: str) -> str:
-    """One of portable's own programs, as one file."""
-    try:
-        return bundle(name)
-    except KeyError:
-        raise _TemplateError(f"no program {name!r}; known: {', '.join(programs())}") from None
-
-
-@functools.cache
-def _environment() -> "jinja2.Environment":
-    import jinja2
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    # The text goes to configuration files, never to a browser: HTML escapes would corrupt it.
-    return ImmutableSandboxedEnvironment(
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
-    )
-
-
-@functools.lru_cache(maxsize=4096)
-def template(text: str) -> "jinja2.Template":
-    """That text as a template, made once."""
-    return _environment().from_string(text)
-
-
-def _line_of(error: BaseException) -> int:
-    """The template's line in a traceback; Jinja names its own frames `<template>`."""
-    line, trace = 1, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == "<template>":
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line
-
-
-def _escape(why: str) -> str:
-    """The remedy for an unknown name: braces may be for the program itself, such as `{{PORTS}}` for Gluetun."""
-    name = re.fullmatch(r"'(\w+)' is (?:undefined|not defined)", why)
-    return f"to pass {{{{{name[1]}}}}} on as it is, write {{{{ '{{{{{name[1]}}}}}' }}}}" if name else ""
-
-
-def _parts(text: str) -> Iterator[p.Text]:
-    end = 0
-    for match in _SECRET.finditer(text):
-        if match.start() > end:
-            yield text[end : match.start()]
-        form: Literal["plain", "qbittorrent"] = "qbittorrent" if match[4] == "qbittorrent" else "plain"
-        yield p.SecretRef(name=match[1], key=match[2], optional=match[3] == "optional", form=form)
-        end = match.end()
-    if end < len(text) or end == 0:
-        yield text[end:]
 
 
 def template_mistakes(facts: AppFacts, document: Document, folder: Path) -> Iterator[Mistake]:
-    """What is wrong with an app's templates in any place: files that can't be read, text that is no template, unknown names."""
-    texts: list[tuple[Steps, str, str]] = []
+    """Mistakes in an app's templates that no place could avoid: unreadable files, syntax errors, unknown names."""
+    sources: list[tuple[Steps, str, str]] = []
     for name, container in facts.containers.items():
         for index, file in enumerate(container.files):
             at: Steps = ("containers", name, "files", index)
             try:
-                texts.append((at, (folder / file.template).read_text(encoding="utf-8"), f"template {file.template}:"))
+                sources.append((at, (folder / file.template).read_text(encoding="utf-8"), f"template {file.template}:"))
             except (OSError, UnicodeDecodeError) as error:
-                yield document.mistake(at, f"the template {file.template!r} can't be read: {error}")
-        texts += [(("containers", name, "environment", key), v, "line ") for key, v in container.environment.items() if isinstance(v, str)]
-    for at, text, where in texts:
+                yield _unreadable(document, at, file.template, error)
+        sources += [
+            (("containers", name, "environment", key), v, "line ") for key, v in container.environment.items() if isinstance(v, str)
+        ]
+    for at, text, where in sources:
         if "{{" in text or "{%" in text:
-            yield from (document.mistake(at, f"{where}{line}: {why}", _escape(why)) for line, why in _unreadable(text))
+            for line, why, code in templates.problems(text):
+                yield document.mistake(at, f"{where}{line}: {why}", templates.escape(why), code=code)
 
 
-def _unreadable(text: str) -> Iterator[tuple[int, str]]:
-    import jinja2
-    from jinja2 import meta
-
-    try:
-        unknown = meta.find_undeclared_variables(_environment().parse(text)) - CONTEXT - {"range", "dict", "lipsum", "cycler", "joiner"}
-    except jinja2.TemplateSyntaxError as error:
-        yield error.lineno, str(error.message)
-        return
-    for name in sorted(unknown):
-        line = next((number for number, line in enumerate(text.splitlines(), 1) if name in line), 1)
-        yield line, f"{name!r} is not defined"
+def _unreadable(document: Document, at: Steps, name: str, error: Exception) -> Mistake:
+    text, remedy = f"cannot read the template {name!r}: {error}", "add the file as UTF-8 text to the folder of its app or cloud"
+    return document.mistake(at, text, remedy, code="template.unreadable")
 
 
 def slug(path: str) -> str:
-    """The last part of a path as a name that every back end takes."""
+    """The last part of a path as a name that is valid in every back end."""
     name = re.sub(r"[^a-z0-9]+", "-", path.rsplit("/", 1)[-1].lower()).strip("-")
     return name or hashlib.sha256(path.encode()).hexdigest()[:8]
 
 
 def probes(facts: ProbeFacts | None) -> p.Probes:
-    """Startup may take as long as the app says; ready and live ask the same question, live more patiently."""
+    """The probes of a container: the startup time of the app's file, and one check for ready and live; live is more patient."""
     if facts is None:
         return p.Probes()
     if facts.http is not None:
@@ -520,7 +418,7 @@ def probes(facts: ProbeFacts | None) -> p.Probes:
 
 
 def resources(facts: ContainerFacts) -> p.Resources:
-    """Numbers of the facts."""
+    """Memory and CPU as numbers: bytes and thousandths of a CPU."""
     asked = facts.resources
     return p.Resources(
         memory_request=size(asked.memory.request),

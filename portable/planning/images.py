@@ -1,4 +1,4 @@
-"""Which image a container runs: the one that its files say, or a newer one that was taken in the place of exactly that."""
+"""The image that a container runs: the one of its files, or the newer one that an update chose in place of exactly that."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -10,7 +10,7 @@ from portable.planning.inputs import Entry, Input
 
 
 def taken(given: Input, facts: AppFacts) -> tuple[AppFacts, Mapping[str, str]]:
-    """The facts with what was taken, and what the files themselves say, by container."""
+    """The facts with updated images, and by container the image that the files themselves name."""
     pinned = {name: _reference(container.image) for name, container in facts.containers.items()}
     update = given.images.images.get(facts.name)
     if update is None:
@@ -24,7 +24,7 @@ def taken(given: Input, facts: AppFacts) -> tuple[AppFacts, Mapping[str, str]]:
 
 
 def findings(given: Input, entries: Iterable[Entry]) -> Iterator[Finding]:
-    """Entries that are void, and updates that are not finished: nothing is passed over in silence."""
+    """Entries that are not used, and updates that are not finished."""
     for entry in entries:
         app = entry.facts.name
         if (update := given.images.images.get(app)) is None:
@@ -33,18 +33,19 @@ def findings(given: Input, entries: Iterable[Entry]) -> Iterator[Finding]:
             pinned = entry.pinned.get(name)
             if pinned == container.instead_of:
                 continue
-            now = f"its files say {pinned} now" if pinned else f"{app} has no container {name} any more"
+            now = f"the files now say {pinned}" if pinned else f"{app} no longer has a container {name}"
             yield Finding(
                 field="images",
                 path=f"apps.{app}.containers.{name}.image",
                 class_="function",
                 app=app,
-                text=f"what the update of {update.at} took for {app} is not used: it was for {container.instead_of}, and {now}",
+                text=f"the image of {app} from the update of {update.at} is not used: it replaced {container.instead_of}, but {now}",
                 remedy="remove the entry",
+                code="image.update-unused",
                 where=given.images_source("images", app, "containers", name),
             )
         if update.step is not None:
-            what = "the update" if update.step == "taking" else "going back from the update"
+            what = "the update" if update.step == "taking" else "the rollback from the update"
             state = " --with-state" if update.step == "restoring" else ""
             again = f"`portable update {app}`" if update.step == "taking" else f"`portable rollback {app}{state}`"
             yield Finding(
@@ -53,7 +54,8 @@ def findings(given: Input, entries: Iterable[Entry]) -> Iterator[Finding]:
                 class_="function",
                 app=app,
                 text=f"{what} of {app} of {update.at} is not finished",
-                remedy=f"{again} completes it",
+                remedy=f"run {again} to complete it",
+                code="image.update-unfinished",
                 where=given.images_source("images", app, "step"),
             )
 

@@ -1,4 +1,4 @@
-"""What planning is given, and the list of mistakes that every step adds to, so that all are told at once."""
+"""The input of planning, and the list of mistakes to which every step adds, so that all of them are reported at once."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,23 +16,23 @@ from portable.profiles.types import Profile, Stack
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """Facts of an app, after overrides, with the file that they come from."""
+    """Facts of an app after overrides, with their file."""
 
     facts: AppFacts
     document: Document
     pinned: Mapping[str, str] = {}
-    """What the files themselves say of its images, by container, before any that was taken in their place."""
+    """The images of its files by container, before updates."""
 
 
 class CloudEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """Facts of a cloud with the file that they come from."""
+    """Facts of a cloud, with their file."""
 
     facts: CloudFacts
     document: Document
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
-    """A stack, a profile, and where each stands."""
+    """A stack, a profile and updated images, each with its file."""
 
     stack: Stack
     stack_document: Document | None
@@ -41,52 +41,55 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
     images: Images = Images()
     images_document: Document | None = None
     images_file: Path | None = None
-    """Where the images that are newer than the files say lie, or would."""
+    """The file of updated images, which need not exist."""
 
     def stack_source(self, *path: str | int) -> Source:
-        """Where a key of the stack stands; of the profile where there is no stack file."""
+        """The place of a key in the stack; the start of the profile if there is no stack file."""
         return self.stack_document.source(path) if self.stack_document else self.profile_document.source(())
 
     def profile_source(self, *path: str | int) -> Source:
-        """Where a key of the profile stands."""
+        """The place of a key in the profile."""
         return self.profile_document.source(path)
 
     def images_source(self, *path: str | int) -> Source:
-        """Where a key of the images stands."""
+        """The place of a key in the file of updated images; the start of the profile if there is no such file."""
         return self.images_document.source(path) if self.images_document else self.profile_document.source(())
 
 
 class Mistakes:
-    """Collects mistakes; `stop()` raises them all."""
+    """A list of mistakes; `stop()` raises all of them."""
 
     def __init__(self) -> None:
-        self._found: list[Mistake] = []
+        self._mistakes: list[Mistake] = []
 
-    def add(self, source: Source, path: str, text: str, remedy: str = "", *, code: Code = "") -> None:
-        """Note one mistake and go on."""
-        self._found.append(Mistake(source=source, path=path, text=text, remedy=remedy, code=code))
+    def add(self, source: Source, path: str, text: str, remedy: str = "", *, code: Code) -> None:
+        """Note one mistake."""
+        self._mistakes.append(Mistake(source=source, path=path, text=text, remedy=remedy, code=code))
 
-    def extend(self, found: Iterable[Mistake]) -> None:
-        """Note those of another file."""
-        self._found.extend(found)
+    def extend(self, mistakes: Iterable[Mistake]) -> None:
+        """Note several mistakes."""
+        self._mistakes.extend(mistakes)
 
-    def unknown(self, source: Source, path: str, kind: str, name: str, known: Sequence[str], *, near: str | None = None) -> None:
-        """Note a name that nothing has, with the known names and the nearest, unless the caller knows what is meant."""
+    def unknown(
+        self, source: Source, path: str, kind: str, name: str, known: Sequence[str], *, code: Code, near: str | None = None
+    ) -> None:
+        """Note an unknown name, with the known names and the nearest one; `near` overrides the nearest."""
         import difflib  # only for a mistake
 
         near = near or next(iter(difflib.get_close_matches(name, known, 1)), None)
         self.add(
             source,
             path,
-            f"there is no {kind} {name!r}; known: {', '.join(sorted(known)) or 'none'}",
+            f"unknown {kind} {name!r}; known: {', '.join(sorted(known)) or 'none'}",
             f"did you mean {near!r}?" if near else "",
+            code=code,
         )
 
     def stop(self) -> None:
-        """Raise InputError where anything was noted."""
-        if self._found:
+        """Raise InputError if there is a mistake."""
+        if self._mistakes:
             self.fail()
 
     def fail(self) -> NoReturn:
-        """Raise InputError with all that was noted: nothing can go on without what is missing."""
-        raise InputError(tuple(dict.fromkeys(self._found)))
+        """Raise InputError with all mistakes; for a mistake after which planning cannot go on."""
+        raise InputError(tuple(dict.fromkeys(self._mistakes)))

@@ -1,4 +1,4 @@
-"""Values that are well formed and mean nothing: told before anything runs, with their place."""
+"""Rejects well-formed but meaningless values before anything runs."""
 
 import re
 from pathlib import Path
@@ -6,27 +6,29 @@ from pathlib import Path
 from portable.planning.inputs import Input, Mistakes
 
 _ZONES = Path("/usr/share/zoneinfo")
-"""Where a system keeps the time zones; a machine without them is asked nothing."""
+"""The system's time zones; without this folder, time zones are not checked."""
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SCHEMES = ("unix://", "tcp://", "ssh://")
 
 
 def meaningless(given: Input, mistakes: Mistakes) -> None:
-    """Zones that nobody lives in, hosts that DNS can't have, engines by no known way, a command that is none, waivers without a reason."""
+    """Note unknown time zones, invalid host names, unsupported engine addresses, missing commands and waivers without a reason."""
     zone = given.stack.timezone
     if (_ZONES / "Etc" / "UTC").is_file() and not (_ZONES / zone).is_file():
-        mistakes.add(given.stack_source("timezone"), "timezone", f"there is no time zone {zone!r}", "as Europe/Berlin or Etc/UTC")
+        remedy = "write a name such as Europe/Berlin or Etc/UTC"
+        mistakes.add(given.stack_source("timezone"), "timezone", f"unknown time zone {zone!r}", remedy, code="plan.time-zone")
     address = given.profile.exposure.address
     if address is not None and not all(_LABEL.fullmatch(label) for label in address.split(".")):
-        mistakes.add(given.profile_source("exposure", "address"), "exposure.address", f"{address!r} can't be the name of a host")
+        text, remedy = f"{address!r} is not a valid host name", "write a name such as nas.lan, or an IPv4 address"
+        mistakes.add(given.profile_source("exposure", "address"), "exposure.address", text, remedy, code="port.host-name")
     engine = given.profile.engine
     if engine is not None and not engine.startswith(_SCHEMES):
-        remedy = "begin it with unix://, tcp:// or ssh://"
-        mistakes.add(given.profile_source("engine"), "engine", f"{engine!r} is no way to an engine", remedy)
+        text, remedy = f"engine {engine!r} is not a supported address", "use unix://, tcp:// or ssh://"
+        mistakes.add(given.profile_source("engine"), "engine", text, remedy, code="plan.engine-address")
     if given.profile.secrets.source == "command" and not given.profile.secrets.command:
-        remedy = "name one: `command: [pass, show, 'media/{name}/{key}']`"
-        mistakes.add(given.profile_source("secrets"), "secrets.command", "values are to come from a command, and none is named", remedy)
+        text, remedy = "secrets come from a command, but none is set", "set one: `command: [pass, show, 'media/{name}/{key}']`"
+        mistakes.add(given.profile_source("secrets"), "secrets.command", text, remedy, code="plan.secret-command")
     for index, waiver in enumerate(given.profile.waive):
         if not waiver.reason.strip(". \u2026\t\n"):
-            text, remedy = "dots are no reason: it is printed wherever the finding is", "write why this place accepts it"
-            mistakes.add(given.profile_source("waive", index, "reason"), f"waive[{index}].reason", text, remedy)
+            text, remedy = "this waiver has no reason, which is printed with its finding", "write why this place accepts the finding"
+            mistakes.add(given.profile_source("waive", index, "reason"), f"waive[{index}].reason", text, remedy, code="plan.waiver-reason")

@@ -1,4 +1,4 @@
-"""What the place gives containers against what their limits allow, before anything runs: an engine would notice by killing something."""
+"""Compares the memory limits of containers with the memory of the place; an engine would notice only by killing a container."""
 
 from collections.abc import Iterator
 
@@ -11,30 +11,31 @@ _LARGEST_NAMED = 3
 
 
 def memory(given: Input, plan: p.Plan) -> Iterator[Finding]:
-    """A finding for the whole and for each share whose limits do not fit; it is refused, and can be waived by the app's name."""
+    """A refused finding for the place and for each share whose limits do not fit; a waiver by the app's name accepts it."""
     facts = given.profile.memory
     if facts is None:
         return
     limits = {app.name: sum(container.resources.memory_limit for container in app.containers) for app in plan.apps}
-    # A mounter is no app, and on a cluster each pod that reads the cloud has one of its own.
+    # A mounter is not an app, and on a cluster each pod that reads the cloud has its own.
     for cloud in plan.clouds:
         pods = 1 if given.profile.traits.shares_cloud_mounts else len({g.name for g in plan.groups if _reads(plan, g, cloud.id)})
         limits[f"cloud {cloud.id}"] = cloud.mounter.resources.memory_limit * pods
-    yield from _over("memory.total", "the place", limits, size(facts.total))
+    yield from _excess("memory.total", "the place", limits, size(facts.total))
     for name, share in facts.shares.items():
         counted = {app: limits[app] for app in share.apps if app in limits}
-        yield from _over(f"memory.shares.{name}", f"its share {name}", counted, size(share.limit))
+        yield from _excess(f"memory.shares.{name}", f"share {name}", counted, size(share.limit))
 
 
 def counted_once(given: Input, mistakes: Mistakes) -> None:
-    """Shares that name an app twice are mistakes."""
+    """Note apps that are listed in shares more than once."""
     facts = given.profile.memory
     seen: dict[str, str] = {}
     for name, share in facts.shares.items() if facts else ():
         for index, app in enumerate(share.apps):
             if app in seen:
                 source = given.profile_source("memory", "shares", name, "apps", index)
-                mistakes.add(source, f"memory.shares.{name}.apps", f"{app} counts in share {seen[app]} already", "remove it from one")
+                text = f"{app} is already counted in share {seen[app]}"
+                mistakes.add(source, f"memory.shares.{name}.apps", text, "remove it from one share", code="memory.counted-twice")
             seen.setdefault(app, name)
 
 
@@ -42,12 +43,12 @@ def _reads(plan: p.Plan, group: p.Group, cloud: str) -> bool:
     return any(cloud in app.clouds for app in plan.apps if app.name in group.apps)
 
 
-def _over(path: str, what: str, counted: dict[str, int], given: int) -> Iterator[Finding]:
+def _excess(path: str, what: str, counted: dict[str, int], given: int) -> Iterator[Finding]:
     total = sum(counted.values())
     if total <= given:
         return
     largest = sorted(counted, key=lambda name: (-counted[name], name))
-    # Named is what brings the sum down the most: a waiver is given to it.
+    # The finding names the largest app: leaving it out helps most, and a waiver names it.
     app = next((name for name in largest if not name.startswith("cloud ")), None)
     share = "its share under `memory.shares`" if path != "memory.total" else "`memory.total`"
     named = ", ".join(f"{name} {amount(counted[name])}" for name in largest[:_LARGEST_NAMED])
@@ -58,8 +59,9 @@ def _over(path: str, what: str, counted: dict[str, int], given: int) -> Iterator
         class_="function",
         verdict="refused",
         app=app,
-        text=f"the memory limits come to {amount(total)}: {named}{more}; {what} has {amount(given)}, {amount(total - given)} too little",
+        text=f"the memory limits add up to {amount(total)}: {named}{more}; {what} has {amount(given)}, {amount(total - given)} too little",
         remedy=f"leave an app out (`without: [...]`), lower a limit (`override: {{{app}: {{containers: {{main: {{resources: {{memory: "
         f"{{limit: ...}}}}}}}}}}}}}}`), raise {share}, or waive it (`field: memory, class: function, apps: [{app}]`): the engine then "
-        "ends what asks for more than there is",
+        "kills containers when memory runs out",
+        code="memory.exceeded",
     )

@@ -1,4 +1,4 @@
-"""Step 2: groups that share a network namespace, their way out, and how ports are reached. The VPN is decided here."""
+"""Step 2: groups that share a network namespace, their egress, and the exposure of ports. The VPN is decided here."""
 
 import contextlib
 import ipaddress
@@ -14,6 +14,7 @@ from portable.planning.tunnel import Way
 from portable.profiles.types import ExposeFacts
 
 _LONGEST_LABEL, _LONGEST_NAME = 63, 253
+_NETWORK_REMEDY = "write a network such as 172.20.0.0/16"
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,25 +22,25 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
 
     groups: tuple[p.Group, ...]
     group_of: Mapping[str, p.Group]
-    """The group that an app is in."""
+    """By name of the app."""
     ports: Mapping[str, tuple[p.Port, ...]]
     exposures: tuple[p.Exposure, ...]
     networks: tuple[str, ...]
 
     def group_ports(self, app: str) -> tuple[int, ...]:
-        """The TCP ports that others may reach in the app's group."""
+        """The TCP ports of the app's group that other apps may use."""
         ports = (port for member in self.group_of[app].apps for port in self.ports[member])
         return tuple(sorted({port.number for port in ports if port.protocol == "tcp" and not port.private and port.serves != "raw"}))
 
     def group_raw_ports(self, app: str) -> tuple[int, ...]:
-        """The ports of the app's group that peers on the internet call, TCP or UDP."""
+        """The ports of the app's group for peers on the internet, TCP or UDP."""
         ports = (port for member in self.group_of[app].apps for port in self.ports[member])
         return tuple(sorted({port.number for port in ports if port.serves == "raw" and not port.private}))
 
 
 def network(given: Input, chosen: Selection, way: Way, mistakes: Mistakes) -> Network:
-    """Place apps into groups and expose their ports; every clash is a mistake with its place."""
-    exposed = dict(_exposed(given, chosen, mistakes))
+    """Put apps into groups and expose their ports; each conflict is a mistake with its place."""
+    exposed = dict(_exposures(given, chosen, mistakes))
     by_app: dict[str, set[str]] = {}
     for app, port in exposed:
         by_app.setdefault(app, set()).add(port)
@@ -56,61 +57,61 @@ def network(given: Input, chosen: Selection, way: Way, mistakes: Mistakes) -> Ne
 
 def _networks(given: Input, mistakes: Mistakes) -> tuple[str, ...]:
     """The place's own networks in canonical form, the subnet first."""
-    found: list[str] = []
+    networks: list[str] = []
     facts = given.profile.networks
     asked = ([(facts.subnet, ("subnet",))] if facts.subnet else []) + [(cidr, ("local", i)) for i, cidr in enumerate(facts.local)]
     for cidr, at in asked:
         try:
-            found.append(str(ipaddress.ip_network(cidr)))
+            networks.append(str(ipaddress.ip_network(cidr)))
         except ValueError as error:
-            mistakes.add(
-                given.profile_source("networks", *at), "networks", f"{cidr!r} is no network: {error}", "write a network as 172.20.0.0/16"
-            )
+            text = f"{cidr!r} is not a valid network: {error}"
+            mistakes.add(given.profile_source("networks", *at), "networks", text, _NETWORK_REMEDY, code="plan.network")
     for index, endpoint in enumerate(given.profile.vpn.endpoints if given.profile.vpn else ()):
         try:
             ipaddress.ip_network(endpoint.cidr)
         except ValueError as error:
-            mistakes.add(
-                given.profile_source("vpn", "endpoints", index, "cidr"), "vpn.endpoints", f"{endpoint.cidr!r} is no network: {error}"
-            )
-    return tuple(dict.fromkeys(found))
+            source, text = given.profile_source("vpn", "endpoints", index, "cidr"), f"{endpoint.cidr!r} is not a valid network: {error}"
+            mistakes.add(source, "vpn.endpoints", text, _NETWORK_REMEDY, code="plan.network")
+    return tuple(dict.fromkeys(networks))
 
 
 def _addresses(given: Input, groups: Iterable[p.Group], mistakes: Mistakes) -> None:
-    """Fixed addresses lie in the subnet, each is given once, and a group has one: its apps share a network."""
+    """Fixed addresses are in the subnet and unique, and a group has one address, since its apps share a network."""
     cidr, addresses = given.profile.networks.subnet, given.profile.addresses
     subnet = None
-    with contextlib.suppress(ValueError):  # told with the networks
+    with contextlib.suppress(ValueError):  # reported by _networks
         subnet = ipaddress.ip_network(cidr) if cidr else None
-    taken: dict[object, str] = {}
-    here = {app for group in groups for app in group.apps}
-    remedy = "name another one, or none: `addresses: {{{}: null}}`"
-    for app, text in addresses.items():
-        if app not in here:
+    owners: dict[object, str] = {}
+    planned = {app for group in groups for app in group.apps}
+    for app, literal in addresses.items():
+        if app not in planned:
             continue
         source, path = given.profile_source("addresses", app), f"addresses.{app}"
+        remedy = f"use another address, or none: `addresses: {{{app}: null}}`"
         try:
-            address = ipaddress.ip_address(text)
+            address = ipaddress.ip_address(literal)
         except ValueError:
-            mistakes.add(source, path, f"{text!r} is no IP address")
+            mistakes.add(source, path, f"{literal!r} is not a valid IP address", remedy, code="plan.address")
             continue
         if cidr is None and given.profile.traits.picks_own_addresses:
-            mistakes.add(source, path, "a fixed address needs a subnet to lie in", "set `networks.subnet`")
+            text, remedy = "a fixed address needs a subnet", "set one, for example `networks: {subnet: 172.20.0.0/16}`"
+            mistakes.add(source, path, text, remedy, code="plan.subnet-missing")
         elif subnet is not None and address not in subnet:
-            mistakes.add(source, path, f"{text} is no address of the subnet {subnet}", remedy.format(app))
+            mistakes.add(source, path, f"{literal} is not in the subnet {subnet}", remedy, code="plan.address-outside")
         elif subnet is not None and address in (subnet[0], subnet[min(1, subnet.num_addresses - 1)], subnet[-1]):
-            mistakes.add(source, path, f"{text} is not free in {subnet}: its first two addresses and its last are the network's own")
-        if address in taken:
-            mistakes.add(source, path, f"{text} is the address of {taken[address]} already", remedy.format(app))
-        taken.setdefault(address, app)
+            text = f"{literal} is reserved: the network uses the first two addresses of {subnet} and the last one"
+            mistakes.add(source, path, text, remedy, code="plan.address-reserved")
+        if address in owners:
+            mistakes.add(source, path, f"{literal} is already the address of {owners[address]}", remedy, code="plan.address-taken")
+        owners.setdefault(address, app)
     for group in groups:
         for app in [app for app in group.apps if app in addresses][1:]:
-            text = f"{app} shares the network of {group.name}, and with it its address"
-            mistakes.add(given.profile_source("addresses", app), f"addresses.{app}", text, f"remove it: `addresses: {{{app}: null}}`")
+            text, remedy = f"{app} shares the network of {group.name}, and so its address", f"remove it: `addresses: {{{app}: null}}`"
+            mistakes.add(given.profile_source("addresses", app), f"addresses.{app}", text, remedy, code="plan.address-shared")
 
 
 def _groups(given: Input, chosen: Selection, way: Way, networks: tuple[str, ...]) -> Iterator[p.Group]:
-    """The gateway's group first, then a group for each app of its own; apps in start order."""
+    """The gateway's group, then one group for each other app; apps in start order."""
     profile = given.profile
     shared: tuple[str, ...] = ()
     if chosen.gateway:
@@ -147,9 +148,9 @@ def _group(given: Input, chosen: Selection, apps: tuple[str, ...], egress: p.Dir
 
 
 def _ports(facts: AppFacts, exposed: set[str]) -> tuple[p.Port, ...]:
-    """The ports of the containers that are there; a port for both protocols becomes two."""
+    """The ports of the containers that run; a port for both protocols becomes two."""
 
-    def there(port: PortFacts) -> bool:
+    def is_served(port: PortFacts) -> bool:
         condition = facts.containers[port.container].only_if_exposed
         return condition is None or condition in exposed
 
@@ -163,13 +164,13 @@ def _ports(facts: AppFacts, exposed: set[str]) -> tuple[p.Port, ...]:
             private=port.private,
         )
         for name, port in sorted(facts.ports.items())
-        if there(port)
+        if is_served(port)
         for protocol in _protocols(port)
     )
 
 
 def udp_half(name: str) -> str:
-    """What the UDP half of a port for both protocols is called."""
+    """The name of the UDP half of a port for both protocols."""
     return f"{name}-udp"
 
 
@@ -181,27 +182,26 @@ def _protocols(port: PortFacts) -> tuple[p.Protocol, ...]:
             return (one,)
 
 
-def _exposed(given: Input, chosen: Selection, mistakes: Mistakes) -> Iterator[tuple[tuple[str, str], p.Reach]]:
-    """What the profile says port by port, else its default for every app's web port."""
+def _exposures(given: Input, chosen: Selection, mistakes: Mistakes) -> Iterator[tuple[tuple[str, str], p.Reach]]:
+    """The exposures that the profile sets for single ports, else its default for every app's web port."""
     profile = given.profile
     for app, by_port in profile.exposure.apps.items():
         source = given.profile_source("exposure", "apps", app)
         if app not in chosen.apps:
-            continue  # a profile may say how an app is reached that this stack does not run
+            continue  # a profile may expose an app that this stack does not run
         facts = chosen.apps[app].facts
         for name, asked in by_port.items():
             source = given.profile_source("exposure", "apps", app, name)
             path = f"exposure.apps.{app}.{name}"
             port = facts.ports.get(name)
             if port is None:
-                mistakes.unknown(source, path, "port", name, tuple(facts.ports))
+                mistakes.unknown(source, path, "port", name, tuple(facts.ports), code="port.unknown")
             elif port.private:
-                mistakes.add(source, path, f"port {name} of {app} is private: it is not for others", "remove it")
+                mistakes.add(source, path, f"port {name} of {app} is private and cannot be exposed", "remove it", code="port.private")
             elif port.serves == "raw" and facts.egress == "vpn":
-                mistakes.add(
-                    source, path, f"port {name} of {app} is for peers, who come through the tunnel: it is never published", "remove it"
-                )
-            elif (how := _reach(given, asked, app, port, path, mistakes)) is not None:
+                text = f"port {name} of {app} is for peers, who connect through the tunnel: it is never published"
+                mistakes.add(source, path, text, "remove it", code="port.peers")
+            elif (how := _exposure(given, asked, app, port, path, mistakes)) is not None:
                 yield (app, name), how
                 if port.protocol == "tcp+udp":
                     yield (app, udp_half(name)), how
@@ -212,43 +212,44 @@ def _exposed(given: Input, chosen: Selection, mistakes: Mistakes) -> Iterator[tu
         if port.serves == "raw" and entry.facts.egress == "vpn":
             continue  # for peers, as above
         asked = msgspec.convert({profile.exposure.default: {}}, ExposeFacts)
-        if (how := _reach(given, asked, app, port, "exposure.default", mistakes)) is not None:
+        if (how := _exposure(given, asked, app, port, "exposure.default", mistakes)) is not None:
             yield (app, "web"), how
 
 
-def _reach(given: Input, asked: ExposeFacts, app: str, port: PortFacts, path: str, mistakes: Mistakes) -> p.Reach | None:
-    """The way that is asked for, with what it does not say taken from the profile and the app."""
+def _exposure(given: Input, asked: ExposeFacts, app: str, port: PortFacts, path: str, mistakes: Mistakes) -> p.Reach | None:
+    """The exposure of a port, completed from the profile and the app; None after a mistake."""
     ways = [w for w in (asked.loopback, asked.lan, asked.ingress, asked.route, asked.load_balancer) if w is not None]
     if not ways:
         return None
     at = given.profile_source(*path.split("."))
     if len(ways) > 1:
-        mistakes.add(at, path, "a port is reached in one way: loopback, lan, ingress, route or load-balancer")
+        text = "a port has only one exposure: loopback, lan, ingress, route or load-balancer"
+        mistakes.add(at, path, text, "keep one of them", code="port.several-exposures")
         return None
     if (asked.ingress or (asked.route and asked.route.termination == "edge")) and port.serves == "raw":
-        mistakes.add(
-            at, path, f"a name leads to HTTP only, and {path.rpartition('.')[2]} of {app} is a raw port", "use load-balancer, or lan"
-        )
+        text = f"host names route HTTP only; port {path.rpartition('.')[2]} of {app} is raw TCP/UDP"
+        mistakes.add(at, path, text, "use load-balancer or lan", code="port.raw-host")
         return None
     if asked.load_balancer and asked.load_balancer.address and not _is_address(asked.load_balancer.address):
-        mistakes.add(at, path, f"{asked.load_balancer.address!r} is no IP address")
+        text = f"{asked.load_balancer.address!r} is not a valid IP address"
+        mistakes.add(at, path, text, "write an address such as 192.168.1.50, or remove it", code="port.balancer-address")
         return None
     exposure = given.profile.exposure
     host = f"{app}.{exposure.domain}" if exposure.domain else None
     if named := asked.ingress or asked.route:
         host = named.host or host
         if host is None:
-            mistakes.add(at, path, "a name is needed", "set `host` here, or `exposure.domain` for all")
+            mistakes.add(at, path, "a host name is required", "set `host` here, or `exposure.domain` for all", code="port.host-missing")
             return None
-        if (why := _no_name(host)) is not None:
-            mistakes.add(at, path, why, "set another `host` here, or `exposure.domain` for all")
+        if (why := _host_problem(host)) is not None:
+            mistakes.add(at, path, why, "set another `host` here, or `exposure.domain` for all", code="port.host-name")
             return None
     published = asked.loopback or asked.lan or asked.load_balancer
     number = (published if isinstance(published, int) else published.number if published else None) or port.number
     if port.own_number and number != port.number:
-        text = f"{app} refuses requests for another number than its own: published at {number} it would answer nobody"
-        remedy = f"give it that number everywhere, in portable.yaml: `ports: {{{app}: {{{path.rpartition('.')[2]}: {number}}}}}`"
-        mistakes.add(at, path, text, remedy)
+        text = f"{app} rejects requests for any port number but its own: published at {number}, it would reject them all"
+        remedy = f"use that number everywhere, in portable.yaml: `ports: {{{app}: {{{path.rpartition('.')[2]}: {number}}}}}`"
+        mistakes.add(at, path, text, remedy, code="port.own-number")
     if asked.loopback is not None:
         return p.Loopback(number=number)
     if asked.lan is not None:
@@ -266,13 +267,13 @@ def _reach(given: Input, asked: ExposeFacts, app: str, port: PortFacts, path: st
     return p.LoadBalancer(number=number, address=balancer.address) if balancer else None
 
 
-def _no_name(host: str) -> str | None:
-    """Why a host can't be a DNS name (RFC 1035: labels of 63, a name of 253; RFC 1123 for what is in a label); None where it can."""
+def _host_problem(host: str) -> str | None:
+    """Why a host is not a DNS name (RFC 1035: labels of 63, a name of 253; RFC 1123 for the characters of a label); None if it is one."""
     labels = host.split(".")
     if len(host) > _LONGEST_NAME or any(len(label) > _LONGEST_LABEL for label in labels):
-        return f"{host!r} is too long for a name: {_LONGEST_LABEL} characters between dots, {_LONGEST_NAME} in all"
+        return f"{host!r} is too long for a host name: {_LONGEST_LABEL} characters between dots, {_LONGEST_NAME} in all"
     if any(not label or label.startswith("-") or label.endswith("-") for label in labels):
-        return f"{host!r} is no name: each part begins and ends with a letter or digit"
+        return f"{host!r} is not a valid host name: each part must begin and end with a letter or digit"
     return None
 
 
@@ -287,33 +288,30 @@ def _is_address(text: str) -> bool:
 def _group_clashes(
     groups: Iterable[p.Group], given: Input, chosen: Selection, ports: Mapping[str, tuple[p.Port, ...]], mistakes: Mistakes
 ) -> None:
-    """Two apps of one namespace can't listen on one port, and nothing can remap it (docs/facts/gluetun.md#ports-it-occupies)."""
+    """Two apps of one namespace cannot share a port, and nothing can remap it (docs/facts/gluetun.md#ports-it-occupies)."""
     for group in groups:
-        taken: dict[tuple[int, str], tuple[str, str]] = {}
+        owners: dict[tuple[int, str], tuple[str, str]] = {}
         for app in group.apps:
             for port in ports[app]:
                 key = (port.number, port.protocol)
-                if key in taken:
-                    other = " ".join(taken[key])
+                if key in owners:
+                    other = " ".join(owners[key])
                     asked = given.stack_document is not None and port.name in given.stack.ports.get(app, {})
                     document = chosen.apps[app].document
                     source = given.stack_source("ports", app, port.name) if asked else document.source(("ports", port.name, "number"))
-                    text = f"{app} {port.name} and {other} both listen on {port.number}/{port.protocol} in the namespace of {group.name}"
-                    mistakes.add(
-                        source,
-                        f"ports.{port.name}.number",
-                        text,
-                        f"give one another port in portable.yaml: `ports: {{{app}: {{{port.name}: N}}}}`",
-                    )
+                    number = f"{port.number}/{port.protocol}"
+                    text = f"{app} {port.name} and {other} both listen on {number} in the network namespace of {group.name}"
+                    remedy = f"give one of them another port in portable.yaml: `ports: {{{app}: {{{port.name}: N}}}}`"
+                    mistakes.add(source, f"ports.{port.name}.number", text, remedy, code="port.clash")
                 else:
-                    taken[key] = (app, port.name)
+                    owners[key] = (app, port.name)
 
 
 def _host_clashes(
     exposed: Mapping[tuple[str, str], p.Reach], ports: Mapping[str, tuple[p.Port, ...]], given: Input, mistakes: Mistakes
 ) -> None:
-    """Two ports can't be published at one number of the host, nor two apps at one name."""
-    taken: dict[object, str] = {}
+    """Two ports cannot share one number of the host, nor two apps one host name."""
+    owners: dict[object, str] = {}
     for (app, name), how in sorted(exposed.items()):
         port = next((q for q in ports[app] if q.name == name), None)
         if port is None:
@@ -327,21 +325,17 @@ def _host_clashes(
                 if address is None:
                     continue
             case p.Ingress(host=host) | p.Route(host=host):
-                key, what = host, f"the name {host}"
-        if key in taken:
+                key, what = host, f"the host name {host}"
+        if key in owners:
             source = given.profile_source("exposure", "apps", app, name)
-            mistakes.add(
-                source,
-                f"exposure.apps.{app}.{name}",
-                f"{app} {name} and {taken[key]} both ask for {what}",
-                "give one another number or host",
-            )
+            text, remedy = f"{app} {name} and {owners[key]} both use {what}", "give one of them another number or host name"
+            mistakes.add(source, f"exposure.apps.{app}.{name}", text, remedy, code="port.taken")
         else:
-            taken[key] = f"{app} {name}"
+            owners[key] = f"{app} {name}"
 
 
 def address_of(exposure: p.Exposure, port: p.Port, host: str | None) -> str | None:
-    """The address that a person types; `host` is the place's name on the LAN. None where only the load balancer will know it."""
+    """The address for a browser; `host` is the place's name on the LAN. None if only the load balancer will know it."""
     scheme = {"http": "http", "https": "https", "raw": port.protocol}[port.serves]
     match exposure.how:
         case p.Loopback(number=number):

@@ -1,4 +1,4 @@
-"""Tells for a path of the plan the file and line that it comes from."""
+"""Finds the file and line from which a path of the plan comes."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from portable.model.source import Source
 from portable.planning.inputs import Input
 from portable.planning.select import Selection
 
-# What a field of the plan is called in an app's file, where the names differ.
+# The keys of an app's file for fields of the plan that have another name.
 _CONTAINER: dict[str, Steps] = {
     "env": ("environment",),
     "mounts": ("volumes",),
@@ -39,7 +39,7 @@ _PROFILE: dict[str, Steps] = {
 
 
 def located(finding: Finding, given: Input, chosen: Selection) -> Finding:
-    """The finding with its place; the nearest thing that was written where the field itself was not. A place that it has stays."""
+    """Add the place of a finding that has none: its field, or the nearest key in a file."""
     if finding.where is not None:
         return finding
     return msgspec.structs.replace(finding, where=origin(finding.path, given, chosen))

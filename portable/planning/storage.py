@@ -1,4 +1,4 @@
-"""Step 3: where bytes lie. The library is one volume; an app's state and databases lie where the profile says."""
+"""Step 3: storage. The library is one volume; the profile decides where an app's state and databases are."""
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
@@ -36,7 +36,7 @@ def storage(given: Input, chosen: Selection, mistakes: Mistakes) -> Storage:
     """Resolve every volume to a place; a library that shares its root with state hides that folder from consumers."""
     facts = given.profile.storage
     root = _place(given, facts.library, ("library",), LIBRARY_ID, None, mistakes)
-    own = list(_own(given, chosen, root, mistakes))
+    own = list(_app_volumes(given, chosen, root, mistakes))
     own += _backups(given, chosen, root, mistakes)
     clouds = [
         p.Volume(id=f"cloud-{name}-cache", holds="cache", place=p.Scratch(size=size(entry.facts.cache)))
@@ -49,17 +49,18 @@ def storage(given: Input, chosen: Selection, mistakes: Mistakes) -> Storage:
         folders=_tree(chosen),
         links=tuple(p.Link(path=name, target=f"{p.CLOUDS}/{name}") for name in sorted(chosen.clouds)),
     )
-    hides = {name for volume in own if (name := _inside(bare, volume)) is not None}
+    hides = {name for volume in own if (name := _hidden_folder(bare, volume)) is not None}
     _overlaps(given, bare, own, mistakes)
     for name in sorted(hides & {folder.split("/")[0] for folder in (*tree.folders, *(link.path for link in tree.links))}):
-        text = f"state of apps would lie in the library's own folder {name!r}, where they could not see it"
-        mistakes.add(given.profile_source("storage", "state"), "storage.state", text, "give it another folder: `below: config`")
+        text = f"app state would be in the library's own folder {name!r}, which would then be hidden from apps"
+        remedy = "use another folder, for example `below: config`"
+        mistakes.add(given.profile_source("storage", "state"), "storage.state", text, remedy, code="volume.library-folder")
     library = msgspec.structs.replace(bare, hides=tuple(sorted(hides)))
-    findings = (*_databases(chosen, own), *_owners(given, (library, *own)), *_split(given, chosen), *_too_small(chosen, own))
+    findings = (*_databases(chosen, own), *_owners(given, (library, *own)), *_split_libraries(given, chosen), *_small_claims(chosen, own))
     return Storage(volumes=(library, *own, *clouds), library=tree, findings=findings)
 
 
-def _own(given: Input, chosen: Selection, root: p.Place, mistakes: Mistakes) -> Iterator[p.Volume]:
+def _app_volumes(given: Input, chosen: Selection, root: p.Place, mistakes: Mistakes) -> Iterator[p.Volume]:
     """The volumes of apps."""
     facts = given.profile.storage
     for app, volumes in facts.apps.items():
@@ -68,7 +69,7 @@ def _own(given: Input, chosen: Selection, root: p.Place, mistakes: Mistakes) -> 
             for asked_for in volumes:
                 if asked_for not in known:
                     source = given.profile_source("storage", "apps", app, asked_for)
-                    mistakes.unknown(source, f"storage.apps.{app}", "volume", asked_for, tuple(known))
+                    mistakes.unknown(source, f"storage.apps.{app}", "volume", asked_for, tuple(known), code="volume.unknown")
     seen: set[str] = set()
     for app, entry in chosen.apps.items():
         for name, volume in sorted(entry.facts.volumes.items()):
@@ -78,35 +79,35 @@ def _own(given: Input, chosen: Selection, root: p.Place, mistakes: Mistakes) -> 
             place_facts = asked or (facts.cache if kind == "cache" else facts.state)
             place = _place(given, place_facts, at, volume_id(app, name), volume, mistakes, root)
             if volume_id(app, name) in seen:
-                text = f"a second volume would be called {volume_id(app, name)}"
-                mistakes.add(entry.document.source(("volumes", name)), f"volumes.{name}", text, "call it otherwise")
+                text, source = f"two volumes would be called {volume_id(app, name)}", entry.document.source(("volumes", name))
+                mistakes.add(source, f"volumes.{name}", text, "rename one of them", code="volume.name")
             seen.add(volume_id(app, name))
             own = name == _own_folder(entry.facts)
             yield p.Volume(id=volume_id(app, name), holds=volume.holds, place=place, folder=_folder(place, place_facts, app, name, own=own))
 
 
 def _backups(given: Input, chosen: Selection, root: p.Place, mistakes: Mistakes) -> Iterator[p.Volume]:
-    """The store of the app that backs up, where there is one."""
+    """The store of the backup app, if the plan has one."""
     facts = given.profile.storage.backups
     for app, entry in chosen.apps.items():
         if not any(container.backs_up for container in entry.facts.containers.values()):
             continue
         if facts is None:
-            text, remedy = f"{app} keeps copies of all state, and where isn't said", "name a place: `backups: {folder: /srv/backups}`"
-            mistakes.add(given.profile_source("storage"), "storage.backups", text, remedy)
+            text, remedy = f"{app} backs up all state, but `storage.backups` is not set", "set it: `backups: {folder: /srv/backups}`"
+            mistakes.add(given.profile_source("storage"), "storage.backups", text, remedy, code="volume.backup-place")
             continue
         place = _place(given, facts, (p.BACKUPS,), p.BACKUPS, None, mistakes, root)
         yield p.Volume(id=p.BACKUPS, holds="backups", place=place, folder=facts.below or p.NO_FOLDER)
 
 
 def _own_folder(facts: AppFacts) -> str | None:
-    """The volume that has the folder named after the app: `config`, or what else its main container alone keeps."""
-    kept = [name for name in facts.containers["main"].volumes if name in facts.volumes and facts.volumes[name].holds != "cache"]
-    return "config" if "config" in facts.volumes else kept[0] if len(kept) == 1 else None
+    """The volume whose folder is named after the app: `config`, or the only persistent volume of its main container."""
+    persistent = [name for name in facts.containers["main"].volumes if name in facts.volumes and facts.volumes[name].holds != "cache"]
+    return "config" if "config" in facts.volumes else persistent[0] if len(persistent) == 1 else None
 
 
 def _folder(place: p.Place, facts: PlaceFacts, app: str, volume: str, *, own: bool) -> str:
-    """Below a shared place every volume has a folder of its own: `sonarr`, and `plex-metadata` for a second one."""
+    """The folder of a volume below a shared place: `sonarr`, and `plex-metadata` for a second volume."""
     if isinstance(place, p.Scratch) or (isinstance(place, p.Claim) and facts.claim is not None and facts.claim.name is None):
         return p.NO_FOLDER
     folder = app if own else f"{app}-{volume}"
@@ -122,46 +123,51 @@ def _place(
     mistakes: Mistakes,
     library: p.Place | None = None,
 ) -> p.Place:
-    """Exactly one way, resolved; `library` is the library's own place, for what lies on it.
+    """Resolve a place, which has exactly one kind; `library` is the library's place, for `on: library`.
 
-    After a mistake some place, so that all others are found too.
+    After a mistake it returns some place, so that planning goes on and reports all mistakes.
     """
     if asks is not None and asks.holds == "cache" and asks.in_memory and at == ("cache",):
         return p.Scratch(size=size(asks.size), in_memory=True)
     ways = [w for w in (facts.folder, facts.claim, facts.scratch, facts.on) if w is not None]
     source, path = given.profile_source("storage", *at), ".".join(("storage", *at))
     if len(ways) != 1 or (facts.on and library is None):
-        said = [key for key in ("folder", "claim", "scratch", "on") if getattr(facts, key) is not None]
-        remedy = f"here are {' and '.join(said)}: remove what a profile above says by `{said[-1]}: null`" if len(said) > 1 else ""
-        mistakes.add(source, path, "a place is exactly one of folder, claim, scratch and (but for the library) `on: library`", remedy)
+        keys = [key for key in ("folder", "claim", "scratch", "on") if getattr(facts, key) is not None]
+        text = "a place needs exactly one of folder, claim, scratch and, except for the library, `on: library`"
+        remedy = "write one, for example `folder: /srv/media`"
+        if len(keys) > 1:
+            remedy = f"keep one of {' and '.join(keys)}; remove an inherited one with `{keys[-1]}: null`"
+        mistakes.add(source, path, text, remedy, code="volume.place")
         return p.Scratch()
     alone = facts.scratch is not None or (facts.claim is not None and facts.claim.name is None)
     if facts.below is not None and alone and at != ("library",):
-        text = "what is made for one volume alone has no folders: `below` would be passed over"
-        mistakes.add(source, f"{path}.below", text, "remove it, or name the claim that volumes share")
+        text = "`below` has no effect on a claim or scratch space that serves one volume"
+        mistakes.add(source, f"{path}.below", text, "remove it, or name a claim that volumes share", code="volume.below")
     if facts.on is not None and library is not None:
         return library
     traits = given.profile.traits
     if facts.folder is not None:
         if not traits.has_host_folders:
-            mistakes.add(source, path, "a cluster has no folder of a host that every node sees", "name a claim")
-        if _is_the_systems(facts.folder):
-            mistakes.add(source, f"{path}.folder", f"{facts.folder} is the system's own", "name a folder made for this, as /srv/media")
+            text = "a cluster has no host folder that all nodes share"
+            mistakes.add(source, path, text, "use a claim, for example `claim: {size: 100Gi}`", code="volume.host-folder")
+        if _is_system_folder(facts.folder):
+            text, remedy = f"{facts.folder} is a system folder", "use a folder made for this, such as /srv/media"
+            mistakes.add(source, f"{path}.folder", text, remedy, code="volume.system-folder")
         return p.Folder(path=facts.folder, mounted=facts.mounted)
     if facts.claim is not None:
         if not traits.has_claims:
-            mistakes.add(source, path, "a Compose engine has no claims", "name a folder")
+            remedy = "use a folder, for example `folder: /srv/media`"
+            mistakes.add(source, path, "Compose does not support claims", remedy, code="volume.claim-unsupported")
         return _claim(facts.claim, volume, asks, source, path, mistakes)
     if asks is None or asks.holds != "cache":
-        mistakes.add(
-            source, path, f"{f'the {volume}' if asks is None else volume} would be lost: scratch space vanishes", "name a folder or a claim"
-        )
+        text = f"{f'the {volume}' if asks is None else volume} would be lost on restart: scratch space is not persistent"
+        mistakes.add(source, path, text, "use a folder or a claim", code="volume.not-persistent")
     bound = (facts.scratch.size if facts.scratch else None) or (asks.size if asks else None)
     return p.Scratch(size=size(bound) if bound else None, in_memory=bool(asks and asks.in_memory))
 
 
-def _is_the_systems(folder: str) -> bool:
-    """Whether apps that write there, or an owner given to it, would break the host."""
+def _is_system_folder(folder: str) -> bool:
+    """Whether writing to the folder, or changing its owner, would break the host."""
     top = folder.split("/")[1]
     whole = ("bin", "boot", "dev", "etc", "lib", "lib32", "lib64", "libx32", "proc", "run", "sbin", "sys", "usr")
     return top in whole or folder in ("/", "/home", "/opt", "/root", "/tmp", "/var", "/var/lib", p.CLOUDS)  # noqa: S108 - refused, not used
@@ -170,10 +176,12 @@ def _is_the_systems(folder: str) -> bool:
 def _claim(facts: ClaimFacts, volume: str, asks: VolumeFacts | None, source: Source, path: str, mistakes: Mistakes) -> p.Claim:
     wanted = facts.size or (asks.size if asks else None)
     if wanted is None:
-        mistakes.add(source, path, "the size of the claim is missing", "add `size: 100Gi`")
-    said = facts.share
+        mistakes.add(source, path, "the claim has no size", "add `size: 100Gi`", code="volume.claim-size")
+    asked = facts.share
     share = (
-        p.Share(protocol=said.protocol, server=said.server, export=said.export, options=said.options, login=said.login) if said else None
+        p.Share(protocol=asked.protocol, server=asked.server, export=asked.export, options=asked.options, login=asked.login)
+        if asked
+        else None
     )
     return p.Claim(
         name=facts.name or volume,
@@ -186,7 +194,7 @@ def _claim(facts: ClaimFacts, volume: str, asks: VolumeFacts | None, source: Sou
 
 
 def _path(volume: p.Volume) -> tuple[str, str] | None:
-    """The file system that a volume lies on, as far as a plan knows it, and its path there; None for what is its own."""
+    """The file system of a volume, as far as a plan knows it, and its path there; None if the volume has its own."""
     match volume.place:
         case p.Folder(path=path):
             return "", posixpath.normpath(posixpath.join(path, volume.folder))
@@ -196,8 +204,8 @@ def _path(volume: p.Volume) -> tuple[str, str] | None:
             return None
 
 
-def _inside(library: p.Volume, volume: p.Volume) -> str | None:
-    """The top folder of the library in which that volume lies, where it lies inside."""
+def _hidden_folder(library: p.Volume, volume: p.Volume) -> str | None:
+    """The library's top folder that contains the volume; None if the volume is outside the library."""
     root, place = _path(library), _path(volume)
     if root is None or place is None or root[0] != place[0]:
         return None
@@ -206,29 +214,32 @@ def _inside(library: p.Volume, volume: p.Volume) -> str | None:
 
 
 def _overlaps(given: Input, library: p.Volume, own: list[p.Volume], mistakes: Mistakes) -> None:
-    """Two volumes at one place, or one inside another, would be changed by two apps; but for state in a folder of the library."""
+    """Reject volumes in the same folder or inside each other, which two apps would change; state inside the library is allowed."""
     claims: dict[str, tuple[p.Claim, str]] = {}
-    taken: dict[tuple[str, str], str] = {}
+    owners: dict[tuple[str, str], str] = {}
     for volume in (library, *own):
         if isinstance(volume.place, p.Claim):
             claim, first = claims.setdefault(volume.place.name, (volume.place, volume.id))
             if claim != volume.place:
-                text = f"{first} and {volume.id} ask for one claim {claim.name!r} in two ways"
-                mistakes.add(given.profile_source("storage"), "storage", text, "say size, class and the rest alike, or name two claims")
+                text = f"{first} and {volume.id} define claim {claim.name!r} differently"
+                remedy = "give them the same size, class and other settings, or name two claims"
+                mistakes.add(given.profile_source("storage"), "storage", text, remedy, code="volume.claim-conflict")
         if (at := _path(volume)) is None:
             continue
-        if at in taken:
-            mistakes.add(given.profile_source("storage"), "storage", f"{volume.id} and {taken[at]} would lie in one folder: {at[1]}")
-        taken.setdefault(at, volume.id)
-    for (system, path), name in taken.items():
+        if at in owners:
+            text = f"{volume.id} and {owners[at]} would share one folder: {at[1]}"
+            mistakes.add(given.profile_source("storage"), "storage", text, "give each its own folder", code="volume.overlap")
+        owners.setdefault(at, volume.id)
+    for (system, path), name in owners.items():
         for above in PurePosixPath(path).parents:
-            holder = taken.get((system, str(above)), LIBRARY_ID)
+            holder = owners.get((system, str(above)), LIBRARY_ID)
             if holder != LIBRARY_ID:
-                mistakes.add(given.profile_source("storage"), "storage", f"{name} would lie inside {holder}: {path}")
+                text = f"{name} would be inside {holder}: {path}"
+                mistakes.add(given.profile_source("storage"), "storage", text, "give each its own folder", code="volume.overlap")
 
 
 def _tree(chosen: Selection) -> tuple[str, ...]:
-    """Every folder that an app expects, with its parents, parents first."""
+    """Every folder that an app expects, and its parents, parents first."""
     folders: set[str] = {"downloads", "media"}
     for entry in chosen.apps.values():
         for folder in entry.facts.library.folders:
@@ -238,7 +249,7 @@ def _tree(chosen: Selection) -> tuple[str, ...]:
 
 
 def _databases(chosen: Selection, volumes: list[p.Volume]) -> Iterator[Finding]:
-    """SQLite on SMB or NFS is corrupted sooner or later: class data. A shared claim is such a file system.
+    """Databases on SMB, NFS or a shared claim: SQLite is corrupted there sooner or later. Findings of class data.
 
     See docs/facts/databases.md#sqlite-on-a-share.
     """
@@ -260,9 +271,10 @@ def _databases(chosen: Selection, volumes: list[p.Volume]) -> Iterator[Finding]:
                     class_="data",
                     verdict="refused",
                     app=app,
-                    text=f"{app} keeps {volume.id} on {protocol}, and what writes there insists on a folder that is its user's alone: "
-                    "it does not start, or loses what it wrote",
+                    text=f"{app} keeps {volume.id} on {protocol}, but its program requires a folder that its own user owns: it fails to "
+                    "start, or loses data",
                     remedy=remedy,
+                    code="volume.owner-checked",
                 )
             elif facts.holds == "database":
                 yield Finding(
@@ -270,40 +282,42 @@ def _databases(chosen: Selection, volumes: list[p.Volume]) -> Iterator[Finding]:
                     path=f"volumes.{volume.id}.place",
                     class_="data",
                     app=app,
-                    text=f"{app} keeps a database in {volume.id}, on {protocol}: "
-                    "locks are not safe there and it is corrupted sooner or later",
+                    text=f"{app} keeps a database in {volume.id}, on {protocol}: file locks are not safe there, and the database will be "
+                    "corrupted sooner or later",
                     remedy=remedy,
+                    code="volume.database-share",
                 )
 
 
-def _split(given: Input, chosen: Selection) -> Iterator[Finding]:
-    """Promise 3: a file that an app imports is linked, not copied. Where its folders lie in several file systems, it is copied."""
+def _split_libraries(given: Input, chosen: Selection) -> Iterator[Finding]:
+    """Promise 3: apps link imported files instead of copying them. Report apps whose folders are on several file systems."""
     datasets = given.profile.storage.datasets
     for app, entry in chosen.apps.items():
         if not any(container.library == "rw" for container in entry.facts.containers.values()):
             continue
-        # What imports takes from where others download, whatever it lists itself.
-        lies = {folder: _dataset(folder, datasets) for folder in ("downloads", *entry.facts.library.folders)}
-        if len(set(lies.values())) > 1:
-            pairs = ", ".join(f"{folder} in {dataset or 'the library itself'}" for folder, dataset in sorted(lies.items()))
+        # An app that imports files reads the downloads, even if it does not list them.
+        systems = {folder: _dataset(folder, datasets) for folder in ("downloads", *entry.facts.library.folders)}
+        if len(set(systems.values())) > 1:
+            pairs = ", ".join(f"{folder} in {dataset or 'the library itself'}" for folder, dataset in sorted(systems.items()))
             yield Finding(
                 field="storage.datasets",
                 path=f"apps.{app}",
                 class_="data",
                 app=app,
-                text=f"{app} writes to several file systems, {pairs}: between them a file is copied, not linked or moved, and takes "
-                "its space twice",
-                remedy="let its folders lie in one of them, under `override` of the profile, or waive it with a reason",
+                text=f"{app} writes to several file systems, {pairs}: files are copied between them, not linked or moved, and use twice "
+                "the space",
+                remedy="put its folders on one of them under `override` of the profile, or waive it with a reason",
+                code="volume.library-split",
             )
 
 
 def _dataset(folder: str, datasets: Iterable[str]) -> str:
-    """The innermost file system of the library in which that folder lies; empty for the library's own."""
+    """The innermost file system of the library that contains the folder; empty for the library's own."""
     return max((d for d in datasets if folder == d or folder.startswith(d + "/")), key=len, default="")
 
 
-def _too_small(chosen: Selection, volumes: Iterable[p.Volume]) -> Iterator[Finding]:
-    """Claims that are smaller than what the apps that lie in them ask for."""
+def _small_claims(chosen: Selection, volumes: Iterable[p.Volume]) -> Iterator[Finding]:
+    """Claims that are smaller than their volumes need."""
     asked: dict[str, int] = {}
     claims: dict[str, tuple[p.Claim, p.Volume]] = {}
     sizes = {volume_id(app, name): size(facts.size) for app, entry in chosen.apps.items() for name, facts in entry.facts.volumes.items()}
@@ -317,30 +331,32 @@ def _too_small(chosen: Selection, volumes: Iterable[p.Volume]) -> Iterator[Findi
                 field="storage.size",
                 path=f"volumes.{first.id}.place.size",
                 class_="function",
-                text=f"claim {name} asks for {amount(claim.size)}, and what lies in it for {amount(asked[name])}",
-                remedy=f"ask for `size: {amount(asked[name])}`",
+                text=f"claim {name} has {amount(claim.size)}, but its volumes need {amount(asked[name])}",
+                remedy=f"set `size: {amount(asked[name])}`",
+                code="volume.claim-small",
             )
 
 
 def _owners(given: Input, volumes: Iterable[p.Volume]) -> Iterator[Finding]:
-    """An SMB mount has one owner for all that is in it (docs/facts/smb.md#one-owner-for-a-mount).
+    """An SMB mount has one owner for all its files (docs/facts/smb.md#one-owner-for-a-mount).
 
-    Where that is not the stack's user, apps can't write.
+    If that is not the stack's user, apps cannot write.
     """
-    told: set[str] = set()
+    seen: set[str] = set()
     for volume in volumes:
         place = volume.place
-        if not isinstance(place, p.Claim) or place.share is None or place.share.protocol != "smb" or place.name in told:
+        if not isinstance(place, p.Claim) or place.share is None or place.share.protocol != "smb" or place.name in seen:
             continue
-        told.add(place.name)
-        said = dict(option.split("=", 1) for option in place.share.options if "=" in option)
+        seen.add(place.name)
+        options = dict(option.split("=", 1) for option in place.share.options if "=" in option)
         wanted = {"uid": str(given.stack.uid), "gid": str(given.stack.gid)}
-        if "noperm" not in place.share.options and any(said.get(key) != value for key, value in wanted.items()):
-            has, needs = (f"{ids.get('uid', 'root')}:{ids.get('gid', 'root')}" for ids in (said, wanted))
+        if "noperm" not in place.share.options and any(options.get(key) != value for key, value in wanted.items()):
+            has, needs = (f"{ids.get('uid', 'root')}:{ids.get('gid', 'root')}" for ids in (options, wanted))
             yield Finding(
                 field="storage.share",
                 path=f"volumes.{volume.id}.place.share.options",
                 class_="function",
-                text=f"everything in {place.name} belongs to {has}, as its mount says, and apps run as {needs}: they can't write there",
+                text=f"the mount options of {place.name} give all files to {has}, but apps run as {needs}: they cannot write there",
                 remedy=f"mount it with `options: [uid={wanted['uid']}, gid={wanted['gid']}, ...]`",
+                code="volume.share-owner",
             )

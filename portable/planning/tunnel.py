@@ -1,4 +1,4 @@
-"""Step 1b: the tunnel: provider, protocol and endpoint of the profile's `vpn`, and what of it the gateway's file is completed with."""
+"""Step 1b: the tunnel: provider, protocol and endpoint of the profile's `vpn`, and the settings that they add to the gateway."""
 
 import contextlib
 import ipaddress
@@ -20,6 +20,7 @@ from portable.catalog.gateways import (
     providers_of,
 )
 from portable.model import plan as p
+from portable.model.codes import Code
 from portable.planning.inputs import Entry, Input, Mistakes
 from portable.planning.select import Selection, runs_outside
 from portable.profiles.types import EndpointFacts, VpnFacts
@@ -27,24 +28,24 @@ from portable.profiles.types import EndpointFacts, VpnFacts
 ANYWHERE = "0.0.0.0/0"
 SECRETS = "/run/secrets"
 _PART = 4
-"""So many letters of a provider's name are enough to know it."""
+"""The number of letters that identify a provider."""
 
 
 class Receiver(msgspec.Struct, frozen=True, kw_only=True):
-    """The app behind the gateway that listens at a forwarded port."""
+    """The app behind the gateway that listens on the forwarded port."""
 
     app: str
     port: int
-    """Of its interface."""
+    """The port of its API."""
     user: str
     secret: str
-    """Its password."""
+    """The secret with its password."""
     listens: int
-    """Where it waits for peers unless it is told otherwise."""
+    """Its port for peers, unless one is forwarded."""
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
-    """How the gateway reaches its provider."""
+    """How the gateway connects to its provider."""
 
     provider: str = ""
     protocol: TunnelProtocol = "wireguard"
@@ -52,13 +53,13 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     port_forwarding: bool = False
     endpoints: tuple[p.Endpoint, ...] = ()
     networks: tuple[str, ...] = ()
-    """Where the tunnel's own addresses lie, where the provider is known for it."""
+    """The address ranges of the provider's tunnels, if known."""
     receiver: Receiver | None = None
     sets: Mapping[str, str] = {}
-    """The variables that the gateway's file is completed with."""
+    """The variables that planning adds to the gateway's file."""
 
     def context(self) -> dict[str, Any]:
-        """What templates may say of it."""
+        """The value of `vpn` in templates."""
         endpoints = [{"cidr": e.cidr, "port": e.port, "protocol": e.protocol} for e in self.endpoints]
         return {
             "provider": self.provider,
@@ -71,60 +72,60 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
-    """What the section `vpn` comes to with a provider that the gateway knows."""
+    """The section `vpn`, resolved for a provider that the gateway knows."""
 
     name: str
     facts: ProviderFacts
     protocol: TunnelProtocol
     opened_by: Mapping[str, tuple[str, ...]]
-    """Secrets with their keys."""
+    """The keys of each secret."""
     optional: frozenset[str] = frozenset()
-    """Of those secrets."""
+    """The optional ones of these secrets."""
     transport: p.Protocol
     port: int | None
     ports: Ports
-    """What another port may be."""
+    """The other ports that the provider accepts."""
 
 
 def tunnel(given: Input, chosen: Selection, catalog: Catalog, mistakes: Mistakes) -> tuple[Selection, Way]:
-    """The way out of the place, and its gateway with the variables and secrets that this takes. Facts are read where they are needed."""
+    """Resolve the tunnel, and complete the gateways with its variables and secrets. Reads facts of providers only if needed."""
     way = Way()
     apps = dict(chosen.apps)
     for name, entry in chosen.apps.items():
         if entry.facts.gateway != "tunnel":
             continue
-        made, apps[name] = _completed(given, entry, chosen, providers_of(catalog.folder(name)), mistakes)
+        made, apps[name] = _complete(given, entry, chosen, providers_of(catalog.folder(name)), mistakes)
         if name == chosen.gateway or way == Way():
             way = made
     return msgspec.structs.replace(chosen, apps=apps), way
 
 
-def _completed(given: Input, entry: Entry, chosen: Selection, providers: ProvidersFacts | None, mistakes: Mistakes) -> tuple[Way, Entry]:
+def _complete(given: Input, entry: Entry, chosen: Selection, providers: ProvidersFacts | None, mistakes: Mistakes) -> tuple[Way, Entry]:
     vpn = given.profile.vpn or VpnFacts()
     if providers is None:
-        return _of_its_own(given, vpn, mistakes), entry
-    picked = _picked(given, vpn, providers, mistakes)
-    if picked is None:
+        return _without_providers(given, vpn, mistakes), entry
+    choice = _choose(given, vpn, providers, mistakes)
+    if choice is None:
         return Way(), entry
-    _servers(given, vpn, picked, mistakes)
-    forwarding = _forwarding(given, vpn, picked, providers, mistakes)
+    _check_servers(given, vpn, choice, mistakes)
+    forwarding = _forwarding(given, vpn, choice, providers, mistakes)
     if forwarding:
-        picked = _lent(given, vpn, picked, forwarding, providers, mistakes)
+        choice = _add_forwarding_secrets(given, vpn, choice, forwarding, providers, mistakes)
     way = Way(
-        provider=picked.name,
-        protocol=picked.protocol,
+        provider=choice.name,
+        protocol=choice.protocol,
         interface=vpn.interface,
         port_forwarding=bool(vpn.port_forwarding),
-        endpoints=tuple(_endpoints(given, vpn, picked, mistakes)),
-        networks=picked.facts.networks,
+        endpoints=tuple(_endpoints(given, vpn, choice, mistakes)),
+        networks=choice.facts.networks,
         receiver=_receiver(given, chosen) if vpn.port_forwarding else None,
     )
-    way = msgspec.structs.replace(way, sets=dict(_sets(vpn, picked, providers, way, forwarding)))
-    return way, _with(entry, picked, providers, way)
+    way = msgspec.structs.replace(way, sets=dict(_variables(vpn, choice, providers, way, forwarding)))
+    return way, _add_settings(entry, choice, providers, way)
 
 
 def _receiver(given: Input, chosen: Selection) -> Receiver | None:
-    """The first app behind the gateway that has qBittorrent's interface and a port for peers."""
+    """The first app behind the gateway that has qBittorrent's API and a port for peers."""
     for name, entry in chosen.apps.items():
         facts = entry.facts
         if facts.egress != "vpn" or facts.interface is None or facts.interface.speaks != "qbittorrent" or runs_outside(given, name):
@@ -136,12 +137,13 @@ def _receiver(given: Input, chosen: Selection) -> Receiver | None:
     return None
 
 
-def _of_its_own(given: Input, vpn: VpnFacts, mistakes: Mistakes) -> Way:
-    """For a gateway that brings no facts of providers: all that firewalls need stands in the profile."""
+def _without_providers(given: Input, vpn: VpnFacts, mistakes: Mistakes) -> Way:
+    """For a gateway without facts of providers: the profile must name everything that firewalls need."""
     for index, endpoint in enumerate(vpn.endpoints):
         if endpoint.port is None:
             source = given.profile_source("vpn", "endpoints", index)
-            mistakes.add(source, f"vpn.endpoints[{index}]", f"nothing says at which port {vpn.gateway} connects", "add `port`")
+            text, remedy = f"the port that {vpn.gateway} connects to is missing", "add `port`, for example `port: 51820`"
+            mistakes.add(source, f"vpn.endpoints[{index}]", text, remedy, code="vpn.endpoints-port")
     endpoints = tuple(p.Endpoint(cidr=e.cidr, port=e.port or 0, protocol=e.protocol or "udp") for e in vpn.endpoints)
     return Way(
         provider=vpn.provider or "",
@@ -152,41 +154,43 @@ def _of_its_own(given: Input, vpn: VpnFacts, mistakes: Mistakes) -> Way:
     )
 
 
-def _picked(given: Input, vpn: VpnFacts, providers: ProvidersFacts, mistakes: Mistakes) -> Chosen | None:
-    """Provider, protocol, transport and port; None where one of them is a mistake that leaves nothing to go on with."""
+def _choose(given: Input, vpn: VpnFacts, providers: ProvidersFacts, mistakes: Mistakes) -> Chosen | None:
+    """Provider, protocol, transport and port; None after a mistake in one of them."""
     name = (vpn.provider or providers.default).lower()
     facts = providers.providers.get(name)
     if facts is None:
         source, known = given.profile_source("vpn", "provider"), tuple(providers.providers)
-        mistakes.unknown(source, "vpn.provider", "VPN provider", name, known, near=_meant(name, known))
+        mistakes.unknown(source, "vpn.provider", "VPN provider", name, known, code="vpn.provider-unknown", near=_nearest(name, known))
         return None
     protocol = vpn.protocol or ("wireguard" if facts.wireguard else "openvpn")
     way: WireguardFacts | OpenvpnFacts | None = facts.wireguard if protocol == "wireguard" else facts.openvpn
     if way is None:
         other = "openvpn" if protocol == "wireguard" else "wireguard"
-        text = f"{vpn.gateway} has no {_spoken(protocol)} for {name}"
-        mistakes.add(given.profile_source("vpn", "protocol"), "vpn.protocol", text, f"write `protocol: {other}`, or leave it out")
+        text, remedy = f"{vpn.gateway} does not support {_title(protocol)} for {name}", f"write `protocol: {other}`, or leave it out"
+        mistakes.add(given.profile_source("vpn", "protocol"), "vpn.protocol", text, remedy, code="vpn.protocol")
         return None
     transport: p.Protocol = vpn.endpoint.protocol or "udp"
     ports: Ports
     if isinstance(way, OpenvpnFacts):
         carried = way.tcp if transport == "tcp" else way.udp
         if carried is None:
-            text = f"{vpn.gateway} reaches {name} by UDP only"
-            mistakes.add(given.profile_source("vpn", "endpoint", "protocol"), "vpn.endpoint.protocol", text, "remove it")
+            text, source = f"{vpn.gateway} connects to {name} by UDP only", given.profile_source("vpn", "endpoint", "protocol")
+            mistakes.add(source, "vpn.endpoint.protocol", text, "remove it", code="vpn.transport")
             return None
         port, ports = carried.port, carried.ports
     else:
         if transport == "tcp":
             source = given.profile_source("vpn", "endpoint", "protocol")
-            mistakes.add(source, "vpn.endpoint.protocol", "WireGuard is UDP", "remove it, or write `protocol: openvpn`")
+            text, remedy = "WireGuard uses UDP only", "remove it, or write `protocol: openvpn`"
+            mistakes.add(source, "vpn.endpoint.protocol", text, remedy, code="vpn.transport")
             return None
         port, ports = way.port, way.ports
-    _endpoint(given, vpn, name, protocol, way, ports, mistakes)
+    _check_endpoint(given, vpn, name, protocol, way, ports, mistakes)
     opened_by = {vpn.config if s == "openvpn-config" and vpn.config else s: keys for s, keys in way.secrets.items()}
     if vpn.config and vpn.config not in opened_by:
-        text = f"{name} by {_spoken(protocol)} takes no file of its own"
-        mistakes.add(given.profile_source("vpn", "config"), "vpn.config", text, "remove it, or write `provider: custom, protocol: openvpn`")
+        text = f"{name} with {_title(protocol)} does not use a configuration file"
+        remedy = "remove it, or write `provider: custom, protocol: openvpn`"
+        mistakes.add(given.profile_source("vpn", "config"), "vpn.config", text, remedy, code="vpn.config")
     return Chosen(
         name=name,
         facts=facts,
@@ -199,8 +203,8 @@ def _picked(given: Input, vpn: VpnFacts, providers: ProvidersFacts, mistakes: Mi
     )
 
 
-def _meant(name: str, known: Sequence[str]) -> str | None:
-    """The provider that is written without its blanks, in part, with more words, or by its first letters."""
+def _nearest(name: str, known: Sequence[str]) -> str | None:
+    """The provider whose name is written without blanks, in part, with more words, or as initials."""
     plain = _letters(name)
     for provider in known:
         whole, initials = _letters(provider), "".join(word[0] for word in provider.split())
@@ -214,104 +218,110 @@ def _letters(name: str) -> str:
     return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
-def _endpoint(
+def _check_endpoint(
     given: Input, vpn: VpnFacts, name: str, protocol: TunnelProtocol, way: WireguardFacts | OpenvpnFacts, ports: Ports, mistakes: Mistakes
 ) -> None:
-    """What `vpn.endpoint` must say, may say, and can't."""
+    """Check that `vpn.endpoint` has the required keys, and none that the provider does not accept."""
     end = vpn.endpoint
 
-    def wrong(key: str, text: str, remedy: str) -> None:
-        mistakes.add(given.profile_source("vpn", "endpoint", key), f"vpn.endpoint.{key}", text, remedy)
+    def refuse_key(key: str, text: str, remedy: str, code: Code) -> None:
+        mistakes.add(given.profile_source("vpn", "endpoint", key), f"vpn.endpoint.{key}", text, remedy, code=code)
 
     values = {"address": end.address, "port": end.port, "public-key": end.public_key}
     for key in way.required:
         if values[key] is None:
-            why = f"the provider `{name}` by {_spoken(protocol)} has no `{key}` of its own"
-            wrong(key, why, f"add it, as the provider's file has it: `vpn: {{endpoint: {{{key}: ...}}}}`")
+            text = f"provider `{name}` with {_title(protocol)} has no default `{key}`"
+            remedy = f"add the value of the provider's file: `vpn: {{endpoint: {{{key}: ...}}}}`"
+            refuse_key(key, text, remedy, "vpn.endpoint-missing")
     if end.port is not None and ports != "any" and end.port not in ports:
-        allowed = f"choose one of {', '.join(map(str, ports))}, or remove it" if ports else "remove it: the port is the provider's own"
-        wrong("port", f"{vpn.gateway} does not reach {name} by {_spoken(protocol)} at port {end.port}", allowed)
+        remedy = f"choose one of {', '.join(map(str, ports))}, or remove it" if ports else "remove it: the provider sets the port"
+        refuse_key("port", f"{vpn.gateway} cannot use port {end.port} for {name} with {_title(protocol)}", remedy, "vpn.endpoint-port")
     if end.public_key is not None and "public-key" not in way.required:
-        known = f"{vpn.gateway} knows the keys of {name}'s servers"
-        wrong("public-key", known if protocol == "wireguard" else "OpenVPN has no public key", "remove it")
+        text = f"{vpn.gateway} knows the keys of {name}'s servers" if protocol == "wireguard" else "OpenVPN does not use a public key"
+        refuse_key("public-key", text, "remove it", "vpn.endpoint-key")
     if end.address is not None and (problem := _unreachable(given, end.address)) is not None:
-        wrong("address", *problem)
+        refuse_key("address", *problem)
 
 
-def _unreachable(given: Input, text: str) -> tuple[str, str] | None:
-    """Why no tunnel can end at that address, and what to do; None where one can."""
+def _unreachable(given: Input, text: str) -> tuple[str, str, Code] | None:
+    """Text, remedy and code for an address that cannot be a VPN server; None if it can."""
     address = _address(text)
     if address is None:
-        return f"{text!r} is not an IP address", "write it as 198.51.100.7"
+        return f"{text!r} is not a valid IP address", "write an address such as 198.51.100.7", "vpn.endpoint-address"
     if address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local:
-        return f"{address} is no address of a server: the gateway would call itself, or nobody", "write the server's own address"
+        text = f"{address} cannot be a VPN server: it is a loopback, link-local, multicast or unspecified address"
+        return text, "write the server's own address", "vpn.endpoint-address"
     networks = given.profile.networks
     if address.version == 6 and given.profile.traits.picks_own_addresses and ":" not in (networks.subnet or ""):
         return (
-            f"the network of this place has no IPv6, and {address} is one",
-            "write the server's IPv4 address, or give `networks` such a subnet",
+            f"{address} is an IPv6 address, but the network of this place has no IPv6",
+            "write the server's IPv4 address, or set an IPv6 subnet under `networks`",
+            "vpn.endpoint-ipv6",
         )
     for cidr in (*((networks.subnet,) if networks.subnet else ()), *networks.local):
-        with contextlib.suppress(ValueError):  # told with the networks
+        with contextlib.suppress(ValueError):  # reported by step 2, the network
             if address in ipaddress.ip_network(cidr):
-                text = f"{address} lies in {cidr}, a network of the place's own: a tunnel that ends there leads nowhere outside"
-                return text, f"write the provider's address, or take {cidr} out of `networks`"
+                text = f"{address} is in {cidr}, one of the place's own networks: a tunnel to it does not reach the internet"
+                return text, f"write the provider's address, or remove {cidr} from `networks`", "vpn.endpoint-local"
     return None
 
 
-def _endpoints(given: Input, vpn: VpnFacts, picked: Chosen, mistakes: Mistakes) -> Iterator[p.Endpoint]:
-    """Where the tunnel may end: the port is the gateway's own, whatever `vpn.endpoints` says, or a firewall would cut the tunnel off."""
+def _endpoints(given: Input, vpn: VpnFacts, choice: Chosen, mistakes: Mistakes) -> Iterator[p.Endpoint]:
+    """The allowed VPN servers. The port is always the gateway's, not that of `vpn.endpoints`: firewalls would block another one."""
     address = _address(vpn.endpoint.address)
     for index, endpoint in enumerate(vpn.endpoints):
-        _agrees(given, index, endpoint, picked, mistakes)
+        _check_endpoint_entry(given, index, endpoint, choice, mistakes)
         try:
             network = ipaddress.ip_network(endpoint.cidr)
         except ValueError:
-            continue  # told with the networks
+            continue  # reported by step 2, the network
         if address is not None and len(vpn.endpoints) == 1 and address not in network:
             source = given.profile_source("vpn", "endpoints", index, "cidr")
-            text = f"{address}, where the gateway connects to, is not in {network}"
-            mistakes.add(source, f"vpn.endpoints[{index}].cidr", text, "remove `vpn.endpoints`: the address is in `vpn.endpoint`")
-    if picked.port is None:
-        return  # told with what is missing
+            text, remedy = (
+                f"the gateway connects to {address}, which is not in {network}",
+                "remove `vpn.endpoints`: `vpn.endpoint` is enough",
+            )
+            mistakes.add(source, f"vpn.endpoints[{index}].cidr", text, remedy, code="vpn.endpoints-mismatch")
+    if choice.port is None:
+        return  # reported as a missing key of `vpn.endpoint`
     where = [f"{address}/{address.max_prefixlen}"] if address else [e.cidr for e in vpn.endpoints] or [ANYWHERE]
     for cidr in dict.fromkeys(where):
-        yield p.Endpoint(cidr=cidr, port=picked.port, protocol=picked.transport)
+        yield p.Endpoint(cidr=cidr, port=choice.port, protocol=choice.transport)
 
 
-def _agrees(given: Input, index: int, endpoint: EndpointFacts, picked: Chosen, mistakes: Mistakes) -> None:
-    for key, here, gateway in (("port", endpoint.port, picked.port), ("protocol", endpoint.protocol, picked.transport)):
-        if here is not None and gateway is not None and here != gateway:
+def _check_endpoint_entry(given: Input, index: int, endpoint: EndpointFacts, choice: Chosen, mistakes: Mistakes) -> None:
+    for key, value, gateway in (("port", endpoint.port, choice.port), ("protocol", endpoint.protocol, choice.transport)):
+        if value is not None and gateway is not None and value != gateway:
             source = given.profile_source("vpn", "endpoints", index, key)
-            text = f"the gateway connects to {picked.name} at {picked.port}/{picked.transport}: {here} here would cut it off"
+            text = f"the gateway connects to {choice.name} at {choice.port}/{choice.transport}: {key} {value} here would block it"
             remedy = f"remove `{key}` here"
-            if _may_be(key, here, picked):
-                remedy += f"; where the gateway is to use another one, write `vpn: {{endpoint: {{{key}: {here}}}}}`"
-            mistakes.add(source, f"vpn.endpoints[{index}].{key}", text, remedy)
+            if _is_accepted(key, value, choice):
+                remedy += f"; to make the gateway use {value}, write `vpn: {{endpoint: {{{key}: {value}}}}}`"
+            mistakes.add(source, f"vpn.endpoints[{index}].{key}", text, remedy, code="vpn.endpoints-mismatch")
 
 
-def _may_be(key: str, value: object, picked: Chosen) -> bool:
-    """Whether the gateway would take that port or protocol under `vpn.endpoint`."""
+def _is_accepted(key: str, value: object, choice: Chosen) -> bool:
+    """Whether the gateway accepts that port or protocol under `vpn.endpoint`."""
     if key == "port":
-        return picked.ports == "any" or value in picked.ports
-    way = picked.facts.openvpn
-    return picked.protocol == "openvpn" and way is not None and (value == "udp" or way.tcp is not None)
+        return choice.ports == "any" or value in choice.ports
+    way = choice.facts.openvpn
+    return choice.protocol == "openvpn" and way is not None and (value == "udp" or way.tcp is not None)
 
 
 def _address(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
         return ipaddress.ip_address(text) if text else None
     except ValueError:
-        return None  # told with the endpoint
+        return None  # reported by _check_endpoint
 
 
-def _servers(given: Input, vpn: VpnFacts, picked: Chosen, mistakes: Mistakes) -> None:
-    """Filters that the provider's list of servers does not have: the gateway would not start, or choose among all."""
+def _check_servers(given: Input, vpn: VpnFacts, choice: Chosen, mistakes: Mistakes) -> None:
+    """Report filters that the provider's list of servers does not support: the gateway would not start, or would ignore them."""
     for field, value in _filters(vpn):
-        if value and field not in picked.facts.servers:
-            known = ", ".join(picked.facts.servers) or "none"
-            text = f"servers of {picked.name} can't be chosen by {field}"
-            mistakes.add(given.profile_source("vpn", "servers", field), f"vpn.servers.{field}", text, f"remove it; known: {known}")
+        if value and field not in choice.facts.servers:
+            known = ", ".join(choice.facts.servers) or "none"
+            text, remedy = f"servers of {choice.name} cannot be filtered by {field}", f"remove it; known filters: {known}"
+            mistakes.add(given.profile_source("vpn", "servers", field), f"vpn.servers.{field}", text, remedy, code="vpn.servers")
 
 
 def _filters(vpn: VpnFacts) -> Iterator[tuple[str, Any]]:
@@ -319,73 +329,75 @@ def _filters(vpn: VpnFacts) -> Iterator[tuple[str, Any]]:
         yield field.replace("_", "-"), getattr(vpn.servers, field)
 
 
-def _forwarding(given: Input, vpn: VpnFacts, picked: Chosen, providers: ProvidersFacts, mistakes: Mistakes) -> str | None:
-    """The provider whose way of forwarding a port is to be used, where it is another one than the tunnel's."""
+def _forwarding(given: Input, vpn: VpnFacts, choice: Chosen, providers: ProvidersFacts, mistakes: Mistakes) -> str | None:
+    """The provider whose method of port forwarding is used, if it is not the tunnel's own."""
     asked = vpn.port_forwarding
     if not asked:
         return None
     known, source = ", ".join(providers.forwarding), given.profile_source("vpn", "port-forwarding")
-    if picked.facts.forwards is None:
-        text, remedy = f"{picked.name} forwards no port", f"remove it, or choose a provider that does: {known}"
-        if picked.facts.reserves:
-            text = f"{picked.name} forwards the ports that you reserve on its site, and none that the gateway asks for"
-            remedy = (
-                "remove it, reserve a port there, and write it as the app's own: `override: {qbittorrent: {ports: {peer: {number: N}}}}`"
-            )
-        mistakes.add(source, "vpn.port-forwarding", text, remedy)
-    elif picked.facts.forwards == "named":
+    if choice.facts.forwards is None:
+        code: Code = "vpn.forwarding-unsupported"
+        text, remedy = f"{choice.name} does not support port forwarding", f"remove it, or choose a provider that does: {known}"
+        if choice.facts.reserves:
+            code, text = "vpn.forwarding-reserved", f"{choice.name} forwards only ports that you reserve on its website"
+            remedy = "remove it, reserve a port there, and set it: `override: {qbittorrent: {ports: {peer: {number: N}}}}`"
+        mistakes.add(source, "vpn.port-forwarding", text, remedy, code=code)
+    elif choice.facts.forwards == "named":
         if asked in providers.forwarding:
             return str(asked)
-        text = f"whose way of forwarding a port the provider `{picked.name}` has, nothing says"
-        mistakes.add(source, "vpn.port-forwarding", text, f"name it: `port-forwarding: {providers.forwarding[-1]}`; known: {known}")
-    elif asked is not True and asked != picked.name:
-        text = f"{picked.name} forwards a port by its own way, not by that of {asked!r}"
-        mistakes.add(source, "vpn.port-forwarding", text, "write `port-forwarding: true`")
+        text = f"provider `{choice.name}` needs the name of the provider whose port forwarding it uses"
+        remedy = f"name it: `port-forwarding: {providers.forwarding[-1]}`; known: {known}"
+        mistakes.add(source, "vpn.port-forwarding", text, remedy, code="vpn.forwarding-method")
+    elif asked is not True and asked != choice.name:
+        text = f"{choice.name} uses its own port forwarding, not that of {asked!r}"
+        mistakes.add(source, "vpn.port-forwarding", text, "write `port-forwarding: true`", code="vpn.forwarding-method")
     return None
 
 
-def _lent(given: Input, vpn: VpnFacts, picked: Chosen, forwarding: str, providers: ProvidersFacts, mistakes: Mistakes) -> Chosen:
-    """With the secrets that another provider's way of forwarding a port takes."""
+def _add_forwarding_secrets(
+    given: Input, vpn: VpnFacts, choice: Chosen, forwarding: str, providers: ProvidersFacts, mistakes: Mistakes
+) -> Chosen:
+    """Add the secrets for another provider's method of port forwarding."""
     lent = providers.providers[forwarding].lent
     filters = dict(_filters(vpn))
     for field in lent.servers:
         if len(filters.get(field) or ()) != 1:
             source, path = given.profile_source("vpn", "servers", field), f"vpn.servers.{field}"
-            text = f"{forwarding} forwards a port of a server that it is told the name of"
-            mistakes.add(source, path, text, f"add the one: `vpn: {{servers: {{{field}: [NAME]}}}}`")
-    return msgspec.structs.replace(picked, opened_by={**picked.opened_by, **lent.secrets})
+            text = f"port forwarding of {forwarding} needs exactly one entry in {field}"
+            mistakes.add(source, path, text, f"name one: `vpn: {{servers: {{{field}: [NAME]}}}}`", code="vpn.forwarding-server")
+    return msgspec.structs.replace(choice, opened_by={**choice.opened_by, **lent.secrets})
 
 
-def _sets(vpn: VpnFacts, picked: Chosen, providers: ProvidersFacts, way: Way, forwarding: str | None) -> Iterator[tuple[str, str]]:
-    """The variables that the provider takes; a later one of a name counts."""
-    for key, value in _values(vpn, picked, forwarding):
-        if key in providers.variables:  # what the protocol does not take is a mistake, told with the endpoint
+def _variables(vpn: VpnFacts, choice: Chosen, providers: ProvidersFacts, way: Way, forwarding: str | None) -> Iterator[tuple[str, str]]:
+    """The variables for the provider; a later one of the same name wins."""
+    for key, value in _values(vpn, choice, forwarding):
+        if key in providers.variables:  # _check_endpoint reports keys that the protocol does not use
             yield providers.variables[key], value
-    for name, keys in picked.opened_by.items():
-        yield from ((_known(providers, name).files[key], f"{SECRETS}/{name}/{key}") for key in keys)
+    for name, keys in choice.opened_by.items():
+        yield from ((_secret_facts(providers, name).files[key], f"{SECRETS}/{name}/{key}") for key in keys)
     if way.receiver is not None:
         yield from providers.receiver.environment.items()
 
 
-def _known(providers: ProvidersFacts, secret: str) -> ProviderSecretFacts:
-    """Facts of a secret; a name that the person chose is that of an OpenVPN file."""
+def _secret_facts(providers: ProvidersFacts, secret: str) -> ProviderSecretFacts:
+    """Facts of a secret; any other name is that of an OpenVPN file."""
     return providers.secrets[secret if secret in providers.secrets else "openvpn-config"]
 
 
-def _with(entry: Entry, picked: Chosen, providers: ProvidersFacts, way: Way) -> Entry:
-    """The gateway's facts with the variables and secrets that its provider takes; what its file itself sets stays, but for its files."""
+def _add_settings(entry: Entry, choice: Chosen, providers: ProvidersFacts, way: Way) -> Entry:
+    """Add the provider's variables and secrets to the gateway. Variables of its own file win, except those that name secret files."""
     main = entry.facts.containers["main"]
     secrets, mounts = dict(entry.facts.secrets), dict(main.secrets)
     stays = set(main.environment) - {variable for secret in providers.secrets.values() for variable in secret.files.values()}
     stays -= set(providers.receiver.environment)
     environment = main.environment | {name: value for name, value in way.sets.items() if name not in stays}
-    for name, keys in picked.opened_by.items():
-        known = _known(providers, name)
+    for name, keys in choice.opened_by.items():
+        known = _secret_facts(providers, name)
         about = known.about
-        if "addresses" in keys and picked.facts.ipv6:
+        if "addresses" in keys and choice.facts.ipv6:
             about += "; the IPv4 address alone where the place has no IPv6"
         public = tuple(key for key in known.public if key in keys)
-        secrets[name] = SecretFacts(about=about, keys=keys, public=public, optional=known.optional or name in picked.optional)
+        secrets[name] = SecretFacts(about=about, keys=keys, public=public, optional=known.optional or name in choice.optional)
         mounts[name] = f"{SECRETS}/{name}"
     files = (*main.files, *(providers.receiver.files if way.receiver is not None else ()))
     main = msgspec.structs.replace(main, environment=environment, secrets=mounts, files=files)
@@ -393,18 +405,19 @@ def _with(entry: Entry, picked: Chosen, providers: ProvidersFacts, way: Way) -> 
     return msgspec.structs.replace(entry, facts=msgspec.structs.replace(entry.facts, containers=containers, secrets=secrets))
 
 
-def _values(vpn: VpnFacts, picked: Chosen, forwarding: str | None) -> Iterator[tuple[str, str]]:
-    """What of the section is set, by key of `variables`, as the gateway wants it."""
+def _values(vpn: VpnFacts, choice: Chosen, forwarding: str | None) -> Iterator[tuple[str, str]]:
+    """The set values of the section `vpn` in the gateway's form, by key of `variables`."""
     for field, value in _filters(vpn):
         if value:
             yield f"servers.{field}", "on" if value is True else ",".join(map(str, value))
     end = vpn.endpoint
     for key, value in (("address", end.address), ("port", end.port), ("public-key", end.public_key), ("protocol", end.protocol)):
         if value is not None:
-            yield f"endpoint.{picked.protocol}.{key}", str(value)
+            yield f"endpoint.{choice.protocol}.{key}", str(value)
     if forwarding:
         yield "forwarding-provider", forwarding
 
 
-def _spoken(protocol: TunnelProtocol) -> str:
+def _title(protocol: TunnelProtocol) -> str:
+    """The protocol as its makers write it."""
     return {"wireguard": "WireGuard", "openvpn": "OpenVPN"}[protocol]

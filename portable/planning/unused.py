@@ -1,4 +1,4 @@
-"""Keys of a profile that would change nothing in a place of its kind: told as mistakes, so that nobody relies on them."""
+"""Rejects keys of a profile that have no effect in a place of its kind, so that nobody relies on them."""
 
 from collections.abc import Iterator
 
@@ -7,12 +7,13 @@ from portable.planning.inputs import Input, Mistakes
 
 
 def unused(given: Input, mistakes: Mistakes) -> None:
-    """Note every key that is set and passed over."""
-    for steps, why, remedy in _passed_over(given):
-        mistakes.add(given.profile_source(*steps), ".".join(map(str, steps)), why, remedy)
+    """Note every key that is set but has no effect."""
+    for steps, reason, remedy in _without_effect(given):
+        text = f"this has no effect: {reason}"
+        mistakes.add(given.profile_source(*steps), ".".join(map(str, steps)), text, remedy, code="plan.no-effect")
 
 
-def _passed_over(given: Input) -> Iterator[tuple[Steps, str, str]]:
+def _without_effect(given: Input) -> Iterator[tuple[Steps, str, str]]:
     profile = given.profile
     if not profile.traits.has_host_names:
         for key, value in (
@@ -22,10 +23,10 @@ def _passed_over(given: Input) -> Iterator[tuple[Steps, str, str]]:
             ("ingress-namespace", profile.exposure.ingress_namespace),
         ):
             if value is not None:
-                yield ("exposure", key), "a Compose engine has no names to expose by: this changes nothing", "remove it"
+                yield ("exposure", key), "Compose does not route host names", "remove it"
     elif profile.exposure.address is not None:
-        yield ("exposure", "address"), "a cluster has no host that browsers reach: this changes nothing", "remove it, or use `domain`"
+        yield ("exposure", "address"), "browsers reach a cluster by host name, not by one host's address", "remove it, or set `domain`"
     if profile.engine is not None and not profile.traits.has_engine_address:
-        yield ("engine",), "a cluster is reached by the kubeconfig: this changes nothing", "remove it"
+        yield ("engine",), "a cluster's address comes from the kubeconfig", "remove it"
     if profile.nodes.weight != 100 and not profile.nodes.prefer:
-        yield ("nodes", "weight"), "a weight without nodes to prefer changes nothing", "name them in `nodes.prefer`"
+        yield ("nodes", "weight"), "no nodes are preferred", "list the preferred nodes in `nodes.prefer`, or remove it"

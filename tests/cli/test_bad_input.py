@@ -55,13 +55,15 @@ CASES = {
     "unknown profile as a path": Case(("'./none.yaml'", "[profile.unknown]"), args=("render", "--profile", "./none.yaml")),
     "unknown profile to show": Case(("'x'", "profiles: local", "[profile.unknown]"), args=("profiles", "show", "x")),
     "unknown app in the stack": Case(
-        ("portable.yaml:2:8: apps: there is no app 'sonar'", "(did you mean 'sonarr'?)"),
+        ("portable.yaml:2:8: apps: ", "app 'sonar'", "'sonarr'?) [app.unknown]"),
         {"portable.yaml": "portable: 1\napps: [sonar]\n", "profiles/mine.yaml": MINE},
     ),
-    "unknown app in the profile": Case(("profiles/mine.yaml:5:14: apps: there is no app 'sonar'",), mine("apps: [plex, sonar]\n")),
+    "unknown app in the profile": Case(("profiles/mine.yaml:5:14: apps: ", "app 'sonar'", "[app.unknown]"), mine("apps: [plex, sonar]\n")),
     "unknown app to show": Case(("there is no app 'sonar'", "did you mean 'sonarr'?"), args=("catalog", "show", "sonar")),
     "unknown app to explain": Case(("there is no app in profile local 'sabnzb'", "did you mean 'sabnzbd'?"), args=("explain", "sabnzb")),
-    "unknown cloud": Case(("profiles/mine.yaml:5:10: clouds: there is no cloud 'dropbox'; known: shelf",), mine("clouds: [dropbox]\n")),
+    "unknown cloud": Case(
+        ("profiles/mine.yaml:5:10: clouds: ", "cloud 'dropbox'; known: shelf", "[cloud.unknown]"), mine("clouds: [dropbox]\n")
+    ),
     "unknown kind of schema": Case(("there is no kind of file 'ap'", "did you mean 'app'?"), args=("catalog", "schema", "ap")),
     "unknown back end": Case(
         (
@@ -95,7 +97,7 @@ CASES = {
         ("profiles/mine.yaml:6:1: about: ", "`about`", "line 5) [yaml.duplicate-key]"),
         mine("about: one\nabout: two\n"),
     ),
-    "duplicate app": Case(("profiles/mine.yaml:5:14: apps: app 'plex' stands twice (remove one)",), mine("apps: [plex, plex]\n")),
+    "duplicate app": Case(("profiles/mine.yaml:5:14: apps: app 'plex' ", "(remove one) [app.duplicate]"), mine("apps: [plex, plex]\n")),
     "duplicate name of a profile": Case(
         ("profiles/mine.yaml:2:7: name: ", "'local'", "[profile.name]"),
         {"portable.yaml": "portable: 1\n", "profiles/mine.yaml": MINE.replace("name: mine", "name: local")},
@@ -105,7 +107,7 @@ CASES = {
         {**demo(APP), "portable.yaml": "portable: 1\napps: [copy]\n", "catalog/copy/app.yaml": APP},
     ),
     "duplicate alias": Case(
-        ("catalog/demo/app.yaml:11:11: aliases[0]: alias 'gerbera' of 'demo': an app of this place is called so",),
+        ("catalog/demo/app.yaml:11:11: aliases[0]: alias 'gerbera' of 'demo' ", "[app.alias-taken]"),
         {**demo(APP + "aliases: [gerbera]\n"), "portable.yaml": "portable: 1\napps: [demo, gerbera]\n"},
     ),
     # values
@@ -127,7 +129,7 @@ CASES = {
         mine("storage: {state: {folder: null, on: library, below: ../x}}\n"),
     ),
     "a port that clashes in a group": Case(
-        ("sabnzbd web and qbittorrent web both ask for the host's port 8080/tcp",),
+        ("sabnzbd web and qbittorrent web ", "8080/tcp", "[port.taken]"),
         mine("exposure: {apps: {sabnzbd: {web: {loopback: {number: 8080}}}}}\n"),
     ),
     "a waiver that matches nothing": Case(
@@ -135,7 +137,7 @@ CASES = {
         mine("waive:\n  - {field: egress, class: security, reason: none}\n"),
     ),
     "a patch that matches nothing": Case(
-        ("profiles/mine.yaml:6:5: patch[0]: there is no service gerber", "did you mean service gerbera?"),
+        ("profiles/mine.yaml:6:5: patch[0]: service gerber ", "did you mean service gerbera?", "[patch.target]"),
         mine("patch:\n  - {kind: service, name: gerber, op: add, path: /shm_size, value: 1gb}\n"),
     ),
     "an operation that a patch has not": Case(
@@ -164,11 +166,11 @@ CASES = {
         ("portable.yaml:1:11: portable:", "[value.choice]"), {"portable.yaml": "portable: 2\n", "profiles/mine.yaml": MINE}
     ),
     "a template that fails": Case(
-        ("catalog/demo/app.yaml:11:13: containers.main.files[0]: template a.j2:2: 'nothing' is undefined",),
+        ("catalog/demo/app.yaml:11:13: containers.main.files[0]: template a.j2:2: 'nothing' ", "[template.undefined]"),
         {**demo(APP + "    files: [{template: a.j2, path: /a}]\n"), "catalog/demo/a.j2": "x\n{{ nothing }}\n"},
     ),
     "a template that is not there": Case(
-        ("catalog/demo/app.yaml:11:13: containers.main.files[0]: the template 'a.j2' can't be read",),
+        ("catalog/demo/app.yaml:11:13: containers.main.files[0]: ", "'a.j2'", "[template.unreadable]"),
         demo(APP + "    files: [{template: a.j2, path: /a}]\n"),
     ),
     "a broken catalog": Case(
@@ -198,7 +200,7 @@ CASES = {
         {**mine(""), "profiles/mine.yaml": MINE.replace("local", "other")},
     ),
     "a cycle of needs": Case(
-        ("catalog/demo/app.yaml:11:14: after: these wait for one another: copy -> demo -> copy",),
+        ("catalog/demo/app.yaml:11:14: after: ", ": copy -> demo -> copy (", "[app.cycle]"),
         {**demo(APP + "needs-apps: [copy]\n"), "catalog/copy/app.yaml": APP.replace("demo", "copy") + "needs-apps: [demo]\n"},
     ),
     # --set
@@ -216,25 +218,25 @@ CASES = {
     "an output below a file": Case(("Not a directory (name a folder",), {**mine(""), "x": ""}, ("render", "--output", "x/out")),
     "a folder in the place of a file": Case(("out/compose.yaml: Is a directory (move the folder",), {**mine(""), "out/compose.yaml/x": ""}),
     "a file of one's own in the output": Case(
-        ("out/compose.yaml: the file is there already and no rendering",), {**mine(""), "out/compose.yaml": "services: {}\n"}, code=4
+        ("out/compose.yaml: ", "[render.foreign-file]"), {**mine(""), "out/compose.yaml": "services: {}\n"}, code=4
     ),
     "a profile that is there already": Case(("profiles/mine.yaml is there already",), mine(""), ("profiles", "new", "mine")),
     "a profile in the place of a shipped one": Case(
         ("there is a profile 'samba' already", "profiles new samba --extends samba"), mine(""), ("profiles", "new", "samba")
     ),
     "a network past the fence that is everybody's": Case(
-        ("security: 8.0.0.0/6 is not the place's own alone", "mine.yaml:"),
+        ("8.0.0.0/6", "mine.yaml:", "[vpn.networks]"),
         mine("apps: [qbittorrent]\nnetworks: {local: [8.0.0.0/6]}"),
         code=4,
     ),
     "a time zone that is none": Case(
-        ("portable.yaml:2:11: timezone: there is no time zone 'Europe/Lissabon'",),
+        ("portable.yaml:2:11: timezone: ", "'Europe/Lissabon'", "[plan.time-zone]"),
         {"portable.yaml": "portable: 1\ntimezone: Europe/Lissabon\n", "profiles/mine.yaml": MINE},
     ),
-    "a host that can't be": Case(("'nuc..lan' can't be the name of a host",), mine("exposure: {address: nuc..lan}")),
-    "a way to no engine": Case(("'foo://bar' is no way to an engine",), mine("engine: foo://bar")),
-    "a command that is none": Case(("none is named",), mine("secrets: {source: command}")),
-    "a place without any of its apps": Case(("no app is left",), mine("apps: [sonarr]\nwithout: [sonarr]")),
+    "a host that can't be": Case(("'nuc..lan'", "[port.host-name]"), mine("exposure: {address: nuc..lan}")),
+    "a way to no engine": Case(("'foo://bar'", "[plan.engine-address]"), mine("engine: foo://bar")),
+    "a command that is none": Case(("secrets.command: ", "[plan.secret-command]"), mine("secrets: {source: command}")),
+    "a place without any of its apps": Case((": without: ", "[app.none-left]"), mine("apps: [sonarr]\nwithout: [sonarr]")),
     "a random value for what somebody else gives": Case(
         ("wireguard-key is given by somebody else",), {}, ("secrets", "set", "wireguard-key.private-key", "--generate", "-p", "zimaboard")
     ),
@@ -246,7 +248,7 @@ CASES = {
     ),
     "a folder without apps": Case(("there is no app and no cloud in '.'",), {}, ("catalog", "check", ".")),
     "an own app with a template that names what is not there": Case(
-        ("template a.j2:2: 'nope' is not defined",),
+        ("template a.j2:2: 'nope' ", "[template.undefined]"),
         {
             "portable.yaml": "portable: 1\nname: mine\n",
             "catalog/apps/one/a.j2": "x\n{{ nope }}\n",
@@ -317,7 +319,8 @@ def test_findings_that_stop_a_command(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (4, "")
     assert f"{tmp_path}/profiles/mine.yaml:5:" in done.stderr
     assert "refused: " in done.stderr
-    assert "waive them in the profile with a reason" in done.stderr
+    assert "`waive: [{field: ..., class: ..., apps: [...], reason: ...}]`" in done.stderr
+    assert "[plan.findings-open]" in done.stderr
     assert digest(tmp_path) == before
 
 

@@ -60,7 +60,7 @@ AREAS: Mapping[str, Area] = {
         ),
         tests=_PLANNING,
     ),
-    "content": Area(modules=("planning/content.py", "planning/meaningless.py"), tests=_PLANNING),
+    "content": Area(modules=("planning/_templates.py", "planning/content.py", "planning/meaningless.py"), tests=_PLANNING),
     "network": Area(modules=("planning/network.py", "planning/fence.py"), tests=_PLANNING),
     "tunnel": Area(modules=("planning/tunnel.py",), tests=_PLANNING),
     "storage": Area(modules=("planning/storage.py",), tests=_PLANNING),

@@ -87,8 +87,9 @@ def test_operations(value: Any, op: str, path: str, new: Any, expected: Any) -> 
     ],
 )
 def test_operations_that_do_not_fit(value: Any, op: str, path: str) -> None:
-    with pytest.raises(Unfit):
+    with pytest.raises(Unfit) as caught:
         operated(value, op, parsed(path), "new")
+    assert caught.value.code == "patch.path"
 
 
 JSON = st.recursive(
@@ -297,7 +298,7 @@ def place(name: str) -> Shipped:
 def test_what_is_free_is_applied_and_noted_and_breaks_no_rule(profile: str) -> None:
     here, (free, _) = place(profile), BY_PROFILE[profile]
     after, findings = here.patched(*map(facts, free))
-    assert [(f.field, f.class_, f.verdict) for f in findings] == [("patch", "function", "noted")] * len(free)
+    assert [(f.code, f.field, f.class_, f.verdict) for f in findings] == [("patch.applied", "patch", "function", "noted")] * len(free)
     assert {f.app for f in findings} >= {"sonarr", "gluetun"}
     changed = {pointer(path[1:]) for path, _, _ in differences(bodies(here.prepared.rendering), bodies(after))}
     assert len(changed) >= len(free)
@@ -312,7 +313,7 @@ def test_what_is_free_is_applied_and_noted_and_breaks_no_rule(profile: str) -> N
 def test_what_could_break_a_promise_is_refused(profile: str, patch: tuple[Any, ...]) -> None:
     here = place(profile)
     after, (finding,) = here.patched(facts(patch))
-    assert (finding.field, finding.verdict, finding.app) == ("patch.refused", "refused", None)
+    assert (finding.code, finding.field, finding.verdict, finding.app) == ("patch.refused", "patch.refused", "refused", None)
     assert finding.class_ in ("security", "data", "function")
     assert after == here.prepared.rendering
 
@@ -322,31 +323,38 @@ def test_a_later_patch_may_change_what_an_earlier_one_added() -> None:
     path = "/metadata/annotations/example.org~1team"
     patches = [facts(("Deployment", "sonarr", op, path, value)) for op, value in (("add", "a"), ("replace", "b"), ("remove", None))]
     after, findings = here.patched(*patches[:2])
-    assert [f.verdict for f in findings] == ["noted", "noted"]
+    assert [(f.verdict, f.code) for f in findings] == [("noted", "patch.applied")] * 2
     assert "example.org/team: b" in "".join(dump(document.body) for document in after.documents)
     after, findings = here.patched(*patches)
     assert after == here.prepared.rendering
 
 
+def test_a_patch_without_effect_is_noted() -> None:
+    here = place("zimaboard")
+    patches = [facts(("service", "sonarr", "add", "/labels/a", "b")) for _ in range(2)]
+    _, findings = here.patched(*patches)
+    assert [f.code for f in findings] == ["patch.applied", "patch.no-effect"]
+
+
 @pytest.mark.parametrize(
-    ("patch", "at", "told"),
+    ("patch", "code", "told"),
     [
-        (("servise", "sonarr", "add", "/labels/a", "b"), "patch[0]", "did you mean service?"),
-        (("service", "sonar", "add", "/labels/a", "b"), "patch[0]", "did you mean service sonarr?"),
-        (("volume", "sonarr", "add", "/labels/a", "b"), "patch[0]", "kinds here: config, network, secret, service"),
-        (("service", "sonarr", "replace", "/loging/driver", "b"), "patch[0]", "did you mean /logging?"),
-        (("service", "sonarr", "replace", "/logging/driver/x", "b"), "patch[0]", "shorten the path"),
-        (("service", "sonarr", "remove", "/cap_drop/7", None), "patch[0]", "its places: 0 to 0"),
-        (("service", "sonarr", "add", "/labels/a", None), "patch[0]", "write `value`"),
-        (("service", "sonarr", "remove", "/logging", "b"), "patch[0]", "remove `value`"),
+        (("servise", "sonarr", "add", "/labels/a", "b"), "patch.target", "did you mean service?"),
+        (("service", "sonar", "add", "/labels/a", "b"), "patch.target", "did you mean service sonarr?"),
+        (("volume", "sonarr", "add", "/labels/a", "b"), "patch.target", "config, network, secret, service"),
+        (("service", "sonarr", "replace", "/loging/driver", "b"), "patch.path", "did you mean /logging?"),
+        (("service", "sonarr", "replace", "/logging/driver/x", "b"), "patch.path", "path"),
+        (("service", "sonarr", "remove", "/cap_drop/7", None), "patch.path", "0 to 0"),
+        (("service", "sonarr", "add", "/labels/a", None), "patch.value", "write `value`"),
+        (("service", "sonarr", "remove", "/logging", "b"), "patch.value", "remove `value`"),
     ],
 )
-def test_a_patch_that_matches_nothing_says_what_is_near(patch: tuple[Any, ...], at: str, told: str) -> None:
+def test_a_patch_that_matches_nothing_says_what_is_near(patch: tuple[Any, ...], code: str, told: str) -> None:
     here = place("zimaboard")
     with pytest.raises(InputError) as caught:
         here.patched(facts(patch))
     (mistake,) = caught.value.mistakes
-    assert mistake.path == at
+    assert (mistake.path, mistake.code) == ("patch[0]", code)
     assert told in mistake.remedy
 
 
@@ -354,7 +362,8 @@ def test_an_app_of_a_group_leads_to_the_group() -> None:
     here = place("openshift")
     with pytest.raises(InputError) as caught:
         here.patched(facts(("Deployment", "prowlarr", "add", "/spec/template/spec/priorityClassName", "home")))
-    assert [mistake.remedy.endswith("name Deployment gluetun") for mistake in caught.value.mistakes] == [True]
+    assert ["Deployment gluetun" in mistake.remedy for mistake in caught.value.mistakes] == [True]
+    assert [mistake.code for mistake in caught.value.mistakes] == ["patch.target"]
 
 
 def test_all_patches_that_match_nothing_are_told_at_once() -> None:
@@ -367,7 +376,7 @@ def test_all_patches_that_match_nothing_are_told_at_once() -> None:
 def test_a_patch_of_an_app_that_does_not_run_here_is_noted() -> None:
     here = place("zimaboard")
     after, (finding,) = here.patched(facts(("service", "tdarr", "add", "/labels/a", "b")))
-    assert (finding.field, finding.verdict, after) == ("patch", "noted", here.prepared.rendering)
+    assert (finding.code, finding.field, finding.verdict, after) == ("patch.unused", "patch", "noted", here.prepared.rendering)
 
 
 @pytest.mark.parametrize("value", [1, True, "not valid!", "x" * 64])
@@ -375,7 +384,7 @@ def test_a_label_of_a_cluster_is_a_short_text(value: Any) -> None:
     here = place("openshift")
     with pytest.raises(InputError) as caught:
         here.patched(facts(("Deployment", "sonarr", "add", "/metadata/labels/team", value)))
-    assert [mistake.path for mistake in caught.value.mistakes] == ["patch[0].value"]
+    assert [(mistake.path, mistake.code) for mistake in caught.value.mistakes] == [("patch[0].value", "patch.value-invalid")]
 
 
 @pytest.mark.parametrize(
@@ -436,9 +445,9 @@ def test_inherited_patches_that_an_own_list_replaces_are_told(tmp_path: Path) ->
     assert [Path(f.where.file).name for f in inherited.ledger if f.field == "patch" and f.where] == ["mine.yaml"]
     (tmp_path / "profiles" / "top.yaml").write_text(top + PATCH.replace("price", "cost"))
     own = prepare("top", folder=tmp_path)
-    assert [(f.path, Path(f.where.file).name) for f in own.ledger if f.field == "patch" and f.where] == [
-        ("patch", "top.yaml"),
-        ("patch[0]", "top.yaml"),
+    assert [(f.code, f.path, Path(f.where.file).name) for f in own.ledger if f.field == "patch" and f.where] == [
+        ("patch.replaced", "patch", "top.yaml"),
+        ("patch.applied", "patch[0]", "top.yaml"),
     ]
     labels = own.rendering.documents[0].body["services"]["sonarr"]["labels"]
     assert ("cost" in labels, "price" in labels) == (True, False)
@@ -458,7 +467,7 @@ def test_no_waiver_accepts_what_is_refused(apps: str, tmp_path: Path) -> None:
     patch = "patch: [{kind: service, name: sonarr, op: add, path: /privileged, value: true}]\n"
     with pytest.raises(Refused) as caught:
         refuse_unsafe(prepared(tmp_path, patch), strict=False)
-    assert [f.field for f in caught.value.findings] == ["patch.refused"]
+    assert (caught.value.code, [f.code for f in caught.value.findings]) == ("plan.findings-open", ["patch.refused"])
     with pytest.raises(InputError, match=r"\[stack\.waiver-unused\]"):
         prepared(tmp_path, f"{patch}waive: [{{field: patch.refused, class: security, {apps}reason: x}}]\n")
 

@@ -1,6 +1,7 @@
 """Small stacks for tests of planning: a profile and apps as text, valid by default; a test states only what matters to it."""
 
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from portable.formats.emit import dump
 from portable.formats.load import convert, load
 from portable.formats.merge import merged
 from portable.model.errors import InputError
+from portable.model.source import Mistake
 from portable.planning import Planned, make
 from portable.planning.inputs import Input
 from portable.profiles.images import Images
@@ -117,15 +119,26 @@ class Place:
         )
         return make(given, Catalog([self.folder]))
 
-    def told(self, *apps: str, **changes: Any) -> list[tuple[str, str]]:
-        """(path, text) of every mistake of that plan; each has a file, a line and a column."""
+    def caught(self, *apps: str, **changes: Any) -> tuple[Mistake, ...]:
+        """Every mistake of that plan; each has a file, a line and a column."""
         with pytest.raises(InputError) as caught:
             self.plan(*apps, **changes)
         for mistake in caught.value.mistakes:
             assert mistake.source.file.endswith((".yaml", ".yml"))
             assert mistake.source.line >= 1
             assert mistake.source.column >= 1
-        return [(m.path, m.text) for m in caught.value.mistakes]
+        return caught.value.mistakes
+
+    def told(self, *apps: str, **changes: Any) -> list[tuple[str, str]]:
+        """(path, code) of every mistake of that plan."""
+        return [(mistake.path, mistake.code) for mistake in self.caught(*apps, **changes)]
+
+    def refuses(self, *apps: str, wanted: Sequence[tuple[str, ...]], **changes: Any) -> None:
+        """Assert that the plan has exactly these mistakes, in order: path, code, and words that its text contains."""
+        caught = self.caught(*apps, **changes)
+        assert [(m.path, m.code) for m in caught] == [(path, code) for path, code, *_ in wanted]
+        for mistake, (_, _, *words) in zip(caught, wanted, strict=True):
+            assert [word for word in words if word not in mistake.text] == [], mistake.text
 
     def mistakes(self, *apps: str, **changes: Any) -> str:
         """The whole report, without the folder's name."""

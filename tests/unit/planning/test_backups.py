@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from portable.model import plan as p
-from portable.model.errors import InputError
 from tests.unit.planning import CLUSTER, Place, app
 from tests.unit.planning.test_storage import keeping
 
@@ -53,8 +52,8 @@ def test_a_store_in_the_library_is_hidden_from_its_consumers(place: Place) -> No
 @pytest.mark.parametrize("backups", [None, {"scratch": {}}])
 def test_it_needs_a_place_that_stays(place: Place, backups: dict[str, Any] | None) -> None:
     place.write(keeper(), keeping("one", config="state"))
-    with pytest.raises(InputError, match=r"storage\.backups"):
-        place.plan("keeper", "one", storage={"backups": backups})
+    code = "volume.not-persistent" if backups else "volume.backup-place"
+    assert place.told("keeper", "one", storage={"backups": backups}) == [("storage.backups", code)]
 
 
 def test_what_is_copied_while_its_app_is_stopped_is_said(place: Place) -> None:
@@ -62,7 +61,8 @@ def test_what_is_copied_while_its_app_is_stopped_is_said(place: Place) -> None:
     one["volumes"]["search"]["copied"] = "stopped"
     place.write(keeper(), one)
     (found,) = place.plan("keeper", "one", **STORE).findings
-    assert (found.field, found.class_, found.app) == ("backups", "data", "one")
+    assert (found.code, found.field, found.class_, found.app) == ("volume.backup-stopped", "backups", "data", "one")
+    assert "one-search" in found.text
     assert "`portable backup --stop one`" in found.remedy
 
 
@@ -77,6 +77,7 @@ def test_on_a_cluster_it_sees_what_several_nodes_may_mount_safely(place: Place) 
         storage={"state": shared, "backups": {"on": "library", "below": "kept"}, "apps": {"two": {"config": {"claim": {}}}}},
     )
     assert set(mounts(planned.plan)) == {"one-config", "backups"}
-    said = {f.path: f.text for f in planned.findings if f.field == "backups"}
-    assert "its locks don't reach there" in said["volumes.one-db.holds"]
-    assert "its own pod's node alone" in said["volumes.two-config.holds"]
+    said = {f.path: f.text for f in planned.findings if f.code == "volume.not-backed-up"}
+    assert said.keys() == {"volumes.one-db.holds", "volumes.two-config.holds"}
+    assert "locks" in said["volumes.one-db.holds"]
+    assert "own pod" in said["volumes.two-config.holds"]

@@ -125,13 +125,13 @@ def test_both_protocols_of_a_provider(name: str, place: Place) -> None:
     assert "openvpn" in " ".join(mount.secret for mount in gateway(planned).secrets)
     by_tcp: dict[str, Any] = {"provider": name, "protocol": "openvpn", "endpoint": {"protocol": "tcp"}}
     if facts.openvpn.tcp is None:
-        assert told(place, **by_tcp) == [("vpn.endpoint.protocol", f"gluetun reaches {name} by UDP only")]
+        assert told(place, **by_tcp) == [("vpn.endpoint.protocol", "vpn.transport")]
     else:
         planned = tunnelled(place, **by_tcp)
         assert [(e.port, e.protocol) for e in way(planned).endpoints] == [(facts.openvpn.tcp.port, "tcp")]
         assert gateway(planned).env["OPENVPN_PROTOCOL"] == "tcp"
     if facts.wireguard is None:
-        assert told(place, provider=name, protocol="wireguard") == [("vpn.protocol", f"gluetun has no WireGuard for {name}")]
+        place.refuses("one", vpn={"provider": name, "protocol": "wireguard"}, wanted=[("vpn.protocol", "vpn.protocol", "WireGuard", name)])
 
 
 def test_the_default_is_mullvad(place: Place) -> None:
@@ -141,8 +141,8 @@ def test_the_default_is_mullvad(place: Place) -> None:
 def test_a_provider_that_gluetun_does_not_know(place: Place) -> None:
     place.write(app("one", egress="vpn"))
     report = place.mistakes("one", vpn={"provider": "protonvp"})
-    assert "there is no VPN provider 'protonvp'" in report
-    assert "did you mean 'protonvpn'?" in report
+    assert "VPN provider 'protonvp'" in report
+    assert "'protonvpn'?) [vpn.provider-unknown]" in report
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -159,7 +159,7 @@ def test_a_port_is_one_that_gluetun_takes(name: str, place: Place) -> None:
             assert [e.port for e in way(planned).endpoints] == [4321]
             assert gateway(planned).env[f"{protocol.upper()}_ENDPOINT_PORT"] == "4321"
             continue
-        assert [path for path, _ in told(place, **asked)] == ["vpn.endpoint.port"]
+        assert told(place, **asked) == [("vpn.endpoint.port", "vpn.endpoint-port")]
         for port in by.ports:
             assert [e.port for e in way(tunnelled(place, **{**asked, "endpoint": {"port": port}})).endpoints] == [port]
         assert by.port in by.ports or not by.ports or name == "private internet access"
@@ -173,8 +173,8 @@ def test_a_server_of_ones_own_by_wireguard(place: Place) -> None:
     assert environment["WIREGUARD_ENDPOINT_IP"] == "198.51.100.7"
     assert environment["WIREGUARD_ENDPOINT_PORT"] == "1637"
     assert environment["WIREGUARD_PUBLIC_KEY"] == key
-    paths = [path for path, _ in told(place, provider="custom")]
-    assert paths == ["vpn.endpoint.address", "vpn.endpoint.port", "vpn.endpoint.public-key"]
+    missing = [f"vpn.endpoint.{key}" for key in ("address", "port", "public-key")]
+    assert told(place, provider="custom") == [(path, "vpn.endpoint-missing") for path in missing]
 
 
 def test_a_file_of_openvpn(place: Place) -> None:
@@ -187,8 +187,8 @@ def test_a_file_of_openvpn(place: Place) -> None:
     assert sorted(mounts) == [("openvpn-login", ("user", "password"), True), ("work-vpn", ("value",), False)]
     assert environment["OPENVPN_USER_SECRETFILE"] == "/run/secrets/openvpn-login/user"
     assert environment["OPENVPN_PASSWORD_SECRETFILE"] == "/run/secrets/openvpn-login/password"
-    assert [path for path, _ in told(place, provider="custom", protocol="openvpn")] == ["vpn.endpoint.port"]
-    assert told(place, config="work-vpn") == [("vpn.config", "mullvad by WireGuard takes no file of its own")]
+    assert told(place, provider="custom", protocol="openvpn") == [("vpn.endpoint.port", "vpn.endpoint-missing")]
+    place.refuses("one", vpn={"config": "work-vpn"}, wanted=[("vpn.config", "vpn.config", "mullvad", "WireGuard")])
 
 
 @pytest.mark.parametrize("name", ["custom", "mullvad"])
@@ -207,47 +207,52 @@ def test_a_key_of_the_endpoint_is_taken_or_told(name: str, protocol: str, place:
 
 def test_openvpn_has_no_public_key(place: Place) -> None:
     end = {"address": "198.51.100.7", "port": 1194, "public-key": "A" * 43 + "="}
-    report = told(place, provider="custom", protocol="openvpn", endpoint=end)
-    assert report == [("vpn.endpoint.public-key", "OpenVPN has no public key")]
+    place.write(app("one", egress="vpn"))
+    wanted = [("vpn.endpoint.public-key", "vpn.endpoint-key", "OpenVPN")]
+    place.refuses("one", vpn={"provider": "custom", "protocol": "openvpn", "endpoint": end}, wanted=wanted)
 
 
 def test_servers_are_chosen_by_what_the_provider_has(place: Place) -> None:
     planned = tunnelled(place, servers={"countries": ["Sweden", "Switzerland"], "owned-only": True})
     assert gateway(planned).env["SERVER_COUNTRIES"] == "Sweden,Switzerland"
     assert gateway(planned).env["OWNED_ONLY"] == "on"
-    assert told(place, servers={"regions": ["Europe"]}) == [("vpn.servers.regions", "servers of mullvad can't be chosen by regions")]
+    place.refuses("one", vpn={"servers": {"regions": ["Europe"]}}, wanted=[("vpn.servers.regions", "vpn.servers", "mullvad", "regions")])
 
 
 @pytest.mark.parametrize(
-    ("vpn", "path"),
+    ("vpn", "path", "code"),
     [
-        ({"endpoint": {"protocol": "tcp"}}, "vpn.endpoint.protocol"),
-        ({"endpoint": {"public-key": "A" * 43 + "="}}, "vpn.endpoint.public-key"),
-        ({"endpoint": {"address": "1.2.3"}}, "vpn.endpoint.address"),
-        ({"endpoint": {"address": "198.51.100.7"}, "endpoints": [{"cidr": "192.0.2.0/24"}]}, "vpn.endpoints[0].cidr"),
-        ({"endpoint": {"port": 1637}, "endpoints": [{"port": 51820}]}, "vpn.endpoints[0].port"),
-        ({"provider": "airvpn", "endpoints": [{"port": 51820}]}, "vpn.endpoints[0].port"),
+        ({"endpoint": {"protocol": "tcp"}}, "vpn.endpoint.protocol", "vpn.transport"),
+        ({"endpoint": {"public-key": "A" * 43 + "="}}, "vpn.endpoint.public-key", "vpn.endpoint-key"),
+        ({"endpoint": {"address": "1.2.3"}}, "vpn.endpoint.address", "vpn.endpoint-address"),
+        (
+            {"endpoint": {"address": "198.51.100.7"}, "endpoints": [{"cidr": "192.0.2.0/24"}]},
+            "vpn.endpoints[0].cidr",
+            "vpn.endpoints-mismatch",
+        ),
+        ({"endpoint": {"port": 1637}, "endpoints": [{"port": 51820}]}, "vpn.endpoints[0].port", "vpn.endpoints-mismatch"),
+        ({"provider": "airvpn", "endpoints": [{"port": 51820}]}, "vpn.endpoints[0].port", "vpn.endpoints-mismatch"),
     ],
 )
-def test_what_would_cut_the_tunnel_off(vpn: dict[str, Any], path: str, place: Place) -> None:
-    assert [at for at, _ in told(place, **vpn)] == [path]
+def test_what_would_cut_the_tunnel_off(vpn: dict[str, Any], path: str, code: str, place: Place) -> None:
+    assert told(place, **vpn) == [(path, code)]
 
 
 @pytest.mark.parametrize(
-    ("address", "words", "base"),
+    ("address", "code", "words", "base"),
     [
-        ("2001:db8::7", "has no IPv6", COMPOSE),
-        ("2001:db8::7", "", CLUSTER),
-        ("127.0.0.1", "no address of a server", COMPOSE),
-        ("::1", "no address of a server", CLUSTER),
-        ("0.0.0.0", "no address of a server", COMPOSE),
-        ("224.0.0.1", "no address of a server", COMPOSE),
-        ("172.20.0.9", "lies in 172.20.0.0/16", COMPOSE),
-        ("192.168.1.9", "lies in 192.168.1.0/24", COMPOSE),
-        ("192.168.2.9", "", COMPOSE),
+        ("2001:db8::7", "vpn.endpoint-ipv6", "", COMPOSE),
+        ("2001:db8::7", "", "", CLUSTER),
+        ("127.0.0.1", "vpn.endpoint-address", "", COMPOSE),
+        ("::1", "vpn.endpoint-address", "", CLUSTER),
+        ("0.0.0.0", "vpn.endpoint-address", "", COMPOSE),
+        ("224.0.0.1", "vpn.endpoint-address", "", COMPOSE),
+        ("172.20.0.9", "vpn.endpoint-local", "172.20.0.0/16", COMPOSE),
+        ("192.168.1.9", "vpn.endpoint-local", "192.168.1.0/24", COMPOSE),
+        ("192.168.2.9", "", "", COMPOSE),
     ],
 )
-def test_a_tunnel_ends_where_there_is_an_outside(address: str, words: str, base: dict[str, Any], place: Place) -> None:
+def test_a_tunnel_ends_where_there_is_an_outside(address: str, code: str, words: str, base: dict[str, Any], place: Place) -> None:
     place.write(app("one", egress="vpn"))
     end = {"address": address, "port": 1637, "public-key": "A" * 43 + "="}
     said: dict[str, Any] = {
@@ -255,11 +260,10 @@ def test_a_tunnel_ends_where_there_is_an_outside(address: str, words: str, base:
         "vpn": {"provider": "custom", "endpoint": end},
         "networks": {"subnet": "172.20.0.0/16", "local": ["192.168.1.0/24"]},
     }
-    if not words:
+    if not code:
         place.plan("one", **said)
         return
-    ((path, text),) = place.told("one", **said)
-    assert (path, words in text) == ("vpn.endpoint.address", True)
+    place.refuses("one", wanted=[("vpn.endpoint.address", code, address, words)], **said)
 
 
 def test_a_place_with_ipv6_reaches_a_server_by_it(place: Place) -> None:
@@ -285,6 +289,7 @@ def test_a_remedy_offers_only_what_the_provider_takes(provider: str, here: dict[
     place.write(app("one", egress="vpn"))
     report = place.mistakes("one", vpn={"provider": provider, "endpoints": [here]})
     assert "remove `" in report
+    assert report.endswith("[vpn.endpoints-mismatch]")
     assert ("write `vpn: {endpoint: {" in report) == offered
 
 
@@ -312,6 +317,7 @@ def test_a_place_without_the_device_of_a_tunnel(place: Place) -> None:
     with pytest.raises(InputError) as caught:
         place.plan("one", base={**COMPOSE, "devices": {}}, vpn={"provider": "protonvpn"})
     (mistake,) = caught.value.mistakes
+    assert mistake.code == "app.device"
     assert "add `devices: {tun: {host: {path: /dev/net/tun}}}`" in mistake.remedy
     text = dump({**COMPOSE, "devices": {}, "apps": ["one"], "vpn": {"provider": "protonvpn"}})
     assert "provider: protonvpn" in "\n".join(text.splitlines()[mistake.source.line - 2 : mistake.source.line + 1])
@@ -340,6 +346,12 @@ def test_clusters_have_the_same(place: Place) -> None:
     assert way(planned).endpoints == (p.Endpoint(cidr="192.0.2.0/24", port=1637),)
 
 
+def test_a_gateway_without_facts_of_providers_needs_the_port(place: Place) -> None:
+    place.write(app("one", egress="vpn"), app("own", gateway="tunnel", ports={"web": None}))
+    wanted = [("vpn.endpoints[0]", "vpn.endpoints-port", "own")]
+    place.refuses("one", vpn={"gateway": "own", "endpoints": [{"cidr": "192.0.2.0/24"}]}, wanted=wanted)
+
+
 # --- networks
 
 
@@ -361,6 +373,7 @@ def test_networks_of_the_place_and_of_the_tunnel(provider: str, networks: dict[s
     place.write(app("one", egress="vpn"))
     found = [f for f in place.plan("one", vpn={"provider": provider}, networks=networks).findings if f.field == "egress.tunnel"]
     assert [f.verdict for f in found] == verdicts
+    assert {f.code for f in found} <= {"vpn.tunnel-range"}
     assert all(f.class_ == "security" and f.app == "gluetun" and f.where and f.where.line > 1 for f in found)
 
 
@@ -381,12 +394,14 @@ def test_a_port_is_forwarded_by_those_that_offer_it(name: str, place: Place) -> 
         planned = tunnelled(place, provider=name, port_forwarding=True)
         assert way(planned).port_forwarding
         assert gateway(planned).env["VPN_PORT_FORWARDING"] == "on"
+        found = [(f.code, f.class_, f.app) for f in planned.findings if f.field == "egress.port-forwarding"]
+        assert found == [("vpn.forwarding-unused", "function", "gluetun")], "no app behind it can receive the number"
         return
     end = {"address": "198.51.100.7", "port": 1, "public-key": "A" * 43 + "="} if name == "custom" else {}
     if name == "airvpn":
         return  # it has words of its own
     (mistake,) = told(place, provider=name, port_forwarding=True, endpoint=end)
-    assert mistake[0] == "vpn.port-forwarding"
+    assert mistake == ("vpn.port-forwarding", "vpn.forwarding-method" if name == "custom" else "vpn.forwarding-unsupported")
     place.write(app("one", egress="vpn"))
     report = place.mistakes("one", vpn={"provider": name, "port-forwarding": True, "endpoint": end})
     assert all(known in report for known in FORWARDING)
@@ -395,14 +410,15 @@ def test_a_port_is_forwarded_by_those_that_offer_it(name: str, place: Place) -> 
 def test_a_port_of_airvpn_is_reserved_on_its_site(place: Place) -> None:
     place.write(app("one", egress="vpn"))
     report = place.mistakes("one", vpn={"provider": "airvpn", "port-forwarding": True})
-    assert "reserve a port there, and write it as the app's own: `override: {qbittorrent: {ports: {peer: {number: N}}}}`" in report
+    assert "`override: {qbittorrent: {ports: {peer: {number: N}}}}`" in report
+    assert report.endswith("[vpn.forwarding-reserved]")
 
 
 def test_a_custom_server_names_whose_way_of_forwarding_it_has(place: Place) -> None:
     end = {"address": "198.51.100.7", "port": 1, "public-key": "A" * 43 + "="}
     planned = tunnelled(place, provider="custom", port_forwarding="protonvpn", endpoint=end)
     assert gateway(planned).env["VPN_PORT_FORWARDING_PROVIDER"] == "protonvpn"
-    assert [path for path, _ in told(place, provider="privatevpn", port_forwarding="protonvpn")] == ["vpn.port-forwarding"]
+    assert told(place, provider="privatevpn", port_forwarding="protonvpn") == [("vpn.port-forwarding", "vpn.forwarding-method")]
 
 
 def test_a_lent_way_of_forwarding_asks_for_what_it_takes(place: Place) -> None:
@@ -415,8 +431,8 @@ def test_a_lent_way_of_forwarding_asks_for_what_it_takes(place: Place) -> None:
     assert environment["VPN_PORT_FORWARDING_USERNAME_SECRETFILE"] == "/run/secrets/forwarding-login/user"
     assert environment["VPN_PORT_FORWARDING_PASSWORD_SECRETFILE"] == "/run/secrets/forwarding-login/password"
     assert {m.secret for m in gateway(planned).secrets if not m.optional} == {"wireguard-key", "forwarding-login"}
-    assert [path for path, _ in told(place, **pia)] == ["vpn.servers.names"]
-    assert [path for path, _ in told(place, **pia, servers={"names": ["a", "b"]})] == ["vpn.servers.names"]
+    assert told(place, **pia) == [("vpn.servers.names", "vpn.forwarding-server")]
+    assert told(place, **pia, servers={"names": ["a", "b"]}) == [("vpn.servers.names", "vpn.forwarding-server")]
 
 
 def test_no_port_is_asked_for_unless_the_profile_says_so(place: Place) -> None:

@@ -34,92 +34,109 @@ def behind(**changes: Any) -> dict[str, Any]:
 
 
 class Way(NamedTuple):
-    """One way: what the profile says, and what comes of it: a mistake with these words, or a refused finding of that field and app."""
+    """One way: what the profile says, and what comes of it: a mistake of this code and words, or a refused finding."""
 
     changes: dict[str, Any]
-    mistake: str = ""
+    mistake: tuple[str, str] = ("", "")
     finding: tuple[str, str] = ("", "")
 
 
 MISTAKES = {
-    "the provider": Way({"override": variables(VPN_SERVICE_PROVIDER="nordvpn")}, "write `vpn.provider`"),
-    "the protocol": Way({"override": variables(VPN_TYPE="openvpn")}, "write `vpn.protocol`"),
-    "the tunnel is called as the uplink": Way({"override": variables(VPN_INTERFACE="eth0")}, "write `vpn.interface`"),
+    "the provider": Way({"override": variables(VPN_SERVICE_PROVIDER="nordvpn")}, ("vpn.setting-typed", "write `vpn.provider`")),
+    "the protocol": Way({"override": variables(VPN_TYPE="openvpn")}, ("vpn.setting-typed", "write `vpn.protocol`")),
+    "the tunnel is called as the uplink": Way(
+        {"override": variables(VPN_INTERFACE="eth0")}, ("vpn.setting-typed", "write `vpn.interface`")
+    ),
     "the uplink as the profile's interface, by an old name": Way(
-        {"override": variables(OPENVPN_INTERFACE="eth0")}, "write `vpn.interface`"
+        {"override": variables(OPENVPN_INTERFACE="eth0")}, ("vpn.setting-typed", "write `vpn.interface`")
     ),
     "another server, past the list of endpoints": Way(
-        {"override": variables(VPN_ENDPOINT_IP="192.168.1.9")}, "write `vpn.endpoint.address`"
+        {"override": variables(VPN_ENDPOINT_IP="192.168.1.9")}, ("vpn.setting-typed", "write `vpn.endpoint.address`")
     ),
     "a port that the NetworkPolicy would cut off": Way(
-        {"override": variables(WIREGUARD_ENDPOINT_PORT="1637")}, "write `vpn.endpoint.port`"
+        {"override": variables(WIREGUARD_ENDPOINT_PORT="1637")}, ("vpn.setting-typed", "write `vpn.endpoint.port`")
     ),
     "the key's file is another file": Way(
         {"override": variables(WIREGUARD_PRIVATE_KEY_SECRETFILE="/config/key")},
-        "remove it; `portable secrets set -p test wireguard-key.private-key` stores it",
+        ("vpn.setting-secret", "`portable secrets set -p test wireguard-key.private-key`"),
     ),
     "the key's file is no file": Way(
         {"override": variables(WIREGUARD_PRIVATE_KEY_SECRETFILE=None)},
-        "remove it; `portable secrets set -p test wireguard-key.private-key` stores it",
+        ("vpn.setting-secret", "`portable secrets set -p test wireguard-key.private-key`"),
     ),
     "the key in clear text": Way(
         {"override": variables(WIREGUARD_PRIVATE_KEY="canary")},
-        "remove it; `portable secrets set -p test wireguard-key.private-key` stores it",
+        ("vpn.setting-secret", "`portable secrets set -p test wireguard-key.private-key`"),
     ),
     "the key in clear text, accepted by a waiver": Way(
         {
             "override": variables(WIREGUARD_PRIVATE_KEY="canary"),
             "waive": [{"field": "gateway.settings.WIREGUARD_PRIVATE_KEY", "class": "security", "apps": ["gluetun"], "reason": "x"}],
         },
-        "WIREGUARD_PRIVATE_KEY is a secret, which no file of a place says",
+        ("vpn.setting-secret", "WIREGUARD_PRIVATE_KEY is a secret"),
     ),
-    "addresses": Way({"override": variables(WIREGUARD_ADDRESSES="10.64.0.2/32")}, "portable secrets set -p test wireguard-key.addresses"),
+    "addresses": Way(
+        {"override": variables(WIREGUARD_ADDRESSES="10.64.0.2/32")},
+        ("vpn.setting-secret", "portable secrets set -p test wireguard-key.addresses"),
+    ),
     "a preshared key that the provider has": Way(
         {"vpn": {"provider": "airvpn"}, "override": variables(WIREGUARD_PRESHARED_KEY="canary")},
-        "portable secrets set -p test wireguard-key.preshared-key",
+        ("vpn.setting-secret", "portable secrets set -p test wireguard-key.preshared-key"),
     ),
     "a preshared key that it does not have": Way(
-        {"override": variables(WIREGUARD_PRESHARED_KEY="canary")}, "remove it: mullvad by wireguard takes no such secret"
+        {"override": variables(WIREGUARD_PRESHARED_KEY="canary")}, ("vpn.setting-secret", "remove it: mullvad with wireguard")
     ),
     "a login by its old name": Way(
-        {"vpn": {"provider": "ipvanish"}, "override": variables(PASSWORD="canary")}, "portable secrets set -p test openvpn-login.password"
+        {"vpn": {"provider": "ipvanish"}, "override": variables(PASSWORD="canary")},
+        ("vpn.setting-secret", "portable secrets set -p test openvpn-login.password"),
     ),
     "a login from a file of its own": Way(
-        {"vpn": {"provider": "ipvanish"}, "override": variables(OPENVPN_USER_FILE="/x")}, "portable secrets set -p test openvpn-login.user"
+        {"vpn": {"provider": "ipvanish"}, "override": variables(OPENVPN_USER_FILE="/x")},
+        ("vpn.setting-secret", "portable secrets set -p test openvpn-login.user"),
     ),
-    "the file of a custom server": Way({"override": variables(OPENVPN_CUSTOM_CONFIG="/x")}, "write `vpn.config`"),
+    "the file of a custom server": Way({"override": variables(OPENVPN_CUSTOM_CONFIG="/x")}, ("vpn.setting-typed", "write `vpn.config`")),
     "the choice of servers is taken back": Way(
-        {"vpn": {"servers": {"countries": ["Sweden"]}}, "override": variables(SERVER_COUNTRIES=None)}, "write `vpn.servers.countries`"
+        {"vpn": {"servers": {"countries": ["Sweden"]}}, "override": variables(SERVER_COUNTRIES=None)},
+        ("vpn.setting-typed", "write `vpn.servers.countries`"),
     ),
-    "a command at each new port": Way({"override": variables(VPN_PORT_FORWARDING_UP_COMMAND="iptables -F")}, "write `vpn.port-forwarding`"),
+    "a command at each new port": Way(
+        {"override": variables(VPN_PORT_FORWARDING_UP_COMMAND="iptables -F")}, ("vpn.setting-typed", "write `vpn.port-forwarding`")
+    ),
     "a name that Gluetun does not know": Way(
-        {"override": variables(FIREWALL_OUTBOUND_SUBNET="192.168.1.0/24")}, "did you mean FIREWALL_OUTBOUND_SUBNETS?"
+        {"override": variables(FIREWALL_OUTBOUND_SUBNET="192.168.1.0/24")},
+        ("vpn.setting-unknown", "did you mean FIREWALL_OUTBOUND_SUBNETS?"),
     ),
-    "a name in small letters": Way({"override": variables(vpn_type="openvpn")}, "did you mean VPN_TYPE? That is `vpn.protocol`"),
+    "a name in small letters": Way(
+        {"override": variables(vpn_type="openvpn")}, ("vpn.setting-unknown", "did you mean VPN_TYPE? That is `vpn.protocol`")
+    ),
     "an endpoint's port that the gateway does not use": Way(
-        {"vpn": {"gateway": "gluetun", "endpoints": [{"port": 443}]}}, "443 here would cut it off"
+        {"vpn": {"gateway": "gluetun", "endpoints": [{"port": 443}]}}, ("vpn.endpoints-mismatch", "port 443 here")
     ),
     "an endpoint's protocol that the gateway does not use": Way(
-        {"vpn": {"gateway": "gluetun", "endpoints": [{"protocol": "tcp"}]}}, "tcp here would cut it off"
+        {"vpn": {"gateway": "gluetun", "endpoints": [{"protocol": "tcp"}]}}, ("vpn.endpoints-mismatch", "protocol tcp here")
     ),
-    "an app that is no gateway": Way({"vpn": {"gateway": "jellyfin"}}, "is no gateway that can tunnel"),
-    "the gateway is none any more": Way({"override": {"gluetun": {"gateway": None}}}, "is no gateway that can tunnel"),
-    "an app that does not need the VPN any more": Way({"override": {"qbittorrent": {"egress": "direct"}}}, "can't take that away"),
+    "an app that is no gateway": Way({"vpn": {"gateway": "jellyfin"}}, ("vpn.gateway-kind", "'jellyfin'")),
+    "the gateway is none any more": Way({"override": {"gluetun": {"gateway": None}}}, ("vpn.gateway-kind", "'gluetun'")),
+    "an app that does not need the VPN any more": Way(
+        {"override": {"qbittorrent": {"egress": "direct"}}}, ("vpn.need-removed", "qbittorrent")
+    ),
     "the control server on the LAN": Way(
-        {"exposure": {"apps": {"gluetun": {"control": {"lan": 8000}}}}}, "port control of gluetun is private"
+        {"exposure": {"apps": {"gluetun": {"control": {"lan": 8000}}}}}, ("port.private", "port control of gluetun")
     ),
     "the gateway's name server on the LAN": Way(
-        {"exposure": {"apps": {"gluetun": {"dns": {"lan": 53}}}}}, "port dns of gluetun is private"
+        {"exposure": {"apps": {"gluetun": {"dns": {"lan": 53}}}}}, ("port.private", "port dns of gluetun")
     ),
     "the name server's port is another app's": Way(
-        {"override": {"gluetun": {"ports": {"dns": {"number": 5353}}}}}, "can't be told another port"
+        {"override": {"gluetun": {"ports": {"dns": {"number": 5353}}}}}, ("port.fixed", "gluetun")
     ),
-    "an app's alias is the gateway's name": Way({"override": {"prowlarr": {"aliases": ["gluetun"]}}}, "an app of this place is called so"),
-    "peers on the LAN": Way({"exposure": {"apps": {"qbittorrent": {"peer": {"lan": {}}}}}}, "it is never published"),
-    "a gateway that runs at times": Way({"override": {"gluetun": {"schedule": "30 4 * * *"}}}, "the group of a gateway always"),
-    "the gateway is left out": Way({"without": ["gluetun"]}, "can't be here without gluetun"),
+    "an app's alias is the gateway's name": Way(
+        {"override": {"prowlarr": {"aliases": ["gluetun"]}}}, ("app.alias-taken", "alias 'gluetun' of 'prowlarr'")
+    ),
+    "peers on the LAN": Way({"exposure": {"apps": {"qbittorrent": {"peer": {"lan": {}}}}}}, ("port.peers", "port peer of qbittorrent")),
+    "a gateway that runs at times": Way({"override": {"gluetun": {"schedule": "30 4 * * *"}}}, ("schedule.gateway", "gluetun")),
+    "the gateway is left out": Way({"without": ["gluetun"]}, ("vpn.gateway-left-out", "without gluetun")),
     "a volume for a gateway that has none": Way(
-        {"storage": {"apps": {"gluetun": {"config": {"folder": "/srv/x"}}}}}, "there is no volume 'config'"
+        {"storage": {"apps": {"gluetun": {"config": {"folder": "/srv/x"}}}}}, ("volume.unknown", "volume 'config'")
     ),
 }
 
@@ -304,8 +321,16 @@ def plan(place: Place, **changes: Any) -> Planned:
 def test_a_mistake_with_its_place(way: Way, place: Place) -> None:
     with pytest.raises(InputError) as caught:
         plan(place, **way.changes)
-    assert way.mistake in str(caught.value)
+    code, words = way.mistake
+    assert any(m.code == code and words in str(m) for m in caught.value.mistakes), caught.value
     assert all(m.source.file and m.source.line > 1 and m.text for m in caught.value.mistakes)
+
+
+def code_of(field: str) -> str:
+    """The code of a finding of that field."""
+    others = {"gateway.image": "image-repository", "egress.privileged": "privileged", "egress.proxy": "proxy"}
+    others |= {"egress.networks": "networks", "egress.tunnel": "tunnel-range"}
+    return f"vpn.{others.get(field, 'override')}"
 
 
 @pytest.mark.parametrize("way", FINDINGS.values(), ids=FINDINGS.keys())
@@ -314,6 +339,7 @@ def test_a_refused_finding_with_its_place(way: Way, place: Place) -> None:
     assert way.finding in refused(planned)
     found = next(f for f in planned.findings if (f.field, f.app) == way.finding)
     assert found.class_ == "security"
+    assert found.code == code_of(found.field)
     assert found.where is not None
     assert (found.where.file, found.where.line > 1) == ("test.yaml", True)
     assert found.remedy
@@ -362,7 +388,7 @@ def test_the_port_of_that_remedy_is_one(place: Place) -> None:
 def test_a_health_target_that_needs_no_tunnel_is_noted(value: str, told: list[str], place: Place) -> None:
     planned = plan(place, networks={"local": ["203.0.113.0/24"]}, override=variables(HEALTH_TARGET_ADDRESSES=value))
     found = [f for f in planned.findings if f.field == "gateway.settings.HEALTH_TARGET_ADDRESSES"]
-    assert [(f.verdict, f.class_) for f in found] == [("noted", "function")] * len(told)
+    assert [(f.code, f.verdict, f.class_) for f in found] == [("vpn.health-target", "noted", "function")] * len(told)
     assert all(host in f.text for host, f in zip(told, found, strict=True))
 
 
@@ -380,7 +406,7 @@ def test_the_waiver_of_a_remedy_is_one_when_a_reason_is_written(way: Way, place:
     (text,) = re.findall(r"`(waive: \[\{.*?\}\])`", found.remedy)
     pasted = load(("pasted", text.encode())).data["waive"]
     said = {**way.changes, "waive": pasted}
-    with pytest.raises(InputError, match="dots are no reason"):
+    with pytest.raises(InputError, match=r"\[plan\.waiver-reason\]"):
         plan(place, **said)
     said["waive"] = [{**one, "reason": "a test"} for one in pasted]
     assert way.finding not in refused(plan(place, **said))
@@ -389,14 +415,14 @@ def test_the_waiver_of_a_remedy_is_one_when_a_reason_is_written(way: Way, place:
 @pytest.mark.parametrize("reason", ["...", ". .", "\u2026"])
 def test_dots_are_no_reason(reason: str, place: Place) -> None:
     waiver = {"field": "egress", "class": "security", "apps": ["qbittorrent"], "reason": reason}
-    assert place.told(*APPS, **VPN, waive=[waiver])[0][0] == "waive[0].reason"
+    assert place.told(*APPS, **VPN, waive=[waiver])[0] == ("waive[0].reason", "plan.waiver-reason")
 
 
 def test_another_version_of_the_gateway_is_noted(place: Place) -> None:
     planned = plan(place, override=gluetun(image={"tag": "v3.39.0", "digest": None}))
     (found,) = [f for f in planned.findings if f.field == "gateway.image.tag"]
-    assert (found.verdict, found.class_, found.app) == ("noted", "function", "gluetun")
-    assert "runs v3.39.0, and its settings are those of v3.41.3" in found.text
+    assert (found.code, found.verdict, found.class_, found.app) == ("vpn.image-tag", "noted", "function", "gluetun")
+    assert found.text.index("v3.39.0") < found.text.index("v3.41.3")
     assert not [f for f in plan(place).findings if f.field == "gateway.image.tag"]
 
 
@@ -451,7 +477,9 @@ def test_newer_images_can_only_be_others_of_the_same_repository(place: Place) ->
 
 def test_a_gateway_of_ones_own_is_refused_by_name(place: Place) -> None:
     place.write(app("gluetun", gateway="tunnel"))
-    assert ("gateway.own", "gluetun") in refused(plan(place))
+    planned = plan(place)
+    assert ("gateway.own", "gluetun") in refused(planned)
+    assert "vpn.own-gateway" in {f.code for f in planned.findings}
 
 
 def test_so_is_a_second_gateway_of_ones_own(place: Place) -> None:
@@ -463,19 +491,24 @@ def test_so_is_a_seal_of_ones_own_image(place: Place) -> None:
     recipe = place.folder / "seal" / "image"
     recipe.mkdir(parents=True)
     (recipe / "Dockerfile").write_text("FROM scratch\n")
-    assert refused(place.plan("qbittorrent")) == {("gateway.image", "seal")}
+    planned = place.plan("qbittorrent")
+    assert refused(planned) == {("gateway.image", "seal")}
+    assert "vpn.own-image" in {f.code for f in planned.findings}
 
 
 def test_so_are_changes_of_the_seal(place: Place) -> None:
     override = {"seal": {"containers": {"main": {"environment": {"LOCAL_NETWORKS": "0.0.0.0/0"}}}}}
     assert refused(place.plan("qbittorrent", override=override)) == {("gateway.settings.LOCAL_NETWORKS", "seal")}
     unknown = {"seal": {"containers": {"main": {"environment": {"LOCAL_NETWORK": "10.0.0.0/8"}}}}}
-    assert "seal has no setting LOCAL_NETWORK" in place.mistakes("qbittorrent", override=unknown)
+    report = place.mistakes("qbittorrent", override=unknown)
+    assert "seal has no setting LOCAL_NETWORK" in report
+    assert "[vpn.setting-unknown]" in report
 
 
 def test_so_is_an_app_of_ones_own_that_does_not_need_the_vpn_any_more(place: Place) -> None:
     place.write(app("qbittorrent"))
     assert ("egress", "qbittorrent") in refused(plan(place))
+    assert "vpn.own-app" in {f.code for f in plan(place).findings}
     waiver = {"field": "egress", "class": "security", "apps": ["qbittorrent"], "reason": "it downloads the news"}
     assert refused(plan(place, waive=[waiver])) == set()
 
@@ -524,7 +557,8 @@ def test_a_list_of_waivers_that_replaces_an_inherited_one_is_told(own: str, told
     found = [f for f in planned.findings if f.field == "waive"]
     assert [(f.class_, f.verdict) for f in found] == [("function", "noted")] * told
     for finding in found:
-        assert "replaces that of base.yaml, which accepted gateway.settings.FIREWALL_DEBUG:" in finding.text
+        assert finding.code == "plan.waivers-replaced"
+        assert "base.yaml, which accepted gateway.settings.FIREWALL_DEBUG:" in finding.text
         assert finding.where is not None
         assert Path(finding.where.file).name == "top.yaml"
 

@@ -28,14 +28,24 @@ def environment(placed: Placed) -> Part:
     for name, value in placed.container.env.items():
         values[name] = interpolated(value)
         if isinstance(value, SecretRef):
-            text = f"{name} is a secret, and a variable is shown by `docker inspect` to whoever may use the engine."
-            remedy = "mount it as a file, where the image reads one"
+            text = f"Variable {name} holds a secret: everyone with access to the engine can read it with `docker inspect`."
+            remedy, path = "mount the secret as a file, if the image can read one", f"{placed.path}.env.{name}"
             if value.form != "plain":
-                form = f"A variable is filled with the secret as it is, not in the form {value.form}."
+                form = f"Variable {name} needs the secret in the form {value.form}; Compose passes on only the plain value."
                 findings.append(
-                    refuse("containers.env.secret", f"{placed.path}.env.{name}.form", "function", form, remedy, app=placed.about)
+                    refuse(
+                        "containers.env.secret",
+                        f"{path}.form",
+                        "function",
+                        form,
+                        "mount the secret as a file",
+                        code="security.secret-form",
+                        app=placed.about,
+                    )
                 )
-            findings.append(note("containers.env.secret", f"{placed.path}.env.{name}", "security", text, remedy, app=placed.about))
+            findings.append(
+                note("containers.env.secret", path, "security", text, remedy, code="security.secret-variable", app=placed.about)
+            )
     return Part({"environment": values}, tuple(findings))
 
 
@@ -71,8 +81,8 @@ def files(placed: Placed, index: Index) -> list[Part]:
         file = index.files.get(mount.file)
         path = f"{placed.path}.files.{mount.file}@{mount.path}"
         if file is None:
-            text = f"There is no file {mount.file!r}."
-            parts.append(Part({}, (refuse("files", path, "function", text, "declare the file", app=placed.about),)))
+            text, remedy = f"File {mount.file!r} does not exist.", "declare the file, or correct its name"
+            parts.append(Part({}, (refuse("files", path, "function", text, remedy, code="config.file-unknown", app=placed.about),)))
         elif not mount.seed:
             parts.append(mounted(file, mount.path, file.mode))
             seen.append(file)
@@ -86,9 +96,11 @@ def secrets(placed: Placed) -> Part:
     for mount in placed.container.secrets:
         entries += [{"source": key_secret(mount.secret, key), "target": f"{mount.path.rstrip('/')}/{key}"} for key in mount.keys]
         if mount.optional:
-            text = "Where the secret is missing, its files are there, and empty."
-            path = f"{placed.path}.secrets.{mount.secret}.optional"
-            findings.append(note("containers.secrets.optional", path, "function", text, "set the secret", app=placed.about))
+            text = f"If the optional secret {mount.secret} is not set, Compose mounts empty files instead of none."
+            path, remedy = f"{placed.path}.secrets.{mount.secret}.optional", f"set it: `portable secrets set {mount.secret}.KEY`"
+            findings.append(
+                note("containers.secrets.optional", path, "function", text, remedy, code="compose.optional-secret", app=placed.about)
+            )
     return Part({"secrets": entries}, tuple(findings))
 
 
@@ -116,8 +128,12 @@ def declared(index: Index, used: Iterable[str]) -> tuple[dict[str, Any], dict[st
 
 def file_findings(index: Index, used: frozenset[str]) -> tuple[Finding, ...]:
     """Files that no container has, and that modes are wider than the plan says."""
-    findings = [note("files", f"files.{file.id}", "cosmetic", "No container has it.") for file in index.plan.files if file.id not in used]
+    findings = [
+        note("files", f"files.{file.id}", "cosmetic", f"No container uses file {file.id}.", code="config.file-unused")
+        for file in index.plan.files
+        if file.id not in used
+    ]
     if index.plan.files:
-        text = "An engine's copy of a file is root's: what the owner may read or run, all processes of its container may."
-        findings.append(note("files.mode", "files.*.mode", "cosmetic", text))
+        text = "Compose gives files to root: every process of the container gets the read and execute permissions of the owner."
+        findings.append(note("files.mode", "files.*.mode", "cosmetic", text, code="security.file-mode"))
     return tuple(findings)

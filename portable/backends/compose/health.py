@@ -41,14 +41,16 @@ def _lost(placed: Placed, name: str, check: Check, path: str) -> list[Finding]:
     for field in ("how", "timeout"):
         # The length of the start is kept in any case; what is asked meanwhile is what is asked later.
         if probes.startup and getattr(probes.startup, field) != getattr(check, field):
-            text = "An engine asks one question only: this probe's length is the start period, what it asks is not asked."
-            findings.append(note("probes.startup", f"{path}.startup.{field}", "cosmetic", text, "none needed", app=placed.about))
-    if probes.live and name == "ready":
-        text = "An engine has one health check and restarts nothing for it: this probe is not asked, a container that hangs stays."
-        findings.append(note("probes.live", f"{path}.live", "function", text, "`portable restart APP` where it hangs", app=placed.about))
-    elif probes.live:
-        text = "An engine restarts nothing for an unhealthy check: a container that hangs stays."
-        findings.append(note("probes.live", f"{path}.live", "function", text, "`portable restart APP` where it hangs", app=placed.about))
+            text = "Compose has one health check: the startup probe only sets `start_period`; its command is dropped."
+            findings.append(
+                note("probes.startup", f"{path}.startup.{field}", "cosmetic", text, code="compose.startup-probe", app=placed.about)
+            )
+    if probes.live:
+        text = "Docker does not restart an unhealthy container, so one that hangs stays up."
+        if name == "ready":
+            text += " Compose has one health check, which is the readiness probe: the liveness probe is dropped."
+        remedy = f"restart it when it hangs: `portable restart {placed.about or 'APP'}`"
+        findings.append(note("probes.live", f"{path}.live", "function", text, remedy, code="compose.live-probe", app=placed.about))
     return findings
 
 
@@ -60,14 +62,17 @@ def _test(placed: Placed, check: Check, path: str) -> tuple[list[str], list[Find
         case Tcp() | Http():
             port = port_of(placed.app, how.port)
             if not port:
-                text = f"There is no port {how.port!r} to ask: the container counts as unhealthy."
-                return ["CMD", "false"], [refuse("probes", f"{path}.port", "function", text, "name a port of the app", app=app)]
+                text = f"The health check uses port {how.port!r}, which does not exist: the container would be unhealthy."
+                remedy = "name a port of the app in the probe"
+                return ["CMD", "false"], [refuse("probes", f"{path}.port", "function", text, remedy, code="network.port-unknown", app=app)]
             if isinstance(how, Tcp):
                 return _shell(_listening(port)), _unused_client(placed)
             if placed.container.fetch == "none":
-                text = "The image has no HTTP client: only whether somebody listens is asked, neither path nor answer."
-                remedy = "name the client in `fetch`, or a command as probe"
-                return _shell(_listening(port)), [note("containers.fetch", path, "function", text, remedy, app=app)]
+                text = "The image has no HTTP client: the health check tests only that the port is open, not the path or its response."
+                remedy = "name the image's client in `fetch` (`curl` or `wget`), or use a command as the probe"
+                return _shell(_listening(port)), [
+                    note("containers.fetch", path, "function", text, remedy, code="compose.http-client", app=app)
+                ]
             return _shell(_get(how, port, placed.container, check.timeout)), []
         case _:
             assert_never(how)
@@ -96,4 +101,5 @@ def _get(how: Http, port: Port, container: Container, timeout: int) -> str:
 def _unused_client(placed: Placed) -> list[Finding]:
     if placed.container.fetch == "none":
         return []
-    return [note("containers.fetch", f"{placed.path}.fetch", "cosmetic", "No probe asks by HTTP.", app=placed.about)]
+    text = "`fetch` has no effect: no probe of this container uses HTTP."
+    return [note("containers.fetch", f"{placed.path}.fetch", "cosmetic", text, code="health.client-unused", app=placed.about)]

@@ -185,21 +185,26 @@ def _homeless_seeds(index: Index) -> Iterator[Finding]:
         for mount in placed.container.files:
             if mount.seed and not _home(mount.path, placed.container.mounts, index):
                 path = f"{placed.path}.files.{mount.file}@{mount.path}"
-                text = f"{mount.path} lies in no volume that lasts: there is nothing to seed."
-                yield refuse("files.seed", path, "function", text, "mount a volume there, or let it be a file", app=placed.about)
+                text = f"{mount.path} is not on a persistent volume, so the seed file has nowhere to go."
+                remedy = "mount a volume there, or remove `seed` from the file"
+                yield refuse("files.seed", path, "function", text, remedy, code="storage.seed", app=placed.about)
 
 
 def _findings(placed: Placed) -> Iterator[Finding]:
-    """What the tools' container says that a service which runs once, as root, doesn't do."""
+    """Settings of the tools' container that have no effect on a service that runs once, as root."""
     tools, path = placed.container, placed.path
-    yield note("tools.identity", f"{path}.identity.how", "cosmetic", f"{INIT} runs as root: it prepares folders for this user and group.")
+
+    def ignored(field: str, at: str, text: str) -> Finding:
+        return note(f"tools.{field}", f"{path}.{at}", "cosmetic", text, code="config.tools-ignored")
+
+    yield ignored("identity", "identity.how", f"{INIT} runs as root; it prepares folders for this user and group.")
     if tools.identity.how != "user":
-        yield note("tools.identity", f"{path}.identity.umask", "cosmetic", f"{INIT} gives each folder its mode.")
-    for field, given in (("command", tools.command), ("args", tools.args)):
-        if given is not None:
-            yield note(f"tools.{field}", f"{path}.{field}", "cosmetic", f"{INIT} runs a script of its own.")
+        yield ignored("identity", "identity.umask", f"{INIT} ignores the umask: it sets the mode of each folder.")
+    for field, value in (("command", tools.command), ("args", tools.args)):
+        if value is not None:
+            yield ignored(field, field, f"{INIT} ignores `{field}`: it runs its own script.")
     for name in ("startup", "ready", "live"):
         if getattr(tools.probes, name):
-            yield note("tools.probes", f"{path}.probes.{name}", "cosmetic", f"{INIT} ends by itself: it is not asked.")
+            yield ignored("probes", f"probes.{name}", f"{INIT} ignores probes: it ends by itself.")
     if tools.needs.root_start or tools.needs.net_admin:
-        yield note("tools.needs", f"{path}.needs", "cosmetic", f"{INIT} has its own three capabilities, and no others.")
+        yield ignored("needs", "needs", f"{INIT} ignores `needs`: it has exactly {len(_CAPABILITIES)} capabilities.")

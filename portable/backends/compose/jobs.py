@@ -51,11 +51,13 @@ def _times(schedule: Schedule) -> list[str]:
 
 
 def _findings(placed: Placed) -> list[Finding]:
-    found = []
+    findings = []
     if not placed.container.command:
-        text = "What runs at its times isn't said, and an engine doesn't tell what the image would run."
+        text = f"{placed.about} has a `schedule` but no `command`: Compose cannot look up the command of its image."
         path = f"apps.{placed.about}.schedule"
-        found.append(refuse("schedule", path, "function", text, "name the app's `command`", app=placed.about))
-    text = "The container's clock shows the stack's time zone only where its image has that zone's data; elsewhere the hours are UTC."
-    found.append(note("schedule.timezone", "timezone", "cosmetic", text, "say the hours in UTC", app=placed.about))
-    return found
+        remedy = "add the `command` to the app's file"
+        findings.append(refuse("schedule", path, "function", text, remedy, code="compose.schedule-command", app=placed.about))
+    text = f"If the image of {placed.about} lacks time zone data, its schedule runs in UTC instead of the stack's time zone."
+    remedy = "check the image, or write the hours of the schedule in UTC"
+    findings.append(note("schedule.timezone", "timezone", "cosmetic", text, remedy, code="compose.schedule-timezone", app=placed.about))
+    return findings

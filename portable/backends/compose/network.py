@@ -66,8 +66,9 @@ def _published(apps: tuple[str, ...], index: Index) -> Part:
     for exposure in (exposure for app in apps for exposure in index.exposures.get(app, ())):
         port = port_of(index.apps[exposure.app], exposure.port)
         if port is None:
-            text = f"{exposure.app} has no port {exposure.port!r}."
-            findings.append(refuse("exposures", f"{_path(exposure)}.port", "function", text, "name a port of the app", app=exposure.app))
+            text, remedy = f"App {exposure.app} has no port {exposure.port!r}.", "name a port of the app"
+            path = f"{_path(exposure)}.port"
+            findings.append(refuse("exposures", path, "function", text, remedy, code="network.port-unknown", app=exposure.app))
             continue
         match exposure.how:
             case Loopback(number=number):
@@ -75,9 +76,10 @@ def _published(apps: tuple[str, ...], index: Index) -> Part:
             case Lan(number=number):
                 ports.append({"target": port.number, "published": str(number), "protocol": port.protocol})
             case Ingress() | Route() | LoadBalancer():
-                text = "A Compose engine publishes ports of its host, neither names nor addresses of their own: nothing is published."
-                remedy = "expose it as lan or loopback"
-                findings.append(refuse("exposures", f"{_path(exposure)}.how", "function", text, remedy, app=exposure.app))
+                how = exposure.how.__struct_config__.tag
+                text = f"Compose publishes ports of the host only: port {exposure.port} of {exposure.app} cannot use `{how}`."
+                remedy, path = "use `lan` or `loopback`", f"{_path(exposure)}.how"
+                findings.append(refuse("exposures", path, "function", text, remedy, code="exposure.unsupported", app=exposure.app))
             case _:
                 assert_never(exposure.how)
     ports.sort(key=lambda entry: (int(entry["published"]), entry["protocol"], entry.get("host_ip", "")))
@@ -123,23 +125,20 @@ def network_findings(index: Index) -> tuple[Finding, ...]:
         findings += _group(group, index)
     if any(app.ports for app in plan.apps):
         for field, text in (
-            ("name", "Ports have no names on an engine."),
-            ("serves", "An engine doesn't know what a port serves: who calls says http or https."),
-            ("container", "Containers of one network share their ports: which of them listens is not said."),
+            ("name", "Compose ports have no names."),
+            ("serves", "Compose does not record the protocol of a port: callers choose http or https."),
+            ("container", "Compose does not record which container listens: containers of one network namespace share their ports."),
         ):
-            findings.append(note(f"ports.{field}", f"apps.*.ports.*.{field}", "cosmetic", text))
+            findings.append(note(f"ports.{field}", f"apps.*.ports.*.{field}", "cosmetic", text, code="compose.metadata"))
     for app in plan.apps:
         if app.name not in index.group_of:
-            findings.append(
-                refuse(
-                    "groups", f"apps.{app.name}", "security", "No group has it: it gets no network.", "put it into a group", app=app.name
-                )
-            )
+            text, remedy = f"{app.name} belongs to no group, so it gets no network.", "add the app to a group"
+            findings.append(refuse("groups", f"apps.{app.name}", "security", text, remedy, code="network.group-missing", app=app.name))
         findings += [_private(app, port, index) for port in app.ports if port.private]
     for exposure in plan.exposures:
         if exposure.app not in index.group_of or exposure.app not in index.apps:
-            text = f"There is no app {exposure.app!r}."
-            findings.append(refuse("exposures", f"{_path(exposure)}.app", "function", text, "name an app of the stack"))
+            text, remedy = f"App {exposure.app!r} does not exist.", "name an app of the stack"
+            findings.append(refuse("exposures", f"{_path(exposure)}.app", "function", text, remedy, code="config.app-unknown"))
     return tuple(findings)
 
 
@@ -147,27 +146,30 @@ def _private(app: App, port: Port, index: Index) -> Finding:
     path = f"apps.{app.name}.ports.{port.name}"
     group = index.group_of.get(app.name)
     if group and isinstance(group.egress, Tunnel):
-        text = f"Only the gateway's firewall keeps others of the network away from {port.number}: its settings don't open it."
-        return note(
-            "ports.private", path, "cosmetic", text, f"`portable exec {group.egress.gateway} iptables -S` shows the fence", app=app.name
-        )
-    text = f"Containers of one network reach every port: only the app's own rules keep others away from {port.number}."
-    return note("ports.private", path, "security", text, "let the app listen on loopback, or ask for a password", app=app.name)
+        text = f"Only the gateway's firewall closes private port {port.number} to the other containers of the network."
+        remedy = f"check its rules: `portable exec {group.egress.gateway} iptables -S`"
+        return note("ports.private", path, "cosmetic", text, remedy, code="compose.private-port", app=app.name)
+    text = f"Compose cannot close private port {port.number}: every container of the network can reach it."
+    remedy = "make the app listen on 127.0.0.1 only, or require a password"
+    return note("ports.private", path, "security", text, remedy, code="compose.private-port", app=app.name)
 
 
 def _group(group: Group, index: Index) -> list[Finding]:
     path = f"groups.{group.name}"
     findings: list[Finding] = []
     if group.account is not None:
-        findings.append(note("groups.account", f"{path}.account", "cosmetic", "An engine has no service accounts."))
+        text = "Compose has no service accounts."
+        findings.append(note("groups.account", f"{path}.account", "cosmetic", text, code="compose.cluster-setting"))
     if group.prefer_nodes:
-        findings.append(note("groups.prefer_nodes", f"{path}.prefer_nodes", "cosmetic", "An engine has one node."))
+        text = "A Compose engine is one node, so node preferences have no effect."
+        findings.append(note("groups.prefer_nodes", f"{path}.prefer_nodes", "cosmetic", text, code="compose.cluster-setting"))
     if group.address and not index.plan.subnet:
-        findings.append(
-            refuse("groups.address", f"{path}.address", "function", "A fixed address needs the network's subnet.", "declare the subnet")
-        )
+        text = f"Group {group.name} has a fixed address, but the network has no subnet."
+        remedy = "set `networks: {subnet: ...}` in the profile"
+        findings.append(refuse("groups.address", f"{path}.address", "function", text, remedy, code="network.subnet-missing"))
     if unknown := [name for name in group.apps if name not in index.apps]:
-        findings.append(refuse("groups", f"{path}.apps", "function", f"There is no app {unknown[0]!r}.", "name apps of the stack"))
+        text = f"App {unknown[0]!r} does not exist."
+        findings.append(refuse("groups", f"{path}.apps", "function", text, "name apps of the stack", code="config.app-unknown"))
     match group.egress:
         case Direct():
             return findings
@@ -178,16 +180,17 @@ def _group(group: Group, index: Index) -> list[Finding]:
         case _:
             assert_never(group.egress)
     for limit in limits:
-        text = "An engine has no network policy: what fences the apps in stands inside the gateway's own network namespace."
+        text = "Compose has no network policies: only firewall rules in the gateway's network namespace confine the apps."
         if isinstance(group.egress, Tunnel):
-            text += " Names without a public suffix, such as nas.lan, resolve for apps of the stack only."
+            text += " Names without a public suffix, such as nas.lan, resolve only if they belong to apps of the stack."
         findings.append(
             note(
                 "egress.fence",
                 f"{path}.egress.{limit}",
                 "security",
                 text,
-                f"`portable exec {group.egress.gateway} iptables -S` shows the fence",
+                f"check its rules: `portable exec {group.egress.gateway} iptables -S`",
+                code="compose.network-policy",
                 app=group.egress.gateway,
             )
         )
@@ -199,9 +202,10 @@ def _group(group: Group, index: Index) -> list[Finding]:
 def _gateway(group: Group, gateway: str, index: Index) -> list[Finding]:
     path = f"groups.{group.name}.egress.gateway"
     if gateway not in group.apps or gateway not in index.apps:
-        text = f"Its gateway {gateway!r} is not in the group."
-        return [refuse("egress.gateway", path, "security", text, "put the gateway into its group", app=gateway)]
+        text = f"Gateway {gateway!r} is not in its group {group.name}, so nothing would confine the apps."
+        remedy = "add the gateway to its group"
+        return [refuse("egress.gateway", path, "security", text, remedy, code="network.gateway-outside", app=gateway)]
     if not asked(main_container(index.apps[gateway])) and gateway_of(group) and len(group.apps) > 1:
-        text = "The gateway has no probe: its apps start when it does, maybe before its firewall stands."
-        return [refuse("egress.gateway", path, "security", text, "give the gateway a probe", app=gateway)]
+        text = f"Gateway {gateway} has no probe, so its apps may start before its firewall is up."
+        return [refuse("egress.gateway", path, "security", text, "add a probe to the gateway", code="health.probe-missing", app=gateway)]
     return []

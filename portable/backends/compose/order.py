@@ -26,7 +26,8 @@ def order(placed: Placed, index: Index) -> Part:
                 waits[cloud_service(index.clouds[name])] = {"condition": _ready(index.clouds[name].mounter)}
             else:
                 path = f"{placed.path.split('.containers.')[0]}.clouds"
-                findings.append(refuse("clouds", path, "function", f"There is no cloud {name!r}.", "declare the cloud", app=placed.about))
+                text, remedy = f"Cloud {name!r} does not exist.", "declare the cloud, or correct its name"
+                findings.append(refuse("clouds", path, "function", text, remedy, code="storage.cloud-unknown", app=placed.about))
     if placed.app and placed.container is main_container(placed.app):
         waits |= {app_service(placed.app, first): {"condition": _ready(first)} for first in befores(placed.app)}
     if own:
@@ -55,17 +56,19 @@ def _after(placed: Placed, index: Index, waits: dict[str, dict[str, Any]], own: 
     for wait in after:
         path, target = f"{base}.after.{wait.app}", index.apps.get(wait.app)
         if target is None or target is placed.app:
-            text = f"There is no other app {wait.app!r} to wait for."
-            findings.append(refuse("after", path, "function", text, "name an app of the stack", app=placed.about))
+            text = f"App {wait.app!r}, which this one waits for, is not another app of the stack."
+            remedy = "name another app of the stack in `after`"
+            findings.append(refuse("after", path, "function", text, remedy, code="order.app-unknown", app=placed.about))
             continue
         container = main_container(target)
         condition = _ready(container) if wait.when == "ready" else _STARTED
         if wait.when == "ready" and condition == _STARTED:
-            text = f"{wait.app} has no probe: this waits only for its start."
-            findings.append(note("after", path, "function", text, f"give {wait.app} a probe", app=placed.about))
+            text = f"{wait.app} has no probe, so this app waits only until it has started, not until it is ready."
+            remedy = f"add a probe to {wait.app}"
+            findings.append(note("after", path, "function", text, remedy, code="order.start-only", app=placed.about))
         if own and app_service(target, container) == own[0]:
-            text = f"{wait.app} owns the network that this app shares: it waits for that in any case."
-            findings.append(note("after", path, "cosmetic", text, app=placed.about))
+            text = f"This app waits for {wait.app} in any case, because it shares its network namespace."
+            findings.append(note("after", path, "cosmetic", text, code="order.redundant", app=placed.about))
         waits[app_service(target, container)] = {"condition": condition}
     return findings
 

@@ -60,8 +60,8 @@ def _restart(placed: Placed, index: Index) -> tuple[Finding, ...]:
     if placed.app is None or not behind_gateway(placed, index):
         return ()
     text = (
-        "An engine that starts knows no order and would start it before its gateway's firewall stands: it never does, so after "
-        "a restart of the host, or when it ended by itself, it stays down."
+        f"Docker does not restart {placed.app.name} after a reboot or a crash: "
+        "it ignores the start order, so the app could run before its gateway's firewall is up."
     )
     path = f"groups.{index.group_of[placed.app.name].name}.egress"
     return (
@@ -70,7 +70,8 @@ def _restart(placed: Placed, index: Index) -> tuple[Finding, ...]:
             path,
             "function",
             text,
-            "`portable heal --install` on the host sees to it; `portable up` starts it, in order",
+            "run `portable heal --install` on the host to restart it in order, or start it with `portable up`",
+            code="compose.restart",
             app=placed.app.name,
         ),
     )
@@ -86,8 +87,9 @@ def _copied_into(placed: Placed) -> bool:
 def _writable(placed: Placed) -> tuple[Finding, ...]:
     if not placed.container.read_only_root or not _copied_into(placed):
         return ()
-    text = "Its files are copied into it when it starts, and an engine does that with a writable image only."
-    return (note("containers.read_only_root", f"{placed.path}.read_only_root", "cosmetic", text, app=placed.about),)
+    text = "Its root file system stays writable: Compose copies files into the container at start, which needs a writable root."
+    path = f"{placed.path}.read_only_root"
+    return (note("containers.read_only_root", path, "cosmetic", text, code="compose.read-only-root", app=placed.about),)
 
 
 def resources(asked: Resources) -> dict[str, Any]:
@@ -105,8 +107,10 @@ def _role(placed: Placed) -> tuple[Finding, ...]:
     if app is None:
         if container.role == "main":
             return ()
-        return (note("containers.role", f"{placed.path}.role", "cosmetic", "It has a service of its own: there is nothing to be beside."),)
+        text = "Its role has no effect: it runs as a service of its own."
+        return (note("containers.role", f"{placed.path}.role", "cosmetic", text, code="config.role-ignored"),)
     if (container is main_container(app)) == (container.role == "main"):
         return ()
-    text = "An app has exactly one main container: its name stands for that."
-    return (refuse("containers.role", f"{placed.path}.role", "function", text, "let one container have the role main", app=app.name),)
+    text = f"{app.name} must have exactly one container with the role `main`: the app's name refers to it."
+    remedy = "give exactly one container the role `main`"
+    return (refuse("containers.role", f"{placed.path}.role", "function", text, remedy, code="config.main-container", app=app.name),)

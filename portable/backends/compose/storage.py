@@ -52,7 +52,15 @@ def mounts(placed: Placed, index: Index) -> Part:
         if volume is None:
             path = f"{placed.path}.mounts.{mount.volume}@{mount.path}"
             findings.append(
-                refuse("volumes", path, "data", f"There is no volume {mount.volume!r}.", "declare the volume", app=placed.about)
+                refuse(
+                    "volumes",
+                    path,
+                    "data",
+                    f"Volume {mount.volume!r} does not exist.",
+                    "declare the volume, or correct its name",
+                    code="storage.volume-unknown",
+                    app=placed.about,
+                )
             )
             continue
         if entry := _mount(mount, volume):
@@ -102,43 +110,48 @@ def named_volumes(index: Index, used: frozenset[str]) -> dict[str, dict[str, Any
 def volume_findings(index: Index, users: dict[str, int]) -> tuple[Finding, ...]:
     """What volumes say that an engine can't do; `users` counts the containers that mount each."""
     findings: list[Finding] = []
-    told: set[str] = set()
+    reported: set[str] = set()
     if index.plan.volumes:
-        text = "An engine makes no difference between state, databases, library and caches: planning did."
-        findings.append(note("volumes.holds", "volumes.*.holds", "cosmetic", text))
+        text = "Compose treats all volumes alike; planning has already used their purpose (state, database, library, cache)."
+        findings.append(note("volumes.holds", "volumes.*.holds", "cosmetic", text, code="storage.purpose"))
     for volume in index.plan.volumes:
         path = f"volumes.{volume.id}"
         if volume.id not in users:
-            findings.append(note("volumes", path, "cosmetic", "No container mounts it."))
+            text = f"No container mounts volume {volume.id}."
+            findings.append(note("volumes", path, "cosmetic", text, code="storage.volume-unused"))
             continue
         match volume.place:
             case Folder(path=folder, mounted=True):
-                if folder not in told:
-                    told.add(folder)
-                    text = f"Only `portable up` looks whether something is mounted at {folder}; an engine that starts does not."
-                    remedy = f"let the engine wait for it: `RequiresMountsFor={folder}` under `[Unit]` by `systemctl edit docker`"
-                    findings.append(note("volumes.mounted", f"{path}.place.mounted", "data", text, remedy))
+                if folder not in reported:
+                    reported.add(folder)
+                    text = f"Only `portable up` checks that a file system is mounted at {folder}; Docker does not check it at boot."
+                    remedy = (
+                        f"make Docker wait for the mount: run `systemctl edit docker`, and add `RequiresMountsFor={folder}` under `[Unit]`"
+                    )
+                    findings.append(note("volumes.mounted", f"{path}.place.mounted", "data", text, remedy, code="compose.mount-unchecked"))
             case Folder():
                 pass
             case Claim():
-                text = "A Compose engine has no claims: what mounts it would have an empty folder of its container instead."
-                findings.append(
-                    refuse("volumes.place", f"{path}.place", "data", text, "name a folder of the host, or an existing share mounted there")
-                )
+                text = f"Compose does not support claims: containers would see an empty folder instead of {volume.id}."
+                remedy = "use a folder of the host; mount a share on the host first, and name its mount point"
+                findings.append(refuse("volumes.place", f"{path}.place", "data", text, remedy, code="compose.claim"))
             case Scratch(size=size, in_memory=in_memory):
                 if volume.folder:
-                    text = "The engine's own volume is mounted at its root: there is nothing else in it."
-                    findings.append(note("volumes.folder", f"{path}.folder", "cosmetic", text))
+                    text = f"Docker mounts volume {volume.id} at its root, so its `folder` has no effect: it holds nothing else."
+                    findings.append(note("volumes.folder", f"{path}.folder", "cosmetic", text, code="compose.volume-folder"))
                 if size is not None and not in_memory:
-                    text = "An engine's volume has no size: it may fill the disk."
-                    findings.append(
-                        note("volumes.size", f"{path}.place.size", "function", text, "bound the cache in the app's own settings")
-                    )
+                    text = f"Docker volumes have no size limit: {volume.id} can fill the disk."
+                    remedy = "limit the cache in the app's own settings"
+                    findings.append(note("volumes.size", f"{path}.place.size", "function", text, remedy, code="compose.volume-size"))
                 if in_memory:
-                    findings.append(note("volumes.id", f"{path}.id", "cosmetic", "What lies in memory has no name on an engine."))
+                    text = "A tmpfs mount has no name on Compose."
+                    findings.append(note("volumes.id", f"{path}.id", "cosmetic", text, code="compose.tmpfs-name"))
                 if in_memory and users[volume.id] > 1:
-                    text = "Memory is not shared between containers of an engine: each sees a folder of its own."
-                    findings.append(refuse("volumes.place", f"{path}.place.in_memory", "function", text, "let the volume lie on disk"))
+                    text = f"Containers cannot share a tmpfs mount on Compose: each would see its own {volume.id}."
+                    remedy = "keep the volume on disk: remove `in-memory` from the app's file"
+                    findings.append(
+                        refuse("volumes.place", f"{path}.place.in_memory", "function", text, remedy, code="compose.tmpfs-shared")
+                    )
             case _:
                 assert_never(volume.place)
     return tuple(findings)

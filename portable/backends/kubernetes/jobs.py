@@ -47,10 +47,12 @@ def job_findings(scope: Scope) -> Iterator[Finding]:
             if app.schedule is None:
                 continue
             if len(members) > 1:
-                text = f"{app.name} runs at times, and shares the pod of {group.name}, which is always there."
-                yield refuse("schedule", f"apps.{app.name}.schedule", "function", text, "let it have a group of its own", app=app.name)
+                text = f"{app.name} has a schedule, but shares the pod of group {group.name}, which always runs."
+                path, remedy = f"apps.{app.name}.schedule", "give the app a group of its own, or remove its schedule"
+                yield refuse("schedule", path, "function", text, remedy, code="kubernetes.schedule-pod", app=app.name)
             for container in app.containers:
                 if container.role == "beside":
                     path = f"apps.{app.name}.containers.{container.name}.role"
-                    text = f"{app.name} runs at times and ends when all its containers do, and {container.name} never does."
-                    yield refuse("schedule", path, "function", text, "remove it, or the schedule", app=app.name)
+                    text = f"{app.name} has a schedule, but its container {container.name} never ends, so its job would never end."
+                    remedy = f"remove the container {container.name}, or the schedule"
+                    yield refuse("schedule", path, "function", text, remedy, code="kubernetes.schedule-sidecar", app=app.name)

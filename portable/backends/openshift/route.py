@@ -144,28 +144,31 @@ def route_findings(scope: Scope) -> Iterator[Finding]:
 def _findings(scope: Scope, group: Group, exposure: Exposure, how: Route, app: App, port: Port) -> Iterator[Finding]:
     path = f"exposures.{exposure.app}:{exposure.port}.how"
     if port.protocol != "tcp" or port.serves == "raw":
-        text = f"A Route carries HTTP and TLS only, and {app.name}'s {port.name} serves something else."
-        yield refuse("exposures", path, "function", text, "use load-balancer", app=app.name)
+        text = f"A Route carries HTTP and TLS only; port {port.name} of {app.name} uses another protocol."
+        yield refuse("exposures", path, "function", text, "use `load-balancer`", code="exposure.http-only", app=app.name)
     ends_itself = port.serves == "https"
     if ends_itself != (how.termination == "passthrough"):
-        text = f"{app.name}'s {port.name} {'ends TLS itself' if ends_itself else 'speaks no TLS'}, so {how.termination} leads nowhere."
-        remedy = f"use termination {'passthrough' if ends_itself else 'edge'}"
-        yield refuse("exposures", f"{path}.termination", "function", text, remedy, app=app.name)
+        serves = "terminates TLS itself" if ends_itself else "does not use TLS"
+        text = f"Port {port.name} of {app.name} {serves}, so a Route with {how.termination} termination cannot reach it."
+        remedy = f"set `termination: {'passthrough' if ends_itself else 'edge'}`"
+        yield refuse("exposures", f"{path}.termination", "function", text, remedy, code="openshift.termination", app=app.name)
     if how.auth is None:
         return
     if how.termination == "passthrough":
-        text = (
-            f"The login before {app.name} has a certificate of the cluster only, which no browser knows: its Route can't be passed through."
-        )
-        yield refuse("exposures.auth", f"{path}.auth", "function", text, "use termination edge", app=app.name)
+        text = f"The login proxy of {app.name} has a cluster certificate, which browsers do not trust, so passthrough cannot work."
+        remedy = "set `termination: edge`"
+        yield refuse("exposures.auth", f"{path}.auth", "function", text, remedy, code="openshift.login-passthrough", app=app.name)
     name = dns_label(f"{app.name}-{port.name}-login")
-    text = f"The login before {app.name} needs a key for its cookies, which is no part of the plan: Secret {name}, key {_COOKIE_KEY}."
-    make = f"`oc create secret generic -n {scope.namespace} {name} --from-literal={_COOKIE_KEY}=$(openssl rand -hex 16)`, once"
-    yield note("exposures.auth", f"{path}.auth", "function", text, make, app=app.name)
+    text = f"The login proxy of {app.name} needs a cookie key, which the plan does not contain: Secret {name}, key {_COOKIE_KEY}."
+    command = f"oc create secret generic -n {scope.namespace} {name} --from-literal={_COOKIE_KEY}=$(openssl rand -hex 16)"
+    yield note("exposures.auth", f"{path}.auth", "function", text, f"run once: `{command}`", code="openshift.login-secret", app=app.name)
     if not isinstance(group.egress, Direct):
-        text = f"The login before {app.name} stands behind {group.egress.gateway}, which must let it in, and out to the API server."
-        remedy = "let the gateway take its port in, and name the service network among the place's own networks"
-        yield note("exposures.auth", f"{path}.auth", "function", text, remedy, app=app.name)
+        gateway = group.egress.gateway
+        text = f"The login proxy of {app.name} runs behind {gateway}, which must allow its port in, and its calls to the API server out."
+        remedy = (
+            f"open the proxy's port in the firewall of {gateway}, and add the cluster's service network to `networks: {{local: [...]}}`"
+        )
+        yield note("exposures.auth", f"{path}.auth", "function", text, remedy, code="openshift.login-gateway", app=app.name)
 
 
 def _route(scope: Scope, app: App, port: Port, how: Route, *, service: str, target: str, tls: Body) -> Body:

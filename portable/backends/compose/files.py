@@ -15,7 +15,7 @@ from portable.backends.compose.names import key_secret
 from portable.backends.compose.part import Part
 from portable.formats.emit import Interpolated
 from portable.model.findings import Finding
-from portable.model.plan import File, SecretRef, Text
+from portable.model.plan import File, SecretRef, Text, called
 from portable.model.variables import secret_variable
 
 _COMPOSES_OWN_MODE = 0o444
@@ -97,7 +97,8 @@ def secrets(placed: Placed) -> Part:
         entries += [{"source": key_secret(mount.secret, key), "target": f"{mount.path.rstrip('/')}/{key}"} for key in mount.keys]
         if mount.optional:
             text = f"If the optional secret {mount.secret} is not set, Compose mounts empty files instead of none."
-            path, remedy = f"{placed.path}.secrets.{mount.secret}.optional", f"set it: `portable secrets set {mount.secret}.KEY`"
+            path = f"{placed.path}.secrets.{mount.secret}.optional"
+            remedy = f"set it: {', '.join(f'`portable secrets set {called(mount.secret, key)}`' for key in mount.keys)}"
             findings.append(
                 note("containers.secrets.optional", path, "function", text, remedy, code="compose.optional-secret", app=placed.about)
             )

@@ -1,4 +1,4 @@
-"""The picture as Mermaid text, which forges and editors draw by themselves."""
+"""Write a picture as Mermaid text, which code forges and editors can draw."""
 
 from collections.abc import Iterator
 
@@ -8,13 +8,13 @@ _EDGES = {"rw": "==>", "ro": "-->"}
 
 
 def mermaid(given: Picture) -> str:
-    """A flowchart from those who reach an app, through its group, to where its bytes and its traffic go."""
+    """Return a flowchart: exposures on the left, groups of apps in the middle, library and internet on the right."""
     return "\n".join(_lines(given)) + "\n"
 
 
 def _lines(given: Picture) -> Iterator[str]:
     yield "flowchart LR"
-    yield f"  %% {_plain(given.stack)} in {_plain(given.profile)}: thick lines write, thin ones read, dotted ones are the order of start"
+    yield f"  %% {_plain(given.stack)} in {_plain(given.profile)}: thick lines write, thin lines read, dotted lines show the start order"
     ids = {row.app: f"a{number}" for number, row in enumerate(given.rows)}
     for number, rows in enumerate(given.boxes):
         yield f"  subgraph g{number}[{_quoted(f'{rows[0].group}: {rows[0].egress}')}]"
@@ -46,5 +46,5 @@ def _quoted(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without what Mermaid would read as its own."""
+    """Escape the characters that have a meaning in Mermaid."""
     return text.replace("#", "#35;").replace('"', "#quot;").replace("\n", " ")

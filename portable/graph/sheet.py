@@ -1,4 +1,4 @@
-"""The picture as Markdown: a place on a page of the documents."""
+"""Write a picture as Markdown: the page of a profile in the documentation."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from portable.graph.picture import Picture, Row
 
 
 def sheet(given: Picture) -> str:
-    """What the place is, what its owner prepares, every app, and what was accepted with its reason; the drawing lies beside it."""
+    """Return the page: description, prerequisites, apps and waived findings. It shows the drawing `<profile>.svg` beside it."""
     return "\n".join(_lines(given)) + "\n"
 
 
@@ -16,27 +16,27 @@ def _lines(given: Picture) -> Iterator[str]:
     yield ""
     yield f"{_cell(given.about)}."
     yield ""
-    yield f"Back end `{given.back_end}`, {len(given.rows)} apps; the library lies in `{given.library}`" + (
+    yield f"Back end `{given.back_end}`, {len(given.rows)} apps; the library is in `{given.library}`" + (
         f", clouds: {', '.join(given.clouds)}." if given.clouds else "."
     )
     yield ""
-    yield f"![Who shares a network, what sees the library, where people reach it]({given.profile}.svg)"
+    yield f"![Apps of {given.profile} by network, with their access to the library and their addresses]({given.profile}.svg)"
     yield ""
-    yield "## What its owner prepares"
+    yield "## Prerequisites"
     yield ""
     yield from (f"{number}. {text}" for number, text in enumerate(given.prepares, 1))
     yield ""
     yield "## Apps"
     yield ""
-    yield "| app | zone | reached at | other apps call | way out | library | state |"
+    yield "| app | zone | reached at | address for other apps | egress | library | state |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     yield from (_row(row) for row in given.rows)
     waived = [finding for finding in given.findings if finding.verdict == "waived"]
     if waived:
         yield ""
-        yield "## What is accepted here, and why"
+        yield "## Waived findings"
         yield ""
-        yield "| class | what | apps | why |"
+        yield "| class | finding | apps | reason |"
         yield "| --- | --- | --- | --- |"
         grouped: dict[tuple[str, str, str], list[str]] = {}
         for finding in waived:
@@ -44,7 +44,7 @@ def _lines(given: Picture) -> Iterator[str]:
         for (class_, field, reason), apps in grouped.items():
             yield f"| {class_} | {field} | {', '.join(sorted(set(apps)))} | {_cell(reason)} |"
     yield ""
-    yield f"What is not plainly translated, with remedies: `portable explain -p {given.profile}`."
+    yield f"All findings, with remedies: `portable explain -p {given.profile}`."
 
 
 def _row(row: Row) -> str:

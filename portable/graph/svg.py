@@ -1,4 +1,7 @@
-"""The picture as SVG: a row an app, a box a network, dots for what it sees. A drawing of lines between forty boxes is read by nobody."""
+"""Write a picture as SVG: one row for each app, one box for each network, dots for library and clouds.
+
+Rows stay readable with forty apps; boxes joined by lines do not.
+"""
 
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -11,9 +14,9 @@ _ARCS: Final = 70
 _GAP: Final = 8
 _DOT: Final = 86
 _LEAST: Final = {"app": 200, "zone": 100, "listens on": 150, "reached at": 200, "keeps its state in": 200}
-"""Columns of words, at their least; they grow with what stands in them, so that nothing is cut."""
+"""Least widths of the text columns, in pixels. Columns grow with their content, so that no text is cut."""
 _LETTER: Final = 7.4
-"""About the widest that a letter of these texts is on average, in the fonts of common systems."""
+"""Pixels for one letter: a high average of these texts in the fonts of common systems."""
 _COLOURS: Final = {"tunnel": ("#e7f4ea", "#2f7d4f"), "sealed": ("#fdf1dc", "#b7791f"), "direct": ("#f6f7f9", "#8a94a3")}
 _INK, _QUIET, _LINE = "#1d2733", "#5b6673", "#3867b5"
 _STYLE: Final = f"""
@@ -26,9 +29,9 @@ text {{ font: 13px system-ui, sans-serif; fill: {_INK}; }}
 
 
 def svg(given: Picture) -> str:
-    """One drawing, complete in itself: no script, no font and no picture from elsewhere."""
+    """Return a self-contained drawing: no script, and no external font or picture."""
     words = {row.app: _words(row) for row in given.rows}
-    wides = {name: max([least, *(round(16 + _LETTER * len(said[name])) for said in words.values())]) for name, least in _LEAST.items()}
+    wides = {name: max([least, *(round(16 + _LETTER * len(texts[name])) for texts in words.values())]) for name, least in _LEAST.items()}
     wides |= dict.fromkeys(("library", *given.clouds), _DOT)
     lefts, width = {}, _ARCS
     for name in ("app", "zone", "listens on", "reached at", "library", *given.clouds, "keeps its state in"):
@@ -66,7 +69,7 @@ def svg(given: Picture) -> str:
 
 
 def _words(row: Row) -> dict[str, str]:
-    """What stands in each column of words."""
+    """Return the text of each column."""
     reached = [f"runs at {row.schedule}"] if row.schedule else [r.address or f"{r.how} {r.number}" for r in row.reached]
     more = f" and {len(reached) - 1} more" if len(reached) > 1 else ""
     return {
@@ -83,23 +86,23 @@ def _marks(row: Row) -> tuple[str, ...]:
 
 
 def _row(root: ET.Element, row: Row, words: dict[str, str], lefts: dict[str, int], base: float, given: Picture) -> None:
-    here = ET.SubElement(root, "g")
-    ET.SubElement(here, "title").text = f"{row.title}, zone {row.zone}; containers: {', '.join(row.containers)}"
-    name = _text(here, lefts["app"] + 8, base, row.title, "name")
+    parent = ET.SubElement(root, "g")
+    ET.SubElement(parent, "title").text = f"{row.title}, zone {row.zone}; containers: {', '.join(row.containers)}"
+    name = _text(parent, lefts["app"] + 8, base, row.title, "name")
     if marks := _marks(row):
         ET.SubElement(name, "tspan", {"class": "quiet", "font-weight": "400", "dx": "8"}).text = " ".join(marks)
     for column in ("zone", "listens on", "reached at", "keeps its state in"):
         kind = "" if column == "reached at" and (row.reached or row.schedule) else "quiet"
-        _text(here, lefts[column] + 8, base, words[column], kind)
+        _text(parent, lefts[column] + 8, base, words[column], kind)
     if row.library:
-        _dot(here, lefts["library"], base, writes=row.library == "rw")
+        _dot(parent, lefts["library"], base, writes=row.library == "rw")
     for cloud in given.clouds:
         if cloud in row.clouds:
-            _dot(here, lefts[cloud], base, writes=False)
+            _dot(parent, lefts[cloud], base, writes=False)
 
 
 def _arcs(root: ET.Element, given: Picture, middle: dict[str, float]) -> None:
-    """From an app to the one that it waits for, at the left side; longer ones reach further out."""
+    """Draw an arc at the left side from each app to the apps that it waits for; longer arcs reach further out."""
     for row in given.rows:
         for after in row.after:
             if after in middle:

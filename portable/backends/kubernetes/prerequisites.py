@@ -66,7 +66,7 @@ def _secret(
     """`written` are those that `portable secrets write` makes files of."""
     name = secret_name(plan, name) if written else name
     must = "is optional" if optional else "must exist"
-    text = f"Secret {name} (keys {', '.join(keys)}) {must}: {why}. `portable` never renders values."
+    text = f"Secret {name} (keys {', '.join(keys)}) {must}: {why}."
     files = f"--from-file=FOLDER/{name}" if written else " ".join(f"--from-file={key}=FILE" for key in keys)
     made = f"run `portable secrets write -p {plan.profile} -o FOLDER`, then " if written else "run "
     command = f"kubectl create secret generic -n {plan.namespace or plan.stack} {name} {files}"

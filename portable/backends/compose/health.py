@@ -1,4 +1,4 @@
-"""Three probes become the one health check that an engine has."""
+"""Health checks: the three probes of a plan become the one that Docker has."""
 
 from typing import Any, assert_never
 
@@ -10,7 +10,7 @@ from portable.model.shell import filled, script
 
 
 def asked(container: Container) -> tuple[str, Check] | None:
-    """The probe that becomes the health check, with its name: ready, else live, else startup."""
+    """Return the probe that becomes the health check, with its name: ready, else live, else startup."""
     for name in ("ready", "live", "startup"):
         if check := getattr(container.probes, name):
             return name, check
@@ -18,7 +18,7 @@ def asked(container: Container) -> tuple[str, Check] | None:
 
 
 def health(placed: Placed) -> Part:
-    """The health check of a container; nothing where the plan has no probe, so that the image's own holds."""
+    """Return the health check of a container. Without a probe in the plan, the image's own health check applies."""
     chosen = asked(placed.container)
     if not chosen:
         return Part({}, tuple(_unused_client(placed)))
@@ -26,7 +26,7 @@ def health(placed: Placed) -> Part:
     path = f"{placed.path}.probes"
     test, findings = _test(placed, check, f"{path}.{name}.how")
     startup = placed.container.probes.startup
-    # Engines before 25 ask for the first time after a whole interval: the start's own, shorter one is what `up` then waits for.
+    # Docker before 25 runs the first check after a whole interval, so use the shorter one of the startup probe: `up` waits for it.
     interval = min(check.period, startup.period) if startup else check.period
     retries = -(-check.period * check.failures // interval)
     keys: dict[str, Any] = {"test": test, "interval": f"{interval}s", "timeout": f"{check.timeout}s", "retries": retries}
@@ -39,7 +39,7 @@ def _lost(placed: Placed, name: str, check: Check, path: str) -> list[Finding]:
     probes = placed.container.probes
     findings: list[Finding] = []
     for field in ("how", "timeout"):
-        # The length of the start is kept in any case; what is asked meanwhile is what is asked later.
+        # The duration of the startup probe is kept; its check is replaced by the later one.
         if probes.startup and getattr(probes.startup, field) != getattr(check, field):
             text = "Compose has one health check: the startup probe only sets `start_period`; its command is dropped."
             findings.append(
@@ -83,7 +83,10 @@ def _shell(text: str) -> list[str]:
 
 
 def _listening(port: Port) -> str:
-    """Whether somebody listens on the port, by the shell alone: few images have nc. In a shared namespace it may be another container."""
+    """Return a shell script that checks that some process listens on the port. It needs no nc, which few images have.
+
+    In a shared network namespace, another container may be the one that listens.
+    """
     text = script(__name__, "health_listening.sh")
     return filled(text, protocol=port.protocol, port=f"{port.number:04X}", state="0A" if port.protocol == "tcp" else "07")
 
@@ -92,7 +95,7 @@ def _get(how: Http, port: Port, container: Container, timeout: int) -> str:
     scheme = "https" if port.serves == "https" else "http"
     url = f"{scheme}://127.0.0.1:{port.number}/{how.path.removeprefix('/')}".replace("'", "%27")
     answers = "|".join(str(status) for status in how.ok)
-    # The one for wget is for GNU's and BusyBox's: both print the head of the answer with -S, and fail for most answers that are not 200.
+    # The wget script works with GNU and BusyBox: both print the response headers with -S, and fail for most statuses other than 200.
     text = script(__name__, "health_curl.sh" if container.fetch == "curl" else "health_wget.sh")
     tls = "--no-check-certificate " if scheme == "https" else ""
     return filled(text, ok=answers, timeout=timeout, tls=tls, url=url)

@@ -1,4 +1,4 @@
-"""Namespaces, names, addresses and ports. One service owns the network of a group; the group's other services share it."""
+"""Network namespaces, names, addresses and ports. One service owns the network of a group; the others share it."""
 
 import ipaddress
 from typing import Any, assert_never
@@ -13,18 +13,18 @@ from portable.model.plan import App, Direct, Exposure, Group, Ingress, Lan, Load
 NETWORK = "default"
 _LOOPBACK = "127.0.0.1"
 NO_RESOLVER = "192.0.2.53"
-"""An address of the documentation range (RFC 5737), to which the catalog's guard of Gluetun drops everything."""
+"""An address of the documentation range (RFC 5737). The catalog's guard of Gluetun drops everything sent to it."""
 _FINEST = 4
-"""The smallest part of a subnet that is looked at: a sixteenth."""
+"""Bits: the smallest part of a subnet that is considered for free addresses is a sixteenth."""
 
 
 def network(placed: Placed, index: Index) -> Part:
-    """The network keys of one service: its own namespace, or the one it shares."""
+    """Return the network keys of a service: its own namespace, or the one that it shares."""
     app = placed.app
     if placed.cloud:
         return Part({})
     if app is None or not (group := index.group_of.get(app.name)) or not (owner := owner_of(group, index)):
-        # Fails closed: what the plan places nowhere has no network, `init` included.
+        # Fail closed: a container in no group has no network. This includes `init`.
         return Part({"network_mode": "none"})
     if placed.container is owner[1]:
         return _namespace(group, index)
@@ -32,7 +32,7 @@ def network(placed: Placed, index: Index) -> Part:
 
 
 def _namespace(group: Group, index: Index) -> Part:
-    """What the owner of a namespace says for all who share it."""
+    """Return the network keys of a namespace's owner, which apply to all services that share it."""
     apps = [index.apps[name] for name in group.apps if name in index.apps]
     names = sorted({name for app in apps for name in (app.name, *app.aliases)})
     keys: dict[str, Any] = {
@@ -41,16 +41,16 @@ def _namespace(group: Group, index: Index) -> Part:
         "expose": sorted({_numbered(port.number, port.protocol) for app in apps for port in app.ports if not port.private}),
     }
     if gateway_of(group):
-        # Behind a gateway the engine's resolver may be out of reach, and the way over the network ends at the firewall. Elsewhere the
-        # network's names do: they lead to the app's own address, where it answers even if it doesn't listen on loopback.
+        # Behind a gateway, the engine's resolver may be unreachable, and the firewall blocks connections through the network. Other
+        # groups use the network's names, which point to the app's own address: this works even if it does not listen on loopback.
         keys["extra_hosts"] = dict.fromkeys(names, _LOOPBACK)
     if isinstance(group.egress, Sealed):
-        # The engine's resolver asks this server for foreign names, inside this namespace, where nobody answers; it gives up after a second.
+        # The engine's resolver forwards foreign names to this server, inside this namespace. Nothing answers, so it gives up after 1 s.
         keys |= {"dns": [_LOOPBACK], "dns_opt": ["timeout:1", "attempts:1"]}
     if isinstance(group.egress, Tunnel):
-        # Gluetun asks the engine's resolver for local names, such as those of other apps, and the engine hands on what it does not know.
-        # Without this, it asks the host's own resolver from the host's network where that is on loopback: past the tunnel. Gluetun's
-        # own address would not do: the two would ask each other without end.
+        # Gluetun asks the engine's resolver for local names, such as those of other apps, and the engine forwards unknown names. Without
+        # this setting, it would ask a resolver on the host's loopback from the host's network: past the tunnel. Gluetun's own address
+        # cannot be used: the two resolvers would ask each other endlessly.
         keys["dns"] = [NO_RESOLVER]
     published = _published(tuple(app.name for app in apps), index)
     return Part({**keys, "ports": list(published.keys.get("ports", ()))}, published.findings)
@@ -91,34 +91,36 @@ def _path(exposure: Exposure) -> str:
 
 
 def networks(index: Index) -> dict[str, Any]:
-    """The project's one network."""
+    """Return the one network of the project."""
     subnet = index.plan.subnet
     return {NETWORK: {"ipam": {"config": [{"subnet": subnet, **_range(subnet, index)}]}} if subnet else {}}
 
 
 def _range(subnet: str, index: Index) -> dict[str, str]:
-    """Where the engine takes the addresses that nobody fixed: a part of the subnet without any that somebody did.
+    """Return the address range for services without a fixed address: a part of the subnet that contains no fixed one.
 
-    An engine begins at the lowest, and would hand out a gateway's before the gateway starts.
+    Docker assigns the lowest addresses first, so it could assign a gateway's address before the gateway starts.
     """
     try:
         whole = ipaddress.ip_network(subnet)
         fixed = [int(ipaddress.ip_address(group.address)) for group in index.plan.groups if group.address]
     except ValueError:
-        return {}  # planning refuses it
+        return {}  # planning refuses such addresses
     if not fixed:
         return {}
     finest = min(_FINEST, whole.max_prefixlen - whole.prefixlen - 2)
     for bits in range(1, finest + 1):
         size = whole.num_addresses >> bits
-        for low in range(int(whole[0]) + whole.num_addresses - size, int(whole[0]), -size):  # from above; the gateway is in the lowest
+        for low in range(
+            int(whole[0]) + whole.num_addresses - size, int(whole[0]), -size
+        ):  # from the top, because the network's gateway is in the lowest part
             if not any(low <= address < low + size for address in fixed):
                 return {"gateway": str(whole[1]), "ip_range": f"{whole[low - int(whole[0])]}/{whole.prefixlen + bits}"}
     return {}
 
 
 def network_findings(index: Index) -> tuple[Finding, ...]:
-    """What the plan says on placement, ports and ways out that a project doesn't."""
+    """Return findings on groups, ports, exposures and egress that a project does not translate."""
     plan = index.plan
     findings: list[Finding] = []
     for group in plan.groups:

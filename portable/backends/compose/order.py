@@ -1,4 +1,4 @@
-"""What a service waits for: `init`, the owner of its network, the apps it names, the clouds it reads."""
+"""The start order: a service waits for `init`, the owner of its network, the apps it names and the clouds it reads."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _READY, _STARTED = "service_healthy", "service_started"
 
 
 def order(placed: Placed, index: Index) -> Part:
-    """The services that must be there before this one starts."""
+    """Return the services that must be started or ready before this one starts."""
     if not placed.app and not placed.cloud:
         return Part({})
     waits: dict[str, dict[str, Any]] = {INIT: {"condition": "service_completed_successfully"}}
@@ -32,13 +32,13 @@ def order(placed: Placed, index: Index) -> Part:
         waits |= {app_service(placed.app, first): {"condition": _ready(first)} for first in befores(placed.app)}
     if own:
         name, container, fences = own
-        # `restart`: a namespace that is made anew leaves those who shared the old one without any network.
+        # `restart`: containers that shared the namespace of a recreated owner have no network until they restart.
         waits[name] = {"condition": _ready(container) if fences else _STARTED, **waits.get(name, {}), "restart": True}
     return Part({"depends_on": waits}, tuple(findings))
 
 
 def _owner(placed: Placed, index: Index) -> tuple[str, Container, bool] | None:
-    """The service whose network this one shares, its container, and whether it is a gateway; None for an owner itself."""
+    """Return the service that owns this one's network, its container, and whether it is a gateway; None for an owner itself."""
     if not placed.app or not (group := index.group_of.get(placed.app.name)) or not (owner := owner_of(group, index)):
         return None
     app, container = owner

@@ -1,4 +1,4 @@
-"""Who a container runs as and what it may do: user, capabilities, devices. Everything is taken away first; needs give back the least."""
+"""User, capabilities and devices of a container. All capabilities are dropped; each need adds back the least."""
 
 from portable.backends.common import NOTHING_TO_DO, Placed, note, refuse
 from portable.backends.compose.part import Part
@@ -8,14 +8,16 @@ from portable.model.plan import AnnotatedDevice, Device, Devices, HostDevice, Ne
 
 NO_NEW_PRIVILEGES = "no-new-privileges:true"
 ROOT_START = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID")
-"""What an image needs that prepares its folders as root and drops to PUID:PGID (docs/facts/images.md#puid-and-pgid).
-KILL: its supervisor stays root, and must be able to hand SIGTERM to the app,
-or the app is killed when the grace period ends, and a database with it."""
+"""Capabilities of an image that prepares its folders as root and then drops to PUID:PGID (docs/facts/images.md#puid-and-pgid).
+
+KILL: its supervisor stays root, and must send SIGTERM to the app. Otherwise the app is killed after the grace period, which can corrupt
+a database.
+"""
 _DEVICE_NEEDS = ("tun", "fuse", "gpu")
 
 
 def identity(placed: Placed, timezone: str) -> Part:
-    """The user, told in the way that the image understands."""
+    """Return the user, in the form that the image supports: variables, `user`, or none."""
     who, path = placed.container.identity, f"{placed.path}.identity"
     environment = {"TZ": timezone}
     user: str | None = None
@@ -51,7 +53,7 @@ def identity(placed: Placed, timezone: str) -> Part:
 
 
 def privileges(placed: Placed, devices: Devices) -> Part:
-    """Capabilities and devices for the needs."""
+    """Return the capabilities and devices that the container needs."""
     needs = placed.container.needs
     parts: dict[str, list[str]] = {"devices": [], "group_add": []}
     findings: list[Finding] = []
@@ -79,12 +81,12 @@ def privileges(placed: Placed, devices: Devices) -> Part:
 
 
 def _capabilities(needs: Needs) -> set[str]:
-    # fusermount3 as root needs SYS_ADMIN for the mount and nothing for its setuid bit; AppArmor's default profile denies mounts (2.1).
+    # fusermount3 as root needs SYS_ADMIN to mount, and nothing for its setuid bit. AppArmor's default profile denies mounts (2.1).
     return {*(ROOT_START if needs.root_start else ()), *(["NET_ADMIN"] if needs.net_admin else ()), *(["SYS_ADMIN"] if needs.fuse else ())}
 
 
 def device_findings(plan: Plan, needs: tuple[Needs, ...]) -> tuple[Finding, ...]:
-    """What the place says about devices that an engine can't do, or that nobody asked for."""
+    """Return findings on devices of the profile that Compose does not support, or that no app needs."""
     findings: list[Finding] = []
     for need in _DEVICE_NEEDS:
         device: Device | None = getattr(plan.devices, need)

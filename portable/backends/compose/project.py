@@ -1,4 +1,4 @@
-"""A plan becomes one Compose project: the flow of rendering, in order."""
+"""Render a plan as one Compose project."""
 
 from collections import Counter
 from typing import Any
@@ -20,12 +20,11 @@ from portable.model.variables import secret_variable
 
 FILE = "compose.yaml"
 MOUNTED = "x-portable-mounted"
-"""Volume to the folder of the host on which a file system must be mounted."""
-"""Keys that lead, for the reader."""
+"""Volume id to the host folder on which a file system must be mounted."""
 
 
 def render(plan: Plan) -> Rendering:
-    """The project of a plan, and what of the plan it doesn't say."""
+    """Return the Compose project of a plan, and the findings on everything that it does not translate."""
     known = index(plan)
     everywhere = tuple(containers(plan))
     users = Counter(mount.volume for placed in everywhere for mount in placed.container.mounts)
@@ -52,7 +51,7 @@ def render(plan: Plan) -> Rendering:
         "volumes": named_volumes(known, mounted),
         "configs": {**configs, **prepared.script, **jobs.configs(known)},
         "secrets": {**secrets, **_keys(known)},
-        # Compose passes it over; `portable up` looks there before it starts anything.
+        # Compose ignores this key; `portable up` checks these folders before it starts anything.
         MOUNTED: {v.id: v.place.path for v in plan.volumes if isinstance(v.place, Folder) and v.place.mounted},
     }
     return Rendering(
@@ -68,7 +67,7 @@ def _used_files(known: Index, seeded: frozenset[str]) -> list[str]:
 
 
 def _keys(known: Index) -> dict[str, Any]:
-    """The mounted keys of secrets."""
+    """Return the secrets that are mounted by key."""
     return {
         key_secret(mount.secret, key): {"environment": secret_variable(mount.secret, key)}
         for placed in containers(known.plan)
@@ -78,7 +77,7 @@ def _keys(known: Index) -> dict[str, Any]:
 
 
 def _plan_findings(known: Index) -> list[Finding]:
-    """What belongs to no service."""
+    """Return the findings that belong to no service."""
     plan = known.plan
     findings: list[Finding] = []
     if plan.namespace is not None:

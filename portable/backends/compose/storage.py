@@ -1,4 +1,4 @@
-"""Volumes as mounts of a service. A folder of the host is bound whole; what may vanish is a named volume or lies in memory."""
+"""Mounts of a service. A folder of the host becomes a bind mount; scratch space becomes a named volume or a tmpfs."""
 
 from pathlib import PurePosixPath
 from typing import Any, assert_never
@@ -10,17 +10,20 @@ from portable.model.folders import folder_in
 from portable.model.plan import CLOUDS, Claim, Folder, Mount, Scratch, Volume
 
 _COVER = {"size": 4096, "mode": 0o555}
-"""The empty folder that hides other apps' state in the library: read-only, and too small to hold anything."""
+"""The tmpfs that hides other apps' state in the library: empty, read-only and too small for data. Size in bytes."""
 _UNITS = ((1024**3, "g"), (1024**2, "m"), (1024, "k"))
 
 
 def amount(size: int) -> str:
-    """Bytes as Compose writes them, exactly: `512m`."""
+    """Write a number of bytes in the largest unit that is exact: `512m`."""
     return next((f"{size // unit}{letter}" for unit, letter in _UNITS if size % unit == 0 and size), f"{size}b")
 
 
 def bind(path: str, target: str, *, read_only: bool = False, propagation: str | None = None) -> dict[str, Any]:
-    """A folder of the host. The engine makes it where it's missing: containers are created before `init` gives it its owner."""
+    """Return the bind mount of a host folder.
+
+    The engine creates a missing folder, because containers are created before `init` sets its owner.
+    """
     options: dict[str, Any] = {"create_host_path": True}
     if propagation:
         options["propagation"] = propagation
@@ -28,7 +31,7 @@ def bind(path: str, target: str, *, read_only: bool = False, propagation: str | 
 
 
 def named(volume: Volume, target: str, *, read_only: bool = False) -> dict[str, Any]:
-    """A volume of the engine; nothing of the image is copied into it."""
+    """Return the mount of a named volume; nothing is copied into it from the image."""
     return {
         "type": "volume",
         "source": volume.id,
@@ -44,7 +47,7 @@ def _in_memory(target: str, size: int | None, *, read_only: bool) -> dict[str, A
 
 
 def mounts(placed: Placed, index: Index) -> Part:
-    """What a container sees of volumes and clouds."""
+    """Return the mounts of a container: its volumes, and the tree of clouds."""
     entries: list[dict[str, Any]] = []
     findings: list[Finding] = []
     for mount in placed.container.mounts:
@@ -68,7 +71,7 @@ def mounts(placed: Placed, index: Index) -> Part:
     if placed.cloud:
         entries.append(bind(CLOUDS, CLOUDS, propagation="rshared"))
     elif reads_clouds(placed, index):
-        # The parent, not the mount: what dies below it and comes back is seen again. Read-only: nothing fills the host meanwhile.
+        # Bind the parent, not the mount, so that a renewed mount is visible. Read-only, so that nothing fills the host meanwhile.
         entries.append(bind(CLOUDS, CLOUDS, propagation="rslave", read_only=True))
     return Part({"volumes": entries}, tuple(findings))
 
@@ -94,12 +97,12 @@ def _covers(mount: Mount, volume: Volume) -> list[dict[str, Any]]:
 
 
 def reads_clouds(placed: Placed, index: Index) -> bool:
-    """Whether a container sees the clouds of its app: the main one does, and what has the library, whose links lead there."""
+    """Return whether a container sees the clouds of its app: the main one, and those with the library, whose links lead to clouds."""
     return placed.app is not None and sees_clouds(placed.app, placed.container, index.volumes)
 
 
 def named_volumes(index: Index, used: frozenset[str]) -> dict[str, dict[str, Any]]:
-    """The volumes of the engine. `down` keeps them: nothing here ever asks for their removal."""
+    """Return the named volumes of the project. `down` keeps them: nothing here ever asks for their removal."""
     return {
         volume.id: {}
         for volume in index.plan.volumes
@@ -108,7 +111,7 @@ def named_volumes(index: Index, used: frozenset[str]) -> dict[str, dict[str, Any
 
 
 def volume_findings(index: Index, users: dict[str, int]) -> tuple[Finding, ...]:
-    """What volumes say that an engine can't do; `users` counts the containers that mount each."""
+    """Return findings on volumes that Compose cannot translate. `users` counts the containers that mount each volume."""
     findings: list[Finding] = []
     reported: set[str] = set()
     if index.plan.volumes:

@@ -1,4 +1,4 @@
-"""One container of a pod, from one of the plan."""
+"""Render one container of a pod."""
 
 from portable.backends.kubernetes.names import Body, cores, literal, port_name, quantity
 from portable.backends.kubernetes.probe import probes
@@ -10,11 +10,11 @@ from portable.model.plan import PluginDevice, SecretRef, Text
 
 
 def container(scope: Scope, part: Part, mounts: list[Body], *, command: Body | None = None) -> Body:
-    """The container; `command` stands in place of its own `command` and `args`."""
+    """Return the container. `command` replaces its own `command` and `args`."""
     given = part.container
     body: Body = {"name": part.name, "image": given.image.reference}
-    # A gateway, what mounts a cloud, and what an app calls at its start run as native sidecars: the kubelet starts what follows only when
-    # their startup probe holds, and stops them last (Kubernetes 1.29 and later; docs/facts/gluetun.md#as-a-sidecar-in-a-pod).
+    # Gateways, mount containers and containers that an app calls at its start run as native sidecars: the kubelet starts the next
+    # container only when their startup probe succeeds, and stops them last (Kubernetes 1.29; docs/facts/gluetun.md#as-a-sidecar-in-a-pod).
     if part.kind in SIDECARS:
         body["restartPolicy"] = "Always"
     if command is not None:
@@ -37,7 +37,7 @@ def container(scope: Scope, part: Part, mounts: list[Body], *, command: Body | N
 
 
 def _environment(scope: Scope, part: Part) -> list[Body]:
-    """Sorted, so that the same plan gives the same pod; the catalog's own word goes before what is derived."""
+    """Return the variables, sorted, so that equal plans give equal pods. Those of the catalog override derived ones."""
     given, identity = part.container, part.container.identity
     variables: dict[str, Text] = {"TZ": scope.plan.timezone}
     if part.cloud is not None:

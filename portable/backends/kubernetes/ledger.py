@@ -1,4 +1,4 @@
-"""The ledger: every field of a plan that Kubernetes does not plainly translate, with what follows and what to do."""
+"""Findings: every field of a plan that Kubernetes does not fully translate, with the consequence and the remedy."""
 
 from collections.abc import Iterator
 from typing import assert_never
@@ -35,7 +35,7 @@ from portable.model.plan import (
 
 
 def shared_findings(scope: Scope) -> Iterator[Finding]:
-    """What holds on every cluster."""
+    """Yield the findings that apply to every kind of cluster."""
     yield from _everywhere(scope)
     yield from _tools(scope)
     for name, parts in scope.pods.items():
@@ -54,7 +54,7 @@ def shared_findings(scope: Scope) -> Iterator[Finding]:
 
 
 def unguarded(scope: Scope) -> Iterator[Finding]:
-    """On a cluster of any make nobody knows who enforces a NetworkPolicy, if anybody does."""
+    """Yield a finding for each gateway: outside OpenShift, the network plug-in may not enforce NetworkPolicies."""
     for group in scope.plan.groups:
         if not isinstance(group.egress, Direct):
             gateway = group.egress.gateway
@@ -65,7 +65,7 @@ def unguarded(scope: Scope) -> Iterator[Finding]:
 
 
 def open_to_all(scope: Scope) -> Iterator[Finding]:
-    """What is exposed through an Ingress whose controller might be any pod; OpenShift's router is known."""
+    """Yield a finding for each Ingress whose controller could be any pod. On OpenShift, the router is known."""
     for exposure in scope.plan.exposures:
         if isinstance(exposure.how, Ingress) and exposure.how.namespace is None:
             text = (
@@ -78,7 +78,7 @@ def open_to_all(scope: Scope) -> Iterator[Finding]:
 
 
 def refused_routes(scope: Scope) -> Iterator[Finding]:
-    """Routes, which only OpenShift has."""
+    """Yield a refusal for each Route: only OpenShift has them."""
     for exposure in scope.plan.exposures:
         if isinstance(exposure.how, Route):
             text = f"Kubernetes has no Routes: nobody outside the cluster could reach port {exposure.port} of {exposure.app}."
@@ -112,7 +112,7 @@ def _everywhere(scope: Scope) -> Iterator[Finding]:
 
 
 def _alike(path: str, given: list[Container]) -> Iterator[Finding]:
-    """What is said once for all containers of a kind."""
+    """Yield the findings that are reported once for all containers of a kind."""
     if not given:
         return
     text = "`fetch` has no effect: the kubelet sends HTTP probes itself, without the image's HTTP client."
@@ -212,7 +212,7 @@ def _identity(part: Part) -> Iterator[Finding]:
 
 
 def _squashed(scope: Scope, part: Part) -> Iterator[Finding]:
-    """What stays root and writes to a share: the folders there are made by another user, and an export with root squash knows no root."""
+    """Yield findings on root processes that write to a share: other users own its folders, and root squash denies root."""
     if part.kind in ("init", "cloud") or part.container.identity.how != "fixed" or part.container.identity.uid != 0:
         return
     for mount in part.container.mounts:
@@ -407,7 +407,7 @@ def _claim(volume: Volume, claim: Claim, pods: tuple[str, ...]) -> Iterator[Find
 
 
 def _claims(scope: Scope) -> Iterator[Finding]:
-    """Claims that two volumes describe: they must mean the same one."""
+    """Yield a refusal for each claim that two volumes describe differently."""
     first: dict[str, Claim] = {}
     for volume in scope.plan.volumes:
         place = volume.place

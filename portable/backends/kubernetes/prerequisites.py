@@ -1,4 +1,4 @@
-"""What must be there before the rendered objects work, and that nothing rendered makes: Secrets, whose values are never written."""
+"""Objects that must exist before the rendered ones work: Secrets, whose values are never written to files."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from portable.model.plan import Claim, Ingress, Plan
 
 
 def prerequisites(plan: Plan) -> tuple[Finding, ...]:
-    """A finding for every Secret that somebody must make."""
+    """Return a finding for every Secret that a person must create, and for each database on the default storage class."""
     return tuple(dict.fromkeys((*_values(plan), *_whole_files(plan), *_others(plan), *_classes(plan))))
 
 
@@ -46,7 +46,7 @@ def _others(plan: Plan) -> Iterator[Finding]:
 
 
 def _classes(plan: Plan) -> Iterator[Finding]:
-    """A claim of no class gets the cluster's default one, whatever that is."""
+    """Yield a finding for each database claim without a storage class: it gets the cluster's default one."""
     for volume in plan.volumes:
         place = volume.place
         if volume.holds == "database" and isinstance(place, Claim) and not (place.storage_class or place.existing or place.share):
@@ -63,7 +63,7 @@ def _app_of(plan: Plan, volume: str) -> str | None:
 def _secret(
     plan: Plan, path: str, name: str, keys: tuple[str, ...], why: str, app: str | None, *, optional: bool = False, written: bool = True
 ) -> Finding:
-    """`written` are those that `portable secrets write` makes files of."""
+    """Return the finding for a Secret. `written`: `portable secrets write` writes its files."""
     name = secret_name(plan, name) if written else name
     must = "is optional" if optional else "must exist"
     text = f"Secret {name} (keys {', '.join(keys)}) {must}: {why}."

@@ -1,4 +1,4 @@
-"""Routes, and the proxy that asks for a login before an app is reached (https://github.com/openshift/oauth-proxy)."""
+"""Routes, and the proxy that requires a login before it forwards to an app (https://github.com/openshift/oauth-proxy)."""
 
 import json
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from portable.model.plan import App, Direct, Exposure, Group, Port, Route
 ROUTERS: Final[tuple[Body, ...]] = (
     {"namespaceSelector": {"matchLabels": {"policy-group.network.openshift.io/ingress": ""}}, "podSelector": {}},
 )
-"""The router's pods. With the empty selector also where they have their node's network, as on bare metal.
+"""The router's pods. The empty pod selector also matches routers in the host network, such as on bare metal.
 
 https://docs.redhat.com/en/documentation/openshift_container_platform/4.18/html/network_security/network-policy
 """
 PROXY_IMAGE: Final = "quay.io/openshift/origin-oauth-proxy:4.20"
 TIMEOUT: Final = "haproxy.router.openshift.io/timeout"
 _PATIENCE: Final = "1h"
-"""The router drops a connection after 30 s without a byte: a film that is paused, or a search of all indexers."""
+"""The router drops a connection after 30 s without data, for example of a paused film or a search on all indexers."""
 _FIRST_PORT: Final = 8444
 _TOKEN: Final = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
 _EXTENDED: Final = 3607
@@ -34,25 +34,25 @@ _SERVING_CERT: Final = "service.beta.openshift.io/serving-cert-secret-name"
 
 
 class Proxy(Struct, frozen=True, kw_only=True):
-    """The login before one Route."""
+    """The login proxy of one Route."""
 
     name: str
     app: App
     port: Port
     number: int
-    """The port that the proxy listens on, free in its pod."""
+    """The port of the proxy, which no other container of its pod uses."""
 
 
 def proxies(scope: Scope, group: Group) -> tuple[Proxy, ...]:
-    """The proxies of a group's pod."""
+    """Return the login proxies of a group's pod."""
     wanted = [(app, port) for e, app, port in exposed(scope, group) if isinstance(e.how, Route) and e.how.auth is not None]
-    taken = {port.number for app in scope.members(group) for port in app.ports}
-    free = iter(number for number in range(_FIRST_PORT, 65536) if number not in taken)
+    used = {port.number for app in scope.members(group) for port in app.ports}
+    free = iter(number for number in range(_FIRST_PORT, 65536) if number not in used)
     return tuple(Proxy(name=dns_label(f"{app.name}-{port.name}-login"), app=app, port=port, number=next(free)) for app, port in wanted)
 
 
 def routes(scope: Scope, group: Group) -> Iterator[Body]:
-    """The Routes of a group's apps, and the Services of their proxies."""
+    """Yield the Routes of a group's apps, and the Services of their proxies."""
     guarded = {(proxy.app.name, proxy.port.name): proxy for proxy in proxies(scope, group)}
     for exposure, app, port in exposed(scope, group):
         if not isinstance(exposure.how, Route):
@@ -68,19 +68,19 @@ def routes(scope: Scope, group: Group) -> Iterator[Body]:
 
 
 def opened(scope: Scope, group: Group) -> list[Opened]:
-    """The ports that the router reaches, and others outside the namespace: a proxy's in place of what it guards."""
+    """Return the ports that are open to the router, or to others outside the namespace: a proxy's instead of the app's."""
     return opened_ports(scope, group, routers=ROUTERS, before={(p.app.name, p.port.name): p.number for p in proxies(scope, group)})
 
 
 def redirects(scope: Scope, group: Group) -> dict[str, str]:
-    """The account's annotations that let OpenShift send a person back to the Route after the login."""
+    """Return the account's annotations with the Routes to which OpenShift may redirect after the login."""
     return {_REDIRECT + proxy.name: _reference(exposure_name(proxy.app, proxy.port)) for proxy in proxies(scope, group)}
 
 
 def proxy_container(scope: Scope, proxy: Proxy) -> Body:
-    """The proxy; it alone in its pod has the account's token, by which OpenShift knows it."""
+    """Return the proxy's container. Only it has the account's token, which authenticates it to OpenShift."""
     identity = scope.plan.tools.identity
-    # Only who may see the app's Service in this namespace gets through, not everybody with an account of the cluster.
+    # Admit only people who may read the app's Service in this namespace, not everyone with an account of the cluster.
     review = {"namespace": scope.namespace, "resource": "services", "name": proxy.app.name, "verb": "get"}
     asked = {"httpGet": {"path": "/oauth/healthz", "port": _https(proxy), "scheme": "HTTPS"}, "failureThreshold": 3}
     return {
@@ -118,10 +118,10 @@ def proxy_container(scope: Scope, proxy: Proxy) -> Body:
 
 
 def proxy_volumes(proxy: Proxy) -> list[Body]:
-    """What the proxy reads: its certificate, made by OpenShift; the key of its cookies; the account's token."""
+    """Return the proxy's volumes: its certificate, made by OpenShift; the key for its cookies; the account's token."""
     sources = [
-        # The proxy reads it once, and it is what OpenShift knows the proxy by. For this lifetime, which is the one of the token that every
-        # pod has by default, the API server issues one that holds for a year (`--service-account-extend-token-expiration`); else an hour.
+        # The proxy reads the token once, to authenticate to OpenShift. For this lifetime, which is the default of pods, the API server
+        # issues a token that is valid for a year (`--service-account-extend-token-expiration`); for any other, it expires in an hour.
         {"serviceAccountToken": {"path": "token", "expirationSeconds": _EXTENDED}},
         {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
         {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
@@ -134,7 +134,7 @@ def proxy_volumes(proxy: Proxy) -> list[Body]:
 
 
 def route_findings(scope: Scope) -> Iterator[Finding]:
-    """What a Route can't carry, and what a login needs."""
+    """Yield findings on ports that a Route cannot carry, and on the requirements of logins."""
     for group in scope.plan.groups:
         for exposure, app, port in exposed(scope, group):
             if isinstance(exposure.how, Route):
@@ -200,7 +200,7 @@ def _tls(how: Route) -> Body:
 
 
 def _guarded_tls(how: Route) -> Body:
-    """The proxy ends TLS with the cluster's own certificate, which the router knows: edge becomes reencrypt."""
+    """Return the TLS settings before a proxy. It serves TLS with a cluster certificate that the router trusts: edge becomes reencrypt."""
     return _tls(how) if how.termination == "passthrough" else {"termination": "reencrypt", "insecureEdgeTerminationPolicy": "Redirect"}
 
 

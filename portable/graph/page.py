@@ -7,12 +7,12 @@ from portable.graph.svg import svg
 from portable.model.findings import CLASSES
 
 
-def page(given: Picture) -> str:
+def page(picture: Picture) -> str:
     """Return a self-contained page: it loads no other file and runs no script."""
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((Path(__file__).parent / "page.html.j2").read_text(encoding="utf-8"))
-    findings = [finding for finding in given.findings if finding.class_ != "cosmetic"]
+    findings = [finding for finding in picture.findings if finding.class_ != "cosmetic"]
     findings.sort(key=lambda finding: (finding.verdict != "refused", CLASSES.index(finding.class_), finding.app or "", finding.path))
-    return template.render(picture=given, drawing=svg(given), findings=findings, hidden=len(given.findings) - len(findings)) + "\n"
+    return template.render(picture=picture, drawing=svg(picture), findings=findings, hidden=len(picture.findings) - len(findings)) + "\n"

@@ -49,7 +49,7 @@ def _lost(placed: Placed, name: str, check: Check, path: str) -> list[Finding]:
         text = "Docker does not restart an unhealthy container, so one that hangs stays up."
         if name == "ready":
             text += " Compose has one health check, which is the readiness probe: the liveness probe is dropped."
-        remedy = f"restart it when it hangs: `portable restart {placed.about or 'APP'}`"
+        remedy = "restart it when it hangs: `portable restart APP`"
         findings.append(note("probes.live", f"{path}.live", "function", text, remedy, code="compose.live-probe", app=placed.about))
     return findings
 

@@ -57,7 +57,7 @@ def _findings(placed: Placed) -> list[Finding]:
         path = f"apps.{placed.about}.schedule"
         remedy = "add the `command` to the app's file"
         findings.append(refuse("schedule", path, "function", text, remedy, code="compose.schedule-command", app=placed.about))
-    text = f"If the image of {placed.about} lacks time zone data, its schedule runs in UTC instead of the stack's time zone."
+    text = "If the image lacks time zone data, the schedule runs in UTC instead of the stack's time zone."
     remedy = "check the image, or write the hours of the schedule in UTC"
     findings.append(note("schedule.timezone", "timezone", "cosmetic", text, remedy, code="compose.schedule-timezone", app=placed.about))
     return findings

@@ -60,8 +60,8 @@ def _restart(placed: Placed, index: Index) -> tuple[Finding, ...]:
     if placed.app is None or not behind_gateway(placed, index):
         return ()
     text = (
-        f"Docker does not restart {placed.app.name} after a reboot or a crash: "
-        "it ignores the start order, so the app could run before its gateway's firewall is up."
+        "Docker does not restart this app after a reboot or a crash: "
+        "Docker ignores the start order, so the app could run before its gateway's firewall is up."
     )
     path = f"groups.{index.group_of[placed.app.name].name}.egress"
     return (

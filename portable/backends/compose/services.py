@@ -52,8 +52,8 @@ class Service(Struct, frozen=True, kw_only=True):
 def planned_services(plan: Plan) -> tuple[Service, ...]:
     """Return all services of a plan, sorted by name."""
     known = index(plan)
-    found = [_service(placed, known) for placed in containers(plan) if placed.app or placed.cloud]
-    return tuple(sorted((*found, _init(known)), key=lambda service: service.name))
+    services = [_service(placed, known) for placed in containers(plan) if placed.app or placed.cloud]
+    return tuple(sorted((*services, _init(known)), key=lambda service: service.name))
 
 
 def subnets(plan: Plan) -> dict[str, tuple[str, ...]]:
@@ -66,13 +66,13 @@ def published_ports(entries: Iterable[Mapping[str, Any] | str]) -> tuple[Port, .
 
     Ranges and ports without a host port are omitted: the engine chooses their number.
     """
-    found = []
+    ports = []
     for entry in entries:
         form = _long_form(entry) if isinstance(entry, str) else entry
         if str(form.get("published") or "").isdigit():
             protocol, address = str(form.get("protocol") or "tcp"), str(form.get("host_ip") or "")
-            found.append(Port(number=int(form["published"]), protocol=protocol, address=address))
-    return tuple(found)
+            ports.append(Port(number=int(form["published"]), protocol=protocol, address=address))
+    return tuple(ports)
 
 
 def _long_form(entry: str) -> dict[str, str]:

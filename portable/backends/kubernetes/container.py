@@ -11,8 +11,8 @@ from portable.model.plan import PluginDevice, SecretRef, Text
 
 def container(scope: Scope, part: Part, mounts: list[Body], *, command: Body | None = None) -> Body:
     """Return the container. `command` replaces its own `command` and `args`."""
-    given = part.container
-    body: Body = {"name": part.name, "image": given.image.reference}
+    source = part.container
+    body: Body = {"name": part.name, "image": source.image.reference}
     # Gateways, mount containers and containers that an app calls at its start run as native sidecars: the kubelet starts the next
     # container only when their startup probe succeeds, and stops them last (Kubernetes 1.29; docs/facts/gluetun.md#as-a-sidecar-in-a-pod).
     if part.kind in SIDECARS:
@@ -20,10 +20,10 @@ def container(scope: Scope, part: Part, mounts: list[Body], *, command: Body | N
     if command is not None:
         body |= command
     else:
-        if given.command is not None:
-            body["command"] = [literal(word) for word in given.command]
-        if given.args is not None:
-            body["args"] = [literal(word) for word in given.args]
+        if source.command is not None:
+            body["command"] = [literal(word) for word in source.command]
+        if source.args is not None:
+            body["args"] = [literal(word) for word in source.args]
     body["env"] = _environment(scope, part)
     if ports := _ports(part):
         body["ports"] = ports
@@ -38,13 +38,13 @@ def container(scope: Scope, part: Part, mounts: list[Body], *, command: Body | N
 
 def _environment(scope: Scope, part: Part) -> list[Body]:
     """Return the variables, sorted, so that equal plans give equal pods. Those of the catalog override derived ones."""
-    given, identity = part.container, part.container.identity
+    source, identity = part.container, part.container.identity
     variables: dict[str, Text] = {"TZ": scope.plan.timezone}
     if part.cloud is not None:
         variables["KNOWN_ENTRY"] = part.cloud.known_entry
     if identity.how == "puid-pgid":
         variables |= {"PUID": str(identity.uid), "PGID": str(identity.gid), "UMASK": identity.umask}
-    variables |= given.env
+    variables |= source.env
     return [_variable(scope, name, variables[name]) for name in sorted(variables)]
 
 
@@ -65,11 +65,11 @@ def _ports(part: Part) -> list[Body]:
 
 
 def _resources(scope: Scope, part: Part) -> Body:
-    given = part.container.resources
-    requests = {"memory": quantity(given.memory_request)}
-    if given.cpu_request is not None:
-        requests["cpu"] = cores(given.cpu_request)
-    limits = {"memory": quantity(given.memory_limit)}
+    source = part.container.resources
+    requests = {"memory": quantity(source.memory_request)}
+    if source.cpu_request is not None:
+        requests["cpu"] = cores(source.cpu_request)
+    limits = {"memory": quantity(source.memory_limit)}
     for _, device in device_of(scope.plan.devices, part.container.needs):
         if isinstance(device, PluginDevice):
             limits[device.resource] = "1"

@@ -111,19 +111,19 @@ def _everywhere(scope: Scope) -> Iterator[Finding]:
     yield from _alike("tools", [plan.tools])
 
 
-def _alike(path: str, given: list[Container]) -> Iterator[Finding]:
+def _alike(path: str, alike: list[Container]) -> Iterator[Finding]:
     """Yield the findings that are reported once for all containers of a kind."""
-    if not given:
+    if not alike:
         return
     text = "`fetch` has no effect: the kubelet sends HTTP probes itself, without the image's HTTP client."
     yield note("containers.fetch", f"{path}.fetch", "cosmetic", text, code="health.client-unused")
     text = "A configurable user and one fixed by the image both become `runAsUser`."
     yield note("containers.identity.how", f"{path}.identity.how", "cosmetic", text, code="kubernetes.run-as-user")
-    if any(container.image.recipe for container in given):
+    if any(container.image.recipe for container in alike):
         text = "Cluster nodes only pull images: those built from a recipe must be in a registry that the nodes can reach."
         remedy = "run `portable images build`, then push each image under its name in the catalog"
         yield note("images.recipe", f"{path}.image.recipe", "function", text, remedy, code="kubernetes.recipe")
-    probes = [container.probes for container in given if path != "tools"]
+    probes = [container.probes for container in alike if path != "tools"]
     checks = [check for probe in probes for check in (probe.startup, probe.ready, probe.live) if check is not None]
     if any(isinstance(check.how, Http) and is_http(check.how) for check in checks):
         text = "The kubelet accepts every HTTP status from 200 to 399 as healthy."
@@ -155,18 +155,18 @@ def _pod(scope: Scope, group: str, parts: tuple[Part, ...]) -> Iterator[Finding]
     longest = grace(parts)
     groups = {part.container.identity.groups for part in parts if part.kind != "init"}
     for part in parts:
-        given, app, path = part.container, part.app_name, part.path
-        if part.kind != "init" and given.stop_grace < longest:
-            text = f"A pod has one `terminationGracePeriodSeconds`: {group} uses {longest} s instead of {given.stop_grace} s."
+        source, app, path = part.container, part.app_name, part.path
+        if part.kind != "init" and source.stop_grace < longest:
+            text = f"A pod has one `terminationGracePeriodSeconds`: {group} uses {longest} s instead of {source.stop_grace} s."
             yield note("containers.stop_grace", f"{path}.stop_grace", "cosmetic", text, code="kubernetes.grace-period", app=app)
-        if given.init:
+        if source.init:
             text = (
                 f"{part.name} runs without an init process: nothing forwards signals or reaps orphans, "
                 "so it may end only when its grace period is over."
             )
             remedy = "use an image with its own init process, if this matters"
             yield note("containers.init", f"{path}.init", "function", text, remedy, code="kubernetes.init-process", app=app)
-        if given.identity.groups and len(groups) > 1:
+        if source.identity.groups and len(groups) > 1:
             text = f"Supplemental groups apply to a whole pod: all containers of {group} get them."
             yield note("containers.identity.groups", f"{path}.identity.groups", "cosmetic", text, code="kubernetes.groups", app=app)
         yield from _identity(part)
@@ -199,7 +199,7 @@ def _identity(part: Part) -> Iterator[Finding]:
         )
     if identity.how != "puid-pgid" and starts_as_root(identity, part.container.needs):
         for field in ("uid", "gid") if identity.how == "user" else ("uid",):
-            text = f"{part.name} starts as root; its image chooses the {field} that it drops to."
+            text = f"The container starts as root; its image chooses the {field} that it drops to."
             at = f"{path}.identity.{field}"
             yield note("containers.identity.uid", at, "cosmetic", text, code="security.image-user", app=part.app_name)
     derived = {"TZ": "timezone"}
@@ -227,8 +227,8 @@ def _squashed(scope: Scope, part: Part) -> Iterator[Finding]:
 
 
 def _probes(part: Part) -> Iterator[Finding]:
-    given = part.container.probes
-    if part.kind == "cloud" and given.ready is not None:
+    probes = part.container.probes
+    if part.kind == "cloud" and probes.ready is not None:
         text = "The readiness probe of a cloud's mount container becomes its startup probe: not ready, it would cut off the whole pod."
         yield note("probes.ready", f"{part.path}.probes.ready", "cosmetic", text, code="kubernetes.cloud-readiness")
     if part.kind in SIDECARS and gate(part) is None:
@@ -236,7 +236,7 @@ def _probes(part: Part) -> Iterator[Finding]:
         field: tuple[str, Class] = ("egress.gateway", "security") if part.kind == "gateway" else ("probes", "function")
         path, remedy = f"{part.path}.probes", f"add a probe to {part.name}"
         yield refuse(field[0], path, field[1], text, remedy, code="health.probe-missing", app=part.app_name)
-    for name, check in (("startup", given.startup), ("ready", given.ready), ("live", given.live)):
+    for name, check in (("startup", probes.startup), ("ready", probes.ready), ("live", probes.live)):
         path = f"{part.path}.probes.{name}"
         if check is None or part.kind == "init":
             continue
@@ -283,7 +283,7 @@ def _privileges(scope: Scope, part: Part) -> Iterator[Finding]:
 def _environment(part: Part) -> Iterator[Finding]:
     for name, value in sorted(part.container.secret_env.items()):
         path, app = f"{part.path}.env.{name}", part.app_name
-        text = f"Variable {name} holds a secret: everyone who can run `exec` in the pod can read it."
+        text = "The image reads a secret from a variable: everyone who can run `exec` in the pod can read it."
         remedy = "allow `exec` only to people who may read the Secret"
         yield note("containers.env.secret", path, "cosmetic", text, remedy, code="security.secret-variable", app=app)
         if value.form != "plain":
@@ -338,7 +338,7 @@ def _apps(scope: Scope) -> Iterator[Finding]:
         for port in app.ports:
             path = f"apps.{app.name}.ports.{port.name}"
             if port.private:
-                text = f"Port {port.name} is private, so it has no Service that could record its protocol."
+                text = "A private port has no Service that could record its protocol."
                 yield note("ports.serves", f"{path}.serves", "cosmetic", text, code="kubernetes.private-port", app=app.name)
             if port.container not in {container.name for container in app.containers}:
                 text = f"Port {port.name} belongs to container {port.container!r}, which does not exist."

@@ -147,12 +147,12 @@ def _covering(part: Part, mount: FileMount) -> Mount | None:
 
 
 def _holder(scope: Scope, part: Part, mount: FileMount) -> str | None:
-    found = _covering(part, mount)
-    return found.volume if found is not None and found.volume in scope.volumes else None
+    cover = _covering(part, mount)
+    return cover.volume if cover is not None and cover.volume in scope.volumes else None
 
 
 def _target(scope: Scope, part: Part, mount: FileMount) -> str | None:
-    found = _covering(part, mount)
-    if found is None or found.volume not in scope.volumes:
+    cover = _covering(part, mount)
+    if cover is None or cover.volume not in scope.volumes:
         return None
-    return f"{inside(scope.volumes[found.volume])}/{PurePosixPath(mount.path).relative_to(found.path)}"
+    return f"{inside(scope.volumes[cover.volume])}/{PurePosixPath(mount.path).relative_to(cover.path)}"

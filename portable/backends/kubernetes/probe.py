@@ -16,11 +16,11 @@ KUBELET_OK = range(200, 400)
 
 def probes(part: Part) -> Body:
     """Return the probes of a container. Sidecars always get a startup probe, since other containers wait for it."""
-    given: Probes = part.container.probes
+    own: Probes = part.container.probes
     # A pod is ready only if all its containers are: a cloud that is away for a minute would make its readers unreachable, although they
     # have other work. They notice themselves that the cloud is away.
-    ready = None if part.kind == "cloud" else given.ready
-    named = (("startupProbe", gate(part)), ("readinessProbe", ready), ("livenessProbe", given.live))
+    ready = None if part.kind == "cloud" else own.ready
+    named = (("startupProbe", gate(part)), ("readinessProbe", ready), ("livenessProbe", own.live))
     return {name: _probe(part, check) for name, check in named if check is not None}
 
 
@@ -28,10 +28,10 @@ def gate(part: Part) -> Check | None:
     """Return the startup probe of a container. A sidecar without one uses its readiness or liveness probe: containers that start after it
     wait for its startup probe only.
     """
-    given = part.container.probes
-    if given.startup is not None or part.kind not in SIDECARS:
-        return given.startup
-    check = given.ready or given.live
+    own = part.container.probes
+    if own.startup is not None or part.kind not in SIDECARS:
+        return own.startup
+    check = own.ready or own.live
     return None if check is None else structs.replace(check, failures=max(check.failures, _PATIENCE))
 
 

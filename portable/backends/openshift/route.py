@@ -82,7 +82,7 @@ def proxy_container(scope: Scope, proxy: Proxy) -> Body:
     identity = scope.plan.tools.identity
     # Admit only people who may read the app's Service in this namespace, not everyone with an account of the cluster.
     review = {"namespace": scope.namespace, "resource": "services", "name": proxy.app.name, "verb": "get"}
-    asked = {"httpGet": {"path": "/oauth/healthz", "port": _https(proxy), "scheme": "HTTPS"}, "failureThreshold": 3}
+    check = {"httpGet": {"path": "/oauth/healthz", "port": _https(proxy), "scheme": "HTTPS"}, "failureThreshold": 3}
     return {
         "name": proxy.name,
         "image": PROXY_IMAGE,
@@ -99,8 +99,8 @@ def proxy_container(scope: Scope, proxy: Proxy) -> Body:
         ],
         "env": [{"name": "SERVICE_ACCOUNT", "valueFrom": {"fieldRef": {"fieldPath": "spec.serviceAccountName"}}}],
         "ports": [{"name": _https(proxy), "containerPort": proxy.number, "protocol": "TCP"}],
-        "readinessProbe": {**asked, "periodSeconds": 10, "timeoutSeconds": 5},
-        "livenessProbe": {**asked, "periodSeconds": 30, "timeoutSeconds": 10},
+        "readinessProbe": {**check, "periodSeconds": 10, "timeoutSeconds": 5},
+        "livenessProbe": {**check, "periodSeconds": 30, "timeoutSeconds": 10},
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -1,4 +1,4 @@
-"""The plan as a picture: what shares a network, how it gets out, where its bytes lie, how it is reached."""
+"""Draw a plan: groups, egress, storage and exposure of its apps."""
 
 from portable.graph.mermaid import mermaid
 from portable.graph.page import page

@@ -1,4 +1,4 @@
-"""The picture as Mermaid text, which forges and editors draw by themselves."""
+"""Write a picture as Mermaid text, which code forges and editors can draw."""
 
 from collections.abc import Iterator
 
@@ -7,16 +7,16 @@ from portable.graph.picture import Picture
 _EDGES = {"rw": "==>", "ro": "-->"}
 
 
-def mermaid(given: Picture) -> str:
-    """A flowchart from those who reach an app, through its group, to where its bytes and its traffic go."""
-    return "\n".join(_lines(given)) + "\n"
+def mermaid(picture: Picture) -> str:
+    """Return a flowchart: exposures on the left, groups of apps in the middle, library and internet on the right."""
+    return "\n".join(_lines(picture)) + "\n"
 
 
-def _lines(given: Picture) -> Iterator[str]:
+def _lines(picture: Picture) -> Iterator[str]:
     yield "flowchart LR"
-    yield f"  %% {_plain(given.stack)} in {_plain(given.profile)}: thick lines write, thin ones read, dotted ones are the order of start"
-    ids = {row.app: f"a{number}" for number, row in enumerate(given.rows)}
-    for number, rows in enumerate(given.boxes):
+    yield f"  %% {_plain(picture.stack)} in {_plain(picture.profile)}: thick lines write, thin ones read, dotted ones show the start order"
+    ids = {row.app: f"a{number}" for number, row in enumerate(picture.rows)}
+    for number, rows in enumerate(picture.boxes):
         yield f"  subgraph g{number}[{_quoted(f'{rows[0].group}: {rows[0].egress}')}]"
         for row in rows:
             ports = f"runs at {row.schedule}" if row.schedule else ", ".join(row.ports)
@@ -24,12 +24,12 @@ def _lines(given: Picture) -> Iterator[str]:
         yield "  end"
         if rows[0].egress == "tunnel":
             yield f"  g{number} == VPN ==> internet((internet))"
-    for row in given.rows:
+    for row in picture.rows:
         for reached in row.reached:
             address = _quoted(reached.address or str(reached.number))
             yield f"  {_id('r', reached.how)}([{_quoted(reached.how)}]) -- {address} --> {ids[row.app]}"
         if row.library:
-            yield f"  {ids[row.app]} {_EDGES[row.library]} library[({_quoted('library: ' + given.library)})]"
+            yield f"  {ids[row.app]} {_EDGES[row.library]} library[({_quoted('library: ' + picture.library)})]"
         for cloud in row.clouds:
             yield f"  {_id('c', cloud)}[/{_quoted('cloud ' + cloud)}/] --> {ids[row.app]}"
         for after in row.after:
@@ -46,5 +46,5 @@ def _quoted(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Without what Mermaid would read as its own."""
+    """Escape the characters that have a meaning in Mermaid."""
     return text.replace("#", "#35;").replace('"', "#quot;").replace("\n", " ")

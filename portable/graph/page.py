@@ -1,4 +1,4 @@
-"""The picture as one page of HTML: the drawing, every app with its addresses and needs, and the findings."""
+"""Write a picture as one HTML page: the drawing, all apps with their addresses and needs, and the findings."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ from portable.graph.svg import svg
 from portable.model.findings import CLASSES
 
 
-def page(given: Picture) -> str:
-    """One file, complete in itself: it loads nothing and runs nothing, so that it can be sent and kept."""
+def page(picture: Picture) -> str:
+    """Return a self-contained page: it loads no other file and runs no script."""
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((Path(__file__).parent / "page.html.j2").read_text(encoding="utf-8"))
-    told = [finding for finding in given.findings if finding.class_ != "cosmetic"]
-    told.sort(key=lambda finding: (finding.verdict != "refused", CLASSES.index(finding.class_), finding.app or "", finding.path))
-    return template.render(picture=given, drawing=svg(given), findings=told, hidden=len(given.findings) - len(told)) + "\n"
+    findings = [finding for finding in picture.findings if finding.class_ != "cosmetic"]
+    findings.sort(key=lambda finding: (finding.verdict != "refused", CLASSES.index(finding.class_), finding.app or "", finding.path))
+    return template.render(picture=picture, drawing=svg(picture), findings=findings, hidden=len(picture.findings) - len(findings)) + "\n"

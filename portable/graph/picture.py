@@ -1,4 +1,4 @@
-"""What there is to draw, once, for every form of it: a row an app, in the order of the groups."""
+"""The content that all forms of a picture draw: one row for each app, in the order of the groups."""
 
 from collections.abc import Iterator, Mapping
 
@@ -11,18 +11,18 @@ from portable.model.plan import App, Claim, Direct, Exposure, Folder, Group, Pla
 
 
 class Reached(Struct, frozen=True, kw_only=True):
-    """A port of an app that is reached from outside the place's own network."""
+    """A port of an app that is exposed to the outside."""
 
     port: str
     number: int
     how: str
     """loopback, lan, ingress, route or load-balancer."""
     address: str | None
-    """What a person types; None where only the place will know it."""
+    """The URL or address for people; None if only the running stack knows it."""
 
 
 class Kept(Struct, frozen=True, kw_only=True):
-    """A volume of an app and where it lies."""
+    """A volume of an app, and where it is stored."""
 
     name: str
     holds: str
@@ -30,7 +30,7 @@ class Kept(Struct, frozen=True, kw_only=True):
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """An app with all that is drawn of it."""
+    """An app with everything that is drawn."""
 
     app: str
     title: str
@@ -39,58 +39,58 @@ class Row(Struct, frozen=True, kw_only=True):
     egress: str
     """direct, tunnel or sealed."""
     gateway: bool
-    """Whether it is the gateway of its group."""
+    """Whether this app is the gateway of its group."""
     containers: tuple[str, ...]
     ports: tuple[str, ...]
-    """Those that other apps may call, as `web 8989`, `peer 6881/tcp+udp`."""
+    """Ports that other apps may call, for example `web 8989` or `peer 6881/tcp+udp`."""
     reached: tuple[Reached, ...]
     library: str | None
-    """ro or rw; None where it doesn't see the library."""
+    """ro or rw; None if the app does not see the library."""
     clouds: tuple[str, ...]
     keeps: tuple[Kept, ...]
     after: tuple[str, ...]
     devices: tuple[str, ...]
     schedule: str | None
-    """When it runs, as cron writes it; None where it always does."""
+    """The schedule in cron's syntax; None if the app always runs."""
 
     @property
     def called(self) -> tuple[str, ...]:
-        """Where other apps call it, as `sonarr:8989`."""
+        """The addresses for other apps, for example `sonarr:8989`."""
         return tuple(f"{self.app}:{port.split(' ')[1].split('/')[0]}" for port in self.ports)
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """What it waits for and what it is given."""
+        """The apps it waits for, and its clouds, devices and library access."""
         library = (f"library ({self.library})",) if self.library else ()
         return tuple(dict.fromkeys((*self.after, *(f"cloud {cloud}" for cloud in self.clouds), *self.devices, *library)))
 
 
 class Picture(Struct, frozen=True, kw_only=True):
-    """A place."""
+    """Everything that is drawn of one profile."""
 
     stack: str
     profile: str
     about: str
     back_end: str
     library: str
-    """Where the library lies."""
+    """Where the library is stored."""
     clouds: tuple[str, ...]
     rows: tuple[Row, ...]
     prepares: tuple[str, ...]
-    """What the place's owner makes ready, a sentence each."""
+    """The prerequisites, one or two sentences each."""
     findings: tuple[Finding, ...]
 
     @property
     def boxes(self) -> tuple[tuple[Row, ...], ...]:
-        """The rows of each group, which share a network."""
-        found: dict[str, list[Row]] = {}
+        """The rows by group: apps of a group share a network namespace."""
+        groups: dict[str, list[Row]] = {}
         for row in self.rows:
-            found.setdefault(row.group, []).append(row)
-        return tuple(tuple(rows) for rows in found.values())
+            groups.setdefault(row.group, []).append(row)
+        return tuple(tuple(rows) for rows in groups.values())
 
 
 def drawn(prepared: Prepared) -> Picture:
-    """The picture of a prepared profile."""
+    """Return the picture of a prepared profile."""
     planned = prepared.planned
     return picture(
         planned.plan,
@@ -111,7 +111,10 @@ def picture(
     about: str = "",
     secrets: Mapping[str, SecretFacts] = {},
 ) -> Picture:
-    """All apps by group, those behind the gateway first; `addresses` by (app, port), `secrets` what the catalog says of them."""
+    """Return the picture of a plan: apps by group, those behind a gateway first.
+
+    `addresses` are by (app, port); `secrets` are the catalog's facts, by the name of the secret.
+    """
     apps = {app.name: app for app in plan.apps}
     volumes = {volume.id: volume for volume in plan.volumes}
     rows = [
@@ -161,12 +164,12 @@ def _row(app: App, group: Group, plan: Plan, volumes: Mapping[str, Volume], addr
 
 
 def _ports(app: App) -> Iterator[str]:
-    """The web port first; one that both protocols use is told once."""
+    """Yield the public ports, the web port first; TCP and UDP of one number make one entry."""
     protocols: dict[int, dict[str, str]] = {}
     for port in app.ports:
         if not port.private:
             protocols.setdefault(port.number, {})[port.protocol] = port.name
-    for number, names in sorted(protocols.items(), key=lambda found: ("web" not in found[1].values(), found[0])):
+    for number, names in sorted(protocols.items(), key=lambda entry: ("web" not in entry[1].values(), entry[0])):
         suffix = "" if list(names) == ["tcp"] else "/" + "+".join(sorted(names))
         yield f"{names.get('tcp') or names['udp']} {number}{suffix}"
 

@@ -1,4 +1,4 @@
-"""What the owner of a place makes ready before anything runs there: a list in the order in which it is needed."""
+"""The prerequisites of a profile, in the order in which they are needed."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
@@ -25,11 +25,11 @@ from portable.model.plan import (
 
 
 def prepares(plan: Plan, back_end: str, secrets: Mapping[str, SecretFacts], findings: Iterable[Finding]) -> tuple[str, ...]:
-    """Sentences; `secrets` is what the catalog says of them: `up` makes some by itself."""
+    """Return the prerequisites as sentences. `secrets` are the catalog's facts by name: `portable up` generates some of them."""
     if back_end == "compose":
-        found: Iterator[str] = chain(_places(plan), _devices(plan), _clouds(plan), _tunnels(plan), _values(plan, secrets))
+        sentences: Iterator[str] = chain(_places(plan), _devices(plan), _clouds(plan), _tunnels(plan), _values(plan, secrets))
     else:
-        found = chain(
+        sentences = chain(
             _cluster(plan, back_end),
             _places(plan),
             _devices(plan),
@@ -38,35 +38,35 @@ def prepares(plan: Plan, back_end: str, secrets: Mapping[str, SecretFacts], find
             _secrets(plan, findings),
             _applied(plan),
         )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(sentences))
 
 
 def _cluster(plan: Plan, back_end: str) -> Iterator[str]:
-    """What a cluster must be able to do."""
+    """Yield the features that the cluster must have."""
     if back_end == "kubernetes":
-        yield "Kubernetes 1.29 or later: gateways, mounters and databases run as native sidecars."
+        yield "Kubernetes 1.29 or later: gateways, databases and the mount containers of clouds run as native sidecars."
     ways = {type(exposure.how) for exposure in plan.exposures}
     classless = [e.how for e in plan.exposures if isinstance(e.how, Ingress) and e.how.ingress_class is None]
     if Ingress in ways:
-        which = "whose class is the cluster's default one (or name `exposure.ingress-class`)" if classless else "of the class that is named"
+        which = "whose class is the cluster's default (or set `exposure.ingress-class`)" if classless else "of the configured class"
         yield f"An Ingress controller, {which}."
     if LoadBalancer in ways:
-        yield "Something that serves Services of the type LoadBalancer, as MetalLB."
+        yield "A load balancer for Services of the type LoadBalancer, such as MetalLB."
     if back_end == "kubernetes" and any(isinstance(group.egress, Tunnel | Sealed) for group in plan.groups):
-        yield "A network plug-in that enforces NetworkPolicies, which Flannel alone does not: they are the second fence around the VPN."
+        yield "A network plug-in that enforces NetworkPolicies; Flannel alone does not. They are the second fence around the VPN."
 
 
 def _clouds(plan: Plan) -> Iterator[str]:
     if plan.clouds:
         yield (
-            f"A host that shares `{CLOUDS}` with containers (`portable up` sees to it; else `mount --make-rshared`): a cloud's mounter has "
-            "the capability SYS_ADMIN there, and is let out of AppArmor's profile, so that it may mount."
+            f"A host that shares the mounts below `{CLOUDS}` with containers: `portable up` sets this up, or run `mount --make-rshared`. "
+            "The mount container of a cloud gets SYS_ADMIN, and runs with AppArmor unconfined, so that it can mount."
         )
 
 
 def _applied(plan: Plan) -> Iterator[str]:
-    yield f"`portable render -p {plan.profile} -o FOLDER`; an administrator applies `kubectl apply -k FOLDER/administrator` first."
-    yield "Then, with the Secrets there, `kubectl apply -k FOLDER`."
+    yield f"Run `portable render -p {plan.profile} -o FOLDER`; an administrator first runs `kubectl apply -k FOLDER/administrator`."
+    yield "When the Secrets exist, run `kubectl apply -k FOLDER`."
 
 
 def _places(plan: Plan) -> Iterator[str]:
@@ -74,16 +74,16 @@ def _places(plan: Plan) -> Iterator[str]:
         match volume.place:
             case Folder(path=path, mounted=True):
                 yield (
-                    f"A file system, mounted at `{path}`: `portable up` starts nothing while nothing is mounted there. Let the engine wait "
-                    f"for it too, after a restart of the host: `RequiresMountsFor={path}` under `[Unit]` by `systemctl edit docker`."
+                    f"A file system mounted at `{path}`: without it, `portable up` starts nothing. Make Docker wait for it at boot too: "
+                    f"run `systemctl edit docker`, and add `RequiresMountsFor={path}` under `[Unit]`."
                 )
             case Folder(path=path):
-                yield f"Room in `{path}`, which is made where it is missing."
+                yield f"Free space in the folder `{path}`, which is created if it does not exist."
             case Claim(name=name, existing=True):
-                yield f"The claim `{name}`, which is referenced and never changed."
+                yield f"The existing claim `{name}`, which is never changed."
             case Claim(name=name, share=share) if share is not None:
                 driver = ", and the CSI driver `smb.csi.k8s.io`" if share.protocol == "smb" else ""
-                yield f"The share `//{share.server}/{share.export}` by {share.protocol.upper()}{driver}, for the claim `{name}`."
+                yield f"The {share.protocol.upper()} share `//{share.server}/{share.export}`{driver}, for the claim `{name}`."
             case Claim(name=name, storage_class=None, size=size):
                 yield f"A default storage class with block storage, for the claim `{name}` of {amount(size)}."
             case Claim(name=name, storage_class=class_, size=size):
@@ -97,7 +97,7 @@ def _devices(plan: Plan) -> Iterator[str]:
         if device is None or not any(getattr(need, name) for need in needs):
             continue
         if name == "fuse" and isinstance(device, AnnotatedDevice):
-            yield "FUSE in the kernel of each node: what mounts clouds is privileged and finds `/dev/fuse`."
+            yield "FUSE in the kernel of each node: the mount containers of clouds are privileged and use `/dev/fuse`."
         else:
             yield f"The device {name}: {_device(device)}."
 
@@ -107,11 +107,11 @@ def _device(device: Device) -> str:
         case HostDevice(path=path, group=None):
             return f"`{path}` of the host"
         case HostDevice(path=path, group=group):
-            return f"`{path}` of the host, for the group with the number {group} (`stat -c %g {path}` tells it)"
+            return f"`{path}` of the host, readable by group {group} (check with `stat -c %g {path}`)"
         case PluginDevice(resource=resource):
-            return f"a device plug-in that hands out `{resource}`"
+            return f"a device plug-in that provides `{resource}`"
         case AnnotatedDevice(path=path):
-            return f"CRI-O allows `{path}` by the annotation `io.kubernetes.cri-o.Devices`"
+            return f"CRI-O must allow `{path}` in the annotation `io.kubernetes.cri-o.Devices`"
     assert_never(device)
 
 
@@ -119,37 +119,37 @@ def _tunnels(plan: Plan) -> Iterator[str]:
     for group in plan.groups:
         if isinstance(group.egress, Tunnel):
             behind = ", ".join(name for name in group.apps if name != group.egress.gateway)
-            yield f"An account of a VPN provider, for {group.egress.gateway}; behind it: {behind or 'nobody yet'}."
+            yield f"An account with a VPN provider, for {group.egress.gateway}; behind it: {behind or 'no apps yet'}."
 
 
 def _values(plan: Plan, secrets: Mapping[str, SecretFacts]) -> Iterator[str]:
-    found: dict[tuple[str, str], bool] = {}
+    optionals: dict[tuple[str, str], bool] = {}
     for container in plan.containers():
-        found |= {(ref.name, ref.key): ref.optional for ref in container.secret_refs}
+        optionals |= {(ref.name, ref.key): ref.optional for ref in container.secret_refs}
     for file in plan.files:
-        found |= {(ref.name, ref.key): ref.optional for ref in file.secret_refs}
-    for (name, key), optional in sorted(found.items()):
+        optionals |= {(ref.name, ref.key): ref.optional for ref in file.secret_refs}
+    for (name, key), optional in sorted(optionals.items()):
         facts = secrets.get(name)
         if facts is None or not facts.generate:
-            missing = " (may be missing)" if optional else ""
+            missing = " (optional)" if optional else ""
             about = f" {facts.about[:1].upper()}{facts.about[1:]}." if facts else ""
             yield f"The secret `{name}`, key `{key}`{missing}: `portable secrets set -p {plan.profile} {called(name, key)}`.{about}"
 
 
 def _secrets(plan: Plan, findings: Iterable[Finding]) -> Iterator[str]:
-    """What `portable secrets write` makes files of in one line; one line for each other command, whoever needs what it makes."""
+    """Yield one line for all Secrets that `portable secrets write` prepares, and one line for each other command."""
     command = f"portable secrets write -p {plan.profile}"
     written: dict[str, None] = {}
-    found: dict[str, list[str]] = {}
+    by_remedy: dict[str, list[str]] = {}
     for finding in findings:
         if finding.field not in ("secrets", "exposures.auth"):
             continue
         if command in finding.remedy:
             written[finding.text.split(" ")[1]] = None
         else:
-            found.setdefault(finding.remedy, []).append(finding.text)
+            by_remedy.setdefault(finding.remedy, []).append(finding.text)
     if written:
-        yield f"`{command} -o FOLDER` makes files of these Secrets and prints the command for each: {', '.join(sorted(written))}."
-    for remedy, texts in found.items():
-        more = f" {len(texts) - 1} more need it." if len(texts) > 1 else ""
-        yield f"{texts[0]}{more} {remedy}."
+        yield f"`{command} -o FOLDER` writes files for these Secrets, and prints the command for each: {', '.join(sorted(written))}."
+    for remedy, texts in by_remedy.items():
+        more = f" {len(texts) - 1} more findings have the same remedy." if len(texts) > 1 else ""
+        yield f"{texts[0]}{more} {remedy[:1].upper()}{remedy[1:]}."

@@ -1,4 +1,7 @@
-"""The picture as SVG: a row an app, a box a network, dots for what it sees. A drawing of lines between forty boxes is read by nobody."""
+"""Write a picture as SVG: one row for each app, one box for each network, dots for library and clouds.
+
+Rows stay readable with forty apps; boxes joined by lines do not.
+"""
 
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -11,9 +14,9 @@ _ARCS: Final = 70
 _GAP: Final = 8
 _DOT: Final = 86
 _LEAST: Final = {"app": 200, "zone": 100, "listens on": 150, "reached at": 200, "keeps its state in": 200}
-"""Columns of words, at their least; they grow with what stands in them, so that nothing is cut."""
+"""Least widths of the text columns, in pixels. Columns grow with their content, so that no text is cut."""
 _LETTER: Final = 7.4
-"""About the widest that a letter of these texts is on average, in the fonts of common systems."""
+"""Pixels for one letter: a high average of these texts in the fonts of common systems."""
 _COLOURS: Final = {"tunnel": ("#e7f4ea", "#2f7d4f"), "sealed": ("#fdf1dc", "#b7791f"), "direct": ("#f6f7f9", "#8a94a3")}
 _INK, _QUIET, _LINE = "#1d2733", "#5b6673", "#3867b5"
 _STYLE: Final = f"""
@@ -25,48 +28,48 @@ text {{ font: 13px system-ui, sans-serif; fill: {_INK}; }}
 """
 
 
-def svg(given: Picture) -> str:
-    """One drawing, complete in itself: no script, no font and no picture from elsewhere."""
-    words = {row.app: _words(row) for row in given.rows}
-    wides = {name: max([least, *(round(16 + _LETTER * len(said[name])) for said in words.values())]) for name, least in _LEAST.items()}
-    wides |= dict.fromkeys(("library", *given.clouds), _DOT)
+def svg(picture: Picture) -> str:
+    """Return a self-contained drawing: no script, and no external font or picture."""
+    words = {row.app: _words(row) for row in picture.rows}
+    wides = {name: max([least, *(round(16 + _LETTER * len(texts[name])) for texts in words.values())]) for name, least in _LEAST.items()}
+    wides |= dict.fromkeys(("library", *picture.clouds), _DOT)
     lefts, width = {}, _ARCS
-    for name in ("app", "zone", "listens on", "reached at", "library", *given.clouds, "keeps its state in"):
+    for name in ("app", "zone", "listens on", "reached at", "library", *picture.clouds, "keeps its state in"):
         wide = wides[name]
         lefts[name] = width
         width += wide
-    height = _TOP + sum(len(rows) * _ROW + _GAP for rows in given.boxes) + 44
+    height = _TOP + sum(len(rows) * _ROW + _GAP for rows in picture.boxes) + 44
     root = ET.Element(
         "svg",
         {"xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {width + 20} {height}", "width": str(width + 20), "height": str(height)},
     )
     root.set("role", "img")
-    ET.SubElement(root, "title").text = f"{given.stack} in {given.profile}"
+    ET.SubElement(root, "title").text = f"{picture.stack} in {picture.profile}"
     ET.SubElement(root, "style").text = _STYLE
     ET.SubElement(root, "rect", {"width": "100%", "height": "100%", "fill": "#ffffff"})
-    _text(root, 20, 34, f"{given.stack} in {given.profile}", "title")
-    _text(root, 20, 56, f"back end {given.back_end}, library {given.library}", "quiet")
+    _text(root, 20, 34, f"{picture.stack} in {picture.profile}", "title")
+    _text(root, 20, 56, f"back end {picture.back_end}, library {picture.library}", "quiet")
     for name, left in lefts.items():
         _text(root, left + 8, _TOP - 12, name, "head")
     middle: dict[str, float] = {}
     top = float(_TOP)
-    for rows in given.boxes:
+    for rows in picture.boxes:
         fill, line = _COLOURS[rows[0].egress]
         box = {"x": str(_ARCS), "y": str(top), "width": str(width - _ARCS), "height": str(len(rows) * _ROW), "rx": "6", "fill": fill}
         ET.SubElement(root, "rect", {**box, "stroke": line, "stroke-width": "1.5" if rows[0].egress != "direct" else "0.5"})
         for row in rows:
             middle[row.app] = top + _ROW / 2
-            _row(root, row, words[row.app], lefts, top + _ROW / 2 + 4, given)
+            _row(root, row, words[row.app], lefts, top + _ROW / 2 + 4, picture)
             top += _ROW
         top += _GAP
-    _arcs(root, given, middle)
+    _arcs(root, picture, middle)
     _legend(root, top + 22)
     ET.indent(root)
     return ET.tostring(root, encoding="unicode") + "\n"
 
 
 def _words(row: Row) -> dict[str, str]:
-    """What stands in each column of words."""
+    """Return the text of each column."""
     reached = [f"runs at {row.schedule}"] if row.schedule else [r.address or f"{r.how} {r.number}" for r in row.reached]
     more = f" and {len(reached) - 1} more" if len(reached) > 1 else ""
     return {
@@ -82,25 +85,25 @@ def _marks(row: Row) -> tuple[str, ...]:
     return (*(["gateway"] if row.gateway else []), *row.devices)
 
 
-def _row(root: ET.Element, row: Row, words: dict[str, str], lefts: dict[str, int], base: float, given: Picture) -> None:
-    here = ET.SubElement(root, "g")
-    ET.SubElement(here, "title").text = f"{row.title}, zone {row.zone}; containers: {', '.join(row.containers)}"
-    name = _text(here, lefts["app"] + 8, base, row.title, "name")
+def _row(root: ET.Element, row: Row, words: dict[str, str], lefts: dict[str, int], base: float, picture: Picture) -> None:
+    parent = ET.SubElement(root, "g")
+    ET.SubElement(parent, "title").text = f"{row.title}, zone {row.zone}; containers: {', '.join(row.containers)}"
+    name = _text(parent, lefts["app"] + 8, base, row.title, "name")
     if marks := _marks(row):
         ET.SubElement(name, "tspan", {"class": "quiet", "font-weight": "400", "dx": "8"}).text = " ".join(marks)
     for column in ("zone", "listens on", "reached at", "keeps its state in"):
         kind = "" if column == "reached at" and (row.reached or row.schedule) else "quiet"
-        _text(here, lefts[column] + 8, base, words[column], kind)
+        _text(parent, lefts[column] + 8, base, words[column], kind)
     if row.library:
-        _dot(here, lefts["library"], base, writes=row.library == "rw")
-    for cloud in given.clouds:
+        _dot(parent, lefts["library"], base, writes=row.library == "rw")
+    for cloud in picture.clouds:
         if cloud in row.clouds:
-            _dot(here, lefts[cloud], base, writes=False)
+            _dot(parent, lefts[cloud], base, writes=False)
 
 
-def _arcs(root: ET.Element, given: Picture, middle: dict[str, float]) -> None:
-    """From an app to the one that it waits for, at the left side; longer ones reach further out."""
-    for row in given.rows:
+def _arcs(root: ET.Element, picture: Picture, middle: dict[str, float]) -> None:
+    """Draw an arc at the left side from each app to the apps that it waits for; longer arcs reach further out."""
+    for row in picture.rows:
         for after in row.after:
             if after in middle:
                 start, end = middle[row.app], middle[after]

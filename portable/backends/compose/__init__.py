@@ -1,4 +1,4 @@
-"""Docker Compose: one plan becomes one project, in one file. Rendering is pure; only `engine.py` touches an engine."""
+"""Render a plan as one Docker Compose project, in one file. Rendering is pure: nothing here calls an engine."""
 
 from portable.backends.compose.project import FILE, render
 

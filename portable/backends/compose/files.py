@@ -1,5 +1,7 @@
-"""Files and secrets of a service. What they hold is in the project, or comes by the environment of whoever applies it, so that it reaches a
-remote engine too: no path of the client is ever bound, and no secret's value is ever written.
+"""Files and secrets of a service.
+
+Their content is part of the project, or comes from the environment of the person who applies it, so that remote engines get it too.
+No path of the client is ever bound, and no value of a secret is ever written.
 """
 
 import hashlib
@@ -15,32 +17,42 @@ from portable.backends.compose.names import key_secret
 from portable.backends.compose.part import Part
 from portable.formats.emit import Interpolated
 from portable.model.findings import Finding
-from portable.model.plan import File, SecretRef, Text
+from portable.model.plan import File, SecretRef, Text, called
 from portable.model.variables import secret_variable
 
 _COMPOSES_OWN_MODE = 0o444
 
 
 def environment(placed: Placed) -> Part:
-    """The container's own variables; a secret is filled in by Compose, from the environment of whoever applies the project."""
+    """Return the container's variables. Compose fills in secrets from the environment of the person who applies the project."""
     values: dict[str, str] = {}
     findings: list[Finding] = []
     for name, value in placed.container.env.items():
         values[name] = interpolated(value)
         if isinstance(value, SecretRef):
-            text = f"{name} is a secret, and a variable is shown by `docker inspect` to whoever may use the engine."
-            remedy = "mount it as a file, where the image reads one"
+            text = f"Variable {name} holds a secret: everyone with access to the engine can read it with `docker inspect`."
+            remedy, path = "mount the secret as a file, if the image can read one", f"{placed.path}.env.{name}"
             if value.form != "plain":
-                form = f"A variable is filled with the secret as it is, not in the form {value.form}."
+                form = f"Variable {name} needs the secret in the form {value.form}; Compose passes on only the plain value."
                 findings.append(
-                    refuse("containers.env.secret", f"{placed.path}.env.{name}.form", "function", form, remedy, app=placed.about)
+                    refuse(
+                        "containers.env.secret",
+                        f"{path}.form",
+                        "function",
+                        form,
+                        "mount the secret as a file",
+                        code="security.secret-form",
+                        app=placed.about,
+                    )
                 )
-            findings.append(note("containers.env.secret", f"{placed.path}.env.{name}", "security", text, remedy, app=placed.about))
+            findings.append(
+                note("containers.env.secret", path, "security", text, remedy, code="security.secret-variable", app=placed.about)
+            )
     return Part({"environment": values}, tuple(findings))
 
 
 def interpolated(value: Text) -> str:
-    """A text as it stands in the project: a secret is a reference that Compose fills in, and an error where it is missing."""
+    """Return a text as the project contains it: a secret becomes a reference that Compose fills in; a missing one is an error."""
     if isinstance(value, str):
         return value
     variable = secret_variable(value.name, value.key)
@@ -48,21 +60,22 @@ def interpolated(value: Text) -> str:
 
 
 def mounted(file: File, target: str, mode: int = _COMPOSES_OWN_MODE) -> Part:
-    """A file as a service sees it."""
+    """Return the mount of a file in a service."""
     return Part({"secrets" if file.is_secret else "configs": [{"source": file.id, "target": target, **_mode(mode)}]})
 
 
 def _mode(mode: int) -> dict[str, int]:
-    """What the owner may read or run, all may: the copy is root's. Given an owner, Compose lets the engine look the service's user up,
-    and 20.10 finds no number. Compose's own 0444 is left out: 2.26 warns of any mode, then heeds it. A number: the text "0440" is
-    read as decimal.
+    """Return the key `mode`, with the owner's read and execute permissions for everyone, because root owns the copy.
+
+    With an owner set, Compose makes the engine look up the service's user, and Docker 20.10 cannot look up a number. Compose's default
+    0444 is omitted: 2.26 warns about any mode, and then applies it. The value is a number: the text "0440" is read as decimal.
     """
     mode |= (mode & 0o500) >> 3 | (mode & 0o500) >> 6
     return {} if mode == _COMPOSES_OWN_MODE else {"mode": mode}
 
 
 def files(placed: Placed, index: Index) -> list[Part]:
-    """The files of a container that are no seeds, with the digest that recreates it when one changes."""
+    """Return the files of a container except seeds, with the digest that recreates the container when a file changes."""
     parts, seen = [], []
     if (waits := mounted_script(placed)) is not None:
         parts.append(mounted(*waits))
@@ -71,8 +84,8 @@ def files(placed: Placed, index: Index) -> list[Part]:
         file = index.files.get(mount.file)
         path = f"{placed.path}.files.{mount.file}@{mount.path}"
         if file is None:
-            text = f"There is no file {mount.file!r}."
-            parts.append(Part({}, (refuse("files", path, "function", text, "declare the file", app=placed.about),)))
+            text, remedy = f"File {mount.file!r} does not exist.", "declare the file, or correct its name"
+            parts.append(Part({}, (refuse("files", path, "function", text, remedy, code="config.file-unknown", app=placed.about),)))
         elif not mount.seed:
             parts.append(mounted(file, mount.path, file.mode))
             seen.append(file)
@@ -80,20 +93,26 @@ def files(placed: Placed, index: Index) -> list[Part]:
 
 
 def secrets(placed: Placed) -> Part:
-    """The keys of mounted secrets, a file each."""
+    """Return the mounted secrets: one file for each key."""
     entries: list[dict[str, Any]] = []
     findings: list[Finding] = []
     for mount in placed.container.secrets:
         entries += [{"source": key_secret(mount.secret, key), "target": f"{mount.path.rstrip('/')}/{key}"} for key in mount.keys]
         if mount.optional:
-            text = "Where the secret is missing, its files are there, and empty."
+            text = f"If the optional secret {mount.secret} is not set, Compose mounts empty files instead of none."
             path = f"{placed.path}.secrets.{mount.secret}.optional"
-            findings.append(note("containers.secrets.optional", path, "function", text, "set the secret", app=placed.about))
+            remedy = f"set it: {', '.join(f'`portable secrets set {called(mount.secret, key)}`' for key in mount.keys)}"
+            findings.append(
+                note("containers.secrets.optional", path, "function", text, remedy, code="compose.optional-secret", app=placed.about)
+            )
     return Part({"secrets": entries}, tuple(findings))
 
 
 def digest(used: Iterable[File]) -> Part:
-    """The label that changes when a file does: Compose compares only names. Of a secret file it covers the text around the secrets."""
+    """Return the label that changes with the files: Compose compares only their names.
+
+    For a file with secrets, the digest covers the text around them.
+    """
     content = [(file.id, msgspec.to_builtins(file.body)) for file in used]
     if not content:
         return Part({})
@@ -102,7 +121,7 @@ def digest(used: Iterable[File]) -> Part:
 
 
 def declared(index: Index, used: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The project's configs and secrets: the files that some service uses, and the keys that some service mounts."""
+    """Return the project's configs and secrets: the files that some service uses."""
     configs: dict[str, Any] = {}
     by_reference: dict[str, Any] = {}
     for name in used:
@@ -115,9 +134,13 @@ def declared(index: Index, used: Iterable[str]) -> tuple[dict[str, Any], dict[st
 
 
 def file_findings(index: Index, used: frozenset[str]) -> tuple[Finding, ...]:
-    """Files that no container has, and that modes are wider than the plan says."""
-    findings = [note("files", f"files.{file.id}", "cosmetic", "No container has it.") for file in index.plan.files if file.id not in used]
+    """Return findings on files that no container uses, and on modes that are wider than in the plan."""
+    findings = [
+        note("files", f"files.{file.id}", "cosmetic", f"No container uses file {file.id}.", code="config.file-unused")
+        for file in index.plan.files
+        if file.id not in used
+    ]
     if index.plan.files:
-        text = "An engine's copy of a file is root's: what the owner may read or run, all processes of its container may."
-        findings.append(note("files.mode", "files.*.mode", "cosmetic", text))
+        text = "Compose gives files to root: every process of the container gets the read and execute permissions of the owner."
+        findings.append(note("files.mode", "files.*.mode", "cosmetic", text, code="security.file-mode"))
     return tuple(findings)

@@ -1,4 +1,4 @@
-"""Three probes become the one health check that an engine has."""
+"""Health checks: the three probes of a plan become the one that Docker has."""
 
 from typing import Any, assert_never
 
@@ -10,7 +10,7 @@ from portable.model.shell import filled, script
 
 
 def asked(container: Container) -> tuple[str, Check] | None:
-    """The probe that becomes the health check, with its name: ready, else live, else startup."""
+    """Return the probe that becomes the health check, with its name: ready, else live, else startup."""
     for name in ("ready", "live", "startup"):
         if check := getattr(container.probes, name):
             return name, check
@@ -18,7 +18,7 @@ def asked(container: Container) -> tuple[str, Check] | None:
 
 
 def health(placed: Placed) -> Part:
-    """The health check of a container; nothing where the plan has no probe, so that the image's own holds."""
+    """Return the health check of a container. Without a probe in the plan, the image's own health check applies."""
     chosen = asked(placed.container)
     if not chosen:
         return Part({}, tuple(_unused_client(placed)))
@@ -26,7 +26,7 @@ def health(placed: Placed) -> Part:
     path = f"{placed.path}.probes"
     test, findings = _test(placed, check, f"{path}.{name}.how")
     startup = placed.container.probes.startup
-    # Engines before 25 ask for the first time after a whole interval: the start's own, shorter one is what `up` then waits for.
+    # Docker before 25 runs the first check after a whole interval, so use the shorter one of the startup probe: `up` waits for it.
     interval = min(check.period, startup.period) if startup else check.period
     retries = -(-check.period * check.failures // interval)
     keys: dict[str, Any] = {"test": test, "interval": f"{interval}s", "timeout": f"{check.timeout}s", "retries": retries}
@@ -39,16 +39,18 @@ def _lost(placed: Placed, name: str, check: Check, path: str) -> list[Finding]:
     probes = placed.container.probes
     findings: list[Finding] = []
     for field in ("how", "timeout"):
-        # The length of the start is kept in any case; what is asked meanwhile is what is asked later.
+        # The duration of the startup probe is kept; its check is replaced by the later one.
         if probes.startup and getattr(probes.startup, field) != getattr(check, field):
-            text = "An engine asks one question only: this probe's length is the start period, what it asks is not asked."
-            findings.append(note("probes.startup", f"{path}.startup.{field}", "cosmetic", text, "none needed", app=placed.about))
-    if probes.live and name == "ready":
-        text = "An engine has one health check and restarts nothing for it: this probe is not asked, a container that hangs stays."
-        findings.append(note("probes.live", f"{path}.live", "function", text, "`portable restart APP` where it hangs", app=placed.about))
-    elif probes.live:
-        text = "An engine restarts nothing for an unhealthy check: a container that hangs stays."
-        findings.append(note("probes.live", f"{path}.live", "function", text, "`portable restart APP` where it hangs", app=placed.about))
+            text = "Compose has one health check: the startup probe only sets `start_period`; its command is dropped."
+            findings.append(
+                note("probes.startup", f"{path}.startup.{field}", "cosmetic", text, code="compose.startup-probe", app=placed.about)
+            )
+    if probes.live:
+        text = "Docker does not restart an unhealthy container, so one that hangs stays up."
+        if name == "ready":
+            text += " Compose has one health check, which is the readiness probe: the liveness probe is dropped."
+        remedy = "restart it when it hangs: `portable restart APP`"
+        findings.append(note("probes.live", f"{path}.live", "function", text, remedy, code="compose.live-probe", app=placed.about))
     return findings
 
 
@@ -60,14 +62,17 @@ def _test(placed: Placed, check: Check, path: str) -> tuple[list[str], list[Find
         case Tcp() | Http():
             port = port_of(placed.app, how.port)
             if not port:
-                text = f"There is no port {how.port!r} to ask: the container counts as unhealthy."
-                return ["CMD", "false"], [refuse("probes", f"{path}.port", "function", text, "name a port of the app", app=app)]
+                text = f"The health check uses port {how.port!r}, which does not exist: the container would be unhealthy."
+                remedy = "name a port of the app in the probe"
+                return ["CMD", "false"], [refuse("probes", f"{path}.port", "function", text, remedy, code="network.port-unknown", app=app)]
             if isinstance(how, Tcp):
                 return _shell(_listening(port)), _unused_client(placed)
             if placed.container.fetch == "none":
-                text = "The image has no HTTP client: only whether somebody listens is asked, neither path nor answer."
-                remedy = "name the client in `fetch`, or a command as probe"
-                return _shell(_listening(port)), [note("containers.fetch", path, "function", text, remedy, app=app)]
+                text = "The image has no HTTP client: the health check tests only that the port is open, not the path or its response."
+                remedy = "name the image's client in `fetch` (`curl` or `wget`), or use a command as the probe"
+                return _shell(_listening(port)), [
+                    note("containers.fetch", path, "function", text, remedy, code="compose.http-client", app=app)
+                ]
             return _shell(_get(how, port, placed.container, check.timeout)), []
         case _:
             assert_never(how)
@@ -78,7 +83,10 @@ def _shell(text: str) -> list[str]:
 
 
 def _listening(port: Port) -> str:
-    """Whether somebody listens on the port, by the shell alone: few images have nc. In a shared namespace it may be another container."""
+    """Return a shell script that checks that some process listens on the port. It needs no nc, which few images have.
+
+    In a shared network namespace, another container may be the one that listens.
+    """
     text = script(__name__, "health_listening.sh")
     return filled(text, protocol=port.protocol, port=f"{port.number:04X}", state="0A" if port.protocol == "tcp" else "07")
 
@@ -87,7 +95,7 @@ def _get(how: Http, port: Port, container: Container, timeout: int) -> str:
     scheme = "https" if port.serves == "https" else "http"
     url = f"{scheme}://127.0.0.1:{port.number}/{how.path.removeprefix('/')}".replace("'", "%27")
     answers = "|".join(str(status) for status in how.ok)
-    # The one for wget is for GNU's and BusyBox's: both print the head of the answer with -S, and fail for most answers that are not 200.
+    # The wget script works with GNU and BusyBox: both print the response headers with -S, and fail for most statuses other than 200.
     text = script(__name__, "health_curl.sh" if container.fetch == "curl" else "health_wget.sh")
     tls = "--no-check-certificate " if scheme == "https" else ""
     return filled(text, ok=answers, timeout=timeout, tls=tls, url=url)
@@ -96,4 +104,5 @@ def _get(how: Http, port: Port, container: Container, timeout: int) -> str:
 def _unused_client(placed: Placed) -> list[Finding]:
     if placed.container.fetch == "none":
         return []
-    return [note("containers.fetch", f"{placed.path}.fetch", "cosmetic", "No probe asks by HTTP.", app=placed.about)]
+    text = "`fetch` has no effect: no probe of this container uses HTTP."
+    return [note("containers.fetch", f"{placed.path}.fetch", "cosmetic", text, code="health.client-unused", app=placed.about)]

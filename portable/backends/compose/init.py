@@ -1,4 +1,4 @@
-"""The service that prepares the host before any app starts: folders with their owners, links, seeds. It removes nothing."""
+"""The service that prepares the host before any app starts: folders with their owners, links and seeds. It deletes nothing."""
 
 import shlex
 from collections.abc import Iterator
@@ -18,16 +18,16 @@ from portable.model.shell import script as read_script
 
 SCRIPT = "init-script"
 _PLACES = PurePosixPath("/places")
-"""Where `init` sees the volumes, a folder each, named by their ids."""
+"""Path of the volumes in `init`: one folder for each, named by its id."""
 SEEDS = PurePosixPath("/seeds")
-"""Where `init` sees the files that it copies where an app has none yet."""
+"""Path of the seed files in `init`: it copies each to an app that has none yet."""
 _SCRIPT_PATH = "/init.sh"
 _CAPABILITIES = ["CHOWN", "DAC_OVERRIDE", "FOWNER"]
 _SHARED, _OWN = "0775", "0750"
 
 
 class Init(NamedTuple):
-    """The service, the config that is its script, and the files that it seeds."""
+    """The service, the config with its script, and the ids of the files that it seeds."""
 
     service: Part
     script: dict[str, Any]
@@ -35,7 +35,7 @@ class Init(NamedTuple):
 
 
 def init(index: Index, used: frozenset[str]) -> Init:
-    """The service that prepares; `used` are the volumes that some container mounts."""
+    """Return the `init` service. `used` are the volumes that some container mounts."""
     placed = Placed("tools", index.plan.tools)
     tools = service(placed, index)
     seeded = list(_seeds(index))
@@ -73,7 +73,7 @@ def _script(index: Index, used: frozenset[str], seeds: list[tuple[Placed, FileMo
             for parent in _parents(target.relative_to(_PLACES))
             if len(parent.parts) > len(_PLACES.parts) + 1
         ]
-        # The app owns its settings from now on: it must be able to write them.
+        # From now on the app owns this file, so it must be able to write it.
         lines.append(_line("seed", SEEDS / file.id, target, *_owner(who), f"{file.mode | 0o600:04o}"))
     return read_script(__name__, "init.sh") + "\n".join(dict.fromkeys(lines)) + "\n"
 
@@ -87,12 +87,12 @@ def _owner(who: Identity) -> tuple[int, int]:
 
 
 def _parents(inside: PurePosixPath) -> list[PurePosixPath]:
-    """The folders above a path that is relative to the places, outermost first."""
+    """Return the folders above a path relative to `_PLACES`, outermost first."""
     return [_PLACES / parent for parent in reversed(inside.parents) if parent != PurePosixPath(".")]
 
 
 def _prepared(index: Index, used: frozenset[str]) -> list[Volume]:
-    """The volumes that `init` sees: those on disk that some container mounts, and the library."""
+    """Return the volumes that `init` mounts: those on disk that some container mounts, and the library."""
     library = index.plan.library.volume if index.plan.library else None
     return [volume for volume in index.plan.volumes if _on_disk(volume) and (volume.id in used or volume.id == library)]
 
@@ -115,9 +115,9 @@ def _seen(volume: Volume) -> list[dict[str, Any]]:
 
 
 def _folders(index: Index, used: frozenset[str]) -> Iterator[str]:
-    """Each volume's own folder: the library's belongs to the stack's user, any other to the first container that writes it.
+    """Yield a line for the folder of each volume. The stack's user owns the library; the first container that writes to it owns any other.
 
-    Compose copies files into containers as soon as these are made, so those that lie in a volume are there before it has its owner.
+    Compose copies files into containers when it creates them, so files in a volume exist before its folder has an owner.
     """
     owners: dict[str, Identity] = {}
     copied: dict[str, set[str]] = {}
@@ -158,7 +158,7 @@ def _library(index: Index) -> Iterator[str]:
 
 
 def _home(path: str, mounts: tuple[Mount, ...], index: Index) -> PurePosixPath | None:
-    """Where `init` sees a path of a container; None where nothing lasting is mounted there."""
+    """Return the path in `init` of a container's path; None if it is not on a persistent volume."""
     inside = [mount for mount in mounts if path.startswith(f"{mount.path.rstrip('/')}/")]
     if not inside:
         return None
@@ -176,7 +176,7 @@ def _seeds(index: Index) -> Iterator[tuple[Placed, FileMount, File, PurePosixPat
 
 
 def seeds(index: Index) -> tuple[File, ...]:
-    """The files that `init` copies where an app has none yet, each once."""
+    """Return the seed files, each once."""
     return tuple({file.id: file for _, _, file, _ in _seeds(index)}.values())
 
 
@@ -185,21 +185,26 @@ def _homeless_seeds(index: Index) -> Iterator[Finding]:
         for mount in placed.container.files:
             if mount.seed and not _home(mount.path, placed.container.mounts, index):
                 path = f"{placed.path}.files.{mount.file}@{mount.path}"
-                text = f"{mount.path} lies in no volume that lasts: there is nothing to seed."
-                yield refuse("files.seed", path, "function", text, "mount a volume there, or let it be a file", app=placed.about)
+                text = f"{mount.path} is not on a persistent volume, so the seed file has nowhere to go."
+                remedy = "mount a volume there, or remove `seed` from the file"
+                yield refuse("files.seed", path, "function", text, remedy, code="storage.seed", app=placed.about)
 
 
 def _findings(placed: Placed) -> Iterator[Finding]:
-    """What the tools' container says that a service which runs once, as root, doesn't do."""
+    """Settings of the tools' container that have no effect on a service that runs once, as root."""
     tools, path = placed.container, placed.path
-    yield note("tools.identity", f"{path}.identity.how", "cosmetic", f"{INIT} runs as root: it prepares folders for this user and group.")
+
+    def ignored(field: str, at: str, text: str) -> Finding:
+        return note(f"tools.{field}", f"{path}.{at}", "cosmetic", text, code="config.tools-ignored")
+
+    yield ignored("identity", "identity.how", f"{INIT} runs as root; it prepares folders for this user and group.")
     if tools.identity.how != "user":
-        yield note("tools.identity", f"{path}.identity.umask", "cosmetic", f"{INIT} gives each folder its mode.")
-    for field, given in (("command", tools.command), ("args", tools.args)):
-        if given is not None:
-            yield note(f"tools.{field}", f"{path}.{field}", "cosmetic", f"{INIT} runs a script of its own.")
+        yield ignored("identity", "identity.umask", f"{INIT} ignores the umask: it sets the mode of each folder.")
+    for field, value in (("command", tools.command), ("args", tools.args)):
+        if value is not None:
+            yield ignored(field, field, f"{INIT} ignores `{field}`: it runs its own script.")
     for name in ("startup", "ready", "live"):
         if getattr(tools.probes, name):
-            yield note("tools.probes", f"{path}.probes.{name}", "cosmetic", f"{INIT} ends by itself: it is not asked.")
+            yield ignored("probes", f"probes.{name}", f"{INIT} ignores probes: it ends by itself.")
     if tools.needs.root_start or tools.needs.net_admin:
-        yield note("tools.needs", f"{path}.needs", "cosmetic", f"{INIT} has its own three capabilities, and no others.")
+        yield ignored("needs", "needs", f"{INIT} ignores `needs`: it has exactly {len(_CAPABILITIES)} capabilities.")

@@ -1,17 +1,17 @@
-# Prepares folders, links and seeds before any app starts. What is there stays: nothing is removed, nothing that has content is
-# changed, nothing is entered that the plan doesn't name. Killed at any moment, the next run completes it.
+# Prepares folders, links and seeds before any app starts. It deletes nothing, changes nothing that has content, and enters only folders
+# that the plan names. If it is killed at any moment, the next run completes it.
 set -eu
 umask 022
 
-# plain FOLDER: whether the way there has no symlink. Apps own what lies in their folders, and this script is root: a link of theirs
-# must not lead it into another app's.
+# plain FOLDER: whether its path has no symbolic link. Apps own the content of their folders, and this script runs as root: an app's
+# link must not lead it into another app's folder.
 plain() {
     [ "$(readlink -f "$1")" = "$1" ] && return 0
-    echo "init: $1 is reached by a link: left alone" >&2
+    echo "init: the path of $1 has a symbolic link: skipped" >&2
     return 1
 }
 
-# only FOLDER UID GID MODE [FILE...]: whether nothing lies in it but these.
+# only FOLDER UID GID MODE [FILE...]: whether the folder contains nothing but these files.
 only() {
     left=$(ls -A "$1")
     shift 4
@@ -21,8 +21,8 @@ only() {
     [ -z "$left" ]
 }
 
-# own FOLDER UID GID MODE [FILE...]: a folder that the engine just made, root's and empty, gets its owner. The engine copies files of the
-# plan into apps' folders before this script runs; those FILEs don't count.
+# own FOLDER UID GID MODE [FILE...]: sets the owner of a folder that the engine just created: it belongs to root and is empty. The engine
+# copies files of the plan into apps' folders before this script runs; these FILEs are ignored.
 own() {
     [ -d "$1" ] && [ ! -L "$1" ] || return 0
     [ "$(stat -c %u:%g "$1")" = 0:0 ] || return 0
@@ -31,7 +31,7 @@ own() {
     chown "$2:$3" "$1"
 }
 
-# folder FOLDER UID GID MODE: made where nothing lies yet, not even a link.
+# folder FOLDER UID GID MODE: creates the folder if nothing exists there, not even a link.
 folder() {
     plain "${1%/*}" || return 0
     if [ ! -e "$1" ] && [ ! -L "$1" ]; then
@@ -40,29 +40,29 @@ folder() {
     own "$@"
 }
 
-# link LINK TARGET: made where nothing lies yet; what a person put there stays.
+# link LINK TARGET: creates the link if nothing exists there; what a person put there stays.
 link() {
-    # An empty folder may lie where a mount once was; one with something in it is not ours to move, and without the link apps see no cloud.
+    # An empty folder may be left from an old mount. One with content belongs to a person; without the link, apps see no cloud.
     if [ -d "$1" ] && [ ! -L "$1" ]; then
         rmdir "$1" || {
-            echo "init: $1 is in the way of a link to $2: move it away" >&2
+            echo "init: $1 is a folder with content instead of a link to $2: move it away" >&2
             exit 1
         }
     fi
     if [ ! -e "$1" ] && [ ! -L "$1" ]; then
         ln -s "$2" "$1"
     elif [ "$(readlink "$1" || true)" != "$2" ]; then
-        echo "init: $1 is something else than a link to $2: left alone" >&2
+        echo "init: $1 is not a link to $2: skipped" >&2
     fi
 }
 
-# seed FROM TO UID GID MODE: the app's first settings, where it has none.
+# seed FROM TO UID GID MODE: copies the app's first settings if it has none.
 seed() {
     if [ -e "$2" ] || [ -L "$2" ]; then
         return 0
     fi
     plain "${2%/*}" || return 0
-    rm -f "$2.portable-new" # of a run that was killed, or a trap that an app laid
+    rm -f "$2.portable-new" # from a killed run, or a trap of an app
     cp "$1" "$2.portable-new"
     chmod "$5" "$2.portable-new"
     chown "$3:$4" "$2.portable-new"

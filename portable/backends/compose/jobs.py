@@ -1,4 +1,4 @@
-"""Apps that run at times. An engine has no clock that starts containers, so theirs always runs: it waits, and calls the command."""
+"""Apps with a schedule. Docker cannot start containers on a schedule, so theirs always runs: a script waits and runs the command."""
 
 from functools import cache
 from typing import Any
@@ -14,12 +14,12 @@ _PATH = "/schedule.sh"
 
 
 def runs_at_times(placed: Placed) -> bool:
-    """Whether it is the container that an app's schedule starts."""
+    """Return whether this is the container that the app's schedule runs."""
     return placed.app is not None and placed.app.schedule is not None and placed.container is main_container(placed.app)
 
 
 def command(placed: Placed) -> Part:
-    """What a container runs: its own command, or what waits for its times and calls that."""
+    """Return the command of a container: its own, or the script that runs it on schedule."""
     container, app = placed.container, placed.app
     own = list(container.command) if container.command is not None else None
     args = {"command": list(container.args) if container.args is not None else None}
@@ -30,17 +30,17 @@ def command(placed: Placed) -> Part:
 
 @cache
 def script() -> File:
-    """What waits, as a file of the project."""
+    """Return the script that waits for the schedule, as a file of the project."""
     return File(id=SCRIPT, body=(read_script(__name__, "schedule.sh"),))
 
 
 def mounted_script(placed: Placed) -> tuple[File, str] | None:
-    """The script and where the container sees it, where it needs one."""
+    """Return the script and its path in the container, if the container needs it."""
     return (script(), _PATH) if runs_at_times(placed) else None
 
 
 def configs(index: Index) -> dict[str, Any]:
-    """The script as the project declares it, where some app needs it."""
+    """Return the project's config with the script, if some app needs it."""
     needed = any(app.schedule is not None for app in index.plan.apps)
     return {SCRIPT: {"content": "".join(str(part) for part in script().body)}} if needed else {}
 
@@ -51,11 +51,13 @@ def _times(schedule: Schedule) -> list[str]:
 
 
 def _findings(placed: Placed) -> list[Finding]:
-    found = []
+    findings = []
     if not placed.container.command:
-        text = "What runs at its times isn't said, and an engine doesn't tell what the image would run."
+        text = f"{placed.about} has a `schedule` but no `command`: Compose cannot look up the command of its image."
         path = f"apps.{placed.about}.schedule"
-        found.append(refuse("schedule", path, "function", text, "name the app's `command`", app=placed.about))
-    text = "The container's clock shows the stack's time zone only where its image has that zone's data; elsewhere the hours are UTC."
-    found.append(note("schedule.timezone", "timezone", "cosmetic", text, "say the hours in UTC", app=placed.about))
-    return found
+        remedy = "add the `command` to the app's file"
+        findings.append(refuse("schedule", path, "function", text, remedy, code="compose.schedule-command", app=placed.about))
+    text = "If the image lacks time zone data, the schedule runs in UTC instead of the stack's time zone."
+    remedy = "check the image, or write the hours of the schedule in UTC"
+    findings.append(note("schedule.timezone", "timezone", "cosmetic", text, remedy, code="compose.schedule-timezone", app=placed.about))
+    return findings

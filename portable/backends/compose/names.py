@@ -1,4 +1,4 @@
-"""The names that things of a plan have in a Compose project; the live layer finds them by the same functions."""
+"""Names in a Compose project. The live layer uses the same functions to find services."""
 
 from portable.backends.common import Index, Placed, befores, gateway_of, main_container
 from portable.model.plan import App, Cloud, Container, Group, Plan
@@ -8,31 +8,31 @@ INIT = "init"
 
 
 def project_name(plan: Plan) -> str:
-    """One project a stack and profile."""
+    """Return the name of the project: one for each stack and profile."""
     return f"{plan.stack}-{plan.profile}"
 
 
 def app_service(app: App, container: Container) -> str:
-    """The main container has the app's own name, so that it is what `docker compose logs sonarr` means."""
+    """Return the service of a container. The main one has the app's name, so that `docker compose logs sonarr` works."""
     return app.name if container is main_container(app) else f"{app.name}-{container.name}"
 
 
 def cloud_service(cloud: Cloud) -> str:
-    """The service that mounts a cloud."""
+    """Return the service that mounts a cloud."""
     return f"cloud-{cloud.id}"
 
 
 def service_name(placed: Placed) -> str:
-    """The service of any container of a plan."""
+    """Return the service of any container of a plan."""
     if placed.app:
         return app_service(placed.app, placed.container)
     return cloud_service(placed.cloud) if placed.cloud else INIT
 
 
 def owner_of(group: Group, index: Index) -> tuple[App, Container] | None:
-    """The container that owns the group's network namespace; None where there is no such app.
+    """Return the container that owns the group's network namespace; None if there is no such app.
 
-    A gateway, or the first to start of the only app: who joins a namespace starts after its owner, so it can't be what waits.
+    This is the gateway, or the first container of the only app. Others join the namespace, so they start after its owner.
     """
     name = gateway_of(group) or next(iter(group.apps), None)
     if name is None or name not in index.apps:
@@ -42,5 +42,5 @@ def owner_of(group: Group, index: Index) -> tuple[App, Container] | None:
 
 
 def key_secret(secret: str, key: str) -> str:
-    """The Compose secret that is one key of a secret."""
+    """Return the name of the Compose secret for one key of a secret."""
     return f"{secret}-{key}"

@@ -1,4 +1,4 @@
-"""Namespaces, names, addresses and ports. One service owns the network of a group; the group's other services share it."""
+"""Network namespaces, names, addresses and ports. One service owns the network of a group; the others share it."""
 
 import ipaddress
 from typing import Any, assert_never
@@ -13,18 +13,18 @@ from portable.model.plan import App, Direct, Exposure, Group, Ingress, Lan, Load
 NETWORK = "default"
 _LOOPBACK = "127.0.0.1"
 NO_RESOLVER = "192.0.2.53"
-"""An address of the documentation range (RFC 5737), to which the catalog's guard of Gluetun drops everything."""
+"""An address of the documentation range (RFC 5737). The catalog's guard of Gluetun drops everything sent to it."""
 _FINEST = 4
-"""The smallest part of a subnet that is looked at: a sixteenth."""
+"""Bits: the smallest part of a subnet that is considered for free addresses is a sixteenth."""
 
 
 def network(placed: Placed, index: Index) -> Part:
-    """The network keys of one service: its own namespace, or the one it shares."""
+    """Return the network keys of a service: its own namespace, or the one that it shares."""
     app = placed.app
     if placed.cloud:
         return Part({})
     if app is None or not (group := index.group_of.get(app.name)) or not (owner := owner_of(group, index)):
-        # Fails closed: what the plan places nowhere has no network, `init` included.
+        # Fail closed: a container in no group has no network. This includes `init`.
         return Part({"network_mode": "none"})
     if placed.container is owner[1]:
         return _namespace(group, index)
@@ -32,7 +32,7 @@ def network(placed: Placed, index: Index) -> Part:
 
 
 def _namespace(group: Group, index: Index) -> Part:
-    """What the owner of a namespace says for all who share it."""
+    """Return the network keys of a namespace's owner, which apply to all services that share it."""
     apps = [index.apps[name] for name in group.apps if name in index.apps]
     names = sorted({name for app in apps for name in (app.name, *app.aliases)})
     keys: dict[str, Any] = {
@@ -41,16 +41,16 @@ def _namespace(group: Group, index: Index) -> Part:
         "expose": sorted({_numbered(port.number, port.protocol) for app in apps for port in app.ports if not port.private}),
     }
     if gateway_of(group):
-        # Behind a gateway the engine's resolver may be out of reach, and the way over the network ends at the firewall. Elsewhere the
-        # network's names do: they lead to the app's own address, where it answers even if it doesn't listen on loopback.
+        # Behind a gateway, the engine's resolver may be unreachable, and the firewall blocks connections through the network. Other
+        # groups use the network's names, which point to the app's own address: this works even if it does not listen on loopback.
         keys["extra_hosts"] = dict.fromkeys(names, _LOOPBACK)
     if isinstance(group.egress, Sealed):
-        # The engine's resolver asks this server for foreign names, inside this namespace, where nobody answers; it gives up after a second.
+        # The engine's resolver forwards foreign names to this server, inside this namespace. Nothing answers, so it gives up after 1 s.
         keys |= {"dns": [_LOOPBACK], "dns_opt": ["timeout:1", "attempts:1"]}
     if isinstance(group.egress, Tunnel):
-        # Gluetun asks the engine's resolver for local names, such as those of other apps, and the engine hands on what it does not know.
-        # Without this, it asks the host's own resolver from the host's network where that is on loopback: past the tunnel. Gluetun's
-        # own address would not do: the two would ask each other without end.
+        # Gluetun asks the engine's resolver for local names, such as those of other apps, and the engine forwards unknown names. Without
+        # this setting, it would ask a resolver on the host's loopback from the host's network: past the tunnel. Gluetun's own address
+        # cannot be used: the two resolvers would ask each other endlessly.
         keys["dns"] = [NO_RESOLVER]
     published = _published(tuple(app.name for app in apps), index)
     return Part({**keys, "ports": list(published.keys.get("ports", ()))}, published.findings)
@@ -66,8 +66,9 @@ def _published(apps: tuple[str, ...], index: Index) -> Part:
     for exposure in (exposure for app in apps for exposure in index.exposures.get(app, ())):
         port = port_of(index.apps[exposure.app], exposure.port)
         if port is None:
-            text = f"{exposure.app} has no port {exposure.port!r}."
-            findings.append(refuse("exposures", f"{_path(exposure)}.port", "function", text, "name a port of the app", app=exposure.app))
+            text, remedy = f"App {exposure.app} has no port {exposure.port!r}.", "name a port of the app"
+            path = f"{_path(exposure)}.port"
+            findings.append(refuse("exposures", path, "function", text, remedy, code="network.port-unknown", app=exposure.app))
             continue
         match exposure.how:
             case Loopback(number=number):
@@ -75,9 +76,10 @@ def _published(apps: tuple[str, ...], index: Index) -> Part:
             case Lan(number=number):
                 ports.append({"target": port.number, "published": str(number), "protocol": port.protocol})
             case Ingress() | Route() | LoadBalancer():
-                text = "A Compose engine publishes ports of its host, neither names nor addresses of their own: nothing is published."
-                remedy = "expose it as lan or loopback"
-                findings.append(refuse("exposures", f"{_path(exposure)}.how", "function", text, remedy, app=exposure.app))
+                how = exposure.how.__struct_config__.tag
+                text = f"Compose publishes ports of the host only: port {exposure.port} of {exposure.app} cannot use `{how}`."
+                remedy, path = "use `lan` or `loopback`", f"{_path(exposure)}.how"
+                findings.append(refuse("exposures", path, "function", text, remedy, code="exposure.unsupported", app=exposure.app))
             case _:
                 assert_never(exposure.how)
     ports.sort(key=lambda entry: (int(entry["published"]), entry["protocol"], entry.get("host_ip", "")))
@@ -89,57 +91,56 @@ def _path(exposure: Exposure) -> str:
 
 
 def networks(index: Index) -> dict[str, Any]:
-    """The project's one network."""
+    """Return the one network of the project."""
     subnet = index.plan.subnet
     return {NETWORK: {"ipam": {"config": [{"subnet": subnet, **_range(subnet, index)}]}} if subnet else {}}
 
 
 def _range(subnet: str, index: Index) -> dict[str, str]:
-    """Where the engine takes the addresses that nobody fixed: a part of the subnet without any that somebody did.
+    """Return the address range for services without a fixed address: a part of the subnet that contains no fixed one.
 
-    An engine begins at the lowest, and would hand out a gateway's before the gateway starts.
+    Docker assigns the lowest addresses first, so it could assign a gateway's address before the gateway starts.
     """
     try:
         whole = ipaddress.ip_network(subnet)
         fixed = [int(ipaddress.ip_address(group.address)) for group in index.plan.groups if group.address]
     except ValueError:
-        return {}  # planning refuses it
+        return {}  # planning refuses such addresses
     if not fixed:
         return {}
     finest = min(_FINEST, whole.max_prefixlen - whole.prefixlen - 2)
     for bits in range(1, finest + 1):
         size = whole.num_addresses >> bits
-        for low in range(int(whole[0]) + whole.num_addresses - size, int(whole[0]), -size):  # from above; the gateway is in the lowest
+        for low in range(
+            int(whole[0]) + whole.num_addresses - size, int(whole[0]), -size
+        ):  # from the top, because the network's gateway is in the lowest part
             if not any(low <= address < low + size for address in fixed):
                 return {"gateway": str(whole[1]), "ip_range": f"{whole[low - int(whole[0])]}/{whole.prefixlen + bits}"}
     return {}
 
 
 def network_findings(index: Index) -> tuple[Finding, ...]:
-    """What the plan says on placement, ports and ways out that a project doesn't."""
+    """Return findings on groups, ports, exposures and egress that a project does not translate."""
     plan = index.plan
     findings: list[Finding] = []
     for group in plan.groups:
         findings += _group(group, index)
     if any(app.ports for app in plan.apps):
         for field, text in (
-            ("name", "Ports have no names on an engine."),
-            ("serves", "An engine doesn't know what a port serves: who calls says http or https."),
-            ("container", "Containers of one network share their ports: which of them listens is not said."),
+            ("name", "Compose ports have no names."),
+            ("serves", "Compose does not record the protocol of a port: callers choose http or https."),
+            ("container", "Compose does not record which container listens: containers of one network namespace share their ports."),
         ):
-            findings.append(note(f"ports.{field}", f"apps.*.ports.*.{field}", "cosmetic", text))
+            findings.append(note(f"ports.{field}", f"apps.*.ports.*.{field}", "cosmetic", text, code="compose.metadata"))
     for app in plan.apps:
         if app.name not in index.group_of:
-            findings.append(
-                refuse(
-                    "groups", f"apps.{app.name}", "security", "No group has it: it gets no network.", "put it into a group", app=app.name
-                )
-            )
+            text, remedy = f"{app.name} belongs to no group, so it gets no network.", "add the app to a group"
+            findings.append(refuse("groups", f"apps.{app.name}", "security", text, remedy, code="network.group-missing", app=app.name))
         findings += [_private(app, port, index) for port in app.ports if port.private]
     for exposure in plan.exposures:
         if exposure.app not in index.group_of or exposure.app not in index.apps:
-            text = f"There is no app {exposure.app!r}."
-            findings.append(refuse("exposures", f"{_path(exposure)}.app", "function", text, "name an app of the stack"))
+            text, remedy = f"App {exposure.app!r} does not exist.", "name an app of the stack"
+            findings.append(refuse("exposures", f"{_path(exposure)}.app", "function", text, remedy, code="config.app-unknown"))
     return tuple(findings)
 
 
@@ -147,27 +148,30 @@ def _private(app: App, port: Port, index: Index) -> Finding:
     path = f"apps.{app.name}.ports.{port.name}"
     group = index.group_of.get(app.name)
     if group and isinstance(group.egress, Tunnel):
-        text = f"Only the gateway's firewall keeps others of the network away from {port.number}: its settings don't open it."
-        return note(
-            "ports.private", path, "cosmetic", text, f"`portable exec {group.egress.gateway} iptables -S` shows the fence", app=app.name
-        )
-    text = f"Containers of one network reach every port: only the app's own rules keep others away from {port.number}."
-    return note("ports.private", path, "security", text, "let the app listen on loopback, or ask for a password", app=app.name)
+        text = f"Only the gateway's firewall closes private port {port.number} to the other containers of the network."
+        remedy = f"check its rules: `portable exec {group.egress.gateway} iptables -S`"
+        return note("ports.private", path, "cosmetic", text, remedy, code="compose.private-port", app=app.name)
+    text = f"Compose cannot close private port {port.number}: every container of the network can reach it."
+    remedy = "make the app listen on 127.0.0.1 only, or require a password"
+    return note("ports.private", path, "security", text, remedy, code="compose.private-port", app=app.name)
 
 
 def _group(group: Group, index: Index) -> list[Finding]:
     path = f"groups.{group.name}"
     findings: list[Finding] = []
     if group.account is not None:
-        findings.append(note("groups.account", f"{path}.account", "cosmetic", "An engine has no service accounts."))
+        text = "Compose has no service accounts."
+        findings.append(note("groups.account", f"{path}.account", "cosmetic", text, code="compose.cluster-setting"))
     if group.prefer_nodes:
-        findings.append(note("groups.prefer_nodes", f"{path}.prefer_nodes", "cosmetic", "An engine has one node."))
+        text = "A Compose engine is one node, so node preferences have no effect."
+        findings.append(note("groups.prefer_nodes", f"{path}.prefer_nodes", "cosmetic", text, code="compose.cluster-setting"))
     if group.address and not index.plan.subnet:
-        findings.append(
-            refuse("groups.address", f"{path}.address", "function", "A fixed address needs the network's subnet.", "declare the subnet")
-        )
+        text = f"Group {group.name} has a fixed address, but the network has no subnet."
+        remedy = "set `networks: {subnet: ...}` in the profile"
+        findings.append(refuse("groups.address", f"{path}.address", "function", text, remedy, code="network.subnet-missing"))
     if unknown := [name for name in group.apps if name not in index.apps]:
-        findings.append(refuse("groups", f"{path}.apps", "function", f"There is no app {unknown[0]!r}.", "name apps of the stack"))
+        text = f"App {unknown[0]!r} does not exist."
+        findings.append(refuse("groups", f"{path}.apps", "function", text, "name apps of the stack", code="config.app-unknown"))
     match group.egress:
         case Direct():
             return findings
@@ -178,16 +182,17 @@ def _group(group: Group, index: Index) -> list[Finding]:
         case _:
             assert_never(group.egress)
     for limit in limits:
-        text = "An engine has no network policy: what fences the apps in stands inside the gateway's own network namespace."
+        text = "Compose has no network policies: only firewall rules in the gateway's network namespace confine the apps."
         if isinstance(group.egress, Tunnel):
-            text += " Names without a public suffix, such as nas.lan, resolve for apps of the stack only."
+            text += " Names without a public suffix, such as nas.lan, resolve only if they belong to apps of the stack."
         findings.append(
             note(
                 "egress.fence",
                 f"{path}.egress.{limit}",
                 "security",
                 text,
-                f"`portable exec {group.egress.gateway} iptables -S` shows the fence",
+                f"check its rules: `portable exec {group.egress.gateway} iptables -S`",
+                code="compose.network-policy",
                 app=group.egress.gateway,
             )
         )
@@ -199,9 +204,10 @@ def _group(group: Group, index: Index) -> list[Finding]:
 def _gateway(group: Group, gateway: str, index: Index) -> list[Finding]:
     path = f"groups.{group.name}.egress.gateway"
     if gateway not in group.apps or gateway not in index.apps:
-        text = f"Its gateway {gateway!r} is not in the group."
-        return [refuse("egress.gateway", path, "security", text, "put the gateway into its group", app=gateway)]
+        text = f"Gateway {gateway!r} is not in its group {group.name}, so nothing would confine the apps."
+        remedy = "add the gateway to its group"
+        return [refuse("egress.gateway", path, "security", text, remedy, code="network.gateway-outside", app=gateway)]
     if not asked(main_container(index.apps[gateway])) and gateway_of(group) and len(group.apps) > 1:
-        text = "The gateway has no probe: its apps start when it does, maybe before its firewall stands."
-        return [refuse("egress.gateway", path, "security", text, "give the gateway a probe", app=gateway)]
+        text = f"Gateway {gateway} has no probe, so its apps may start before its firewall is up."
+        return [refuse("egress.gateway", path, "security", text, "add a probe to the gateway", code="health.probe-missing", app=gateway)]
     return []

@@ -1,4 +1,4 @@
-"""What a service waits for: `init`, the owner of its network, the apps it names, the clouds it reads."""
+"""The start order: a service waits for `init`, the owner of its network, the apps it names and the clouds it reads."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ _READY, _STARTED = "service_healthy", "service_started"
 
 
 def order(placed: Placed, index: Index) -> Part:
-    """The services that must be there before this one starts."""
+    """Return the services that must be started or ready before this one starts."""
     if not placed.app and not placed.cloud:
         return Part({})
     waits: dict[str, dict[str, Any]] = {INIT: {"condition": "service_completed_successfully"}}
@@ -26,18 +26,19 @@ def order(placed: Placed, index: Index) -> Part:
                 waits[cloud_service(index.clouds[name])] = {"condition": _ready(index.clouds[name].mounter)}
             else:
                 path = f"{placed.path.split('.containers.')[0]}.clouds"
-                findings.append(refuse("clouds", path, "function", f"There is no cloud {name!r}.", "declare the cloud", app=placed.about))
+                text, remedy = f"Cloud {name!r} does not exist.", "declare the cloud, or correct its name"
+                findings.append(refuse("clouds", path, "function", text, remedy, code="storage.cloud-unknown", app=placed.about))
     if placed.app and placed.container is main_container(placed.app):
         waits |= {app_service(placed.app, first): {"condition": _ready(first)} for first in befores(placed.app)}
     if own:
         name, container, fences = own
-        # `restart`: a namespace that is made anew leaves those who shared the old one without any network.
+        # `restart`: containers that shared the namespace of a recreated owner have no network until they restart.
         waits[name] = {"condition": _ready(container) if fences else _STARTED, **waits.get(name, {}), "restart": True}
     return Part({"depends_on": waits}, tuple(findings))
 
 
 def _owner(placed: Placed, index: Index) -> tuple[str, Container, bool] | None:
-    """The service whose network this one shares, its container, and whether it is a gateway; None for an owner itself."""
+    """Return the service that owns this one's network, its container, and whether it is a gateway; None for an owner itself."""
     if not placed.app or not (group := index.group_of.get(placed.app.name)) or not (owner := owner_of(group, index)):
         return None
     app, container = owner
@@ -55,17 +56,19 @@ def _after(placed: Placed, index: Index, waits: dict[str, dict[str, Any]], own: 
     for wait in after:
         path, target = f"{base}.after.{wait.app}", index.apps.get(wait.app)
         if target is None or target is placed.app:
-            text = f"There is no other app {wait.app!r} to wait for."
-            findings.append(refuse("after", path, "function", text, "name an app of the stack", app=placed.about))
+            text = f"App {wait.app!r}, which this one waits for, is not another app of the stack."
+            remedy = "name another app of the stack in `after`"
+            findings.append(refuse("after", path, "function", text, remedy, code="order.app-unknown", app=placed.about))
             continue
         container = main_container(target)
         condition = _ready(container) if wait.when == "ready" else _STARTED
         if wait.when == "ready" and condition == _STARTED:
-            text = f"{wait.app} has no probe: this waits only for its start."
-            findings.append(note("after", path, "function", text, f"give {wait.app} a probe", app=placed.about))
+            text = f"{wait.app} has no probe, so this app waits only until it has started, not until it is ready."
+            remedy = f"add a probe to {wait.app}"
+            findings.append(note("after", path, "function", text, remedy, code="order.start-only", app=placed.about))
         if own and app_service(target, container) == own[0]:
-            text = f"{wait.app} owns the network that this app shares: it waits for that in any case."
-            findings.append(note("after", path, "cosmetic", text, app=placed.about))
+            text = f"This app waits for {wait.app} in any case, because it shares its network namespace."
+            findings.append(note("after", path, "cosmetic", text, code="order.redundant", app=placed.about))
         waits[app_service(target, container)] = {"condition": condition}
     return findings
 

@@ -1,4 +1,4 @@
-"""A part of a service: some of its keys, and the findings of what these do not say."""
+"""A part of a service: some of its keys, and the findings about them."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -7,14 +7,14 @@ from portable.model.findings import Finding
 
 
 class Part(NamedTuple):
-    """Keys of a Compose service with the findings that belong to them."""
+    """Keys of a Compose service, and the findings about them."""
 
     keys: dict[str, Any]
     findings: tuple[Finding, ...] = ()
 
 
 def join(parts: Iterable[Part]) -> Part:
-    """One part of several: lists under one key follow one another, mappings are united, empty values leave no key."""
+    """Merge parts: lists under one key are concatenated without duplicates, mappings are merged, empty values are dropped."""
     keys: dict[str, Any] = {}
     findings: list[Finding] = []
     for part in parts:
@@ -22,11 +22,11 @@ def join(parts: Iterable[Part]) -> Part:
         for key, value in part.keys.items():
             if value is None or value == [] or value == {}:
                 continue
-            have = keys.get(key)
-            if isinstance(have, list):
-                keys[key] = [*have, *(item for item in value if item not in have)]
-            elif isinstance(have, dict):
-                keys[key] = {**have, **value}
+            existing = keys.get(key)
+            if isinstance(existing, list):
+                keys[key] = [*existing, *(item for item in value if item not in existing)]
+            elif isinstance(existing, dict):
+                keys[key] = {**existing, **value}
             else:
                 keys[key] = value
     return Part(keys, tuple(findings))

@@ -1,4 +1,4 @@
-"""What a profile's patches may change in a Compose project."""
+"""The settings of a Compose project that a profile may patch."""
 
 from typing import Final
 
@@ -24,79 +24,79 @@ _FREE: Final = {
 _FREE_WITHOUT_FENCE: Final = patterns("ports/**")
 _OWN_LABELS: Final = ("portable.", "com.docker.", "desktop.docker.", "io.docker.")
 _EXTENSION, _OWN_EXTENSION = "x-", "x-portable"
-# The first key of a path to what it decides.
+# By the first key of a path: why it may not be patched.
 _REASONS: Final[dict[str, Reason]] = {
     **dict.fromkeys(
         ("network_mode", "networks", "links", "external_links", "pid", "ipc", "uts", "cgroup", "cgroup_parent"),
-        Reason("security", "it decides which network and which processes the app shares, and so whether it stays behind its gateway"),
+        Reason("security", "it sets which network and processes the app shares, so the app could leave its gateway"),
     ),
     **dict.fromkeys(
         (
             *("cap_add", "cap_drop", "privileged", "security_opt", "devices", "device_cgroup_rules", "gpus", "runtime", "use_api_socket"),
             *("user", "group_add", "userns_mode", "sysctls", "credential_spec", "isolation", "post_start", "pre_stop", "annotations"),
         ),
-        Reason("security", "it decides the app's rights; a need of an app stands in its file (`override`)"),
+        Reason("security", "it sets the app's rights; declare what an app needs in its file (`override`)"),
     ),
     **dict.fromkeys(
         ("dns", "dns_opt", "dns_search", "extra_hosts", "hostname", "domainname", "container_name"),
-        Reason("security", "it decides how names are looked up, and no name may leave outside the tunnel"),
+        Reason("security", "it sets how names are resolved, and no DNS query may leave outside the tunnel"),
     ),
-    **dict.fromkeys(("ports", "expose"), Reason("security", "ports of apps behind a gateway are opened by `exposure` only")),
+    **dict.fromkeys(("ports", "expose"), Reason("security", "only `exposure` opens ports of apps behind a gateway")),
     **dict.fromkeys(
-        ("environment", "env_file"), Reason("security", "variables are set by `override`, which checks those of a gateway and proxies")
+        ("environment", "env_file"), Reason("security", "set variables with `override`, which checks those of gateways and proxies")
     ),
-    **dict.fromkeys(("configs", "secrets"), Reason("security", "files and secrets of an app stand in its own file (`override`)")),
+    **dict.fromkeys(("configs", "secrets"), Reason("security", "declare files and secrets in the app's file (`override`)")),
     **dict.fromkeys(
         ("volumes", "volumes_from", "tmpfs", "read_only", "working_dir", "storage_opt"),
-        Reason("data", "it decides where bytes lie: write `storage`, or `override` for the app's own volumes"),
+        Reason("data", "it sets where data is stored; use `storage`, or `override` for the app's own volumes"),
     ),
     **dict.fromkeys(
-        ("stop_grace_period", "stop_signal"), Reason("data", "an app that is killed too early can lose data: write `stop-grace`")
+        ("stop_grace_period", "stop_signal"), Reason("data", "an app that is killed too early can lose data; use `stop-grace`")
     ),
     **dict.fromkeys(
         ("image", "build", "pull_policy", "platform", "command", "entrypoint", "healthcheck", "mem_limit", "mem_reservation", "init"),
-        Reason("function", "a setting of the app's file says it: write `override`"),
+        Reason("function", "the app's file has a setting for it; use `override`"),
     ),
     **dict.fromkeys(
         ("depends_on", "restart", "profiles", "scale", "deploy", "develop", "provider", "extends"),
-        Reason("function", "it decides when the app runs, and in which order: `portable` starts, heals and stops it"),
+        Reason("function", "it sets when and in which order the app runs; `portable` starts, heals and stops it"),
     ),
 }
-_UNKNOWN: Final = Reason("security", "nothing here can tell whether the promises hold with it")
+_UNKNOWN: Final = Reason("security", "`portable` cannot tell whether this setting is safe")
 
 
 def _targets(plan: Plan, rendering: Rendering) -> list[Target]:
     known = index(plan)
     behind = {app for app, group in known.group_of.items() if gateway_of(group) is not None}
-    found: list[Target] = []
+    targets: list[Target] = []
     for number, document in enumerate(rendering.documents):
         for kind, section in _SECTIONS.items():
             for name, body in document.body.get(section, {}).items():
                 app = body.get("labels", {}).get("portable.app", name) if kind == "service" else None
-                # What belongs to no app, such as a cloud's mounter or `init`, is treated as if it were behind the fence.
+                # A service of no app, such as a cloud's mount container or `init`, counts as fenced.
                 is_fenced = app is None or app in behind or app not in known.apps
-                found.append(Target(kind=kind, name=name, document=number, steps=(section, name), app=app, is_fenced=is_fenced))
-    return found
+                targets.append(Target(kind=kind, name=name, document=number, steps=(section, name), app=app, is_fenced=is_fenced))
+    return targets
 
 
 def _reason(target: Target, change: Change) -> Reason | None:
     steps, _, _ = change
     free = _FREE.get(target.kind, ())
     if target.kind == "volume":
-        return Reason("data", "Compose makes a changed volume anew, without what it holds")
+        return Reason("data", "Compose recreates a changed volume without its data")
     if target.kind == "secret":
-        return Reason("security", "a secret's value is never in a file: `portable secrets set` stores it")
+        return Reason("security", "values of secrets are never written to files; store them with `portable secrets set`")
     if target.kind == "config":
-        return Reason("security", "it is a file of an app, which may be its gateway's guard: change the app's own file")
+        return Reason("security", "it is a file of an app, perhaps the gateway's guard; change the app's own file")
     head = str(steps[0]) if steps else ""
     if len(steps) == 2 and head == "labels" and str(steps[1]).startswith(_OWN_LABELS):
-        return Reason("security", "by its labels portable and the engine know what is their own")
+        return Reason("security", "`portable` and the engine identify their own objects by this label")
     if head.startswith(_EXTENSION):
-        return Reason("data", "portable itself reads it") if head.startswith(_OWN_EXTENSION) else None
+        return Reason("data", "`portable` itself reads it") if head.startswith(_OWN_EXTENSION) else None
     if matching(free, steps) or (target.kind == "service" and not target.is_fenced and matching(_FREE_WITHOUT_FENCE, steps)):
         return None
     if target.kind == "network":
-        return Reason("security", "the place's network is part of the fence: write `networks`")
+        return Reason("security", "the network is part of the fence; use `networks`")
     return _REASONS.get(head, _UNKNOWN)
 
 

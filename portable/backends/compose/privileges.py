@@ -1,57 +1,59 @@
-"""Who a container runs as and what it may do: user, capabilities, devices. Everything is taken away first; needs give back the least."""
+"""User, capabilities and devices of a container. All capabilities are dropped; each need adds back the least."""
 
-from portable.backends.common import Placed, note, refuse
+from portable.backends.common import NOTHING_TO_DO, Placed, note, refuse
 from portable.backends.compose.part import Part
+from portable.model.codes import Code
 from portable.model.findings import Finding
 from portable.model.plan import AnnotatedDevice, Device, Devices, HostDevice, Needs, Plan, PluginDevice
 
 NO_NEW_PRIVILEGES = "no-new-privileges:true"
 ROOT_START = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID")
-"""What an image needs that prepares its folders as root and drops to PUID:PGID (docs/facts/images.md#puid-and-pgid).
-KILL: its supervisor stays root, and must be able to hand SIGTERM to the app,
-or the app is killed when the grace period ends, and a database with it."""
+"""Capabilities of an image that prepares its folders as root and then drops to PUID:PGID (docs/facts/images.md#puid-and-pgid).
+
+KILL: its supervisor stays root, and must send SIGTERM to the app. Otherwise the app is killed after the grace period, which can corrupt
+a database.
+"""
 _DEVICE_NEEDS = ("tun", "fuse", "gpu")
 
 
 def identity(placed: Placed, timezone: str) -> Part:
-    """The user, told in the way that the image understands."""
+    """Return the user, in the form that the image supports: variables, `user`, or none."""
     who, path = placed.container.identity, f"{placed.path}.identity"
     environment = {"TZ": timezone}
     user: str | None = None
     findings: list[Finding] = []
 
-    def untold(field: str, text: str, remedy: str) -> None:
-        findings.append(note(f"containers.identity.{field}", f"{path}.{field}", "cosmetic", text, remedy, app=placed.about))
+    def add(field: str, text: str, code: Code, remedy: str = NOTHING_TO_DO) -> None:
+        findings.append(note(f"containers.identity.{field}", f"{path}.{field}", "cosmetic", text, remedy, code=code, app=placed.about))
 
     match who.how:
         case "puid-pgid":
             environment |= {"PUID": str(who.uid), "PGID": str(who.gid), "UMASK": who.umask}
             if who.groups:
-                untold(
-                    "groups",
-                    "The groups are given to the container's first process; the image switches users itself and may drop them.",
-                    "none known",
-                )
+                text = "Compose adds the groups to the container's first process; the image may drop them when it switches users."
+                add("groups", text, "compose.groups")
         case "user":
             user = f"{who.uid}:{who.gid}"
-            untold("umask", "An engine can't set the umask: the image's own holds.", "the catalog may set it in the container's command")
+            text = "Compose cannot set the umask: the container keeps the umask of its image."
+            add("umask", text, "security.umask", "set the umask in the container's `command`, if it matters")
         case "fixed":
             for field in ("uid", "gid", "umask"):
-                untold(
-                    field, "The image decides it; it is used only for the owner of folders and files that are made for it.", "none needed"
+                add(
+                    field, f"The image sets its own {field}; this one applies only to folders and files made for it.", "security.image-user"
                 )
-    given = placed.container.env
-    told_by = {"PUID": f"{path}.uid", "PGID": f"{path}.gid", "UMASK": f"{path}.umask", "TZ": "timezone"}
-    for variable in sorted(environment.keys() & given.keys()):
-        text = f"{variable} is also in the environment of {placed.path}, which wins."
+    variables = placed.container.env
+    sources = {"PUID": f"{path}.uid", "PGID": f"{path}.gid", "UMASK": f"{path}.umask", "TZ": "timezone"}
+    for variable in sorted(environment.keys() & variables.keys()):
+        text = f"The environment of {placed.path} sets {variable}, which overrides the plan's value."
+        remedy = f"remove {variable} from the environment"
         findings.append(
-            note("containers.env", told_by[variable], "function", text, f"take {variable} out of the environment", app=placed.about)
+            note("containers.env", sources[variable], "function", text, remedy, code="config.variable-override", app=placed.about)
         )
     return Part({"user": user, "group_add": [str(group) for group in who.groups], "environment": environment}, tuple(findings))
 
 
 def privileges(placed: Placed, devices: Devices) -> Part:
-    """Capabilities and devices for the needs."""
+    """Return the capabilities and devices that the container needs."""
     needs = placed.container.needs
     parts: dict[str, list[str]] = {"devices": [], "group_add": []}
     findings: list[Finding] = []
@@ -63,10 +65,10 @@ def privileges(placed: Placed, devices: Devices) -> Part:
                 parts["devices"].append(f"{path}:{path}")
                 parts["group_add"] += [] if group is None else [str(group)]
             case None:
-                text = f"It needs {need}, and the profile names no such device."
-                findings.append(
-                    refuse(f"devices.{need}", f"{placed.path}.needs.{need}", "function", text, f"name devices.{need}", app=placed.about)
-                )
+                text = f"{placed.path} needs the device {need}, which the profile does not have."
+                remedy = f"add `devices: {{{need}: {{host: {{path: /dev/...}}}}}}` to the profile"
+                field, at = f"devices.{need}", f"{placed.path}.needs.{need}"
+                findings.append(refuse(field, at, "function", text, remedy, code="config.device-missing", app=placed.about))
     return Part(
         {
             "cap_drop": ["ALL"],
@@ -79,12 +81,12 @@ def privileges(placed: Placed, devices: Devices) -> Part:
 
 
 def _capabilities(needs: Needs) -> set[str]:
-    # fusermount3 as root needs SYS_ADMIN for the mount and nothing for its setuid bit; AppArmor's default profile denies mounts (2.1).
+    # fusermount3 as root needs SYS_ADMIN to mount, and nothing for its setuid bit. AppArmor's default profile denies mounts (2.1).
     return {*(ROOT_START if needs.root_start else ()), *(["NET_ADMIN"] if needs.net_admin else ()), *(["SYS_ADMIN"] if needs.fuse else ())}
 
 
 def device_findings(plan: Plan, needs: tuple[Needs, ...]) -> tuple[Finding, ...]:
-    """What the place says about devices that an engine can't do, or that nobody asked for."""
+    """Return findings on devices of the profile that Compose does not support, or that no app needs."""
     findings: list[Finding] = []
     for need in _DEVICE_NEEDS:
         device: Device | None = getattr(plan.devices, need)
@@ -92,8 +94,10 @@ def device_findings(plan: Plan, needs: tuple[Needs, ...]) -> tuple[Finding, ...]
         if device is None:
             continue
         if not any(getattr(needed, need) for needed in needs):
-            findings.append(note(field, field, "cosmetic", "No app of this stack asks for it."))
+            text = f"No app of this stack needs the device {need}."
+            findings.append(note(field, field, "cosmetic", text, code="config.device-unused"))
         elif isinstance(device, PluginDevice | AnnotatedDevice):
-            text = "A Compose engine knows neither device plug-ins nor CRI-O's annotations: the apps that need it don't get it."
-            findings.append(refuse(field, field, "function", text, "name the device by its path: {host: {path: /dev/...}}"))
+            text = f"Compose supports neither device plug-ins nor CRI-O annotations: apps would not get the device {need}."
+            remedy = f"name the device by its path: `devices: {{{need}: {{host: {{path: /dev/...}}}}}}`"
+            findings.append(refuse(field, field, "function", text, remedy, code="compose.device"))
     return tuple(findings)

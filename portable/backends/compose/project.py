@@ -1,4 +1,4 @@
-"""A plan becomes one Compose project: the flow of rendering, in order."""
+"""Render a plan as one Compose project."""
 
 from collections import Counter
 from typing import Any
@@ -20,12 +20,11 @@ from portable.model.variables import secret_variable
 
 FILE = "compose.yaml"
 MOUNTED = "x-portable-mounted"
-"""Volume to the folder of the host on which a file system must be mounted."""
-"""Keys that lead, for the reader."""
+"""Volume id to the host folder on which a file system must be mounted."""
 
 
 def render(plan: Plan) -> Rendering:
-    """The project of a plan, and what of the plan it doesn't say."""
+    """Return the Compose project of a plan, and the findings on everything that it does not translate."""
     known = index(plan)
     everywhere = tuple(containers(plan))
     users = Counter(mount.volume for placed in everywhere for mount in placed.container.mounts)
@@ -52,7 +51,7 @@ def render(plan: Plan) -> Rendering:
         "volumes": named_volumes(known, mounted),
         "configs": {**configs, **prepared.script, **jobs.configs(known)},
         "secrets": {**secrets, **_keys(known)},
-        # Compose passes it over; `portable up` looks there before it starts anything.
+        # Compose ignores this key; `portable up` checks these folders before it starts anything.
         MOUNTED: {v.id: v.place.path for v in plan.volumes if isinstance(v.place, Folder) and v.place.mounted},
     }
     return Rendering(
@@ -68,7 +67,7 @@ def _used_files(known: Index, seeded: frozenset[str]) -> list[str]:
 
 
 def _keys(known: Index) -> dict[str, Any]:
-    """The mounted keys of secrets."""
+    """Return the secrets that are mounted by key."""
     return {
         key_secret(mount.secret, key): {"environment": secret_variable(mount.secret, key)}
         for placed in containers(known.plan)
@@ -78,38 +77,34 @@ def _keys(known: Index) -> dict[str, Any]:
 
 
 def _plan_findings(known: Index) -> list[Finding]:
-    """What belongs to no service."""
+    """Return the findings that belong to no service."""
     plan = known.plan
     findings: list[Finding] = []
     if plan.namespace is not None:
-        findings.append(
-            note("namespace", "namespace", "cosmetic", "An engine has no namespaces: the project's name keeps its things together.")
-        )
+        text = "Compose has no namespaces; the project name groups the containers."
+        findings.append(note("namespace", "namespace", "cosmetic", text, code="compose.cluster-setting"))
     if plan.node_weight is not None:
-        findings.append(note("node_weight", "node_weight", "cosmetic", "An engine has one node."))
+        text = "A Compose engine is one node, so node preferences have no effect."
+        findings.append(note("node_weight", "node_weight", "cosmetic", text, code="compose.cluster-setting"))
     if plan.secret_names:
-        text = "An engine has no Secrets that could have names of their own."
-        findings.append(note("secret_names", "secret_names", "cosmetic", text))
+        text = "Compose has no Secret objects, so their names have no effect."
+        findings.append(note("secret_names", "secret_names", "cosmetic", text, code="compose.cluster-setting"))
     if plan.apps:
-        findings.append(note("apps.title", "apps.*.title", "cosmetic", "Services have no titles."))
-        findings.append(note("apps.zone", "apps.*.zone", "cosmetic", "An engine has no accounts to keep zones apart; the network is one."))
+        findings.append(note("apps.title", "apps.*.title", "cosmetic", "Compose services have no titles.", code="compose.metadata"))
+        text = "Compose has no service accounts to separate zones; all apps share one network."
+        findings.append(note("apps.zone", "apps.*.zone", "cosmetic", text, code="compose.metadata"))
     if plan.clouds:
-        findings.append(
-            note(
-                "clouds.known_entry",
-                "clouds.*.known_entry",
-                "cosmetic",
-                "The mounter's own probe knows what to read.",
-            )
-        )
+        text = "Compose does not pass on `known_entry`: the mount container's own probe reads that entry."
+        findings.append(note("clouds.known_entry", "clouds.*.known_entry", "cosmetic", text, code="compose.metadata"))
     for path, images in (
         ("apps.*.containers.*.image.recipe", [container.image for app in plan.apps for container in app.containers]),
         ("clouds.*.mounter.image.recipe", [cloud.mounter.image for cloud in plan.clouds]),
         ("tools.image.recipe", [plan.tools.image]),
     ):
         if any(image.recipe for image in images):
-            text = "The project names images only: `portable images build` makes those that can't be pulled."
-            findings.append(note("images.recipe", path, "cosmetic", text))
+            text = "The Compose file only names images: those built from a recipe must exist on the engine, or in a registry."
+            remedy = "run `portable images build` if an image cannot be pulled"
+            findings.append(note("images.recipe", path, "cosmetic", text, remedy, code="compose.recipe"))
     return findings
 
 

@@ -1,6 +1,6 @@
 # Runs a command whenever the clock shows one of its times: schedule.sh MINUTES HOURS DAYS MONTHS WEEKDAYS COMMAND...
-# Each list is two digits between commas (weekdays: one), or * for all. A run that is not over when its next time comes is not joined by
-# another one; what the host slept through is left out.
+# Each list has numbers of two digits (weekdays: one) between commas, or is * for all. Runs never overlap, and times that passed while
+# the host was suspended are skipped.
 set -u
 minutes=$1 hours=$2 days=$3 months=$4 weekdays=$5
 shift 5
@@ -12,7 +12,7 @@ has() {
     return 1
 }
 
-# wait_for COMMAND...: runs it so that a signal to this shell ends both at once.
+# wait_for COMMAND...: runs it, so that a signal to this shell ends both at once.
 wait_for() {
     "$@" &
     child=$!
@@ -33,5 +33,5 @@ NOW
     has "$minutes" "$minute" && has "$hours" "$hour" && has "$days" "$day" && has "$months" "$month" && has "$weekdays" "$weekday" ||
         continue
     echo "schedule: $time: starts"
-    wait_for "$@" && echo "schedule: ended well" || echo "schedule: failed with $?" >&2
+    wait_for "$@" && echo "schedule: ended successfully" || echo "schedule: failed with $?" >&2
 done

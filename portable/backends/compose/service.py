@@ -1,4 +1,4 @@
-"""One container of a plan as one service: every concern says its keys, and the service is their union."""
+"""Render one container of a plan as one service. Each concern returns its keys; the service merges them."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ from portable.model.findings import Finding
 from portable.model.plan import Resources
 
 LOGGING = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}
-"""An engine's default keeps logs without end."""
+"""Log rotation: by default, Docker keeps logs without a limit."""
 
 
 def service(placed: Placed, index: Index) -> Part:
-    """The service of a container."""
+    """Return the service of a container."""
     container, app = placed.container, placed.app
     fixed = {
         "restart": "no" if behind_gateway(placed, index) else "unless-stopped",
@@ -52,7 +52,7 @@ def service(placed: Placed, index: Index) -> Part:
 
 
 def behind_gateway(placed: Placed, index: Index) -> bool:
-    """Whether a container shares the network of a gateway that keeps it in."""
+    """Return whether a container shares the network namespace of a gateway that confines it."""
     return placed.app is not None and placed.app.name in index.plan.behind_gateways
 
 
@@ -60,8 +60,8 @@ def _restart(placed: Placed, index: Index) -> tuple[Finding, ...]:
     if placed.app is None or not behind_gateway(placed, index):
         return ()
     text = (
-        "An engine that starts knows no order and would start it before its gateway's firewall stands: it never does, so after "
-        "a restart of the host, or when it ended by itself, it stays down."
+        "Docker does not restart this app after a reboot or a crash: "
+        "Docker ignores the start order, so the app could run before its gateway's firewall is up."
     )
     path = f"groups.{index.group_of[placed.app.name].name}.egress"
     return (
@@ -70,14 +70,15 @@ def _restart(placed: Placed, index: Index) -> tuple[Finding, ...]:
             path,
             "function",
             text,
-            "`portable heal --install` on the host sees to it; `portable up` starts it, in order",
+            "run `portable heal --install` on the host to restart it in order, or start it with `portable up`",
+            code="compose.restart",
             app=placed.app.name,
         ),
     )
 
 
 def _copied_into(placed: Placed) -> bool:
-    """Whether Compose copies something into the container before it starts, which an engine refuses where the image is read-only."""
+    """Return whether Compose copies files into the container at start, which Docker refuses for a read-only root file system."""
     container = placed.container
     files = any(not mount.seed for mount in container.files)
     return files or bool(container.secrets) or runs_at_times(placed) or (placed.app is None and placed.cloud is None)
@@ -86,17 +87,18 @@ def _copied_into(placed: Placed) -> bool:
 def _writable(placed: Placed) -> tuple[Finding, ...]:
     if not placed.container.read_only_root or not _copied_into(placed):
         return ()
-    text = "Its files are copied into it when it starts, and an engine does that with a writable image only."
-    return (note("containers.read_only_root", f"{placed.path}.read_only_root", "cosmetic", text, app=placed.about),)
+    text = "Its root file system stays writable: Compose copies files into the container at start, which needs a writable root."
+    path = f"{placed.path}.read_only_root"
+    return (note("containers.read_only_root", path, "cosmetic", text, code="compose.read-only-root", app=placed.about),)
 
 
-def resources(asked: Resources) -> dict[str, Any]:
-    """Limits and requests; 1000 thousandths of a core are an engine's 1024 shares."""
+def resources(requested: Resources) -> dict[str, Any]:
+    """Return limits and requests. 1000 thousandths of a core are 1024 CPU shares."""
     return {
-        "mem_limit": amount(asked.memory_limit),
-        "mem_reservation": amount(asked.memory_request),
-        "cpu_shares": None if asked.cpu_request is None else max(2, asked.cpu_request * 1024 // 1000),
-        "shm_size": None if asked.shm is None else amount(asked.shm),
+        "mem_limit": amount(requested.memory_limit),
+        "mem_reservation": amount(requested.memory_request),
+        "cpu_shares": None if requested.cpu_request is None else max(2, requested.cpu_request * 1024 // 1000),
+        "shm_size": None if requested.shm is None else amount(requested.shm),
     }
 
 
@@ -105,8 +107,10 @@ def _role(placed: Placed) -> tuple[Finding, ...]:
     if app is None:
         if container.role == "main":
             return ()
-        return (note("containers.role", f"{placed.path}.role", "cosmetic", "It has a service of its own: there is nothing to be beside."),)
+        text = "Its role has no effect: it runs as a service of its own."
+        return (note("containers.role", f"{placed.path}.role", "cosmetic", text, code="config.role-ignored"),)
     if (container is main_container(app)) == (container.role == "main"):
         return ()
-    text = "An app has exactly one main container: its name stands for that."
-    return (refuse("containers.role", f"{placed.path}.role", "function", text, "let one container have the role main", app=app.name),)
+    text = f"{app.name} must have exactly one container with the role `main`: the app's name refers to it."
+    remedy = "give exactly one container the role `main`"
+    return (refuse("containers.role", f"{placed.path}.role", "function", text, remedy, code="config.main-container", app=app.name),)

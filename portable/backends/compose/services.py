@@ -1,4 +1,4 @@
-"""The services of a project as a driver needs them, from the plan: who shares whose network, who waits for whom, what each uses."""
+"""The services of a project for the driver: network owners, start order, ports, files and secrets, all from the plan."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -26,7 +26,7 @@ class Port(Struct, frozen=True, kw_only=True):
 
 
 class Service(Struct, frozen=True, kw_only=True):
-    """One service of a project, as far as reconciling cares."""
+    """One service of a project, with the fields that reconciliation uses."""
 
     name: str
     app: str
@@ -34,52 +34,52 @@ class Service(Struct, frozen=True, kw_only=True):
     owner: str | None = None
     """The service whose network namespace it shares."""
     after: Mapping[str, str] = {}
-    """Service to condition, as Compose names it."""
+    """Service to wait for -> condition of Compose, for example `service_healthy`."""
     once: bool = False
-    """It ends, and that is success."""
+    """Whether it runs once and then ends."""
     ports: tuple[Port, ...] = ()
     files: Mapping[str, str] = {}
-    """Config file to a digest of its content."""
+    """Config file -> digest of its content."""
     secrets: tuple[str, ...] = ()
-    """Variables that it uses."""
+    """Variables with the values of its secrets."""
     seeds: tuple[str, ...] = ()
-    """Those of them that only fill files for an app's first start."""
+    """The variables that only fill files for an app's first start."""
     called: Mapping[str, str] = {}
-    """Variable of a whole file to the secrets in it, as `portable secrets` names them."""
+    """Variable of a whole file -> the secrets in it, as `portable secrets` names them."""
     networks: tuple[str, ...] = ()
 
 
 def planned_services(plan: Plan) -> tuple[Service, ...]:
-    """Every service of a plan, by name."""
+    """Return all services of a plan, sorted by name."""
     known = index(plan)
-    found = [_service(placed, known) for placed in containers(plan) if placed.app or placed.cloud]
-    return tuple(sorted((*found, _init(known)), key=lambda service: service.name))
+    services = [_service(placed, known) for placed in containers(plan) if placed.app or placed.cloud]
+    return tuple(sorted((*services, _init(known)), key=lambda service: service.name))
 
 
 def subnets(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """The subnets that the plan fixes, by network."""
+    """Return the configured subnets, by network."""
     return {NETWORK: (plan.subnet,)} if plan.subnet else {}
 
 
 def published_ports(entries: Iterable[Mapping[str, Any] | str]) -> tuple[Port, ...]:
-    """The ports that a service publishes, in Compose's long form, or in the short form that a profile's patch may have.
+    """Return the published ports of a service, from Compose's long form, or from the short form that a patch may use.
 
-    Ranges and ports without a number of the host are left out: nobody can tell which one the engine takes.
+    Ranges and ports without a host port are omitted: the engine chooses their number.
     """
-    found = []
+    ports = []
     for entry in entries:
         form = _long_form(entry) if isinstance(entry, str) else entry
         if str(form.get("published") or "").isdigit():
             protocol, address = str(form.get("protocol") or "tcp"), str(form.get("host_ip") or "")
-            found.append(Port(number=int(form["published"]), protocol=protocol, address=address))
-    return tuple(found)
+            ports.append(Port(number=int(form["published"]), protocol=protocol, address=address))
+    return tuple(ports)
 
 
 def _long_form(entry: str) -> dict[str, str]:
-    """`[ADDRESS:]NUMBER:INSIDE[/PROTOCOL]` as the long form; without a number of the host where there is none."""
-    left, _, protocol = entry.partition("/")
-    before, _, _ = left.rpartition(":")
-    address, _, number = before.rpartition(":")
+    """Return the long form of `[ADDRESS:]NUMBER:INSIDE[/PROTOCOL]`; `published` is empty if there is no host port."""
+    ports, _, protocol = entry.partition("/")
+    host, _, _ = ports.rpartition(":")
+    address, _, number = host.rpartition(":")
     return {"published": number, "protocol": protocol, "host_ip": address.strip("[]")}
 
 
@@ -121,28 +121,28 @@ def _init(known: Index) -> Service:
 
 
 def _owner(placed: Placed, known: Index) -> str | None:
-    """The service whose network it shares; None for one with a network of its own, or with none."""
+    """Return the service whose network it shares; None for a service with its own network, or without one."""
     group = known.group_of.get(placed.app.name) if placed.app else None
     owner = owner_of(group, known) if group else None
     return None if owner is None or placed.container is owner[1] else app_service(*owner)
 
 
 def _files(container: Container, known: Index) -> list[File]:
-    """The files that it mounts, without those that only seed a volume."""
+    """Return the files that the container mounts, except seeds."""
     return [known.files[mount.file] for mount in container.files if not mount.seed and mount.file in known.files]
 
 
 def _digests(files: Iterable[File]) -> dict[str, str]:
-    """A digest of the content of each file without a secret."""
+    """Return a digest of the content of each file that has no secret."""
     texts = {file.id: "".join(str(part) for part in file.body) for file in files if not file.is_secret}
     return {name: hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH] for name, text in sorted(texts.items())}
 
 
 def _variables(container: Container) -> list[str]:
-    """The variables of the secrets that it has in its environment, and of those that it mounts by key."""
+    """Return the variables of the container's secrets: in its environment, and mounted by key."""
     return [secret_variable(ref.name, ref.key) for ref in container.secret_refs]
 
 
 def _called(files: Iterable[File]) -> dict[str, str]:
-    """The names of the secrets in each file, by the variable that holds the whole file."""
+    """Return the names of the secrets in each file, by the variable that holds the whole file."""
     return {secret_variable(file.id): ", ".join(sorted({ref.name for ref in file.secret_refs})) for file in files if file.is_secret}

@@ -1,4 +1,4 @@
-"""Volumes as mounts of a service. A folder of the host is bound whole; what may vanish is a named volume or lies in memory."""
+"""Mounts of a service. A folder of the host becomes a bind mount; scratch space becomes a named volume or a tmpfs."""
 
 from pathlib import PurePosixPath
 from typing import Any, assert_never
@@ -10,17 +10,20 @@ from portable.model.folders import folder_in
 from portable.model.plan import CLOUDS, Claim, Folder, Mount, Scratch, Volume
 
 _COVER = {"size": 4096, "mode": 0o555}
-"""The empty folder that hides other apps' state in the library: read-only, and too small to hold anything."""
+"""The tmpfs that hides other apps' state in the library: empty, read-only and too small for data. Size in bytes."""
 _UNITS = ((1024**3, "g"), (1024**2, "m"), (1024, "k"))
 
 
 def amount(size: int) -> str:
-    """Bytes as Compose writes them, exactly: `512m`."""
+    """Write a number of bytes in the largest unit that is exact: `512m`."""
     return next((f"{size // unit}{letter}" for unit, letter in _UNITS if size % unit == 0 and size), f"{size}b")
 
 
 def bind(path: str, target: str, *, read_only: bool = False, propagation: str | None = None) -> dict[str, Any]:
-    """A folder of the host. The engine makes it where it's missing: containers are created before `init` gives it its owner."""
+    """Return the bind mount of a host folder.
+
+    The engine creates a missing folder, because containers are created before `init` sets its owner.
+    """
     options: dict[str, Any] = {"create_host_path": True}
     if propagation:
         options["propagation"] = propagation
@@ -28,7 +31,7 @@ def bind(path: str, target: str, *, read_only: bool = False, propagation: str | 
 
 
 def named(volume: Volume, target: str, *, read_only: bool = False) -> dict[str, Any]:
-    """A volume of the engine; nothing of the image is copied into it."""
+    """Return the mount of a named volume; nothing is copied into it from the image."""
     return {
         "type": "volume",
         "source": volume.id,
@@ -44,7 +47,7 @@ def _in_memory(target: str, size: int | None, *, read_only: bool) -> dict[str, A
 
 
 def mounts(placed: Placed, index: Index) -> Part:
-    """What a container sees of volumes and clouds."""
+    """Return the mounts of a container: its volumes, and the tree of clouds."""
     entries: list[dict[str, Any]] = []
     findings: list[Finding] = []
     for mount in placed.container.mounts:
@@ -52,7 +55,15 @@ def mounts(placed: Placed, index: Index) -> Part:
         if volume is None:
             path = f"{placed.path}.mounts.{mount.volume}@{mount.path}"
             findings.append(
-                refuse("volumes", path, "data", f"There is no volume {mount.volume!r}.", "declare the volume", app=placed.about)
+                refuse(
+                    "volumes",
+                    path,
+                    "data",
+                    f"Volume {mount.volume!r} does not exist.",
+                    "declare the volume, or correct its name",
+                    code="storage.volume-unknown",
+                    app=placed.about,
+                )
             )
             continue
         if entry := _mount(mount, volume):
@@ -60,7 +71,7 @@ def mounts(placed: Placed, index: Index) -> Part:
     if placed.cloud:
         entries.append(bind(CLOUDS, CLOUDS, propagation="rshared"))
     elif reads_clouds(placed, index):
-        # The parent, not the mount: what dies below it and comes back is seen again. Read-only: nothing fills the host meanwhile.
+        # Bind the parent, not the mount, so that a renewed mount is visible. Read-only, so that nothing fills the host meanwhile.
         entries.append(bind(CLOUDS, CLOUDS, propagation="rslave", read_only=True))
     return Part({"volumes": entries}, tuple(findings))
 
@@ -86,12 +97,12 @@ def _covers(mount: Mount, volume: Volume) -> list[dict[str, Any]]:
 
 
 def reads_clouds(placed: Placed, index: Index) -> bool:
-    """Whether a container sees the clouds of its app: the main one does, and what has the library, whose links lead there."""
+    """Return whether a container sees the clouds of its app: the main one, and those with the library, whose links lead to clouds."""
     return placed.app is not None and sees_clouds(placed.app, placed.container, index.volumes)
 
 
 def named_volumes(index: Index, used: frozenset[str]) -> dict[str, dict[str, Any]]:
-    """The volumes of the engine. `down` keeps them: nothing here ever asks for their removal."""
+    """Return the named volumes of the project. `down` keeps them: nothing here ever asks for their removal."""
     return {
         volume.id: {}
         for volume in index.plan.volumes
@@ -100,45 +111,50 @@ def named_volumes(index: Index, used: frozenset[str]) -> dict[str, dict[str, Any
 
 
 def volume_findings(index: Index, users: dict[str, int]) -> tuple[Finding, ...]:
-    """What volumes say that an engine can't do; `users` counts the containers that mount each."""
+    """Return findings on volumes that Compose cannot translate. `users` counts the containers that mount each volume."""
     findings: list[Finding] = []
-    told: set[str] = set()
+    reported: set[str] = set()
     if index.plan.volumes:
-        text = "An engine makes no difference between state, databases, library and caches: planning did."
-        findings.append(note("volumes.holds", "volumes.*.holds", "cosmetic", text))
+        text = "Compose treats all volumes alike; planning has already used their purpose (state, database, library, cache)."
+        findings.append(note("volumes.holds", "volumes.*.holds", "cosmetic", text, code="storage.purpose"))
     for volume in index.plan.volumes:
         path = f"volumes.{volume.id}"
         if volume.id not in users:
-            findings.append(note("volumes", path, "cosmetic", "No container mounts it."))
+            text = f"No container mounts volume {volume.id}."
+            findings.append(note("volumes", path, "cosmetic", text, code="storage.volume-unused"))
             continue
         match volume.place:
             case Folder(path=folder, mounted=True):
-                if folder not in told:
-                    told.add(folder)
-                    text = f"Only `portable up` looks whether something is mounted at {folder}; an engine that starts does not."
-                    remedy = f"let the engine wait for it: `RequiresMountsFor={folder}` under `[Unit]` by `systemctl edit docker`"
-                    findings.append(note("volumes.mounted", f"{path}.place.mounted", "data", text, remedy))
+                if folder not in reported:
+                    reported.add(folder)
+                    text = f"Only `portable up` checks that a file system is mounted at {folder}; Docker does not check it at boot."
+                    remedy = (
+                        f"make Docker wait for the mount: run `systemctl edit docker`, and add `RequiresMountsFor={folder}` under `[Unit]`"
+                    )
+                    findings.append(note("volumes.mounted", f"{path}.place.mounted", "data", text, remedy, code="compose.mount-unchecked"))
             case Folder():
                 pass
             case Claim():
-                text = "A Compose engine has no claims: what mounts it would have an empty folder of its container instead."
-                findings.append(
-                    refuse("volumes.place", f"{path}.place", "data", text, "name a folder of the host, or an existing share mounted there")
-                )
+                text = f"Compose does not support claims: containers would see an empty folder instead of {volume.id}."
+                remedy = "use a folder of the host; mount a share on the host first, and name its mount point"
+                findings.append(refuse("volumes.place", f"{path}.place", "data", text, remedy, code="compose.claim"))
             case Scratch(size=size, in_memory=in_memory):
                 if volume.folder:
-                    text = "The engine's own volume is mounted at its root: there is nothing else in it."
-                    findings.append(note("volumes.folder", f"{path}.folder", "cosmetic", text))
+                    text = f"Docker mounts volume {volume.id} at its root, so its `folder` has no effect: it holds nothing else."
+                    findings.append(note("volumes.folder", f"{path}.folder", "cosmetic", text, code="compose.volume-folder"))
                 if size is not None and not in_memory:
-                    text = "An engine's volume has no size: it may fill the disk."
-                    findings.append(
-                        note("volumes.size", f"{path}.place.size", "function", text, "bound the cache in the app's own settings")
-                    )
+                    text = f"Docker volumes have no size limit: {volume.id} can fill the disk."
+                    remedy = "limit the cache in the app's own settings"
+                    findings.append(note("volumes.size", f"{path}.place.size", "function", text, remedy, code="compose.volume-size"))
                 if in_memory:
-                    findings.append(note("volumes.id", f"{path}.id", "cosmetic", "What lies in memory has no name on an engine."))
+                    text = "A tmpfs mount has no name on Compose."
+                    findings.append(note("volumes.id", f"{path}.id", "cosmetic", text, code="compose.tmpfs-name"))
                 if in_memory and users[volume.id] > 1:
-                    text = "Memory is not shared between containers of an engine: each sees a folder of its own."
-                    findings.append(refuse("volumes.place", f"{path}.place.in_memory", "function", text, "let the volume lie on disk"))
+                    text = f"Containers cannot share a tmpfs mount on Compose: each would see its own {volume.id}."
+                    remedy = "keep the volume on disk: remove `in-memory` from the app's file"
+                    findings.append(
+                        refuse("volumes.place", f"{path}.place.in_memory", "function", text, remedy, code="compose.tmpfs-shared")
+                    )
             case _:
                 assert_never(volume.place)
     return tuple(findings)

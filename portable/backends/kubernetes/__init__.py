@@ -1,4 +1,4 @@
-"""Translates a plan into Kubernetes objects, laid out as a folder that `kubectl apply -k` and GitOps controllers read."""
+"""Render a plan as Kubernetes objects, in a folder for `kubectl apply -k` and GitOps controllers."""
 
 from portable.backends.kubernetes.prerequisites import prerequisites
 from portable.backends.kubernetes.project import render

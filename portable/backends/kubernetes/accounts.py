@@ -1,4 +1,4 @@
-"""ServiceAccounts. No pod is given a token, an account only says what a pod is admitted as."""
+"""ServiceAccounts. Pods get no token; an account only determines what admits a pod."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -8,12 +8,12 @@ from portable.model.plan import Group
 
 
 def account_of(scope: Scope, group: Group) -> str:
-    """The account that the plan names, else one for the stack: never the namespace's `default`, which others use too."""
+    """Return the plan's account, else one for the stack: never the namespace's `default`, which others use too."""
     return dns_label(group.account or scope.plan.stack)
 
 
 def accounts(scope: Scope, names: Iterable[str], annotations: Mapping[str, dict[str, str]] | None = None) -> Iterator[Body]:
-    """A ServiceAccount for each name."""
+    """Yield a ServiceAccount for each name."""
     for name in sorted(set(names)):
         yield {
             "apiVersion": "v1",

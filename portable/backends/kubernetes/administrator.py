@@ -1,4 +1,4 @@
-"""What only an administrator of the cluster may create, kept apart from what a namespace's owner applies."""
+"""Objects that only a cluster administrator may create, in a folder apart from those of the namespace's owner."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ _LEVELS = ("restricted", "baseline", "privileged")
 
 
 def namespace(scope: Scope, pods: Iterable[Body]) -> Body:
-    """The namespace, with the strictest Pod Security level that admits all its pods; a stricter one is only warned about."""
+    """Return the namespace, with the strictest Pod Security level that admits all its pods."""
     level = max((pod_security_level(pod) for pod in pods), key=_LEVELS.index, default="restricted")
     labels = scope.labels(scope.plan.stack) | {
         "pod-security.kubernetes.io/enforce": level,
@@ -22,7 +22,7 @@ def namespace(scope: Scope, pods: Iterable[Body]) -> Body:
 
 
 def pod_security_level(pod: Body) -> str:
-    """The Pod Security level that admits a pod as it is rendered here (https://kubernetes.io/docs/concepts/security/pod-security-standards/)."""
+    """Return the Pod Security level that admits a rendered pod (https://kubernetes.io/docs/concepts/security/pod-security-standards/)."""
     contexts = [c.get("securityContext", {}) for c in (*pod.get("initContainers", ()), *pod["containers"])]
     added = {cap for context in contexts for cap in context.get("capabilities", {}).get("add", ())}
     host_paths = any("hostPath" in volume for volume in pod.get("volumes", ()))

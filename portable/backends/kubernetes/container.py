@@ -1,4 +1,4 @@
-"""One container of a pod, from one of the plan."""
+"""Render one container of a pod."""
 
 from portable.backends.kubernetes.names import Body, cores, literal, port_name, quantity
 from portable.backends.kubernetes.probe import probes
@@ -10,20 +10,20 @@ from portable.model.plan import PluginDevice, SecretRef, Text
 
 
 def container(scope: Scope, part: Part, mounts: list[Body], *, command: Body | None = None) -> Body:
-    """The container; `command` stands in place of its own `command` and `args`."""
-    given = part.container
-    body: Body = {"name": part.name, "image": given.image.reference}
-    # A gateway, what mounts a cloud, and what an app calls at its start run as native sidecars: the kubelet starts what follows only when
-    # their startup probe holds, and stops them last (Kubernetes 1.29 and later; docs/facts/gluetun.md#as-a-sidecar-in-a-pod).
+    """Return the container. `command` replaces its own `command` and `args`."""
+    source = part.container
+    body: Body = {"name": part.name, "image": source.image.reference}
+    # Gateways, mount containers and containers that an app calls at its start run as native sidecars: the kubelet starts the next
+    # container only when their startup probe succeeds, and stops them last (Kubernetes 1.29; docs/facts/gluetun.md#as-a-sidecar-in-a-pod).
     if part.kind in SIDECARS:
         body["restartPolicy"] = "Always"
     if command is not None:
         body |= command
     else:
-        if given.command is not None:
-            body["command"] = [literal(word) for word in given.command]
-        if given.args is not None:
-            body["args"] = [literal(word) for word in given.args]
+        if source.command is not None:
+            body["command"] = [literal(word) for word in source.command]
+        if source.args is not None:
+            body["args"] = [literal(word) for word in source.args]
     body["env"] = _environment(scope, part)
     if ports := _ports(part):
         body["ports"] = ports
@@ -37,14 +37,14 @@ def container(scope: Scope, part: Part, mounts: list[Body], *, command: Body | N
 
 
 def _environment(scope: Scope, part: Part) -> list[Body]:
-    """Sorted, so that the same plan gives the same pod; the catalog's own word goes before what is derived."""
-    given, identity = part.container, part.container.identity
+    """Return the variables, sorted, so that equal plans give equal pods. Those of the catalog override derived ones."""
+    source, identity = part.container, part.container.identity
     variables: dict[str, Text] = {"TZ": scope.plan.timezone}
     if part.cloud is not None:
         variables["KNOWN_ENTRY"] = part.cloud.known_entry
     if identity.how == "puid-pgid":
         variables |= {"PUID": str(identity.uid), "PGID": str(identity.gid), "UMASK": identity.umask}
-    variables |= given.env
+    variables |= source.env
     return [_variable(scope, name, variables[name]) for name in sorted(variables)]
 
 
@@ -65,11 +65,11 @@ def _ports(part: Part) -> list[Body]:
 
 
 def _resources(scope: Scope, part: Part) -> Body:
-    given = part.container.resources
-    requests = {"memory": quantity(given.memory_request)}
-    if given.cpu_request is not None:
-        requests["cpu"] = cores(given.cpu_request)
-    limits = {"memory": quantity(given.memory_limit)}
+    source = part.container.resources
+    requests = {"memory": quantity(source.memory_request)}
+    if source.cpu_request is not None:
+        requests["cpu"] = cores(source.cpu_request)
+    limits = {"memory": quantity(source.memory_limit)}
     for _, device in device_of(scope.plan.devices, part.container.needs):
         if isinstance(device, PluginDevice):
             limits[device.resource] = "1"

@@ -1,6 +1,6 @@
-"""ConfigMaps with the files of apps and clouds, the modes of files, and the digests that make a changed file recreate its pods.
+"""ConfigMaps with the files of apps and clouds, file modes, and the digests that recreate pods when a file changes.
 
-A file with a secret in it is a Secret of its own (secrets.py).
+A file that contains a secret is a Secret of its own (secrets.py).
 """
 
 import hashlib
@@ -16,18 +16,18 @@ _OWNER_BITS = 0o500
 
 
 def config_map_name(owner: str) -> str:
-    """The ConfigMap with the files of an app, a cloud or the tools."""
+    """Return the name of the ConfigMap with the files of an app, a cloud or the tools."""
     return dns_label(f"{owner}-files")
 
 
 def plain_files(scope: Scope, containers: Iterable[Container]) -> tuple[File, ...]:
-    """The files without a secret that those containers name, each once, by id."""
+    """Return the files without secrets that the containers use, each once, sorted by id."""
     ids = {mount.file for container in containers for mount in container.files}
     return tuple(scope.files[id_] for id_ in sorted(ids) if id_ in scope.files and not scope.files[id_].is_secret)
 
 
 def config_maps(scope: Scope, owner: str, containers: Iterable[Container], labels: dict[str, str]) -> Iterator[Body]:
-    """The ConfigMap of an owner, if it has files without a secret: one key a file."""
+    """Yield the ConfigMap of an owner, if it has files without secrets: one key for each file."""
     if files := plain_files(scope, containers):
         yield {
             "apiVersion": "v1",
@@ -38,9 +38,9 @@ def config_maps(scope: Scope, owner: str, containers: Iterable[Container], label
 
 
 def file_mode(scope: Scope, file: File) -> int:
-    """The mode in the pod: a file there belongs to root, so where another user reads it, what its owner may do, all may.
+    """Return the mode in the pod. Files belong to root, so if another user reads the file, everyone gets the owner's permissions.
 
-    Only the containers that name the file see it, so this opens it to nobody else.
+    Only the containers that mount the file can see it.
     """
     if all(scope.readers.get(file.id, ())):
         return file.mode
@@ -49,19 +49,19 @@ def file_mode(scope: Scope, file: File) -> int:
 
 
 def config_digest(scope: Scope, parts: Iterable[Part]) -> str | None:
-    """A digest of the files that stand in a pod, of secret ones the text and the names around the values; None where none stands."""
+    """Return a digest of the files in a pod; None without files. For files with secrets, it covers the text and the secrets' names."""
     ids = sorted({id_ for part in parts for id_ in own_files(part)})
     return _digest([scope.files[id_] for id_ in ids if id_ in scope.files])
 
 
 def seed_digest(scope: Scope, parts: Iterable[Part]) -> str | None:
-    """A digest of the seeds; it stands outside the pod template, since a new seed changes nothing in a running pod."""
+    """Return a digest of the seeds. It is not part of the pod template: a new seed changes nothing in a running pod."""
     ids = sorted({mount.file for part in parts for mount in part.container.files if mount.seed})
     return _digest([scope.files[id_] for id_ in ids if id_ in scope.files])
 
 
 def shared_config_maps(scope: Scope) -> Iterator[Body]:
-    """The ConfigMaps that pods of several groups use: those of clouds and of the tools."""
+    """Yield the ConfigMaps that pods of several groups use: those of clouds and of the tools."""
     for cloud in scope.plan.clouds:
         owner = f"cloud-{cloud.id}"
         yield from config_maps(scope, owner, (cloud.mounter,), scope.labels(owner))
@@ -69,7 +69,7 @@ def shared_config_maps(scope: Scope) -> Iterator[Body]:
 
 
 def group_config_maps(scope: Scope, group: Group) -> Iterator[Body]:
-    """The ConfigMaps of the apps of a group."""
+    """Yield the ConfigMaps of the apps of a group."""
     for app in scope.members(group):
         yield from config_maps(scope, app.name, app.containers, scope.labels(app.name, zone=app.zone))
 

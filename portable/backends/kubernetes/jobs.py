@@ -1,4 +1,4 @@
-"""Apps that run at times: a CronJob around the pod that a Deployment would keep."""
+"""Apps with a schedule: a CronJob around the pod that a Deployment would run."""
 
 from collections.abc import Iterator
 
@@ -9,19 +9,19 @@ from portable.model.findings import Finding
 from portable.model.plan import Group, Schedule
 
 _MISSED = 3600
-"""Seconds after which a time that was missed is left out."""
+"""Seconds after which a missed start is skipped."""
 _LONGEST = 6 * 3600
-"""Seconds after which a run is given up: one that waits for a cloud that stays away would keep all later ones from starting."""
+"""Seconds after which a run is stopped. A run that waits forever for a cloud would block all later ones."""
 
 
 def group_schedule(scope: Scope, group: Group) -> Schedule | None:
-    """The times of the group's one app; None where the pod is to be there always."""
+    """Return the schedule of the group's only app; None if the pod always runs."""
     members = scope.members(group)
     return members[0].schedule if len(members) == 1 else None
 
 
 def cron_job(metadata: Body, template: Body, schedule: Schedule, timezone: str) -> Body:
-    """A CronJob; a run that isn't over is not joined by another one, and one that fails waits for its next time."""
+    """Return a CronJob. Runs never overlap, and a failed run waits for the next scheduled time."""
     template["spec"]["restartPolicy"] = "Never"
     return {
         "apiVersion": "batch/v1",
@@ -40,17 +40,19 @@ def cron_job(metadata: Body, template: Body, schedule: Schedule, timezone: str) 
 
 
 def job_findings(scope: Scope) -> Iterator[Finding]:
-    """Schedules that no CronJob can keep: a pod ends when all that is in it does."""
+    """Yield findings on schedules that a CronJob cannot run: a pod ends only when all its containers end."""
     for group in scope.plan.groups:
         members = scope.members(group)
         for app in members:
             if app.schedule is None:
                 continue
             if len(members) > 1:
-                text = f"{app.name} runs at times, and shares the pod of {group.name}, which is always there."
-                yield refuse("schedule", f"apps.{app.name}.schedule", "function", text, "let it have a group of its own", app=app.name)
+                text = f"{app.name} has a schedule, but shares the pod of group {group.name}, which always runs."
+                path, remedy = f"apps.{app.name}.schedule", "give the app a group of its own, or remove its schedule"
+                yield refuse("schedule", path, "function", text, remedy, code="kubernetes.schedule-pod", app=app.name)
             for container in app.containers:
                 if container.role == "beside":
                     path = f"apps.{app.name}.containers.{container.name}.role"
-                    text = f"{app.name} runs at times and ends when all its containers do, and {container.name} never does."
-                    yield refuse("schedule", path, "function", text, "remove it, or the schedule", app=app.name)
+                    text = f"{app.name} has a schedule, but its container {container.name} never ends, so its job would never end."
+                    remedy = f"remove the container {container.name}, or the schedule"
+                    yield refuse("schedule", path, "function", text, remedy, code="kubernetes.schedule-sidecar", app=app.name)

@@ -1,4 +1,4 @@
-"""Names, labels, quantities and literal strings as the Kubernetes API wants them; knows no plan."""
+"""Names, labels, quantities and literal strings in the form that the Kubernetes API requires."""
 
 import functools
 import hashlib
@@ -18,7 +18,7 @@ _LABEL_VALUE: Final = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?
 
 @functools.cache
 def dns_label(text: str, *, limit: int = _LABEL_MAX) -> str:
-    """The text as a DNS label; one that had to be cut or changed ends in a digest of the whole, so that two never meet."""
+    """Return the text as a DNS label. A shortened or changed one ends in a digest of the whole text, so that labels stay unique."""
     plain = _NO_DNS.sub("-", text.lower()).strip("-") or "x"
     if plain == text and len(plain) <= limit:
         return plain
@@ -28,30 +28,30 @@ def dns_label(text: str, *, limit: int = _LABEL_MAX) -> str:
 
 @functools.cache
 def port_name(app: str, port: str) -> str:
-    """The name of a container's port: unique in a pod of several apps, at most 15 characters (an IANA service name).
+    """Return the name of a container's port: unique in a pod of several apps, at most 15 characters (an IANA service name).
 
-    Where the two are too long together, the app is cut and marked, so that the port can still be read.
+    If it is too long, the app's part is shortened and gets a digest, so that the port stays readable.
     """
     whole = f"{app}-{port}"
-    kept = _PORT_NAME_MAX - len(port) - 4
-    if len(whole) <= _PORT_NAME_MAX or kept < 1:
+    room = _PORT_NAME_MAX - len(port) - 4
+    if len(whole) <= _PORT_NAME_MAX or room < 1:
         return dns_label(whole, limit=_PORT_NAME_MAX)
     mark = hashlib.sha256(whole.encode()).hexdigest()[:3]
-    return dns_label(f"{app[:kept]}{mark}-{port}", limit=_PORT_NAME_MAX)
+    return dns_label(f"{app[:room]}{mark}-{port}", limit=_PORT_NAME_MAX)
 
 
 def label_value(text: str) -> str:
-    """The text as the value of a label."""
+    """Return the text as a label value."""
     return text if len(text) <= _LABEL_MAX and _LABEL_VALUE.fullmatch(text) else dns_label(text)
 
 
 def config_key(text: str) -> str:
-    """The text as a key of a ConfigMap or Secret."""
+    """Return the text as a key of a ConfigMap or Secret."""
     return text if re.fullmatch(r"[A-Za-z0-9._-]{1,253}", text) and text not in (".", "..") else dns_label(text)
 
 
 def quantity(size: int) -> str:
-    """Bytes in the largest binary unit that keeps them whole."""
+    """Write a number of bytes in the largest binary unit that is exact."""
     for unit, factor in (("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)):
         if size and size % factor == 0:
             return f"{size // factor}{unit}"
@@ -59,20 +59,20 @@ def quantity(size: int) -> str:
 
 
 def cores(milli: int) -> str:
-    """Thousandths of a core, as the API server itself writes them."""
+    """Write thousandths of a core in the form that the API server returns."""
     return f"{milli}m" if milli % 1000 else str(milli // 1000)
 
 
 def literal(text: str) -> str:
-    """The text for `env`, `command` and `args`, where the kubelet would expand `$(NAME)` and halve `$$`.
+    """Escape a text for `env`, `command` and `args`, where the kubelet expands `$(NAME)` and turns `$$` into `$`.
 
-    Any other `$` stays as it is there (k8s.io/kubernetes third_party/forked/golang/expansion), so most scripts need no change.
+    It leaves any other `$` alone (k8s.io/kubernetes third_party/forked/golang/expansion), so most scripts need no change.
     """
     return text.replace("$", "$$") if "$(" in text or "$$" in text else text
 
 
 def meta(name: str, labels: dict[str, str], *, namespace: str | None, annotations: dict[str, str] | None = None) -> Body:
-    """The metadata of an object; `namespace` is None for objects of the cluster."""
+    """Return the metadata of an object; `namespace` is None for cluster-scoped objects."""
     return {
         "name": name,
         **({"namespace": namespace} if namespace else {}),

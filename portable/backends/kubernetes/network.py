@@ -1,4 +1,4 @@
-"""How apps are found and reached: a Service for each name, Ingress and LoadBalancer for what is exposed, and the fences around pods."""
+"""Services for the names of apps, Ingresses and load balancers for exposures, and the NetworkPolicies around pods."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -26,7 +26,7 @@ SHARED_ADDRESS = "metallb.io/allow-shared-ip"
 
 
 def services(scope: Scope, group: Group) -> Iterator[Body]:
-    """A Service for each name of each app of the group, with the ports that others may use."""
+    """Yield a Service for each name of each app of the group, with its public ports."""
     for app in scope.members(group):
         ports = [service_port(app, port) for port in app.ports if not port.private]
         if not ports:
@@ -42,7 +42,7 @@ def services(scope: Scope, group: Group) -> Iterator[Body]:
 
 
 def service_port(app: App, port: Port, *, number: int | None = None) -> Body:
-    """A port of a Service; `number` is the one that it is reached at, where that isn't the app's own."""
+    """Return a port of a Service. `number` is the Service's port number, if it differs from the app's."""
     protocol = {"appProtocol": APP_PROTOCOL[port.serves]} if port.serves in APP_PROTOCOL else {}
     return {
         "name": dns_label(port.name),
@@ -54,7 +54,7 @@ def service_port(app: App, port: Port, *, number: int | None = None) -> Body:
 
 
 def exposed(scope: Scope, group: Group) -> Iterator[tuple[Exposure, App, Port]]:
-    """The exposures of a group's apps, with what they expose."""
+    """Yield the exposures of a group's apps, each with its app and port."""
     for app in scope.members(group):
         for exposure in scope.exposures.get(app.name, ()):
             port = port_of(app, exposure.port)
@@ -63,7 +63,7 @@ def exposed(scope: Scope, group: Group) -> Iterator[tuple[Exposure, App, Port]]:
 
 
 def exposures(scope: Scope, group: Group) -> Iterator[Body]:
-    """The objects through which a group's apps are reached from outside; what has none here is in the ledger."""
+    """Yield the objects that expose a group's apps. Findings cover exposures that have none."""
     for exposure, app, port in exposed(scope, group):
         how = exposure.how
         match how:
@@ -79,18 +79,18 @@ def exposures(scope: Scope, group: Group) -> Iterator[Body]:
 
 
 class Opened(Struct, frozen=True, kw_only=True):
-    """A port that others than the pods of the namespace reach."""
+    """A port that is open to more than the pods of the namespace."""
 
     number: int
     protocol: str
     peers: tuple[Body, ...] = ()
-    """Who they are; none: anybody."""
+    """The peers of the NetworkPolicy that may connect; empty: everyone."""
 
 
 def policy(scope: Scope, group: Group, *, dns: Sequence[Body], opened: Sequence[Opened]) -> Body:
-    """The fence around a pod: in from the namespace, and to exposed ports from who passes them on; out, for a gateway, only where it must.
+    """Return the NetworkPolicy of a pod. It admits the namespace, and the routers of exposed ports; it limits the egress of a gateway.
 
-    It is the second fence: the first one is the gateway's own firewall, which can fail open when its pod outlives it
+    It is the second fence: the first one is the gateway's own firewall, which can fail open if its pod outlives it
     (docs/facts/gluetun.md#it-can-fail-open).
     """
     ingress: list[Body] = [{"from": [{"podSelector": {}}]}]
@@ -115,11 +115,12 @@ def policy(scope: Scope, group: Group, *, dns: Sequence[Body], opened: Sequence[
 def opened_ports(
     scope: Scope, group: Group, *, routers: tuple[Body, ...] = (), before: Mapping[tuple[str, str], int] = MappingProxyType({})
 ) -> list[Opened]:
-    """The exposed ports of a group, each for who passes it on.
+    """Return the exposed ports of a group, each with the peers that may connect.
 
-    `routers` are the peers of a Route, and of an Ingress that names none; `before`, by app and port, what a Route reaches in its place.
+    `routers` are the peers for a Route, and for an Ingress without a namespace. `before` has the port number of the login proxy that a
+    Route uses instead, by app and port.
     """
-    found = []
+    ports = []
     for exposure, app, port in exposed(scope, group):
         number = port.number
         how = exposure.how
@@ -129,13 +130,13 @@ def opened_ports(
             case Route():
                 peers, number = routers, before.get((app.name, port.name), number)
             case LoadBalancer():
-                peers = ()  # who calls keeps its own address, and may be anybody
+                peers = ()  # callers keep their own addresses, which can be any
             case Loopback() | Lan():
                 continue
             case _:
                 assert_never(how)
-        found.append(Opened(number=number, protocol=port.protocol, peers=peers))
-    return found
+        ports.append(Opened(number=number, protocol=port.protocol, peers=peers))
+    return ports
 
 
 def _of_namespace(name: str) -> Body:
@@ -143,22 +144,22 @@ def _of_namespace(name: str) -> Body:
 
 
 def peer_port(number: int, protocol: str) -> Body:
-    """A port of a NetworkPolicy."""
+    """Return a port of a NetworkPolicy."""
     return {"port": number, "protocol": protocol.upper()}
 
 
 def exposure_name(app: App, port: Port) -> str:
-    """The name of the object that exposes a port."""
+    """Return the name of the object that exposes a port."""
     return dns_label(f"{app.name}-{port.name}")
 
 
 def backend_name(app: App, port: Port) -> str:
-    """The Service behind an Ingress or Route: the app's own, which a private port is not part of."""
+    """Return the Service behind an Ingress or Route: the app's own, except for a private port, which has a separate one."""
     return exposure_name(app, port) if port.private else app.name
 
 
 def private_service(scope: Scope, group: Group, app: App, port: Port) -> Iterator[Body]:
-    """The Service of an exposed port that other apps don't find under the app's name."""
+    """Yield the separate Service of an exposed private port, which the app's own Service does not contain."""
     if port.private:
         yield {
             "apiVersion": "v1",
@@ -169,19 +170,19 @@ def private_service(scope: Scope, group: Group, app: App, port: Port) -> Iterato
 
 
 def _egress(group: Group, dns: Sequence[Body]) -> list[Body] | None:
-    """Where a pod with a gateway may go; None where there is no limit."""
+    """Return the egress rules of a pod with a gateway; None for no limit."""
     egress = group.egress
     match egress:
         case Tunnel():
             if not egress.endpoints:
-                return None  # nobody knows where the tunnel ends, so a fence would close it: a finding of class security says so
+                return None  # without endpoints, a rule would block the tunnel itself: a finding of class security reports it
             tunnel = [
                 {"to": [{"ipBlock": {"cidr": endpoint.cidr}}], "ports": [peer_port(endpoint.port, endpoint.protocol)]}
                 for endpoint in egress.endpoints
             ]
             return [*tunnel, *dns, *_networks(egress.networks)]
         case Sealed():
-            return _networks(egress.networks)  # no DNS: foreign names end in the sealed namespace
+            return _networks(egress.networks)  # no DNS: no query for a foreign name may leave the sealed namespace
         case Direct():
             return None
         case _:
@@ -194,7 +195,7 @@ def _networks(networks: tuple[str, ...]) -> list[Body]:
 
 def _ingress(scope: Scope, app: App, port: Port, how: Ingress) -> Body:
     backend = {"service": {"name": backend_name(app, port), "port": {"name": dns_label(port.name)}}}
-    # Without a secret, the controller's own certificate: never plain HTTP.
+    # Without a Secret, the controller uses its own certificate: never plain HTTP.
     tls: dict[str, Any] = {"hosts": [how.host], **({"secretName": dns_label(how.tls_secret)} if how.tls_secret else {})}
     return {
         "apiVersion": "networking.k8s.io/v1",
@@ -209,7 +210,7 @@ def _ingress(scope: Scope, app: App, port: Port, how: Ingress) -> Body:
 
 
 def _load_balancer(scope: Scope, group: Group, app: App, port: Port, how: LoadBalancer) -> Body:
-    # The field alone: MetalLB refuses a Service that has both it and its annotation, and other balancers know only the field.
+    # Only the field: MetalLB refuses a Service that also has its annotation, and other load balancers support only the field.
     address = {"loadBalancerIP": how.address} if how.address else {}
     same = [e for e in scope.plan.exposures if isinstance(e.how, LoadBalancer) and e.how.address == how.address]
     name = dns_label(f"{app.name}-{port.name}-lb")
@@ -220,7 +221,7 @@ def _load_balancer(scope: Scope, group: Group, app: App, port: Port, how: LoadBa
         "metadata": meta(name, scope.labels(app.name, zone=app.zone), namespace=scope.namespace, annotations=annotations),
         "spec": {
             "type": "LoadBalancer",
-            # Apps see who calls. Where pods share an address, a balancer can't keep that.
+            # Local keeps the callers' addresses. It is impossible if several pods share one address.
             **({"externalTrafficPolicy": "Local"} if len(same) == 1 or not how.address else {}),
             "selector": selector(group),
             "ports": [service_port(app, port, number=how.number)],

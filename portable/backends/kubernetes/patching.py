@@ -1,4 +1,4 @@
-"""What a profile's patches may change in the objects of a cluster."""
+"""The settings of a cluster's objects that a profile may patch."""
 
 import re
 from typing import Any, Final
@@ -11,11 +11,9 @@ from portable.model.rendering import Rendering
 
 _LOCKED: Final = {
     "NetworkPolicy": Reason("security", "it is the second fence"),
-    "SecurityContextConstraints": Reason("security", "it decides what pods may do"),
-    **dict.fromkeys(
-        ("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"), Reason("security", "it decides which account may do what")
-    ),
-    "Namespace": Reason("security", "its labels decide which pods are admitted, and what is put into them"),
+    "SecurityContextConstraints": Reason("security", "it sets what pods may do"),
+    **dict.fromkeys(("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"), Reason("security", "it sets what each account may do")),
+    "Namespace": Reason("security", "its labels decide which pods are admitted, and what is injected into them"),
 }
 _PODS: Final = {
     "Deployment": ("spec", "template"),
@@ -53,11 +51,11 @@ _FREE: Final = {
 _FREE_WITHOUT_FENCE: Final = {"Service": patterns("spec/type", "spec/externalIPs/**", "spec/ports/*/nodePort")}
 _MARKS: Final = patterns("metadata/annotations/*", "metadata/labels/*")
 _ROUTED: Final = ("Service", "Ingress", "Route")
-"""Kinds whose annotations tell controllers how to reach them, whatever domain those have."""
+"""Kinds whose annotations configure controllers, under any domain."""
 _OF_PLATFORMS: Final = ("kubernetes.io", "k8s.io", "openshift.io", "portable")
 _FOR_PODS: Final = ("", "backup.velero.io", "cluster-autoscaler.kubernetes.io", "prometheus.io", "reloader.stakater.com")
-"""Domains of labels and annotations that add no container and no second network to a pod."""
-# What a step of a path decides, looked up from its beginning.
+"""Domains of labels and annotations that add neither a container nor a network to a pod."""
+# By a step of a path: why it may not be patched.
 _REASONS: Final[dict[str, Reason]] = {
     **dict.fromkeys(
         (
@@ -68,57 +66,57 @@ _REASONS: Final[dict[str, Reason]] = {
             "runtimeClassName",
             "shareProcessNamespace",
         ),
-        Reason("security", "it decides what the pod may do, and which SCC admits it; a need of an app stands in its file (`override`)"),
+        Reason("security", "it sets the pod's rights, and which SCC admits it; declare what an app needs in its file (`override`)"),
     ),
     **dict.fromkeys(
         ("hostNetwork", "hostPID", "hostIPC", "hostUsers", "hostAliases", "hostname", "subdomain", "dnsPolicy", "dnsConfig"),
-        Reason("security", "it decides the pod's network and how names are looked up, and nothing may leave outside the tunnel"),
+        Reason("security", "it sets the pod's network and name resolution, and nothing may leave outside the tunnel"),
     ),
-    **dict.fromkeys(("env", "envFrom"), Reason("security", "variables are set by `override`, which checks those of a gateway and proxies")),
+    **dict.fromkeys(("env", "envFrom"), Reason("security", "set variables with `override`, which checks those of gateways and proxies")),
     **dict.fromkeys(
         ("volumes", "volumeMounts", "volumeDevices", "volumeClaimTemplates", "persistentVolumeClaimRetentionPolicy"),
-        Reason("data", "it decides where bytes lie: write `storage`, or `override` for the app's own volumes"),
+        Reason("data", "it sets where data is stored; use `storage`, or `override` for the app's own volumes"),
     ),
     **dict.fromkeys(
         ("replicas", "strategy", "updateStrategy", "podManagementPolicy", "concurrencyPolicy", "suspend", "selector", "serviceName"),
-        Reason("data", "it decides how many pods write the app's state, and which"),
+        Reason("data", "it sets how many pods write the app's state, and which"),
     ),
     **dict.fromkeys(
-        ("terminationGracePeriodSeconds", "lifecycle"), Reason("data", "an app that is killed too early can lose data: write `stop-grace`")
+        ("terminationGracePeriodSeconds", "lifecycle"), Reason("data", "an app that is killed too early can lose data; use `stop-grace`")
     ),
     **dict.fromkeys(
         ("image", "command", "args", "resources", "startupProbe", "readinessProbe", "livenessProbe", "schedule", "timeZone", "workingDir"),
-        Reason("function", "a setting of the app's file says it: write `override`"),
+        Reason("function", "the app's file has a setting for it; use `override`"),
     ),
     **dict.fromkeys(
         ("containers", "initContainers", "ephemeralContainers"),
-        Reason("security", "what runs in a pod is the planner's: a container more could change the firewall that it shares"),
+        Reason("security", "only planning adds containers: another one could change the firewall that it shares"),
     ),
 }
 _OF_KINDS: Final[dict[str, Reason]] = {
-    "Service": Reason("security", "ports of apps behind a gateway are opened by `exposure` only, and a Service leads to its own pods"),
-    "Ingress": Reason("security", "`exposure` decides which port a name leads to"),
-    "Route": Reason("security", "`exposure` decides which port a name leads to"),
-    "ConfigMap": Reason("security", "it is a file of an app, which may be its gateway's guard: change the app's own file"),
-    "ServiceAccount": Reason("security", "it decides what the pods may do"),
-    "PersistentVolume": Reason("data", "it decides where bytes lie: write `storage`"),
-    "PersistentVolumeClaim": Reason("data", "it decides where bytes lie: write `storage`"),
+    "Service": Reason("security", "only `exposure` opens ports of apps behind a gateway, and a Service must lead to its own pods"),
+    "Ingress": Reason("security", "only `exposure` sets which port a host name leads to"),
+    "Route": Reason("security", "only `exposure` sets which port a host name leads to"),
+    "ConfigMap": Reason("security", "it is a file of an app, perhaps the gateway's guard; change the app's own file"),
+    "ServiceAccount": Reason("security", "it sets what the pods may do"),
+    "PersistentVolume": Reason("data", "it sets where data is stored; use `storage`"),
+    "PersistentVolumeClaim": Reason("data", "it sets where data is stored; use `storage`"),
 }
-_UNKNOWN: Final = Reason("security", "nothing here can tell whether the promises hold with it")
-_IDENTITY: Final = Reason("security", "by its name, labels and annotations portable and others know the object")
+_UNKNOWN: Final = Reason("security", "`portable` cannot tell whether this setting is safe")
+_IDENTITY: Final = Reason("security", "`portable` and other tools identify the object by its name, labels and annotations")
 _LABEL_VALUE: Final = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 
 
 def _targets(plan: Plan, rendering: Rendering) -> list[Target]:
     groups = {label_value(group.name): group for group in plan.groups}
-    found: list[Target] = []
+    targets: list[Target] = []
     for number, document in enumerate(rendering.documents):
         body = document.body
         name = body.get("metadata", {}).get("name")
         if name is None:
-            continue  # a list of files for kustomize
+            continue  # a kustomization
         group = groups.get(_group(body))
-        found.append(
+        targets.append(
             Target(
                 kind=body["kind"],
                 name=name,
@@ -127,11 +125,11 @@ def _targets(plan: Plan, rendering: Rendering) -> list[Target]:
                 is_fenced=group is None or gateway_of(group) is not None,
             )
         )
-    return found
+    return targets
 
 
 def _group(body: Body) -> str:
-    """The label of the group whose pods an object makes or leads to."""
+    """Return the group label of the pods that an object creates or selects."""
     if (way := _PODS.get(body["kind"])) is not None:
         template: Any = body
         for step in way:
@@ -158,13 +156,13 @@ def _reason(target: Target, change: Change) -> Reason | None:
         return None
     if steps[:1] in (("metadata",), ("kind",), ("apiVersion",)):
         return _IDENTITY
-    # The last step that is known says the most: `containers/0/env/1` is about variables.
+    # The last known step is the most specific: `containers/0/env/1` is about variables.
     known = (_REASONS[step] for step in reversed(steps) if isinstance(step, str) and step in _REASONS)
     return _OF_KINDS.get(target.kind) or next(known, _UNKNOWN)
 
 
 def _mark(target: Target, key: str, before: Any, *, is_annotation: bool) -> Reason | None:
-    """Allow new labels and annotations of the object itself, but for domains that a platform acts on."""
+    """Allow new labels and annotations of the object itself, except in domains that a platform acts on."""
     if target.kind == "ServiceAccount" or before is not ABSENT:
         return _OF_KINDS["ServiceAccount"] if target.kind == "ServiceAccount" else _IDENTITY
     domain = _domain(key)
@@ -178,15 +176,15 @@ def _domain(key: str) -> str:
 
 
 def _invalid(_target: Target, change: Change) -> str | None:
-    """Labels and annotations are texts; a label has few characters."""
+    """Check that labels and annotations are text, and that a label value is valid."""
     steps, _, after = change
     marks = next((step for step in ("labels", "annotations") if steps[-2:-1] == (step,) and steps[-3:-2] == ("metadata",)), None)
     if marks is None or after is ABSENT:
         return None
     if not isinstance(after, str):
-        return f"{steps[-1]}: a value of {marks} is text: put it in quotes"
+        return f"{steps[-1]}: values of {marks} must be text: put it in quotes"
     if marks == "labels" and not _LABEL_VALUE.fullmatch(after):
-        return f"{steps[-1]}: {after!r} is not a valid value of a label: at most 63 letters, digits, dots, dashes and underscores"
+        return f"{steps[-1]}: {after!r} is not a valid label value: use at most 63 letters, digits, dots, dashes and underscores"
     return None
 
 

@@ -1,4 +1,4 @@
-"""What runs a group: one pod, which is one network namespace, kept by a Deployment or started at times by a CronJob."""
+"""The workload of a group: one pod (one network namespace), run by a Deployment, or by a CronJob on a schedule."""
 
 from portable.backends.common import gateway_of
 from portable.backends.kubernetes.container import container
@@ -18,7 +18,7 @@ _FIRST_FREE_PORT = 1024
 
 
 class Extras(Struct, frozen=True, kw_only=True):
-    """What a platform adds to a pod."""
+    """Additions of a platform to a pod."""
 
     account: str
     containers: tuple[Body, ...] = ()
@@ -26,7 +26,7 @@ class Extras(Struct, frozen=True, kw_only=True):
 
 
 def workload(scope: Scope, group: Group, extras: Extras) -> Body:
-    """The object that runs the pod of a group."""
+    """Return the workload that runs the pod of a group."""
     members = scope.members(group)
     labels = scope.labels(group.name, zone=members[0].zone if members else None)
     annotations = {"portable/title": ", ".join(app.title for app in members)}
@@ -40,14 +40,17 @@ def workload(scope: Scope, group: Group, extras: Extras) -> Body:
 
 
 def template_of(body: Body) -> Body:
-    """The template of the pods that a workload makes."""
+    """Return the pod template of a workload."""
     spec: Body = body["spec"]
     template: Body = spec["jobTemplate"]["spec"]["template"] if body["kind"] == "CronJob" else spec["template"]
     return template
 
 
 def _deployment(metadata: Body, template: Body, group: Group) -> Body:
-    """One replica, recreated and never rolled: two pods of one app would write one database (docs/facts/databases.md#sqlite-on-a-share)."""
+    """Return a Deployment with one replica and no rolling update: two pods must never write one database.
+
+    See docs/facts/databases.md#sqlite-on-a-share.
+    """
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -63,13 +66,13 @@ def _deployment(metadata: Body, template: Body, group: Group) -> Body:
 
 
 def grace(parts: tuple[Part, ...]) -> int:
-    """Seconds that a pod has to end, for all its containers: the apps end at once, then the sidecars, one after the other."""
+    """Return the grace period of a pod in seconds: its apps end together, then its sidecars one after the other."""
     apps = [part.container.stop_grace for part in parts if part.kind == "app"]
     return max(apps, default=0) + sum(part.container.stop_grace for part in parts if part.kind in SIDECARS) or 30
 
 
 def pod_groups(scope: Scope, parts: tuple[Part, ...]) -> list[int]:
-    """The supplemental groups, which Kubernetes gives to a pod as a whole."""
+    """Return the supplemental groups, which apply to the whole pod."""
     groups = {group for part in parts for group in part.container.identity.groups}
     for part in parts:
         for _, device in device_of(scope.plan.devices, part.container.needs):
@@ -79,7 +82,7 @@ def pod_groups(scope: Scope, parts: tuple[Part, ...]) -> list[int]:
 
 
 def has_own_disk(scope: Scope, parts: tuple[Part, ...]) -> bool:
-    """Whether the pod mounts a claim of one node: a fresh disk that belongs to root until the kubelet gives it to a group."""
+    """Return whether the pod mounts an unshared claim. A new disk belongs to root until the kubelet sets its group."""
     names = {mount.volume for part in parts for mount in part.container.mounts}
     volumes = [scope.volumes[name] for name in names if name in scope.volumes]
     return any(isinstance(v.place, Claim) and is_claim(v) and not v.place.shared for v in volumes)
@@ -125,9 +128,9 @@ def _pod(scope: Scope, group: Group, parts: tuple[Part, ...], extras: Extras) ->
     if group.prefer_nodes:
         pod["affinity"] = {"nodeAffinity": _soft_affinity(group, scope.plan.node_weight or _DEFAULT_WEIGHT)}
     if isinstance(group.egress, Sealed):
-        # Cluster DNS asks the outside for foreign names; in a sealed namespace nobody answers, as on Compose.
+        # Cluster DNS forwards foreign names to the outside; in a sealed namespace nothing answers, as on Compose.
         pod |= {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["127.0.0.1"]}}
-    if not pod["containers"]:  # a gateway alone has nobody to start before
+    if not pod["containers"]:  # a gateway without apps is the main container
         gateway = next((body for part, body in bodies if part.app is not None and part.app.name == gateway_of(group)), None)
         if gateway is not None:
             gateway.pop("restartPolicy")
@@ -139,7 +142,7 @@ def _pod(scope: Scope, group: Group, parts: tuple[Part, ...], extras: Extras) ->
 
 
 def _own_names(scope: Scope, group: Group) -> list[str]:
-    """The names of the group's own apps: within the pod they are on the loopback address."""
+    """Return the names of the group's own apps, which the pod resolves to the loopback address."""
     return [name for app in scope.members(group) for name in (app.name, *app.aliases)]
 
 
@@ -148,10 +151,10 @@ def _pod_security(scope: Scope, parts: tuple[Part, ...]) -> Body:
     if groups := pod_groups(scope, parts):
         security["supplementalGroups"] = groups
     if any(port.number < _FIRST_FREE_PORT for part in parts if part.app for port in serves(part.app, part.container)):
-        # Not every runtime lets a process listen there without a capability; this setting is the pod's own, and a safe one.
+        # Some runtimes require a capability to listen on these ports. This sysctl applies to the pod only, and is a safe one.
         security["sysctls"] = [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
     if has_own_disk(scope, parts):
-        # OnRootMismatch: a tree that already belongs to the group is not walked.
+        # OnRootMismatch: the kubelet skips a volume whose root already belongs to the group.
         security |= {"fsGroup": scope.plan.tools.identity.gid, "fsGroupChangePolicy": "OnRootMismatch"}
     return security
 
@@ -162,6 +165,6 @@ def _soft_affinity(group: Group, weight: int) -> Body:
 
 
 def _annotated_devices(scope: Scope, parts: tuple[Part, ...]) -> list[str]:
-    # What mounts FUSE is privileged and has every device; the annotation would only hand it to the others of the pod.
-    found = [device for part in parts for need, device in device_of(scope.plan.devices, part.container.needs) if need != "fuse"]
-    return list(dict.fromkeys(device.path for device in found if isinstance(device, AnnotatedDevice)))
+    # A container that mounts FUSE is privileged and has every device; the annotation would only add it to the pod's other containers.
+    devices = [device for part in parts for need, device in device_of(scope.plan.devices, part.container.needs) if need != "fuse"]
+    return list(dict.fromkeys(device.path for device in devices if isinstance(device, AnnotatedDevice)))

@@ -1,4 +1,4 @@
-"""`init-dirs`: the folders, links and seeds that must be there before any app starts. It never removes or overwrites anything."""
+"""`init-dirs`: creates folders, links and seeds before any app starts. It never deletes or overwrites anything."""
 
 import shlex
 from collections.abc import Iterator
@@ -17,35 +17,35 @@ TREE = "/library"
 TREE_MAP = "library-tree"
 TREE_SCRIPT = "tree.sh"
 
-# The scripts are for BusyBox's shell and any other; without `$(` and `$$`, which the kubelet would expand. Several pods prepare one library
-# at once, and each line may be cut off at any moment: so each step is one that loses a race, or is done again, without harm.
+# The scripts run in BusyBox's shell and any other. They avoid `$(` and `$$`, which the kubelet would expand. Several pods prepare one
+# library at once, and may be killed at any moment: so each step may lose a race, or run again, without harm.
 _FOLDER, _SEED = "prepare_folder.sh", "prepare_seed.sh"
 _LINK = "prepare_link.sh"
-"""An empty folder may lie where a mount once was; one with something in it is not ours to move, and without the link apps see no cloud."""
+"""Replaces an empty folder, which may be left from an old mount. A folder with content is an error: without the link, apps see no cloud."""
 
 
 class Seed(Struct, frozen=True, kw_only=True):
-    """A file that is copied into an app's state where nothing lies yet."""
+    """A file that is copied into an app's state if nothing exists there."""
 
     part: Part
     mount: FileMount
     target: str | None
-    """Where it goes, as `init-dirs` sees it; None where no volume of its container holds that path."""
+    """Its path in `init-dirs`; None if no volume of its container covers that path."""
 
 
 def root_of(volume: Volume) -> str:
-    """Where `init-dirs` sees the root of a volume's place."""
+    """Return the path in `init-dirs` of the root of a volume's storage."""
     place = volume.place
     return f"{PLACES}/{place.name}" if isinstance(place, Claim) else f"{PLACES}/{volume.id}"
 
 
 def inside(volume: Volume) -> str:
-    """Where `init-dirs` sees the volume itself."""
+    """Return the path in `init-dirs` of the volume itself."""
     return f"{root_of(volume)}/{volume.folder}".rstrip("/")
 
 
 def seeds(scope: Scope, parts: tuple[Part, ...]) -> Iterator[Seed]:
-    """The seeds of a pod."""
+    """Yield the seeds of a pod."""
     for part in parts:
         for mount in part.container.files:
             if mount.seed:
@@ -53,7 +53,7 @@ def seeds(scope: Scope, parts: tuple[Part, ...]) -> Iterator[Seed]:
 
 
 def tree_script(scope: Scope) -> str | None:
-    """What makes the library's folders and links: one script for all pods, so that an app that comes recreates no other app's pod."""
+    """Return the script that creates the library's folders and links. All pods share it, so a new app recreates no other pod."""
     library = scope.plan.library
     volume = scope.volumes.get(library.volume) if library is not None else None
     if library is None or volume is None or not (library.folders or library.links):
@@ -66,7 +66,7 @@ def tree_script(scope: Scope) -> str | None:
 
 
 def tree_config_map(scope: Scope) -> Iterator[Body]:
-    """The ConfigMap with that script, where any pod runs it."""
+    """Yield the ConfigMap with the library's script, if any pod runs it."""
     text = tree_script(scope)
     if text is not None and any(_runs_tree(scope, parts) for parts in scope.pods.values()):
         metadata = meta(TREE_MAP, scope.labels(TREE_MAP), namespace=scope.namespace)
@@ -74,7 +74,7 @@ def tree_config_map(scope: Scope) -> Iterator[Body]:
 
 
 def script(scope: Scope, parts: tuple[Part, ...]) -> str:
-    """What `init-dirs` runs."""
+    """Return the script of `init-dirs`."""
     quote = shlex.quote
     lines = [f"umask {quote(scope.plan.tools.identity.umask)}"]
     lines += [f"sh {TREE}/{TREE_SCRIPT}"] if _runs_tree(scope, parts) else []
@@ -87,7 +87,7 @@ def script(scope: Scope, parts: tuple[Part, ...]) -> str:
 
 
 def init_attached(scope: Scope, part: Part, parts: tuple[Part, ...]) -> Iterator[Attached]:
-    """What `init-dirs` mounts: the root of every place that it prepares, the seeds, and what the tools mount themselves."""
+    """Yield the mounts of `init-dirs`: the root of each storage that it prepares, the seeds, and the tools' own mounts."""
     yield from attached(scope, part)
     for volume in _prepared(scope, parts):
         body = place_volume(volume)
@@ -101,10 +101,10 @@ def init_attached(scope: Scope, part: Part, parts: tuple[Part, ...]) -> Iterator
 
 
 def command(scope: Scope, parts: tuple[Part, ...]) -> Body:
-    """The command of `init-dirs`; the tools' own command is the shell, their own arguments follow the script."""
+    """Return the command of `init-dirs`: the tools' own command is the shell, and their arguments follow the script."""
     tools = scope.plan.tools
     shell = [literal(word) for word in tools.command or ("sh", "-c")]
-    # The name after a script is `$0`: it leads the shell's error messages.
+    # The argument after the script is `$0`, which begins the shell's error messages.
     return {"command": shell, "args": [literal(script(scope, parts)), tools.name, *(literal(word) for word in tools.args or ())]}
 
 
@@ -114,14 +114,14 @@ def _mounted(scope: Scope, parts: tuple[Part, ...]) -> list[Volume]:
 
 
 def _prepared(scope: Scope, parts: tuple[Part, ...]) -> list[Volume]:
-    """The volumes with something to prepare: those that are kept, and those with a seed; one a place."""
+    """Return the volumes to prepare: claims, and volumes with a seed; one for each storage."""
     seeded = {_holder(scope, seed.part, seed.mount) for seed in seeds(scope, parts)}
     volumes = [volume for volume in _mounted(scope, parts) if is_claim(volume) or volume.id in seeded]
     return list({root_of(volume): volume for volume in volumes}.values())
 
 
 def _folders(scope: Scope, parts: tuple[Part, ...]) -> list[str]:
-    """Folders of the state, and those that are covered: a runtime can't make a mount point in a read-only mount."""
+    """Return the folders of volumes, and the hidden ones: a runtime cannot create a mount point in a read-only mount."""
     folders: list[str] = []
     for volume in _mounted(scope, parts):
         if not is_claim(volume):
@@ -133,7 +133,7 @@ def _folders(scope: Scope, parts: tuple[Part, ...]) -> list[str]:
 
 
 def _runs_tree(scope: Scope, parts: tuple[Part, ...]) -> bool:
-    """Whether a pod sees the library, and so makes its tree."""
+    """Return whether a pod mounts the library, and so creates its folders."""
     library = scope.plan.library
     if library is None or not (library.folders or library.links):
         return False
@@ -141,18 +141,18 @@ def _runs_tree(scope: Scope, parts: tuple[Part, ...]) -> bool:
 
 
 def _covering(part: Part, mount: FileMount) -> Mount | None:
-    """The container's mount in whose tree the file goes: the deepest one."""
+    """Return the deepest mount of the container that contains the file's path."""
     path = PurePosixPath(mount.path)
     return max((m for m in part.container.mounts if path.is_relative_to(m.path)), key=lambda m: len(m.path), default=None)
 
 
 def _holder(scope: Scope, part: Part, mount: FileMount) -> str | None:
-    found = _covering(part, mount)
-    return found.volume if found is not None and found.volume in scope.volumes else None
+    cover = _covering(part, mount)
+    return cover.volume if cover is not None and cover.volume in scope.volumes else None
 
 
 def _target(scope: Scope, part: Part, mount: FileMount) -> str | None:
-    found = _covering(part, mount)
-    if found is None or found.volume not in scope.volumes:
+    cover = _covering(part, mount)
+    if cover is None or cover.volume not in scope.volumes:
         return None
-    return f"{inside(scope.volumes[found.volume])}/{PurePosixPath(mount.path).relative_to(found.path)}"
+    return f"{inside(scope.volumes[cover.volume])}/{PurePosixPath(mount.path).relative_to(cover.path)}"

@@ -1,4 +1,4 @@
-"""What must be there before the rendered objects work, and that nothing rendered makes: Secrets, whose values are never written."""
+"""Objects that must exist before the rendered ones work: Secrets, whose values are never written to files."""
 
 from collections.abc import Iterator
 
@@ -9,17 +9,17 @@ from portable.model.plan import Claim, Ingress, Plan
 
 
 def prerequisites(plan: Plan) -> tuple[Finding, ...]:
-    """A finding for every Secret that somebody must make."""
+    """Return a finding for every Secret that a person must create, and for each database on the default storage class."""
     return tuple(dict.fromkeys((*_values(plan), *_whole_files(plan), *_others(plan), *_classes(plan))))
 
 
 def _values(plan: Plan) -> Iterator[Finding]:
     for placed in containers(plan):
         for name, value in sorted(placed.container.secret_env.items()):
-            why = f"{placed.about} takes it as a variable"
+            why = f"{placed.about or placed.path} reads it from variable {name}"
             yield _secret(plan, f"{placed.path}.env.{name}", value.name, (value.key,), why, placed.about, optional=value.optional)
         for mount in placed.container.secrets:
-            path, why = f"{placed.path}.secrets.{mount.secret}", f"{placed.about} reads it"
+            path, why = f"{placed.path}.secrets.{mount.secret}", f"{placed.about or placed.path} reads it"
             yield _secret(plan, path, mount.secret, mount.keys, why, placed.about, optional=mount.optional)
 
 
@@ -28,8 +28,8 @@ def _whole_files(plan: Plan) -> Iterator[Finding]:
     for file in plan.files:
         if file.id in keys:
             names = sorted({ref.name for ref in file.secret_refs})
-            text = f"it is the whole text of a file, with {', '.join(names)} filled in"
-            yield _secret(plan, f"files.{file.id}", file.id, (keys[file.id],), text, None)
+            why = f"it holds a whole file, with {', '.join(names)} filled in"
+            yield _secret(plan, f"files.{file.id}", file.id, (keys[file.id],), why, None)
 
 
 def _others(plan: Plan) -> Iterator[Finding]:
@@ -37,22 +37,23 @@ def _others(plan: Plan) -> Iterator[Finding]:
         if isinstance(volume.place, Claim) and volume.place.share and volume.place.share.login:
             login = volume.place.share.login
             path = f"volumes.{volume.id}.place.share.login"
-            yield _secret(plan, path, login, ("username", "password"), "nodes log in to the share with it", None, written=False)
+            yield _secret(plan, path, login, ("username", "password"), "nodes use it to log in to the share", None, written=False)
     for exposure in plan.exposures:
         if isinstance(exposure.how, Ingress) and exposure.how.tls_secret:
             path = f"exposures.{exposure.app}:{exposure.port}.how.tls_secret"
-            why = f"the Ingress shows it for {exposure.how.host}"
+            why = f"it is the Ingress certificate of {exposure.how.host}"
             yield _secret(plan, path, exposure.how.tls_secret, ("tls.crt", "tls.key"), why, exposure.app, written=False)
 
 
 def _classes(plan: Plan) -> Iterator[Finding]:
-    """A claim of no class gets the cluster's default one, whatever that is."""
+    """Yield a finding for each database claim without a storage class: it gets the cluster's default one."""
     for volume in plan.volumes:
         place = volume.place
         if volume.holds == "database" and isinstance(place, Claim) and not (place.storage_class or place.existing or place.share):
-            text = f"Claim {place.name} names no class and gets the cluster's default: a database is corrupted there where that is a share."
-            remedy = "name a class of block storage: `claim: {storage-class: ...}`, or waive it where the default is one"
-            yield note("storage.class", f"volumes.{volume.id}.place.storage_class", "data", text, remedy, app=_app_of(plan, volume.id))
+            text = f"Claim {place.name} has no storage class: if the cluster's default is a network share, it corrupts the database."
+            remedy = "name a class of block storage: `claim: {storage-class: ...}`; waive this if the default class is one"
+            path, app = f"volumes.{volume.id}.place.storage_class", _app_of(plan, volume.id)
+            yield note("storage.class", path, "data", text, remedy, code="storage.default-class", app=app)
 
 
 def _app_of(plan: Plan, volume: str) -> str | None:
@@ -62,11 +63,11 @@ def _app_of(plan: Plan, volume: str) -> str | None:
 def _secret(
     plan: Plan, path: str, name: str, keys: tuple[str, ...], why: str, app: str | None, *, optional: bool = False, written: bool = True
 ) -> Finding:
-    """`written` are those that `portable secrets write` makes files of."""
+    """Return the finding for a Secret. `written`: `portable secrets write` writes its files."""
     name = secret_name(plan, name) if written else name
-    must = "may be missing" if optional else "must be there"
-    text = f"Secret {name} (keys {', '.join(keys)}) {must}: {why}; values are never rendered."
+    must = "is optional" if optional else "must exist"
+    text = f"Secret {name} (keys {', '.join(keys)}) {must}: {why}."
     files = f"--from-file=FOLDER/{name}" if written else " ".join(f"--from-file={key}=FILE" for key in keys)
-    made = f"`portable secrets write -p {plan.profile} -o FOLDER`, then " if written else ""
+    made = f"run `portable secrets write -p {plan.profile} -o FOLDER`, then " if written else "run "
     command = f"kubectl create secret generic -n {plan.namespace or plan.stack} {name} {files}"
-    return note("secrets", path, "function", text, f"{made}`{command}`, or a SealedSecret", app=app)
+    return note("secrets", path, "function", text, f"{made}`{command}`, or use a SealedSecret", code="kubernetes.secret", app=app)

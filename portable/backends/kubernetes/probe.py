@@ -1,4 +1,4 @@
-"""Health checks as the kubelet asks them."""
+"""Health checks: the probes of the kubelet."""
 
 from typing import assert_never
 
@@ -9,32 +9,34 @@ from portable.backends.kubernetes.scope import SIDECARS, Part
 from portable.model.plan import Check, Exec, Http, Port, Probes, Tcp
 
 _PATIENCE = 30
-"""How often a sidecar without a probe of its start is asked before it is started again."""
+"""Failures before the kubelet restarts a sidecar that has no startup probe of its own."""
 KUBELET_OK = range(200, 400)
-"""The answers that the kubelet takes for healthy; it can't be told others."""
+"""The HTTP statuses that the kubelet accepts as healthy; this is not configurable."""
 
 
 def probes(part: Part) -> Body:
-    """The probes of a container, one for one; what others wait for always has one of its start."""
-    given: Probes = part.container.probes
-    # A pod is ready when all in it is: a cloud that is away for a minute would take its readers off the network, with all that they have
-    # besides. That it is away, they see.
-    ready = None if part.kind == "cloud" else given.ready
-    named = (("startupProbe", gate(part)), ("readinessProbe", ready), ("livenessProbe", given.live))
+    """Return the probes of a container. Sidecars always get a startup probe, since other containers wait for it."""
+    own: Probes = part.container.probes
+    # A pod is ready only if all its containers are: a cloud that is away for a minute would make its readers unreachable, although they
+    # have other work. They notice themselves that the cloud is away.
+    ready = None if part.kind == "cloud" else own.ready
+    named = (("startupProbe", gate(part)), ("readinessProbe", ready), ("livenessProbe", own.live))
     return {name: _probe(part, check) for name, check in named if check is not None}
 
 
 def gate(part: Part) -> Check | None:
-    """What says that a container has started. What runs after a sidecar waits for that alone, not for its readiness: so that stands in."""
-    given = part.container.probes
-    if given.startup is not None or part.kind not in SIDECARS:
-        return given.startup
-    asked = given.ready or given.live
-    return None if asked is None else structs.replace(asked, failures=max(asked.failures, _PATIENCE))
+    """Return the startup probe of a container. A sidecar without one uses its readiness or liveness probe: containers that start after it
+    wait for its startup probe only.
+    """
+    own = part.container.probes
+    if own.startup is not None or part.kind not in SIDECARS:
+        return own.startup
+    check = own.ready or own.live
+    return None if check is None else structs.replace(check, failures=max(check.failures, _PATIENCE))
 
 
 def is_http(how: Http) -> bool:
-    """Whether the kubelet's own GET gives the right verdict; else only the connection is tried."""
+    """Return whether the kubelet accepts all expected statuses; otherwise the probe only opens a TCP connection."""
     return all(status in KUBELET_OK for status in how.ok)
 
 

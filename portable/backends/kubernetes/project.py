@@ -1,4 +1,4 @@
-"""Puts the documents of a plan together, and in their files."""
+"""Assemble the documents of a plan, and assign them to files."""
 
 from collections.abc import Iterable
 
@@ -18,7 +18,7 @@ from portable.model.rendering import Document, Rendering
 
 
 def render(plan: Plan) -> Rendering:
-    """The documents of a plan on Kubernetes, and the ledger of what it does not plainly say."""
+    """Return the Kubernetes documents of a plan, and the findings on everything that they do not translate."""
     scope = scope_of(plan)
     workloads = {group.name: workload(scope, group, Extras(account=account_of(scope, group))) for group in plan.groups}
     documents = [
@@ -41,22 +41,22 @@ def render(plan: Plan) -> Rendering:
 
 
 def app_file(group: Group) -> str:
-    """The file with everything of a group."""
+    """Return the file with the objects of a group."""
     return f"apps/{dns_label(group.name)}.yaml"
 
 
 def in_file(file: str, bodies: Iterable[Body]) -> list[Document]:
-    """The bodies as documents of a file."""
+    """Return the bodies as documents of a file."""
     return [Document(file=file, body=body) for body in bodies]
 
 
 def pods_of(workloads: Iterable[Body]) -> list[Body]:
-    """The pods that workloads make."""
+    """Return the pod specs of workloads."""
     return [template_of(body)["spec"] for body in workloads]
 
 
 def with_kustomizations(documents: list[Document]) -> tuple[Document, ...]:
-    """The documents, led by one list of files for a namespace's owner and one for an administrator."""
+    """Return the documents after two kustomizations: one for the namespace's owner, one for an administrator."""
     files = sorted({document.file for document in documents})
     owner = [file for file in files if not file.startswith(f"{FOLDER}/")]
     administrator = [file.removeprefix(f"{FOLDER}/") for file in files if file.startswith(f"{FOLDER}/")]

@@ -1,4 +1,4 @@
-"""The plan with its records by name, and each group as the ordered containers of its pod. Reads the plan, writes nothing."""
+"""An index of a plan: its records by name, and the containers of each group's pod in start order."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final, Literal, assert_never
@@ -29,11 +29,11 @@ from portable.model.plan import (
 INIT = "init-dirs"
 Kind = Literal["init", "gateway", "cloud", "before", "app"]
 SIDECARS: Final = ("gateway", "cloud", "before")
-"""What runs as a native sidecar: the kubelet starts what follows only when it is up."""
+"""Kinds that run as native sidecars: the kubelet starts the next container only when they are up."""
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """One container of a pod, and what its place in the plan decides."""
+    """One container of a pod, with its position in the plan."""
 
     kind: Kind
     name: str
@@ -41,7 +41,7 @@ class Part(Struct, frozen=True, kw_only=True):
     path: str
     """Its path in the plan, for findings."""
     owner: str
-    """Whose ConfigMap holds its files: an app, `cloud-<id>`, or the tools."""
+    """The owner of the ConfigMap with its files: an app, `cloud-<id>`, or the tools."""
     container: Container
     app: App | None = None
     cloud: Cloud | None = None
@@ -50,7 +50,7 @@ class Part(Struct, frozen=True, kw_only=True):
 
     @property
     def app_name(self) -> str | None:
-        """The app that findings name."""
+        """The app that findings are about."""
         return self.app.name if self.app else None
 
 
@@ -64,22 +64,22 @@ class Scope(Struct, frozen=True, kw_only=True):
     files: Mapping[str, File]
     clouds: Mapping[str, Cloud]
     pods: Mapping[str, tuple[Part, ...]]
-    """By group, in the order in which they start."""
+    """By group: the containers in start order."""
     exposures: Mapping[str, tuple[Exposure, ...]]
     """By app."""
     mounted_by: Mapping[str, tuple[str, ...]]
     """By volume: the groups whose pods mount it."""
     file_keys: Mapping[str, str]
-    """By whole file that is a Secret: its key there."""
+    """By file that is a Secret: its key there."""
     readers: Mapping[str, tuple[bool, ...]]
-    """By file: for each container that reads it, whether its process is root."""
+    """By file: for each container that reads it, whether it runs as root."""
 
     def members(self, group: Group) -> tuple[App, ...]:
-        """The apps of a group, in its order."""
+        """Return the apps of a group, in its order."""
         return tuple(self.apps[name] for name in group.apps if name in self.apps)
 
     def labels(self, name: str, *, zone: str | None = None) -> dict[str, str]:
-        """The labels of an object; never what a selector uses, but for those of a pod."""
+        """Return the labels of an object. Selectors use none of them."""
         plan = self.plan
         return {
             "app.kubernetes.io/name": label_value(name),
@@ -91,7 +91,7 @@ class Scope(Struct, frozen=True, kw_only=True):
 
 
 def scope_of(plan: Plan) -> Scope:
-    """Index a plan, once."""
+    """Return the index of a plan."""
     known = index(plan)
     pods = {group.name: tuple(_parts(known, group)) for group in plan.groups}
     return Scope(
@@ -110,12 +110,12 @@ def scope_of(plan: Plan) -> Scope:
 
 
 def selector(group: Group) -> dict[str, str]:
-    """What finds the pod of a group. It may never change: a Deployment's selector is immutable."""
+    """Return the selector of a group's pod. It must never change: a Deployment's selector is immutable."""
     return {GROUP_LABEL: label_value(group.name)}
 
 
 def is_claim(volume: Volume) -> bool:
-    """Whether a volume outlives its pod."""
+    """Return whether a volume is a claim, which outlives its pod."""
     match volume.place:
         case Claim():
             return True
@@ -126,26 +126,26 @@ def is_claim(volume: Volume) -> bool:
 
 
 def starts_as_root(identity: Identity, needs: Needs) -> bool:
-    """Whether the container's first process is root; an image of the PUID family prepares its folders as root and drops then."""
+    """Return whether the container's first process is root. Images with PUID prepare their folders as root, then drop to a user."""
     return needs.root_start or identity.how == "puid-pgid" or identity.uid == 0
 
 
 def serves(app: App, container: Container) -> tuple[Port, ...]:
-    """The ports on which that container of the app listens."""
+    """Return the ports of the app on which this container listens."""
     return tuple(port for port in app.ports if port.container == container.name)
 
 
 def own_files(part: Part) -> Iterator[str]:
-    """The files that stand in the container, each once; seeds are not among them, they only stand in `init-dirs`."""
+    """Yield the files that the container mounts, each once. Seeds are mounted in `init-dirs` only."""
     yield from dict.fromkeys(mount.file for mount in part.container.files if not mount.seed)
 
 
 def _parts(known: Index, group: Group) -> Iterator[Part]:
-    """The containers of a pod in the order of their start.
+    """Yield the containers of a pod in start order.
 
-    `init-dirs` comes first although a gateway has to close the namespace before anything talks: its fixed script has no use for the
-    network, and the gateway's own state folder must exist before the kubelet binds it (a subPath that the kubelet has to make itself
-    belongs to root, which a share with root squash refuses). Then the gateway, so that clouds, which do talk, already stand behind it.
+    `init-dirs` starts before the gateway closes the network namespace: its fixed script does not use the network. The gateway's state
+    folder must exist before the kubelet mounts it: a subPath that the kubelet creates belongs to root, which root squash denies. The
+    gateway starts before the mount containers of clouds, which use the network, so that they run behind it.
     """
     apps, clouds, volumes, tools = known.apps, known.clouds, known.volumes, known.plan.tools
     members = [apps[name] for name in group.apps if name in apps]
@@ -178,7 +178,7 @@ def _parts(known: Index, group: Group) -> Iterator[Part]:
         for cloud in read
     ]
     if _needs_preparing(parts + mounters, volumes):
-        # It only makes folders that are its own: it needs nothing, on a cluster not even root.
+        # It only creates folders that it owns, so on a cluster it needs no rights, not even root.
         yield Part(kind="init", name=INIT, path="tools", owner=tools.name, container=structs.replace(tools, needs=Needs()))
     yield from (part for part in parts if part.kind == "gateway")
     yield from mounters
@@ -192,12 +192,12 @@ def _needs_preparing(parts: list[Part], volumes: Mapping[str, Volume]) -> bool:
 
 
 def _mounted_by(pods: Mapping[str, tuple[Part, ...]]) -> dict[str, tuple[str, ...]]:
-    found: dict[str, dict[str, None]] = {}
+    groups: dict[str, dict[str, None]] = {}
     for name, parts in pods.items():
         for part in parts:
             for mount in part.container.mounts:
-                found.setdefault(mount.volume, {})[name] = None
-    return {volume: tuple(names) for volume, names in found.items()}
+                groups.setdefault(mount.volume, {})[name] = None
+    return {volume: tuple(names) for volume, names in groups.items()}
 
 
 def _readers(plan: Plan, pods: Mapping[str, tuple[Part, ...]]) -> dict[str, tuple[bool, ...]]:
@@ -206,7 +206,7 @@ def _readers(plan: Plan, pods: Mapping[str, tuple[Part, ...]]) -> dict[str, tupl
     for parts in pods.values():
         for part in parts:
             identity = part.container.identity
-            # What starts as root and then drops reads its files as what it dropped to.
+            # A process that starts as root and then drops reads its files as the user that it drops to.
             root = identity.uid == 0 and starts_as_root(identity, part.container.needs)
             for mount in part.container.files:
                 readers.setdefault(mount.file, []).append(root_tools if mount.seed else root)

@@ -1,4 +1,4 @@
-"""What a cluster calls the Secrets of a plan, and the keys of those that are whole files. They are filled by live, never rendered."""
+"""Names and keys of the Secrets of a plan. Their values come from the live layer, and are never rendered."""
 
 from pathlib import PurePosixPath
 
@@ -7,16 +7,16 @@ from portable.model.plan import Plan
 
 
 def secret_name(plan: Plan, name: str) -> str:
-    """The Secret of a value, by its name, or of a whole file, by its id: as the profile calls it, or the same as a DNS label."""
+    """Return the name of the Secret for a secret's name or a file's id: the profile's name for it, else the same as a DNS label."""
     return plan.secret_names.get(name) or dns_label(name)
 
 
 def file_keys(plan: Plan) -> dict[str, str]:
-    """The one key of each whole file, by its id: the file's own name, as `kubectl create secret --from-file` would call it."""
+    """Return the one key of each whole file, by its id: the file's name, as in `kubectl create secret --from-file`."""
     whole = {file.id for file in plan.files if file.is_secret}
-    found: dict[str, str] = {}
+    keys: dict[str, str] = {}
     for container in plan.containers():
         for mount in container.files:
             if mount.file in whole:
-                found.setdefault(mount.file, config_key(PurePosixPath(mount.path).name))
-    return found
+                keys.setdefault(mount.file, config_key(PurePosixPath(mount.path).name))
+    return keys

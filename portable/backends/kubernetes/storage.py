@@ -1,4 +1,4 @@
-"""Claims, and the static volumes behind those that name a share. A claim that exists is referenced, never written."""
+"""Claims, and the static volumes of those on a share. An existing claim is referenced, never rendered."""
 
 from collections.abc import Iterator
 from typing import assert_never
@@ -9,21 +9,21 @@ from portable.model.plan import Claim, Share
 
 
 def new_claims(scope: Scope) -> tuple[Claim, ...]:
-    """The claims to be made, each once, by name."""
+    """Return the claims to create, each once, sorted by name."""
     places = [volume.place for volume in scope.plan.volumes]
-    found: dict[str, Claim] = {}
+    by_name: dict[str, Claim] = {}
     for place in places:
         if isinstance(place, Claim) and not place.existing:
-            found.setdefault(place.name, place)
-    return tuple(found[name] for name in sorted(found))
+            by_name.setdefault(place.name, place)
+    return tuple(by_name[name] for name in sorted(by_name))
 
 
 def claims(scope: Scope) -> Iterator[Body]:
-    """A PersistentVolumeClaim for each claim that doesn't exist yet."""
+    """Yield a PersistentVolumeClaim for each claim that does not exist yet."""
     for claim in new_claims(scope):
         spec: Body = {"accessModes": _access(claim), "resources": {"requests": {"storage": quantity(claim.size)}}}
         if claim.share is not None:
-            # An empty class keeps a provisioner from making another volume.
+            # An empty class prevents dynamic provisioning of another volume.
             spec |= {"storageClassName": claim.storage_class or "", "volumeName": _volume_name(scope, claim)}
         elif claim.storage_class is not None:
             spec["storageClassName"] = claim.storage_class
@@ -36,7 +36,7 @@ def claims(scope: Scope) -> Iterator[Body]:
 
 
 def volumes(scope: Scope) -> Iterator[Body]:
-    """A PersistentVolume for each new claim that names a share; it is kept, with its data, when the claim goes."""
+    """Yield a PersistentVolume for each new claim on a share. It stays, with its data, when the claim is deleted."""
     for claim in new_claims(scope):
         if claim.share is None:
             continue
@@ -60,7 +60,7 @@ def volumes(scope: Scope) -> Iterator[Body]:
 def _source(scope: Scope, claim: Claim, share: Share) -> Body:
     match share.protocol:
         case "smb":
-            # One handle a volume: two of the same share one staged mount, and the options of the first win
+            # One handle for each volume: volumes with equal handles share one staged mount, with the options of the first
             # (docs/facts/smb.md#one-handle-for-each-volume).
             csi: Body = {
                 "driver": "smb.csi.k8s.io",
@@ -71,14 +71,14 @@ def _source(scope: Scope, claim: Claim, share: Share) -> Body:
                 csi["nodeStageSecretRef"] = {"name": dns_label(share.login), "namespace": scope.namespace}
             return {"csi": csi}
         case "nfs":
-            # In-tree: needs no driver, and the kubelet never walks it to change owners, which an export with root squash refuses.
+            # The in-tree plug-in needs no driver, and the kubelet never changes owners on it, which root squash would deny.
             return {"nfs": {"server": share.server, "path": share.export}}
         case _:
             assert_never(share.protocol)
 
 
 def _volume_name(scope: Scope, claim: Claim) -> str:
-    """Volumes are objects of the cluster, so their name carries the namespace."""
+    """Return the name of a volume. Volumes are cluster-scoped, so it contains the namespace."""
     return dns_label(f"{scope.namespace}-{claim.name}")
 
 

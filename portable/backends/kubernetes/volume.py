@@ -1,4 +1,4 @@
-"""What a container sees as files: each volume of the pod with its mount. Claims and volumes of the cluster are made in `storage`."""
+"""Volumes of a pod, each with its mount in a container. Claims and PersistentVolumes are in `storage`."""
 
 from collections.abc import Iterator
 from typing import assert_never
@@ -32,7 +32,7 @@ _HIDDEN_SIZE = 64 * 1024
 
 
 def attached(scope: Scope, part: Part) -> Iterator[Attached]:
-    """Everything that a container of the plan mounts."""
+    """Yield the volumes and mounts of a container."""
     container = part.container
     for mount in container.mounts:
         yield from _plan_volume(scope, mount)
@@ -47,14 +47,13 @@ def attached(scope: Scope, part: Part) -> Iterator[Attached]:
     if part.kind == "cloud":
         yield clouds_volume(), {"name": "clouds", "mountPath": CLOUDS, "mountPropagation": "Bidirectional"}
     elif part.clouds:
-        # The parent is mounted, never the cloud itself: that is what lets a consumer see a mount that was made again
-        # (docs/facts/fuse.md#bind-the-parent-folder).
+        # Mount the parent, never the cloud itself, so that readers see a renewed mount (docs/facts/fuse.md#bind-the-parent-folder).
         yield clouds_volume(), {"name": "clouds", "mountPath": CLOUDS, "mountPropagation": "HostToContainer"}
     yield from _device_nodes(scope.plan.devices, part)
 
 
 def place_volume(volume: Volume) -> Body:
-    """The pod's volume for a place. Volumes of one claim are one: the kubelet then binds one filesystem, and links hold."""
+    """Return the pod's volume. Volumes of one claim are one: the kubelet then mounts one file system, so that hard links work."""
     place = volume.place
     match place:
         case Claim():
@@ -63,14 +62,14 @@ def place_volume(volume: Volume) -> Body:
             limit = {} if place.size is None else {"sizeLimit": quantity(place.size)}
             return {"name": dns_label(volume.id), "emptyDir": limit | ({"medium": "Memory"} if place.in_memory else {})}
         case Folder():
-            # Refused in the ledger: a node's folder doesn't follow its pod.
+            # A finding refuses it: a node's folder does not move with its pod.
             return {"name": dns_label(f"folder-{volume.id}"), "hostPath": {"path": place.path, "type": "Directory"}}
         case _:
             assert_never(place)
 
 
 def file_volume(scope: Scope, owner: str, containers: tuple[Container, ...], mount: FileMount, *, at: str) -> Iterator[Attached]:
-    """One file at a path. By subPath, since the folder around it is the app's own; `config-digest` recreates the pod when it changes."""
+    """Yield the mount of one file, by subPath, because the folder around it belongs to the app. `config-digest` recreates the pod."""
     file = scope.files.get(mount.file)
     if file is None:
         return
@@ -88,7 +87,7 @@ def file_volume(scope: Scope, owner: str, containers: tuple[Container, ...], mou
 
 
 def device_of(devices: Devices, needs: Needs) -> Iterator[tuple[str, Device | None]]:
-    """The devices that a container needs, by the name of the need, and how the place gives each."""
+    """Yield the devices that a container needs: the name of the need, and the profile's device."""
     if needs.tun:
         yield "tun", devices.tun
     if needs.fuse:
@@ -98,7 +97,7 @@ def device_of(devices: Devices, needs: Needs) -> Iterator[tuple[str, Device | No
 
 
 def clouds_volume() -> Body:
-    """The pod's own tree of clouds: never the shared claim, where mounts of several pods would cover one another.
+    """Return the pod's own volume for clouds. On the shared claim, mounts of several pods would cover each other.
 
     See docs/facts/fuse.md#clouds-in-pods.
     """
@@ -118,7 +117,7 @@ def _plan_volume(scope: Scope, mount: Mount) -> Iterator[Attached]:
     sub_path = {"subPath": volume.folder} if volume.folder else {}
     yield body, {"name": body["name"], "mountPath": mount.path, **sub_path, **read_only}
     for folder in volume.hides:
-        # Other apps' state lies in the library: an empty folder covers it.
+        # The library contains other apps' state: an empty folder covers it.
         yield _memory(HIDDEN, _HIDDEN_SIZE), {"name": HIDDEN, "mountPath": f"{mount.path.rstrip('/')}/{folder}", "readOnly": True}
 
 
@@ -131,7 +130,7 @@ def _secret_volume(scope: Scope, part: Part, secret: SecretMount) -> Attached:
 
 
 def _device_nodes(devices: Devices, part: Part) -> Iterator[Attached]:
-    """Device nodes of the host. A container that mounts FUSE is privileged and has them all."""
+    """Yield the device nodes of the host. A container that mounts FUSE is privileged and has all of them."""
     if part.container.needs.fuse:
         return
     for need, device in device_of(devices, part.container.needs):

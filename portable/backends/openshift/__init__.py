@@ -1,4 +1,4 @@
-"""Translates a plan into OpenShift objects: what Kubernetes' functions make, with SCCs, their accounts, and Routes."""
+"""Render a plan as OpenShift objects: those of Kubernetes, with SCCs, their accounts and Routes."""
 
 from portable.backends.kubernetes.prerequisites import prerequisites
 from portable.backends.openshift.project import explain, render

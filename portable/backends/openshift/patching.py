@@ -1,4 +1,4 @@
-"""The paths that a profile's patches may change in the objects of OpenShift: those of Kubernetes, which knows its kinds too."""
+"""The settings that a profile may patch on OpenShift: the rules of Kubernetes, which also cover OpenShift's kinds."""
 
 from portable.backends.kubernetes.patching import PATCHING
 

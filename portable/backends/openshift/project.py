@@ -1,4 +1,4 @@
-"""Puts the documents of a plan together: the flow of the Kubernetes back end, with an SCC pinned for each pod, and Routes."""
+"""Assemble the documents of a plan: those of the Kubernetes back end, with an SCC for each pod, and Routes."""
 
 from typing import Final
 
@@ -20,7 +20,7 @@ from portable.model.base import Struct
 from portable.model.plan import Group, Plan
 from portable.model.rendering import Document, Rendering
 
-# The policy sees the port behind the Service of cluster DNS, which is 5353 here.
+# A NetworkPolicy applies to the port of the DNS pods, which is 5353 on OpenShift, not to the Service's port.
 OPENSHIFT_DNS: Final[list[Body]] = [
     {
         "to": [
@@ -35,7 +35,7 @@ OPENSHIFT_DNS: Final[list[Body]] = [
 
 
 class Planned(Struct, frozen=True, kw_only=True):
-    """The pods, and what admits each."""
+    """The workloads, and the admission of each pod."""
 
     scope: Scope
     workloads: dict[str, Body]
@@ -43,7 +43,7 @@ class Planned(Struct, frozen=True, kw_only=True):
 
 
 def planned(plan: Plan) -> Planned:
-    """The pods as they are applied. What admits a pod depends on all that is in it, so its account comes last."""
+    """Return the workloads with their accounts. The SCC depends on the whole pod, so the account is set last."""
     scope = scope_of(plan)
     made = {group.name: workload(scope, group, _extras(scope, group)) for group in plan.groups}
     admitted = admissions(scope, {name: template_of(body)["spec"] for name, body in made.items()})
@@ -53,7 +53,7 @@ def planned(plan: Plan) -> Planned:
 
 
 def render(plan: Plan) -> Rendering:
-    """The documents of a plan on OpenShift, and the ledger of what it does not plainly say."""
+    """Return the OpenShift documents of a plan, and the findings on everything that they do not translate."""
     made = planned(plan)
     scope, admitted, workloads = made.scope, made.admissions, made.workloads
     documents: list[Document] = [
@@ -80,7 +80,7 @@ def render(plan: Plan) -> Rendering:
 
 
 def explain(plan: Plan) -> dict[str, tuple[str, str]]:
-    """For each group, the SCC that admits its pod, and why."""
+    """Return for each group the SCC that admits its pod, and the reason."""
     return {group: (admission.scc, admission.reason) for group, admission in planned(plan).admissions.items()}
 
 
@@ -99,8 +99,8 @@ def _pin(template: Body, admission: Admission) -> None:
 
 
 def _annotations(scope: Scope, admitted: dict[str, Admission]) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
+    annotations: dict[str, dict[str, str]] = {}
     for group in scope.plan.groups:
-        if given := redirects(scope, group):
-            found.setdefault(admitted[group.name].account, {}).update(given)
-    return found
+        if references := redirects(scope, group):
+            annotations.setdefault(admitted[group.name].account, {}).update(references)
+    return annotations

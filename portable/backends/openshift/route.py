@@ -1,4 +1,4 @@
-"""Routes, and the proxy that asks for a login before an app is reached (https://github.com/openshift/oauth-proxy)."""
+"""Routes, and the proxy that requires a login before it forwards to an app (https://github.com/openshift/oauth-proxy)."""
 
 import json
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from portable.model.plan import App, Direct, Exposure, Group, Port, Route
 ROUTERS: Final[tuple[Body, ...]] = (
     {"namespaceSelector": {"matchLabels": {"policy-group.network.openshift.io/ingress": ""}}, "podSelector": {}},
 )
-"""The router's pods. With the empty selector also where they have their node's network, as on bare metal.
+"""The router's pods. The empty pod selector also matches routers in the host network, such as on bare metal.
 
 https://docs.redhat.com/en/documentation/openshift_container_platform/4.18/html/network_security/network-policy
 """
 PROXY_IMAGE: Final = "quay.io/openshift/origin-oauth-proxy:4.20"
 TIMEOUT: Final = "haproxy.router.openshift.io/timeout"
 _PATIENCE: Final = "1h"
-"""The router drops a connection after 30 s without a byte: a film that is paused, or a search of all indexers."""
+"""The router drops a connection after 30 s without data, for example of a paused film or a search on all indexers."""
 _FIRST_PORT: Final = 8444
 _TOKEN: Final = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - a path
 _EXTENDED: Final = 3607
@@ -34,25 +34,25 @@ _SERVING_CERT: Final = "service.beta.openshift.io/serving-cert-secret-name"
 
 
 class Proxy(Struct, frozen=True, kw_only=True):
-    """The login before one Route."""
+    """The login proxy of one Route."""
 
     name: str
     app: App
     port: Port
     number: int
-    """The port that the proxy listens on, free in its pod."""
+    """The port of the proxy, which no other container of its pod uses."""
 
 
 def proxies(scope: Scope, group: Group) -> tuple[Proxy, ...]:
-    """The proxies of a group's pod."""
+    """Return the login proxies of a group's pod."""
     wanted = [(app, port) for e, app, port in exposed(scope, group) if isinstance(e.how, Route) and e.how.auth is not None]
-    taken = {port.number for app in scope.members(group) for port in app.ports}
-    free = iter(number for number in range(_FIRST_PORT, 65536) if number not in taken)
+    used = {port.number for app in scope.members(group) for port in app.ports}
+    free = iter(number for number in range(_FIRST_PORT, 65536) if number not in used)
     return tuple(Proxy(name=dns_label(f"{app.name}-{port.name}-login"), app=app, port=port, number=next(free)) for app, port in wanted)
 
 
 def routes(scope: Scope, group: Group) -> Iterator[Body]:
-    """The Routes of a group's apps, and the Services of their proxies."""
+    """Yield the Routes of a group's apps, and the Services of their proxies."""
     guarded = {(proxy.app.name, proxy.port.name): proxy for proxy in proxies(scope, group)}
     for exposure, app, port in exposed(scope, group):
         if not isinstance(exposure.how, Route):
@@ -68,21 +68,21 @@ def routes(scope: Scope, group: Group) -> Iterator[Body]:
 
 
 def opened(scope: Scope, group: Group) -> list[Opened]:
-    """The ports that the router reaches, and others outside the namespace: a proxy's in place of what it guards."""
+    """Return the ports that are open to the router, or to others outside the namespace: a proxy's instead of the app's."""
     return opened_ports(scope, group, routers=ROUTERS, before={(p.app.name, p.port.name): p.number for p in proxies(scope, group)})
 
 
 def redirects(scope: Scope, group: Group) -> dict[str, str]:
-    """The account's annotations that let OpenShift send a person back to the Route after the login."""
+    """Return the account's annotations with the Routes to which OpenShift may redirect after the login."""
     return {_REDIRECT + proxy.name: _reference(exposure_name(proxy.app, proxy.port)) for proxy in proxies(scope, group)}
 
 
 def proxy_container(scope: Scope, proxy: Proxy) -> Body:
-    """The proxy; it alone in its pod has the account's token, by which OpenShift knows it."""
+    """Return the proxy's container. Only it has the account's token, which authenticates it to OpenShift."""
     identity = scope.plan.tools.identity
-    # Only who may see the app's Service in this namespace gets through, not everybody with an account of the cluster.
+    # Admit only people who may read the app's Service in this namespace, not everyone with an account of the cluster.
     review = {"namespace": scope.namespace, "resource": "services", "name": proxy.app.name, "verb": "get"}
-    asked = {"httpGet": {"path": "/oauth/healthz", "port": _https(proxy), "scheme": "HTTPS"}, "failureThreshold": 3}
+    check = {"httpGet": {"path": "/oauth/healthz", "port": _https(proxy), "scheme": "HTTPS"}, "failureThreshold": 3}
     return {
         "name": proxy.name,
         "image": PROXY_IMAGE,
@@ -99,8 +99,8 @@ def proxy_container(scope: Scope, proxy: Proxy) -> Body:
         ],
         "env": [{"name": "SERVICE_ACCOUNT", "valueFrom": {"fieldRef": {"fieldPath": "spec.serviceAccountName"}}}],
         "ports": [{"name": _https(proxy), "containerPort": proxy.number, "protocol": "TCP"}],
-        "readinessProbe": {**asked, "periodSeconds": 10, "timeoutSeconds": 5},
-        "livenessProbe": {**asked, "periodSeconds": 30, "timeoutSeconds": 10},
+        "readinessProbe": {**check, "periodSeconds": 10, "timeoutSeconds": 5},
+        "livenessProbe": {**check, "periodSeconds": 30, "timeoutSeconds": 10},
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -118,10 +118,10 @@ def proxy_container(scope: Scope, proxy: Proxy) -> Body:
 
 
 def proxy_volumes(proxy: Proxy) -> list[Body]:
-    """What the proxy reads: its certificate, made by OpenShift; the key of its cookies; the account's token."""
+    """Return the proxy's volumes: its certificate, made by OpenShift; the key for its cookies; the account's token."""
     sources = [
-        # The proxy reads it once, and it is what OpenShift knows the proxy by. For this lifetime, which is the one of the token that every
-        # pod has by default, the API server issues one that holds for a year (`--service-account-extend-token-expiration`); else an hour.
+        # The proxy reads the token once, to authenticate to OpenShift. For this lifetime, which is the default of pods, the API server
+        # issues a token that is valid for a year (`--service-account-extend-token-expiration`); for any other, it expires in an hour.
         {"serviceAccountToken": {"path": "token", "expirationSeconds": _EXTENDED}},
         {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
         {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"fieldPath": "metadata.namespace"}}]}},
@@ -134,7 +134,7 @@ def proxy_volumes(proxy: Proxy) -> list[Body]:
 
 
 def route_findings(scope: Scope) -> Iterator[Finding]:
-    """What a Route can't carry, and what a login needs."""
+    """Yield findings on ports that a Route cannot carry, and on the requirements of logins."""
     for group in scope.plan.groups:
         for exposure, app, port in exposed(scope, group):
             if isinstance(exposure.how, Route):
@@ -144,28 +144,31 @@ def route_findings(scope: Scope) -> Iterator[Finding]:
 def _findings(scope: Scope, group: Group, exposure: Exposure, how: Route, app: App, port: Port) -> Iterator[Finding]:
     path = f"exposures.{exposure.app}:{exposure.port}.how"
     if port.protocol != "tcp" or port.serves == "raw":
-        text = f"A Route carries HTTP and TLS only, and {app.name}'s {port.name} serves something else."
-        yield refuse("exposures", path, "function", text, "use load-balancer", app=app.name)
+        text = f"A Route carries HTTP and TLS only; port {port.name} of {app.name} uses another protocol."
+        yield refuse("exposures", path, "function", text, "use `load-balancer`", code="exposure.http-only", app=app.name)
     ends_itself = port.serves == "https"
     if ends_itself != (how.termination == "passthrough"):
-        text = f"{app.name}'s {port.name} {'ends TLS itself' if ends_itself else 'speaks no TLS'}, so {how.termination} leads nowhere."
-        remedy = f"use termination {'passthrough' if ends_itself else 'edge'}"
-        yield refuse("exposures", f"{path}.termination", "function", text, remedy, app=app.name)
+        serves = "terminates TLS itself" if ends_itself else "does not use TLS"
+        text = f"Port {port.name} of {app.name} {serves}, so a Route with {how.termination} termination cannot reach it."
+        remedy = f"set `termination: {'passthrough' if ends_itself else 'edge'}`"
+        yield refuse("exposures", f"{path}.termination", "function", text, remedy, code="openshift.termination", app=app.name)
     if how.auth is None:
         return
     if how.termination == "passthrough":
-        text = (
-            f"The login before {app.name} has a certificate of the cluster only, which no browser knows: its Route can't be passed through."
-        )
-        yield refuse("exposures.auth", f"{path}.auth", "function", text, "use termination edge", app=app.name)
+        text = f"The login proxy of {app.name} has a cluster certificate, which browsers do not trust, so passthrough cannot work."
+        remedy = "set `termination: edge`"
+        yield refuse("exposures.auth", f"{path}.auth", "function", text, remedy, code="openshift.login-passthrough", app=app.name)
     name = dns_label(f"{app.name}-{port.name}-login")
-    text = f"The login before {app.name} needs a key for its cookies, which is no part of the plan: Secret {name}, key {_COOKIE_KEY}."
-    make = f"`oc create secret generic -n {scope.namespace} {name} --from-literal={_COOKIE_KEY}=$(openssl rand -hex 16)`, once"
-    yield note("exposures.auth", f"{path}.auth", "function", text, make, app=app.name)
+    text = f"The login proxy of {app.name} needs a cookie key, which the plan does not contain: Secret {name}, key {_COOKIE_KEY}."
+    command = f"oc create secret generic -n {scope.namespace} {name} --from-literal={_COOKIE_KEY}=$(openssl rand -hex 16)"
+    yield note("exposures.auth", f"{path}.auth", "function", text, f"run once: `{command}`", code="openshift.login-secret", app=app.name)
     if not isinstance(group.egress, Direct):
-        text = f"The login before {app.name} stands behind {group.egress.gateway}, which must let it in, and out to the API server."
-        remedy = "let the gateway take its port in, and name the service network among the place's own networks"
-        yield note("exposures.auth", f"{path}.auth", "function", text, remedy, app=app.name)
+        gateway = group.egress.gateway
+        text = f"The login proxy of {app.name} runs behind {gateway}, which must allow its port in, and its calls to the API server out."
+        remedy = (
+            f"open the proxy's port in the firewall of {gateway}, and add the cluster's service network to `networks: {{local: [...]}}`"
+        )
+        yield note("exposures.auth", f"{path}.auth", "function", text, remedy, code="openshift.login-gateway", app=app.name)
 
 
 def _route(scope: Scope, app: App, port: Port, how: Route, *, service: str, target: str, tls: Body) -> Body:
@@ -197,7 +200,7 @@ def _tls(how: Route) -> Body:
 
 
 def _guarded_tls(how: Route) -> Body:
-    """The proxy ends TLS with the cluster's own certificate, which the router knows: edge becomes reencrypt."""
+    """Return the TLS settings before a proxy. It serves TLS with a cluster certificate that the router trusts: edge becomes reencrypt."""
     return _tls(how) if how.termination == "passthrough" else {"termination": "reencrypt", "insecureEdgeTerminationPolicy": "Redirect"}
 
 

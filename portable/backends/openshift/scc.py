@@ -1,8 +1,8 @@
-"""Which SCC admits each pod, and why; the SCCs and roles that an administrator creates; the account that each pod runs as.
+"""The SCC that admits each pod, with the reason; the SCCs and roles that an administrator creates; the account of each pod.
 
-An SCC is the least that admits a pod as it is rendered: `restricted-v2`, `nonroot-v2`, two of our own, `privileged`. `anyuid` is none of
-them: it allows no capability to be added and no seccomp profile to be named, so a pod that does either is not admitted by it, and one
-that does neither would run with more than it needs (docs/facts/openshift.md#how-a-pod-gets-its-scc).
+Each pod gets the least SCC that admits it: `restricted-v2`, `nonroot-v2`, two of our own, or `privileged`. `anyuid` is never used: it
+does not admit pods that add a capability or set a seccomp profile, and any other pod would get more rights than it needs
+(docs/facts/openshift.md#how-a-pod-gets-its-scc).
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,11 +17,11 @@ from portable.model.base import Struct
 REQUIRED: Final = "openshift.io/required-scc"
 Scc = Literal["restricted-v2", "nonroot-v2", "portable-root", "portable-vpn", "privileged"]
 ORDER: Final[tuple[Scc, ...]] = ("restricted-v2", "nonroot-v2", "portable-root", "portable-vpn", "privileged")
-"""From the least to the most."""
+"""From the least to the most rights."""
 OWN: Final[Mapping[Scc, tuple[str, ...]]] = {"portable-root": ROOT_START, "portable-vpn": (*ROOT_START, NET_ADMIN)}
 """Our SCCs, and the capabilities that each allows."""
 _EVERYBODY: Final = "restricted-v2"
-"""Bound to every authenticated account by OpenShift itself."""
+"""OpenShift itself binds it to every authenticated account."""
 _SUFFIX: Final[Mapping[Scc, str]] = {
     "restricted-v2": "plain",
     "nonroot-v2": "user",
@@ -32,7 +32,7 @@ _SUFFIX: Final[Mapping[Scc, str]] = {
 
 
 class Admission(Struct, frozen=True, kw_only=True):
-    """What admits the pod of a group."""
+    """The SCC that admits the pod of a group, the reason, and the pod's account."""
 
     scc: Scc
     reason: str
@@ -40,38 +40,38 @@ class Admission(Struct, frozen=True, kw_only=True):
 
 
 def admitting(pod: Body) -> tuple[Scc, str]:
-    """The least SCC that admits a rendered pod, and what asks for it."""
+    """Return the least SCC that admits a rendered pod, and the reason."""
     containers = [(c["name"], c.get("securityContext", {})) for c in (*pod.get("initContainers", ()), *pod["containers"])]
     if privileged := [name for name, context in containers if context.get("privileged")]:
-        return "privileged", f"{_and(privileged)} mounts FUSE so that other containers see it, which only a privileged container can"
+        return "privileged", f"{_and(privileged)} mounts FUSE for other containers, which requires a privileged container"
     if nodes := [volume["hostPath"]["path"] for volume in pod.get("volumes", ()) if "hostPath" in volume]:
-        return "privileged", f"{_and(nodes)} is taken from the node itself; a device plug-in or CRI-O's annotation would need no SCC"
+        return "privileged", f"{_and(nodes)} is mounted from the node; a device plug-in or a CRI-O annotation would need no SCC"
     adders = {name: set(context.get("capabilities", {}).get("add", ())) for name, context in containers}
     beyond = {name: sorted(added - set(OWN["portable-vpn"])) for name, added in adders.items() if added - set(OWN["portable-vpn"])}
     if beyond:
         return "privileged", "; ".join(f"{name} needs {_and(added)}" for name, added in beyond.items())
     if gateways := [name for name, added in adders.items() if NET_ADMIN in added]:
-        return "portable-vpn", f"{_and(gateways)} changes the pod's network: NET_ADMIN"
+        return "portable-vpn", f"{_and(gateways)} configures the pod's network: NET_ADMIN"
     if roots := [name for name, context in containers if context.get("runAsUser") == 0 or adders[name]]:
         return "portable-root", f"{_and(roots)} starts as root and drops to its user"
     if users := sorted({context["runAsUser"] for _, context in containers if "runAsUser" in context}):
         return "nonroot-v2", f"runs as uid {_and([str(user) for user in users])}, outside the range of the namespace"
-    return "restricted-v2", "asks for nothing"
+    return "restricted-v2", "needs no special rights"
 
 
 def admissions(scope: Scope, pods: Mapping[str, Body]) -> dict[str, Admission]:
-    """What admits each group's pod, and as which account.
+    """Return the SCC and the account of each group's pod.
 
-    An account may use one SCC only, so that no pod is admitted by more than it needs: where groups of one account need several, the one
-    that needs least keeps the name, and the others have the need in theirs (`managers`, `managers-fuse`).
+    Each account may use one SCC only, so that no pod gets more rights than it needs. If groups of one account need several SCCs, the
+    account with the least keeps the name, and the others get a suffix (`managers`, `managers-fuse`).
     """
-    found = {group.name: admitting(pods[group.name]) for group in scope.plan.groups}
+    least_sccs = {group.name: admitting(pods[group.name]) for group in scope.plan.groups}
     needed: dict[str, set[Scc]] = {}
     for group in scope.plan.groups:
-        needed.setdefault(account_of(scope, group), set()).add(found[group.name][0])
+        needed.setdefault(account_of(scope, group), set()).add(least_sccs[group.name][0])
     admitted: dict[str, Admission] = {}
     for group in scope.plan.groups:
-        scc, reason = found[group.name]
+        scc, reason = least_sccs[group.name]
         base = account_of(scope, group)
         least = min(needed[base], key=ORDER.index)
         account = base if scc == least else dns_label(f"{base}-{_SUFFIX[scc]}")
@@ -80,7 +80,7 @@ def admissions(scope: Scope, pods: Mapping[str, Body]) -> dict[str, Admission]:
 
 
 def sccs(scope: Scope, admitted: Mapping[str, Admission]) -> Iterator[Body]:
-    """Our own SCCs, as far as they are used: like `nonroot-v2`, with root and the capabilities that are needed then."""
+    """Yield our own SCCs that some pod uses: like `nonroot-v2`, plus root and its capabilities."""
     for name in ORDER:
         if name not in OWN or all(admission.scc != name for admission in admitted.values()):
             continue
@@ -112,7 +112,7 @@ def sccs(scope: Scope, admitted: Mapping[str, Admission]) -> Iterator[Body]:
 
 
 def roles(scope: Scope, admitted: Mapping[str, Admission]) -> Iterator[Body]:
-    """A ClusterRole to use each of our SCCs, as OpenShift has one for each of its own."""
+    """Yield a ClusterRole that allows the use of each of our SCCs; OpenShift has one for each of its own."""
     for name in ORDER:
         if name in OWN and any(admission.scc == name for admission in admitted.values()):
             yield {
@@ -131,7 +131,7 @@ def roles(scope: Scope, admitted: Mapping[str, Admission]) -> Iterator[Body]:
 
 
 def bindings(scope: Scope, admitted: Mapping[str, Admission]) -> Iterator[Body]:
-    """A RoleBinding in the namespace for each account. An administrator's: nobody may hand out a use that isn't their own."""
+    """Yield a RoleBinding for each account. Only an administrator can create it: people can only grant rights that they have."""
     for account, scc in sorted({(admission.account, admission.scc) for admission in admitted.values()}):
         if scc == _EVERYBODY:
             continue
@@ -145,7 +145,7 @@ def bindings(scope: Scope, admitted: Mapping[str, Admission]) -> Iterator[Body]:
 
 
 def role_of(scc: Scc) -> str:
-    """The ClusterRole that allows an SCC to be used; the prefix `system:` is OpenShift's own."""
+    """Return the ClusterRole that allows the use of an SCC; the prefix `system:` is reserved for OpenShift."""
     return f"portable:scc:{scc}" if scc in OWN else f"system:openshift:scc:{scc}"
 
 

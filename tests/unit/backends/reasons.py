@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from portable.model.codes import Code
 from portable.model.findings import Class, Finding, Verdict
 from portable.model.plan import Plan
 from portable.model.rendering import Rendering
@@ -18,18 +19,19 @@ class Reason(NamedTuple):
     class_: Class
     app: str | None = None
     verdict: Verdict = "noted"
+    code: Code = ""
 
 
-def refused(field: str, path: str, class_: Class, app: str | None = None) -> Reason:
+def refused(field: str, path: str, class_: Class, app: str | None = None, code: Code = "") -> Reason:
     """A finding that stops the command."""
-    return Reason(field, path, class_, app, "refused")
+    return Reason(field, path, class_, app, "refused", code)
 
 
 def reason_of(finding: Finding) -> Reason:
     """The finding without its wording, which must be there."""
     assert finding.text.strip()
     assert finding.remedy.strip()
-    return Reason(finding.field, finding.path, finding.class_, finding.app, finding.verdict)
+    return Reason(finding.field, finding.path, finding.class_, finding.app, finding.verdict, finding.code)
 
 
 def reasons(render: Render, plan: Plan) -> set[Reason]:

@@ -66,20 +66,30 @@ CLOUDS = (
 PROBED = p.Probes(ready=CHECK)
 CASES = {
     # the whole plan
-    "a namespace": Case(plan(), plan(namespace="n"), {}, {Reason("namespace", "namespace", "cosmetic")}),
-    "a weight of nodes": Case(plan(), plan(node_weight=1), {}, {Reason("node_weight", "node_weight", "cosmetic")}),
-    "names of Secrets": Case(plan(), plan(secret_names={"a": "b"}), {}, {Reason("secret_names", "secret_names", "cosmetic")}),
+    "a namespace": Case(plan(), plan(namespace="n"), {}, {Reason("namespace", "namespace", "cosmetic", code="compose.cluster-setting")}),
+    "a weight of nodes": Case(
+        plan(), plan(node_weight=1), {}, {Reason("node_weight", "node_weight", "cosmetic", code="compose.cluster-setting")}
+    ),
+    "names of Secrets": Case(
+        plan(), plan(secret_names={"a": "b"}), {}, {Reason("secret_names", "secret_names", "cosmetic", code="compose.cluster-setting")}
+    ),
     "an image from a recipe": Case(
-        one(), one(image=image(recipe="demo")), {}, {Reason("images.recipe", "apps.*.containers.*.image.recipe", "cosmetic")}
+        one(),
+        one(image=image(recipe="demo")),
+        {},
+        {Reason("images.recipe", "apps.*.containers.*.image.recipe", "cosmetic", code="compose.recipe")},
     ),
     "a mounter's image from a recipe": Case(
-        with_cloud(), with_cloud(image=image(recipe="r")), {}, {Reason("images.recipe", "clouds.*.mounter.image.recipe", "cosmetic")}
+        with_cloud(),
+        with_cloud(image=image(recipe="r")),
+        {},
+        {Reason("images.recipe", "clouds.*.mounter.image.recipe", "cosmetic", code="compose.recipe")},
     ),
     "the tools' image from a recipe": Case(
         plan(),
         plan(tools=container("tools", image=image(repository="registry.test/tools", recipe="tools"))),
         {},
-        {Reason("images.recipe", "tools.image.recipe", "cosmetic")},
+        {Reason("images.recipe", "tools.image.recipe", "cosmetic", code="compose.recipe")},
     ),
     "a subnet": Case(
         plan(),
@@ -106,10 +116,13 @@ CASES = {
     ),
     "time to end": Case(one(), one(stop_grace=11), {f"{DEMO}.stop_grace_period": "11s"}),
     "a mounter that is beside": Case(
-        with_cloud(), with_cloud(role="beside"), {}, {Reason("containers.role", "clouds.shelf.mounter.role", "cosmetic")}
+        with_cloud(),
+        with_cloud(role="beside"),
+        {},
+        {Reason("containers.role", "clouds.shelf.mounter.role", "cosmetic", code="config.role-ignored")},
     ),
     "an app without a main container": Case(
-        one(), one(role="beside"), {}, {refused("containers.role", f"{PLAN}.role", "function", "demo")}
+        one(), one(role="beside"), {}, {refused("containers.role", f"{PLAN}.role", "function", "demo", code="config.main-container")}
     ),
     # identity
     "a user by PUID": Case(
@@ -126,30 +139,36 @@ CASES = {
             f"{DEMO}.environment.PGID": None,
             f"{DEMO}.environment.UMASK": None,
         },
-        {Reason("containers.identity.umask", f"{PLAN}.identity.umask", "cosmetic", "demo")},
+        {Reason("containers.identity.umask", f"{PLAN}.identity.umask", "cosmetic", "demo", code="security.umask")},
     ),
     "a user that the image fixes": Case(
         one(),
         one(identity=p.Identity(how="fixed")),
         {f"{DEMO}.user": None},
-        {Reason(f"containers.identity.{field}", f"{PLAN}.identity.{field}", "cosmetic", "demo") for field in ("uid", "gid")},
+        {
+            Reason(f"containers.identity.{field}", f"{PLAN}.identity.{field}", "cosmetic", "demo", code="security.image-user")
+            for field in ("uid", "gid", "umask")
+        },
     ),
     "groups of a user": Case(one(), one(identity=p.Identity(how="user", groups=(7,))), {f"{DEMO}.group_add": ["7"]}),
     "groups of a user by PUID": Case(
         one(identity=p.Identity(how="puid-pgid")),
         one(identity=p.Identity(how="puid-pgid", groups=(7,))),
         {f"{DEMO}.group_add": ["7"]},
-        {Reason("containers.identity.groups", f"{PLAN}.identity.groups", "cosmetic", "demo")},
+        {Reason("containers.identity.groups", f"{PLAN}.identity.groups", "cosmetic", "demo", code="compose.groups")},
     ),
     "TZ in the environment": Case(
-        one(), one(env={"TZ": "UTC"}), {f"{DEMO}.environment.TZ": "UTC"}, {Reason("containers.env", "timezone", "function", "demo")}
+        one(),
+        one(env={"TZ": "UTC"}),
+        {f"{DEMO}.environment.TZ": "UTC"},
+        {Reason("containers.env", "timezone", "function", "demo", code="config.variable-override")},
     ),
     **{
         f"{variable} in the environment": Case(
             one(identity=p.Identity(how="puid-pgid")),
             one(identity=p.Identity(how="puid-pgid"), env={variable: "1"}),
             {f"{DEMO}.environment.{variable}": "1"},
-            {Reason("containers.env", f"{PLAN}.identity.{field}", "function", "demo")},
+            {Reason("containers.env", f"{PLAN}.identity.{field}", "function", "demo", code="config.variable-override")},
         )
         for variable, field in (("PUID", "uid"), ("PGID", "gid"), ("UMASK", "umask"))
     },
@@ -184,7 +203,7 @@ CASES = {
             device(need, p.HostDevice(path="/dev/x")),
             device(need, None),
             {f"{DEMO}.devices": None},
-            {refused(f"devices.{need}", f"{PLAN}.needs.{need}", "function", "demo")},
+            {refused(f"devices.{need}", f"{PLAN}.needs.{need}", "function", "demo", code="config.device-missing")},
         )
         for need in ("tun", "fuse", "gpu")
     },
@@ -193,7 +212,7 @@ CASES = {
             device("gpu", p.HostDevice(path="/dev/x")),
             device("gpu", given),
             {f"{DEMO}.devices": None},
-            {refused("devices.gpu", "devices.gpu", "function")},
+            {refused("devices.gpu", "devices.gpu", "function", code="compose.device")},
         )
         for given in (p.PluginDevice(resource="x/y"), p.AnnotatedDevice(path="/dev/x"))
     },
@@ -201,14 +220,14 @@ CASES = {
         one(),
         one(within={"plan": {"devices": p.Devices(tun=p.HostDevice(path="/dev/x"))}}),
         {},
-        {Reason("devices.tun", "devices.tun", "cosmetic")},
+        {Reason("devices.tun", "devices.tun", "cosmetic", code="config.device-unused")},
     ),
     # network
     "a private port": Case(
         one(within={"app": {"ports": (p.Port(name="web", number=8000),)}}),
         one(within={"app": {"ports": (p.Port(name="web", number=8000, private=True),)}}),
         {f"{DEMO}.expose": None},
-        {Reason("ports.private", "apps.demo.ports.web", "security", "demo")},
+        {Reason("ports.private", "apps.demo.ports.web", "security", "demo", code="compose.private-port")},
     ),
     "a UDP port": Case(
         one(within={"app": {"ports": (p.Port(name="web", number=8000),)}}),
@@ -218,33 +237,39 @@ CASES = {
     "a port for all": Case(exposed(p.Loopback(number=80)), exposed(p.Lan(number=80)), {f"{DEMO}.ports.8000.host_ip": None}),
     **{
         f"an exposure that needs a cluster ({type(how).__name__})": Case(
-            one(), exposed(how), {}, {refused("exposures", "exposures.demo:web.how", "function", "demo")}
+            one(), exposed(how), {}, {refused("exposures", "exposures.demo:web.how", "function", "demo", code="exposure.unsupported")}
         )
         for how in (p.Ingress(host="h"), p.Route(host="h"), p.LoadBalancer(number=80))
     },
     "an exposure of no port": Case(
-        one(), exposed(p.Lan(number=80), "none"), {}, {refused("exposures", "exposures.demo:none.port", "function", "demo")}
+        one(),
+        exposed(p.Lan(number=80), "none"),
+        {},
+        {refused("exposures", "exposures.demo:none.port", "function", "demo", code="network.port-unknown")},
     ),
     "an account": Case(
         plan(),
         plan(groups=(p.Group(name="demo", apps=("demo",), account="a"),)),
         {},
-        {Reason("groups.account", "groups.demo.account", "cosmetic")},
+        {Reason("groups.account", "groups.demo.account", "cosmetic", code="compose.cluster-setting")},
     ),
     "a preference for nodes": Case(
         plan(),
         plan(groups=(p.Group(name="demo", apps=("demo",), prefer_nodes=("n",)),)),
         {},
-        {Reason("groups.prefer_nodes", "groups.demo.prefer_nodes", "cosmetic")},
+        {Reason("groups.prefer_nodes", "groups.demo.prefer_nodes", "cosmetic", code="compose.cluster-setting")},
     ),
     "an address without a subnet": Case(
         plan(),
         plan(groups=(p.Group(name="demo", apps=("demo",), address="10.0.0.9"),)),
         {f"{DEMO}.networks.default.ipv4_address": "10.0.0.9"},
-        {refused("groups.address", "groups.demo.address", "function")},
+        {refused("groups.address", "groups.demo.address", "function", code="network.subnet-missing")},
     ),
     "an app that is none": Case(
-        plan(), plan(groups=(p.Group(name="demo", apps=("demo", "none")),)), {}, {refused("groups", "groups.demo.apps", "function")}
+        plan(),
+        plan(groups=(p.Group(name="demo", apps=("demo", "none")),)),
+        {},
+        {refused("groups", "groups.demo.apps", "function", code="config.app-unknown")},
     ),
     "a sealed group": Case(
         behind(TUNNEL),
@@ -261,7 +286,7 @@ CASES = {
             "compose.yaml: services.gate.healthcheck.retries": None,
             f"{DEMO}.depends_on.gate.condition": "service_started",
         },
-        {refused("egress.gateway", "groups.gate.egress.gateway", "security", "gate")},
+        {refused("egress.gateway", "groups.gate.egress.gateway", "security", "gate", code="health.probe-missing")},
     ),
     # order
     "an app to wait for": Case(
@@ -270,14 +295,20 @@ CASES = {
         {f"{DEMO}.depends_on.first.condition": "service_started"},
     ),
     "an app to wait for that has no probe": Case(
-        after(when="started"), after(when="ready"), {}, {Reason("after", "apps.demo.after.first", "function", "demo")}
+        after(when="started"),
+        after(when="ready"),
+        {},
+        {Reason("after", "apps.demo.after.first", "function", "demo", code="order.start-only")},
     ),
     "an app to wait for that has a probe": Case(
         after(when="started", probed=True), after(when="ready", probed=True), {f"{DEMO}.depends_on.first.condition": "service_healthy"}
     ),
     **{
         f"an app to wait for that is none ({name})": Case(
-            plan(app("first"), app("demo")), after(app_=name), {}, {refused("after", f"apps.demo.after.{name}", "function", "demo")}
+            plan(app("first"), app("demo")),
+            after(app_=name),
+            {},
+            {refused("after", f"apps.demo.after.{name}", "function", "demo", code="order.app-unknown")},
         )
         for name in ("none", "demo")
     },
@@ -285,7 +316,7 @@ CASES = {
         plan(),
         plan(app(clouds=("none",))),
         {f"{DEMO}.volumes./mnt/clouds.{key}": value for key, value in CLOUDS},
-        {refused("clouds", "apps.demo.clouds", "function", "demo")},
+        {refused("clouds", "apps.demo.clouds", "function", "demo", code="storage.cloud-unknown")},
     ),
     # volumes
     "a read-only folder": Case(with_volume(FOLDER), with_volume(FOLDER, access="ro"), {f"{DEMO}.volumes./config.read_only": True}),
@@ -293,22 +324,34 @@ CASES = {
         with_volume(FOLDER),
         with_volume(p.Folder(path="/srv", mounted=True)),
         {"compose.yaml: x-portable-mounted.state": "/srv"},
-        {Reason("volumes.mounted", "volumes.state.place.mounted", "data")},
+        {Reason("volumes.mounted", "volumes.state.place.mounted", "data", code="compose.mount-unchecked")},
     ),
     "a claim": Case(
         one(),
         with_volume(p.Claim(name="c", size=1)),
         {},
-        {refused("volumes.place", "volumes.state.place", "data"), Reason("volumes.holds", "volumes.*.holds", "cosmetic")},
+        {
+            refused("volumes.place", "volumes.state.place", "data", code="compose.claim"),
+            Reason("volumes.holds", "volumes.*.holds", "cosmetic", code="storage.purpose"),
+        },
     ),
     "a mount of no volume": Case(
-        one(), one(mounts=(p.Mount(volume="none", path="/x"),)), {}, {refused("volumes", f"{PLAN}.mounts.none@/x", "data", "demo")}
+        one(),
+        one(mounts=(p.Mount(volume="none", path="/x"),)),
+        {},
+        {refused("volumes", f"{PLAN}.mounts.none@/x", "data", "demo", code="storage.volume-unknown")},
     ),
     "scratch space with a size": Case(
-        with_volume(p.Scratch()), with_volume(p.Scratch(size=MI)), {}, {Reason("volumes.size", "volumes.state.place.size", "function")}
+        with_volume(p.Scratch()),
+        with_volume(p.Scratch(size=MI)),
+        {},
+        {Reason("volumes.size", "volumes.state.place.size", "function", code="compose.volume-size")},
     ),
     "scratch space with a folder": Case(
-        with_volume(p.Scratch()), with_volume(p.Scratch(), folder="f"), {}, {Reason("volumes.folder", "volumes.state.folder", "cosmetic")}
+        with_volume(p.Scratch()),
+        with_volume(p.Scratch(), folder="f"),
+        {},
+        {Reason("volumes.folder", "volumes.state.folder", "cosmetic", code="compose.volume-folder")},
     ),
     "memory with a size": Case(
         with_volume(p.Scratch(in_memory=True)), with_volume(p.Scratch(in_memory=True, size=MI)), {f"{DEMO}.volumes./config.tmpfs.size": MI}
@@ -317,17 +360,20 @@ CASES = {
         two(p.Scratch(in_memory=True), shared=False),
         two(p.Scratch(in_memory=True), shared=True),
         {f"compose.yaml: services.other.volumes./config.{key}": value for key, value in IN_MEMORY},
-        {refused("volumes.place", "volumes.state.place.in_memory", "function")},
+        {refused("volumes.place", "volumes.state.place.in_memory", "function", code="compose.tmpfs-shared")},
     ),
     # files
     "a file that is none": Case(
-        one(), one(files=(p.FileMount(file="none", path="/x"),)), {}, {refused("files", f"{PLAN}.files.none@/x", "function", "demo")}
+        one(),
+        one(files=(p.FileMount(file="none", path="/x"),)),
+        {},
+        {refused("files", f"{PLAN}.files.none@/x", "function", "demo", code="config.file-unknown")},
     ),
     "a secret in the environment": Case(
         one(env={"A": "1"}),
         one(env={"A": p.SecretRef(name="s")}),
         {f"{DEMO}.environment.A": "${PORTABLE_SECRET_S_VALUE:?the secret is not set}"},
-        {Reason("containers.env.secret", f"{PLAN}.env.A", "security", "demo")},
+        {Reason("containers.env.secret", f"{PLAN}.env.A", "security", "demo", code="security.secret-variable")},
     ),
     "a secret that may be missing": Case(
         one(env={"A": p.SecretRef(name="s")}),
@@ -338,7 +384,7 @@ CASES = {
         one(env={"A": p.SecretRef(name="s")}),
         one(env={"A": p.SecretRef(name="s", form="qbittorrent")}),
         {},
-        {refused("containers.env.secret", f"{PLAN}.env.A.form", "function", "demo")},
+        {refused("containers.env.secret", f"{PLAN}.env.A.form", "function", "demo", code="security.secret-form")},
     ),
     "a mounted secret": Case(
         one(),
@@ -353,40 +399,40 @@ CASES = {
         one(secrets=(p.SecretMount(secret="s", keys=("k",), path="/etc/s"),)),
         one(secrets=(p.SecretMount(secret="s", keys=("k",), path="/etc/s", optional=True),)),
         {},
-        {Reason("containers.secrets.optional", f"{PLAN}.secrets.s.optional", "function", "demo")},
+        {Reason("containers.secrets.optional", f"{PLAN}.secrets.s.optional", "function", "demo", code="compose.optional-secret")},
     ),
     "files in a root that is not written": Case(
         one(secrets=(p.SecretMount(secret="s", keys=("k",), path="/etc/s"),)),
         one(read_only_root=True, secrets=(p.SecretMount(secret="s", keys=("k",), path="/etc/s"),)),
         {},
-        {Reason("containers.read_only_root", f"{PLAN}.read_only_root", "cosmetic", "demo")},
+        {Reason("containers.read_only_root", f"{PLAN}.read_only_root", "cosmetic", "demo", code="compose.read-only-root")},
     ),
     # schedules
     "a schedule without a command": Case(
         scheduled(command=("run",)),
         scheduled(),
         {f"{DEMO}.entrypoint": ["/bin/sh", "/schedule.sh", "*", "04", "*", "*", "*"]},
-        {refused("schedule", "apps.demo.schedule", "function", "demo")},
+        {refused("schedule", "apps.demo.schedule", "function", "demo", code="compose.schedule-command")},
     ),
     # tools
     "tools with a command": Case(
         plan(),
         plan(tools=container("tools", image=image(repository="registry.test/tools"), command=("x",))),
         {},
-        {Reason("tools.command", "tools.command", "cosmetic")},
+        {Reason("tools.command", "tools.command", "cosmetic", code="config.tools-ignored")},
     ),
     "tools with arguments": Case(
         plan(),
         plan(tools=container("tools", image=image(repository="registry.test/tools"), args=("x",))),
         {},
-        {Reason("tools.args", "tools.args", "cosmetic")},
+        {Reason("tools.args", "tools.args", "cosmetic", code="config.tools-ignored")},
     ),
     **{
         f"tools that need something ({need})": Case(
             plan(),
             plan(tools=container("tools", image=image(repository="registry.test/tools"), needs=p.Needs(**{need: True}))),
             {},
-            {Reason("tools.needs", "tools.needs", "cosmetic")},
+            {Reason("tools.needs", "tools.needs", "cosmetic", code="config.tools-ignored")},
         )
         for need in ("root_start", "net_admin")
     },
@@ -395,7 +441,7 @@ CASES = {
             plan(),
             plan(tools=container("tools", image=image(repository="registry.test/tools"), probes=p.Probes(**{kind: CHECK}))),
             {},
-            {Reason("tools.probes", f"tools.probes.{kind}", "cosmetic")},
+            {Reason("tools.probes", f"tools.probes.{kind}", "cosmetic", code="config.tools-ignored")},
         )
         for kind in ("startup", "ready")
     },
@@ -411,12 +457,15 @@ def test_one_condition_has_one_consequence(name: str) -> None:
 
 def test_a_plan_of_one_app_has_only_what_holds_for_every_app() -> None:
     assert reasons(render, plan()) == {
-        Reason("apps.title", "apps.*.title", "cosmetic"),
-        Reason("apps.zone", "apps.*.zone", "cosmetic"),
-        Reason("containers.identity.umask", f"{PLAN}.identity.umask", "cosmetic", "demo"),
-        Reason("containers.identity.umask", "tools.identity.umask", "cosmetic"),
-        *(Reason(f"ports.{field}", f"apps.*.ports.*.{field}", "cosmetic") for field in ("name", "serves", "container")),
-        Reason("tools.identity", "tools.identity.how", "cosmetic"),
+        Reason("apps.title", "apps.*.title", "cosmetic", code="compose.metadata"),
+        Reason("apps.zone", "apps.*.zone", "cosmetic", code="compose.metadata"),
+        Reason("containers.identity.umask", f"{PLAN}.identity.umask", "cosmetic", "demo", code="security.umask"),
+        Reason("containers.identity.umask", "tools.identity.umask", "cosmetic", code="security.umask"),
+        *(
+            Reason(f"ports.{field}", f"apps.*.ports.*.{field}", "cosmetic", code="compose.metadata")
+            for field in ("name", "serves", "container")
+        ),
+        Reason("tools.identity", "tools.identity.how", "cosmetic", code="config.tools-ignored"),
     }
 
 
@@ -520,18 +569,20 @@ def test_a_seed_goes_to_the_innermost_mount(mounts: list[tuple[str, str]], path:
 
 def test_a_schedule_is_told_of_the_time_zone_and_a_file_of_its_mode() -> None:
     made = scheduled(command=("run",))
-    assert difference(render, one(command=("run",)), made)[0] == {Reason("schedule.timezone", "timezone", "cosmetic", "demo")}
+    assert difference(render, one(command=("run",)), made)[0] == {
+        Reason("schedule.timezone", "timezone", "cosmetic", "demo", code="compose.schedule-timezone")
+    }
     file = one(files=(p.FileMount(file="conf", path="/x"),), within={"plan": {"files": (p.File(id="conf", body=("x",)),)}})
-    assert difference(render, one(), file)[0] == {Reason("files.mode", "files.*.mode", "cosmetic")}
+    assert difference(render, one(), file)[0] == {Reason("files.mode", "files.*.mode", "cosmetic", code="security.file-mode")}
     unused = one(within={"plan": {"files": (p.File(id="conf", body=("x",)),)}})
-    assert difference(render, file, unused)[0] == {Reason("files", "files.conf", "cosmetic")}
+    assert difference(render, file, unused)[0] == {Reason("files", "files.conf", "cosmetic", code="config.file-unused")}
 
 
 def test_the_library_is_no_second_container_that_mounts_it() -> None:
     made = with_volume(p.Scratch(in_memory=True), within={"plan": {"library": p.Library(volume="state")}})
-    assert refused("volumes.place", "volumes.state.place.in_memory", "function") not in reasons(render, made)
+    assert "volumes.state.place.in_memory" not in {reason.path for reason in reasons(render, made)}
     unused = one(within={"plan": {"library": p.Library(volume="s"), "volumes": (p.Volume(id="s", holds="library", place=FOLDER),)}})
-    assert Reason("volumes", "volumes.s", "cosmetic") not in reasons(render, unused)
+    assert "volumes.s" not in {reason.path for reason in reasons(render, unused)}
 
 
 def test_a_root_is_not_written_where_nothing_is_copied_into_it() -> None:
@@ -539,7 +590,9 @@ def test_a_root_is_not_written_where_nothing_is_copied_into_it() -> None:
     assert services["cloud-shelf"]["read_only"] is True
     made = plan(tools=container("tools", image=image(repository="registry.test/tools"), read_only_root=True))
     assert "read_only" not in render(made).documents[0].body["services"]["init"]
-    assert difference(render, plan(), made)[0] == {Reason("containers.read_only_root", "tools.read_only_root", "cosmetic")}
+    assert difference(render, plan(), made)[0] == {
+        Reason("containers.read_only_root", "tools.read_only_root", "cosmetic", code="compose.read-only-root")
+    }
     seed = p.FileMount(file="conf", path="/config/conf", seed=True)
     given = {"plan": {"files": (p.File(id="conf", body=("x",)),), "volumes": (p.Volume(id="state", holds="state", place=FOLDER),)}}
     made = one(read_only_root=True, files=(seed,), mounts=(p.Mount(volume="state", path="/config"),), within=given)
@@ -561,21 +614,22 @@ def test_a_folder_on_which_two_volumes_lie_is_told_of_once() -> None:
 @pytest.mark.parametrize(
     ("without", "having", "come"),
     [
-        (one(), one(fetch="curl"), {Reason("containers.fetch", f"{PLAN}.fetch", "cosmetic", "demo")}),
+        (one(), one(fetch="curl"), {Reason("containers.fetch", f"{PLAN}.fetch", "cosmetic", "demo", code="health.client-unused")}),
         (
             plan(),
             plan(tools=container("tools", identity=p.Identity(how="fixed"))),
             {
-                Reason("tools.identity", "tools.identity.umask", "cosmetic"),
-                Reason("containers.identity.uid", "tools.identity.uid", "cosmetic"),
-                Reason("containers.identity.gid", "tools.identity.gid", "cosmetic"),
+                Reason("tools.identity", "tools.identity.umask", "cosmetic", code="config.tools-ignored"),
+                Reason("containers.identity.uid", "tools.identity.uid", "cosmetic", code="security.image-user"),
+                Reason("containers.identity.gid", "tools.identity.gid", "cosmetic", code="security.image-user"),
+                Reason("containers.identity.umask", "tools.identity.umask", "cosmetic", code="security.image-user"),
             },
         ),
-        (plan(), plan(groups=()), {refused("groups", "apps.demo", "security", "demo")}),
+        (plan(), plan(groups=()), {refused("groups", "apps.demo", "security", "demo", code="network.group-missing")}),
         (
             plan(),
             plan(exposures=(p.Exposure(app="none", port="web", how=p.Lan(number=80)),)),
-            {refused("exposures", "exposures.none:web.app", "function")},
+            {refused("exposures", "exposures.none:web.app", "function", code="config.app-unknown")},
         ),
     ],
     ids=["a client that nobody uses", "tools with a fixed user", "an app in no group", "an exposure of no app"],

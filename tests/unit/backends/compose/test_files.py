@@ -61,4 +61,5 @@ def test_keys_of_a_secret_are_files() -> None:
 
 def test_an_unknown_file_is_refused() -> None:
     part = join(files(placed(files=(p.FileMount(file="nowhere", path="/x"),)), index(plan())))
-    assert [f.verdict for f in part.findings] == ["refused"]
+    assert [(f.verdict, f.code) for f in part.findings] == [("refused", "config.file-unknown")]
+    assert "'nowhere'" in part.findings[0].text

@@ -71,7 +71,8 @@ def test_a_client_that_nobody_needs_is_told() -> None:
 
 def test_an_unknown_port_is_refused() -> None:
     part = health(placed(probes=p.Probes(ready=p.Check(how=p.Tcp(port="nowhere")))))
-    assert [finding.verdict for finding in part.findings] == ["refused"]
+    assert [(finding.verdict, finding.code) for finding in part.findings] == [("refused", "network.port-unknown")]
+    assert "'nowhere'" in part.findings[0].text
 
 
 @contextmanager

@@ -47,4 +47,5 @@ def test_waiting_for_oneself_or_nobody_is_refused() -> None:
     demo = app("demo", after=(p.After(app="demo"), p.After(app="nowhere")))
     part = order(Placed("", demo.containers[0], app=demo), index(plan(demo)))
     assert list(part.keys["depends_on"]) == ["init"]
-    assert [finding.verdict for finding in part.findings] == ["refused", "refused"]
+    assert [(finding.verdict, finding.code) for finding in part.findings] == 2 * [("refused", "order.app-unknown")]
+    assert ["'demo'" in part.findings[0].text, "'nowhere'" in part.findings[1].text] == [True, True]

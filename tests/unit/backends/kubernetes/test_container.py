@@ -84,7 +84,7 @@ def test_a_device_of_the_node_is_mounted_with_a_note() -> None:
 
 def test_a_device_that_the_place_lacks_is_refused() -> None:
     rendering = render(plan(app(containers=(container(needs=p.Needs(tun=True)),))))
-    assert [f.verdict for f in rendering.findings if f.field == "devices.tun"] == ["refused"]
+    assert [(f.verdict, f.code) for f in rendering.findings if f.field == "devices.tun"] == [("refused", "config.device-missing")]
 
 
 @pytest.mark.parametrize(
@@ -108,4 +108,5 @@ def test_probes(how: p.Http | p.Tcp | p.Exec, asked: Body) -> None:
 def test_a_probe_of_no_port_is_refused() -> None:
     probes = p.Probes(ready=p.Check(how=p.Tcp(port="gone")))
     rendering = render(plan(app(containers=(container(probes=probes),))))
-    assert [f.verdict for f in rendering.findings if f.path.endswith("probes.ready.how.port")] == ["refused"]
+    (found,) = [f for f in rendering.findings if f.path.endswith("probes.ready.how.port")]
+    assert (found.verdict, found.code, "'gone'" in found.text) == ("refused", "network.port-unknown", True)

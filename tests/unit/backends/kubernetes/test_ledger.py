@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from portable.backends.common import told_by_settings
 from portable.backends.kubernetes import render
 from portable.model import plan as p
 from tests.factories import MI, app, behind, claim, container, image, one, plan, port, with_cloud, with_volume
-from tests.unit.backends.reasons import Reason, difference, reasons, refused
+from tests.unit.backends.reasons import Reason, difference, reason_of, reasons, refused
 
 MAIN = "apps.demo.containers.main"
 CLAIM = p.Claim(name="disk", size=MI)
@@ -77,6 +78,15 @@ def seeded(*mounts: p.Mount, path: str = "/config/conf", **changes: Any) -> p.Pl
     )
 
 
+def settings(group: str) -> set[Reason]:
+    """What every back end reports on the settings of a tunnel."""
+    reported = {reason_of(finding) for finding in told_by_settings(p.Group(name=group, apps=(), egress=TUNNEL))}
+    assert {reason.path for reason in reported} == {
+        f"groups.{group}.egress.{field}" for field in ("provider", "protocol", "interface", "port_forwarding")
+    }
+    return reported
+
+
 class Case(NamedTuple):
     """A plan without the reason, one with it, and the findings that come by it."""
 
@@ -94,40 +104,42 @@ CHECKS: dict[str, Callable[[str], p.Http | p.Tcp]] = {
 }
 CASES = {
     # what holds for the whole plan
-    "a subnet": Case(plan(), plan(subnet="10.0.0.0/8"), {Reason("subnet", "subnet", "cosmetic")}),
+    "a subnet": Case(plan(), plan(subnet="10.0.0.0/8"), {Reason("subnet", "subnet", "cosmetic", code="kubernetes.address")}),
     "a preference without a weight": Case(
         plan(node_weight=1, groups=(p.Group(name="demo", apps=("demo",), prefer_nodes=("n",)),)),
         plan(groups=(p.Group(name="demo", apps=("demo",), prefer_nodes=("n",)),)),
-        {Reason("node_weight", "node_weight", "cosmetic")},
+        {Reason("node_weight", "node_weight", "cosmetic", code="kubernetes.node-weight")},
     ),
     "an order of apps": Case(
         plan(app("first"), app("demo")),
         plan(app("first"), app("demo", after=(p.After(app="first"),))),
-        {Reason("after", "apps.*.after", "cosmetic")},
+        {Reason("after", "apps.*.after", "cosmetic", code="kubernetes.start-order")},
     ),
     "an order of a cloud": Case(
-        with_cloud(), with_cloud(cloud={"after": (p.After(app="demo"),)}), {Reason("after", "clouds.*.after", "cosmetic")}
+        with_cloud(),
+        with_cloud(cloud={"after": (p.After(app="demo"),)}),
+        {Reason("after", "clouds.*.after", "cosmetic", code="kubernetes.start-order")},
     ),
     "an image from a recipe": Case(
         one(),
         one(image=image(recipe="demo")),
-        {Reason("images.recipe", "apps.*.containers.*.image.recipe", "function")},
+        {Reason("images.recipe", "apps.*.containers.*.image.recipe", "function", code="kubernetes.recipe")},
     ),
     "a mounter's image from a recipe": Case(
         with_cloud(),
         with_cloud(image=image(recipe="rclone")),
-        {Reason("images.recipe", "clouds.*.mounter.image.recipe", "function")},
+        {Reason("images.recipe", "clouds.*.mounter.image.recipe", "function", code="kubernetes.recipe")},
     ),
     "the tools' image from a recipe": Case(
         plan(),
         plan(tools=container("tools", image=image(recipe="tools"))),
-        {Reason("images.recipe", "tools.image.recipe", "function")},
+        {Reason("images.recipe", "tools.image.recipe", "function", code="kubernetes.recipe")},
     ),
     **{
         f"an HTTP check ({kind})": Case(
             probed(kind, p.Check(how=p.Tcp(port="web"))),
             probed(kind, http()),
-            {Reason("probes.ok", "apps.*.containers.*.probes.*.how.ok", "cosmetic")},
+            {Reason("probes.ok", "apps.*.containers.*.probes.*.how.ok", "cosmetic", code="kubernetes.probe-status")},
         )
         for kind in ("startup", "ready", "live")
     },
@@ -135,13 +147,13 @@ CASES = {
     "tools that are root": Case(
         plan(),
         plan(tools=container("tools", identity=p.Identity(how="user", uid=0))),
-        {Reason("tools.identity", "tools.identity.uid", "function")},
+        {Reason("tools.identity", "tools.identity.uid", "function", code="storage.root-squash")},
     ),
     **{
         f"a probe of the tools ({kind})": Case(
             plan(),
             plan(tools=container("tools", probes=p.Probes(**{kind: CHECK}))),
-            {Reason("tools.probes", f"tools.probes.{kind}", "cosmetic")},
+            {Reason("tools.probes", f"tools.probes.{kind}", "cosmetic", code="config.tools-ignored")},
         )
         for kind in ("startup", "ready", "live")
     },
@@ -149,24 +161,31 @@ CASES = {
     "less time to end than another": Case(
         beside(),
         beside(stop_grace=11),
-        {Reason("containers.stop_grace", f"{MAIN}.stop_grace", "cosmetic", "demo")},
+        {Reason("containers.stop_grace", f"{MAIN}.stop_grace", "cosmetic", "demo", code="kubernetes.grace-period")},
     ),
-    "a program that is no first process": Case(one(), one(init=True), {Reason("containers.init", f"{MAIN}.init", "function", "demo")}),
+    "a program that is no first process": Case(
+        one(), one(init=True), {Reason("containers.init", f"{MAIN}.init", "function", "demo", code="kubernetes.init-process")}
+    ),
     "supplemental groups that another has not": Case(
         one(identity=p.Identity(how="user", groups=(5,))),
         plan(app(containers=(container(identity=p.Identity(how="user", groups=(5,))), container("side", role="beside")))),
         {
-            Reason("containers.identity.groups", f"{MAIN}.identity.groups", "cosmetic", "demo"),
-            Reason("containers.identity.umask", "apps.demo.containers.side.identity.umask", "cosmetic", "demo"),
+            Reason("containers.identity.groups", f"{MAIN}.identity.groups", "cosmetic", "demo", code="kubernetes.groups"),
+            Reason("containers.identity.umask", "apps.demo.containers.side.identity.umask", "cosmetic", "demo", code="security.umask"),
         },
     ),
     "a seed below no mount": Case(
         seeded(MOUNT),
         seeded(),
-        {refused("files.seed", f"{MAIN}.files.conf@/config/conf", "function", "demo"), Reason("volumes", "volumes.state", "cosmetic")},
+        {
+            refused("files.seed", f"{MAIN}.files.conf@/config/conf", "function", "demo", code="storage.seed"),
+            Reason("volumes", "volumes.state", "cosmetic", code="storage.volume-unused"),
+        },
     ),
     "a seed beside a mount whose name it begins with": Case(
-        seeded(MOUNT), seeded(MOUNT, path="/configs/conf"), {refused("files.seed", f"{MAIN}.files.conf@/configs/conf", "function", "demo")}
+        seeded(MOUNT),
+        seeded(MOUNT, path="/configs/conf"),
+        {refused("files.seed", f"{MAIN}.files.conf@/configs/conf", "function", "demo", code="storage.seed")},
     ),
     "a disk of its own beside a share": Case(
         with_volume(SHARED),
@@ -181,31 +200,36 @@ CASES = {
                 }
             },
         ),
-        {Reason("volumes.group", "volumes.state.place.shared", "function")},
+        {Reason("volumes.group", "volumes.state.place.shared", "function", code="kubernetes.fs-group")},
     ),
     # identity
     "a user that is told": Case(
         one(identity=p.Identity(how="puid-pgid")),
         one(),
-        {Reason("containers.identity.umask", f"{MAIN}.identity.umask", "cosmetic", "demo")},
+        {Reason("containers.identity.umask", f"{MAIN}.identity.umask", "cosmetic", "demo", code="security.umask")},
     ),
     "a user that starts as root": Case(
         one(),
         one(needs=p.Needs(root_start=True)),
-        {Reason("containers.identity.uid", f"{MAIN}.identity.{field}", "cosmetic", "demo") for field in ("uid", "gid")},
+        {
+            Reason("containers.identity.uid", f"{MAIN}.identity.{field}", "cosmetic", "demo", code="security.image-user")
+            for field in ("uid", "gid")
+        },
     ),
     "a fixed user that starts as root": Case(
         one(identity=FIXED),
         one(identity=FIXED, needs=p.Needs(root_start=True)),
-        {Reason("containers.identity.uid", f"{MAIN}.identity.uid", "cosmetic", "demo")},
+        {Reason("containers.identity.uid", f"{MAIN}.identity.uid", "cosmetic", "demo", code="security.image-user")},
     ),
-    "TZ in the environment": Case(one(), one(env={"TZ": "UTC"}), {Reason("containers.env", "timezone", "function", "demo")}),
+    "TZ in the environment": Case(
+        one(), one(env={"TZ": "UTC"}), {Reason("containers.env", "timezone", "function", "demo", code="config.variable-override")}
+    ),
     "PUID in the environment of an image that isn't told by it": Case(one(), one(env={"PUID": "1"}), set()),
     **{
         f"{variable} in the environment": Case(
             one(identity=p.Identity(how="puid-pgid")),
             one(identity=p.Identity(how="puid-pgid"), env={variable: "1"}),
-            {Reason("containers.env", f"{MAIN}.identity.{field}", "function", "demo")},
+            {Reason("containers.env", f"{MAIN}.identity.{field}", "function", "demo", code="config.variable-override")},
         )
         for variable, field in (("PUID", "uid"), ("PGID", "gid"), ("UMASK", "umask"))
     },
@@ -214,33 +238,37 @@ CASES = {
         with_volume(claim(shared=True)),
         one(identity=ROOT, mounts=(MOUNT,), within={"plan": {"volumes": (p.Volume(id="state", holds="state", place=claim(shared=True)),)}}),
         {
-            Reason("containers.identity.root", f"{MAIN}.identity.uid", "function", "demo"),
-            Reason("containers.identity.uid", f"{MAIN}.identity.uid", "cosmetic", "demo"),
+            Reason("containers.identity.root", f"{MAIN}.identity.uid", "function", "demo", code="storage.root-squash"),
+            Reason("containers.identity.uid", f"{MAIN}.identity.uid", "cosmetic", "demo", code="security.image-user"),
         },
     ),
     # probes
     "a mounter's readiness": Case(
         with_cloud(),
         with_cloud(probes=p.Probes(startup=CHECK, ready=CHECK)),
-        {Reason("probes.ready", "clouds.shelf.mounter.probes.ready", "cosmetic")},
+        {Reason("probes.ready", "clouds.shelf.mounter.probes.ready", "cosmetic", code="kubernetes.cloud-readiness")},
     ),
     "an app's readiness": Case(one(), probed("ready", CHECK), set()),
     "a mounter without a probe": Case(
-        with_cloud(), with_cloud(probes=p.Probes()), {refused("probes", "clouds.shelf.mounter.probes", "function")}
+        with_cloud(),
+        with_cloud(probes=p.Probes()),
+        {refused("probes", "clouds.shelf.mounter.probes", "function", code="health.probe-missing")},
     ),
     "a store without a probe": Case(
-        before(probes=STARTS), before(), {refused("probes", "apps.demo.containers.store.probes", "function", "demo")}
+        before(probes=STARTS),
+        before(),
+        {refused("probes", "apps.demo.containers.store.probes", "function", "demo", code="health.probe-missing")},
     ),
     "a gateway without a probe": Case(
         behind(TUNNEL),
         behind(TUNNEL, gateway=app("gate", ports=())),
-        {refused("egress.gateway", "apps.gate.containers.main.probes", "security", "gate")},
+        {refused("egress.gateway", "apps.gate.containers.main.probes", "security", "gate", code="health.probe-missing")},
     ),
     **{
         f"answers that the kubelet takes for wrong ({kind}, {status})": Case(
             probed(kind, p.Check(how=p.Tcp(port="web"))),
             probed(kind, http(200, status)),
-            {Reason("probes.ok", f"{MAIN}.probes.{kind}.how", "function", "demo")},
+            {Reason("probes.ok", f"{MAIN}.probes.{kind}.how", "function", "demo", code="kubernetes.probe-tcp")},
         )
         for kind in ("startup", "ready", "live")
         for status in (199, 400)
@@ -249,7 +277,7 @@ CASES = {
         f"a check of no port ({kind})": Case(
             probed("ready", p.Check(how=how("web"))),
             probed("ready", p.Check(how=how("none"))),
-            {refused("probes", f"{MAIN}.probes.ready.how.port", "function", "demo")},
+            {refused("probes", f"{MAIN}.probes.ready.how.port", "function", "demo", code="network.port-unknown")},
         )
         for kind, how in CHECKS.items()
     },
@@ -258,7 +286,7 @@ CASES = {
         f"no {need} in this place": Case(
             device(need, p.PluginDevice(resource="x/y")),
             device(need, None),
-            {refused(f"devices.{need}", f"{MAIN}.needs.{need}", "function", "demo")},
+            {refused(f"devices.{need}", f"{MAIN}.needs.{need}", "function", "demo", code="config.device-missing")},
         )
         for need in ("tun", "gpu")
     },
@@ -266,53 +294,64 @@ CASES = {
         device("fuse", p.PluginDevice(resource="x/y")), device("fuse", None), set()
     ),
     "an annotation for FUSE": Case(
-        device("fuse", None), device("fuse", p.AnnotatedDevice(path="/dev/fuse")), {Reason("devices.fuse", "devices.fuse", "cosmetic")}
+        device("fuse", None),
+        device("fuse", p.AnnotatedDevice(path="/dev/fuse")),
+        {Reason("devices.fuse", "devices.fuse", "cosmetic", code="kubernetes.fuse-privileged")},
     ),
     "a node's FUSE": Case(
-        device("fuse", None), device("fuse", p.HostDevice(path="/dev/fuse")), {Reason("devices.fuse", "devices.fuse", "cosmetic")}
+        device("fuse", None),
+        device("fuse", p.HostDevice(path="/dev/fuse")),
+        {Reason("devices.fuse", "devices.fuse", "cosmetic", code="kubernetes.fuse-privileged")},
     ),
     "a node's GPU": Case(
         device("gpu", p.PluginDevice(resource="x/y")),
         device("gpu", p.HostDevice(path="/dev/dri")),
-        {Reason("devices.gpu", "devices.gpu", "function", "demo")},
+        {Reason("devices.gpu", "devices.gpu", "function", "demo", code="kubernetes.device-cgroup")},
     ),
     "a node's GPU for what mounts FUSE": Case(
         device("gpu", p.PluginDevice(resource="x/y"), fuse=True),
         device("gpu", p.HostDevice(path="/dev/dri"), fuse=True),
-        {Reason("devices.gpu", "devices.gpu", "cosmetic")},
+        {Reason("devices.gpu", "devices.gpu", "cosmetic", code="kubernetes.fuse-privileged")},
     ),
     "an annotation for a GPU": Case(
         device("gpu", p.PluginDevice(resource="x/y")),
         device("gpu", p.AnnotatedDevice(path="/dev/dri")),
-        {Reason("devices.gpu", f"{MAIN}.needs.gpu", "cosmetic", "demo")},
+        {Reason("devices.gpu", f"{MAIN}.needs.gpu", "cosmetic", "demo", code="kubernetes.device-annotation")},
     ),
     "what mounts FUSE": Case(
         one(),
         one(needs=FUSE),
-        {Reason("containers.needs", f"{MAIN}.needs.{field}", "cosmetic", "demo") for field in ("root_start", "net_admin")},
+        {
+            Reason("containers.needs", f"{MAIN}.needs.{field}", "cosmetic", "demo", code="kubernetes.fuse-privileged")
+            for field in ("root_start", "net_admin")
+        },
     ),
     # environment
     "a secret in the environment": Case(
         one(env={"KEY": "plain"}),
         one(env={"KEY": p.SecretRef(name="key")}),
-        {Reason("containers.env.secret", f"{MAIN}.env.KEY", "cosmetic", "demo")},
+        {Reason("containers.env.secret", f"{MAIN}.env.KEY", "cosmetic", "demo", code="security.secret-variable")},
     ),
     "a secret of another form in the environment": Case(
         one(env={"KEY": p.SecretRef(name="key")}),
         one(env={"KEY": p.SecretRef(name="key", form="qbittorrent")}),
-        {refused("containers.env.secret", f"{MAIN}.env.KEY.form", "function", "demo")},
+        {refused("containers.env.secret", f"{MAIN}.env.KEY.form", "function", "demo", code="security.secret-form")},
     ),
     # groups
     "a fixed address": Case(
         plan(),
         plan(groups=(p.Group(name="demo", apps=("demo",), address="10.0.0.1"),)),
-        {Reason("groups.address", "groups.demo.address", "cosmetic")},
+        {Reason("groups.address", "groups.demo.address", "cosmetic", code="kubernetes.address")},
     ),
     "a tunnel with an end that nobody names": Case(
-        behind(TUNNEL), behind(p.Tunnel(gateway="gate")), {Reason("egress.fence", "groups.gate.egress.endpoints", "security", "gate")}
+        behind(TUNNEL),
+        behind(p.Tunnel(gateway="gate")),
+        {Reason("egress.fence", "groups.gate.egress.endpoints", "security", "gate", code="kubernetes.vpn-endpoints")},
     ),
     "a sealed group": Case(
-        behind(TUNNEL), behind(p.Sealed(gateway="gate")), {Reason("egress.dns", "groups.gate.egress.gateway", "function", "gate")}
+        behind(TUNNEL),
+        behind(p.Sealed(gateway="gate")),
+        {Reason("egress.dns", "groups.gate.egress.gateway", "function", "gate", code="kubernetes.sealed-dns")},
     ),
     "a gateway outside its group": Case(
         plan(app("gate", ports=()), app(), groups=(p.Group(name="gate", apps=("gate",)), p.Group(name="demo", apps=("demo",)))),
@@ -320,66 +359,82 @@ CASES = {
             app("gate", ports=()), app(), groups=(p.Group(name="gate", apps=("gate",)), p.Group(name="demo", apps=("demo",), egress=TUNNEL))
         ),
         {
-            refused("egress.gateway", "groups.demo.egress", "security", "gate"),
-            Reason("egress.policy", "groups.demo.egress.gateway", "security", "gate"),
-            *(
-                Reason("egress.settings", f"groups.demo.egress.{field}", "cosmetic", "gate")
-                for field in ("provider", "protocol", "interface", "port_forwarding")
-            ),
+            refused("egress.gateway", "groups.demo.egress", "security", "gate", code="network.gateway-outside"),
+            Reason("egress.policy", "groups.demo.egress.gateway", "security", "gate", code="kubernetes.network-policy"),
+            *settings("demo"),
         },
     ),
     # apps
-    "an app in no group": Case(plan(), plan(groups=()), {refused("groups", "apps.demo", "function", "demo")}),
+    "an app in no group": Case(plan(), plan(groups=()), {refused("groups", "apps.demo", "function", "demo", code="network.group-missing")}),
     "an app with two main containers": Case(
         beside(),
         plan(app(containers=(container(), container("side")))),
-        {refused("containers.role", f"apps.demo.containers.{name}.role", "function", "demo") for name in ("main", "side")},
+        {
+            refused("containers.role", f"apps.demo.containers.{name}.role", "function", "demo", code="config.main-container")
+            for name in ("main", "side")
+        },
     ),
-    "an app without a main container": Case(one(), one(role="beside"), {refused("containers.role", f"{MAIN}.role", "function", "demo")}),
+    "an app without a main container": Case(
+        one(), one(role="beside"), {refused("containers.role", f"{MAIN}.role", "function", "demo", code="config.main-container")}
+    ),
     "a private port": Case(
         one(),
         one(within={"app": {"ports": (p.Port(name="web", number=8000, serves="http", private=True),)}}),
-        {Reason("ports.serves", "apps.demo.ports.web.serves", "cosmetic", "demo")},
+        {Reason("ports.serves", "apps.demo.ports.web.serves", "cosmetic", "demo", code="kubernetes.private-port")},
     ),
     "a port of no container": Case(
         one(),
         one(within={"app": {"ports": (p.Port(name="web", number=8000, serves="http", container="none"),)}}),
-        {refused("ports.container", "apps.demo.ports.web.container", "function", "demo")},
+        {refused("ports.container", "apps.demo.ports.web.container", "function", "demo", code="network.container-unknown")},
     ),
     # references
     "a mount of no volume": Case(
-        one(), one(mounts=(p.Mount(volume="none", path="/x"),)), {refused("volumes", f"{MAIN}.mounts.none@/x", "data", "demo")}
+        one(),
+        one(mounts=(p.Mount(volume="none", path="/x"),)),
+        {refused("volumes", f"{MAIN}.mounts.none@/x", "data", "demo", code="storage.volume-unknown")},
     ),
     "a file that is none": Case(
-        one(), one(files=(p.FileMount(file="none", path="/x"),)), {refused("files", f"{MAIN}.files.none@/x", "function", "demo")}
+        one(),
+        one(files=(p.FileMount(file="none", path="/x"),)),
+        {refused("files", f"{MAIN}.files.none@/x", "function", "demo", code="config.file-unknown")},
     ),
-    "a cloud that is none": Case(plan(), plan(app(clouds=("none",))), {refused("clouds", "apps.demo.clouds.0", "function", "demo")}),
+    "a cloud that is none": Case(
+        plan(), plan(app(clouds=("none",))), {refused("clouds", "apps.demo.clouds.0", "function", "demo", code="storage.cloud-unknown")}
+    ),
     "an app that is none": Case(
-        plan(), plan(groups=(p.Group(name="demo", apps=("demo", "none")),)), {refused("groups", "groups.demo.apps.1", "function")}
+        plan(),
+        plan(groups=(p.Group(name="demo", apps=("demo", "none")),)),
+        {refused("groups", "groups.demo.apps.1", "function", code="config.app-unknown")},
     ),
     # volumes
     "a volume that no pod mounts": Case(
         with_volume(CLAIM),
         one(within={"plan": {"volumes": (p.Volume(id="state", holds="state", place=CLAIM),)}}),
-        {Reason("volumes", "volumes.state", "cosmetic")},
+        {Reason("volumes", "volumes.state", "cosmetic", code="storage.volume-unused")},
     ),
     "a folder of a node": Case(
-        with_volume(CLAIM), with_volume(p.Folder(path="/srv")), {refused("volumes.place", "volumes.state.place", "data")}
+        with_volume(CLAIM),
+        with_volume(p.Folder(path="/srv")),
+        {refused("volumes.place", "volumes.state.place", "data", code="kubernetes.folder")},
     ),
     "scratch space of one pod": Case(with_volume(CLAIM), with_volume(p.Scratch()), set()),
     "scratch space of two pods": Case(
-        two_pods(SHARED), two_pods(p.Scratch()), {Reason("volumes.scratch", "volumes.state.place", "cosmetic")}
+        two_pods(SHARED), two_pods(p.Scratch()), {Reason("volumes.scratch", "volumes.state.place", "cosmetic", code="kubernetes.scratch")}
     ),
     "a claim that exists": Case(
-        with_volume(claim()), with_volume(claim(existing=True)), {Reason("volumes.existing", "volumes.state.place", "cosmetic")}
+        with_volume(claim()),
+        with_volume(claim(existing=True)),
+        {Reason("volumes.existing", "volumes.state.place", "cosmetic", code="kubernetes.claim-existing")},
     ),
     "a claim of one node in two pods": Case(
-        two_pods(SHARED), two_pods(CLAIM), {Reason("volumes.shared", "volumes.state.place.shared", "function")}
+        two_pods(SHARED),
+        two_pods(CLAIM),
+        {Reason("volumes.shared", "volumes.state.place.shared", "function", code="kubernetes.claim-node")},
     ),
     "a login for NFS": Case(
         with_volume(claim(shared=True, share=share())),
         with_volume(claim(shared=True, share=share(login="nas"))),
-        {Reason("volumes.share.login", "volumes.state.place.share.login", "security")},
+        {Reason("volumes.share.login", "volumes.state.place.share.login", "security", code="storage.nfs-login")},
     ),
     "a login for SMB": Case(
         with_volume(claim(shared=True, share=share("smb"))), with_volume(claim(shared=True, share=share("smb", login="nas"))), set()
@@ -387,17 +442,17 @@ CASES = {
     "a claim that is described twice": Case(
         two_pods(SHARED, SHARED),
         two_pods(SHARED, claim(shared=True, size=2 * MI)),
-        {refused("volumes.place", "volumes.other.place", "data")},
+        {refused("volumes.place", "volumes.other.place", "data", code="storage.claim-conflict")},
     ),
     # files
     "a file that no pod has": Case(
         read_file(0o444),
         one(within={"plan": {"files": (p.File(id="conf", body=("x",), mode=0o444),)}}),
-        {Reason("files", "files.conf", "cosmetic")},
+        {Reason("files", "files.conf", "cosmetic", code="config.file-unused")},
     ),
     **{
         f"a mode that is opened ({mode:04o})": Case(
-            read_file(0o555), read_file(mode), {Reason("files.mode", "files.conf.mode", "cosmetic")}
+            read_file(0o555), read_file(mode), {Reason("files.mode", "files.conf.mode", "cosmetic", code="security.file-mode")}
         )
         for mode in (0o400, 0o440, 0o554, 0o500)
     },
@@ -407,11 +462,13 @@ CASES = {
     "an exposure of no port": Case(
         exposed(p.LoadBalancer(number=80)),
         exposed(p.LoadBalancer(number=80), "none"),
-        {refused("exposures", "exposures.demo:none", "function", "demo")},
+        {refused("exposures", "exposures.demo:none", "function", "demo", code="network.port-unknown")},
     ),
     **{
         f"a port of the host ({how.__name__})": Case(
-            exposed(p.LoadBalancer(number=80)), exposed(how(number=80)), {Reason("exposures", "exposures.demo:web.how", "function", "demo")}
+            exposed(p.LoadBalancer(number=80)),
+            exposed(how(number=80)),
+            {Reason("exposures", "exposures.demo:web.how", "function", "demo", code="exposure.unsupported")},
         )
         for how in (p.Lan, p.Loopback)
     },
@@ -419,22 +476,24 @@ CASES = {
         f"an Ingress to what is not HTTP ({name})": Case(
             exposed(p.Ingress(host="h", tls_secret="s", namespace="n")),
             exposed(p.Ingress(host="h", tls_secret="s", namespace="n"), **of_port),
-            {refused("exposures", "exposures.demo:web.how", "function", "demo")},
+            {refused("exposures", "exposures.demo:web.how", "function", "demo", code="exposure.http-only")},
         )
         for name, of_port in (("udp", {"protocol": "udp"}), ("raw", {"serves": "raw"}))
     },
     "an Ingress without a certificate": Case(
         exposed(p.Ingress(host="h", tls_secret="s", namespace="n")),
         exposed(p.Ingress(host="h", namespace="n")),
-        {Reason("exposures.tls", "exposures.demo:web.how.tls_secret", "cosmetic", "demo")},
+        {Reason("exposures.tls", "exposures.demo:web.how.tls_secret", "cosmetic", "demo", code="exposure.certificate")},
     ),
     "an Ingress of no namespace": Case(
         exposed(p.Ingress(host="h", tls_secret="s", namespace="n")),
         exposed(p.Ingress(host="h", tls_secret="s")),
-        {Reason("exposures.from", "exposures.demo:web.how.namespace", "security", "demo")},
+        {Reason("exposures.from", "exposures.demo:web.how.namespace", "security", "demo", code="kubernetes.ingress-namespace")},
     ),
     "a Route": Case(
-        exposed(p.LoadBalancer(number=80)), exposed(p.Route(host="h")), {refused("exposures", "exposures.demo:web.how", "function", "demo")}
+        exposed(p.LoadBalancer(number=80)),
+        exposed(p.Route(host="h")),
+        {refused("exposures", "exposures.demo:web.how", "function", "demo", code="exposure.unsupported")},
     ),
 }
 
@@ -448,43 +507,40 @@ def test_one_reason_makes_one_finding(name: str) -> None:
 
 def test_a_plan_of_one_app_has_only_what_holds_for_every_app() -> None:
     assert reasons(render, plan()) == {
-        Reason("containers.fetch", "apps.*.containers.*.fetch", "cosmetic"),
-        Reason("containers.identity.how", "apps.*.containers.*.identity.how", "cosmetic"),
-        Reason("containers.identity.umask", f"{MAIN}.identity.umask", "cosmetic", "demo"),
-        Reason("containers.fetch", "tools.fetch", "cosmetic"),
-        Reason("containers.identity.how", "tools.identity.how", "cosmetic"),
-        Reason("containers.role", "tools.role", "cosmetic"),
-        Reason("tools.needs", "tools.needs", "cosmetic"),
-        Reason("tools.stop_grace", "tools.stop_grace", "cosmetic"),
+        Reason("containers.fetch", "apps.*.containers.*.fetch", "cosmetic", code="health.client-unused"),
+        Reason("containers.identity.how", "apps.*.containers.*.identity.how", "cosmetic", code="kubernetes.run-as-user"),
+        Reason("containers.identity.umask", f"{MAIN}.identity.umask", "cosmetic", "demo", code="security.umask"),
+        Reason("containers.fetch", "tools.fetch", "cosmetic", code="health.client-unused"),
+        Reason("containers.identity.how", "tools.identity.how", "cosmetic", code="kubernetes.run-as-user"),
+        Reason("containers.role", "tools.role", "cosmetic", code="config.role-ignored"),
+        Reason("tools.needs", "tools.needs", "cosmetic", code="config.tools-ignored"),
+        Reason("tools.stop_grace", "tools.stop_grace", "cosmetic", code="config.tools-ignored"),
     }
 
 
 def test_a_gateway_has_what_holds_for_every_tunnel() -> None:
     come, _ = difference(render, plan(app("gate", ports=()), app()), behind(TUNNEL))
     assert come == {
-        Reason("egress.policy", "groups.gate.egress.gateway", "security", "gate"),
-        Reason("containers.stop_grace", "apps.gate.containers.main.stop_grace", "cosmetic", "gate"),
-        Reason("containers.stop_grace", f"{MAIN}.stop_grace", "cosmetic", "demo"),
-        *(
-            Reason("egress.settings", f"groups.gate.egress.{field}", "cosmetic", "gate")
-            for field in ("provider", "protocol", "interface", "port_forwarding")
-        ),
+        Reason("egress.policy", "groups.gate.egress.gateway", "security", "gate", code="kubernetes.network-policy"),
+        Reason("containers.stop_grace", "apps.gate.containers.main.stop_grace", "cosmetic", "gate", code="kubernetes.grace-period"),
+        Reason("containers.stop_grace", f"{MAIN}.stop_grace", "cosmetic", "demo", code="kubernetes.grace-period"),
+        *settings("gate"),
     }
 
 
 def test_a_volume_and_a_cloud_have_what_holds_for_all() -> None:
     assert difference(render, plan(), with_volume(CLAIM))[0] == {
-        Reason("volumes.holds", "volumes.*.holds", "cosmetic"),
-        Reason("volumes.id", "volumes.*.id", "cosmetic"),
+        Reason("volumes.holds", "volumes.*.holds", "cosmetic", code="storage.purpose"),
+        Reason("volumes.id", "volumes.*.id", "cosmetic", code="kubernetes.volume-name"),
     }
     mounter = "clouds.shelf.mounter"
     assert difference(render, plan(), with_cloud())[0] == {
-        Reason("containers.role", "clouds.*.mounter.role", "cosmetic"),
-        Reason("containers.fetch", "clouds.*.mounter.fetch", "cosmetic"),
-        Reason("containers.identity.how", "clouds.*.mounter.identity.how", "cosmetic"),
-        Reason("containers.identity.umask", f"{mounter}.identity.umask", "cosmetic"),
-        Reason("containers.stop_grace", f"{mounter}.stop_grace", "cosmetic"),
-        Reason("containers.stop_grace", f"{MAIN}.stop_grace", "cosmetic", "demo"),
+        Reason("containers.role", "clouds.*.mounter.role", "cosmetic", code="config.role-ignored"),
+        Reason("containers.fetch", "clouds.*.mounter.fetch", "cosmetic", code="health.client-unused"),
+        Reason("containers.identity.how", "clouds.*.mounter.identity.how", "cosmetic", code="kubernetes.run-as-user"),
+        Reason("containers.identity.umask", f"{mounter}.identity.umask", "cosmetic", code="security.umask"),
+        Reason("containers.stop_grace", f"{mounter}.stop_grace", "cosmetic", code="kubernetes.grace-period"),
+        Reason("containers.stop_grace", f"{MAIN}.stop_grace", "cosmetic", "demo", code="kubernetes.grace-period"),
     }
 
 
@@ -541,7 +597,9 @@ def test_a_mounter_and_the_tools_are_not_asked_for_root_squash() -> None:
 
 def test_a_check_of_another_kind_after_one_without_a_port_is_looked_at() -> None:
     probes = p.Probes(startup=CHECK, ready=p.Check(how=p.Tcp(port="none")))
-    assert refused("probes", f"{MAIN}.probes.ready.how.port", "function", "demo") in reasons(render, one(probes=probes))
-    assert refused("probes", f"{MAIN}.probes.live.how.port", "function", "demo") in reasons(
+    assert refused("probes", f"{MAIN}.probes.ready.how.port", "function", "demo", code="network.port-unknown") in reasons(
+        render, one(probes=probes)
+    )
+    assert refused("probes", f"{MAIN}.probes.live.how.port", "function", "demo", code="network.port-unknown") in reasons(
         render, one(probes=p.Probes(live=p.Check(how=p.Tcp(port="none"))))
     )

@@ -143,4 +143,5 @@ def test_a_tunnel_without_known_ends_has_no_second_fence_and_says_so() -> None:
 
 def test_a_gateway_of_another_group_is_refused() -> None:
     made = grouped(p.Tunnel(gateway="elsewhere"))
-    assert [f.class_ for f in render(made).findings if f.verdict == "refused"] == ["security"]
+    refused = [f for f in render(made).findings if f.verdict == "refused"]
+    assert [(f.class_, f.code, "'elsewhere'" in f.text) for f in refused] == [("security", "network.gateway-outside", True)]

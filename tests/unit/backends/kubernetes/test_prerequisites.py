@@ -8,7 +8,8 @@ import pytest
 from portable.backends.kubernetes.prerequisites import prerequisites
 from portable.backends.registry import back_end
 from portable.model import plan as p
-from tests.factories import claim, full_plan, one, with_volume
+from portable.model.findings import Finding
+from tests.factories import claim, full_plan, one, with_cloud, with_volume
 from tests.unit.backends.reasons import Reason, reason_of
 
 
@@ -42,10 +43,10 @@ def test_every_secret_that_is_referred_to_is_named(name: str) -> None:
 
 def test_values_are_told_how_to_come() -> None:
     (finding,) = [f for f in prerequisites(full_plan("kubernetes")) if "torrents-conf" in f.text]
-    assert "torrents-login filled in" in finding.text
-    assert finding.remedy.startswith(
-        "`portable secrets write -p full -o FOLDER`, then `kubectl create secret generic -n media-test torrents-conf"
-    )
+    assert "torrents-login" in finding.text
+    write, create = commands(finding)
+    assert write == "portable secrets write -p full -o FOLDER"
+    assert create.startswith("kubectl create secret generic -n media-test torrents-config ")
 
 
 def share(login: str | None) -> p.Plan:
@@ -62,13 +63,17 @@ def whole_file(*names: str) -> p.Plan:
 
 
 MAIN = "apps.demo.containers.main"
-WRITE = (
-    "`portable secrets write -p test -o FOLDER`, then "
-    "`kubectl create secret generic -n media {0} --from-file=FOLDER/{0}`, or a SealedSecret"
-)
+WRITE = ["portable secrets write -p test -o FOLDER", "kubectl create secret generic -n media {0} --from-file=FOLDER/{0}"]
+
+
+def commands(finding: Finding) -> list[str]:
+    """What the remedy has to paste."""
+    return re.findall(r"`(.*?)`", finding.remedy)
+
+
 TLS = "exposures.demo:web.how.tls_secret"
 SECRETS = {
-    "a value": (one(env={"A": "x"}), one(env={"A": p.SecretRef(name="s", key="k")}), f"{MAIN}.env.A", "demo", "s", "k", "must be there"),
+    "a value": (one(env={"A": "x"}), one(env={"A": p.SecretRef(name="s", key="k")}), f"{MAIN}.env.A", "demo", "s", "k", False),
     "a value that may be missing": (
         one(),
         one(env={"A": p.SecretRef(name="s", key="k", optional=True)}),
@@ -76,7 +81,7 @@ SECRETS = {
         "demo",
         "s",
         "k",
-        "may be missing",
+        True,
     ),
     "keys": (
         one(),
@@ -85,7 +90,7 @@ SECRETS = {
         "demo",
         "s",
         "a, b",
-        "must be there",
+        False,
     ),
     "keys that may be missing": (
         one(),
@@ -94,10 +99,10 @@ SECRETS = {
         "demo",
         "s",
         "a",
-        "may be missing",
+        True,
     ),
-    "a whole file": (whole_file(), whole_file("y", "x"), "files.conf", None, "conf", "x.conf", "must be there"),
-    "a login": (share(None), share("nas"), "volumes.state.place.share.login", None, "nas", "username, password", "must be there"),
+    "a whole file": (whole_file(), whole_file("y", "x"), "files.conf", None, "conf", "x.conf", False),
+    "a login": (share(None), share("nas"), "volumes.state.place.share.login", None, "nas", "username, password", False),
     "a certificate": (
         ingress(None),
         ingress("tls"),
@@ -105,35 +110,36 @@ SECRETS = {
         "demo",
         "tls",
         "tls.crt, tls.key",
-        "must be there",
+        False,
     ),
 }
 
 
 @pytest.mark.parametrize("name", SECRETS)
 def test_one_secret_is_one_prerequisite(name: str) -> None:
-    without, having, path, about, secret, keys, must = SECRETS[name]
+    without, having, path, about, secret, keys, is_optional = SECRETS[name]
     assert prerequisites(without) == ()
     (finding,) = prerequisites(having)
-    assert reason_of(finding) == Reason("secrets", path, "function", about)
-    assert f"Secret {secret} (keys {keys}) {must}: " in finding.text
+    assert reason_of(finding) == Reason("secrets", path, "function", about, code="kubernetes.secret")
+    assert finding.text.startswith(f"Secret {secret} (keys {keys}) ")
+    assert ("optional" in finding.text) == is_optional
     assert "None" not in finding.text
     if name in ("a login", "a certificate"):
         files = " ".join(f"--from-file={key}=FILE" for key in keys.split(", "))
-        assert finding.remedy == f"`kubectl create secret generic -n media {secret} {files}`, or a SealedSecret"
+        assert commands(finding) == [f"kubectl create secret generic -n media {secret} {files}"]
     else:
-        assert finding.remedy == WRITE.format(secret)
+        assert commands(finding) == [command.format(secret) for command in WRITE]
 
 
 def test_a_whole_file_names_its_secrets_in_order() -> None:
     (finding,) = prerequisites(whole_file("y", "x", "y"))
-    assert "with x, y filled in" in finding.text
+    assert "x, y" in finding.text
 
 
 def test_a_secret_of_another_name_is_made_in_the_plans_namespace() -> None:
     plan = one(env={"A": p.SecretRef(name="s")}, within={"plan": {"namespace": "other", "secret_names": {"s": "theirs"}}})
     (finding,) = prerequisites(plan)
-    assert finding.remedy == WRITE.format("theirs").replace("-n media", "-n other")
+    assert commands(finding) == [command.format("theirs").replace("-n media", "-n other") for command in WRITE]
 
 
 @pytest.mark.parametrize(
@@ -149,7 +155,16 @@ def test_a_secret_of_another_name_is_made_in_the_plans_namespace() -> None:
 )
 def test_a_database_wants_a_class(place: p.Place, holds: str, told: bool) -> None:
     found = [reason_of(finding) for finding in prerequisites(with_volume(place, holds=holds))]
-    assert found == ([Reason("storage.class", "volumes.state.place.storage_class", "data", "demo")] if told else [])
+    assert found == (
+        [Reason("storage.class", "volumes.state.place.storage_class", "data", "demo", code="storage.default-class")] if told else []
+    )
+
+
+def test_a_secret_of_a_cloud_is_needed_by_its_mount_container() -> None:
+    (finding,) = prerequisites(with_cloud(env={"A": p.SecretRef(name="s")}))
+    assert reason_of(finding) == Reason("secrets", "clouds.shelf.mounter.env.A", "function", code="kubernetes.secret")
+    assert "clouds.shelf.mounter" in finding.text
+    assert "None" not in finding.text
 
 
 def test_a_database_that_nobody_mounts_is_about_no_app() -> None:

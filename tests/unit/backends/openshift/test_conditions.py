@@ -9,6 +9,7 @@ from portable.backends.openshift import explain, render
 from portable.backends.openshift.route import PROXY_IMAGE
 from portable.backends.openshift.scc import admitting
 from portable.model import plan as p
+from portable.model.codes import Code
 from portable.model.plan import Plan
 from tests.factories import app, behind, container, one, plan, port
 from tests.unit.backends.kubernetes.rendered import objects, pod
@@ -31,16 +32,19 @@ LOGIN = p.Route(host="h", auth="oauth-proxy")
     ("how", "of_port", "come"),
     [
         (EDGE, {}, set()),
-        (EDGE, {"serves": "raw"}, {refused("exposures", AT, "function", "demo")}),
-        (EDGE, {"protocol": "udp"}, {refused("exposures", AT, "function", "demo")}),
-        (EDGE, {"serves": "https"}, {refused("exposures", f"{AT}.termination", "function", "demo")}),
+        (EDGE, {"serves": "raw"}, {refused("exposures", AT, "function", "demo", code="exposure.http-only")}),
+        (EDGE, {"protocol": "udp"}, {refused("exposures", AT, "function", "demo", code="exposure.http-only")}),
+        (EDGE, {"serves": "https"}, {refused("exposures", f"{AT}.termination", "function", "demo", code="openshift.termination")}),
         (PASSTHROUGH, {"serves": "https"}, set()),
-        (PASSTHROUGH, {}, {refused("exposures", f"{AT}.termination", "function", "demo")}),
-        (LOGIN, {}, {Reason("exposures.auth", f"{AT}.auth", "function", "demo")}),
+        (PASSTHROUGH, {}, {refused("exposures", f"{AT}.termination", "function", "demo", code="openshift.termination")}),
+        (LOGIN, {}, {Reason("exposures.auth", f"{AT}.auth", "function", "demo", code="openshift.login-secret")}),
         (
             p.Route(host="h", termination="passthrough", auth="oauth-proxy"),
             {"serves": "https"},
-            {Reason("exposures.auth", f"{AT}.auth", "function", "demo"), refused("exposures.auth", f"{AT}.auth", "function", "demo")},
+            {
+                Reason("exposures.auth", f"{AT}.auth", "function", "demo", code="openshift.login-secret"),
+                refused("exposures.auth", f"{AT}.auth", "function", "demo", code="openshift.login-passthrough"),
+            },
         ),
     ],
 )
@@ -58,7 +62,8 @@ def test_a_login_behind_a_gateway_is_told_of_too() -> None:
         )
 
     found = [f for f in render(made(LOGIN)).findings if f.field == "exposures.auth"]
-    assert [reason_of(f) for f in found] == 2 * [Reason("exposures.auth", f"{AT}.auth", "function", "demo")]
+    codes: tuple[Code, ...] = ("openshift.login-secret", "openshift.login-gateway")
+    assert [reason_of(f) for f in found] == [Reason("exposures.auth", f"{AT}.auth", "function", "demo", code=code) for code in codes]
     assert "gate" in found[1].text
     assert [f for f in render(made(EDGE)).findings if f.field == "exposures.auth"] == []
 
@@ -255,7 +260,7 @@ def caps(*names: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("context", "volumes", "scc", "word"),
     [
-        ({}, [], "restricted-v2", "nothing"),
+        ({}, [], "restricted-v2", ""),
         ({"runAsUser": 5}, [], "nonroot-v2", "uid 5"),
         ({"runAsUser": 0}, [], "portable-root", "needy"),
         (caps("CHOWN"), [], "portable-root", "needy"),
@@ -264,8 +269,8 @@ def caps(*names: str) -> dict[str, Any]:
         (caps("SYS_ADMIN"), [], "privileged", "needy"),
         (caps("NET_ADMIN", "SYS_ADMIN"), [], "privileged", "needy"),
         ({"privileged": True}, [], "privileged", "needy"),
-        ({"privileged": False}, [], "restricted-v2", "nothing"),
-        ({}, [{"name": "x", "emptyDir": {}}], "restricted-v2", "nothing"),
+        ({"privileged": False}, [], "restricted-v2", ""),
+        ({}, [{"name": "x", "emptyDir": {}}], "restricted-v2", ""),
         ({}, [{"name": "x", "emptyDir": {}}, {"name": "d", "hostPath": {"path": "/dev/dri"}}], "privileged", "/dev/dri"),
     ],
 )
@@ -275,6 +280,7 @@ def test_one_reason_gives_the_scc(where: str, context: dict[str, Any], volumes: 
     found, reason = admitting(made)
     assert found == scc
     assert word in reason
+    assert ("needy" in reason) == (word == "needy")
     assert "main" not in reason
 
 

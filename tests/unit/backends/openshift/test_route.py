@@ -37,17 +37,17 @@ def test_passthrough_leaves_tls_to_the_app() -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "ports"),
+    ("how", "ports", "code"),
     [
-        (p.Route(host="h", termination="passthrough"), WEB),
-        (p.Route(host="h"), TLS),
-        (p.Route(host="h"), (p.Port(name="web", number=8000),)),
-        (p.Route(host="h"), (p.Port(name="web", number=8000, protocol="udp", serves="http"),)),
-        (p.Route(host="h", termination="passthrough", auth="oauth-proxy"), TLS),
+        (p.Route(host="h", termination="passthrough"), WEB, "openshift.termination"),
+        (p.Route(host="h"), TLS, "openshift.termination"),
+        (p.Route(host="h"), (p.Port(name="web", number=8000),), "exposure.http-only"),
+        (p.Route(host="h"), (p.Port(name="web", number=8000, protocol="udp", serves="http"),), "exposure.http-only"),
+        (p.Route(host="h", termination="passthrough", auth="oauth-proxy"), TLS, "openshift.login-passthrough"),
     ],
 )
-def test_what_a_route_cannot_carry_is_refused(how: p.Route, ports: tuple[p.Port, ...]) -> None:
-    assert [f for f in render(routed(how, ports)).findings if f.verdict == "refused"]
+def test_what_a_route_cannot_carry_is_refused(how: p.Route, ports: tuple[p.Port, ...], code: str) -> None:
+    assert [f.code for f in render(routed(how, ports)).findings if f.verdict == "refused"] == [code]
 
 
 GUARDED = p.Route(host="demo.apps.test", auth="oauth-proxy")

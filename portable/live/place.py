@@ -44,8 +44,9 @@ def place_of(prepared: Prepared, environment: Mapping[str, str] | None = None) -
     profile, plan = prepared.planned.given.profile, prepared.planned.plan
     if (opener := opener_of(prepared.back_end.name)) is None:
         raise Refused(
-            f"profile {profile.name} runs on {prepared.back_end.name}, and portable does not drive clusters yet",
-            remedy=f"apply what `portable render -p {profile.name} -o FOLDER` writes, with kubectl, oc or a GitOps controller",
+            f"portable has no driver for {prepared.back_end.name}, the back end of profile {profile.name}",
+            code="up.no-driver",
+            remedy=f"run `portable render -p {profile.name} -o FOLDER`, and apply the folder with kubectl, oc or a GitOps controller",
         )
     found = os.environ if environment is None else environment
     home = home_of(found)
@@ -73,5 +74,10 @@ def source_of(facts: SecretsFacts, stack: str, environment: Mapping[str, str], h
             path = facts.file or str(config / "portable" / stack / "secrets.yaml")
             path = str(home / path[2:]) if path.startswith("~/") else path
             if not path.startswith("/"):  # from another working folder it would be another file, and every secret a new one
-                raise UsageError(f"{path!r} is no absolute path", where="the profile's `secrets.file`", remedy="begin it with / or ~/")
+                raise UsageError(
+                    f"{path!r} is not an absolute path",
+                    code="secret.file-path",
+                    where="the profile's `secrets.file`",
+                    remedy="begin it with / or ~/",
+                )
             return FileSource(path=path)

@@ -36,10 +36,14 @@ def mark(project: str, app: str, at: str | None, *, back: bool = False) -> None:
 def refuse_half_restored(project: str, apps: Collection[str]) -> None:
     """Raise Refused where one of these apps is half-restored."""
     if half := {name: at for name, at in restoring(project).items() if name in apps}:
-        said = ", ".join(f"{name} (to {at})" for name, at in sorted(half.items()))
-        remedy = " and ".join(f"`portable restore {name} --at {at}`" for name, at in sorted(half.items())) + " completes it"
-        remedy += "; `--abort` in place of `--at` gives it up"
-        raise Refused(f"the restore of {said} is not finished: started now it would lose what it had", where=project, remedy=remedy)
+        names = ", ".join(f"{name} (to {at})" for name, at in sorted(half.items()))
+        commands = " and ".join(f"`portable restore {name} --at {at}`" for name, at in sorted(half.items()))
+        raise Refused(
+            f"the restore of {names} is not finished: an app that is started now would lose the state that it had before",
+            code="up.restore-unfinished",
+            where=project,
+            remedy=f"run {commands} to complete it, or give it up with `--abort` in place of `--at`",
+        )
 
 
 class Copying(Struct, frozen=True, kw_only=True):

@@ -28,8 +28,9 @@ def refuse_unready(taken: Taken | None, apps: Collection[str]) -> None:
     """Raise Refused where one of these apps may not be started yet, PortableError where its files say another image by now."""
     if half := going_back(taken, apps):
         raise Refused(
-            f"{', '.join(half)} goes back from an update, and its state of before is not in its place yet: "
-            "what ran before would be started on what a newer one wrote",
+            f"the rollback of {', '.join(half)} is not finished: its state from before the update is not restored yet, "
+            "so the previous image would run on state that the newer one wrote",
+            code="up.rollback-unfinished",
             where=str(taken.file) if taken else None,
             remedy=remedy(half),
         )
@@ -40,14 +41,14 @@ def refuse_stale(taken: Taken | None, apps: Collection[str]) -> None:
     """Raise PortableError where the files say another image of one of these apps than they did when the stack was made."""
     then, now = taken.images.images if taken else {}, _now(taken).images
     if stale := [app for app in sorted(apps) if (then[app].runs if app in then else {}) != (now[app].runs if app in now else {})]:
-        text = f"an update of {', '.join(stale)} was at work meanwhile, and another image is to run now"
-        raise PortableError(text, where=str(taken.file) if taken else None, remedy="run the same command again")
+        text = f"an update has changed the image of {', '.join(stale)} since this command began"
+        raise PortableError(text, code="up.image-changed", where=str(taken.file) if taken else None, remedy="run the same command again")
 
 
 def remedy(apps: Collection[str]) -> str:
-    """What completes going back."""
-    back = f"`portable rollback {' '.join(apps)}"
-    return f"{back} --with-state` completes it; {back}` goes back with the state as it is"
+    """The commands that complete an unfinished rollback."""
+    names = " ".join(apps)
+    return f"run `portable rollback {names} --with-state` to complete it, or `portable rollback {names}` to keep the state as it is"
 
 
 def _now(taken: Taken | None) -> Images:

@@ -38,6 +38,7 @@ def resolve(needs: Iterable[Need], source: Source) -> Resolved:
         lines = [f"{called(need.name, need.key)} (for {', '.join(need.apps)}){_because(reasons, need)}" for need in missing]
         raise UsageError(
             f"{len(missing)} secret{'s are' if len(missing) > 1 else ' is'} missing: {'; '.join(lines)}",
+            code="secret.missing",
             where=place_name(source),
             remedy=_how_to_set(missing[0], source),
         )
@@ -74,10 +75,10 @@ def _because(reasons: Mapping[Key, str], need: Need) -> str:
 
 def _how_to_set(need: Need, source: Source) -> str:
     if isinstance(source, FileSource):
-        return f"`portable secrets set {called(need.name, need.key)}` asks for its value"
+        return f"run `portable secrets set {called(need.name, need.key)}`, which asks for its value"
     if isinstance(source, EnvironmentSource):
-        return f"export {secret_variable(need.name, need.key)}"
-    return f"the profile's command must write it: {' '.join(_filled(source.command, need))}"
+        return f"set the variable: `export {secret_variable(need.name, need.key)}=VALUE`"
+    return f"make the profile's command print it: {' '.join(_filled(source.command, need))}"
 
 
 def _look_up(needs: tuple[Need, ...], source: Source) -> tuple[dict[Key, Secret], dict[Key, str]]:
@@ -104,7 +105,12 @@ def _filled(command: tuple[str, ...], need: Need) -> list[str]:
 
 def _ask_command(needs: tuple[Need, ...], source: CommandSource) -> tuple[dict[Key, Secret], dict[Key, str]]:
     if not source.command:
-        raise UsageError("the command is empty", where="secrets", remedy='write it as a list: ["pass", "show", "media/{name}/{key}"]')
+        raise UsageError(
+            "the command for secrets is empty",
+            code="secret.command-empty",
+            where="secrets",
+            remedy='write it as a list: ["pass", "show", "media/{name}/{key}"]',
+        )
 
     def ask(need: Need) -> tuple[Key, Secret | None, str]:
         key = (need.name, need.key)
@@ -113,19 +119,19 @@ def _ask_command(needs: tuple[Need, ...], source: CommandSource) -> tuple[dict[K
                 _filled(source.command, need), capture_output=True, stdin=subprocess.DEVNULL, timeout=_COMMAND_SECONDS, check=False
             )
         except FileNotFoundError:
-            return key, None, f"there is no program {source.command[0]}"
+            return key, None, f"the program {source.command[0]} does not exist"
         except OSError as error:
             return key, None, f"{source.command[0]} cannot be run: {error.strerror}"
         except subprocess.TimeoutExpired:
             return key, None, f"{source.command[0]} did not end within {_COMMAND_SECONDS} s"
         if done.returncode != 0:
-            return key, None, f"{source.command[0]} ended with {done.returncode}"
+            return key, None, f"{source.command[0]} ended with exit code {done.returncode}"
         try:
             value = done.stdout.decode()
         except UnicodeDecodeError:
-            return key, None, "its value is no UTF-8 text"
+            return key, None, "its value is not UTF-8 text"
         value = value.removesuffix("\n")
-        return (key, Secret(value), "") if value else (key, None, f"{source.command[0]} wrote nothing")
+        return (key, Secret(value), "") if value else (key, None, f"{source.command[0]} printed nothing")
 
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(ask, needs))

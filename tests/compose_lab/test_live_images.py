@@ -125,8 +125,9 @@ def test_a_build_that_fails_says_where(engine: Engine, recipes: Recipes) -> None
     folder = recipes("pltest-recipe")
     assert folder is not None
     (folder / "Dockerfile").write_text(f"FROM {BUSYBOX}\nRUN echo out of ideas; exit 7\n")
-    with pytest.raises(EngineError, match=r"building pltest-recipe failed: .*non-zero code: 7.*out of ideas"):
+    with pytest.raises(EngineError, match=r"pltest-recipe .*non-zero code: 7.*out of ideas") as caught:
         resolve(engine, [NEED], recipes=recipes)
+    assert caught.value.code == "build.failed"
     (folder / "Dockerfile").write_text("FROM 127.0.0.1:1/pltest/none:1\n")
-    with pytest.raises(EngineError, match=r"the base image 127.0.0.1:1/pltest/none:1 cannot be pulled"):
+    with pytest.raises(EngineError, match=r"127.0.0.1:1/pltest/none:1 .*\[build\.base-image\]"):
         resolve(engine, [NEED], recipes=recipes)

@@ -90,9 +90,10 @@ def carry_out(work: Work, desired: Desired, observed: Observed, changes: tuple[C
         force = not waited
     raise EngineTrouble(
         "failed",
-        f"Docker Compose left undone: {'; '.join(c.sentence() for c in changes)}",
+        f"Docker Compose did not make these changes: {'; '.join(c.sentence() for c in changes)}",
+        code="up.incomplete",
         where=engine.address.url,
-        remedy="run the same command again; `portable --debug` before the verb shows more",
+        remedy="run the same command again, with `portable --debug` before the verb to see the output of Compose",
     )
 
 

@@ -12,7 +12,9 @@ def refuse_unknown(stack: ComposeStack, apps: tuple[str, ...]) -> None:
     """Raise UsageError for a name that is not an app of the stack."""
     known = apps_of(stack)
     if unknown := [app for app in apps if app not in known]:
-        raise UsageError(f"there is no app {', '.join(unknown)} in {stack.project}", remedy=f"known: {', '.join(known)}")
+        raise UsageError(
+            f"{stack.project} has no app {', '.join(unknown)}", code="up.unknown-app", remedy=f"use one of: {', '.join(known)}"
+        )
 
 
 def apps_of(stack: ComposeStack) -> tuple[str, ...]:

@@ -163,7 +163,9 @@ class ComposeDriver(ComposeReader, StackDriver):
         """Run a command in an app to its end, each line that it prints to `on_line`."""
         seen = current(self._engine.observe(self.stack.project)).get(app)
         if seen is None or seen.state != "running":
-            raise EngineTrouble("failed", f"{app} is not running", where=self.stack.project, remedy=f"`portable up {app}`")
+            raise EngineTrouble(
+                "failed", f"{app} is not running", code="up.not-running", where=self.stack.project, remedy=f"run `portable up {app}`"
+            )
         return self._writer.attend(seen.id, command, on_line, beats=beats)
 
     def end_copies(self, apps: tuple[str, ...], *, held: Lock, progress: Progress = silent) -> None:
@@ -218,11 +220,16 @@ class ComposeDriver(ComposeReader, StackDriver):
         return images.foresee(self._engine, needs, recipes_of(self.stack.recipes)).effective.get(tools, tools)
 
     def _tools_image(self) -> str:
-        """The image for a helper. Raises PortableError where `up` has not brought it yet."""
+        """The image for a helper container. Raises PortableError where the engine does not have it yet."""
         assert self.stack.plan is not None  # only a stack that a test made by hand has none
         image = self._effective_tools(self.stack.plan)
         if not self._engine.image_ids([image]):
-            raise PortableError("the image of the tools is not there to look with: `portable up` brings it")
+            raise PortableError(
+                "the tools image, from which portable starts its helper containers, is missing",
+                code="up.tools-image",
+                where=self.where,
+                remedy="run `portable up`, which pulls or builds it",
+            )
         return image
 
 

@@ -25,6 +25,10 @@ def execute(
     name = service or next((s.name for s in plain(stack).services if s.app == app and s.name in (app, f"cloud-{app}")), app)
     if name not in seen or seen[name].state != "running":
         raise EngineTrouble(
-            "failed", f"{name} is not running", where=stack.project, remedy="`portable status` shows why; `portable up` starts it"
+            "failed",
+            f"{name} is not running",
+            code="up.not-running",
+            where=stack.project,
+            remedy="see why with `portable status`, then start it with `portable up`",
         )
     return engine.execute(seen[name].id, command, interactive=interactive, terminal=terminal, user=user)

@@ -20,10 +20,10 @@ def check_devices(body: Mapping[str, Any], *, local: bool) -> None:
             wanted.setdefault(str(device).split(":")[0], []).append(name)
     missing = {path: names for path, names in sorted(wanted.items()) if not Path(path).exists()} if local else {}
     if missing:
-        said = "; ".join(f"{path} (for {', '.join(names)})" for path, names in missing.items())
+        devices = "; ".join(f"{path} (for {', '.join(names)})" for path, names in missing.items())
         modules = [MODULES[path] for path in missing if path in MODULES]
-        remedy = f"as root: modprobe {' '.join(modules)}" if modules else "name the right node under `devices` of the profile"
-        raise EngineError(f"missing device nodes: {said}", where="this machine", remedy=remedy)
+        remedy = f"run `modprobe {' '.join(modules)}` as root" if modules else "correct the path under `devices` of the profile"
+        raise EngineError(f"missing device nodes: {devices}", code="host.device", where="this machine", remedy=remedy)
 
 
 def check_mounts(body: Mapping[str, Any], *, local: bool) -> None:
@@ -34,9 +34,10 @@ def check_mounts(body: Mapping[str, Any], *, local: bool) -> None:
     bare = sorted({path for path in body.get(MOUNTED, {}).values() if not os.path.ismount(path)}) if local else []
     if bare:
         raise EngineError(
-            f"nothing is mounted on {', '.join(bare)}: apps would start on an empty library and make new databases",
+            f"nothing is mounted on {', '.join(bare)}: apps would start on an empty library and create new databases",
+            code="host.not-mounted",
             where="this machine",
-            remedy="mount it, then run the same command again; where it is no file system of its own, drop `mounted: true`",
+            remedy="mount it, then run the same command again; if it is not a file system of its own, remove `mounted: true`",
         )
 
 
@@ -52,8 +53,10 @@ def check_shared(folders: set[str], *, local: bool) -> None:
     """Raise EngineError with the command to run where `share` would need root, and this is not root."""
     for folder in _unshared(folders, local=local):
         if os.geteuid() != 0:
-            remedy = f"as root, once after each start: {typed(sharing(folder))}"
-            raise EngineError("mounts made there do not reach containers", where=folder, remedy=remedy)
+            remedy = f"run as root, after each start of the host: {typed(sharing(folder))}"
+            raise EngineError(
+                "it is not a shared mount, so containers do not see mounts below it", code="host.unshared", where=folder, remedy=remedy
+            )
 
 
 def _unshared(folders: set[str], *, local: bool) -> list[str]:
@@ -70,5 +73,5 @@ def share(folders: set[str], *, local: bool, progress: Progress = silent) -> Non
     """
     check_shared(folders, local=local)
     for folder in _unshared(folders, local=local):
-        progress(Event(what="note", subject=folder, text="is made a shared mount, so that clouds are seen in containers"))
+        progress(Event(what="note", subject=folder, text="making it a shared mount, so that containers see clouds"))
         carry_out(sharing(folder), where=folder)

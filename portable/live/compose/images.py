@@ -93,6 +93,7 @@ def resolve(engine: "Engine", needs: Iterable[ImageNeed], *, recipes: Recipes = 
         if lost:
             raise EngineError(
                 f"{len(lost)} image{'s' if len(lost) > 1 else ''} can neither be pulled nor built: {'; '.join(lost)}",
+                code="build.no-image",
                 remedy="check the registry and the reference, use `docker load`, or give the app a recipe (`image/Dockerfile`)",
             )
         built: dict[str, str] = {}
@@ -112,7 +113,12 @@ def build(
     known = sorted({n.recipe for n in needs if n.recipe})
     wanted = sorted(set(names)) or known
     if unknown := [name for name in wanted if recipes(name) is None]:
-        raise UsageError(f"there is no recipe {', '.join(unknown)}", where="images build", remedy=f"known: {', '.join(known) or 'none'}")
+        raise UsageError(
+            f"no recipe is named {', '.join(unknown)}",
+            code="build.unknown-recipe",
+            where="images build",
+            remedy=f"use one of: {', '.join(known) or 'none'}",
+        )
     changes = []
     with locked(LOCK, "images build", progress=progress, wait=3600):
         registries = Registries(engine, progress)

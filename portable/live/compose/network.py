@@ -54,7 +54,7 @@ class ComposeNetwork:
     def _helper(self) -> str:
         network = next((n.name for n in self._engine.networks(self._project) if n.key == NETWORK), None)
         if network is None or not self._engine.image_ids([self._image]):
-            raise PortableError("it does not run here", where=self._project, remedy="`portable up`")
+            raise PortableError("the stack is not running", code="up.not-created", where=self._project, remedy="run `portable up`")
         return self._stack.enter_context(self._engine.visitor(self._image, network))
 
 

@@ -99,19 +99,26 @@ def packed(folder: Path) -> Iterator[IO[bytes]]:
 
 
 def _trusted(placeholder: Path) -> bytes:
-    """What https is trusted by here: behind a proxy that ends TLS, a build fetches no package without it."""
+    """The certificates that this machine trusts. A build behind a proxy that ends TLS cannot fetch packages without them."""
     named = os.environ.get("SSL_CERT_FILE")
     if not named:
         return placeholder.read_bytes()
     try:
         # Only certificates: the bundles of some proxies hold the key as well.
-        found = re.findall(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", Path(named).read_bytes(), re.DOTALL)
+        certificates = re.findall(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", Path(named).read_bytes(), re.DOTALL)
     except OSError as error:
-        text = f"the certificates for a build can't be read: {error.strerror}"
-        raise UsageError(text, where=f"SSL_CERT_FILE={named}", remedy="name a file of PEM certificates") from None
-    if not found:
-        raise UsageError("no certificate is in it", where=f"SSL_CERT_FILE={named}", remedy="name a file of PEM certificates")
-    return b"\n".join(found) + b"\n"
+        text = f"the certificates for a build cannot be read: {error.strerror}"
+        raise UsageError(
+            text, code="build.certificates", where=f"SSL_CERT_FILE={named}", remedy="set it to a file of PEM certificates, or unset it"
+        ) from None
+    if not certificates:
+        raise UsageError(
+            "the file holds no PEM certificate",
+            code="build.certificates",
+            where=f"SSL_CERT_FILE={named}",
+            remedy="set it to a file of PEM certificates, or unset it",
+        )
+    return b"\n".join(certificates) + b"\n"
 
 
 def proxies() -> dict[str, str]:

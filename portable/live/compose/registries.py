@@ -99,7 +99,7 @@ def pull_failure(said: str, reference: str) -> PullFailed:
         return PullFailed("unauthorised", f"{host} wants a login (`docker login {host}`)")
     if re.search(
         r"no such host|connection refused|i/o timeout|unreachable|tls|x509|no route|misbehaving|deadline|timed? ?out|eof|reset|dial tcp|"
-        r"lookup|proxyconnect|connect:|no engine answers",
+        r"lookup|proxyconnect|connect:|the engine does not answer",
         text,
     ):
         return PullFailed("unreachable", f"the registry {host} cannot be reached")

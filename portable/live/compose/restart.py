@@ -39,7 +39,9 @@ def restart(
         names = [s.name for s in desired.services if (not apps or s.app in apps) and not s.once]
         names += [s.name for s in desired.services if s.owner in names and s.name not in names]
         if missing := [name for name in names if name not in there or there[name].state == "created"]:
-            raise EngineTrouble("failed", f"not there: {', '.join(missing)}", where=stack.project, remedy="`portable up` makes it")
+            raise EngineTrouble(
+                "failed", f"not created yet: {', '.join(missing)}", code="up.not-created", where=stack.project, remedy="run `portable up`"
+            )
         changes = tuple(
             Change(
                 kind="restart",

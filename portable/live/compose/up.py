@@ -142,7 +142,12 @@ def _changes(desired: Desired, observed: Observed, apps: tuple[str, ...]) -> tup
     """What must be done. Raises Refused where that would stop apps that were not named."""
     if apps and (anew := networks_anew(desired, observed)):
         causes = "; ".join(f"{change.service}: {change.cause}" for change in anew.values())
-        raise Refused(f"all apps have to stop for this, not only those named: {causes}", where=desired.project, remedy="name no app")
+        raise Refused(
+            f"this change stops all apps, not only the named ones: {causes}",
+            code="up.stops-all",
+            where=desired.project,
+            remedy="run `portable up` without names of apps",
+        )
     return reconcile(desired, observed, apps=apps)
 
 

@@ -240,8 +240,9 @@ class Watch:
             late = "; ".join(f"{s.name}: {v.reason}" for s, v in verdicts if not v.settled)
             raise EngineTrouble(
                 "slow",
-                f"not well in the time given: {late or 'Docker Compose is still at work'}",
-                remedy=f"give it more time, {AGAIN}",
+                f"not healthy before the timeout: {late or 'Docker Compose is still running'}",
+                code="up.timeout",
+                remedy=f"pass a longer `--timeout`, {AGAIN}",
             )
 
     def _failure(self, failing: list[tuple[Service, Verdict]]) -> UnhealthyServices:
@@ -257,5 +258,5 @@ class Watch:
         return UnhealthyServices(
             "\n".join(parts),
             apps=frozenset(service.app for service, _ in failing),
-            remedy=f"`portable logs {failing[0][0].app}` shows more; mend it, {AGAIN}",
+            remedy=f"find the cause with `portable logs {failing[0][0].app}` and remove it, {AGAIN}",
         )

@@ -1,4 +1,4 @@
-"""Looking up the values of the secrets that a plan needs."""
+"""Looks up the values of a plan's secrets."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ _COMMAND_SECONDS = 60
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """One secret in a table; never its value."""
+    """One secret in a table, without its value."""
 
     name: str
     key: str
@@ -30,7 +30,7 @@ class Row(Struct, frozen=True, kw_only=True):
 
 
 def resolve(needs: Iterable[Need], source: Source) -> Resolved:
-    """The values of all of them. Raises UsageError naming all that are missing, and Refused for a file that others can read."""
+    """The values of all secrets. Raises UsageError that names all missing ones, and Refused for a file that others can read."""
     needs = tuple(needs)
     values, reasons = _look_up(needs, source)
     missing = [need for need in needs if not need.optional and (need.name, need.key) not in values]
@@ -46,12 +46,12 @@ def resolve(needs: Iterable[Need], source: Source) -> Resolved:
 
 
 def check(needs: Iterable[Need], source: Source) -> tuple[Row, ...]:
-    """Which of them are there."""
+    """A row for each secret that says whether it is present."""
     return examine(needs, source)[0]
 
 
 def examine(needs: Iterable[Need], source: Source) -> tuple[tuple[Row, ...], Resolved]:
-    """Which of them are there, and the values of those."""
+    """A row for each secret, and the values of the present ones."""
     needs = tuple(needs)
     values, reasons = _look_up(needs, source)
     rows = tuple(
@@ -85,17 +85,17 @@ def _look_up(needs: tuple[Need, ...], source: Source) -> tuple[dict[Key, Secret]
     if isinstance(source, FileSource):
         if not needs:
             return {}, {}
-        held = read_file(Path(source.path).expanduser(), lenient=True)
-        return {(n.name, n.key): held[n.name, n.key] for n in needs if (n.name, n.key) in held}, {}
+        stored = read_file(Path(source.path).expanduser(), lenient=True)
+        return {(n.name, n.key): stored[n.name, n.key] for n in needs if (n.name, n.key) in stored}, {}
     if isinstance(source, EnvironmentSource):
-        found: dict[Key, Secret] = {}
+        values: dict[Key, Secret] = {}
         for need in needs:
             value = os.environ.get(secret_variable(need.name, need.key))
             if value is None and need.key == "value":
                 value = os.environ.get(secret_variable(need.name))
             if value is not None:
-                found[need.name, need.key] = Secret(value)
-        return found, {}
+                values[need.name, need.key] = Secret(value)
+        return values, {}
     return _ask_command(needs, source)
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import fcntl
 import os
-import secrets as random
+import secrets as stdlib_secrets
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -162,12 +162,12 @@ def set_secret(source: Source, name: str, key: str, value: Secret, *, keep: bool
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         guard = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(guard, fcntl.LOCK_EX)  # two `secrets set` at a time must not lose one
-        held = read_file(path, lenient=True)
-        if keep and (name, key) in held:
+        fcntl.flock(guard, fcntl.LOCK_EX)  # two simultaneous `secrets set` must not lose a value
+        values = read_file(path, lenient=True)
+        if keep and (name, key) in values:
             return False
-        held[name, key] = value
-        write_private(path, _head_of(path) + _dumped(held), owner=_owner_of(path))
+        values[name, key] = value
+        write_private(path, _head_of(path) + _dumped(values), owner=_owner_of(path))
         return True
     finally:
         os.close(guard)
@@ -176,7 +176,7 @@ def set_secret(source: Source, name: str, key: str, value: Secret, *, keep: bool
 def generate(length: int = 32) -> Secret:
     """A random value of letters and digits, which is valid in every program's configuration."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-    return Secret("".join(random.choice(alphabet) for _ in range(length)))
+    return Secret("".join(stdlib_secrets.choice(alphabet) for _ in range(length)))
 
 
 def _owner_of(path: Path) -> tuple[int, int] | None:
@@ -199,12 +199,12 @@ def _head_of(path: Path) -> str:
     return _HEAD
 
 
-def _dumped(held: Mapping[Key, Secret]) -> str:
+def _dumped(values: Mapping[Key, Secret]) -> str:
     from portable.formats.emit import dump
 
     document: dict[str, Any] = {}
-    for (name, key), value in sorted(held.items()):
-        if (name, "value") in held and sum(n == name for n, _ in held) == 1:
+    for (name, key), value in sorted(values.items()):
+        if (name, "value") in values and sum(n == name for n, _ in values) == 1:
             document[name] = value.reveal()
         else:
             document.setdefault(name, {})[key] = value.reveal()

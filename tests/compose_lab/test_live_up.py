@@ -63,7 +63,7 @@ def test_up_says_why_it_waits_and_ends_with_all_well(engine: Engine, project: st
     events: list[Event] = []
     outcome = compose.up(engine, stack(body(project)), SOURCE, progress=events.append, deadline=60)
     assert {c.sentence() for c in outcome.changes} == {
-        f"create {s}: it is not there yet" for s in ("init", "gateway", "one", "two", "lone")
+        f"create {s}: it does not exist yet" for s in ("init", "gateway", "one", "two", "lone")
     }
     assert {r.service: (r.state, r.health, r.reason) for r in outcome.rows} == {
         "init": ("finished", "-", ""),
@@ -141,7 +141,7 @@ def test_sharers_see_the_network_of_the_gateway_that_is_there_now(engine: Engine
 def test_a_gateway_restarted_from_outside_is_noticed_and_healed(engine: Engine, running: dict[str, Any]) -> None:
     before = engine.observe(running["name"])
     docker("restart", "-t", "2", current(before)["gateway"].id)
-    assert "hangs on a network" in next(r.reason for r in compose.status(engine, stack(running)) if r.service == "one")
+    assert "network namespace" in next(r.reason for r in compose.status(engine, stack(running)) if r.service == "one")
     cause = "restart: it shares the network of gateway, which was restarted from outside"
     assert told(up(engine, running)) == {"one": cause, "two": cause}
     after = engine.observe(running["name"])
@@ -155,7 +155,7 @@ def test_a_gateway_recreated_from_outside_is_noticed_and_healed(engine: Engine, 
     before = current(engine.observe(running["name"]))
     docker("rm", "-f", before["gateway"].id)
     changes = told(up(engine, running))
-    assert changes["gateway"] == "create: it is not there yet"
+    assert changes["gateway"] == "create: it does not exist yet"
     assert set(changes) == {"gateway", "one", "two"}
     assert up(engine, running) == ()
 
@@ -180,7 +180,7 @@ def test_an_app_that_left_is_removed_and_its_data_kept(engine: Engine, running: 
     for kind, name in (("services", "lone"), ("configs", "lone-conf"), ("secrets", "whole"), ("volumes", "lone-data")):
         del new[kind][name]
     before = engine.observe(project)
-    assert told(up(engine, new)) == {"lone": "remove: it is not part of the stack any more; its data stays"}
+    assert told(up(engine, new)) == {"lone": "remove: it is no longer part of the stack; its data stays"}
     assert touched(before, engine.observe(project)) == {"lone"}
     assert f"{project}_lone-data" in docker("volume", "ls", "-q")
     up(engine, running)
@@ -227,7 +227,7 @@ def test_a_container_that_was_never_started_is_made_anew(engine: Engine, running
     labels = [f"--label={key}={value}" for key, value in _labels(lone.id).items()]
     docker("rm", "-f", lone.id)
     docker("create", "--name", f"{project}-lone-1", *labels, lone.image, "sleep", "100")
-    assert told(up(engine, running)) == {"lone": "recreate: its container was made but never started"}
+    assert told(up(engine, running)) == {"lone": "recreate: its container was created but never started"}
     assert docker("exec", current(engine.observe(project))["lone"].id, "cat", "/etc/lone") == "1\n"
 
 
@@ -263,7 +263,7 @@ def test_a_half_replaced_app_keeps_its_anonymous_volume(engine: Engine, project:
     labels = [f"--label={k}={v}" for k, v in {**_labels(lone.id), "com.docker.compose.replace": lone.id}.items()]
     docker("create", "--name", f"{lone.id[:12]}_{project}-lone-1", "--volumes-from", lone.id, *labels, lone.image, "sleep", "100")
     docker("rm", "-f", lone.id)
-    assert told(up(engine, document)) == {"lone": "recreate: its container was made but never started"}
+    assert told(up(engine, document)) == {"lone": "recreate: its container was created but never started"}
     seen = current(engine.observe(project))["lone"]
     assert docker("exec", seen.id, "cat", "/anonymous/file") == "precious\n"
     assert docker("exec", seen.id, "cat", "/etc/lone") == "1\n"

@@ -1,4 +1,4 @@
-"""The apps of a stack and the images that they need, without an engine."""
+"""The apps of a stack, and the images that they need."""
 
 from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.observed import Observed
@@ -23,12 +23,12 @@ def apps_of(stack: ComposeStack) -> tuple[str, ...]:
 
 
 def plain(stack: ComposeStack) -> Desired:
-    """The services of a stack, without secrets and effective images: what needs no engine."""
+    """The services of a stack without secrets and effective images; needs no engine."""
     return desire(stack, {}, None, Observed())
 
 
 def images_of(engine: EngineReader, stack: ComposeStack, apps: tuple[str, ...]) -> tuple[ImageNeed, ...]:
-    """The images that these apps need, and those that run in a namespace of theirs: they are recreated with its owner."""
+    """The images of these apps, and of apps in their network namespaces, which are recreated with the owner."""
     if not apps:
         return stack.images
     bare, there = plain(stack), {seen.service for seen in engine.containers(stack.project)}

@@ -19,7 +19,7 @@ def execute(
     terminal: bool = False,
     user: str | None = None,
 ) -> int:
-    """Run a command in the container of an app (its main one unless a service is named); its exit code."""
+    """Run a command in an app's main container, or in that of `service`; returns its exit code."""
     refuse_unknown(stack, (app,))
     seen = current(engine.observe(stack.project))
     name = service or next((s.name for s in plain(stack).services if s.app == app and s.name in (app, f"cloud-{app}")), app)

@@ -1,4 +1,4 @@
-"""What containers need of the host itself, looked at before anything starts: device nodes, and a folder whose mounts reach them."""
+"""Checks the needs of containers on the host before anything starts: device nodes, mounts and shared mounts."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from portable.model.progress import Event, Progress, silent
 
 
 def check_devices(body: Mapping[str, Any], *, local: bool) -> None:
-    """Raise EngineError naming the device nodes that are missing, where the engine is this machine's."""
+    """Raise EngineError that names missing device nodes; checked for an engine of this machine only."""
     wanted: dict[str, list[str]] = {}
     for name, service in body.get("services", {}).items():
         for device in service.get("devices", ()):
@@ -27,9 +27,9 @@ def check_devices(body: Mapping[str, Any], *, local: bool) -> None:
 
 
 def check_mounts(body: Mapping[str, Any], *, local: bool) -> None:
-    """Raise EngineError where nothing is mounted on a folder that must be a mount point: apps would start on an empty library.
+    """Raise EngineError if nothing is mounted on a folder that must be a mount point: apps would start on an empty library.
 
-    Only where the engine is this machine's: another host's mounts are not seen from here.
+    Checked for an engine of this machine only: the mounts of another host are not visible from here.
     """
     bare = sorted({path for path in body.get(MOUNTED, {}).values() if not os.path.ismount(path)}) if local else []
     if bare:
@@ -50,7 +50,7 @@ def shared_binds(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def check_shared(folders: set[str], *, local: bool) -> None:
-    """Raise EngineError with the command to run where `share` would need root, and this is not root."""
+    """Raise EngineError with the commands to run if `share` needs root and this process is not root."""
     for folder in _unshared(folders, local=local):
         if os.geteuid() != 0:
             remedy = f"run as root, after each start of the host: {typed(sharing(folder))}"
@@ -67,9 +67,9 @@ def _unshared(folders: set[str], *, local: bool) -> list[str]:
 
 
 def share(folders: set[str], *, local: bool, progress: Progress = silent) -> None:
-    """Make each folder a shared mount, where the engine is this machine's; elsewhere the engine itself says what is wrong.
+    """Make each folder a shared mount, for an engine of this machine; a remote engine reports the error itself.
 
-    Raises EngineError with the command to run where that needs root.
+    Raises EngineError with the commands to run if that needs root.
     """
     check_shared(folders, local=local)
     for folder in _unshared(folders, local=local):

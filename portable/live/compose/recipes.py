@@ -1,4 +1,4 @@
-"""Recipes of images: their folders, what an image built from one is called, and their files as a tar."""
+"""Recipes of images: their folders, the references of the built images, and their files as a tar."""
 
 import contextlib
 import hashlib
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     pass
 
 BUILT = "localhost/portable"
-"""Repository of the images that are built here; never pulled."""
+"""Repository of built images; they are never pulled."""
 TRUST = "trust.pem"
-"""File of a recipe whose place is taken by the machine's own certificates while it is built."""
+"""File of a recipe that the machine's own certificates replace during a build."""
 BASE, BASE_IMAGE = "base", "debian:trixie-slim"
 Recipes = Callable[[str], Path | None]
 """Folder of a recipe, by its name."""
@@ -35,18 +35,18 @@ def shipped_recipe(name: str) -> Path | None:
 
 
 def recipes_of(own: Mapping[str, Path]) -> Recipes:
-    """A person's own recipes, and the shipped ones."""
+    """The user's own recipes, then the shipped ones."""
     return lambda name: own.get(name) or shipped_recipe(name)
 
 
 def built_reference(recipe: str, recipes: Recipes = shipped_recipe) -> str | None:
-    """The image built from a recipe as it is now: a changed recipe, or a changed base, has another one."""
+    """The reference of the image built from a recipe. It changes with the files of the recipe and of the base."""
     digest = recipe_digest(recipe, recipes)
     return f"{BUILT}/{recipe}:{digest}" if digest else None
 
 
 def recipe_digest(recipe: str, recipes: Recipes = shipped_recipe) -> str | None:
-    """Twelve digits that stand for the recipe's files and those of the base; None where there is no such recipe."""
+    """Twelve hexadecimal digits of a hash over the files of the recipe and the base; None for an unknown recipe."""
     folder = recipes(recipe)
     if folder is None:
         return None
@@ -61,12 +61,12 @@ def recipe_digest(recipe: str, recipes: Recipes = shipped_recipe) -> str | None:
 
 
 def _files_of(folder: Path) -> list[Path]:
-    """The files of a recipe, in order; what Python leaves beside its sources is none of them."""
+    """The files of a recipe in order, without `__pycache__`."""
     return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 
 def bases_of(dockerfile: str) -> tuple[str, ...]:
-    """The images that a Dockerfile stands on: every FROM that is no stage of its own."""
+    """The base images of a Dockerfile: every FROM that is not one of its own stages."""
     stages: set[str] = set()
     found: list[str] = []
     for line in dockerfile.splitlines():
@@ -82,9 +82,9 @@ def bases_of(dockerfile: str) -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def packed(folder: Path) -> Iterator[IO[bytes]]:
-    """The folder as a tar: the same bytes for the same files, without owner and times, so that the build cache holds from any machine.
+    """The folder as a tar. Same files give the same bytes, without owner and times, so that the build cache is valid for any machine.
 
-    A recipe that has a file `trust.pem` gets the certificates that this machine trusts in its place, where SSL_CERT_FILE names some.
+    If SSL_CERT_FILE is set, its certificates replace the recipe's file `trust.pem`, if it has one.
     """
     with tempfile.TemporaryFile() as packed:
         with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
@@ -122,6 +122,6 @@ def _trusted(placeholder: Path) -> bytes:
 
 
 def proxies() -> dict[str, str]:
-    """Docker's predefined build arguments: they are neither kept in the image nor in its history."""
+    """Docker's predefined build arguments for proxies: they are stored neither in the image nor in its history."""
     names = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
     return {name: os.environ[name] for name in names if os.environ.get(name)}

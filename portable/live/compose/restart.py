@@ -28,9 +28,9 @@ def restart(
     progress: Progress = silent,
     held: Lock | None = None,
 ) -> Outcome:
-    """Restart apps in their order (all where none is named), with a gateway all that share its network; wait until they are well."""
+    """Restart apps in order (default: all), a gateway with all apps that share its network; wait until they are healthy."""
     refuse_unknown(stack, apps)
-    engine.observe(stack.project)  # without an engine nothing is written, the lock neither
+    engine.observe(stack.project)  # without an engine nothing is written, not even the lock
     with locked(stack.project, "restart", progress=progress, held=held):
         observed = engine.observe(stack.project)
         refuse_foreign(observed, stack.project)
@@ -62,7 +62,7 @@ def restart(
 
 
 def restart_in_order(engine: Engine, desired: Desired, observed: Observed, names: Sequence[str], watch: Watch) -> None:
-    """Stop sharers before owners, start owners before sharers; who shares a network joins it anew by being started after its owner."""
+    """Stop sharers of a network before its owner, and start them after it: a start makes them join the owner's new namespace."""
     there = current(observed)
     chosen = [there[name] for name in names if name in there]
     for level in stop_order(chosen):
@@ -74,7 +74,7 @@ def restart_in_order(engine: Engine, desired: Desired, observed: Observed, names
         before = {b for b, how in service.after.items() if how == "service_healthy" and b in names}
         while before:
             if any(v.failed and s.name in before for s, v in watch.look_in_time()):
-                watch.until_well()  # tells what failed, and raises
+                watch.until_well()  # reports the failure
             seen = current(engine.observe(desired.project))
             before = {b for b in before if not (b in seen and (seen[b].health in ("healthy", None)) and seen[b].state == "running")}
             if before:

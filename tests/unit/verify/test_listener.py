@@ -43,7 +43,7 @@ def test_an_app_that_started_before_the_tunnel_was_made_is_helped_by_a_restart()
     stack.changes["torrents"] = {"since": 1795990000.0}
     stack.dated = ((1795995000.0, "INFO [wireguard] Wireguard setup is complete. Note"),)
     held = one(CONTRACT, stack)
-    assert "it started before that tunnel was made" in held.text
+    assert "it started before that tunnel was created" in held.text
     assert held.remedy.startswith("`portable heal -p ")
 
 

@@ -12,7 +12,7 @@ DEAD = TRAFFIC.replace("1300", "1000")
 def test_a_tunnel_that_is_well() -> None:
     stack = FakeStack()
     assert [held.text for held in CONTRACT.tried(stack)] == [
-        "answers come through the tunnel (300 bytes while a name was asked for)",
+        "traffic comes through the tunnel (300 bytes during a DNS query)",
         "VPN not restarted since the gateway was started",
     ]
 

@@ -108,7 +108,7 @@ def test_a_registry_that_answers_is_preferred_to_a_recipe(recipes: Recipes) -> N
     real, fake = engine(says=None)
     found = resolve(real, [DEMO], recipes=recipes)
     assert found.effective == {DEMO.reference: DEMO.reference}
-    assert [c.sentence() for c in found.changes] == ["pull registry.test/demo:1: it was not there"]
+    assert [c.sentence() for c in found.changes] == ["pull registry.test/demo:1: it was missing"]
     assert fake.calls == ["pull registry.test/demo 1"]
 
 
@@ -160,9 +160,7 @@ def test_build_always_builds(recipes: Recipes) -> None:
     built = built_reference("demo", recipes)
     real, fake = engine(DEMO.reference, "debian:trixie-slim", str(built))
     events: list[Event] = []
-    assert [c.sentence() for c in build(real, [], [DEMO, PLAIN], recipes=recipes, progress=events.append)] == [
-        f"build {built}: it was asked for"
-    ]
+    assert [c.sentence() for c in build(real, [], [DEMO, PLAIN], recipes=recipes, progress=events.append)] == [f"build {built}: requested"]
     assert fake.calls == [f"build {built} fresh"]
     with pytest.raises(UsageError, match=r"\bwrong\b.*\bdemo\b") as caught:
         build(real, ["wrong"], [DEMO], recipes=recipes)

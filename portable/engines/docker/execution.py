@@ -79,11 +79,11 @@ class Questions(Connection):
     def _exit_code(self, made: str) -> int:
         """The exit code of a command whose output has ended. Raises EngineTrouble where it still runs: its output was cut short."""
         end = time.monotonic() + SETTLING_SECONDS
-        while (found := self._api.exec_inspect(made)).get("Running") or found.get("ExitCode") is None:
+        while (state := self._api.exec_inspect(made)).get("Running") or state.get("ExitCode") is None:
             if time.monotonic() > end:
                 raise self._cut()
             time.sleep(0.02)
-        return int(found["ExitCode"])
+        return int(state["ExitCode"])
 
     def _cut(self) -> EngineTrouble:
         text = "the output of a command inside a container was cut short on its way from the engine"

@@ -38,17 +38,20 @@ class Observation(ImageReader):
             else:
                 inspected = [self._inspect(entry["Id"]) for entry in mine]
         return tuple(
-            sorted(((seen(found, self.hide), describe(found)) for found in inspected if found), key=lambda both: (both[0].name, both[0].id))
+            sorted(
+                ((seen(description, self.hide), describe(description)) for description in inspected if description),
+                key=lambda both: (both[0].name, both[0].id),
+            )
         )
 
     def _inspect(self, container: str) -> dict[str, Any] | None:
         from docker.errors import NotFound
 
         try:
-            found: dict[str, Any] = self._api.inspect_container(container)
+            description: dict[str, Any] = self._api.inspect_container(container)
         except NotFound:
             return None
-        return found
+        return description
 
     def networks(self, project: str) -> tuple[SeenNetwork, ...]:
         """The project's networks, sorted by name and id."""
@@ -144,10 +147,10 @@ class Observation(ImageReader):
         begin = seconds_of(moment)
         with self._doing("asking for events"):
             # The event comes right after the end; the engine keeps the answer open until `until`.
-            found = self._api.events(
+            events = self._api.events(
                 since=int(begin), until=int(begin) + SETTLING_SECONDS, filters={"container": container, "event": "stop"}, decode=True
             )
-            return any(True for _ in found)
+            return any(True for _ in events)
 
     def follow(self, container: str, *, tail: int | None = None, timestamps: bool = False) -> Iterator[str]:
         """Log lines as the container writes them, until it stops."""

@@ -32,7 +32,7 @@ def running(found: Mapping[str, Any], called: Callable[[str], str]) -> Rights:
             [
                 *(device["PathOnHost"] for device in host.get("Devices") or ()),
                 *(f"rule {rule}" for rule in host.get("DeviceCgroupRules") or ()),
-                *(f"driver {asked.get('Driver') or 'any'}" for asked in host.get("DeviceRequests") or ()),
+                *(f"driver {request.get('Driver') or 'any'}" for request in host.get("DeviceRequests") or ()),
             ]
         ),
         network=_running_network(mode, called),

@@ -31,7 +31,7 @@ def images_of(engine: EngineReader, stack: ComposeStack, apps: tuple[str, ...]) 
     """The images of these apps, and of apps in their network namespaces, which are recreated with the owner."""
     if not apps:
         return stack.images
-    bare, there = plain(stack), {seen.service for seen in engine.containers(stack.project)}
+    bare, existing = plain(stack), {seen.service for seen in engine.containers(stack.project)}
     wanted = scope(bare, apps)
-    used = {s.image for s in bare.services if s.name in wanted or (s.owner in wanted and s.name in there)}
+    used = {s.image for s in bare.services if s.name in wanted or (s.owner in wanted and s.name in existing)}
     return tuple(need for need in stack.images if need.reference in used)

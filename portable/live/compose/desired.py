@@ -83,7 +83,7 @@ def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {},
 def addresses_of(plan: Plan) -> dict[str, tuple[str, ...]]:
     """The addresses of each app from outside; `{host}` stands for the engine's host."""
     apps = {app.name: app for app in plan.apps}
-    found: dict[str, tuple[str, ...]] = {}
+    addresses: dict[str, tuple[str, ...]] = {}
     for exposure in plan.exposures:
         if not isinstance(exposure.how, Loopback | Lan) or exposure.app not in apps:
             continue
@@ -92,8 +92,8 @@ def addresses_of(plan: Plan) -> dict[str, tuple[str, ...]]:
             continue
         scheme = port.serves if port.serves != "raw" else port.protocol
         host = "127.0.0.1" if isinstance(exposure.how, Loopback) else "{host}"
-        found[exposure.app] = (*found.get(exposure.app, ()), f"{scheme}://{host}:{exposure.how.number}")
-    return found
+        addresses[exposure.app] = (*addresses.get(exposure.app, ()), f"{scheme}://{host}:{exposure.how.number}")
+    return addresses
 
 
 def desire(stack: ComposeStack, effective: Mapping[str, str], variables: Mapping[str, str] | None, observed: Observed) -> Desired:
@@ -101,7 +101,7 @@ def desire(stack: ComposeStack, effective: Mapping[str, str], variables: Mapping
 
     Without `variables` there are no labels for secrets: their digests are slow on purpose, and only a document that is applied needs them.
     """
-    there = {seen.service: seen for seen in _preferred(observed.containers)}
+    containers = {seen.service: seen for seen in _preferred(observed.containers)}
     bodies, services = {}, []
     for planned in stack.services:
         body = stack.body["services"][planned.name]
@@ -109,7 +109,7 @@ def desire(stack: ComposeStack, effective: Mapping[str, str], variables: Mapping
         if planned.files:
             labels[FILES] = " ".join(f"{file}={digest}" for file, digest in planned.files.items())
         if planned.secrets and variables is not None:
-            known = there[planned.name].labels.get(SECRETS) if planned.name in there else None
+            known = containers[planned.name].labels.get(SECRETS) if planned.name in containers else None
             labels[SECRETS] = digest({v: variables.get(v, "") for v in planned.secrets}, known)
         image = effective.get(planned.image, planned.image)
         bodies[planned.name] = {**body, "image": image, **({"labels": labels} if labels else {})}
@@ -134,7 +134,7 @@ def joined(desired: Desired, observed: Observed) -> dict[str, Any]:
 
 def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """The keys that differ between the services of two documents; of variables only the names, never a value."""
-    old, found = _mapping(before.get("services")), {}
+    old, differences = _mapping(before.get("services")), {}
     for name, body in _mapping(now.get("services")).items():
         if name not in old:
             continue
@@ -147,8 +147,8 @@ def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tu
             one, other = (_mapping(one), _mapping(other)) if key == "environment" else ({}, {})
             variables = [variable for variable in sorted({*one, *other}) if one.get(variable) != other.get(variable)]
             keys.append(" ".join((key, ", ".join(variables))).strip())
-        found[name] = tuple(keys)
-    return found
+        differences[name] = tuple(keys)
+    return differences
 
 
 def _comparable(body: dict[str, Any]) -> dict[str, Any]:

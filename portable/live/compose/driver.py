@@ -115,7 +115,7 @@ class ComposeReader(StackReader):
 
     def name_servers(self) -> Mapping[str, tuple[str, ...]]:
         """The name servers that each app's container was created with."""
-        return {seen.app: given.name_servers for seen, given in self._engine.described(self.stack.project)}
+        return {seen.app: settings.name_servers for seen, settings in self._engine.described(self.stack.project)}
 
     def published_ports(self) -> tuple[PublishedPort, ...]:
         """Ports of the engine's host that running containers publish."""

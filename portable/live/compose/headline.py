@@ -109,9 +109,9 @@ def _judged_entry(entry: dict[str, Any]) -> tuple[int, str]:
     cause = next((entry[key] for key in _JSON_CAUSES if entry.get(key)), "")
     if isinstance(cause, dict):
         cause = cause.get("message") or cause.get("msg") or ""
-    said = f"{text}: {cause}" if text and cause and str(cause) not in text else text or str(cause)
+    message = f"{text}: {cause}" if text and cause and str(cause) not in text else text or str(cause)
     if isinstance(level, int) and not isinstance(level, bool):
         weight = 0 if level < _PINO else (1, 3, 4)[min((level - _PINO) // 10, 2)]
     else:
         weight = _LEVELS.get(str(level).lower(), 0)
-    return (_weighed(weight, said) if said else 0), said
+    return (_weighed(weight, message) if message else 0), message

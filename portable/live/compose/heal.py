@@ -112,11 +112,13 @@ def _ailing(engine: EngineReader, stack: ComposeStack, desired: Desired, observe
         if name in gateways and was_killed(seen) and ended not in memory.stopped and engine.was_stopped(*ended):
             memory.stopped.add(ended)
     stopped = {seen.id for seen in observed.containers if (seen.id, seen.finished_at) in memory.stopped}
-    there = current(observed)
+    containers = current(observed)
     deaf = {
-        name: found.cause
-        for name, found in memory.deaf.items()
-        if name in there and (there[name].id, there[name].started_at) == found.container and memory.restarted.get(name) != found.tunnel
+        name: service.cause
+        for name, service in memory.deaf.items()
+        if name in containers
+        and (containers[name].id, containers[name].started_at) == service.container
+        and memory.restarted.get(name) != service.tunnel
     }
     decided = ailing(desired, observed, gateways=gateways, stopped=stopped, deaf=deaf)
     return Ailing(changes=decided.changes, waiting=(*decided.waiting, *memory.left))
@@ -124,7 +126,7 @@ def _ailing(engine: EngineReader, stack: ComposeStack, desired: Desired, observe
 
 def deaf_apps(engine: EngineReader, stack: ComposeStack, observed: Observed) -> tuple[dict[str, Deaf], tuple[str, ...]]:
     """The services that listen on their tunnel again after a restart, and sentences about those that would not."""
-    seen, found, absent = current(observed), dict[str, Deaf](), []
+    seen, deaf, absent = current(observed), dict[str, Deaf](), []
     listeners = list(listeners_of(stack.plan)) if stack.plan else []
     for gateway in dict.fromkeys(name for name, _ in listeners):
         owner = seen.get(gateway)
@@ -132,20 +134,20 @@ def deaf_apps(engine: EngineReader, stack: ComposeStack, observed: Observed) -> 
         if owner is None or owner.state != "running" or owner.health not in (None, "healthy"):
             continue
         ports = sorted({port for app in behind for port in peer_ports(app)})
-        there = {app.name: here for app in behind if (here := _beside(app, owner, seen))}
+        sharers = {app.name: sharer for app in behind if (sharer := _beside(app, owner, seen))}
         looks = look_at(
-            [(app, seconds_of(there[app.name].started_at)) for app in behind if app.name in there],
+            [(app, seconds_of(sharers[app.name].started_at)) for app in behind if app.name in sharers],
             partial(_asked, engine, owner, ports),
             partial(log_of, engine, owner),
         )
         for look in looks:
-            here = there[look.app.name]
+            sharer = sharers[look.app.name]
             if look.verdict == "deaf":
                 tunnel = (owner.id, owner.started_at, *look.devices)
-                found[here.service] = Deaf(container=(here.id, here.started_at), tunnel=tunnel, cause=look.text)
+                deaf[sharer.service] = Deaf(container=(sharer.id, sharer.started_at), tunnel=tunnel, cause=look.text)
             elif look.verdict == "absent":
-                absent.append(f"{here.service} is not restarted: {look.text}, and a restart would not help; {remedy_of(look.app)}")
-    return found, tuple(absent)
+                absent.append(f"{sharer.service} is not restarted: {look.text}, and a restart would not help; {remedy_of(look.app)}")
+    return deaf, tuple(absent)
 
 
 def _asked(engine: EngineReader, gateway: Seen, ports: Sequence[int]) -> Sockets | str:
@@ -159,10 +161,10 @@ def _asked(engine: EngineReader, gateway: Seen, ports: Sequence[int]) -> Sockets
 
 def _beside(app: App, owner: Seen, seen: Mapping[str, Seen]) -> Seen | None:
     """The running container of an app in the current network namespace of its gateway."""
-    here = seen.get(app_service(app, main_container(app)))
-    if here is None or here.state != "running" or here.joins != owner.id or here.started_at < owner.started_at:
+    container = seen.get(app_service(app, main_container(app)))
+    if container is None or container.state != "running" or container.joins != owner.id or container.started_at < owner.started_at:
         return None
-    return here
+    return container
 
 
 def gateways_of(stack: ComposeStack, desired: Desired) -> frozenset[str]:

@@ -45,32 +45,32 @@ def ailing(
     """
     seen, changes, waiting = current(observed), {}, []
     for name in in_order(desired):
-        service, here = desired.service(name), seen.get(name)
-        if here is None or service.once:
+        service, container = desired.service(name), seen.get(name)
+        if container is None or service.once:
             continue
         if service.owner is None:
-            if cause := next(filter(None, (off_network(network, here, observed) for network in service.networks)), ""):
+            if cause := next(filter(None, (off_network(network, container, observed) for network in service.networks)), ""):
                 changes[name] = _change("recreate", service, cause)
-            elif name in gateways and was_killed(here) and here.id not in stopped:
-                changes[name] = _change("start", service, f"it was killed ({_ending(here)})")
+            elif name in gateways and was_killed(container) and container.id not in stopped:
+                changes[name] = _change("start", service, f"it was killed ({_ending(container)})")
             continue
         owner = seen.get(service.owner)
         if owner is None:
             continue  # it was removed on purpose
         if (above := changes.get(service.owner)) is not None and above.kind == "start":
-            if here.joins != owner.id:
+            if container.joins != owner.id:
                 waiting.append(f"{name} waits for {service.owner}, which is {owner.state}")  # recreated once the gateway runs
-            elif here.state in ("running", "exited", "restarting"):
-                kind: Kind = "start" if here.state == "exited" else "restart"
+            elif container.state in ("running", "exited", "restarting"):
+                kind: Kind = "start" if container.state == "exited" else "restart"
                 changes[name] = _change(kind, service, f"it shares the network of {service.owner}, which was killed")
             continue
-        change = _of_a_sharer(service, here, owner)
-        if change is None and here.state == "running" and name in deaf:
+        change = _of_a_sharer(service, container, owner)
+        if change is None and container.state == "running" and name in deaf:
             change = _change("restart", service, deaf[name])
         if change is None:
-            if here.state == "exited":
+            if container.state == "exited":
                 waiting.append(
-                    f"{name} is not started: somebody seems to have stopped it (exit code {here.exit_code}); "
+                    f"{name} is not started: somebody seems to have stopped it (exit code {container.exit_code}); "
                     f"start it with `portable up {service.app}`"
                 )
             continue
@@ -81,15 +81,15 @@ def ailing(
     return Ailing(changes=tuple(changes.values()), waiting=tuple(waiting))
 
 
-def _of_a_sharer(service: Service, here: Seen, owner: Seen) -> Change | None:
-    if here.joins != owner.id and here.state in ("running", "exited", "restarting"):
+def _of_a_sharer(service: Service, container: Seen, owner: Seen) -> Change | None:
+    if container.joins != owner.id and container.state in ("running", "exited", "restarting"):
         return _change("recreate", service, f"it shares the network of {service.owner}, which was recreated from outside")
-    if here.state == "running" and owner.started_at > here.started_at:
+    if container.state == "running" and owner.started_at > container.started_at:
         return _change("restart", service, f"it shares the network of {service.owner}, which was restarted")
-    if here.state == "exited" and owner.started_at > here.started_at:
+    if container.state == "exited" and owner.started_at > container.started_at:
         return _change("start", service, f"it stopped with {service.owner}, which is running again")
-    if here.state == "exited" and (here.out_of_memory or here.exit_code not in _BY_REQUEST):
-        return _change("start", service, f"it crashed ({_ending(here)})")
+    if container.state == "exited" and (container.out_of_memory or container.exit_code not in _BY_REQUEST):
+        return _change("start", service, f"it crashed ({_ending(container)})")
     return None
 
 

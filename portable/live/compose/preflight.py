@@ -37,11 +37,11 @@ def check_ports(engine: EngineReader, desired: Desired, services: Iterable[str])
     wanted = [(desired.service(name), port) for name in services for port in desired.service(name).ports]
     if not wanted:
         return
-    taken = engine.ports()
-    own = {(t.number, t.protocol) for t in taken if t.project == desired.project}
+    published = engine.ports()
+    own = {(t.number, t.protocol) for t in published if t.project == desired.project}
     trouble = []
     for service, port in wanted:
-        holder = next((t for t in taken if t.project != desired.project and _clash(port, t)), None)
+        holder = next((t for t in published if t.project != desired.project and _clash(port, t)), None)
         if holder is not None:
             of = f" of the project {holder.project}" if holder.project else ""
             trouble.append(f"port {port.number}/{port.protocol} of {service.name} is in use by the container {holder.container}{of}")

@@ -68,16 +68,16 @@ def _files_of(folder: Path) -> list[Path]:
 def bases_of(dockerfile: str) -> tuple[str, ...]:
     """The base images of a Dockerfile: every FROM that is not one of its own stages."""
     stages: set[str] = set()
-    found: list[str] = []
+    bases: list[str] = []
     for line in dockerfile.splitlines():
         match = re.match(r"(?i)\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", line)
         if not match:
             continue
-        if match[1].lower() not in stages and match[1] != "scratch" and match[1] not in found:
-            found.append(match[1])
+        if match[1].lower() not in stages and match[1] != "scratch" and match[1] not in bases:
+            bases.append(match[1])
         if match[2]:
             stages.add(match[2].lower())
-    return tuple(found)
+    return tuple(bases)
 
 
 @contextlib.contextmanager

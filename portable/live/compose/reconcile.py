@@ -70,69 +70,71 @@ def _of(
     def change(kind: str, cause: str) -> Change:
         return Change(kind=kind, service=service.name, app=service.app, cause=cause)  # type: ignore[arg-type]
 
-    here = seen.get(service.name)
-    if here is None:
+    container = seen.get(service.name)
+    if container is None:
         return change("create", "it does not exist yet")
-    if here.state in ("dead", "removing"):
-        return change("recreate", f"its container is {here.state}")
-    if here.state == "created":
-        return change("recreate", "its container was created but never started" + (f": {here.error}" if here.error else ""))
-    if here.state == "exited" and here.error:
-        return change("recreate", f"it could not be started: {here.error}")
-    if cause := _differs(service, desired, here):
+    if container.state in ("dead", "removing"):
+        return change("recreate", f"its container is {container.state}")
+    if container.state == "created":
+        return change("recreate", "its container was created but never started" + (f": {container.error}" if container.error else ""))
+    if container.state == "exited" and container.error:
+        return change("recreate", f"it could not be started: {container.error}")
+    if cause := _differs(service, desired, container):
         return change("recreate", cause)
     for network in service.networks:
         if network in networks:
             return change("recreate", f"its network {network} is recreated")
-        if cause := off_network(network, here, observed):
+        if cause := off_network(network, container, observed):
             return change("recreate", cause)
     owner = seen.get(service.owner) if service.owner else None
     if service.owner:
         above = pending.get(service.owner)
         if above is not None and above.kind in ("create", "recreate"):
             return change("recreate", f"it shares the network of {service.owner}, which is {above.kind}d")
-        if owner is not None and here.joins != owner.id:
+        if owner is not None and container.joins != owner.id:
             return change("recreate", f"it shares the network of {service.owner}, which was recreated from outside")
-    if service.name in desired.hashes and here.config_hash not in desired.hashes[service.name]:
+    if service.name in desired.hashes and container.config_hash not in desired.hashes[service.name]:
         keys = desired.settings.get(service.name)
         return change("recreate", f"its {' and '.join(keys)} changed" if keys else "its settings changed")
     if service.once:
         return (
-            change("start", f"it did not finish (exit code {here.exit_code})") if here.state == "exited" and here.exit_code != 0 else None
+            change("start", f"it did not finish (exit code {container.exit_code})")
+            if container.state == "exited" and container.exit_code != 0
+            else None
         )
-    if here.state in ("exited", "paused"):
-        return change("start", "it is paused" if here.state == "paused" else _why_exited(here))
-    if service.owner and here.state in ("running", "restarting"):
+    if container.state in ("exited", "paused"):
+        return change("start", "it is paused" if container.state == "paused" else _why_exited(container))
+    if service.owner and container.state in ("running", "restarting"):
         above = pending.get(service.owner)
         if above is not None:
             return change("restart", f"it shares the network of {service.owner}, which is {above.kind}ed")
-        if owner is not None and owner.started_at > here.started_at:
+        if owner is not None and owner.started_at > container.started_at:
             return change("restart", f"it shares the network of {service.owner}, which was restarted from outside")
     return None
 
 
-def off_network(network: str, here: Seen, observed: Observed) -> str:
+def off_network(network: str, container: Seen, observed: Observed) -> str:
     """Why a running container is not on an existing network (given by its key); empty if it is."""
     names = {n.name for n in observed.networks if n.key == network}
-    gone = here.state == "running" and names and not names & set(here.networks)
+    gone = container.state == "running" and names and not names & set(container.networks)
     return f"it was taken off the network {network} from outside" if gone else ""
 
 
-def _why_exited(here: Seen) -> str:
-    return "it is not running (" + ("it ran out of memory" if here.out_of_memory else f"exit code {here.exit_code}") + ")"
+def _why_exited(container: Seen) -> str:
+    return "it is not running (" + ("it ran out of memory" if container.out_of_memory else f"exit code {container.exit_code}") + ")"
 
 
-def _differs(service: Service, desired: Desired, here: Seen) -> str:
+def _differs(service: Service, desired: Desired, container: Seen) -> str:
     """The cause if it is known exactly; other differences only show in Compose's hash."""
-    if here.image != service.image:
-        return f"its image changed from {here.image} to {service.image}"
-    if service.image in desired.image_ids and here.image_id != desired.image_ids[service.image]:
+    if container.image != service.image:
+        return f"its image changed from {container.image} to {service.image}"
+    if service.image in desired.image_ids and container.image_id != desired.image_ids[service.image]:
         return f"the engine has a newer image of {service.image}"
-    files = dict(part.split("=", 1) for part in here.labels.get(FILES, "").split() if "=" in part)
+    files = dict(part.split("=", 1) for part in container.labels.get(FILES, "").split() if "=" in part)
     if changed := [name for name in sorted({*files, *service.files}) if files.get(name) != service.files.get(name)]:
         return f"its config {_these('file', changed)} changed"
     labels = desired.body["services"][service.name].get("labels") or {}
-    if here.labels.get(SECRETS) != labels.get(SECRETS):
+    if container.labels.get(SECRETS) != labels.get(SECRETS):
         called = [service.called.get(v) or v.removeprefix("PORTABLE_SECRET_").lower().replace("_", "-") for v in service.secrets]
         named = list(dict.fromkeys(called))
         changed_ones = (

@@ -35,10 +35,10 @@ def restart(
         observed = engine.observe(stack.project)
         refuse_foreign(observed, stack.project)
         desired = plain(stack)
-        there = current(observed)
+        containers = current(observed)
         names = [s.name for s in desired.services if (not apps or s.app in apps) and not s.once]
         names += [s.name for s in desired.services if s.owner in names and s.name not in names]
-        if missing := [name for name in names if name not in there or there[name].state == "created"]:
+        if missing := [name for name in names if name not in containers or containers[name].state == "created"]:
             raise EngineTrouble(
                 "failed", f"not created yet: {', '.join(missing)}", code="up.not-created", where=stack.project, remedy="run `portable up`"
             )
@@ -63,12 +63,12 @@ def restart(
 
 def restart_in_order(engine: Engine, desired: Desired, observed: Observed, names: Sequence[str], watch: Watch) -> None:
     """Stop sharers of a network before its owner, and start them after it: a start makes them join the owner's new namespace."""
-    there = current(observed)
-    chosen = [there[name] for name in names if name in there]
+    containers = current(observed)
+    chosen = [containers[name] for name in names if name in containers]
     for level in stop_order(chosen):
         stop_all(engine, level)
     for name in in_order(desired):
-        if name not in names or name not in there:
+        if name not in names or name not in containers:
             continue
         service = desired.service(name)
         before = {b for b, how in service.after.items() if how == "service_healthy" and b in names}
@@ -79,4 +79,4 @@ def restart_in_order(engine: Engine, desired: Desired, observed: Observed, names
             before = {b for b in before if not (b in seen and (seen[b].health in ("healthy", None)) and seen[b].state == "running")}
             if before:
                 time.sleep(0.3)
-        engine.start(there[name].id)
+        engine.start(containers[name].id)

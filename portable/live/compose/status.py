@@ -26,12 +26,12 @@ def status(engine: EngineReader, stack: ComposeStack, *, inside: bool = False) -
     names = {s.name for s in desired.services}
     shown: set[str] = set()
     for service in sorted(desired.services, key=lambda s: (s.app, s.name != s.app, s.name)):
-        here = seen.get(service.name)
+        container = seen.get(service.name)
         address: tuple[str, ...] = ()
         if service.app not in shown and (service.name == service.app or service.app not in names):
             address = tuple(_reached(a, engine.address) for a in stack.addresses.get(service.app, ()))
             shown.add(service.app)
-        if here is None:
+        if container is None:
             rows.append(
                 ServiceStatus(
                     app=service.app,
@@ -47,21 +47,21 @@ def status(engine: EngineReader, stack: ComposeStack, *, inside: bool = False) -
         verdict = judge(service, seen, now)
         owner = seen.get(service.owner) if service.owner else None
         reason = "" if verdict.settled else verdict.reason
-        if owner is not None and here.state == "running" and (here.joins != owner.id or owner.started_at > here.started_at):
+        if owner is not None and container.state == "running" and (container.joins != owner.id or owner.started_at > container.started_at):
             reason = f"its network namespace belongs to a previous {service.owner}; run `portable up` to repair it"
         why, note = tunnels.get(service.name, ("", ""))
-        state = "finished" if service.once and verdict.settled else here.state
-        since = here.finished_at if here.state == "exited" else here.started_at
+        state = "finished" if service.once and verdict.settled else container.state
+        since = container.finished_at if container.state == "exited" else container.started_at
         rows.append(
             ServiceStatus(
                 app=service.app,
                 service=service.name,
                 state=state,
-                health=here.health or "-",
+                health=container.health or "-",
                 since=since,
                 address=address,
                 reason=reason or why,
-                image=here.image,
+                image=container.image,
                 note=note,
             )
         )
@@ -87,12 +87,12 @@ def tunnel_rows(engine: EngineReader, stack: ComposeStack, seen: Mapping[str, Se
     if not running:
         return {}
     with ThreadPoolExecutor(min(8, 2 * len(running))) as pool:
-        logs = {name: pool.submit(log_of, engine, here) for name, here in running.items()}
-        looks = {name: pool.submit(silence_of, engine, here) for name, here in running.items()}
+        logs = {name: pool.submit(log_of, engine, gateway) for name, gateway in running.items()}
+        looks = {name: pool.submit(silence_of, engine, gateway) for name, gateway in running.items()}
         states = {}
-        for name, here in running.items():
+        for name, gateway in running.items():
             why, clock = looks[name].result()
-            restarted = restarts(logs[name].result(), started=seconds_of(here.started_at), now=clock or seconds_of(here_now()))
+            restarted = restarts(logs[name].result(), started=seconds_of(gateway.started_at), now=clock or seconds_of(here_now()))
             states[name] = (why, restarted.sentence())
     return states
 

@@ -90,8 +90,8 @@ def up(
             expected = images.foresee(engine, stack.images, recipes).effective
             desired, observed = look(engine, stack, expected, variables)
             _preflight(engine, desired, _changes(desired, observed, apps))
-        found = images.resolve(engine, needed, recipes=recipes, progress=progress)
-        effective = {**images.foresee(engine, stack.images, recipes).effective, **found.effective} if apps else found.effective
+        resolution = images.resolve(engine, needed, recipes=recipes, progress=progress)
+        effective = {**images.foresee(engine, stack.images, recipes).effective, **resolution.effective} if apps else resolution.effective
         desired, observed = look(engine, stack, effective, variables)
         changes = _changes(desired, observed, apps)
         # Also apps that are recreated because they share a network.
@@ -111,7 +111,7 @@ def up(
         watch = Watch(engine, desired, names, once, until, doubted=doubted)
         watch.until_well()
         started_again(stack.project, wanted if apps else ())
-    return Outcome(changes=(*found.changes, *changes), rows=status(engine, stack))
+    return Outcome(changes=(*resolution.changes, *changes), rows=status(engine, stack))
 
 
 def _started_for(desired: Desired, apps: tuple[str, ...]) -> set[str]:

@@ -32,19 +32,19 @@ class ComposeView:
         """The state of a container."""
         if (both := self._services.get(service_name(placed))) is None:
             return Runs(state="missing")
-        seen, given = both
+        seen, settings = both
         return Runs(
             state=seen.state,
             health=seen.health or "",
             said=seen.health_output if seen.health == "unhealthy" else seen.error,
             since=seconds_of(seen.started_at),
-            environment=given.environment,
-            labels=given.labels,
-            mounts=given.mounts,
-            published=_published(given),
-            entrypoint=given.entrypoint,
-            command=given.command,
-            rights=running(given.whole, self._called),
+            environment=settings.environment,
+            labels=settings.labels,
+            mounts=settings.mounts,
+            published=_published(settings),
+            entrypoint=settings.entrypoint,
+            command=settings.command,
+            rights=running(settings.whole, self._called),
             image=self._image(seen.image_id),
         )
 
@@ -111,10 +111,10 @@ class ComposeView:
 
     def others(self) -> tuple[Other, ...]:
         """Containers of the project that do not belong to a service of the plan, and second containers of a service."""
-        known = {service_name(placed) for placed in containers(self.plan)}
-        mine = {seen.id for service, (seen, _) in self._services.items() if service in known}
+        planned_services = {service_name(placed) for placed in containers(self.plan)}
+        mine = {seen.id for service, (seen, _) in self._services.items() if service in planned_services}
         return tuple(
-            Other(name=seen.name, state=seen.state, published=_published(given)) for seen, given in self._all if seen.id not in mine
+            Other(name=seen.name, state=seen.state, published=_published(settings)) for seen, settings in self._all if seen.id not in mine
         )
 
     @cached_property
@@ -124,9 +124,9 @@ class ComposeView:
     @cached_property
     def _services(self) -> Mapping[str, tuple[Seen, Described]]:
         # Of two containers of a service, for example while one is replaced, the running one counts.
-        found = sorted(self._all, key=lambda both: (both[0].state == "running", both[0].started_at))
-        return {both[0].service: both for both in found}
+        ordered = sorted(self._all, key=lambda both: (both[0].state == "running", both[0].started_at))
+        return {both[0].service: both for both in ordered}
 
 
-def _published(given: Described) -> tuple[Published, ...]:
-    return tuple(Published(address=a, number=n, protocol=p, inside=i) for a, n, p, i in given.published)
+def _published(settings: Described) -> tuple[Published, ...]:
+    return tuple(Published(address=a, number=n, protocol=p, inside=i) for a, n, p, i in settings.published)

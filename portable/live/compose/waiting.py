@@ -43,43 +43,43 @@ class Verdict(Struct, frozen=True, kw_only=True):
 
 def judge(service: Service, seen: dict[str, Seen], now: str) -> Verdict:
     """Judge the state of a service; `now` is the engine's clock as text."""
-    here = seen.get(service.name)
-    if here is None or here.state == "created":
-        if here is not None and here.error:
-            return Verdict(settled=False, failed=True, reason=here.error)
+    container = seen.get(service.name)
+    if container is None or container.state == "created":
+        if container is not None and container.error:
+            return Verdict(settled=False, failed=True, reason=container.error)
         return Verdict(settled=False, reason=_waits_for(service, seen))
-    if here.state == "exited":
-        if here.exit_code == 0 and service.once:
+    if container.state == "exited":
+        if container.exit_code == 0 and service.once:
             return Verdict(settled=True, reason="finished")
         why = (
             "ran out of memory"
-            if here.out_of_memory
-            else f"stopped with exit code {here.exit_code}" + (f": {here.error}" if here.error else "")
+            if container.out_of_memory
+            else f"stopped with exit code {container.exit_code}" + (f": {container.error}" if container.error else "")
         )
         return Verdict(settled=False, failed=True, reason=why)
-    if here.state == "restarting" or (here.restarts >= _TOO_MANY_RESTARTS and here.state != "running"):
+    if container.state == "restarting" or (container.restarts >= _TOO_MANY_RESTARTS and container.state != "running"):
         return Verdict(
             settled=False,
-            failed=here.restarts >= _TOO_MANY_RESTARTS,
-            reason=f"restarting (attempt {here.restarts}, exit code {here.exit_code})",
+            failed=container.restarts >= _TOO_MANY_RESTARTS,
+            reason=f"restarting (attempt {container.restarts}, exit code {container.exit_code})",
             steady="restarting",
         )
-    if here.state != "running":
-        return Verdict(settled=False, failed=here.state == "dead", reason=here.state)
+    if container.state != "running":
+        return Verdict(settled=False, failed=container.state == "dead", reason=container.state)
     if service.once:
         return Verdict(settled=False, reason="not finished yet")
-    seconds = _between(here.started_at, now)
-    if here.health == "unhealthy":
+    seconds = _between(container.started_at, now)
+    if container.health == "unhealthy":
         return Verdict(
             settled=False,
             failed=True,
-            reason="unhealthy" + (f": {_error_line(here.health_output)[:200]}" if here.health_output else ""),
+            reason="unhealthy" + (f": {_error_line(container.health_output)[:200]}" if container.health_output else ""),
         )
-    if here.health == "starting":
+    if container.health == "starting":
         return Verdict(settled=False, reason=f"starting (health: starting {seconds:.0f} s)", steady="starting")
-    if here.health is None and seconds < (_STEADY_AGAIN_SECONDS if here.restarts else _STEADY_SECONDS):
+    if container.health is None and seconds < (_STEADY_AGAIN_SECONDS if container.restarts else _STEADY_SECONDS):
         return Verdict(settled=False, reason="starting", steady="starting")
-    return Verdict(settled=True, reason="healthy" if here.health else "running")
+    return Verdict(settled=True, reason="healthy" if container.health else "running")
 
 
 def _error_line(output: str) -> str:

@@ -105,7 +105,7 @@ class DriverContract:
         assert {(change.kind, change.service) for change in outcome.changes} == {("restart", name) for name in ("gateway", "one", "two")}
         assert {row.reason for row in outcome.rows} == {""}
         driver.down(apps=("lone",))
-        with pytest.raises(PortableError):
+        with pytest.raises(PortableError, match=r"\blone\b.*\[up\.not-created\]"):
             driver.restart(apps=("lone",))
 
     def test_logs_are_in_order_and_hide_secrets(self, driver: StackDriver, reader: StackReader) -> None:
@@ -118,7 +118,7 @@ class DriverContract:
         assert [line.moment for line in everything] == sorted(line.moment for line in everything)
 
     def test_a_command_inside_gives_its_lines_and_its_exit_code(self, driver: StackDriver) -> None:
-        with pytest.raises(PortableError, match="not running"):
+        with pytest.raises(PortableError, match=r"\[up\.not-running\]"):
             driver.exec_stream("lone", ["true"], lambda _: None)
         driver.up(deadline=_SECONDS)
         lines: list[str] = []
@@ -129,6 +129,7 @@ class DriverContract:
         for verb in (driver.up, driver.down, driver.restart, driver.diff, driver.has_logs):
             with pytest.raises(UsageError) as refused:
                 verb(apps=("stranger",))
+            assert refused.value.code == "up.unknown-app"
             assert "stranger" in refused.value.text
             assert all(app in (refused.value.remedy or "") for app in APPS)
 

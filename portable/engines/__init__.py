@@ -1,1 +1,1 @@
-"""The thin edges to engines: they look, carry out and translate errors. They decide nothing."""
+"""The thin edges to engines: they read, write and translate errors. They decide nothing."""

@@ -1,1 +1,1 @@
-"""Makes a stack run: desired + observed -> changes with a cause each; carries them out and waits. Decides nothing that a plan decides."""
+"""Runs a stack: compares desired and observed state, applies the changes, and waits. It leaves all decisions to the plan."""

@@ -1,7 +1,7 @@
-"""The driver protocol: everything above an engine speaks to a `StackReader`, which looks, or to a `StackDriver`, which also writes.
+"""The driver protocol: commands use a `StackReader`, which only reads, or a `StackDriver`, which also writes.
 
-One driver per kind of engine implements it, in a package of its own (`live/compose`). The same contract suite runs over all of them.
-A method that writes can be killed at any moment, and completes when it is called again. Every method raises PortableError for a person.
+Each kind of engine has one driver, in a package of its own (`live/compose`). The same contract suite tests all of them.
+A method that writes can be killed at any moment; the next call completes it. Every method raises PortableError.
 """
 
 from abc import ABC, abstractmethod
@@ -25,18 +25,18 @@ from portable.secrets.sources import Source
 from portable.secrets.values import Resolved
 
 Reopen = Callable[[], tuple[Stack, Source]]
-"""Reads the files of a place again."""
+"""Reads the files of a profile again."""
 
 
 class StackReader(ABC):
-    """A stack on an engine, to look at only: no method writes. `--dry-run`, `diff` and `status` get this."""
+    """A read-only view of a stack on an engine, for `--dry-run`, `diff` and `status`."""
 
     stack: Stack
     source: Source
     where: str
-    """The engine, as messages name it."""
+    """The name of the engine in messages."""
     is_local: bool
-    """Whether the engine runs on this machine, so that its loopback addresses and folders are this machine's."""
+    """Whether the engine runs on this machine, so that its loopback addresses and folders are those of this machine."""
 
     def __enter__(self) -> Self:
         return self
@@ -46,7 +46,7 @@ class StackReader(ABC):
 
     @abstractmethod
     def rebound(self, stack: Stack, source: Source) -> Self:
-        """The same connection, for the stack as its files say it now."""
+        """The same connection with a newly read stack."""
 
     @abstractmethod
     def close(self) -> None:
@@ -58,7 +58,7 @@ class StackReader(ABC):
 
     @abstractmethod
     def check(self) -> str:
-        """The versions of the engine and of what drives it, as a sentence. Raises EngineError where they are absent or too old."""
+        """The versions of the engine and its tools, as a sentence. Raises EngineError if one is absent or too old."""
 
     @abstractmethod
     def apps(self) -> tuple[str, ...]:
@@ -66,19 +66,19 @@ class StackReader(ABC):
 
     @abstractmethod
     def diff(self, *, apps: tuple[str, ...] = (), resolved: Resolved | None = None) -> tuple[Change, ...]:
-        """The changes that `up` would make; `resolved` are values of secrets that do not exist yet."""
+        """The changes that `up` would make. `resolved` replaces the source of secrets, for values that are not stored yet."""
 
     @abstractmethod
     def status(self, *, inside: bool = False) -> tuple[ServiceStatus, ...]:
-        """The state of every service. With `inside` gateways are asked for their tunnels too."""
+        """The state of every service. With `inside`, gateways are also asked for the state of their tunnels."""
 
     @abstractmethod
     def has_logs(self, apps: tuple[str, ...] = ()) -> bool:
-        """Whether one of these apps was ever started."""
+        """Whether one of these apps has a container."""
 
     @abstractmethod
     def logs(self, *, apps: tuple[str, ...] = (), tail: int | None = None, follow: bool = False) -> Iterator[LogLine]:
-        """Lines that the apps wrote, in order of time, without secrets. With `follow`, until all have stopped."""
+        """The apps' log lines in order of time, without secrets. With `follow`, until all apps have stopped."""
 
     @abstractmethod
     def state_of(self, app: str) -> str:
@@ -86,7 +86,7 @@ class StackReader(ABC):
 
     @abstractmethod
     def running_with(self, app: str) -> set[str]:
-        """The apps that run and go down together with that one: itself, and those that share its network."""
+        """The running apps that stop together with an app: itself, and those that share its network."""
 
     @abstractmethod
     def images_in_use(self) -> set[tuple[str, str]]:
@@ -98,7 +98,7 @@ class StackReader(ABC):
 
     @abstractmethod
     def offered(self, reference: str) -> Offered:
-        """The digest that a registry has under a repository and tag, or why it gave none."""
+        """The digest that a registry offers for a repository and tag, or why it offers none."""
 
     @abstractmethod
     def examine(self) -> Ailing:
@@ -106,7 +106,7 @@ class StackReader(ABC):
 
     @abstractmethod
     def name_servers(self) -> Mapping[str, tuple[str, ...]]:
-        """The name servers that each app's container was made with."""
+        """The name servers that each app's container was created with."""
 
     @abstractmethod
     def published_ports(self) -> tuple[PublishedPort, ...]:
@@ -114,7 +114,7 @@ class StackReader(ABC):
 
     @abstractmethod
     def data_folder(self) -> str:
-        """The folder of the engine's host in which images and containers lie; empty where there is none."""
+        """The folder of the engine's host that holds images and containers; empty if there is none."""
 
 
 class StackDriver(StackReader):
@@ -124,66 +124,66 @@ class StackDriver(StackReader):
     def up(
         self, *, apps: tuple[str, ...] = (), deadline: float | None = None, progress: Progress = silent, held: Lock | None = None
     ) -> Outcome:
-        """Start what differs from the plan, and wait until all is healthy, for at most `deadline` seconds."""
+        """Apply the differences from the plan, and wait at most `deadline` seconds until all services are healthy."""
 
     @abstractmethod
     def down(self, *, apps: tuple[str, ...] = (), progress: Progress = silent, held: Lock | None = None) -> tuple[Change, ...]:
-        """Remove workloads and networks; volumes, folders and secrets never."""
+        """Remove workloads and networks, never volumes, folders or secrets."""
 
     @abstractmethod
     def restart(
         self, *, apps: tuple[str, ...] = (), deadline: float | None = None, progress: Progress = silent, held: Lock | None = None
     ) -> Outcome:
-        """Restart apps in their order, and with a gateway all that share its network; wait until they are healthy."""
+        """Restart apps in order, a gateway with all apps that share its network; wait until they are healthy."""
 
     @abstractmethod
     def execute(self, app: str, command: Sequence[str], *, interactive: bool, terminal: bool, user: str | None) -> int:
-        """Run a command in an app with this process's own input and output; its exit code."""
+        """Run a command in an app with this process's own input and output; returns its exit code."""
 
     @abstractmethod
     def exec_stream(self, app: str, command: Sequence[str], on_line: Callable[[str], None], *, beats: str = "") -> int:
-        """Run a command in an app to its end, each line that it prints to `on_line`; its exit code.
+        """Run a command in an app to its end, pass each line of its output to `on_line`, and return its exit code.
 
-        `beats` is for a command that gives signs of life: it tells a person how to end it where those cease.
+        `beats` is for a command that gives signs of life: a remedy that tells the user how to end it if they cease.
         """
 
     @abstractmethod
     def end_copies(self, apps: tuple[str, ...], *, held: Lock, progress: Progress = silent) -> None:
-        """End the copying of these apps' state that a killed `backup --stop` left at work."""
+        """End copies of these apps' state that a killed `backup --stop` left running."""
 
     @abstractmethod
     def heal(self, *, deadline: float | None = None, progress: Progress = silent) -> Outcome:
-        """Start, restart or make anew what `examine` names."""
+        """Start, restart or recreate the services that `examine` names."""
 
     @abstractmethod
     def watch(self, reopen: Reopen, *, every: float, progress: Progress = silent) -> None:
-        """Heal every so many seconds, until this process is ended."""
+        """Heal every `every` seconds until this process ends."""
 
     @abstractmethod
     def bring(self, needs: Sequence[ImageNeed], *, progress: Progress = silent) -> None:
-        """Pull or build these images where they are missing."""
+        """Pull or build missing images."""
 
     @abstractmethod
     def build_images(self, recipes: Sequence[str] = (), *, progress: Progress = silent) -> tuple[Change, ...]:
-        """Build images anew from these recipes; from all that the stack needs where none is named."""
+        """Rebuild images from these recipes (default: all that the stack needs)."""
 
     @property
     @abstractmethod
     def host_root(self) -> str:
-        """The folder in which `read_host` sees the tree of the engine's host; empty where that is this machine."""
+        """The folder in which `read_host` sees the file tree of the engine's host; empty if that is this machine."""
 
     @abstractmethod
     def read_host(self, script: str, arguments: Sequence[str]) -> str:
-        """The output of a shell script that only reads, on the engine's host or where its tree is seen at `host_root`."""
+        """The output of a shell script that only reads the engine's host, whose file tree is at `host_root`."""
 
     @abstractmethod
     def run_as_host(self, script: str, arguments: Sequence[str]) -> str:
-        """The output of a shell script that runs as root in the host's own tree."""
+        """The output of a shell script that runs as root in the host's own file tree."""
 
     @abstractmethod
     def view(self, plan: Plan) -> View:
-        """The stack as contracts look at it, at one moment."""
+        """The state of the stack at one moment, in the form that contracts check."""
 
     @abstractmethod
     def network(self, plan: Plan) -> AbstractContextManager[Network]:
-        """The stack's own network, from which apps are reached by their names."""
+        """The stack's own network, in which apps have their names."""

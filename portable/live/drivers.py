@@ -1,4 +1,4 @@
-"""The drivers, by the name of their back end. The package of each has a function `open_stack`, and is imported when it is used."""
+"""The drivers, by the name of their back end. Each package has a function `open_stack`, and is imported on first use."""
 
 import importlib
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ Hide = Callable[[str], str]
 
 
 class Opened(Struct, frozen=True, kw_only=True):
-    """A stack on its engine, to which nothing is connected yet."""
+    """A stack on its engine, not connected yet."""
 
     stack: "Stack"
     where: str
@@ -30,12 +30,12 @@ class Opened(Struct, frozen=True, kw_only=True):
 
 
 Opener = Callable[["Prepared", "Taken | None", Mapping[str, str], Path, Source], Opened]
-"""Of a prepared profile, newer images, the environment, this user's folder, and the source of secrets."""
+"""Arguments: a prepared profile, newer images, the environment, this user's home folder, and the source of secrets."""
 DRIVERS: Mapping[str, str] = {"compose": "portable.live.compose"}
 
 
 def opener_of(back_end: str) -> Opener | None:
-    """What opens stacks of that back end; None where it has no driver yet."""
+    """The function that opens stacks of a back end; None if the back end has no driver."""
     if back_end not in DRIVERS:
         return None
     opener: Opener = importlib.import_module(DRIVERS[back_end]).open_stack

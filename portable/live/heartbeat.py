@@ -1,4 +1,4 @@
-"""Signs of life of work that is silent for minutes."""
+"""Progress messages of work that is silent for minutes."""
 
 import contextlib
 import threading
@@ -16,17 +16,17 @@ _SIGN_OF_LIFE_SECONDS = 15.0
 
 @contextlib.contextmanager
 def at_work(progress: Progress, subject: str, text: str) -> Iterator[None]:
-    """Tells every now and then that the work goes on, and for how long it has: minutes of silence look like a hang."""
+    """Report every 15 s that the work goes on, and for how long: minutes of silence look like a hang."""
     ended, began = threading.Event(), time.monotonic()
 
-    def tell() -> None:
+    def report() -> None:
         while not ended.wait(_SIGN_OF_LIFE_SECONDS):
             progress(Event(what="waiting", subject=subject, text=f"{text} ({time.monotonic() - began:.0f} s)"))
 
-    teller = threading.Thread(target=tell, daemon=True)
-    teller.start()
+    reporter = threading.Thread(target=report, daemon=True)
+    reporter.start()
     try:
         yield
     finally:
         ended.set()
-        teller.join()
+        reporter.join()

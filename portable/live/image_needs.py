@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class ImageNeed(Struct, frozen=True, kw_only=True):
-    """An image that something of a plan runs."""
+    """An image that a plan needs."""
 
     reference: str
     recipe: str | None = None
@@ -21,10 +21,10 @@ def needed_images(plan: Plan) -> tuple[ImageNeed, ...]:
     """The images of a plan, by reference."""
     placed = [(app.name, c.image) for app in plan.apps for c in app.containers]
     placed += [(cloud.id, cloud.mounter.image) for cloud in plan.clouds] + [("init", plan.tools.image)]
-    found: dict[str, tuple[str | None, set[str]]] = {}
+    needs: dict[str, tuple[str | None, set[str]]] = {}
     for app, image in placed:
-        recipe, apps = found.get(image.reference, (None, set()))
-        found[image.reference] = (recipe or image.recipe, apps | {app})
+        recipe, apps = needs.get(image.reference, (None, set()))
+        needs[image.reference] = (recipe or image.recipe, apps | {app})
     return tuple(
-        ImageNeed(reference=reference, recipe=recipe, apps=tuple(sorted(apps))) for reference, (recipe, apps) in sorted(found.items())
+        ImageNeed(reference=reference, recipe=recipe, apps=tuple(sorted(apps))) for reference, (recipe, apps) in sorted(needs.items())
     )

@@ -1,4 +1,4 @@
-"""Connections to apps by their stable names, whatever network reaches them."""
+"""Connections to apps by their stable names."""
 
 from contextlib import AbstractContextManager
 from typing import IO, Literal, Protocol
@@ -12,25 +12,25 @@ class Stream(Protocol):
         ...
 
     def makefile(self, mode: Literal["rb"], /) -> IO[bytes]:
-        """What comes back."""
+        """The file to read the answer from."""
         ...
 
     def shutdown(self, how: int, /) -> None:
-        """End it, and a read that waits."""
+        """End the connection, and a read that waits for it."""
         ...
 
 
 class Network(Protocol):
-    """What reaches apps by their stable names."""
+    """Connects to apps by their stable names."""
 
     def connect(self, host: str, port: int) -> AbstractContextManager[Stream]:
-        """A connection. Raises Unreachable, here or when the block ends, where nothing answered."""
+        """Connect to an app. Raises Unreachable, here or at the end of the block, if nothing answers."""
         ...
 
     def missing(self, app: str) -> str:
-        """Why it can't answer however long one waits: what it is instead of running; empty where it runs."""
+        """The state of an app that does not run, so that waiting is useless; empty if it runs."""
         ...
 
 
-class Unreachable(Exception):  # noqa: N818 - told as a PortableError once nobody waits any more
-    """Nobody answers there, for now."""
+class Unreachable(Exception):  # noqa: N818 - becomes a PortableError after the last try
+    """The app does not answer at the moment."""

@@ -1,4 +1,4 @@
-"""From a prepared profile to what live functions take: the stack, its engine's address, and the source of its secrets."""
+"""From a prepared profile to the stack, the address of its engine, and the source of its secrets."""
 
 import os
 from collections.abc import Mapping
@@ -18,14 +18,14 @@ from portable.secrets.sources import CommandSource, EnvironmentSource, FileSourc
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a stack runs."""
+    """A stack with its engine and its source of secrets."""
 
     source: Source
     opened: Opened
 
     @property
     def stack(self) -> Stack:
-        """The stack, as its files say it."""
+        """The stack from its files."""
         return self.opened.stack
 
     @property
@@ -40,28 +40,29 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def place_of(prepared: Prepared, environment: Mapping[str, str] | None = None) -> Place:
-    """Raises Refused for a back end that has no driver yet, UsageError for an engine's address that is not valid."""
+    """Open a prepared profile. Raises Refused for a back end without a driver, UsageError for an invalid address of the engine."""
     profile, plan = prepared.planned.given.profile, prepared.planned.plan
     if (opener := opener_of(prepared.back_end.name)) is None:
         raise Refused(
-            f"profile {profile.name} runs on {prepared.back_end.name}, and portable does not drive clusters yet",
-            remedy=f"apply what `portable render -p {profile.name} -o FOLDER` writes, with kubectl, oc or a GitOps controller",
+            f"portable has no driver for {prepared.back_end.name}, the back end of profile {profile.name}",
+            code="up.no-driver",
+            remedy=f"run `portable render -p {profile.name} -o FOLDER`, and apply the folder with kubectl, oc or a GitOps controller",
         )
-    found = os.environ if environment is None else environment
-    home = home_of(found)
-    source = source_of(profile.secrets, plan.stack, found, home)
-    return Place(source=source, opened=opener(prepared, taken_of(prepared.planned.given), found, home, source))
+    variables = os.environ if environment is None else environment
+    home = home_of(variables)
+    source = source_of(profile.secrets, plan.stack, variables, home)
+    return Place(source=source, opened=opener(prepared, taken_of(prepared.planned.given), variables, home, source))
 
 
 def taken_of(given: Input) -> Taken | None:
-    """The newer images that a plan was made with; none where no file could say of any."""
+    """The newer images of a plan; None if the profile has no file for them."""
     return Taken(file=given.images_file, images=given.images) if given.images_file else None
 
 
 def source_of(facts: SecretsFacts, stack: str, environment: Mapping[str, str], home: Path) -> Source:
-    """Where secret values come from; by default a private file of the stack, the same for all its places.
+    """The source of secret values; by default a private file of the stack, common to all its profiles.
 
-    Raises UsageError for a file that is not told in full.
+    Raises UsageError for a path that is not absolute.
     """
     match facts.source:
         case "environment":
@@ -72,6 +73,11 @@ def source_of(facts: SecretsFacts, stack: str, environment: Mapping[str, str], h
             config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
             path = facts.file or str(config / "portable" / stack / "secrets.yaml")
             path = str(home / path[2:]) if path.startswith("~/") else path
-            if not path.startswith("/"):  # from another working folder it would be another file, and every secret a new one
-                raise UsageError(f"{path!r} is no absolute path", where="the profile's `secrets.file`", remedy="begin it with / or ~/")
+            if not path.startswith("/"):  # in another working folder it would be another file, with new secrets
+                raise UsageError(
+                    f"{path!r} is not an absolute path",
+                    code="secret.file-path",
+                    where="the profile's `secrets.file`",
+                    remedy="begin it with / or ~/",
+                )
             return FileSource(path=path)

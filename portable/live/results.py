@@ -1,4 +1,4 @@
-"""What drivers tell: the same for every engine."""
+"""The results of drivers, the same for every engine."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ ImageOutcome = Literal["there", "built", "pull", "pull or build", "build", "miss
 
 
 class ServiceStatus(Struct, frozen=True, kw_only=True):
-    """One line of `status`: a service of an app."""
+    """One row of `status`: a service of an app."""
 
     app: str
     service: str
@@ -18,24 +18,24 @@ class ServiceStatus(Struct, frozen=True, kw_only=True):
     health: str
     """healthy, starting, unhealthy, or a dash."""
     since: str
-    """When it came into this state, RFC 3339; empty where it never did."""
+    """The time of the last change of its state, RFC 3339; may be empty."""
     address: tuple[str, ...] = ()
     reason: str = ""
-    """Why it is not well; empty where it is."""
+    """Why it is not healthy; empty if it is."""
     image: str = ""
     note: str = ""
-    """What is worth knowing of one that is well, such as how often a gateway restarted its VPN."""
+    """A remark on a healthy service, for example the number of VPN restarts of a gateway."""
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
-    """What a command did, or with `dry_run` would do, and how the project is now."""
+    """The changes that a command made, and the state of the project afterwards."""
 
     changes: tuple[Change, ...]
     rows: tuple[ServiceStatus, ...] = ()
 
 
 class LogLine(Struct, frozen=True, kw_only=True):
-    """A line that a service wrote."""
+    """A log line of a service."""
 
     service: str
     text: str
@@ -43,21 +43,21 @@ class LogLine(Struct, frozen=True, kw_only=True):
 
 
 class Ailing(Struct, frozen=True, kw_only=True):
-    """What can be healed now, in the order of start, and what has to wait for its gateway."""
+    """The repairs that are possible now, in start order, and the services that must wait for their gateway."""
 
     changes: tuple[Change, ...] = ()
     waiting: tuple[str, ...] = ()
-    """Who waits for whom, and who is left alone, in sentences."""
+    """Sentences about services that wait, and about problems that are not repaired."""
 
 
 class ImageStatus(Struct, frozen=True, kw_only=True):
-    """One line of `images list`."""
+    """One row of `images list`."""
 
     reference: str
     apps: tuple[str, ...]
     present: bool
     recipe: str | None
     built: str | None
-    """Reference of the image built from the recipe, where it is there."""
+    """Reference of the image built from the recipe; None if the engine does not have it."""
     outcome: ImageOutcome
-    """What `up` would use or do."""
+    """The image that `up` would use, or the step that it would make."""

@@ -1,4 +1,4 @@
-"""A stack as drivers take it: what a plan and its files say, in terms of no engine."""
+"""A stack in the form that drivers need, from a plan and its files, independent of engines."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,16 +11,16 @@ from portable.secrets.needs import Need
 
 
 class Stack(Struct, frozen=True, kw_only=True):
-    """One project: made from a plan, or by hand in a test."""
+    """One stack on one engine."""
 
     project: str
-    """Its name on the engine and on this machine."""
+    """The name of the stack on the engine and on this machine."""
     images: tuple[ImageNeed, ...] = ()
     secrets: tuple[Need, ...] = ()
     addresses: Mapping[str, tuple[str, ...]] = {}
     """The addresses of each app; `{host}` stands for the engine's host."""
     plan: Plan | None = None
     recipes: Mapping[str, Path] = {}
-    """Folders from which images can be built, by name, beside the shipped ones."""
+    """The user's own recipe folders by name, beside the shipped ones."""
     taken: Taken | None = None
-    """Newer images that it was made with; None where no file could say of any."""
+    """The newer images in this stack; None if the profile has no file for them."""

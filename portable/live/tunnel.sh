@@ -9,14 +9,14 @@ earlier=$(counted before)
 sleep 0.2
 later=$(counted before)
 received() { echo "$1" | awk '{print $2, $3}'; }
-# Where something comes in anyway, nobody has to be asked.
+# If traffic comes in anyway, no DNS query is needed.
 if [ "$(received "$earlier")" != "$(received "$later")" ]; then
     echo "$earlier"
     counted after
     exit 0
 fi
 echo "$later"
-# A name that nobody has, so that no server remembers it, and that tells nothing: it is asked for through the tunnel, and nothing is called.
+# A random name that does not exist, so that no server has cached it. Only the DNS query goes through the tunnel; nothing is connected.
 name=$(head -c 4096 /dev/urandom | LC_ALL=C tr -dc a-z0-9 | head -c 12)
 echo "asked"
 LC_ALL=C timeout 3 wget -Y off -T 10 -O /dev/null "http://$name.example.com/" >/dev/null 2>&1

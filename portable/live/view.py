@@ -1,4 +1,4 @@
-"""What contracts look at: a stack as it runs, whatever runs it. A back end has one class that can be looked at so."""
+"""The state of a running stack in the form that contracts check. Each driver implements `View`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -10,23 +10,23 @@ from portable.model.rights import ImageSettings, PlannedContainer, Rights
 
 
 class Said(Struct, frozen=True, kw_only=True):
-    """What a command inside a container gave."""
+    """The result of a command inside a container."""
 
     code: int | None
-    """None: it did not end in time, could not begin, or its answer did not come whole; `text` says which."""
+    """None if it did not end in time, could not start, or its output was cut short; `text` says which."""
     text: str
-    """All that it printed, or why that is not known."""
+    """Its output, or why that is unknown."""
     hangs: bool = False
     """Whether it did not end in time."""
 
     @property
     def done(self) -> bool:
-        """Whether it ended well."""
+        """Whether its exit code is 0."""
         return self.code == 0
 
 
 class Published(Struct, frozen=True, order=True, kw_only=True):
-    """A port of the host that leads into a container."""
+    """A published port of a container."""
 
     address: str
     number: int
@@ -35,35 +35,35 @@ class Published(Struct, frozen=True, order=True, kw_only=True):
 
 
 class Runs(Struct, frozen=True, kw_only=True):
-    """A container as it runs."""
+    """The state of a container."""
 
     state: str
-    """running, or what it is instead: exited, restarting, paused, created, missing."""
+    """running, exited, restarting, paused, created or missing."""
     health: str = ""
-    """healthy, starting or unhealthy; empty where nothing asks it."""
+    """healthy, starting or unhealthy; empty without a health check."""
     said: str = ""
-    """Why it is not well, in the words of its check or of the engine."""
+    """Why it is not healthy, in the words of its health check or of the engine."""
     since: float = 0.0
-    """When it was started, in seconds since 1970 by the clock of its host; 0 where that is not known."""
+    """Start time in seconds since 1970, by the clock of its host; 0 if unknown."""
     environment: Mapping[str, str] = {}
     labels: Mapping[str, str] = {}
     mounts: Mapping[str, str] = {}
-    """By path inside: the folder of the host, or the name of the volume, that is seen there."""
+    """By path inside: the mounted folder of the host, or the name of the volume."""
     published: tuple[Published, ...] = ()
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     rights: Rights = Rights()
     image: ImageSettings | None = None
-    """The settings of its image; None where they are not known."""
+    """The settings of its image; None if unknown."""
 
     @property
     def is_running(self) -> bool:
-        """Whether commands can be run in it."""
+        """Whether commands can run in it."""
         return self.state == "running"
 
 
 class Other(Struct, frozen=True, kw_only=True):
-    """A container of the stack that the plan does not know: of an app that left, a second one, or one that somebody added."""
+    """A container of the stack that is not in the plan: of a removed app, a second one, or one that somebody added."""
 
     name: str
     state: str
@@ -71,29 +71,29 @@ class Other(Struct, frozen=True, kw_only=True):
 
 
 class HostFolder(Struct, frozen=True, kw_only=True):
-    """A folder of the host as it lies there now."""
+    """The state of a folder on the host."""
 
     identity: str
-    """`device:inode` in decimal digits; empty where there is none to be seen."""
+    """`device:inode` in decimal digits; empty if the folder does not exist."""
     mounted: bool = False
     """Whether it is the root of a file system of its own."""
 
 
 class View(Protocol):
-    """A stack that can be looked at, and asked inside."""
+    """A running stack, whose containers can be inspected and can run commands."""
 
     plan: Plan
     here: bool
-    """Whether this machine is the one that it runs on, so that its loopback addresses and folders are this machine's."""
+    """Whether it runs on this machine, so that its loopback addresses and folders are those of this machine."""
     host: str
-    """Where its host is called from here, as it stands in a web address."""
+    """The address of its host from here, in the form of a URL."""
 
     def look(self, placed: Placed) -> Runs:
-        """How that container is now."""
+        """The state of a container."""
         ...
 
     def planned(self, placed: Placed) -> PlannedContainer:
-        """Its settings by design of the back end."""
+        """The planned settings of a container, by its back end."""
         ...
 
     def guests(self, placed: Placed) -> Sequence[str]:
@@ -101,21 +101,21 @@ class View(Protocol):
         ...
 
     def on_host(self, folders: Sequence[str]) -> Mapping[str, HostFolder] | None:
-        """Each of those folders of the host; None where the host can't be looked at from here."""
+        """The state of folders on the host; None if the host cannot be read from here."""
         ...
 
     def others(self) -> Sequence[Other]:
-        """What is there of the stack, and no part of the plan."""
+        """Containers of the stack that are not in the plan."""
         ...
 
     def inside(self, placed: Placed, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> Said:
-        """Run a command in it; nothing of what it may hang on hangs this."""
+        """Run a command in a container. A command that hangs does not block the caller longer than `seconds`."""
         ...
 
     def logs(self, placed: Placed, lines: int) -> str:
-        """The last lines that it wrote, as they are: secrets in them are what is looked for."""
+        """The last lines of its log, secrets included: contracts search for them."""
         ...
 
     def dated_logs(self, placed: Placed, lines: int) -> Sequence[tuple[float, str]]:
-        """The last lines that it wrote since it was started, each with its moment in seconds since 1970."""
+        """The last lines of its log since its start, as (seconds since 1970, text)."""
         ...

@@ -1,1 +1,1 @@
-"""Secrets: which a plan needs, where values come from, how they are stored, digests and the forms that apps want."""
+"""Secrets: the needs of a plan, sources of values, storage, digests, and the forms that apps require."""

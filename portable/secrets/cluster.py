@@ -1,4 +1,4 @@
-"""The Secrets of a cluster as files: a folder for each, a file for each key, as `kubectl create secret --from-file` takes them."""
+"""The Secrets of a cluster as files for `kubectl create secret --from-file`: a folder for each, a file for each key."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,21 +10,21 @@ from portable.secrets.values import Resolved
 
 
 def cluster_secrets(plan: Plan, resolved: Resolved) -> dict[str, dict[str, str]]:
-    """By name and key: the values that containers take, and whole files with theirs filled in. What may be missing, and is, has no key."""
-    found: dict[str, dict[str, str]] = {}
+    """By name and key: the values for containers, and whole files with their values. Missing optional values are left out."""
+    secrets: dict[str, dict[str, str]] = {}
     for container in plan.containers():
         for ref in container.secret_refs:
             if value := resolved.of(ref.name, ref.key):
-                found.setdefault(secret_name(plan, ref.name), {})[ref.key] = value
+                secrets.setdefault(secret_name(plan, ref.name), {})[ref.key] = value
     keys = file_keys(plan)
     for file in plan.files:
         if file.id in keys:
-            found.setdefault(secret_name(plan, file.id), {})[keys[file.id]] = resolved.fill(file)
-    return found
+            secrets.setdefault(secret_name(plan, file.id), {})[keys[file.id]] = resolved.fill(file)
+    return secrets
 
 
 def write(secrets: Mapping[str, Mapping[str, str]], folder: Path) -> None:
-    """Write them, each file for its owner's eyes only. Raises PortableError where that can't be."""
+    """Write the files, readable by their owner only. Raises PortableError if that fails."""
     for name, values in sorted(secrets.items()):
         for key, value in sorted(values.items()):
             path = folder / name / key

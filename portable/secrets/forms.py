@@ -1,4 +1,4 @@
-"""How programs want their secrets written, where that is not as they are."""
+"""Converts secrets to the form that a program requires."""
 
 import base64
 import hashlib
@@ -8,7 +8,7 @@ Form = Literal["plain", "qbittorrent"]
 
 
 def written(value: str, form: Form) -> str:
-    """The value in that form; empty stays empty."""
+    """The value in a form; an empty value stays empty."""
     match form:
         case "plain":
             return value
@@ -17,9 +17,9 @@ def written(value: str, form: Form) -> str:
 
 
 def _qbittorrent(password: str) -> str:
-    r"""What qBittorrent 5 keeps as `WebUI\Password_PBKDF2` (tried with 5.1): PBKDF2-HMAC-SHA512, 100,000 rounds, 16 bytes of salt.
+    r"""The form of `WebUI\Password_PBKDF2` in qBittorrent 5 (tried with 5.1): PBKDF2-HMAC-SHA512, 100,000 rounds, 16 bytes of salt.
 
-    The salt follows from the password, so that filling the same file twice gives the same bytes and recreates nothing.
+    The salt is derived from the password, so that the same file has the same bytes each time, and nothing is recreated.
     """
     salt = hashlib.sha256(b"portable:qbittorrent:" + password.encode()).digest()[:16]
     key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, 100_000)

@@ -1,7 +1,7 @@
-"""Secrets that the catalog lets be random: made once, stored in the stack's private file, and never shown."""
+"""Secrets that may be random: generated once, stored in the stack's private file, and never shown."""
 
 import functools
-import secrets as random
+import secrets as stdlib_secrets
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -18,12 +18,12 @@ from portable.secrets.values import NOTHING, Resolved, Secret
 
 
 def random_value(kind: str) -> Secret:
-    """`hex`: 32 hexadecimal digits, as API keys are; `password`: 24 letters and digits."""
-    return Secret(random.token_hex(16)) if kind == "hex" else generate(24)
+    """`hex`: 32 hexadecimal digits, the form of API keys; `password`: 24 letters and digits."""
+    return Secret(stdlib_secrets.token_hex(16)) if kind == "hex" else generate(24)
 
 
 def missing(needs: Iterable[Need], kinds: Mapping[str, str], source: Source) -> tuple[Need, ...]:
-    """Those that are not there and may be made; only a file can take them."""
+    """The missing secrets that may be generated; only a file can store them."""
     if not isinstance(source, FileSource):
         return ()
     needs = tuple(n for n in needs if n.name in kinds)
@@ -36,43 +36,45 @@ def missing(needs: Iterable[Need], kinds: Mapping[str, str], source: Source) -> 
 def generate_missing(
     needs: Iterable[Need], kinds: Mapping[str, str], source: Source, *, project: str | None = None, progress: Progress = silent
 ) -> None:
-    """Make and store them; says their names. One that another command stored meanwhile stays as it is.
+    """Generate and store missing secrets, and report their names. A value that another command stored meanwhile stays.
 
-    Where the project ran before, it is said that the new values may not be those that apps have.
+    If the project ran before, a note says that apps may still have their old values.
     """
     made = []
     for need in missing(needs, kinds, source):
         assert isinstance(source, FileSource)
         if set_secret(source, need.name, need.key, random_value(kinds[need.name]), keep=True):
-            progress(Event(what="note", subject=need.name, text=f"a random value was stored in {source.path}"))
+            progress(Event(what="note", subject=need.name, text=f"stored a random value in {source.path}"))
             made.append(need)
     if made and project and ran_before(project):
         apps = ", ".join(sorted({app for need in made for app in need.apps}))
-        text = f"apps that ran before keep their old values ({apps}): set the new one there, or store the old one by `portable secrets set`"
+        text = (
+            f"apps that ran before keep their old values ({apps}): set the new one there, or store the old one with `portable secrets set`"
+        )
         progress(Event(what="note", subject=", ".join(need.name for need in made), text=text))
 
 
 def foreseen(needs: Iterable[Need], kinds: Mapping[str, str], source: Source) -> Resolved:
-    """The values as they will be after `generate_missing`, where nothing may be written: what would be made is some value, for now."""
+    """The values after a future `generate_missing`, without writing: values to be generated are random for now."""
     needs = tuple(needs)
     absent = missing(needs, kinds, source)
-    there = tuple(n for n in needs if n not in absent)
-    held = resolve(there, source) if there else NOTHING
-    values = {(n.name, n.key): Secret(held.of(n.name, n.key)) for n in there}
+    present = tuple(n for n in needs if n not in absent)
+    stored = resolve(present, source) if present else NOTHING
+    values = {(n.name, n.key): Secret(stored.of(n.name, n.key)) for n in present}
     return Resolved(values | {(n.name, n.key): random_value(kinds[n.name]) for n in absent})
 
 
 def known_values(needs: Iterable[Need], source: Source, *, progress: Progress = silent) -> Resolved:
-    """What is there, to be taken out of logs; where the source can't be read that is said, since nothing is taken out then."""
+    """The existing values, to be removed from logs. If the source cannot be read, a note says that nothing is removed."""
     try:
         return resolve((msgspec.structs.replace(need, optional=True) for need in needs), source)
     except PortableError as error:
-        progress(Event(what="note", subject="", text=f"values of secrets are not taken out of what apps say: {error}"))
+        progress(Event(what="note", subject="", text=f"secrets are not removed from the output of apps: {error}"))
         return NOTHING
 
 
 def hider(needs: Iterable[Need], source: Source, *, progress: Progress = silent) -> Callable[[str], str]:
-    """Takes the values out of what apps and engines say. They are looked up when the first text comes: a source may be slow, or ask."""
+    """A function that removes the values from texts. They are looked up for the first text only: a source may be slow, or interactive."""
     needs = tuple(needs)
     values = functools.cache(lambda: known_values(needs, source, progress=progress))
     return lambda text: values().hide(text) if text else text

@@ -1,4 +1,4 @@
-"""Looking up the values of the secrets that a plan needs."""
+"""Looks up the values of a plan's secrets."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ _COMMAND_SECONDS = 60
 
 
 class Row(Struct, frozen=True, kw_only=True):
-    """One secret in a table; never its value."""
+    """One secret in a table, without its value."""
 
     name: str
     key: str
@@ -30,7 +30,7 @@ class Row(Struct, frozen=True, kw_only=True):
 
 
 def resolve(needs: Iterable[Need], source: Source) -> Resolved:
-    """The values of all of them. Raises UsageError naming all that are missing, and Refused for a file that others can read."""
+    """The values of all secrets. Raises UsageError that names all missing ones, and Refused for a file that others can read."""
     needs = tuple(needs)
     values, reasons = _look_up(needs, source)
     missing = [need for need in needs if not need.optional and (need.name, need.key) not in values]
@@ -38,6 +38,7 @@ def resolve(needs: Iterable[Need], source: Source) -> Resolved:
         lines = [f"{called(need.name, need.key)} (for {', '.join(need.apps)}){_because(reasons, need)}" for need in missing]
         raise UsageError(
             f"{len(missing)} secret{'s are' if len(missing) > 1 else ' is'} missing: {'; '.join(lines)}",
+            code="secret.missing",
             where=place_name(source),
             remedy=_how_to_set(missing[0], source),
         )
@@ -45,12 +46,12 @@ def resolve(needs: Iterable[Need], source: Source) -> Resolved:
 
 
 def check(needs: Iterable[Need], source: Source) -> tuple[Row, ...]:
-    """Which of them are there."""
+    """A row for each secret that says whether it is present."""
     return examine(needs, source)[0]
 
 
 def examine(needs: Iterable[Need], source: Source) -> tuple[tuple[Row, ...], Resolved]:
-    """Which of them are there, and the values of those."""
+    """A row for each secret, and the values of the present ones."""
     needs = tuple(needs)
     values, reasons = _look_up(needs, source)
     rows = tuple(
@@ -74,27 +75,27 @@ def _because(reasons: Mapping[Key, str], need: Need) -> str:
 
 def _how_to_set(need: Need, source: Source) -> str:
     if isinstance(source, FileSource):
-        return f"`portable secrets set {called(need.name, need.key)}` asks for its value"
+        return f"run `portable secrets set {called(need.name, need.key)}`, which asks for its value"
     if isinstance(source, EnvironmentSource):
-        return f"export {secret_variable(need.name, need.key)}"
-    return f"the profile's command must write it: {' '.join(_filled(source.command, need))}"
+        return f"set the variable: `export {secret_variable(need.name, need.key)}=VALUE`"
+    return f"make the profile's command print it: {' '.join(_filled(source.command, need))}"
 
 
 def _look_up(needs: tuple[Need, ...], source: Source) -> tuple[dict[Key, Secret], dict[Key, str]]:
     if isinstance(source, FileSource):
         if not needs:
             return {}, {}
-        held = read_file(Path(source.path).expanduser(), lenient=True)
-        return {(n.name, n.key): held[n.name, n.key] for n in needs if (n.name, n.key) in held}, {}
+        stored = read_file(Path(source.path).expanduser(), lenient=True)
+        return {(n.name, n.key): stored[n.name, n.key] for n in needs if (n.name, n.key) in stored}, {}
     if isinstance(source, EnvironmentSource):
-        found: dict[Key, Secret] = {}
+        values: dict[Key, Secret] = {}
         for need in needs:
             value = os.environ.get(secret_variable(need.name, need.key))
             if value is None and need.key == "value":
                 value = os.environ.get(secret_variable(need.name))
             if value is not None:
-                found[need.name, need.key] = Secret(value)
-        return found, {}
+                values[need.name, need.key] = Secret(value)
+        return values, {}
     return _ask_command(needs, source)
 
 
@@ -104,7 +105,12 @@ def _filled(command: tuple[str, ...], need: Need) -> list[str]:
 
 def _ask_command(needs: tuple[Need, ...], source: CommandSource) -> tuple[dict[Key, Secret], dict[Key, str]]:
     if not source.command:
-        raise UsageError("the command is empty", where="secrets", remedy='write it as a list: ["pass", "show", "media/{name}/{key}"]')
+        raise UsageError(
+            "the command for secrets is empty",
+            code="secret.command-empty",
+            where="secrets",
+            remedy='write it as a list: ["pass", "show", "media/{name}/{key}"]',
+        )
 
     def ask(need: Need) -> tuple[Key, Secret | None, str]:
         key = (need.name, need.key)
@@ -113,19 +119,19 @@ def _ask_command(needs: tuple[Need, ...], source: CommandSource) -> tuple[dict[K
                 _filled(source.command, need), capture_output=True, stdin=subprocess.DEVNULL, timeout=_COMMAND_SECONDS, check=False
             )
         except FileNotFoundError:
-            return key, None, f"there is no program {source.command[0]}"
+            return key, None, f"the program {source.command[0]} does not exist"
         except OSError as error:
             return key, None, f"{source.command[0]} cannot be run: {error.strerror}"
         except subprocess.TimeoutExpired:
             return key, None, f"{source.command[0]} did not end within {_COMMAND_SECONDS} s"
         if done.returncode != 0:
-            return key, None, f"{source.command[0]} ended with {done.returncode}"
+            return key, None, f"{source.command[0]} ended with exit code {done.returncode}"
         try:
             value = done.stdout.decode()
         except UnicodeDecodeError:
-            return key, None, "its value is no UTF-8 text"
+            return key, None, "its value is not UTF-8 text"
         value = value.removesuffix("\n")
-        return (key, Secret(value), "") if value else (key, None, f"{source.command[0]} wrote nothing")
+        return (key, Secret(value), "") if value else (key, None, f"{source.command[0]} printed nothing")
 
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(ask, needs))

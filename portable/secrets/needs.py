@@ -8,7 +8,7 @@ from portable.secrets.values import Key
 
 
 class Need(Struct, frozen=True, kw_only=True):
-    """A secret that something of a plan refers to."""
+    """A secret that a plan refers to."""
 
     name: str
     key: str
@@ -17,13 +17,13 @@ class Need(Struct, frozen=True, kw_only=True):
 
 
 def needs_of(plan: Plan) -> tuple[Need, ...]:
-    """Every secret that the plan refers to, once, with the apps that use it; optional only where every use is."""
-    found: dict[Key, tuple[bool, set[str]]] = {}
+    """Every secret of the plan once, with the apps that use it. It is optional only if every use is."""
+    uses: dict[Key, tuple[bool, set[str]]] = {}
     for app, ref in _references(plan):
-        optional, apps = found.get((ref.name, ref.key), (True, set()))
-        found[ref.name, ref.key] = (optional and ref.optional, apps | {app})
+        optional, apps = uses.get((ref.name, ref.key), (True, set()))
+        uses[ref.name, ref.key] = (optional and ref.optional, apps | {app})
     return tuple(
-        Need(name=name, key=key, optional=optional, apps=tuple(sorted(apps))) for (name, key), (optional, apps) in sorted(found.items())
+        Need(name=name, key=key, optional=optional, apps=tuple(sorted(apps))) for (name, key), (optional, apps) in sorted(uses.items())
     )
 
 

@@ -1,10 +1,10 @@
-"""Where the values of secrets come from: a file, the environment, or a command."""
+"""The sources of secrets: a file, the environment, or a command."""
 
 from portable.model.base import Struct
 
 
 class FileSource(Struct, tag="file", frozen=True, kw_only=True):
-    """A YAML file of mode 0600: `name: value`, or `name: {key: value}`. Every value is text as it stands there."""
+    """A YAML file of mode 0600: `name: value`, or `name: {key: value}`. Every value is read as text."""
 
     path: str
 
@@ -14,7 +14,7 @@ class EnvironmentSource(Struct, tag="environment", frozen=True, kw_only=True):
 
 
 class CommandSource(Struct, tag="command", frozen=True, kw_only=True):
-    """A program that writes one value to its output: `["pass", "show", "media/{name}/{key}"]`."""
+    """A program that prints one value: `["pass", "show", "media/{name}/{key}"]`."""
 
     command: tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""The values of secrets, which never show themselves."""
+"""The values of secrets, which are never shown by accident."""
 
 import functools
 import hmac
@@ -14,13 +14,13 @@ Key = tuple[str, str]
 """Name and key of a secret."""
 HIDDEN = "<secret>"
 _SHORTEST_HIDDEN = 4
-"""Shorter values stand in too many harmless words to be taken out of foreign texts."""
+"""Shorter values occur in too many harmless words to be removed from foreign texts."""
 _SHORTEST_TOLD = 8
-"""Below this a value in a log may be a word like any other, and is not said to be a secret that was seen."""
+"""A shorter value in a log may be an ordinary word, so it is not reported as a leaked secret."""
 
 
 class Secret:
-    """A value that does not show itself: not in repr, str, format, a traceback's variables or a log. `reveal()` is the only way out."""
+    """A value that is hidden in repr, str, format, the variables of a traceback and logs. Only `reveal()` returns it."""
 
     __slots__ = ("_value",)
 
@@ -46,7 +46,7 @@ class Secret:
         return hash(self._value)
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is not pickled")
+        raise TypeError("a secret cannot be pickled")
 
     def __bool__(self) -> bool:
         return bool(self._value)
@@ -62,12 +62,12 @@ class Resolved:
         return f"Resolved({len(self._values)} secrets)"
 
     def of(self, name: str, key: str = "value") -> str:
-        """The value; empty for an optional one that isn't set."""
-        found = self._values.get((name, key))
-        return found.reveal() if found else ""
+        """The value; empty for an optional one that is not set."""
+        secret = self._values.get((name, key))
+        return secret.reveal() if secret else ""
 
     def fill(self, file: File) -> str:
-        """The whole text of a file with secrets in it."""
+        """The whole text of a file, with its secrets filled in."""
         return "".join(written(self.of(part.name, part.key), part.form) if isinstance(part, SecretRef) else part for part in file.body)
 
     @functools.cached_property
@@ -79,7 +79,7 @@ class Resolved:
         return tuple(sorted(frozenset[str]().union(*self._by_key.values()), key=lambda s: (-len(s), s)))
 
     def named_in(self, text: str, *, public: Collection[Key] = ()) -> tuple[str, ...]:
-        """The names of the secrets whose value stands in a text; short ones, which stand in many harmless words, are not looked for."""
+        """The names of the secrets whose value occurs in a text, except short values, which occur in harmless words."""
         return tuple(
             called(name, key)
             for (name, key), secret in sorted(self._values.items())
@@ -89,7 +89,7 @@ class Resolved:
         )
 
     def hide(self, text: str) -> str:
-        """The text without any of the values, in the forms in which programs repeat them."""
+        """The text without the values, in all forms in which programs repeat them."""
         for shape in self._shapes:
             if shape in text:
                 text = text.replace(shape, HIDDEN)
@@ -97,7 +97,7 @@ class Resolved:
 
 
 def _shapes_of(value: str) -> frozenset[str]:
-    """The forms in which programs repeat a value, whole and by line; none of what is too short to be hidden."""
+    """The forms in which programs repeat a value, whole and by line, without those that are too short to be hidden."""
     shapes: set[str] = set()
     for text in (value, *value.splitlines()):
         if len(text.strip()) < _SHORTEST_HIDDEN:

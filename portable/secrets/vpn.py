@@ -1,9 +1,10 @@
-"""What the values of a tunnel's secrets would do to it: found before anything starts, or the gateway would fail or leave its own tunnel."""
+"""Checks the secrets of a tunnel before anything starts. With invalid values the gateway would fail, or bypass its own tunnel."""
 
 import base64
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 
+from portable.model.codes import Code
 from portable.model.errors import Refused
 from portable.model.plan import Container, Endpoint, Plan, Tunnel, called
 from portable.secrets.values import Resolved
@@ -14,21 +15,22 @@ KEYS = ("WIREGUARD_PRIVATE_KEY_SECRETFILE", "WIREGUARD_PRESHARED_KEY_SECRETFILE"
 LOGIN = ("OPENVPN_USER_SECRETFILE", "OPENVPN_PASSWORD_SECRETFILE")
 _KEY_BYTES = 32
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
+_Mistake = tuple[Code, str, str]
+"""Code, text and remedy."""
 
 
 def check_tunnel(plan: Plan | None, resolved: Resolved, *, cluster: bool = False) -> None:
-    """Raise Refused with everything that is wrong with the values that the gateways' tunnels are made from.
+    """Raise Refused with all mistakes in the secrets of the gateways' tunnels; code and remedy are those of the first.
 
-    Whether the pods of a `cluster` have IPv6 is not known here.
+    An address of IPv6 is accepted for a `cluster`, since whether its pods have IPv6 is not known here.
     """
-    wrong = list(_wrong(plan, resolved, cluster)) if plan else []
-    if wrong:
-        text = "; ".join(text for text, _ in wrong)
-        raise Refused(f"the tunnel would not work: {text}", where="secrets", remedy=wrong[0][1])
+    mistakes = list(_mistakes(plan, resolved, cluster)) if plan else []
+    if mistakes:
+        code, _, remedy = mistakes[0]
+        raise Refused(f"the tunnel cannot work: {'; '.join(text for _, text, _ in mistakes)}", code=code, where="secrets", remedy=remedy)
 
 
-def _wrong(plan: Plan, resolved: Resolved, cluster: bool) -> Iterator[tuple[str, str]]:
-    """(what is wrong, remedy)."""
+def _mistakes(plan: Plan, resolved: Resolved, cluster: bool) -> Iterator[_Mistake]:
     apps = {app.name: app for app in plan.apps}
     for group in plan.groups:
         if not isinstance(group.egress, Tunnel) or group.egress.gateway not in apps:
@@ -40,90 +42,91 @@ def _wrong(plan: Plan, resolved: Resolved, cluster: bool) -> Iterator[tuple[str,
                     yield from _addresses(resolved.of(name, key), called(name, key), cluster or _has_ipv6(plan), group.egress)
                 elif variable in KEYS:
                     yield from _key(resolved.of(name, key), called(name, key))
-                elif variable == CONFIG and resolved.of(name, key):  # one that is missing is told as such
+                elif variable == CONFIG and resolved.of(name, key):  # a missing one is reported elsewhere
                     yield from _config(resolved.of(name, key), called(name, key), group.egress)
                     missing = [called(*files[login]) for login in LOGIN if login in files and not resolved.of(*files[login])]
                     yield from _login(resolved.of(name, key), called(name, key), missing)
 
 
 def _files(container: Container) -> Mapping[str, tuple[str, str]]:
-    """By variable of a gateway that names a file: the secret, and the key, whose value lies there."""
+    """The secret and key in each file that a variable of a gateway names, by variable."""
     paths = {f"{mount.path}/{key}": (mount.secret, key) for mount in container.secrets for key in mount.keys}
     return {name: paths[value] for name, value in container.env.items() if isinstance(value, str) and value in paths}
 
 
-def _key(value: str, secret: str) -> Iterator[tuple[str, str]]:
-    """A key of WireGuard: none that is optional is empty. No word of it is said."""
+def _key(value: str, secret: str) -> Iterator[_Mistake]:
+    """Check a WireGuard key; an optional one may be empty. The text never quotes it."""
     try:
-        well = len(base64.b64decode(value.strip(), validate=True)) == _KEY_BYTES
+        is_valid = len(base64.b64decode(value.strip(), validate=True)) == _KEY_BYTES
     except ValueError:
-        well = False
-    if value and not well:
-        text = f"{secret} is no key of WireGuard, which is {_KEY_BYTES} bytes as base64: 44 characters, the last of them `=`"
-        yield text, f"`portable secrets set {secret}` stores another value"
+        is_valid = False
+    if value and not is_valid:
+        text = f"{secret} is not a WireGuard key: {_KEY_BYTES} bytes in base64, so 44 characters, the last of them `=`"
+        yield "secret.wireguard-key", text, f"store a valid one with `portable secrets set {secret}`"
 
 
-def _login(value: str, secret: str, missing: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Whether an OpenVPN file asks for a login that nobody gave. One that stands in the file itself is well."""
+def _login(value: str, secret: str, missing: Sequence[str]) -> Iterator[_Mistake]:
+    """Check that the login exists which an OpenVPN file asks for. It may be in the file itself."""
     lines = [line.partition("#")[0].split() for line in value.splitlines()]
     if missing and ["auth-user-pass"] in [words[:1] for words in lines]:
-        text = f"{secret} asks for a login by its line `auth-user-pass`, and there is no {' and no '.join(missing)}"
-        yield text, "; ".join(f"`portable secrets set {name}` stores it" for name in missing)
+        text = f"{secret} asks for a login (`auth-user-pass`), and {' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} not set"
+        yield "secret.openvpn-login", text, f"run {' and '.join(f'`portable secrets set {name}`' for name in missing)}"
 
 
-def _addresses(value: str, secret: str, ipv6: bool, egress: Tunnel) -> Iterator[tuple[str, str]]:
-    """The tunnel's own addresses, as Gluetun reads them: by comma, a lone address counts as /32."""
-    again = f"`portable secrets set {secret}` stores another value"
+def _addresses(value: str, secret: str, ipv6: bool, egress: Tunnel) -> Iterator[_Mistake]:
+    """Check the tunnel's own addresses. Gluetun separates them by commas, and reads an address without a prefix as /32."""
+    store = f"run `portable secrets set {secret}`"
     for part in (part.strip() for part in value.split(",")):
         if not part:
             continue
         try:
             address: Interface = ipaddress.ip_interface(part)
         except ValueError:
-            yield f"{part!r} in {secret} is not an IP address", f"{again}, for example 10.64.0.2/32"
+            yield "secret.wireguard-address", f"{part!r} in {secret} is not an IP address", f"{store} with a value such as 10.64.0.2/32"
             continue
         if address.version == 6 and not ipv6:
-            text = f"{secret} has the IPv6 address {address}, and the network of this place has no IPv6: the gateway would not start"
-            yield text, f"leave it out: {again}, with the IPv4 address alone"
+            text = f"{secret} has the IPv6 address {address}, but the network of this profile has no IPv6: the gateway would not start"
+            yield "secret.wireguard-ipv6", text, f"{store} with the IPv4 address alone"
             continue
         for network in map(ipaddress.ip_network, egress.networks):
             if address.ip in network:
-                text = f"{address}, the tunnel's own address in {secret}, lies in {network}, which is reached past the tunnel"
-                yield text, f"take {network} out of `networks` in the profile or narrow it, or ask {egress.provider} for another address"
+                text = f"{address}, the tunnel's own address in {secret}, is in {network}, whose traffic bypasses the tunnel"
+                remedy = f"remove {network} from `networks` in the profile or narrow it, or ask {egress.provider} for another address"
+                yield "secret.wireguard-local", text, remedy
 
 
 def _has_ipv6(plan: Plan) -> bool:
-    """Whether a container of this place gets an address of IPv6: an engine's network has IPv4 alone unless its subnet says otherwise."""
+    """Whether containers get an IPv6 address: an engine's network has IPv4 only, unless its subnet is one of IPv6."""
     return plan.subnet is not None and ":" in plan.subnet
 
 
-def _config(value: str, secret: str, egress: Tunnel) -> Iterator[tuple[str, str]]:
-    """Whether an OpenVPN file connects to where the firewall lets it: the first `remote`, read as Gluetun does."""
+def _config(value: str, secret: str, egress: Tunnel) -> Iterator[_Mistake]:
+    """Check that the firewall allows the server of an OpenVPN file: its first `remote`, read in the way of Gluetun."""
     remote, protocol = _remote(value)
-    again = f"`portable secrets set {secret}` stores another file"
+    store = f"store the file with `portable secrets set {secret}`"
     if not remote:
-        yield f"{secret} has no line `remote` with an address", again
+        yield "secret.openvpn-remote", f"{secret} has no line `remote` with an address", f"add the line, and {store}"
         return
     try:
         address = ipaddress.ip_address(remote)
     except ValueError:
-        text = f"{secret} has a name after `remote`, and names can't be looked up before there is a tunnel"
-        yield text, f"write the server's IP address there: {again}"
+        text = f"{secret} has a host name after `remote`, and names cannot be resolved before the tunnel is up"
+        yield "secret.openvpn-name", text, f"write the server's IP address there, and {store}"
         return
     allowed = [e for e in egress.endpoints if _leads(e, address, protocol)]
     if egress.endpoints and not allowed:
-        there = ", ".join(f"{e.cidr} port {e.port}/{e.protocol}" for e in egress.endpoints)
-        text = f"{secret} connects by {protocol} to a server that the profile does not let the gateway out to: that is {there}"
-        yield text, "write `vpn.endpoint` of the profile as the file has it"
+        endpoints = ", ".join(f"{e.cidr} port {e.port}/{e.protocol}" for e in egress.endpoints)
+        text = f"{secret} connects by {protocol} to a server that the profile does not allow; it allows {endpoints}"
+        yield "secret.openvpn-endpoint", text, "set `vpn.endpoint` in the profile to the server of the file"
 
 
 def _leads(endpoint: Endpoint, address: ipaddress.IPv4Address | ipaddress.IPv6Address, protocol: str) -> bool:
-    # The port is the profile's: the gateway is told it, and takes it in the place of the file's.
+    # The gateway uses the port of the profile instead of the file's.
     return endpoint.protocol == protocol and address in ipaddress.ip_network(endpoint.cidr)
 
 
 def _remote(text: str) -> tuple[str, str]:
-    """Address and protocol of an OpenVPN file; UDP where it says none."""
+    """Address and protocol of the server in an OpenVPN file; the default is UDP."""
     remote, protocol = "", ""
     for line in text.splitlines():
         words = line.partition("#")[0].split()

@@ -242,7 +242,7 @@ CASES = {
     ),
     "files of secrets for an engine": Case(("runs on an engine",), {}, ("secrets", "write", "-p", "zimaboard", "-o", "out")),
     "files of secrets before there are any": Case(
-        ("secrets are missing: ", "wireguard-key.private-key"),
+        ("[secret.missing]", "wireguard-key.private-key"),
         {},
         ("secrets", "write", "-p", "samba", "-o", "out", "--set", "apps=[gluetun]"),
     ),

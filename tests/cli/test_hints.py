@@ -175,7 +175,8 @@ def test_an_error_in_a_profile_names_it_in_its_remedy(by: str, tmp_path: Path) -
     given = ("-p", "zimaboard") if by == "option" else ()
     done = run("diff", *given, cwd=tmp_path, env={"PORTABLE_PROFILE": "zimaboard"} if by == "environment" else {})
     assert done.returncode == 2
-    assert "(`portable secrets set -p zimaboard wireguard-key.addresses` asks for its value)" in done.stderr
+    assert "`portable secrets set -p zimaboard wireguard-key.addresses`" in done.stderr
+    assert "[secret.missing]" in done.stderr
 
 
 @pytest.mark.parametrize("output", ["text", "json"])

@@ -69,9 +69,9 @@ def test_an_update_that_is_not_finished_is_told(tmp_path: Path) -> None:
     [
         (("update", "dmo"), 2, "there is no app or group dmo in mine (known: demo;"),
         (("update", "demo", "--timeout", "0"), 2, "--timeout"),
-        (("update", "demo", "--dry-run"), 1, "no engine answers"),
-        (("update", "demo", "--format", "json"), 1, "no engine answers"),
-        (("update",), 1, "no engine answers"),
+        (("update", "demo", "--dry-run"), 1, "[engine.absent]"),
+        (("update", "demo", "--format", "json"), 1, "[engine.absent]"),
+        (("update",), 1, "[engine.absent]"),
         (("update", "gerbera", "-p", "local"), 0, ""),
         (("rollback", "dmo"), 2, "there is no app or group dmo in mine (known: demo;"),
         (("rollback", "demo"), 4, "no update of demo is noted that could be taken back"),

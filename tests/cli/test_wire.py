@@ -20,7 +20,7 @@ def test_a_place_where_nobody_has_anybody_to_be_told_of(tmp_path: Path) -> None:
     ("words", "code", "said"),
     [
         (("wire", "plex"), 2, "wire: no app plex here (there are: gerbera, qbittorrent, sabnzbd, seal, webdav)"),
-        (("wire", "-p", "samba"), 4, "portable does not drive clusters yet"),
+        (("wire", "-p", "samba"), 4, "[up.no-driver]"),
         (("wire", "-p", "zimaboard", "--timeout", "0"), 2, "it must be more than 0"),
         (("wire", "-p", "zimaboard", "--dry-run"), 1, "/nowhere.sock"),
     ],

@@ -67,9 +67,7 @@ def test_a_stack_runs_on_what_was_built_and_follows_its_recipe(engine: Engine, r
     made = stack(document)
     made = msgspec.structs.replace(made, images=(NEED, ImageNeed(reference=BUSYBOX)))
     foreseen = compose.diff(engine, made, SOURCE, recipes=recipes)
-    assert (
-        foreseen[0].sentence() == f"pull {NEED.reference}: it is not there; built from the recipe pltest-recipe where it cannot be pulled"
-    )
+    assert foreseen[0].sentence() == f"pull {NEED.reference}: it is missing; built from the recipe pltest-recipe if it cannot be pulled"
     compose.up(engine, made, SOURCE, recipes=recipes, deadline=90)
     assert compose.up(engine, made, SOURCE, recipes=recipes, deadline=90).changes == ()
     folder = recipes("pltest-recipe")
@@ -81,7 +79,7 @@ def test_a_stack_runs_on_what_was_built_and_follows_its_recipe(engine: Engine, r
     assert len(changes) == 2
     images.build(engine, [], made.images, recipes=recipes)
     again = [c.sentence() for c in compose.up(engine, made, SOURCE, recipes=recipes, deadline=90).changes]
-    assert again == [f"recreate lone: a newer image of {built_reference('pltest-recipe', recipes)} is there"]
+    assert again == [f"recreate lone: the engine has a newer image of {built_reference('pltest-recipe', recipes)}"]
 
 
 def test_a_sharer_keeps_its_built_image_when_only_its_gateway_is_named(engine: Engine, recipes: Recipes, project: str) -> None:
@@ -125,8 +123,9 @@ def test_a_build_that_fails_says_where(engine: Engine, recipes: Recipes) -> None
     folder = recipes("pltest-recipe")
     assert folder is not None
     (folder / "Dockerfile").write_text(f"FROM {BUSYBOX}\nRUN echo out of ideas; exit 7\n")
-    with pytest.raises(EngineError, match=r"building pltest-recipe failed: .*non-zero code: 7.*out of ideas"):
+    with pytest.raises(EngineError, match=r"pltest-recipe .*non-zero code: 7.*out of ideas") as caught:
         resolve(engine, [NEED], recipes=recipes)
+    assert caught.value.code == "build.failed"
     (folder / "Dockerfile").write_text("FROM 127.0.0.1:1/pltest/none:1\n")
-    with pytest.raises(EngineError, match=r"the base image 127.0.0.1:1/pltest/none:1 cannot be pulled"):
+    with pytest.raises(EngineError, match=r"127.0.0.1:1/pltest/none:1 .*\[build\.base-image\]"):
         resolve(engine, [NEED], recipes=recipes)

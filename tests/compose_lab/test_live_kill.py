@@ -92,7 +92,7 @@ def test_compose_left_behind_by_a_killed_up_keeps_the_lock(engine: Engine, proje
     process = start(project, "1")
     assert process.stdout is not None
     for line in process.stdout:
-        if "starting" in line or "at work" in line or "to be healthy" in line:
+        if "starting" in line or "not finished yet" in line or "to be healthy" in line:
             break
     process.send_signal(signal.SIGKILL)
     process.wait()

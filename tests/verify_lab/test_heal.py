@@ -38,7 +38,7 @@ def test_a_gateway_that_was_restarted_from_outside(local: Local) -> None:
     docker("restart", local.container("seal"))
     local.portable("status", code=1)
     until(lambda: local.inspected()["seal"]["State"]["Health"]["Status"] == "healthy")
-    assert healed(local) == ["restart qbittorrent: it shares the network of seal, which was started anew"]
+    assert healed(local) == ["restart qbittorrent: it shares the network of seal, which was restarted"]
 
 
 def test_a_gateway_that_was_recreated_from_outside(local: Local) -> None:
@@ -109,7 +109,7 @@ def test_a_gateway_that_somebody_stopped_stays_down_though_it_did_not_end_in_tim
 def test_an_app_behind_a_gateway_that_crashed(local: Local) -> None:
     local.inside("qbittorrent", "sh", "-c", "kill -SEGV -1", user="1000:1000")  # all of that user but the first process
     until(lambda: local.inspected()["qbittorrent"]["State"]["Status"] == "exited")
-    assert healed(local) == ["start qbittorrent: it ended by itself (exit code 139)"]
+    assert healed(local) == ["start qbittorrent: it crashed (exit code 139)"]
 
 
 def test_what_somebody_stopped_stays_down(local: Local) -> None:
@@ -142,7 +142,7 @@ def test_it_goes_on_looking_until_it_is_ended(local: Local) -> None:
         assert watching.wait(timeout=60) == 130
     print(f"healed after {', '.join(f'{seconds:.1f} s' for seconds in took)}")
     log = (local.folder / "started.log").read_text()
-    assert log.count("qbittorrent: start: it went down with seal, which runs again") == 2
+    assert log.count("qbittorrent: start: it stopped with seal, which is running again") == 2
     local.portable("up")
     assert broken(local, *WELL) == {}
 

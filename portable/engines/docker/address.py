@@ -1,4 +1,4 @@
-"""Where the container engine is: from the profile, the environment, the docker context, or the default socket. Reads files only."""
+"""The address of the container engine: from the profile, the environment, the docker context or the default socket. Reads files only."""
 
 import hashlib
 import json
@@ -15,12 +15,12 @@ _SCHEMES = ("unix", "tcp", "ssh")
 
 
 class Address(Struct, frozen=True, kw_only=True):
-    """An engine, and who named it."""
+    """The address of an engine, and the setting that named it."""
 
     url: str
     named_by: str
     certificates: str | None = None
-    """Folder with ca.pem, cert.pem and key.pem, where the connection is by TLS."""
+    """Folder with ca.pem, cert.pem and key.pem; None without TLS."""
     verify: bool = True
 
     @property
@@ -30,7 +30,7 @@ class Address(Struct, frozen=True, kw_only=True):
 
     @property
     def host(self) -> str:
-        """The machine on which published ports are reached, as it stands in a web address."""
+        """The host on which published ports are reached, in the form of a URL."""
         name = "" if self.is_local else urlsplit(self.url).hostname or ""
         return f"[{name}]" if ":" in name else name or "127.0.0.1"
 
@@ -39,10 +39,10 @@ class Address(Struct, frozen=True, kw_only=True):
 
 
 def resolve(engine: str | None, environment: Mapping[str, str], home: Path) -> Address:
-    """The engine that a profile names, or else the one that the `docker` command would use.
+    """The engine that the profile names, or else the one that the `docker` command would use.
 
-    Raises UsageError for an invalid address, also a context's, and for an unusable Docker configuration; EngineError for a docker context
-    that does not exist.
+    Raises UsageError for an invalid address (also that of a context) and for an unusable Docker configuration, EngineError for a docker
+    context that does not exist.
     """
     config = config_folder(environment, home)
     if engine:
@@ -57,23 +57,28 @@ def resolve(engine: str | None, environment: Mapping[str, str], home: Path) -> A
 
 def _checked(url: str, named_by: str, environment: Mapping[str, str], config: Path) -> Address:
     parts = urlsplit(url)
-    remedy = "write unix:///path, tcp://host:port or ssh://user@host"
+
+    def invalid(reason: str, remedy: str = "write unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST") -> UsageError:
+        return UsageError(f"engine {url!r} {reason}", code="engine.address", where=named_by, remedy=remedy)
+
     if parts.scheme not in _SCHEMES:
-        raise UsageError(f"{url!r} is no address of an engine", where=named_by, remedy=remedy)
+        raise invalid("is not a supported address")
     try:
         port = parts.port
     except ValueError:
-        raise UsageError(f"{url!r} has a port that is no number", where=named_by, remedy=remedy) from None
+        raise invalid("has a port that is not a number from 0 to 65535") from None
     if (parts.scheme == "unix" and not parts.path.startswith("/")) or (parts.scheme != "unix" and not parts.hostname):
-        raise UsageError(f"{url!r} names no {'path' if parts.scheme == 'unix' else 'host'}", where=named_by, remedy=remedy)
+        raise invalid(f"has no {'absolute path' if parts.scheme == 'unix' else 'host'}")
     if parts.password:
-        raise UsageError("an engine's address must not hold a password", where=named_by, remedy="use a key and ssh-agent")
+        raise UsageError(
+            "the engine's address contains a password", code="engine.address-password", where=named_by, remedy="use a key and ssh-agent"
+        )
     if (parts.hostname or "").startswith("-") or (parts.username or "").startswith("-"):
-        raise UsageError(f"{url!r} names no host", where=named_by, remedy=remedy)
+        raise invalid("has a host or user that begins with a dash")
     if parts.scheme != "tcp":
         return Address(url=url, named_by=named_by)
     if port is None:
-        raise UsageError(f"{url!r} has no port", where=named_by, remedy="2376 is usual with TLS, 2375 without")
+        raise invalid("has no port", f"write {url.rstrip('/')}:2376 for TLS, or port 2375 without")
     verify = bool(environment.get("DOCKER_TLS_VERIFY"))
     folder = environment.get("DOCKER_CERT_PATH") or (str(config) if verify else None)
     if environment.get("DOCKER_TLS") or verify or folder:
@@ -93,7 +98,9 @@ def _of_context(name: str, config: Path) -> Address:
         endpoint = json.loads((config / "contexts" / "meta" / folder / "meta.json").read_text())["Endpoints"]["docker"]
         url = str(endpoint["Host"])
     except (OSError, ValueError, KeyError, TypeError):
-        raise EngineError(f"the docker context {name} is not there", remedy="`docker context ls` lists those that are") from None
+        raise EngineError(
+            f"the docker context {name} does not exist", code="engine.context", remedy="choose one that `docker context ls` lists"
+        ) from None
     certificates = config / "contexts" / "tls" / folder / "docker"
     return Address(
         url=_checked(url, named_by, {}, config).url,

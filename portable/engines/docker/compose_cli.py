@@ -1,4 +1,4 @@
-"""Docker Compose by its command line: versions, hashes, and bringing services up."""
+"""Docker Compose by its command line: its version, hashes of services, and `up`."""
 
 import shutil
 import subprocess
@@ -21,7 +21,7 @@ OLDEST_COMPOSE = (2, 23, 1)
 
 
 class ComposeReader(Connection):
-    """Asks Docker Compose."""
+    """Reads from Docker Compose."""
 
     def check(self) -> Versions:
         """Raise EngineTrouble unless the engine answers and both it and Compose are new enough."""
@@ -31,16 +31,18 @@ class ComposeReader(Connection):
         if not compose:
             raise EngineTrouble(
                 "old",
-                "the command `docker compose` is missing on this machine",
+                "the command `docker compose` does not exist on this machine",
+                code="engine.compose-absent",
                 where="docker compose",
-                remedy="install the Compose plug-in (`scripts/bootstrap.sh engine` does on Debian)",
+                remedy="install the Compose plug-in (on Debian: `scripts/bootstrap.sh engine`)",
             )
         if numbers(compose) < OLDEST_COMPOSE:
             raise EngineTrouble(
                 "old",
-                f"Docker Compose {compose} is too old: 2.23.1 is the first that brings config files to a remote engine",
+                f"Docker Compose {compose} is too old: 2.23.1 is the first version that copies config files to a remote engine",
+                code="engine.compose-old",
                 where="docker compose",
-                remedy="update the plug-in (`scripts/bootstrap.sh engine` does on Debian)",
+                remedy="update the plug-in (on Debian: `scripts/bootstrap.sh engine`)",
             )
         return Versions(engine=str(versions.get("Version", "")), api=str(versions.get("ApiVersion", "")), compose=compose)
 
@@ -48,29 +50,30 @@ class ComposeReader(Connection):
         if shutil.which("docker") is None:
             raise EngineTrouble(
                 "old",
-                "there is no `docker` command on this machine",
+                "the command `docker` does not exist on this machine",
+                code="engine.docker-absent",
                 where="docker",
-                remedy="install it (`scripts/bootstrap.sh engine` does on Debian)",
+                remedy="install it (on Debian: `scripts/bootstrap.sh engine`)",
             )
         with self._doing("asking Docker Compose for its version"):
             command = ["docker", "compose", "version", "--short"]
-            asked = self._docker(command, {}, capture_output=True, timeout=ANSWER_SECONDS, stdin=subprocess.DEVNULL)
-        log.debug("docker compose version: %s %s", asked.stdout.strip(), asked.stderr.strip())
-        return asked.stdout.strip().lstrip("v") if asked.returncode == 0 else ""
+            process = self._docker(command, {}, capture_output=True, timeout=ANSWER_SECONDS, stdin=subprocess.DEVNULL)
+        log.debug("docker compose version: %s %s", process.stdout.strip(), process.stderr.strip())
+        return process.stdout.strip().lstrip("v") if process.returncode == 0 else ""
 
     def config_hashes(self, project: str, document: str, environment: Mapping[str, str]) -> dict[str, str]:
-        """Compose's own hash of every service of the document: what it compares to decide what to recreate."""
+        """Compose's hash of every service of the document, by which Compose decides what to recreate."""
         command = [*self._compose(project, "-"), "config", "--hash", "*"]
         log.debug("running %s", command)
         with self._doing("reading the project"):
-            done = self._docker(command, environment, input=document, capture_output=True, timeout=ANSWER_SECONDS)
-        if done.returncode != 0:
-            raise self.trouble(done.stderr, "reading the project with Docker Compose")
-        return {name: digest for name, _, digest in (line.partition(" ") for line in done.stdout.splitlines()) if digest}
+            process = self._docker(command, environment, input=document, capture_output=True, timeout=ANSWER_SECONDS)
+        if process.returncode != 0:
+            raise self.trouble(process.stderr, "reading the project with Docker Compose")
+        return {name: digest for name, _, digest in (line.partition(" ") for line in process.stdout.splitlines()) if digest}
 
 
 class ComposeWriter(ComposeReader):
-    """Lets Docker Compose change a project."""
+    """Changes a project with Docker Compose."""
 
     def compose_up(
         self,
@@ -82,10 +85,10 @@ class ComposeWriter(ComposeReader):
         force: bool = False,
         keep_open: tuple[int, ...] = (),
     ) -> "Running":
-        """Create, recreate or start these services, after what they depend on; runs in the background.
+        """Create, recreate or start these services after their dependencies; runs in the background.
 
-        Not with `--no-deps`: that takes `depends_on` out of the hash of Compose 2.26, so that the next run would see a change (measured).
-        `keep_open` are file descriptors that the process inherits: the project's lock stays held as long as anything works on it.
+        Not with `--no-deps`: Compose 2.26 then leaves `depends_on` out of its hash, and the next run would see a change (measured).
+        The process inherits the file descriptors `keep_open`: the project stays locked as long as anything works on it.
         """
         command = [*self._compose(project, str(file)), "up", "--detach", "--no-build", "--pull", "never"]
         if force:
@@ -97,7 +100,7 @@ class ComposeWriter(ComposeReader):
     def compose_recreate(
         self, project: str, file: Path, services: Sequence[str], environment: Mapping[str, str], *, keep_open: tuple[int, ...] = ()
     ) -> "Running":
-        """Make the containers of these services anew without starting them, keeping their anonymous volumes."""
+        """Recreate the containers of these services without starting them; their anonymous volumes stay."""
         command = [*self._compose(project, str(file)), "up", "--no-start", "--no-build", "--pull", "never", "--force-recreate"]
         log.debug("running %s", [*command, *services])
         with self._doing("starting Docker Compose"):

@@ -1,4 +1,4 @@
-"""A connection to an engine, and its errors in our words. Shared by everything that speaks with one."""
+"""A connection to an engine, and the translation of its errors. The base of all classes that talk to an engine."""
 
 import contextlib
 import logging
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 OLDEST_API = (1, 41)
 ANSWER_SECONDS = 60
-"""How long the engine may take to answer."""
+"""Timeout of an answer of the engine."""
 SETTLING_SECONDS = 5
-"""How long the engine may take to know what it has ended itself: the exit code of a command, the last container of a network."""
+"""How long the engine may take to record an end: the exit code of a command, the last container of a network."""
 log = logging.getLogger("portable.engine")
 
 
@@ -36,10 +36,10 @@ def numbers(version: str) -> tuple[int, ...]:
 
 
 class Connection:
-    """What everything that speaks with an engine shares: the connection, the docker command, and one family of errors."""
+    """The connection to an engine, the docker command for it, and one family of errors."""
 
     def __init__(self, address: Address, *, hide: Callable[[str], str] = lambda text: text) -> None:
-        """Connects to nothing yet. `hide` takes secrets out of every foreign text; set it as soon as secrets are known."""
+        """Does not connect yet. `hide` removes secrets from every foreign text; set it as soon as secrets are known."""
         self.address = address
         self.hide = hide
         self._answered = False
@@ -52,7 +52,7 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """Give back connections; the engine stays as it is."""
+        """Close connections; the engine keeps running."""
         if "_api" in self.__dict__:
             with contextlib.suppress(Exception):
                 self._api.close()
@@ -61,7 +61,7 @@ class Connection:
 
     @contextlib.contextmanager
     def _doing(self, what: str) -> Iterator[None]:
-        """Every foreign error leaves here as an EngineTrouble."""
+        """Translate every foreign error inside the block into an EngineTrouble."""
         try:
             yield
         except EngineTrouble:
@@ -74,13 +74,13 @@ class Connection:
             raise self.trouble(explanation or chain_of(error), what, responded=bool(explanation)) from None
 
     def trouble(self, text: str, doing: str, *, responded: bool = False) -> EngineTrouble:
-        """The error for a foreign text; the whole of it goes to the debug log only, and nowhere with a secret in it.
+        """The error for a foreign text. The whole text goes to the debug log only, without secrets.
 
-        With `responded` the engine itself said it, so it can neither be absent nor gone.
+        With `responded` the engine itself wrote the text, so it can neither be absent nor gone.
         """
         hidden, ssh = self.hide(text), self.hide(self._bridge.complaint()) if self._bridge is not None else ""
         log.debug("%s: %s", doing, f"{ssh}\n{hidden}" if ssh else hidden)
-        # Compose hands on what the engine answered, in which a registry or an app may be what cannot be reached.
+        # Compose passes the engine's answer on; the unreachable part in it may be a registry or an app.
         responded = responded or text.rstrip().rpartition("\n")[2].lstrip().startswith("Error response from daemon: ")
         return translate(
             hidden,
@@ -93,7 +93,7 @@ class Connection:
         )
 
     def _docker(self, command: Sequence[str], secrets: Mapping[str, str], **more: Any) -> "subprocess.CompletedProcess[str]":
-        """Run the docker command to its end, with nothing of the person's configuration, environment and folder that changes what runs."""
+        """Run the docker command to its end, without the user's configuration, environment and working folder."""
         with self._config() as config:
             environment = compose_environment(secrets, config.path)
             return subprocess.run(command, env=environment, cwd="/", check=False, text=True, **more)
@@ -108,7 +108,7 @@ class Connection:
         from docker.tls import TLSConfig
         from docker.utils.proxy import ProxyConfig
 
-        read_config(config_folder(os.environ, Path.home()))  # the SDK takes one that it cannot read for none, logins and all
+        read_config(config_folder(os.environ, Path.home()))  # the SDK ignores an unreadable one silently, with its logins
         url = self.address.url
         tls: Any = False
         if url.startswith("ssh://"):
@@ -123,35 +123,35 @@ class Connection:
             )
         with self._doing("connecting"):
             client = APIClient(base_url=url, version=".".join(map(str, OLDEST_API)), timeout=CONNECT_SECONDS, tls=tls)
-            client._proxy_configs = ProxyConfig()  # type: ignore[attr-defined]  # else the person's go into every helper and every build
+            client._proxy_configs = ProxyConfig()  # type: ignore[attr-defined]  # else the user's proxies go into every helper and build
             client.trust_env = False  # REQUESTS_CA_BUNDLE would replace the engine's own authority (measured)
-            spoken = str(client.version(api_version=False).get("ApiVersion") or "0")
+            api_version = str(client.version(api_version=False).get("ApiVersion") or "0")
         client.timeout = ANSWER_SECONDS
-        if numbers(spoken) < OLDEST_API:
+        if numbers(api_version) < OLDEST_API:
             raise EngineTrouble(
                 "old",
-                f"the engine is too old: it speaks API {spoken}, and 1.41 (Docker 20.10) is the oldest that will do",
+                f"the engine is too old: it has API {api_version}, and portable needs 1.41 (Docker 20.10) or later",
                 where=self.address.url,
-                remedy="update the engine",
+                remedy="update the engine (on Debian: `scripts/bootstrap.sh engine`)",
             )
-        client._version = min(spoken, DEFAULT_DOCKER_API_VERSION, key=numbers)  # type: ignore[attr-defined]  # its way to be told later
+        client._version = min(api_version, DEFAULT_DOCKER_API_VERSION, key=numbers)  # type: ignore[attr-defined]  # it has no setter
         self._answered = True
         return client
 
     def _client(self, **compose: Any) -> "DockerClient":
-        """The docker command as it reaches this engine."""
+        """The docker command for this engine."""
         from python_on_whales import DockerClient
 
         if not self.address.certificates:
             return DockerClient(host=self.address.url, **compose)
         folder = Path(self.address.certificates).absolute()
         files = {flag: folder / name for flag, name in (("tlscacert", "ca.pem"), ("tlscert", "cert.pem"), ("tlskey", "key.pem"))}
-        there: dict[str, Any] = {flag: path for flag, path in files.items() if path.exists()}
-        return DockerClient(host=self.address.url, tls=True, tlsverify=self.address.verify or None, **there, **compose)
+        certificates: dict[str, Any] = {flag: path for flag, path in files.items() if path.exists()}
+        return DockerClient(host=self.address.url, tls=True, tlsverify=self.address.verify or None, **certificates, **compose)
 
     def _compose(self, project: str, *files: str) -> list[str]:
-        """The command line up to the verb; no secret is ever in it."""
-        # Compose reads an `.env` beside the document: for one from standard input that must not be where anybody can put it.
+        """The command line up to the verb. It never holds a secret."""
+        # Compose reads an `.env` beside the document; for a document from standard input, nobody else may be able to write there.
         paths = [file if file == "-" else str(Path(file).absolute()) for file in files]
         folder = str(Path(paths[0]).parent) if paths and paths[0] != "-" else "/"
         client = self._client(compose_project_name=project, compose_files=paths, compose_project_directory=folder)

@@ -1,4 +1,4 @@
-"""Containers as the engine describes them, in our terms."""
+"""Converts the engine's descriptions of containers."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -25,10 +25,10 @@ _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 
 
 def moment(text: str | None) -> str:
-    """A moment of the engine's clock with nine digits of a second, so that moments compare as texts; empty for never."""
+    """A time of the engine's clock with nine digits of a second, so that times compare as texts; empty for never."""
     if not text or text.startswith("0001-"):
         return ""
-    if not text.endswith("Z"):  # a check's moments are told in the engine's own zone
+    if not text.endswith("Z"):  # times of health checks are in the engine's time zone
         local, ahead, offset = text[:19], text[-6] == "+", text[-5:].split(":")
         shift = timedelta(hours=int(offset[0]), minutes=int(offset[1]))
         utc = datetime.fromisoformat(local) + (-shift if ahead else shift)
@@ -38,7 +38,7 @@ def moment(text: str | None) -> str:
 
 
 def describe(found: Mapping[str, Any]) -> Described:
-    """The settings that a container was given."""
+    """The settings of a container."""
     config, ports = found["Config"], (found.get("NetworkSettings") or {}).get("Ports") or {}
     published = [
         (bound.get("HostIp", ""), int(bound["HostPort"]), inside.partition("/")[2] or "tcp", int(inside.partition("/")[0]))
@@ -58,13 +58,13 @@ def describe(found: Mapping[str, Any]) -> Described:
 
 
 def is_foreign(labels: Mapping[str, str]) -> bool:
-    """Whether neither the labels of a rendered project nor the folder in which portable keeps its document are there."""
+    """Whether a container has neither the labels nor the working folder of a project that portable made."""
     ours = f"/portable/{labels.get(PROJECT, '')}"
     return not any(key.startswith("portable.") for key in labels) and not (labels.get(FOLDER) or "").endswith(ours)
 
 
 def seen(found: Mapping[str, Any], hide: Callable[[str], str]) -> Seen:
-    """A container as it is observed; `hide` takes secrets out of what it said."""
+    """The observed state of a container; `hide` removes secrets from its texts."""
     state, config, host = found["State"], found["Config"], found["HostConfig"]
     labels = config.get("Labels") or {}
     health = state.get("Health") or {}

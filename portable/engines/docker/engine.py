@@ -1,7 +1,7 @@
-"""The thin edge to a container engine: `EngineReader` looks, `Engine` also writes. Decides nothing, prints nothing.
+"""The thin edge to a container engine: `EngineReader` reads, `Engine` also writes. It decides nothing and prints nothing.
 
-State is read with the Docker SDK; Docker Compose is called by the command line that python-on-whales builds. Its own `up()` is not used: it
-hands on neither an environment (the secrets) nor a file descriptor (the project's lock), and cannot be stopped.
+State is read with the Docker SDK. Docker Compose is called with the command line that python-on-whales builds. Its own `up()` is not used:
+it passes neither an environment (the secrets) nor a file descriptor (the project's lock), and cannot be stopped.
 """
 
 from portable.engines.docker.compose_cli import ComposeReader, ComposeWriter
@@ -13,7 +13,7 @@ from portable.engines.docker.observation import Observation
 
 
 class EngineReader(Observation, Questions, ComposeReader):
-    """An engine that can only be looked at: this class has no method that writes. What `--dry-run`, `diff` and `status` get."""
+    """A read-only engine, without methods that write, for `--dry-run`, `diff` and `status`."""
 
 
 class Engine(EngineReader, Lifecycle, Execution, Helpers, ImageWriter, ComposeWriter):

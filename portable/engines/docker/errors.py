@@ -1,19 +1,36 @@
-"""Translates what the engine, its SDK, Compose and ssh complain about into one error family, at this one place. Does no I/O."""
+"""Translate errors of the engine, its SDK, Compose and ssh into one family of errors. Does no I/O."""
 
 import re
+from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import urlsplit
 
+from portable.model.codes import Code
 from portable.model.errors import EngineError, UnhealthyError
 
 Kind = Literal["absent", "refused", "old", "gone", "slow", "port", "space", "image", "mount", "tls", "name", "failed"]
+_CODES: Mapping[Kind, Code] = {
+    "absent": "engine.absent",
+    "refused": "engine.denied",
+    "old": "engine.old",
+    "gone": "engine.gone",
+    "slow": "engine.timeout",
+    "port": "host.port",
+    "space": "host.full",
+    "image": "engine.image",
+    "mount": "host.mount",
+    "tls": "engine.tls",
+    "name": "engine.name",
+    "failed": "engine.failed",
+}
+"""The code of each kind, where nothing more exact is known."""
 
 
 class EngineTrouble(EngineError):  # noqa: N818  # a family of errors has its base's suffix already
-    """An EngineError whose kind a program can tell."""
+    """An EngineError with a kind, by which the program decides what to do. Its code follows from the kind unless one is passed."""
 
-    def __init__(self, kind: Kind, text: str, *, where: str | None = None, remedy: str | None = None) -> None:
-        super().__init__(text, where=where, remedy=remedy)
+    def __init__(self, kind: Kind, text: str, *, code: Code = "", where: str | None = None, remedy: str | None = None) -> None:
+        super().__init__(text, code=code or _CODES[kind], where=where, remedy=remedy)
         self.kind: Kind = kind
 
 
@@ -21,112 +38,129 @@ class UnhealthyServices(EngineTrouble, UnhealthyError):  # noqa: N818  # as its 
     """An UnhealthyError of this engine."""
 
     def __init__(self, text: str, *, apps: frozenset[str], remedy: str | None = None) -> None:
-        super().__init__("failed", text, remedy=remedy)
+        super().__init__("failed", text, code="up.unhealthy", remedy=remedy)
         self.apps = apps
 
 
-AGAIN = "then run the same command again: it goes on where it stopped"
+AGAIN = "then run the same command again: it continues where it stopped"
 _RUN_ENGINE = "start it (`systemctl start docker`; on a bare Debian `scripts/bootstrap.sh engine`)"
 _NOT_THE_ENGINES = ("port", "image", "mount", "name")
-"""Kinds that are about something else than the engine: its address would mislead."""
-_SSHS_OWN = ("absent", "refused", "gone", "slow", "failed")
-"""Kinds of which ssh's own words say more."""
+"""Kinds that are not about the engine: its address would mislead."""
+_SSH_KINDS = ("absent", "refused", "gone", "slow", "failed")
+"""Kinds of errors that ssh itself explains better."""
 
-# The first that matches decides. Texts are those of Docker 20.10 to 28, Compose 2.23 to 2.40, OpenSSH 9, urllib3 and requests.
-_RULES: tuple[tuple[Kind, str, str, str], ...] = (
+# Kind, code (empty: that of the kind), pattern, text, remedy. The first pattern that matches decides.
+# The texts are those of Docker 20.10 to 28, Compose 2.23 to 2.40, OpenSSH 9, urllib3 and requests.
+_RULES: tuple[tuple[Kind, Code, str, str, str], ...] = (
     (
         "space",
+        "",
         r"no space left on device|ENOSPC|disk quota exceeded",
         "the engine's disk is full",
-        f"free some space on it (`docker system df`), {AGAIN}",
+        f"free space on it (`docker system df` shows what uses it), {AGAIN}",
     ),
     (
         "port",
+        "",
         r"port is already allocated|address already in use|failed to bind (?:host )?port|ports are not available",
-        "the port {port} is taken",
-        "`ss -tulpn` shows by whom; stop it, or give the app another port in the stack",
+        "{port} is already in use",
+        "find its owner with `ss -tulpn` and stop it, or give the app another port in the stack",
     ),
     (
         "refused",
+        "engine.ssh-denied",
         r"permission denied \((?:publickey|password|keyboard)|too many authentication failures",
-        "ssh was refused by the engine's host",
-        "put your key on it (`ssh-copy-id`), and check with `ssh HOST docker version`",
+        "the engine's host denied the ssh login",
+        "copy your key to it (`ssh-copy-id HOST`), and check with `ssh HOST docker version`",
     ),
     (
         "refused",
+        "engine.ssh-host-key",
         r"host key verification failed",
-        "the engine's host shows a key that ssh does not know",
-        "log in once by hand with ssh and compare the key",
+        "ssh does not know the host key of the engine's host",
+        "log in once with `ssh HOST`, and compare the key",
     ),
     (
         "refused",
+        "",
         r"permission ?denied.*(?:connect|docker\.sock|dial unix|daemon socket)|permissionerror|errno 13|dial unix.*permission denied",
-        "the engine refuses you",
-        "as root: `usermod -aG docker USER`, then log in again (a member of that group can do what root can)",
+        "the engine denies you access",
+        "run `usermod -aG docker USER` as root, then log in again (members of that group can do what root can)",
     ),
     (
         "old",
+        "",
         r"client version [\d.]+ is too new|maximum supported api version|api versions below|is not a docker command|"
         r"unknown shorthand flag: 'f'|unknown command: docker compose",
         "the engine or its Compose plug-in is too old",
-        "an engine of API 1.41 (Docker 20.10) and Compose 2.23.1 are needed",
+        "update them to API 1.41 (Docker 20.10) and Compose 2.23.1, or later",
     ),
     (
         "old",
+        "engine.client-old",
         r"client version [\d.]+ is too old",
         "this client is too old for the engine",
         "update Docker Compose and the Python package `docker`",
     ),
     (
         "tls",
+        "",
         r"x509|certificate|tls: |ssl(?:error|:)|http response to https client|client sent an http request to an https server",
-        "no trusted TLS connection to the engine",
+        "the TLS connection to the engine cannot be trusted",
         "check DOCKER_CERT_PATH, DOCKER_TLS_VERIFY and the certificates' dates",
     ),
     (
         "mount",
+        "",
         r"bind source path does not exist|invalid mount config|mounts denied|error mounting|"
         r"not a shared (?:or slave )?mount|error while creating mount source path|"
         r"are you trying to mount a directory onto a file|not a directory",
         "a folder cannot be mounted: {line}",
-        "make the folder on the engine's host, with the right owner; clouds need a parent that is a shared mount (`mount --make-rshared`)",
+        "create it on the engine's host with the right owner; the parent of a cloud must be a shared mount (`mount --make-rshared`)",
     ),
     (
         "image",
+        "",
         r"no such image|manifest unknown|pull access denied|manifest for .* not found|repository does not exist|reference does not exist",
         "an image is missing: {line}",
-        "`portable images list` shows what would be pulled or built",
+        "run `portable images list` to see which images would be pulled or built",
     ),
     (
         "name",
+        "",
         r"container name .* is already in use|conflict\. the container name",
-        "a container of another origin has the name: {line}",
-        "rename or remove it",
+        "another container already has this name: {line}",
+        "rename or remove that container (`docker rename`, `docker rm`)",
     ),
     (
         "gone",
+        "",
         r"remotedisconnected|remote end closed|connection reset|connection aborted|broken ?pipe|unexpected eof|\beof\b|"
         r"error during connect|use of closed network connection|incompleteread|closed the connection|"
         r"server closed idle connection|bad gateway",
-        "the engine went away in the middle",
-        f"see whether it runs (`docker version`), {AGAIN}",
+        "the connection to the engine broke off",
+        f"check that the engine runs (`docker version`), {AGAIN}",
     ),
     (
         "absent",
+        "",
         r"cannot connect to the docker daemon|connection ?refused|no such file or directory.*sock|filenotfounderror|"
         r"errno 2\b|no such host|name or service not known|could not resolve|nameresolutionerror|no route to host|"
         r"network is unreachable|failed to resolve|temporary failure in name resolution|newconnectionerror|connect: ",
-        "no engine answers",
+        "the engine does not answer",
         _RUN_ENGINE,
     ),
     (
         "slow",
+        "",
         r"read timed out|timed ?out|deadline exceeded|i/o timeout",
-        "the engine does not answer in time",
-        f"see whether it is overloaded (`docker info`), {AGAIN}",
+        "the engine did not answer in time",
+        f"check whether it is overloaded (`docker info`), {AGAIN}",
     ),
 )
-_COMPILED = tuple((kind, re.compile(pattern, re.IGNORECASE | re.DOTALL), text, remedy) for kind, pattern, text, remedy in _RULES)
+_COMPILED = tuple(
+    (kind, code, re.compile(pattern, re.IGNORECASE | re.DOTALL), text, remedy) for kind, code, pattern, text, remedy in _RULES
+)
 _PORT = re.compile(r"(?:\d+\.\d+\.\d+\.\d+|\[?::[0-9a-f]*\]?|0\.0\.0\.0):(\d+)")
 _BARE_PORT = re.compile(r"port[s:]? +[\"']?(\d+)")
 _NOISE = re.compile(r"^\s*(?:time=\S+ level=(?:warning|info|debug)\b|(?:Container|Network|Volume|Image) \S+ +\w+\s*$|\[\+\]|#\d+ )")
@@ -135,7 +169,7 @@ _LONGEST = 300
 
 
 def one_line(text: str) -> str:
-    """The line of a foreign program's output that says what is wrong."""
+    """The line of a foreign program's output that states the error."""
     lines = [line.strip() for line in text.splitlines() if line.strip() and not _NOISE.match(line)]
     if not lines:
         return ""
@@ -145,7 +179,7 @@ def one_line(text: str) -> str:
 
 
 def chain_of(error: BaseException) -> str:
-    """All that an exception and its causes say, with their types: what the rules look at."""
+    """The types and texts of an exception and its causes: the input of the rules."""
     parts: list[str] = []
     seen: set[int] = set()
     at: BaseException | None = error
@@ -158,21 +192,21 @@ def chain_of(error: BaseException) -> str:
 
 
 def classify(text: str) -> Kind:
-    """The kind of trouble that a foreign text is about."""
-    return next((kind for kind, pattern, _, _ in _COMPILED if pattern.search(text)), "failed")
+    """The kind of error that a foreign text is about."""
+    return next((kind for kind, _, pattern, _, _ in _COMPILED if pattern.search(text)), "failed")
 
 
 def translate(
     text: str, *, where: str, doing: str, answered: bool = False, responded: bool = False, named_by: str = "", ssh: str = ""
 ) -> EngineTrouble:
-    """An error for a person, from a foreign program's text (already without secrets).
+    """Return the error for a foreign program's text, from which secrets are removed already.
 
-    `where` is the engine's address; with `answered` the engine had been there before, so that it can only have gone; with `responded` the
-    text is its own answer, so that it is there. `named_by` says who named that engine; `ssh` is what the way there said last.
+    `where` is the engine's address. With `answered` the engine has answered before, so it can only have gone. With `responded` the text is
+    its own answer, so it is there. `named_by` is the setting that named the engine; `ssh` is the last output of ssh on the way to it.
     """
     text, way = (f"{ssh}\n{text}", f": {ssh}") if ssh and not responded else (text, "")
     never = ("absent", "gone", "slow", "tls") if responded else () if answered else ("gone",)
-    for kind, pattern, says, remedy in _COMPILED:
+    for kind, code, pattern, template, remedy in _COMPILED:
         if kind in never:
             continue
         if not pattern.search(text):
@@ -180,28 +214,28 @@ def translate(
         if kind == "absent" and answered:
             return EngineTrouble(
                 "gone",
-                f"the engine went away in the middle, while {doing}{way}",
+                f"the connection to the engine broke off, while {doing}{way}",
                 where=where,
-                remedy=f"see whether it runs (`docker version`), {AGAIN}",
+                remedy=f"check that the engine runs (`docker version`), {AGAIN}",
             )
         match = _PORT.search(text) or _BARE_PORT.search(text)
-        said = says.format(line=one_line(text), port=match[1] if match else "that an app publishes")
+        message = template.format(line=one_line(text), port=f"port {match[1]}" if match else "a port that an app publishes")
         if kind in _NOT_THE_ENGINES:
-            return EngineTrouble(kind, said, remedy=remedy)
-        told = _elsewhere(where, named_by) if kind == "absent" else remedy
-        return EngineTrouble(kind, f"{said}, while {doing}{way if kind in _SSHS_OWN else ''}", where=where, remedy=told)
+            return EngineTrouble(kind, message, code=code, remedy=remedy)
+        step = _elsewhere(where, named_by) if kind == "absent" else remedy
+        return EngineTrouble(kind, f"{message}, while {doing}{way if kind in _SSH_KINDS else ''}", code=code, where=where, remedy=step)
     if not answered and not responded and classify(text) == "gone":
-        return EngineTrouble("absent", f"no engine answers, while {doing}{way}", where=where, remedy=_elsewhere(where, named_by))
+        return EngineTrouble("absent", f"the engine does not answer, while {doing}{way}", where=where, remedy=_elsewhere(where, named_by))
     return EngineTrouble(
         "failed",
         f"{doing} failed: {one_line(text) or 'no reason given'}",
         where=where,
-        remedy="`portable --debug` before the verb shows all that the engine said",
+        remedy="run it again with `portable --debug` before the verb, to see the engine's whole output",
     )
 
 
 def _elsewhere(where: str, named_by: str) -> str:
-    """What to do where no engine answers, or about who named that one."""
+    """The remedy where the engine does not answer; it depends on the setting that named the engine."""
     parts = urlsplit(where)
     user, port = f"{parts.username}@" if parts.username else "", f"-p {parts.port} " if parts.port else ""
     start = f"check with `ssh {port}{user}{parts.hostname} docker version`" if parts.scheme == "ssh" else _RUN_ENGINE

@@ -1,4 +1,4 @@
-"""Commands inside containers: questions that only look, commands whose output is read, and pipes."""
+"""Commands inside containers: read-only questions, commands whose output is read, and pipes."""
 
 import queue
 import subprocess
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from portable.engines.docker.errors import AGAIN, EngineTrouble
 from portable.engines.docker.process import compose_environment
+from portable.model.codes import Code
 from portable.model.question import Question
 
 if TYPE_CHECKING:
@@ -18,20 +19,20 @@ if TYPE_CHECKING:
 from portable.engines.docker.connection import ANSWER_SECONDS, SETTLING_SECONDS, Connection
 
 _FRAME = 8
-"""Bytes before each piece of what a command prints; the last four are its length (the engine's API, Attach to a container)."""
+"""Bytes before each piece of a command's output; the last four are its length (the engine's API, Attach to a container)."""
 _SILENCE_SECONDS = 60.0
-"""How long nothing may come from a command that is attended, before it is asked whether anything still can."""
+"""After this silence of a streamed command, the engine is asked whether the command still runs."""
 
 
 class Questions(Connection):
-    """Asks inside containers, by questions that change nothing."""
+    """Runs read-only questions inside containers."""
 
     def ask(self, container: str, question: Question, *arguments: str, seconds: float = 20.0) -> tuple[int | None, str]:
-        """Ask inside a container, as root: the exit code and what was printed. Nothing else can be run with this class."""
+        """Ask a question inside a container, as root: its exit code and output. This class can run nothing else."""
         return self._inside(container, question.command(*arguments), user="0", seconds=seconds)
 
     def _inside(self, container: str, command: Sequence[str], *, user: str | None, seconds: float) -> tuple[int | None, str]:
-        """What `Engine.inside` and `ask` share."""
+        """The common part of `Engine.inside` and `ask`."""
         from docker.errors import APIError
 
         ended: list[tuple[int | None, str]] = []
@@ -44,7 +45,7 @@ class Questions(Connection):
                 ended.append((self._exit_code(made["Id"]), text))
             except APIError as error:
                 ended.append((126, str(error.explanation or error)))
-            except Exception as error:  # noqa: BLE001  # told to who waits
+            except Exception as error:  # noqa: BLE001  # raised in the thread that waits
                 failed.append(error)
 
         with self._doing("running a command inside"):
@@ -54,15 +55,15 @@ class Questions(Connection):
             thread.join(seconds)
             if failed:
                 raise failed[0]
-        return ended[0] if ended else (None, f"it did not end within {seconds:.0f} s")
+        return ended[0] if ended else (None, f"the command did not end within {seconds:.0f} s")
 
     def _heard(self, made: str, *, seconds: float | None = ANSWER_SECONDS) -> Iterator[bytes]:
-        """What a command prints, piece by piece, once it is started here. Raises EngineTrouble where that ends within a piece.
+        """Start a command, and yield its output piece by piece. Raises EngineTrouble where the output ends within a piece.
 
-        Not by the SDK's own `exec_start`: it reads on at the socket, past what came in one piece with the head of the answer, as it does by
-        TLS on a busy machine, and takes what breaks off for a whole answer (docker 7.2.0, measured).
+        Not by the SDK's own `exec_start`: it reads at the socket, and skips data that arrived together with the head of the answer, for
+        example by TLS on a busy machine. It also takes an answer that breaks off for a whole one (docker 7.2.0, measured).
         """
-        api: Any = self._api  # its types know nothing of the calls that its own methods are made of
+        api: Any = self._api  # its types lack the private methods
         answer = api._post_json(api._url("/exec/{0}/start", made), data={"Detach": False, "Tty": False}, stream=True, timeout=seconds)
         try:
             api._raise_for_status(answer)
@@ -76,17 +77,18 @@ class Questions(Connection):
             answer.close()
 
     def _exit_code(self, made: str) -> int:
-        """Of a command whose output has ended. Raises EngineTrouble where the command itself has not: then its answer was cut short."""
+        """The exit code of a command whose output has ended. Raises EngineTrouble where it still runs: its output was cut short."""
         end = time.monotonic() + SETTLING_SECONDS
-        while (found := self._api.exec_inspect(made)).get("Running") or found.get("ExitCode") is None:
+        while (state := self._api.exec_inspect(made)).get("Running") or state.get("ExitCode") is None:
             if time.monotonic() > end:
                 raise self._cut()
             time.sleep(0.02)
-        return int(found["ExitCode"])
+        return int(state["ExitCode"])
 
     def _cut(self) -> EngineTrouble:
-        text = "what a command inside printed was cut short on its way from the engine"
-        return EngineTrouble("gone", text, where=self.address.url, remedy=f"see whether it runs (`docker version`), {AGAIN}")
+        text = "the output of a command inside a container was cut short on its way from the engine"
+        remedy = f"check that the engine runs (`docker version`), {AGAIN}"
+        return EngineTrouble("gone", text, code="engine.cut-short", where=self.address.url, remedy=remedy)
 
 
 class Execution(Questions):
@@ -101,26 +103,26 @@ class Execution(Questions):
         return self._docker([*base, "exec", *flags, container, *command], {}).returncode
 
     def inside(self, container: str, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> tuple[int | None, str]:
-        """Run a command in a container: its exit code and all that it printed, as it is.
+        """Run a command in a container: its exit code and its unchanged output.
 
-        None for one that did not end in time: it may hang on a mount, so it is left to itself, and nothing here hangs with it. Raises
-        EngineTrouble where its answer was cut short on the way.
+        The code is None where the command did not end in `seconds`: it may hang on a mount, so it is left running, and nothing here hangs
+        with it. Raises EngineTrouble where its output was cut short on the way.
         """
         return self._inside(container, command, user=user, seconds=seconds)
 
     def attend(self, container: str, command: Sequence[str], on_line: Callable[[str], None], *, beats: str = "") -> int:
-        """Run a command in a container to its end, each line that it prints to `on_line`; its exit code.
+        """Run a command in a container to its end, pass each line of its output to `on_line`, and return its exit code.
 
-        Raises EngineTrouble where its answer was cut short on the way, or the connection is dead, which nothing else would tell: after a
-        minute of silence of what gives signs of life (`beats` tells a person how to end it then), of any other once the engine says that
-        it ended. It then goes on by itself.
+        Raises EngineTrouble where the output was cut short on the way, or where the connection is dead. A dead connection shows only by
+        silence: after a minute for a command that gives signs of life (`beats` then tells the user how to end it), and for any other
+        command once the engine reports its end. The command then continues by itself.
         """
-        said: queue.SimpleQueue[bytes | Exception | None] = queue.SimpleQueue()
+        pieces: queue.SimpleQueue[bytes | Exception | None] = queue.SimpleQueue()
         with self._doing("running a command inside"):
             made = self._api.exec_create(container, list(command))["Id"]
-            threading.Thread(target=_read_out, args=(self._heard(made, seconds=None), said), daemon=True).start()
+            threading.Thread(target=_read_out, args=(self._heard(made, seconds=None), pieces), daemon=True).start()
             rest = b""
-            while (chunk := self._next(made, said, beats)) is not None:
+            while (chunk := self._next(made, pieces, beats)) is not None:
                 *lines, rest = (rest + chunk).split(b"\n")
                 for line in lines:
                     on_line(line.decode(errors="replace"))
@@ -128,27 +130,30 @@ class Execution(Questions):
                 on_line(rest.decode(errors="replace"))
             return self._exit_code(made)
 
-    def _next(self, made: str, said: "queue.SimpleQueue[bytes | Exception | None]", beats: str) -> bytes | None:
-        """What comes next of a command that is read elsewhere; None at its end."""
+    def _next(self, made: str, pieces: "queue.SimpleQueue[bytes | Exception | None]", beats: str) -> bytes | None:
+        """The next piece of a command's output that another thread reads; None at its end."""
         while True:
             try:
-                found = said.get(timeout=_SILENCE_SECONDS)
+                piece = pieces.get(timeout=_SILENCE_SECONDS)
             except queue.Empty:
-                works = self._api.exec_inspect(made)["Running"]  # raises where the engine is gone
-                if works and not beats:
+                is_running = self._api.exec_inspect(made)["Running"]  # raises where the engine is gone
+                if is_running and not beats:
                     continue
                 try:
-                    found = said.get(timeout=1)  # what came while it was asked
+                    piece = pieces.get(timeout=1)  # it may have come meanwhile
                 except queue.Empty:
-                    text = f"it gave no sign of life for {_SILENCE_SECONDS:.0f} s" if works else "it ended, and its last words were lost"
-                    how = f"see whether the engine answers (`docker version`), and what lies between; {f'{beats}; ' if works else ''}"
-                    raise EngineTrouble("gone", text, where=self.address.url, remedy=f"{how}then run the same command again") from None
-            if isinstance(found, Exception):
-                raise found
-            return found
+                    silent = f"the command gave no sign of life for {_SILENCE_SECONDS:.0f} s"
+                    text = silent if is_running else "the command ended, and its last output was lost"
+                    code: Code = "engine.silent" if is_running else "engine.cut-short"
+                    check = f"check the engine (`docker version`) and the network to it; {f'{beats}; ' if is_running else ''}"
+                    remedy = f"{check}then run the same command again"
+                    raise EngineTrouble("gone", text, code=code, where=self.address.url, remedy=remedy) from None
+            if isinstance(piece, Exception):
+                raise piece
+            return piece
 
     def piped(self, container: str, command: Sequence[str]) -> "subprocess.Popen[bytes]":
-        """A command at work in a container, its input and output as pipes: what is written to it is seen in no listing."""
+        """A running command in a container with pipes for its input and output. Data written to it appears in no process list."""
         base = [str(part) for part in self._client().client_config.docker_cmd]
         config = self._config()
         try:
@@ -164,15 +169,15 @@ class Execution(Questions):
         except BaseException:
             config.close()
             raise
-        weakref.finalize(process, config.close)  # whoever asked for it ends it
+        weakref.finalize(process, config.close)  # the caller ends it
         return process
 
 
-def _read_out(stream: Iterable[bytes], said: "queue.SimpleQueue[bytes | Exception | None]") -> None:
-    """Read a stream to its end for who waits with patience, which its own reading has without limit."""
+def _read_out(stream: Iterable[bytes], pieces: "queue.SimpleQueue[bytes | Exception | None]") -> None:
+    """Read a stream to its end, in a thread: the reader of `pieces` can wait with a timeout, the stream itself has none."""
     try:
         for chunk in stream:
-            said.put(chunk)
-        said.put(None)
-    except Exception as error:  # noqa: BLE001  # raised where it is waited for
-        said.put(error)
+            pieces.put(chunk)
+        pieces.put(None)
+    except Exception as error:  # noqa: BLE001  # raised in the thread that waits
+        pieces.put(error)

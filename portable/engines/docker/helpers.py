@@ -1,4 +1,4 @@
-"""Helper containers: they look at the host, work on it, or stand on a network, and are removed afterwards."""
+"""Helper containers: they read the host, work on it, or join a network, and are removed afterwards."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 from portable.engines.docker.connection import ANSWER_SECONDS, Connection
 
 _HOSTS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-"""Where a host has programs, whatever the helper's image says of itself."""
+"""The search path of the host's programs, instead of that of the helper's image."""
 _SCRUB_SECONDS = 48 * 3600
-"""A disk of 20 TB is read in a day and a half."""
+"""Timeout of a scrub: reading a disk of 20 TB takes a day and a half."""
 
 
 class Helpers(Connection):
     """Starts and removes helper containers."""
 
     def on_host(self, image: str, script: str, arguments: Sequence[str]) -> str:
-        """What a shell script prints in a helper that sees the host's whole tree at /host, read-only, and its network; removed afterwards.
+        """The output of a shell script in a helper container, which sees the host's file tree read-only at /host, and its network.
 
-        It can read and nothing else: no capability but the one to read what is not everybody's.
+        The helper can only read: its one capability is to read files of all users. It is removed afterwards.
         """
         try:
             return self._on_host(image, script, arguments, "ro,rslave")
-        except EngineTrouble:  # a host whose root is no shared mount; what is mounted there now is seen all the same
+        except EngineTrouble:  # the host's root is not a shared mount; present mounts are visible all the same
             return self._on_host(image, script, arguments, "ro")
 
     def _on_host(self, image: str, script: str, arguments: Sequence[str], mode: str) -> str:
@@ -58,9 +58,9 @@ class Helpers(Connection):
 
     @contextlib.contextmanager
     def visitor(self, image: str, network: str, *, seconds: int = 900) -> Iterator[str]:
-        """The id of a container on that network which does nothing and may nothing, for `piped`; removed afterwards.
+        """The id of an idle container without rights on a network, for `piped`; it is removed afterwards.
 
-        Where that can't be done, as after a kill, it ends and is removed by itself after so many seconds.
+        If it cannot be removed, for example after a kill, it ends and is removed by itself after `seconds`.
         """
         with self._doing("starting a helper"):
             made = self._api.create_container(
@@ -80,15 +80,15 @@ class Helpers(Connection):
             self._lenient("removing a helper", lambda: self._api.remove_container(made["Id"], force=True))
 
     def as_host(self, image: str, script: str, arguments: Sequence[str]) -> str:
-        """What a shell script prints that runs in the host's own tree, with its programs, as root who may manage file systems.
+        """The output of a shell script in the host's own file tree, with its programs, as root who may manage file systems.
 
-        For what only the host's kernel can do. It may take hours; the helper is removed afterwards. Raises EngineTrouble where it does not
-        end well.
+        For work that needs the host's kernel. It may take hours; the helper container is removed afterwards. Raises EngineTrouble if the
+        script fails.
         """
         with self._doing("working on the host"):
             made = self._api.create_container(
                 image,
-                # By its path: by its name alone BusyBox would run the shell, and the programs, that it is itself.
+                # By its path: by name, BusyBox would run its built-in shell and programs.
                 command=["chroot", "/host", "/bin/sh", "-c", script, "sh", *arguments],
                 environment={"PATH": _HOSTS_PATH},
                 user="0",
@@ -104,9 +104,9 @@ class Helpers(Connection):
             try:
                 self._api.start(made["Id"])
                 code = self._api.wait(made["Id"], timeout=_SCRUB_SECONDS)["StatusCode"]
-                said = self._api.logs(made["Id"], stdout=True, stderr=True).decode(errors="replace")
+                output = self._api.logs(made["Id"], stdout=True, stderr=True).decode(errors="replace")
                 if code != 0:
-                    raise self.trouble(said or f"it ended with {code}", "working on the host", responded=True)
-                return said
+                    raise self.trouble(output or f"the script ended with exit code {code}", "working on the host", responded=True)
+                return output
             finally:
                 self._api.remove_container(made["Id"], force=True)

@@ -1,4 +1,4 @@
-"""Images of an engine: which are there, what a registry offers, pulling, building and importing."""
+"""Images of an engine: ids, offers of registries, pulling, building and importing."""
 
 import contextlib
 import json
@@ -18,10 +18,10 @@ from portable.engines.docker.connection import Connection
 
 
 class ImageReader(Connection):
-    """Looks at images."""
+    """Reads images."""
 
     def image_ids(self, references: Iterable[str]) -> dict[str, str]:
-        """The ids of those images that are there."""
+        """The ids of the existing images, by reference."""
         from docker.errors import NotFound
 
         ids: dict[str, str] = {}
@@ -34,7 +34,7 @@ class ImageReader(Connection):
         return ids
 
     def image_settings(self, image: str) -> ImageSettings | None:
-        """The settings that an image gives its containers; None where it was removed."""
+        """The settings that an image gives its containers; None if the image does not exist."""
         from docker.errors import NotFound
 
         with self._doing("looking at an image"):
@@ -44,7 +44,7 @@ class ImageReader(Connection):
                 return None
 
     def offered(self, reference: str) -> Offered:
-        """The digest that a registry has under a name and tag now, or why it gave none. Raises EngineTrouble where the engine is gone."""
+        """The digest that a registry offers for a name and tag now, or why none. Raises EngineTrouble if the engine is gone."""
         from docker.errors import APIError
 
         try:
@@ -62,10 +62,10 @@ class ImageReader(Connection):
 
 
 class ImageWriter(Connection):
-    """Brings images."""
+    """Pulls, builds and imports images."""
 
     def pull(self, repository: str, tag: str, on_line: Callable[[str], None]) -> None:
-        """Pull an image; each line of progress goes to `on_line`. Raises RuntimeError with the registry's words."""
+        """Pull an image; pass each line of progress to `on_line`. Raises RuntimeError with the registry's text."""
         from docker.errors import APIError
 
         with self._doing("pulling an image"):
@@ -84,7 +84,7 @@ class ImageWriter(Connection):
         *,
         fresh: bool = False,
     ) -> None:
-        """Build an image from a tar with a Dockerfile, by the engine's classic builder, which is on every engine, near or far."""
+        """Build an image from a tar with a Dockerfile, with the classic builder, which every engine has, near or far."""
         with self._doing("building an image"):
             stream = self._api.build(
                 fileobj=context,
@@ -101,12 +101,12 @@ class ImageWriter(Connection):
             self._stream(stream, on_line)
 
     def import_image(self, archive: IO[bytes], repository: str, tag: str, changes: Sequence[str]) -> None:
-        """Make an image of a root file system in a tar."""
+        """Import a root file system in a tar as an image."""
         with self._doing("importing an image"):
             answer = self._api.import_image_from_data(archive, repository=repository, tag=tag, changes=list(changes))
         for line in str(answer).splitlines():
             with contextlib.suppress(ValueError):
-                if isinstance(said := json.loads(line), dict) and (error := said.get("error")):
+                if isinstance(event := json.loads(line), dict) and (error := event.get("error")):
                     raise self.trouble(str(error), "importing an image")
 
     def _stream(self, events: Iterable[Mapping[str, Any]], on_line: Callable[[str], None]) -> None:
@@ -119,7 +119,7 @@ class ImageWriter(Connection):
 
 
 def no_offer(status: int, text: str) -> Literal["absent", "refused", "unknown"]:
-    """What an engine's answer means that asked a registry in vain: by its status, or where that is 500 by the registry's own words."""
+    """Classify an engine's failed request to a registry, by its status, or for status 500 by the registry's text."""
     if status in (401, 403, 429) or re.search(r"(?i)unauthorized|denied|authentication required|forbidden|too ?many ?requests", text):
         return "refused"
     return "absent" if status == 404 or re.search(r"(?i)manifest unknown|name unknown|: not found", text) else "unknown"

@@ -1,4 +1,4 @@
-"""Observing an engine: its containers, networks, ports and logs. Nothing here writes."""
+"""Reads an engine: containers, networks, ports and logs."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,18 +16,18 @@ from portable.engines.docker.images import ImageReader
 
 
 class Observation(ImageReader):
-    """Looks at containers, networks and logs."""
+    """Reads containers, networks and logs."""
 
     def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
-        """What is there of that project; containers that vanish meanwhile are left out."""
+        """The containers, networks and images of a project. Containers that disappear meanwhile are left out."""
         return Observed(containers=self.containers(project), networks=self.networks(project), images=self.image_ids(images))
 
     def containers(self, project: str) -> tuple[Seen, ...]:
-        """All containers of the project but those of `compose run`, by name."""
+        """All containers of the project, sorted by name, without those of `compose run`."""
         return tuple(seen for seen, _ in self.described(project))
 
     def described(self, project: str) -> tuple[tuple[Seen, Described], ...]:
-        """The same containers, each with what it was given, of one moment."""
+        """The same containers with their settings, from one moment."""
         with self._doing("listing containers"):
             listed = self._api.containers(all=True, filters={"label": f"{PROJECT}={project}"})
             mine = [entry for entry in listed if (entry.get("Labels") or {}).get(ONE_OFF, "False").lower() != "true"]
@@ -38,25 +38,28 @@ class Observation(ImageReader):
             else:
                 inspected = [self._inspect(entry["Id"]) for entry in mine]
         return tuple(
-            sorted(((seen(found, self.hide), describe(found)) for found in inspected if found), key=lambda both: (both[0].name, both[0].id))
+            sorted(
+                ((seen(description, self.hide), describe(description)) for description in inspected if description),
+                key=lambda both: (both[0].name, both[0].id),
+            )
         )
 
     def _inspect(self, container: str) -> dict[str, Any] | None:
         from docker.errors import NotFound
 
         try:
-            found: dict[str, Any] = self._api.inspect_container(container)
+            description: dict[str, Any] = self._api.inspect_container(container)
         except NotFound:
             return None
-        return found
+        return description
 
     def networks(self, project: str) -> tuple[SeenNetwork, ...]:
-        """The project's networks, by name and id."""
+        """The project's networks, sorted by name and id."""
         with self._doing("listing networks"):
             listed = self._api.networks(filters={"label": f"{PROJECT}={project}"})
             seen = []
             names = [entry["Name"] for entry in listed]
-            for entry in listed:  # who uses a network shows only in its own record; it matters where two have one name
+            for entry in listed:  # only its own record shows whether a network is used; needed if two have one name
                 used = names.count(entry["Name"]) > 1 and bool(self._api.inspect_network(entry["Id"]).get("Containers"))
                 seen.append(
                     SeenNetwork(
@@ -70,7 +73,7 @@ class Observation(ImageReader):
         return tuple(sorted(seen, key=lambda n: (n.name, n.id)))
 
     def guests(self, container: str) -> tuple[tuple[str, str], ...]:
-        """The containers that run in a container's network namespace, by id and name, without helpers of portable."""
+        """The running containers in a container's network namespace, as (id, name), without helpers of portable."""
         with self._doing("listing containers"):
             listed = self._api.containers()
         return tuple(
@@ -97,7 +100,7 @@ class Observation(ImageReader):
         )
 
     def neighbours(self) -> tuple[Neighbour, ...]:
-        """Every container that runs."""
+        """All running containers, of every project."""
         with self._doing("listing containers"):
             listed = self._api.containers()
         return tuple(
@@ -113,14 +116,14 @@ class Observation(ImageReader):
         )
 
     def data_root(self) -> str:
-        """The engine's own folder on its host, where images and containers lie."""
+        """The engine's own folder on its host, which holds images and containers."""
         with self._doing("asking for its folder"):
             return str(self._api.info().get("DockerRootDir") or "")
 
     def logs(
         self, container: str, *, tail: int | None = None, timestamps: bool = False, hidden: bool = True, since: float = 0.0
     ) -> Iterator[str]:
-        """Lines that a container wrote, oldest first, without secrets; those too where secrets in them are what is looked for.
+        """The log lines of a container, oldest first. With `hidden`, secrets are removed.
 
         `since` is in seconds since 1970, by the engine's clock.
         """
@@ -130,27 +133,27 @@ class Observation(ImageReader):
         yield from (self.hide(line) if hidden else line for line in raw.decode(errors="replace").splitlines())
 
     def dated_logs(self, container: str, *, tail: int, since: float) -> tuple[tuple[float, str], ...]:
-        """The last lines since a moment, each with its own, in seconds since 1970 by the engine's clock."""
+        """The last log lines since a time, as (seconds since 1970 by the engine's clock, text)."""
         lines = (line.partition(" ") for line in self.logs(container, tail=tail, timestamps=True, since=since))
         return tuple((seconds_of(moment), text) for moment, _, text in lines)
 
     def was_stopped(self, container: str, moment: str) -> bool:
-        """Whether somebody stopped a container that ended at that moment of the engine's clock, as far as the engine remembers.
+        """Whether somebody stopped a container that ended at this time of the engine's clock, if the engine still remembers.
 
-        `docker stop` leaves an event of its own, `docker kill` and a crash do not. An engine keeps the last 256 events only.
+        `docker stop` leaves an event of its own; `docker kill` and a crash do not. An engine keeps only the last 256 events.
         """
         if not moment:
             return False
         begin = seconds_of(moment)
         with self._doing("asking for events"):
-            # The event comes right after the end; until then the engine keeps the answer open.
-            found = self._api.events(
+            # The event comes right after the end; the engine keeps the answer open until `until`.
+            events = self._api.events(
                 since=int(begin), until=int(begin) + SETTLING_SECONDS, filters={"container": container, "event": "stop"}, decode=True
             )
-            return any(True for _ in found)
+            return any(True for _ in events)
 
     def follow(self, container: str, *, tail: int | None = None, timestamps: bool = False) -> Iterator[str]:
-        """Lines as the container writes them, until it stops."""
+        """Log lines as the container writes them, until it stops."""
         with self._doing("following logs"):
             stream = self._api.logs(container, stream=True, follow=True, tail="all" if tail is None else tail, timestamps=timestamps)
             rest = b""

@@ -1,4 +1,4 @@
-"""What an engine is seen to have, as it is told to the rest of the program; and the labels by which its own are known."""
+"""The observed state of an engine, and the labels of its containers."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,12 +10,12 @@ PROJECT, SERVICE, HASH, REPLACES, DEPENDS = (
     "com.docker.compose." + name for name in ("project", "service", "config-hash", "replace", "depends_on")
 )
 HELPER = "portable.helper"
-"""Label of a container that only looks, and is gone when it has."""
+"""Label of a helper container of portable."""
 ONE_OFF, FOLDER = "com.docker.compose.oneoff", "com.docker.compose.project.working_dir"
 
 
 def seconds_of(moment: str) -> float:
-    """A moment of the engine's clock as seconds since 1970; 0 for a text that is not a moment."""
+    """A time of the engine's clock as seconds since 1970; 0 for a text that is not a time."""
     try:
         return datetime.fromisoformat(moment.removesuffix("Z")[:26]).replace(tzinfo=UTC).timestamp()
     except ValueError:
@@ -23,7 +23,7 @@ def seconds_of(moment: str) -> float:
 
 
 class Seen(Struct, frozen=True, kw_only=True):
-    """A container as the engine shows it."""
+    """A container, from the engine's description."""
 
     id: str
     name: str
@@ -31,23 +31,23 @@ class Seen(Struct, frozen=True, kw_only=True):
     state: str
     """created, running, restarting, paused, exited, removing or dead."""
     health: str | None = None
-    """starting, healthy or unhealthy; None where the container has no check."""
+    """starting, healthy or unhealthy; None without a health check."""
     health_output: str = ""
     unwell_at: str = ""
-    """When the last check began of one that is unhealthy; empty where it is not, so that what is well stays equal."""
+    """Start of the last health check of an unhealthy container; empty for others, so that healthy ones compare equal."""
     exit_code: int = 0
     out_of_memory: bool = False
     restarts: int = 0
     started_at: str = ""
     finished_at: str = ""
     image: str = ""
-    """The reference that it was created from."""
+    """The reference of the image that it was created from."""
     image_id: str = ""
     config_hash: str = ""
     labels: Mapping[str, str] = {}
-    """Those of this project's own: `portable.*`."""
+    """Its labels `portable.*`."""
     replaces: str | None = None
-    """Id of the container that this one was made to replace, while Compose had not finished that."""
+    """Id of the container that this one replaces, while Compose has not finished that."""
     depends_on: tuple[str, ...] = ()
     joins: str | None = None
     """Id of the container whose network namespace it shares."""
@@ -56,11 +56,11 @@ class Seen(Struct, frozen=True, kw_only=True):
     error: str = ""
     """Why the engine could not start it."""
     foreign: bool = False
-    """Somebody else's Compose made it, under a project of the same name."""
+    """Whether portable did not create it, although its project has this name."""
 
     @property
     def app(self) -> str:
-        """Whose it is, as its label says; by its service where it has none."""
+        """The app of the container, from its label; its service if it has none."""
         return self.labels.get("portable.app", self.service)
 
 
@@ -72,49 +72,49 @@ class SeenNetwork(Struct, frozen=True, kw_only=True):
     key: str
     subnets: tuple[str, ...] = ()
     in_use: bool = False
-    """Told only where another network has the same name."""
+    """Known only if another network has the same name."""
 
 
 class Observed(Struct, frozen=True, kw_only=True):
-    """What the engine has of a project, at one moment."""
+    """The state of a project on an engine at one moment."""
 
     containers: tuple[Seen, ...] = ()
     networks: tuple[SeenNetwork, ...] = ()
     images: Mapping[str, str] = {}
-    """Reference to image id, for those asked for that are there."""
+    """Reference to image id, for the requested images that exist."""
 
 
 class Neighbour(Struct, frozen=True, kw_only=True):
-    """A running container of any project, by what it shares with others: labels, and folders of the host that it may write."""
+    """A running container of any project, with the folders of the host that it may write."""
 
     container: str
     project: str
-    """Empty where no Compose made it."""
+    """Empty if Compose did not create it."""
     app: str
-    """As portable labels it; empty for what is not portable's."""
+    """From the label of portable; empty for foreign containers."""
     folders: Mapping[str, str] = {}
-    """Where in the container each folder of the host is."""
+    """Folder of the host to its path in the container."""
 
 
 class Described(Struct, frozen=True, kw_only=True):
-    """What a container was given, values and all: never shown, only compared."""
+    """The settings of a container with all values: compared, never shown."""
 
     environment: Mapping[str, str] = {}
     labels: Mapping[str, str] = {}
     mounts: Mapping[str, str] = {}
     """By path inside: the folder of the host, or the name of the volume."""
     name_servers: tuple[str, ...] = ()
-    """Those that it was made with; none where it has the engine's."""
+    """The name servers that it was created with; empty if it uses those of the engine."""
     published: tuple[tuple[str, int, str, int], ...] = ()
     """Address and port of the host, protocol, and the port inside."""
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     whole: Mapping[str, Any] = {}
-    """All that the engine tells of it."""
+    """The engine's whole description."""
 
 
 class Versions(Struct, frozen=True, kw_only=True):
-    """Of the engine, its API, and the Compose plug-in on this machine."""
+    """The versions of the engine, its API, and the Compose plug-in on this machine."""
 
     engine: str
     api: str

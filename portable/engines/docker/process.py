@@ -1,4 +1,4 @@
-"""Docker Compose as a process: its environment, which holds secrets, and its end."""
+"""Docker Compose as a process: its environment, which holds secrets, and how it is ended."""
 
 import contextlib
 import os
@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping
 from portable.model.variables import Variables
 
 _ENDING_SECONDS = 10
-"""How long Compose may take to end when it is asked to."""
-_HANDED_ON = frozenset(
+"""Time for Compose to end after SIGTERM."""
+_PASSED_ON = frozenset(
     {
         *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TERM", "TMPDIR"),
         *("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY"),
         *("KRB5CCNAME", "SSL_CERT_FILE", "SSL_CERT_DIR"),
     }
 )
-"""Variables of this process that the docker command gets: to find its programs, to reach a far engine by ssh or TLS, and to speak."""
+"""Variables of this process that the docker command gets: for its programs, for ssh and TLS to a remote engine, and for its language."""
 _FAMILIES = ("LC_", "SSH_")
 _FIXED = {
     "COMPOSE_DISABLE_ENV_FILE": "1",
@@ -28,17 +28,17 @@ _FIXED = {
 
 
 def compose_environment(secrets: Mapping[str, str], config: str) -> Variables:
-    """The environment of the docker command, with that folder as its configuration.
+    """The environment of the docker command, with `config` as its configuration folder.
 
-    No other variable of this process is in it: those of Compose and of Docker (such as COMPOSE_COMPATIBILITY or DOCKER_DEFAULT_PLATFORM)
-    change what runs, and those of proxies would stand between it and the engine. The engine's address comes on the command line.
+    It has no other variable of this process: those of Compose and Docker (such as COMPOSE_COMPATIBILITY or DOCKER_DEFAULT_PLATFORM) would
+    change the containers, and proxies would come between it and the engine. The engine's address is on the command line.
     """
-    own = {name: value for name, value in os.environ.items() if name in _HANDED_ON or name.startswith(_FAMILIES)}
+    own = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(_FAMILIES)}
     return Variables({**own, **_FIXED, "DOCKER_CONFIG": config, **secrets})
 
 
 class Running:
-    """A Compose process at work; its output is kept, and read for what it means only when it fails."""
+    """A running Compose process. Its output is collected, and interpreted only if it fails."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Running:
         keep_open: tuple[int, ...],
         on_end: Callable[[], object] = lambda: None,
     ) -> None:
-        """`on_end` is called once it has ended, by itself or here."""
+        """`on_end` is called when the process has ended."""
         self._on_end = on_end
         self._process = subprocess.Popen(
             command,
@@ -55,12 +55,12 @@ class Running:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=environment,
-            # The person's working folder has no say: no `.env`, no `compose.override.yaml`.
+            # Not the user's working folder, with its `.env` and `compose.override.yaml`.
             cwd="/",
             pass_fds=keep_open,
             text=True,
             errors="replace",
-            # The `docker` of engine 20.10 dies of a signal that its plug-in does not get: both are ended, as one group of their own.
+            # In Docker 20.10 a signal ends `docker`, but not its plug-in. In a process group of their own, both can be ended.
             start_new_session=True,
         )
         self._lines: list[str] = []
@@ -74,11 +74,11 @@ class Running:
 
     @property
     def output(self) -> str:
-        """All that it said; may hold secrets."""
+        """Its output so far; may contain secrets."""
         return "".join(self._lines)
 
     def poll(self) -> int | None:
-        """Its exit code, None while it works."""
+        """Its exit code; None while it runs."""
         code = self._process.poll()
         if code is not None:
             self._reader.join(timeout=5)
@@ -86,7 +86,7 @@ class Running:
         return code
 
     def stop(self) -> None:
-        """End it and all that it started: asked first, which lets Compose finish what it has in hand; then hard."""
+        """End the process and its children: with SIGTERM, so that Compose can finish its current step, then with SIGKILL."""
         try:
             if not self._signalled(signal.SIGTERM, _ENDING_SECONDS):
                 self._signalled(signal.SIGKILL, 5)
@@ -97,7 +97,7 @@ class Running:
             self._on_end()
 
     def _signalled(self, sign: signal.Signals, seconds: float) -> bool:
-        """Whether nothing of the group is left that long after the signal: all of it writes to the one output that is read here."""
+        """Signal the group, and return whether all its processes have ended within `seconds`: they share the output that is read here."""
         if not self._reader.is_alive() and self._process.poll() is not None:
             return True
         with contextlib.suppress(ProcessLookupError):

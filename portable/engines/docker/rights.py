@@ -18,7 +18,7 @@ _LONGEST_OPTION = 40
 
 
 def running(found: Mapping[str, Any], called: Callable[[str], str]) -> Rights:
-    """The rights of a running container; `called` gives the service of the container with an id, or its name."""
+    """The rights of a running container; `called` returns the service, or the name, of a container by its id."""
     host, mode = found["HostConfig"], found["HostConfig"].get("NetworkMode") or ""
     namespaces = {
         f"{kind} of {_whose(host[key], called)}"
@@ -32,7 +32,7 @@ def running(found: Mapping[str, Any], called: Callable[[str], str]) -> Rights:
             [
                 *(device["PathOnHost"] for device in host.get("Devices") or ()),
                 *(f"rule {rule}" for rule in host.get("DeviceCgroupRules") or ()),
-                *(f"driver {asked.get('Driver') or 'any'}" for asked in host.get("DeviceRequests") or ()),
+                *(f"driver {request.get('Driver') or 'any'}" for request in host.get("DeviceRequests") or ()),
             ]
         ),
         network=_running_network(mode, called),
@@ -57,27 +57,27 @@ def _whose(mode: str, called: Callable[[str], str]) -> str:
 
 
 def _parted(entry: str) -> tuple[str, str]:
-    """`name:address`, or `name=address` as newer clients write it."""
+    """Split `name:address`, or `name=address` from newer clients."""
     at = min(position for position in (entry.find(":"), entry.find("="), len(entry)) if position >= 0)
     return entry[:at], entry[at + 1 :].strip("[]")
 
 
 def capabilities(added: Iterable[str] | None, dropped: Iterable[str] | None) -> frozenset[str]:
-    """The capabilities of a container with these added to and dropped from the engine's default ones; without `CAP_`."""
-    less, more = (frozenset(name.upper().removeprefix("CAP_") for name in names or ()) for names in (dropped, added))
-    return (frozenset() if "ALL" in less else _DEFAULT_CAPABILITIES - less) | more
+    """The capabilities of a container, from those that it adds to and drops from the engine's defaults; without `CAP_`."""
+    drops, adds = (frozenset(name.upper().removeprefix("CAP_") for name in names or ()) for names in (dropped, added))
+    return (frozenset() if "ALL" in drops else _DEFAULT_CAPABILITIES - drops) | adds
 
 
 def security_options(given: Iterable[str] | None) -> frozenset[str]:
-    """Each as Compose writes it; a seccomp profile, which the engine shows in full, by its kind."""
-    found = set()
+    """Security options in the form of Compose. The engine shows a seccomp profile in full; only its kind is returned."""
+    options = set()
     for option in given or ():
         kind, _, value = option.replace("=", ":", 1).partition(":")
         if kind == "no-new-privileges":
-            found |= {f"{kind}:true"} if value in ("", "true") else set()
+            options |= {f"{kind}:true"} if value in ("", "true") else set()
         else:
-            found.add(f"{kind}:{value if len(value) <= _LONGEST_OPTION else _PROFILE}")
-    return frozenset(found)
+            options.add(f"{kind}:{value if len(value) <= _LONGEST_OPTION else _PROFILE}")
+    return frozenset(options)
 
 
 def image_settings(found: Mapping[str, Any]) -> ImageSettings:
@@ -91,5 +91,5 @@ def image_settings(found: Mapping[str, Any]) -> ImageSettings:
 
 
 def variables(listed: Iterable[str] | None) -> dict[str, str]:
-    """An environment as engines list it."""
+    """Convert an engine's list of `NAME=value`."""
     return dict(item.partition("=")[::2] for item in listed or ())

@@ -1,4 +1,4 @@
-"""An engine that is reached by ssh."""
+"""A connection to an engine by ssh."""
 
 import contextlib
 import shlex
@@ -13,13 +13,13 @@ from urllib.parse import urlsplit
 from portable.engines.docker.errors import one_line
 
 CONNECT_SECONDS = 15
-"""To reach an engine's host."""
+"""Timeout of a connection to an engine's host."""
 
 
 class SshBridge:
-    """A private socket; every connection to it becomes `ssh HOST docker system dial-stdio`, as the docker command itself does it.
+    """A private socket. Every connection to it starts `ssh HOST docker system dial-stdio`, like the docker command itself.
 
-    The SDK's own ssh transport needs paramiko, which reads neither the person's ssh configuration nor their agent as ssh does.
+    The SDK's own ssh transport needs paramiko, which does not read the user's ssh configuration and agent in the way of ssh.
     """
 
     def __init__(self, url: str) -> None:
@@ -29,11 +29,11 @@ class SshBridge:
             self._command += ["-l", parts.username]
         if parts.port:
             self._command += ["-p", str(parts.port)]
-        # The path names another socket of that host; the far shell reads what stands behind the host.
-        there = [f"--host={shlex.quote(f'unix://{parts.path}')}"] if parts.path.strip("/") else []
-        self._command += ["--", parts.hostname or "", "docker", *there, "system", "dial-stdio"]
+        # The path names another socket of that host. The remote shell parses the arguments after the host.
+        socket_option = [f"--host={shlex.quote(f'unix://{parts.path}')}"] if parts.path.strip("/") else []
+        self._command += ["--", parts.hostname or "", "docker", *socket_option, "system", "dial-stdio"]
         self._folder = tempfile.mkdtemp(prefix="portable-ssh-")
-        self._said = Path(self._folder) / "said"
+        self._log = Path(self._folder) / "log"
         self._processes: list[subprocess.Popen[bytes]] = []
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(f"{self._folder}/engine.sock")
@@ -47,27 +47,27 @@ class SshBridge:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            with connection, self._said.open("ab") as said:
+            with connection, self._log.open("ab") as log:
                 try:
                     self._processes.append(
                         subprocess.Popen(
-                            self._command, stdin=connection.fileno(), stdout=connection.fileno(), stderr=said, start_new_session=True
+                            self._command, stdin=connection.fileno(), stdout=connection.fileno(), stderr=log, start_new_session=True
                         )
                     )
                 except OSError as error:
-                    said.write(f"{error}\n".encode())
+                    log.write(f"{error}\n".encode())
 
     def complaint(self) -> str:
-        """What ssh said last."""
+        """The last error of ssh."""
         try:
-            return one_line(self._said.read_text(errors="replace"))
+            return one_line(self._log.read_text(errors="replace"))
         except OSError:
             return ""
 
     def close(self) -> None:
-        """End every ssh of this bridge."""
+        """End all ssh processes of this bridge."""
         with contextlib.suppress(OSError):  # macOS: not connected
-            self._listener.shutdown(socket.SHUT_RDWR)  # who waits in accept() does not wake when it is closed
+            self._listener.shutdown(socket.SHUT_RDWR)  # closing alone does not wake a thread in accept()
         self._listener.close()
         for process in self._processes:
             with contextlib.suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""The driver for Docker Compose: desired and observed state, changes with their causes, and carrying them out."""
+"""The driver for Docker Compose: desired and observed state, and changes with their causes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def open_stack(prepared: "Prepared", taken: "Taken | None", environment: Mapping[str, str], home: Path, source: "Source") -> "Opened":
-    """The stack of a profile on the engine that the profile or this machine names. Raises UsageError for an invalid address."""
+    """Open the stack of a profile on the engine that the profile or this machine names. Raises UsageError for an invalid address."""
     from portable.engines.docker.address import resolve
     from portable.live.compose.desired import stack_of
     from portable.live.compose.driver import opened

@@ -1,4 +1,4 @@
-"""Carries out changes with Docker Compose, in passes, and clears away what must be gone before."""
+"""Applies changes with Docker Compose in several passes, and removes containers that must be gone before."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,11 +19,11 @@ from portable.model.changes import NETWORK, Change
 from portable.model.progress import Once
 
 _PASSES = 3
-"""How often Compose is asked before what still differs is an error; the second time it is forced."""
+"""Runs of Compose before a remaining difference is an error; from the second run on, Compose is forced to recreate."""
 
 
 class Work:
-    """What carrying out needs, together."""
+    """The common arguments of one application of changes."""
 
     def __init__(
         self,
@@ -39,19 +39,19 @@ class Work:
         self.engine, self.stack, self.effective, self.variables = engine, stack, effective, variables
         self.lock, self.progress, self.until = lock, progress, until
         self.doubted = doubted
-        """Container to the moment, by the engine's clock, until which its checks say nothing."""
+        """Id of a container to the time, by the engine's clock, before which its health checks are ignored."""
 
     def look(self) -> tuple[Desired, Observed]:
-        """Desired and observed state of this moment."""
+        """The present desired and observed state."""
         return look(self.engine, self.stack, self.effective, self.variables)
 
     def watch(self, desired: Desired, names: set[str], outdated: frozenset[str] = frozenset()) -> Watch:
-        """A watch over these services, with the deadline of this work."""
+        """A watch over these services with the common timeout."""
         return Watch(self.engine, desired, names, self.progress, self.until, outdated, self.doubted)
 
 
 def carry_out(work: Work, desired: Desired, observed: Observed, changes: tuple[Change, ...], apps: tuple[str, ...]) -> None:
-    """Each pass does what the changes say, then looks again: what Compose did not see as changed is forced in the next."""
+    """Apply the changes and observe again, in several passes. Changes that Compose did not notice are forced in the next pass."""
     engine = work.engine
     force = False
     for _ in range(_PASSES):
@@ -74,7 +74,7 @@ def carry_out(work: Work, desired: Desired, observed: Observed, changes: tuple[C
                     engine.compose_up(desired.project, file, services, work.variables, force=force, keep_open=(work.lock.descriptor,))
                 )
             except EngineTrouble:
-                # Compose gives up on whom an app waits for by its last check.
+                # Compose gives up if the last health check of a dependency failed, even if that check is outdated.
                 if not (stale := watch.stale()):
                     raise
                 work.watch(desired, stale).until_well()
@@ -83,21 +83,22 @@ def carry_out(work: Work, desired: Desired, observed: Observed, changes: tuple[C
         if restarts:
             restart_in_order(engine, desired, engine.observe(desired.project), restarts, watch)
         desired, observed = work.look()
-        left = reconcile(desired, observed, apps=apps)
-        changes = left if waited else tuple(c for c in left if c.kind in ("create", "recreate", "restart", "remove"))
+        remaining = reconcile(desired, observed, apps=apps)
+        changes = remaining if waited else tuple(c for c in remaining if c.kind in ("create", "recreate", "restart", "remove"))
         if not changes:
             return
         force = not waited
     raise EngineTrouble(
         "failed",
-        f"Docker Compose left undone: {'; '.join(c.sentence() for c in changes)}",
+        f"Docker Compose did not make these changes: {'; '.join(c.sentence() for c in changes)}",
+        code="up.incomplete",
         where=engine.address.url,
-        remedy="run the same command again; `portable --debug` before the verb shows more",
+        remedy="run the same command again, with `portable --debug` before the verb to see the output of Compose",
     )
 
 
 def _clear_away(work: Work, file: Path, desired: Desired, observed: Observed, changes: tuple[Change, ...]) -> None:
-    """Remove what must be gone before Compose starts. Only containers and networks: no volume, ever."""
+    """Remove containers and networks that must be gone before Compose starts; never a volume."""
     engine = work.engine
     names = {s.name for s in desired.services}
     gone = [
@@ -109,8 +110,8 @@ def _clear_away(work: Work, file: Path, desired: Desired, observed: Observed, ch
     if remade:
         on_them = {s.name for s in desired.services if set(s.networks) & remade}
         gone += [c for c in observed.containers if c.service in on_them or desired_owner(desired, c.service) in on_them]
-    # A container that was made but never started may lack the files that Compose copies in after making it; one that could not be started
-    # keeps what was wrong with it, as a mount.
+    # A container that was created but never started may lack files, which Compose copies in after creating it. One that could not be
+    # started keeps its fault, for example a wrong mount.
     half = [
         c
         for c in observed.containers
@@ -129,25 +130,25 @@ def _clear_away(work: Work, file: Path, desired: Desired, observed: Observed, ch
             desired.project, file, sorted({c.service for c in keep_volumes}), work.variables, keep_open=(work.lock.descriptor,)
         )
         work.watch(desired, set()).alongside(running)
-    taken: set[str] = set()
+    kept_names: set[str] = set()
     for network in sorted(observed.networks, key=lambda n: not n.in_use):
-        if network.key in remade or network.name in taken:
+        if network.key in remade or network.name in kept_names:
             engine.remove_network(network.id)
-        taken.add(network.name)
+        kept_names.add(network.name)
 
 
 def desired_owner(desired: Desired, name: str) -> str | None:
-    """The service whose namespace that one shares."""
+    """The service whose network namespace a service shares; None for its own."""
     return next((s.owner for s in desired.services if s.name == name), None)
 
 
 def _counts(seen: Seen, observed: Observed, names: set[str]) -> bool:
-    """Whether it is the container of a service that stays."""
+    """Whether it is the current container of a service of the stack."""
     return seen.service in names and current(observed)[seen.service].id == seen.id
 
 
 def written_document(desired: Desired) -> Path:
-    """The file that is handed to Compose, in the project's private folder."""
+    """Write the document for Compose in the project's private folder; returns its path."""
     from portable.backends.output import COMPOSE_FIRST
     from portable.formats.emit import dump
 

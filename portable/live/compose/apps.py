@@ -1,4 +1,4 @@
-"""The apps of a stack and the images that they need, without an engine."""
+"""The apps of a stack, and the images that they need."""
 
 from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.observed import Observed
@@ -12,7 +12,9 @@ def refuse_unknown(stack: ComposeStack, apps: tuple[str, ...]) -> None:
     """Raise UsageError for a name that is not an app of the stack."""
     known = apps_of(stack)
     if unknown := [app for app in apps if app not in known]:
-        raise UsageError(f"there is no app {', '.join(unknown)} in {stack.project}", remedy=f"known: {', '.join(known)}")
+        raise UsageError(
+            f"{stack.project} has no app {', '.join(unknown)}", code="up.unknown-app", remedy=f"use one of: {', '.join(known)}"
+        )
 
 
 def apps_of(stack: ComposeStack) -> tuple[str, ...]:
@@ -21,15 +23,15 @@ def apps_of(stack: ComposeStack) -> tuple[str, ...]:
 
 
 def plain(stack: ComposeStack) -> Desired:
-    """The services of a stack, without secrets and effective images: what needs no engine."""
+    """The services of a stack without secrets and effective images; needs no engine."""
     return desire(stack, {}, None, Observed())
 
 
 def images_of(engine: EngineReader, stack: ComposeStack, apps: tuple[str, ...]) -> tuple[ImageNeed, ...]:
-    """The images that these apps need, and those that run in a namespace of theirs: they are recreated with its owner."""
+    """The images of these apps, and of apps in their network namespaces, which are recreated with the owner."""
     if not apps:
         return stack.images
-    bare, there = plain(stack), {seen.service for seen in engine.containers(stack.project)}
+    bare, existing = plain(stack), {seen.service for seen in engine.containers(stack.project)}
     wanted = scope(bare, apps)
-    used = {s.image for s in bare.services if s.name in wanted or (s.owner in wanted and s.name in there)}
+    used = {s.image for s in bare.services if s.name in wanted or (s.owner in wanted and s.name in existing)}
     return tuple(need for need in stack.images if need.reference in used)

@@ -1,4 +1,4 @@
-"""What should run: a rendered Compose project with the images that will really be used and the labels that only live can know. Pure."""
+"""The desired state: a rendered Compose project with effective images, and with labels for secrets and files. Pure."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -24,14 +24,14 @@ FILES, SECRETS = "portable.files", "portable.secrets"
 
 
 class ComposeStack(Stack, frozen=True, kw_only=True):
-    """A stack with its rendered document; made from a plan and its rendering, or by hand in a test."""
+    """A stack with its rendered Compose document."""
 
     body: Mapping[str, Any]
-    """The Compose document as rendered, to be handed to Compose."""
+    """The rendered Compose document."""
     services: tuple[Service, ...] = ()
-    """What it says, from the plan; by name."""
+    """The services of the document, from the plan."""
     subnets: Mapping[str, tuple[str, ...]] = {}
-    """The subnets that the plan fixes, by network."""
+    """The fixed subnets, by network."""
 
     def environment(self, resolved: Resolved) -> dict[str, str]:
         """The variables for the Compose process."""
@@ -41,18 +41,18 @@ class ComposeStack(Stack, frozen=True, kw_only=True):
 
 
 class Desired(Struct, frozen=True, kw_only=True):
-    """The project that is handed to Compose."""
+    """The project for Compose."""
 
     project: str
     body: Mapping[str, Any]
     services: tuple[Service, ...]
     subnets: Mapping[str, tuple[str, ...]] = {}
-    """Network key to the subnets that the document fixes."""
+    """Network key to its fixed subnets."""
     hashes: Mapping[str, frozenset[str]] = {}
     """Service to the Compose hashes that its container may have."""
     image_ids: Mapping[str, str] = {}
     settings: Mapping[str, tuple[str, ...]] = {}
-    """Service to the keys in which its document differs from what was handed to Compose last, where that is known."""
+    """Service to the keys that differ from the last document for Compose, if that is known."""
 
     def service(self, name: str) -> Service:
         """The service of that name."""
@@ -65,7 +65,7 @@ def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {},
     return ComposeStack(
         project=str(body["name"]),
         body=body,
-        # A profile's patch may have changed the ports, and nothing else that is said here.
+        # Of these fields, a patch of the profile can only change the ports.
         services=tuple(
             msgspec.structs.replace(service, ports=published_ports(body["services"][service.name].get("ports", ())))
             for service in planned_services(plan)
@@ -81,9 +81,9 @@ def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {},
 
 
 def addresses_of(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """Where each app answers from outside; `{host}` stands for the engine's host."""
+    """The addresses of each app from outside; `{host}` stands for the engine's host."""
     apps = {app.name: app for app in plan.apps}
-    found: dict[str, tuple[str, ...]] = {}
+    addresses: dict[str, tuple[str, ...]] = {}
     for exposure in plan.exposures:
         if not isinstance(exposure.how, Loopback | Lan) or exposure.app not in apps:
             continue
@@ -92,16 +92,16 @@ def addresses_of(plan: Plan) -> dict[str, tuple[str, ...]]:
             continue
         scheme = port.serves if port.serves != "raw" else port.protocol
         host = "127.0.0.1" if isinstance(exposure.how, Loopback) else "{host}"
-        found[exposure.app] = (*found.get(exposure.app, ()), f"{scheme}://{host}:{exposure.how.number}")
-    return found
+        addresses[exposure.app] = (*addresses.get(exposure.app, ()), f"{scheme}://{host}:{exposure.how.number}")
+    return addresses
 
 
 def desire(stack: ComposeStack, effective: Mapping[str, str], variables: Mapping[str, str] | None, observed: Observed) -> Desired:
-    """The document with effective images and live labels; a label that still tells the truth is kept as the container has it.
+    """The document with effective images and labels; a label that is still true stays as in the container.
 
-    Without `variables` no label stands for secrets: their digests are slow on purpose, and only a document that is carried out needs them.
+    Without `variables` there are no labels for secrets: their digests are slow on purpose, and only a document that is applied needs them.
     """
-    there = {seen.service: seen for seen in _preferred(observed.containers)}
+    containers = {seen.service: seen for seen in _preferred(observed.containers)}
     bodies, services = {}, []
     for planned in stack.services:
         body = stack.body["services"][planned.name]
@@ -109,7 +109,7 @@ def desire(stack: ComposeStack, effective: Mapping[str, str], variables: Mapping
         if planned.files:
             labels[FILES] = " ".join(f"{file}={digest}" for file, digest in planned.files.items())
         if planned.secrets and variables is not None:
-            known = there[planned.name].labels.get(SECRETS) if planned.name in there else None
+            known = containers[planned.name].labels.get(SECRETS) if planned.name in containers else None
             labels[SECRETS] = digest({v: variables.get(v, "") for v in planned.secrets}, known)
         image = effective.get(planned.image, planned.image)
         bodies[planned.name] = {**body, "image": image, **({"labels": labels} if labels else {})}
@@ -118,13 +118,13 @@ def desire(stack: ComposeStack, effective: Mapping[str, str], variables: Mapping
 
 
 def joined(desired: Desired, observed: Observed) -> dict[str, Any]:
-    """The document as Compose hashes it for containers: who shares a namespace names the owner's container, not its service."""
+    """The document in the form that Compose hashes: a shared network namespace names the owner's container instead of its service."""
     owners = {seen.service: seen.id for seen in _preferred(observed.containers)}
     services = {}
     for service in desired.services:
         body = desired.body["services"][service.name]
         if service.owner and service.owner in owners:
-            # Compose makes a shared namespace a dependency before it resolves it, and counts both.
+            # Compose adds a dependency for a shared namespace before it resolves the namespace, and hashes both.
             after = {**{name: {"condition": how} for name, how in service.after.items()}, **_mapping(body.get("depends_on"))}
             after.setdefault(service.owner, {"condition": "service_started", "restart": True})
             body = {**body, "network_mode": f"container:{owners[service.owner]}", "depends_on": after}
@@ -133,8 +133,8 @@ def joined(desired: Desired, observed: Observed) -> dict[str, Any]:
 
 
 def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """The keys in which each service of two documents differs; of variables the names, and never a value."""
-    old, found = _mapping(before.get("services")), {}
+    """The keys that differ between the services of two documents; of variables only the names, never a value."""
+    old, differences = _mapping(before.get("services")), {}
     for name, body in _mapping(now.get("services")).items():
         if name not in old:
             continue
@@ -147,18 +147,18 @@ def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, tu
             one, other = (_mapping(one), _mapping(other)) if key == "environment" else ({}, {})
             variables = [variable for variable in sorted({*one, *other}) if one.get(variable) != other.get(variable)]
             keys.append(" ".join((key, ", ".join(variables))).strip())
-        found[name] = tuple(keys)
-    return found
+        differences[name] = tuple(keys)
+    return differences
 
 
 def _comparable(body: dict[str, Any]) -> dict[str, Any]:
-    """Without the labels that only live gives: what they stand for is told by itself."""
+    """The service without the labels for files and secrets: their changes are reported separately."""
     labels = {key: value for key, value in _labels(body).items() if key not in (FILES, SECRETS)}
     return {key: value for key, value in {**body, "labels": labels}.items() if value}
 
 
 def _preferred(containers: Iterable[Seen]) -> list[Seen]:
-    """Of several containers of a service the one that counts comes last."""
+    """Sort containers; of several for one service, the effective one comes last."""
     return sorted(containers, key=lambda c: (c.state == "running", c.replaces is None, c.started_at, c.id))
 
 

@@ -14,10 +14,10 @@ from portable.model.progress import Event, Progress, silent
 def down(
     engine: Engine, stack: ComposeStack, *, apps: tuple[str, ...] = (), progress: Progress = silent, held: Lock | None = None
 ) -> tuple[Change, ...]:
-    """Remove containers and networks of the project; volumes, folders and secrets never. Needs neither secrets nor a rendered file."""
+    """Remove containers and networks of the project, never volumes, folders or secrets. Needs neither secrets nor a rendered file."""
     if apps:
         refuse_unknown(stack, apps)
-    engine.observe(stack.project)  # without an engine nothing is written, the lock neither
+    engine.observe(stack.project)  # without an engine nothing is written, not even the lock
     with locked(stack.project, "down", progress=progress, held=held):
         observed = engine.observe(stack.project)
         refuse_foreign(observed, stack.project)
@@ -46,6 +46,6 @@ def down(
             for network in engine.networks(stack.project):
                 engine.remove_network(network.id)
                 changes.append(Change(kind="remove", service=f"{NETWORK}{network.key or network.name}", cause="asked for"))
-        if held is None:  # a person's own: what a killed `backup --stop` left to be started is wanted down
+        if held is None:  # called by the user: apps that a killed `backup --stop` left to be started stay down
             started_again(stack.project, {c.app for c in changes} | set(apps) if apps else ())
     return tuple(changes)

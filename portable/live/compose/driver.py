@@ -1,4 +1,4 @@
-"""The driver of Docker Compose: the protocol of `portable.live.driver`, each method by the module that is named after it."""
+"""The driver for Docker Compose. Each method of the protocol is in the module of its name."""
 
 import copy
 import os
@@ -36,7 +36,7 @@ _HOST_IN_HELPER = "/host"
 
 
 class ComposeReader(StackReader):
-    """A stack on a Docker engine, to look at only."""
+    """A read-only view of a stack on a Docker engine."""
 
     stack: ComposeStack
 
@@ -46,7 +46,7 @@ class ComposeReader(StackReader):
         self.where, self.is_local = engine.address.url, engine.address.is_local
 
     def rebound(self, stack: Stack, source: Source) -> Self:
-        """The same connection, for the stack as its files say it now."""
+        """The same connection with a newly read stack."""
         assert isinstance(stack, ComposeStack)
         again = copy.copy(self)
         again.stack, again.source = stack, source
@@ -82,7 +82,7 @@ class ComposeReader(StackReader):
         return verbs.has_logs(self._engine, self.stack, apps)
 
     def logs(self, *, apps: tuple[str, ...] = (), tail: int | None = None, follow: bool = False) -> Iterator[LogLine]:
-        """Lines that the apps wrote, in order of time, without secrets."""
+        """The apps' log lines in order of time, without secrets."""
         return verbs.logs(self._engine, self.stack, apps=apps, tail=tail, follow=follow)
 
     def state_of(self, app: str) -> str:
@@ -114,8 +114,8 @@ class ComposeReader(StackReader):
         return heal.examine(self._engine, self.stack)
 
     def name_servers(self) -> Mapping[str, tuple[str, ...]]:
-        """The name servers that each app's container was made with."""
-        return {seen.app: given.name_servers for seen, given in self._engine.described(self.stack.project)}
+        """The name servers that each app's container was created with."""
+        return {seen.app: settings.name_servers for seen, settings in self._engine.described(self.stack.project)}
 
     def published_ports(self) -> tuple[PublishedPort, ...]:
         """Ports of the engine's host that running containers publish."""
@@ -142,7 +142,7 @@ class ComposeDriver(ComposeReader, StackDriver):
     def up(
         self, *, apps: tuple[str, ...] = (), deadline: float | None = None, progress: Progress = silent, held: Lock | None = None
     ) -> Outcome:
-        """Start what differs from the plan, and wait until all is healthy."""
+        """Apply the differences from the plan, and wait until all services are healthy."""
         return verbs.up(self._writer, self.stack, self.source, apps=apps, deadline=deadline, progress=progress, held=held)
 
     def down(self, *, apps: tuple[str, ...] = (), progress: Progress = silent, held: Lock | None = None) -> tuple[Change, ...]:
@@ -163,19 +163,21 @@ class ComposeDriver(ComposeReader, StackDriver):
         """Run a command in an app to its end, each line that it prints to `on_line`."""
         seen = current(self._engine.observe(self.stack.project)).get(app)
         if seen is None or seen.state != "running":
-            raise EngineTrouble("failed", f"{app} is not running", where=self.stack.project, remedy=f"`portable up {app}`")
+            raise EngineTrouble(
+                "failed", f"{app} is not running", code="up.not-running", where=self.stack.project, remedy=f"run `portable up {app}`"
+            )
         return self._writer.attend(seen.id, command, on_line, beats=beats)
 
     def end_copies(self, apps: tuple[str, ...], *, held: Lock, progress: Progress = silent) -> None:
-        """End the copying that a killed `backup --stop` left at work."""
+        """End copies that a killed `backup --stop` left running."""
         verbs.end_copies(self._writer, self.stack, apps, held=held, progress=progress)
 
     def heal(self, *, deadline: float | None = None, progress: Progress = silent) -> Outcome:
-        """Start, restart or make anew what `examine` names."""
+        """Start, restart or recreate the services that `examine` names."""
         return heal.heal(self._writer, self.stack, self.source, deadline=deadline, progress=progress)
 
     def watch(self, reopen: Reopen, *, every: float, progress: Progress = silent) -> None:
-        """Heal every so many seconds, until this process is ended."""
+        """Heal every `every` seconds until this process ends."""
 
         def opened() -> tuple[ComposeStack, Source]:
             stack, source = reopen()
@@ -185,18 +187,18 @@ class ComposeDriver(ComposeReader, StackDriver):
         heal.Healer(opened, every=every, progress=progress).run(self._writer)
 
     def bring(self, needs: Sequence[ImageNeed], *, progress: Progress = silent) -> None:
-        """Pull or build these images where they are missing."""
+        """Pull or build missing images."""
         images.resolve(self._writer, needs, recipes=recipes_of(self.stack.recipes), progress=progress)
 
     def build_images(self, recipes: Sequence[str] = (), *, progress: Progress = silent) -> tuple[Change, ...]:
-        """Build images anew from these recipes."""
+        """Rebuild images from these recipes."""
         return images.build(self._writer, recipes, self.stack.images, recipes=recipes_of(self.stack.recipes), progress=progress)
 
     def read_host(self, script: str, arguments: Sequence[str]) -> str:
         """The output of a script on this machine, or in a helper on the engine's host."""
         if not self.is_local:
             return self._writer.on_host(self._tools_image(), script, arguments)
-        # Numbers as the script reads them, whatever this person's language is.
+        # The script expects numbers in the C locale.
         environment = {**os.environ, "LC_ALL": "C"}
         return subprocess.run(["sh", "-c", script, "sh", *arguments], capture_output=True, text=True, check=False, env=environment).stdout
 
@@ -205,11 +207,11 @@ class ComposeDriver(ComposeReader, StackDriver):
         return self._writer.as_host(self._tools_image(), script, arguments)
 
     def view(self, plan: Plan) -> View:
-        """The stack as contracts look at it."""
+        """The stack in the form that contracts check."""
         return ComposeView(self._writer, plan, self._tools_image)
 
     def network(self, plan: Plan) -> AbstractContextManager[Network]:
-        """The project's network, by a helper on it."""
+        """The project's network, reached through a helper container."""
         return ComposeNetwork(self._writer, plan, self._effective_tools(plan))
 
     def _effective_tools(self, plan: Plan) -> str:
@@ -218,16 +220,21 @@ class ComposeDriver(ComposeReader, StackDriver):
         return images.foresee(self._engine, needs, recipes_of(self.stack.recipes)).effective.get(tools, tools)
 
     def _tools_image(self) -> str:
-        """The image for a helper. Raises PortableError where `up` has not brought it yet."""
-        assert self.stack.plan is not None  # only a stack that a test made by hand has none
+        """The image for a helper container. Raises PortableError where the engine does not have it yet."""
+        assert self.stack.plan is not None  # only stacks in tests have no plan
         image = self._effective_tools(self.stack.plan)
         if not self._engine.image_ids([image]):
-            raise PortableError("the image of the tools is not there to look with: `portable up` brings it")
+            raise PortableError(
+                "the tools image, from which portable starts its helper containers, is missing",
+                code="up.tools-image",
+                where=self.where,
+                remedy="run `portable up`, which pulls or builds it",
+            )
         return image
 
 
 def opened(stack: ComposeStack, source: Source, address: Address) -> Opened:
-    """A stack on the engine at that address, to which nothing is connected yet."""
+    """A stack on the engine at that address, not connected yet."""
     return Opened(
         stack=stack,
         where=address.url,

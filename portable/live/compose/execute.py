@@ -19,12 +19,16 @@ def execute(
     terminal: bool = False,
     user: str | None = None,
 ) -> int:
-    """Run a command in the container of an app (its main one unless a service is named); its exit code."""
+    """Run a command in an app's main container, or in that of `service`; returns its exit code."""
     refuse_unknown(stack, (app,))
     seen = current(engine.observe(stack.project))
     name = service or next((s.name for s in plain(stack).services if s.app == app and s.name in (app, f"cloud-{app}")), app)
     if name not in seen or seen[name].state != "running":
         raise EngineTrouble(
-            "failed", f"{name} is not running", where=stack.project, remedy="`portable status` shows why; `portable up` starts it"
+            "failed",
+            f"{name} is not running",
+            code="up.not-running",
+            where=stack.project,
+            remedy="see why with `portable status`, then start it with `portable up`",
         )
     return engine.execute(seen[name].id, command, interactive=interactive, terminal=terminal, user=user)

@@ -1,4 +1,4 @@
-"""Which line of a log says why an app failed. Pure: knows the forms in which programs write errors, and no app by name."""
+"""Finds the line of a log that states why an app failed. Pure: it knows the formats of error lines, but no app."""
 
 import json
 import re
@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 LINES = 60
-"""How many of the last lines are searched: a program may write a lot between its error and its end."""
+"""Number of last lines that are searched: a program may write many lines between its error and its end."""
 _LONGEST = 300
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _MOMENT = re.compile(r"^\[?(?:\d{4}[-/]\d\d[-/]\d\d[T ])?\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\]?\s*(?:UTC\s*)?")
 _HEAD = 80
-"""A level stands at the beginning of a line; further on, the same word is part of a text."""
+"""A log level is within these first characters; further on, the same word is part of the text."""
 _LEVELS = {
     **dict.fromkeys(("trace", "trc", "vrb", "verbose", "debug", "dbg", "dbug", "inf", "info", "information", "notice", "log"), 0),
     **dict.fromkeys(("warn", "wrn", "warning"), 1),
@@ -31,13 +31,13 @@ _EXCEPTION = re.compile(
     r"^(?:\[[^\]]*\] )?(?:Caused by: |Unhandled exception[.:]? |Exception in thread \"[^\"]*\" )?"
     r"(?:[A-Za-z_$][\w$]*\.)*[A-Z_]\w*(?:Error|Exception)(?: \[\w+\])?: \S"
 )
-"""The line of an exception, in the ways of Python, Java, .NET and Node."""
+"""The line of an exception in Python, Java, .NET and Node."""
 _PANIC = re.compile(r"^(?:panic|fatal error): |^thread '.*' panicked at |^Unhandled exception")
 _TROUBLE = re.compile(
     r"(?i)\b(?:failed|cannot|can't|could not|couldn't|unable to|not permitted|permission denied|no such file|exec format error|"
     r"out of memory|no space left|already in use|segmentation fault|refused|not started|not supported|not found|is not valid)\b"
 )
-"""What a line says that has no level: it counts only where no other line tells more."""
+"""Words of an error in a line without a level. Such a line counts only if no other line is more telling."""
 _COUNTED = re.compile(
     r"(?i)\b(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|failures?|failed|fails)\b"
     r"|\b(?:errors?|failures?|failed|fails)\s*[:=]\s*(?:0|no|none|null|nil|<nil>|false|\"\"|'')(?:\W|$)"
@@ -46,34 +46,34 @@ _JSON_LEVELS = ("level", "lvl", "severity", "levelname", "log.level", "@l", "L",
 _JSON_TEXTS = ("msg", "message", "@m", "M", "event", "text")
 _JSON_CAUSES = ("error", "err", "exception", "error.message", "@x", "reason")
 _PINO = 40
-"""From here on upwards numbers are levels of Pino and Bunyan: 40 is a warning, 50 an error, 60 fatal."""
+"""From this number on, levels are those of Pino and Bunyan: 40 is a warning, 50 an error, 60 fatal."""
 
 
 def headline(lines: Iterable[str]) -> str:
-    """The line that tells most, without its moment and its colours; the last one where several tell as much, and empty where none does."""
-    best, found, context = 0, "", _EXCEPTION_RANK
+    """The most telling line without time and colours; the last of equal ones, and empty if no line states an error."""
+    best, best_text, context = 0, "", _EXCEPTION_RANK
     clean = [_COLOUR.sub("", line).rstrip() for line in lines]
     in_trace = False
     for number, line in enumerate(clean):
         if not line.strip():
             continue
         rank, text = _judged(line)
-        if rank is None:  # an exception without a level of its own has that of the line above it, which it explains
+        if rank is None:  # an exception without a level has the level of the line above it
             rank = context
         elif _LEVEL.search(text[:_HEAD]):
             context = _EXCEPTION_RANK if rank >= _ERROR_RANK else 2
         if in_trace and not line[0].isspace():
-            in_trace, rank = False, _EXCEPTION_RANK  # what Python writes after the frames is the exception, with or without a text
+            in_trace, rank = False, _EXCEPTION_RANK  # after the frames, Python writes the exception
         if line.startswith("Traceback (most recent call last)"):
             in_trace, rank = True, 0
         if rank and rank >= best:
             follows = next((f.strip() for f in clean[number + 1 :] if f.strip()), "") if text.endswith(":") else ""
-            best, found = rank, f"{text} {follows}".rstrip()
-    return found if len(found) <= _LONGEST else f"{found[: _LONGEST - 1]}…"
+            best, best_text = rank, f"{text} {follows}".rstrip()
+    return best_text if len(best_text) <= _LONGEST else f"{best_text[: _LONGEST - 1]}…"
 
 
 def _judged(line: str) -> tuple[int | None, str]:
-    """How much a line tells, and its text for a person; None for an exception, which is told as its context is."""
+    """The rank of a line and its text; None for an exception, whose rank is that of its context."""
     if line.lstrip().startswith("{"):
         try:
             entry = json.loads(line)
@@ -96,7 +96,7 @@ def _judged(line: str) -> tuple[int | None, str]:
 
 
 def _weighed(level: int, text: str) -> int:
-    """A warning tells something only where it says what went wrong; what is only for information never does."""
+    """The rank of a line with a level: a warning counts only if it states an error, information never."""
     if level == 1:
         return 2 if _TROUBLE.search(text) else 0
     return level
@@ -109,9 +109,9 @@ def _judged_entry(entry: dict[str, Any]) -> tuple[int, str]:
     cause = next((entry[key] for key in _JSON_CAUSES if entry.get(key)), "")
     if isinstance(cause, dict):
         cause = cause.get("message") or cause.get("msg") or ""
-    said = f"{text}: {cause}" if text and cause and str(cause) not in text else text or str(cause)
+    message = f"{text}: {cause}" if text and cause and str(cause) not in text else text or str(cause)
     if isinstance(level, int) and not isinstance(level, bool):
         weight = 0 if level < _PINO else (1, 3, 4)[min((level - _PINO) // 10, 2)]
     else:
         weight = _LEVELS.get(str(level).lower(), 0)
-    return (_weighed(weight, said) if said else 0), said
+    return (_weighed(weight, message) if message else 0), message

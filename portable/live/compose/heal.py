@@ -1,4 +1,4 @@
-"""`heal`: does what `healing` decides, once or for as long as it is left to. It works against nobody: another command comes first."""
+"""`heal`: makes the changes that `healing` decides, once or repeatedly. Other commands come first."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,16 +30,16 @@ from portable.model.progress import Event, Once, Progress, silent
 from portable.secrets.sources import Source
 
 _LONGEST_REST = 300.0
-"""Seconds between two tries at the same service that does not stay up."""
+"""The longest pause, in seconds, between two restarts of a service that does not stay up."""
 _WELL_SECONDS = 120.0
-"""An app that stayed up so long starts anew with short rests."""
+"""After this time of running, the pauses of a service begin short again."""
 _INSIDE_SECONDS = 60.0
-"""How often gateways are looked into."""
+"""Interval of the checks inside gateways."""
 _ASK_SECONDS = 10.0
 
 
 class Clock(Protocol):
-    """Time, so that tests need none."""
+    """Time, so that tests do not wait."""
 
     def monotonic(self) -> float:
         """Seconds."""
@@ -51,31 +51,31 @@ class Clock(Protocol):
 
 
 class Deaf(Struct, frozen=True, kw_only=True):
-    """A service that does not listen on its tunnel, and does after a restart."""
+    """A service that does not listen on its tunnel, and will after a restart."""
 
     container: tuple[str, str]
-    """Its id, and when it was started."""
+    """Id and start time."""
     tunnel: tuple[str, ...]
-    """What tells this tunnel from the one before and the one after."""
+    """Identifies the current tunnel: it differs for the previous and the next one."""
     cause: str
 
 
 class Memory:
-    """What one look learned and the next one needs: an engine forgets its events within minutes."""
+    """Facts that the next look needs: an engine forgets its events within minutes."""
 
     def __init__(self) -> None:
         self.stopped: set[tuple[str, str]] = set()
-        """Ids of containers that somebody stopped, each with the moment when it ended."""
+        """Containers that somebody stopped: id and end time."""
         self.deaf: dict[str, Deaf] = {}
-        """Services that have to be restarted to listen on their tunnel, as the last look inside found."""
+        """Services that must be restarted to listen on their tunnel, from the last look inside gateways."""
         self.left: tuple[str, ...] = ()
-        """What that look found and nothing here mends, in sentences."""
+        """Sentences about problems of that look that `heal` cannot repair."""
         self.restarted: dict[str, tuple[str, ...]] = {}
-        """Services that were restarted for that, each with the tunnel: another restart for the same one would not help."""
+        """Services that were restarted for that, each with the tunnel: a second restart for the same tunnel would not help."""
 
 
 def examine(engine: EngineReader, stack: ComposeStack, memory: Memory | None = None, *, inside: bool = True) -> Ailing:
-    """What `heal` would do now. Needs no method that writes. With `inside` it looks inside gateways too, which costs more."""
+    """The changes that `heal` would make now; needs no method that writes. `inside` also looks inside gateways, which costs more."""
     memory, observed = memory or Memory(), engine.observe(stack.project)
     refuse_foreign(observed, stack.project)
     if inside:
@@ -86,19 +86,19 @@ def examine(engine: EngineReader, stack: ComposeStack, memory: Memory | None = N
 
 
 def _look_inside(engine: EngineReader, stack: ComposeStack, observed: Observed, memory: Memory) -> None:
-    """Learn what listens on tunnels, and whether they carry anything. A tunnel that does not is its gateway's own to mend.
+    """Note which apps listen on their tunnels, and which tunnels are silent. A gateway repairs a silent tunnel itself.
 
-    A gateway that was restarted for it would leave all its apps without a network, and find the same servers as silent as before.
+    Restarting the gateway instead would leave all its apps without a network, and the same servers would be as silent as before.
     """
     memory.deaf, absent = deaf_apps(engine, stack, observed)
-    there = current(observed)
+    running = current(observed)
     silent = [
         f"nothing comes back through the tunnel of {name}; it restarts its VPN by itself"
         for name in tunnels(stack.plan)
-        if name in there and there[name].state == "running" and silence_of(engine, there[name])[0]
+        if name in running and running[name].state == "running" and silence_of(engine, running[name])[0]
     ]
     still = [
-        f"{name} is left alone: {deaf.cause}, although it was restarted for that; look at its settings"
+        f"{name} is not restarted again: {deaf.cause}, although it was restarted for that; check its settings"
         for name, deaf in memory.deaf.items()
         if memory.restarted.get(name) == deaf.tunnel
     ]
@@ -112,19 +112,21 @@ def _ailing(engine: EngineReader, stack: ComposeStack, desired: Desired, observe
         if name in gateways and was_killed(seen) and ended not in memory.stopped and engine.was_stopped(*ended):
             memory.stopped.add(ended)
     stopped = {seen.id for seen in observed.containers if (seen.id, seen.finished_at) in memory.stopped}
-    there = current(observed)
+    containers = current(observed)
     deaf = {
-        name: found.cause
-        for name, found in memory.deaf.items()
-        if name in there and (there[name].id, there[name].started_at) == found.container and memory.restarted.get(name) != found.tunnel
+        name: service.cause
+        for name, service in memory.deaf.items()
+        if name in containers
+        and (containers[name].id, containers[name].started_at) == service.container
+        and memory.restarted.get(name) != service.tunnel
     }
     decided = ailing(desired, observed, gateways=gateways, stopped=stopped, deaf=deaf)
     return Ailing(changes=decided.changes, waiting=(*decided.waiting, *memory.left))
 
 
 def deaf_apps(engine: EngineReader, stack: ComposeStack, observed: Observed) -> tuple[dict[str, Deaf], tuple[str, ...]]:
-    """The services that a restart lets listen on their tunnel again, and sentences about those that it would not help."""
-    seen, found, absent = current(observed), dict[str, Deaf](), []
+    """The services that listen on their tunnel again after a restart, and sentences about those that would not."""
+    seen, deaf, absent = current(observed), dict[str, Deaf](), []
     listeners = list(listeners_of(stack.plan)) if stack.plan else []
     for gateway in dict.fromkeys(name for name, _ in listeners):
         owner = seen.get(gateway)
@@ -132,24 +134,24 @@ def deaf_apps(engine: EngineReader, stack: ComposeStack, observed: Observed) -> 
         if owner is None or owner.state != "running" or owner.health not in (None, "healthy"):
             continue
         ports = sorted({port for app in behind for port in peer_ports(app)})
-        there = {app.name: here for app in behind if (here := _beside(app, owner, seen))}
+        sharers = {app.name: sharer for app in behind if (sharer := _beside(app, owner, seen))}
         looks = look_at(
-            [(app, seconds_of(there[app.name].started_at)) for app in behind if app.name in there],
+            [(app, seconds_of(sharers[app.name].started_at)) for app in behind if app.name in sharers],
             partial(_asked, engine, owner, ports),
             partial(log_of, engine, owner),
         )
         for look in looks:
-            here = there[look.app.name]
+            sharer = sharers[look.app.name]
             if look.verdict == "deaf":
                 tunnel = (owner.id, owner.started_at, *look.devices)
-                found[here.service] = Deaf(container=(here.id, here.started_at), tunnel=tunnel, cause=look.text)
+                deaf[sharer.service] = Deaf(container=(sharer.id, sharer.started_at), tunnel=tunnel, cause=look.text)
             elif look.verdict == "absent":
-                absent.append(f"{here.service} is left alone: {look.text}, and a restart would not change that; {remedy_of(look.app)}")
-    return found, tuple(absent)
+                absent.append(f"{sharer.service} is not restarted: {look.text}, and a restart would not help; {remedy_of(look.app)}")
+    return deaf, tuple(absent)
 
 
 def _asked(engine: EngineReader, gateway: Seen, ports: Sequence[int]) -> Sockets | str:
-    """What listens behind a gateway. Why that is not known `verify` says; what can be seen from outside is healed all the same."""
+    """The sockets behind a gateway, or why they are unknown: `verify` reports that. Other problems are repaired all the same."""
     try:
         code, text = engine.ask(gateway.id, LISTENING, *map(str, ports), seconds=_ASK_SECONDS)
     except EngineTrouble as error:
@@ -158,15 +160,15 @@ def _asked(engine: EngineReader, gateway: Seen, ports: Sequence[int]) -> Sockets
 
 
 def _beside(app: App, owner: Seen, seen: Mapping[str, Seen]) -> Seen | None:
-    """The container of an app that runs in the network of its gateway, as that is now."""
-    here = seen.get(app_service(app, main_container(app)))
-    if here is None or here.state != "running" or here.joins != owner.id or here.started_at < owner.started_at:
+    """The running container of an app in the current network namespace of its gateway."""
+    container = seen.get(app_service(app, main_container(app)))
+    if container is None or container.state != "running" or container.joins != owner.id or container.started_at < owner.started_at:
         return None
-    return here
+    return container
 
 
 def gateways_of(stack: ComposeStack, desired: Desired) -> frozenset[str]:
-    """The services in whose network namespace VPN apps are."""
+    """The services that own the network namespaces of VPN apps."""
     apps = stack.plan.gateways if stack.plan else frozenset[str]()
     return frozenset(service.name for service in desired.services if service.app in apps and service.owner is None)
 
@@ -182,12 +184,12 @@ def heal(
     memory: Memory | None = None,
     progress: Progress = silent,
 ) -> Outcome:
-    """Start, restart or make anew what ails, each after its gateway; with `wait` until it is well.
+    """Start, restart or recreate broken services, each after its gateway; with `wait`, wait until they are healthy.
 
-    Raises PortableError where another command is at work on the project, and where something can't be healed; the rest is healed before.
-    `deadline` is in seconds, for the waiting; `memory` is that of an `examine` a moment ago, and looks again where there is none.
+    Raises PortableError if another command works on the project, and if a service cannot be repaired (after the others). `deadline` is the
+    timeout of the waiting in seconds. `memory` is that of an `examine` just before; without it, the gateways are checked again.
     """
-    engine.observe(stack.project)  # without an engine nothing is written, the lock neither
+    engine.observe(stack.project)  # without an engine nothing is written, not even the lock
     with locked(stack.project, "heal", progress=progress, wait=0):
         observed = engine.observe(stack.project)
         refuse_foreign(observed, stack.project)
@@ -208,7 +210,7 @@ def heal(
         for together in _by_namespace(desired, names):
             try:
                 restart_in_order(engine, desired, observed, together, watch)
-            except PortableError as error:  # a gateway that does not start keeps no other one from being healed
+            except PortableError as error:  # a gateway that does not start must not stop the repair of others
                 failed = failed or error
         if failed:
             raise failed
@@ -216,13 +218,13 @@ def heal(
             watch.until_well()
     anew = tuple(sorted({change.app for change in changes if change.kind == "recreate"}))
     if anew:
-        # Only Compose makes containers, and it needs their secrets: the same as `up` of these apps.
+        # Only Compose creates containers, and needs their secrets: this is `up` of these apps.
         up(engine, stack, source, apps=anew, deadline=deadline, progress=progress)
     return Outcome(changes=changes, rows=status(engine, stack))
 
 
 def _chosen(desired: Desired, changes: Sequence[Change], only: Callable[[Change], bool]) -> tuple[Change, ...]:
-    """Those that `only` lets through; who shares the network of a gateway that has to be started is not started without it."""
+    """The changes that `only` accepts. An app is not started without the change of its gateway."""
     all_names, chosen = {change.service for change in changes}, dict[str, Change]()
     for change in changes:
         owner = desired.service(change.service).owner
@@ -232,7 +234,7 @@ def _chosen(desired: Desired, changes: Sequence[Change], only: Callable[[Change]
 
 
 def _by_namespace(desired: Desired, names: Sequence[str]) -> list[list[str]]:
-    """The same names, those of one network namespace together."""
+    """The same names, grouped by network namespace."""
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(desired.service(name).owner or name, []).append(name)
@@ -240,47 +242,47 @@ def _by_namespace(desired: Desired, names: Sequence[str]) -> list[list[str]]:
 
 
 class Healer:
-    """Heals for as long as it is left to. An app that does not stay up is tried again after longer and longer rests."""
+    """Heals repeatedly. An app that does not stay up is restarted after longer and longer pauses."""
 
     def __init__(
         self, opened: Callable[[], tuple[ComposeStack, Source]], *, every: float, clock: Clock = time, progress: Progress = silent
     ) -> None:
-        """`opened` reads the place's files: it is asked again before anything is healed, since they may say other images by then."""
+        """`opened` reads the files of the profile. It is called again before each repair, since the images may have changed."""
         self._opened, self._every, self._clock = opened, every, clock
         self._stack, self._source = opened()
         self._progress = progress
-        self._told: set[str] = set()
-        """What was told in the last turn, and is not told again as long as it stays so."""
+        self._reported: set[str] = set()
+        """Sentences of the last turn, which are not repeated while they stay true."""
         self._tries: dict[str, tuple[int, float]] = {}
-        """By service: how often it was healed in a row, and when last; what could not be healed counts too."""
+        """By service: the number of repairs in a row (failed ones too), and the time of the last."""
         self._memory = Memory()
         self._looked_inside: float | None = None
 
     def run(self, engine: Engine, *, ended: Callable[[], bool] = lambda: False) -> None:
-        """Look, heal, rest; what goes wrong is told once and tried again: an engine may be away for as long as it takes."""
+        """Look, heal, pause. An error is reported once and tried again: the engine may be away for any time."""
         while not ended():
             self.turn(engine)
             self._clock.sleep(self._every)
 
     def turn(self, engine: Engine) -> tuple[Change, ...]:
-        """One look, and what followed; nothing where the engine is away or another command is at work."""
+        """Look once and repair; returns the changes. Empty if the engine is away or another command works on the project."""
         due: list[str] = []
 
         def only(change: Change) -> bool:
-            # What is made anew is made as the files say: where they can't be read, an older program would meet what a newer one wrote.
+            # A container is recreated from the files: an outdated stack could run an older image on state that a newer one wrote.
             wanted = self._is_due(change) and not (unreadable and change.kind == "recreate")
             due.extend([change.service] if wanted else [])
             return wanted
 
         try:
-            found = examine(engine, self._stack, self._memory, inside=False)
-            if not found.changes and self._looks_inside():  # what is down can't wait for it
-                found = examine(engine, self._stack, self._memory)
-            if not any(self._is_due(change) for change in found.changes):
-                self._tell(*found.waiting)
+            state = examine(engine, self._stack, self._memory, inside=False)
+            if not state.changes and self._looks_inside():  # stopped apps come first
+                state = examine(engine, self._stack, self._memory)
+            if not any(self._is_due(change) for change in state.changes):
+                self._tell(*state.waiting)
                 return ()
             unreadable = self._read()
-            self._tell(*found.waiting, *unreadable)
+            self._tell(*state.waiting, *unreadable)
             outcome = heal(engine, self._stack, self._source, only=only, wait=False, memory=self._memory, progress=self._progress)
         except PortableError as error:
             self._tell(f"not healed yet: {error.text}")
@@ -292,7 +294,7 @@ class Healer:
         return outcome.changes
 
     def _looks_inside(self) -> bool:
-        """Whether it is time again: a command inside a container costs more than a look at the engine."""
+        """Whether a look inside gateways is due: it costs more than a look at the engine."""
         now = self._clock.monotonic()
         if self._looked_inside is not None and now - self._looked_inside < _INSIDE_SECONDS:
             return False
@@ -300,18 +302,18 @@ class Healer:
         return True
 
     def _read(self) -> tuple[str, ...]:
-        """Read the files again; what keeps them from being read."""
+        """Read the files again; returns a sentence if they cannot be read."""
         try:
             self._stack, self._source = self._opened()
         except PortableError as error:
-            return (f"nothing is made anew, since the files of the place can't be read: {error.text}",)
+            return (f"no container is recreated, since the files of the profile cannot be read: {error.text}",)
         return ()
 
     def _tell(self, *sentences: str) -> None:
         for sentence in sentences:
-            if sentence not in self._told:
+            if sentence not in self._reported:
                 self._progress(Event(what="waiting", subject="", text=sentence))
-        self._told = set(sentences)
+        self._reported = set(sentences)
 
     def _in_a_row(self, service: str) -> int:
         tries, last = self._tries.get(service, (0, 0.0))
@@ -323,5 +325,5 @@ class Healer:
 
 
 def _rest(tries: int, every: float) -> float:
-    """Seconds after that many tries in a row."""
+    """The pause in seconds after that many repairs in a row."""
     return min(_LONGEST_REST, every * 2.0 ** min(tries, 16)) if tries else 0.0

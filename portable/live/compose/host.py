@@ -1,4 +1,4 @@
-"""What containers need of the host itself, looked at before anything starts: device nodes, and a folder whose mounts reach them."""
+"""Checks the needs of containers on the host before anything starts: device nodes, mounts and shared mounts."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -13,30 +13,31 @@ from portable.model.progress import Event, Progress, silent
 
 
 def check_devices(body: Mapping[str, Any], *, local: bool) -> None:
-    """Raise EngineError naming the device nodes that are missing, where the engine is this machine's."""
+    """Raise EngineError that names missing device nodes; checked for an engine of this machine only."""
     wanted: dict[str, list[str]] = {}
     for name, service in body.get("services", {}).items():
         for device in service.get("devices", ()):
             wanted.setdefault(str(device).split(":")[0], []).append(name)
     missing = {path: names for path, names in sorted(wanted.items()) if not Path(path).exists()} if local else {}
     if missing:
-        said = "; ".join(f"{path} (for {', '.join(names)})" for path, names in missing.items())
+        devices = "; ".join(f"{path} (for {', '.join(names)})" for path, names in missing.items())
         modules = [MODULES[path] for path in missing if path in MODULES]
-        remedy = f"as root: modprobe {' '.join(modules)}" if modules else "name the right node under `devices` of the profile"
-        raise EngineError(f"missing device nodes: {said}", where="this machine", remedy=remedy)
+        remedy = f"run `modprobe {' '.join(modules)}` as root" if modules else "correct the path under `devices` of the profile"
+        raise EngineError(f"missing device nodes: {devices}", code="host.device", where="this machine", remedy=remedy)
 
 
 def check_mounts(body: Mapping[str, Any], *, local: bool) -> None:
-    """Raise EngineError where nothing is mounted on a folder that must be a mount point: apps would start on an empty library.
+    """Raise EngineError if nothing is mounted on a folder that must be a mount point: apps would start on an empty library.
 
-    Only where the engine is this machine's: another host's mounts are not seen from here.
+    Checked for an engine of this machine only: the mounts of another host are not visible from here.
     """
     bare = sorted({path for path in body.get(MOUNTED, {}).values() if not os.path.ismount(path)}) if local else []
     if bare:
         raise EngineError(
-            f"nothing is mounted on {', '.join(bare)}: apps would start on an empty library and make new databases",
+            f"nothing is mounted on {', '.join(bare)}: apps would start on an empty library and create new databases",
+            code="host.not-mounted",
             where="this machine",
-            remedy="mount it, then run the same command again; where it is no file system of its own, drop `mounted: true`",
+            remedy="mount it, then run the same command again; if it is not a file system of its own, remove `mounted: true`",
         )
 
 
@@ -49,11 +50,13 @@ def shared_binds(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def check_shared(folders: set[str], *, local: bool) -> None:
-    """Raise EngineError with the command to run where `share` would need root, and this is not root."""
+    """Raise EngineError with the commands to run if `share` needs root and this process is not root."""
     for folder in _unshared(folders, local=local):
         if os.geteuid() != 0:
-            remedy = f"as root, once after each start: {typed(sharing(folder))}"
-            raise EngineError("mounts made there do not reach containers", where=folder, remedy=remedy)
+            remedy = f"run as root, after each start of the host: {typed(sharing(folder))}"
+            raise EngineError(
+                "it is not a shared mount, so containers do not see mounts below it", code="host.unshared", where=folder, remedy=remedy
+            )
 
 
 def _unshared(folders: set[str], *, local: bool) -> list[str]:
@@ -64,11 +67,11 @@ def _unshared(folders: set[str], *, local: bool) -> list[str]:
 
 
 def share(folders: set[str], *, local: bool, progress: Progress = silent) -> None:
-    """Make each folder a shared mount, where the engine is this machine's; elsewhere the engine itself says what is wrong.
+    """Make each folder a shared mount, for an engine of this machine; a remote engine reports the error itself.
 
-    Raises EngineError with the command to run where that needs root.
+    Raises EngineError with the commands to run if that needs root.
     """
     check_shared(folders, local=local)
     for folder in _unshared(folders, local=local):
-        progress(Event(what="note", subject=folder, text="is made a shared mount, so that clouds are seen in containers"))
+        progress(Event(what="note", subject=folder, text="making it a shared mount, so that containers see clouds"))
         carry_out(sharing(folder), where=folder)

@@ -1,4 +1,4 @@
-"""The images of a stack: which are there, what `up` would do for the missing ones, and bringing those."""
+"""The images of a stack: their state, the steps for missing ones, and pulling or building them."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -18,25 +18,25 @@ from portable.live.compose.registries import PullFailed, Registries
 from portable.live.image_needs import ImageNeed
 
 LOCK = "_images"
-"""Held by who brings images; begins as no project's name does, since `up` holds its project's lock meanwhile."""
+"""Name of the lock on pulling and building. No project's name begins with `_`, so it differs from the project's lock that `up` holds."""
 
 
 class Resolution(Struct, frozen=True, kw_only=True):
-    """What will really be used for each reference, and what was (or would be) done for it."""
+    """The effective image of each reference, and the steps that were (or would be) made for it."""
 
     effective: Mapping[str, str]
     changes: tuple[Change, ...] = ()
 
 
 def table(engine: "EngineReader", needs: Iterable[ImageNeed], recipes: Recipes = shipped_recipe) -> tuple[ImageStatus, ...]:
-    """What each image's state is, and what `up` would do for it; asks no registry."""
+    """The state of each image, and what `up` would do for it; asks no registry."""
     needs = tuple(needs)
     built = {n.reference: built_reference(n.recipe, recipes) if n.recipe else None for n in needs}
-    there = engine.image_ids([n.reference for n in needs] + [b for b in built.values() if b])
+    present_ids = engine.image_ids([n.reference for n in needs] + [b for b in built.values() if b])
     rows = []
     for need in needs:
         mine = built[need.reference]
-        present, has_built = need.reference in there, mine is not None and mine in there
+        present, has_built = need.reference in present_ids, mine is not None and mine in present_ids
         outcome: ImageOutcome = "there" if present else "built" if has_built else "pull or build" if mine else "pull"
         if not present and not has_built and not mine and need.reference.startswith(BUILT):
             outcome = "missing"
@@ -54,19 +54,19 @@ def table(engine: "EngineReader", needs: Iterable[ImageNeed], recipes: Recipes =
 
 
 def foresee(engine: "EngineReader", needs: Iterable[ImageNeed], recipes: Recipes = shipped_recipe) -> Resolution:
-    """What `up` would use, without changing anything. What is not there is said as a change."""
+    """The images that `up` would use, without changing anything. A missing image is returned as a change."""
     effective: dict[str, str] = {}
     changes = []
     for row in table(engine, needs, recipes):
         effective[row.reference] = row.reference if row.present else row.built or row.reference
         if not row.present and not row.built:
-            cause = "it is not there" + (f"; built from the recipe {row.recipe} where it cannot be pulled" if row.recipe else "")
+            cause = "it is missing" + (f"; built from the recipe {row.recipe} if it cannot be pulled" if row.recipe else "")
             changes.append(Change(kind="pull", service=row.reference, app=", ".join(row.apps), cause=cause))
     return Resolution(effective=effective, changes=tuple(changes))
 
 
 def resolve(engine: "Engine", needs: Iterable[ImageNeed], *, recipes: Recipes = shipped_recipe, progress: Progress = silent) -> Resolution:
-    """Bring every missing image. Raises PortableError naming all that can be had in no way, before anything of them is built."""
+    """Pull or build every missing image. Raises PortableError that names all unavailable ones, before anything is built."""
     needs = tuple(needs)
     first = foresee(engine, needs, recipes)
     if not first.changes:
@@ -84,7 +84,7 @@ def resolve(engine: "Engine", needs: Iterable[ImageNeed], *, recipes: Recipes = 
                 continue
             try:
                 registries.pull(need.reference)
-                changes.append(Change(kind="pull", service=need.reference, app=", ".join(need.apps), cause="it was not there"))
+                changes.append(Change(kind="pull", service=need.reference, app=", ".join(need.apps), cause="it was missing"))
             except PullFailed as failed:
                 if need.recipe and recipes(need.recipe) is not None:
                     to_build.append((need, need.recipe, failed.text))
@@ -93,6 +93,7 @@ def resolve(engine: "Engine", needs: Iterable[ImageNeed], *, recipes: Recipes = 
         if lost:
             raise EngineError(
                 f"{len(lost)} image{'s' if len(lost) > 1 else ''} can neither be pulled nor built: {'; '.join(lost)}",
+                code="build.no-image",
                 remedy="check the registry and the reference, use `docker load`, or give the app a recipe (`image/Dockerfile`)",
             )
         built: dict[str, str] = {}
@@ -107,12 +108,17 @@ def resolve(engine: "Engine", needs: Iterable[ImageNeed], *, recipes: Recipes = 
 def build(
     engine: "Engine", names: Iterable[str], needs: Iterable[ImageNeed], *, recipes: Recipes = shipped_recipe, progress: Progress = silent
 ) -> tuple[Change, ...]:
-    """Build these recipes anew (all that are needed where none is named), whatever is there."""
+    """Rebuild these recipes (all that the stack needs if none is named), even if their images exist."""
     needs = tuple(needs)
     known = sorted({n.recipe for n in needs if n.recipe})
     wanted = sorted(set(names)) or known
     if unknown := [name for name in wanted if recipes(name) is None]:
-        raise UsageError(f"there is no recipe {', '.join(unknown)}", where="images build", remedy=f"known: {', '.join(known) or 'none'}")
+        raise UsageError(
+            f"no recipe is named {', '.join(unknown)}",
+            code="build.unknown-recipe",
+            where="images build",
+            remedy=f"use one of: {', '.join(known) or 'none'}",
+        )
     changes = []
     with locked(LOCK, "images build", progress=progress, wait=3600):
         registries = Registries(engine, progress)
@@ -123,7 +129,7 @@ def build(
                     kind="build",
                     service=tag,
                     app=", ".join(sorted({a for n in needs if n.recipe == name for a in n.apps})),
-                    cause="it was asked for",
+                    cause="requested",
                 )
             )
     return tuple(changes)

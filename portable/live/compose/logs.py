@@ -1,4 +1,4 @@
-"""`logs`: lines of several containers, in order of time."""
+"""`logs`: lines of several containers in order of time."""
 
 import functools
 import heapq
@@ -13,7 +13,7 @@ from portable.secrets.values import Resolved
 
 
 def has_logs(engine: EngineReader, stack: ComposeStack, apps: tuple[str, ...] = ()) -> bool:
-    """Whether one of the apps has a container, which wrote or may write something."""
+    """Whether one of the apps has a container."""
     refuse_unknown(stack, apps)
     names = {s.name for s in plain(stack).services if not apps or s.app in apps}
     return bool(names & current(engine.observe(stack.project)).keys())
@@ -28,9 +28,9 @@ def logs(
     follow: bool = False,
     resolved: Resolved | None = None,
 ) -> Iterator[LogLine]:
-    """What the apps wrote, in order of time, without the values of `resolved` (by default without those that the engine hides already).
+    """The apps' log lines in order of time, without the values of `resolved` (default: without those that the engine hides).
 
-    With `follow`, goes on until all have stopped.
+    With `follow`, continues until all apps have stopped.
     """
     refuse_unknown(stack, apps)
     if resolved is not None:
@@ -56,7 +56,7 @@ def _lines(service: str, raw: Iterator[str]) -> Iterator[LogLine]:
 
 
 def _together(sources: Sequence[Callable[[], Iterator[LogLine]]]) -> Iterator[LogLine]:
-    """Lines of several followed logs as they come, each read by a thread of its own."""
+    """Merge several followed logs in order of arrival; a thread reads each."""
     import queue
     import threading
 

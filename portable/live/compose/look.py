@@ -1,4 +1,4 @@
-"""One look at the engine: the observed state, and the desired state completed with what only Compose and the engine know."""
+"""Observes the engine, and completes the desired state with facts that only Compose and the engine know."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from portable.model.errors import PortableError
 
 
 def look(engine: EngineReader, stack: ComposeStack, effective: Mapping[str, str], variables: Mapping[str, str]) -> tuple[Desired, Observed]:
-    """Observe, and complete the desired state with what only Compose and the engine can tell."""
+    """Observe the project, and add Compose's hashes and the engine's image ids to the desired state."""
     from portable.formats.emit import dump
 
     observed = engine.observe(stack.project, effective.values())
@@ -28,7 +28,7 @@ def look(engine: EngineReader, stack: ComposeStack, effective: Mapping[str, str]
 
 
 def _settings(desired: Desired) -> dict[str, tuple[str, ...]]:
-    """What differs from the document of the last `up` from this machine; nothing where that is not there any more."""
+    """The keys that differ from the document of the last `up` from this machine; empty if that document is missing."""
     import yaml
 
     from portable.formats.emit import dump

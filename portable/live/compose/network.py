@@ -1,4 +1,4 @@
-"""Apps of a stack on a Compose engine, near or far, reached from within its own network: no port needs to be published for it."""
+"""Connects to apps of a stack from inside its network on the engine, near or far. No published port is needed."""
 
 import contextlib
 import subprocess
@@ -19,10 +19,10 @@ _CONNECT_SECONDS = 5
 
 
 class ComposeNetwork:
-    """A helper on the project's network passes bytes on, by `nc`: keys and passwords are in no command line and no environment."""
+    """A helper container on the project's network forwards bytes with `nc`. No key or password is in a command line or environment."""
 
     def __init__(self, engine: Engine, plan: Plan, image: str) -> None:
-        """`image` is that of the stack's tools, as the engine has it."""
+        """`image` is the tools image that the engine has."""
         self._engine, self._project, self._image = engine, project_name(plan), image
         self._stack = contextlib.ExitStack()
 
@@ -33,13 +33,13 @@ class ComposeNetwork:
         self._stack.close()
 
     def missing(self, app: str) -> str:
-        """What it is instead of running, as the engine has it."""
+        """The state of an app that does not run; empty if it runs."""
         states = [seen.state for seen in self._engine.containers(self._project) if seen.service == app]
         return "" if "running" in states else next(iter(states), "missing")
 
     @contextlib.contextmanager
     def connect(self, host: str, port: int) -> Iterator["Piped"]:
-        """A connection from within the network. Raises Unreachable where nothing answered."""
+        """Connect from inside the network. Raises Unreachable if nothing answers."""
         piped = Piped(self._engine.piped(self._helper, ["nc", "-w", str(_CONNECT_SECONDS), host, str(port)]))
         try:
             yield piped
@@ -54,22 +54,22 @@ class ComposeNetwork:
     def _helper(self) -> str:
         network = next((n.name for n in self._engine.networks(self._project) if n.key == NETWORK), None)
         if network is None or not self._engine.image_ids([self._image]):
-            raise PortableError("it does not run here", where=self._project, remedy="`portable up`")
+            raise PortableError("the stack is not running", code="up.not-created", where=self._project, remedy="run `portable up`")
         return self._stack.enter_context(self._engine.visitor(self._image, network))
 
 
 class Piped:
-    """A command in a container as the connection that it keeps: what http.client wants of a socket."""
+    """A command in a container, used as a connection: the methods that http.client needs of a socket."""
 
     def __init__(self, process: "subprocess.Popen[bytes]") -> None:
         self._process = process
-        self._said = b""
+        self._stderr = b""
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
     def _listen(self) -> None:
         assert self._process.stderr is not None  # asked for as a pipe
-        self._said = self._process.stderr.read()
+        self._stderr = self._process.stderr.read()
 
     def sendall(self, data: bytes, /) -> None:
         """Write all of it."""
@@ -78,23 +78,23 @@ class Piped:
         self._process.stdin.flush()
 
     def makefile(self, _mode: Literal["rb"], /) -> IO[bytes]:
-        """What comes back."""
+        """The file to read the answer from."""
         assert self._process.stdout is not None
         return self._process.stdout
 
     def complaint(self) -> str:
-        """Why there was no connection, in the words of the command; empty where it said nothing."""
+        """Why the connection failed, in the words of the command; may be empty."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(0.5)  # it ended by itself, or the app did
+            self._process.wait(0.5)  # the command or the app ended it
         self._end()
-        return " ".join(self._said.decode(errors="replace").split()).removeprefix("nc: ")
+        return " ".join(self._stderr.decode(errors="replace").split()).removeprefix("nc: ")
 
     def shutdown(self, _how: int, /) -> None:
         """End the command, and a read that waits for it."""
         self._process.kill()
 
     def close(self) -> None:
-        """End the command, and give back its pipes."""
+        """End the command, and close its pipes."""
         self._end()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             with contextlib.suppress(OSError):

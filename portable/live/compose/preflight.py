@@ -1,4 +1,4 @@
-"""What would make `up` fail halfway or do harm, found before anything is touched: taken ports, a full disk, apps of others on our data."""
+"""Checks before `up` changes anything: ports in use, a full disk, foreign containers that write the same data."""
 
 import contextlib
 import errno
@@ -18,44 +18,45 @@ from portable.model.plan import CLOUDS, LIBRARY
 from portable.model.ports import PublishedPort
 
 _LEAST_SPACE = 64 * 1024 * 1024
-"""Below this an engine can't even write the layer of a container and its logs."""
+"""With less free space an engine cannot even write a container's layer and logs."""
 
 
 def refuse_foreign(observed: Observed, project: str) -> None:
-    """Raise Refused where the project has containers that portable did not make: it would replace or remove what is somebody else's."""
+    """Raise Refused where the project has containers that portable did not create: it would replace or remove them."""
     if names := sorted(c.name for c in observed.containers if c.foreign):
         raise Refused(
-            f"a Compose project {project} is there already, and portable did not make it ({', '.join(names)})",
+            f"a Compose project {project} exists already, and portable did not create it ({', '.join(names)})",
+            code="up.foreign-project",
             where=project,
-            remedy="give the stack another `name`, or take that project down with the command that made it",
+            remedy="give the stack another `name`, or remove that project with the command that created it",
         )
 
 
 def check_ports(engine: EngineReader, desired: Desired, services: Iterable[str]) -> None:
-    """Raise EngineTrouble naming every port of these services that somebody else has, and who."""
+    """Raise EngineTrouble that names every port of these services which is in use, and by which container or program."""
     wanted = [(desired.service(name), port) for name in services for port in desired.service(name).ports]
     if not wanted:
         return
-    taken = engine.ports()
-    own = {(t.number, t.protocol) for t in taken if t.project == desired.project}
+    published = engine.ports()
+    own = {(t.number, t.protocol) for t in published if t.project == desired.project}
     trouble = []
     for service, port in wanted:
-        holder = next((t for t in taken if t.project != desired.project and _clash(port, t)), None)
+        holder = next((t for t in published if t.project != desired.project and _clash(port, t)), None)
         if holder is not None:
             of = f" of the project {holder.project}" if holder.project else ""
-            trouble.append(f"port {port.number}/{port.protocol} of {service.name} is taken by the container {holder.container}{of}")
+            trouble.append(f"port {port.number}/{port.protocol} of {service.name} is in use by the container {holder.container}{of}")
         elif engine.address.is_local and (port.number, port.protocol) not in own and _in_use(port):
             trouble.append(
-                f"port {port.number}/{port.protocol} of {service.name} is taken by {_process(port) or 'another program of this machine'}"
+                f"port {port.number}/{port.protocol} of {service.name} is in use by {_process(port) or 'another program of this machine'}"
             )
     if trouble:
-        raise EngineTrouble("port", "; ".join(trouble), remedy="stop what has it, or give the app another port in the stack")
+        raise EngineTrouble("port", "; ".join(trouble), remedy="stop it, or give the app another port in the stack")
 
 
 def refuse_shared(engine: EngineReader, desired: Desired, services: Iterable[str]) -> None:
-    """Raise Refused where a container of another project writes data of these services, or mounts a cloud where one of them would.
+    """Raise Refused where a container of another project writes data of these services, or mounts the same cloud.
 
-    The library may be shared. What has a folder *around* the data of an app may too, as a file server has, unless it is portable's.
+    The library may be shared. A foreign container, for example a file server, may also have a folder *around* the data of an app.
     """
     chosen = {name: desired.body["services"][name] for name in services if not desired.service(name).once}
     clouds = {service.app: name for name in chosen if (service := desired.service(name)).app.startswith("cloud-")}
@@ -75,17 +76,18 @@ def refuse_shared(engine: EngineReader, desired: Desired, services: Iterable[str
             for folder, name in sorted(ours.items())
             if any(_overlap(real(folder), real(theirs), other) for theirs in _data_of(other))
         )
-    found = "; ".join(f"{who} has {' and '.join(things)}" for who, things in sorted(trouble.items()) if things)
-    if found:
+    conflicts = "; ".join(f"{who} has {' and '.join(things)}" for who, things in sorted(trouble.items()) if things)
+    if conflicts:
         raise Refused(
-            f"two at a time would break what they keep: {found}",
+            f"two containers that write the same data would damage it: {conflicts}",
+            code="up.shared-data",
             where=desired.project,
-            remedy="take that one down, or give this profile other folders (`storage`) and clouds",
+            remedy="stop the other container, or give this profile other folders (`storage`) and clouds",
         )
 
 
 def _written(body: Mapping[str, object]) -> Iterator[str]:
-    """Folders of the host that a service writes, but for the library and the tree of clouds."""
+    """Folders of the host that a service writes, without the library and the tree of clouds."""
     volumes = body.get("volumes")
     for volume in volumes if isinstance(volumes, list | tuple) else ():
         if isinstance(volume, Mapping) and volume.get("type") == "bind" and not volume.get("read_only"):
@@ -107,7 +109,7 @@ def _within(path: str, folder: str) -> bool:
 
 
 def check_space(engine: EngineReader) -> None:
-    """Raise EngineTrouble when the engine's disk is full, where that is a disk of this machine."""
+    """Raise EngineTrouble where the engine's disk is full; checked for an engine of this machine only."""
     if not engine.address.is_local:
         return
     root = engine.data_root()
@@ -115,7 +117,7 @@ def check_space(engine: EngineReader) -> None:
         free = shutil.disk_usage(root).free
         if free < _LEAST_SPACE:
             text = f"no space left: {free // (1024 * 1024)} MiB are free in {root}, where the engine keeps images and containers"
-            raise EngineTrouble("space", text, where=engine.address.url, remedy="free some space (`docker system df` shows what uses it)")
+            raise EngineTrouble("space", text, where=engine.address.url, remedy="free space there (`docker system df` shows what uses it)")
 
 
 def _clash(port: Port, other: PublishedPort) -> bool:

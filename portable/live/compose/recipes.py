@@ -1,4 +1,4 @@
-"""Recipes of images: their folders, what an image built from one is called, and their files as a tar."""
+"""Recipes of images: their folders, the references of the built images, and their files as a tar."""
 
 import contextlib
 import hashlib
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     pass
 
 BUILT = "localhost/portable"
-"""Repository of the images that are built here; never pulled."""
+"""Repository of built images; they are never pulled."""
 TRUST = "trust.pem"
-"""File of a recipe whose place is taken by the machine's own certificates while it is built."""
+"""File of a recipe that the machine's own certificates replace during a build."""
 BASE, BASE_IMAGE = "base", "debian:trixie-slim"
 Recipes = Callable[[str], Path | None]
 """Folder of a recipe, by its name."""
@@ -35,18 +35,18 @@ def shipped_recipe(name: str) -> Path | None:
 
 
 def recipes_of(own: Mapping[str, Path]) -> Recipes:
-    """A person's own recipes, and the shipped ones."""
+    """The user's own recipes, then the shipped ones."""
     return lambda name: own.get(name) or shipped_recipe(name)
 
 
 def built_reference(recipe: str, recipes: Recipes = shipped_recipe) -> str | None:
-    """The image built from a recipe as it is now: a changed recipe, or a changed base, has another one."""
+    """The reference of the image built from a recipe. It changes with the files of the recipe and of the base."""
     digest = recipe_digest(recipe, recipes)
     return f"{BUILT}/{recipe}:{digest}" if digest else None
 
 
 def recipe_digest(recipe: str, recipes: Recipes = shipped_recipe) -> str | None:
-    """Twelve digits that stand for the recipe's files and those of the base; None where there is no such recipe."""
+    """Twelve hexadecimal digits of a hash over the files of the recipe and the base; None for an unknown recipe."""
     folder = recipes(recipe)
     if folder is None:
         return None
@@ -61,30 +61,30 @@ def recipe_digest(recipe: str, recipes: Recipes = shipped_recipe) -> str | None:
 
 
 def _files_of(folder: Path) -> list[Path]:
-    """The files of a recipe, in order; what Python leaves beside its sources is none of them."""
+    """The files of a recipe in order, without `__pycache__`."""
     return sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
 
 
 def bases_of(dockerfile: str) -> tuple[str, ...]:
-    """The images that a Dockerfile stands on: every FROM that is no stage of its own."""
+    """The base images of a Dockerfile: every FROM that is not one of its own stages."""
     stages: set[str] = set()
-    found: list[str] = []
+    bases: list[str] = []
     for line in dockerfile.splitlines():
         match = re.match(r"(?i)\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?", line)
         if not match:
             continue
-        if match[1].lower() not in stages and match[1] != "scratch" and match[1] not in found:
-            found.append(match[1])
+        if match[1].lower() not in stages and match[1] != "scratch" and match[1] not in bases:
+            bases.append(match[1])
         if match[2]:
             stages.add(match[2].lower())
-    return tuple(found)
+    return tuple(bases)
 
 
 @contextlib.contextmanager
 def packed(folder: Path) -> Iterator[IO[bytes]]:
-    """The folder as a tar: the same bytes for the same files, without owner and times, so that the build cache holds from any machine.
+    """The folder as a tar. Same files give the same bytes, without owner and times, so that the build cache is valid for any machine.
 
-    A recipe that has a file `trust.pem` gets the certificates that this machine trusts in its place, where SSL_CERT_FILE names some.
+    If SSL_CERT_FILE is set, its certificates replace the recipe's file `trust.pem`, if it has one.
     """
     with tempfile.TemporaryFile() as packed:
         with tarfile.open(fileobj=packed, mode="w", format=tarfile.GNU_FORMAT) as tar:
@@ -99,22 +99,29 @@ def packed(folder: Path) -> Iterator[IO[bytes]]:
 
 
 def _trusted(placeholder: Path) -> bytes:
-    """What https is trusted by here: behind a proxy that ends TLS, a build fetches no package without it."""
+    """The certificates that this machine trusts. A build behind a proxy that ends TLS cannot fetch packages without them."""
     named = os.environ.get("SSL_CERT_FILE")
     if not named:
         return placeholder.read_bytes()
     try:
         # Only certificates: the bundles of some proxies hold the key as well.
-        found = re.findall(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", Path(named).read_bytes(), re.DOTALL)
+        certificates = re.findall(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", Path(named).read_bytes(), re.DOTALL)
     except OSError as error:
-        text = f"the certificates for a build can't be read: {error.strerror}"
-        raise UsageError(text, where=f"SSL_CERT_FILE={named}", remedy="name a file of PEM certificates") from None
-    if not found:
-        raise UsageError("no certificate is in it", where=f"SSL_CERT_FILE={named}", remedy="name a file of PEM certificates")
-    return b"\n".join(found) + b"\n"
+        text = f"the certificates for a build cannot be read: {error.strerror}"
+        raise UsageError(
+            text, code="build.certificates", where=f"SSL_CERT_FILE={named}", remedy="set it to a file of PEM certificates, or unset it"
+        ) from None
+    if not certificates:
+        raise UsageError(
+            "the file holds no PEM certificate",
+            code="build.certificates",
+            where=f"SSL_CERT_FILE={named}",
+            remedy="set it to a file of PEM certificates, or unset it",
+        )
+    return b"\n".join(certificates) + b"\n"
 
 
 def proxies() -> dict[str, str]:
-    """Docker's predefined build arguments: they are neither kept in the image nor in its history."""
+    """Docker's predefined build arguments for proxies: they are stored neither in the image nor in its history."""
     names = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
     return {name: os.environ[name] for name in names if os.environ.get(name)}

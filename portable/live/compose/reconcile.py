@@ -1,4 +1,4 @@
-"""Desired + observed -> changes, each with its cause. Pure: knows no engine, and the order of its rules is the order of causes."""
+"""Compares desired and observed state, and returns the changes with their causes. Pure. The first rule that applies gives the cause."""
 
 from collections.abc import Iterable
 
@@ -7,26 +7,26 @@ from portable.engines.docker.observed import Observed, Seen
 from portable.live.compose.desired import FILES, SECRETS, Desired, current
 from portable.model.changes import NETWORK, Change
 
-SEEDS_ONLY = "; it seeds a first start only: an app that has its settings keeps its old value; set it there too"
+SEEDS_ONLY = "; it is used at the first start only: an app that has settings already keeps the old value, so change it there too"
 
 
 def reconcile(desired: Desired, observed: Observed, *, apps: tuple[str, ...] = ()) -> tuple[Change, ...]:
-    """What must be done, in start order; nothing when all is as it should be. With `apps`, only for these and what they need."""
-    found: dict[str, Change] = {}
+    """The necessary changes in start order; empty if nothing differs. With `apps`, only for these and their dependencies."""
+    pending: dict[str, Change] = {}
     seen = current(observed)
     replaced = networks_anew(desired, observed)
     for service in _in_order(desired):
-        if (change := _of(service, desired, observed, seen, found, replaced)) is not None:
-            found[service.name] = change
+        if (change := _of(service, desired, observed, seen, pending, replaced)) is not None:
+            pending[service.name] = change
     wanted = scope(desired, apps) if apps else {s.name for s in desired.services}
-    wanted |= {s.name for s in desired.services if s.owner in wanted and s.owner in found and s.name in seen}
-    changes = [change for name, change in found.items() if name in wanted]
+    wanted |= {s.name for s in desired.services if s.owner in wanted and s.owner in pending and s.name in seen}
+    changes = [change for name, change in pending.items() if name in wanted]
     networks = [change for key, change in sorted(replaced.items())]
     return (*(() if apps else _orphans(desired, observed)), *(() if apps else networks), *_leftovers(desired, observed, seen), *changes)
 
 
 def scope(desired: Desired, apps: Iterable[str]) -> set[str]:
-    """The services of these apps, and all that must run for them."""
+    """The services of these apps and all their dependencies."""
     names = {s.name: s for s in desired.services}
     todo = [s.name for s in desired.services if s.app in set(apps)]
     wanted: set[str] = set()
@@ -40,7 +40,7 @@ def scope(desired: Desired, apps: Iterable[str]) -> set[str]:
 
 
 def _in_order(desired: Desired) -> list[Service]:
-    """Owners before sharers, dependencies before dependents; a cycle keeps its order by name."""
+    """Owners of a network before its sharers, dependencies before dependents; a cycle is ordered by name."""
     names = {s.name: s for s in desired.services}
     ordered: dict[str, Service] = {}
     visiting: set[str] = set()
@@ -65,74 +65,76 @@ def in_order(desired: Desired) -> tuple[str, ...]:
 
 
 def _of(
-    service: Service, desired: Desired, observed: Observed, seen: dict[str, Seen], found: dict[str, Change], networks: dict[str, Change]
+    service: Service, desired: Desired, observed: Observed, seen: dict[str, Seen], pending: dict[str, Change], networks: dict[str, Change]
 ) -> Change | None:
     def change(kind: str, cause: str) -> Change:
         return Change(kind=kind, service=service.name, app=service.app, cause=cause)  # type: ignore[arg-type]
 
-    here = seen.get(service.name)
-    if here is None:
-        return change("create", "it is not there yet")
-    if here.state in ("dead", "removing"):
-        return change("recreate", f"its container is {here.state}")
-    if here.state == "created":
-        return change("recreate", "its container was made but never started" + (f": {here.error}" if here.error else ""))
-    if here.state == "exited" and here.error:
-        return change("recreate", f"it could not be started: {here.error}")
-    if cause := _differs(service, desired, here):
+    container = seen.get(service.name)
+    if container is None:
+        return change("create", "it does not exist yet")
+    if container.state in ("dead", "removing"):
+        return change("recreate", f"its container is {container.state}")
+    if container.state == "created":
+        return change("recreate", "its container was created but never started" + (f": {container.error}" if container.error else ""))
+    if container.state == "exited" and container.error:
+        return change("recreate", f"it could not be started: {container.error}")
+    if cause := _differs(service, desired, container):
         return change("recreate", cause)
     for network in service.networks:
         if network in networks:
-            return change("recreate", f"its network {network} is made anew")
-        if cause := off_network(network, here, observed):
+            return change("recreate", f"its network {network} is recreated")
+        if cause := off_network(network, container, observed):
             return change("recreate", cause)
     owner = seen.get(service.owner) if service.owner else None
     if service.owner:
-        above = found.get(service.owner)
+        above = pending.get(service.owner)
         if above is not None and above.kind in ("create", "recreate"):
             return change("recreate", f"it shares the network of {service.owner}, which is {above.kind}d")
-        if owner is not None and here.joins != owner.id:
+        if owner is not None and container.joins != owner.id:
             return change("recreate", f"it shares the network of {service.owner}, which was recreated from outside")
-    if service.name in desired.hashes and here.config_hash not in desired.hashes[service.name]:
+    if service.name in desired.hashes and container.config_hash not in desired.hashes[service.name]:
         keys = desired.settings.get(service.name)
         return change("recreate", f"its {' and '.join(keys)} changed" if keys else "its settings changed")
     if service.once:
         return (
-            change("start", f"it did not finish (exit code {here.exit_code})") if here.state == "exited" and here.exit_code != 0 else None
+            change("start", f"it did not finish (exit code {container.exit_code})")
+            if container.state == "exited" and container.exit_code != 0
+            else None
         )
-    if here.state in ("exited", "paused"):
-        return change("start", "it is paused" if here.state == "paused" else _why_exited(here))
-    if service.owner and here.state in ("running", "restarting"):
-        above = found.get(service.owner)
+    if container.state in ("exited", "paused"):
+        return change("start", "it is paused" if container.state == "paused" else _why_exited(container))
+    if service.owner and container.state in ("running", "restarting"):
+        above = pending.get(service.owner)
         if above is not None:
             return change("restart", f"it shares the network of {service.owner}, which is {above.kind}ed")
-        if owner is not None and owner.started_at > here.started_at:
+        if owner is not None and owner.started_at > container.started_at:
             return change("restart", f"it shares the network of {service.owner}, which was restarted from outside")
     return None
 
 
-def off_network(network: str, here: Seen, observed: Observed) -> str:
-    """Why a container that runs is not on a network, by its key, that is there; empty where it is."""
+def off_network(network: str, container: Seen, observed: Observed) -> str:
+    """Why a running container is not on an existing network (given by its key); empty if it is."""
     names = {n.name for n in observed.networks if n.key == network}
-    gone = here.state == "running" and names and not names & set(here.networks)
+    gone = container.state == "running" and names and not names & set(container.networks)
     return f"it was taken off the network {network} from outside" if gone else ""
 
 
-def _why_exited(here: Seen) -> str:
-    return "it is not running (" + ("it ran out of memory" if here.out_of_memory else f"exit code {here.exit_code}") + ")"
+def _why_exited(container: Seen) -> str:
+    return "it is not running (" + ("it ran out of memory" if container.out_of_memory else f"exit code {container.exit_code}") + ")"
 
 
-def _differs(service: Service, desired: Desired, here: Seen) -> str:
-    """Causes that can be told apart; what else differs shows in Compose's hash."""
-    if here.image != service.image:
-        return f"its image changed from {here.image} to {service.image}"
-    if service.image in desired.image_ids and here.image_id != desired.image_ids[service.image]:
-        return f"a newer image of {service.image} is there"
-    files = dict(part.split("=", 1) for part in here.labels.get(FILES, "").split() if "=" in part)
+def _differs(service: Service, desired: Desired, container: Seen) -> str:
+    """The cause if it is known exactly; other differences only show in Compose's hash."""
+    if container.image != service.image:
+        return f"its image changed from {container.image} to {service.image}"
+    if service.image in desired.image_ids and container.image_id != desired.image_ids[service.image]:
+        return f"the engine has a newer image of {service.image}"
+    files = dict(part.split("=", 1) for part in container.labels.get(FILES, "").split() if "=" in part)
     if changed := [name for name in sorted({*files, *service.files}) if files.get(name) != service.files.get(name)]:
         return f"its config {_these('file', changed)} changed"
     labels = desired.body["services"][service.name].get("labels") or {}
-    if here.labels.get(SECRETS) != labels.get(SECRETS):
+    if container.labels.get(SECRETS) != labels.get(SECRETS):
         called = [service.called.get(v) or v.removeprefix("PORTABLE_SECRET_").lower().replace("_", "-") for v in service.secrets]
         named = list(dict.fromkeys(called))
         changed_ones = (
@@ -140,7 +142,7 @@ def _differs(service: Service, desired: Desired, here: Seen) -> str:
             if len(named) == 1
             else f"one of its secrets changed ({', '.join(named)})"
             if named
-            else "it has no secret any more"
+            else "it no longer has a secret"
         )
         return changed_ones + (SEEDS_ONLY if service.secrets and service.seeds == service.secrets else "")
     return ""
@@ -154,8 +156,7 @@ def _orphans(desired: Desired, observed: Observed) -> list[Change]:
     names = {s.name for s in desired.services}
     gone = sorted({(c.service, c.labels.get("portable.app", "")) for c in observed.containers if c.service not in names})
     return [
-        Change(kind="remove", service=service, app=app, cause="it is not part of the stack any more; its data stays")
-        for service, app in gone
+        Change(kind="remove", service=service, app=app, cause="it is no longer part of the stack; its data stays") for service, app in gone
     ]
 
 
@@ -174,7 +175,7 @@ def _leftovers(desired: Desired, observed: Observed, seen: dict[str, Seen]) -> l
 
 
 def networks_anew(desired: Desired, observed: Observed) -> dict[str, Change]:
-    """Networks, by key, that must be made anew, for which everything on them has to go."""
+    """The networks, by key, that must be recreated; all containers on them must be removed first."""
     changes: dict[str, Change] = {}
     for network in observed.networks:
         wanted = desired.subnets.get(network.key)

@@ -1,4 +1,4 @@
-"""Pulling images, and why a registry gives none."""
+"""Pulls images, and classifies failures."""
 
 import re
 import threading
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 from portable.live.heartbeat import at_work
 
 _FIRST_WORD_SECONDS = 10.0
-"""How long a registry may stay silent before it counts as unreachable."""
+"""After this silence at the start of a pull, the registry counts as unreachable."""
 _SILENT_SECONDS = 120.0
-"""How long a pull that had begun may stay silent."""
+"""After this silence in the middle of a pull, the registry counts as unreachable."""
 
 
 class PullFailed(Exception):  # noqa: N818  # an outcome, not an error for a person
-    """A pull that failed: its class, and why."""
+    """A failed pull: its class and reason."""
 
     def __init__(self, kind: Literal["unreachable", "not found", "unauthorised", "failed"], text: str) -> None:
         super().__init__(text)
@@ -28,14 +28,14 @@ class PullFailed(Exception):  # noqa: N818  # an outcome, not an error for a per
 
 
 class Registries:
-    """Pulls, for one run: a registry that did not answer once is not asked again."""
+    """Pulls images during one command; a registry that did not answer once is not asked again."""
 
     def __init__(self, engine: "Engine", progress: Progress) -> None:
         self._engine, self._progress = engine, progress
         self._dead: dict[str, str] = {}
 
     def pull(self, reference: str) -> None:
-        """Pull, or raise PullFailed with its class."""
+        """Pull an image. Raises PullFailed."""
         host, repository, tag = split_reference(reference)
         if host == "localhost":
             raise PullFailed("not found", "images of localhost are built, never pulled")
@@ -50,7 +50,7 @@ class Registries:
                 self._dead[host] = f"the registry {host} cannot be reached"
                 raise PullFailed("unreachable", self._dead[host]) from None
             raise
-        self._progress(Event(what="done", subject=reference, text="it is pulled"))
+        self._progress(Event(what="done", subject=reference, text="pulled"))
 
     def _try(self, repository: str, tag: str, reference: str) -> None:
         spoken = [time.monotonic()]
@@ -88,18 +88,18 @@ class Registries:
 
 
 def pull_failure(said: str, reference: str) -> PullFailed:
-    """The class of a failed pull, from the registry's or the engine's words."""
+    """Classify a failed pull by the text of the registry or of the engine."""
     text = said.lower()
     host = split_reference(reference)[0]
     if re.search(
         r"manifest unknown|manifest for|not found: |name unknown|repository does not exist|no such image|an image is missing", text
     ):
-        return PullFailed("not found", f"{host} has no such image, or not for everybody")
+        return PullFailed("not found", f"{host} does not have this image, or denies access to it")
     if re.search(r"unauthorized|authentication required|access denied|access to the resource is denied|forbidden|no basic auth", text):
-        return PullFailed("unauthorised", f"{host} wants a login (`docker login {host}`)")
+        return PullFailed("unauthorised", f"{host} requires a login (`docker login {host}`)")
     if re.search(
         r"no such host|connection refused|i/o timeout|unreachable|tls|x509|no route|misbehaving|deadline|timed? ?out|eof|reset|dial tcp|"
-        r"lookup|proxyconnect|connect:|no engine answers",
+        r"lookup|proxyconnect|connect:|the engine does not answer",
         text,
     ):
         return PullFailed("unreachable", f"the registry {host} cannot be reached")

@@ -28,18 +28,20 @@ def restart(
     progress: Progress = silent,
     held: Lock | None = None,
 ) -> Outcome:
-    """Restart apps in their order (all where none is named), with a gateway all that share its network; wait until they are well."""
+    """Restart apps in order (default: all), a gateway with all apps that share its network; wait until they are healthy."""
     refuse_unknown(stack, apps)
-    engine.observe(stack.project)  # without an engine nothing is written, the lock neither
+    engine.observe(stack.project)  # without an engine nothing is written, not even the lock
     with locked(stack.project, "restart", progress=progress, held=held):
         observed = engine.observe(stack.project)
         refuse_foreign(observed, stack.project)
         desired = plain(stack)
-        there = current(observed)
+        containers = current(observed)
         names = [s.name for s in desired.services if (not apps or s.app in apps) and not s.once]
         names += [s.name for s in desired.services if s.owner in names and s.name not in names]
-        if missing := [name for name in names if name not in there or there[name].state == "created"]:
-            raise EngineTrouble("failed", f"not there: {', '.join(missing)}", where=stack.project, remedy="`portable up` makes it")
+        if missing := [name for name in names if name not in containers or containers[name].state == "created"]:
+            raise EngineTrouble(
+                "failed", f"not created yet: {', '.join(missing)}", code="up.not-created", where=stack.project, remedy="run `portable up`"
+            )
         changes = tuple(
             Change(
                 kind="restart",
@@ -60,21 +62,21 @@ def restart(
 
 
 def restart_in_order(engine: Engine, desired: Desired, observed: Observed, names: Sequence[str], watch: Watch) -> None:
-    """Stop sharers before owners, start owners before sharers; who shares a network joins it anew by being started after its owner."""
-    there = current(observed)
-    chosen = [there[name] for name in names if name in there]
+    """Stop sharers of a network before its owner, and start them after it: a start makes them join the owner's new namespace."""
+    containers = current(observed)
+    chosen = [containers[name] for name in names if name in containers]
     for level in stop_order(chosen):
         stop_all(engine, level)
     for name in in_order(desired):
-        if name not in names or name not in there:
+        if name not in names or name not in containers:
             continue
         service = desired.service(name)
         before = {b for b, how in service.after.items() if how == "service_healthy" and b in names}
         while before:
             if any(v.failed and s.name in before for s, v in watch.look_in_time()):
-                watch.until_well()  # tells what failed, and raises
+                watch.until_well()  # reports the failure
             seen = current(engine.observe(desired.project))
             before = {b for b in before if not (b in seen and (seen[b].health in ("healthy", None)) and seen[b].state == "running")}
             if before:
                 time.sleep(0.3)
-        engine.start(there[name].id)
+        engine.start(containers[name].id)

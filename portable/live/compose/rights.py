@@ -1,4 +1,4 @@
-"""The rights and settings that a container should have, by its rendered service; in the same terms as those of a running one."""
+"""The planned rights and settings of a container, from its rendered service; in the same terms as those of a running one."""
 
 from collections.abc import Iterable
 
@@ -12,10 +12,10 @@ from portable.model.rights import PlannedContainer, Rights
 
 
 def planned(placed: Placed, plan: Plan) -> PlannedContainer:
-    """The variables, program and rights of a container's rendered service."""
+    """The variables, program and rights of a container, from its rendered service."""
     keys = service(placed, index(plan)).keys
     mode = keys.get("network_mode", "")
-    networks = () if mode else keys.get("networks", (NETWORK,))  # Compose puts a service that names none on the project's own
+    networks = () if mode else keys.get("networks", (NETWORK,))  # Compose adds a service without networks to the project's default network
     secrets = placed.container.secret_env
     return PlannedContainer(
         environment={**keys.get("environment", {}), **secrets},

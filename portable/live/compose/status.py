@@ -1,4 +1,4 @@
-"""`status`: a row for each service."""
+"""`status`: one row for each service."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ _ASK_SECONDS = 10.0
 
 
 def status(engine: EngineReader, stack: ComposeStack, *, inside: bool = False) -> tuple[ServiceStatus, ...]:
-    """How every service of the project is; those that left the stack come last. With `inside` gateways are asked for their tunnels too."""
+    """The state of every service; orphans come last. With `inside`, gateways are also asked for the state of their tunnels."""
     observed = engine.observe(stack.project)
     desired, seen = plain(stack), current(observed)
     now, rows = here_now(), []
@@ -26,12 +26,12 @@ def status(engine: EngineReader, stack: ComposeStack, *, inside: bool = False) -
     names = {s.name for s in desired.services}
     shown: set[str] = set()
     for service in sorted(desired.services, key=lambda s: (s.app, s.name != s.app, s.name)):
-        here = seen.get(service.name)
+        container = seen.get(service.name)
         address: tuple[str, ...] = ()
         if service.app not in shown and (service.name == service.app or service.app not in names):
             address = tuple(_reached(a, engine.address) for a in stack.addresses.get(service.app, ()))
             shown.add(service.app)
-        if here is None:
+        if container is None:
             rows.append(
                 ServiceStatus(
                     app=service.app,
@@ -40,28 +40,28 @@ def status(engine: EngineReader, stack: ComposeStack, *, inside: bool = False) -
                     health="-",
                     since="",
                     address=address,
-                    reason="it was not created; `portable up` does",
+                    reason="not created yet; run `portable up`",
                 )
             )
             continue
         verdict = judge(service, seen, now)
         owner = seen.get(service.owner) if service.owner else None
         reason = "" if verdict.settled else verdict.reason
-        if owner is not None and here.state == "running" and (here.joins != owner.id or owner.started_at > here.started_at):
-            reason = f"it hangs on a network of {service.owner} that is gone; `portable up` heals it"
+        if owner is not None and container.state == "running" and (container.joins != owner.id or owner.started_at > container.started_at):
+            reason = f"its network namespace belongs to a previous {service.owner}; run `portable up` to repair it"
         why, note = tunnels.get(service.name, ("", ""))
-        state = "finished" if service.once and verdict.settled else here.state
-        since = here.finished_at if here.state == "exited" else here.started_at
+        state = "finished" if service.once and verdict.settled else container.state
+        since = container.finished_at if container.state == "exited" else container.started_at
         rows.append(
             ServiceStatus(
                 app=service.app,
                 service=service.name,
                 state=state,
-                health=here.health or "-",
+                health=container.health or "-",
                 since=since,
                 address=address,
                 reason=reason or why,
-                image=here.image,
+                image=container.image,
                 note=note,
             )
         )
@@ -72,7 +72,7 @@ def status(engine: EngineReader, stack: ComposeStack, *, inside: bool = False) -
             state="orphan",
             health=c.health or "-",
             since=c.started_at,
-            reason="it is not part of the stack any more; `portable up` removes it",
+            reason="it is no longer part of the stack; `portable up` removes it",
             image=c.image,
         )
         for c in observed.containers
@@ -82,23 +82,23 @@ def status(engine: EngineReader, stack: ComposeStack, *, inside: bool = False) -
 
 
 def tunnel_rows(engine: EngineReader, stack: ComposeStack, seen: Mapping[str, Seen]) -> dict[str, tuple[str, str]]:
-    """Of each gateway with a tunnel that runs: why it is not well, and a note; what can't be learned is empty."""
+    """For each running gateway with a tunnel: why it is not healthy, and a note; both are empty if unknown."""
     running = {name: seen[name] for name in tunnels_of(stack.plan) if name in seen and seen[name].state == "running"}
     if not running:
         return {}
     with ThreadPoolExecutor(min(8, 2 * len(running))) as pool:
-        logs = {name: pool.submit(log_of, engine, here) for name, here in running.items()}
-        looks = {name: pool.submit(silence_of, engine, here) for name, here in running.items()}
-        found = {}
-        for name, here in running.items():
+        logs = {name: pool.submit(log_of, engine, gateway) for name, gateway in running.items()}
+        looks = {name: pool.submit(silence_of, engine, gateway) for name, gateway in running.items()}
+        states = {}
+        for name, gateway in running.items():
             why, clock = looks[name].result()
-            restarted = restarts(logs[name].result(), started=seconds_of(here.started_at), now=clock or seconds_of(here_now()))
-            found[name] = (why, restarted.sentence())
-    return found
+            restarted = restarts(logs[name].result(), started=seconds_of(gateway.started_at), now=clock or seconds_of(here_now()))
+            states[name] = (why, restarted.sentence())
+    return states
 
 
 def log_of(engine: EngineReader, gateway: Seen) -> Sequence[tuple[float, str]]:
-    """What a gateway wrote since its start, each line with its moment; nothing where its log can't be read."""
+    """The lines of a gateway's log since its start, as (time, text); empty if the log cannot be read."""
     try:
         return engine.dated_logs(gateway.id, tail=LINES, since=seconds_of(gateway.started_at))
     except EngineTrouble:
@@ -106,7 +106,7 @@ def log_of(engine: EngineReader, gateway: Seen) -> Sequence[tuple[float, str]]:
 
 
 def silence_of(engine: EngineReader, gateway: Seen) -> tuple[str, float]:
-    """Why a tunnel carries nothing, empty where it does or that is not known, and the clock of the engine's host."""
+    """Why a tunnel carries no traffic (empty if it does, or if unknown), and the clock of the engine's host."""
 
     def ask() -> Traffic | str:
         try:
@@ -120,7 +120,7 @@ def silence_of(engine: EngineReader, gateway: Seen) -> tuple[str, float]:
 
 
 def _reached(address: str, engine: Address) -> str:
-    """An app's address as seen from this machine; the loopback of another machine is said to be that."""
+    """An app's address for this machine; the loopback address of another machine is marked as such."""
     if "{host}" in address or engine.host in ("127.0.0.1", "[::1]", "localhost"):
         return address.replace("{host}", engine.host)
     return f"{address} (on {engine.host})"

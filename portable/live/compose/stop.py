@@ -1,4 +1,4 @@
-"""Stopping containers in an order in which nobody loses what it depends on."""
+"""Stops containers in an order in which none loses its dependencies."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -8,22 +8,22 @@ from portable.engines.docker.observed import Seen
 
 
 def stop_order(chosen: Sequence[Seen]) -> list[list[Seen]]:
-    """Levels: what nobody chosen depends on comes first."""
-    left = {c.id: c for c in chosen}
+    """Group containers into levels: those without dependants come first."""
+    remaining = {c.id: c for c in chosen}
     levels: list[list[Seen]] = []
-    while left:
-        needed = {c.joins for c in left.values() if c.joins}
-        services = {d for c in left.values() for d in c.depends_on}
-        level = [c for c in left.values() if c.id not in needed and c.service not in services]
-        level = level or [c for c in left.values() if c.id not in needed] or list(left.values())
+    while remaining:
+        needed = {c.joins for c in remaining.values() if c.joins}
+        services = {d for c in remaining.values() for d in c.depends_on}
+        level = [c for c in remaining.values() if c.id not in needed and c.service not in services]
+        level = level or [c for c in remaining.values() if c.id not in needed] or list(remaining.values())
         levels.append(level)
         for seen in level:
-            del left[seen.id]
+            del remaining[seen.id]
     return levels
 
 
 def stop_all(engine: Engine, containers: Sequence[Seen]) -> None:
-    """Stop these side by side."""
+    """Stop containers in parallel."""
     if not containers:
         return
     with ThreadPoolExecutor(min(8, len(containers))) as pool:

@@ -39,7 +39,7 @@ def diff(
     apps: tuple[str, ...] = (),
     recipes: Recipes | None = None,
 ) -> tuple[Change, ...]:
-    """What `up` would do. Needs no method that writes."""
+    """The changes that `up` would make; needs no method that writes."""
     refuse_unknown(stack, apps)
     recipes = recipes or recipes_of(stack.recipes)
     engine.check()
@@ -64,17 +64,17 @@ def up(
     progress: Progress = silent,
     held: Lock | None = None,
 ) -> Outcome:
-    """Make the project run as desired, and wait until it is well; nothing is touched where nothing differs.
+    """Make the project run as planned, and wait until it is healthy. Unchanged services are not touched.
 
-    Raises EngineTrouble, UsageError or Refused with nothing changed, where that can be known before; else what was done stays, and the same
-    command goes on from there. `deadline` is in seconds, for the waiting; `generated` names secrets that are made where they are missing.
-    `held` is the project's lock, where the caller has it.
+    Raises EngineTrouble, UsageError or Refused before any change if the problem is known then; otherwise the work done stays, and the same
+    command continues from there. `deadline` is the timeout of the waiting in seconds. `generated` maps the secrets that are generated if
+    they are missing to their kinds. `held` is the project's lock, if the caller has it.
     """
     refuse_unknown(stack, apps)
     recipes = recipes or recipes_of(stack.recipes)
     engine.check()
     if generated:
-        foreseen(stack.secrets, generated, source)  # raises for those that can't be made, before any is
+        foreseen(stack.secrets, generated, source)  # raises for secrets that cannot be generated, before any is
         generate_missing(stack.secrets, generated, source, project=stack.project, progress=progress)
     resolved = resolve(stack.secrets, source)
     check_tunnel(stack.plan, resolved)
@@ -86,20 +86,20 @@ def up(
         end_copies(engine, stack, wanted, held=lock, progress=progress)
         needed = images_of(engine, stack, apps)
         if images.foresee(engine, needed, recipes).changes:
-            # What stops the start is told before minutes of building, not after.
+            # Report problems before minutes of building, not after.
             expected = images.foresee(engine, stack.images, recipes).effective
             desired, observed = look(engine, stack, expected, variables)
             _preflight(engine, desired, _changes(desired, observed, apps))
-        found = images.resolve(engine, needed, recipes=recipes, progress=progress)
-        effective = {**images.foresee(engine, stack.images, recipes).effective, **found.effective} if apps else found.effective
+        resolution = images.resolve(engine, needed, recipes=recipes, progress=progress)
+        effective = {**images.foresee(engine, stack.images, recipes).effective, **resolution.effective} if apps else resolution.effective
         desired, observed = look(engine, stack, effective, variables)
         changes = _changes(desired, observed, apps)
-        # Also who is made anew since it shares a network.
+        # Also apps that are recreated because they share a network.
         _refuse_half_way(stack, {c.app for c in changes if c.kind != "remove"})
         for change in changes:
             progress(Event(what="doing", subject=change.service, text=f"{change.kind}: {change.cause}"))
         names = scope(desired, apps) if apps else {s.name for s in desired.services}
-        # An app that was unhealthy before may be well again and not yet asked: its next check decides, not its last.
+        # An app that was unhealthy before may have recovered: its next health check decides, not its last.
         doubted = {seen.id: seen.unwell_at for seen in current(observed).values() if seen.health == "unhealthy"}
         once, until = Once(progress), None if deadline is None else time.monotonic() + deadline
         if changes:
@@ -111,43 +111,48 @@ def up(
         watch = Watch(engine, desired, names, once, until, doubted=doubted)
         watch.until_well()
         started_again(stack.project, wanted if apps else ())
-    return Outcome(changes=(*found.changes, *changes), rows=status(engine, stack))
+    return Outcome(changes=(*resolution.changes, *changes), rows=status(engine, stack))
 
 
 def _started_for(desired: Desired, apps: tuple[str, ...]) -> set[str]:
-    """The apps that run once these do: they, and whom they need (all, where none is named)."""
+    """These apps and their dependencies (all apps if none is named)."""
     names = scope(desired, apps) if apps else {s.name for s in desired.services}
     return {s.app for s in desired.services if s.name in names} | set(apps)
 
 
 def _refuse_half_way(stack: ComposeStack, apps: Collection[str]) -> None:
-    """Raise where one of these apps may not be started: an update or a restore of it is half-way."""
+    """Raise if one of these apps may not be started, since an update or a restore of it is not finished."""
     refuse_unready(stack.taken, apps)
     refuse_half_restored(stack.project, apps)
 
 
 def end_copies(engine: Engine, stack: ComposeStack, apps: Collection[str], *, held: Lock, progress: Progress = silent) -> None:
-    """End who still copies the state of one of these since its `backup --stop` was killed: it would copy what the app, started, writes."""
+    """End copies of these apps' state that a killed `backup --stop` left running: they would copy data that a started app writes."""
     for app, what in copying(stack.project).items():
         if app in apps and what.keeper:
             seen = current(engine.observe(stack.project)).get(what.keeper)
             if seen is not None and what.keeper not in apps_of(stack):
-                engine.stop(seen.id)  # the profile has it no more: whoever removes it finds it stopped
+                engine.stop(seen.id)  # it is no longer part of the profile
             elif seen is not None and seen.state == "running":
                 restart(engine, stack, apps=(what.keeper,), progress=progress, held=held)
             mark_copying(stack.project, app, Copying(again=what.again))
 
 
 def _changes(desired: Desired, observed: Observed, apps: tuple[str, ...]) -> tuple[Change, ...]:
-    """What must be done. Raises Refused where that would stop apps that were not named."""
+    """The necessary changes. Raises Refused if they would stop apps that were not named."""
     if apps and (anew := networks_anew(desired, observed)):
         causes = "; ".join(f"{change.service}: {change.cause}" for change in anew.values())
-        raise Refused(f"all apps have to stop for this, not only those named: {causes}", where=desired.project, remedy="name no app")
+        raise Refused(
+            f"this change stops all apps, not only the named ones: {causes}",
+            code="up.stops-all",
+            where=desired.project,
+            remedy="run `portable up` without names of apps",
+        )
     return reconcile(desired, observed, apps=apps)
 
 
 def _preflight(engine: EngineReader, desired: Desired, changes: tuple[Change, ...]) -> None:
-    """Raise what would stop the changes half-way (taken ports, a full disk, missing devices, mounts that need root), or do harm."""
+    """Raise for a problem that would stop the changes halfway (ports, disk, devices, mounts), or for changes that would do harm."""
     touched = [c.service for c in changes if c.kind in ("create", "recreate", "start") and not c.service.startswith(NETWORK)]
     check_ports(engine, desired, touched)
     refuse_shared(engine, desired, touched)

@@ -1,6 +1,6 @@
 """The verbs on Compose engines: up, diff, down, restart, status, logs, exec.
 
-Each can be killed at any moment, and completes when it is run again.
+Each can be killed at any moment; the next run completes it.
 """
 
 from portable.live.compose.apps import apps_of

@@ -1,4 +1,4 @@
-"""A stack on a Compose engine, as contracts look at it."""
+"""A stack on a Compose engine, in the form that contracts check."""
 
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +18,10 @@ from portable.model.shell import script
 
 
 class ComposeView:
-    """What an engine has of a plan. Containers are looked up once: what contracts tell is of one moment."""
+    """The containers of a plan on an engine. They are looked up once, so that all contracts see the same moment."""
 
     def __init__(self, engine: Engine, plan: Plan, helper: Callable[[], str] | None = None) -> None:
-        """`helper` gives the image of a helper that looks at a host which is another machine; PortableError where there is none."""
+        """`helper` returns the image of a helper container for the host of a remote engine; raises PortableError if it is missing."""
         self.plan = plan
         self._helper = helper
         self.here, self.host = engine.address.is_local, engine.address.host
@@ -29,22 +29,22 @@ class ComposeView:
         self._engine, self._project = engine, project_name(plan)
 
     def look(self, placed: Placed) -> Runs:
-        """How that container is now."""
+        """The state of a container."""
         if (both := self._services.get(service_name(placed))) is None:
             return Runs(state="missing")
-        seen, given = both
+        seen, settings = both
         return Runs(
             state=seen.state,
             health=seen.health or "",
             said=seen.health_output if seen.health == "unhealthy" else seen.error,
             since=seconds_of(seen.started_at),
-            environment=given.environment,
-            labels=given.labels,
-            mounts=given.mounts,
-            published=_published(given),
-            entrypoint=given.entrypoint,
-            command=given.command,
-            rights=running(given.whole, self._called),
+            environment=settings.environment,
+            labels=settings.labels,
+            mounts=settings.mounts,
+            published=_published(settings),
+            entrypoint=settings.entrypoint,
+            command=settings.command,
+            rights=running(settings.whole, self._called),
             image=self._image(seen.image_id),
         )
 
@@ -53,7 +53,7 @@ class ComposeView:
         return planned(placed, self.plan)
 
     def guests(self, placed: Placed) -> tuple[str, ...]:
-        """Containers in its network that are not of this project."""
+        """Names of the containers in its network that are not part of this project."""
         if (both := self._services.get(service_name(placed))) is None:
             return ()
         mine = {seen.id for seen, _ in self._all}
@@ -70,7 +70,7 @@ class ComposeView:
     def inside(self, placed: Placed, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> Said:
         """Run a command in that container."""
         if (both := self._services.get(service_name(placed))) is None:
-            return Said(code=None, text="it is not there")
+            return Said(code=None, text="the container does not exist")
         try:
             code, text = self._engine.inside(both[0].id, command, user=user, seconds=seconds)
         except PortableError as error:
@@ -78,30 +78,30 @@ class ComposeView:
         return Said(code=code, text=text.strip(), hangs=code is None)
 
     def logs(self, placed: Placed, lines: int) -> str:
-        """The last lines that it wrote, as they are."""
+        """The last lines of its log, secrets included."""
         both = self._services.get(service_name(placed))
         return "\n".join(self._engine.logs(both[0].id, tail=lines, hidden=False)) if both else ""
 
     def dated_logs(self, placed: Placed, lines: int) -> Sequence[tuple[float, str]]:
-        """The last lines that it wrote since it was started, each with its moment."""
+        """The last lines of its log since its start, as (time, text)."""
         both = self._services.get(service_name(placed))
         return self._engine.dated_logs(both[0].id, tail=lines, since=seconds_of(both[0].started_at)) if both else ()
 
     def on_host(self, folders: Sequence[str]) -> Mapping[str, HostFolder] | None:
-        """Each of those folders of the host; None where the host can't be looked at from here."""
+        """The state of folders on the host; None if the host cannot be read from here."""
         folders_script = script(__name__, "view.sh")
         try:
             if self.here:
-                said = subprocess.run(
+                output = subprocess.run(
                     ["sh", "-c", f"ROOT=; {folders_script}", "sh", *folders], capture_output=True, text=True, check=False
                 ).stdout
             elif self._helper is None:
                 return None
             else:
-                said = self._engine.on_host(self._helper(), f"ROOT=/host; {folders_script}", folders)
+                output = self._engine.on_host(self._helper(), f"ROOT=/host; {folders_script}", folders)
         except PortableError:
             return None
-        lines = [line.split() for line in said.splitlines()]
+        lines = [line.split() for line in output.splitlines()]
         if len(lines) != len(folders):
             return None
         return {
@@ -110,11 +110,11 @@ class ComposeView:
         }
 
     def others(self) -> tuple[Other, ...]:
-        """Containers of the project that are not the one of a service of the plan."""
-        known = {service_name(placed) for placed in containers(self.plan)}
-        mine = {seen.id for service, (seen, _) in self._services.items() if service in known}
+        """Containers of the project that do not belong to a service of the plan, and second containers of a service."""
+        planned_services = {service_name(placed) for placed in containers(self.plan)}
+        mine = {seen.id for service, (seen, _) in self._services.items() if service in planned_services}
         return tuple(
-            Other(name=seen.name, state=seen.state, published=_published(given)) for seen, given in self._all if seen.id not in mine
+            Other(name=seen.name, state=seen.state, published=_published(settings)) for seen, settings in self._all if seen.id not in mine
         )
 
     @cached_property
@@ -123,10 +123,10 @@ class ComposeView:
 
     @cached_property
     def _services(self) -> Mapping[str, tuple[Seen, Described]]:
-        # Of two containers of a service, as while one is replaced, the one that runs.
-        found = sorted(self._all, key=lambda both: (both[0].state == "running", both[0].started_at))
-        return {both[0].service: both for both in found}
+        # Of two containers of a service, for example while one is replaced, the running one counts.
+        ordered = sorted(self._all, key=lambda both: (both[0].state == "running", both[0].started_at))
+        return {both[0].service: both for both in ordered}
 
 
-def _published(given: Described) -> tuple[Published, ...]:
-    return tuple(Published(address=a, number=n, protocol=p, inside=i) for a, n, p, i in given.published)
+def _published(settings: Described) -> tuple[Published, ...]:
+    return tuple(Published(address=a, number=n, protocol=p, inside=i) for a, n, p, i in settings.published)

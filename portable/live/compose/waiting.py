@@ -1,4 +1,4 @@
-"""Waiting until a project is well: who waits for what, and giving up at once when waiting is of no use. The judgement is pure."""
+"""Waits until a project is healthy: reports what each service waits for, and gives up at once if a service fails. The judgement is pure."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -18,9 +18,9 @@ from portable.model.progress import Event, Once, Progress
 
 _POLL_SECONDS = 0.4
 _STEADY_SECONDS = 1.0
-"""How long an app without a health check must run before it counts as started."""
+"""Running time after which an app without a health check counts as started."""
 _STEADY_AGAIN_SECONDS = 8.0
-"""The same for one that the engine has restarted already."""
+"""The same for an app that the engine has restarted before."""
 _TOO_MANY_RESTARTS = 3
 _LOG_LINES = 8
 _CONDITIONS = {
@@ -31,59 +31,59 @@ _CONDITIONS = {
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """How a service is doing."""
+    """The state of a service."""
 
     settled: bool
     reason: str
-    """Why it is not settled, or how it is."""
+    """Why it is not settled, or its state."""
     failed: bool = False
     steady: str = ""
-    """The reason without its clock."""
+    """The reason without its seconds, by which repeated reports are recognised."""
 
 
 def judge(service: Service, seen: dict[str, Seen], now: str) -> Verdict:
-    """How a service is doing; `now` is the engine's clock, as text."""
-    here = seen.get(service.name)
-    if here is None or here.state == "created":
-        if here is not None and here.error:
-            return Verdict(settled=False, failed=True, reason=here.error)
+    """Judge the state of a service; `now` is the engine's clock as text."""
+    container = seen.get(service.name)
+    if container is None or container.state == "created":
+        if container is not None and container.error:
+            return Verdict(settled=False, failed=True, reason=container.error)
         return Verdict(settled=False, reason=_waits_for(service, seen))
-    if here.state == "exited":
-        if here.exit_code == 0 and service.once:
+    if container.state == "exited":
+        if container.exit_code == 0 and service.once:
             return Verdict(settled=True, reason="finished")
         why = (
             "ran out of memory"
-            if here.out_of_memory
-            else f"stopped with exit code {here.exit_code}" + (f": {here.error}" if here.error else "")
+            if container.out_of_memory
+            else f"stopped with exit code {container.exit_code}" + (f": {container.error}" if container.error else "")
         )
         return Verdict(settled=False, failed=True, reason=why)
-    if here.state == "restarting" or (here.restarts >= _TOO_MANY_RESTARTS and here.state != "running"):
+    if container.state == "restarting" or (container.restarts >= _TOO_MANY_RESTARTS and container.state != "running"):
         return Verdict(
             settled=False,
-            failed=here.restarts >= _TOO_MANY_RESTARTS,
-            reason=f"restarting (attempt {here.restarts}, exit code {here.exit_code})",
+            failed=container.restarts >= _TOO_MANY_RESTARTS,
+            reason=f"restarting (attempt {container.restarts}, exit code {container.exit_code})",
             steady="restarting",
         )
-    if here.state != "running":
-        return Verdict(settled=False, failed=here.state == "dead", reason=here.state)
+    if container.state != "running":
+        return Verdict(settled=False, failed=container.state == "dead", reason=container.state)
     if service.once:
-        return Verdict(settled=False, reason="at work")
-    seconds = _between(here.started_at, now)
-    if here.health == "unhealthy":
+        return Verdict(settled=False, reason="not finished yet")
+    seconds = _between(container.started_at, now)
+    if container.health == "unhealthy":
         return Verdict(
             settled=False,
             failed=True,
-            reason="unhealthy" + (f": {_said(here.health_output)[:200]}" if here.health_output else ""),
+            reason="unhealthy" + (f": {_error_line(container.health_output)[:200]}" if container.health_output else ""),
         )
-    if here.health == "starting":
+    if container.health == "starting":
         return Verdict(settled=False, reason=f"starting (health: starting {seconds:.0f} s)", steady="starting")
-    if here.health is None and seconds < (_STEADY_AGAIN_SECONDS if here.restarts else _STEADY_SECONDS):
+    if container.health is None and seconds < (_STEADY_AGAIN_SECONDS if container.restarts else _STEADY_SECONDS):
         return Verdict(settled=False, reason="starting", steady="starting")
-    return Verdict(settled=True, reason="healthy" if here.health else "running")
+    return Verdict(settled=True, reason="healthy" if container.health else "running")
 
 
-def _said(output: str) -> str:
-    """The line of a health check's output that says what is wrong: Gluetun's ends with `INFO Shutdown successful`."""
+def _error_line(output: str) -> str:
+    """The line of a health check's output that states the error. It may not be the last: Gluetun ends with `INFO Shutdown successful`."""
     lines = output.splitlines()
     return headline.headline(lines) or lines[-1]
 
@@ -116,12 +116,12 @@ def _parsed(moment: str) -> datetime:
 
 
 def here_now() -> str:
-    """The clock of this machine, as the engine writes moments."""
+    """The clock of this machine in the engine's format."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "000Z"
 
 
-def _told(name: str, reason: str, lines: Sequence[str]) -> str:
-    """How a service fails, the line of its log that says why, then the last lines as they are, without drawings and empty ones."""
+def _description(name: str, reason: str, lines: Sequence[str]) -> str:
+    """The failure of a service: its reason, the log line that states the error, and the last lines without empty ones and drawings."""
     why = headline.headline(lines)
     last = [line for line in lines if any(c.isalnum() for c in line)][-_LOG_LINES:]
     return f"{name}: {reason}{f'; its log says: {why}' if why and why not in reason else ''}" + "".join(
@@ -130,7 +130,7 @@ def _told(name: str, reason: str, lines: Sequence[str]) -> str:
 
 
 class Watch:
-    """Follows services until they are well; one for a whole command, so that nothing is told twice."""
+    """Follows services until they are healthy. One object serves a whole command, so that nothing is reported twice."""
 
     def __init__(
         self,
@@ -142,10 +142,10 @@ class Watch:
         outdated: frozenset[str] = frozenset(),
         doubted: Mapping[str, str] = {},
     ) -> None:
-        """`outdated` are ids of containers that will be replaced: how they are counts for nothing; `until` is a monotonic moment.
+        """`outdated` are ids of containers that will be replaced, so their state does not matter; `until` is a monotonic time.
 
-        `doubted` are moments by id of a container: a check that began until then says nothing of how it is now (it was paused, or was
-        unhealthy before anything was done; it may have come back since).
+        `doubted` maps ids of containers to times. A health check that began before that time is ignored: the container was paused, or was
+        unhealthy before this command, and may have recovered since.
         """
         self._doubted = doubted
         self._engine, self._desired, self._outdated = engine, desired, outdated
@@ -155,7 +155,7 @@ class Watch:
         self._first: dict[str, float] = {}
 
     def alongside(self, running: Running) -> None:
-        """Tell what happens while Compose works. Raises EngineTrouble when it fails, or when waiting is of no use: then it is ended."""
+        """Report progress while Compose runs. Raises EngineTrouble if it fails; ends it if a service cannot become healthy."""
         try:
             while (code := running.poll()) is None:
                 verdicts = self.look()
@@ -171,10 +171,10 @@ class Watch:
             running.stop()
             raise
         if code != 0:
-            running.stop()  # the command may have ended without its plug-in
-            said = self._engine.hide(running.output)
+            running.stop()  # the docker command may have ended before its Compose plug-in
+            output = self._engine.hide(running.output)
             failing = [(s, v) for s, v in self.look() if v.failed]
-            if "dependency failed" in said and failing:
+            if "dependency failed" in output and failing:
                 raise self._failure(failing)
             trouble = self._engine.trouble(running.output, "starting the apps")
             if trouble.kind == "failed" and failing:
@@ -182,7 +182,7 @@ class Watch:
             raise trouble
 
     def until_well(self) -> None:
-        """Wait until every service is settled. Raises EngineTrouble as soon as one cannot become so."""
+        """Wait until every service is settled. Raises EngineTrouble as soon as one has failed."""
         while True:
             verdicts = self.look()
             if failing := [(s, v) for s, v in verdicts if v.failed]:
@@ -193,7 +193,7 @@ class Watch:
             time.sleep(_POLL_SECONDS)
 
     def look(self) -> list[tuple[Service, Verdict]]:
-        """Look once, and tell what is new."""
+        """Observe once, and report news."""
         self._seen = {name: self._fresh(seen) for name, seen in current(self._engine.observe(self._desired.project)).items()}
         now = here_now()
         verdicts = []
@@ -213,17 +213,17 @@ class Watch:
         return seen.health == "unhealthy" and seen.unwell_at <= self._doubted.get(seen.id, "")
 
     def stale(self) -> set[str]:
-        """The services that are unhealthy by a check of before, of which nobody knows yet how they are."""
+        """The services that are unhealthy by a check from before this command only: their present health is unknown."""
         return {name for name, seen in current(self._engine.observe(self._desired.project)).items() if self._stale(seen)}
 
     def look_in_time(self) -> list[tuple[Service, Verdict]]:
-        """Look once. Raises EngineTrouble when the time given is over."""
+        """Observe once. Raises EngineTrouble after the timeout."""
         verdicts = self.look()
         self._in_time(verdicts)
         return verdicts
 
     def _clock(self, name: str, now: str) -> str:
-        """The engine's clock may differ from ours: time is counted from when this watch saw the container run."""
+        """The time at the engine. Its clock may differ from ours, so time is counted from the first sight of the running container."""
         seen = self._seen.get(name)
         if seen is None or not seen.started_at:
             return now
@@ -240,8 +240,9 @@ class Watch:
             late = "; ".join(f"{s.name}: {v.reason}" for s, v in verdicts if not v.settled)
             raise EngineTrouble(
                 "slow",
-                f"not well in the time given: {late or 'Docker Compose is still at work'}",
-                remedy=f"give it more time, {AGAIN}",
+                f"not healthy before the timeout: {late or 'Docker Compose is still running'}",
+                code="up.timeout",
+                remedy=f"pass a longer `--timeout`, {AGAIN}",
             )
 
     def _failure(self, failing: list[tuple[Service, Verdict]]) -> UnhealthyServices:
@@ -253,9 +254,9 @@ class Watch:
                     lines = list(self._engine.logs(seen.id, tail=headline.LINES))
                 except EngineTrouble:
                     lines = []
-            parts.append(_told(service.name, verdict.reason, lines))
+            parts.append(_description(service.name, verdict.reason, lines))
         return UnhealthyServices(
             "\n".join(parts),
             apps=frozenset(service.app for service, _ in failing),
-            remedy=f"`portable logs {failing[0][0].app}` shows more; mend it, {AGAIN}",
+            remedy=f"find the cause with `portable logs {failing[0][0].app}` and remove it, {AGAIN}",
         )

@@ -42,14 +42,14 @@ def assert_told(ran: Ran, code: int, *words: str) -> None:
 @pytest.mark.parametrize("url", ["unix:///nonexistent/docker.sock", "tcp://127.0.0.1:1"])
 def test_an_engine_that_is_not_there(fresh: Local, verb: str, url: str) -> None:
     before = digest(fresh.folder)
-    assert_told(fresh.portable(verb, code=None, DOCKER_HOST=url), 1, "no engine answers", re.escape(url))
+    assert_told(fresh.portable(verb, code=None, DOCKER_HOST=url), 1, r"\[engine\.absent\]", re.escape(url))
     assert digest(fresh.folder) == before
 
 
 def test_an_engine_that_is_too_old(fresh: Local) -> None:
     before = digest(fresh.folder)
     with old_engine("1.40") as url:
-        assert_told(fresh.portable("up", code=None, DOCKER_HOST=url), 1, "too old")
+        assert_told(fresh.portable("up", code=None, DOCKER_HOST=url), 1, r"\[engine\.old\]")
     assert digest(fresh.folder) == before
 
 
@@ -69,14 +69,16 @@ def test_an_engine_that_refuses(fresh: Local) -> None:
         done = subprocess.run(
             command, cwd=fresh.folder, env=fresh.environment(DOCKER_HOST=f"unix://{path}"), capture_output=True, text=True, check=False
         )
-    assert_told(Ran(("up",), done.returncode, done.stdout, done.stderr, 0), 1, "usermod -aG docker", re.escape(str(path)))
+    assert_told(
+        Ran(("up",), done.returncode, done.stdout, done.stderr, 0), 1, "usermod -aG docker", r"\[engine\.denied\]", re.escape(str(path))
+    )
     assert digest(fresh.folder) == before
 
 
 def test_a_port_that_is_taken(fresh: Local) -> None:
     with socket.create_server(("127.0.0.1", fresh.ports["sabnzbd"])):
         ran = fresh.portable("up", code=None)
-    assert_told(ran, 1, f"port {fresh.ports['sabnzbd']}/tcp of sabnzbd is taken by python")
+    assert_told(ran, 1, f"port {fresh.ports['sabnzbd']}/tcp of sabnzbd is in use by python", r"\[host\.port\]")
     assert fresh.inspected() == {}
     assert fresh.networks() == []
     assert fresh.volumes() == []
@@ -92,7 +94,7 @@ def test_a_secret_file_that_others_can_read(local: Local, mode: int) -> None:
     try:
         for verb in ("up", "diff"):
             ran = local.portable(verb, code=None)
-            assert_told(ran, 4, re.escape(str(file)), "chmod 600")
+            assert_told(ran, 4, re.escape(str(file)), "chmod 600", r"\[secret\.file-mode\]")
             assert local.secret("sabnzbd-api-key") not in ran.err + ran.out
     finally:
         file.chmod(0o600)

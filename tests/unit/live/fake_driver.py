@@ -98,7 +98,7 @@ class FakeReader(StackReader):
 
     def _known(self, apps: Sequence[str]) -> None:
         if unknown := [app for app in apps if app not in self.world.apps]:
-            raise UsageError(f"there is no app {', '.join(unknown)}", remedy=f"known: {', '.join(self.apps())}")
+            raise UsageError(f"no app {', '.join(unknown)}", code="up.unknown-app", remedy=f"use one of: {', '.join(self.apps())}")
 
     def _is_well(self, name: str) -> bool:
         return self.world.states.get(name) == ("exited" if self.world.apps[name].ends else "running")
@@ -202,7 +202,7 @@ class FakeDriver(FakeReader, StackDriver):
         self._known(apps)
         names = [name for name in self.world.with_sharers(apps or self.apps()) if not self.world.apps[name].ends]
         if missing := [name for name in names if name not in self.world.states]:
-            raise EngineError(f"not there: {', '.join(missing)}", remedy="`portable up`")
+            raise EngineError(f"not created: {', '.join(missing)}", code="up.not-created", remedy="run `portable up`")
         with locked(self.stack.project, "restart", progress=progress, held=held, wait=0):
             for name in names:
                 self.world.start(name)
@@ -216,7 +216,7 @@ class FakeDriver(FakeReader, StackDriver):
     def exec_stream(self, app: str, command: Sequence[str], on_line: Callable[[str], None], *, beats: str = "") -> int:
         """Understands `echo` and `exit` of a shell, which is what tests ask."""
         if self.state_of(app) != "running":
-            raise EngineError(f"{app} is not running", remedy=f"`portable up {app}`")
+            raise EngineError(f"{app} is not running", code="up.not-running", remedy=f"run `portable up {app}`")
         for part in command[-1].split("; "):
             word, _, rest = part.partition(" ")
             if word == "echo":

@@ -72,10 +72,10 @@ def test_a_line_that_is_cut_or_empty_is_passed_over(line: str) -> None:
         (on(forwarded=51413), "absent", "nothing listens on the tunnel (10.64.0.2) at ports 6881 or 51413"),
         (on(("tcp", "10.64.0.99", 6881)), "absent", "nothing listens"),
         (on(("tcp", "127.0.0.1", 6881), ("tcp", "172.20.0.2", 6881)), "absent", "nothing listens"),
-        (on(("tcp", "10.64.0.2", 6882), calls={6882: "accepted"}), "absent", "something does at port 6882, which is closed to peers"),
+        (on(("tcp", "10.64.0.2", 6882), calls={6882: "accepted"}), "absent", "something listens at port 6882 instead"),
         (on(("tcp", "10.64.0.2", 6882), calls={6882: "refused"}), "absent", "at port 6881"),
         (on(("tcp", "10.64.0.2", 6881), ("udp", "10.64.0.2", 6881), calls={6881: "refused"}), "deaf", "on a tunnel that is gone"),
-        (on(tunnel=()), "unknown", "there is no tunnel now"),
+        (on(tunnel=()), "unknown", "no tunnel at the moment"),
     ],
 )
 def test_states(sockets: Sockets, verdict: str, text: str) -> None:
@@ -124,7 +124,7 @@ def test_the_remedy_names_the_port_of_the_app() -> None:
     ports = (p.Port(name="web", number=80, serves="http"), p.Port(name="peer", number=6881))
     assert remedy_of(app("torrents", ports=ports)) == (
         "set the listening port of torrents to 6881 in its own settings, "
-        "or give the port that it has in portable.yaml: `ports: {torrents: {peer: N}}`"
+        "or set its current port in portable.yaml: `ports: {torrents: {peer: N}}`"
     )
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,9 @@ def test_the_file_of_secrets(file: str | None, path: str) -> None:
 
 @pytest.mark.parametrize("file", ["secrets.yaml", "./secrets.yaml", "~nobody-here/s.yaml"])
 def test_a_file_of_secrets_that_would_depend_on_the_working_folder(file: str) -> None:
-    with pytest.raises(UsageError, match="no absolute path"):
+    with pytest.raises(UsageError, match=re.escape(repr(file))) as caught:
         source_of(SecretsFacts(file=file), "media", {}, Path("/me"))
+    assert caught.value.code == "secret.file-path"
 
 
 def test_without_home_the_user_database_tells_and_nothing_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,14 +137,14 @@ def asked(folder: Path, *, idle: bool) -> tuple[Traffic, list[str]]:
 def test_nobody_is_asked_where_something_comes_in_anyway(tmp_path: Path) -> None:
     seen, names = asked(tmp_path, idle=False)
     assert names == []
-    assert carries(seen) == ("carries", "answers come through the tunnel (100 bytes at once, without a question)")
+    assert carries(seen) == ("carries", "traffic comes through the tunnel (100 bytes without a DNS query)")
 
 
 def test_the_name_that_is_asked_for_tells_nothing(tmp_path: Path) -> None:
     found = []
     for turn in ("first", "second"):
         seen, (name,) = asked(tmp_path / turn, idle=True)
-        assert carries(seen) == ("carries", "answers come through the tunnel (300 bytes while a name was asked for)")
+        assert carries(seen) == ("carries", "traffic comes through the tunnel (300 bytes during a DNS query)")
         assert re.fullmatch(r"http://[a-z0-9]{12}\.example\.com/", name)
         found.append(name)
     assert found[0] != found[1]

@@ -25,14 +25,15 @@ def test_a_value_may_be_as_long_as_an_environment_carries(letter: str) -> None:
     assert filled(letter * count + "x" * rest)[NAME].startswith(letter)
     with pytest.raises(PortableError) as caught:
         filled(letter * count + "x" * (rest + 1))
+    assert (caught.value.code, caught.value.where) == ("secret.too-long", "secrets")
     assert "128 KiB" in caught.value.text
-    assert caught.value.where == "secrets"
 
 
 def test_a_zero_byte_is_refused() -> None:
     with pytest.raises(PortableError) as caught:
         filled("a\0b")
-    assert (caught.value.where, "the secret s, key value," in caught.value.text) == ("secrets", True)
+    assert (caught.value.code, caught.value.where) == ("secret.zero-byte", "secrets")
+    assert "the secret s " in caught.value.text
 
 
 def test_two_secrets_of_one_variable_are_refused_unless_they_are_equal() -> None:
@@ -44,8 +45,8 @@ def test_two_secrets_of_one_variable_are_refused_unless_they_are_equal() -> None
     assert environment(made, values("x")) == {"PORTABLE_SECRET_S_1_VALUE": "x"}
     with pytest.raises(PortableError) as caught:
         environment(made, values("y"))
-    assert "PORTABLE_SECRET_S_1_VALUE" in caught.value.text
-    assert caught.value.where == "secrets"
+    assert (caught.value.code, caught.value.where) == ("secret.variable-clash", "secrets")
+    assert all(name in caught.value.text for name in ("s-1", "s.1", "PORTABLE_SECRET_S_1_VALUE"))
 
 
 def test_a_file_with_a_secret_in_it_is_a_variable_of_its_own_and_any_other_is_not() -> None:

@@ -86,17 +86,24 @@ class There(Absent):
 
 
 @pytest.mark.parametrize(
-    ("engine", "apps", "says"),
-    [(There(), ("nosuch",), "there is no app nosuch"), (Absent(), (), "no engine answers"), (There(), (), "1 secret is missing: absent")],
+    ("engine", "apps", "code", "named"),
+    [
+        (There(), ("nosuch",), "up.unknown-app", "nosuch"),
+        (Absent(), (), "engine.absent", "engine"),
+        (There(), (), "secret.missing", "1 secret is missing: absent"),
+    ],
 )
-def test_nothing_is_generated_for_an_up_that_cannot_be(tmp_path: Path, engine: Engine, apps: tuple[str, ...], says: str) -> None:
+def test_nothing_is_generated_for_an_up_that_cannot_be(
+    tmp_path: Path, engine: Engine, apps: tuple[str, ...], code: str, named: str
+) -> None:
     stack = by_hand(project="demo", body={"name": "demo", "services": {"some": {"image": "x"}}}, secrets=NEEDS)
     source = FileSource(path=str(tmp_path / "secrets.yaml"))
-    if says.startswith("1 secret"):
+    if code == "secret.missing":
         set_secret(source, "other", "value", Secret("kept"))
     before = digest(tmp_path)
-    with pytest.raises(PortableError, match=says):
+    with pytest.raises(PortableError, match=named) as caught:
         compose.up(engine, stack, source, apps=apps, generated={"token": "hex"})
+    assert caught.value.code == code
     assert digest(tmp_path) == before
 
 

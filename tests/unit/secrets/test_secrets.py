@@ -74,7 +74,8 @@ def test_a_file_that_others_can_read_or_write_is_refused(tmp_path: Path, mode: i
     ):
         with pytest.raises(Refused, match=who) as caught:
             call()
-        assert caught.value.remedy == f"chmod 600 {source.path}"
+        assert (caught.value.code, caught.value.where) == ("secret.file-mode", source.path)
+        assert f"`chmod 600 {source.path}`" in str(caught.value.remedy)
         assert CANARY not in str(caught.value)
     assert Path(source.path).read_text() == f"a: {CANARY}\n"
 
@@ -83,35 +84,41 @@ def test_a_file_that_others_can_read_or_write_is_refused(tmp_path: Path, mode: i
 def test_a_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
     source = private(tmp_path / "s.yaml", "a: b\n")
     os.chown(source.path, 12345, 12345)
-    with pytest.raises(Refused, match="belongs to somebody else"):
+    with pytest.raises(Refused) as caught:
         resolve([need("a")], source)
+    assert (caught.value.code, caught.value.where) == ("secret.file-owner", source.path)
 
 
 def test_no_ordinary_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo", 0o600)
-    with pytest.raises(Refused, match="no ordinary file"):
-        resolve([need("a")], FileSource(path=str(tmp_path / "fifo")))
-    with pytest.raises(PortableError):
-        resolve([need("a")], FileSource(path=str(tmp_path)))
+    for path in (tmp_path / "fifo", tmp_path):
+        with pytest.raises(Refused) as caught:
+            resolve([need("a")], FileSource(path=str(path)))
+        assert (caught.value.code, caught.value.where) == ("secret.file-kind", str(path))
+    (tmp_path / "file").touch()
+    with pytest.raises(PortableError) as failed:
+        resolve([need("a")], FileSource(path=str(tmp_path / "file" / "below")))
+    assert (failed.value.code, failed.value.where) == ("secret.file-unreadable", str(tmp_path / "file" / "below"))
 
 
 @pytest.mark.parametrize(
     ("text", "place", "says"),
     [
-        (f"a: *{CANARY}\n", "1", "not readable as YAML"),
-        (f"a: b\na: {CANARY}\n", "2:1", "'a' is there twice"),
-        (f"a: b\nc:\n  d: 1\n  d: {CANARY}\n", "4:3", "'d' is there twice"),
-        (f"- {CANARY}\n", "1:1", "a mapping must stand here"),
-        (f"a:\n  b:\n    c: {CANARY}\n", "3:5", "a text must stand here"),
-        (f"a: [{CANARY}]\n", "1:4", "a text must stand here"),
-        (f"a: \t{CANARY}: x\n\tb: y", "1", "not readable"),
-        (f'a: "{CANARY}\n', "", "not readable"),
+        (f"a: *{CANARY}\n", "1", "YAML"),
+        (f"a: b\na: {CANARY}\n", "2:1", "duplicate .*'a'"),
+        (f"a: b\nc:\n  d: 1\n  d: {CANARY}\n", "4:3", "duplicate .*'d'"),
+        (f"- {CANARY}\n", "1:1", "mapping"),
+        (f"a:\n  b:\n    c: {CANARY}\n", "3:5", "text"),
+        (f"a: [{CANARY}]\n", "1:4", "text"),
+        (f"a: \t{CANARY}: x\n\tb: y", "1", "YAML"),
+        (f'a: "{CANARY}\n', "", "YAML"),
     ],
 )
 def test_mistakes_are_told_by_place_and_without_the_value(tmp_path: Path, text: str, place: str, says: str) -> None:
     source = private(tmp_path / "s.yaml", text)
     with pytest.raises(UsageError, match=says) as caught:
         resolve([need("a")], source)
+    assert caught.value.code == "secret.file-syntax"
     assert f"{source.path}:{place}" in str(caught.value)
     assert CANARY not in "".join(traceback.format_exception(caught.value))
     assert caught.value.__context__ is None or CANARY not in str(caught.value.__context__)
@@ -121,8 +128,9 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
     source = private(tmp_path / "s.yaml", "a: b\n")
     with pytest.raises(UsageError, match=r"2 secrets are missing: vpn.private \(for demo\); z \(for demo\)") as caught:
         resolve([need("a"), need("vpn", "private"), need("z"), need("o", optional=True)], source)
-    assert caught.value.remedy == "`portable secrets set vpn.private` asks for its value"
-    with pytest.raises(UsageError, match="1 secret is missing: a"):
+    assert (caught.value.code, caught.value.where) == ("secret.missing", source.path)
+    assert "`portable secrets set vpn.private`" in str(caught.value.remedy)
+    with pytest.raises(UsageError, match=r"^[^ ]+: 1 secret is missing: a .*\[secret\.missing\]"):
         resolve([need("a")], FileSource(path=str(tmp_path / "none")))
     assert [r.present for r in check([need("a")], FileSource(path=str(tmp_path / "none")))] == [False]
     assert [r.present for r in check([need("a"), need("z")], source)] == [True, False]
@@ -135,7 +143,8 @@ def test_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found.of("vpn-key", "private"), found.of("plain")) == ("1", "2")
     with pytest.raises(UsageError) as caught:
         resolve([need("other", "k")], EnvironmentSource())
-    assert caught.value.remedy == "export PORTABLE_SECRET_OTHER_K"
+    assert caught.value.code == "secret.missing"
+    assert "`export PORTABLE_SECRET_OTHER_K=" in str(caught.value.remedy)
 
 
 def test_a_command(tmp_path: Path) -> None:
@@ -144,10 +153,15 @@ def test_a_command(tmp_path: Path) -> None:
     program.chmod(0o755)
     source = CommandSource(command=(str(program), "media/{name}/{key}"))
     assert resolve([need("a", "b; rm -rf /")], source).of("a", "b; rm -rf /") == "media/a/b; rm -rf / \n"
-    with pytest.raises(UsageError, match=r"a.bad \(for demo\): .* ended with 3; a.empty \(for demo\): .* wrote nothing"):
+    with pytest.raises(UsageError, match=r"a.bad \(for demo\): .* exit code 3; a.empty \(for demo\): .* printed nothing") as caught:
         resolve([need("a", "bad"), need("a", "empty")], source)
-    with pytest.raises(UsageError, match="there is no program"):
+    assert caught.value.code == "secret.missing"
+    with pytest.raises(UsageError, match=r"a .*: the program /nonexistent/pass does not exist") as caught:
         resolve([need("a")], CommandSource(command=("/nonexistent/pass",)))
+    assert caught.value.code == "secret.missing"
+    with pytest.raises(UsageError) as caught:
+        resolve([need("a")], CommandSource(command=()))
+    assert caught.value.code == "secret.command-empty"
 
 
 def test_setting_is_atomic_private_and_keeps_the_rest(tmp_path: Path) -> None:
@@ -163,10 +177,12 @@ def test_setting_is_atomic_private_and_keeps_the_rest(tmp_path: Path) -> None:
         assert (found.of("plain"), found.of("vpn", "public"), found.of("vpn", "private")) == (value, value, "1e3")
     assert path.read_text().startswith("# mine\n")
     assert [p.name for p in path.parent.iterdir()] == ["s.yaml"]
-    with pytest.raises(UsageError, match="is empty"):
+    with pytest.raises(UsageError) as caught:
         set_secret(source, "a", "value", Secret(""))
-    with pytest.raises(UsageError, match="does not write"):
+    assert (caught.value.code, caught.value.where) == ("secret.empty", "a")
+    with pytest.raises(UsageError, match="environment") as caught:
         set_secret(EnvironmentSource(), "a", "value", Secret("x"))
+    assert caught.value.code == "secret.read-only"
 
 
 def test_generated_values_differ_and_fit_everywhere() -> None:
@@ -203,9 +219,10 @@ def test_the_environment_for_compose_holds_keys_and_whole_files() -> None:
         "PORTABLE_SECRET_GONE_VALUE": "",
         "PORTABLE_SECRET_DEMO_CONF": "user=$u\n",
     }
-    for bad, says in (("a\0b", "zero byte"), ("x" * 140_000, "longer than")):
-        with pytest.raises(PortableError, match=says) as caught:
+    for bad, code in (("a\0b", "secret.zero-byte"), ("x" * 140_000, "secret.too-long")):
+        with pytest.raises(PortableError, match="api-key") as caught:
             environment(made, Resolved({**values, ("api-key", "value"): Secret(bad)}))
+        assert caught.value.code == code
         assert "xxx" not in str(caught.value)
 
 

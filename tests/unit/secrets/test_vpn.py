@@ -37,19 +37,28 @@ def test_addresses_that_are_well(value: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "words", "remedy"),
+    ("value", "code", "named", "remedy"),
     [
-        ("10.64.0.2/32,fc00:bbbb::2/128", "has the IPv6 address fc00:bbbb::2/128", "with the IPv4 address alone"),
-        ("192.168.1.7/32", "192.168.1.7/32, the tunnel's own address", "take 192.168.1.0/24 out of `networks`"),
-        ("172.20.9.9", "lies in 172.20.0.0/16, which is reached past the tunnel", "take 172.20.0.0/16 out of `networks`"),
-        ("10.64.0", "'10.64.0' in wireguard-key.addresses is not an IP address", "portable secrets set wireguard-key.addresses"),
+        ("10.64.0.2/32,fc00:bbbb::2/128", "secret.wireguard-ipv6", "fc00:bbbb::2/128", "portable secrets set wireguard-key.addresses"),
+        ("192.168.1.7/32", "secret.wireguard-local", "192.168.1.7/32", "192.168.1.0/24"),
+        ("172.20.9.9", "secret.wireguard-local", "172.20.0.0/16", "172.20.0.0/16"),
+        ("10.64.0", "secret.wireguard-address", "'10.64.0'", "portable secrets set wireguard-key.addresses"),
     ],
 )
-def test_addresses_that_are_not(value: str, words: str, remedy: str, tmp_path: Path) -> None:
+def test_addresses_that_are_not(value: str, code: str, named: str, remedy: str, tmp_path: Path) -> None:
     with pytest.raises(Refused) as caught:
         check_tunnel(plan(tmp_path, {}, subnet="172.20.0.0/16", local=["192.168.1.0/24"]), addresses(value))
-    assert words in caught.value.text
+    assert (caught.value.code, caught.value.where) == (code, "secrets")
+    assert named in caught.value.text
+    assert "wireguard-key.addresses" in caught.value.text
     assert remedy in (caught.value.remedy or "")
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(Refused) as caught:
+        check_tunnel(plan(tmp_path, {}, subnet="172.20.0.0/16", local=["192.168.1.0/24"]), addresses("10.64.0,192.168.1.7"))
+    assert caught.value.code == "secret.wireguard-address"
+    assert all(part in caught.value.text for part in ("10.64.0", "192.168.1.7"))
 
 
 def test_a_place_with_ipv6_takes_an_address_of_it(tmp_path: Path) -> None:
@@ -69,19 +78,20 @@ def test_a_file_that_the_firewall_lets_out(text: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "code", "named"),
     [
-        ("remote 198.51.100.8 1194\n", "to a server that the profile does not let the gateway out to"),
-        ("proto tcp\nremote 198.51.100.7 1194\n", "connects by tcp"),
-        ("remote 198.51.100.7 1194 tcp-client\n", "connects by tcp"),
-        ("remote vpn.example.test 1194\n", "has a name after `remote`"),
-        ("# remote 198.51.100.7\n", "has no line `remote`"),
+        ("remote 198.51.100.8 1194\n", "secret.openvpn-endpoint", "198.51.100.7/32 port 1194/udp"),
+        ("proto tcp\nremote 198.51.100.7 1194\n", "secret.openvpn-endpoint", "connects by tcp"),
+        ("remote 198.51.100.7 1194 tcp-client\n", "secret.openvpn-endpoint", "connects by tcp"),
+        ("remote vpn.example.test 1194\n", "secret.openvpn-name", "`remote`"),
+        ("# remote 198.51.100.7\n", "secret.openvpn-remote", "`remote`"),
     ],
 )
-def test_a_file_that_it_would_cut_off(text: str, words: str, tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="the tunnel would not work") as caught:
+def test_a_file_that_it_would_cut_off(text: str, code: str, named: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="openvpn-config") as caught:
         check_tunnel(plan(tmp_path, CUSTOM), file(text))
-    assert words in caught.value.text
+    assert caught.value.code == code
+    assert named in caught.value.text
     assert "198.51.100.8" not in str(caught.value)
 
 
@@ -111,8 +121,9 @@ def test_a_key_of_wireguard_has_its_shape(key: str, value: str, well: bool, tmp_
         return
     with pytest.raises(Refused) as caught:
         check_tunnel(planned, resolved)
-    assert f"wireguard-key.{key} is no key of WireGuard" in caught.value.text
-    assert caught.value.remedy == f"`portable secrets set wireguard-key.{key}` stores another value"
+    assert caught.value.code == "secret.wireguard-key"
+    assert f"wireguard-key.{key} " in caught.value.text
+    assert f"`portable secrets set wireguard-key.{key}`" in (caught.value.remedy or "")
     assert value not in str(caught.value)
 
 
@@ -130,10 +141,13 @@ def test_a_file_that_asks_for_a_login_needs_one(line: str, tmp_path: Path) -> No
     planned = plan(tmp_path, CUSTOM)
     with pytest.raises(Refused) as caught:
         check_tunnel(planned, login(line))
-    assert "there is no openvpn-login.user and no openvpn-login.password" in caught.value.text
-    assert "`portable secrets set openvpn-login.user`" in (caught.value.remedy or "")
-    with pytest.raises(Refused, match=r"there is no openvpn-login\.password"):
+    assert caught.value.code == "secret.openvpn-login"
+    for name in ("openvpn-login.user", "openvpn-login.password"):
+        assert name in caught.value.text
+        assert f"`portable secrets set {name}`" in (caught.value.remedy or "")
+    with pytest.raises(Refused, match=r"openvpn-login\.password") as caught:
         check_tunnel(planned, login(line, user="me"))
+    assert (caught.value.code, "openvpn-login.user" in caught.value.text) == ("secret.openvpn-login", False)
     check_tunnel(planned, login(line, user="me", password="canary"))
 
 
@@ -163,5 +177,6 @@ def test_diff_and_up_tell_it_before_they_look_at_the_engine(tmp_path: Path) -> N
     assert isinstance(stack, ComposeStack)
     engine: Any = Engine()
     for command in (diff, up):
-        with pytest.raises(Refused, match="the tunnel's own address"):
+        with pytest.raises(Refused, match=r"172\.20\.9\.9") as caught:
             command(engine, stack, FileSource(path=str(secrets)))
+        assert caught.value.code == "secret.wireguard-local"

@@ -27,10 +27,12 @@ def test_the_order_of_who_names_it(tmp_path: Path) -> None:
     assert resolve("unix:///x.sock", {"DOCKER_HOST": "tcp://h:1"}, tmp_path).url == "unix:///x.sock"
     for wrong in ("npipe:////./pipe/docker_engine", "ssh://-oProxyCommand=x"):
         (config / "contexts" / "meta" / folder / "meta.json").write_text(json.dumps({"Endpoints": {"docker": {"Host": wrong}}}))
-        with pytest.raises(UsageError, match="the docker context nas"):
+        with pytest.raises(UsageError) as invalid:
             resolve(None, {}, tmp_path)
-    with pytest.raises(EngineError, match="the docker context gone is not there"):
+        assert (invalid.value.code, invalid.value.where) == ("engine.address", "the docker context nas")
+    with pytest.raises(EngineError, match=r"\bgone\b") as missing:
         resolve(None, {"DOCKER_CONTEXT": "gone"}, tmp_path)
+    assert missing.value.code == "engine.context"
 
 
 def test_tls_is_for_tcp_only(tmp_path: Path) -> None:
@@ -42,11 +44,20 @@ def test_tls_is_for_tcp_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["h:2375", "http://h", "tcp://h", "tcp://h:x", "tcp://:1", "ssh://", "unix://x", "ssh://-oProxyCommand=x", "ssh://u:p@h", ""]
+    "url", ["h:2375", "http://h", "tcp://h", "tcp://h:x", "tcp://:1", "ssh://", "unix://x", "ssh://-oProxyCommand=x", ""]
 )
-def test_what_is_no_address(url: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError):
+def test_an_invalid_address_is_named(url: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
         resolve(url or "x", {}, tmp_path)
+    assert caught.value.code == "engine.address"
+    assert repr(url or "x") in caught.value.text
+
+
+def test_an_address_with_a_password_is_refused_and_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve("ssh://u:canary@h", {}, tmp_path)
+    assert caught.value.code == "engine.address-password"
+    assert "canary" not in str(caught.value)
 
 
 def test_where_ports_are_reached(tmp_path: Path) -> None:

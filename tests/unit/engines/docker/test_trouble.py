@@ -1,4 +1,4 @@
-"""What engines, Compose and ssh say, word for word, and what a person reads instead."""
+"""The texts of engines, Compose and ssh, word for word, and the errors that a person reads instead."""
 
 import pytest
 
@@ -8,39 +8,51 @@ WHERE = "unix:///var/run/docker.sock"
 
 
 @pytest.mark.parametrize(
-    ("said", "kind", "shows"),
+    ("said", "kind", "code", "shows"),
     [
         (
             "Error response from daemon: Bind for 0.0.0.0:8080 failed: port is already allocated",
             "port",
-            "the port 8080 is taken",
+            "host.port",
+            "port 8080",
         ),
         (
             "Error response from daemon: Error starting userland proxy: listen tcp4 127.0.0.1:9000: bind: address already in use",
             "port",
-            "the port 9000 is taken",
+            "host.port",
+            "port 9000",
         ),
-        ("failed to register layer: write /usr/lib/x: no space left on device", "space", "disk is full"),
-        ("Error response from daemon: No such image: registry.test/x:1", "image", "registry.test/x:1"),
-        ("Error response from daemon: pull access denied for x, repository does not exist", "image", "pull access denied"),
-        ('invalid mount config for type "bind": bind source path does not exist: /mnt/storage', "mount", "/mnt/storage"),
-        ("path /mnt/clouds is mounted on / but it is not a shared mount", "mount", "/mnt/clouds"),
-        ("permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock", "refused", "refuses you"),
-        ("root@host: Permission denied (publickey).", "refused", "ssh was refused"),
-        ("Host key verification failed.", "refused", "a key that ssh does not know"),
-        ("client version 1.50 is too new. Maximum supported API version is 1.40", "old", "too old"),
-        ("client version 1.24 is too old. Minimum supported API version is 1.44", "old", "client is too old"),
-        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "tls", "no trusted TLS connection"),
-        ('Conflict. The container name "/sonarr" is already in use by container "ab"', "name", "/sonarr"),
-        ("Something nobody foresaw", "failed", "Something nobody foresaw"),
+        ("failed to register layer: write /usr/lib/x: no space left on device", "space", "host.full", "disk"),
+        ("Error response from daemon: No such image: registry.test/x:1", "image", "engine.image", "registry.test/x:1"),
+        ("Error response from daemon: pull access denied for x, repository does not exist", "image", "engine.image", "pull access denied"),
+        ('invalid mount config for type "bind": bind source path does not exist: /mnt/storage', "mount", "host.mount", "/mnt/storage"),
+        ("path /mnt/clouds is mounted on / but it is not a shared mount", "mount", "host.mount", "/mnt/clouds"),
+        (
+            "permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock",
+            "refused",
+            "engine.denied",
+            "usermod -aG docker",
+        ),
+        ("root@host: Permission denied (publickey).", "refused", "engine.ssh-denied", "ssh-copy-id"),
+        ("Host key verification failed.", "refused", "engine.ssh-host-key", "host key"),
+        ("client version 1.50 is too new. Maximum supported API version is 1.40", "old", "engine.old", "1.41"),
+        ("client version 1.24 is too old. Minimum supported API version is 1.44", "old", "engine.client-old", "client"),
+        ("tls: failed to verify certificate: x509: certificate signed by unknown authority", "tls", "engine.tls", "TLS"),
+        ('Conflict. The container name "/sonarr" is already in use by container "ab"', "name", "engine.name", "/sonarr"),
+        ("Something nobody foresaw", "failed", "engine.failed", "Something nobody foresaw"),
     ],
 )
-def test_what_is_said_and_what_is_read(said: str, kind: str, shows: str) -> None:
+def test_a_foreign_text_becomes_an_error_for_a_person(said: str, kind: str, code: str, shows: str) -> None:
     trouble = translate(said, where=WHERE, doing="starting the apps", answered=True)
-    assert trouble.kind == kind
+    assert (trouble.kind, trouble.code) == (kind, code)
     assert shows in str(trouble)
     assert str(trouble).startswith(WHERE) == (kind not in ("port", "mount", "image", "name"))
     assert trouble.remedy
+
+
+def test_a_port_without_a_number_is_an_error_all_the_same() -> None:
+    trouble = translate("Ports are not available", where=WHERE, doing="x", answered=True)
+    assert (trouble.code, "{" in str(trouble)) == ("host.port", False)
 
 
 def test_an_engine_that_answered_before_can_only_have_gone() -> None:

@@ -50,16 +50,16 @@ def test_what_is_well_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"gateway": {"started_at": LATER}}, "restart torrents: it shares the network of gateway, which was started anew"),
+        ({"gateway": {"started_at": LATER}}, "restart torrents: it shares the network of gateway, which was restarted"),
         (
             {"gateway": {"started_at": LATER}, "torrents": {"state": "exited", "exit_code": 137}},
-            "start torrents: it went down with gateway, which runs again",
+            "start torrents: it stopped with gateway, which is running again",
         ),
         ({"gateway": {"id": "id-other"}}, "recreate torrents: it shares the network of gateway, which was recreated from outside"),
-        ({"torrents": {"state": "exited", "exit_code": 139}}, "start torrents: it ended by itself (exit code 139)"),
+        ({"torrents": {"state": "exited", "exit_code": 139}}, "start torrents: it crashed (exit code 139)"),
         (
             {"torrents": {"state": "exited", "exit_code": 137, "out_of_memory": True}},
-            "start torrents: it ended by itself (it ran out of memory)",
+            "start torrents: it crashed (it ran out of memory)",
         ),
     ],
 )
@@ -86,7 +86,9 @@ def test_who_is_left_alone_is_told(code: int) -> None:
     """Whether somebody stopped it, or its process was killed, an exit code does not say."""
     found = ailing(desired(), observed(seen(torrents={"state": "exited", "exit_code": code})))
     assert found.changes == ()
-    assert found.waiting == (f"torrents is left alone: it ended as what somebody stops does (exit code {code}); `up` starts it",)
+    assert found.waiting == (
+        f"torrents is not started: somebody seems to have stopped it (exit code {code}); start it with `portable up torrents`",
+    )
 
 
 def test_what_was_taken_down_is_not_brought_back() -> None:
@@ -221,7 +223,7 @@ def test_who_is_deaf_is_restarted_where_nothing_else_ails_it() -> None:
     down = ailing(desired(), observed(seen(torrents={"state": "exited"})), deaf={"torrents": why})
     assert down.changes == (), "somebody stopped it"
     behind = ailing(desired(), observed(seen(gateway={"started_at": LATER})), deaf={"torrents": why})
-    assert [change.cause for change in behind.changes] == ["it shares the network of gateway, which was started anew"]
+    assert [change.cause for change in behind.changes] == ["it shares the network of gateway, which was restarted"]
 
 
 class Inside(EngineReader):
@@ -274,7 +276,7 @@ def full_stack(monkeypatch: pytest.MonkeyPatch) -> ComposeStack:
     ("answers", "causes"),
     [
         ([LISTENS], []),
-        ([STALE], ["it listens at port 6881 on a tunnel that is gone: the gateway has made its tunnel anew"]),
+        ([STALE], ["it listens at port 6881 on a tunnel that is gone: the gateway has recreated its tunnel"]),
         ([NOTHING], []),  # it may listen elsewhere by its own settings
         ([NOTHING, LISTENS], []),  # it noticed the new tunnel by itself
         (["now 1795997415\nforwarded\n"], []),  # no tunnel yet: nothing could listen on it
@@ -307,12 +309,12 @@ def test_who_does_not_listen_at_its_port_is_not_restarted_at_every_call(full_sta
     engine.log = ((made, "INFO [wireguard] Wireguard setup is complete. Note"),)
     (change,) = live.examine(engine, full_stack).changes
     assert (change.kind, change.service) == ("restart", "torrents")
-    assert change.cause.endswith("at port 6881, and it started before that tunnel was made")
+    assert change.cause.endswith("at port 6881, and it started before that tunnel was created")
     engine.seen["torrents"] = msgspec.structs.replace(engine.seen["torrents"], started_at="2026-01-01T01:00:05.000000000Z")
     found = live.examine(engine, full_stack)
     assert found.changes == ()
     (sentence,) = found.waiting
-    assert sentence.startswith("torrents is left alone: nothing listens on the tunnel (10.64.0.2) at port 6881, and a restart would not")
+    assert sentence.startswith("torrents is not restarted: nothing listens on the tunnel (10.64.0.2) at port 6881, and a restart would not")
     assert "`ports: {torrents: {" in sentence
 
 
@@ -323,7 +325,7 @@ def test_who_is_still_deaf_after_a_restart_is_left_alone_until_the_tunnel_is_ano
     memory.restarted["torrents"] = memory.deaf["torrents"].tunnel
     found = live.examine(engine, full_stack, memory)
     assert found.changes == ()
-    assert found.waiting[0].startswith("torrents is left alone: it listens at port 6881 on a tunnel that is gone")
+    assert found.waiting[0].startswith("torrents is not restarted again: it listens at port 6881 on a tunnel that is gone")
     engine.answers = [STALE.replace("device tun0 2", "device tun0 3")]
     assert [change.kind for change in live.examine(engine, full_stack, memory).changes] == ["restart"]
 
@@ -392,7 +394,7 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.healed: list[float] = []
         self.told: list[str] = []
-        self.found = Ailing(changes=(Change(kind="start", service="torrents", app="torrents", cause="it ended by itself (exit code 1)"),))
+        self.found = Ailing(changes=(Change(kind="start", service="torrents", app="torrents", cause="it crashed (exit code 1)"),))
         self.error: PortableError | None = None
         self.clock = Clock()
         self.wrong: PortableError | None = None
@@ -486,7 +488,7 @@ def test_files_are_read_again_before_anything_is_healed(monkeypatch: pytest.Monk
     world.found = Ailing(changes=(start, recreate))
     world.turns(1)
     assert len(world.healed) == 2, "started, and not made anew"
-    assert world.told == ["nothing is made anew, since the files of the place can't be read: an unknown key"]
+    assert world.told == ["no container is recreated, since the files of the profile cannot be read: an unknown key"]
     world.wrong = None
     world.turns(1)
     assert len(world.healed) == 3

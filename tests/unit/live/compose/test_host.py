@@ -47,8 +47,9 @@ def test_missing_devices_are_named_with_who_needs_them(tmp_path: Path) -> None:
     there, gone = tmp_path / "there", tmp_path / "gone"
     there.touch()
     body = {"services": {"a": {"devices": [f"{there}:/dev/x", f"{gone}:/dev/y"]}, "b": {"devices": [f"{gone}:/dev/y"]}}}
-    with pytest.raises(EngineError, match=r"gone \(for a, b\)"):
+    with pytest.raises(EngineError, match=r"gone \(for a, b\)") as caught:
         check_devices(body, local=True)
+    assert caught.value.code == "host.device"
     check_devices(body, local=False)
     check_devices({"services": {"a": {"devices": [f"{there}:/dev/x"]}}}, local=True)
 
@@ -60,8 +61,9 @@ def test_who_is_not_root_is_told_before_anything_is_built(monkeypatch: pytest.Mo
     check_shared({"/mnt/clouds"}, local=False)
     with pytest.raises(EngineError) as raised:
         check_shared({"/mnt/a b"}, local=True)
-    assert raised.value.remedy == (
-        "as root, once after each start: mkdir -p '/mnt/a b' && "
+    assert (raised.value.code, raised.value.where) == ("host.unshared", "/mnt/a b")
+    assert (raised.value.remedy or "").endswith(
+        ": mkdir -p '/mnt/a b' && "
         """sh -c 'mountpoint -q "$0" || mount --rbind "$0" "$0"' '/mnt/a b' && mount --make-rshared '/mnt/a b'"""
     )
 
@@ -81,8 +83,9 @@ def test_a_mount_that_is_there_gets_no_second_one_on_top(tmp_path: Path) -> None
 
 def test_a_library_that_is_not_mounted_stops_everything(tmp_path: Path) -> None:
     body = {"x-portable-mounted": {"library": str(tmp_path), "sonarr-config": str(tmp_path)}}
-    with pytest.raises(EngineError, match=r"nothing is mounted on .*empty library"):
+    with pytest.raises(EngineError, match=str(tmp_path)) as caught:
         check_mounts(body, local=True)
+    assert caught.value.code == "host.not-mounted"
     check_mounts(body, local=False)
     check_mounts({"x-portable-mounted": {"library": "/"}}, local=True)
     check_mounts({}, local=True)

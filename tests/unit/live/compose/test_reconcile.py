@@ -7,7 +7,7 @@ import pytest
 
 from portable.engines.docker.observed import Observed, Seen, SeenNetwork
 from portable.live.compose.desired import FILES, SECRETS, Desired, current, desire, joined
-from portable.live.compose.reconcile import reconcile, scope
+from portable.live.compose.reconcile import SEEDS_ONLY, reconcile, scope
 from portable.live.compose.up import _changes
 from portable.model.errors import Refused
 from tests.by_hand import by_hand
@@ -96,14 +96,14 @@ def test_nothing_where_nothing_differs() -> None:
 
 
 def test_an_empty_engine_gets_everything_in_start_order() -> None:
-    assert sentences({}) == [f"create {s}: it is not there yet" for s in ("init", "gateway", "player", "player-tls", "torrents")]
+    assert sentences({}) == [f"create {s}: it does not exist yet" for s in ("init", "gateway", "player", "player-tls", "torrents")]
 
 
 @pytest.mark.parametrize(
     ("service", "changes", "expected"),
     [
         ("player", {"image": "registry.test/app:0.9"}, f"recreate player: its image changed from registry.test/app:0.9 to {IMAGE}"),
-        ("player", {"image_id": "sha256:0"}, f"recreate player: a newer image of {IMAGE} is there"),
+        ("player", {"image_id": "sha256:0"}, f"recreate player: the engine has a newer image of {IMAGE}"),
         ("player", {"config_hash": "other"}, "recreate player: its settings changed"),
         ("player", {"labels": {}}, "recreate player: its secret player-key changed"),
         ("torrents", {"labels": {FILES: "torrents-conf=000000000000"}}, "recreate torrents: its config file torrents-conf changed"),
@@ -114,7 +114,7 @@ def test_an_empty_engine_gets_everything_in_start_order() -> None:
             {"started_at": "2026-01-01T00:00:00.500000000Z"},
             "restart torrents: it shares the network of gateway, which was restarted from outside",
         ),
-        ("torrents", {"state": "created"}, "recreate torrents: its container was made but never started"),
+        ("torrents", {"state": "created"}, "recreate torrents: its container was created but never started"),
         (
             "init",
             {"state": "exited", "exit_code": 127, "error": "not a directory"},
@@ -158,7 +158,7 @@ def test_sharers_follow_their_owner() -> None:
 
 def test_an_app_that_left_is_removed_first() -> None:
     gone = Seen(id="x", name="media-test-old-1", service="old", state="running")
-    assert sentences(running(), gone) == ["remove old: it is not part of the stack any more; its data stays"]
+    assert sentences(running(), gone) == ["remove old: it is no longer part of the stack; its data stays"]
     assert sentences(running(), gone, apps=("player",)) == []
 
 
@@ -185,7 +185,7 @@ def test_who_was_taken_off_its_network_is_made_anew() -> None:
 
 def test_only_some_apps_and_what_they_need() -> None:
     assert scope(desired(), ("torrents",)) == {"torrents", "gateway", "init"}
-    assert sentences({}, apps=("torrents",)) == [f"create {s}: it is not there yet" for s in ("init", "gateway", "torrents")]
+    assert sentences({}, apps=("torrents",)) == [f"create {s}: it does not exist yet" for s in ("init", "gateway", "torrents")]
     # Who shares the namespace of what is recreated is not left behind on a dead one.
     assert sentences(but("player", config_hash="x"), apps=("player",))[-1].startswith("recreate player-tls")
     assert sentences(but("gateway", config_hash="x"), apps=("gateway",))[-1].startswith("recreate torrents")
@@ -221,8 +221,9 @@ def test_a_cycle_of_dependencies_does_not_hang() -> None:
 
 def test_a_network_is_not_made_anew_for_some_of_the_apps_on_it() -> None:
     there = observed(running(), networks=(SeenNetwork(id="n", name="media-test_default", key="default", subnets=("10.0.0.0/24",)),))
-    with pytest.raises(Refused, match=r"network default: its subnet changed from 10\.0\.0\.0/24 to 172\.20\.0\.0/16"):
+    with pytest.raises(Refused, match=r"network default: .* 10\.0\.0\.0/24 to 172\.20\.0\.0/16") as caught:
         _changes(desired(there), there, ("player",))
+    assert (caught.value.code, caught.value.where) == ("up.stops-all", "media-test")
     assert _changes(desired(there), there, ())
     same = observed(running())
     assert not _changes(desired(same), same, ("player",))
@@ -231,8 +232,7 @@ def test_a_network_is_not_made_anew_for_some_of_the_apps_on_it() -> None:
 def test_a_secret_that_only_seeds_is_not_said_to_be_applied() -> None:
     body = document()
     body["services"]["init"]["secrets"] = [{"source": "player-key", "target": "/seeds/player-key"}]
-    seeds = "; it seeds a first start only: an app that has its settings keeps its old value; set it there too"
-    assert f"recreate init: its secret player-key changed{seeds}" in sentences(running(), body=body)
+    assert f"recreate init: its secret player-key changed{SEEDS_ONLY}" in sentences(running(), body=body)
     body["services"]["init"]["environment"] = {"KEY": "${PORTABLE_SECRET_PLAYER_KEY:?missing}"}
     assert "recreate init: its secret player-key changed" in sentences(running(), body=body)
 

@@ -103,7 +103,7 @@ class Starting(Engine):
 def test_a_restart_gives_up_on_a_gateway_when_its_time_is_over() -> None:
     desired = Desired(project="media-test", body={}, services=(DEMO, Service(name="gateway", app="gateway", image="x")))
     watch = Watch(Starting(), desired, {"demo", "gateway"}, silent, time.monotonic() + 0.5)
-    with pytest.raises(EngineTrouble, match=r"not well in the time given: .*gateway: starting"):
+    with pytest.raises(EngineTrouble, match=r"gateway: starting.*\[up\.timeout\]"):
         restart_in_order(Starting(), desired, Starting().observe(""), ["gateway", "demo"], watch)
 
 
@@ -125,6 +125,7 @@ def test_health_from_before_an_unpause_says_nothing() -> None:
     desired = Desired(project="media-test", body={}, services=(DEMO,))
     watch = Watch(Thawed(), desired, {"demo"}, silent, None, doubted={"demo": "2026-01-01T00:00:10.000000000Z"})
     assert [watch.look()[0][1].failed for _ in range(4)] == [False, False, True, False]
-    with pytest.raises(UnhealthyServices, match="unhealthy") as caught:
+    with pytest.raises(UnhealthyServices, match="demo: unhealthy") as caught:
         Watch(Thawed(), desired, {"demo"}, silent, None).until_well()
+    assert caught.value.code == "up.unhealthy"
     assert caught.value.apps == {"demo"}, "who does not get well is told, for who would put it back"

@@ -56,7 +56,7 @@ def doctor(
         show.document({"schema": "portable/doctor/1", "doctor": rows, "fixed": fixed})
         return DIFFERENCES if any(d.verdict == "broken" for d in found) else 0
     for row in fixed:
-        result = f"{'would be fixed' if dry_run else 'fixed'}: {row['text']}" if not row["failed"] else f"not fixed: {row['failed']}"
+        result = f"{'would be done' if dry_run else 'done'}: {row['text']}" if not row["failed"] else f"not done: {row['failed']}"
         show.line(f"{row['where']}: {result}")
         show.line(f"    {row['commands']}")
     for d in found:

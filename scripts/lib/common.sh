@@ -31,7 +31,7 @@ prepare_state_folder() {
   mkdir -p "$state" || fail "cannot create the folder $state"
   # In a world-writable folder, another user may have created it, or a link of that name.
   case $state in "${TMPDIR:-/tmp}"/portable-*)
-    if [ -L "$state" ] || ! [ -O "$state" ]; then fail "$state belongs to another user: set PORTABLE_BOOTSTRAP_STATE to a folder of your own"; fi ;;
+    if [ -L "$state" ] || ! [ -O "$state" ]; then fail "$state is a link, or belongs to another user: set PORTABLE_BOOTSTRAP_STATE to a folder of your own"; fi ;;
   esac
 }
 

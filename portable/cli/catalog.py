@@ -78,7 +78,7 @@ def new(
     ] = None,
     state: Annotated[str, typer.Option("--state", metavar="PATH", help="Path of the state in the container.")] = "/config",
 ) -> None:
-    """Write a complete app that renders on every back end, as a draft to refine."""
+    """Write a draft of an app that renders on every back end."""
     from portable.catalog.catalog import Catalog
     from portable.catalog.start import start
     from portable.local.files import write_atomically
@@ -101,7 +101,10 @@ def new(
 
 @app.command("check")
 def check(folders: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]...", help="Folders of your own apps.")] = None) -> None:
-    """Validate the catalog, the folder `catalog` beside portable.yaml, and your folders. Report all mistakes at once."""
+    """Validate all apps and clouds, and report all mistakes at once.
+
+    They come from the shipped catalog, the folder `catalog` beside portable.yaml, and your folders.
+    """
     from portable.model.errors import InputError
     from portable.planning.content import template_mistakes
 

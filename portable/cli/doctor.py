@@ -49,24 +49,24 @@ def doctor(
         raise Refused(text, code="usage.fix-remote", where=place.where, remedy=remedy)
     with driver_of(place) as driver:
         fixed = _fixed(prepared, driver, dry_run=dry_run) if fix else []
-        found = _found(prepared, place, driver)
+        diagnoses = _diagnoses(prepared, place, driver)
     if output is Format.json:
         keys = ("check", "where", "verdict", "text", "why", "remedy")
-        rows = [{key: hints.typed(getattr(d, key)) for key in keys} for d in found]
+        rows = [{key: hints.typed(getattr(d, key)) for key in keys} for d in diagnoses]
         show.document({"schema": "portable/doctor/1", "doctor": rows, "fixed": fixed})
-        return DIFFERENCES if any(d.verdict == "broken" for d in found) else 0
+        return DIFFERENCES if any(d.verdict == "broken" for d in diagnoses) else 0
     for row in fixed:
         result = f"{'would be done' if dry_run else 'done'}: {row['text']}" if not row["failed"] else f"not done: {row['failed']}"
         show.line(f"{row['where']}: {result}")
         show.line(f"    {row['commands']}")
-    for d in found:
+    for d in diagnoses:
         if everything or d.verdict != "holds":
             show.line(f"{d.check}: {d.where}: {'' if d.verdict == 'holds' else f'{d.verdict}: '}{d.text}{f': {d.why}' if d.why else ''}")
             if d.remedy:
                 show.line(f"    {d.remedy}")
-    passed, failed, notes = (sum(d.verdict == verdict for d in found) for verdict in ("holds", "broken", "note"))
+    passed, failed, notes = (sum(d.verdict == verdict for d in diagnoses) for verdict in ("holds", "broken", "note"))
     noted = f", {notes} note{'' if notes == 1 else 's'}" if notes else ""
-    show.line(f"{failed} failed, {passed} passed, {len(found) - passed - failed - notes} unknown{noted}")
+    show.line(f"{failed} failed, {passed} passed, {len(diagnoses) - passed - failed - notes} unknown{noted}")
     return DIFFERENCES if failed else 0
 
 
@@ -92,7 +92,7 @@ def _fixed(prepared: "Prepared", driver: "StackDriver", *, dry_run: bool) -> lis
     return rows
 
 
-def _found(prepared: "Prepared", place: "Place", driver: "StackDriver") -> "list[Diagnosis]":
+def _diagnoses(prepared: "Prepared", place: "Place", driver: "StackDriver") -> "list[Diagnosis]":
     from portable.live.tunnel import tunnels
     from portable.model.contracts import Diagnosis
     from portable.verify.doctor import examined, left_alone
@@ -100,22 +100,26 @@ def _found(prepared: "Prepared", place: "Place", driver: "StackDriver") -> "list
 
     plan = prepared.planned.plan
     text = driver.check()
-    found = [Diagnosis(check="engine", where=place.where, verdict="holds", text=text)]
+    diagnoses = [Diagnosis(check="engine", where=place.where, verdict="holds", text=text)]
     root = driver.data_folder()
     try:
         host = _host(prepared, driver, root)
     except PortableError as error:
-        found.append(Diagnosis(check="host", where=place.where, verdict="unknown", text=f"cannot inspect the host: {error.text}"))
+        diagnoses.append(Diagnosis(check="host", where=place.where, verdict="unknown", text=f"cannot inspect the host: {error.text}"))
     else:
         gateways = tunnels(plan)
         servers = {app: servers for app, servers in driver.name_servers().items() if app in gateways}
-        found += examined(plan, host, project=place.stack.project, taken=driver.published_ports(), docker_root=root, name_servers=servers)
-    for held in SHARES.tried(driver.view(plan)):
-        if held.verdict == "broken":
+        diagnoses += examined(
+            plan, host, project=place.stack.project, taken=driver.published_ports(), docker_root=root, name_servers=servers
+        )
+    for check in SHARES.tried(driver.view(plan)):
+        if check.verdict == "broken":
             why = "it has no network, and nothing can reach it"
-            found.append(Diagnosis(check="gateway", where=held.subject, verdict="broken", text=held.text, why=why, remedy=held.remedy))
-    found += _healer(left_alone(plan), place)
-    return found
+            diagnoses.append(
+                Diagnosis(check="gateway", where=check.subject, verdict="broken", text=check.text, why=why, remedy=check.remedy)
+            )
+    diagnoses += _healer(left_alone(plan), place)
+    return diagnoses
 
 
 def _host(prepared: "Prepared", driver: "StackDriver", docker_root: str) -> "Host":

@@ -38,9 +38,10 @@ def explain(
     strict: Strict = False,
     output: Output = Format.text,
 ) -> int:
-    """List the findings of a profile with their source, consequence and remedy, or explain a code.
+    """List the findings of a profile, or explain a code.
 
-    Each message ends with its code in brackets. For example, `portable explain vpn.override` explains [vpn.override].
+    Each finding has its source, consequence and remedy. Each message ends with its code in brackets. For example, `portable explain
+    vpn.override` explains [vpn.override].
     """
     from portable.backends.prepare import prepare
     from portable.model.ledger import unaccepted
@@ -53,10 +54,10 @@ def explain(
         return 0
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     plan = prepared.planned.plan
-    here = tuple(app.name for app in plan.apps)
+    known = tuple(app.name for app in plan.apps)
     for name in apps:
-        if name not in here:
-            raise unknown(name, here, place=f"in profile {plan.profile}")
+        if name not in known:
+            raise unknown(name, known, place=f"in profile {plan.profile}")
     wanted = [f for f in prepared.ledger if (everything or f.class_ != "cosmetic") and (not apps or f.app in apps)]
     if output is Format.text:
         for group in plan.groups:

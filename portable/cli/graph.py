@@ -36,10 +36,11 @@ def graph(
         typer.Option("--format", help="Output format. Default: by the suffix of FILE (.mmd, .svg, .html, .md, .json), else mermaid."),
     ] = None,
 ) -> None:
-    """Draw a profile: shared networks and their egress, mounts of the library and the clouds, and the addresses of apps.
+    """Draw the apps of a profile, their networks and addresses.
 
-    The html page also lists the owner's preparations, every app's addresses and needs, and the findings. Use md for documents; its drawing
-    is written beside it as svg. Every format is one file that loads nothing else from the network.
+    The drawing shows shared networks and their egress, mounts of the library and the clouds, and the addresses of apps. The html page
+    also lists the owner's preparations, every app's addresses and needs, and the findings. Use md for documents; its drawing is written
+    beside it as svg. Every format is one file that loads nothing else from the network.
     """
     import msgspec
 

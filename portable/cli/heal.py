@@ -31,9 +31,10 @@ def heal(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Start apps again, in order, that went down with their gateway or by themselves, or whose network namespace is gone.
+    """Start apps again that went down without being stopped.
 
-    A killed gateway is started too. An app that still listens on a lost tunnel is restarted.
+    In order, this starts killed gateways, apps that went down with their gateway or by themselves, and apps whose network namespace is
+    gone. An app that still listens on a lost tunnel is restarted.
 
     It changes no settings and creates no new containers. Apps that somebody stopped stay down until their gateway restarts.
     """

@@ -16,7 +16,7 @@ DEFAULT = "local"
 VARIABLE = "PORTABLE_PROFILE"
 _profile: ContextVar[str | None] = ContextVar("profile", default=None)
 _WORD = r"(?:'[^'`]*'|\"[^\"`]*\"|[^\s`'\"]+)"
-_ASKED = re.compile(rf"(?P<before>(?:^|\s)(?:-p|--profile)[ =])(?P<value>{_WORD})")
+_PROFILE_OPTION = re.compile(rf"(?P<before>(?:^|\s)(?:-p|--profile)[ =])(?P<value>{_WORD})")
 
 
 def remember(profile: str) -> str:
@@ -67,14 +67,14 @@ def _command() -> re.Pattern[str]:
 def _with(match: re.Match[str], profile: str) -> str:
     head, verb, rest = match["head"], match["verb"], match["rest"]
     # The words after the app of `exec` belong to another program.
-    asked = re.match(_ASKED, rest) if verb == "exec" else _ASKED.search(rest)
-    if asked is None:
+    option = re.match(_PROFILE_OPTION, rest) if verb == "exec" else _PROFILE_OPTION.search(rest)
+    if option is None:
         if profile == DEFAULT and os.environ.get(VARIABLE, DEFAULT) == DEFAULT:
             return match[0]
         return f"`portable {head}{verb} -p {shlex.quote(profile)}{rest}`"
-    if asked["value"] != _name(profile):
+    if option["value"] != _name(profile):
         return match[0]
-    return f"`portable {head}{verb}{rest[: asked.start('value')]}{shlex.quote(profile)}{rest[asked.end('value') :]}`"
+    return f"`portable {head}{verb}{rest[: option.start('value')]}{shlex.quote(profile)}{rest[option.end('value') :]}`"
 
 
 def _name(profile: str) -> str:

@@ -18,7 +18,7 @@ def list_(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> None:
-    """List the images with the apps that use them, whether they are present, and what `up` would do."""
+    """List the images of apps, and what `up` would do. Also show the apps that use each image, and whether it is present."""
     place, _ = open_place(profile, sets, catalogs, strict=False)
     with reader_of(place) as reader:
         rows = [(r.reference, r.apps, r.present, r.recipe, r.built, r.outcome) for r in reader.image_table()]
@@ -35,7 +35,10 @@ def build(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> None:
-    """Build images from their recipes (Debian packages), even if they are present. Also build a base image that cannot be pulled."""
+    """Build images from their recipes (Debian packages). Images that are present are built again.
+
+    A base image that cannot be pulled is built too.
+    """
     from portable.cli.progress import printed
 
     place, _ = open_place(profile, sets, catalogs, strict=False)

@@ -31,7 +31,7 @@ def list_(output: Output = Format.text) -> None:
 
 @app.command("show")
 def show_(name: Annotated[str, typer.Argument(autocompletion=complete_profile)]) -> None:
-    """Print a profile as it is read, merged with the profiles that it extends."""
+    """Print a profile, merged with the profiles that it extends."""
     import msgspec
 
     from portable.formats.emit import dump
@@ -46,7 +46,10 @@ def new(
     name: Annotated[str, typer.Argument(help="Name of the new profile.")],
     extends: Annotated[str, typer.Option("--extends", autocompletion=complete_profile, help="Profile to extend.")] = "local",
 ) -> None:
-    """Write `profiles/NAME.yaml` beside portable.yaml, or here: a few lines that extend another profile."""
+    """Write a new profile that extends another one.
+
+    The file is `profiles/NAME.yaml` beside portable.yaml, or here. Add your changes to it.
+    """
     from portable.catalog.facts import NAME
     from portable.local.files import write_atomically
     from portable.profiles.load import find_stack, load_profile, profile_files, profile_folders

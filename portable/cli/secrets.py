@@ -42,7 +42,7 @@ def list_(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> None:
-    """List the secrets of the profile's apps, whether they are set, and the apps that need them."""
+    """List the secrets of a profile. Show whether each is set, and the apps that need it."""
     _table(profile, sets, catalogs, output)
 
 
@@ -103,7 +103,10 @@ def write(
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
 ) -> None:
-    """Write the Secrets of a cluster as files for kubectl, mode 0600: single values, and files with their values filled in."""
+    """Write the Secrets of a cluster as files for kubectl.
+
+    The files have mode 0600. They contain single values, and configuration files with their values filled in.
+    """
     from portable.cli.progress import printed
     from portable.secrets.cluster import cluster_secrets
     from portable.secrets.cluster import write as write_files
@@ -118,9 +121,9 @@ def write(
     generate_missing(needs, generated, source, progress=printed)
     resolved = resolve(needs, source)
     check_tunnel(plan, resolved, cluster=True)
-    found = cluster_secrets(plan, resolved)
-    write_files(found, output)
-    for name in sorted(found):
+    secrets = cluster_secrets(plan, resolved)
+    write_files(secrets, output)
+    for name in sorted(secrets):
         show.line(f"kubectl create secret generic -n {namespace} {name} --from-file={output / name}")
 
 

@@ -67,7 +67,7 @@ def exec_(
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
 ) -> int:
-    """Run a command in an app's container, and exit with its exit code."""
+    """Run a command in an app's container. Exit with the command's exit code."""
     place, _ = open_place(profile, sets, catalogs, strict=False)
     with driver_of(place) as driver:
         return driver.execute(app, command, interactive=interactive, terminal=terminal, user=user)

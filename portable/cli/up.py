@@ -38,9 +38,10 @@ def up(
     strict: Strict = False,
     output: Output = Format.text,
 ) -> int:
-    """Start apps: build or pull images, recreate what differs, wait until all apps are healthy, and show their addresses.
+    """Start apps, wait until they are healthy, and show addresses.
 
-    A second run changes nothing. Apps that are no longer in the stack are removed; their data is kept.
+    Images are pulled or built, and containers that differ are recreated. A second run changes nothing. Apps that are no longer in the
+    stack are removed; their data is kept.
     """
     from portable.cli.progress import printed
     from portable.secrets.generate import generate_missing, missing

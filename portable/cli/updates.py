@@ -25,7 +25,7 @@ _Steps = tuple["Sequence[Updated]", Sequence[str]]
 def update(
     apps: Apps = None,
     profile: Profile = "local",
-    stop: Annotated[bool, typer.Option("--stop", help="Stop apps that can't be copied while they run.")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop apps that cannot be copied while they run.")] = False,
     without_backup: Annotated[bool, typer.Option("--without-backup", help="Skip the backup of the apps' state.")] = False,
     dry_run: DryRun = False,
     timeout: Timeout = None,
@@ -33,20 +33,20 @@ def update(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Update apps to newer images, one group at a time, after a backup of their state.
+    """Update apps to newer images, one group at a time.
 
-    If an app does not become healthy, its group is rolled back to the previous images and state, and the exit code is 1.
-    `portable rollback` rolls back later; `portable upkeep --task images` only lists newer images.
+    The state of each app is backed up first. If an app does not become healthy, its group is rolled back to the previous images and state,
+    and the exit code is 1. `portable rollback` rolls back later; `portable upkeep --task images` only lists newer images.
     """
     from portable.cli.progress import printed
     from portable.upkeep import updates
 
     names = tuple(dict.fromkeys(apps or ()))
     opener = _Opener(profile, sets, catalogs)
-    here = opener()
+    opened = opener()
     if dry_run:
         with reader_of(opener.place) as reader:
-            return _foreseen(updates.foresee(reader, here, names, stop=stop, without_backup=without_backup), output)
+            return _foreseen(updates.foresee(reader, opened, names, stop=stop, without_backup=without_backup), output)
 
     def work(driver: "StackDriver") -> "Iterator[Updated]":
         return updates.apply(driver, opener, names, stop=stop, without_backup=without_backup, deadline=timeout, progress=printed)
@@ -64,21 +64,21 @@ def rollback(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Roll apps back to the images before their last update, each with its group.
+    """Roll apps back to the images before their last update.
 
-    Without --with-state, the state is kept as it is: an older program may not be able to read it.
+    Each app is rolled back with its group. Without --with-state, the state is kept as it is: an older program may not be able to read it.
     """
     from portable.cli.progress import printed
     from portable.upkeep import rollbacks
 
     names = tuple(dict.fromkeys(apps or ()))
     opener = _Opener(profile, sets, catalogs)
-    here = opener()
+    opened = opener()
     if dry_run and with_state:
         with driver_of(opener.place) as driver:
-            return _foreseen(rollbacks.foresee_back(here, names, state_by=driver), output)
+            return _foreseen(rollbacks.foresee_back(opened, names, state_by=driver), output)
     if dry_run:
-        return _foreseen(rollbacks.foresee_back(here, names), output)
+        return _foreseen(rollbacks.foresee_back(opened, names), output)
 
     def work(driver: "StackDriver") -> "Iterator[Updated]":
         return rollbacks.back(driver, opener, names, with_state=with_state, deadline=timeout, progress=printed)
@@ -94,9 +94,9 @@ class _Opener:
         self._place: Place | None = None
 
     def __call__(self) -> "Opened":
-        place, here = _opened(*self._arguments)
+        place, opened = _opened(*self._arguments)
         self._place = self._place or place
-        return here
+        return opened
 
     @property
     def place(self) -> "Place":

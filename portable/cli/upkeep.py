@@ -47,10 +47,10 @@ def upkeep(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Back up apps, clear old links and downloads, check free space, scrub BTRFS, and list newer images.
+    """Run the maintenance tasks of a stack now.
 
-    Scheduled apps run the first four tasks at their times. Newer images are only listed: `portable update` installs them.
-    Exit 1 if a task failed.
+    They back up apps, clear old links and downloads, check free space, scrub BTRFS, and list newer images. Scheduled apps run the first
+    four tasks at their times. Newer images are only listed: `portable update` installs them. Exit 1 if a task failed.
     """
     moved = in_place_of_upkeep(
         take=take,
@@ -67,14 +67,14 @@ def upkeep(
     if moved:
         raise UsageError("upkeep does not change images", code="usage.moved", where="upkeep", remedy=f"run {' or '.join(moved)}")
     if install or uninstall:
-        return _timer(profile, _named(task) or ["scrub"], sets, catalogs, install=install, uninstall=uninstall)
+        return _timer(profile, _task_names(task) or ["scrub"], sets, catalogs, install=install, uninstall=uninstall)
     from portable.cli.progress import printed
     from portable.upkeep.tasks import upkeep as live
 
     place, planned = open_place(profile, sets, catalogs, strict=False)
     plan = planned.plan
     with driver_of(place) as driver:
-        done = list(live(driver, plan, _named(task), progress=printed))
+        done = list(live(driver, plan, _task_names(task), progress=printed))
     cells = [(d.task, d.subject, d.result, d.text, *((d.lines,) if output is Format.json else ())) for d in done]
     show.table(("task", "subject", "result", "text", *(("lines",) if output is Format.json else ())), cells, output, schema="upkeep")
     if output is Format.text:
@@ -84,7 +84,7 @@ def upkeep(
     return FAILED if any(d.result == "failed" for d in done) else 0
 
 
-def _named(tasks: str) -> list[str]:
+def _task_names(tasks: str) -> list[str]:
     return [name for name in tasks.split(",") if name]
 
 

@@ -55,7 +55,7 @@ def verify(
     from portable.model.progress import Event
     from portable.secrets.generate import known_values
     from portable.verify import contracts, named
-    from portable.verify import verify as tried
+    from portable.verify import verify as check_contracts
 
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     _checked(names or (), beacon, disruptive=disruptive)
@@ -74,21 +74,21 @@ def verify(
         values=values,
     )
     chosen = named(every, names or ())
-    found: list[Held] = []
+    results: list[Held] = []
     with driver_of(place) as driver:
         driver.check()
         stack = driver.view(prepared.planned.plan)
         for contract in chosen:
             printed(Event(what="doing", subject=contract.name, text=f"checking: {contract.promise}"))
-            found += [msgspec.structs.replace(held, text=driver.hide(held.text)) for held in tried(stack, (contract,))]
+            results += [msgspec.structs.replace(held, text=driver.hide(held.text)) for held in check_contracts(stack, (contract,))]
     if output is Format.json:
-        rows = [(h.contract, h.subject, h.verdict, h.text, h.remedy) for h in found]
+        rows = [(h.contract, h.subject, h.verdict, h.text, h.remedy) for h in results]
         show.table(("contract", "subject", "verdict", "text", "remedy"), rows, output, schema="verify")
     else:
-        _printed(chosen, found, everything=everything)
-    if any(held.verdict == "broken" for held in found):
+        _printed(chosen, results, everything=everything)
+    if any(held.verdict == "broken" for held in results):
         return DIFFERENCES
-    return 0 if any(held.verdict == "holds" for held in found) else FAILED
+    return 0 if any(held.verdict == "holds" for held in results) else FAILED
 
 
 def _checked(names: "Sequence[str]", beacon: str | None, *, disruptive: bool) -> None:
@@ -107,24 +107,24 @@ def _checked(names: "Sequence[str]", beacon: str | None, *, disruptive: bool) ->
         raise UsageError(f"{beacon!r} is not a valid URL", code="usage.beacon", where="--beacon", remedy=remedy)
 
 
-def _printed(chosen: "Sequence[Contract]", found: "Sequence[Held]", *, everything: bool) -> None:
+def _printed(chosen: "Sequence[Contract]", results: "Sequence[Held]", *, everything: bool) -> None:
     """Print one line per contract, then the unknown and the broken checks with their remedies."""
-    counted = Counter((h.contract, h.verdict) for h in found)
+    counted = Counter((h.contract, h.verdict) for h in results)
     rows = [(c.name, *(counted[c.name, v] for v in ("holds", "broken", "unknown")), c.promise) for c in chosen]
     show.table(("contract", "holds", "broken", "unknown", "promise"), rows, Format.text, schema="verify")
-    _clouds(found)
+    _clouds(results)
     for verdict in ("holds", "unknown", "broken"):
-        for h in found:
+        for h in results:
             if h.verdict == verdict and (everything or verdict != "holds"):
                 show.line(f"{h.contract}: {h.subject}: {'' if verdict == 'holds' else f'{verdict}: '}{h.text}")
                 if h.remedy:
                     show.line(f"    {h.remedy}")
 
 
-def _clouds(found: "Sequence[Held]") -> None:
+def _clouds(results: "Sequence[Held]") -> None:
     """Print a table of each app's view of each cloud, in which a missing mount stands out."""
     seen: dict[str, dict[str, str]] = {}
-    for h in found:
+    for h in results:
         app, is_cloud, cloud = h.subject.rpartition(" cloud ")
         if h.contract == "clouds" and is_cloud:
             seen.setdefault(app, {})[cloud] = h.text if h.verdict == "holds" else f"{h.verdict}: {h.text}"

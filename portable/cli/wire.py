@@ -32,9 +32,10 @@ def wire(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Connect apps: download clients and their categories, root folders, indexers, requests. Exit 1 if an app cannot be set up.
+    """Connect apps to one another through their own interfaces.
 
-    A second run changes nothing. Settings that a person made under another name are kept, and nothing is ever removed.
+    This sets up download clients and their categories, root folders, indexers and requests. Exit 1 if an app cannot be set up. A second run
+    changes nothing. Settings that a person made under another name are kept, and nothing is ever removed.
     """
     from portable.backends.prepare import prepare
     from portable.live.place import place_of
@@ -110,10 +111,10 @@ def _outcome(
                 show.line(change.sentence())
             return outcome
         pens = Lines(Pen, known, network, reveal, seconds=seconds, waiting=waiting)
-        return wire(pens, wanted, _told if shown else lambda _: None)
+        return wire(pens, wanted, _print_change if shown else lambda _: None)
 
 
-def _told(change: "Change") -> None:
+def _print_change(change: "Change") -> None:
     """Print a change at once, since it stays in effect even if this command is interrupted."""
     show.line(change.sentence())
     sys.stdout.flush()

@@ -88,23 +88,23 @@ def file_of(opened: Opened) -> Path:
 @contextlib.contextmanager
 def exclusive(opened: Open, verb: str, progress: Progress) -> Iterator[Opened]:
     """Wait until no other update or rollback is running, then open the place. Raises Refused as `file_of` does, before it locks."""
-    here = opened()
-    file_of(here)
-    with locked(f"_images-{here.stack.project}", verb, progress=progress):
+    place = opened()
+    file_of(place)
+    with locked(f"_images-{place.stack.project}", verb, progress=progress):
         yield opened()
 
 
-def bring(driver: StackDriver, here: Opened, references: Sequence[str], progress: Progress) -> None:
+def bring(driver: StackDriver, place: Opened, references: Sequence[str], progress: Progress) -> None:
     """Pull the images before anything is stopped; the previous image may have been built from a recipe."""
-    needs = [ImageNeed(reference=reference, recipe=_recipe(here, reference), apps=()) for reference in references]
-    here.on(driver).bring(needs, progress=progress)
+    needs = [ImageNeed(reference=reference, recipe=_recipe(place, reference), apps=()) for reference in references]
+    place.on(driver).bring(needs, progress=progress)
 
 
-def _recipe(here: Opened, reference: str) -> str | None:
+def _recipe(place: Opened, reference: str) -> str | None:
     """The recipe of an image. It replaces only images that the files themselves pin, never a newer one of a registry."""
-    for app in here.planned.plan.apps:
+    for app in place.planned.plan.apps:
         for container in app.containers:
-            if here.planned.chosen.apps[app.name].pinned[container.name] == reference:
+            if place.planned.chosen.apps[app.name].pinned[container.name] == reference:
                 return container.image.recipe
     return None
 
@@ -114,9 +114,9 @@ def write(opened: Open, images: Images, *, held: Lock | None = None) -> None:
 
     This needs the project's lock: a command that starts apps checks under the same lock that the file has not changed since it was read.
     """
-    here = opened()
-    file = file_of(here)
-    with locked(here.stack.project, "update", held=held):
+    place = opened()
+    file = file_of(place)
+    with locked(place.stack.project, "update", held=held):
         if not images.images and not file.is_symlink():
             file.unlink(missing_ok=True)
             return
@@ -126,9 +126,9 @@ def write(opened: Open, images: Images, *, held: Lock | None = None) -> None:
         write_private(file, images.text(), mode=0o644, owner=(about.st_uid, about.st_gid) if os.geteuid() == 0 else None)
 
 
-def replaced_rows(here: Opened, group: Group, app: str, result: Result, *, text: str, why: str = "") -> Iterator[Updated]:
+def replaced_rows(place: Opened, group: Group, app: str, result: Result, *, text: str, why: str = "") -> Iterator[Updated]:
     """Yield a row for each image of the app's last update; from new to old unless it is `taken`."""
-    for name, entry in replaced(here.planned, app).items():
+    for name, entry in replaced(place.planned, app).items():
         old, new = entry.before or "", entry.digest
         before, digest = (old, new) if result == "taken" else (new, old)
         yield Updated(
@@ -139,7 +139,7 @@ def replaced_rows(here: Opened, group: Group, app: str, result: Result, *, text:
             result=result,
             before=before,
             digest=digest,
-            backup=here.images.images[app].backup or "",
+            backup=place.images.images[app].backup or "",
             text=text,
             why=why,
         )

@@ -58,51 +58,51 @@ def back(
         if with_state:
             _refuse_without_state(driver, first, [app for group in groups for app in _with_update(first, group)])
         for group in groups:
-            here = opened()
-            going = _with_update(here, group)
-            bring(driver, here, _before(here, going), progress)
-            image_file.write(opened, returning(here.images, going, restored=_restored(here, going) if with_state else ()))
+            place = opened()
+            going = _with_update(place, group)
+            bring(driver, place, _before(place, going), progress)
+            image_file.write(opened, returning(place.images, going, restored=_restored(place, going) if with_state else ()))
             yield from go_back(driver, opened, group, deadline=deadline, progress=progress)
 
 
-def _returnable(here: Opened, names: Sequence[str]) -> tuple[Group, ...]:
+def _returnable(place: Opened, names: Sequence[str]) -> tuple[Group, ...]:
     """The groups that have an update to roll back. Raises Refused if there are none."""
-    groups = tuple(group for group in groups_of(here.planned.plan, names) if _with_update(here, group))
+    groups = tuple(group for group in groups_of(place.planned.plan, names) if _with_update(place, group))
     if not groups:
         about = f" of {', '.join(names)}" if names else ""
         remedy = "pin another digest under `override` of the profile, then run `portable up`"
-        raise Refused(f"no update{about} is recorded", code="update.no-record", where=str(file_of(here)), remedy=remedy)
+        raise Refused(f"no update{about} is recorded", code="update.no-record", where=str(file_of(place)), remedy=remedy)
     return groups
 
 
-def _with_update(here: Opened, group: Group) -> tuple[str, ...]:
+def _with_update(place: Opened, group: Group) -> tuple[str, ...]:
     """The apps of a group that were part of its newest update that can be rolled back, or whose update or rollback is unfinished."""
-    recorded, unfinished = here.images.images, here.images.unfinished(group.apps)
-    able = [app for app in group.apps if replaced(here.planned, app)]
+    recorded, unfinished = place.images.images, place.images.unfinished(group.apps)
+    able = [app for app in group.apps if replaced(place.planned, app)]
     newest = max((recorded[app].at for app in able), default="")
     return tuple(app for app in group.apps if app in unfinished or (app in able and recorded[app].at == newest))
 
 
-def _restored(here: Opened, apps: Sequence[str]) -> list[str]:
+def _restored(place: Opened, apps: Sequence[str]) -> list[str]:
     """Those of these apps whose previous state has not been restored yet."""
-    recorded = here.images.images
+    recorded = place.images.images
     return [app for app in apps if recorded[app].backup and recorded[app].step != "restored"]
 
 
-def _before(here: Opened, apps: Sequence[str]) -> list[str]:
+def _before(place: Opened, apps: Sequence[str]) -> list[str]:
     """The previous images."""
-    return [f"{entry.tagged}@{entry.before}" for app in apps for entry in replaced(here.planned, app).values()]
+    return [f"{entry.tagged}@{entry.before}" for app in apps for entry in replaced(place.planned, app).values()]
 
 
-def _refuse_without_state(driver: StackDriver, here: Opened, apps: Sequence[str]) -> None:
+def _refuse_without_state(driver: StackDriver, place: Opened, apps: Sequence[str]) -> None:
     """Raise Refused if the state should be restored and has no backup."""
-    recorded = here.images.images
+    recorded = place.images.images
     wanted = {app: recorded[app].backup for app in apps if recorded[app].step != "restored"}
-    if bare := [app for app, at in wanted.items() if at is None and keeps_state(here.planned, app)]:
+    if bare := [app for app, at in wanted.items() if at is None and keeps_state(place.planned, app)]:
         text = f"the update of {', '.join(bare)} was made without a backup of its state"
         raise Refused(text, code="update.no-state", remedy="roll back without `--with-state`")
     saved = {app: at for app, at in wanted.items() if at is not None}
-    listed = backup.listed(here.on(driver), here.planned.plan, apps=tuple(saved)) if saved else ()
+    listed = backup.listed(place.on(driver), place.planned.plan, apps=tuple(saved)) if saved else ()
     if gone := [f"{app} of {at}" for app, at in saved.items() if not any((row.app, row.at) == (app, at) for row in listed)]:
         remedy = (
             "roll back without `--with-state`; then list the backups with `portable backup --list`, "
@@ -118,21 +118,21 @@ def go_back(
 
     Raises PortableError if the previous images do not become healthy either; the same command goes on.
     """
-    here = opened()
-    apps, plan, recorded = here.images.unfinished(group.apps, *BACK), here.planned.plan, here.images.images
+    place = opened()
+    apps, plan, recorded = place.images.unfinished(group.apps, *BACK), place.planned.plan, place.images.images
     texts = dict.fromkeys(apps, "")
-    for app in here.images.unfinished(group.apps, "restored"):
+    for app in place.images.unfinished(group.apps, "restored"):
         texts[app] = _restored_text(recorded[app].backup or "", _ASIDE)
-    for app in here.images.unfinished(group.apps, "restoring"):
+    for app in place.images.unfinished(group.apps, "restoring"):
         at = recorded[app].backup or ""
-        row = backup.restore(here.on(driver), plan, app, at=at, start=False, progress=progress)
+        row = backup.restore(place.on(driver), plan, app, at=at, start=False, progress=progress)
         if row.result != "done":
             raise _not_restored(driver, opened, group, app, ", ".join(row.notes) or row.result, deadline=deadline, progress=progress)
         texts[app] = _restored_text(at, row.before or _ASIDE)
         image_file.write(opened, put_back(opened().images, app))
-    rows = [row for app in apps for row in _returned_rows(here, group, app, texts[app], why)]
+    rows = [row for app in apps for row in _returned_rows(place, group, app, texts[app], why)]
     try:
-        here.on(driver).up(apps=tuple(sorted(group.apps)), deadline=deadline, progress=progress)
+        place.on(driver).up(apps=tuple(sorted(group.apps)), deadline=deadline, progress=progress)
     except PortableError as error:
         text = f"cannot complete the rollback: {error.text}" + (f"\nthe update had failed: {why}" if why else "")
         remedy = "fix the cause, then run the same command again: it continues the rollback"
@@ -149,20 +149,20 @@ def _not_restored(
     driver: StackDriver, opened: Open, group: Group, app: str, reason: str, *, deadline: float | None, progress: Progress
 ) -> PortableError:
     """Make the error for state that cannot be restored. If no state of the group has changed, the new images are started again first."""
-    here = opened()
-    going = here.images.unfinished(group.apps, *BACK)
-    text = f"cannot restore its state of {here.images.images[app].backup}: {reason}"
+    place = opened()
+    going = place.images.unfinished(group.apps, *BACK)
+    text = f"cannot restore its state of {place.images.images[app].backup}: {reason}"
     without = f"`portable rollback {app}`"
-    if restoring(here.stack.project).keys() & set(going) or here.images.unfinished(going, "restored"):
-        down = sorted(set(going) - {app for app, _ in here.on(driver).images_in_use()})
+    if restoring(place.stack.project).keys() & set(going) or place.images.unfinished(going, "restored"):
+        down = sorted(set(going) - {app for app, _ in place.on(driver).images_in_use()})
         stopped = f"; {', '.join(down)} {'is' if len(down) == 1 else 'are'} stopped" if down else ""
         remedy = f"run the same command again, or roll back without that state: {without}"
         return PortableError(f"{text}{stopped}", code="update.state-not-restored", where=app, remedy=remedy)
-    image_file.write(opened, taking_again(here.images, going))
-    here, run = opened(), "runs" if len(going) == 1 else "run"
+    image_file.write(opened, taking_again(place.images, going))
+    place, run = opened(), "runs" if len(going) == 1 else "run"
     outcome = f"nothing was changed, and {', '.join(going)} {run} the new image again"
     try:
-        here.on(driver).up(apps=tuple(sorted(group.apps)), deadline=deadline, progress=progress)
+        place.on(driver).up(apps=tuple(sorted(group.apps)), deadline=deadline, progress=progress)
     except PortableError as error:
         outcome = f"nothing was changed, but the new image cannot be started again: {error.text}"
     else:
@@ -171,9 +171,9 @@ def _not_restored(
     return PortableError(f"{text}; {outcome}", code="update.state-not-restored", where=app, remedy=remedy)
 
 
-def _returned_rows(here: Opened, group: Group, app: str, state: str, why: str) -> Iterator[Updated]:
-    update = here.images.images[app]
-    if not state and keeps_state(here.planned, app):
+def _returned_rows(place: Opened, group: Group, app: str, state: str, why: str) -> Iterator[Updated]:
+    update = place.images.images[app]
+    if not state and keeps_state(place.planned, app):
         state = "its state is kept, and the older program may not be able to read it"
         state += f": restore the previous state with `portable restore {app} --at {update.backup}`" if update.backup else ""
-    yield from replaced_rows(here, group, app, "failed" if why else "back", text=state, why=why)
+    yield from replaced_rows(place, group, app, "failed" if why else "back", text=state, why=why)

@@ -12,7 +12,7 @@ from portable.model.errors import PortableError, Refused
 _UNITS = Path("/etc/systemd/system")
 _RUNNING = Path("/run/systemd/system")
 """Exists if systemd runs the machine (sd_booted(3))."""
-_HANDED_ON = (
+_INHERITED_VARIABLES = (
     *("DOCKER_CERT_PATH", "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_HOST", "DOCKER_TLS_VERIFY"),
     *("HOME", "PATH", "PYTHONPATH", "XDG_CONFIG_HOME", "XDG_STATE_HOME"),
 )
@@ -42,7 +42,7 @@ Wants=network-online.target
 {_command(arguments, folder, environment)}Restart=always
 SuccessExitStatus=130
 RestartSec=10
-{_KEPT_IN}
+{_SANDBOX}
 [Install]
 WantedBy=multi-user.target
 """
@@ -60,7 +60,7 @@ Wants=network-online.target
 
 [Service]
 Type=oneshot
-{_command(arguments, folder, environment)}{_KEPT_IN}""",
+{_command(arguments, folder, environment)}{_SANDBOX}""",
         timer: f"""\
 {head}Description=portable: upkeep of {project}, once a month
 
@@ -75,7 +75,7 @@ WantedBy=timers.target
     }
 
 
-_KEPT_IN = """\
+_SANDBOX = """\
 NoNewPrivileges=yes
 PrivateTmp=yes
 ProtectSystem=full
@@ -85,9 +85,9 @@ UMask=0077
 
 def _command(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
     """Make the lines with command and folder. Python imports nothing from that folder (`-P`), which others may be able to write."""
-    handed = "".join(f"Environment={_quoted(f'{name}={environment[name]}')}\n" for name in _HANDED_ON if environment.get(name))
+    variables = "".join(f"Environment={_quoted(f'{name}={environment[name]}')}\n" for name in _INHERITED_VARIABLES if environment.get(name))
     command = " ".join(_quoted(part) for part in (sys.executable, "-P", "-m", "portable", *arguments))
-    return f"ExecStart={command}\nWorkingDirectory={_escaped(str(folder))}\n{handed}"
+    return f"ExecStart={command}\nWorkingDirectory={_escaped(str(folder))}\n{variables}"
 
 
 def is_installed(project: str) -> bool | None:
@@ -97,26 +97,26 @@ def is_installed(project: str) -> bool | None:
 
 def install(project: str, text: str) -> Path:
     """Install the healer's unit and start it. Raises Refused without systemd, and for users other than root."""
-    return _put({name_of(project): text}, name_of(project), instead="`portable heal --watch` with the same options")
+    return _install({name_of(project): text}, name_of(project), instead="`portable heal --watch` with the same options")
 
 
 def install_timed(project: str, texts: Mapping[str, str]) -> Path:
     """Install the units of `timed_of` and start the timer. Raises as `install` does."""
-    return _put(texts, timer_of(project), instead="`portable upkeep --task scrub` once a month")
+    return _install(texts, timer_of(project), instead="`portable upkeep --task scrub` once a month")
 
 
 def uninstall(project: str) -> bool:
     """Stop and remove the healer's unit; False if there was none."""
-    return _take(name_of(project), instead="`portable heal --watch` with the same options")
+    return _remove(name_of(project), instead="`portable heal --watch` with the same options")
 
 
 def uninstall_timed(project: str) -> bool:
     """Remove the timer and its service; False if there were none. A running task is not stopped."""
-    return _take(timer_of(project), instead="`portable upkeep`")
+    return _remove(timer_of(project), instead="`portable upkeep`")
 
 
-def _put(texts: Mapping[str, str], started: str, *, instead: str) -> Path:
-    _check(instead)
+def _install(texts: Mapping[str, str], started: str, *, instead: str) -> Path:
+    _require_systemd(instead)
     for name, text in texts.items():
         new = _UNITS / f".{name}.new"
         new.write_text(text)
@@ -128,8 +128,8 @@ def _put(texts: Mapping[str, str], started: str, *, instead: str) -> Path:
     return _UNITS / started
 
 
-def _take(started: str, *, instead: str) -> bool:
-    _check(instead)
+def _remove(started: str, *, instead: str) -> bool:
+    _require_systemd(instead)
     path = _UNITS / started
     existing = [unit for unit in (path, path.with_suffix(".service")) if unit.exists()]  # one of the two if an earlier command was killed
     if path in existing:
@@ -140,7 +140,7 @@ def _take(started: str, *, instead: str) -> bool:
     return bool(existing)
 
 
-def _check(instead: str) -> None:
+def _require_systemd(instead: str) -> None:
     if not _RUNNING.is_dir() or shutil.which("systemctl") is None:
         raise Refused(
             "this machine does not run systemd, so no service can be installed or removed",

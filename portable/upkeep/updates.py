@@ -54,13 +54,13 @@ def apply(
         for group, update in _available(
             driver, first, groups_of(first.planned.plan, names), registries, stop=stop, without=without_backup, progress=progress
         ):
-            here = opened()
-            if here.images.unfinished(group.apps, *BACK):
+            place = opened()
+            if place.images.unfinished(group.apps, *BACK):
                 why = "an earlier update failed, or was being rolled back"
                 yield from go_back(driver, opened, group, why=why, deadline=deadline, progress=progress)
                 return
-            if not here.images.unfinished(group.apps, "taking"):
-                yield from _rows(here, group, registries, but=update.images)
+            if not place.images.unfinished(group.apps, "taking"):
+                yield from _rows(place, group, registries, but=update.images)
                 if not update.images:
                     continue
                 _begin(driver, opened, update, now=now, progress=progress)
@@ -77,7 +77,7 @@ def apply(
 
 def _available(
     driver: StackReader,
-    here: Opened,
+    place: Opened,
     groups: Sequence[Group],
     registries: Registries,
     *,
@@ -88,52 +88,52 @@ def _available(
     """The updates of each group. Raises Refused for any obstacle before the first change, so that nothing is left half-done."""
     available, down = list[tuple[Group, Update]](), set[str]()
     for group in groups:
-        if here.images.unfinished(group.apps):  # its images are recorded already
+        if place.images.unfinished(group.apps):  # its images are recorded already
             available.append((group, Update(group=group.name, apps=group.apps, images=())))
             continue
-        down |= backup.finish(here.on(driver), apps=group.apps, progress=progress)
+        down |= backup.finish(place.on(driver), apps=group.apps, progress=progress)
         progress(Event(what="doing", subject=group.name, text="checking for newer images"))
-        available.append((group, update_of(here.planned, group, registries, backup=not without)))
+        available.append((group, update_of(place.planned, group, registries, backup=not without)))
     new = [update for _, update in available if update.images]
     lasting = sorted({app for update in new for app in update.kept})
-    if lasting and not backup.keeps_backups(here.planned.plan):
+    if lasting and not backup.keeps_backups(place.planned.plan):
         raise Refused(
             f"a newer program may change the state of {', '.join(lasting)} so that the older one cannot read it, and no app makes backups",
             code="update.no-backups",
-            where=here.stack.project,
+            where=place.stack.project,
             remedy="add `backup` to the apps of the profile (`storage: {backups: {folder: /srv/backups}}`) and run `portable up backup`; "
             "or skip the backup with `--without-backup`",
         )
-    uncovered = sorted(set(lasting) - set(backup.kept_of(here.planned.plan))) if lasting else []
+    uncovered = sorted(set(lasting) - set(backup.kept_of(place.planned.plan))) if lasting else []
     if uncovered:
         raise Refused(
             f"the state of {', '.join(uncovered)} cannot be backed up here",
             code="update.not-covered",
-            where=here.stack.project,
+            where=place.stack.project,
             remedy="skip the backup with `--without-backup`",
         )
     if not stop and (still := sorted({app for update in new for app in update.stopped})):
         raise Refused(
             f"a copy of {', '.join(still)} would not be sound while it runs",
             code="update.needs-stop",
-            where=here.stack.project,
+            where=place.stack.project,
             remedy="stop it meanwhile with `--stop`, or skip the backup with `--without-backup`",
         )
     for update in new:
-        if changes := [c for c in here.on(driver).diff(apps=update.apps) if c.app not in down]:
+        if changes := [c for c in place.on(driver).diff(apps=update.apps) if c.app not in down]:
             raise Refused(
                 f"{update.group} differs from its rendered files: " + "; ".join(change.sentence() for change in changes),
                 code="update.drift",
-                where=here.stack.project,
+                where=place.stack.project,
                 remedy=f"run `portable up {' '.join(update.apps)}` first, so that the update's changes are clear",
             )
     return tuple(available)
 
 
-def _rows(here: Opened, group: Group, registries: Registries, *, but: Sequence[Newer] = ()) -> Iterator[Updated]:
+def _rows(place: Opened, group: Group, registries: Registries, *, but: Sequence[Newer] = ()) -> Iterator[Updated]:
     """Yield what is known of each image of a group, except for those in `but`, whose rows come later."""
     later = {(image.app, image.container) for image in but}
-    for app in here.planned.plan.apps:
+    for app in place.planned.plan.apps:
         for container in app.containers if app.name in group.apps else ():
             image, answer = container.image, registries.ask(container.image.reference)
             if (app.name, container.name) not in later:
@@ -155,22 +155,22 @@ def _rows(here: Opened, group: Group, registries: Registries, *, but: Sequence[N
 
 def _begin(driver: StackDriver, opened: Open, update: Update, *, now: Callable[[], str], progress: Progress) -> None:
     """Pull, back up, and record the new images. All apps keep running, except those that are copied while stopped."""
-    here = opened()
-    bring(driver, here, [f"{image.image}@{image.digest}" for image in update.images], progress)
+    place = opened()
+    bring(driver, place, [f"{image.image}@{image.digest}" for image in update.images], progress)
     backups: dict[str, str] = {}
     for stop in (False, True):
         if apps := tuple(app for app in update.kept if (app in update.stopped) == stop):
             progress(Event(what="doing", subject=update.group, text=f"backing up {', '.join(apps)}{' while stopped' if stop else ''}"))
-            made = backup.back_up(here.on(driver), here.planned.plan, apps=apps, stop=stop, progress=progress)
+            made = backup.back_up(place.on(driver), place.planned.plan, apps=apps, stop=stop, progress=progress)
             if failures := [row for row in made if row.result != "done"]:
                 reasons = "; ".join(f"{row.app}: {', '.join(row.notes) or row.result}" for row in failures)
                 text = f"nothing was changed, because the backup failed: {reasons}"
                 remedy = "fix the cause, or skip the backup with `--without-backup`"
                 raise PortableError(text, code="update.backup-failed", where=update.group, remedy=remedy)
             backups |= {row.app: row.at for row in made}
-    here = opened()
-    progress(Event(what="doing", subject=update.group, text=f"writing the new images to {file_of(here)}"))
-    image_file.write(opened, begun(here.planned, update, at=now(), backups=backups))
+    place = opened()
+    progress(Event(what="doing", subject=update.group, text=f"writing the new images to {file_of(place)}"))
+    image_file.write(opened, begun(place.planned, update, at=now(), backups=backups))
 
 
 def _complete(driver: StackDriver, opened: Open, group: Group, *, deadline: float | None, progress: Progress) -> Iterator[Updated]:
@@ -180,31 +180,31 @@ def _complete(driver: StackDriver, opened: Open, group: Group, *, deadline: floa
     over. An error is raised too if the new image ran before this command began: for how long is unknown, and a rollback would move its
     state aside.
     """
-    here = opened()
-    apps = here.images.unfinished(group.apps, "taking")
-    ran_before = _ran(driver, here, apps)
+    place = opened()
+    apps = place.images.unfinished(group.apps, "taking")
+    ran_before = _ran(driver, place, apps)
     try:
-        if set(ran_before) != set(apps) or not _is_healthy(driver, here, group):
-            here.on(driver).up(apps=tuple(sorted(group.apps)), deadline=deadline, progress=progress)
+        if set(ran_before) != set(apps) or not _is_healthy(driver, place, group):
+            place.on(driver).up(apps=tuple(sorted(group.apps)), deadline=deadline, progress=progress)
     except UnhealthyError as error:
         if not error.apps & set(group.apps):
             raise
-        if lasting := [app for app in ran_before if keeps_state(here.planned, app)]:
-            raise _undecided(here, group, lasting, error) from None
+        if lasting := [app for app in ran_before if keeps_state(place.planned, app)]:
+            raise _undecided(place, group, lasting, error) from None
         progress(Event(what="doing", subject=group.name, text=f"rolling back, because it did not become healthy: {error.text}"))
-        with locked(here.stack.project, "update", progress=progress) as lock:  # no command starts a new image after this check
-            restored = [app for app in _ran(driver, here, apps) if here.images.images[app].backup]
-            image_file.write(opened, returning(here.images, apps, restored=restored), held=lock)
+        with locked(place.stack.project, "update", progress=progress) as lock:  # no command starts a new image after this check
+            restored = [app for app in _ran(driver, place, apps) if place.images.images[app].backup]
+            image_file.write(opened, returning(place.images, apps, restored=restored), held=lock)
         yield from go_back(driver, opened, group, why=error.text, deadline=deadline, progress=progress)
         return
     image_file.write(opened, taken(opened().images, apps))
     for app in apps:
-        yield from replaced_rows(here, group, app, "taken", text="healthy")
+        yield from replaced_rows(place, group, app, "taken", text="healthy")
 
 
-def _undecided(here: Opened, group: Group, lasting: Sequence[str], error: PortableError) -> PortableError:
+def _undecided(place: Opened, group: Group, lasting: Sequence[str], error: PortableError) -> PortableError:
     """Make the error for apps that ran the new image before this command, perhaps healthy for long: a person decides on the rollback."""
-    has_backup = any(here.images.images[app].backup for app in lasting)
+    has_backup = any(place.images.images[app].backup for app in lasting)
     text = f"{', '.join(lasting)} already ran the new image before this command, and is unhealthy: {error.text}"
     rollback = f"`portable rollback {lasting[0]}{' --with-state' if has_backup else ''}`"
     state = " (it restores the previous state too, and moves the newer state aside)" if has_backup else ""
@@ -212,16 +212,16 @@ def _undecided(here: Opened, group: Group, lasting: Sequence[str], error: Portab
     return PortableError(text, code="update.undecided", where=group.name, remedy=remedy)
 
 
-def _is_healthy(driver: StackDriver, here: Opened, group: Group) -> bool:
+def _is_healthy(driver: StackDriver, place: Opened, group: Group) -> bool:
     """Whether all of the group runs the images in its files, and is healthy."""
-    wanted = {container.image.reference for app in here.planned.plan.apps if app.name in group.apps for container in app.containers}
-    rows = [row for row in here.on(driver).status() if row.app in group.apps]
+    wanted = {container.image.reference for app in place.planned.plan.apps if app.name in group.apps for container in app.containers}
+    rows = [row for row in place.on(driver).status() if row.app in group.apps]
     return not any(row.reason for row in rows) and wanted <= {row.image for row in rows}
 
 
-def _ran(driver: StackDriver, here: Opened, apps: Sequence[str]) -> tuple[str, ...]:
+def _ran(driver: StackDriver, place: Opened, apps: Sequence[str]) -> tuple[str, ...]:
     """Those of these apps that have a container of a new image. An app without one has written no state with it."""
-    used = here.on(driver).images_in_use()
-    wanted = {app.name: {container.image.reference for container in app.containers} for app in here.planned.plan.apps}
-    new = {app: {f"{entry.tagged}@{entry.digest}" for entry in replaced(here.planned, app).values()} for app in apps}
+    used = place.on(driver).images_in_use()
+    wanted = {app.name: {container.image.reference for container in app.containers} for app in place.planned.plan.apps}
+    new = {app: {f"{entry.tagged}@{entry.digest}" for entry in replaced(place.planned, app).values()} for app in apps}
     return tuple(app for app in apps if any((app, image) in used for image in wanted[app] & new[app]))

@@ -35,28 +35,28 @@ Report = Callable[[Mapping[str, Any]], None]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Returns 1 if something failed, or if a named app has nothing that can be backed up; else 0."""
-    asked = _parser().parse_args(arguments)
-    store, keep, apps = read_config(asked.config)
+    args = _parser().parse_args(arguments)
+    store, keep, apps = read_config(args.config)
     os.umask(0o077)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # file names may not be valid text
-    if asked.child_of:
-        _end_with(asked.child_of)
+    if args.child_of:
+        _end_with(args.child_of)
 
     def report(result: Mapping[str, Any]) -> None:
-        if asked.json or "pulse" not in result:
+        if args.json or "pulse" not in result:
             with contextlib.suppress(BrokenPipeError):
-                sys.stdout.write((json.dumps(result) if asked.json else _sentence(result)) + "\n")
+                sys.stdout.write((json.dumps(result) if args.json else _sentence(result)) + "\n")
                 sys.stdout.flush()
 
     succeeded = True
-    with beating(report) if not asked.child_of else contextlib.nullcontext():
-        for name in asked.apps or sorted(apps):
-            if not asked.apps and asked.command == "check" and not names(store / name):
+    with beating(report) if not args.child_of else contextlib.nullcontext():
+        for name in args.apps or sorted(apps):
+            if not args.apps and args.command == "check" and not names(store / name):
                 continue
-            alone = asked.command == "list" or len(asked.apps) == 1
-            for result in _results(asked, store, keep, apps.get(name), name) if alone else [_in_own_process(asked, name)]:
-                if asked.apps and result["result"] == "left out" and not asked.child_of:
+            alone = args.command == "list" or len(args.apps) == 1
+            for result in _results(args, store, keep, apps.get(name), name) if alone else [_in_own_process(args, name)]:
+                if args.apps and result["result"] == "left out" and not args.child_of:
                     result["result"] = "failed"  # a note is not enough for a named app
                 succeeded = succeeded and result["result"] != "failed"
                 report(result)
@@ -106,23 +106,23 @@ def beating(report: Report) -> Iterator[None]:
         ended.set()
 
 
-def _results(asked: argparse.Namespace, store: Path, keep: Mapping[str, int], app: SavedApp | None, name: str) -> Iterator[dict[str, Any]]:
+def _results(args: argparse.Namespace, store: Path, keep: Mapping[str, int], app: SavedApp | None, name: str) -> Iterator[dict[str, Any]]:
     if app is None:
         yield row(name, "", [f"{name} is not backed up here"], "failed")
         return
-    if asked.command == "list":
+    if args.command == "list":
         yield from listed(store, name)
         return
     try:
         with locked(store / name):
             try:
                 yield {
-                    "backup": lambda: back_up(store, app, keep, stopped=asked.stopped),
-                    "check": lambda: check(store, app, asked.at),
-                    "stage": lambda: stage(store, app, asked.at),
+                    "backup": lambda: back_up(store, app, keep, stopped=args.stopped),
+                    "check": lambda: check(store, app, args.at),
+                    "stage": lambda: stage(store, app, args.at),
                     "swap": lambda: swap(store, app),
-                    "abort": lambda: abort(store, app, stopped=asked.stopped),
-                }[asked.command]()
+                    "abort": lambda: abort(store, app, stopped=args.stopped),
+                }[args.command]()
             except (BackupError, OSError) as error:
                 yield {**row(name, "", [reason(error)], "failed"), **({"unchanged": True} if isinstance(error, UnchangedError) else {})}
     except Exception as error:  # noqa: BLE001  # an error of one app must not prevent the backups of others
@@ -130,11 +130,11 @@ def _results(asked: argparse.Namespace, store: Path, keep: Mapping[str, int], ap
         yield row(name, "", [text], "failed")
 
 
-def _in_own_process(asked: argparse.Namespace, name: str) -> dict[str, Any]:
+def _in_own_process(args: argparse.Namespace, name: str) -> dict[str, Any]:
     """Handle one app of several in its own process, so that the others go on if it is killed, for example for lack of memory."""
-    options = [*(["--at", asked.at] if asked.at else []), *(["--stopped"] if asked.stopped else [])]
-    own = ["--json", "--config", str(asked.config), "--child-of", str(os.getpid())]
-    done = subprocess.run([sys.executable, __file__, asked.command, name, *options, *own], stdout=subprocess.PIPE, check=False)
+    options = [*(["--at", args.at] if args.at else []), *(["--stopped"] if args.stopped else [])]
+    own = ["--json", "--config", str(args.config), "--child-of", str(os.getpid())]
+    done = subprocess.run([sys.executable, __file__, args.command, name, *options, *own], stdout=subprocess.PIPE, check=False)
     try:
         result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):

@@ -107,28 +107,28 @@ def copy_volume(source: Path, target: Path, copied: VolumeCopy, known: EarlierEn
             copied.failures.add(reason(error))
 
     for at, folders, files, descriptor in os.fwalk(source, follow_symlinks=False, onerror=failed):
-        here = Path(at).relative_to(source)
-        if here == Path():
+        relative = Path(at).relative_to(source)
+        if relative == Path():
             folders[:] = [name for name in folders if not is_restores_own(name)]
-        (target / here).mkdir(parents=True, exist_ok=True)
-        copied.add(entry_of(here, "folder", os.fstat(descriptor)))
+        (target / relative).mkdir(parents=True, exist_ok=True)
+        copied.add(entry_of(relative, "folder", os.fstat(descriptor)))
         for name in sorted(folders):
             with contextlib.suppress(FileNotFoundError):
-                found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-                if stat.S_ISLNK(found.st_mode):
+                status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                if stat.S_ISLNK(status.st_mode):
                     files.append(name)
-                elif found.st_dev != device:
-                    copied.notes.add(f"{here / name} is on another file system and is left out")
+                elif status.st_dev != device:
+                    copied.notes.add(f"{relative / name} is on another file system and is left out")
                 else:
                     continue
             folders.remove(name)
-        _copy_files(source, target, here, files, descriptor, copied, known, earlier)
+        _copy_files(source, target, relative, files, descriptor, copied, known, earlier)
 
 
 def _copy_files(
     source: Path,
     target: Path,
-    here: Path,
+    relative: Path,
     files: list[str],
     descriptor: int,
     copied: VolumeCopy,
@@ -142,7 +142,7 @@ def _copy_files(
     for name in files:
         if name in beside:
             continue
-        path = here / name
+        path = relative / name
         old = known.get(str(path)) if known else None
         item = _Item(name=name, folder=descriptor, source=source / path, path=path, target=target / path, old=old, earlier=earlier)
         try:
@@ -160,20 +160,20 @@ def _copy_files(
 
 
 def _copy_one(item: _Item, copied: VolumeCopy, database: bool) -> TreeEntry | None:
-    found = os.stat(item.name, dir_fd=item.folder, follow_symlinks=False)
-    if stat.S_ISLNK(found.st_mode):
+    status = os.stat(item.name, dir_fd=item.folder, follow_symlinks=False)
+    if stat.S_ISLNK(status.st_mode):
         to = os.readlink(item.name, dir_fd=item.folder)
         item.target.symlink_to(to)
-        return entry_of(item.path, "link", found, target=to)
-    if not stat.S_ISREG(found.st_mode):
+        return entry_of(item.path, "link", status, target=to)
+    if not stat.S_ISREG(status.st_mode):
         copied.notes.add(f"{item.path} is a socket, a pipe or a device, and is left out")
         return None
-    if database and (entry := _copy_database_file(item, found, copied)) is not None:
+    if database and (entry := _copy_database_file(item, status, copied)) is not None:
         return entry
-    return _copy_plain_file(item, found, copied)
+    return _copy_plain_file(item, status, copied)
 
 
-def _copy_database_file(item: _Item, found: os.stat_result, copied: VolumeCopy) -> TreeEntry | None:
+def _copy_database_file(item: _Item, status: os.stat_result, copied: VolumeCopy) -> TreeEntry | None:
     """Copy a database and check the copy; None if SQLite does not recognize it, although it begins like one."""
     try:
         copy_database(item.source, item.target, item.folder)
@@ -191,28 +191,28 @@ def _copy_database_file(item: _Item, found: os.stat_result, copied: VolumeCopy) 
     # The earlier copy replaces the one just checked only if it still has the same bytes.
     if not (item.earlier and _has_digest(item.earlier / item.path, digest) and _link_earlier(item, digest)):
         copied.copied += size
-    return entry_of(item.path, "database", found, size=size, sha256=digest, sound=sound)
+    return entry_of(item.path, "database", status, size=size, sha256=digest, sound=sound)
 
 
-def _copy_plain_file(item: _Item, found: os.stat_result, copied: VolumeCopy) -> TreeEntry:
+def _copy_plain_file(item: _Item, status: os.stat_result, copied: VolumeCopy) -> TreeEntry:
     """Link an unchanged file to its earlier copy, or copy it, with another attempt if it changes meanwhile."""
     old = item.old
-    if old is not None and old.kind == "file" and old.stamp == stamp_of(found) and _link_earlier(item, old.sha256):
-        return entry_of(item.path, "file", found, size=old.size, sha256=old.sha256, stamp=old.stamp)
+    if old is not None and old.kind == "file" and old.stamp == stamp_of(status) and _link_earlier(item, old.sha256):
+        return entry_of(item.path, "file", status, size=old.size, sha256=old.sha256, stamp=old.stamp)
     for _ in range(_TRIES):
         with os.fdopen(os.open(item.name, FILE_FLAGS, dir_fd=item.folder), "rb") as file:
-            found = os.fstat(file.fileno())
+            status = os.fstat(file.fileno())
             with new_file(item.target, flags=os.O_TRUNC) as made:
                 digest, size = copy_bytes(file.fileno(), made)
-            if stamp_of(os.fstat(file.fileno())) == stamp_of(found):
+            if stamp_of(os.fstat(file.fileno())) == stamp_of(status):
                 break
     else:
         copied.notes.add(f"{item.path} changed during each of {_TRIES} copies")
     copied.copied += size
-    os.utime(item.target, ns=(found.st_mtime_ns, found.st_mtime_ns))
+    os.utime(item.target, ns=(status.st_mtime_ns, status.st_mtime_ns))
     # A second write in the same tick of the clock would be invisible, so a file this young is copied again next time.
-    settled = time.time_ns() - found.st_ctime_ns > _TICK
-    return entry_of(item.path, "file", found, size=size, sha256=digest, stamp=stamp_of(found) if settled else ())
+    settled = time.time_ns() - status.st_ctime_ns > _TICK
+    return entry_of(item.path, "file", status, size=size, sha256=digest, stamp=stamp_of(status) if settled else ())
 
 
 def _link_earlier(item: _Item, digest: str) -> bool:

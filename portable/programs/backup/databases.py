@@ -121,7 +121,7 @@ def _refuse_foreign(fresh: Iterable[os.stat_result], own: Sequence[os.stat_resul
         raise BackupError("the database, its log or its folder was replaced while it was copied")
 
 
-def _copy_aside(name: str, there: int, folder: Path) -> Path:
+def _copy_aside(name: str, source: int, folder: Path) -> Path:
     """Copy a database that no process has open, and the files beside it, to a folder of this program, where SQLite may repair it.
 
     SQLite must not repair it in the app's folder as root: a journal can name other files, which SQLite would remove
@@ -129,7 +129,7 @@ def _copy_aside(name: str, there: int, folder: Path) -> Path:
     """
     for suffix in ("", "-wal", "-journal"):
         with contextlib.suppress(FileNotFoundError):
-            file = os.open(f"{name}{suffix}", FILE_FLAGS, dir_fd=there)
+            file = os.open(f"{name}{suffix}", FILE_FLAGS, dir_fd=source)
             try:
                 with new_file(folder / f"database{suffix}") as made:
                     copy_bytes(file, made)

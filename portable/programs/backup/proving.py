@@ -57,31 +57,31 @@ def differences(folder: Path, entries: Iterable[TreeEntry]) -> Iterator[str]:
             continue
         wanted += 1
         try:
-            found = (folder / entry.path).lstat()
+            status = (folder / entry.path).lstat()
         except OSError:
             wanted -= 1
             yield f"{entry.path} is missing"
             continue
-        if text := _difference(folder / entry.path, found, entry):
+        if text := _difference(folder / entry.path, status, entry):
             yield text
     present = sum(len(folders) + len(files) for _, folders, files in os.walk(folder))
     if present != wanted:
         yield f"{present} files and folders instead of {wanted}"
 
 
-def _difference(path: Path, found: os.stat_result, entry: TreeEntry) -> str:
-    kind = "link" if stat.S_ISLNK(found.st_mode) else "folder" if stat.S_ISDIR(found.st_mode) else "file"
+def _difference(path: Path, status: os.stat_result, entry: TreeEntry) -> str:
+    kind = "link" if stat.S_ISLNK(status.st_mode) else "folder" if stat.S_ISDIR(status.st_mode) else "file"
     if kind != (entry.kind if entry.kind != "database" else "file"):
         return f"{entry.path} is a {kind}, not a {entry.kind}"
     if kind == "file" and digest_of(path)[0] != entry.sha256:
         return f"{entry.path} differs in its content"
     if kind == "link" and str(path.readlink()) != entry.target:
         return f"{entry.path} differs in its target"
-    if kind != "link" and stat.S_IMODE(found.st_mode) != entry.mode:
+    if kind != "link" and stat.S_IMODE(status.st_mode) != entry.mode:
         return f"{entry.path} differs in its mode"
-    if kind == "file" and found.st_mtime_ns != entry.mtime:
+    if kind == "file" and status.st_mtime_ns != entry.mtime:
         return f"{entry.path} differs in its modification time"
-    if os.geteuid() == 0 and (found.st_uid, found.st_gid) != (entry.uid, entry.gid):
+    if os.geteuid() == 0 and (status.st_uid, status.st_gid) != (entry.uid, entry.gid):
         return f"{entry.path} differs in its owner"
     if entry.kind == "database" and entry.sound == "ok" and (sound := soundness(path)) != "ok":
         return f"{entry.path}: {sound}"

@@ -8,9 +8,9 @@ from portable.programs.backup.files import GONE, MAKING, remove
 from portable.programs.backup.store import names, read_manifest
 
 
-def kept(found: Sequence[str], keep: Mapping[str, int]) -> set[str]:
+def kept(backups: Sequence[str], keep: Mapping[str, int]) -> set[str]:
     """Select by name the last backups, and the newest of each of the last days, ISO weeks and months that have any."""
-    ordered = sorted(found)
+    ordered = sorted(backups)
     wanted = set(ordered[-max(1, keep.get("last", 0)) :])
     for count, period in ((keep.get("daily", 0), _day), (keep.get("weekly", 0), _week), (keep.get("monthly", 0), _month)):
         newest = {period(name): name for name in ordered}

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Brings what a fresh Debian 12 or 13 lacks for `make up`, and says what and why, one line each.
-# Must not upgrade, remove or restart anything that is there, nor touch the system's apt configuration.
+# Installs what `make up` needs on a fresh Debian 12 or 13, and prints each item with the reason, one line each.
+# Must not upgrade, remove or restart anything that is installed, nor touch the system's apt configuration.
 set -euo pipefail
 exec </dev/null
 
@@ -8,17 +8,17 @@ usage() {
   cat <<'HELP'
 usage: scripts/bootstrap.sh COMMAND
 
-  python [--dev]   a Python >= 3.11 and the project's virtual environment .venv, from the lock files
-  engine           a container engine that answers, and Docker Compose >= 2.23.1 as its plug-in
-  engine --stop    stop the engine, if this script started it
-  image-tools      what builds a base image where no image registry answers
+  python [--dev]   install Python >= 3.11 and create the virtual environment .venv from the lock files
+  engine           install and start a container engine, and Docker Compose >= 2.23.1 as its plug-in
+  engine --stop    stop the engine if this script started it
+  image-tools      install the tools that build a base image where no image registry answers
 
-What is there is used as it is: nothing is upgraded, and a second call does nothing.
-Debian packages are installed by root only. The noisy output goes to a log, shown when something fails.
+Installed programs are used as they are: nothing is upgraded, and a second run does nothing.
+Only root can install Debian packages. The output of other programs goes to a log, and is shown if one fails.
 
 environment:
-  PORTABLE_PYTHON            the Python to make the virtual environment with
-  PORTABLE_BOOTSTRAP_STATE   folder of the logs and of the engine's pid file
+  PORTABLE_PYTHON            Python to create the virtual environment with
+  PORTABLE_BOOTSTRAP_STATE   folder for the logs and the engine's pid file
                              (root: /var/lib/portable; others: ~/.local/state/portable)
 
 exit codes: 0 done, 1 failed, 2 wrong usage, 4 refused: needs root, another system, or your decision
@@ -55,7 +55,7 @@ bring_engine() {
   require_local_engine
   if ! is_root; then explain_engine_to_user; fi
   begin_work
-  if ! engine_answers; then # it may have come up while this one waited
+  if ! engine_answers; then # another process may have started it meanwhile
     install_engine
     start_engine
   fi
@@ -81,7 +81,7 @@ main() {
     engine) bring_engine "$@" ;;
     image-tools) bring_image_tools "$@" ;;
     -h | --help | help) usage ;;
-    '') misused "a command is needed" ;;
+    '') misused "missing command" ;;
     *) misused "unknown command: $command" ;;
   esac
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests with real engines need from Debian 12 or 13, and says what and why, one line each.
-# Must not upgrade, remove or restart anything that is there, nor touch the system's apt configuration.
+# Installs the Debian 12 or 13 packages that the tests with real engines need, and prints each with the reason, one line each.
+# Must not upgrade, remove or restart anything that is installed, nor touch the system's apt configuration.
 set -euo pipefail
 exec </dev/null
 
@@ -8,8 +8,8 @@ usage() {
   cat <<'HELP'
 usage: scripts/lab.sh
 
-Installs what the tests with real engines need from Debian; a second call does nothing. The engine itself and Python are
-brought by scripts/bootstrap.sh. Debian packages are installed by root only.
+Install the Debian packages that the tests with real engines need; a second run does nothing. Only root can install packages.
+Use scripts/bootstrap.sh to install the engine itself and Python.
 
 environment:
   PORTABLE_BOOTSTRAP_STATE   folder of the log (root: /var/lib/portable; others: ~/.local/state/portable)
@@ -33,9 +33,9 @@ fusermount3|fuse3|mounts a cloud in the FUSE tests
 ip|iproute2|makes the closed networks of the tests
 iptables|iptables|counts and drops packets in the leak tests
 tcpdump|tcpdump|captures what leaves a sealed app
-kubectl|kubectl kubernetes-client|hands manifests to a Kubernetes API server
-ssh|openssh-client|reaches an engine by ssh://
-sshd|openssh-server|is the far end of the ssh:// tests (its service is left off)
+kubectl|kubectl kubernetes-client|sends manifests to a Kubernetes API server
+ssh|openssh-client|connects to an engine by ssh://
+sshd|openssh-server|is the server of the ssh:// tests (its service stays disabled)
 shellcheck|shellcheck|checks the shell scripts
 busybox|busybox-static busybox|runs scripts as small images do
 '
@@ -57,9 +57,9 @@ main() {
   keep_ssh_server_off "${packages[@]}"
 }
 
-# The server's package demands the client of its own version. The tests need its program only, so the client stays as it is.
+# The server's package requires the client of its own version. The tests need only its program, so the client stays as it is.
 unpack_ssh_server() {
-  say "unpacking sshd into /usr/local/sbin instead: its package would upgrade what is there"
+  say "unpacking sshd into /usr/local/sbin instead: its package would upgrade installed packages"
   temporary_folder
   if ! (cd "$scratch" && logged apt-get "${apt_options[@]}" -o APT::Sandbox::User=root download openssh-server &&
     logged dpkg -x openssh-server_*.deb unpacked); then
@@ -71,12 +71,12 @@ unpack_ssh_server() {
   for part in "$scratch/unpacked/usr/lib/openssh"/sshd-*; do # since 9.8 it is several programs
     if [ -e "$part" ]; then install -D -m 755 "$part" "/usr/lib/openssh/${part##*/}"; fi
   done
-  if ! getent passwd sshd >/dev/null; then # whom it becomes before anybody is let in
+  if ! getent passwd sshd >/dev/null; then # the user that it runs as before authentication
     logged useradd --system --no-create-home --home-dir /run/sshd --shell /usr/sbin/nologin sshd || fail "cannot add the user sshd"
   fi
 }
 
-keep_ssh_server_off() { # the tests start an sshd of their own: the machine must not get an open port from us
+keep_ssh_server_off() { # the tests start their own sshd, so this script must not open a port on the machine
   local package
   for package in "$@"; do
     if [ "$package" = openssh-server ] && has systemctl; then

@@ -1,4 +1,4 @@
-"""The command line: parse, one call, show. The only place that prints and exits."""
+"""The command line: parse arguments, call one function, show its result. No other package prints or exits."""
 
 import contextlib
 import gc
@@ -11,12 +11,12 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    """Run one command; every error ends as text on standard error and an exit code (0, 1, 2, 3, 4 or 130)."""
-    # What imports and a render make is kept: looking for garbage among it costs a tenth of a start, a third of a large render.
+    """Run one command and exit with its code: 0, 1, 2, 3, 4 or 130. Errors are printed on standard error."""
+    # Imports and a render create little garbage: collecting it costs a tenth of a start and a third of a large render.
     gc.set_threshold(200_000, 50, 100)
-    for sign in (signal.SIGTERM, signal.SIGHUP):  # what was started is ended as at Ctrl-C; one that is ignored (`nohup`) stays so
-        if signal.getsignal(sign) is signal.SIG_DFL:
-            signal.signal(sign, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # end child processes as Ctrl-C does; an ignored signal (`nohup`) stays ignored
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
     from portable.cli.app import app
     from portable.cli.errors import report
 
@@ -24,14 +24,14 @@ def main() -> NoReturn:
 
 
 def _leave(code: int) -> NoReturn:
-    """End the process, without taking a hundred modules apart first where only files were read: that is 20 ms of 150.
+    """End the process at once if it only read files: unloading a hundred modules takes 20 ms of 150.
 
-    Whoever has more to end than its output (threads, clients of engines, a profiler) gets Python's own way.
+    With threads, engine clients or a profiler, exit in Python's own way.
     """
     if threading.active_count() > 1 or sys.gettrace() or sys.getprofile() or "portable.live" in sys.modules:
         sys.exit(code)
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # nobody takes it: `report` has said so where it matters
+        with contextlib.suppress(OSError, ValueError):  # the reader is gone; `report` has printed the error if it matters
             stream.flush()
     os._exit(code)
 

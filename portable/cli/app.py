@@ -1,4 +1,4 @@
-"""All verbs, in the order in which help lists them."""
+"""All commands, in the order in which help lists them."""
 
 from typing import Annotated
 
@@ -35,8 +35,8 @@ app = typer.Typer(
 )
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(f"portable {portable.__version__}")
         raise typer.Exit
 
@@ -44,14 +44,14 @@ def _version(asked: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[  # noqa: ARG001 - its callback takes it
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Tell on standard error what engines are asked, and all that they say.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Log requests to engines and their answers on standard error.")] = False,
 ) -> None:
     if debug:
         import logging
 
-        logging.basicConfig(format="%(name)s: %(message)s")  # other libraries stay quiet: they would show more than is safe
+        logging.basicConfig(format="%(name)s: %(message)s")  # keep other libraries silent: they could log secrets
         logging.getLogger("portable").setLevel(logging.DEBUG)
 
 

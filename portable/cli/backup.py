@@ -1,4 +1,4 @@
-"""`portable backup` and `portable restore`: copies of the apps' state, made, listed, tried and put back."""
+"""`portable backup` and `portable restore`: make, list, check and restore backups of the apps' state."""
 
 import re
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +8,7 @@ import typer
 from portable.cli import show
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, complete_app
 from portable.cli.up import driver_of, open_place
+from portable.model.codes import bracketed
 from portable.model.errors import FAILED, UsageError
 
 if TYPE_CHECKING:
@@ -15,31 +16,38 @@ if TYPE_CHECKING:
 
     from portable.upkeep.backup import Kept
 
-At = Annotated[str, typer.Option("--at", metavar="TIME", help="The backup of that time, as `--list` shows it, or of its first digits.")]
+At = Annotated[
+    str, typer.Option("--at", metavar="TIME", help="Use the backup of this time; the first digits of a time in `--list` suffice.")
+]
 
 
 def backup(
     apps: Apps = None,
     profile: Profile = "local",
-    list_: Annotated[bool, typer.Option("--list", help="Show the backups that there are.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Restore each to a folder beside them, compare it, and remove it.")] = False,
-    stop: Annotated[bool, typer.Option("--stop", help="Stop each app while it is copied, and start it again.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="List the backups.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Test the newest backup of each app: restore it to a scratch folder and compare it.")
+    ] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop each app while it is copied, then start it again.")] = False,
     at: At = "",
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Back up the state of apps: databases through SQLite while they are written, and all or nothing of each app.
+    """Back up the state of apps, each one completely or not at all.
 
-    The same as the app `backup` does each night; which backups stay is the profile's `backup.keep`. Exit 1 where an app failed, or one that
-    was named has nothing that can be taken while it runs.
+    Databases are copied through SQLite, so apps can go on writing. The app `backup` does the same each night. The profile's `backup.keep`
+    sets how many backups to keep. Exit 1 if an app failed, or if a named app has no state that can be copied while it runs.
     """
     from portable.cli.progress import printed
     from portable.upkeep import backup as live
 
-    if sum((list_, check, stop)) > 1 or (at and not check):
-        raise UsageError("of --list, --check and --stop one at a time, and --at with --check only", remedy="run it twice")
-    _refuse_no_time(at)
+    if sum((list_, check, stop)) > 1:
+        raise UsageError("cannot combine --list, --check and --stop", code="usage.options-conflict", remedy="use only one of them")
+    if at and not check:
+        remedy = f"add --check: `portable backup --check --at {at}`"
+        raise UsageError("--at has no effect without --check", code="usage.option-missing", remedy=remedy)
+    _check_time(at)
     place, planned = open_place(profile, sets, catalogs, strict=False)
     plan = planned.plan
     names = tuple(dict.fromkeys(apps or ()))
@@ -55,25 +63,27 @@ def backup(
 
 
 def restore(
-    app: Annotated[str, typer.Argument(metavar="APP", autocompletion=complete_app, help="The app whose state is put back.")],
+    app: Annotated[str, typer.Argument(metavar="APP", autocompletion=complete_app, help="App to restore.")],
     profile: Profile = "local",
     at: At = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only try it, in a folder beside the backups.")] = False,
-    abort: Annotated[bool, typer.Option("--abort", help="Give up one that was begun: the state is again what it was.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only test the backup, in a scratch folder.")] = False,
+    abort: Annotated[bool, typer.Option("--abort", help="Abort an unfinished restore, and put the previous state back.")] = False,
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Put a backup (the newest one) in the place of an app's state; what is there now is put aside in its folder, never deleted.
+    """Replace an app's state with a backup, by default the newest one.
 
-    The app is stopped only after the backup is proven. Interrupted, run the same command again, or give it up with --abort.
+    The current state is moved aside in the app's folder, never deleted. The app is stopped only after the backup is verified. If the
+    command is interrupted, run it again to complete the restore, or undo it with --abort.
     """
     from portable.cli.progress import printed
     from portable.upkeep import backup as live
 
     if abort and (at or dry_run):
-        raise UsageError("--abort gives up what was begun, without --at and --dry-run", remedy=f"`portable restore --abort {app}`")
-    _refuse_no_time(at)
+        remedy = f"run `portable restore --abort {app}`"
+        raise UsageError("cannot combine --abort with --at or --dry-run", code="usage.options-conflict", remedy=remedy)
+    _check_time(at)
     place, planned = open_place(profile, sets, catalogs, strict=False)
     plan = planned.plan
     with driver_of(place) as driver:
@@ -83,14 +93,15 @@ def restore(
             row = live.restore(driver, plan, app, at=at, dry_run=dry_run, progress=printed)
     _shown((row,), output)
     if output is Format.text and row.before:
-        show.line(f"the state of before lies in {row.before} of its folder; remove it when nothing is missed")
+        show.line(f"the previous state is in {row.before} of its folder; remove it when you no longer need it")
     return FAILED if row.result == "failed" or (abort and row.result == "done") else 0
 
 
-def _refuse_no_time(at: str) -> None:
+def _check_time(at: str) -> None:
+    """Raises UsageError for a value that cannot be the time of a backup."""
     if at and not re.fullmatch(r"\d[\dTZ.-]*", at):
-        text = f"--at {at}: backups are named by the time of their making, as 2026-11-21T031500"
-        raise UsageError(text, remedy="`portable backup --list` shows them")
+        text = f"--at {at}: not the time of a backup, such as 2026-11-21T031500"
+        raise UsageError(text, code="backup.time", remedy="list the backups with `portable backup --list`")
 
 
 def _shown(rows: "Sequence[Kept]", output: Format) -> None:
@@ -103,3 +114,5 @@ def _shown(rows: "Sequence[Kept]", output: Format) -> None:
     for row in rows:
         for note in row.notes:
             show.line(f"{row.app}: {note}")
+        if row.code:
+            show.line(f"{row.app}: {row.result}{bracketed(row.code)}")

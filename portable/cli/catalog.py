@@ -1,4 +1,4 @@
-"""`portable catalog`: which apps there are, what one needs, and whether files of your own are right."""
+"""`portable catalog`: list apps, show one, start a new one, and check your own files."""
 
 import shlex
 from enum import StrEnum
@@ -15,22 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from portable.catalog.catalog import Catalog
+    from portable.model.codes import Code
     from portable.model.source import Mistake
 
 
 class Library(StrEnum):
-    """How an app sees the library."""
+    """How an app mounts the library: read-only or read-write."""
 
     ro = "ro"
     rw = "rw"
 
 
-app = typer.Typer(help="The apps that can be run.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="List, show, create and check apps.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("list")
 def list_(catalogs: Catalogs = [], output: Output = Format.text) -> None:  # noqa: B006
-    """Every app with its zone, way out and upstream status."""
+    """List all apps with their zone, egress and upstream status."""
     catalog = read(catalogs)
     facts = [catalog.app(name)[0] for name in catalog.names()]
     rows = [
@@ -43,7 +44,7 @@ def list_(catalogs: Catalogs = [], output: Output = Format.text) -> None:  # noq
 
 @app.command("show")
 def show_(name: Annotated[str, typer.Argument(autocompletion=complete_app)], catalogs: Catalogs = []) -> None:  # noqa: B006
-    """The whole file of an app, as it is read."""
+    """Print an app's file as it is read."""
     import msgspec
 
     from portable.formats.emit import dump
@@ -59,19 +60,25 @@ def show_(name: Annotated[str, typer.Argument(autocompletion=complete_app)], cat
 
 @app.command("new")
 def new(
-    name: Annotated[str, typer.Argument(help="Its name, by which other apps reach it.")],
+    name: Annotated[str, typer.Argument(help="Name of the app; other apps use it as host name.")],
     image: Annotated[
-        str, typer.Argument(help="What it runs, with its tag: registry.example/notes:1.4.2, and @sha256:... where you know it.")
+        str,
+        typer.Argument(help="Image with its tag, for example registry.example/notes:1.4.2; append @sha256:... if you know the digest."),
     ],
-    port: Annotated[int, typer.Argument(min=1, max=65535, help="The port of its web page.")],
+    port: Annotated[int, typer.Argument(min=1, max=65535, help="Container port of its web page.")],
     folder: Annotated[
-        Path | None, typer.Option("--folder", metavar="FOLDER", file_okay=False, help="Default: `catalog` beside portable.yaml, or here.")
+        Path | None,
+        typer.Option(
+            "--folder", metavar="FOLDER", file_okay=False, help="Write to this folder. Default: `catalog` beside portable.yaml, or here."
+        ),
     ] = None,
-    vpn: Annotated[bool, typer.Option("--vpn", help="It reaches the outside through the VPN only.")] = False,
-    library: Annotated[Library | None, typer.Option("--library", help="How it sees the library at /mnt/media, if at all.")] = None,
-    state: Annotated[str, typer.Option("--state", metavar="PATH", help="Where the image keeps its state.")] = "/config",
+    vpn: Annotated[bool, typer.Option("--vpn", help="Route all its traffic through the VPN.")] = False,
+    library: Annotated[
+        Library | None, typer.Option("--library", help="Mount the library at /mnt/media, read-only or read-write. Default: not mounted.")
+    ] = None,
+    state: Annotated[str, typer.Option("--state", metavar="PATH", help="Path of the state in the container.")] = "/config",
 ) -> None:
-    """Write a complete app that renders on every back end, to be read and refined."""
+    """Write a draft of an app that renders on every back end."""
     from portable.catalog.catalog import Catalog
     from portable.catalog.start import start
     from portable.local.files import write_atomically
@@ -80,28 +87,34 @@ def new(
     stack = find_stack(Path.cwd())
     home = folder or (stack.parent if stack else Path.cwd()) / "catalog"
     text = start(name, image, port, vpn=vpn, library=library.value if library else None, state=state)
-    if (taken := Catalog((home,) if home.is_dir() else ()).resolve(name)) is not None:
-        raise UsageError(f"the catalog has {taken!r} already", remedy="choose another name, or change that app under `override`")
+    if (existing := Catalog((home,) if home.is_dir() else ()).resolve(name)) is not None:
+        remedy = "choose another name, or change that app under `override`"
+        raise UsageError(f"the catalog already has an app {existing!r}", code="usage.app-exists", remedy=remedy)
     file = home / "apps" / name / "app.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, text)
     Catalog((home,)).app(name)
     show.line(f"wrote {file}")
-    then = f"`portable explain --catalog {shlex.quote(str(folder))}`" if folder else "`portable explain`"
-    show.line(f"Next: read it, name {name} under `apps` of portable.yaml or of your profile, then {then}.")
+    command = f"`portable explain --catalog {shlex.quote(str(folder))}`" if folder else "`portable explain`"
+    show.line(f"Next: review the file, add {name} to `apps` in portable.yaml or in your profile, and run {command}.")
 
 
 @app.command("check")
 def check(folders: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]...", help="Folders of your own apps.")] = None) -> None:
-    """Read every file of the catalog, of `catalog` beside portable.yaml and of your folders, and tell all mistakes at once."""
+    """Validate all apps and clouds, and report all mistakes at once.
+
+    They come from the shipped catalog, the folder `catalog` beside portable.yaml, and your folders.
+    """
     from portable.model.errors import InputError
     from portable.planning.content import template_mistakes
 
     for folder in folders or ():
         if not folder.is_dir():
-            raise UsageError(f"there is no folder {str(folder)!r}")
+            text = f"folder {str(folder)!r} does not exist"
+            raise UsageError(text, code="usage.folder-absent", remedy="name the folder that contains `apps` or `clouds`")
         if not any(any(folder.glob(files)) for files in ("apps/*/app.yaml", "*/app.yaml", "clouds/*/cloud.yaml")):
-            raise UsageError(f"there is no app and no cloud in {str(folder)!r}", remedy="an app is a file apps/NAME/app.yaml below it")
+            text = f"folder {str(folder)!r} contains no app and no cloud"
+            raise UsageError(text, code="usage.folder-empty", remedy="put each app in a file apps/NAME/app.yaml below it")
     catalog = read(folders or ())
     mistakes: list[Mistake] = []
     for read_one, names in ((catalog.app, catalog.names()), (catalog.cloud, catalog.cloud_names())):
@@ -113,12 +126,12 @@ def check(folders: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]
     mistakes = mistakes or [mistake for name in catalog.names() for mistake in template_mistakes(*catalog.app(name), catalog.folder(name))]
     if mistakes:
         raise InputError(tuple(mistakes))
-    show.line(f"{len(catalog.names())} apps and {len(catalog.cloud_names())} clouds are right")
+    show.line(f"{len(catalog.names())} apps and {len(catalog.cloud_names())} clouds are valid")
 
 
 @app.command("schema")
-def schema(kind: Annotated[str, typer.Argument(help="app, cloud, profile, stack or images")] = "app") -> None:
-    """The JSON Schema of a file, for editors."""
+def schema(kind: Annotated[str, typer.Argument(help="Kind of file: app, cloud, profile, stack or images.")] = "app") -> None:
+    """Print the JSON Schema of a kind of file, for editors."""
     from portable.catalog.facts import AppFacts, CloudFacts
     from portable.formats.schema import schema as schema_of
     from portable.profiles.images import Images
@@ -126,21 +139,22 @@ def schema(kind: Annotated[str, typer.Argument(help="app, cloud, profile, stack 
 
     kinds: dict[str, type] = {"app": AppFacts, "cloud": CloudFacts, "profile": Profile, "stack": Stack, "images": Images}
     if kind not in kinds:
-        raise unknown(kind, tuple(kinds), what="kind of file")
+        raise unknown(kind, tuple(kinds), what="kind of file", code="usage.unknown-schema")
     show.document(schema_of(kinds[kind]))
 
 
 def read(folders: "Sequence[Path]") -> "Catalog":
-    """The shipped catalog with the apps of the folder `catalog` beside portable.yaml and of those folders."""
+    """Open the shipped catalog with the apps of the folder `catalog` beside portable.yaml and of `folders`."""
     from portable.catalog.catalog import Catalog
     from portable.profiles.load import catalog_folders, find_stack
 
     return Catalog(catalog_folders(find_stack(Path.cwd()), folders))
 
 
-def unknown(name: str, known: tuple[str, ...], what: str = "app") -> UsageError:
-    """The error for a name that nothing has, with the nearest one."""
+def unknown(name: str, known: tuple[str, ...], what: str = "app", *, code: "Code" = "usage.unknown-app", place: str = "") -> UsageError:
+    """Make the error for an unknown name, with the nearest known one; `place` says where it was looked up, for example `in profile nas`."""
     import difflib
 
     near = difflib.get_close_matches(name, known, 1)
-    return UsageError(f"there is no {what} {name!r}", remedy=(f"did you mean {near[0]!r}? " if near else "") + f"known: {', '.join(known)}")
+    remedy = (f"did you mean {near[0]!r}? " if near else "") + f"use one of: {', '.join(known)}"
+    return UsageError(f"unknown {what} {name!r}{f' {place}' if place else ''}", code=code, remedy=remedy)

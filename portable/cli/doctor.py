@@ -1,4 +1,4 @@
-"""`portable doctor`: what is wrong with a host, why it matters, and what mends it."""
+"""`portable doctor`: problems of a host, their consequences, and their remedies."""
 
 import os
 from typing import TYPE_CHECKING, Annotated
@@ -21,61 +21,65 @@ if TYPE_CHECKING:
 
 def doctor(
     profile: Profile = "local",
-    everything: Annotated[bool, typer.Option("--all", help="What is well, too.")] = False,
-    fix: Annotated[bool, typer.Option("--fix", help="Do what is safe on this machine, as root, and say each thing.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --fix: only say what it would do.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show passing checks as well.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Apply the safe fixes on this machine, as root, and print each one.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --fix: print the fixes without applying them.")] = False,
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Look at the host of a place, before and while it runs: what, where, why it matters, what mends it; exit 3 where something is wrong.
+    """Check the host of a profile, before or while the stack runs. Exit 3 if a check fails.
 
-    It changes nothing but by --fix: a mount is made shared, a dead one cleared away, a module loaded, a missing folder of the library made,
-    an empty one given to who writes there. No file is removed, and what has something in it keeps its owner.
+    Each problem is printed with its location, its consequence and its remedy. Only --fix changes the host. It makes mounts shared, clears
+    dead mounts, loads kernel modules, and creates missing folders of the library. It gives an empty folder to the user that writes there.
+    It never removes a file, and never changes the owner of a folder with contents.
     """
     from portable.backends.prepare import prepare
     from portable.cli.up import driver_of
     from portable.live.place import place_of
 
     if dry_run and not fix:
-        raise UsageError("--dry-run says what --fix would do", remedy="give both")
+        remedy = "add --fix: `portable doctor --fix --dry-run`"
+        raise UsageError("--dry-run has no effect without --fix", code="usage.option-missing", remedy=remedy)
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     place = place_of(prepared)
     if fix and not place.is_local:
-        remedy = "run it on that host: `portable doctor --fix`; without --fix each finding names its command"
-        raise Refused("the host is not this machine, and what only looks at it may not change it", where=place.where, remedy=remedy)
+        remedy = "run `portable doctor --fix` on that host; without --fix, each problem shows its command"
+        text = "--fix changes this machine only, and the engine runs on another host"
+        raise Refused(text, code="usage.fix-remote", where=place.where, remedy=remedy)
     with driver_of(place) as driver:
         fixed = _fixed(prepared, driver, dry_run=dry_run) if fix else []
-        found = _found(prepared, place, driver)
+        diagnoses = _diagnoses(prepared, place, driver)
     if output is Format.json:
         keys = ("check", "where", "verdict", "text", "why", "remedy", "code")
-        rows = [{key: hints.typed(getattr(d, key)) for key in keys} for d in found]
+        rows = [{key: hints.typed(getattr(d, key)) for key in keys} for d in diagnoses]
         show.document({"schema": "portable/doctor/1", "doctor": rows, "fixed": fixed})
-        return DIFFERENCES if any(d.verdict == "broken" for d in found) else 0
+        return DIFFERENCES if any(d.verdict == "broken" for d in diagnoses) else 0
     for row in fixed:
-        said = f"{'would be done' if dry_run else 'done'}: {row['text']}" if not row["failed"] else f"not done: {row['failed']}"
-        show.line(f"{row['where']}: {said}")
+        result = f"{'would be done' if dry_run else 'done'}: {row['text']}" if not row["failed"] else f"not done: {row['failed']}"
+        show.line(f"{row['where']}: {result}")
         show.line(f"    {row['commands']}")
-    for d in found:
+    for d in diagnoses:
         if everything or d.verdict != "holds":
             show.line(f"{d.check}: {d.where}: {'' if d.verdict == 'holds' else f'{d.verdict}: '}{d.text}{f': {d.why}' if d.why else ''}")
             if d.remedy:
                 show.line(f"    {d.remedy}")
-    well, wrong, notes = (sum(d.verdict == verdict for d in found) for verdict in ("holds", "broken", "note"))
-    noted = f", {notes} to note" if notes else ""
-    show.line(f"{wrong} wrong, {well} well, {len(found) - well - wrong - notes} not known{noted}")
-    return DIFFERENCES if wrong else 0
+    passed, failed, notes = (sum(d.verdict == verdict for d in diagnoses) for verdict in ("holds", "broken", "note"))
+    noted = f", {notes} note{'' if notes == 1 else 's'}" if notes else ""
+    show.line(f"{failed} failed, {passed} passed, {len(diagnoses) - passed - failed - notes} unknown{noted}")
+    return DIFFERENCES if failed else 0
 
 
 def _fixed(prepared: "Prepared", driver: "StackDriver", *, dry_run: bool) -> list[dict[str, str]]:
-    """What was mended, or would be: where, what, by which commands, and why one of them failed."""
+    """Fix what is safe to fix: for each fix its location, text, commands, and the error if one failed. A dry run fixes nothing."""
     from portable.local.commands import carry_out, typed
     from portable.verify.mending import mends
 
     todo = list(mends(prepared.planned.plan, _host(prepared, driver, "")))
     if todo and not dry_run and os.geteuid() != 0:
         texts = "; ".join(f"{mend.where}: {typed(mend.commands)}" for mend in todo)
-        raise Refused(f"only root may mend this: {texts}", where="this machine", remedy="as root: `portable doctor --fix`")
+        remedy = "run as root: `portable doctor --fix`"
+        raise Refused(f"only root can fix this: {texts}", code="usage.fix-needs-root", where="this machine", remedy=remedy)
     rows = []
     for mend in todo:
         failed = ""
@@ -88,7 +92,7 @@ def _fixed(prepared: "Prepared", driver: "StackDriver", *, dry_run: bool) -> lis
     return rows
 
 
-def _found(prepared: "Prepared", place: "Place", driver: "StackDriver") -> "list[Diagnosis]":
+def _diagnoses(prepared: "Prepared", place: "Place", driver: "StackDriver") -> "list[Diagnosis]":
     from portable.live.tunnel import tunnels
     from portable.model.contracts import Diagnosis
     from portable.verify.doctor import examined, left_alone
@@ -96,26 +100,30 @@ def _found(prepared: "Prepared", place: "Place", driver: "StackDriver") -> "list
 
     plan = prepared.planned.plan
     text = driver.check()
-    found = [Diagnosis(check="engine", where=place.where, verdict="holds", text=text)]
+    diagnoses = [Diagnosis(check="engine", where=place.where, verdict="holds", text=text)]
     root = driver.data_folder()
     try:
         host = _host(prepared, driver, root)
     except PortableError as error:
-        found.append(Diagnosis(check="host", where=place.where, verdict="unknown", text=f"it can't be looked at: {error.text}"))
+        diagnoses.append(Diagnosis(check="host", where=place.where, verdict="unknown", text=f"cannot inspect the host: {error.text}"))
     else:
         gateways = tunnels(plan)
         servers = {app: servers for app, servers in driver.name_servers().items() if app in gateways}
-        found += examined(plan, host, project=place.stack.project, taken=driver.published_ports(), docker_root=root, name_servers=servers)
-    for held in SHARES.tried(driver.view(plan)):
-        if held.verdict == "broken":
-            why = "it reaches nothing, and nobody reaches it"
-            found.append(Diagnosis(check="gateway", where=held.subject, verdict="broken", text=held.text, why=why, remedy=held.remedy))
-    found += _healer(left_alone(plan), place)
-    return found
+        diagnoses += examined(
+            plan, host, project=place.stack.project, taken=driver.published_ports(), docker_root=root, name_servers=servers
+        )
+    for check in SHARES.tried(driver.view(plan)):
+        if check.verdict == "broken":
+            why = "it has no network, and nothing can reach it"
+            diagnoses.append(
+                Diagnosis(check="gateway", where=check.subject, verdict="broken", text=check.text, why=why, remedy=check.remedy)
+            )
+    diagnoses += _healer(left_alone(plan), place)
+    return diagnoses
 
 
 def _host(prepared: "Prepared", driver: "StackDriver", docker_root: str) -> "Host":
-    """Looked at from here where the engine is this machine's, else from a helper on the engine's host."""
+    """Inspect the host directly if the engine runs on this machine, else through a helper container on the engine's host."""
     import msgspec
 
     from portable.verify.doctor import asked
@@ -134,10 +142,10 @@ def _healer(alone: "Sequence[str]", place: "Place") -> "list[Diagnosis]":
         return []
     installed, name = unit.is_installed(place.stack.project), unit.name_of(place.stack.project)
     if installed is None:
-        text = f"systemd does not run this machine: whether something starts {', '.join(alone)} again after a restart is not known"
+        text = f"this machine does not run systemd, so portable cannot tell whether {', '.join(alone)} start again after a reboot"
         return [Diagnosis(check="healer", where=name, verdict="unknown", text=text)]
     if installed:
-        return [Diagnosis(check="healer", where=name, verdict="holds", text="it is installed")]
-    why = f"after a restart of the host {', '.join(alone)} stay down"
-    remedy = "`portable heal --install`"
-    return [Diagnosis(check="healer", where=name, verdict="broken", text="it is not installed", why=why, remedy=remedy)]
+        return [Diagnosis(check="healer", where=name, verdict="holds", text="installed")]
+    why = f"{', '.join(alone)} stay down after a reboot of the host"
+    remedy = "install it: `portable heal --install`"
+    return [Diagnosis(check="healer", where=name, verdict="broken", text="not installed", why=why, remedy=remedy)]

@@ -1,4 +1,4 @@
-"""`portable down`: take apps down; what they keep stays."""
+"""`portable down`: remove the containers of apps and keep their data."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ def down(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Remove containers and networks. Folders, volumes, claims and secrets are never removed by this command."""
+    """Stop and remove containers and networks. Folders, volumes, claims and secrets are never removed."""
     from portable.cli.progress import printed
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
@@ -23,15 +23,15 @@ def down(
     if output is Format.json:
         show_changes(changes, output)
     else:
-        show.line(summary([change.service for change in changes]))  # each of them was told when it went
+        show.line(summary([change.service for change in changes]))  # each removal was printed when it happened
     return 0
 
 
 def summary(removed: Sequence[str]) -> str:
-    """What was removed, in a line."""
+    """Sum up the removed containers and networks in one line."""
     from portable.model.changes import NETWORK
 
     networks = sum(name.startswith(NETWORK) for name in removed)
     counts = ((len(removed) - networks, "container"), (networks, "network"))
     parts = [f"{number} {noun}{'' if number == 1 else 's'}" for number, noun in counts if number]
-    return f"removed {' and '.join(parts)}; all data stays" if parts else "nothing to take down"
+    return f"removed {' and '.join(parts)}; all data is kept" if parts else "nothing to remove"

@@ -1,4 +1,4 @@
-"""Turns every error into a text and an exit code. Tracebacks are for programming errors only."""
+"""Turn every error into a text and an exit code. Only programming errors print a traceback."""
 
 import errno
 import os
@@ -15,17 +15,17 @@ from portable.model.errors import FAILED, INTERRUPTED, WRONG_INPUT, PortableErro
 
 _WRONG_PLACES = (errno.ENOTDIR, errno.EISDIR)
 _REMEDIES = {
-    errno.ENOTDIR: "name a folder, or move away the file that is in its place",
-    errno.EISDIR: "move the folder away, or choose another place",
-    errno.EACCES: "run as somebody who may write there, or choose another place",
-    errno.EPERM: "run as somebody who may write there, or choose another place",
-    errno.EROFS: "choose a place that can be written",
-    errno.ENOSPC: "make room there",
+    errno.ENOTDIR: "name a folder, or move the file in its place away",
+    errno.EISDIR: "move the folder away, or choose another path",
+    errno.EACCES: "run as a user with write permission, or choose another path",
+    errno.EPERM: "run as a user with write permission, or choose another path",
+    errno.EROFS: "choose a writable path",
+    errno.ENOSPC: "free some space there",
 }
 
 
 class Quiet(Exception):  # noqa: N818 - an end, not an error
-    """Ends the command with a code and no word."""
+    """Ends the command with an exit code and no message."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -33,7 +33,7 @@ class Quiet(Exception):  # noqa: N818 - an end, not an error
 
 
 def report(command: Callable[[], Any]) -> int:
-    """Run it; the exit code it asks for, or the one of its error."""
+    """Run a command and return its exit code, or that of its error, which is printed."""
     try:
         result = command()
         sys.stdout.flush()
@@ -48,7 +48,7 @@ def report(command: Callable[[], Any]) -> int:
     except PortableError as error:
         say(f"{error}")
         return error.exit_code
-    except TyperException as error:  # wrong usage; it knows the command's own usage line
+    except TyperException as error:  # wrong usage; typer prints the command's own usage line
         if callable(show := getattr(error, "show", None)):
             show()
         else:
@@ -64,21 +64,21 @@ def report(command: Callable[[], Any]) -> int:
         _drop_output()
         return WRONG_INPUT if error.errno in _WRONG_PLACES else FAILED
     code = result if isinstance(result, int) else 0
-    return _interrupted() if code == INTERRUPTED else code  # typer makes an exit of a KeyboardInterrupt
+    return _interrupted() if code == INTERRUPTED else code  # typer turns a KeyboardInterrupt into an exit
 
 
 def say(text: str) -> None:
-    """A line on standard error."""
+    """Print a line on standard error."""
     sys.stderr.write(f"portable: {typed(text)}\n")
 
 
 def _interrupted() -> int:
-    say("interrupted; the same command again completes it")
+    say("interrupted; run the same command again to complete it")
     return INTERRUPTED
 
 
 def _drop_output() -> None:
-    """Where nobody can take what is left to print, Python must not try again when it ends."""
+    """Keep Python from writing again at its end what the closed output could not take."""
     try:
         sys.stdout.flush()
     except OSError:

@@ -1,4 +1,4 @@
-"""`portable explain`: the ledger, why each group stands where it stands, and the meaning of a code."""
+"""`portable explain`: the findings of a profile, the egress of each group, and the meaning of a code."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,19 +28,20 @@ def explain(
         typer.Argument(
             metavar="[APP|CODE]...",
             autocompletion=complete_app_or_code,
-            help="Only these apps, or the meaning of these codes; all apps where none is named.",
+            help="Apps whose findings to list, or codes to explain. Default: all apps.",
         ),
     ] = None,
     profile: Profile = "local",
-    everything: Annotated[bool, typer.Option("--all", help="Cosmetic findings too.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show cosmetic findings as well.")] = False,
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
     strict: Strict = False,
     output: Output = Format.text,
 ) -> int:
-    """List the findings of a profile: where each comes from, its consequence, and what to do. With a code, print its meaning.
+    """List the findings of a profile, or explain a code.
 
-    A code ends each message in brackets: `portable explain vpn.override`.
+    Each finding has its source, consequence and remedy. Each message ends with its code in brackets. For example, `portable explain
+    vpn.override` explains [vpn.override].
     """
     from portable.backends.prepare import prepare
     from portable.model.ledger import unaccepted
@@ -53,10 +54,10 @@ def explain(
         return 0
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     plan = prepared.planned.plan
-    here = tuple(app.name for app in plan.apps)
+    known = tuple(app.name for app in plan.apps)
     for name in apps:
-        if name not in here:
-            raise unknown(name, here, f"app in profile {plan.profile}")
+        if name not in known:
+            raise unknown(name, known, place=f"in profile {plan.profile}")
     wanted = [f for f in prepared.ledger if (everything or f.class_ != "cosmetic") and (not apps or f.app in apps)]
     if output is Format.text:
         for group in plan.groups:
@@ -84,7 +85,7 @@ def _print_codes(codes: "Sequence[str]", output: Format) -> None:
     known = {explanation.code: explanation for explanation in all_explanations()}
     for code in codes:
         if code not in known:
-            raise unknown(code, tuple(known), "code")
+            raise unknown(code, tuple(known), "code", code="usage.unknown-code")
     chosen = [known[code] for code in dict.fromkeys(codes)]
     if output is Format.json:
         show.table(("code", "title", "cause", "remedy"), [(e.code, e.title, e.cause, e.remedy) for e in chosen], output, schema="codes")

@@ -1,4 +1,4 @@
-"""`portable graph`: the plan as a picture."""
+"""`portable graph`: draw the plan."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +12,7 @@ from portable.model.errors import UsageError
 
 
 class Form(StrEnum):
-    """In what form a picture is drawn."""
+    """Format of a drawing."""
 
     mermaid = "mermaid"
     svg = "svg"
@@ -27,18 +27,20 @@ _ENDINGS = {".mmd": Form.mermaid, ".svg": Form.svg, ".html": Form.html, ".md": F
 def graph(
     profile: Profile = "local",
     output_file: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it there; else to standard output.")
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file instead of standard output.")
     ] = None,
-    sets: Set = [],  # noqa: B006 - typer reads it, nobody changes it
+    sets: Set = [],  # noqa: B006 - typer only reads it
     catalogs: Catalogs = [],  # noqa: B006
     form: Annotated[
-        Form | None, typer.Option("--format", help="Default: what FILE ends with (.mmd, .svg, .html, .md, .json), else mermaid.")
+        Form | None,
+        typer.Option("--format", help="Output format. Default: by the suffix of FILE (.mmd, .svg, .html, .md, .json), else mermaid."),
     ] = None,
 ) -> None:
-    """Draw a place: who shares a network and how it gets out, what sees the library and the clouds, where people reach it.
+    """Draw the apps of a profile, their networks and addresses.
 
-    The page (html) also has what its owner prepares, every app's addresses and needs, and the findings; md is for documents.
-    Each form is one file that loads nothing; beside an md, which shows it, the drawing is written too.
+    The drawing shows shared networks and their egress, mounts of the library and the clouds, and the addresses of apps. The html page
+    also lists the owner's preparations, every app's addresses and needs, and the findings. Use md for documents; its drawing is written
+    beside it as svg. Every format is one file that loads nothing else from the network.
     """
     import msgspec
 
@@ -47,7 +49,8 @@ def graph(
     from portable.local.files import write_atomically
 
     if form is None and output_file is not None and output_file.suffix not in _ENDINGS:
-        raise UsageError(f"{output_file} says no form", remedy=f"let it end with {', '.join(_ENDINGS)}, or name one with --format")
+        remedy = f"use a name that ends with {', '.join(_ENDINGS)}, or add --format svg"
+        raise UsageError(f"the suffix of {output_file} names no known format", code="usage.graph-format", remedy=remedy)
     form = form or (_ENDINGS[output_file.suffix] if output_file else Form.mermaid)
     picture = drawing.drawn(prepare(profile, sets=sets, catalogs=catalogs))
     if form is Form.json:

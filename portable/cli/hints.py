@@ -1,6 +1,6 @@
-"""Commands that a text tells a person to type: they carry the profile in use, so that they do what the text says as they stand.
+"""Add the profile in use to the commands in printed texts, so that they can be pasted as they are.
 
-Everything that is printed for people or programs passes here, except documents and the output of apps.
+Everything printed for people or programs passes here, except documents and the output of apps.
 """
 
 import functools
@@ -16,25 +16,25 @@ DEFAULT = "local"
 VARIABLE = "PORTABLE_PROFILE"
 _profile: ContextVar[str | None] = ContextVar("profile", default=None)
 _WORD = r"(?:'[^'`]*'|\"[^\"`]*\"|[^\s`'\"]+)"
-_ASKED = re.compile(rf"(?P<before>(?:^|\s)(?:-p|--profile)[ =])(?P<value>{_WORD})")
+_PROFILE_OPTION = re.compile(rf"(?P<before>(?:^|\s)(?:-p|--profile)[ =])(?P<value>{_WORD})")
 
 
 def remember(profile: str) -> str:
-    """Take note of the profile that a command was given."""
+    """Remember the profile of this command."""
     _profile.set(profile)
     return profile
 
 
 def forget() -> None:
-    """Drop that profile again."""
+    """Forget that profile."""
     _profile.set(None)
 
 
 def typed(text: str) -> str:
-    """The text, with the profile in its commands: `portable logs -p nas sonarr`.
+    """Add the profile to the commands of a text: `portable logs -p nas sonarr`.
 
-    Without it they would act on the default profile, or on that of the environment. A command that names the profile by its own name gets
-    it as it was typed: of a file, only its path leads to it from anywhere. One that names another profile stays as it is.
+    Without it they would act on the default profile, or on that of the environment. A command that names this profile gets it as the
+    person typed it, because a file can only be found by its path. A command that names another profile stays as it is.
     """
     profile = _profile.get()
     if profile is None or "`portable " not in text:
@@ -43,7 +43,7 @@ def typed(text: str) -> str:
 
 
 def taking_profile() -> Iterator[tuple[str, ...]]:
-    """The words of every command that takes a profile, by the command line's own tree."""
+    """Yield the words of every command that has the option `--profile`, from the program's own command tree."""
     from typer.main import get_command
 
     from portable.cli.app import app
@@ -59,24 +59,24 @@ def taking_profile() -> Iterator[tuple[str, ...]]:
 
 @functools.cache
 def _command() -> re.Pattern[str]:
-    """A command with the profile's option, in backticks. One that somebody else runs is named by its process, and stays as it is."""
+    """Match a command in backticks that has `--profile`. A command that runs in another process is followed by its pid, and not matched."""
     verbs = "|".join(re.escape(" ".join(words)) for words in sorted(taking_profile(), reverse=True))
     return re.compile(rf"`portable (?P<head>(?:--debug )?)(?P<verb>{verbs})(?P<rest>(?![\w-])[^`]*)`(?! \(process )")
 
 
 def _with(match: re.Match[str], profile: str) -> str:
     head, verb, rest = match["head"], match["verb"], match["rest"]
-    # What follows the app of `exec` is another program's.
-    asked = re.match(_ASKED, rest) if verb == "exec" else _ASKED.search(rest)
-    if asked is None:
+    # The words after the app of `exec` belong to another program.
+    option = re.match(_PROFILE_OPTION, rest) if verb == "exec" else _PROFILE_OPTION.search(rest)
+    if option is None:
         if profile == DEFAULT and os.environ.get(VARIABLE, DEFAULT) == DEFAULT:
             return match[0]
         return f"`portable {head}{verb} -p {shlex.quote(profile)}{rest}`"
-    if asked["value"] != _name(profile):
+    if option["value"] != _name(profile):
         return match[0]
-    return f"`portable {head}{verb}{rest[: asked.start('value')]}{shlex.quote(profile)}{rest[asked.end('value') :]}`"
+    return f"`portable {head}{verb}{rest[: option.start('value')]}{shlex.quote(profile)}{rest[option.end('value') :]}`"
 
 
 def _name(profile: str) -> str:
-    """What the profile calls itself: a file is called by the name that stands in it."""
+    """The profile's own name; a file is named after its profile."""
     return Path(profile).name.removesuffix(".yaml")

@@ -1,4 +1,4 @@
-"""`portable images`: what the apps run, and building it from Debian packages."""
+"""`portable images`: list the images of apps, and build them from Debian packages."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from portable.cli import show
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
 from portable.cli.up import driver_of, open_place, reader_of, show_changes
 
-app = typer.Typer(help="The images that apps run.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="List and build the images of apps.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("list")
@@ -18,7 +18,7 @@ def list_(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> None:
-    """Each image with who needs it, whether it is there, and what `up` would do."""
+    """List the images of apps, and what `up` would do. Also show the apps that use each image, and whether it is present."""
     place, _ = open_place(profile, sets, catalogs, strict=False)
     with reader_of(place) as reader:
         rows = [(r.reference, r.apps, r.present, r.recipe, r.built, r.outcome) for r in reader.image_table()]
@@ -28,14 +28,17 @@ def list_(
 @app.command("build")
 def build(
     recipes: Annotated[
-        list[str] | None, typer.Argument(metavar="[RECIPE]...", help="All that the profile needs where none is named.")
+        list[str] | None, typer.Argument(metavar="[RECIPE]...", help="Recipes to build. Default: all that the profile needs.")
     ] = None,
     profile: Profile = "local",
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> None:
-    """Build images from their recipes (Debian packages), whatever is there; a base image that can't be pulled is built too."""
+    """Build images from their recipes (Debian packages). Images that are present are built again.
+
+    A base image that cannot be pulled is built too.
+    """
     from portable.cli.progress import printed
 
     place, _ = open_place(profile, sets, catalogs, strict=False)

@@ -10,7 +10,7 @@ from portable.cli.hints import VARIABLE, remember
 
 
 class Format(StrEnum):
-    """How a table is printed."""
+    """Output format of a table."""
 
     text = "text"
     json = "json"
@@ -39,20 +39,19 @@ Profile = Annotated[
         envvar=VARIABLE,
         callback=remember,
         autocompletion=complete_profile,
-        help="The place: a profile's name, or a file.",
+        help="Profile to use: its name or its file.",
     ),
 ]
 Set = Annotated[
-    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the profile (or `stack.KEY` of the stack) for this call.")
+    list[str],
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the profile (or `stack.KEY` of the stack) for this command."),
 ]
 Catalogs = Annotated[
     list[Path],
-    typer.Option(
-        "--catalog", metavar="FOLDER", exists=True, file_okay=False, help="A folder of your own apps, read beside the shipped ones."
-    ),
+    typer.Option("--catalog", metavar="FOLDER", exists=True, file_okay=False, help="Add a folder of your own apps to the shipped catalog."),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse unwaived findings of class security and data.")]
-Output = Annotated[Format, typer.Option("--format", help="text, or json for programs.")]
+Output = Annotated[Format, typer.Option("--format", help="Output format: text, or json for programs.")]
 Apps = Annotated[
-    list[str] | None, typer.Argument(metavar="[APP]...", autocompletion=complete_app, help="Only these apps; all where none is named.")
+    list[str] | None, typer.Argument(metavar="[APP]...", autocompletion=complete_app, help="Apps to act on. Default: all apps.")
 ]

@@ -1,4 +1,4 @@
-"""Shows what live functions tell while they work: a line for each new thing, on standard error."""
+"""Prints progress events of running operations on standard error, one line each."""
 
 import sys
 
@@ -7,7 +7,7 @@ from portable.model.progress import Event
 
 
 def printed(event: Event) -> None:
-    """One event as a line; lines of foreign programs are indented and shown on terminals only."""
+    """Print one event as a line. Output of other programs is indented, and printed on terminals only."""
     if event.what == "line":
         if sys.stderr.isatty():
             sys.stderr.write(f"    {event.text}\n")

@@ -1,4 +1,4 @@
-"""`portable render`: what a profile becomes, as files or on standard output."""
+"""`portable render`: the files of a profile's back end, in a folder or on standard output."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,24 +13,24 @@ from portable.model.errors import DIFFERENCES, UsageError
 def render(
     profile: Profile = "local",
     output_folder: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Write files there; else to standard output.")
+        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Write to this folder instead of standard output.")
     ] = None,
-    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 3 where the files in FOLDER differ.")] = False,
-    sets: Set = [],  # noqa: B006 - typer reads it, nobody changes it
+    check: Annotated[bool, typer.Option("--check", help="Write nothing. Exit 3 if the files in FOLDER differ.")] = False,
+    sets: Set = [],  # noqa: B006 - typer only reads it
     catalogs: Catalogs = [],  # noqa: B006
     strict: Strict = False,
     output: Output = Format.text,
 ) -> int:
-    """Render a profile for its back end.
+    """Render the files of a profile for its back end.
 
-    The files are complete: `docker compose -f FOLDER/compose.yaml` or a GitOps controller can use them. What is not plainly
-    translated stands in findings.md; `portable explain` prints the same with file and line.
+    The files are complete: use them with `docker compose -f FOLDER/compose.yaml` or a GitOps controller. findings.md lists the
+    compromises of the translation; `portable explain` prints them with file and line.
     """
     from portable.backends.output import differing, texts, write
     from portable.backends.prepare import prepare, refuse_unsafe
 
     if check and output_folder is None:
-        raise UsageError("--check compares with a folder", remedy="add --output FOLDER")
+        raise UsageError("--check needs a folder to compare with", code="usage.option-missing", remedy="add --output FOLDER")
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     refuse_unsafe(prepared, strict=strict)
     planned = prepared.planned
@@ -41,7 +41,7 @@ def render(
         lines = ["---\n".join(text for name, text in files.items() if name.endswith(".yaml")).rstrip("\n")]
     elif check:
         wanted, stale = differing(files, output_folder, prepared.planned.plan.profile)
-        lines = [*(f"differs: {path}" for path in wanted), *(f"not rendered any more: {path}" for path in stale)]
+        lines = [*(f"differs: {path}" for path in wanted), *(f"obsolete: {path}" for path in stale)]
         code = DIFFERENCES if lines else 0
     else:
         changed = write(files, output_folder, prepared.planned.plan.profile)

@@ -1,4 +1,4 @@
-"""`portable secrets`: values that apps need, by name. No value is ever printed or taken from an argument."""
+"""`portable secrets`: values that apps need, by name. A value is never printed and never read from an argument."""
 
 import sys
 from pathlib import Path
@@ -24,15 +24,15 @@ class Opened(NamedTuple):
     plan: "Plan"
     needs: "tuple[Need, ...]"
     generated: dict[str, str]
-    """Those that may be made, with the kind of value."""
+    """Secrets that `portable` can generate, with the kind of value."""
     about: dict[str, str]
-    """What each is, and how it must look."""
+    """Meaning and format of each secret."""
     source: "Source"
     namespace: str | None
-    """Of a cluster; None for an engine."""
+    """Namespace in the cluster; None for an engine."""
 
 
-app = typer.Typer(help="Values that apps need and no file of the stack holds.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Manage the secret values that apps need.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("list")
@@ -42,7 +42,7 @@ def list_(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> None:
-    """Each secret that the profile's apps refer to, whether it is there, and who needs it."""
+    """List the secrets of a profile. Show whether each is set, and the apps that need it."""
     _table(profile, sets, catalogs, output)
 
 
@@ -53,19 +53,19 @@ def check(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Exit 1 where a secret is missing that `up` could not make by itself, or where `up` would refuse a value."""
+    """Check all secrets. Exit 1 if one is missing that `up` cannot generate, or if `up` would reject a value."""
     return FAILED if _table(profile, sets, catalogs, output, values=True) else 0
 
 
 @app.command("set")
 def set_(
-    name: Annotated[str, typer.Argument(metavar="NAME[.KEY]")],
+    name: Annotated[str, typer.Argument(metavar="NAME[.KEY]", help="Secret to set; the default key is `value`.")],
     profile: Profile = "local",
-    generate: Annotated[bool, typer.Option("--generate", help="Make a random value.")] = False,
+    generate: Annotated[bool, typer.Option("--generate", help="Generate a random value.")] = False,
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
 ) -> None:
-    """Store a value in the profile's file, mode 0600: asked for without echo, or read from standard input."""
+    """Store a value in the profile's file of secrets, mode 0600. Prompt for it without echo, or read it from standard input."""
     from portable.secrets.store import set_secret
     from portable.secrets.values import Secret
 
@@ -74,9 +74,11 @@ def set_(
     key = key or "value"
     known = sorted({f"{n.name}.{n.key}".removesuffix(".value") for n in needs})
     if not any(n.name == secret and n.key == key for n in needs):
-        raise UsageError(f"no app of profile {profile} refers to a secret {name!r}", remedy=f"known: {', '.join(known) or 'none'}")
+        remedy = f"use one of: {', '.join(known)}" if known else "leave it out: the apps of this profile need no secrets"
+        raise UsageError(f"no app of profile {profile} uses a secret {name!r}", code="usage.unknown-secret", remedy=remedy)
     if generate and secret not in generated:
-        raise UsageError(f"{secret} is given by somebody else: a random value would be none", remedy="store the one that you were given")
+        text = f"{secret} is issued by a third party; a random value cannot work"
+        raise UsageError(text, code="usage.secret-issued", remedy=f"store the value that you received: `portable secrets set {name}`")
     if generate:
         from portable.secrets.generate import random_value
 
@@ -89,17 +91,22 @@ def set_(
     set_secret(source, secret, key, value)
     show.line(f"stored {name}")
     if namespace is not None:
-        show.line("Nothing looks into the cluster: `portable secrets write` makes files of its Secrets for kubectl.")
+        show.line("The cluster is not changed: `portable secrets write -o FOLDER` writes its Secrets as files for kubectl.")
 
 
 @app.command("write")
 def write(
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", file_okay=False, help="Where to; remove it afterwards.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", file_okay=False, help="Folder to write to; remove it afterwards.")
+    ],
     profile: Profile = "local",
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
 ) -> None:
-    """Write the Secrets of a cluster as files for kubectl, mode 0600: values, and whole files with theirs filled in."""
+    """Write the Secrets of a cluster as files for kubectl.
+
+    The files have mode 0600. They contain single values, and configuration files with their values filled in.
+    """
     from portable.cli.progress import printed
     from portable.secrets.cluster import cluster_secrets
     from portable.secrets.cluster import write as write_files
@@ -109,19 +116,19 @@ def write(
 
     plan, needs, generated, _, source, namespace = _open(profile, sets, catalogs)
     if namespace is None:
-        text = f"profile {profile} runs on an engine, and `portable up` hands it the values"
-        raise UsageError(text, remedy="name a profile of a cluster")
+        text = f"profile {profile} runs on an engine, which gets the values from `portable up`"
+        raise UsageError(text, code="usage.secrets-engine", remedy="use a profile of a cluster, or run `portable up`")
     generate_missing(needs, generated, source, progress=printed)
     resolved = resolve(needs, source)
     check_tunnel(plan, resolved, cluster=True)
-    found = cluster_secrets(plan, resolved)
-    write_files(found, output)
-    for name in sorted(found):
+    secrets = cluster_secrets(plan, resolved)
+    write_files(secrets, output)
+    for name in sorted(secrets):
         show.line(f"kubectl create secret generic -n {namespace} {name} --from-file={output / name}")
 
 
 def _table(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", output: Format, *, values: bool = False) -> bool:
-    """Whether one is missing. With `values` those that are there are looked at too, and a wrong one is raised."""
+    """Print the table of secrets; whether one is missing. With `values`, raise PortableError for an invalid value."""
     from portable.secrets.lookup import examine
     from portable.secrets.vpn import check_tunnel
 
@@ -135,15 +142,15 @@ def _table(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", outp
     if values:
         try:
             check_tunnel(plan, resolved, cluster=namespace is not None)
-        except Refused as error:  # nothing was to be done that could be refused: the answer is no
-            raise PortableError(error.text, where=error.where, remedy=error.remedy) from None
+        except Refused as error:  # a check refuses nothing: the value is invalid, so exit 1
+            raise PortableError(error.text, code=error.code, where=error.where, remedy=error.remedy) from None
     return any(not (r.present or r.optional or made) for r, made in zip(rows, by_itself, strict=True))
 
 
 def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "Opened":
-    """What a command on secrets works with; on every back end, without its engine.
+    """Open the secrets of a profile, on every back end, without contacting its engine.
 
-    For a cluster that is where its Secrets are made from, since nothing here looks into it.
+    For a cluster these are the values its Secrets are made from: no command here reads the cluster.
     """
     import os
 

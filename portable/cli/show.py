@@ -23,7 +23,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]], output: For
 
 
 def document(value: Any) -> None:
-    """Print JSON, keys in the order given; texts as they are."""
+    """Print JSON, with keys in their order and texts unchanged."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
@@ -33,7 +33,7 @@ def line(text: str = "") -> None:
 
 
 def raw(text: str) -> None:
-    """Print a document, or what an app wrote, as it is."""
+    """Print a document, or the output of an app, unchanged."""
     sys.stdout.write(text + "\n")
 
 

@@ -1,4 +1,4 @@
-"""`portable status`, `logs` and `exec`: what runs, what it says, and a command inside it."""
+"""`portable status`, `logs` and `exec`: the state of apps, their logs, and commands in their containers."""
 
 import sys
 from typing import Annotated
@@ -18,9 +18,9 @@ def status(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Show every app with its state, address, and what is wrong with it; exit 1 where something is not well.
+    """Show every app with its state, address and problem. Exit 1 if an app has a problem.
 
-    Of a VPN gateway also how often it restarted its VPN since its start, and whether anything comes back through its tunnel now.
+    For a VPN gateway, also show how often it restarted its VPN since it started, and whether its tunnel receives traffic now.
     """
     place, _ = open_place(profile, sets, catalogs, strict=False)
     with reader_of(place) as reader:
@@ -32,40 +32,42 @@ def status(
 def logs(
     apps: Apps = None,
     profile: Profile = "local",
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines come.")] = False,
-    tail: Annotated[int | None, typer.Option("--tail", "-n", min=0, metavar="LINES", help="Only the last lines of each.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Follow the log output.")] = False,
+    tail: Annotated[
+        int | None, typer.Option("--tail", "-n", min=0, metavar="LINES", help="Number of lines to show from the end of each log.")
+    ] = None,
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
 ) -> int:
-    """Print what apps wrote, in order of time; values of secrets are taken out."""
+    """Print the logs of apps in order of time. Values of secrets are masked."""
     place, _ = open_place(profile, sets, catalogs, strict=False)
     names = tuple(apps or ())
     try:
         with reader_of(place) as reader:
             if not reader.has_logs(names):
-                say(f"nothing to read: {', '.join(names) or 'no app'} was {'not ' if names else ''}started (`portable up` does)")
+                say(f"no logs: {', '.join(names) or 'no app'} was {'not ' if names else ''}started (run `portable up`)")
             for line in reader.logs(apps=names, tail=tail, follow=follow):
                 show.raw(f"{line.service} | {line.text}")
                 if follow:
                     sys.stdout.flush()
     except KeyboardInterrupt:
-        if follow:  # the one way to end it; nothing is left to complete
+        if follow:  # Ctrl-C is how following ends; there is nothing to complete
             raise Quiet(INTERRUPTED) from None
         raise
     return 0
 
 
 def exec_(
-    app: Annotated[str, typer.Argument(autocompletion=complete_app)],
-    command: Annotated[list[str], typer.Argument(metavar="COMMAND...")],
+    app: Annotated[str, typer.Argument(autocompletion=complete_app, help="App to run the command in.")],
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND...", help="Command with its arguments.")],
     profile: Profile = "local",
-    interactive: Annotated[bool, typer.Option("--interactive", "-i", help="Pass standard input on.")] = False,
-    terminal: Annotated[bool, typer.Option("--tty", "-t", help="Give it a terminal.")] = False,
-    user: Annotated[str | None, typer.Option("--user", "-u", help="As this user of the container.")] = None,
+    interactive: Annotated[bool, typer.Option("--interactive", "-i", help="Pass standard input to the command.")] = False,
+    terminal: Annotated[bool, typer.Option("--tty", "-t", help="Allocate a terminal.")] = False,
+    user: Annotated[str | None, typer.Option("--user", "-u", help="Run as this user of the container.")] = None,
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
 ) -> int:
-    """Run a command inside an app; its exit code is passed on."""
+    """Run a command in an app's container. Exit with the command's exit code."""
     place, _ = open_place(profile, sets, catalogs, strict=False)
     with driver_of(place) as driver:
         return driver.execute(app, command, interactive=interactive, terminal=terminal, user=user)

@@ -1,4 +1,4 @@
-"""`portable up`, `diff` and `restart`: make a place run what its profile says."""
+"""`portable up`, `diff` and `restart`: bring a stack to the state of its profile."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 def _positive(seconds: float | None) -> float | None:
     if seconds is not None and not seconds > 0:
-        raise typer.BadParameter("it must be more than 0")
+        raise typer.BadParameter("must be greater than 0")
     return seconds
 
 
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; nothing can be written.")]
-Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", callback=_positive, help="Give up waiting after so long.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done, and change nothing.")]
+Timeout = Annotated[float | None, typer.Option("--timeout", metavar="SECONDS", callback=_positive, help="Stop waiting after this time.")]
 
 
 def up(
@@ -38,9 +38,10 @@ def up(
     strict: Strict = False,
     output: Output = Format.text,
 ) -> int:
-    """Bring apps up: build or pull images, start what differs, wait until all is well, and show addresses.
+    """Start apps, wait until they are healthy, and show addresses.
 
-    Running it again changes nothing. Apps that left the stack are removed, their data never.
+    Images are pulled or built, and containers that differ are recreated. A second run changes nothing. Apps that are no longer in the
+    stack are removed; their data is kept.
     """
     from portable.cli.progress import printed
     from portable.secrets.generate import generate_missing, missing
@@ -51,7 +52,7 @@ def up(
         return _foreseen(place, planned.generated, names, output)
     with driver_of(place) as driver:
         if missing(place.stack.secrets, planned.generated, place.source):
-            driver.check()  # where no engine will take them no secrets are made
+            driver.check()  # do not generate secrets that no engine would receive
             generate_missing(place.stack.secrets, planned.generated, place.source, project=place.stack.project, progress=printed)
         outcome = driver.up(apps=names, deadline=timeout, progress=printed)
     show_outcome(outcome, output)
@@ -65,7 +66,7 @@ def diff(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Say what `up` would do, and why; exit 3 where it would do something."""
+    """Show what `up` would change, and why. Exit 3 if there are changes."""
     place, planned = open_place(profile, sets, catalogs, strict=False)
     return _foreseen(place, planned.generated, tuple(apps or ()), output, different=DIFFERENCES)
 
@@ -78,7 +79,7 @@ def restart(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Restart apps in their order; with a gateway, all that share its network."""
+    """Restart apps in order. Restarting a gateway also restarts the apps behind it."""
     from portable.cli.progress import printed
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
@@ -89,7 +90,7 @@ def restart(
 
 
 def open_place(profile: str, sets: Sequence[str], catalogs: Sequence[Path], *, strict: bool) -> "tuple[Place, Planned]":
-    """The place of a profile, refused where its plan is unsafe, and how it was planned."""
+    """Open the place of a profile, with its plan. Raises Refused if the plan is unsafe."""
     from portable.backends.prepare import prepare, refuse_unsafe
     from portable.live.place import place_of
 
@@ -99,7 +100,7 @@ def open_place(profile: str, sets: Sequence[str], catalogs: Sequence[Path], *, s
 
 
 def driver_of(place: "Place") -> "StackDriver":
-    """The driver, to write with; no secret of the place is in what it tells."""
+    """Open the driver of a place for reading and writing. Its messages mask the values of the place's secrets."""
     from portable.cli.progress import printed
     from portable.secrets.generate import hider
 
@@ -107,7 +108,7 @@ def driver_of(place: "Place") -> "StackDriver":
 
 
 def reader_of(place: "Place") -> "StackReader":
-    """The driver, to look with only; no secret of the place is in what it tells."""
+    """Open the driver of a place for reading only. Its messages mask the values of the place's secrets."""
     from portable.cli.progress import printed
     from portable.secrets.generate import hider
 
@@ -115,7 +116,7 @@ def reader_of(place: "Place") -> "StackReader":
 
 
 def show_changes(changes: "Sequence[Change]", output: Format) -> None:
-    """One sentence a change."""
+    """Print one sentence per change."""
     if output is Format.json:
         rows = [(c.kind, c.service, c.app, c.cause) for c in changes]
         show.table(("kind", "service", "app", "cause"), rows, output, schema="changes")
@@ -123,18 +124,18 @@ def show_changes(changes: "Sequence[Change]", output: Format) -> None:
     for change in changes:
         show.line(change.sentence())
     if not changes:
-        show.line("nothing differs")
+        show.line("no changes")
 
 
 def show_outcome(outcome: "Outcome", output: Format) -> None:
-    """The table of apps, and whether anything was changed."""
+    """Print the table of apps, and whether nothing was changed."""
     if output is Format.text and not outcome.changes:
         show.line("nothing to change")
     show_rows(outcome.rows, output)
 
 
 def show_rows(rows: "Sequence[ServiceStatus]", output: Format) -> None:
-    """The table of apps with their addresses and states."""
+    """Print the table of apps with their addresses and states."""
     headings = ("app", "service", "state", "health", "address", "reason")
     if output is Format.json:
         cells = [(r.app, r.service, r.state, r.health, r.address, r.reason, r.note) for r in rows]

@@ -1,4 +1,4 @@
-"""`portable update` and `portable rollback`: take newer images, and go back to the images before them."""
+"""`portable update` and `portable rollback`: update apps to newer images, and roll them back to the previous ones."""
 
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ from portable.model.errors import FAILED, PortableError
 if TYPE_CHECKING:
     from portable.live.driver import StackDriver
     from portable.live.place import Place
-    from portable.upkeep.updates import Opened, Updated
+    from portable.upkeep.image_file import Opened, Updated
 
 _COLUMNS = ("group", "app", "container", "image", "result", "before", "digest", "backup", "text", "why")
 _Steps = tuple["Sequence[Updated]", Sequence[str]]
@@ -25,28 +25,28 @@ _Steps = tuple["Sequence[Updated]", Sequence[str]]
 def update(
     apps: Apps = None,
     profile: Profile = "local",
-    stop: Annotated[bool, typer.Option("--stop", help="Stop apps that can't be copied while they run.")] = False,
-    without_backup: Annotated[bool, typer.Option("--without-backup", help="Make no copy of the apps' state first.")] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="Stop apps that cannot be copied while they run.")] = False,
+    without_backup: Annotated[bool, typer.Option("--without-backup", help="Skip the backup of the apps' state.")] = False,
     dry_run: DryRun = False,
     timeout: Timeout = None,
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Take newer images of apps, a group at a time, after a backup of their state.
+    """Update apps to newer images, one group at a time.
 
-    An app that does not become healthy goes back to its previous image and state, with its group. Exit 1 where that happened.
-    `portable rollback` goes back later; `portable upkeep --task images` only lists newer images.
+    The state of each app is backed up first. If an app does not become healthy, its group is rolled back to the previous images and state,
+    and the exit code is 1. `portable rollback` rolls back later; `portable upkeep --task images` only lists newer images.
     """
     from portable.cli.progress import printed
     from portable.upkeep import updates
 
     names = tuple(dict.fromkeys(apps or ()))
     opener = _Opener(profile, sets, catalogs)
-    here = opener()
+    opened = opener()
     if dry_run:
         with reader_of(opener.place) as reader:
-            return _foreseen(updates.foresee(reader, here, names, stop=stop, without_backup=without_backup), output)
+            return _foreseen(updates.foresee(reader, opened, names, stop=stop, without_backup=without_backup), output)
 
     def work(driver: "StackDriver") -> "Iterator[Updated]":
         return updates.apply(driver, opener, names, stop=stop, without_backup=without_backup, deadline=timeout, progress=printed)
@@ -57,56 +57,56 @@ def update(
 def rollback(
     apps: Apps = None,
     profile: Profile = "local",
-    with_state: Annotated[bool, typer.Option("--with-state", help="Put back the state before the update too, from its backup.")] = False,
+    with_state: Annotated[bool, typer.Option("--with-state", help="Also restore the state from the backup before the update.")] = False,
     dry_run: DryRun = False,
     timeout: Timeout = None,
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Roll apps back to the images before their last update, each with its group.
+    """Roll apps back to the images before their last update.
 
-    State stays as it is, unless --with-state is given: an older program may not read what a newer one has changed.
+    Each app is rolled back with its group. Without --with-state, the state is kept as it is: an older program may not be able to read it.
     """
     from portable.cli.progress import printed
-    from portable.upkeep import updates
+    from portable.upkeep import rollbacks
 
     names = tuple(dict.fromkeys(apps or ()))
     opener = _Opener(profile, sets, catalogs)
-    here = opener()
+    opened = opener()
     if dry_run and with_state:
         with driver_of(opener.place) as driver:
-            return _foreseen(updates.foresee_back(here, names, state_by=driver), output)
+            return _foreseen(rollbacks.foresee_back(opened, names, state_by=driver), output)
     if dry_run:
-        return _foreseen(updates.foresee_back(here, names), output)
+        return _foreseen(rollbacks.foresee_back(opened, names), output)
 
     def work(driver: "StackDriver") -> "Iterator[Updated]":
-        return updates.back(driver, opener, names, with_state=with_state, deadline=timeout, progress=printed)
+        return rollbacks.back(driver, opener, names, with_state=with_state, deadline=timeout, progress=printed)
 
     return _carried_out(opener, work, output)
 
 
 class _Opener:
-    """Reads the place anew each time it is called, since an update changes a file of it."""
+    """Reads the place again at each call, because an update changes one of its files."""
 
     def __init__(self, profile: str, sets: Sequence[str], catalogs: Sequence[Path]) -> None:
-        self._asked = profile, sets, catalogs
+        self._arguments = profile, sets, catalogs
         self._place: Place | None = None
 
     def __call__(self) -> "Opened":
-        place, here = _opened(*self._asked)
+        place, opened = _opened(*self._arguments)
         self._place = self._place or place
-        return here
+        return opened
 
     @property
     def place(self) -> "Place":
-        """The place as it was read first."""
+        """The place as the first call read it."""
         assert self._place is not None
         return self._place
 
 
 def _foreseen(steps: _Steps, output: Format) -> int:
-    """Show what would be done."""
+    """Print what would be done."""
     rows, sentences = steps
     _shown(rows, output)
     for sentence in sentences if output is Format.text else ():
@@ -115,16 +115,16 @@ def _foreseen(steps: _Steps, output: Format) -> int:
 
 
 def _carried_out(opener: _Opener, work: "Callable[[StackDriver], Iterator[Updated]]", output: Format) -> int:
-    """Do it, and show the result of each image; errors are printed after what was done."""
+    """Carry out the work and print the result of each image. An error is raised after the results are printed."""
     with driver_of(opener.place) as driver:
         done, error = _gathered(work(driver))
     _shown(done, output)
-    for said in dict.fromkeys(f"{row.group}: what ran before runs again: {row.why}" for row in done if row.why):
-        say(said)
-    for said in dict.fromkeys(f"{row.app}: {row.text}" for row in done if row.result in ("failed", "back") and row.text):
-        say(said)
-    if output is Format.text and (taken := sorted({row.group for row in done if row.result == "taken"})):
-        show.line(f"the way back: `portable rollback {' '.join(taken)}`")
+    for text in dict.fromkeys(f"{row.group}: rolled back to the previous images: {row.why}" for row in done if row.why):
+        say(text)
+    for text in dict.fromkeys(f"{row.app}: {row.text}" for row in done if row.result in ("failed", "back") and row.text):
+        say(text)
+    if output is Format.text and (updated := sorted({row.group for row in done if row.result == "taken"})):
+        show.line(f"to roll back: `portable rollback {' '.join(updated)}`")
     if error is not None:
         raise error
     return _code(done)
@@ -143,7 +143,7 @@ def in_place_of_upkeep(
     catalogs: Sequence[Path],
     output: Format,
 ) -> tuple[str, ...]:
-    """The commands that do what these options of `portable upkeep` did once; none where none of them was given."""
+    """Return the commands that replace these former options of `portable upkeep`; none if none of them is used."""
     if not (take or back or with_state or stop or without_backup or dry_run or timeout is not None):
         return ()
     both = [*(["--dry-run"] if dry_run else ()), *(["--timeout", f"{timeout:g}"] if timeout is not None else ())]
@@ -161,20 +161,20 @@ def in_place_of_upkeep(
 
 
 def _named(names: str) -> list[str]:
-    """The apps and groups of a list with commas; none stands for all of them."""
-    named = [name for name in names.split(",") if name]
-    return [] if "all" in named else named
+    """Split a comma-separated list of apps and groups; an empty result stands for all of them."""
+    parts = [name for name in names.split(",") if name]
+    return [] if "all" in parts else parts
 
 
 def _opened(profile: str, sets: Sequence[str], catalogs: Sequence[Path]) -> "tuple[Place, Opened]":
-    from portable.upkeep.updates import Opened
+    from portable.upkeep.image_file import Opened
 
     place, planned = open_place(profile, sets, catalogs, strict=False)
     return place, Opened(stack=place.stack, source=place.source, planned=planned)
 
 
 def _gathered(doing: "Iterable[Updated]") -> "tuple[tuple[Updated, ...], PortableError | None]":
-    """What was done, and what ended it."""
+    """Collect the rows until the work ends, with the error that ended it."""
     rows: list[Updated] = []
     try:
         rows.extend(doing)
@@ -187,13 +187,13 @@ def _shown(rows: "Sequence[Updated]", output: Format) -> None:
     if output is Format.json:
         show.table(_COLUMNS, [tuple(getattr(row, name) for name in _COLUMNS) for row in rows], output, schema="updates")
         return
-    told = [row for row in rows if row.result in ("failed", "back")]  # below, in full
-    cells = [(r.group, r.app, r.image, r.result, _short(r.before), _short(r.digest), r.text if r not in told else "") for r in rows]
+    explained = [row for row in rows if row.result in ("failed", "back")]  # their texts are printed below the table
+    cells = [(r.group, r.app, r.image, r.result, _short(r.before), _short(r.digest), r.text if r not in explained else "") for r in rows]
     show.table(("group", "app", "image", "result", "before", "digest", "text"), cells, output, schema="updates")
 
 
 def _short(digest: str) -> str:
-    """As much of a digest as tells it from others."""
+    """Shorten a digest to the digits that distinguish it."""
     return digest.removeprefix("sha256:")[:12] or "-"
 
 

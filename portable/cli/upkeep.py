@@ -1,4 +1,4 @@
-"""`portable upkeep`: what runs at its times, now."""
+"""`portable upkeep`: run the scheduled tasks now."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,11 +29,13 @@ def upkeep(
         typer.Option(
             metavar="TASK,...",
             autocompletion=complete_task,
-            help="Only these, of backup, links, downloads, capacity, scrub and images; all where none is named.",
+            help="Tasks to run: backup, links, downloads, capacity, scrub, images. Default: all tasks.",
         ),
     ] = "",
-    install: Annotated[bool, typer.Option("--install", help="Let systemd do it once a month: the scrub, or what --task names.")] = False,
-    uninstall: Annotated[bool, typer.Option("--uninstall", help="Take that back.")] = False,
+    install: Annotated[
+        bool, typer.Option("--install", help="Install a monthly systemd timer for the scrub, or for the tasks of --task.")
+    ] = False,
+    uninstall: Annotated[bool, typer.Option("--uninstall", help="Remove that timer.")] = False,
     take: Annotated[str, typer.Option("--apply", hidden=True)] = "",
     back: Annotated[str, typer.Option("--back", hidden=True)] = "",
     with_state: Annotated[bool, typer.Option("--with-state", hidden=True)] = False,
@@ -45,10 +47,10 @@ def upkeep(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Back up, clear old links and downloads, look at the room that is left, scrub BTRFS, and say which images are newer.
+    """Run the maintenance tasks of a stack now.
 
-    The first four are what the apps with a schedule do at their times. Newer images are only listed: `portable update` takes them.
-    Exit 1 where something failed.
+    They back up apps, clear old links and downloads, check free space, scrub BTRFS, and list newer images. Scheduled apps run the first
+    four tasks at their times. Newer images are only listed: `portable update` installs them. Exit 1 if a task failed.
     """
     moved = in_place_of_upkeep(
         take=take,
@@ -63,26 +65,26 @@ def upkeep(
         output=output,
     )
     if moved:
-        raise UsageError("upkeep changes no images", where="upkeep", remedy=f"run {' or '.join(moved)}")
+        raise UsageError("upkeep does not change images", code="usage.moved", where="upkeep", remedy=f"run {' or '.join(moved)}")
     if install or uninstall:
-        return _timer(profile, _named(task) or ["scrub"], sets, catalogs, install=install, uninstall=uninstall)
+        return _timer(profile, _task_names(task) or ["scrub"], sets, catalogs, install=install, uninstall=uninstall)
     from portable.cli.progress import printed
     from portable.upkeep.tasks import upkeep as live
 
     place, planned = open_place(profile, sets, catalogs, strict=False)
     plan = planned.plan
     with driver_of(place) as driver:
-        done = list(live(driver, plan, _named(task), progress=printed))
+        done = list(live(driver, plan, _task_names(task), progress=printed))
     cells = [(d.task, d.subject, d.result, d.text, *((d.lines,) if output is Format.json else ())) for d in done]
     show.table(("task", "subject", "result", "text", *(("lines",) if output is Format.json else ())), cells, output, schema="upkeep")
     if output is Format.text:
         for d in done:
-            for said in d.lines:
-                show.line(f"{d.subject}: {said}")
+            for line in d.lines:
+                show.line(f"{d.subject}: {line}")
     return FAILED if any(d.result == "failed" for d in done) else 0
 
 
-def _named(tasks: str) -> list[str]:
+def _task_names(tasks: str) -> list[str]:
     return [name for name in tasks.split(",") if name]
 
 
@@ -96,14 +98,15 @@ def _timer(
     from portable.upkeep.tasks import chosen
 
     if install and uninstall:
-        raise UsageError("--install and --uninstall exclude each other", where="upkeep", remedy="take one")
+        text = "cannot combine --install and --uninstall"
+        raise UsageError(text, code="usage.options-conflict", where="upkeep", remedy="use only one of them")
     chosen(tasks)
     project = open_place(profile, sets, catalogs, strict=False)[0].stack.project
     timer = unit.timer_of(project)
     if uninstall:
-        show.line(f"removed {timer}" if unit.uninstall_timed(project) else "it is not installed")
+        show.line(f"removed {timer}" if unit.uninstall_timed(project) else "not installed")
         return 0
     options, folder = the_same_place(profile, sets, catalogs)
     texts = unit.timed_of(project, ["upkeep", "--task", ",".join(tasks), *options], folder, os.environ)
-    show.line(f"installed {unit.install_timed(project, texts)}; `systemctl list-timers {timer}` shows when it is next")
+    show.line(f"installed {unit.install_timed(project, texts)}; see its next run with `systemctl list-timers {timer}`")
     return 0

@@ -1,4 +1,4 @@
-"""`portable verify`: contracts, tried on the stack as it runs."""
+"""`portable verify`: check the contracts on the running stack."""
 
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated
@@ -26,24 +26,24 @@ def complete_contract(incomplete: str) -> list[str]:
 def verify(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[CONTRACT]...", autocompletion=complete_contract, help="Only these; all where none is named."),
+        typer.Argument(metavar="[CONTRACT]...", autocompletion=complete_contract, help="Contracts to check. Default: all."),
     ] = None,
     profile: Profile = "local",
     beacon: Annotated[
         str | None,
-        typer.Option(metavar="URL", envvar="PORTABLE_BEACON", help="What tells apps their address as it is seen outside."),
+        typer.Option(metavar="URL", envvar="PORTABLE_BEACON", help="URL that answers with the caller's public address."),
     ] = None,
-    disruptive: Annotated[bool, typer.Option("--disruptive", help="Also cut the tunnel for a moment, to try the kill switch.")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="What holds, too, one by one.")] = False,
+    disruptive: Annotated[bool, typer.Option("--disruptive", help="Also test the kill switch, which cuts the tunnel briefly.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show passing checks as well.")] = False,
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Prove on the running stack what must be true of it; exit 3 where something is not, 1 where nothing could be tried.
+    """Check the contracts on the running stack. Exit 3 if one is broken, 1 if none could be checked.
 
     CONTRACTS: runs, shares, fence, names, tunnel, environment, privileges, egress, listener, clouds, paths, links, identity, privacy,
-    answers, ports, devices, databases, secrecy, and with --disruptive kill-switch. docs/reference/verify.md says what each
-    promises and how it is tried.
+    answers, ports, devices, databases, secrecy, and with --disruptive kill-switch. docs/reference/verify.md describes the
+    promise and the check of each.
     """
     import msgspec
 
@@ -55,11 +55,11 @@ def verify(
     from portable.model.progress import Event
     from portable.secrets.generate import known_values
     from portable.verify import contracts, named
-    from portable.verify import verify as tried
+    from portable.verify import verify as check_contracts
 
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     _checked(names or (), beacon, disruptive=disruptive)
-    named(contracts(disruptive=disruptive), names or ())  # a name that none has is told before an engine is asked
+    named(contracts(disruptive=disruptive), names or ())  # report an unknown name before contacting an engine
     place = place_of(prepared)
     public = {(name, key) for name, facts in prepared.planned.secrets.items() for key in facts.public}
     wanted = [need for need in place.stack.secrets if (need.name, need.key) not in public]
@@ -74,55 +74,57 @@ def verify(
         values=values,
     )
     chosen = named(every, names or ())
-    found: list[Held] = []
+    results: list[Held] = []
     with driver_of(place) as driver:
         driver.check()
         stack = driver.view(prepared.planned.plan)
         for contract in chosen:
-            printed(Event(what="doing", subject=contract.name, text=f"trying whether {contract.promise}"))
-            found += [msgspec.structs.replace(held, text=driver.hide(held.text)) for held in tried(stack, (contract,))]
+            printed(Event(what="doing", subject=contract.name, text=f"checking: {contract.promise}"))
+            results += [msgspec.structs.replace(held, text=driver.hide(held.text)) for held in check_contracts(stack, (contract,))]
     if output is Format.json:
-        rows = [(h.contract, h.subject, h.verdict, h.text, h.remedy, h.code) for h in found]
+        rows = [(h.contract, h.subject, h.verdict, h.text, h.remedy, h.code) for h in results]
         show.table(("contract", "subject", "verdict", "text", "remedy", "code"), rows, output, schema="verify")
     else:
-        _printed(chosen, found, everything=everything)
-    if any(held.verdict == "broken" for held in found):
+        _printed(chosen, results, everything=everything)
+    if any(held.verdict == "broken" for held in results):
         return DIFFERENCES
-    return 0 if any(held.verdict == "holds" for held in found) else FAILED
+    return 0 if any(held.verdict == "holds" for held in results) else FAILED
 
 
 def _checked(names: "Sequence[str]", beacon: str | None, *, disruptive: bool) -> None:
-    """Raises UsageError for what needs a word more, and for a beacon that is no URL: it becomes a word of a command inside apps."""
+    """Raises UsageError for a disruptive contract without its option, and for an invalid beacon URL, which is used in commands in apps."""
     from urllib.parse import urlsplit
 
     from portable.model.errors import UsageError
     from portable.verify.kill_switch import NAME
 
     if NAME in names and not disruptive:
-        raise UsageError(f"{NAME} cuts the tunnel for a moment", where="verify", remedy="say --disruptive as well")
+        remedy = f"add --disruptive: `portable verify --disruptive {NAME}`"
+        raise UsageError(f"{NAME} cuts the tunnel briefly", code="usage.option-missing", where="verify", remedy=remedy)
     url = urlsplit(beacon or "")
     if beacon is not None and (url.scheme not in ("http", "https") or not url.hostname or not beacon.isprintable()):
-        raise UsageError(f"{beacon!r} is no beacon", where="--beacon", remedy="name a URL, as http://203.0.113.1/ip")
+        remedy = "use an http or https URL, for example http://203.0.113.1/ip"
+        raise UsageError(f"{beacon!r} is not a valid URL", code="usage.beacon", where="--beacon", remedy=remedy)
 
 
-def _printed(chosen: "Sequence[Contract]", found: "Sequence[Held]", *, everything: bool) -> None:
-    """A line a contract, then what does not hold with what mends it, and what could not be tried with the reason."""
-    counted = Counter((h.contract, h.verdict) for h in found)
+def _printed(chosen: "Sequence[Contract]", results: "Sequence[Held]", *, everything: bool) -> None:
+    """Print one line per contract, then the unknown and the broken checks with their remedies."""
+    counted = Counter((h.contract, h.verdict) for h in results)
     rows = [(c.name, *(counted[c.name, v] for v in ("holds", "broken", "unknown")), c.promise) for c in chosen]
     show.table(("contract", "holds", "broken", "unknown", "promise"), rows, Format.text, schema="verify")
-    _clouds(found)
+    _clouds(results)
     for verdict in ("holds", "unknown", "broken"):
-        for h in found:
+        for h in results:
             if h.verdict == verdict and (everything or verdict != "holds"):
                 show.line(f"{h.contract}: {h.subject}: {'' if verdict == 'holds' else f'{verdict}: '}{h.text}")
                 if h.remedy:
                     show.line(f"    {h.remedy}")
 
 
-def _clouds(found: "Sequence[Held]") -> None:
-    """What each app sees of each cloud, as one table: what is missing at one place shows against the others."""
+def _clouds(results: "Sequence[Held]") -> None:
+    """Print a table of each app's view of each cloud, in which a missing mount stands out."""
     seen: dict[str, dict[str, str]] = {}
-    for h in found:
+    for h in results:
         app, is_cloud, cloud = h.subject.rpartition(" cloud ")
         if h.contract == "clouds" and is_cloud:
             seen.setdefault(app, {})[cloud] = h.text if h.verdict == "holds" else f"{h.verdict}: {h.text}"

@@ -1,4 +1,4 @@
-"""`portable wire`: apps are told of one another, through their own interfaces."""
+"""`portable wire`: connect apps to one another through their own interfaces."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from portable.wiring.wishes import Peer, Wish
 
 _SECONDS = 120.0
-"""For apps that are still starting."""
+"""Default timeout for apps that are still starting."""
 
 
 def wire(
@@ -32,9 +32,10 @@ def wire(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Tell apps of one another: download clients and their categories, root folders, indexers, requests. Exit 1 where one can't be told.
+    """Connect apps to one another through their own interfaces.
 
-    Running it again changes nothing. What a person set up under another name stays, and nothing is ever removed.
+    This sets up download clients and their categories, root folders, indexers and requests. Exit 1 if an app cannot be set up. A second run
+    changes nothing. Settings that a person made under another name are kept, and nothing is ever removed.
     """
     from portable.backends.prepare import prepare
     from portable.live.place import place_of
@@ -49,7 +50,7 @@ def wire(
         if output is Format.json:
             show_changes((), output)
         else:
-            show.line("no app here has another one to be told of")
+            show.line("no apps to connect")
         return 0
     with driver_of(place) as driver:
         driver.check()
@@ -57,19 +58,20 @@ def wire(
         if output is Format.json:
             show_changes(outcome.changes, output)
         elif not outcome.changes and not outcome.troubles:
-            show.line("nothing to tell: every app knows the others")
+            show.line("nothing to change: all apps are connected")
         for trouble in outcome.troubles:
             say(driver.hide(str(trouble)))
     return FAILED if outcome.troubles else 0
 
 
 def _named(prepared: "Prepared", names: "Sequence[str]") -> tuple[str, ...]:
-    """The names that were typed. Raises UsageError for one that no app of the place has."""
-    there = {app.name: app.name for app in prepared.planned.plan.apps}
-    there |= {alias: app.name for app in prepared.planned.plan.apps for alias in app.aliases}
-    if unknown := [name for name in names if name not in there]:
-        raise UsageError(f"no app {', '.join(unknown)} here", where="wire", remedy=f"there are: {', '.join(sorted(set(there.values())))}")
-    return tuple(there[name] for name in names)
+    """Resolve names and aliases to apps. Raises UsageError for an unknown one."""
+    apps = {app.name: app.name for app in prepared.planned.plan.apps}
+    apps |= {alias: app.name for app in prepared.planned.plan.apps for alias in app.aliases}
+    if unknown := [name for name in names if name not in apps]:
+        remedy = f"use one of: {', '.join(sorted(set(apps.values())))}"
+        raise UsageError(f"unknown app {', '.join(unknown)}", code="usage.unknown-app", where="wire", remedy=remedy)
+    return tuple(apps[name] for name in names)
 
 
 def _outcome(
@@ -83,7 +85,7 @@ def _outcome(
     dry_run: bool,
     shown: bool,
 ) -> "Outcome":
-    """What was told, or with `dry_run` would be; each told as it is done."""
+    """Connect the apps, and print each change as it is made; with `dry_run`, only the changes that would be made."""
     from portable.cli.progress import printed
     from portable.model.plan import SecretRef
     from portable.model.progress import Event, Once
@@ -109,10 +111,10 @@ def _outcome(
                 show.line(change.sentence())
             return outcome
         pens = Lines(Pen, known, network, reveal, seconds=seconds, waiting=waiting)
-        return wire(pens, wanted, _told if shown else lambda _: None)
+        return wire(pens, wanted, _print_change if shown else lambda _: None)
 
 
-def _told(change: "Change") -> None:
-    """Said at once: what was told stays told, whatever ends this command."""
+def _print_change(change: "Change") -> None:
+    """Print a change at once, since it stays in effect even if this command is interrupted."""
     show.line(change.sentence())
     sys.stdout.flush()

@@ -1,1 +1,1 @@
-"""Programs that run inside containers, where portable is not installed. They import Python's standard library and one another only."""
+"""Programs that run inside containers, without portable. A program imports only Python's standard library and its own modules."""

@@ -1,7 +1,7 @@
-"""Makes one file of a program's modules, as a container gets it.
+"""Bundles the modules of a program into one file for a container.
 
-The modules follow one another as they are, each after those it imports from; only the imports among them are left out. So a program's
-modules share one namespace in that file, and the unit tests hold them to the few rules that this needs.
+The file contains the modules unchanged, each after those it imports from, without the imports among them. So they share one namespace;
+the unit tests check the few rules that this needs.
 """
 
 import functools
@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ENTRY = "command"
-"""The module that a program starts with: it is the last one of the file."""
+"""The module that starts the program; it is the last one in the file."""
 _FOLDER = Path(__file__).parent
 
 
 @functools.cache
 def bundle(program: str) -> str:
-    """The program as one file of Python. Raises KeyError where no program has that name."""
+    """Bundle a program into one file of Python. Raises KeyError for an unknown program."""
     if program not in programs():
         raise KeyError(program)
     heading = f"# Made from the modules in portable/programs/{program}/ by portable/programs/bundle.py.\n\n"
@@ -30,7 +30,7 @@ def programs() -> tuple[str, ...]:
 
 
 def _ordered(program: str, name: str, seen: set[str]) -> Iterator[tuple[str, str]]:
-    """A module and, before it, those it imports from that were not there yet: (name, text without these imports)."""
+    """Yield (name, text without own imports) of a module, after the modules it imports from that are not in `seen`."""
     seen.add(name)
     own_import = re.compile(rf"^from portable\.programs\.{program}\.(\w+) import (?:\([^)]*\)|[^(\n]*)\n", re.MULTILINE)
     text = (_FOLDER / program / f"{name}.py").read_text(encoding="utf-8")

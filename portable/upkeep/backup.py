@@ -1,6 +1,6 @@
-"""`backup` and `restore` on an engine: the program that works on folders runs in the container `backup`; here apps are stopped and started.
+"""`backup` and `restore` on an engine: a program in the container `backup` copies the folders; this module stops and starts apps.
 
-So a far engine is no different, and nothing but that one container sees the state of all apps.
+So a remote engine works the same way, and only that container has access to the state of all apps.
 """
 
 import json
@@ -15,43 +15,48 @@ from portable.live.restoring import Copying, back_as_it_was, copying, mark, mark
 from portable.live.taken import going_back, refuse_stale, refuse_unready, remedy
 from portable.local.lock import Lock, locked
 from portable.model.base import Struct
+from portable.model.codes import Code
 from portable.model.errors import PortableError, UsageError
 from portable.model.plan import STATE, App, Plan
 from portable.model.progress import Event, Progress, silent
 
 _PROGRAM = ("python3", "/upkeep/backup.py")
+_FAILURES: dict[str, Code] = {"backup": "backup.failed", "check": "backup.check-failed"}
+"""Codes of failed rows by command of the program, which knows no codes; the other commands belong to a restore."""
 
 
 class Kept(Struct, frozen=True, kw_only=True):
-    """A backup: made, listed, tried or put back."""
+    """A backup that was made, listed, checked or restored."""
 
     app: str
     at: str = ""
-    """When it was made, UTC: its name. Empty where there is none."""
+    """Time at which it was made, UTC; also its name. Empty if there is none."""
     result: str
-    """done, failed, left out; listed ones are sound, unsound or unreadable; staged and then done, or given up, for one that is put back."""
+    """done, failed or left out; sound, unsound or unreadable if listed; staged, then done or given up, if restored."""
     files: int = 0
     databases: int = 0
     bytes: int = 0
     copied: int = 0
-    """Bytes that this one takes beside the earlier ones."""
+    """Bytes that this backup takes in addition to earlier ones."""
     seconds: float = 0.0
     image: str = ""
-    """What ran when it was made."""
+    """The app's image when the backup was made."""
     before: str = ""
-    """The folder, in each of the app's own, in which its state of before lies."""
+    """The folder with the previous state, in each of the app's own folders."""
     unchanged: bool = False
-    """Of a restore that failed: nothing of the app's state was changed, so that it may run."""
+    """A failed restore did not change the app's state, so the app may run."""
     notes: tuple[str, ...] = ()
+    code: Code = ""
+    """Why it failed, for `portable explain CODE`."""
 
 
 def keeps_backups(plan: Plan) -> bool:
-    """Whether the place has an app that backs up."""
+    """Whether the plan has an app that makes backups."""
     return _keeper(plan) is not None
 
 
 def keeper_of(plan: Plan) -> str:
-    """The app that backs up. Raises UsageError where the place has none."""
+    """The name of the app that makes backups. Raises UsageError if the plan has none."""
     return _need_keeper(plan).name
 
 
@@ -61,13 +66,14 @@ def _keeper(plan: Plan) -> App | None:
 
 def _need_keeper(plan: Plan) -> App:
     if (keeper := _keeper(plan)) is None:
-        remedy = "add `backup` to its apps, and say where: `storage: {backups: {folder: /srv/backups}}`; then `portable up backup`"
-        raise UsageError(f"profile {plan.profile} keeps no backups", remedy=remedy)
+        setting = "`storage: {backups: {folder: /srv/backups}}`"
+        remedy = f"add `backup` to its apps and set the folder of the backups, {setting}; then run `portable up backup`"
+        raise UsageError(f"profile {plan.profile} has no app that makes backups", code="backup.not-set-up", remedy=remedy)
     return keeper
 
 
 def kept_of(plan: Plan) -> tuple[str, ...]:
-    """The apps that have something to back up."""
+    """The apps whose state is backed up, sorted."""
     keeper = _need_keeper(plan)
     whose = {mount.volume: app.name for app in plan.apps if app.name != keeper.name for c in app.containers for mount in c.mounts}
     volumes = {mount.volume for c in keeper.containers for mount in c.mounts if mount.path.startswith(f"{STATE}/")}
@@ -77,11 +83,11 @@ def kept_of(plan: Plan) -> tuple[str, ...]:
 def back_up(
     driver: StackDriver, plan: Plan, *, apps: Sequence[str] = (), stop: bool = False, progress: Progress = silent
 ) -> tuple[Kept, ...]:
-    """Back up apps (all where none is named); with `stop` each is stopped meanwhile, and started again where it ran.
+    """Back up apps, by default all. With `stop`, stop each app while it is copied, then start it again if it was running.
 
-    Killed at any moment, the same command starts again what it had stopped.
+    If it is killed, the same command starts the stopped apps again.
 
-    Raises UsageError for an app that has nothing to back up, PortableError where the keeper does not run.
+    Raises UsageError for an app that is not backed up, PortableError if the app that makes backups is not running.
     """
     _known(plan, apps)
     if not stop:
@@ -94,66 +100,66 @@ def back_up(
         except PortableError as error:
             if len(chosen) == 1:
                 raise
-            made.append(Kept(app=app, result="failed", notes=(str(error),)))  # the others are backed up all the same
+            made.append(Kept(app=app, result="failed", notes=(str(error),)))  # go on with the other apps
     return tuple(made)
 
 
 def _stopped(driver: StackDriver, plan: Plan, app: str, progress: Progress) -> tuple[Kept, ...]:
-    """Back up one app while it is stopped; nobody else may start it meanwhile."""
-    with locked(driver.stack.project, f"backup --stop {app}", progress=progress) as held:
+    """Back up one app while it is stopped, under the lock, so that no other command starts it meanwhile."""
+    with locked(driver.stack.project, f"backup --stop {app}", progress=progress) as lock:
         refuse_unready(driver.stack.taken, sharing(plan, app))  # it could not be started again
-        left = copying(driver.stack.project).get(app, Copying())
-        again = tuple(sorted({*left.again, *driver.running_with(app)}))
-        mark_copying(driver.stack.project, app, Copying(keeper=left.keeper, again=again))  # nobody could tell any more once they are down
+        unfinished = copying(driver.stack.project).get(app, Copying())
+        again = tuple(sorted({*unfinished.again, *driver.running_with(app)}))
+        mark_copying(driver.stack.project, app, Copying(keeper=unfinished.keeper, again=again))  # unknowable once the apps are down
         try:
-            driver.down(apps=(app,), progress=progress, held=held)
+            driver.down(apps=(app,), progress=progress, held=lock)
             mark_copying(driver.stack.project, app, Copying(keeper=keeper_of(plan), again=again))
             made = run(driver, plan, "backup", (app,), "--stopped", progress=progress)
             mark_copying(driver.stack.project, app, Copying(again=again))
             return made
         except BaseException:
-            # The program goes on in its container, and would copy what the app, started again, writes.
-            driver.end_copies((app,), held=held, progress=progress)
+            # The program goes on in its container, and would copy what the restarted app writes.
+            driver.end_copies((app,), held=lock, progress=progress)
             raise
         finally:
-            _start_again(driver, app, held, progress)
+            _start_again(driver, app, lock, progress)
 
 
-def _start_again(driver: StackDriver, app: str, held: Lock, progress: Progress) -> None:
-    """Start those that ran before a `backup --stop` of that app, as its note says."""
+def _start_again(driver: StackDriver, app: str, lock: Lock, progress: Progress) -> None:
+    """Start the apps that ran before a `backup --stop` of that app, as its note lists them."""
     known, noted = driver.apps(), copying(driver.stack.project).get(app, Copying()).again
     if again := tuple(name for name in noted if name in known):
-        driver.up(apps=again, progress=progress, held=held)
+        driver.up(apps=again, progress=progress, held=lock)
     if noted:
         started_again(driver.stack.project, noted)
 
 
 def finish(driver: StackReader, *, apps: Collection[str], progress: Progress = silent) -> frozenset[str]:
-    """Start again what a `backup --stop` that was killed left down of these apps, or of those with them.
+    """Start the apps that a killed `backup --stop` of `apps`, or of apps in their groups, left down.
 
-    With an engine that can't write nothing is started: the apps that would be.
+    With a reader nothing is started; the result is the apps that would be.
     """
 
-    def left() -> dict[str, Copying]:
-        return {app: what for app, what in copying(driver.stack.project).items() if {app, *what.again} & set(apps)}
+    def unfinished() -> dict[str, Copying]:
+        return {app: copy for app, copy in copying(driver.stack.project).items() if {app, *copy.again} & set(apps)}
 
     if not isinstance(driver, StackDriver):
-        return frozenset(name for what in left().values() for name in what.again)
-    if left():
-        with locked(driver.stack.project, "backup --stop", progress=progress) as held:
-            for app in left():  # one that was at work has ended by now
-                _start_again(driver, app, held, progress)
+        return frozenset(name for copy in unfinished().values() for name in copy.again)
+    if unfinished():
+        with locked(driver.stack.project, "backup --stop", progress=progress) as lock:
+            for app in unfinished():  # read again: a running backup has ended by now
+                _start_again(driver, app, lock, progress)
     return frozenset()
 
 
 def listed(driver: StackDriver, plan: Plan, *, apps: Sequence[str] = ()) -> tuple[Kept, ...]:
-    """The backups of apps, oldest first."""
+    """List the backups of apps, oldest first."""
     _known(plan, apps)
     return run(driver, plan, "list", apps)
 
 
 def check(driver: StackDriver, plan: Plan, *, apps: Sequence[str] = (), at: str = "", progress: Progress = silent) -> tuple[Kept, ...]:
-    """Restore the newest backup of each app, or that of `at`, to a folder beside them, compare it, and remove it."""
+    """Restore the newest backup of each app, or that of `at`, to a scratch folder in the store, compare it, and remove it."""
     _known(plan, apps)
     return run(driver, plan, "check", apps, *(("--at", at) if at else ()), progress=progress)
 
@@ -168,74 +174,75 @@ def restore(
     start: bool = True,
     progress: Progress = silent,
 ) -> Kept:
-    """Put a backup in the place of an app's state, which is put aside; the app is stopped while it is copied, then (`start`) started.
+    """Replace an app's state with a backup, and move the previous state aside. Stop the app meanwhile, then start it if `start`.
 
-    A backup that is not what was made, not sound, or too large is refused while the app still runs. Killed at any moment, the same command
-    goes on; where it fails before something of the state was changed, the app is started as it was.
+    A backup that has changed, is unsound, or does not fit is rejected while the app still runs. If it is killed, the same command goes on.
+    If it fails before it changes the state, the app is started as it was.
     """
     _known(plan, (app,))
-    at = at or restoring(driver.stack.project).get(app, "")  # one that was begun is finished, also where only the last word was lost
+    at = at or restoring(driver.stack.project).get(app, "")  # complete an unfinished restore, even if only its last step is missing
     if dry_run:
-        (tried,) = check(driver, plan, apps=(app,), at=at, progress=progress)
-        return tried
-    progress(Event(what="doing", subject=app, text="proving the backup"))
+        (checked,) = check(driver, plan, apps=(app,), at=at, progress=progress)
+        return checked
+    progress(Event(what="doing", subject=app, text="verifying the backup"))
     (staged,) = run(driver, plan, "stage", (app,), *(("--at", at) if at else ()), progress=progress)
     if staged.result == "failed":
-        others = f"`portable backup --list {app}` shows what others there are, `portable restore {app} --at TIME` takes one"
+        others = f"list other backups with `portable backup --list {app}`, and restore one with `portable restore {app} --at TIME`"
         return msgspec.structs.replace(staged, notes=(*staged.notes, others))
     if staged.result != "staged":
         return staged
     together = sharing(plan, app)
-    with locked(driver.stack.project, f"restore {app}", progress=progress) as held:
+    with locked(driver.stack.project, f"restore {app}", progress=progress) as lock:
         if start:
             refuse_unready(driver.stack.taken, together)  # it could not be started again
-        mark(driver.stack.project, app, staged.at)  # killed while it stops, it is known to be down
-        driver.down(apps=(app,), progress=progress, held=held)
-        progress(Event(what="doing", subject=app, text=f"putting its state aside and the backup of {staged.at} in its place"))
+        mark(driver.stack.project, app, staged.at)  # if it is killed while the app stops, the next command knows why it is down
+        driver.down(apps=(app,), progress=progress, held=lock)
+        progress(Event(what="doing", subject=app, text=f"moving its state aside and restoring the backup of {staged.at}"))
         (done,) = run(driver, plan, "swap", (app,), progress=progress)
         if done.result == "done" or done.unchanged:
             mark(driver.stack.project, app, None)
             if start:
-                driver.up(apps=together, progress=progress, held=held)
+                driver.up(apps=together, progress=progress, held=lock)
     return msgspec.structs.replace(done, notes=(*staged.notes, *done.notes))
 
 
 def abort(driver: StackDriver, plan: Plan, app: str, *, progress: Progress = silent) -> Kept:
-    """Give up a restore that was begun, wherever it stands: the app has the state again that it had, and runs.
+    """Abort an unfinished restore at any step: put the app's previous state back, and start the app.
 
-    Raises UsageError where none was begun.
+    Raises UsageError if there is no unfinished restore.
     """
     _known(plan, (app,))
-    with locked(driver.stack.project, f"restore --abort {app}", progress=progress) as held:
+    with locked(driver.stack.project, f"restore --abort {app}", progress=progress) as lock:
         refuse_stale(driver.stack.taken, sharing(plan, app))
-        (found,) = run(driver, plan, "abort", (app,), progress=progress)
+        (row,) = run(driver, plan, "abort", (app,), progress=progress)
         begun = restoring(driver.stack.project).get(app)
-        if found.result == "not begun" and begun is None:
-            raise UsageError(f"no restore of {app} was begun", remedy=f"`portable restore {app}` begins one")
-        if found.result == "half":
-            mark(driver.stack.project, app, begun := found.at, back=True)
-            driver.down(apps=(app,), progress=progress, held=held)
-            progress(Event(what="doing", subject=app, text="putting its state back as it was"))
-            (found,) = run(driver, plan, "abort", (app,), "--stopped", progress=progress)
-        elif found.result == "not begun" and back_as_it_was(driver.stack.project, app):
-            found = msgspec.structs.replace(found, at=begun or "", result="given up")
-        elif found.result == "not begun":
-            ended = ("it had ended already, and nothing is given up: what was there before lies in .before-restore-* of its folder",)
-            found = msgspec.structs.replace(found, at=begun or "", result="done", notes=ended)
-        if begun is not None and found.result != "failed":
+        if row.result == "not begun" and begun is None:
+            text = f"there is no unfinished restore of {app}"
+            raise UsageError(text, code="restore.not-begun", remedy=f"start a restore with `portable restore {app}`")
+        if row.result == "half":
+            mark(driver.stack.project, app, begun := row.at, back=True)
+            driver.down(apps=(app,), progress=progress, held=lock)
+            progress(Event(what="doing", subject=app, text="putting its previous state back"))
+            (row,) = run(driver, plan, "abort", (app,), "--stopped", progress=progress)
+        elif row.result == "not begun" and back_as_it_was(driver.stack.project, app):
+            row = msgspec.structs.replace(row, at=begun or "", result="given up")
+        elif row.result == "not begun":
+            note = "the restore was already complete, so nothing is undone: the previous state is in .before-restore-* of its folder"
+            row = msgspec.structs.replace(row, at=begun or "", result="done", notes=(note,))
+        if begun is not None and row.result != "failed":
             mark(driver.stack.project, app, None)
             if waiting := going_back(driver.stack.taken, sharing(plan, app)):
-                said = f"nothing is started, since {', '.join(waiting)} goes back from an update: {remedy(waiting)}"
-                return msgspec.structs.replace(found, notes=(*found.notes, said))
-            driver.up(apps=sharing(plan, app), progress=progress, held=held)
-        elif found.result == "given up" and not driver.running_with(app):
-            told = f"it does not run, and this machine did not stop it: `portable up {app}` starts it"
-            found = msgspec.structs.replace(found, notes=(*found.notes, told))
-    return found
+                note = f"not started, because {', '.join(waiting)} is being rolled back from an update: {remedy(waiting)}"
+                return msgspec.structs.replace(row, notes=(*row.notes, note))
+            driver.up(apps=sharing(plan, app), progress=progress, held=lock)
+        elif row.result == "given up" and not driver.running_with(app):
+            note = f"the app is not running, and was not stopped from this machine: start it with `portable up {app}`"
+            row = msgspec.structs.replace(row, notes=(*row.notes, note))
+    return row
 
 
 def sharing(plan: Plan, app: str) -> tuple[str, ...]:
-    """The apps that go down when that one does: its group's, where it is their gateway."""
+    """The apps that go down with an app: its whole group if it is their gateway, else itself."""
     for group in plan.groups:
         if gateway_of(group) == app:
             return tuple(sorted(group.apps))
@@ -243,34 +250,41 @@ def sharing(plan: Plan, app: str) -> tuple[str, ...]:
 
 
 def run(driver: StackDriver, plan: Plan, command: str, apps: Sequence[str], *options: str, progress: Progress = silent) -> tuple[Kept, ...]:
-    """Have the keeper's program do it; a row for each app. Raises PortableError where it does not run or breaks off."""
+    """Run a command of the backup program in its container, with a row for each app.
+
+    Raises PortableError if the container is not running, or if the program ends early.
+    """
     keeper = keeper_of(plan)
     if driver.state_of(keeper) != "running":
-        raise PortableError(f"{keeper} is not running", where=driver.stack.project, remedy=f"`portable up -p {plan.profile} {keeper}`")
+        remedy = f"start it with `portable up -p {plan.profile} {keeper}`"
+        raise PortableError(f"{keeper} is not running", code="backup.not-running", where=driver.stack.project, remedy=remedy)
     rows: list[Kept] = []
-    said: list[str] = []
+    messages: list[str] = []
 
     def read(line: str) -> None:
         try:
             row: dict[str, Any] = json.loads(line)
         except ValueError:
-            said.append(line)
+            messages.append(line)
             return
         if "pulse" in row:
-            progress(Event(what="waiting", subject=keeper, text="still at work"))
+            progress(Event(what="waiting", subject=keeper, text="still working"))
             return
+        if row["result"] == "failed":
+            row["code"] = _FAILURES.get(command, "restore.failed")
         rows.append(msgspec.convert(row, Kept))
         if command != "list":
             progress(Event(what="done", subject=rows[-1].app, text=f"{command}: {rows[-1].result}"))
 
     code = driver.exec_stream(keeper, [*_PROGRAM, command, *apps, *options, "--json"], read, beats=f"`portable restart {keeper}` ends it")
     if code not in (0, 1) or (code == 1 and not any(row.result == "failed" for row in rows)):
-        last = said[-1] if said else "no reason given"
-        raise PortableError(f"{command} broke off (exit {code}): {driver.hide(last)}", where=keeper, remedy="run the same command again")
+        text = f"{command} ended early (exit {code}): {driver.hide(messages[-1]) if messages else 'no reason given'}"
+        raise PortableError(text, code="backup.ended-early", where=keeper, remedy="run the same command again")
     return tuple(rows)
 
 
 def _known(plan: Plan, apps: Sequence[str]) -> None:
     known = kept_of(plan)
     if unknown := [app for app in apps if app not in known]:
-        raise UsageError(f"nothing of {', '.join(unknown)} is backed up in {plan.profile}", remedy=f"known: {', '.join(known)}")
+        text = f"profile {plan.profile} does not back up {', '.join(unknown)}"
+        raise UsageError(text, code="backup.not-covered", remedy=f"use one of: {', '.join(known)}")

@@ -1,4 +1,4 @@
-"""The healer as a service of systemd, and upkeep as one with a timer: their texts, and putting them on this machine."""
+"""The systemd service of the healer, and the service and timer of upkeep: their texts, and how to install them."""
 
 import os
 import shutil
@@ -11,26 +11,26 @@ from portable.model.errors import PortableError, Refused
 
 _UNITS = Path("/etc/systemd/system")
 _RUNNING = Path("/run/systemd/system")
-"""There where systemd is what runs the machine (sd_booted(3))."""
-_HANDED_ON = (
+"""Exists if systemd runs the machine (sd_booted(3))."""
+_INHERITED_VARIABLES = (
     *("DOCKER_CERT_PATH", "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_HOST", "DOCKER_TLS_VERIFY"),
     *("HOME", "PATH", "PYTHONPATH", "XDG_CONFIG_HOME", "XDG_STATE_HOME"),
 )
-"""By these it finds the same engine, secrets and state as who installs it."""
+"""With these the service uses the same engine, secrets and state as the person who installs it."""
 
 
 def name_of(project: str) -> str:
-    """The unit of a project."""
+    """The name of a project's healer service."""
     return f"portable-heal-{project}.service"
 
 
 def timer_of(project: str) -> str:
-    """The timer of a project's upkeep; its service has the same name, but for the ending."""
+    """The name of a project's upkeep timer; its service has the same name with another suffix."""
     return f"portable-upkeep-{project}.timer"
 
 
 def text_of(project: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
-    """The unit; `arguments` are those of `portable`, `folder` is where `portable.yaml` is looked for."""
+    """Make the healer's unit. `arguments` are those of `portable`; `folder` is the working folder, which finds `portable.yaml`."""
     return f"""\
 # Written by `portable heal --install`; `portable heal --uninstall` removes it.
 [Unit]
@@ -42,14 +42,14 @@ Wants=network-online.target
 {_command(arguments, folder, environment)}Restart=always
 SuccessExitStatus=130
 RestartSec=10
-{_KEPT_IN}
+{_SANDBOX}
 [Install]
 WantedBy=multi-user.target
 """
 
 
 def timed_of(project: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """The units, by name, of what is done once a month; what was missed while the machine was off is done after its next start."""
+    """Make the monthly service and timer, by name. A run missed while the machine was off happens after its next boot."""
     head = "# Written by `portable upkeep --install`; `portable upkeep --uninstall` removes it.\n[Unit]\n"
     timer = timer_of(project)
     return {
@@ -60,7 +60,7 @@ Wants=network-online.target
 
 [Service]
 Type=oneshot
-{_command(arguments, folder, environment)}{_KEPT_IN}""",
+{_command(arguments, folder, environment)}{_SANDBOX}""",
         timer: f"""\
 {head}Description=portable: upkeep of {project}, once a month
 
@@ -75,7 +75,7 @@ WantedBy=timers.target
     }
 
 
-_KEPT_IN = """\
+_SANDBOX = """\
 NoNewPrivileges=yes
 PrivateTmp=yes
 ProtectSystem=full
@@ -84,39 +84,39 @@ UMask=0077
 
 
 def _command(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> str:
-    """The lines of a service that say what runs, and where; nothing is imported from there (`-P`), since that may be anybody's folder."""
-    handed = "".join(f"Environment={_quoted(f'{name}={environment[name]}')}\n" for name in _HANDED_ON if environment.get(name))
+    """Make the lines with command and folder. Python imports nothing from that folder (`-P`), which others may be able to write."""
+    variables = "".join(f"Environment={_quoted(f'{name}={environment[name]}')}\n" for name in _INHERITED_VARIABLES if environment.get(name))
     command = " ".join(_quoted(part) for part in (sys.executable, "-P", "-m", "portable", *arguments))
-    return f"ExecStart={command}\nWorkingDirectory={_escaped(str(folder))}\n{handed}"
+    return f"ExecStart={command}\nWorkingDirectory={_escaped(str(folder))}\n{variables}"
 
 
 def is_installed(project: str) -> bool | None:
-    """Whether the unit is there; None where nothing here runs units."""
+    """Whether the healer's unit is installed; None if this machine does not run systemd."""
     return (_UNITS / name_of(project)).exists() if _RUNNING.is_dir() else None
 
 
 def install(project: str, text: str) -> Path:
-    """Put the unit in its place and start it. Raises Refused where nothing here runs units, or this user may not."""
-    return _put({name_of(project): text}, name_of(project), instead="`portable heal --watch` with the same options")
+    """Install the healer's unit and start it. Raises Refused without systemd, and for users other than root."""
+    return _install({name_of(project): text}, name_of(project), instead="`portable heal --watch` with the same options")
 
 
 def install_timed(project: str, texts: Mapping[str, str]) -> Path:
-    """The same with the units of `timed_of`; the timer is what is started."""
-    return _put(texts, timer_of(project), instead="`portable upkeep --task scrub` once a month")
+    """Install the units of `timed_of` and start the timer. Raises as `install` does."""
+    return _install(texts, timer_of(project), instead="`portable upkeep --task scrub` once a month")
 
 
 def uninstall(project: str) -> bool:
-    """Stop it and take it away; False where there was none."""
-    return _take(name_of(project), instead="`portable heal --watch` with the same options")
+    """Stop and remove the healer's unit; False if there was none."""
+    return _remove(name_of(project), instead="`portable heal --watch` with the same options")
 
 
 def uninstall_timed(project: str) -> bool:
-    """The same with the timer and its service; what runs is not ended."""
-    return _take(timer_of(project), instead="`portable upkeep`")
+    """Remove the timer and its service; False if there were none. A running task is not stopped."""
+    return _remove(timer_of(project), instead="`portable upkeep`")
 
 
-def _put(texts: Mapping[str, str], started: str, *, instead: str) -> Path:
-    _check(instead)
+def _install(texts: Mapping[str, str], started: str, *, instead: str) -> Path:
+    _require_systemd(instead)
     for name, text in texts.items():
         new = _UNITS / f".{name}.new"
         new.write_text(text)
@@ -128,43 +128,44 @@ def _put(texts: Mapping[str, str], started: str, *, instead: str) -> Path:
     return _UNITS / started
 
 
-def _take(started: str, *, instead: str) -> bool:
-    _check(instead)
+def _remove(started: str, *, instead: str) -> bool:
+    _require_systemd(instead)
     path = _UNITS / started
-    there = [one for one in (path, path.with_suffix(".service")) if one.exists()]  # one of the two where an earlier command was killed
-    if path in there:
+    existing = [unit for unit in (path, path.with_suffix(".service")) if unit.exists()]  # one of the two if an earlier command was killed
+    if path in existing:
         _systemctl("disable", "--now", started)
-    for one in there:
-        one.unlink(missing_ok=True)
+    for unit in existing:
+        unit.unlink(missing_ok=True)
     _systemctl("daemon-reload")
-    return bool(there)
+    return bool(existing)
 
 
-def _check(instead: str) -> None:
+def _require_systemd(instead: str) -> None:
     if not _RUNNING.is_dir() or shutil.which("systemctl") is None:
         raise Refused(
-            "systemd does not run this machine, so there is nothing to install into",
+            "this machine does not run systemd, so no service can be installed or removed",
+            code="unit.no-systemd",
             where=str(_RUNNING),
-            remedy=f"let what starts services here run {instead}",
+            remedy=f"let this machine's service manager run {instead}",
         )
     if os.geteuid() != 0:
-        raise Refused("only root may install a service", where=str(_UNITS), remedy=f"run it as root, or run {instead} yourself")
+        remedy = f"run the same command as root, or run {instead} yourself"
+        raise Refused("only root can install or remove a service", code="unit.needs-root", where=str(_UNITS), remedy=remedy)
 
 
 def _systemctl(*arguments: str) -> None:
     done = subprocess.run(["systemctl", *arguments], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode != 0:
-        raise PortableError(
-            f"systemctl {' '.join(arguments)} failed: {done.stderr.strip() or done.returncode}", remedy=f"`journalctl -u {arguments[-1]}`"
-        )
+        text = f"`systemctl {' '.join(arguments)}` failed: {done.stderr.strip() or done.returncode}"
+        raise PortableError(text, code="unit.systemctl", remedy=f"see the log: `journalctl -u {arguments[-1]}`")
 
 
 def _escaped(text: str) -> str:
-    """Percent signs are specifiers in units (systemd.unit(5))."""
+    """Escape percent signs, which are specifiers in units (systemd.unit(5))."""
     return text.replace("%", "%%")
 
 
 def _quoted(text: str) -> str:
-    """One word of a unit's line (systemd.syntax(7)): `$` would be a variable, a backslash an escape."""
+    """Quote one word of a unit's line (systemd.syntax(7)): `$` would be a variable, a backslash an escape."""
     inner = _escaped(text).replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
     return f'"{inner}"' if any(c in text for c in " \t\"'\\;#") or not text else inner

@@ -1,6 +1,6 @@
-"""Which newer images there are for the groups of a plan, what is done to take them, and what the file says after each step.
+"""Decides which newer images a plan's groups get, in which steps, and what the file of images contains after each step.
 
-It decides only; `updates` carries it out. Pure, but for the registry, which is asked through a function.
+`updates` and `rollbacks` carry it out. Pure, except for the registry, which is queried through a function.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,18 +19,18 @@ Asked = Literal["same", "newer", "unknown"]
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What a registry says of an image, or why nothing is known."""
+    """What a registry offers for an image, or why nothing is known."""
 
     result: Asked
     text: str
     digest: str = ""
-    """What it has under the tag; empty where that is not known."""
+    """The digest under the tag; empty if unknown."""
     why: Literal["", "absent", "refused", "unknown"] = ""
-    """Why it offered nothing, where it was asked: as `Offered` says it."""
+    """Why it offered nothing, as in `Offered`; empty if it was not queried."""
 
     @property
     def silent(self) -> bool:
-        """Whether it was asked and offered nothing, and may at another time."""
+        """Whether the registry was queried and offered nothing; it may offer something at another time."""
         return bool(self.why)
 
 
@@ -40,7 +40,7 @@ class Newer(Struct, frozen=True, kw_only=True):
     app: str
     container: str
     pinned: str
-    """What the files say."""
+    """The reference in the files."""
     image: str
     """Repository and tag."""
     before: str
@@ -48,45 +48,45 @@ class Newer(Struct, frozen=True, kw_only=True):
 
 
 class Update(Struct, frozen=True, kw_only=True):
-    """What there is to take for a group."""
+    """The newer images of a group."""
 
     group: str
     apps: tuple[str, ...]
-    """All of the group, in their order of start."""
+    """All apps of the group, in start order."""
     images: tuple[Newer, ...]
     kept: tuple[str, ...] = ()
     """Apps whose state is backed up first."""
     stopped: tuple[str, ...] = ()
-    """Those of them that are stopped meanwhile."""
+    """Those of `kept` that are stopped while they are copied."""
 
     @property
     def changed(self) -> tuple[str, ...]:
-        """The apps that get another image."""
+        """The apps that get a newer image."""
         return tuple(app for app in self.apps if any(image.app == app for image in self.images))
 
     def steps(self, file: str) -> tuple[str, ...]:
-        """What is done, in order, each as a sentence."""
+        """The steps of the update in order, one sentence each."""
         running = [app for app in self.kept if app not in self.stopped]
         return (
-            *(f"bring {image.image}@{image.digest} while {image.app} runs" for image in self.images),
+            *(f"pull {image.image}@{image.digest} while {image.app} runs" for image in self.images),
             *([f"back up {', '.join(running)}"] if running else []),
             *(f"stop {app}, back it up, start it" for app in self.stopped),
-            f"write what {', '.join(self.changed)} shall run to {file}",
-            f"start {', '.join(self.changed)} anew, and wait until all of {self.group} is well; else put everything back",
+            f"write the new images of {', '.join(self.changed)} to {file}",
+            f"recreate {', '.join(self.changed)}, and wait until all of {self.group} is healthy; roll back if it is not",
         )
 
 
 class Registries:
-    """Asks for the newest of a tag. Each image once, and a registry of which nothing was heard not again."""
+    """Queries registries for the newest image of a tag: each image once, and no registry again that did not answer."""
 
     def __init__(self, offered: Callable[[str], Offered]) -> None:
-        """`offered` tells what a registry has under `repository:tag`."""
+        """`offered` returns what a registry has under `repository:tag`."""
         self._offered = offered
         self._silent: dict[str, Offered] = {}
         self._answers: dict[str, Answer] = {}
 
     def ask(self, reference: str) -> Answer:
-        """Whether there is another image under that reference's tag than the one that it is pinned to."""
+        """Check whether the tag of a reference has another image than the pinned one."""
         if reference not in self._answers:
             self._answers[reference] = self._ask(reference)
         return self._answers[reference]
@@ -95,32 +95,33 @@ class Registries:
         tagged, _, digest = reference.partition("@")
         host = split_reference(reference)[0]
         if host == "localhost":
-            return Answer(result="unknown", text="it is built here")
+            return Answer(result="unknown", text="built on this machine")
         if not digest:
-            return Answer(result="unknown", text="it is pinned by its tag alone: `portable up` takes what it got first")
-        found = self._silent.get(host) or self._offered(tagged)
-        if found.why:
-            if found.why == "unknown":
-                self._silent[host] = found
-            return Answer(result="unknown", text=not_offered(found, host), why=found.why)
-        if found.digest == digest:
-            return Answer(result="same", text="it is the newest of its tag", digest=digest)
-        return Answer(result="newer", text="its registry has a newer one", digest=found.digest)
+            return Answer(result="unknown", text="not pinned by digest: `portable up` keeps the image that it pulled first")
+        offer = self._silent.get(host) or self._offered(tagged)
+        if offer.why:
+            if offer.why == "unknown":
+                self._silent[host] = offer
+            return Answer(result="unknown", text=not_offered(offer, host), why=offer.why)
+        if offer.digest == digest:
+            return Answer(result="same", text="up to date", digest=digest)
+        return Answer(result="newer", text="a newer image is available", digest=offer.digest)
 
 
 def groups_of(plan: Plan, names: Collection[str]) -> tuple[Group, ...]:
-    """The groups that these are, or are in (all where none is named), in start order. Raises UsageError for a name that nothing has."""
-    place = {app.name: index for index, app in enumerate(plan.apps)}
-    groups = sorted(plan.groups, key=lambda group: min(place.get(app, len(place)) for app in group.apps))
+    """Find groups by their name or that of an app (by default all), in start order. Raises UsageError for an unknown name."""
+    position = {app.name: index for index, app in enumerate(plan.apps)}
+    groups = sorted(plan.groups, key=lambda group: min(position.get(app, len(position)) for app in group.apps))
     known = {name for group in groups for name in (group.name, *group.apps)}
     if unknown := [name for name in names if name not in known]:
-        remedy = f"known: {', '.join(sorted(known))}; without a name every app is meant"
-        raise UsageError(f"there is no app or group {', '.join(unknown)} in {plan.profile}", remedy=remedy)
+        remedy = f"use one of: {', '.join(sorted(known))}; or no name for all apps"
+        text = f"unknown app or group {', '.join(unknown)} in profile {plan.profile}"
+        raise UsageError(text, code="usage.unknown-app", remedy=remedy)
     return tuple(group for group in groups if not names or {group.name, *group.apps} & set(names))
 
 
 def update_of(planned: Planned, group: Group, registries: Registries, *, backup: bool) -> Update:
-    """What there is to take for that group; with `backup`, the state of the apps that change is backed up first."""
+    """Find the newer images of a group. With `backup`, the state of apps that change is backed up first."""
     plan = planned.plan
     apps = tuple(app for app in plan.apps if app.name in group.apps)
     images: list[Newer] = []
@@ -140,39 +141,39 @@ def update_of(planned: Planned, group: Group, registries: Registries, *, backup:
                         digest=answer.digest,
                     )
                 )
-    found = Update(group=group.name, apps=tuple(app.name for app in apps), images=tuple(images))
-    lasting = tuple(app for app in found.changed if keeps_state(planned, app)) if backup else ()
-    return msgspec.structs.replace(found, kept=lasting, stopped=tuple(app for app in lasting if _still(planned, app)))
+    update = Update(group=group.name, apps=tuple(app.name for app in apps), images=tuple(images))
+    lasting = tuple(app for app in update.changed if keeps_state(planned, app)) if backup else ()
+    return msgspec.structs.replace(update, kept=lasting, stopped=tuple(app for app in lasting if _needs_stop(planned, app)))
 
 
 def keeps_state(planned: Planned, app: str) -> bool:
-    """Whether it keeps something that a newer program may change so that an older one can't read it."""
+    """Whether the app keeps state that a newer program may change so that an older one cannot read it."""
     return any(volume.holds != "cache" for volume in planned.chosen.apps[app].facts.volumes.values())
 
 
-def _still(planned: Planned, app: str) -> bool:
-    """Whether something of it may be copied only while it is stopped."""
+def _needs_stop(planned: Planned, app: str) -> bool:
+    """Whether some of its state can only be copied while it is stopped."""
     volumes = planned.chosen.apps[app].facts.volumes.values()
     return any(volume.holds != "cache" and volume.copied == "stopped" for volume in volumes)
 
 
-# --- what the file says ----------------------------------------------------------------------------------------------
+# --- contents of the file --------------------------------------------------------------------------------------------
 
 
 def in_force(planned: Planned, app: str) -> Mapping[str, TakenFacts]:
-    """The entries of an app that are about the images that its files say."""
+    """The entries of an app that replace the images in its files now."""
     update = planned.given.images.images.get(app)
     pinned = planned.chosen.apps[app].pinned
     return {name: taken for name, taken in update.containers.items() if pinned.get(name) == taken.instead_of} if update else {}
 
 
 def replaced(planned: Planned, app: str) -> Mapping[str, TakenFacts]:
-    """Those of them that the last update brought, and that can go back."""
+    """Those of them that the last update made, and that can be rolled back."""
     return {name: entry for name, entry in in_force(planned, app).items() if entry.before}
 
 
 def begun(planned: Planned, update: Update, *, at: str, backups: Mapping[str, str]) -> Images:
-    """The new images, being taken; what was taken before for other containers stays, and is not what going back is about."""
+    """Record an update as begun. Earlier entries of other containers stay, and are not part of a rollback."""
     entries: dict[str, UpdateFacts | None] = {}
     for app in update.changed:
         containers = {name: msgspec.structs.replace(taken, before=None) for name, taken in in_force(planned, app).items()}
@@ -186,33 +187,33 @@ def begun(planned: Planned, update: Update, *, at: str, backups: Mapping[str, st
 
 
 def taken(images: Images, apps: Sequence[str]) -> Images:
-    """The update of these apps is finished."""
+    """Record the update of these apps as complete."""
     return _at(images, apps, None)
 
 
 def returning(images: Images, apps: Sequence[str], *, restored: Collection[str] = ()) -> Images:
-    """These apps go back: what was there before runs from here on. For those in `restored`, their state of before too, once."""
+    """Record a rollback of these apps as begun: from now on the previous images run. Those in `restored` get their previous state, once."""
     going = [app for app in apps if app in images.images and images.images[app].step != "restored"]
     return _at(_at(images, going, "going-back"), [app for app in going if app in restored], "restoring")
 
 
 def put_back(images: Images, app: str) -> Images:
-    """The state of before is in its place: it is not put there a second time."""
+    """Record that the app's previous state is restored, so that it is not restored twice."""
     return _at(images, [app], "restored")
 
 
 def taking_again(images: Images, apps: Sequence[str]) -> Images:
-    """These apps do not go back after all: what was taken runs from here on, and is not known to be well."""
+    """Record that these apps are not rolled back after all: from now on the new images run, and are not known to be healthy."""
     return _at(images, apps, "taking")
 
 
 def _at(images: Images, apps: Sequence[str], step: Step | None) -> Images:
-    there = images.images
-    return images.replaced({app: msgspec.structs.replace(there[app], step=step) for app in apps if app in there})
+    recorded = images.images
+    return images.replaced({app: msgspec.structs.replace(recorded[app], step=step) for app in apps if app in recorded})
 
 
 def returned(images: Images, apps: Sequence[str]) -> Images:
-    """These apps went back: an entry that says what the files say anyway is gone, and no other can go back further."""
+    """Record the rollback of these apps as complete: remove entries equal to the files; the others cannot be rolled back further."""
     entries: dict[str, UpdateFacts | None] = {}
     for app in apps:
         if (update := images.images.get(app)) is None:

@@ -1,4 +1,4 @@
-# Shared by the scripts of this folder: what they say, their log, and one of them at a time. Sourced, after these are set:
+# Shared by the scripts: messages, the log, and a lock so that only one runs at a time. Sourced after these are set:
 # scripts (this folder's parent), script_name, called_as.
 
 say() { printf '%s: %s\n' "${script_name%.sh}" "$*"; }
@@ -15,7 +15,7 @@ say_each() {
   for line in "$@"; do say "$line"; done
 }
 
-begin_work() { # $1: the folder that one bootstrap at a time works on; by default the state folder
+begin_work() { # $1: the folder to lock; by default the state folder
   prepare_state_folder
   one_at_a_time "${1:-$state}"
   local command=${called_as%% *}
@@ -29,9 +29,9 @@ prepare_state_folder() {
   elif [ -n "${HOME:-}" ]; then state=$HOME/.local/state/portable
   else state=${TMPDIR:-/tmp}/portable-$(id -u); fi
   mkdir -p "$state" || fail "cannot create the folder $state"
-  # In a folder where everybody may write, somebody else may have made it, or a link of that name.
+  # In a world-writable folder, another user may have created it, or a link of that name.
   case $state in "${TMPDIR:-/tmp}"/portable-*)
-    if [ -L "$state" ] || ! [ -O "$state" ]; then fail "$state is not yours: set PORTABLE_BOOTSTRAP_STATE to a folder that is"; fi ;;
+    if [ -L "$state" ] || ! [ -O "$state" ]; then fail "$state is a link, or belongs to another user: set PORTABLE_BOOTSTRAP_STATE to a folder of your own"; fi ;;
   esac
 }
 
@@ -48,7 +48,7 @@ show_log() {
 temporary_folder() { # sets $scratch, removed when the script ends
   if [ -n "${scratch:-}" ]; then rm -rf "$scratch"; fi
   scratch=$(mktemp -d "${TMPDIR:-/tmp}/portable-bootstrap.XXXXXX") || fail "cannot create a temporary folder"
-  chmod 755 "$scratch" # apt reads it as its own user
+  chmod 755 "$scratch" # apt reads it as its own, unprivileged user
 }
 
 clean_up() {
@@ -64,6 +64,6 @@ one_at_a_time() { # a second bootstrap on the same folder waits for the first
   held=$1
   exec 9<"$1"
   flock -n 9 && return 0
-  say "another bootstrap is at work; waiting for it"
-  flock -w 900 9 || fail "another bootstrap still holds $1 after 15 minutes"
+  say "another bootstrap is running; waiting for it to finish"
+  flock -w 900 9 || fail "another bootstrap still has $1 locked after 15 minutes"
 }

@@ -1,4 +1,4 @@
-# A container engine: one that answers is used as it is, a missing one is installed and started. Sourced after common.sh and packages.sh.
+# The container engine: use one that answers as it is, else install and start one. Sourced after common.sh and packages.sh.
 
 readonly ENGINE_START_SECONDS=90
 readonly ENGINE_STOP_SECONDS=60
@@ -8,7 +8,7 @@ readonly CONTAINERD_PID_FILE=/var/run/docker/containerd/containerd.pid
 engine_version='' engine_complaint=''
 engine_answers() {
   if ! has docker; then
-    engine_complaint='there is no docker command'
+    engine_complaint='the docker command is not installed'
     return 1
   fi
   local answer
@@ -27,7 +27,7 @@ engine_address() {
   docker context inspect --format '{{.Endpoints.docker.Host}}' 2>/dev/null || true
 }
 
-# An engine that was named and doesn't answer is not replaced by another one behind the person's back.
+# If a person configured an engine that does not answer, do not silently start another one.
 require_local_engine() {
   local address
   address=$(engine_address)
@@ -37,7 +37,7 @@ require_local_engine() {
   esac
 }
 
-# A container with the host's socket, or a machine that drives another one, needs the docker command only.
+# A container with the host's socket, or a machine that uses a remote engine, needs only the docker command.
 bring_command_for_engine_elsewhere() {
   local address=${DOCKER_HOST:-}
   if has docker; then return; fi
@@ -50,16 +50,16 @@ bring_command_for_engine_elsewhere() {
   begin_work
   refresh_package_lists
   if debian_has docker-cli; then
-    say "installing docker-cli: the command for the engine at $address"
+    say "installing docker-cli: controls the engine at $address"
     install_packages start docker-cli
   else
-    say "installing the docker command of Debian 13 into /usr/local/bin: for the engine at $address"
+    say "installing the docker command of Debian 13 into /usr/local/bin: controls the engine at $address"
     fetch_from_newer_debian docker-cli
     install -m 755 "$scratch/unpacked/usr/bin/docker" /usr/local/bin/docker
     hash -r
   fi
   if [ "${address%%:*}" = ssh ] && ! has ssh; then
-    say "installing openssh-client: reaches the engine at $address"
+    say "installing openssh-client: connects to the engine at $address"
     install_packages start openssh-client
   fi
 }
@@ -72,28 +72,28 @@ explain_engine_to_user() {
   local me
   me=$(id -un 2>/dev/null || id -u)
   if [ -S /var/run/docker.sock ] && ! [ -w /var/run/docker.sock ]; then
-    refuse "a container engine is on this machine, but $me may not use it. As root, once:
+    refuse "permission denied: $me may not use the container engine of this machine. Run once as root:
     usermod -aG docker $me
-then log in again. A member of the group docker can do on this machine whatever root can; where that is too much,
-run an engine of your own (rootless) or name another one: export DOCKER_HOST=ssh://user@host"
+then log in again. Members of the group docker have all rights of root on this machine. If that is too much,
+run a rootless engine of your own, or use another one: export DOCKER_HOST=ssh://user@host"
   fi
   if ! has dockerd; then require_debian "no container engine answers here"; fi
-  refuse "no container engine answers here ($engine_complaint), and only root can install or start one. As root, once:
+  refuse "no container engine answers here ($engine_complaint), and only root can install or start one. Run once as root:
     $(as_root_command)
     usermod -aG docker $me
-then log in again. A member of the group docker can do on this machine whatever root can; where that is too much,
-run an engine of your own (rootless) or name another one: export DOCKER_HOST=ssh://user@host"
+then log in again. Members of the group docker have all rights of root on this machine. If that is too much,
+run a rootless engine of your own, or use another one: export DOCKER_HOST=ssh://user@host"
 }
 
 install_engine() {
   local packages=() reasons=()
   if ! has dockerd; then
     packages+=(docker.io)
-    reasons+=("installing docker.io: the container engine, none answers here")
+    reasons+=("installing docker.io: no container engine answers here")
   fi
   if ! has iptables; then
     packages+=(iptables)
-    reasons+=("installing iptables: the engine makes the containers' networks with it")
+    reasons+=("installing iptables: the engine creates the containers' networks with it")
   fi
   if ! has docker; then packages+=(docker-cli); fi # part of docker.io on Debian 12, a package of its own on 13
   if [ ${#packages[@]} = 0 ]; then return; fi
@@ -121,7 +121,7 @@ start_engine() {
 }
 
 start_engine_by_systemd() {
-  if engine_answers; then # the package started it: it's the machine's now
+  if engine_answers; then # the package started it, so this script does not stop it
     say "the engine $engine_version runs as the service docker"
     return
   fi
@@ -151,14 +151,14 @@ start_engine_in_background() {
   if ! wait_for_engine "$pid"; then
     warn "the end of $engine_log:"
     tail -n 25 "$engine_log" | sed 's/^/  | /' >&2
-    fail "the engine did not come up: $engine_complaint"
+    fail "the engine did not start: $engine_complaint"
   fi
   pid=$(live_pid_of dockerd "$DOCKERD_PID_FILE") || fail "the engine answers but wrote no $DOCKERD_PID_FILE"
   printf '%s %s\n' "$pid" "$(start_time_of "$pid")" >"$state/engine.started"
   say "the engine $engine_version answers"
 }
 
-wait_for_engine() { # a process that ends before it answers ends the wait
+wait_for_engine() { # stop waiting if its process ends before it answers
   local until=$((SECONDS + ENGINE_START_SECONDS))
   while [ $SECONDS -lt $until ]; do
     if engine_answers; then return 0; fi
@@ -171,29 +171,29 @@ wait_for_engine() { # a process that ends before it answers ends the wait
   return 1
 }
 
-live_pid_of() { # program, pid file -> the pid, when that process is that program
+live_pid_of() { # program, pid file -> the pid, if that process runs that program
   local pid='' name
   [ -r "$2" ] || return 1
   read -r pid <"$2" || true # the file has no newline
   [[ $pid =~ ^[0-9]+$ ]] && alive "$pid" && read -r name <"/proc/$pid/comm" && [ "$name" = "$1" ] && printf '%s' "$pid"
 }
 
-alive() { # a zombie, which nobody reaps in some containers, is not
+alive() { # false for a zombie, which nobody reaps in some containers
   local line
   [ -r "/proc/$1/stat" ] && read -r line <"/proc/$1/stat" && [[ ${line##*) } != [ZX]* ]]
 } 2>/dev/null
 
-start_time_of() { # ticks since boot: with the pid it names one process for good
+start_time_of() { # ticks since boot; together with the pid it identifies one process
   local line fields
   read -r line <"/proc/$1/stat" && read -ra fields <<<"${line##*) }" && printf '%s' "${fields[19]}"
 }
 
-# An engine that was killed hard leaves pid files behind, which another process may own by now, and a containerd.
+# An engine that was killed leaves a containerd and pid files behind; another process may have such a pid by now.
 clear_leftovers() {
   local pid
   rm -f "$DOCKERD_PID_FILE"
   if pid=$(live_pid_of containerd "$CONTAINERD_PID_FILE"); then
-    say "ending containerd (process $pid), left behind by an engine that was killed"
+    say "stopping containerd (process $pid), which a killed engine left behind"
     kill "$pid" 2>/dev/null || true
     await_end "$pid" 15 || { kill -KILL "$pid" 2>/dev/null && await_end "$pid" 15; } || true
   fi
@@ -208,7 +208,7 @@ await_end() { # pid seconds
   done
 }
 
-mount_control_groups() { # what systemd does elsewhere; the engine cannot run a container without them
+mount_control_groups() { # elsewhere systemd does this; the engine cannot run containers without them
   local controller enabled
   if grep -qE '^[^ ]+ [^ ]+ cgroup2? ' /proc/mounts; then return; fi
   say "mounting the control groups at /sys/fs/cgroup: the engine needs them"
@@ -225,19 +225,19 @@ mount_control_groups() { # what systemd does elsewhere; the engine cannot run a 
 }
 
 stop_engine() {
-  local pid started
+  local pid start_time
   prepare_state_folder
   if ! [ -r "$state/engine.started" ]; then
-    say "no engine of this script's runs; nothing to stop"
+    say "this script has started no engine; nothing to stop"
     return
   fi
   is_root || refuse "only root can stop the engine"
   begin_work
-  read -r pid started <"$state/engine.started"
+  read -r pid start_time <"$state/engine.started"
   if [ "$pid" = systemd ]; then
     say "stopping the service docker, which this script started"
     logged systemctl stop docker.service docker.socket || { show_log; fail "systemd could not stop docker"; }
-  elif alive "$pid" && [ "$(start_time_of "$pid")" = "$started" ]; then
+  elif alive "$pid" && [ "$(start_time_of "$pid")" = "$start_time" ]; then
     say "stopping the engine (process $pid), which this script started"
     kill "$pid"
     await_end "$pid" "$ENGINE_STOP_SECONDS" || fail "the engine (process $pid) still runs after $ENGINE_STOP_SECONDS s; its log: $state/dockerd.log"

@@ -2,7 +2,7 @@
 
 readonly PLUGIN_SUITE=trixie # Debian 13: its docker-compose needs libc6 >= 2.34 only, which Debian 12 has
 
-# The machine's own Debian mirrors, as its sources name them; those known to be Debian's first.
+# The machine's own Debian mirrors from its apt sources; those known to be Debian's first.
 debian_mirrors() {
   # shellcheck disable=SC2016  # apt fills these in
   apt-get indextargets --format '$(ORIGIN)|$(RELEASE)|$(COMPONENT)|$(REPO_URI)' 'Created-By: Packages' |
@@ -14,12 +14,12 @@ debian_mirrors() {
     awk '!seen[$0]++'
 }
 
-# A private apt beside the system's: own sources, lists and cache; the machine's proxy settings and Debian's keys.
+# A private apt beside the system's, with its own sources, lists and cache, the machine's proxy settings and Debian's keys.
 fetch_from_newer_debian() { # package -> $scratch/unpacked; no root needed
   local package=$1 mirror keyring=/usr/share/keyrings/debian-archive-keyring.gpg
   temporary_folder
   mkdir -p "$scratch/lists/partial" "$scratch/cache/archives/partial" "$scratch/unpacked" "$scratch/packages"
-  if is_root; then chown _apt "$scratch/packages"; fi # apt fetches as a user without rights
+  if is_root; then chown _apt "$scratch/packages"; fi # apt downloads as an unprivileged user
   : >"$scratch/status"
   cat >"$scratch/apt.conf" <<CONF
 #clear APT::Update;
@@ -49,5 +49,5 @@ CONF
     logged dpkg -x "$scratch/packages/$package"_*.deb "$scratch/unpacked" && return 0
   done < <(debian_mirrors)
   show_log
-  fail "cannot fetch $package of Debian 13 from this machine's Debian mirror"
+  fail "cannot download $package of Debian 13 from this machine's Debian mirrors"
 }

@@ -1,9 +1,9 @@
-# Debian packages: what is missing, installed by root only, and never at the price of what is there. Sourced after common.sh.
+# Debian packages: find missing tools and install them, as root only, without changing installed packages. Sourced after common.sh.
 
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_MARK='# portable bootstrap, for the time of one installation'
 
-# Tools as lines: command|packages, the first that Debian has|why. The command tells whether it is there already.
+# Tools as lines: command|packages, of which the first available one is installed|reason. A tool is installed if its command exists.
 readonly IMAGE_TOOLS='
 mmdebstrap|mmdebstrap|builds a base image from Debian packages where no image registry answers
 '
@@ -24,13 +24,13 @@ supported_distribution() {
 
 require_debian() { # $1: what is missing
   supported_distribution ||
-    refuse "$1, and this script installs packages on Debian 12 and 13 only; this is ${distribution:-an unknown system} ${release:-of unknown version}. Install it yourself and call again."
+    refuse "$1. This script installs packages on Debian 12 and 13 only, and this is ${distribution:-an unknown system} ${release:-of unknown version}. Install it yourself, then run this script again."
 }
 
 require_root_for_packages() { # $1: what is missing
-  is_root || refuse "$1. As root, once:
+  is_root || refuse "$1. Run once as root:
     $(as_root_command)
-then call this again."
+then run this script again."
 }
 
 as_root_command() {
@@ -44,10 +44,10 @@ apt_options=(-o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold -o DPkg::Lock
 refresh_package_lists() { # at most once, and only when something is to be installed
   if [ -n "${lists_are_fresh:-}" ]; then return; fi
   lists_are_fresh=yes
-  logged apt-get "${apt_options[@]}" update || warn "apt-get update failed; going on with the lists that are there"
+  logged apt-get "${apt_options[@]}" update || warn "apt-get update failed; continuing with the existing package lists"
 }
 
-debian_has() { # a package that can be installed
+debian_has() { # whether a package can be installed
   local policy
   policy=$(LC_ALL=C apt-cache policy "$1" 2>/dev/null) && [[ $policy =~ "  Candidate: "[^\(] ]]
 }
@@ -60,13 +60,13 @@ first_debian_has() {
   return 1
 }
 
-# apt would upgrade or remove packages where the new ones demand it: that is for the machine's owner to decide.
+# apt would upgrade or remove packages if the new ones require it: the machine's owner decides on that.
 refuse_upgrades() {
   local changes
   planned_changes "$@"
-  [ -z "$changes" ] || refuse "installing $* would change what is there:
+  [ -z "$changes" ] || refuse "installing $* would change installed packages:
 $changes
-Nothing was done. If you agree: apt-get install --no-install-recommends $*"
+Nothing was changed. If you agree, run: apt-get install --no-install-recommends $*"
 }
 
 would_change() {
@@ -85,7 +85,7 @@ planned_changes() { # packages -> $changes: a line for each package that would b
   changes=$(printf '%s\n' "$plan" | sed -n -E 's/^Inst ([^ ]+) \[([^]]*)\] \(([^ ]+).*/  upgrade \1 from \2 to \3/p; s/^Remv ([^ ]+).*/  remove \1/p')
 }
 
-install_packages() { # $1: "hold" keeps services of the packages from starting; then package names
+install_packages() { # $1: "hold" prevents services of the packages from starting; then package names
   local services=$1
   shift
   refuse_upgrades "$@"
@@ -98,7 +98,7 @@ install_packages() { # $1: "hold" keeps services of the packages from starting; 
   hash -r
 }
 
-hold_services() { # Debian's own switch; one that an administrator made is left as it is
+hold_services() { # Debian's policy-rc.d; a file of an administrator is not changed
   if [ -e "$POLICY" ] && ! grep -qF "$POLICY_MARK" "$POLICY"; then return; fi
   printf '#!/bin/sh\n%s\nexit 101\n' "$POLICY_MARK" >"$POLICY"
   chmod 755 "$POLICY"
@@ -110,7 +110,7 @@ release_services() {
   holding_services=''
 }
 
-find_missing_tools() { # lines "command|packages|why" -> $packages, said with the reasons; refused where they cannot be installed
+find_missing_tools() { # lines "command|packages|reason" -> $packages, printed with the reasons; refused if they cannot be installed
   local command choices why reasons=() missing=()
   packages=()
   while IFS='|' read -r command choices why; do
@@ -127,7 +127,7 @@ find_missing_tools() { # lines "command|packages|why" -> $packages, said with th
   local line package
   for line in "${missing[@]}"; do
     # shellcheck disable=SC2086  # the choices are words
-    package=$(first_debian_has ${line%%|*}) || { show_log; fail "no Debian package among: ${line%%|*} (${line#*|})"; }
+    package=$(first_debian_has ${line%%|*}) || { show_log; fail "Debian has none of these packages: ${line%%|*} (${line#*|})"; }
     packages+=("$package")
     reasons+=("installing $package: ${line#*|}")
   done

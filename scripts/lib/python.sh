@@ -1,14 +1,14 @@
 # The project's own Python environment, .venv, from the lock files. Sourced after common.sh and packages.sh.
 
-# .venv is kept while the digest of all that it was made from is the same. A dev environment serves both wishes.
+# .venv is reused while the digest of its lock files is the same. A dev environment serves both flavours.
 python_digest() { # lock files... -> digest
   (cd "$checkout" && { pwd -P; sha256sum "$@" pyproject.toml; }) | sha256sum
 }
 
 stamp_matches() { # flavour digest
-  local kept
+  local digest
   [ -r "$checkout/.venv/.bootstrap-$1" ] && [ -x "$checkout/.venv/bin/python" ] &&
-    read -r kept <"$checkout/.venv/.bootstrap-$1" && [ "$kept" = "${2%% *}" ]
+    read -r digest <"$checkout/.venv/.bootstrap-$1" && [ "$digest" = "${2%% *}" ]
 }
 
 bring_python() {
@@ -20,7 +20,7 @@ bring_python() {
   esac
   if [ $# -gt 1 ]; then misused "too many arguments"; fi
   for lock in requirements.lock pyproject.toml $([ $flavour = run ] || echo requirements-dev.lock); do
-    [ -r "$checkout/$lock" ] || fail "$checkout/$lock is missing: is the checkout complete?"
+    [ -r "$checkout/$lock" ] || fail "$checkout/$lock is missing: check that the checkout is complete"
   done
   local run_digest dev_digest=none
   run_digest=$(python_digest requirements.lock)
@@ -31,7 +31,7 @@ bring_python() {
   if [ $flavour = run ] && stamp_matches run "$run_digest"; then return; fi
 
   begin_work "$checkout"
-  if [ $flavour = run ] && stamp_matches run "$run_digest"; then return; fi # made while this one waited
+  if [ $flavour = run ] && stamp_matches run "$run_digest"; then return; fi # another process created it meanwhile
   if stamp_matches dev "$dev_digest"; then return; fi
 
   if ! stamp_matches run "$run_digest"; then make_environment; fi
@@ -53,14 +53,14 @@ install_locked() {
     show_log
     fail "pip could not install $1"
   fi
-  if has_build_backend; then isolation=(--no-build-isolation); fi # a locked back end is better than a fetched one
+  if has_build_backend; then isolation=(--no-build-isolation); fi # prefer the locked build back end to a downloaded one
   if ! (cd "$checkout" && logged "${pip[@]}" install --no-deps "${isolation[@]}" -e .); then
     show_log
     fail "pip could not install the project itself"
   fi
 }
 
-has_build_backend() { # with all that it says it needs
+has_build_backend() { # with all its requirements
   (cd "$checkout" && .venv/bin/python -c '
 import importlib, importlib.metadata, re, tomllib
 system = tomllib.load(open("pyproject.toml", "rb"))["build-system"]
@@ -70,22 +70,22 @@ for need in system["requires"] + getattr(backend, "get_requires_for_build_editab
 ') >>"$log" 2>&1
 }
 
-# A Python is usable when it really makes an environment with pip: Debian's may lack venv, another may lack ensurepip.
+# A Python is usable if it can create an environment with pip: Debian's may lack venv, another may lack ensurepip.
 make_environment() {
   local python
   for python in ${PORTABLE_PYTHON:+"$PORTABLE_PYTHON"} python3 python3.13 python3.12 python3.11 python3.14 /usr/bin/python3; do
     if make_environment_with "$python"; then
-      say "made .venv with $python ($("$checkout/.venv/bin/python" -V)): an environment of the project's own"
+      say "created .venv with $python ($("$checkout/.venv/bin/python" -V)): the project's own environment"
       return
     fi
   done
-  require_debian "no Python >= 3.11 here makes a virtual environment"
-  require_root_for_packages "no Python >= 3.11 here makes a virtual environment"
+  require_debian "no Python >= 3.11 here can create a virtual environment"
+  require_root_for_packages "no Python >= 3.11 here can create a virtual environment"
   refresh_package_lists
   say_each "installing python3: the project is written in it" "installing python3-venv: keeps the project's packages apart from the system's"
   install_packages start python3 python3-venv
-  make_environment_with /usr/bin/python3 || { show_log; fail "Debian's Python cannot make a virtual environment in $checkout/.venv"; }
-  say "made .venv with /usr/bin/python3 ($("$checkout/.venv/bin/python" -V)): an environment of the project's own"
+  make_environment_with /usr/bin/python3 || { show_log; fail "Debian's Python cannot create a virtual environment in $checkout/.venv"; }
+  say "created .venv with /usr/bin/python3 ($("$checkout/.venv/bin/python" -V)): the project's own environment"
 }
 
 make_environment_with() {

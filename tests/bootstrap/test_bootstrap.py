@@ -132,7 +132,7 @@ def test_an_engine_that_answers_is_used(machine: Machine) -> None:
     machine.engine(server="28.0.1", compose="2.35.0")
     done = machine.bootstrap("engine")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "bootstrap: the engine 28.0.1 and Docker Compose 2.35.0 are there\n"
+    assert done.stdout == "bootstrap: the engine 28.0.1 and Docker Compose 2.35.0 are ready\n"
     assert machine.calls("apt-get") == []
 
 
@@ -150,7 +150,7 @@ def test_compose_is_compared_by_numbers(machine: Machine, version: str, good: bo
     assert done.returncode == (0 if good else 4)
     if not good:
         assert "older than 2.23.1" in done.stderr
-        assert "Debian 12 and 13 only; this is ubuntu 24.04" in done.stderr
+        assert "Debian 12 and 13 only, and this is ubuntu 24.04" in done.stderr
 
 
 def test_a_user_without_an_engine_is_told_what_root_does(machine: Machine) -> None:
@@ -160,7 +160,7 @@ def test_a_user_without_an_engine_is_told_what_root_does(machine: Machine) -> No
     assert refused.returncode == 4
     assert f"{BOOTSTRAP} engine\n" in refused.stderr
     assert "usermod -aG docker alice" in refused.stderr
-    assert "can do on this machine whatever root can" in refused.stderr
+    assert "all rights of root" in refused.stderr
     assert machine.calls("apt-get") == []
     assert machine.calls("dockerd") == []
 
@@ -225,7 +225,7 @@ def test_a_mirror_that_fails_is_told_with_the_reason(machine: Machine) -> None:
     failed = machine.bootstrap("engine")
     assert failed.returncode == 1
     assert "E: no such mirror" in failed.stderr
-    assert "cannot fetch docker-compose of Debian 13" in failed.stderr
+    assert "cannot download docker-compose of Debian 13" in failed.stderr
     assert not (machine.folder / "home/.docker").exists()
 
 
@@ -263,7 +263,8 @@ def test_without_a_home_nobody_else_decides_where_the_log_goes(machine: Machine,
     if there == "a link":
         (tmp_path / "portable-1000").symlink_to(tmp_path / "elsewhere")
     told = machine.bootstrap("image-tools")
-    assert ("portable-1000 is not yours" in told.stderr, told.returncode) == ((True, 1) if there == "a link" else (False, 4))
+    refused = "portable-1000 is a link, or belongs to another user" in told.stderr
+    assert (refused, told.returncode) == ((True, 1) if there == "a link" else (False, 4))
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
@@ -289,7 +290,7 @@ def test_what_would_change_the_machine_is_refused(machine: Machine, planned: str
     refused = machine.bootstrap("image-tools")
     assert refused.returncode == 4
     assert f"  {told}\n" in refused.stderr
-    assert "Nothing was done" in refused.stderr
+    assert "Nothing was changed" in refused.stderr
     assert [call for call in machine.calls("apt-get") if "install" in call and " -s " not in call] == []
     assert len([call for call in machine.calls("apt-get") if call.endswith("update")]) == 1
 
@@ -368,7 +369,7 @@ def test_the_environment_is_made_once_and_grows(machine: Machine, checkout: Chec
     assert "installing the locked packages of requirements.lock" in bring()
     assert checkout.has("demo", "first")
     assert not checkout.has("second")
-    assert "made .venv" not in bring("--dev")  # added to what is there
+    assert "created .venv" not in bring("--dev")  # added to what is there
     assert checkout.has("demo", "first", "second")
 
     times = []
@@ -379,10 +380,10 @@ def test_the_environment_is_made_once_and_grows(machine: Machine, checkout: Chec
     assert min(times) < 0.05
 
     (checkout.folder / "requirements-dev.lock").write_text((checkout.folder / "requirements.lock").read_text())
-    assert "made .venv" not in bring()  # the lock that matters here is the same
+    assert "created .venv" not in bring()  # the lock that matters here is the same
     assert "requirements-dev.lock" in bring("--dev")
     (checkout.folder / "requirements.lock").write_text("# changed\n" + (checkout.folder / "requirements.lock").read_text())
-    assert "made .venv" in bring()
+    assert "created .venv" in bring()
     assert not checkout.has("second")  # nothing stays of what was locked before
 
 
@@ -486,14 +487,14 @@ def test_a_user_who_may_not_use_the_engine_is_told_of_the_group(story: Story) ->
     refused = story.host.bootstrap("engine", user=1000, environment="PORTABLE_BOOTSTRAP_STATE=/tmp/state")
     assert refused.returncode == 4
     assert "usermod -aG docker 1000" in refused.stderr
-    assert "whatever root can" in refused.stderr
+    assert "all rights of root" in refused.stderr
 
 
 @pytest.mark.compose_lab
 def test_a_second_call_does_nothing_and_is_quick(story: Story) -> None:
     packages = story.host.packages()
     done = story.host.sh("time /checkout/scripts/bootstrap.sh engine")
-    assert re.fullmatch(r"bootstrap: the engine \S+ and Docker Compose \S+ are there\n", done.stdout)
+    assert re.fullmatch(r"bootstrap: the engine \S+ and Docker Compose \S+ are ready\n", done.stdout)
     minutes, seconds = re.findall(r"real\s+(\d+)m([\d.]+)s", done.stderr)[0]
     assert int(minutes) * 60 + float(seconds) < 2
     assert story.host.packages() == packages

@@ -59,12 +59,17 @@ CASES = {
         {"portable.yaml": "portable: 1\napps: [sonar]\n", "profiles/mine.yaml": MINE},
     ),
     "unknown app in the profile": Case(("profiles/mine.yaml:5:14: apps: ", "app 'sonar'", "[app.unknown]"), mine("apps: [plex, sonar]\n")),
-    "unknown app to show": Case(("there is no app 'sonar'", "did you mean 'sonarr'?"), args=("catalog", "show", "sonar")),
-    "unknown app to explain": Case(("there is no app in profile local 'sabnzb'", "did you mean 'sabnzbd'?"), args=("explain", "sabnzb")),
+    "unknown app to show": Case(("'sonar'", "did you mean 'sonarr'?", "[usage.unknown-app]"), args=("catalog", "show", "sonar")),
+    "unknown app to explain": Case(
+        ("'sabnzb'", "profile local", "did you mean 'sabnzbd'?", "[usage.unknown-app]"), args=("explain", "sabnzb")
+    ),
+    "unknown code to explain": Case(
+        ("'usage.monved'", "did you mean 'usage.moved'?", "[usage.unknown-code]"), args=("explain", "usage.monved")
+    ),
     "unknown cloud": Case(
         ("profiles/mine.yaml:5:10: clouds: ", "cloud 'dropbox'; known: shelf", "[cloud.unknown]"), mine("clouds: [dropbox]\n")
     ),
-    "unknown kind of schema": Case(("there is no kind of file 'ap'", "did you mean 'app'?"), args=("catalog", "schema", "ap")),
+    "unknown kind of schema": Case(("'ap'", "did you mean 'app'?", "[usage.unknown-schema]"), args=("catalog", "schema", "ap")),
     "unknown back end": Case(
         (
             "profiles/mine.yaml:4:11: back-end: expected one of `compose`, `kubernetes`, `openshift`, found string `docker`",
@@ -220,9 +225,9 @@ CASES = {
     "a file of one's own in the output": Case(
         ("out/compose.yaml: ", "[render.foreign-file]"), {**mine(""), "out/compose.yaml": "services: {}\n"}, code=4
     ),
-    "a profile that is there already": Case(("profiles/mine.yaml is there already",), mine(""), ("profiles", "new", "mine")),
+    "a profile that is there already": Case(("profiles/mine.yaml", "[usage.profile-exists]"), mine(""), ("profiles", "new", "mine")),
     "a profile in the place of a shipped one": Case(
-        ("there is a profile 'samba' already", "profiles new samba --extends samba"), mine(""), ("profiles", "new", "samba")
+        ("'samba'", "`portable profiles new samba --extends samba`", "[usage.profile-exists]"), mine(""), ("profiles", "new", "samba")
     ),
     "a network past the fence that is everybody's": Case(
         ("8.0.0.0/6", "mine.yaml:", "[vpn.networks]"),
@@ -238,15 +243,24 @@ CASES = {
     "a command that is none": Case(("secrets.command: ", "[plan.secret-command]"), mine("secrets: {source: command}")),
     "a place without any of its apps": Case((": without: ", "[app.none-left]"), mine("apps: [sonarr]\nwithout: [sonarr]")),
     "a random value for what somebody else gives": Case(
-        ("wireguard-key is given by somebody else",), {}, ("secrets", "set", "wireguard-key.private-key", "--generate", "-p", "zimaboard")
+        ("wireguard-key ", "`portable secrets set -p zimaboard wireguard-key.private-key`", "[usage.secret-issued]"),
+        {},
+        ("secrets", "set", "wireguard-key.private-key", "--generate", "-p", "zimaboard"),
     ),
-    "files of secrets for an engine": Case(("runs on an engine",), {}, ("secrets", "write", "-p", "zimaboard", "-o", "out")),
+    "a secret that no app uses": Case(
+        ("'canary'", "zimaboard", "wireguard-key.private-key", "[usage.unknown-secret]"),
+        {},
+        ("secrets", "set", "canary", "--generate", "-p", "zimaboard"),
+    ),
+    "files of secrets for an engine": Case(
+        ("profile zimaboard", "[usage.secrets-engine]"), {}, ("secrets", "write", "-p", "zimaboard", "-o", "out")
+    ),
     "files of secrets before there are any": Case(
         ("[secret.missing]", "wireguard-key.private-key"),
         {},
         ("secrets", "write", "-p", "samba", "-o", "out", "--set", "apps=[gluetun]"),
     ),
-    "a folder without apps": Case(("there is no app and no cloud in '.'",), {}, ("catalog", "check", ".")),
+    "a folder without apps": Case(("'.'", "apps/NAME/app.yaml", "[usage.folder-empty]"), {}, ("catalog", "check", ".")),
     "an own app with a template that names what is not there": Case(
         ("template a.j2:2: 'nope' ", "[template.undefined]"),
         {
@@ -258,8 +272,10 @@ CASES = {
         },
         ("catalog", "check"),
     ),
-    "a name that no profile can have": Case(("'../x' can't be the name of a profile",), {}, ("profiles", "new", "../x")),
-    "--check without a folder": Case(("--check compares with a folder",), {}, ("render", "--check")),
+    "a name that no profile can have": Case(("'../x'", "[usage.profile-name]"), {}, ("profiles", "new", "../x")),
+    "--check without a folder": Case(("--check", "--output FOLDER", "[usage.option-missing]"), {}, ("render", "--check")),
+    "--fix and --dry-run apart": Case(("`portable doctor --fix --dry-run`", "[usage.option-missing]"), {}, ("doctor", "--dry-run")),
+    "a drawing without a format": Case(("place.txt", ".svg", "[usage.graph-format]"), {}, ("graph", "-o", "place.txt")),
 }
 
 
@@ -430,5 +446,5 @@ def test_a_full_disk(full: Path, tmp_path: Path, profile: str) -> None:
     done = run("render", "--profile", profile, "--output", str(full), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"portable: {full}/")
-    assert done.stderr.endswith(": No space left on device (make room there)\n")
+    assert done.stderr.endswith(": No space left on device (free some space there)\n")
     assert digest(full) == before

@@ -52,8 +52,8 @@ def test_ctrl_c_is_how_following_ends(tmp_path: Path) -> None:
 def test_logs_of_nothing_are_said_to_be_none(tmp_path: Path) -> None:
     done = logs(tmp_path, "none", "logs")
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == "portable: nothing to read: no app was started (`portable up` does)\n"
-    assert "nothing to read: gerbera was not started" in logs(tmp_path, "none", "logs", "gerbera").stderr
+    assert done.stderr == "portable: no logs: no app was started (run `portable up`)\n"
+    assert "no logs: gerbera was not started" in logs(tmp_path, "none", "logs", "gerbera").stderr
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan"])
@@ -61,10 +61,11 @@ def test_logs_of_nothing_are_said_to_be_none(tmp_path: Path) -> None:
 def test_a_timeout_is_more_than_nothing(verb: str, seconds: str, tmp_path: Path) -> None:
     done = run(verb, f"--timeout={seconds}", cwd=tmp_path)
     assert done.returncode == 2
-    assert "it must be more than 0" in done.stderr
+    assert "--timeout" in done.stderr
+    assert "must be greater than 0" in done.stderr
 
 
 def test_the_summary_of_down() -> None:
-    assert summary(["a", "b", "network default"]) == "removed 2 containers and 1 network; all data stays"
-    assert summary(["a"]) == "removed 1 container; all data stays"
-    assert summary([]) == "nothing to take down"
+    assert summary(["a", "b", "network default"]) == "removed 2 containers and 1 network; all data is kept"
+    assert summary(["a"]) == "removed 1 container; all data is kept"
+    assert summary([]) == "nothing to remove"

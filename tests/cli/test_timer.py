@@ -33,7 +33,9 @@ def handed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_timer_scrubs_where_nothing_else_is_named(handed: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert upkeep(profile="home", install=True) == 0
     assert handed == ["upkeep --task scrub --profile home"]
-    assert capsys.readouterr().out.startswith("installed portable-upkeep-mine-home.timer; `systemctl list-timers")
+    printed = capsys.readouterr().out
+    assert printed.startswith("installed portable-upkeep-mine-home.timer; ")
+    assert "`systemctl list-timers portable-upkeep-mine-home.timer`" in printed
 
 
 def test_a_timer_is_of_the_same_place(handed: list[str], tmp_path: Path) -> None:
@@ -45,11 +47,16 @@ def test_a_timer_is_of_the_same_place(handed: list[str], tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "asked",
-    [{"install": True, "uninstall": True}, {"install": True, "task": "sweep"}, {"install": True, "take": "all"}],
+    ("asked", "code"),
+    [
+        ({"install": True, "uninstall": True}, "usage.options-conflict"),
+        ({"install": True, "task": "sweep"}, "usage.unknown-task"),
+        ({"install": True, "take": "all"}, "usage.moved"),
+    ],
     ids=["both", "an unknown task", "newer images"],
 )
-def test_what_makes_no_timer_is_refused(handed: list[str], asked: dict[str, object]) -> None:
-    with pytest.raises(UsageError):
+def test_what_makes_no_timer_is_refused(handed: list[str], asked: dict[str, object], code: str) -> None:
+    with pytest.raises(UsageError) as raised:
         upkeep(profile="home", **asked)  # type: ignore[arg-type]
+    assert raised.value.code == code
     assert handed == []

@@ -67,10 +67,14 @@ def test_version(tmp_path: Path) -> None:
         (("render", "--catalog", "nowhere"), "'nowhere' does not exist"),
         (("catalog", "list", "--catalog", "nowhere"), "'nowhere' does not exist"),
         (("catalog", "check", "nowhere"), "'nowhere'"),
-        (("backup", "--list", "--check"), "one at a time"),
-        (("backup", "--check", "--at", "yesterday"), "--at yesterday: backups are named by the time"),
-        (("restore", "sonarr", "--at", "yesterday"), "--at yesterday: backups are named by the time"),
-        (("restore", "sonarr", "--abort", "--dry-run"), "--abort gives up what was begun"),
+        (("catalog", "check", "nowhere"), "[usage.folder-absent]"),
+        (("backup", "--list", "--check"), "[usage.options-conflict]"),
+        (("backup", "--at", "2026"), "`portable backup --check --at 2026`) [usage.option-missing]"),
+        (("backup", "--check", "--at", "yesterday"), "--at yesterday: "),
+        (("backup", "--check", "--at", "yesterday"), "[backup.time]"),
+        (("restore", "sonarr", "--at", "yesterday"), "[backup.time]"),
+        (("restore", "sonarr", "--abort", "--dry-run"), "`portable restore --abort sonarr`) [usage.options-conflict]"),
+        (("heal", "--watch", "--dry-run"), "[usage.options-conflict]"),
     ],
 )
 def test_wrong_usage_is_told_with_exit_code_2(args: tuple[str, ...], words: str, tmp_path: Path) -> None:
@@ -173,7 +177,7 @@ def test_output_that_finds_no_room_fails(tmp_path: Path) -> None:
             check=False,
             timeout=60,
         )
-    assert (done.returncode, done.stderr) == (1, "portable: No space left on device (make room there)\n")
+    assert (done.returncode, done.stderr) == (1, "portable: No space left on device (free some space there)\n")
 
 
 def test_an_interruption_ends_with_130(tmp_path: Path) -> None:
@@ -197,7 +201,7 @@ def test_an_interruption_ends_with_130(tmp_path: Path) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     assert (done.returncode, done.stdout) == (130, "")
-    assert done.stderr == "portable: interrupted; the same command again completes it\n"
+    assert done.stderr == "portable: interrupted; run the same command again to complete it\n"
 
 
 def test_every_shipped_profile_is_listed(tmp_path: Path) -> None:
@@ -214,7 +218,7 @@ def test_an_app_of_ones_own_renders_everywhere(tmp_path: Path) -> None:
         assert (rendered.returncode, "registry.example/notes:1.10" in rendered.stdout) == (0, True), rendered.stderr
     before = (tmp_path / "catalog/apps/notes/app.yaml").read_bytes()
     again = run("catalog", "new", "notes", "registry.example/other:1", "8000", cwd=tmp_path)
-    assert (again.returncode, "the catalog has 'notes' already" in again.stderr) == (2, True)
+    assert (again.returncode, "'notes'" in again.stderr, "[usage.app-exists]" in again.stderr) == (2, True, True)
     assert (tmp_path / "catalog/apps/notes/app.yaml").read_bytes() == before
 
 

@@ -11,7 +11,7 @@ from tests.cli import run
 def test_a_place_where_nobody_has_anybody_to_be_told_of(tmp_path: Path) -> None:
     """That is known without an engine."""
     done = run("wire", cwd=tmp_path, env={"DOCKER_HOST": "unix:///nowhere.sock"})
-    assert (done.returncode, done.stdout) == (0, "no app here has another one to be told of\n")
+    assert (done.returncode, done.stdout) == (0, "no apps to connect\n")
     done = run("wire", "--format", "json", cwd=tmp_path)
     assert json.loads(done.stdout) == {"schema": "portable/changes/1", "changes": []}
 
@@ -19,9 +19,9 @@ def test_a_place_where_nobody_has_anybody_to_be_told_of(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("wire", "plex"), 2, "wire: no app plex here (there are: gerbera, qbittorrent, sabnzbd, seal, webdav)"),
+        (("wire", "plex"), 2, "wire: unknown app plex (use one of: gerbera, qbittorrent, sabnzbd, seal, webdav) [usage.unknown-app]"),
         (("wire", "-p", "samba"), 4, "[up.no-driver]"),
-        (("wire", "-p", "zimaboard", "--timeout", "0"), 2, "it must be more than 0"),
+        (("wire", "-p", "zimaboard", "--timeout", "0"), 2, "must be greater than 0"),
         (("wire", "-p", "zimaboard", "--dry-run"), 1, "/nowhere.sock"),
     ],
 )

@@ -164,7 +164,7 @@ def test_taken_taken_back_and_put_back_by_itself(local: Local, shop: Shop, recor
 
     # State stays where nothing is said of it, and then the older version does not read it: told, and completed with the state.
     refused = local.portable("rollback", "notes", code=1)
-    assert "what ran before does not get well" in refused.err
+    assert "cannot complete the rollback: " in refused.err
     assert "format 2 is newer than version 1 reads" in refused.err
     back = json.loads(local.portable("rollback", "notes", "--with-state", "--format", "json").out)["updates"]
     assert [(row["app"], row["result"]) for row in back] == [("notes", "back")]
@@ -180,7 +180,7 @@ def test_taken_taken_back_and_put_back_by_itself(local: Local, shop: Shop, recor
         ("failed", new, old) for new, old in zip(third, first, strict=True)
     ]
     assert "version 3 can not be helped" in failed[0]["why"]
-    assert "seal: what ran before runs again: notes: unhealthy" in local.ran[-1].err
+    assert "seal: rolled back to the previous images: notes: unhealthy" in local.ran[-1].err
     assert "version 3 can not be helped" in local.ran[-1].err
     assert (runs(local), formats(local), mine.read_text()) == (first, ("1", "1"), "a note\n")
     assert not taken(local).images

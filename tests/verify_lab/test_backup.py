@@ -166,4 +166,4 @@ def test_upkeep_does_now_what_runs_at_times(local: Local) -> None:
     assert found["capacity", "capacity"]["result"] in ("done", "failed")  # how full this machine is, is its own affair
     assert any(task == "images" for task, _ in found)
     assert docker("ps", "-aq", "--filter", "label=portable.helper") == ""
-    assert local.portable("upkeep", "--task", "everything", code=2).err.count("there is no task everything") == 1
+    assert local.portable("upkeep", "--task", "everything", code=2).err.count("task everything (") == 1

@@ -132,9 +132,9 @@ def test_what_is_safe_is_mended_and_said_and_nothing_else(local: Local) -> None:
 
 
 def test_bad_calls(local: Local) -> None:
-    assert "give both" in local.portable("doctor", "--dry-run", code=2).err
+    assert "[usage.option-missing]" in local.portable("doctor", "--dry-run", code=2).err
     with tcp_engine() as (url, _forwarder):
-        assert "run it on that host" in local.portable("doctor", "--fix", "--set", f"engine={url}", code=4).err
+        assert "[usage.fix-remote]" in local.portable("doctor", "--fix", "--set", f"engine={url}", code=4).err
 
 
 def beside(local: Local, how: str, *arguments: str) -> tuple[dict[str, list[dict[str, str]]], float]:

@@ -157,6 +157,6 @@ def test_another_command_comes_first(local: Local) -> None:
 
 
 def test_bad_calls(local: Local) -> None:
-    assert "exclude each other" in local.portable("heal", "--watch", "--dry-run", code=2).err
+    assert "[usage.options-conflict]" in local.portable("heal", "--watch", "--dry-run", code=2).err
     assert "--every" in local.portable("heal", "--watch", "--every", "0", code=2).err
     assert json.loads(local.portable("heal", "--dry-run", "--format", "json").out)["changes"] == []

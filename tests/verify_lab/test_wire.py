@@ -75,7 +75,7 @@ def test_clients_are_told_once(local: Local) -> None:
     assert set(categories(local)) == {"mine"}, "nothing is written by --dry-run"
     assert wire(local, *CLIENTS) == TOLD
     said = local.portable("wire", *CLIENTS, "--set", APPS).out
-    assert said == "nothing to tell: every app knows the others\n"
+    assert said == "nothing to change: all apps are connected\n"
     assert categories(local) == {
         "mine": "/mnt/media/mine",
         "radarr": "/mnt/media/downloads/torrents/radarr",

@@ -1,1 +1,1 @@
-"""The program of the container `backup`: backs up the apps' state to a store, and puts it back. See docs/adr/0010-backups.md."""
+"""The program of the container `backup`: backs up the apps' state to a store, and restores it. See docs/adr/0010-backups.md."""

@@ -1,4 +1,4 @@
-"""The command line: `backup.py backup|list|check|stage|swap|abort [APP...]`, a row for each app."""
+"""The command line: `backup.py backup|list|check|stage|swap|abort [APP...]`, with a row for each app."""
 
 import argparse
 import contextlib
@@ -21,10 +21,10 @@ from portable.programs.backup.proving import check
 from portable.programs.backup.restoring import abort, stage, swap
 from portable.programs.backup.store import listed, locked, names, row
 
-ABOUT = """Backs up folders of apps' state and puts them back.
+ABOUT = """Back up the folders of apps' state, and restore them.
 
-It runs in the container `backup` at its times and by `portable backup | restore`. It knows no engine: the caller says that an app is
-stopped. Killed at any moment it leaves what the same command, run again, completes (docs/adr/0010-backups.md).
+This program runs in the container `backup`, on its schedule and for `portable backup | restore`. It knows no engine: the caller tells
+whether an app is stopped. If it is killed, the same command completes the work when run again (docs/adr/0010-backups.md).
 """
 _PULSE_SECONDS = 10.0
 _PR_SET_PDEATHSIG = 1
@@ -34,30 +34,30 @@ Report = Callable[[Mapping[str, Any]], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 where all was done; 1 where something failed, or nothing could be backed up of an app that was named."""
-    asked = _parser().parse_args(arguments)
-    store, keep, apps = read_config(asked.config)
+    """Run a command. Returns 1 if something failed, or if a named app has nothing that can be backed up; else 0."""
+    args = _parser().parse_args(arguments)
+    store, keep, apps = read_config(args.config)
     os.umask(0o077)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may not be valid text
-    if asked.child_of:
-        _end_with(asked.child_of)
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may not be valid text
+    if args.child_of:
+        _end_with(args.child_of)
 
     def report(result: Mapping[str, Any]) -> None:
-        if asked.json or "pulse" not in result:
+        if args.json or "pulse" not in result:
             with contextlib.suppress(BrokenPipeError):
-                sys.stdout.write((json.dumps(result) if asked.json else _sentence(result)) + "\n")
+                sys.stdout.write((json.dumps(result) if args.json else _sentence(result)) + "\n")
                 sys.stdout.flush()
 
     succeeded = True
-    with beating(report) if not asked.child_of else contextlib.nullcontext():
-        for name in asked.apps or sorted(apps):
-            if not asked.apps and asked.command == "check" and not names(store / name):
+    with beating(report) if not args.child_of else contextlib.nullcontext():
+        for name in args.apps or sorted(apps):
+            if not args.apps and args.command == "check" and not names(store / name):
                 continue
-            alone = asked.command == "list" or len(asked.apps) == 1
-            for result in _results(asked, store, keep, apps.get(name), name) if alone else [_in_own_process(asked, name)]:
-                if asked.apps and result["result"] == "left out" and not asked.child_of:
-                    result["result"] = "failed"  # a note is not enough for an app that was named
+            alone = args.command == "list" or len(args.apps) == 1
+            for result in _results(args, store, keep, apps.get(name), name) if alone else [_in_own_process(args, name)]:
+                if args.apps and result["result"] == "left out" and not args.child_of:
+                    result["result"] = "failed"  # a note is not enough for a named app
                 succeeded = succeeded and result["result"] != "failed"
                 report(result)
     return 0 if succeeded else 1
@@ -67,16 +67,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="backup", description=ABOUT)
     parser.add_argument("command", choices=("backup", "list", "check", "stage", "swap", "abort"))
     parser.add_argument("apps", nargs="*", metavar="APP")
-    parser.add_argument("--at", default="", help="the backup of that time, or the newest of those that begin so")
-    parser.add_argument("--stopped", action="store_true", help="the apps are stopped: everything of them may be copied")
-    parser.add_argument("--json", action="store_true", help="a line of JSON for each row, for programs")
+    parser.add_argument("--at", default="", help="use the newest backup whose time begins like this")
+    parser.add_argument("--stopped", action="store_true", help="copy all volumes, because the apps are stopped")
+    parser.add_argument("--json", action="store_true", help="print a line of JSON for each row")
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("backup.json"))
     parser.add_argument("--child-of", type=int, default=0, help=argparse.SUPPRESS)
     return parser
 
 
 def read_config(path: Path) -> tuple[Path, Mapping[str, int], dict[str, SavedApp]]:
-    """The store, how many backups are kept, and the apps, as the plan says."""
+    """Read the store, the numbers of backups to keep, and the apps, which the plan has written."""
     config = json.loads(path.read_text(encoding="utf-8"))
     apps = {
         name: SavedApp(
@@ -92,7 +92,7 @@ def read_config(path: Path) -> tuple[Path, Mapping[str, int], dict[str, SavedApp
 
 @contextlib.contextmanager
 def beating(report: Report) -> Iterator[None]:
-    """A sign of life now and then, by which a reader tells slow work from a lost connection."""
+    """Report a heartbeat every few seconds, so that a reader can tell slow work from a lost connection."""
     ended = threading.Event()
 
     def beat() -> None:
@@ -106,45 +106,46 @@ def beating(report: Report) -> Iterator[None]:
         ended.set()
 
 
-def _results(asked: argparse.Namespace, store: Path, keep: Mapping[str, int], app: SavedApp | None, name: str) -> Iterator[dict[str, Any]]:
+def _results(args: argparse.Namespace, store: Path, keep: Mapping[str, int], app: SavedApp | None, name: str) -> Iterator[dict[str, Any]]:
     if app is None:
-        yield row(name, "", [f"nothing of {name} is backed up here"], "failed")
+        yield row(name, "", [f"{name} is not backed up here"], "failed")
         return
-    if asked.command == "list":
+    if args.command == "list":
         yield from listed(store, name)
         return
     try:
         with locked(store / name):
             try:
                 yield {
-                    "backup": lambda: back_up(store, app, keep, stopped=asked.stopped),
-                    "check": lambda: check(store, app, asked.at),
-                    "stage": lambda: stage(store, app, asked.at),
+                    "backup": lambda: back_up(store, app, keep, stopped=args.stopped),
+                    "check": lambda: check(store, app, args.at),
+                    "stage": lambda: stage(store, app, args.at),
                     "swap": lambda: swap(store, app),
-                    "abort": lambda: abort(store, app, stopped=asked.stopped),
-                }[asked.command]()
+                    "abort": lambda: abort(store, app, stopped=args.stopped),
+                }[args.command]()
             except (BackupError, OSError) as error:
                 yield {**row(name, "", [reason(error)], "failed"), **({"unchanged": True} if isinstance(error, UnchangedError) else {})}
-    except Exception as error:  # noqa: BLE001  # an error of one app must not keep others from being backed up
+    except Exception as error:  # noqa: BLE001  # an error of one app must not prevent the backups of others
         text = reason(error) if isinstance(error, BackupError | OSError) else f"{type(error).__name__}: {error}"
         yield row(name, "", [text], "failed")
 
 
-def _in_own_process(asked: argparse.Namespace, name: str) -> dict[str, Any]:
-    """One app of several, in a process of its own: where that one ends for lack of memory, say, the others go on."""
-    options = [*(["--at", asked.at] if asked.at else []), *(["--stopped"] if asked.stopped else [])]
-    own = ["--json", "--config", str(asked.config), "--child-of", str(os.getpid())]
-    done = subprocess.run([sys.executable, __file__, asked.command, name, *options, *own], stdout=subprocess.PIPE, check=False)
+def _in_own_process(args: argparse.Namespace, name: str) -> dict[str, Any]:
+    """Handle one app of several in its own process, so that the others go on if it is killed, for example for lack of memory."""
+    options = [*(["--at", args.at] if args.at else []), *(["--stopped"] if args.stopped else [])]
+    own = ["--json", "--config", str(args.config), "--child-of", str(os.getpid())]
+    done = subprocess.run([sys.executable, __file__, args.command, name, *options, *own], stdout=subprocess.PIPE, check=False)
     try:
         result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
-        why = "it was killed, as what needs more memory than there is" if done.returncode == -9 else f"it broke off ({done.returncode})"
-        return row(name, "", [why], "failed")
+        killed = "the backup process was killed, perhaps because it ran out of memory"
+        text = killed if done.returncode == -9 else f"the backup process ended early (exit {done.returncode})"
+        return row(name, "", [text], "failed")
     return result
 
 
 def _end_with(parent: int) -> None:
-    """Be killed when that process ends: who is told that nothing works on an app any more must be able to rely on it."""
+    """Have this process killed when its parent ends, so that no copy goes on after the parent is known to have ended."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
     if os.getppid() != parent:
         raise SystemExit(1)

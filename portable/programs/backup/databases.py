@@ -1,4 +1,4 @@
-"""SQLite databases: a copy of one moment while the app goes on, and whether a copy is sound."""
+"""SQLite databases: consistent copies while the app goes on writing, and integrity checks of copies."""
 
 import contextlib
 import os
@@ -13,11 +13,11 @@ from portable.programs.backup.errors import BackupError
 from portable.programs.backup.files import FILE_FLAGS, MAKING, copy_bytes, new_file
 
 BESIDE = ("-wal", "-shm", "-journal")
-"""The files that SQLite keeps beside a database (https://www.sqlite.org/tempfiles.html): its copy holds all of them in one file."""
+"""Suffixes of the files beside a database (https://www.sqlite.org/tempfiles.html); its copy has their contents in one file."""
 _HEADER = b"SQLite format 3\0"
 _JOURNAL_MAGIC = bytes.fromhex("d9d505f920a163d7")
 _LOCKED_SECONDS = 60.0
-"""How long an app may keep its database locked before the copy is given up."""
+"""Time that an app may keep its database locked before the copy fails."""
 _NEEDS_APP = (
     "no such collation",
     "no such module",
@@ -26,11 +26,11 @@ _NEEDS_APP = (
     "no such tokenizer",
     "malformed database schema",
 )
-"""Errors about what an app, such as Plex, adds to SQLite: a check that needs it cannot run here, which says nothing about the file."""
+"""Errors about extensions of SQLite by an app such as Plex. A check that needs them cannot run here, and says nothing about the file."""
 
 
 def is_database(name: str, folder: int) -> bool:
-    """Whether a file in an open folder begins as a database does."""
+    """Whether a file in an open folder begins like a database."""
     try:
         with os.fdopen(os.open(name, FILE_FLAGS, dir_fd=folder), "rb") as file:
             return stat.S_ISREG(os.fstat(file.fileno()).st_mode) and file.read(len(_HEADER)) == _HEADER
@@ -39,16 +39,16 @@ def is_database(name: str, folder: int) -> bool:
 
 
 def copy_database(source: Path, target: Path, folder: int) -> None:
-    """Copy one moment of a database into one file, by SQLite's online backup (https://www.sqlite.org/backup.html), while its app goes on.
+    """Copy a consistent snapshot of a database into one file while its app runs (https://www.sqlite.org/backup.html).
 
-    As root SQLite gives what it must make beside the database to the database's owner (`robustFchown` in its os_unix.c). SQLite knows paths
-    only, and follows links: whatever it opens by a path must lie in `folder`, which is held open, before any of it is stored.
+    As root, SQLite gives the files it creates beside a database to the database's owner (`robustFchown` in its os_unix.c). SQLite opens
+    files by path and follows links, so each file it opens must be in `folder`, which is held open, before any of it is stored.
     """
     until = time.monotonic() + _LOCKED_SECONDS
 
     def wait(status: int, _left: int = 0, _total: int = 0) -> None:
         if status not in (sqlite3.SQLITE_OK, sqlite3.SQLITE_DONE) and time.monotonic() > until:
-            raise BackupError(f"its app kept it locked for {_LOCKED_SECONDS:.0f} s: copy it while the app is stopped (`--stop`)")
+            raise BackupError(f"the app kept the database locked for {_LOCKED_SECONDS:.0f} s: stop the app meanwhile with `--stop`")
 
     def take(path: Path, mode: str, within: int | None = None) -> None:
         target.unlink(missing_ok=True)
@@ -61,7 +61,7 @@ def copy_database(source: Path, target: Path, folder: int) -> None:
                 fresh = [status for number, status in _open_files().items() if number not in before]
                 _refuse_foreign(fresh, _database_files(path.name, within))
             with contextlib.closing(sqlite3.connect(target)) as copy:
-                # All pages in one step: in steps a busy writer would make it begin anew each time.
+                # Copy all pages in one step: between steps, a busy writer would make it start over each time.
                 original.backup(copy, pages=-1, progress=wait, sleep=0.05)
 
     try:
@@ -74,12 +74,12 @@ def copy_database(source: Path, target: Path, folder: int) -> None:
 
 
 def primary_code(error: sqlite3.Error) -> int:
-    """SQLite's code of an error without its details (https://www.sqlite.org/rescode.html)."""
+    """SQLite's primary result code of an error (https://www.sqlite.org/rescode.html)."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
 def _begin_read(database: sqlite3.Connection, wait: Callable[[int], None]) -> None:
-    """Begin to read: until that ends SQLite opens no other file of the database, and no other process can remove its log."""
+    """Begin a read transaction. Until it ends, SQLite opens no other file of the database, and no other process can remove its log."""
     database.isolation_level = None
     database.execute("begin")
     while True:
@@ -95,41 +95,41 @@ def _begin_read(database: sqlite3.Connection, wait: Callable[[int], None]) -> No
 
 
 def _open_files() -> dict[int, os.stat_result]:
-    """The files that this process has open, by descriptor."""
-    found = {}
+    """The open files of this process, by descriptor."""
+    files = {}
     for number in [int(path.name) for path in Path("/proc/self/fd").iterdir()]:
-        with contextlib.suppress(OSError):  # the folder itself, which was open only to be read
-            found[number] = os.fstat(number)
-    return found
+        with contextlib.suppress(OSError):  # the descriptor of the listing itself is closed by now
+            files[number] = os.fstat(number)
+    return files
 
 
 def _database_files(name: str, folder: int) -> list[os.stat_result]:
-    """A database and the files beside it in an open folder. Raises BackupError where one is a link, which SQLite would follow."""
-    found = []
+    """A database and the files beside it in an open folder. Raises BackupError for a link, which SQLite would follow."""
+    files = []
     for suffix in ("", *BESIDE):
         with contextlib.suppress(FileNotFoundError):
-            found.append(os.stat(f"{name}{suffix}", dir_fd=folder, follow_symlinks=False))
-            if not stat.S_ISREG(found[-1].st_mode):
-                raise BackupError(f"{name}{suffix} is a link or no file at all, and is not followed")
-    return found
+            files.append(os.stat(f"{name}{suffix}", dir_fd=folder, follow_symlinks=False))
+            if not stat.S_ISREG(files[-1].st_mode):
+                raise BackupError(f"{name}{suffix} is not a regular file, and is not followed")
+    return files
 
 
 def _refuse_foreign(fresh: Iterable[os.stat_result], own: Sequence[os.stat_result]) -> None:
-    """Refuse other files than the app's own. SQLite keeps them open meanwhile, so that no inode's number is used again."""
+    """Raise BackupError if SQLite opened files other than the app's own. They stay open meanwhile, so no inode number is reused."""
     known = [any(os.path.samestat(status, one) for one in own) for status in fresh]
     if not known or not all(known):
-        raise BackupError("it, its log or its folder was changed for another one while it was copied")
+        raise BackupError("the database, its log or its folder was replaced while it was copied")
 
 
-def _copy_aside(name: str, there: int, folder: Path) -> Path:
-    """Copy a database that nobody has open, and the files beside it, into a folder of this program's own, where SQLite may repair it.
+def _copy_aside(name: str, source: int, folder: Path) -> Path:
+    """Copy a database that no process has open, and the files beside it, to a folder of this program, where SQLite may repair it.
 
-    Never in the app's folder: a journal can name other files, and SQLite, repairing as root, would remove them
-    (https://www.sqlite.org/fileformat.html, 3, the super-journal). A journal that names one is refused.
+    SQLite must not repair it in the app's folder as root: a journal can name other files, which SQLite would remove
+    (https://www.sqlite.org/fileformat.html, 3, the super-journal). Raises BackupError for such a journal.
     """
     for suffix in ("", "-wal", "-journal"):
         with contextlib.suppress(FileNotFoundError):
-            file = os.open(f"{name}{suffix}", FILE_FLAGS, dir_fd=there)
+            file = os.open(f"{name}{suffix}", FILE_FLAGS, dir_fd=source)
             try:
                 with new_file(folder / f"database{suffix}") as made:
                     copy_bytes(file, made)
@@ -137,12 +137,12 @@ def _copy_aside(name: str, there: int, folder: Path) -> Path:
                 os.close(file)
     journal = folder / "database-journal"
     if journal.exists() and journal.read_bytes()[-8:] == _JOURNAL_MAGIC:
-        raise BackupError("its journal names another one: start its app once, which mends it")
+        raise BackupError("its journal names another journal: start the app once, which repairs the database")
     return folder / "database"
 
 
 def soundness(database: Path) -> str:
-    """`ok`, what is wrong with it, or `unknown: ...` where only its app could tell. Writes neither the file nor anything beside it."""
+    """Check a database: `ok`, `corrupted: ...`, or `unknown: ...` if only its app could tell. Writes nothing, not even beside the file."""
     try:
         with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as opened_database:
             answer = [str(row[0]) for row in opened_database.execute("pragma integrity_check(3)")]

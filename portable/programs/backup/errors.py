@@ -1,10 +1,10 @@
-"""Errors as a person reads them."""
+"""Errors and their texts for people."""
 
 import errno
 
 
 class BackupError(Exception):
-    """Why a command cannot be carried out."""
+    """A command cannot be carried out; the text says why."""
 
 
 class UnchangedError(BackupError):
@@ -12,9 +12,13 @@ class UnchangedError(BackupError):
 
 
 def reason(error: BaseException) -> str:
-    """One line that says what went wrong, with the file's name where there is one."""
+    """Describe an error in one line, with the file's name if it has one."""
     if isinstance(error, OSError) and error.strerror:
-        words = {errno.ENOSPC: "no space is left", errno.EDQUOT: "the quota is used up", errno.ELOOP: "it is a link, and is not followed"}
-        text = words.get(error.errno or 0, error.strerror)
+        texts = {
+            errno.ENOSPC: "no space is left",
+            errno.EDQUOT: "the quota is used up",
+            errno.ELOOP: "it is a symbolic link, which is not followed",
+        }
+        text = texts.get(error.errno or 0, error.strerror)
         return f"{error.filename}: {text}" if error.filename is not None else text
     return str(error)

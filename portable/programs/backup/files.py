@@ -1,4 +1,4 @@
-"""Files and folders, held open where somebody else could put a link in their place; and what is safely on a disk."""
+"""Files and folders. They are held open if somebody else could replace them by a link, and synced to disk before they count."""
 
 import contextlib
 import ctypes
@@ -15,12 +15,12 @@ from portable.programs.backup.entries import TreeEntry, Truncated
 
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-"""Not blocking: another process may put a pipe in the file's place, and opening it would wait for a writer."""
+"""Non-blocking: another process may replace the file by a pipe, and opening a pipe waits for a writer."""
 MAKING, GONE = ".making-", ".gone-"
-"""How the names begin of what is not whole yet, and of what is about to be removed: a killed run leaves such names behind."""
+"""Prefixes of names that are incomplete, or about to be removed; a killed run leaves such names behind."""
 _CHUNK = 1 << 20
 _BATCH = 1000
-"""Names of a folder that are in memory at once while it is emptied."""
+"""Names that are in memory at once while a folder is emptied."""
 
 
 # --- folders
@@ -28,7 +28,7 @@ _BATCH = 1000
 
 @contextlib.contextmanager
 def opened(path: Path | str, folder: int | None = None, *, made: bool = False) -> Iterator[int]:
-    """A folder, held open so that nobody can put another one in its place; a link is refused. With `made` it is created if missing."""
+    """Hold a folder open, so that nobody can replace it. Raises OSError for a link. With `made`, create the folder if it is missing."""
     if made:
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700, dir_fd=folder)
@@ -45,7 +45,7 @@ def names_in(folder: int) -> list[str]:
 
 
 def remove_if_empty(name: str, folder: int) -> bool:
-    """Remove a folder that has nothing in it; whether it is gone."""
+    """Remove an empty folder; whether it is gone."""
     try:
         os.rmdir(name, dir_fd=folder)
     except FileNotFoundError:
@@ -56,31 +56,31 @@ def remove_if_empty(name: str, folder: int) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Remove what this program made in its store."""
+    """Remove a file or folder that this program made in its store."""
     with contextlib.suppress(FileNotFoundError), opened(path.parent) as folder:
         remove_tree(path.name, folder)
 
 
 def remove_tree(name: str, folder: int) -> None:
-    """Remove a folder and all in it, whatever its modes; a link in its place is removed, not followed."""
+    """Remove a folder with its contents, whatever their modes; a link in its place is removed, not followed."""
     try:
-        # Root needs no permission, and must not give any to what somebody may replace by a link meanwhile.
+        # Root needs no permission, and must not change the mode of a folder that somebody may replace by a link meanwhile.
         if os.geteuid() != 0 and stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             os.chmod(name, 0o700, dir_fd=folder)
         with opened(name, folder) as inside:
             while True:
-                with os.scandir(inside) as found:
-                    some = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in itertools.islice(found, _BATCH)]
-                for entry, is_folder in some:
+                with os.scandir(inside) as entries:
+                    batch = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in itertools.islice(entries, _BATCH)]
+                for entry, is_folder in batch:
                     if is_folder:
                         remove_tree(entry, inside)
                     else:
                         os.unlink(entry, dir_fd=inside)
-                if not some:
+                if not batch:
                     break
         os.rmdir(name, dir_fd=folder)
     except FileNotFoundError:
-        with contextlib.suppress(FileNotFoundError):  # a link that leads nowhere
+        with contextlib.suppress(FileNotFoundError):  # a dangling link
             os.unlink(name, dir_fd=folder)
     except NotADirectoryError:
         os.unlink(name, dir_fd=folder)
@@ -91,7 +91,7 @@ def remove_tree(name: str, folder: int) -> None:
 
 @contextlib.contextmanager
 def new_file(path: Path | str, folder: int | None = None, flags: int = os.O_EXCL) -> Iterator[int]:
-    """A file of this program's own, open for writing; no link is followed."""
+    """Open a file of this program for writing; no link is followed."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | flags, 0o600, dir_fd=folder)
     try:
         yield descriptor
@@ -100,15 +100,15 @@ def new_file(path: Path | str, folder: int | None = None, flags: int = os.O_EXCL
 
 
 def copy_bytes(source: int, target: int) -> tuple[str, int]:
-    """Copy an open file from its start to another; the digest and size of what was written."""
+    """Copy an open file from its start to another; return the digest and size of the copy."""
     digest, size = hashlib.sha256(), 0
     os.lseek(source, 0, os.SEEK_SET)
     while chunk := os.read(source, _CHUNK):
         digest.update(chunk)
         size += len(chunk)
-        left = memoryview(chunk)
-        while left:
-            left = left[os.write(target, left) :]
+        remaining = memoryview(chunk)
+        while remaining:
+            remaining = remaining[os.write(target, remaining) :]
     return digest.hexdigest(), size
 
 
@@ -120,7 +120,7 @@ def digest_of(path: Path) -> tuple[str, int]:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Replace a file by that value; whatever ends this process, the file is the old one or the new one."""
+    """Replace a file atomically by a JSON value: if this process is killed, the file is the old one or the new one."""
     beside = path.with_name(f"{path.name}.new")
     with beside.open("w", encoding="utf-8") as file:
         json.dump(value, file)
@@ -131,7 +131,7 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 
 
 def sync(folder: Path) -> None:
-    """Wait until everything of that file system is on its disk: syncfs(2), one call for all files."""
+    """Wait until the folder's file system is on its disk: syncfs(2), one call for all files."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         library = ctypes.CDLL(None, use_errno=True)
@@ -146,7 +146,7 @@ def sync(folder: Path) -> None:
 
 
 def restore_owner(descriptor: int, entry: TreeEntry, notes: Truncated) -> None:
-    """Give an open file or folder its owner, mode and time again; a note where this user may not give it away."""
+    """Set the owner, mode and time of an open file or folder; add a note if this user may not change the owner."""
     try:
         os.chown(descriptor, entry.uid, entry.gid)
     except PermissionError:
@@ -161,7 +161,7 @@ def restore_owner(descriptor: int, entry: TreeEntry, notes: Truncated) -> None:
 
 
 def restore_link_owner(name: str, folder: int, entry: TreeEntry, notes: Truncated) -> None:
-    """The same for a link, which has no mode of its own."""
+    """Set the owner and time of a link, which has no mode of its own; add a note as `restore_owner` does."""
     try:
         os.chown(name, entry.uid, entry.gid, dir_fd=folder, follow_symlinks=False)
     except PermissionError:
@@ -170,4 +170,4 @@ def restore_link_owner(name: str, folder: int, entry: TreeEntry, notes: Truncate
 
 
 def _kept_owner(entry: TreeEntry) -> str:
-    return f"belongs to {os.geteuid()} now, not to {entry.uid}:{entry.gid}"
+    return f"some files belong to user {os.geteuid()} now, not to {entry.uid}:{entry.gid}"

@@ -1,4 +1,4 @@
-"""The journal of a restore: which step it has reached, so that the same command, run again, goes on from there."""
+"""The journal of a restore: the step it has reached, from which the same command continues when run again."""
 
 import json
 from pathlib import Path
@@ -9,43 +9,43 @@ from portable.programs.backup.files import sync, write_json
 
 JOURNAL = ".restore.json"
 STAGED, BEFORE, GIVEN_UP = ".portable-restore", ".before-restore-", ".given-up-restore-"
-"""In an app's folder: the backup that is about to become its state, its earlier state, and the result of a restore that was given up."""
+"""Names in an app's folder: the backup to be restored, the previous state, and the restored state of an aborted restore."""
 FORWARD, BACK = ("aside", "in"), ("out", "back")
-"""The steps of a restore, and of giving one up. After each the journal is on the disk."""
+"""The steps of a restore, and of an abort. After each the journal is on the disk."""
 HALF_WAY = (*FORWARD, *BACK)
-"""Steps in which an app's state is neither the earlier one nor the backup's."""
+"""Steps in which an app's state is neither the previous one nor that of the backup."""
 
 
 def read_journal(home: Path) -> dict[str, Any] | None:
-    """The journal of an app; None where no restore was begun."""
+    """Read the journal of an app; None if it has no unfinished restore."""
     try:
         journal: dict[str, Any] = json.loads((home / JOURNAL).read_bytes())
     except FileNotFoundError:
         return None
-    if "began" in journal:  # as an earlier version of this program wrote it
+    if "began" in journal:  # written by an earlier version of this program
         journal.setdefault("aside", f"{BEFORE}{journal['began']}")
     return journal
 
 
 def required_journal(home: Path) -> dict[str, Any]:
-    """The journal of an app. Raises UnchangedError where no restore was begun."""
+    """Read the journal of an app. Raises UnchangedError if it has no unfinished restore."""
     journal = read_journal(home)
     if journal is None:
-        raise UnchangedError(f"no restore of {home.name} was begun")
+        raise UnchangedError(f"there is no unfinished restore of {home.name}")
     return journal
 
 
 def write_journal(home: Path, journal: dict[str, Any]) -> dict[str, Any]:
-    """The journal, once it is on the disk."""
+    """Write the journal to the disk and return it."""
     write_json(home / JOURNAL, journal)
     return journal
 
 
 def end_journal(home: Path) -> list[str]:
-    """Remove the journal of a restore that is done; a note where the disk does not confirm that it is gone."""
+    """Remove the journal of a complete restore. Returns a note if the disk does not confirm the removal."""
     (home / JOURNAL).unlink()
     try:
         sync(home)
     except OSError as error:
-        return [f"it is done, but after a loss of power it may count as begun: the store's disk has trouble ({reason(error)})"]
+        return [f"the restore is complete, but may look unfinished after a power loss, because the store's disk fails ({reason(error)})"]
     return []

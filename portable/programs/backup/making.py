@@ -1,4 +1,4 @@
-"""Makes one backup of an app, and then removes those that need not be kept."""
+"""Makes one backup of an app, then removes the backups that need not be kept."""
 
 import time
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from portable.programs.backup.store import FORMAT, LISTING, MANIFEST, entries_of
 
 
 def back_up(store: Path, app: SavedApp, keep: Mapping[str, int], *, stopped: bool = False) -> dict[str, Any]:
-    """Make one backup of an app, whole or not at all, then remove those that `keep` has no room for. A row that says what was done."""
+    """Make one backup of an app, completely or not at all, then remove those beyond `keep`. Returns the row of the result."""
     began, home = time.monotonic(), store / app.name
     home.mkdir(mode=0o700, exist_ok=True)
     clear_half_made(home)
@@ -30,9 +30,7 @@ def back_up(store: Path, app: SavedApp, keep: Mapping[str, int], *, stopped: boo
     copied, notes, failures = 0, [], []
     for name, folder in app.volumes.items():
         if name in app.stopped and not stopped:
-            notes.append(
-                f"{name} is left out: while {app.name} runs no copy of it would be sound; `portable backup --stop {app.name}` takes it"
-            )
+            notes.append(f"{name} is left out, because a copy is not sound while {app.name} runs: use `portable backup --stop {app.name}`")
             continue
         done = _copied(folder, making / name, home / before["at"] if before else None)
         copied += done.copied
@@ -64,11 +62,11 @@ def back_up(store: Path, app: SavedApp, keep: Mapping[str, int], *, stopped: boo
 def _refuse_half_restored(home: Path, app: str) -> None:
     if (step := (read_journal(home) or {}).get("step")) in HALF_WAY:
         how = f"portable restore {'--abort ' if step in BACK else ''}{app}"
-        raise BackupError(f"a restore of {app} was begun and is not finished: run `{how}` again")
+        raise BackupError(f"a restore of {app} is unfinished: run `{how}` again")
 
 
 def _copied(source: Path, target: Path, earlier: Path | None) -> VolumeCopy:
-    """Copy a volume with its listing; an earlier backup's entries of it are used where their listing has not changed."""
+    """Copy a volume and write its listing. Entries of an earlier backup are used if its listing has not changed."""
     manifest = read_manifest(earlier) if earlier else None
     known = None
     if earlier and manifest and target.name in manifest["volumes"] and listing_is_unchanged(earlier, manifest, target.name):

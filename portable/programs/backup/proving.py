@@ -1,4 +1,4 @@
-"""Proves backups: their bytes in the store, and whole restores into a scratch folder."""
+"""Verifies backups: their contents in the store, and complete restores to a scratch folder."""
 
 import os
 import stat
@@ -18,16 +18,16 @@ SCRATCH = ".check"
 
 
 def prove(source: Path, entries: Iterable[TreeEntry]) -> None:
-    """Raise BackupError where a file of the backup has other bytes than were backed up, or a database in it is corrupted."""
+    """Raise BackupError if a file of the backup has changed in the store, or if a database in it is corrupted."""
     for entry in entries:
         if entry.kind in ("file", "database") and digest_of(source / entry.path)[0] != entry.sha256:
-            raise BackupError(f"{entry.path} is not what was backed up: its bytes changed in the store")
+            raise BackupError(f"{entry.path}: its contents have changed in the store")
         if entry.kind == "database" and entry.sound == "ok" and (sound := soundness(source / entry.path)) != "ok":
             raise BackupError(f"{entry.path}: {sound}")
 
 
 def check(store: Path, app: SavedApp, at: str = "") -> dict[str, Any]:
-    """Try a restore: into a scratch folder of the store, compared with the manifest from the disk, and removed."""
+    """Test a restore: write the backup to a scratch folder in the store, compare it with the manifest, and remove the folder."""
     name = chosen(store, app.name, at)
     backup, scratch = store / app.name / name, store / app.name / SCRATCH
     manifest = checked_manifest(backup)
@@ -50,38 +50,38 @@ def check(store: Path, app: SavedApp, at: str = "") -> dict[str, Any]:
 
 
 def differences(folder: Path, entries: Iterable[TreeEntry]) -> Iterator[str]:
-    """Where a folder, read anew, differs from a manifest; the mode and owner of the folder itself are its place's."""
+    """Yield the differences of a folder from a manifest. The folder's own mode and owner are not compared."""
     wanted = 0
     for entry in entries:
         if entry.path == ".":
             continue
         wanted += 1
         try:
-            found = (folder / entry.path).lstat()
+            status = (folder / entry.path).lstat()
         except OSError:
             wanted -= 1
-            yield f"{entry.path} differs: it is missing"
+            yield f"{entry.path} is missing"
             continue
-        if text := _difference(folder / entry.path, found, entry):
+        if text := _difference(folder / entry.path, status, entry):
             yield text
-    there = sum(len(folders) + len(files) for _, folders, files in os.walk(folder))
-    if there != wanted:
-        yield f"it differs: {there} files and folders are there, and {wanted} are listed"
+    present = sum(len(folders) + len(files) for _, folders, files in os.walk(folder))
+    if present != wanted:
+        yield f"{present} files and folders instead of {wanted}"
 
 
-def _difference(path: Path, found: os.stat_result, entry: TreeEntry) -> str:
-    kind = "link" if stat.S_ISLNK(found.st_mode) else "folder" if stat.S_ISDIR(found.st_mode) else "file"
+def _difference(path: Path, status: os.stat_result, entry: TreeEntry) -> str:
+    kind = "link" if stat.S_ISLNK(status.st_mode) else "folder" if stat.S_ISDIR(status.st_mode) else "file"
     if kind != (entry.kind if entry.kind != "database" else "file"):
-        return f"{entry.path} differs: it is a {kind}"
+        return f"{entry.path} is a {kind}, not a {entry.kind}"
     if kind == "file" and digest_of(path)[0] != entry.sha256:
         return f"{entry.path} differs in its content"
     if kind == "link" and str(path.readlink()) != entry.target:
-        return f"{entry.path} differs in where it leads"
-    if kind != "link" and stat.S_IMODE(found.st_mode) != entry.mode:
+        return f"{entry.path} differs in its target"
+    if kind != "link" and stat.S_IMODE(status.st_mode) != entry.mode:
         return f"{entry.path} differs in its mode"
-    if kind == "file" and found.st_mtime_ns != entry.mtime:
-        return f"{entry.path} differs in its time"
-    if os.geteuid() == 0 and (found.st_uid, found.st_gid) != (entry.uid, entry.gid):
+    if kind == "file" and status.st_mtime_ns != entry.mtime:
+        return f"{entry.path} differs in its modification time"
+    if os.geteuid() == 0 and (status.st_uid, status.st_gid) != (entry.uid, entry.gid):
         return f"{entry.path} differs in its owner"
     if entry.kind == "database" and entry.sound == "ok" and (sound := soundness(path)) != "ok":
         return f"{entry.path}: {sound}"

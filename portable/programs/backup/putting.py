@@ -1,4 +1,4 @@
-"""Writes a backup's volume to an empty folder, as its listing says."""
+"""Writes a backup's volume to an empty folder, according to its listing."""
 
 import os
 from collections.abc import Iterable
@@ -10,10 +10,10 @@ from portable.programs.backup.files import FOLDER_FLAGS, copy_bytes, new_file, r
 
 
 def put(source: Path, target: int, entries: Iterable[TreeEntry], notes: Truncated) -> None:
-    """Write a backup's volume to an open folder with nothing in it, as its listing says; notes on what can't be as it was.
+    """Write a backup's volume to an open, empty folder according to its listing. `notes` gets the owners that cannot be set.
 
-    Everything is made anew by this program, in folders that it holds open: nothing that somebody puts in a folder's place is followed.
-    Raises BackupError where a file of the backup has other bytes than were backed up.
+    The program creates everything in folders that it holds open, so it never follows a link that somebody puts in a folder's place.
+    Raises BackupError if a file of the backup has changed in the store.
     """
     above: list[tuple[TreeEntry, int]] = []
     try:
@@ -23,7 +23,7 @@ def put(source: Path, target: int, entries: Iterable[TreeEntry], notes: Truncate
                 _finish_folder(above, notes)
             if not above:
                 if entry.path != ".":
-                    raise BackupError(f"{entry.path} is listed before the folder that it is in")
+                    raise BackupError(f"{entry.path} is listed before its folder")
                 above.append((entry, os.dup(target)))
                 continue
             folder = above[-1][1]
@@ -38,7 +38,7 @@ def put(source: Path, target: int, entries: Iterable[TreeEntry], notes: Truncate
                     digest, _ = copy_bytes(stored.fileno(), made)
                     restore_owner(made, entry, notes)
                 if digest != entry.sha256:
-                    raise BackupError(f"{entry.path} is not what was backed up: its bytes changed in the store")
+                    raise BackupError(f"{entry.path}: its contents have changed in the store")
         while above:
             _finish_folder(above, notes)
     finally:
@@ -47,7 +47,7 @@ def put(source: Path, target: int, entries: Iterable[TreeEntry], notes: Truncate
 
 
 def _finish_folder(above: list[tuple[TreeEntry, int]], notes: Truncated) -> None:
-    """Give a folder that is complete its owner, mode and time; the volume's own are left to the caller."""
+    """Set the owner, mode and time of a complete folder; those of the volume itself are left to the caller."""
     entry, folder = above.pop()
     try:
         if entry.path != ".":

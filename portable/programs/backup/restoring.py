@@ -1,4 +1,4 @@
-"""Puts a backup in the place of an app's state, in steps that go on after a kill, and gives a restore up."""
+"""Replaces an app's state with a backup, in steps that continue after a kill, and aborts a restore."""
 
 import contextlib
 from collections.abc import Mapping
@@ -28,47 +28,47 @@ from portable.programs.backup.store import checked_manifest, chosen, entries_of,
 
 
 def stage(store: Path, app: SavedApp, at: str = "") -> dict[str, Any]:
-    """Prove a backup and that there is room for it while the app still runs: nothing of its state changes, nor beside it.
+    """Verify a backup and the free space for it while the app still runs. Nothing changes in the app's folders.
 
-    A restore of which nothing was put in place yet gives way to another; one that was killed half-way goes on.
+    A restore that has changed nothing yet is replaced by a new one; a restore that was killed half-way continues.
     """
     home = store / app.name
     journal = read_journal(home)
     if journal and journal["step"] in BACK:
-        raise BackupError(f"a restore of {app.name} is being given up: run `portable restore --abort {app.name}` again")
+        raise BackupError(f"a restore of {app.name} is being aborted: run `portable restore --abort {app.name}` again")
     if journal and journal["step"] in FORWARD:
         if at and chosen(store, app.name, at) != journal["at"]:
             raise BackupError(
-                f"a restore of {app.name} to {journal['at']} is not finished: run `portable restore {app.name}` without --at first, "
-                f"or give it up with `portable restore --abort {app.name}`"
+                f"a restore of {app.name} to {journal['at']} is unfinished: complete it with `portable restore {app.name}` without --at, "
+                f"or abort it with `portable restore --abort {app.name}`"
             )
         return row(app.name, journal["at"], [], "staged")
     name = chosen(store, app.name, at)
     manifest = checked_manifest(home / name)
     if unknown := sorted(set(manifest["volumes"]) - set(app.volumes)):
-        raise BackupError(f"the backup has {', '.join(unknown)}, which {app.name} has not in this place")
+        raise BackupError(f"the backup contains {', '.join(unknown)}, which {app.name} does not have in this profile")
     refuse_mounts(app.volumes[volume] for volume in manifest["volumes"])
     refuse_without_room({app.volumes[volume]: facts["bytes"] for volume, facts in manifest["volumes"].items()})
     try:
         for volume in manifest["volumes"]:
             prove(home / name / volume, entries_of(home / name, volume))
     except (OSError, BackupError) as error:
-        raise BackupError(f"the backup of {name} can't be put back, and nothing was changed: {reason(error)}") from None
+        raise BackupError(f"cannot restore the backup of {name}; nothing was changed: {reason(error)}") from None
     write_journal(home, {"at": name, "step": "staged"})
     missing = sorted(set(app.volumes) - set(manifest["volumes"]))
-    return row(app.name, name, [f"{volume} is not in the backup of {name}: it stays as it is" for volume in missing], "staged")
+    return row(app.name, name, [f"{volume} is not in the backup of {name} and is not changed" for volume in missing], "staged")
 
 
 def swap(store: Path, app: SavedApp) -> dict[str, Any]:
-    """Put the state of a stopped app aside, never away, and a proven backup in its place; run again it goes on.
+    """Move the state of a stopped app aside, and put a verified backup in its place. Run again, it continues.
 
-    The backup is copied beside the state only now, when nobody is there who could replace a folder by a link meanwhile; still no link is
-    followed. Until all of it lies there nothing of the state has changed, and an error leaves it so.
+    The backup is copied beside the state only now, when the app cannot replace a folder by a link. Still no link is followed. Until the
+    copy is complete, the state is unchanged, and an error leaves it so.
     """
     home = store / app.name
     journal = required_journal(home)
     if journal["step"] in BACK:
-        raise BackupError(f"the restore of {app.name} is being given up: run `portable restore --abort {app.name}` again")
+        raise BackupError(f"the restore of {app.name} is being aborted: run `portable restore --abort {app.name}` again")
     try:
         manifest = checked_manifest(home / journal["at"])
         folders = {volume: app.volumes[volume] for volume in manifest["volumes"]}
@@ -77,10 +77,10 @@ def swap(store: Path, app: SavedApp) -> dict[str, Any]:
     except (OSError, BackupError) as error:
         if (read_journal(home) or {}).get("step") in HALF_WAY:
             raise
-        with contextlib.suppress(OSError):  # the next restore removes what stays of it
+        with contextlib.suppress(OSError):  # the next restore removes the rest
             _remove_staged(app)
             (home / JOURNAL).unlink()
-        raise UnchangedError(f"the backup of {journal['at']} can't be put back, and nothing was changed: {reason(error)}") from None
+        raise UnchangedError(f"cannot restore the backup of {journal['at']}; nothing was changed: {reason(error)}") from None
     if journal["step"] == "aside":
         for at in folders.values():
             set_state_aside(at, journal["aside"])
@@ -99,7 +99,7 @@ def swap(store: Path, app: SavedApp) -> dict[str, Any]:
 
 
 def _copy_beside(home: Path, name: str, folders: Mapping[str, Path]) -> dict[str, Any]:
-    """Copy a backup beside the state of its app; the journal, in the step from which on the two change places."""
+    """Copy a backup beside the state of its app. Returns the journal in the step in which the two change places."""
     notes = Truncated()
     refuse_mounts(folders.values())
     for volume, at in folders.items():
@@ -113,9 +113,9 @@ def _copy_beside(home: Path, name: str, folders: Mapping[str, Path]) -> dict[str
 
 
 def abort(store: Path, app: SavedApp, *, stopped: bool) -> dict[str, Any]:
-    """Give up a restore that was begun: the app gets its earlier state back. What the restore had put there is put aside, never away.
+    """Abort an unfinished restore: put the app's previous state back, and move the restored state aside, without deleting it.
 
-    Half-way the app must be stopped: without `stopped` the result is then `half`, and nothing is done. Run again it goes on.
+    Half-way the app must be stopped: without `stopped` nothing is done, and the result is `half`. Run again, it continues.
     """
     home = store / app.name
     journal = read_journal(home)
@@ -125,12 +125,12 @@ def abort(store: Path, app: SavedApp, *, stopped: bool) -> dict[str, Any]:
         return row(app.name, journal["at"], [], "half")
     given_up = _move_back(home, app, journal) if journal["step"] in HALF_WAY else ""
     _remove_staged(app)
-    notes = [f"what had been put in its place lies in {given_up} of its folder; remove it when nothing is missed"] if given_up else []
+    notes = [f"the restored state is in {given_up} of its folder; remove it when you no longer need it"] if given_up else []
     return row(app.name, journal["at"], [*notes, *end_journal(home)], "given up")
 
 
 def _move_back(home: Path, app: SavedApp, journal: dict[str, Any]) -> str:
-    """Put the earlier state in its place again; the folder where the restore's result lies, where there is any."""
+    """Put the previous state back. Returns the folder with the restored state, empty if there is none."""
     if journal["step"] in FORWARD:
         step = "out" if journal["step"] == "in" else "back"
         journal = write_journal(home, {**journal, "step": step, "out": f"{GIVEN_UP}{now()}"})
@@ -153,7 +153,7 @@ def _move_back(home: Path, app: SavedApp, journal: dict[str, Any]) -> str:
 
 
 def _remove_staged(app: SavedApp) -> None:
-    """Remove what was copied beside the state and is not to take its place."""
+    """Remove the copy of a backup beside the state."""
     for at in app.volumes.values():
         with opened(at) as folder:
             remove_tree(STAGED, folder)

@@ -1,4 +1,4 @@
-"""Which backups are kept, and the removal of the others."""
+"""Selects the backups to keep, and removes the others."""
 
 import datetime
 from collections.abc import Mapping, Sequence
@@ -8,9 +8,9 @@ from portable.programs.backup.files import GONE, MAKING, remove
 from portable.programs.backup.store import names, read_manifest
 
 
-def kept(found: Sequence[str], keep: Mapping[str, int]) -> set[str]:
-    """Of backups by name: the last ones, and the newest of each of the last days, ISO weeks and months that have any."""
-    ordered = sorted(found)
+def kept(backups: Sequence[str], keep: Mapping[str, int]) -> set[str]:
+    """Select by name the last backups, and the newest of each of the last days, ISO weeks and months that have any."""
+    ordered = sorted(backups)
     wanted = set(ordered[-max(1, keep.get("last", 0)) :])
     for count, period in ((keep.get("daily", 0), _day), (keep.get("weekly", 0), _week), (keep.get("monthly", 0), _month)):
         newest = {period(name): name for name in ordered}
@@ -32,23 +32,23 @@ def _month(name: str) -> str:
 
 
 def rotate(home: Path, keep: Mapping[str, int]) -> None:
-    """Remove the backups that `keep` has no room for, counted for each volume: backups without a volume drive out none that has it.
+    """Remove the backups beyond `keep`, which counts for each volume: backups without a volume do not displace backups with it.
 
-    An unsound backup takes no room of a sound one, and goes when a later one is sound. A backup that can't be read stays.
+    Unsound backups do not count, and are removed once a later one is sound. Unreadable backups are kept.
     """
-    found = {name: manifest for name in names(home) if (manifest := read_manifest(home / name)) is not None}
-    sound = {name: manifest for name, manifest in found.items() if manifest["sound"]}
+    manifests = {name: manifest for name in names(home) if (manifest := read_manifest(home / name)) is not None}
+    sound = {name: manifest for name, manifest in manifests.items() if manifest["sound"]}
     volumes = {volume for manifest in sound.values() for volume in manifest["volumes"]}
     stay = {name for volume in volumes for name in kept([n for n, manifest in sound.items() if volume in manifest["volumes"]], keep)}
     newest = max(sound, default="")
-    for name in found:
+    for name in manifests:
         if name not in stay and name < newest:
             (home / name).rename(home / f"{GONE}{name}")
             remove(home / f"{GONE}{name}")
 
 
 def clear_half_made(home: Path) -> None:
-    """Remove what a killed run of this program left unfinished."""
+    """Remove the unfinished backups of a killed run of this program."""
     for path in home.iterdir():
         if path.name.startswith((MAKING, GONE)):
             remove(path)

@@ -1,4 +1,4 @@
-"""The store: a folder for each app, a folder in it for each backup, with a manifest and a listing of each volume."""
+"""The store: a folder for each app, with a folder for each backup, which contains a manifest and a listing of each volume."""
 
 import contextlib
 import datetime
@@ -13,18 +13,18 @@ from portable.programs.backup.errors import BackupError
 from portable.programs.backup.files import digest_of
 
 FORMAT = 2
-"""Of the manifest. Format 1 has the files in the manifest; format 2 has a listing beside each volume, which is read line by line."""
+"""Format of the manifest. Format 1 lists files in the manifest; format 2 has a listing beside each volume, read line by line."""
 MANIFEST, LISTING, LOCK = "manifest.json", ".files.jsonl", ".lock"
 
 
 def now() -> str:
-    """The moment as backups are named, UTC; names sort as time does, and any file system takes them."""
+    """The current time, UTC, as the name of a backup. Names sort by time, and are valid on any file system."""
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H%M%S.%f")[:-3] + "Z"
 
 
 @contextlib.contextmanager
 def locked(home: Path) -> Iterator[None]:
-    """One process at a time works on an app's backups; the lock goes with its process, however that ends."""
+    """Lock an app's backups for this process. The lock is released when the process ends, even if it is killed."""
     home.mkdir(mode=0o700, exist_ok=True)
     with (home / LOCK).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -32,7 +32,7 @@ def locked(home: Path) -> Iterator[None]:
 
 
 def names(home: Path) -> list[str]:
-    """The whole backups of an app, oldest first."""
+    """The complete backups of an app, oldest first."""
     return (
         sorted(path.name for path in home.iterdir() if not path.name.startswith(".") and (path / MANIFEST).is_file())
         if home.is_dir()
@@ -41,7 +41,7 @@ def names(home: Path) -> list[str]:
 
 
 def read_manifest(backup: Path) -> dict[str, Any] | None:
-    """A backup's manifest without its files; None where it can't be read, or has a format that this program does not know."""
+    """Read a backup's manifest without its files; None if it is unreadable or in an unknown format."""
     try:
         manifest: dict[str, Any] = json.loads((backup / MANIFEST).read_bytes())
     except (OSError, ValueError):
@@ -55,21 +55,21 @@ def read_manifest(backup: Path) -> dict[str, Any] | None:
 
 
 def checked_manifest(backup: Path) -> dict[str, Any]:
-    """A backup's manifest. Raises BackupError where a listing changed, or names a path outside its volume."""
+    """Read a backup's manifest. Raises BackupError if a listing has changed, or contains a path outside its volume."""
     manifest = read_manifest(backup)
     if manifest is None:
-        raise BackupError(f"{backup.name}: its manifest can't be read, or is of another version of portable")
+        raise BackupError(f"{backup.name}: its manifest is unreadable, or was written by another version of portable")
     for volume in manifest["volumes"]:
         if not listing_is_unchanged(backup, manifest, volume):
-            raise BackupError(f"{backup.name}: the listing of {volume} is not what was written: its bytes changed in the store")
+            raise BackupError(f"{backup.name}: the listing of {volume} has changed in the store")
         for entry in entries_of(backup, volume):
             if entry.path.startswith("/") or ".." in entry.path.split("/"):
-                raise BackupError(f"{backup.name}: its manifest names a path outside: {entry.path}")
+                raise BackupError(f"{backup.name}: its manifest contains a path outside of the volume: {entry.path}")
     return manifest
 
 
 def entries_of(backup: Path, volume: str) -> Iterator[TreeEntry]:
-    """The entries of a backup's volume, in the order in which they were copied."""
+    """Yield the entries of a backup's volume, in the order in which they were copied."""
     listing = backup / f"{volume}{LISTING}"
     if listing.exists():
         with listing.open("rb") as lines:
@@ -81,7 +81,7 @@ def entries_of(backup: Path, volume: str) -> Iterator[TreeEntry]:
 
 
 def listing_is_unchanged(backup: Path, manifest: Mapping[str, Any], volume: str) -> bool:
-    """Whether a volume's listing still has the digest that the manifest notes."""
+    """Whether a volume's listing still has the digest in the manifest."""
     try:
         return bool(manifest["format"] == 1 or digest_of(backup / f"{volume}{LISTING}")[0] == manifest["volumes"][volume]["listing"])
     except OSError:
@@ -89,21 +89,21 @@ def listing_is_unchanged(backup: Path, manifest: Mapping[str, Any], volume: str)
 
 
 def chosen(store: Path, app: str, at: str = "") -> str:
-    """The backup to use: the newest sound one, or the newest whose name begins with `at`."""
-    found = names(store / app)
-    if not found:
-        raise BackupError(f"there is no backup of {app}")
+    """Choose the newest sound backup, or the newest whose name begins with `at`. Raises BackupError if there is none."""
+    backups = names(store / app)
+    if not backups:
+        raise BackupError(f"{app} has no backups")
     if at:
-        if matching := [name for name in found if name.startswith(at)]:
+        if matching := [name for name in backups if name.startswith(at)]:
             return matching[-1]
-        raise BackupError(f"no backup of {app} is of {at}: there are {', '.join(found[-5:])}")
-    if sound := [name for name in found if (read_manifest(store / app / name) or {}).get("sound")]:
+        raise BackupError(f"{app} has no backup of {at}: use one of {', '.join(backups[-5:])}")
+    if sound := [name for name in backups if (read_manifest(store / app / name) or {}).get("sound")]:
         return sound[-1]
-    raise BackupError(f"no backup of {app} is sound: name one with `--at`, of {', '.join(found[-5:])}")
+    raise BackupError(f"{app} has no sound backup: choose one with `--at`, for example {', '.join(backups[-5:])}")
 
 
 def listed(store: Path, app: str) -> Iterator[dict[str, Any]]:
-    """A row for each backup of an app, oldest first; one that can't be read has the result `unreadable`."""
+    """Yield a row for each backup of an app, oldest first. The result is `sound`, `unsound` or `unreadable`."""
     for name in names(store / app):
         manifest = read_manifest(store / app / name)
         if manifest is None:
@@ -114,10 +114,10 @@ def listed(store: Path, app: str) -> Iterator[dict[str, Any]]:
 
 
 def row(app: str, at: str, notes: Sequence[str], result: str) -> dict[str, Any]:
-    """What a command did to one app, as it is printed."""
+    """Make the row of a command's result for one app."""
     return {"app": app, "at": at, "result": result, "notes": list(notes)}
 
 
 def totals(manifest: Mapping[str, Any]) -> dict[str, int]:
-    """Files, databases and bytes of all volumes together."""
+    """Sum up files, databases and bytes of all volumes."""
     return {what: sum(volume[what] for volume in manifest["volumes"].values()) for what in ("files", "databases", "bytes")}

@@ -131,8 +131,21 @@ def test_a_gateway_takes_along_who_shares_its_network(calls: list[str]) -> None:
 def test_what_can_not_be_proven_stops_nothing(calls: list[str]) -> None:
     engine = Keeping(stage=[row("failed", notes=["its bytes changed"])])
     engine.code = 1
-    assert backup.restore(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), "seal").result == "failed"
+    refused = backup.restore(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), "seal")
+    assert (refused.result, refused.code) == ("failed", "restore.failed")
     assert (engine.done, calls) == (["stage seal"], [])
+
+
+@pytest.mark.parametrize(("check", "code"), [(False, "backup.failed"), (True, "backup.check-failed")])
+def test_a_failed_row_of_the_program_has_the_code_of_its_command(calls: list[str], check: bool, code: str) -> None:
+    engine = Keeping(backup=[row("failed", notes=["no space is left"])], check=[row("failed", notes=["no space is left"])])
+    engine.code = 1
+    (failed,) = (backup.check if check else backup.back_up)(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), apps=("seal",))
+    assert (failed.result, failed.code) == ("failed", code)
+    engine = Keeping(backup=[row("done")], check=[row("done")])
+    (done,) = (backup.check if check else backup.back_up)(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), apps=("seal",))
+    assert (done.result, done.code) == ("done", "")
+    assert calls == []
 
 
 def test_half_restored_it_is_not_started(calls: list[str]) -> None:
@@ -179,7 +192,7 @@ def test_interrupted_while_the_app_stops_it_is_known_to_be_down(
 def test_given_up_where_another_machine_began_it_is_said_to_be_down(calls: list[str]) -> None:
     engine = Keeping(abort=[row("given up")])
     engine.running = {"backup"}
-    assert "`portable up seal` starts it" in backup.abort(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), "seal").notes[0]
+    assert "`portable up seal`" in backup.abort(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), "seal").notes[0]
     assert calls == []
 
 
@@ -222,8 +235,9 @@ def test_a_restore_is_given_up(calls: list[str], begun: bool, answers: dict[str,
 
 
 def test_what_was_not_begun_can_not_be_given_up(calls: list[str]) -> None:
-    with pytest.raises(UsageError, match="no restore of seal was begun"):
+    with pytest.raises(UsageError, match="restore of seal") as raised:
         backup.abort(ComposeDriver(Keeping(abort=[row("not begun", at="")]), STACK, EnvironmentSource()), plan(), "seal")
+    assert raised.value.code == "restore.not-begun"
     assert calls == []
 
 
@@ -255,8 +269,9 @@ def test_stopped_while_it_is_copied_and_started_whatever_happens(calls: list[str
     assert engine.done == ["backup seal --stopped"]
     assert calls == ["down seal", "up seal torrents"]
     engine.code = 137
-    with pytest.raises(PortableError, match="broke off"):
+    with pytest.raises(PortableError, match=r"backup .*\(exit 137\)") as raised:
         backup.back_up(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), apps=("seal",), stop=True)
+    assert raised.value.code == "backup.ended-early"
     # What still copies is ended before the app writes again.
     assert calls[2:] == ["down seal", "restart backup", "up seal torrents"]
     assert copying(STACK.project) == {}
@@ -305,15 +320,18 @@ def test_one_app_that_can_not_be_backed_up_keeps_no_other_from_it(calls: list[st
     monkeypatch.setattr(backup, "kept_of", lambda _: ("seal", "torrents"))
     made = backup.back_up(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), stop=True)
     assert [(one.app, one.result) for one in made] == [("seal", "failed"), ("torrents", "failed")]
-    assert "backup broke off (exit 137)" in made[0].notes[0]
+    assert "(exit 137)" in made[0].notes[0]
+    assert made[0].notes[0].endswith("[backup.ended-early]")
     assert [call for call in calls if call.startswith("up")] == ["up seal torrents", "up torrents"]
 
 
 def test_what_is_not_backed_up_is_told_before_anything_is_done(calls: list[str]) -> None:
-    with pytest.raises(UsageError, match="nothing of torrents is backed up"):
+    with pytest.raises(UsageError, match="torrents") as raised:
         backup.restore(ComposeDriver(Keeping(), STACK, EnvironmentSource()), plan(), "torrents")
-    with pytest.raises(UsageError, match="keeps no backups"):
+    assert (raised.value.code, raised.value.remedy) == ("backup.not-covered", "use one of: seal")
+    with pytest.raises(UsageError, match="test") as raised:
         backup.keeper_of(p.Plan(stack="media", profile="test", tools=factories.container("tools")))
+    assert raised.value.code == "backup.not-set-up"
     assert calls == []
 
 

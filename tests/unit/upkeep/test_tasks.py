@@ -30,12 +30,12 @@ def plan(*references: tuple[str, str | None]) -> p.Plan:
     ("line", "result", "text"),
     [
         ("0|/srv/a|Error summary: no errors found", "done", "Error summary: no errors found"),
-        ("0|/srv/a|Error summary: csum=3840 Corrected: 3840 Uncorrectable: 0 ", "done", "`btrfs device stats /srv/a` says which disk"),
+        ("0|/srv/a|Error summary: csum=3840 Corrected: 3840 Uncorrectable: 0 ", "done", "`btrfs device stats /srv/a` shows"),
         ("3|/srv/a|ERROR: there are 2 uncorrectable errors", "failed", "2 uncorrectable errors"),
-        ("1|/srv/a|", "failed", "could not be scrubbed (exit 1)"),
-        ("absent|/srv/a|", "failed", "it is not there"),
-        ("missing|/srv/a|", "failed", "btrfs-progs"),
-        ("other|/srv/a|ext2/ext3", "not here", "it lies on ext2/ext3"),
+        ("1|/srv/a|", "failed", "(exit 1)"),
+        ("absent|/srv/a|", "failed", "does not exist"),
+        ("missing|/srv/a|", "failed", "`apt-get install btrfs-progs`"),
+        ("other|/srv/a|ext2/ext3", "not here", "ext2/ext3"),
     ],
 )
 def test_what_a_scrub_says(line: str, result: str, text: str) -> None:

@@ -87,17 +87,21 @@ def test_upkeep_has_a_timer_once_a_month(systemd: Path) -> None:
 
 
 def test_what_systemd_says_is_told(systemd: Path) -> None:
-    with pytest.raises(PortableError, match="Unit is masked"):
+    with pytest.raises(PortableError, match="Unit is masked") as raised:
         unit.install("bad", "text")
+    assert raised.value.code == "unit.systemctl"
+    assert "`journalctl -u portable-heal-bad.service`" in (raised.value.remedy or "")
 
 
 def test_without_systemd_or_root_it_is_refused(systemd: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(Refused, match="only root"):
+    with pytest.raises(Refused, match="`portable heal --watch`") as raised:
         unit.install("p", "text")
+    assert raised.value.code == "unit.needs-root"
     (systemd / "running").rmdir()
-    with pytest.raises(Refused, match="systemd does not run this machine"):
+    with pytest.raises(Refused, match="`portable heal --watch`") as raised:
         unit.uninstall("p")
+    assert raised.value.code == "unit.no-systemd"
 
 
 @pytest.mark.parametrize("left", ["service", "timer"])

@@ -7,7 +7,7 @@ import contextlib
 import functools
 import os
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,9 @@ from portable.model.registry import Offered
 from portable.profiles.images import Images, TakenFacts, UpdateFacts
 from portable.profiles.load import load_images
 from portable.secrets.sources import EnvironmentSource
-from portable.upkeep import backup, updates
+from portable.upkeep import backup, image_file, rollbacks, updates
 from portable.upkeep.backup import Kept
-from portable.upkeep.updates import Opened, Updated
+from portable.upkeep.image_file import Opened, Updated
 
 V1, V2, V3 = (f"sha256:{digit * 64}" for digit in "123")
 SEED = int(os.environ.get("PORTABLE_SEED", "20261121"))
@@ -201,7 +201,7 @@ class World(Engine):
         return list(updates.apply(self.driver(), self.opened, names, now=lambda: AT, **options))
 
     def back(self, *names: str, **options: Any) -> list[Updated]:
-        return list(updates.back(self.driver(), self.opened, names, **options))
+        return list(rollbacks.back(self.driver(), self.opened, names, **options))
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """Everything up, and nothing newer anywhere."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     made = World(tmp_path)
-    made.real_write = updates._write
+    made.real_write = image_file.write
     for module, name, fake in (
         (compose, "up", made.up),
         (compose, "diff", made.diff),
@@ -217,7 +217,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         (backup, "restore", made.restore),
         (backup, "listed", made.listed),
         (images, "resolve", made.bring),
-        (updates, "_write", made.write),
+        (image_file, "write", made.write),
     ):
         monkeypatch.setattr(module, name, fake)
     (tmp_path / "profiles").mkdir()
@@ -246,6 +246,14 @@ def newer(world: World, *names: str, digest: str = V2) -> None:
 
 def image(name: str, digest: str) -> str:
     return f"registry.test/{name}:1@{digest}"
+
+
+@contextlib.contextmanager
+def refused(code: str, text: str) -> Iterator[None]:
+    """Expect a refusal with that code, and a text and remedy that match."""
+    with pytest.raises(Refused, match=text) as raised:
+        yield
+    assert raised.value.code == code
 
 
 def results(rows: Sequence[Updated]) -> dict[str, str]:
@@ -311,7 +319,8 @@ def test_what_does_not_get_well_is_put_back_with_its_state(world: World) -> None
     rows = world.apply()
     (row,) = [row for row in rows if row.result == "failed"]
     assert row.why == "alone: unhealthy\n    its last line"
-    assert row.text == (f"its state is that of {BACKUP} again, and what it was since lies in .before-restore-x of its folder")
+    assert BACKUP in row.text
+    assert ".before-restore-x of its folder" in row.text
     assert world.done == ["bring alone:1@2", "back up alone", "write", "up alone", "write", "restore alone", "write", "up alone", "write"]
     assert world.running["alone"] == image("alone", V1)
     assert world.state["alone"] == image("alone", V1)
@@ -323,7 +332,7 @@ def test_without_a_backup_state_stays_and_that_is_said(world: World) -> None:
     newer(world, "alone")
     world.broken = {image("alone", V2)}
     (row,) = world.apply("alone", without_backup=True)
-    assert row.text == "its state stays as it is, and an older program may not read what a newer one changed"
+    assert row.text == "its state is kept, and the older program may not be able to read it"
     assert world.done == ["bring alone:1@2", "write", "up alone", "write", "up alone", "write"]
 
 
@@ -338,7 +347,7 @@ def test_a_second_update_remembers_the_first(world: World) -> None:
     assert (row.result, row.before, row.digest) == ("back", V3, V2)
     (entry,) = world.taken.images["alone"].containers.values()
     assert entry == TakenFacts(instead_of=image("alone", V1), digest=V2)
-    with pytest.raises(Refused, match="no update of alone is noted that could be taken back"):
+    with refused("update.no-record", "no update of alone "):
         world.back("alone")
 
 
@@ -349,7 +358,7 @@ def test_an_entry_that_became_void_gives_way(world: World) -> None:
     own(world, app("alone").replace(V1, V3))
     world.running["alone"] = image("alone", V3)
     assert world.wanted()["alone"] == image("alone", V3)
-    with pytest.raises(Refused, match="no update of alone is noted"):
+    with refused("update.no-record", "no update of alone "):
         world.back("alone")
     (row,) = world.apply("alone")
     assert (row.result, row.before, row.digest) == ("taken", V3, V2)
@@ -380,13 +389,13 @@ def test_back_by_hand_leaves_state_alone_unless_asked(world: World) -> None:
     world.apply("alone")
     world.done.clear()
     (row,) = world.back("alone")
-    assert row.text.endswith(f"`portable restore alone --at {BACKUP}` puts back that of before")
+    assert row.text.endswith(f"`portable restore alone --at {BACKUP}`")
     assert world.done == ["bring alone:1@1", "write", "up alone", "write"]
     assert (world.running["alone"], world.file.exists()) == (image("alone", V1), False)
     world.apply("alone")
     world.done.clear()
     (row,) = world.back("alone", with_state=True)
-    assert "lies in .before-restore-x of its folder" in row.text
+    assert ".before-restore-x of its folder" in row.text
     assert world.done == ["bring alone:1@1", "write", "restore alone", "write", "up alone", "write"]
 
 
@@ -395,14 +404,14 @@ def test_state_that_is_not_there_any_more_is_refused_with_nothing_changed(world:
     world.apply("alone")
     world.kept.clear()
     world.done.clear()
-    foreseen = functools.partial(updates.foresee_back, names=("alone",), state_by=world.driver())
+    foreseen = functools.partial(rollbacks.foresee_back, names=("alone",), state_by=world.driver())
     for command in (lambda: world.back("alone", with_state=True), lambda: foreseen(world.opened())):
-        with pytest.raises(Refused, match=f"the backup of alone of {BACKUP} is not there any more"):
+        with refused("update.backup-gone", f"the backup of alone of {BACKUP} "):
             command()
     world.back("alone")
     world.apply("alone", without_backup=True)
     for command in (lambda: world.back("alone", with_state=True), lambda: foreseen(world.opened())):
-        with pytest.raises(Refused, match="the update of alone was made without a backup of its state"):
+        with refused("update.no-state", "the update of alone .*`--with-state`"):
             command()
 
 
@@ -412,9 +421,8 @@ def test_state_that_is_not_there_any_more_is_refused_with_nothing_changed(world:
 def test_nothing_is_risked_without_a_word(world: World) -> None:
     newer(world, "alone", "bare")
     profile(world, more="")
-    with pytest.raises(Refused, match="nothing here backs it up") as caught:
+    with refused("update.no-backups", r"the state of alone .*`--without-backup`"):
         world.apply()
-    assert "`--without-backup`" in str(caught.value)
     assert results(world.apply("bare")) == {"bare": "taken"}, "what keeps nothing needs no backup"
     assert results(world.apply("alone", without_backup=True)) == {"alone": "taken"}
 
@@ -422,7 +430,7 @@ def test_nothing_is_risked_without_a_word(world: World) -> None:
 def test_what_can_be_copied_only_while_it_is_stopped(world: World) -> None:
     own(world, app("alone", copied="stopped"))
     newer(world, "alone")
-    with pytest.raises(Refused, match=r"no copy of alone would be sound while it runs.*`--stop` stops it meanwhile"):
+    with refused("update.needs-stop", r"a copy of alone .*`--stop`"):
         world.apply("alone")
     assert world.done == []
     assert results(world.apply("alone", stop=True)) == {"alone": "taken"}
@@ -432,14 +440,15 @@ def test_what_can_be_copied_only_while_it_is_stopped(world: World) -> None:
 def test_a_group_that_does_not_run_what_its_files_say(world: World) -> None:
     newer(world, "alone")
     del world.running["alone"]
-    with pytest.raises(Refused, match=r"alone does not run what its files say.*`portable up alone` first"):
+    with refused("update.drift", r"alone .*`portable up alone` first"):
         world.apply("alone")
     assert world.done == []
 
 
 def test_names_that_nothing_has_and_a_registry_that_is_silent(world: World) -> None:
-    with pytest.raises(UsageError, match="there is no app or group alon in home"):
+    with pytest.raises(UsageError, match="alon in profile home") as raised:
         world.apply("alon")
+    assert raised.value.code == "usage.unknown-app"
     world.silent = True
     (row,) = world.apply("alone")
     assert (row.result, row.silent) == ("unknown", True)
@@ -450,7 +459,7 @@ def test_a_shipped_profile_without_a_stack(world: World, monkeypatch: pytest.Mon
     (world.folder / "portable.yaml").unlink()
     prepared = prepare("local", folder=world.folder)
     here = Opened(stack=stack_of(prepared.planned.plan, prepared.rendering), source=EnvironmentSource(), planned=prepared.planned)
-    with pytest.raises(Refused, match=r"write a `portable\.yaml`"):
+    with refused("update.no-stack", r"local .*write a `portable\.yaml`"):
         list(updates.apply(ComposeDriver(world, composed(here), here.source), lambda: here, ()))
 
 
@@ -458,8 +467,9 @@ def test_a_backup_that_is_not_sound_ends_it_before_anything_is_changed(world: Wo
     newer(world, "alone")
     failed = (Kept(app="alone", result="failed", notes=("a.db: malformed",)),)
     monkeypatch.setattr(backup, "back_up", lambda *_, **__: failed)
-    with pytest.raises(PortableError, match=r"no sound backup of alone: a.db: malformed"):
+    with pytest.raises(PortableError, match=r"alone: a.db: malformed") as raised:
         world.apply("alone")
+    assert raised.value.code == "update.backup-failed"
     assert world.done == ["bring alone:1@2"]
 
 
@@ -520,8 +530,9 @@ def test_what_runs_already_and_is_well_is_taken_whatever_an_up_would_say(world: 
 def test_state_that_a_newer_one_may_have_written_for_weeks_is_not_put_aside_by_itself(world: World) -> None:
     killed_before_it_is_noted(world)
     world.broken = {image("alone", V2)}
-    with pytest.raises(PortableError, match=r"alone ran what is taken before this command began(.|\n)*its last line") as caught:
+    with pytest.raises(PortableError, match=r"alone (.|\n)*its last line") as caught:
         world.apply("alone")
+    assert caught.value.code == "update.undecided"
     assert "`portable rollback alone --with-state`" in str(caught.value)
     assert (world.done, world.state["alone"], world.taken.images["alone"].step) == (["up alone"], image("alone", V2), "taking")
     world.broken = set()
@@ -531,13 +542,14 @@ def test_state_that_a_newer_one_may_have_written_for_weeks_is_not_put_aside_by_i
 def test_what_ran_before_does_not_get_well_either(world: World) -> None:
     newer(world, "alone")
     world.broken = {image("alone", V1), image("alone", V2)}
-    with pytest.raises(PortableError, match=r"what ran before does not get well: alone: unhealthy(.|\n)*nor did what was taken"):
+    with pytest.raises(PortableError, match=r"the rollback: alone: unhealthy(.|\n)*the update had failed: alone: unhealthy"):
         world.apply("alone")
     assert world.taken.images["alone"].step == "restored"
     world.broken = {image("alone", V2)}
     (row,) = world.apply("alone")
     assert (row.result, world.running["alone"], world.file.exists()) == ("failed", image("alone", V1), False)
-    assert row.text == f"its state is that of {BACKUP} again, and what it was since lies in `.before-restore-<time>` of its folder"
+    assert BACKUP in row.text
+    assert "`.before-restore-<time>` of its folder" in row.text
     assert world.done.count("restore alone") == 1
 
 
@@ -547,9 +559,12 @@ def test_state_that_can_not_be_put_back_keeps_nobody_from_going_back_without(wor
     with monkeypatch.context() as lost:
         lost.setattr(world, "kept", {})
         lost.setattr(backup, "back_up", lambda *_, **__: (Kept(app="alone", at=BACKUP, result="done"),))
-        said = r"could not be put back: there is no such backup; nothing of it was changed; what was taken shall run again, but: alone: unh"
-        with pytest.raises(PortableError, match=rf"{said}(.|\n)*portable rollback alone` goes back without"):
+        parts = (
+            r"there is no such backup; nothing was changed, but .*: alone: unhealthy(.|\n)*without that state: `portable rollback alone`"
+        )
+        with pytest.raises(PortableError, match=parts) as raised:
             world.apply("alone")
+        assert raised.value.code == "update.state-not-restored"
         assert (world.running["alone"], world.taken.images["alone"].step) == (image("alone", V2), "taking")
         (row,) = world.back("alone")
     assert (row.result, world.running["alone"], world.file.exists()) == ("back", image("alone", V1), False)
@@ -560,8 +575,9 @@ def test_a_healthy_app_whose_state_can_not_be_put_back_runs_as_before(world: Wor
     world.apply("alone")
     before = world.file.read_text()
     world.full = {"alone"}
-    with pytest.raises(PortableError, match=r"no space is left; nothing of it was changed, and alone runs what was taken, as before"):
+    with pytest.raises(PortableError, match=r"no space is left; nothing was changed, and alone runs ") as raised:
         world.back("alone", with_state=True)
+    assert raised.value.code == "update.state-not-restored"
     assert (world.running["alone"], world.state["alone"], world.file.read_text()) == (image("alone", V2), image("alone", V2), before)
 
 
@@ -569,21 +585,22 @@ def test_half_restored_is_told_to_be_stopped_and_another_ones_state_is_not_left_
     newer(world, "first", "second")
     world.apply("first")
     world.full = {"second"}
-    with pytest.raises(
-        PortableError, match=r"second: .*no space is left; first, second are stopped.*portable rollback second` goes back without"
-    ):
+    parts = r"second: .*no space is left; first, second are stopped.*without that state: `portable rollback second`"
+    with pytest.raises(PortableError, match=parts) as raised:
         world.back("first", with_state=True)
+    assert raised.value.code == "update.state-not-restored"
     assert {name: update.step for name, update in world.taken.images.items()} == {"first": "restored", "second": "restoring"}
     world.full = set()
     rows = world.back("first", with_state=True)
-    assert all(f"its state is that of {BACKUP} again" in row.text for row in rows)
+    assert all(BACKUP in row.text and ".before-restore-" in row.text for row in rows)
     assert (world.state["first"], world.state["second"]) == (image("first", V1), image("second", V1))
     assert world.done.count("restore first") == 1
 
     world.apply("first")
     world.half = {"first"}
-    with pytest.raises(PortableError, match=r"something is mounted there; first is stopped \(run the same command again"):
+    with pytest.raises(PortableError, match=r"something is mounted there; first is stopped \(run the same command again") as raised:
         world.back("first", with_state=True)
+    assert raised.value.code == "update.state-not-restored"
     assert world.taken.images["first"].step == "restoring"
     with pytest.raises(Refused, match=r"\[up\.rollback-unfinished\]"):
         real_up(world, composed(world.opened()), EnvironmentSource(), apps=("first",))
@@ -594,8 +611,8 @@ def test_going_back_is_about_the_newest_update_of_a_group(world: World) -> None:
     world.apply("first")
     newer(world, "second")
     list(updates.apply(world.driver(), world.opened, ("second",), now=lambda: "2026-11-22T03:00:00Z"))
-    _, steps = updates.foresee_back(world.opened(), ("first",))
-    assert steps[0] == f"seal: write what second ran before to {world.file}"
+    _, steps = rollbacks.foresee_back(world.opened(), ("first",))
+    assert steps[0] == f"seal: write the previous images of second to {world.file}"
     assert [row.app for row in world.back("first")] == ["second"]
     assert (world.running["first"], world.running["second"]) == (image("first", V2), image("second", V1))
     assert [row.app for row in world.back("second")] == ["first"], "and then about the one before"
@@ -604,11 +621,11 @@ def test_going_back_is_about_the_newest_update_of_a_group(world: World) -> None:
 def test_half_way_without_its_backup_there_is_a_way_back_without_it(world: World) -> None:
     restoring_is_written(world)
     world.kept.clear()
-    with pytest.raises(Refused, match=r"is not there any more \(.*go back without `--with-state`"):
+    with refused("update.backup-gone", r"first of .* \(roll back without `--with-state`"):
         world.back("first", with_state=True)
     assert world.taken.images["first"].step == "restoring"
     (row,) = world.back("first")
-    assert row.text.startswith("its state stays as it is, and an older program may not read what a newer one changed")
+    assert row.text.startswith("its state is kept, and the older program may not be able to read it")
     assert (world.running["first"], world.file.exists()) == (image("first", V1), False)
     assert "restore first" not in world.done
 
@@ -629,7 +646,7 @@ def completed(world: World, *names: str) -> list[Updated]:
     try:
         return world.apply(*names)
     except PortableError as error:
-        assert "ran what is taken before this command began, and is not well" in error.text  # noqa: PT017
+        assert error.code == "update.undecided"  # noqa: PT017
         world.back(*names, with_state=True)
     return world.apply(*names)
 
@@ -749,8 +766,8 @@ def test_a_restore_that_is_given_up_while_an_update_goes_back_starts_nothing(wor
     monkeypatch.setattr(backup, "run", lambda *_, **__: (next(answers),))
     given_up = backup.abort(world.driver(), here.planned.plan, "first")
     assert given_up.result == "given up"
-    assert "nothing is started, since first goes back from an update: " in given_up.notes[-1]
-    assert "`portable rollback first --with-state`" in given_up.notes[-1]
+    assert given_up.notes[-1].startswith("not started, because first ")
+    assert "`portable rollback first" in given_up.notes[-1]
     assert world.done == []
 
 
@@ -777,7 +794,7 @@ def test_the_file_is_written_only_while_nobody_else_is_at_work(world: World, mon
         files.write_private(*arguments, **more)
 
     assert world.opened().stack.project == "media-home"
-    monkeypatch.setattr(updates, "write_private", write_private)
+    monkeypatch.setattr(image_file, "write_private", write_private)
     assert results(world.apply("alone")) == {"alone": "failed"}
     assert len(written) == 3
 
@@ -790,18 +807,18 @@ def test_what_would_be_done(world: World) -> None:
     rows, steps = updates.foresee(world.driver(), world.opened(), ("first",))
     assert results(rows) == {"first": "newer", "second": "same"}
     assert steps == (
-        f"seal: bring registry.test/first:1@{V2} while first runs",
+        f"seal: pull registry.test/first:1@{V2} while first runs",
         "seal: back up first",
-        f"seal: write what first shall run to {world.file}",
-        "seal: start first anew, and wait until all of seal is well; else put everything back",
+        f"seal: write the new images of first to {world.file}",
+        "seal: recreate first, and wait until all of seal is healthy; roll back if it is not",
     )
     assert (world.done, world.file.exists()) == ([], False)
     world.apply("first")
     world.done.clear()
-    _, steps = updates.foresee_back(world.opened(), ("first",), state_by=world.driver())
+    _, steps = rollbacks.foresee_back(world.opened(), ("first",), state_by=world.driver())
     assert steps == (
-        f"seal: write what first ran before to {world.file}",
-        f"seal: put back the state of first of {BACKUP}",
-        "seal: start first anew, and wait until all of seal is well",
+        f"seal: write the previous images of first to {world.file}",
+        f"seal: restore the state of first from {BACKUP}",
+        "seal: recreate first, and wait until all of seal is healthy",
     )
     assert world.done == []

@@ -56,7 +56,7 @@ def test_links_are_not_followed_and_what_is_no_file_is_told(tmp_path: Path) -> N
     os.mkfifo(tmp_path / "config" / "pipe")
     row = back_up(tmp_path / "store", player, KEEP)
     assert (row["files"], row["bytes"]) == (0, 0)
-    assert row["notes"] == ["config: pipe is no file (a socket, a pipe or a device) and is left out"]
+    assert row["notes"] == ["config: pipe is a socket, a pipe or a device, and is left out"]
     stored = tmp_path / "store" / "player" / row["at"] / "config"
     assert (stored / "cloud").is_symlink()
     assert (stored / "film.mkv").is_symlink()

@@ -79,7 +79,7 @@ def test_sqlite_mends_nothing_where_the_app_wrote_it(tmp_path: Path) -> None:
     journal.write_bytes(b"x" * 600 + bytes.fromhex("d9d505f920a163d7"))
     before = tree(tmp_path / "config")
     row = back_up(store, player, KEEP)
-    assert (row["result"], "names another one" in row["notes"][0]) == ("failed", True)
+    assert (row["result"], "wal.db: its journal names another journal" in row["notes"][0]) == ("failed", True)
     assert tree(tmp_path / "config") == before
     journal.unlink()
     assert back_up(store, player, KEEP)["result"] == "done"
@@ -111,7 +111,7 @@ def test_a_database_behind_a_folder_that_became_a_link_is_not_taken_for_the_apps
 
     monkeypatch.setattr(copying, "copy_database", swapped)
     row = back_up(store, player, KEEP)
-    assert (row["result"], "was changed for another one" in row["notes"][0]) == ("failed", True)
+    assert (row["result"], "app.db: " in row["notes"][0], "was replaced" in row["notes"][0]) == ("failed", True, True)
     assert not list((store / "player").rglob("app.db"))
 
 
@@ -174,4 +174,4 @@ def test_a_database_or_its_log_that_becomes_a_link_is_not_followed(
     assert not taken
     if (name, moment) != ("app.db-journal", "only while it is opened"):  # which is looked at only by who finds no log
         assert (row["result"], len(list((store / "player").rglob("app.db")))) == ("failed", 0)
-        assert "is not followed" in row["notes"][0] or "was changed for another one" in row["notes"][0]
+        assert "is not followed" in row["notes"][0] or "was replaced" in row["notes"][0]

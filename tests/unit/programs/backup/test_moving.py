@@ -34,14 +34,16 @@ def test_what_is_mounted_meanwhile_is_told_and_does_no_harm(tmp_path: Path, monk
 
     found = mounted("swap", "player")
     assert (found["result"], found["unchanged"]) == ("failed", True)
-    assert f"{state}/mnt can't be put aside: something is mounted there; unmount it first" in found["notes"][0]
+    assert f"{state}/mnt " in found["notes"][0]
+    assert "unmount it first" in found["notes"][0]
     assert tree(state) == was
     stage(store, player)
     with pytest.raises(Killed), killed_before(monkeypatch, 2):
         swap(store, player)
     found = mounted("swap", "player")  # it appeared while the state was put aside
     assert (found["result"], "unchanged" in found) == ("failed", False)
-    assert "unmount it, and run the same command again, or `portable restore --abort`" in found["notes"][0]
+    assert f"{state}/mnt," in found["notes"][0]
+    assert "unmount it and run the same command again, or abort with `portable restore --abort`" in found["notes"][0]
     assert mounted("abort", "player", "--stopped")["result"] == "given up"
     assert tree(state) == was
 
@@ -51,5 +53,5 @@ def test_what_does_not_fit_is_told_while_the_app_runs(tmp_path: Path, monkeypatc
     (tmp_path / "config" / "file").write_bytes(b"x" * 100_000)
     back_up(store, player, KEEP)
     monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_bavail=10, f_frsize=4096))
-    with pytest.raises(BackupError, match="it takes 0 MB beside what is there, and 0 MB are left"):
+    with pytest.raises(BackupError, match="/config: the backup needs 0 MB, and 0 MB are free"):
         stage(store, player)

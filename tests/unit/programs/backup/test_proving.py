@@ -49,13 +49,13 @@ def backup(tmp_path: Path) -> Path:
 
 CHANGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "nothing": (lambda folder: None, ""),
-    "a file that is missing": (lambda folder: (folder / "file").unlink(), "file differs: it is missing"),
-    "a file more": (lambda folder: (folder / "more").touch(), "it differs: 5 files and folders are there, and 4 are listed"),
-    "a folder in a file's place": (folder_in_place, "file differs: it is a folder"),
+    "a file that is missing": (lambda folder: (folder / "file").unlink(), "file is missing"),
+    "a file more": (lambda folder: (folder / "more").touch(), "5 files and folders instead of 4"),
+    "a folder in a file's place": (folder_in_place, "file is a folder, not a file"),
     "another content": (lambda folder: (folder / "file").write_text("else"), "file differs in its content"),
-    "another target": (other_target, "link differs in where it leads"),
+    "another target": (other_target, "link differs in its target"),
     "another mode": (lambda folder: (folder / "folder").chmod(0o700), "folder differs in its mode"),
-    "another time": (lambda folder: os.utime(folder / "file", ns=(0, 0)), "file differs in its time"),
+    "another time": (lambda folder: os.utime(folder / "file", ns=(0, 0)), "file differs in its modification time"),
     "a broken database": (break_database, "app.db differs in its content"),
 }
 
@@ -73,5 +73,5 @@ def test_each_difference_is_found(backup: Path, name: str) -> None:
 def test_a_changed_byte_in_the_store_is_no_backup(backup: Path) -> None:
     prove(backup / "config", entries_of(backup, "config"))
     break_database(backup / "config")
-    with pytest.raises(BackupError, match=r"^app\.db is not what was backed up"):
+    with pytest.raises(BackupError, match=r"^app\.db: its contents have changed"):
         prove(backup / "config", entries_of(backup, "config"))

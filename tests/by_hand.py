@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from portable.backends.compose.init import SEEDS
-from portable.backends.compose.services import Port, Service
+from portable.backends.compose.services import Service, ServicePort
 from portable.live.compose.desired import ComposeStack
 
 _VARIABLE = re.compile(r"\$\{(PORTABLE_SECRET_[A-Z0-9_]+)")
@@ -87,13 +87,13 @@ def _variables(value: Any) -> Iterable[str]:
             yield from _variables(item)
 
 
-def _ports(body: Mapping[str, Any]) -> Iterable[Port]:
+def _ports(body: Mapping[str, Any]) -> Iterable[ServicePort]:
     for port in body.get("ports") or []:
         if isinstance(port, Mapping):
             if str(port.get("published") or "").isdigit():
                 address, protocol = str(port.get("host_ip") or ""), str(port.get("protocol") or "tcp")
-                yield Port(number=int(port["published"]), protocol=protocol, address=address)
+                yield ServicePort(number=int(port["published"]), protocol=protocol, address=address)
             continue
         match = re.fullmatch(r"(?:(?P<ip>.+):)?(?P<host>\d+):(?P<inside>\d+)(?:/(?P<protocol>\w+))?", str(port))
         if match:
-            yield Port(number=int(match["host"]), protocol=match["protocol"] or "tcp", address=(match["ip"] or "").strip("[]"))
+            yield ServicePort(number=int(match["host"]), protocol=match["protocol"] or "tcp", address=(match["ip"] or "").strip("[]"))

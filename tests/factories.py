@@ -113,10 +113,10 @@ def full_plan(back_end: str) -> p.Plan:
     volumes = (
         p.Volume(id="library", holds="library", place=place("library"), hides=("appdata",)),
         p.Volume(id="player-config", holds="database", place=place("state", existing=cluster), folder="config/player"),
-        p.Volume(id="player-transcode", holds="cache", place=p.Scratch(size=2 * GI, in_memory=True)),
+        p.Volume(id="player-transcode", holds="cache", place=p.Ephemeral(size=2 * GI, in_memory=True)),
         p.Volume(id="torrents-config", holds="state", place=place("state", existing=cluster), folder="config/torrents"),
         p.Volume(id="gateway-state", holds="state", place=place("gateway"), folder="gateway"),
-        p.Volume(id="shelf-cache", holds="cache", place=p.Scratch(size=GI)),
+        p.Volume(id="shelf-cache", holds="cache", place=p.Ephemeral(size=GI)),
     )
     files = (
         p.File(id="player-conf", body=("listen = 32400\n",), mode=0o440),

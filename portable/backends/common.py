@@ -24,7 +24,7 @@ class Index(NamedTuple):
     """By name of the app."""
 
 
-class Placed(NamedTuple):
+class PlacedContainer(NamedTuple):
     """A container and its path in the plan: `apps.plex.containers.main`, `clouds.zurg.mounter`, `tools`."""
 
     path: str
@@ -54,14 +54,14 @@ def index(plan: Plan) -> Index:
     )
 
 
-def containers(plan: Plan) -> Iterator[Placed]:
+def containers(plan: Plan) -> Iterator[PlacedContainer]:
     """Every container: those of the apps, the clouds' mounters, and the tools."""
     for app in plan.apps:
         for container in app.containers:
-            yield Placed(f"apps.{app.name}.containers.{container.name}", container, app=app)
+            yield PlacedContainer(f"apps.{app.name}.containers.{container.name}", container, app=app)
     for cloud in plan.clouds:
-        yield Placed(f"clouds.{cloud.id}.mounter", cloud.mounter, cloud=cloud)
-    yield Placed("tools", plan.tools)
+        yield PlacedContainer(f"clouds.{cloud.id}.mounter", cloud.mounter, cloud=cloud)
+    yield PlacedContainer("tools", plan.tools)
 
 
 def befores(app: App) -> tuple[Container, ...]:

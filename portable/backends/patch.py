@@ -15,9 +15,9 @@ from portable.model.codes import Code
 from portable.model.errors import InputError
 from portable.model.findings import Class, Finding
 from portable.model.plan import Plan
-from portable.model.rendering import Document, Rendering
+from portable.model.rendering import RenderedDocument, Rendering
 from portable.model.source import Mistake, Source
-from portable.planning.inputs import Input
+from portable.planning.inputs import PlanInput
 from portable.profiles.types import PatchFacts
 
 Steps: TypeAlias = tuple[str | int, ...]
@@ -75,7 +75,7 @@ class Unfit(Exception):  # noqa: N818 - an answer, not an error
 
 
 def patched(
-    rendering: Rendering, plan: Plan, given: Input, rules: Patching, catalog: Collection[str]
+    rendering: Rendering, plan: Plan, given: PlanInput, rules: Patching, catalog: Collection[str]
 ) -> tuple[Rendering, tuple[Finding, ...]]:
     """Apply the profile's patches in their order; returns a finding for each. `catalog` has the names of all apps.
 
@@ -114,11 +114,11 @@ def patched(
         )
     if mistakes:
         raise InputError(tuple(mistakes))
-    documents = tuple(Document(file=d.file, body=body) for d, body in zip(rendering.documents, bodies, strict=True))
+    documents = tuple(RenderedDocument(file=d.file, body=body) for d, body in zip(rendering.documents, bodies, strict=True))
     return Rendering(documents=documents, findings=rendering.findings), tuple(findings)
 
 
-def _replaced_lists(given: Input) -> Iterator[Finding]:
+def _replaced_lists(given: PlanInput) -> Iterator[Finding]:
     """Findings on inherited patches that the profile's own list replaces."""
     replaced = given.profile_document.replaced("patch") if isinstance(given.profile_document, Merged) else []
     for patches, below in replaced:

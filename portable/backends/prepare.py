@@ -13,7 +13,7 @@ from portable.model.ledger import settle, unaccepted
 from portable.model.rendering import Rendering
 from portable.model.source import Mistake
 from portable.planning import Planned, make
-from portable.planning.inputs import Input
+from portable.planning.inputs import PlanInput
 from portable.planning.origins import located
 from portable.profiles.images import Images
 from portable.profiles.load import (
@@ -26,7 +26,7 @@ from portable.profiles.load import (
     profile_files,
     profile_folders,
 )
-from portable.profiles.types import Stack
+from portable.profiles.types import StackFile
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,14 +60,14 @@ def prepare(profile: str, *, sets: Sequence[str] = (), catalogs: Sequence[Path] 
     return Prepared(planned=planned, back_end=chosen, rendering=rendering, ledger=ledger, recipes=catalog.recipes)
 
 
-def _read(profile: str, stack_file: Path | None, sets: Sequence[str]) -> Input:
+def _read(profile: str, stack_file: Path | None, sets: Sequence[str]) -> PlanInput:
     """Read the stack, the profile and its updated images. Raises InputError with the mistakes of all of them."""
     mistakes: tuple[Mistake, ...] = ()
     files = profile_files(profile_folders(stack_file))
     try:
         stack, stack_document = load_stack(stack_file, sets)
     except InputError as error:
-        stack, stack_document, mistakes = Stack(), None, error.mistakes
+        stack, stack_document, mistakes = StackFile(), None, error.mistakes
     file = images_file(profile, files, stack_file)
     try:
         images, images_document = load_images(file)
@@ -79,7 +79,7 @@ def _read(profile: str, stack_file: Path | None, sets: Sequence[str]) -> Input:
         raise InputError((*mistakes, *error.mistakes)) from None
     if mistakes:
         raise InputError(mistakes)
-    return Input(
+    return PlanInput(
         stack=stack,
         stack_document=stack_document,
         profile=facts,

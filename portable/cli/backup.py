@@ -14,7 +14,7 @@ from portable.model.errors import FAILED, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from portable.upkeep.backup import Kept
+    from portable.upkeep.backup import BackupRow
 
 At = Annotated[
     str, typer.Option("--at", metavar="TIME", help="Use the backup of this time; the first digits of a time in `--list` suffice.")
@@ -104,7 +104,7 @@ def _check_time(at: str) -> None:
         raise UsageError(text, code="backup.time", remedy="list the backups with `portable backup --list`")
 
 
-def _shown(rows: "Sequence[Kept]", output: Format) -> None:
+def _shown(rows: "Sequence[BackupRow]", output: Format) -> None:
     if output is Format.json:
         names = ("app", "at", "result", "files", "databases", "bytes", "copied", "seconds", "image", "before", "notes")
         show.table(names, [tuple(getattr(row, name) for name in names) for row in rows], output, schema="backup")

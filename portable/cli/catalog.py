@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from portable.model.source import Mistake
 
 
-class Library(StrEnum):
+class LibraryAccess(StrEnum):
     """How an app mounts the library: read-only or read-write."""
 
     ro = "ro"
@@ -74,7 +74,8 @@ def new(
     ] = None,
     vpn: Annotated[bool, typer.Option("--vpn", help="Route all its traffic through the VPN.")] = False,
     library: Annotated[
-        Library | None, typer.Option("--library", help="Mount the library at /mnt/media, read-only or read-write. Default: not mounted.")
+        LibraryAccess | None,
+        typer.Option("--library", help="Mount the library at /mnt/media, read-only or read-write. Default: not mounted."),
     ] = None,
     state: Annotated[str, typer.Option("--state", metavar="PATH", help="Path of the state in the container.")] = "/config",
 ) -> None:
@@ -135,9 +136,9 @@ def schema(kind: Annotated[str, typer.Argument(help="Kind of file: app, cloud, p
     from portable.catalog.facts import AppFacts, CloudFacts
     from portable.formats.schema import schema as schema_of
     from portable.profiles.images import Images
-    from portable.profiles.types import Profile, Stack
+    from portable.profiles.types import Profile, StackFile
 
-    kinds: dict[str, type] = {"app": AppFacts, "cloud": CloudFacts, "profile": Profile, "stack": Stack, "images": Images}
+    kinds: dict[str, type] = {"app": AppFacts, "cloud": CloudFacts, "profile": Profile, "stack": StackFile, "images": Images}
     if kind not in kinds:
         raise unknown(kind, tuple(kinds), what="kind of file", code="usage.unknown-schema")
     show.document(schema_of(kinds[kind]))

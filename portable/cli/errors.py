@@ -24,7 +24,7 @@ _REMEDIES = {
 }
 
 
-class Quiet(Exception):  # noqa: N818 - an end, not an error
+class SilentExit(Exception):  # noqa: N818 - an end, not an error
     """Ends the command with an exit code and no message."""
 
     def __init__(self, code: int) -> None:
@@ -43,7 +43,7 @@ def report(command: Callable[[], Any]) -> int:
             say(f"{where}{finding.class_}: {finding.text}{bracketed(finding.code)}\n    {finding.remedy}")
         say(f"refused: {refused}")
         return refused.exit_code
-    except Quiet as end:
+    except SilentExit as end:
         return end.code
     except PortableError as error:
         say(f"{error}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from portable.secrets.sources import Source
 
 
-class Opened(NamedTuple):
+class ProfileSecrets(NamedTuple):
     """A profile's secrets."""
 
     plan: "Plan"
@@ -147,7 +147,7 @@ def _table(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", outp
     return any(not (r.present or r.optional or made) for r, made in zip(rows, by_itself, strict=True))
 
 
-def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "Opened":
+def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "ProfileSecrets":
     """Open the secrets of a profile, on every back end, without contacting its engine.
 
     For a cluster these are the values its Secrets are made from: no command here reads the cluster.
@@ -163,4 +163,6 @@ def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "O
     source = source_of(planned.given.profile.secrets, planned.plan.stack, os.environ, home_of(os.environ))
     plan = planned.plan
     namespace = (plan.namespace or plan.stack) if planned.given.profile.traits.has_namespaces else None
-    return Opened(plan, needs_of(plan), planned.generated, {name: s.about for name, s in planned.secrets.items()}, source, namespace)
+    return ProfileSecrets(
+        plan, needs_of(plan), planned.generated, {name: s.about for name, s in planned.secrets.items()}, source, namespace
+    )

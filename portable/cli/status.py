@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from portable.cli import show
-from portable.cli.errors import Quiet, say
+from portable.cli.errors import SilentExit, say
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, complete_app
 from portable.cli.up import driver_of, open_place, reader_of, show_rows
 from portable.model.errors import FAILED, INTERRUPTED
@@ -52,7 +52,7 @@ def logs(
                     sys.stdout.flush()
     except KeyboardInterrupt:
         if follow:  # Ctrl-C is how following ends; there is nothing to complete
-            raise Quiet(INTERRUPTED) from None
+            raise SilentExit(INTERRUPTED) from None
         raise
     return 0
 

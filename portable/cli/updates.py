@@ -16,7 +16,7 @@ from portable.model.errors import FAILED, PortableError
 if TYPE_CHECKING:
     from portable.live.driver import StackDriver
     from portable.live.place import Place
-    from portable.upkeep.image_file import Opened, Updated
+    from portable.upkeep.image_file import ReopenedStack, Updated
 
 _COLUMNS = ("group", "app", "container", "image", "result", "before", "digest", "backup", "text", "why")
 _Steps = tuple["Sequence[Updated]", Sequence[str]]
@@ -93,7 +93,7 @@ class _Opener:
         self._arguments = profile, sets, catalogs
         self._place: Place | None = None
 
-    def __call__(self) -> "Opened":
+    def __call__(self) -> "ReopenedStack":
         place, opened = _opened(*self._arguments)
         self._place = self._place or place
         return opened
@@ -166,11 +166,11 @@ def _named(names: str) -> list[str]:
     return [] if "all" in parts else parts
 
 
-def _opened(profile: str, sets: Sequence[str], catalogs: Sequence[Path]) -> "tuple[Place, Opened]":
-    from portable.upkeep.image_file import Opened
+def _opened(profile: str, sets: Sequence[str], catalogs: Sequence[Path]) -> "tuple[Place, ReopenedStack]":
+    from portable.upkeep.image_file import ReopenedStack
 
     place, planned = open_place(profile, sets, catalogs, strict=False)
-    return place, Opened(stack=place.stack, source=place.source, planned=planned)
+    return place, ReopenedStack(stack=place.stack, source=place.source, planned=planned)
 
 
 def _gathered(doing: "Iterable[Updated]") -> "tuple[tuple[Updated, ...], PortableError | None]":

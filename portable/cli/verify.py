@@ -12,7 +12,7 @@ from portable.model.errors import DIFFERENCES, FAILED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from portable.model.contracts import Held
+    from portable.model.contracts import ContractResult
     from portable.verify.contract import Contract
 
 
@@ -74,7 +74,7 @@ def verify(
         values=values,
     )
     chosen = named(every, names or ())
-    results: list[Held] = []
+    results: list[ContractResult] = []
     with driver_of(place) as driver:
         driver.check()
         stack = driver.view(prepared.planned.plan)
@@ -107,7 +107,7 @@ def _checked(names: "Sequence[str]", beacon: str | None, *, disruptive: bool) ->
         raise UsageError(f"{beacon!r} is not a valid URL", code="usage.beacon", where="--beacon", remedy=remedy)
 
 
-def _printed(chosen: "Sequence[Contract]", results: "Sequence[Held]", *, everything: bool) -> None:
+def _printed(chosen: "Sequence[Contract]", results: "Sequence[ContractResult]", *, everything: bool) -> None:
     """Print one line per contract, then the unknown and the broken checks with their remedies."""
     counted = Counter((h.contract, h.verdict) for h in results)
     rows = [(c.name, *(counted[c.name, v] for v in ("holds", "broken", "unknown")), c.promise) for c in chosen]
@@ -121,7 +121,7 @@ def _printed(chosen: "Sequence[Contract]", results: "Sequence[Held]", *, everyth
                     show.line(f"    {h.remedy}")
 
 
-def _clouds(results: "Sequence[Held]") -> None:
+def _clouds(results: "Sequence[ContractResult]") -> None:
     """Print a table of each app's view of each cloud, in which a missing mount stands out."""
     seen: dict[str, dict[str, str]] = {}
     for h in results:

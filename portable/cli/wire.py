@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from portable.live.driver import StackDriver
     from portable.live.place import Place
     from portable.model.changes import Change
-    from portable.wiring import Outcome
+    from portable.wiring import WiringOutcome
     from portable.wiring.wishes import Peer, Wish
 
 _SECONDS = 120.0
@@ -84,33 +84,33 @@ def _outcome(
     *,
     dry_run: bool,
     shown: bool,
-) -> "Outcome":
+) -> "WiringOutcome":
     """Connect the apps, and print each change as it is made; with `dry_run`, only the changes that would be made."""
     from portable.cli.progress import printed
     from portable.model.plan import SecretRef
-    from portable.model.progress import Event, Once
+    from portable.model.progress import Deduplicated, Event
     from portable.secrets.lookup import resolve
     from portable.secrets.needs import Need
     from portable.wiring import Lines, foreseen, wire
-    from portable.wiring.line import Line, Pen
+    from portable.wiring.line import Channel, Writer
 
     secrets = resolve((Need(name=p.secret.name, key=p.secret.key, optional=True, apps=(p.name,)) for p in known), place.source)
 
     def reveal(ref: SecretRef) -> str:
         return secrets.of(ref.name, ref.key)
 
-    once = Once(printed)
+    once = Deduplicated(printed)
 
     def waiting(app: str, reason: str) -> None:
         once(Event(what="waiting", subject=app, text=driver.hide(reason)))
 
     with driver.network(prepared.planned.plan) as network:
         if dry_run:
-            outcome = foreseen(Lines(Line, known, network, reveal, seconds=seconds, waiting=waiting), wanted)
+            outcome = foreseen(Lines(Channel, known, network, reveal, seconds=seconds, waiting=waiting), wanted)
             for change in outcome.changes if shown else ():
                 show.line(change.sentence())
             return outcome
-        pens = Lines(Pen, known, network, reveal, seconds=seconds, waiting=waiting)
+        pens = Lines(Writer, known, network, reveal, seconds=seconds, waiting=waiting)
         return wire(pens, wanted, _print_change if shown else lambda _: None)
 
 

@@ -2,8 +2,8 @@
 
 from portable.graph.mermaid import mermaid
 from portable.graph.page import page
-from portable.graph.picture import Picture, Row, drawn, picture
+from portable.graph.picture import Picture, PictureRow, drawn, picture
 from portable.graph.sheet import sheet
 from portable.graph.svg import svg
 
-__all__ = ["Picture", "Row", "drawn", "mermaid", "page", "picture", "sheet", "svg"]
+__all__ = ["Picture", "PictureRow", "drawn", "mermaid", "page", "picture", "sheet", "svg"]

@@ -7,10 +7,10 @@ from portable.catalog.facts import SecretFacts
 from portable.graph.prepares import prepares
 from portable.model.base import Struct
 from portable.model.findings import Finding
-from portable.model.plan import App, Claim, Direct, Exposure, Folder, Group, Plan, Scratch, Sealed, Tunnel, Volume
+from portable.model.plan import App, Claim, Direct, Ephemeral, Exposure, Folder, Group, Plan, Sealed, Tunnel, Volume
 
 
-class Reached(Struct, frozen=True, kw_only=True):
+class ReachableAddress(Struct, frozen=True, kw_only=True):
     """A port of an app that is exposed to the outside."""
 
     port: str
@@ -21,7 +21,7 @@ class Reached(Struct, frozen=True, kw_only=True):
     """The URL or address for people; None if only the running stack knows it."""
 
 
-class Kept(Struct, frozen=True, kw_only=True):
+class StoredVolume(Struct, frozen=True, kw_only=True):
     """A volume of an app, and where it is stored."""
 
     name: str
@@ -29,7 +29,7 @@ class Kept(Struct, frozen=True, kw_only=True):
     place: str
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class PictureRow(Struct, frozen=True, kw_only=True):
     """An app with everything that is drawn."""
 
     app: str
@@ -43,11 +43,11 @@ class Row(Struct, frozen=True, kw_only=True):
     containers: tuple[str, ...]
     ports: tuple[str, ...]
     """Ports that other apps may call, for example `web 8989` or `peer 6881/tcp+udp`."""
-    reached: tuple[Reached, ...]
+    reached: tuple[ReachableAddress, ...]
     library: str | None
     """ro or rw; None if the app does not see the library."""
     clouds: tuple[str, ...]
-    keeps: tuple[Kept, ...]
+    keeps: tuple[StoredVolume, ...]
     after: tuple[str, ...]
     devices: tuple[str, ...]
     schedule: str | None
@@ -75,15 +75,15 @@ class Picture(Struct, frozen=True, kw_only=True):
     library: str
     """Where the library is stored."""
     clouds: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[PictureRow, ...]
     prepares: tuple[str, ...]
     """The prerequisites, one or two sentences each."""
     findings: tuple[Finding, ...]
 
     @property
-    def boxes(self) -> tuple[tuple[Row, ...], ...]:
+    def boxes(self) -> tuple[tuple[PictureRow, ...], ...]:
         """The rows by group: apps of a group share a network namespace."""
-        groups: dict[str, list[Row]] = {}
+        groups: dict[str, list[PictureRow]] = {}
         for row in self.rows:
             groups.setdefault(row.group, []).append(row)
         return tuple(tuple(rows) for rows in groups.values())
@@ -136,11 +136,11 @@ def picture(
     )
 
 
-def _row(app: App, group: Group, plan: Plan, volumes: Mapping[str, Volume], addresses: Mapping[tuple[str, str], str]) -> Row:
+def _row(app: App, group: Group, plan: Plan, volumes: Mapping[str, Volume], addresses: Mapping[tuple[str, str], str]) -> PictureRow:
     mounts = {mount.volume: mount for container in app.containers for mount in container.mounts if mount.volume in volumes}
     library = {mount.access for mount in mounts.values() if volumes[mount.volume].holds == "library"}
     needs = [container.needs for container in app.containers]
-    return Row(
+    return PictureRow(
         app=app.name,
         title=app.title,
         zone=app.zone,
@@ -153,7 +153,7 @@ def _row(app: App, group: Group, plan: Plan, volumes: Mapping[str, Volume], addr
         library=None if not library else "rw" if "rw" in library else "ro",
         clouds=app.clouds,
         keeps=tuple(
-            Kept(name=volume.id, holds=volume.holds, place=_place(volume))
+            StoredVolume(name=volume.id, holds=volume.holds, place=_place(volume))
             for volume in (volumes[name] for name in sorted(mounts))
             if volume.holds != "library"
         ),
@@ -174,10 +174,10 @@ def _ports(app: App) -> Iterator[str]:
         yield f"{names.get('tcp') or names['udp']} {number}{suffix}"
 
 
-def _reached(app: App, exposure: Exposure, addresses: Mapping[tuple[str, str], str]) -> Reached:
+def _reached(app: App, exposure: Exposure, addresses: Mapping[tuple[str, str], str]) -> ReachableAddress:
     number = next((port.number for port in app.ports if port.name == exposure.port), 0)
     how = str(exposure.how.__struct_config__.tag)
-    return Reached(port=exposure.port, number=number, how=how, address=addresses.get((app.name, exposure.port)))
+    return ReachableAddress(port=exposure.port, number=number, how=how, address=addresses.get((app.name, exposure.port)))
 
 
 def _place(volume: Volume) -> str:
@@ -187,5 +187,5 @@ def _place(volume: Volume) -> str:
             return f"{path}{folder}"
         case Claim(name=name):
             return f"claim {name}{':' + volume.folder if folder else ''}"
-        case Scratch(in_memory=in_memory):
+        case Ephemeral(in_memory=in_memory):
             return "memory" if in_memory else "scratch"

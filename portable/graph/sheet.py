@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from portable.graph.picture import Picture, Row
+from portable.graph.picture import Picture, PictureRow
 
 
 def sheet(picture: Picture) -> str:
@@ -47,7 +47,7 @@ def _lines(picture: Picture) -> Iterator[str]:
     yield f"All findings, with remedies: `portable explain -p {picture.profile}`."
 
 
-def _row(row: Row) -> str:
+def _row(row: PictureRow) -> str:
     reached = f"runs at `{row.schedule}`" if row.schedule else "<br>".join(_cell(r.address or f"{r.how} {r.number}") for r in row.reached)
     calls = "<br>".join(f"`{called}`" for called in row.called)
     state = "<br>".join(f"`{volume.place}`" for volume in row.keeps if volume.holds != "cache")

@@ -6,7 +6,7 @@ Rows stay readable with forty apps; boxes joined by lines do not.
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from portable.graph.picture import Picture, Row
+from portable.graph.picture import Picture, PictureRow
 
 _ROW: Final = 26
 _TOP: Final = 92
@@ -68,7 +68,7 @@ def svg(picture: Picture) -> str:
     return ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _words(row: Row) -> dict[str, str]:
+def _words(row: PictureRow) -> dict[str, str]:
     """Return the text of each column."""
     reached = [f"runs at {row.schedule}"] if row.schedule else [r.address or f"{r.how} {r.number}" for r in row.reached]
     more = f" and {len(reached) - 1} more" if len(reached) > 1 else ""
@@ -81,11 +81,11 @@ def _words(row: Row) -> dict[str, str]:
     }
 
 
-def _marks(row: Row) -> tuple[str, ...]:
+def _marks(row: PictureRow) -> tuple[str, ...]:
     return (*(["gateway"] if row.gateway else []), *row.devices)
 
 
-def _row(root: ET.Element, row: Row, words: dict[str, str], lefts: dict[str, int], base: float, picture: Picture) -> None:
+def _row(root: ET.Element, row: PictureRow, words: dict[str, str], lefts: dict[str, int], base: float, picture: Picture) -> None:
     parent = ET.SubElement(root, "g")
     ET.SubElement(parent, "title").text = f"{row.title}, zone {row.zone}; containers: {', '.join(row.containers)}"
     name = _text(parent, lefts["app"] + 8, base, row.title, "name")

@@ -12,7 +12,7 @@ from typing import Self
 
 from portable.live.image_needs import ImageNeed
 from portable.live.network import Network
-from portable.live.results import Ailing, ImageStatus, LogLine, Outcome, ServiceStatus
+from portable.live.results import ImageStatus, LogLine, Outcome, Repairs, ServiceStatus
 from portable.live.stack import Stack
 from portable.live.view import View
 from portable.local.lock import Lock
@@ -101,7 +101,7 @@ class StackReader(ABC):
         """The digest that a registry offers for a repository and tag, or why it offers none."""
 
     @abstractmethod
-    def examine(self) -> Ailing:
+    def examine(self) -> Repairs:
         """The changes that `heal` would make."""
 
     @abstractmethod

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from portable.backends.prepare import Prepared
     from portable.live.driver import StackDriver, StackReader
     from portable.live.stack import Stack
-    from portable.live.taken import Taken
+    from portable.live.taken import ImageUpdates
 
 Hide = Callable[[str], str]
 
 
-class Opened(Struct, frozen=True, kw_only=True):
+class OpenedStack(Struct, frozen=True, kw_only=True):
     """A stack on its engine, not connected yet."""
 
     stack: "Stack"
@@ -29,7 +29,7 @@ class Opened(Struct, frozen=True, kw_only=True):
     driver: "Callable[[Hide], StackDriver]"
 
 
-Opener = Callable[["Prepared", "Taken | None", Mapping[str, str], Path, Source], Opened]
+Opener = Callable[["Prepared", "ImageUpdates | None", Mapping[str, str], Path, Source], OpenedStack]
 """Arguments: a prepared profile, newer images, the environment, this user's home folder, and the source of secrets."""
 DRIVERS: Mapping[str, str] = {"compose": "portable.live.compose"}
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import msgspec
 
 from portable.backends.prepare import Prepared
-from portable.live.drivers import Opened, opener_of
+from portable.live.drivers import OpenedStack, opener_of
 from portable.live.stack import Stack
-from portable.live.taken import Taken
+from portable.live.taken import ImageUpdates
 from portable.local.folders import home_of
 from portable.model.errors import Refused, UsageError
-from portable.planning.inputs import Input
+from portable.planning.inputs import PlanInput
 from portable.profiles.types import SecretsFacts
 from portable.secrets.sources import CommandSource, EnvironmentSource, FileSource, Source
 
@@ -21,7 +21,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """A stack with its engine and its source of secrets."""
 
     source: Source
-    opened: Opened
+    opened: OpenedStack
 
     @property
     def stack(self) -> Stack:
@@ -54,9 +54,9 @@ def place_of(prepared: Prepared, environment: Mapping[str, str] | None = None) -
     return Place(source=source, opened=opener(prepared, taken_of(prepared.planned.given), variables, home, source))
 
 
-def taken_of(given: Input) -> Taken | None:
+def taken_of(given: PlanInput) -> ImageUpdates | None:
     """The newer images of a plan; None if the profile has no file for them."""
-    return Taken(file=given.images_file, images=given.images) if given.images_file else None
+    return ImageUpdates(file=given.images_file, images=given.images) if given.images_file else None
 
 
 def source_of(facts: SecretsFacts, stack: str, environment: Mapping[str, str], home: Path) -> Source:

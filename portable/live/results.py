@@ -42,7 +42,7 @@ class LogLine(Struct, frozen=True, kw_only=True):
     moment: str = ""
 
 
-class Ailing(Struct, frozen=True, kw_only=True):
+class Repairs(Struct, frozen=True, kw_only=True):
     """The repairs that are possible now, in start order, and the services that must wait for their gateway."""
 
     changes: tuple[Change, ...] = ()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from portable.live.image_needs import ImageNeed
-from portable.live.taken import Taken
+from portable.live.taken import ImageUpdates
 from portable.model.base import Struct
 from portable.model.plan import Plan
 from portable.secrets.needs import Need
@@ -22,5 +22,5 @@ class Stack(Struct, frozen=True, kw_only=True):
     plan: Plan | None = None
     recipes: Mapping[str, Path] = {}
     """The user's own recipe folders by name, beside the shipped ones."""
-    taken: Taken | None = None
+    taken: ImageUpdates | None = None
     """The newer images in this stack; None if the profile has no file for them."""

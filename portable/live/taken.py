@@ -11,20 +11,20 @@ from portable.model.errors import PortableError, Refused
 from portable.profiles.images import Images
 
 
-class Taken(Struct, frozen=True, kw_only=True):
+class ImageUpdates(Struct, frozen=True, kw_only=True):
     """The images that replace those of the files, read together with a stack."""
 
     file: Path
     images: Images
 
 
-def going_back(taken: Taken | None, apps: Collection[str]) -> tuple[str, ...]:
+def going_back(taken: ImageUpdates | None, apps: Collection[str]) -> tuple[str, ...]:
     """The apps whose state from before an update is not restored yet: the previous image must not run on newer state."""
     updates = _now(taken).images
     return tuple(app for app in sorted(apps) if app in updates and updates[app].step == "restoring")
 
 
-def refuse_unready(taken: Taken | None, apps: Collection[str]) -> None:
+def refuse_unready(taken: ImageUpdates | None, apps: Collection[str]) -> None:
     """Raise Refused if one of these apps may not be started yet, PortableError if the files name another image by now."""
     if half := going_back(taken, apps):
         raise Refused(
@@ -37,7 +37,7 @@ def refuse_unready(taken: Taken | None, apps: Collection[str]) -> None:
     refuse_stale(taken, apps)
 
 
-def refuse_stale(taken: Taken | None, apps: Collection[str]) -> None:
+def refuse_stale(taken: ImageUpdates | None, apps: Collection[str]) -> None:
     """Raise PortableError if the files name another image of one of these apps than when the stack was read."""
     then, now = taken.images.images if taken else {}, _now(taken).images
     if stale := [app for app in sorted(apps) if (then[app].runs if app in then else {}) != (now[app].runs if app in now else {})]:
@@ -51,7 +51,7 @@ def remedy(apps: Collection[str]) -> str:
     return f"run `portable rollback {names} --with-state` to complete it, or `portable rollback {names}` to keep the state as it is"
 
 
-def _now(taken: Taken | None) -> Images:
+def _now(taken: ImageUpdates | None) -> Images:
     from portable.profiles.load import load_images  # it reads YAML, which few commands need
 
     return load_images(taken.file)[0] if taken else Images()

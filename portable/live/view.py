@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from portable.backends.common import Placed
+from portable.backends.common import PlacedContainer
 from portable.model.base import Struct
 from portable.model.plan import Plan
 from portable.model.rights import ImageSettings, PlannedContainer, Rights
 
 
-class Said(Struct, frozen=True, kw_only=True):
+class CommandResult(Struct, frozen=True, kw_only=True):
     """The result of a command inside a container."""
 
     code: int | None
@@ -25,7 +25,7 @@ class Said(Struct, frozen=True, kw_only=True):
         return self.code == 0
 
 
-class Published(Struct, frozen=True, order=True, kw_only=True):
+class PublishedAddress(Struct, frozen=True, order=True, kw_only=True):
     """A published port of a container."""
 
     address: str
@@ -34,7 +34,7 @@ class Published(Struct, frozen=True, order=True, kw_only=True):
     inside: int
 
 
-class Runs(Struct, frozen=True, kw_only=True):
+class ContainerState(Struct, frozen=True, kw_only=True):
     """The state of a container."""
 
     state: str
@@ -49,7 +49,7 @@ class Runs(Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str] = {}
     mounts: Mapping[str, str] = {}
     """By path inside: the mounted folder of the host, or the name of the volume."""
-    published: tuple[Published, ...] = ()
+    published: tuple[PublishedAddress, ...] = ()
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     rights: Rights = Rights()
@@ -62,12 +62,12 @@ class Runs(Struct, frozen=True, kw_only=True):
         return self.state == "running"
 
 
-class Other(Struct, frozen=True, kw_only=True):
+class ExtraContainer(Struct, frozen=True, kw_only=True):
     """A container of the stack that is not in the plan: of a removed app, a second one, or one that somebody added."""
 
     name: str
     state: str
-    published: tuple[Published, ...] = ()
+    published: tuple[PublishedAddress, ...] = ()
 
 
 class HostFolder(Struct, frozen=True, kw_only=True):
@@ -88,15 +88,15 @@ class View(Protocol):
     host: str
     """The address of its host from here, in the form of a URL."""
 
-    def look(self, placed: Placed) -> Runs:
+    def look(self, placed: PlacedContainer) -> ContainerState:
         """The state of a container."""
         ...
 
-    def planned(self, placed: Placed) -> PlannedContainer:
+    def planned(self, placed: PlacedContainer) -> PlannedContainer:
         """The planned settings of a container, by its back end."""
         ...
 
-    def guests(self, placed: Placed) -> Sequence[str]:
+    def guests(self, placed: PlacedContainer) -> Sequence[str]:
         """Names of the containers in its network that do not belong to the stack."""
         ...
 
@@ -104,18 +104,18 @@ class View(Protocol):
         """The state of folders on the host; None if the host cannot be read from here."""
         ...
 
-    def others(self) -> Sequence[Other]:
+    def others(self) -> Sequence[ExtraContainer]:
         """Containers of the stack that are not in the plan."""
         ...
 
-    def inside(self, placed: Placed, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> Said:
+    def inside(self, placed: PlacedContainer, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> CommandResult:
         """Run a command in a container. A command that hangs does not block the caller longer than `seconds`."""
         ...
 
-    def logs(self, placed: Placed, lines: int) -> str:
+    def logs(self, placed: PlacedContainer, lines: int) -> str:
         """The last lines of its log, secrets included: contracts search for them."""
         ...
 
-    def dated_logs(self, placed: Placed, lines: int) -> Sequence[tuple[float, str]]:
+    def dated_logs(self, placed: PlacedContainer, lines: int) -> Sequence[tuple[float, str]]:
         """The last lines of its log since its start, as (seconds since 1970, text)."""
         ...

@@ -11,7 +11,7 @@ Verdict = Literal["holds", "broken", "unknown"]
 """unknown: the contract could not be checked, and the text gives the reason."""
 
 
-class Held(Struct, frozen=True, kw_only=True):
+class ContractResult(Struct, frozen=True, kw_only=True):
     """The result of one contract for one subject."""
 
     contract: str

@@ -78,7 +78,7 @@ class Claim(Struct, tag="claim", frozen=True, kw_only=True):
     share: Share | None = None
 
 
-class Scratch(Struct, tag="scratch", frozen=True, kw_only=True):
+class Ephemeral(Struct, tag="scratch", frozen=True, kw_only=True):
     """Ephemeral space: it may be lost with the container."""
 
     size: int | None = None
@@ -86,7 +86,7 @@ class Scratch(Struct, tag="scratch", frozen=True, kw_only=True):
     in_memory: bool = False
 
 
-Place = Folder | Claim | Scratch
+Place = Folder | Claim | Ephemeral
 Holds = Literal["state", "database", "library", "cache", "backups"]
 
 

@@ -32,7 +32,7 @@ def silent(_event: Event) -> None:
     """Discard the event."""
 
 
-class Once:
+class Deduplicated:
     """Passes on only events that are new for their subject, so that a loop may repeat the same event."""
 
     def __init__(self, progress: Progress) -> None:

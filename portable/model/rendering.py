@@ -6,7 +6,7 @@ from portable.model.base import Struct
 from portable.model.findings import Finding
 
 
-class Document(Struct, frozen=True, kw_only=True):
+class RenderedDocument(Struct, frozen=True, kw_only=True):
     """One document and the file it belongs to, relative to the rendered folder; documents of one file stay in order."""
 
     file: str
@@ -16,5 +16,5 @@ class Document(Struct, frozen=True, kw_only=True):
 class Rendering(Struct, frozen=True, kw_only=True):
     """The output of `render`: the same plan gives an equal rendering, always."""
 
-    documents: tuple[Document, ...]
+    documents: tuple[RenderedDocument, ...]
     findings: tuple[Finding, ...] = ()

@@ -15,7 +15,7 @@ from portable.planning import backups, images
 from portable.planning.check import check
 from portable.planning.content import content
 from portable.planning.fence import fence
-from portable.planning.inputs import Input, Mistakes
+from portable.planning.inputs import Mistakes, PlanInput
 from portable.planning.meaningless import meaningless
 from portable.planning.memory import counted_once, memory
 from portable.planning.naming import named_secrets
@@ -38,7 +38,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     """By (app, port): the address for a browser."""
     secrets: Mapping[str, SecretFacts]
     """Facts of the secrets that apps and clouds name."""
-    given: Input
+    given: PlanInput
     chosen: Selection
 
     @property
@@ -47,7 +47,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
         return {name: secret.generate for name, secret in self.secrets.items() if secret.generate}
 
 
-def make(given: Input, catalog: Catalog) -> Planned:
+def make(given: PlanInput, catalog: Catalog) -> Planned:
     """Select, tunnel, network, storage, content, check. Raises InputError with every mistake of the files."""
     mistakes = Mistakes()
     unused(given, mistakes)
@@ -101,7 +101,7 @@ def _secrets(chosen: Selection) -> dict[str, SecretFacts]:
     return {name: secret for facts in every for name, secret in facts.secrets.items()}
 
 
-def _devices(given: Input, mistakes: Mistakes) -> p.Devices:
+def _devices(given: PlanInput, mistakes: Mistakes) -> p.Devices:
     def device(name: str, facts: DeviceFacts | None) -> p.Device | None:
         if facts is None:
             return None
@@ -122,7 +122,7 @@ def _devices(given: Input, mistakes: Mistakes) -> p.Devices:
     return p.Devices(tun=device("tun", facts.tun), fuse=device("fuse", facts.fuse), gpu=device("gpu", facts.gpu))
 
 
-def _waivers(given: Input) -> tuple[Waiver, ...]:
+def _waivers(given: PlanInput) -> tuple[Waiver, ...]:
     own = given.profile_source("name").file  # `name` is always the profile's own key, whatever it extends
     return tuple(
         Waiver(field=w.field, class_=w.class_, reason=w.reason, apps=w.apps, where=where, inherited=where.file != own)
@@ -130,7 +130,7 @@ def _waivers(given: Input) -> tuple[Waiver, ...]:
     )
 
 
-def _replaced_waivers(given: Input, findings: Iterable[Finding]) -> Iterator[Finding]:
+def _replaced_waivers(given: PlanInput, findings: Iterable[Finding]) -> Iterator[Finding]:
     """A finding on inherited waivers that the profile's own list replaces, although their findings still exist."""
     if not isinstance(given.profile_document, Merged):
         return

@@ -9,12 +9,12 @@ from portable.catalog.facts import AppFacts
 from portable.model import plan as p
 from portable.model.codes import Code
 from portable.model.findings import Finding
-from portable.planning.inputs import Input
+from portable.planning.inputs import PlanInput
 from portable.planning.select import Selection
 from portable.planning.storage import Storage, volume_id
 
 
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
+class BackedUpVolume(msgspec.Struct, frozen=True, kw_only=True):
     """A volume that is backed up."""
 
     app: str
@@ -34,12 +34,12 @@ def backs_up(facts: AppFacts) -> bool:
     return any(container.backs_up for container in facts.containers.values())
 
 
-def seen(chosen: Selection, store: Storage) -> tuple[Seen, ...]:
+def seen(chosen: Selection, store: Storage) -> tuple[BackedUpVolume, ...]:
     """Every volume that another container can copy."""
     return tuple(volume for volume, place in _volumes(chosen, store) if not _unreachable(place))
 
 
-def told(given: Input, chosen: Selection, store: Storage) -> str:
+def told(given: PlanInput, chosen: Selection, store: Storage) -> str:
     """The input of the backup program: JSON, the same bytes for the same plan."""
     apps: dict[str, dict[str, object]] = {}
     for volume in seen(chosen, store):
@@ -71,13 +71,13 @@ def findings(chosen: Selection, store: Storage) -> Iterator[Finding]:
         yield Finding(field="backups", path=path, class_="data", app=volume.app, text=text, remedy=remedy, code=code)
 
 
-def _volumes(chosen: Selection, store: Storage) -> Iterator[tuple[Seen, p.Volume]]:
+def _volumes(chosen: Selection, store: Storage) -> Iterator[tuple[BackedUpVolume, p.Volume]]:
     places = {volume.id: volume for volume in store.volumes}
     for app, entry in chosen.apps.items():
         for name, facts in sorted(entry.facts.volumes.items()):
             if facts.holds != "cache" and not backs_up(entry.facts):
                 identifier = volume_id(app, name)
-                yield Seen(app=app, name=name, id=identifier, copied=facts.copied), places[identifier]
+                yield BackedUpVolume(app=app, name=name, id=identifier, copied=facts.copied), places[identifier]
 
 
 def _unreachable(volume: p.Volume) -> str:

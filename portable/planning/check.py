@@ -8,13 +8,13 @@ from portable.catalog.shipped import SHIPPED
 from portable.formats.load import load
 from portable.model import plan as p
 from portable.model.findings import Finding, waiver
-from portable.planning.inputs import Entry, Input
+from portable.planning.inputs import AppEntry, PlanInput
 from portable.planning.select import Selection
 from portable.planning.tunnel import Way
 from portable.profiles.load import is_shipped
 
 
-def check(plan: p.Plan, chosen: Selection, way: Way, given: Input) -> Iterator[Finding]:
+def check(plan: p.Plan, chosen: Selection, way: Way, given: PlanInput) -> Iterator[Finding]:
     """All findings on the whole plan."""
     yield from _egress(plan, chosen.apps, given)
     yield from _local_networks(plan)
@@ -30,7 +30,7 @@ def check(plan: p.Plan, chosen: Selection, way: Way, given: Input) -> Iterator[F
     yield from _own_apps(chosen.apps)
 
 
-def _egress(plan: p.Plan, entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
+def _egress(plan: p.Plan, entries: Mapping[str, AppEntry], given: PlanInput) -> Iterator[Finding]:
     for group in plan.groups:
         for app in group.apps:
             if entries[app].facts.egress != "vpn":
@@ -176,7 +176,7 @@ def _proxies(app: str, gateway: str, path: str, container: p.Container) -> Itera
         )
 
 
-def _excluded_apps(given: Input) -> Iterator[Finding]:
+def _excluded_apps(given: PlanInput) -> Iterator[Finding]:
     for name in given.stack.apps or ():
         if name in given.profile.without:
             yield Finding(
@@ -190,7 +190,7 @@ def _excluded_apps(given: Input) -> Iterator[Finding]:
             )
 
 
-def _overridden_list(entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
+def _overridden_list(entries: Mapping[str, AppEntry], given: PlanInput) -> Iterator[Finding]:
     """Apps of a person's own profile that the stack's list overrides. The list of a shipped profile is only a proposal."""
     if given.stack.apps is None or is_shipped(Path(given.profile_source("apps").file)):
         return
@@ -208,7 +208,7 @@ def _overridden_list(entries: Mapping[str, Entry], given: Input) -> Iterator[Fin
         )
 
 
-def _own_apps(entries: Mapping[str, Entry]) -> Iterator[Finding]:
+def _own_apps(entries: Mapping[str, AppEntry]) -> Iterator[Finding]:
     """A person's own app that replaces a shipped one, which is easily forgotten."""
     for name, entry in entries.items():
         file = Path(entry.document.file)
@@ -236,7 +236,7 @@ def _own_apps(entries: Mapping[str, Entry]) -> Iterator[Finding]:
                 )
 
 
-def _upstream(entries: Mapping[str, Entry]) -> Iterator[Finding]:
+def _upstream(entries: Mapping[str, AppEntry]) -> Iterator[Finding]:
     for name, entry in entries.items():
         upstream = entry.facts.upstream
         for lacking in entry.facts.lacks:
@@ -263,7 +263,7 @@ def _upstream(entries: Mapping[str, Entry]) -> Iterator[Finding]:
         )
 
 
-def _gpu(plan: p.Plan, entries: Mapping[str, Entry]) -> Iterator[Finding]:
+def _gpu(plan: p.Plan, entries: Mapping[str, AppEntry]) -> Iterator[Finding]:
     if plan.devices.gpu is not None:
         return
     for app in plan.apps:
@@ -280,7 +280,7 @@ def _gpu(plan: p.Plan, entries: Mapping[str, Entry]) -> Iterator[Finding]:
                 )
 
 
-def _accounts(plan: p.Plan, entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
+def _accounts(plan: p.Plan, entries: Mapping[str, AppEntry], given: PlanInput) -> Iterator[Finding]:
     """A pod has one account: report apps whose zone has another account than their group."""
     accounts = given.profile.accounts
     for group in plan.groups:
@@ -300,7 +300,7 @@ def _accounts(plan: p.Plan, entries: Mapping[str, Entry], given: Input) -> Itera
                 )
 
 
-def _engine(entries: Mapping[str, Entry], given: Input) -> Iterator[Finding]:
+def _engine(entries: Mapping[str, AppEntry], given: PlanInput) -> Iterator[Finding]:
     """Secure by default: no app container gets the engine's socket."""
     has_docker = given.profile.traits.runs_docker
     for name, entry in entries.items():

@@ -18,8 +18,8 @@ from portable.model.codes import Code
 from portable.model.source import Mistake
 from portable.planning import _templates as templates
 from portable.planning.backups import backs_up, seen, told
-from portable.planning.inputs import Entry, Input, Mistakes
-from portable.planning.network import Network, address_of
+from portable.planning.inputs import AppEntry, Mistakes, PlanInput
+from portable.planning.network import PlannedNetwork, address_of
 from portable.planning.schedule import schedule
 from portable.planning.select import Selection
 from portable.planning.storage import LIBRARY_ID, Storage, volume_id
@@ -41,7 +41,9 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     addresses: Mapping[tuple[str, str], str]
 
 
-def content(given: Input, chosen: Selection, way: Way, net: Network, store: Storage, catalog: Catalog, mistakes: Mistakes) -> Content:
+def content(
+    given: PlanInput, chosen: Selection, way: Way, net: PlannedNetwork, store: Storage, catalog: Catalog, mistakes: Mistakes
+) -> Content:
     """Make every container; a template error is a mistake with its file and line."""
     maker = _Maker(given, chosen, way, net, store, catalog, mistakes)
     apps = tuple(maker.app(name) for name in chosen.apps)
@@ -63,7 +65,7 @@ class _Maker:
     """Makes containers from the results of the earlier steps."""
 
     def __init__(
-        self, given: Input, chosen: Selection, way: Way, net: Network, store: Storage, catalog: Catalog, mistakes: Mistakes
+        self, given: PlanInput, chosen: Selection, way: Way, net: PlannedNetwork, store: Storage, catalog: Catalog, mistakes: Mistakes
     ) -> None:
         self.given, self.chosen, self.net, self.store, self.catalog, self.mistakes = given, chosen, net, store, catalog, mistakes
         self.vpn = way.context()
@@ -117,7 +119,7 @@ class _Maker:
         """Note a mistake in an app's or cloud's file."""
         self.mistakes.extend((document.mistake(at, text, remedy, code=code, at_key=at_key),))
 
-    def cloud(self, name: str, mounter: Entry) -> p.Cloud:
+    def cloud(self, name: str, mounter: AppEntry) -> p.Cloud:
         """A cloud with its own mounter."""
         entry = self.chosen.clouds[name]
         facts = mounter.facts.containers["main"]

@@ -15,8 +15,8 @@ from portable.model.codes import Code
 from portable.model.findings import Finding, waiver
 from portable.model.plan import called
 from portable.planning.check import OWN
-from portable.planning.inputs import Entry, Input, Mistakes
-from portable.planning.network import Network
+from portable.planning.inputs import AppEntry, Mistakes, PlanInput
+from portable.planning.network import PlannedNetwork
 from portable.planning.select import Selection
 from portable.planning.tunnel import Way
 
@@ -42,7 +42,7 @@ _CHANGES = {
 }
 
 
-def fence(given: Input, chosen: Selection, way: Way, net: Network, catalog: Catalog, mistakes: Mistakes) -> tuple[Finding, ...]:
+def fence(given: PlanInput, chosen: Selection, way: Way, net: PlannedNetwork, catalog: Catalog, mistakes: Mistakes) -> tuple[Finding, ...]:
     """Findings on the gateways of a place, as its files define them; variables that a gateway does not know are mistakes."""
     findings: list[Finding] = []
     for name, entry in chosen.apps.items():
@@ -57,7 +57,7 @@ def fence(given: Input, chosen: Selection, way: Way, net: Network, catalog: Cata
     return tuple(findings)
 
 
-def _own_gateway(entry: Entry, catalog: Catalog) -> Iterator[Finding]:
+def _own_gateway(entry: AppEntry, catalog: Catalog) -> Iterator[Finding]:
     """A person's own gateway, or a shipped one whose image is built from their own recipe."""
     name = entry.facts.name
     if not catalog.folder(name).is_relative_to(SHIPPED):
@@ -78,7 +78,7 @@ def _own_gateway(entry: Entry, catalog: Catalog) -> Iterator[Finding]:
             yield _finding(entry, "image", ("containers", container, "recipe"), text, "rename your recipe", code="vpn.own-image")
 
 
-def _app_changes(entry: Entry, base: AppFacts) -> Iterator[Finding]:
+def _app_changes(entry: AppEntry, base: AppFacts) -> Iterator[Finding]:
     """Changes of an app's file and of its main container, except variables."""
     facts = entry.facts
     for field in facts.__struct_fields__:
@@ -102,7 +102,7 @@ def _question(probe: ProbeFacts | None) -> object:
     return None if probe is None else (probe.http, probe.tcp, probe.exec, probe.live)
 
 
-def _container_changes(entry: Entry, facts: ContainerFacts, base: ContainerFacts) -> Iterator[Finding]:
+def _container_changes(entry: AppEntry, facts: ContainerFacts, base: ContainerFacts) -> Iterator[Finding]:
     for field in facts.__struct_fields__:
         if field not in (*_FREE_OF_CONTAINER, "probe") and getattr(facts, field) != getattr(base, field):
             yield _changed(entry, field, (*_MAIN, _kebab(field)))
@@ -127,7 +127,9 @@ def _container_changes(entry: Entry, facts: ContainerFacts, base: ContainerFacts
         )
 
 
-def _variables(given: Input, entry: Entry, base: AppFacts, folder: Path, way: Way, net: Network, mistakes: Mistakes) -> Iterator[Finding]:
+def _variables(
+    given: PlanInput, entry: AppEntry, base: AppFacts, folder: Path, way: Way, net: PlannedNetwork, mistakes: Mistakes
+) -> Iterator[Finding]:
     """Report each variable that an override changes: set by `vpn`, a secret, unknown, or part of the fence; the others are free."""
     if "main" not in entry.facts.containers or "main" not in base.containers:
         return
@@ -167,7 +169,7 @@ def _variables(given: Input, entry: Entry, base: AppFacts, folder: Path, way: Wa
             mistakes.extend((document.mistake(at, text, remedy, code="vpn.setting-unknown"),))
 
 
-def _removed_variables(given: Input, app: str) -> set[str]:
+def _removed_variables(given: PlanInput, app: str) -> set[str]:
     """The variables that an override sets to null. For variables that planning adds, nothing else would show it."""
     removed: set[str] = set()
     environment: dict[str, object]
@@ -187,7 +189,7 @@ def _is_planned(value: str, planned: str | None) -> bool:
     return {part.strip().lower() for part in value.split(",")} == {part.strip().lower() for part in planned.split(",")}
 
 
-def _catalog_value(text: object, gateway: str, way: Way, net: Network) -> str | None:
+def _catalog_value(text: object, gateway: str, way: Way, net: PlannedNetwork) -> str | None:
     """The catalog's value, rendered; None if its template needs more than networks, ports and tunnel."""
     if not isinstance(text, str) or "{{" not in text:
         return None if text is None else str(text)
@@ -216,7 +218,7 @@ def _file_of(name: str, settings: SettingsFacts, files: frozenset[str]) -> str |
     return settings.plain.get(bare)
 
 
-def _storing_remedy(given: Input, file: str, way: Way) -> str:
+def _storing_remedy(given: PlanInput, file: str, way: Way) -> str:
     path = way.sets.get(file)
     if path is None:
         return f"remove it: {way.provider or 'the tunnel'} with {way.protocol} does not use this secret"
@@ -224,7 +226,7 @@ def _storing_remedy(given: Input, file: str, way: Way) -> str:
     return f"remove it, and store the secret with `portable secrets set -p {given.profile.name} {called(secret, key)}`"
 
 
-def _targets(entry: Entry, name: str, value: str, net: Network) -> Iterator[Finding]:
+def _targets(entry: AppEntry, name: str, value: str, net: PlannedNetwork) -> Iterator[Finding]:
     """Health targets in the place's own networks, which answer even if the tunnel is dead."""
     own = [*OWN, *map(ipaddress.ip_network, net.networks)]
     for host in (part.strip().rpartition(":")[0] or part.strip() for part in value.split(",")):
@@ -273,13 +275,13 @@ def _nearest_setting(name: str, settings: SettingsFacts, typed: Mapping[str, str
     return f"did you mean {near[0]}?" + (f" That is `vpn.{typed[near[0]]}` of the profile" if near[0] in typed else "")
 
 
-def _changed(entry: Entry, field: str, at: Steps) -> Finding:
+def _changed(entry: AppEntry, field: str, at: Steps) -> Finding:
     key = _kebab(field)
     text = f"an override changes `{key}` of {entry.facts.name}, which controls {_CHANGES.get(key, 'how the gateway works')}"
     return _finding(entry, key, at, text, "remove it from `override`", code="vpn.override")
 
 
-def _finding(entry: Entry, field: str, at: Steps, text: str, remedy: str, *, code: Code) -> Finding:
+def _finding(entry: AppEntry, field: str, at: Steps, text: str, remedy: str, *, code: Code) -> Finding:
     name = entry.facts.name
     return Finding(
         field=f"gateway.{field}",

@@ -6,10 +6,10 @@ import msgspec
 
 from portable.catalog.facts import AppFacts, ImageFacts
 from portable.model.findings import Finding
-from portable.planning.inputs import Entry, Input
+from portable.planning.inputs import AppEntry, PlanInput
 
 
-def taken(given: Input, facts: AppFacts) -> tuple[AppFacts, Mapping[str, str]]:
+def taken(given: PlanInput, facts: AppFacts) -> tuple[AppFacts, Mapping[str, str]]:
     """The facts with updated images, and by container the image that the files themselves name."""
     pinned = {name: _reference(container.image) for name, container in facts.containers.items()}
     update = given.images.images.get(facts.name)
@@ -23,7 +23,7 @@ def taken(given: Input, facts: AppFacts) -> tuple[AppFacts, Mapping[str, str]]:
     return msgspec.structs.replace(facts, containers=containers), pinned
 
 
-def findings(given: Input, entries: Iterable[Entry]) -> Iterator[Finding]:
+def findings(given: PlanInput, entries: Iterable[AppEntry]) -> Iterator[Finding]:
     """Entries that are not used, and updates that are not finished."""
     for entry in entries:
         app = entry.facts.name

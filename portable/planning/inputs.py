@@ -12,10 +12,10 @@ from portable.model.codes import Code
 from portable.model.errors import InputError
 from portable.model.source import Mistake, Source
 from portable.profiles.images import Images
-from portable.profiles.types import Profile, Stack
+from portable.profiles.types import Profile, StackFile
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class AppEntry(msgspec.Struct, frozen=True, kw_only=True):
     """Facts of an app after overrides, with their file."""
 
     facts: AppFacts
@@ -31,10 +31,10 @@ class CloudEntry(msgspec.Struct, frozen=True, kw_only=True):
     document: Document
 
 
-class Input(msgspec.Struct, frozen=True, kw_only=True):
+class PlanInput(msgspec.Struct, frozen=True, kw_only=True):
     """A stack, a profile and updated images, each with its file."""
 
-    stack: Stack
+    stack: StackFile
     stack_document: Document | None
     profile: Profile
     profile_document: Document

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from portable.planning.inputs import Input, Mistakes
+from portable.planning.inputs import Mistakes, PlanInput
 
 _ZONES = Path("/usr/share/zoneinfo")
 """The system's time zones; without this folder, time zones are not checked."""
@@ -11,7 +11,7 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SCHEMES = ("unix://", "tcp://", "ssh://")
 
 
-def meaningless(given: Input, mistakes: Mistakes) -> None:
+def meaningless(given: PlanInput, mistakes: Mistakes) -> None:
     """Note unknown time zones, invalid host names, unsupported engine addresses, missing commands and waivers without a reason."""
     zone = given.stack.timezone
     if (_ZONES / "Etc" / "UTC").is_file() and not (_ZONES / zone).is_file():

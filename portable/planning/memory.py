@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from portable.catalog.quantities import amount, size
 from portable.model import plan as p
 from portable.model.findings import Finding
-from portable.planning.inputs import Input, Mistakes
+from portable.planning.inputs import Mistakes, PlanInput
 
 _LARGEST_NAMED = 3
 
 
-def memory(given: Input, plan: p.Plan) -> Iterator[Finding]:
+def memory(given: PlanInput, plan: p.Plan) -> Iterator[Finding]:
     """A refused finding for the place and for each share whose limits do not fit; a waiver by the app's name accepts it."""
     facts = given.profile.memory
     if facts is None:
@@ -26,7 +26,7 @@ def memory(given: Input, plan: p.Plan) -> Iterator[Finding]:
         yield from _excess(f"memory.shares.{name}", f"share {name}", counted, size(share.limit))
 
 
-def counted_once(given: Input, mistakes: Mistakes) -> None:
+def counted_once(given: PlanInput, mistakes: Mistakes) -> None:
     """Note apps that are listed in shares more than once."""
     facts = given.profile.memory
     seen: dict[str, str] = {}

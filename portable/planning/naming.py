@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from portable.model.plan import Claim, Ingress, Plan
-from portable.planning.inputs import Input, Mistakes
+from portable.planning.inputs import Mistakes, PlanInput
 
 
-def named_secrets(plan: Plan, given: Input, mistakes: Mistakes) -> None:
+def named_secrets(plan: Plan, given: PlanInput, mistakes: Mistakes) -> None:
     """Note names of unknown Secrets, and Secrets that would share one name: it would have to hold the keys of both."""
     known = sorted(set(_used(plan)))
     names = given.profile.secrets.names

@@ -8,7 +8,7 @@ import msgspec
 
 from portable.catalog.facts import AppFacts, PortFacts
 from portable.model import plan as p
-from portable.planning.inputs import Input, Mistakes
+from portable.planning.inputs import Mistakes, PlanInput
 from portable.planning.select import Selection, runs_outside
 from portable.planning.tunnel import Way
 from portable.profiles.types import ExposeFacts
@@ -17,7 +17,7 @@ _LONGEST_LABEL, _LONGEST_NAME = 63, 253
 _NETWORK_REMEDY = "write a network such as 172.20.0.0/16"
 
 
-class Network(msgspec.Struct, frozen=True, kw_only=True):
+class PlannedNetwork(msgspec.Struct, frozen=True, kw_only=True):
     """Groups in start order, each app's ports, exposures, and the place's own networks."""
 
     groups: tuple[p.Group, ...]
@@ -38,7 +38,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(sorted({port.number for port in ports if port.serves == "raw" and not port.private}))
 
 
-def network(given: Input, chosen: Selection, way: Way, mistakes: Mistakes) -> Network:
+def network(given: PlanInput, chosen: Selection, way: Way, mistakes: Mistakes) -> PlannedNetwork:
     """Put apps into groups and expose their ports; each conflict is a mistake with its place."""
     exposed = dict(_exposures(given, chosen, mistakes))
     by_app: dict[str, set[str]] = {}
@@ -52,10 +52,10 @@ def network(given: Input, chosen: Selection, way: Way, mistakes: Mistakes) -> Ne
     _host_clashes(exposed, ports, given, mistakes)
     exposures = tuple(p.Exposure(app=app, port=port, how=how) for (app, port), how in sorted(exposed.items()))
     group_of = {app: group for group in groups for app in group.apps}
-    return Network(groups=groups, group_of=group_of, ports=ports, exposures=exposures, networks=networks)
+    return PlannedNetwork(groups=groups, group_of=group_of, ports=ports, exposures=exposures, networks=networks)
 
 
-def _networks(given: Input, mistakes: Mistakes) -> tuple[str, ...]:
+def _networks(given: PlanInput, mistakes: Mistakes) -> tuple[str, ...]:
     """The place's own networks in canonical form, the subnet first."""
     networks: list[str] = []
     facts = given.profile.networks
@@ -75,7 +75,7 @@ def _networks(given: Input, mistakes: Mistakes) -> tuple[str, ...]:
     return tuple(dict.fromkeys(networks))
 
 
-def _addresses(given: Input, groups: Iterable[p.Group], mistakes: Mistakes) -> None:
+def _addresses(given: PlanInput, groups: Iterable[p.Group], mistakes: Mistakes) -> None:
     """Fixed addresses are in the subnet and unique, and a group has one address, since its apps share a network."""
     cidr, addresses = given.profile.networks.subnet, given.profile.addresses
     subnet = None
@@ -110,7 +110,7 @@ def _addresses(given: Input, groups: Iterable[p.Group], mistakes: Mistakes) -> N
             mistakes.add(given.profile_source("addresses", app), f"addresses.{app}", text, remedy, code="plan.address-shared")
 
 
-def _groups(given: Input, chosen: Selection, way: Way, networks: tuple[str, ...]) -> Iterator[p.Group]:
+def _groups(given: PlanInput, chosen: Selection, way: Way, networks: tuple[str, ...]) -> Iterator[p.Group]:
     """The gateway's group, then one group for each other app; apps in start order."""
     profile = given.profile
     shared: tuple[str, ...] = ()
@@ -134,7 +134,7 @@ def _groups(given: Input, chosen: Selection, way: Way, networks: tuple[str, ...]
             yield _group(given, chosen, (name,), p.Direct())
 
 
-def _group(given: Input, chosen: Selection, apps: tuple[str, ...], egress: p.Direct | p.Tunnel | p.Sealed) -> p.Group:
+def _group(given: PlanInput, chosen: Selection, apps: tuple[str, ...], egress: p.Direct | p.Tunnel | p.Sealed) -> p.Group:
     profile = given.profile
     zones = (chosen.apps[app].facts.zone for app in apps)
     return p.Group(
@@ -182,7 +182,7 @@ def _protocols(port: PortFacts) -> tuple[p.Protocol, ...]:
             return (one,)
 
 
-def _exposures(given: Input, chosen: Selection, mistakes: Mistakes) -> Iterator[tuple[tuple[str, str], p.Reach]]:
+def _exposures(given: PlanInput, chosen: Selection, mistakes: Mistakes) -> Iterator[tuple[tuple[str, str], p.Reach]]:
     """The exposures that the profile sets for single ports, else its default for every app's web port."""
     profile = given.profile
     for app, by_port in profile.exposure.apps.items():
@@ -216,7 +216,7 @@ def _exposures(given: Input, chosen: Selection, mistakes: Mistakes) -> Iterator[
             yield (app, "web"), how
 
 
-def _exposure(given: Input, asked: ExposeFacts, app: str, port: PortFacts, path: str, mistakes: Mistakes) -> p.Reach | None:
+def _exposure(given: PlanInput, asked: ExposeFacts, app: str, port: PortFacts, path: str, mistakes: Mistakes) -> p.Reach | None:
     """The exposure of a port, completed from the profile and the app; None after a mistake."""
     ways = [w for w in (asked.loopback, asked.lan, asked.ingress, asked.route, asked.load_balancer) if w is not None]
     if not ways:
@@ -286,7 +286,7 @@ def _is_address(text: str) -> bool:
 
 
 def _group_clashes(
-    groups: Iterable[p.Group], given: Input, chosen: Selection, ports: Mapping[str, tuple[p.Port, ...]], mistakes: Mistakes
+    groups: Iterable[p.Group], given: PlanInput, chosen: Selection, ports: Mapping[str, tuple[p.Port, ...]], mistakes: Mistakes
 ) -> None:
     """Two apps of one namespace cannot share a port, and nothing can remap it (docs/facts/gluetun.md#ports-it-occupies)."""
     for group in groups:
@@ -308,7 +308,7 @@ def _group_clashes(
 
 
 def _host_clashes(
-    exposed: Mapping[tuple[str, str], p.Reach], ports: Mapping[str, tuple[p.Port, ...]], given: Input, mistakes: Mistakes
+    exposed: Mapping[tuple[str, str], p.Reach], ports: Mapping[str, tuple[p.Port, ...]], given: PlanInput, mistakes: Mistakes
 ) -> None:
     """Two ports cannot share one number of the host, nor two apps one host name."""
     owners: dict[object, str] = {}

@@ -5,7 +5,7 @@ import msgspec
 from portable.formats.document import Steps
 from portable.model.findings import Finding
 from portable.model.source import Source
-from portable.planning.inputs import Input
+from portable.planning.inputs import PlanInput
 from portable.planning.select import Selection
 
 # The keys of an app's file for fields of the plan that have another name.
@@ -38,14 +38,14 @@ _PROFILE: dict[str, Steps] = {
 }
 
 
-def located(finding: Finding, given: Input, chosen: Selection) -> Finding:
+def located(finding: Finding, given: PlanInput, chosen: Selection) -> Finding:
     """Add the place of a finding that has none: its field, or the nearest key in a file."""
     if finding.where is not None:
         return finding
     return msgspec.structs.replace(finding, where=origin(finding.path, given, chosen))
 
 
-def origin(path: str, given: Input, chosen: Selection) -> Source:
+def origin(path: str, given: PlanInput, chosen: Selection) -> Source:
     """File, line and column from which the plan's field at `path` comes."""
     head, *rest = path.split(".")
     if head == "apps" and rest and rest[0] in chosen.apps:

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from portable.model import plan as p
 from portable.model.codes import Code
-from portable.planning.inputs import Entry, Mistakes
+from portable.planning.inputs import AppEntry, Mistakes
 
 _FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day", 1, 31), ("month", 1, 12), ("weekday", 0, 7))
 _LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _AT = ("schedule",)
 
 
-def schedule(entry: Entry, mistakes: Mistakes) -> p.Schedule | None:
+def schedule(entry: AppEntry, mistakes: Mistakes) -> p.Schedule | None:
     """When an app runs; None if it always runs. Notes invalid schedules, and facts that a schedule excludes."""
     text, document = entry.facts.schedule, entry.document
     if text is None:
@@ -69,7 +69,7 @@ def _number(text: str, name: str, low: int, high: int) -> int:
     return int(text)
 
 
-def _conflicts(entry: Entry) -> Iterator[tuple[Code, str, str]]:
+def _conflicts(entry: AppEntry) -> Iterator[tuple[Code, str, str]]:
     """Code, text and remedy for each fact of an app that a schedule excludes."""
     facts = entry.facts
     name = facts.name

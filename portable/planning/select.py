@@ -11,7 +11,7 @@ from portable.model.errors import InputError
 from portable.model.findings import waiver
 from portable.model.source import Mistake, Source
 from portable.planning import images
-from portable.planning.inputs import CloudEntry, Entry, Input, Mistakes
+from portable.planning.inputs import AppEntry, CloudEntry, Mistakes, PlanInput
 
 SEAL = "seal"
 MOUNTER = "rclone"
@@ -21,23 +21,23 @@ TOOLS = "tools"
 class Selection(msgspec.Struct, frozen=True, kw_only=True):
     """The apps in start order, the gateway of the apps that need the VPN, the clouds, and the two helpers."""
 
-    apps: Mapping[str, Entry]
+    apps: Mapping[str, AppEntry]
     gateway: str | None
     clouds: Mapping[str, CloudEntry]
-    mounter: Entry | None
-    tools: Entry
+    mounter: AppEntry | None
+    tools: AppEntry
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[AppEntry, ...]:
         """The entries of all apps and helpers."""
         return (*self.apps.values(), *((self.mounter,) if self.mounter else ()), self.tools)
 
 
-def select(given: Input, catalog: Catalog, mistakes: Mistakes) -> Selection:
+def select(given: PlanInput, catalog: Catalog, mistakes: Mistakes) -> Selection:
     """Choose the apps of the stack's list, else of the profile's, and the apps that they need. Raises InputError for unknown names."""
     wanted = _listed_apps(given, catalog, mistakes)
     _check_names(given, catalog, mistakes)
-    entries: dict[str, Entry] = {}
+    entries: dict[str, AppEntry] = {}
     clouds = _clouds(given, catalog, mistakes)
     excluded = {catalog.resolve(name) for name in given.profile.without}
     pending = [(name, source, "") for name, source in wanted if name not in excluded]
@@ -70,7 +70,7 @@ def select(given: Input, catalog: Catalog, mistakes: Mistakes) -> Selection:
     return Selection(apps=apps, gateway=gateway, clouds=clouds, mounter=mounter, tools=tools)
 
 
-def _listed_apps(given: Input, catalog: Catalog, mistakes: Mistakes) -> list[tuple[str, Source]]:
+def _listed_apps(given: PlanInput, catalog: Catalog, mistakes: Mistakes) -> list[tuple[str, Source]]:
     names: list[tuple[str, Source]] = []
     if given.stack.apps is not None:
         listed = [(name, given.stack_source("apps", index)) for index, name in enumerate(given.stack.apps)]
@@ -95,7 +95,7 @@ def _listed_apps(given: Input, catalog: Catalog, mistakes: Mistakes) -> list[tup
     return names
 
 
-def _check_names(given: Input, catalog: Catalog, mistakes: Mistakes) -> None:
+def _check_names(given: PlanInput, catalog: Catalog, mistakes: Mistakes) -> None:
     """Report settings for unknown apps, which would be ignored silently. Settings for an app that does not run here are allowed."""
     stack, profile = given.stack, given.profile
     references = [(given.stack_source("override", name), "override", name) for name in stack.override]
@@ -127,7 +127,7 @@ def _check_names(given: Input, catalog: Catalog, mistakes: Mistakes) -> None:
             mistakes.add(source, path, f"{name!r} is an alias of {known!r}", f"write {known!r}", code="app.alias")
 
 
-def _entry(given: Input, catalog: Catalog, name: str, source: Source, mistakes: Mistakes) -> Entry | None:
+def _entry(given: PlanInput, catalog: Catalog, name: str, source: Source, mistakes: Mistakes) -> AppEntry | None:
     """The app's facts with the overrides of the stack and the profile."""
     if catalog.resolve(name) is None:
         mistakes.unknown(source, "apps", "app", name, catalog.names(), code="app.unknown")
@@ -150,13 +150,13 @@ def _entry(given: Input, catalog: Catalog, name: str, source: Source, mistakes: 
         mistakes.extend(error.mistakes)
         return None
     updated, pinned = images.taken(given, facts)
-    entry = Entry(facts=updated, document=document, pinned=pinned)
+    entry = AppEntry(facts=updated, document=document, pinned=pinned)
     if overrides:
         mistakes.extend(_forbidden(given, entry, catalog))
     return entry
 
 
-def _forbidden(given: Input, entry: Entry, catalog: Catalog) -> Iterator[Mistake]:
+def _forbidden(given: PlanInput, entry: AppEntry, catalog: Catalog) -> Iterator[Mistake]:
     """Overrides that the app does not support, or that are not allowed."""
     facts, document, name = entry.facts, entry.document, entry.facts.name
     if facts.egress != "vpn" and catalog.says(name, "egress") == "vpn":
@@ -173,7 +173,7 @@ def _forbidden(given: Input, entry: Entry, catalog: Catalog) -> Iterator[Mistake
             yield Mistake(source=source, path=f"ports.{port}.number", text=text, remedy=remedy, code="port.fixed")
 
 
-def _clouds(given: Input, catalog: Catalog, mistakes: Mistakes) -> dict[str, CloudEntry]:
+def _clouds(given: PlanInput, catalog: Catalog, mistakes: Mistakes) -> dict[str, CloudEntry]:
     clouds: dict[str, CloudEntry] = {}
     for index, name in enumerate(given.profile.clouds):
         source = given.profile_source("clouds", index)
@@ -192,7 +192,7 @@ def _clouds(given: Input, catalog: Catalog, mistakes: Mistakes) -> dict[str, Clo
     return clouds
 
 
-def _gateway(given: Input, catalog: Catalog, entries: dict[str, Entry], mistakes: Mistakes) -> str | None:
+def _gateway(given: PlanInput, catalog: Catalog, entries: dict[str, AppEntry], mistakes: Mistakes) -> str | None:
     """Add the gateway where an app needs one: the profile's VPN, or the seal where the place has none."""
     behind = [name for name, entry in entries.items() if entry.facts.egress == "vpn" and not runs_outside(given, name)]
     kind = "tunnel" if given.profile.vpn else "seal"
@@ -218,12 +218,12 @@ def _gateway(given: Input, catalog: Catalog, entries: dict[str, Entry], mistakes
     return name
 
 
-def runs_outside(given: Input, app: str) -> bool:
+def runs_outside(given: PlanInput, app: str) -> bool:
     """Whether the profile lets this app connect without the VPN; by name only, since promise 2 allows no general permission."""
     return app in given.profile.egress.direct
 
 
-def _check_direct(given: Input, entries: Mapping[str, Entry], mistakes: Mistakes) -> None:
+def _check_direct(given: PlanInput, entries: Mapping[str, AppEntry], mistakes: Mistakes) -> None:
     """Reject apps in `egress.direct` that do not need the VPN, and waivers meant to let an app out: they only accept a finding."""
     profile = given.profile
     needing = [name for name, entry in entries.items() if entry.facts.egress == "vpn"]
@@ -244,7 +244,7 @@ def _check_direct(given: Input, entries: Mapping[str, Entry], mistakes: Mistakes
             mistakes.add(at, f"waive[{index}]", text, remedy, code="vpn.waiver-alone")
 
 
-def _one_name_each(entries: Mapping[str, Entry], mistakes: Mistakes) -> None:
+def _one_name_each(entries: Mapping[str, AppEntry], mistakes: Mistakes) -> None:
     """Every app answers at its name and its aliases (promise 1), so no two apps can share one."""
     owners = dict.fromkeys(entries, "")
     for name, entry in entries.items():
@@ -256,9 +256,11 @@ def _one_name_each(entries: Mapping[str, Entry], mistakes: Mistakes) -> None:
             owners.setdefault(alias, name)
 
 
-def _ordered(entries: Mapping[str, Entry], clouds: Mapping[str, CloudEntry], gateway: str | None, mistakes: Mistakes) -> dict[str, Entry]:
+def _ordered(
+    entries: Mapping[str, AppEntry], clouds: Mapping[str, CloudEntry], gateway: str | None, mistakes: Mistakes
+) -> dict[str, AppEntry]:
     """Start order, by name where nothing else decides; a cycle is a mistake that names its apps and clouds."""
-    nodes: dict[str, Entry | CloudEntry] = {**entries, **{_cloud(name): entry for name, entry in clouds.items()}}
+    nodes: dict[str, AppEntry | CloudEntry] = {**entries, **{_cloud(name): entry for name, entry in clouds.items()}}
     predecessors = {name: [n for n in _predecessors(entry.facts) if n in nodes] for name, entry in nodes.items()}
     for name, entry in entries.items():
         if gateway and entry.facts.egress == "vpn" and name != gateway:
@@ -294,7 +296,7 @@ def _predecessors(facts: AppFacts | CloudFacts) -> list[str]:
     return sorted(names | ({_cloud(c) for c in facts.clouds} if isinstance(facts, AppFacts) else set()))
 
 
-def _source_of_waiting(entry: Entry | CloudEntry, earlier: str) -> Source:
+def _source_of_waiting(entry: AppEntry | CloudEntry, earlier: str) -> Source:
     """The place in the file that makes it wait for `earlier`."""
     facts = entry.facts
     places: list[tuple[Steps, str]] = [(("after", i, "app"), after.app) for i, after in enumerate(facts.after)]

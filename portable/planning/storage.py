@@ -12,7 +12,7 @@ from portable.catalog.quantities import amount, size
 from portable.model import plan as p
 from portable.model.findings import Finding
 from portable.model.source import Source
-from portable.planning.inputs import Input, Mistakes
+from portable.planning.inputs import Mistakes, PlanInput
 from portable.planning.select import Selection
 from portable.profiles.types import ClaimFacts, PlaceFacts
 
@@ -32,14 +32,14 @@ def volume_id(app: str, volume: str) -> str:
     return f"{app}-{volume}"
 
 
-def storage(given: Input, chosen: Selection, mistakes: Mistakes) -> Storage:
+def storage(given: PlanInput, chosen: Selection, mistakes: Mistakes) -> Storage:
     """Resolve every volume to a place; a library that shares its root with state hides that folder from consumers."""
     facts = given.profile.storage
     root = _place(given, facts.library, ("library",), LIBRARY_ID, None, mistakes)
     own = list(_app_volumes(given, chosen, root, mistakes))
     own += _backups(given, chosen, root, mistakes)
     clouds = [
-        p.Volume(id=f"cloud-{name}-cache", holds="cache", place=p.Scratch(size=size(entry.facts.cache)))
+        p.Volume(id=f"cloud-{name}-cache", holds="cache", place=p.Ephemeral(size=size(entry.facts.cache)))
         for name, entry in sorted(chosen.clouds.items())
     ]
     library_folder = facts.library.below or p.NO_FOLDER
@@ -60,7 +60,7 @@ def storage(given: Input, chosen: Selection, mistakes: Mistakes) -> Storage:
     return Storage(volumes=(library, *own, *clouds), library=tree, findings=findings)
 
 
-def _app_volumes(given: Input, chosen: Selection, root: p.Place, mistakes: Mistakes) -> Iterator[p.Volume]:
+def _app_volumes(given: PlanInput, chosen: Selection, root: p.Place, mistakes: Mistakes) -> Iterator[p.Volume]:
     """The volumes of apps."""
     facts = given.profile.storage
     for app, volumes in facts.apps.items():
@@ -86,7 +86,7 @@ def _app_volumes(given: Input, chosen: Selection, root: p.Place, mistakes: Mista
             yield p.Volume(id=volume_id(app, name), holds=volume.holds, place=place, folder=_folder(place, place_facts, app, name, own=own))
 
 
-def _backups(given: Input, chosen: Selection, root: p.Place, mistakes: Mistakes) -> Iterator[p.Volume]:
+def _backups(given: PlanInput, chosen: Selection, root: p.Place, mistakes: Mistakes) -> Iterator[p.Volume]:
     """The store of the backup app, if the plan has one."""
     facts = given.profile.storage.backups
     for app, entry in chosen.apps.items():
@@ -108,14 +108,14 @@ def _own_folder(facts: AppFacts) -> str | None:
 
 def _folder(place: p.Place, facts: PlaceFacts, app: str, volume: str, *, own: bool) -> str:
     """The folder of a volume below a shared place: `sonarr`, and `plex-metadata` for a second volume."""
-    if isinstance(place, p.Scratch) or (isinstance(place, p.Claim) and facts.claim is not None and facts.claim.name is None):
+    if isinstance(place, p.Ephemeral) or (isinstance(place, p.Claim) and facts.claim is not None and facts.claim.name is None):
         return p.NO_FOLDER
     folder = app if own else f"{app}-{volume}"
     return f"{facts.below}/{folder}" if facts.below else folder
 
 
 def _place(
-    given: Input,
+    given: PlanInput,
     facts: PlaceFacts,
     at: tuple[str, ...],
     volume: str,
@@ -128,7 +128,7 @@ def _place(
     After a mistake it returns some place, so that planning goes on and reports all mistakes.
     """
     if asks is not None and asks.holds == "cache" and asks.in_memory and at == ("cache",):
-        return p.Scratch(size=size(asks.size), in_memory=True)
+        return p.Ephemeral(size=size(asks.size), in_memory=True)
     ways = [w for w in (facts.folder, facts.claim, facts.scratch, facts.on) if w is not None]
     source, path = given.profile_source("storage", *at), ".".join(("storage", *at))
     if len(ways) != 1 or (facts.on and library is None):
@@ -138,7 +138,7 @@ def _place(
         if len(keys) > 1:
             remedy = f"keep one of {' and '.join(keys)}; remove an inherited one with `{keys[-1]}: null`"
         mistakes.add(source, path, text, remedy, code="volume.place")
-        return p.Scratch()
+        return p.Ephemeral()
     alone = facts.scratch is not None or (facts.claim is not None and facts.claim.name is None)
     if facts.below is not None and alone and at != ("library",):
         text = "`below` has no effect on a claim or scratch space that serves one volume"
@@ -163,7 +163,7 @@ def _place(
         text = f"{f'the {volume}' if asks is None else volume} would be lost on restart: scratch space is not persistent"
         mistakes.add(source, path, text, "use a folder or a claim", code="volume.not-persistent")
     bound = (facts.scratch.size if facts.scratch else None) or (asks.size if asks else None)
-    return p.Scratch(size=size(bound) if bound else None, in_memory=bool(asks and asks.in_memory))
+    return p.Ephemeral(size=size(bound) if bound else None, in_memory=bool(asks and asks.in_memory))
 
 
 def _is_system_folder(folder: str) -> bool:
@@ -200,7 +200,7 @@ def _path(volume: p.Volume) -> tuple[str, str] | None:
             return "", posixpath.normpath(posixpath.join(path, volume.folder))
         case p.Claim(name=name):
             return name, posixpath.normpath(posixpath.join("/", volume.folder))
-        case p.Scratch():
+        case p.Ephemeral():
             return None
 
 
@@ -213,7 +213,7 @@ def _hidden_folder(library: p.Volume, volume: p.Volume) -> str | None:
     return None if below == "." or below.split("/")[0] == ".." else below.split("/")[0]
 
 
-def _overlaps(given: Input, library: p.Volume, own: list[p.Volume], mistakes: Mistakes) -> None:
+def _overlaps(given: PlanInput, library: p.Volume, own: list[p.Volume], mistakes: Mistakes) -> None:
     """Reject volumes in the same folder or inside each other, which two apps would change; state inside the library is allowed."""
     claims: dict[str, tuple[p.Claim, str]] = {}
     owners: dict[tuple[str, str], str] = {}
@@ -289,7 +289,7 @@ def _databases(chosen: Selection, volumes: list[p.Volume]) -> Iterator[Finding]:
                 )
 
 
-def _split_libraries(given: Input, chosen: Selection) -> Iterator[Finding]:
+def _split_libraries(given: PlanInput, chosen: Selection) -> Iterator[Finding]:
     """Promise 3: apps link imported files instead of copying them. Report apps whose folders are on several file systems."""
     datasets = given.profile.storage.datasets
     for app, entry in chosen.apps.items():
@@ -337,7 +337,7 @@ def _small_claims(chosen: Selection, volumes: Iterable[p.Volume]) -> Iterator[Fi
             )
 
 
-def _owners(given: Input, volumes: Iterable[p.Volume]) -> Iterator[Finding]:
+def _owners(given: PlanInput, volumes: Iterable[p.Volume]) -> Iterator[Finding]:
     """An SMB mount has one owner for all its files (docs/facts/smb.md#one-owner-for-a-mount).
 
     If that is not the stack's user, apps cannot write.

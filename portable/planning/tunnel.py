@@ -21,7 +21,7 @@ from portable.catalog.gateways import (
 )
 from portable.model import plan as p
 from portable.model.codes import Code
-from portable.planning.inputs import Entry, Input, Mistakes
+from portable.planning.inputs import AppEntry, Mistakes, PlanInput
 from portable.planning.select import Selection, runs_outside
 from portable.profiles.types import EndpointFacts, VpnFacts
 
@@ -87,7 +87,7 @@ class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     """The other ports that the provider accepts."""
 
 
-def tunnel(given: Input, chosen: Selection, catalog: Catalog, mistakes: Mistakes) -> tuple[Selection, Way]:
+def tunnel(given: PlanInput, chosen: Selection, catalog: Catalog, mistakes: Mistakes) -> tuple[Selection, Way]:
     """Resolve the tunnel, and complete the gateways with its variables and secrets. Reads facts of providers only if needed."""
     way = Way()
     apps = dict(chosen.apps)
@@ -100,7 +100,9 @@ def tunnel(given: Input, chosen: Selection, catalog: Catalog, mistakes: Mistakes
     return msgspec.structs.replace(chosen, apps=apps), way
 
 
-def _complete(given: Input, entry: Entry, chosen: Selection, providers: ProvidersFacts | None, mistakes: Mistakes) -> tuple[Way, Entry]:
+def _complete(
+    given: PlanInput, entry: AppEntry, chosen: Selection, providers: ProvidersFacts | None, mistakes: Mistakes
+) -> tuple[Way, AppEntry]:
     vpn = given.profile.vpn or VpnFacts()
     if providers is None:
         return _without_providers(given, vpn, mistakes), entry
@@ -124,7 +126,7 @@ def _complete(given: Input, entry: Entry, chosen: Selection, providers: Provider
     return way, _add_settings(entry, choice, providers, way)
 
 
-def _receiver(given: Input, chosen: Selection) -> Receiver | None:
+def _receiver(given: PlanInput, chosen: Selection) -> Receiver | None:
     """The first app behind the gateway that has qBittorrent's API and a port for peers."""
     for name, entry in chosen.apps.items():
         facts = entry.facts
@@ -137,7 +139,7 @@ def _receiver(given: Input, chosen: Selection) -> Receiver | None:
     return None
 
 
-def _without_providers(given: Input, vpn: VpnFacts, mistakes: Mistakes) -> Way:
+def _without_providers(given: PlanInput, vpn: VpnFacts, mistakes: Mistakes) -> Way:
     """For a gateway without facts of providers: the profile must name everything that firewalls need."""
     for index, endpoint in enumerate(vpn.endpoints):
         if endpoint.port is None:
@@ -154,7 +156,7 @@ def _without_providers(given: Input, vpn: VpnFacts, mistakes: Mistakes) -> Way:
     )
 
 
-def _choose(given: Input, vpn: VpnFacts, providers: ProvidersFacts, mistakes: Mistakes) -> Chosen | None:
+def _choose(given: PlanInput, vpn: VpnFacts, providers: ProvidersFacts, mistakes: Mistakes) -> Chosen | None:
     """Provider, protocol, transport and port; None after a mistake in one of them."""
     name = (vpn.provider or providers.default).lower()
     facts = providers.providers.get(name)
@@ -219,7 +221,13 @@ def _letters(name: str) -> str:
 
 
 def _check_endpoint(
-    given: Input, vpn: VpnFacts, name: str, protocol: TunnelProtocol, way: WireguardFacts | OpenvpnFacts, ports: Ports, mistakes: Mistakes
+    given: PlanInput,
+    vpn: VpnFacts,
+    name: str,
+    protocol: TunnelProtocol,
+    way: WireguardFacts | OpenvpnFacts,
+    ports: Ports,
+    mistakes: Mistakes,
 ) -> None:
     """Check that `vpn.endpoint` has the required keys, and none that the provider does not accept."""
     end = vpn.endpoint
@@ -243,7 +251,7 @@ def _check_endpoint(
         refuse_key("address", *problem)
 
 
-def _unreachable(given: Input, text: str) -> tuple[str, str, Code] | None:
+def _unreachable(given: PlanInput, text: str) -> tuple[str, str, Code] | None:
     """Text, remedy and code for an address that cannot be a VPN server; None if it can."""
     address = _address(text)
     if address is None:
@@ -266,7 +274,7 @@ def _unreachable(given: Input, text: str) -> tuple[str, str, Code] | None:
     return None
 
 
-def _endpoints(given: Input, vpn: VpnFacts, choice: Chosen, mistakes: Mistakes) -> Iterator[p.Endpoint]:
+def _endpoints(given: PlanInput, vpn: VpnFacts, choice: Chosen, mistakes: Mistakes) -> Iterator[p.Endpoint]:
     """The allowed VPN servers. The port is always the gateway's, not that of `vpn.endpoints`: firewalls would block another one."""
     address = _address(vpn.endpoint.address)
     for index, endpoint in enumerate(vpn.endpoints):
@@ -289,7 +297,7 @@ def _endpoints(given: Input, vpn: VpnFacts, choice: Chosen, mistakes: Mistakes) 
         yield p.Endpoint(cidr=cidr, port=choice.port, protocol=choice.transport)
 
 
-def _check_endpoint_entry(given: Input, index: int, endpoint: EndpointFacts, choice: Chosen, mistakes: Mistakes) -> None:
+def _check_endpoint_entry(given: PlanInput, index: int, endpoint: EndpointFacts, choice: Chosen, mistakes: Mistakes) -> None:
     for key, value, gateway in (("port", endpoint.port, choice.port), ("protocol", endpoint.protocol, choice.transport)):
         if value is not None and gateway is not None and value != gateway:
             source = given.profile_source("vpn", "endpoints", index, key)
@@ -315,7 +323,7 @@ def _address(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address 
         return None  # reported by _check_endpoint
 
 
-def _check_servers(given: Input, vpn: VpnFacts, choice: Chosen, mistakes: Mistakes) -> None:
+def _check_servers(given: PlanInput, vpn: VpnFacts, choice: Chosen, mistakes: Mistakes) -> None:
     """Report filters that the provider's list of servers does not support: the gateway would not start, or would ignore them."""
     for field, value in _filters(vpn):
         if value and field not in choice.facts.servers:
@@ -329,7 +337,7 @@ def _filters(vpn: VpnFacts) -> Iterator[tuple[str, Any]]:
         yield field.replace("_", "-"), getattr(vpn.servers, field)
 
 
-def _forwarding(given: Input, vpn: VpnFacts, choice: Chosen, providers: ProvidersFacts, mistakes: Mistakes) -> str | None:
+def _forwarding(given: PlanInput, vpn: VpnFacts, choice: Chosen, providers: ProvidersFacts, mistakes: Mistakes) -> str | None:
     """The provider whose method of port forwarding is used, if it is not the tunnel's own."""
     asked = vpn.port_forwarding
     if not asked:
@@ -355,7 +363,7 @@ def _forwarding(given: Input, vpn: VpnFacts, choice: Chosen, providers: Provider
 
 
 def _add_forwarding_secrets(
-    given: Input, vpn: VpnFacts, choice: Chosen, forwarding: str, providers: ProvidersFacts, mistakes: Mistakes
+    given: PlanInput, vpn: VpnFacts, choice: Chosen, forwarding: str, providers: ProvidersFacts, mistakes: Mistakes
 ) -> Chosen:
     """Add the secrets for another provider's method of port forwarding."""
     lent = providers.providers[forwarding].lent
@@ -384,7 +392,7 @@ def _secret_facts(providers: ProvidersFacts, secret: str) -> ProviderSecretFacts
     return providers.secrets[secret if secret in providers.secrets else "openvpn-config"]
 
 
-def _add_settings(entry: Entry, choice: Chosen, providers: ProvidersFacts, way: Way) -> Entry:
+def _add_settings(entry: AppEntry, choice: Chosen, providers: ProvidersFacts, way: Way) -> AppEntry:
     """Add the provider's variables and secrets to the gateway. Variables of its own file win, except those that name secret files."""
     main = entry.facts.containers["main"]
     secrets, mounts = dict(entry.facts.secrets), dict(main.secrets)

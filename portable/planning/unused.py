@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 
 from portable.formats.document import Steps
-from portable.planning.inputs import Input, Mistakes
+from portable.planning.inputs import Mistakes, PlanInput
 
 
-def unused(given: Input, mistakes: Mistakes) -> None:
+def unused(given: PlanInput, mistakes: Mistakes) -> None:
     """Note every key that is set but has no effect."""
     for steps, reason, remedy in _without_effect(given):
         text = f"this has no effect: {reason}"
         mistakes.add(given.profile_source(*steps), ".".join(map(str, steps)), text, remedy, code="plan.no-effect")
 
 
-def _without_effect(given: Input) -> Iterator[tuple[Steps, str, str]]:
+def _without_effect(given: PlanInput) -> Iterator[tuple[Steps, str, str]]:
     profile = given.profile
     if not profile.traits.has_host_names:
         for key, value in (

@@ -36,7 +36,7 @@ Backup = Annotated[
 ]
 
 
-class TakenFacts(Facts, frozen=True, kw_only=True, omit_defaults=True):
+class PinnedImageFacts(Facts, frozen=True, kw_only=True, omit_defaults=True):
     """The image of one container."""
 
     instead_of: Pinned
@@ -63,7 +63,7 @@ class UpdateFacts(Facts, frozen=True, kw_only=True, omit_defaults=True):
 
     restoring: the previous state is not restored yet; restored: it is, but the previous image is not healthy with it yet.
     """
-    containers: Annotated[dict[Name, TakenFacts], Meta(min_length=1)]
+    containers: Annotated[dict[Name, PinnedImageFacts], Meta(min_length=1)]
 
     @property
     def runs(self) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from portable.formats.merge import Layer, lay
 from portable.model.errors import InputError, PortableError, UsageError
 from portable.model.source import Mistake, Source
 from portable.profiles.images import SUFFIX, Images, file_for
-from portable.profiles.types import Profile, Stack
+from portable.profiles.types import Profile, StackFile
 
 STACK_FILE = "portable.yaml"
 _CHANGES = ("override",)
@@ -63,14 +63,14 @@ def _says_portable(file: Path) -> bool:
         return False
 
 
-def load_stack(file: Path | None, sets: Sequence[str] = ()) -> tuple[Stack, Document | None]:
+def load_stack(file: Path | None, sets: Sequence[str] = ()) -> tuple[StackFile, Document | None]:
     """Return the stack and its document. Without a file and without `sets`, the defaults apply and there is no document."""
     over = [d for whose, d in map(_set, sets) if whose == "stack"]
     if file is None and not over:
-        return Stack(), None
+        return StackFile(), None
     document = load(file) if file else load(("(no portable.yaml)", b"portable: 1\n"))
     document = lay(document, *(((d, ("stack",)), d.data["stack"]) for d in over), changes=_CHANGES)
-    return convert(document, Stack), document
+    return convert(document, StackFile), document
 
 
 def load_profile(name: str, files: Mapping[str, tuple[Path, ...]], sets: Sequence[str] = ()) -> tuple[Profile, Document]:

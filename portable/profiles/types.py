@@ -14,7 +14,7 @@ Host = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", descript
 ServerFilter = Annotated[str, Meta(pattern=r"^[^,\s]([^,\n]*[^,\s])?$", description="one name, without a comma")]
 
 
-class Stack(Facts, frozen=True, kw_only=True):
+class StackFile(Facts, frozen=True, kw_only=True):
     """The settings for all places: `portable.yaml`."""
 
     portable: Literal[1] = 1
@@ -266,7 +266,7 @@ class ShareOfMemoryFacts(Facts, frozen=True, kw_only=True):
     limit: Size
 
 
-class MemoryFacts(Facts, frozen=True, kw_only=True):
+class HostMemoryFacts(Facts, frozen=True, kw_only=True):
     """The memory for containers: their limits must fit, in total and by share."""
 
     total: Size
@@ -334,7 +334,7 @@ class Profile(Facts, frozen=True, kw_only=True):
     """Service accounts by zone."""
     addresses: dict[Name, Address] = {}
     """Fixed addresses by app."""
-    memory: MemoryFacts | None = None
+    memory: HostMemoryFacts | None = None
     nodes: NodesFacts = NodesFacts()
     devices: DevicesFacts = DevicesFacts()
     secrets: SecretsFacts = SecretsFacts()

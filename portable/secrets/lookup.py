@@ -18,7 +18,7 @@ from portable.secrets.values import Key, Resolved, Secret
 _COMMAND_SECONDS = 60
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class SecretRow(Struct, frozen=True, kw_only=True):
     """One secret in a table, without its value."""
 
     name: str
@@ -45,17 +45,17 @@ def resolve(needs: Iterable[Need], source: Source) -> Resolved:
     return Resolved(values)
 
 
-def check(needs: Iterable[Need], source: Source) -> tuple[Row, ...]:
+def check(needs: Iterable[Need], source: Source) -> tuple[SecretRow, ...]:
     """A row for each secret that says whether it is present."""
     return examine(needs, source)[0]
 
 
-def examine(needs: Iterable[Need], source: Source) -> tuple[tuple[Row, ...], Resolved]:
+def examine(needs: Iterable[Need], source: Source) -> tuple[tuple[SecretRow, ...], Resolved]:
     """A row for each secret, and the values of the present ones."""
     needs = tuple(needs)
     values, reasons = _look_up(needs, source)
     rows = tuple(
-        Row(
+        SecretRow(
             name=n.name,
             key=n.key,
             present=(n.name, n.key) in values,

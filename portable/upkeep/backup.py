@@ -25,7 +25,7 @@ _FAILURES: dict[str, Code] = {"backup": "backup.failed", "check": "backup.check-
 """Codes of failed rows by command of the program, which knows no codes; the other commands belong to a restore."""
 
 
-class Kept(Struct, frozen=True, kw_only=True):
+class BackupRow(Struct, frozen=True, kw_only=True):
     """A backup that was made, listed, checked or restored."""
 
     app: str
@@ -82,7 +82,7 @@ def kept_of(plan: Plan) -> tuple[str, ...]:
 
 def back_up(
     driver: StackDriver, plan: Plan, *, apps: Sequence[str] = (), stop: bool = False, progress: Progress = silent
-) -> tuple[Kept, ...]:
+) -> tuple[BackupRow, ...]:
     """Back up apps, by default all. With `stop`, stop each app while it is copied, then start it again if it was running.
 
     If it is killed, the same command starts the stopped apps again.
@@ -92,7 +92,7 @@ def back_up(
     _known(plan, apps)
     if not stop:
         return run(driver, plan, "backup", apps, progress=progress)
-    made: list[Kept] = []
+    made: list[BackupRow] = []
     chosen = tuple(apps) or kept_of(plan)
     for app in chosen:
         try:
@@ -100,11 +100,11 @@ def back_up(
         except PortableError as error:
             if len(chosen) == 1:
                 raise
-            made.append(Kept(app=app, result="failed", notes=(str(error),)))  # go on with the other apps
+            made.append(BackupRow(app=app, result="failed", notes=(str(error),)))  # go on with the other apps
     return tuple(made)
 
 
-def _stopped(driver: StackDriver, plan: Plan, app: str, progress: Progress) -> tuple[Kept, ...]:
+def _stopped(driver: StackDriver, plan: Plan, app: str, progress: Progress) -> tuple[BackupRow, ...]:
     """Back up one app while it is stopped, under the lock, so that no other command starts it meanwhile."""
     with locked(driver.stack.project, f"backup --stop {app}", progress=progress) as lock:
         refuse_unready(driver.stack.taken, sharing(plan, app))  # it could not be started again
@@ -152,13 +152,13 @@ def finish(driver: StackReader, *, apps: Collection[str], progress: Progress = s
     return frozenset()
 
 
-def listed(driver: StackDriver, plan: Plan, *, apps: Sequence[str] = ()) -> tuple[Kept, ...]:
+def listed(driver: StackDriver, plan: Plan, *, apps: Sequence[str] = ()) -> tuple[BackupRow, ...]:
     """List the backups of apps, oldest first."""
     _known(plan, apps)
     return run(driver, plan, "list", apps)
 
 
-def check(driver: StackDriver, plan: Plan, *, apps: Sequence[str] = (), at: str = "", progress: Progress = silent) -> tuple[Kept, ...]:
+def check(driver: StackDriver, plan: Plan, *, apps: Sequence[str] = (), at: str = "", progress: Progress = silent) -> tuple[BackupRow, ...]:
     """Restore the newest backup of each app, or that of `at`, to a scratch folder in the store, compare it, and remove it."""
     _known(plan, apps)
     return run(driver, plan, "check", apps, *(("--at", at) if at else ()), progress=progress)
@@ -173,7 +173,7 @@ def restore(
     dry_run: bool = False,
     start: bool = True,
     progress: Progress = silent,
-) -> Kept:
+) -> BackupRow:
     """Replace an app's state with a backup, and move the previous state aside. Stop the app meanwhile, then start it if `start`.
 
     A backup that has changed, is unsound, or does not fit is rejected while the app still runs. If it is killed, the same command goes on.
@@ -206,7 +206,7 @@ def restore(
     return msgspec.structs.replace(done, notes=(*staged.notes, *done.notes))
 
 
-def abort(driver: StackDriver, plan: Plan, app: str, *, progress: Progress = silent) -> Kept:
+def abort(driver: StackDriver, plan: Plan, app: str, *, progress: Progress = silent) -> BackupRow:
     """Abort an unfinished restore at any step: put the app's previous state back, and start the app.
 
     Raises UsageError if there is no unfinished restore.
@@ -249,7 +249,9 @@ def sharing(plan: Plan, app: str) -> tuple[str, ...]:
     return (app,)
 
 
-def run(driver: StackDriver, plan: Plan, command: str, apps: Sequence[str], *options: str, progress: Progress = silent) -> tuple[Kept, ...]:
+def run(
+    driver: StackDriver, plan: Plan, command: str, apps: Sequence[str], *options: str, progress: Progress = silent
+) -> tuple[BackupRow, ...]:
     """Run a command of the backup program in its container, with a row for each app.
 
     Raises PortableError if the container is not running, or if the program ends early.
@@ -258,7 +260,7 @@ def run(driver: StackDriver, plan: Plan, command: str, apps: Sequence[str], *opt
     if driver.state_of(keeper) != "running":
         remedy = f"start it with `portable up -p {plan.profile} {keeper}`"
         raise PortableError(f"{keeper} is not running", code="backup.not-running", where=driver.stack.project, remedy=remedy)
-    rows: list[Kept] = []
+    rows: list[BackupRow] = []
     messages: list[str] = []
 
     def read(line: str) -> None:
@@ -272,7 +274,7 @@ def run(driver: StackDriver, plan: Plan, command: str, apps: Sequence[str], *opt
             return
         if row["result"] == "failed":
             row["code"] = _FAILURES.get(command, "restore.failed")
-        rows.append(msgspec.convert(row, Kept))
+        rows.append(msgspec.convert(row, BackupRow))
         if command != "list":
             progress(Event(what="done", subject=rows[-1].app, text=f"{command}: {rows[-1].result}"))
 

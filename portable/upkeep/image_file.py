@@ -27,7 +27,7 @@ Result = Literal["same", "unknown", "newer", "taken", "back", "failed"]
 D = TypeVar("D", bound=StackReader)
 
 
-class Opened(msgspec.Struct, frozen=True, kw_only=True):
+class ReopenedStack(msgspec.Struct, frozen=True, kw_only=True):
     """A place as its files describe it now."""
 
     stack: Stack
@@ -44,7 +44,7 @@ class Opened(msgspec.Struct, frozen=True, kw_only=True):
         return driver.rebound(self.stack, self.source)
 
 
-Open = Callable[[], Opened]
+Open = Callable[[], ReopenedStack]
 """Reads the place again, because each step changes its file of images."""
 
 
@@ -70,7 +70,7 @@ class Updated(Struct, frozen=True, kw_only=True):
     """Its registry offered nothing, and may offer something at another time."""
 
 
-def file_of(opened: Opened) -> Path:
+def file_of(opened: ReopenedStack) -> Path:
     """The file of images. Raises Refused if no command would find it again, or if this user cannot write it."""
     file = opened.planned.given.images_file
     if file is None:
@@ -86,7 +86,7 @@ def file_of(opened: Opened) -> Path:
 
 
 @contextlib.contextmanager
-def exclusive(opened: Open, verb: str, progress: Progress) -> Iterator[Opened]:
+def exclusive(opened: Open, verb: str, progress: Progress) -> Iterator[ReopenedStack]:
     """Wait until no other update or rollback is running, then open the place. Raises Refused as `file_of` does, before it locks."""
     place = opened()
     file_of(place)
@@ -94,13 +94,13 @@ def exclusive(opened: Open, verb: str, progress: Progress) -> Iterator[Opened]:
         yield opened()
 
 
-def bring(driver: StackDriver, place: Opened, references: Sequence[str], progress: Progress) -> None:
+def bring(driver: StackDriver, place: ReopenedStack, references: Sequence[str], progress: Progress) -> None:
     """Pull the images before anything is stopped; the previous image may have been built from a recipe."""
     needs = [ImageNeed(reference=reference, recipe=_recipe(place, reference), apps=()) for reference in references]
     place.on(driver).bring(needs, progress=progress)
 
 
-def _recipe(place: Opened, reference: str) -> str | None:
+def _recipe(place: ReopenedStack, reference: str) -> str | None:
     """The recipe of an image. It replaces only images that the files themselves pin, never a newer one of a registry."""
     for app in place.planned.plan.apps:
         for container in app.containers:
@@ -126,7 +126,7 @@ def write(opened: Open, images: Images, *, held: Lock | None = None) -> None:
         write_private(file, images.text(), mode=0o644, owner=(about.st_uid, about.st_gid) if os.geteuid() == 0 else None)
 
 
-def replaced_rows(place: Opened, group: Group, app: str, result: Result, *, text: str, why: str = "") -> Iterator[Updated]:
+def replaced_rows(place: ReopenedStack, group: Group, app: str, result: Result, *, text: str, why: str = "") -> Iterator[Updated]:
     """Yield a row for each image of the app's last update; from new to old unless it is `taken`."""
     for name, entry in replaced(place.planned, app).items():
         old, new = entry.before or "", entry.digest

@@ -12,7 +12,7 @@ from portable.model.plan import Group
 from portable.model.progress import Progress, silent
 from portable.profiles.images import BACK
 from portable.upkeep import backup, image_file
-from portable.upkeep.image_file import Open, Opened, Updated, bring, exclusive, file_of, replaced_rows
+from portable.upkeep.image_file import Open, ReopenedStack, Updated, bring, exclusive, file_of, replaced_rows
 from portable.upkeep.updating import groups_of, keeps_state, put_back, replaced, returned, returning, taken, taking_again
 
 _ASIDE = "`.before-restore-<time>`"
@@ -20,7 +20,7 @@ _ASIDE = "`.before-restore-<time>`"
 
 
 def foresee_back(
-    opened: Opened, names: Sequence[str], *, state_by: StackDriver | None = None
+    opened: ReopenedStack, names: Sequence[str], *, state_by: StackDriver | None = None
 ) -> tuple[tuple[Updated, ...], tuple[str, ...]]:
     """What `back` would do, as rows and as sentences. With an engine in `state_by`, which lists the backups, include the state.
 
@@ -65,7 +65,7 @@ def back(
             yield from go_back(driver, opened, group, deadline=deadline, progress=progress)
 
 
-def _returnable(place: Opened, names: Sequence[str]) -> tuple[Group, ...]:
+def _returnable(place: ReopenedStack, names: Sequence[str]) -> tuple[Group, ...]:
     """The groups that have an update to roll back. Raises Refused if there are none."""
     groups = tuple(group for group in groups_of(place.planned.plan, names) if _with_update(place, group))
     if not groups:
@@ -75,7 +75,7 @@ def _returnable(place: Opened, names: Sequence[str]) -> tuple[Group, ...]:
     return groups
 
 
-def _with_update(place: Opened, group: Group) -> tuple[str, ...]:
+def _with_update(place: ReopenedStack, group: Group) -> tuple[str, ...]:
     """The apps of a group that were part of its newest update that can be rolled back, or whose update or rollback is unfinished."""
     recorded, unfinished = place.images.images, place.images.unfinished(group.apps)
     able = [app for app in group.apps if replaced(place.planned, app)]
@@ -83,18 +83,18 @@ def _with_update(place: Opened, group: Group) -> tuple[str, ...]:
     return tuple(app for app in group.apps if app in unfinished or (app in able and recorded[app].at == newest))
 
 
-def _restored(place: Opened, apps: Sequence[str]) -> list[str]:
+def _restored(place: ReopenedStack, apps: Sequence[str]) -> list[str]:
     """Those of these apps whose previous state has not been restored yet."""
     recorded = place.images.images
     return [app for app in apps if recorded[app].backup and recorded[app].step != "restored"]
 
 
-def _before(place: Opened, apps: Sequence[str]) -> list[str]:
+def _before(place: ReopenedStack, apps: Sequence[str]) -> list[str]:
     """The previous images."""
     return [f"{entry.tagged}@{entry.before}" for app in apps for entry in replaced(place.planned, app).values()]
 
 
-def _refuse_without_state(driver: StackDriver, place: Opened, apps: Sequence[str]) -> None:
+def _refuse_without_state(driver: StackDriver, place: ReopenedStack, apps: Sequence[str]) -> None:
     """Raise Refused if the state should be restored and has no backup."""
     recorded = place.images.images
     wanted = {app: recorded[app].backup for app in apps if recorded[app].step != "restored"}
@@ -171,7 +171,7 @@ def _not_restored(
     return PortableError(f"{text}; {outcome}", code="update.state-not-restored", where=app, remedy=remedy)
 
 
-def _returned_rows(place: Opened, group: Group, app: str, state: str, why: str) -> Iterator[Updated]:
+def _returned_rows(place: ReopenedStack, group: Group, app: str, state: str, why: str) -> Iterator[Updated]:
     update = place.images.images[app]
     if not state and keeps_state(place.planned, app):
         state = "its state is kept, and the older program may not be able to read it"

@@ -12,7 +12,7 @@ from portable.model.progress import Event, Progress, silent
 from portable.model.registry import Offered
 from portable.model.shell import script
 from portable.upkeep import backup
-from portable.upkeep.updating import Registries
+from portable.upkeep.updating import RegistryQueries
 
 _APPS = {"backup": "backup", "links": "stream-links", "downloads": "old-downloads", "capacity": "capacity"}
 """Tasks of scheduled apps, in their order: nothing is cleared before it is backed up."""
@@ -21,7 +21,7 @@ _CODES = {"0": "done", "3": "failed"}
 """3: some errors cannot be corrected from a copy (btrfs-scrub(8), exit status). Any other code: the scrub did not run."""
 
 
-class Done(Struct, frozen=True, kw_only=True):
+class TaskResult(Struct, frozen=True, kw_only=True):
     """The result of one task on one subject."""
 
     task: str
@@ -34,7 +34,7 @@ class Done(Struct, frozen=True, kw_only=True):
     """Its output."""
 
 
-def upkeep(driver: StackDriver, plan: Plan, tasks: Sequence[str] = (), *, progress: Progress = silent) -> Iterator[Done]:
+def upkeep(driver: StackDriver, plan: Plan, tasks: Sequence[str] = (), *, progress: Progress = silent) -> Iterator[TaskResult]:
     """Run the tasks and yield each result. A failed task does not stop the others. Raises UsageError for an unknown one."""
     for task in chosen(tasks):
         progress(Event(what="doing", subject=task, text="running"))
@@ -49,7 +49,7 @@ def upkeep(driver: StackDriver, plan: Plan, tasks: Sequence[str] = (), *, progre
                 case _:
                     yield _run(driver, plan, task)
         except PortableError as error:
-            yield Done(
+            yield TaskResult(
                 task=task,
                 subject=driver.stack.project,
                 result="failed",
@@ -57,13 +57,13 @@ def upkeep(driver: StackDriver, plan: Plan, tasks: Sequence[str] = (), *, progre
             )
 
 
-def _backed_up(rows: Sequence[backup.Kept], keeper: str) -> Done:
+def _backed_up(rows: Sequence[backup.BackupRow], keeper: str) -> TaskResult:
     """Sum up the rows of the backup program. It is run through `backup`, which shows that it is alive."""
     counted = {result: sum(row.result == result for row in rows) for result in ("done", "left out", "failed")}
     text = ", ".join(f"{count} {result}" for result, count in counted.items() if count) or "nothing to do"
     lines = [f"{row.app}: {row.result}{f' {row.at}' if row.at else ''}" for row in rows]
     notes = [f"{row.app}: {note}" for row in rows for note in row.notes]
-    return Done(task="backup", subject=keeper, result="failed" if counted["failed"] else "done", text=text, lines=(*lines, *notes))
+    return TaskResult(task="backup", subject=keeper, result="failed" if counted["failed"] else "done", text=text, lines=(*lines, *notes))
 
 
 def chosen(tasks: Sequence[str]) -> tuple[str, ...]:
@@ -73,19 +73,23 @@ def chosen(tasks: Sequence[str]) -> tuple[str, ...]:
     return tuple(task for task in TASKS if not tasks or task in tasks)
 
 
-def _run(driver: StackDriver, plan: Plan, task: str) -> Done:
+def _run(driver: StackDriver, plan: Plan, task: str) -> TaskResult:
     """Run the scheduled command of the task's app in its container."""
     name = _APPS[task]
     app = next((app for app in plan.apps if app.name == name), None)
     if app is None:
-        return Done(task=task, subject=name, result="not here", text=f"add {name} to the apps of {plan.profile}")
+        return TaskResult(task=task, subject=name, result="not here", text=f"add {name} to the apps of {plan.profile}")
     if driver.state_of(name) != "running":
-        return Done(task=task, subject=name, result="failed", text=f"not running: start it with `portable up -p {plan.profile} {name}`")
+        return TaskResult(
+            task=task, subject=name, result="failed", text=f"not running: start it with `portable up -p {plan.profile} {name}`"
+        )
     lines: list[str] = []
     code = driver.exec_stream(name, _command(app), lines.append)
     hidden = tuple(driver.hide(line) for line in lines)
     text = f"{len(hidden)} line{'' if len(hidden) == 1 else 's'} of output" if hidden else "nothing to do"
-    return Done(task=task, subject=name, result="done" if code == 0 else "failed", text=text if code == 0 else f"exit {code}", lines=hidden)
+    return TaskResult(
+        task=task, subject=name, result="done" if code == 0 else "failed", text=text if code == 0 else f"exit {code}", lines=hidden
+    )
 
 
 def _command(app: App) -> tuple[str, ...]:
@@ -93,35 +97,37 @@ def _command(app: App) -> tuple[str, ...]:
     return (*(main.command or ()), *(main.args or ()))
 
 
-def scrub(run: Callable[[str, Sequence[str]], str], plan: Plan) -> Iterator[Done]:
+def scrub(run: Callable[[str, Sequence[str]], str], plan: Plan) -> Iterator[TaskResult]:
     """Scrub each BTRFS file system that contains volumes, once: read every byte, and repair errors from a second copy."""
     folders = sorted({volume.place.path for volume in plan.volumes if isinstance(volume.place, Folder)})
     lines = run(script(__name__, "scrub.sh"), folders).splitlines()
     if folders and not lines:
-        yield Done(task="scrub", subject=folders[0], result="failed", text="the host reported no result of the scrub")
+        yield TaskResult(task="scrub", subject=folders[0], result="failed", text="the host reported no result of the scrub")
     for line in lines:
         code, _, rest = line.partition("|")
         folder, _, output = rest.partition("|")
         match code:
             case "absent":
-                yield Done(task="scrub", subject=folder, result="failed", text="the folder does not exist")
+                yield TaskResult(task="scrub", subject=folder, result="failed", text="the folder does not exist")
             case "other":
                 text = f"its file system is {output}, which does not support scrubbing"
-                yield Done(task="scrub", subject=folder, result="not here", text=text)
+                yield TaskResult(task="scrub", subject=folder, result="not here", text=text)
             case "missing":
-                yield Done(task="scrub", subject=folder, result="failed", text="the host has no `btrfs`: run `apt-get install btrfs-progs`")
+                yield TaskResult(
+                    task="scrub", subject=folder, result="failed", text="the host has no `btrfs`: run `apt-get install btrfs-progs`"
+                )
             case _:
                 result = _CODES.get(code, "failed")
                 text = output.strip()
                 if "Corrected:" in text and result == "done":
                     text += f"; repaired from the other copy: `btrfs device stats {folder}` shows the failing disk"
                 text = text or ("no errors" if result == "done" else f"the scrub failed (exit {code})")
-                yield Done(task="scrub", subject=folder, result=result, text=text)
+                yield TaskResult(task="scrub", subject=folder, result=result, text=text)
 
 
-def newer(offered: Callable[[str], Offered], plan: Plan) -> Iterator[Done]:
+def newer(offered: Callable[[str], Offered], plan: Plan) -> Iterator[TaskResult]:
     """Check for each image pinned by digest whether its registry has a newer one under its tag. Nothing is changed."""
-    registries = Registries(offered)
+    registries = RegistryQueries(offered)
     overrides: dict[str, list[str]] = {}
     users: dict[str, dict[str, None]] = {}
     for app in plan.apps:
@@ -132,8 +138,8 @@ def newer(offered: Callable[[str], Offered], plan: Plan) -> Iterator[Done]:
     for reference, paths in sorted(overrides.items()):
         tagged, answer = reference.partition("@")[0], registries.ask(reference)
         if answer.result != "newer":
-            yield Done(task="images", subject=tagged, result=answer.why or answer.result, text=answer.text)
+            yield TaskResult(task="images", subject=tagged, result=answer.why or answer.result, text=answer.text)
             continue
         text = f"update with `portable update {' '.join(users[reference])}`, or by hand in the profile:"
         lines = tuple(f"{path}{answer.digest}}}}}}}}}}}" for path in paths)
-        yield Done(task="images", subject=tagged, result="newer", text=text, lines=lines)
+        yield TaskResult(task="images", subject=tagged, result="newer", text=text, lines=lines)

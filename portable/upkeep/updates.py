@@ -13,17 +13,28 @@ from portable.model.plan import Group
 from portable.model.progress import Event, Progress, silent
 from portable.profiles.images import BACK
 from portable.upkeep import backup, image_file
-from portable.upkeep.image_file import Open, Opened, Updated, bring, exclusive, file_of, replaced_rows
+from portable.upkeep.image_file import Open, ReopenedStack, Updated, bring, exclusive, file_of, replaced_rows
 from portable.upkeep.rollbacks import go_back
-from portable.upkeep.updating import Newer, Registries, Update, begun, groups_of, keeps_state, replaced, returning, taken, update_of
+from portable.upkeep.updating import (
+    NewerImage,
+    RegistryQueries,
+    Update,
+    begun,
+    groups_of,
+    keeps_state,
+    replaced,
+    returning,
+    taken,
+    update_of,
+)
 
 
 def foresee(
-    driver: StackReader, opened: Opened, names: Sequence[str], *, stop: bool = False, without_backup: bool = False
+    driver: StackReader, opened: ReopenedStack, names: Sequence[str], *, stop: bool = False, without_backup: bool = False
 ) -> tuple[tuple[Updated, ...], tuple[str, ...]]:
     """What `apply` would do, as rows and as sentences. Needs only a reader."""
     file, rows, sentences = file_of(opened), list[Updated](), list[str]()
-    registries = Registries(driver.offered)
+    registries = RegistryQueries(driver.offered)
     for group, update in _available(driver, opened, groups_of(opened.planned.plan, names), registries, stop=stop, without=without_backup):
         if unfinished := opened.images.unfinished(group.apps):
             sentences.append(f"{group.name}: complete the unfinished update or rollback of {', '.join(unfinished)}")
@@ -50,7 +61,7 @@ def apply(
     Refused before anything is changed, if state would be at risk, or if a group differs from its files.
     """
     with exclusive(opened, "update", progress) as first:
-        registries = Registries(driver.offered)
+        registries = RegistryQueries(driver.offered)
         for group, update in _available(
             driver, first, groups_of(first.planned.plan, names), registries, stop=stop, without=without_backup, progress=progress
         ):
@@ -77,9 +88,9 @@ def apply(
 
 def _available(
     driver: StackReader,
-    place: Opened,
+    place: ReopenedStack,
     groups: Sequence[Group],
-    registries: Registries,
+    registries: RegistryQueries,
     *,
     stop: bool,
     without: bool,
@@ -130,7 +141,7 @@ def _available(
     return tuple(available)
 
 
-def _rows(place: Opened, group: Group, registries: Registries, *, but: Sequence[Newer] = ()) -> Iterator[Updated]:
+def _rows(place: ReopenedStack, group: Group, registries: RegistryQueries, *, but: Sequence[NewerImage] = ()) -> Iterator[Updated]:
     """Yield what is known of each image of a group, except for those in `but`, whose rows come later."""
     later = {(image.app, image.container) for image in but}
     for app in place.planned.plan.apps:
@@ -202,7 +213,7 @@ def _complete(driver: StackDriver, opened: Open, group: Group, *, deadline: floa
         yield from replaced_rows(place, group, app, "taken", text="healthy")
 
 
-def _undecided(place: Opened, group: Group, lasting: Sequence[str], error: PortableError) -> PortableError:
+def _undecided(place: ReopenedStack, group: Group, lasting: Sequence[str], error: PortableError) -> PortableError:
     """Make the error for apps that ran the new image before this command, perhaps healthy for long: a person decides on the rollback."""
     has_backup = any(place.images.images[app].backup for app in lasting)
     text = f"{', '.join(lasting)} already ran the new image before this command, and is unhealthy: {error.text}"
@@ -212,14 +223,14 @@ def _undecided(place: Opened, group: Group, lasting: Sequence[str], error: Porta
     return PortableError(text, code="update.undecided", where=group.name, remedy=remedy)
 
 
-def _is_healthy(driver: StackDriver, place: Opened, group: Group) -> bool:
+def _is_healthy(driver: StackDriver, place: ReopenedStack, group: Group) -> bool:
     """Whether all of the group runs the images in its files, and is healthy."""
     wanted = {container.image.reference for app in place.planned.plan.apps if app.name in group.apps for container in app.containers}
     rows = [row for row in place.on(driver).status() if row.app in group.apps]
     return not any(row.reason for row in rows) and wanted <= {row.image for row in rows}
 
 
-def _ran(driver: StackDriver, place: Opened, apps: Sequence[str]) -> tuple[str, ...]:
+def _ran(driver: StackDriver, place: ReopenedStack, apps: Sequence[str]) -> tuple[str, ...]:
     """Those of these apps that have a container of a new image. An app without one has written no state with it."""
     used = place.on(driver).images_in_use()
     wanted = {app.name: {container.image.reference for container in app.containers} for app in place.planned.plan.apps}

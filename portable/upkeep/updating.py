@@ -13,12 +13,12 @@ from portable.model.errors import UsageError
 from portable.model.plan import Group, Plan
 from portable.model.registry import Offered, not_offered, split_reference
 from portable.planning import Planned
-from portable.profiles.images import Images, Step, TakenFacts, UpdateFacts
+from portable.profiles.images import Images, PinnedImageFacts, Step, UpdateFacts
 
 Asked = Literal["same", "newer", "unknown"]
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class RegistryAnswer(Struct, frozen=True, kw_only=True):
     """What a registry offers for an image, or why nothing is known."""
 
     result: Asked
@@ -34,7 +34,7 @@ class Answer(Struct, frozen=True, kw_only=True):
         return bool(self.why)
 
 
-class Newer(Struct, frozen=True, kw_only=True):
+class NewerImage(Struct, frozen=True, kw_only=True):
     """A newer image for a container."""
 
     app: str
@@ -53,7 +53,7 @@ class Update(Struct, frozen=True, kw_only=True):
     group: str
     apps: tuple[str, ...]
     """All apps of the group, in start order."""
-    images: tuple[Newer, ...]
+    images: tuple[NewerImage, ...]
     kept: tuple[str, ...] = ()
     """Apps whose state is backed up first."""
     stopped: tuple[str, ...] = ()
@@ -76,36 +76,36 @@ class Update(Struct, frozen=True, kw_only=True):
         )
 
 
-class Registries:
+class RegistryQueries:
     """Queries registries for the newest image of a tag: each image once, and no registry again that did not answer."""
 
     def __init__(self, offered: Callable[[str], Offered]) -> None:
         """`offered` returns what a registry has under `repository:tag`."""
         self._offered = offered
         self._silent: dict[str, Offered] = {}
-        self._answers: dict[str, Answer] = {}
+        self._answers: dict[str, RegistryAnswer] = {}
 
-    def ask(self, reference: str) -> Answer:
+    def ask(self, reference: str) -> RegistryAnswer:
         """Check whether the tag of a reference has another image than the pinned one."""
         if reference not in self._answers:
             self._answers[reference] = self._ask(reference)
         return self._answers[reference]
 
-    def _ask(self, reference: str) -> Answer:
+    def _ask(self, reference: str) -> RegistryAnswer:
         tagged, _, digest = reference.partition("@")
         host = split_reference(reference)[0]
         if host == "localhost":
-            return Answer(result="unknown", text="built on this machine")
+            return RegistryAnswer(result="unknown", text="built on this machine")
         if not digest:
-            return Answer(result="unknown", text="not pinned by digest: `portable up` keeps the image that it pulled first")
+            return RegistryAnswer(result="unknown", text="not pinned by digest: `portable up` keeps the image that it pulled first")
         offer = self._silent.get(host) or self._offered(tagged)
         if offer.why:
             if offer.why == "unknown":
                 self._silent[host] = offer
-            return Answer(result="unknown", text=not_offered(offer, host), why=offer.why)
+            return RegistryAnswer(result="unknown", text=not_offered(offer, host), why=offer.why)
         if offer.digest == digest:
-            return Answer(result="same", text="up to date", digest=digest)
-        return Answer(result="newer", text="a newer image is available", digest=offer.digest)
+            return RegistryAnswer(result="same", text="up to date", digest=digest)
+        return RegistryAnswer(result="newer", text="a newer image is available", digest=offer.digest)
 
 
 def groups_of(plan: Plan, names: Collection[str]) -> tuple[Group, ...]:
@@ -120,11 +120,11 @@ def groups_of(plan: Plan, names: Collection[str]) -> tuple[Group, ...]:
     return tuple(group for group in groups if not names or {group.name, *group.apps} & set(names))
 
 
-def update_of(planned: Planned, group: Group, registries: Registries, *, backup: bool) -> Update:
+def update_of(planned: Planned, group: Group, registries: RegistryQueries, *, backup: bool) -> Update:
     """Find the newer images of a group. With `backup`, the state of apps that change is backed up first."""
     plan = planned.plan
     apps = tuple(app for app in plan.apps if app.name in group.apps)
-    images: list[Newer] = []
+    images: list[NewerImage] = []
     for app in apps:
         pinned = planned.chosen.apps[app.name].pinned
         for container in app.containers:
@@ -132,7 +132,7 @@ def update_of(planned: Planned, group: Group, registries: Registries, *, backup:
             answer = registries.ask(image.reference)
             if answer.result == "newer" and image.digest is not None:
                 images.append(
-                    Newer(
+                    NewerImage(
                         app=app.name,
                         container=container.name,
                         pinned=pinned[container.name],
@@ -160,14 +160,14 @@ def _needs_stop(planned: Planned, app: str) -> bool:
 # --- contents of the file --------------------------------------------------------------------------------------------
 
 
-def in_force(planned: Planned, app: str) -> Mapping[str, TakenFacts]:
+def in_force(planned: Planned, app: str) -> Mapping[str, PinnedImageFacts]:
     """The entries of an app that replace the images in its files now."""
     update = planned.given.images.images.get(app)
     pinned = planned.chosen.apps[app].pinned
     return {name: taken for name, taken in update.containers.items() if pinned.get(name) == taken.instead_of} if update else {}
 
 
-def replaced(planned: Planned, app: str) -> Mapping[str, TakenFacts]:
+def replaced(planned: Planned, app: str) -> Mapping[str, PinnedImageFacts]:
     """Those of them that the last update made, and that can be rolled back."""
     return {name: entry for name, entry in in_force(planned, app).items() if entry.before}
 
@@ -178,7 +178,7 @@ def begun(planned: Planned, update: Update, *, at: str, backups: Mapping[str, st
     for app in update.changed:
         containers = {name: msgspec.structs.replace(taken, before=None) for name, taken in in_force(planned, app).items()}
         containers |= {
-            image.container: TakenFacts(instead_of=image.pinned, digest=image.digest, before=image.before)
+            image.container: PinnedImageFacts(instead_of=image.pinned, digest=image.digest, before=image.before)
             for image in update.images
             if image.app == app
         }

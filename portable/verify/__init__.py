@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from portable.live.view import View
-from portable.model.contracts import Held
+from portable.model.contracts import ContractResult
 from portable.model.errors import UsageError
 from portable.verify.answers import CONTRACT as ANSWERS
 from portable.verify.clouds import CONTRACT as CLOUDS
@@ -48,7 +48,7 @@ def contracts(
     return (*first, *middle, *((kill_switch(beacon),) if disruptive else ()))
 
 
-def verify(stack: View, chosen: Sequence[Contract]) -> Iterator[Held]:
+def verify(stack: View, chosen: Sequence[Contract]) -> Iterator[ContractResult]:
     """Yield the results of each contract in turn: each cleans up after itself, so that none sees another's traces."""
     for contract in chosen:
         yield from contract.tried(stack)

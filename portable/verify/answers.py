@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from portable.backends.common import Placed, main_container
-from portable.live.view import Said, View
+from portable.backends.common import PlacedContainer, main_container
+from portable.live.view import CommandResult, View
 from portable.model.plan import App, Direct, Group, Port
 from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown, untried
 
@@ -52,7 +52,7 @@ def _callers(app: App, callers: list[App], group_of: dict[str, Group]) -> list[A
     return list(chosen.values())
 
 
-def _call(stack: View, app: App, name: str, port: Port, caller: App, placed: Placed) -> Found:
+def _call(stack: View, app: App, name: str, port: Port, caller: App, placed: PlacedContainer) -> Found:
     url = f"{port.serves}://{name}:{port.number}/"
     tool = main_container(caller).fetch
     answer = stack.inside(placed, [*_ASK[tool], url], seconds=_SECONDS * 3)
@@ -66,7 +66,7 @@ def _call(stack: View, app: App, name: str, port: Port, caller: App, placed: Pla
     return broken(subject, f"{url} does not answer {caller.name}: {answer.text or f'{tool} exited with {answer.code}'}", remedy)
 
 
-def _has_answer(tool: str, said: Said) -> bool:
+def _has_answer(tool: str, said: CommandResult) -> bool:
     """Whether a server answered: curl exits with 0 then. Wget reports errors, GNU Wget by its exit code, BusyBox by a text."""
     return said.done or (tool == "wget" and (said.code in _WGET_ANSWERED or "HTTP/" in said.text or "server returned error" in said.text))
 

@@ -4,10 +4,10 @@ import logging
 import traceback
 from collections.abc import Callable, Iterator
 
-from portable.backends.common import Placed, containers, main_container
-from portable.live.view import Said, View
+from portable.backends.common import PlacedContainer, containers, main_container
+from portable.live.view import CommandResult, View
 from portable.model.base import Struct
-from portable.model.contracts import Held, Verdict
+from portable.model.contracts import ContractResult, Verdict
 from portable.model.errors import PortableError
 from portable.model.plan import App, Container, Volume
 
@@ -28,25 +28,27 @@ class Contract(Struct, frozen=True, kw_only=True):
     inside: bool = True
     """Whether the check runs commands inside containers, so that stopped containers cannot be checked."""
 
-    def tried(self, stack: View) -> Iterator[Held]:
+    def tried(self, stack: View) -> Iterator[ContractResult]:
         """Yield the results of the check one by one, so that a failing engine keeps the results before it.
 
         A bug in the check becomes a result, too: it must not prevent the checks of other contracts.
         """
         try:
             for subject, verdict, text, remedy in self.check(stack):
-                yield Held(contract=self.name, subject=subject, verdict=verdict, text=text, remedy=remedy)
+                yield ContractResult(contract=self.name, subject=subject, verdict=verdict, text=text, remedy=remedy)
         except PortableError as error:
-            yield Held(contract=self.name, subject="the stack", verdict="unknown", text=f"the check was interrupted: {error.text}")
+            yield ContractResult(
+                contract=self.name, subject="the stack", verdict="unknown", text=f"the check was interrupted: {error.text}"
+            )
         except Exception as error:  # noqa: BLE001  # reported as a bug
             kind = type(error).__name__
             log.debug("%s: %s\n%s", self.name, kind, "".join(traceback.format_tb(error.__traceback__)))  # its message may hold a secret
             text = f"the check was interrupted by a bug in portable ({kind}); `portable --debug verify {self.name}` prints its traceback"
-            yield Held(contract=self.name, subject="the stack", verdict="unknown", text=text)
+            yield ContractResult(contract=self.name, subject="the stack", verdict="unknown", text=text)
         down = [about(placed) for placed in parts(stack) if not stack.look(placed).is_running] if self.inside else []
         if down:
             text = f"not checked in stopped containers: {', '.join(down)}"
-            yield Held(contract=self.name, subject="the stack", verdict="unknown", text=text)
+            yield ContractResult(contract=self.name, subject="the stack", verdict="unknown", text=text)
 
 
 def holds(subject: str, text: str) -> Found:
@@ -69,12 +71,12 @@ def restart_with_group(stack: View, gateway: str) -> str:
     return f"run `portable restart -p {stack.plan.profile} {gateway}`, which restarts all apps in its network namespace"
 
 
-def untried(said: Said) -> bool:
+def untried(said: CommandResult) -> bool:
     """Whether a command proves nothing, because it could not be run or did not end."""
     return said.code is None or said.code in _NO_PROGRAM
 
 
-def about(placed: Placed) -> str:
+def about(placed: PlacedContainer) -> str:
     """Return the name of a container for people: the app, and the container's own name unless it is the main one."""
     if placed.cloud:
         return f"cloud {placed.cloud.id}"
@@ -83,17 +85,17 @@ def about(placed: Placed) -> str:
     return placed.app.name if placed.container is main_container(placed.app) else f"{placed.app.name}-{placed.container.name}"
 
 
-def parts(stack: View) -> Iterator[Placed]:
+def parts(stack: View) -> Iterator[PlacedContainer]:
     """Return every container that must run; `init` is left out, since it ends after its preparations."""
     return (placed for placed in containers(stack.plan) if placed.app or placed.cloud)
 
 
-def running(stack: View) -> Iterator[Placed]:
+def running(stack: View) -> Iterator[PlacedContainer]:
     """Return every container in which commands can be run."""
     return (placed for placed in parts(stack) if stack.look(placed).is_running)
 
 
-def running_apps(stack: View) -> Iterator[tuple[App, Placed]]:
+def running_apps(stack: View) -> Iterator[tuple[App, PlacedContainer]]:
     """Yield each app whose main container runs, with that container."""
     for placed in running(stack):
         if placed.app and placed.container is main_container(placed.app):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from portable.backends.common import Placed, backs_up
+from portable.backends.common import PlacedContainer, backs_up
 from portable.engines.mounts import holding, parse
 from portable.live.view import View
 from portable.model.folders import folder_of
@@ -40,7 +40,7 @@ def check(stack: View) -> Iterator[Found]:
             yield from _content(stack, placed, volume, path, backup_runner)
 
 
-def _content(stack: View, placed: Placed, volume: Volume, inside: str, backup_runner: Placed | None) -> Iterator[Found]:
+def _content(stack: View, placed: PlacedContainer, volume: Volume, inside: str, backup_runner: PlacedContainer | None) -> Iterator[Found]:
     """Check each SQLite file: on this machine, or in the backup container, which sees the state of all apps."""
     assert placed.app
     app = placed.app.name
@@ -65,7 +65,7 @@ def _content(stack: View, placed: Placed, volume: Volume, inside: str, backup_ru
                 yield unknown(app, text)
 
 
-def _remote(stack: View, backup_runner: Placed, at: str, label: str, user: str | None) -> Iterator[sound.Row]:
+def _remote(stack: View, backup_runner: PlacedContainer, at: str, label: str, user: str | None) -> Iterator[sound.Row]:
     """Run the same program in the backup container, as the app's user: root would follow links that the app creates meanwhile.
 
     A line that is not a row, such as a warning, does not invalidate the others.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from portable.backends.common import Placed
+from portable.backends.common import PlacedContainer
 from portable.live.view import View
 from portable.model.plan import HostDevice
 from portable.model.shell import script
@@ -30,7 +30,7 @@ def check(stack: View) -> Iterator[Found]:
             yield _gpu(stack, placed, devices.gpu)
 
 
-def _gpu(stack: View, placed: Placed, device: HostDevice) -> Found:
+def _gpu(stack: View, placed: PlacedContainer, device: HostDevice) -> Found:
     """Check by the groups of its processes: an image that switches its user may drop the groups of its container."""
     subject = about(placed)
     node = stack.inside(placed, ["stat", "-c", "%a %u %g %F", device.path])

@@ -13,7 +13,7 @@ from portable.model.contracts import Check, Diagnosis, Judgement
 from portable.model.folders import folder_of
 from portable.model.plan import CLOUDS, Folder, HostDevice, Plan
 from portable.model.ports import PublishedPort
-from portable.verify.host import Asked, Host
+from portable.verify.host import Host, HostPaths
 
 FULL = 80
 """A file system counts as full from this percentage (the owner's own limit)."""
@@ -30,14 +30,16 @@ _NODES_OF_LXC = {
 }
 
 
-def asked(plan: Plan) -> Asked:
+def asked(plan: Plan) -> HostPaths:
     """Return the paths of the host that matter for a plan."""
     devices = (plan.devices.tun, plan.devices.fuse, plan.devices.gpu)
     nodes = tuple(device.path for device in devices if isinstance(device, HostDevice))
     places = _folders(plan)
     clouds = tuple(f"{CLOUDS}/{cloud.id}/{cloud.known_entry}" for cloud in plan.clouds if cloud.known_entry)
     links = next(iter(library_folders(plan)), "") if plan.library and STREAM in plan.library.folders else ""
-    return Asked(nodes=nodes, folders=tuple(sorted({*library_folders(plan), *places})), spaces=tuple(places), clouds=clouds, links=links)
+    return HostPaths(
+        nodes=nodes, folders=tuple(sorted({*library_folders(plan), *places})), spaces=tuple(places), clouds=clouds, links=links
+    )
 
 
 def examined(

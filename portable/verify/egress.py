@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from portable.backends.common import Placed, main_container
+from portable.backends.common import PlacedContainer, main_container
 from portable.live.view import View
 from portable.model.plan import App, Direct, Tunnel
 from portable.verify.contract import Contract, Found, broken, holds, restart_with_group, running_apps, unknown, untried
@@ -16,7 +16,7 @@ _ASK = {
 NO_BEACON = "no beacon: pass `--beacon URL`, a page that returns the caller's address"
 
 
-def seen_as(stack: View, placed: Placed, app: App, beacon: str) -> str | None:
+def seen_as(stack: View, placed: PlacedContainer, app: App, beacon: str) -> str | None:
     """Return the address that the beacon sees for an app; empty without an answer, None if the app cannot make requests."""
     tool = main_container(app).fetch
     if tool not in _ASK:
@@ -30,7 +30,7 @@ def seen_as(stack: View, placed: Placed, app: App, beacon: str) -> str | None:
         return ""  # not an address: another page answered
 
 
-def behind_tunnels(stack: View) -> Iterator[tuple[tuple[App, Placed], list[tuple[App, Placed]]]]:
+def behind_tunnels(stack: View) -> Iterator[tuple[tuple[App, PlacedContainer], list[tuple[App, PlacedContainer]]]]:
     """Yield each running gateway with a tunnel, and the running apps behind it."""
     apps = {app.name: (app, placed) for app, placed in running_apps(stack)}
     for group in stack.plan.groups:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Protocol
 
-from portable.backends.common import Placed, main_container
-from portable.live.view import Runs, View
+from portable.backends.common import PlacedContainer, main_container
+from portable.live.view import ContainerState, View
 from portable.model.plan import File, SecretRef
 from portable.model.shell import script
 from portable.verify.contract import Contract, Found, about, broken, holds, running, unknown, untried
@@ -64,14 +64,14 @@ def environment(values: Values = UNKNOWN) -> Contract:
     return Contract(name=NAME, promise=promise, check=check)
 
 
-def anew(stack: View, placed: Placed) -> str:
+def anew(stack: View, placed: PlacedContainer) -> str:
     """Return the remedy for a container that `up` would not recreate, because the labels that it compares are right."""
     app = placed.app.name if placed.app else f"cloud-{placed.cloud.id}" if placed.cloud else "init"
     profile = stack.plan.profile
     return f"recreate it with `portable down -p {profile} {app}`, then `portable up -p {profile}`; its data stays"
 
 
-def _container(stack: View, placed: Placed, values: Values, *, is_fenced: bool) -> Found:
+def _container(stack: View, placed: PlacedContainer, values: Values, *, is_fenced: bool) -> Found:
     subject, actual = about(placed), stack.look(placed)
     if actual.image is None:
         return unknown(subject, "its image no longer exists, so the variables of the image are unknown")
@@ -112,18 +112,18 @@ def _container(stack: View, placed: Placed, values: Values, *, is_fenced: bool) 
     return holds(subject, f"{len(actual.environment)} variables, all from the plan or its image")
 
 
-def _is_proxied(name: str, actual: Runs) -> bool:
+def _is_proxied(name: str, actual: ContainerState) -> bool:
     return bool(_PROXY.fullmatch(name)) and name.lower() != "no_proxy" and bool(actual.environment.get(name))
 
 
-def _gateway(stack: View, placed: Placed, values: Values) -> Iterator[Found]:
+def _gateway(stack: View, placed: PlacedContainer, values: Values) -> Iterator[Found]:
     """Check everything that overrides a gateway's variables from inside: files, and the variables of its first process."""
     yield _overriding(stack, placed)
     yield from _files(stack, placed, values)
     yield _process(stack, placed)
 
 
-def _overriding(stack: View, placed: Placed) -> Found:
+def _overriding(stack: View, placed: PlacedContainer) -> Found:
     subject = about(placed)
     answer = stack.inside(placed, ["sh", "-c", script(__name__, "environment.sh")], user="0")
     if not answer.done:
@@ -137,7 +137,7 @@ def _overriding(stack: View, placed: Placed) -> Found:
     return holds(subject, "no file overrides its settings")
 
 
-def _files(stack: View, placed: Placed, values: Values) -> Iterator[Found]:
+def _files(stack: View, placed: PlacedContainer, values: Values) -> Iterator[Found]:
     files = {file.id: file for file in stack.plan.files}
     for mount in placed.container.files:
         if mount.seed or mount.file not in files:
@@ -161,7 +161,7 @@ def _text(file: File, values: Values) -> str | None:
     return values.fill(file)
 
 
-def _process(stack: View, placed: Placed) -> Found:
+def _process(stack: View, placed: PlacedContainer) -> Found:
     """Compare the variables of the first process: a program that starts it can change those that the engine shows."""
     subject, expected = about(placed), stack.look(placed).environment
     answer = stack.inside(placed, _PROCESS, user="0")

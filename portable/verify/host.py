@@ -22,7 +22,7 @@ Look = Callable[[Sequence[str]], str]
 """Runs the script on the host with those arguments, and returns its output."""
 
 
-class Asked(Struct, frozen=True, kw_only=True):
+class HostPaths(Struct, frozen=True, kw_only=True):
     """The paths of a host that the script examines."""
 
     nodes: tuple[str, ...] = ()
@@ -36,7 +36,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     """The library, if it has a folder of links into clouds."""
 
 
-class Place(Struct, frozen=True, kw_only=True):
+class HostFolderStat(Struct, frozen=True, kw_only=True):
     """A folder of the host."""
 
     device: int
@@ -81,7 +81,7 @@ class Host(Struct, frozen=True, kw_only=True):
     """Protocol and port."""
     nodes: Mapping[str, int] = {}
     """The requested device nodes that exist, each with its group."""
-    folders: Mapping[str, Place] = {}
+    folders: Mapping[str, HostFolderStat] = {}
     spaces: Mapping[str, Space] = {}
     now: int = 0
     """Seconds since 1970, by its own clock."""
@@ -106,7 +106,7 @@ class Host(Struct, frozen=True, kw_only=True):
         return holding(self.mounts, path)
 
 
-def look(run: Look, asked: Asked, *, root: str = "") -> Host:
+def look(run: Look, asked: HostPaths, *, root: str = "") -> Host:
     """Examine the requested paths, and everything that the script finds itself: FUSE mounts, which may hang, BTRFS, and disks."""
     kinds = {
         "node": asked.nodes,
@@ -153,9 +153,9 @@ def _disk(how: str, answer: str = "") -> Disk:
     return Disk(silent=silent[how]) if how in silent else told(answer)
 
 
-def _place(text: str) -> Place:
+def _place(text: str) -> HostFolderStat:
     device, inode, uid, gid, mode = text.split()
-    return Place(device=int(device), inode=int(inode), uid=int(uid), gid=int(gid), mode=int(mode, 8))
+    return HostFolderStat(device=int(device), inode=int(inode), uid=int(uid), gid=int(gid), mode=int(mode, 8))
 
 
 def _space(text: str) -> Space | None:

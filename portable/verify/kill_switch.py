@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from portable.backends.common import Placed
+from portable.backends.common import PlacedContainer
 from portable.live.view import View
 from portable.model.plan import App, Tunnel
 from portable.model.shell import script
@@ -42,7 +42,7 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _cut(stack: View, gateway: tuple[App, Placed], apps: list[tuple[App, Placed]], beacon: str) -> Iterator[Found]:
+def _cut(stack: View, gateway: tuple[App, PlacedContainer], apps: list[tuple[App, PlacedContainer]], beacon: str) -> Iterator[Found]:
     app, placed = gateway
     before = {a.name: seen_as(stack, at, a, beacon) for a, at in (gateway, *apps)}
     mend = script(__name__, "kill_switch_mend.sh")
@@ -81,7 +81,7 @@ def _device_of(stack: View, gateway: App) -> str:
     return next(egress.interface for egress in tunnels if egress.gateway == gateway.name)
 
 
-def _attempt(stack: View, app: App, placed: Placed, beacon: str, before: dict[str, str | None]) -> Found:
+def _attempt(stack: View, app: App, placed: PlacedContainer, beacon: str, before: dict[str, str | None]) -> Found:
     if not before[app.name]:
         return unknown(app.name, "it did not reach the beacon through the tunnel either, so the test proves nothing")
     address = seen_as(stack, placed, app, beacon)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from portable.backends.common import Placed
+from portable.backends.common import PlacedContainer
 from portable.live.listening import LISTENING, Sockets, listeners_of, look_at, parsed, peer_ports, remedy_of
 from portable.live.tunnel import LINES
 from portable.live.view import View
@@ -31,7 +31,7 @@ def check(stack: View) -> Iterator[Found]:
                 yield (holds if look.verdict == "listens" else unknown)(name, look.text)
 
 
-def _sockets(stack: View, gateway: Placed, ports: list[int]) -> Sockets | str:
+def _sockets(stack: View, gateway: PlacedContainer, ports: list[int]) -> Sockets | str:
     """Return the listening sockets in a gateway's network namespace, or the reason why they are unknown."""
     answer = stack.inside(gateway, LISTENING.command(*map(str, ports)), user="0")
     return parsed(answer.text) if answer.done else f"the listening sockets in its gateway are unknown: {answer.text or answer.code}"

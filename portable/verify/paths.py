@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from portable.backends.common import Placed
+from portable.backends.common import PlacedContainer
 from portable.live.view import HostFolder, View
 from portable.model.folders import folder_of
-from portable.model.plan import Folder, Scratch
+from portable.model.plan import Ephemeral, Folder
 from portable.verify.contract import Contract, Found, about, broken, holds, library_of, mounts_of, running, unknown
 
 
@@ -26,7 +26,7 @@ def check(stack: View) -> Iterator[Found]:
     host = stack.on_host(folders) if folders else {}
     for placed in running(stack):
         mounts, faults = stack.look(placed).mounts, []
-        planned = [entry for entry in mounts_of(stack, placed.container) if not isinstance(entry[0].place, Scratch)]
+        planned = [entry for entry in mounts_of(stack, placed.container) if not isinstance(entry[0].place, Ephemeral)]
         for volume, path, _ in planned:
             folder = folder_of(volume)
             if path not in mounts:
@@ -40,7 +40,7 @@ def check(stack: View) -> Iterator[Found]:
     yield from _one_library(stack)
 
 
-def _folders(stack: View, placed: Placed) -> list[_Promised]:
+def _folders(stack: View, placed: PlacedContainer) -> list[_Promised]:
     return [
         _Promised(path, folder, volume.place.path if volume.place.mounted else "")
         for volume, path, _ in mounts_of(stack, placed.container)
@@ -48,7 +48,7 @@ def _folders(stack: View, placed: Placed) -> list[_Promised]:
     ]
 
 
-def _hosts_own(stack: View, placed: Placed, host: Mapping[str, HostFolder] | None) -> Iterator[Found]:
+def _hosts_own(stack: View, placed: PlacedContainer, host: Mapping[str, HostFolder] | None) -> Iterator[Found]:
     """Compare device and inode: a container does not see a folder that was mounted or replaced on the host after its start."""
     folders = _folders(stack, placed)
     subject = about(placed)

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Iterator
 
 from portable.backends.common import on_host
-from portable.live.view import Published, View
+from portable.live.view import PublishedAddress, View
 from portable.model.plan import Loopback, Port
 from portable.verify.contract import Contract, Found, broken, holds, running, unknown
 
@@ -20,7 +20,7 @@ def check(stack: View) -> Iterator[Found]:
     promised: dict[tuple[int, str], tuple[str, Port, bool]] = {
         (how.number, port.protocol): (exposure.app, port, isinstance(how, Loopback)) for exposure, how, port in on_host(stack.plan)
     }
-    by_port: dict[tuple[int, str], list[Published]] = {}
+    by_port: dict[tuple[int, str], list[PublishedAddress]] = {}
     for published in (
         *(p for placed in running(stack) for p in stack.look(placed).published),
         *(p for o in stack.others() for p in o.published),
@@ -46,7 +46,7 @@ def check(stack: View) -> Iterator[Found]:
         yield broken(_owner(stack, published_at[0]), text, up)
 
 
-def _reach(stack: View, app: str, port: Port, published: Published) -> Found:
+def _reach(stack: View, app: str, port: Port, published: PublishedAddress) -> Found:
     number = published.number
     if not stack.here and published.address in _HERE:
         return unknown(app, f"port {number}/{port.protocol} is published on the host's loopback, which this machine cannot reach")
@@ -81,7 +81,7 @@ def _call(port: Port, address: str, number: int) -> None:
         connection.close()
 
 
-def _owner(stack: View, published: Published) -> str:
+def _owner(stack: View, published: PublishedAddress) -> str:
     names = [placed.app.name for placed in running(stack) if placed.app and published in stack.look(placed).published]
     return next(iter([*names, *(other.name for other in stack.others() if published in other.published)]), "a container")
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from portable.backends.common import Placed, gateway_of
-from portable.live.view import Said, View
+from portable.backends.common import PlacedContainer, gateway_of
+from portable.live.view import CommandResult, View
 from portable.verify.contract import Contract, Found, about, broken, holds, running, unknown
 
 _NAMESPACE = ["readlink", "/proc/self/ns/net"]
@@ -11,7 +11,7 @@ _NAMESPACE = ["readlink", "/proc/self/ns/net"]
 
 def check(stack: View) -> Iterator[Found]:
     """Compare the kernel's names: an engine shows the gateway even after the joined namespace no longer exists."""
-    by_app: dict[str, list[Placed]] = {}
+    by_app: dict[str, list[PlacedContainer]] = {}
     for placed in running(stack):
         if placed.app:
             by_app.setdefault(placed.app.name, []).append(placed)
@@ -41,7 +41,7 @@ def check(stack: View) -> Iterator[Found]:
                 yield holds(about(placed), f"shares the network namespace of {gateway}")
 
 
-def _is_namespace(answer: Said) -> bool:
+def _is_namespace(answer: CommandResult) -> bool:
     """Whether the answer is the name of a namespace."""
     return answer.done and answer.text.startswith("net:[") and answer.text.endswith("]")
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from functools import partial
 
-from portable.backends.common import Placed
+from portable.backends.common import PlacedContainer
 from portable.live.tunnel import LINES, MANY, TRAFFIC, Traffic, look_through, restarts, traffic, tunnels
 from portable.live.view import View
 from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown
@@ -33,7 +33,7 @@ def check(stack: View) -> Iterator[Found]:
             yield holds(gateway, history.sentence() or "VPN not restarted since the start of the gateway")
 
 
-def _traffic(stack: View, gateway: Placed) -> Traffic | str:
+def _traffic(stack: View, gateway: PlacedContainer) -> Traffic | str:
     """Return the tunnel's current traffic, or the reason why it is unknown."""
     answer = stack.inside(gateway, TRAFFIC.command(), user="0")
     return traffic(answer.text) if answer.done else f"the tunnel cannot be examined: {answer.text or answer.code}"

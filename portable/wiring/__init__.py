@@ -9,7 +9,7 @@ from portable.live.network import Network
 from portable.model.base import Struct
 from portable.model.changes import Change
 from portable.model.errors import PortableError
-from portable.wiring.line import Line, Pen, Reveal, Waiting
+from portable.wiring.line import Channel, Reveal, Waiting, Writer
 from portable.wiring.prowlarr import INTERFACE as PROWLARR
 from portable.wiring.qbittorrent import INTERFACE as QBITTORRENT
 from portable.wiring.sabnzbd import INTERFACE as SABNZBD
@@ -20,10 +20,10 @@ from portable.wiring.wishes import Peer, Wish
 
 INTERFACES = (QBITTORRENT, SABNZBD, SERVARR, PROWLARR, SEERR)
 _BY_PROGRAM: dict[str, Interface] = {program: interface for interface in INTERFACES for program in interface.programs}
-_Line = TypeVar("_Line", bound=Line, covariant=True)
+_Line = TypeVar("_Line", bound=Channel, covariant=True)
 
 
-class Outcome(Struct, frozen=True, kw_only=True):
+class WiringOutcome(Struct, frozen=True, kw_only=True):
     """The changes that were made or foreseen, and the errors, by app."""
 
     changes: tuple[Change, ...] = ()
@@ -61,12 +61,12 @@ def chosen(wishes: Sequence[Wish], apps: Collection[str]) -> tuple[Wish, ...]:
     return tuple(wish for wish in wishes if not apps or wish.told.name in apps)
 
 
-def foreseen(lines: Lines[Line], wishes: Sequence[Wish]) -> Outcome:
+def foreseen(lines: Lines[Channel], wishes: Sequence[Wish]) -> WiringOutcome:
     """Return the changes that `wire` would make."""
     return _each(wishes, lambda peer, own: (step.change for step in _pending(lines, lines.of(peer.name), own)))
 
 
-def wire(lines: Lines[Pen], wishes: Sequence[Wish], told: Callable[[Change], None] = lambda _: None) -> Outcome:
+def wire(lines: Lines[Writer], wishes: Sequence[Wish], told: Callable[[Change], None] = lambda _: None) -> WiringOutcome:
     """Configure every app; an error of one app does not stop the others. `told` is called after each change.
 
     Each app is read again afterwards: an app that accepts a setting but does not save it is an error, too.
@@ -86,11 +86,11 @@ def wire(lines: Lines[Pen], wishes: Sequence[Wish], told: Callable[[Change], Non
     return _each(wishes, each)
 
 
-def _pending(lines: Lines[Line], line: Line, wishes: Sequence[Wish]) -> tuple[Step, ...]:
+def _pending(lines: Lines[Channel], line: Channel, wishes: Sequence[Wish]) -> tuple[Step, ...]:
     return tuple(_BY_PROGRAM[line.peer.speaks].steps(line, wishes, lines.of))
 
 
-def _each(wishes: Sequence[Wish], do: Callable[[Peer, Sequence[Wish]], Iterator[Change]]) -> Outcome:
+def _each(wishes: Sequence[Wish], do: Callable[[Peer, Sequence[Wish]], Iterator[Change]]) -> WiringOutcome:
     changes: list[Change] = []
     troubles: list[PortableError] = []
     for peer, own in itertools.groupby(wishes, key=lambda wish: wish.told):
@@ -99,4 +99,4 @@ def _each(wishes: Sequence[Wish], do: Callable[[Peer, Sequence[Wish]], Iterator[
         except PortableError as error:  # of this app, or of an app that it needs, whose error may be listed already
             if str(error) not in map(str, troubles):
                 troubles.append(error)
-    return Outcome(changes=tuple(changes), troubles=tuple(troubles))
+    return WiringOutcome(changes=tuple(changes), troubles=tuple(troubles))

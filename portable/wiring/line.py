@@ -45,7 +45,7 @@ class Request(Struct, frozen=True, kw_only=True):
     form: Mapping[str, str | SecretRef] | None = None
 
 
-class Answer(Struct, frozen=True, kw_only=True):
+class AppAnswer(Struct, frozen=True, kw_only=True):
     """The answer of an app."""
 
     status: int
@@ -53,7 +53,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     cookie: str = ""
 
 
-class Entry(Struct, frozen=True, kw_only=True):
+class Credentials(Struct, frozen=True, kw_only=True):
     """The credentials for an interface, sent with every request."""
 
     headers: Mapping[str, str | SecretRef] = {}
@@ -61,18 +61,18 @@ class Entry(Struct, frozen=True, kw_only=True):
 
 
 Reveal = Callable[[SecretRef], str]
-Enter = Callable[["Line"], Entry]
+Enter = Callable[["Channel"], Credentials]
 Waiting = Callable[[str, str], None]
 
 
-class Line:
+class Channel:
     """A read-only connection to an app: it has no method that writes. `--dry-run` uses it."""
 
     def __init__(self, peer: Peer, network: Network, *, enter: Enter, reveal: Reveal, waiting: Waiting, until: float) -> None:
         """Connect to nothing yet. `until` is the moment of time.monotonic() up to which an app may still be starting."""
         self.peer = peer
         self._network, self._enter, self._reveal, self._waiting, self._until = network, enter, reveal, waiting, until
-        self._entry: Entry | None = None
+        self._entry: Credentials | None = None
 
     def get(self, path: str, kind: type[_Kind]) -> _Kind:
         """Return the JSON at a path. Raises PortableError with reason and remedy, also for JSON of an unexpected type."""
@@ -95,9 +95,9 @@ class Line:
             return seen in ("********", self._reveal(wanted))
         return wanted == seen
 
-    def knock(self, request: Request) -> Answer:
+    def knock(self, request: Request) -> AppAnswer:
         """Return the answer to a request without credentials; waits for an app that is still starting."""
-        return self._retry(request, Entry())
+        return self._retry(request, Credentials())
 
     def refused(self, status: int | str = "") -> PortableError:
         """Return the error of an app that rejects its credentials; `status` is the app's own answer."""
@@ -111,7 +111,7 @@ class Line:
         """Return an error about this app."""
         return PortableError(text, code=code, where=self.peer.name, remedy=remedy)
 
-    def _send(self, request: Request, *, patient: bool = True) -> Answer:
+    def _send(self, request: Request, *, patient: bool = True) -> AppAnswer:
         if self._entry is None:
             self._check_runs()
             if not self._reveal(self.peer.secret):
@@ -128,7 +128,7 @@ class Line:
             raise self.trouble(text, remedy, code="wire.request-rejected")
         return answer
 
-    def _retry(self, request: Request, entry: Entry, *, patient: bool = True) -> Answer:
+    def _retry(self, request: Request, entry: Credentials, *, patient: bool = True) -> AppAnswer:
         """Return the answer; a patient request is repeated while the app may still be starting."""
         while True:
             try:
@@ -150,7 +150,7 @@ class Line:
         if reason := self._network.missing(self.peer.name):
             raise self.trouble(f"does not run: its container is {reason}", f"run `portable up {self.peer.name}`", code="wire.not-running")
 
-    def _send_once(self, request: Request, entry: Entry) -> Answer:
+    def _send_once(self, request: Request, entry: Credentials) -> AppAnswer:
         headers = {name: self._value(value) for name, value in entry.headers.items()} | {"Connection": "close"}
         body = None
         if request.form is not None:
@@ -170,7 +170,7 @@ class Line:
                     answer = connection.getresponse()
                     text = answer.read().decode(errors="replace")
                     cookie = answer.getheader("Set-Cookie") or ""
-                    return Answer(status=answer.status, text=text, cookie=cookie.partition(";")[0])
+                    return AppAnswer(status=answer.status, text=text, cookie=cookie.partition(";")[0])
                 finally:
                     timer.cancel()
         except (http.client.HTTPException, OSError, ValueError) as error:
@@ -187,7 +187,7 @@ class Line:
         return [self._filled(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-class Pen(Line):
+class Writer(Channel):
     """A connection to an app that can also write."""
 
     def tell(self, request: Request) -> None:

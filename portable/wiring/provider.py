@@ -7,15 +7,15 @@ program tests an entry before it saves it. `forceSave` ignores warnings, for exa
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from portable.wiring.line import Entry, Line, Request
+from portable.wiring.line import Channel, Credentials, Request
 from portable.wiring.step import Objects, Step, differences, tell
 
 Fields = Mapping[str, Any]
 
 
-def enter(line: Line) -> Entry:
+def enter(line: Channel) -> Credentials:
     """Return the API key as a header: https://wiki.servarr.com/sonarr/settings#security."""
-    return Entry(headers={"X-Api-Key": line.peer.secret})
+    return Credentials(headers={"X-Api-Key": line.peer.secret})
 
 
 def fields_of(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def fields_of(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def provided(
-    line: Line, path: str, kind: str, *, name: str, implementation: str, leads: Fields, wanted: Fields, more: Fields
+    line: Channel, path: str, kind: str, *, name: str, implementation: str, leads: Fields, wanted: Fields, more: Fields
 ) -> Iterator[Step]:
     """Yield the step that gives the entry of that name the wanted fields, if one is needed.
 
@@ -55,7 +55,7 @@ def provided(
         )
 
 
-def _template(line: Line, path: str, implementation: str) -> dict[str, Any]:
+def _template(line: Channel, path: str, implementation: str) -> dict[str, Any]:
     for template in line.get(f"{path}/schema", Objects):
         if template.get("implementation") == implementation:
             return {key: value for key, value in template.items() if key not in ("id", "presets")}

@@ -6,13 +6,13 @@ https://github.com/Prowlarr/Prowlarr. An application has the name of its program
 
 from collections.abc import Iterator, Sequence
 
-from portable.wiring.line import Line
+from portable.wiring.line import Channel
 from portable.wiring.provider import enter, provided
 from portable.wiring.step import Interface, Others, Step
 from portable.wiring.wishes import Manager, Wish
 
 
-def steps(line: Line, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]:
+def steps(line: Channel, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]:
     """Yield a step for each manager that is missing or has other settings."""
     for wish in wishes:
         if isinstance(wish, Manager):

@@ -6,7 +6,7 @@ use their category's folder, because the catalog's initial settings contain UseC
 
 from collections.abc import Iterator, Sequence
 
-from portable.wiring.line import Entry, Line, Request
+from portable.wiring.line import Channel, Credentials, Request
 from portable.wiring.step import Interface, Others, Shown, Step, tell
 from portable.wiring.wishes import Category, Wish
 
@@ -14,11 +14,11 @@ _CATEGORIES = "/api/v2/torrents/categories"
 _DEFAULT = "the default folder"
 
 
-class _Category(Shown, frozen=True, rename="camel"):
+class TorrentCategory(Shown, frozen=True, rename="camel"):
     save_path: str = ""
 
 
-def enter(line: Line) -> Entry:
+def enter(line: Channel) -> Credentials:
     """Log in and return the session: 5.1 answers `Ok.` or `Fails.` with 200, later versions 204 or 401; 403 means too many attempts."""
     answer = line.knock(Request(method="POST", path="/api/v2/auth/login", form={"username": line.peer.user, "password": line.peer.secret}))
     if answer.status == 403:
@@ -26,12 +26,12 @@ def enter(line: Line) -> Entry:
         raise line.trouble("blocks logins for a while, after too many wrong passwords", remedy, code="wire.login-blocked")
     if answer.status not in (200, 204) or answer.text.strip() == "Fails.":
         raise line.refused()
-    return Entry(headers={"Cookie": answer.cookie})
+    return Credentials(headers={"Cookie": answer.cookie})
 
 
-def steps(line: Line, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]:
+def steps(line: Channel, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]:
     """Yield a step for each category that is missing or has another folder."""
-    seen = line.get(_CATEGORIES, dict[str, _Category])
+    seen = line.get(_CATEGORIES, dict[str, TorrentCategory])
     for wish in wishes:
         if not isinstance(wish, Category):
             continue

@@ -6,18 +6,18 @@ so that no access log contains it.
 
 from collections.abc import Iterator, Sequence
 
-from portable.wiring.line import Entry, Line, Request
+from portable.wiring.line import Channel, Credentials, Request
 from portable.wiring.step import Interface, Others, Shown, Step, tell
 from portable.wiring.wishes import Category, Wish
 
 
-class _Category(Shown, frozen=True):
+class UsenetCategory(Shown, frozen=True):
     name: str
     dir: str = ""
 
 
 class _Categories(Shown, frozen=True):
-    categories: tuple[_Category, ...] = ()
+    categories: tuple[UsenetCategory, ...] = ()
 
 
 class _Settings(Shown, frozen=True):
@@ -25,12 +25,12 @@ class _Settings(Shown, frozen=True):
     error: str = ""
 
 
-def enter(line: Line) -> Entry:
+def enter(line: Channel) -> Credentials:
     """Return the API key and the output format, JSON."""
-    return Entry(form={"apikey": line.peer.secret, "output": "json"})
+    return Credentials(form={"apikey": line.peer.secret, "output": "json"})
 
 
-def steps(line: Line, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]:
+def steps(line: Channel, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]:
     """Yield a step for each category that is missing or has another folder; SABnzbd's names are in lower case."""
     seen = {category.name: category for category in _categories(line)}
     for wish in wishes:
@@ -43,7 +43,7 @@ def steps(line: Line, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]
             yield tell(line.peer, f"category {wish.name} uses {category.dir or 'the default folder'} instead of {wish.name}", request)
 
 
-def _categories(line: Line) -> Sequence[_Category]:
+def _categories(line: Channel) -> Sequence[UsenetCategory]:
     answer = line.look(_call("get_config"), _Settings)
     if answer.config is None:  # a rejected key, with status 200
         raise line.refused(answer.error)

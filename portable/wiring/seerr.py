@@ -7,7 +7,7 @@ https://github.com/seerr-team/seerr. Its key acts for its first user. Only a per
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from portable.wiring.line import Entry, Line, Request
+from portable.wiring.line import Channel, Credentials, Request
 from portable.wiring.servarr import API, first
 from portable.wiring.step import Interface, Objects, Others, Step, differences, tell
 from portable.wiring.wishes import Manager, Wish
@@ -18,7 +18,7 @@ _MORE: dict[str, dict[str, Any]] = {
 }
 
 
-def enter(line: Line) -> Entry:
+def enter(line: Channel) -> Credentials:
     """Return the API key, which works only after the first sign-in. Raises PortableError before that."""
     if '"initialized":false' in "".join(line.knock(Request(path="/api/v1/settings/public")).text.split()):
         raise line.trouble(
@@ -26,10 +26,10 @@ def enter(line: Line) -> Entry:
             "open its page (`portable status` shows the address), sign in with your media server, then run `portable wire` again",
             code="wire.sign-in-needed",
         )
-    return Entry(headers={"X-Api-Key": line.peer.secret})
+    return Credentials(headers={"X-Api-Key": line.peer.secret})
 
 
-def steps(line: Line, wishes: Sequence[Wish], others: Others) -> Iterator[Step]:
+def steps(line: Channel, wishes: Sequence[Wish], others: Others) -> Iterator[Step]:
     """Yield a step for each manager that is missing or differs. Profile and folder of an existing one stay: a person chose them."""
     defaults: set[str] = set()
     for wish in wishes:

@@ -8,7 +8,7 @@ import posixpath
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from portable.wiring.line import Line, Request
+from portable.wiring.line import Channel, Request
 from portable.wiring.provider import enter, provided
 from portable.wiring.step import Interface, Objects, Others, Shown, Step, tell
 from portable.wiring.wishes import DownloadClient, Peer, RootFolder, Wish
@@ -17,14 +17,14 @@ API = {"lidarr": "/api/v1", "radarr": "/api/v3", "readarr": "/api/v1", "sonarr":
 _CLIENTS = {"qbittorrent": "QBittorrent", "sabnzbd": "Sabnzbd"}
 
 
-class Profile(Shown, frozen=True):
+class ServarrProfile(Shown, frozen=True):
     """A quality profile or a metadata profile."""
 
     id: int
     name: str
 
 
-def steps(line: Line, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]:
+def steps(line: Channel, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]:
     """Yield a step for each root folder that is missing, and each download client that is missing or has other settings."""
     api = API[line.peer.speaks]
     folders = [wish.path for wish in wishes if isinstance(wish, RootFolder)]
@@ -54,7 +54,7 @@ def _credentials(client: Peer) -> dict[str, Any]:
     return {"username": client.user, "password": client.secret} if client.user else {"apiKey": client.secret}
 
 
-def _defaults(line: Line, api: str) -> dict[str, Any]:
+def _defaults(line: Channel, api: str) -> dict[str, Any]:
     return {
         "defaultQualityProfileId": first(line, f"{api}/qualityprofile").id,
         "defaultMetadataProfileId": first(line, f"{api}/metadataprofile").id,
@@ -64,9 +64,9 @@ def _defaults(line: Line, api: str) -> dict[str, Any]:
     }
 
 
-def first(line: Line, path: str) -> Profile:
+def first(line: Channel, path: str) -> ServarrProfile:
     """Return the oldest profile. Raises PortableError if the app has none."""
-    profiles = line.get(path, list[Profile])
+    profiles = line.get(path, list[ServarrProfile])
     if not profiles:
         remedy = "add a profile on the app's page, then run `portable wire` again"
         raise line.trouble(f"has no profile ({path})", remedy, code="wire.no-profile")

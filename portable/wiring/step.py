@@ -6,7 +6,7 @@ from typing import Any
 from portable.model.base import Struct
 from portable.model.changes import Change
 from portable.model.plan import SecretRef
-from portable.wiring.line import Enter, Line, Request
+from portable.wiring.line import Channel, Enter, Request
 from portable.wiring.wishes import Peer, Wish
 
 
@@ -23,7 +23,7 @@ class Shown(Struct, frozen=True, forbid_unknown_fields=False):
 
 Objects = list[dict[str, Any]]
 """The lists that most interfaces return."""
-Others = Callable[[str], Line]
+Others = Callable[[str], Channel]
 """Returns the connection to another app by its name."""
 
 
@@ -32,7 +32,7 @@ class Interface(Struct, frozen=True, kw_only=True):
 
     programs: tuple[str, ...]
     enter: Enter
-    steps: Callable[[Line, Sequence[Wish], Others], Iterator[Step]]
+    steps: Callable[[Channel, Sequence[Wish], Others], Iterator[Step]]
 
 
 def tell(peer: Peer, cause: str, request: Request) -> Step:
@@ -40,7 +40,7 @@ def tell(peer: Peer, cause: str, request: Request) -> Step:
     return Step(change=Change(kind="tell", service=peer.name, app=peer.name, cause=cause), request=request)
 
 
-def differences(line: Line, wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
+def differences(line: Channel, wanted: Mapping[str, Any], seen: Mapping[str, Any]) -> str:
     """Describe the settings that differ from the wanted ones; empty if none does. The text contains no value of a secret."""
     changes = [
         f"{name} differs" if isinstance(value, SecretRef) else f"{name} is {seen.get(name)!r} instead of {value!r}"

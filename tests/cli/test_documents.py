@@ -13,7 +13,7 @@ import typer
 from typer.main import get_command
 
 from portable.cli.app import app
-from portable.live.view import Said
+from portable.live.view import CommandResult
 from tests.cli import run
 from tests.shipped import PROFILES
 from tests.unit.verify.fake import FakeStack
@@ -111,8 +111,8 @@ def test_the_contract_of_the_document_looks_at_every_part() -> None:
     (code,) = re.findall(r"^ *```python\n(.*?)```", text, re.DOTALL | re.MULTILINE)
     names: dict[str, Any] = {}
     exec(textwrap.dedent(code), names)  # it is what the document says
-    answers = {"torrents": Said(code=0, text="1970"), "player": Said(code=None, text="it did not end", hangs=True)}
-    stack = FakeStack(answer=lambda name, _command: answers.get(name, Said(code=0, text="2026")))
+    answers = {"torrents": CommandResult(code=0, text="1970"), "player": CommandResult(code=None, text="it did not end", hangs=True)}
+    stack = FakeStack(answer=lambda name, _command: answers.get(name, CommandResult(code=0, text="2026")))
     found = {held.subject: held.verdict for held in names["CONTRACT"].tried(stack)}
     assert {found.pop("torrents"), found.pop("player")} == {"broken", "unknown"}
     assert found

@@ -5,13 +5,13 @@ import re
 import pytest
 
 from portable.cli.verify import _checked, _printed, complete_contract, verify
-from portable.model.contracts import Held, Verdict
+from portable.model.contracts import ContractResult, Verdict
 from portable.model.errors import UsageError
 from portable.verify import contracts
 
 
-def held(contract: str, subject: str, text: str, verdict: Verdict = "holds", remedy: str = "") -> Held:
-    return Held(contract=contract, subject=subject, verdict=verdict, text=text, remedy=remedy)
+def held(contract: str, subject: str, text: str, verdict: Verdict = "holds", remedy: str = "") -> ContractResult:
+    return ContractResult(contract=contract, subject=subject, verdict=verdict, text=text, remedy=remedy)
 
 
 FOUND = [

@@ -15,7 +15,7 @@ import pytest
 
 from portable.engines.docker.address import resolve
 from portable.engines.docker.engine import Engine
-from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.errors import DockerError
 from portable.engines.docker.observed import Observed
 from portable.live.compose import verbs as compose
 from portable.live.compose.desired import current
@@ -69,7 +69,7 @@ def test_an_engine_by_tcp_with_tls(engine: Engine, project: str, tmp_path: Path)
         strangers.mkdir()
         make_certificates(strangers)
         for wrong in ({**environment, "DOCKER_CERT_PATH": str(strangers)}, {**environment, "DOCKER_CERT_PATH": str(tmp_path / "none")}):
-            with at(url, wrong) as remote, pytest.raises(EngineTrouble) as caught:
+            with at(url, wrong) as remote, pytest.raises(DockerError) as caught:
                 remote.check()
             assert caught.value.kind == "tls", str(caught.value)
 
@@ -103,18 +103,18 @@ def test_ssh_that_refuses_is_told_as_such(tmp_path: Path, monkeypatch: pytest.Mo
     with ssh_engine(folder) as (url, programs):
         monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
         (folder / "authorized").write_text("")
-        with at(url) as remote, pytest.raises(EngineTrouble) as caught:
+        with at(url) as remote, pytest.raises(DockerError) as caught:
             remote.check()
         assert (caught.value.kind, caught.value.code) == ("refused", "engine.ssh-denied")
         (folder / "known").write_text("")
-        with at(url) as remote, pytest.raises(EngineTrouble) as caught:
+        with at(url) as remote, pytest.raises(DockerError) as caught:
             remote.check()
         assert caught.value.code == "engine.ssh-host-key"
 
 
 @pytest.mark.parametrize("url", ["unix:///nonexistent/docker.sock", "tcp://127.0.0.1:1", "tcp://engine.invalid:2375", "ssh://127.0.0.1:1"])
 def test_an_engine_that_is_not_there(url: str) -> None:
-    with at(url) as remote, pytest.raises(EngineTrouble) as caught:
+    with at(url) as remote, pytest.raises(DockerError) as caught:
         remote.check()
     assert caught.value.kind == "absent", str(caught.value)
     assert caught.value.code == "engine.absent"
@@ -151,7 +151,7 @@ def test_an_engine_that_refuses(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("api", ["1.12", "1.40"])
 def test_an_engine_that_is_too_old(api: str) -> None:
-    with old_engine(api) as url, at(url) as remote, pytest.raises(EngineTrouble) as caught:
+    with old_engine(api) as url, at(url) as remote, pytest.raises(DockerError) as caught:
         remote.check()
     assert (caught.value.kind, caught.value.code) == ("old", "engine.old")
 
@@ -174,14 +174,14 @@ def test_a_compose_that_is_too_old_or_missing(
 ) -> None:
     program(tmp_path / "bin", text)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    with pytest.raises(EngineTrouble) as caught:
+    with pytest.raises(DockerError) as caught:
         engine.check()
     assert (caught.value.kind, caught.value.code) == ("old", code)
 
 
 def test_no_docker_command(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EngineTrouble) as caught:
+    with pytest.raises(DockerError) as caught:
         engine.check()
     assert caught.value.code == "engine.docker-absent"
 
@@ -195,7 +195,7 @@ def test_an_engine_that_goes_away_in_the_middle(engine: Engine, project: str, wh
             if when in event.text or when == event.what:
                 forwarder.kill()
 
-        with at(url) as remote, pytest.raises(EngineTrouble) as caught:
+        with at(url) as remote, pytest.raises(DockerError) as caught:
             compose.up(remote, stack(document), SOURCE, deadline=60, progress=kill)
         assert caught.value.kind == "gone", str(caught.value)
         assert "run the same command again" in str(caught.value)
@@ -209,7 +209,7 @@ def test_an_engine_that_goes_away_while_it_is_followed(engine: Engine, project: 
     with tcp_engine() as (url, forwarder), at(url) as remote:
         threading.Timer(1, forwarder.kill).start()
         started = time.monotonic()
-        with contextlib.suppress(EngineTrouble):
+        with contextlib.suppress(DockerError):
             assert list(compose.logs(remote, stack(document), apps=("lone",), follow=True)) == []
         assert time.monotonic() - started < 20
 
@@ -235,7 +235,7 @@ def test_a_full_disk_of_this_machine(engine: Engine, project: str, tmp_path: Pat
 def test_a_full_disk_of_the_engine(engine: Engine, project: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine's own words, from a Compose that stands in for one whose disk is full."""
     monkeypatch.setattr("portable.engines.docker.engine.Engine._compose", _full(engine._compose))
-    with pytest.raises(EngineTrouble) as caught:
+    with pytest.raises(DockerError) as caught:
         compose.up(engine, stack(body(project)), SOURCE)
     assert (caught.value.kind, caught.value.code) == ("space", "host.full")
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from portable.engines.docker.engine import Engine
-from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.errors import DockerError
 from portable.engines.docker.observed import Observed
 from portable.live.compose import verbs as compose
 from portable.live.compose.desired import current
@@ -124,7 +124,7 @@ def test_nothing_is_at_work_after_an_up_that_failed_or_was_interrupted(engine: E
         document = changed(document, "services", "gateway", "healthcheck", "test", to=["CMD", "false"])
         document = changed(document, "services", "gateway", "healthcheck", "retries", to=1000)
         document = changed(document, "services", "two", to={**service(command=["sh", "-c", "exit 3"]), "labels": {"portable.app": "two"}})
-        with pytest.raises(EngineTrouble, match="two: restarting"):
+        with pytest.raises(DockerError, match="two: restarting"):
             compose.up(engine, stack(document), SOURCE, deadline=90)
     else:
         process = start(project, "1")

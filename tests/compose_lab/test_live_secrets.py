@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from portable.engines.docker.engine import Engine
-from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.errors import DockerError
 from portable.live.compose import verbs as compose
 from portable.live.compose.desired import current
 from tests.compose_lab.stacks import SOURCE, body, changed, set_secrets, stack
@@ -61,7 +61,7 @@ def test_canary_is_in_no_argument_list_log_label_file_or_debug_output(engine: En
 def test_canary_is_in_no_error_even_with_its_locals(engine: Engine, project: str) -> None:
     set_secrets()
     document = changed(body(project), "services", "two", "command", to=["sh", "-c", "echo $TOKEN >&2; exit 1"])
-    with pytest.raises(EngineTrouble) as caught:
+    with pytest.raises(DockerError) as caught:
         compose.up(engine, stack(document), SOURCE, deadline=60)
     assert "<secret>" in str(caught.value)
     shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from portable.engines.docker.engine import Engine
-from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.errors import DockerError
 from portable.engines.docker.observed import PROJECT, Observed
 from portable.live.compose import verbs as compose
 from portable.live.compose.desired import current
@@ -272,7 +272,7 @@ def test_a_half_replaced_app_keeps_its_anonymous_volume(engine: Engine, project:
 
 def test_a_crashing_app_fails_at_once_with_its_last_words(engine: Engine, project: str) -> None:
     document = changed(body(project), "services", "lone", "command", to=["sh", "-c", "echo canary-whole-9c1e is wrong; exit 3"])
-    with pytest.raises(EngineTrouble) as caught:
+    with pytest.raises(DockerError) as caught:
         compose.up(engine, stack(document), SOURCE, deadline=90)
     assert "lone: restarting" in str(caught.value)
     assert "exit code 3" in str(caught.value)
@@ -282,7 +282,7 @@ def test_a_crashing_app_fails_at_once_with_its_last_words(engine: Engine, projec
 
 def test_an_unhealthy_gateway_is_told_with_those_that_wait(engine: Engine, project: str) -> None:
     document = changed(body(project), "services", "gateway", "healthcheck", "test", to=["CMD-SHELL", "echo no tunnel; exit 1"])
-    with pytest.raises(EngineTrouble, match=r"gateway: unhealthy: no tunnel(.|\n)*\[up\.unhealthy\]"):
+    with pytest.raises(DockerError, match=r"gateway: unhealthy: no tunnel(.|\n)*\[up\.unhealthy\]"):
         compose.up(engine, stack(document), SOURCE, deadline=90)
     assert up(engine, body(project))
     assert up(engine, body(project)) == ()
@@ -290,7 +290,7 @@ def test_an_unhealthy_gateway_is_told_with_those_that_wait(engine: Engine, proje
 
 def test_a_job_that_fails_is_told_with_its_last_words(engine: Engine, project: str) -> None:
     document = changed(body(project), "services", "init", "command", to=["sh", "-c", "echo no such folder; exit 4"])
-    with pytest.raises(EngineTrouble, match=r"init: stopped with exit code 4\n +no such folder"):
+    with pytest.raises(DockerError, match=r"init: stopped with exit code 4\n +no such folder"):
         compose.up(engine, stack(document), SOURCE, deadline=60)
 
 
@@ -298,7 +298,7 @@ def test_a_deadline_says_what_is_late(engine: Engine, project: str) -> None:
     document = changed(
         body(project), "services", "gateway", "healthcheck", to={"test": ["CMD", "false"], "interval": "1s", "retries": 1000}
     )
-    with pytest.raises(EngineTrouble, match=r": gateway: starting.*\[up\.timeout\]"):
+    with pytest.raises(DockerError, match=r": gateway: starting.*\[up\.timeout\]"):
         compose.up(engine, stack(document), SOURCE, deadline=9)
 
 
@@ -311,7 +311,7 @@ def test_a_taken_port_is_named_with_its_holder_before_anything_starts(engine: En
         other.listen()
         port = other.getsockname()[1]
         document["services"]["lone"]["ports"] = [{"target": 80, "published": str(port), "host_ip": "127.0.0.1", "protocol": "tcp"}]
-        with pytest.raises(EngineTrouble, match=rf"port {port}/tcp of lone is in use by \S+ \(process \d+\)") as caught:
+        with pytest.raises(DockerError, match=rf"port {port}/tcp of lone is in use by \S+ \(process \d+\)") as caught:
             up(engine, document)
         assert (caught.value.kind, caught.value.code) == ("port", "host.port")
         assert engine.observe(project) == Observed()
@@ -325,7 +325,7 @@ def test_a_port_of_another_project_is_named(engine: Engine, project: str) -> Non
     name = f"{project}-holder"
     docker("run", "-d", "--rm", "--name", name, "-p", "127.0.0.1:47391:80", document["services"]["lone"]["image"], "sleep", "60")
     try:
-        with pytest.raises(EngineTrouble, match=f"port 47391/tcp of lone .*{name}") as caught:
+        with pytest.raises(DockerError, match=f"port 47391/tcp of lone .*{name}") as caught:
             up(engine, document)
         assert caught.value.code == "host.port"
     finally:
@@ -375,7 +375,7 @@ def test_a_missing_folder_is_explained(engine: Engine, project: str) -> None:
     document["services"]["lone"]["volumes"] = [
         {"type": "bind", "source": "/nowhere/at/all", "target": "/x", "bind": {"create_host_path": False}}
     ]
-    with pytest.raises(EngineTrouble) as caught:
+    with pytest.raises(DockerError) as caught:
         up(engine, document)
     assert caught.value.kind == "mount"
     assert "/nowhere/at/all" in str(caught.value)
@@ -387,7 +387,7 @@ def test_an_app_that_could_not_mount_is_well_once_that_is_mended(engine: Engine,
     folder.write_text("a file where a folder must be")
     document["services"][name]["volumes"] = [{"type": "bind", "source": str(folder), "target": "/etc", "bind": {"create_host_path": True}}]
     for _ in range(2):
-        with pytest.raises(EngineTrouble) as caught:
+        with pytest.raises(DockerError) as caught:
             up(engine, document)
         assert caught.value.kind == "mount", str(caught.value)
     folder.unlink()
@@ -446,7 +446,7 @@ def test_a_network_that_somebody_is_just_leaving_is_removed_then(engine: Engine,
     docker("network", "create", "--label", f"{PROJECT}={project}", project)
     leaver = docker("run", "-d", "--label", f"{PROJECT}={project}", "--network", project, BUSYBOX, "sleep", "1000").strip()
     (network,) = engine.networks(project)
-    with pytest.raises(EngineTrouble, match="has active endpoints"):
+    with pytest.raises(DockerError, match="has active endpoints"):
         engine.remove_network(network.id)
     leaving = threading.Timer(0.5, docker, ("network", "disconnect", project, leaver))
     leaving.start()
@@ -484,5 +484,5 @@ def test_two_ups_at_a_time_do_not_interleave(engine: Engine, project: str, tmp_p
 def test_service_without_restart_policy_that_ends_is_a_failure(engine: Engine, project: str) -> None:
     document = body(project)
     document["services"]["lone"] = {**service(command=["sh", "-c", "echo bye; exit 0"]), "restart": "no"}
-    with pytest.raises(EngineTrouble, match="lone: stopped with exit code 0"):
+    with pytest.raises(DockerError, match="lone: stopped with exit code 0"):
         up(engine, document)

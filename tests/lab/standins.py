@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from portable.backends.common import Placed, containers, index
+from portable.backends.common import PlacedContainer, containers, index
 from portable.engines.docker.engine import Engine
 from portable.formats.emit import dump
 from portable.formats.merge import merged
@@ -159,7 +159,7 @@ def _images(planned: Planned) -> Iterator[Image]:
     return (placed.container.image for placed in containers(planned.plan))
 
 
-def _described(planned: Planned, placed: Placed, outside: tuple[str, ...]) -> Description:
+def _described(planned: Planned, placed: PlacedContainer, outside: tuple[str, ...]) -> Description:
     app, container = placed.app, placed.container
     assert app
     volumes = index(planned.plan).volumes
@@ -183,7 +183,7 @@ def _described(planned: Planned, placed: Placed, outside: tuple[str, ...]) -> De
     )
 
 
-def _health(placed: Placed) -> Iterator[Health]:
+def _health(placed: PlacedContainer) -> Iterator[Health]:
     """What probes ask by HTTP, those of commands too: `wget http://127.0.0.1:80/health`."""
     probes = placed.container.probes
     for check in (probes.startup, probes.ready, probes.live):
@@ -196,7 +196,7 @@ def _health(placed: Placed) -> Iterator[Health]:
                         yield Health(path="/" + word.removeprefix("http://").partition("/")[2])
 
 
-def _tree(planned: Planned, placed: Placed) -> Tree | None:
+def _tree(planned: Planned, placed: PlacedContainer) -> Tree | None:
     library, app = planned.plan.library, placed.app
     mount = next((m for m in placed.container.mounts if library and m.volume == library.volume), None)
     if not library or not app or not mount:

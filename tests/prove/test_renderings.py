@@ -17,7 +17,7 @@ from portable.backends.output import texts
 from portable.backends.prepare import prepare
 from portable.backends.registry import BACK_ENDS, BackEnd
 from portable.model.leaves import leaves
-from portable.model.rendering import Document, Rendering
+from portable.model.rendering import RenderedDocument, Rendering
 from tests.factories import full_plan
 from tests.prove.running import ROOT
 from tests.render.invariants_kubernetes import CRDS
@@ -34,7 +34,7 @@ Record = Callable[[str, object], None]
 SEEDS = ("0", "1", "2", "random", "random")
 
 
-def accepted(document: Document) -> str:
+def accepted(document: RenderedDocument) -> str:
     """By whom a cluster's document was accepted; raises where it is not."""
     kind = document.body["kind"]
     if kind in OPENSHIFT:

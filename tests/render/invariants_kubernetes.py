@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from portable.model import plan as p
-from portable.model.rendering import Document
+from portable.model.rendering import RenderedDocument
 
 Body = dict[str, Any]
 CRDS = Path(__file__).resolve().parents[2].parent / "shared" / "crds"
@@ -24,7 +24,7 @@ _PORT_NAME = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?"
 _LABEL = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 
 
-def check_kubernetes(documents: Iterable[Document], plan: p.Plan | None = None) -> list[str]:
+def check_kubernetes(documents: Iterable[RenderedDocument], plan: p.Plan | None = None) -> list[str]:
     """Every invariant that does not hold, as a sentence; empty where all is well."""
     documents = list(documents)
     bodies = [d.body for d in documents if d.body["kind"] != "Kustomization"]
@@ -95,7 +95,7 @@ def _container_refusals(scc: Body, pod: Body, own: Body) -> Iterator[str]:
             yield "may be root"
 
 
-def _files(documents: list[Document]) -> Iterator[str]:
+def _files(documents: list[RenderedDocument]) -> Iterator[str]:
     for kustomization in (d for d in documents if d.body["kind"] == "Kustomization"):
         folder = kustomization.file.removesuffix("kustomization.yaml")
         mine = {d.file for d in documents if d.body["kind"] != "Kustomization" and (d.file.startswith("administrator/") == bool(folder))}

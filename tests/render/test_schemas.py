@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from portable.backends import kubernetes, openshift
-from portable.model.rendering import Document
+from portable.model.rendering import RenderedDocument
 from tests.factories import full_plan
 from tests.render.invariants_kubernetes import CRDS, check_kubernetes
 
@@ -29,12 +29,12 @@ def cases(*, of_openshift: bool) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("document", list(cases(of_openshift=False)))
-def test_kubernetes_accepts(document: Document) -> None:
+def test_kubernetes_accepts(document: RenderedDocument) -> None:
     kubernetes_validate.validate(document.body, VERSION, strict=True)
 
 
 @pytest.mark.parametrize("document", list(cases(of_openshift=True)))
-def test_openshift_accepts(document: Document) -> None:
+def test_openshift_accepts(document: RenderedDocument) -> None:
     kind = document.body["kind"]
     file = CRDS / OPENSHIFT[kind]
     if not file.is_file():

@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 
-from portable.backends.common import Index, Placed, note, refuse
+from portable.backends.common import Index, PlacedContainer, note, refuse
 from portable.backends.compose.jobs import mounted_script
 from portable.backends.compose.names import key_secret
-from portable.backends.compose.part import Part
+from portable.backends.compose.part import ServicePart
 from portable.formats.emit import Interpolated
 from portable.model.findings import Finding
 from portable.model.plan import File, SecretRef, Text, called
@@ -23,7 +23,7 @@ from portable.model.variables import secret_variable
 _COMPOSES_OWN_MODE = 0o444
 
 
-def environment(placed: Placed) -> Part:
+def environment(placed: PlacedContainer) -> ServicePart:
     """Return the container's variables. Compose fills in secrets from the environment of the person who applies the project."""
     values: dict[str, str] = {}
     findings: list[Finding] = []
@@ -48,7 +48,7 @@ def environment(placed: Placed) -> Part:
             findings.append(
                 note("containers.env.secret", path, "security", text, remedy, code="security.secret-variable", app=placed.about)
             )
-    return Part({"environment": values}, tuple(findings))
+    return ServicePart({"environment": values}, tuple(findings))
 
 
 def interpolated(value: Text) -> str:
@@ -59,9 +59,9 @@ def interpolated(value: Text) -> str:
     return Interpolated(f"${{{variable}:-}}" if value.optional else f"${{{variable}:?the secret is not set}}")
 
 
-def mounted(file: File, target: str, mode: int = _COMPOSES_OWN_MODE) -> Part:
+def mounted(file: File, target: str, mode: int = _COMPOSES_OWN_MODE) -> ServicePart:
     """Return the mount of a file in a service."""
-    return Part({"secrets" if file.is_secret else "configs": [{"source": file.id, "target": target, **_mode(mode)}]})
+    return ServicePart({"secrets" if file.is_secret else "configs": [{"source": file.id, "target": target, **_mode(mode)}]})
 
 
 def _mode(mode: int) -> dict[str, int]:
@@ -74,7 +74,7 @@ def _mode(mode: int) -> dict[str, int]:
     return {} if mode == _COMPOSES_OWN_MODE else {"mode": mode}
 
 
-def files(placed: Placed, index: Index) -> list[Part]:
+def files(placed: PlacedContainer, index: Index) -> list[ServicePart]:
     """Return the files of a container except seeds, with the digest that recreates the container when a file changes."""
     parts, seen = [], []
     if (waits := mounted_script(placed)) is not None:
@@ -85,14 +85,14 @@ def files(placed: Placed, index: Index) -> list[Part]:
         path = f"{placed.path}.files.{mount.file}@{mount.path}"
         if file is None:
             text, remedy = f"File {mount.file!r} does not exist.", "declare the file, or correct its name"
-            parts.append(Part({}, (refuse("files", path, "function", text, remedy, code="config.file-unknown", app=placed.about),)))
+            parts.append(ServicePart({}, (refuse("files", path, "function", text, remedy, code="config.file-unknown", app=placed.about),)))
         elif not mount.seed:
             parts.append(mounted(file, mount.path, file.mode))
             seen.append(file)
     return [*parts, digest(seen)]
 
 
-def secrets(placed: Placed) -> Part:
+def secrets(placed: PlacedContainer) -> ServicePart:
     """Return the mounted secrets: one file for each key."""
     entries: list[dict[str, Any]] = []
     findings: list[Finding] = []
@@ -105,19 +105,19 @@ def secrets(placed: Placed) -> Part:
             findings.append(
                 note("containers.secrets.optional", path, "function", text, remedy, code="compose.optional-secret", app=placed.about)
             )
-    return Part({"secrets": entries}, tuple(findings))
+    return ServicePart({"secrets": entries}, tuple(findings))
 
 
-def digest(used: Iterable[File]) -> Part:
+def digest(used: Iterable[File]) -> ServicePart:
     """Return the label that changes with the files: Compose compares only their names.
 
     For a file with secrets, the digest covers the text around them.
     """
     content = [(file.id, msgspec.to_builtins(file.body)) for file in used]
     if not content:
-        return Part({})
+        return ServicePart({})
     text = json.dumps(sorted(content, key=lambda item: item[0]), separators=(",", ":"))
-    return Part({"labels": {"portable.digest": hashlib.sha256(text.encode()).hexdigest()}})
+    return ServicePart({"labels": {"portable.digest": hashlib.sha256(text.encode()).hexdigest()}})
 
 
 def declared(index: Index, used: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -2,8 +2,8 @@
 
 from typing import Any, assert_never
 
-from portable.backends.common import Placed, note, port_of, refuse
-from portable.backends.compose.part import Part
+from portable.backends.common import PlacedContainer, note, port_of, refuse
+from portable.backends.compose.part import ServicePart
 from portable.model.findings import Finding
 from portable.model.plan import Check, Container, Exec, Http, Port, Tcp
 from portable.model.shell import filled, script
@@ -17,11 +17,11 @@ def asked(container: Container) -> tuple[str, Check] | None:
     return None
 
 
-def health(placed: Placed) -> Part:
+def health(placed: PlacedContainer) -> ServicePart:
     """Return the health check of a container. Without a probe in the plan, the image's own health check applies."""
     chosen = asked(placed.container)
     if not chosen:
-        return Part({}, tuple(_unused_client(placed)))
+        return ServicePart({}, tuple(_unused_client(placed)))
     name, check = chosen
     path = f"{placed.path}.probes"
     test, findings = _test(placed, check, f"{path}.{name}.how")
@@ -32,10 +32,10 @@ def health(placed: Placed) -> Part:
     keys: dict[str, Any] = {"test": test, "interval": f"{interval}s", "timeout": f"{check.timeout}s", "retries": retries}
     if startup:
         keys["start_period"] = f"{startup.period * startup.failures}s"
-    return Part({"healthcheck": keys}, (*findings, *_lost(placed, name, check, path)))
+    return ServicePart({"healthcheck": keys}, (*findings, *_lost(placed, name, check, path)))
 
 
-def _lost(placed: Placed, name: str, check: Check, path: str) -> list[Finding]:
+def _lost(placed: PlacedContainer, name: str, check: Check, path: str) -> list[Finding]:
     probes = placed.container.probes
     findings: list[Finding] = []
     for field in ("how", "timeout"):
@@ -54,7 +54,7 @@ def _lost(placed: Placed, name: str, check: Check, path: str) -> list[Finding]:
     return findings
 
 
-def _test(placed: Placed, check: Check, path: str) -> tuple[list[str], list[Finding]]:
+def _test(placed: PlacedContainer, check: Check, path: str) -> tuple[list[str], list[Finding]]:
     how, app = check.how, placed.about
     match how:
         case Exec():
@@ -101,7 +101,7 @@ def _get(how: Http, port: Port, container: Container, timeout: int) -> str:
     return filled(text, ok=answers, timeout=timeout, tls=tls, url=url)
 
 
-def _unused_client(placed: Placed) -> list[Finding]:
+def _unused_client(placed: PlacedContainer) -> list[Finding]:
     if placed.container.fetch == "none":
         return []
     text = "`fetch` has no effect: no probe of this container uses HTTP."

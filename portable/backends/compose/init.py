@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple, assert_never
 
-from portable.backends.common import Index, Placed, backs_up, containers, note, refuse
+from portable.backends.common import Index, PlacedContainer, backs_up, containers, note, refuse
 from portable.backends.compose.files import digest, mounted
 from portable.backends.compose.names import INIT
-from portable.backends.compose.part import Part, join
+from portable.backends.compose.part import ServicePart, join
 from portable.backends.compose.service import service
 from portable.backends.compose.storage import bind, named
 from portable.model.findings import Finding
 from portable.model.folders import folder_in
-from portable.model.plan import BACKUPS, Claim, File, FileMount, Folder, Identity, Mount, Scratch, Volume
+from portable.model.plan import BACKUPS, Claim, Ephemeral, File, FileMount, Folder, Identity, Mount, Volume
 from portable.model.shell import script as read_script
 
 SCRIPT = "init-script"
@@ -29,19 +29,19 @@ _SHARED, _OWN = "0775", "0750"
 class Init(NamedTuple):
     """The service, the config with its script, and the ids of the files that it seeds."""
 
-    service: Part
+    service: ServicePart
     script: dict[str, Any]
     seeded: frozenset[str]
 
 
 def init(index: Index, used: frozenset[str]) -> Init:
     """Return the `init` service. `used` are the volumes that some container mounts."""
-    placed = Placed("tools", index.plan.tools)
+    placed = PlacedContainer("tools", index.plan.tools)
     tools = service(placed, index)
     seeded = list(_seeds(index))
     script = _script(index, used, seeded)
     seen = {file.id: file for _, _, file, _ in seeded}
-    inputs = [Part({"volumes": [entry for volume in _prepared(index, used) for entry in _seen(volume)]})]
+    inputs = [ServicePart({"volumes": [entry for volume in _prepared(index, used) for entry in _seen(volume)]})]
     inputs += [mounted(file, str(SEEDS / file.id)) for file in seen.values()]
     once = {
         **tools.keys,
@@ -59,12 +59,12 @@ def init(index: Index, used: frozenset[str]) -> Init:
         File(id=SCRIPT, body=(script,)),
         *(index.files[m.file] for m in placed.container.files if m.file in index.files),
     ]
-    part = join((Part(once, tools.findings), *inputs, digest(used_files)))
+    part = join((ServicePart(once, tools.findings), *inputs, digest(used_files)))
     findings = (*part.findings, *_findings(placed), *_homeless_seeds(index))
-    return Init(Part(part.keys, findings), {SCRIPT: {"content": script}}, frozenset(seen))
+    return Init(ServicePart(part.keys, findings), {SCRIPT: {"content": script}}, frozenset(seen))
 
 
-def _script(index: Index, used: frozenset[str], seeds: list[tuple[Placed, FileMount, File, PurePosixPath]]) -> str:
+def _script(index: Index, used: frozenset[str], seeds: list[tuple[PlacedContainer, FileMount, File, PurePosixPath]]) -> str:
     lines = [*_folders(index, used), *_library(index)]
     for placed, _, file, target in seeds:
         who = placed.container.identity
@@ -101,7 +101,7 @@ def _on_disk(volume: Volume) -> bool:
     match volume.place:
         case Folder():
             return True
-        case Scratch(in_memory=in_memory):
+        case Ephemeral(in_memory=in_memory):
             return not in_memory
         case Claim():
             return False
@@ -167,7 +167,7 @@ def _home(path: str, mounts: tuple[Mount, ...], index: Index) -> PurePosixPath |
     return _PLACES / volume.id / path[len(mount.path) :].lstrip("/") if volume and _on_disk(volume) else None
 
 
-def _seeds(index: Index) -> Iterator[tuple[Placed, FileMount, File, PurePosixPath]]:
+def _seeds(index: Index) -> Iterator[tuple[PlacedContainer, FileMount, File, PurePosixPath]]:
     for placed in containers(index.plan):
         for mount in placed.container.files:
             file = index.files.get(mount.file)
@@ -190,7 +190,7 @@ def _homeless_seeds(index: Index) -> Iterator[Finding]:
                 yield refuse("files.seed", path, "function", text, remedy, code="storage.seed", app=placed.about)
 
 
-def _findings(placed: Placed) -> Iterator[Finding]:
+def _findings(placed: PlacedContainer) -> Iterator[Finding]:
     """Settings of the tools' container that have no effect on a service that runs once, as root."""
     tools, path = placed.container, placed.path
 

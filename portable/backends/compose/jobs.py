@@ -3,8 +3,8 @@
 from functools import cache
 from typing import Any
 
-from portable.backends.common import Index, Placed, main_container, note, refuse
-from portable.backends.compose.part import Part
+from portable.backends.common import Index, PlacedContainer, main_container, note, refuse
+from portable.backends.compose.part import ServicePart
 from portable.model.findings import Finding
 from portable.model.plan import File, Schedule
 from portable.model.shell import script as read_script
@@ -13,19 +13,19 @@ SCRIPT = "schedule-script"
 _PATH = "/schedule.sh"
 
 
-def runs_at_times(placed: Placed) -> bool:
+def runs_at_times(placed: PlacedContainer) -> bool:
     """Return whether this is the container that the app's schedule runs."""
     return placed.app is not None and placed.app.schedule is not None and placed.container is main_container(placed.app)
 
 
-def command(placed: Placed) -> Part:
+def command(placed: PlacedContainer) -> ServicePart:
     """Return the command of a container: its own, or the script that runs it on schedule."""
     container, app = placed.container, placed.app
     own = list(container.command) if container.command is not None else None
     args = {"command": list(container.args) if container.args is not None else None}
     if app is None or app.schedule is None or not runs_at_times(placed):
-        return Part({"entrypoint": own, **args})
-    return Part({"entrypoint": ["/bin/sh", _PATH, *_times(app.schedule), *(own or ())], **args}, tuple(_findings(placed)))
+        return ServicePart({"entrypoint": own, **args})
+    return ServicePart({"entrypoint": ["/bin/sh", _PATH, *_times(app.schedule), *(own or ())], **args}, tuple(_findings(placed)))
 
 
 @cache
@@ -34,7 +34,7 @@ def script() -> File:
     return File(id=SCRIPT, body=(read_script(__name__, "schedule.sh"),))
 
 
-def mounted_script(placed: Placed) -> tuple[File, str] | None:
+def mounted_script(placed: PlacedContainer) -> tuple[File, str] | None:
     """Return the script and its path in the container, if the container needs it."""
     return (script(), _PATH) if runs_at_times(placed) else None
 
@@ -50,7 +50,7 @@ def _times(schedule: Schedule) -> list[str]:
     return [",".join(f"{number:0{digits}}" for number in numbers) or "*" for numbers, digits in lists]
 
 
-def _findings(placed: Placed) -> list[Finding]:
+def _findings(placed: PlacedContainer) -> list[Finding]:
     findings = []
     if not placed.container.command:
         text = f"{placed.about} has a `schedule` but no `command`: Compose cannot look up the command of its image."

@@ -1,6 +1,6 @@
 """Names in a Compose project. The live layer uses the same functions to find services."""
 
-from portable.backends.common import Index, Placed, befores, gateway_of, main_container
+from portable.backends.common import Index, PlacedContainer, befores, gateway_of, main_container
 from portable.model.plan import App, Cloud, Container, Group, Plan
 
 INIT = "init"
@@ -22,7 +22,7 @@ def cloud_service(cloud: Cloud) -> str:
     return f"cloud-{cloud.id}"
 
 
-def service_name(placed: Placed) -> str:
+def service_name(placed: PlacedContainer) -> str:
     """Return the service of any container of a plan."""
     if placed.app:
         return app_service(placed.app, placed.container)

@@ -3,10 +3,10 @@
 import ipaddress
 from typing import Any, assert_never
 
-from portable.backends.common import Index, Placed, gateway_of, main_container, note, port_of, refuse, told_by_settings
+from portable.backends.common import Index, PlacedContainer, gateway_of, main_container, note, port_of, refuse, told_by_settings
 from portable.backends.compose.health import asked
 from portable.backends.compose.names import app_service, owner_of
-from portable.backends.compose.part import Part
+from portable.backends.compose.part import ServicePart
 from portable.model.findings import Finding
 from portable.model.plan import App, Direct, Exposure, Group, Ingress, Lan, LoadBalancer, Loopback, Port, Route, Sealed, Tunnel
 
@@ -18,20 +18,20 @@ _FINEST = 4
 """Bits: the smallest part of a subnet that is considered for free addresses is a sixteenth."""
 
 
-def network(placed: Placed, index: Index) -> Part:
+def network(placed: PlacedContainer, index: Index) -> ServicePart:
     """Return the network keys of a service: its own namespace, or the one that it shares."""
     app = placed.app
     if placed.cloud:
-        return Part({})
+        return ServicePart({})
     if app is None or not (group := index.group_of.get(app.name)) or not (owner := owner_of(group, index)):
         # Fail closed: a container in no group has no network. This includes `init`.
-        return Part({"network_mode": "none"})
+        return ServicePart({"network_mode": "none"})
     if placed.container is owner[1]:
         return _namespace(group, index)
-    return Part({"network_mode": f"service:{app_service(*owner)}"})
+    return ServicePart({"network_mode": f"service:{app_service(*owner)}"})
 
 
-def _namespace(group: Group, index: Index) -> Part:
+def _namespace(group: Group, index: Index) -> ServicePart:
     """Return the network keys of a namespace's owner, which apply to all services that share it."""
     apps = [index.apps[name] for name in group.apps if name in index.apps]
     names = sorted({name for app in apps for name in (app.name, *app.aliases)})
@@ -53,14 +53,14 @@ def _namespace(group: Group, index: Index) -> Part:
         # cannot be used: the two resolvers would ask each other endlessly.
         keys["dns"] = [NO_RESOLVER]
     published = _published(tuple(app.name for app in apps), index)
-    return Part({**keys, "ports": list(published.keys.get("ports", ()))}, published.findings)
+    return ServicePart({**keys, "ports": list(published.keys.get("ports", ()))}, published.findings)
 
 
 def _numbered(number: int, protocol: str) -> str:
     return str(number) if protocol == "tcp" else f"{number}/{protocol}"
 
 
-def _published(apps: tuple[str, ...], index: Index) -> Part:
+def _published(apps: tuple[str, ...], index: Index) -> ServicePart:
     ports: list[dict[str, Any]] = []
     findings: list[Finding] = []
     for exposure in (exposure for app in apps for exposure in index.exposures.get(app, ())):
@@ -83,7 +83,7 @@ def _published(apps: tuple[str, ...], index: Index) -> Part:
             case _:
                 assert_never(exposure.how)
     ports.sort(key=lambda entry: (int(entry["published"]), entry["protocol"], entry.get("host_ip", "")))
-    return Part({"ports": ports}, tuple(findings))
+    return ServicePart({"ports": ports}, tuple(findings))
 
 
 def _path(exposure: Exposure) -> str:

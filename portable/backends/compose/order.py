@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from portable.backends.common import Index, Placed, befores, gateway_of, main_container, note, refuse
+from portable.backends.common import Index, PlacedContainer, befores, gateway_of, main_container, note, refuse
 from portable.backends.compose.health import asked
 from portable.backends.compose.names import INIT, app_service, cloud_service, owner_of
-from portable.backends.compose.part import Part
+from portable.backends.compose.part import ServicePart
 from portable.backends.compose.storage import reads_clouds
 from portable.model.findings import Finding
 from portable.model.plan import Container
@@ -13,10 +13,10 @@ from portable.model.plan import Container
 _READY, _STARTED = "service_healthy", "service_started"
 
 
-def order(placed: Placed, index: Index) -> Part:
+def order(placed: PlacedContainer, index: Index) -> ServicePart:
     """Return the services that must be started or ready before this one starts."""
     if not placed.app and not placed.cloud:
-        return Part({})
+        return ServicePart({})
     waits: dict[str, dict[str, Any]] = {INIT: {"condition": "service_completed_successfully"}}
     own = _owner(placed, index)
     findings = _after(placed, index, waits, own)
@@ -34,10 +34,10 @@ def order(placed: Placed, index: Index) -> Part:
         name, container, fences = own
         # `restart`: containers that shared the namespace of a recreated owner have no network until they restart.
         waits[name] = {"condition": _ready(container) if fences else _STARTED, **waits.get(name, {}), "restart": True}
-    return Part({"depends_on": waits}, tuple(findings))
+    return ServicePart({"depends_on": waits}, tuple(findings))
 
 
-def _owner(placed: Placed, index: Index) -> tuple[str, Container, bool] | None:
+def _owner(placed: PlacedContainer, index: Index) -> tuple[str, Container, bool] | None:
     """Return the service that owns this one's network, its container, and whether it is a gateway; None for an owner itself."""
     if not placed.app or not (group := index.group_of.get(placed.app.name)) or not (owner := owner_of(group, index)):
         return None
@@ -47,7 +47,9 @@ def _owner(placed: Placed, index: Index) -> tuple[str, Container, bool] | None:
     return app_service(app, container), container, gateway_of(group) is not None
 
 
-def _after(placed: Placed, index: Index, waits: dict[str, dict[str, Any]], own: tuple[str, Container, bool] | None) -> list[Finding]:
+def _after(
+    placed: PlacedContainer, index: Index, waits: dict[str, dict[str, Any]], own: tuple[str, Container, bool] | None
+) -> list[Finding]:
     after = placed.app.after if placed.app else placed.cloud.after if placed.cloud else ()
     if placed.app and placed.container is not main_container(placed.app):
         return []

@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 from portable.model.findings import Finding
 
 
-class Part(NamedTuple):
+class ServicePart(NamedTuple):
     """Keys of a Compose service, and the findings about them."""
 
     keys: dict[str, Any]
     findings: tuple[Finding, ...] = ()
 
 
-def join(parts: Iterable[Part]) -> Part:
+def join(parts: Iterable[ServicePart]) -> ServicePart:
     """Merge parts: lists under one key are concatenated without duplicates, mappings are merged, empty values are dropped."""
     keys: dict[str, Any] = {}
     findings: list[Finding] = []
@@ -29,4 +29,4 @@ def join(parts: Iterable[Part]) -> Part:
                 keys[key] = {**existing, **value}
             else:
                 keys[key] = value
-    return Part(keys, tuple(findings))
+    return ServicePart(keys, tuple(findings))

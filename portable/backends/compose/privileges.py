@@ -1,7 +1,7 @@
 """User, capabilities and devices of a container. All capabilities are dropped; each need adds back the least."""
 
-from portable.backends.common import NOTHING_TO_DO, Placed, note, refuse
-from portable.backends.compose.part import Part
+from portable.backends.common import NOTHING_TO_DO, PlacedContainer, note, refuse
+from portable.backends.compose.part import ServicePart
 from portable.model.codes import Code
 from portable.model.findings import Finding
 from portable.model.plan import AnnotatedDevice, Device, Devices, HostDevice, Needs, Plan, PluginDevice
@@ -16,7 +16,7 @@ a database.
 _DEVICE_NEEDS = ("tun", "fuse", "gpu")
 
 
-def identity(placed: Placed, timezone: str) -> Part:
+def identity(placed: PlacedContainer, timezone: str) -> ServicePart:
     """Return the user, in the form that the image supports: variables, `user`, or none."""
     who, path = placed.container.identity, f"{placed.path}.identity"
     environment = {"TZ": timezone}
@@ -49,10 +49,10 @@ def identity(placed: Placed, timezone: str) -> Part:
         findings.append(
             note("containers.env", sources[variable], "function", text, remedy, code="config.variable-override", app=placed.about)
         )
-    return Part({"user": user, "group_add": [str(group) for group in who.groups], "environment": environment}, tuple(findings))
+    return ServicePart({"user": user, "group_add": [str(group) for group in who.groups], "environment": environment}, tuple(findings))
 
 
-def privileges(placed: Placed, devices: Devices) -> Part:
+def privileges(placed: PlacedContainer, devices: Devices) -> ServicePart:
     """Return the capabilities and devices that the container needs."""
     needs = placed.container.needs
     parts: dict[str, list[str]] = {"devices": [], "group_add": []}
@@ -69,7 +69,7 @@ def privileges(placed: Placed, devices: Devices) -> Part:
                 remedy = f"add `devices: {{{need}: {{host: {{path: /dev/...}}}}}}` to the profile"
                 field, at = f"devices.{need}", f"{placed.path}.needs.{need}"
                 findings.append(refuse(field, at, "function", text, remedy, code="config.device-missing", app=placed.about))
-    return Part(
+    return ServicePart(
         {
             "cap_drop": ["ALL"],
             "cap_add": sorted(_capabilities(needs)),

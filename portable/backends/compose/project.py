@@ -9,13 +9,13 @@ from portable.backends.compose.files import declared, file_findings
 from portable.backends.compose.init import init
 from portable.backends.compose.names import INIT, key_secret, project_name, service_name
 from portable.backends.compose.network import network_findings, networks
-from portable.backends.compose.part import Part
+from portable.backends.compose.part import ServicePart
 from portable.backends.compose.privileges import device_findings
 from portable.backends.compose.service import service
 from portable.backends.compose.storage import named_volumes, volume_findings
 from portable.model.findings import Finding
 from portable.model.plan import Folder, Plan
-from portable.model.rendering import Document, Rendering
+from portable.model.rendering import RenderedDocument, Rendering
 from portable.model.variables import secret_variable
 
 FILE = "compose.yaml"
@@ -55,7 +55,7 @@ def render(plan: Plan) -> Rendering:
         MOUNTED: {v.id: v.place.path for v in plan.volumes if isinstance(v.place, Folder) and v.place.mounted},
     }
     return Rendering(
-        documents=(Document(file=FILE, body={key: value for key, value in body.items() if value}),), findings=distinct(findings)
+        documents=(RenderedDocument(file=FILE, body={key: value for key, value in body.items() if value}),), findings=distinct(findings)
     )
 
 
@@ -108,4 +108,4 @@ def _plan_findings(known: Index) -> list[Finding]:
     return findings
 
 
-__all__ = ["FILE", "Part", "render"]
+__all__ = ["FILE", "ServicePart", "render"]

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from portable.backends.common import Index, Placed, main_container, note, refuse
+from portable.backends.common import Index, PlacedContainer, main_container, note, refuse
 from portable.backends.compose.files import environment, files, secrets
 from portable.backends.compose.health import health
 from portable.backends.compose.jobs import command, runs_at_times
 from portable.backends.compose.names import service_name
 from portable.backends.compose.network import network
 from portable.backends.compose.order import order
-from portable.backends.compose.part import Part, join
+from portable.backends.compose.part import ServicePart, join
 from portable.backends.compose.privileges import identity, privileges
 from portable.backends.compose.storage import amount, mounts
 from portable.model.findings import Finding
@@ -19,7 +19,7 @@ LOGGING = {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"
 """Log rotation: by default, Docker keeps logs without a limit."""
 
 
-def service(placed: Placed, index: Index) -> Part:
+def service(placed: PlacedContainer, index: Index) -> ServicePart:
     """Return the service of a container."""
     container, app = placed.container, placed.app
     fixed = {
@@ -35,12 +35,12 @@ def service(placed: Placed, index: Index) -> Part:
     }
     return join(
         (
-            Part({**fixed, **image}, (*_role(placed), *_restart(placed, index), *_writable(placed))),
+            ServicePart({**fixed, **image}, (*_role(placed), *_restart(placed, index), *_writable(placed))),
             command(placed),
             identity(placed, index.plan.timezone),
             environment(placed),
             privileges(placed, index.plan.devices),
-            Part(resources(container.resources)),
+            ServicePart(resources(container.resources)),
             health(placed),
             network(placed, index),
             mounts(placed, index),
@@ -51,12 +51,12 @@ def service(placed: Placed, index: Index) -> Part:
     )
 
 
-def behind_gateway(placed: Placed, index: Index) -> bool:
+def behind_gateway(placed: PlacedContainer, index: Index) -> bool:
     """Return whether a container shares the network namespace of a gateway that confines it."""
     return placed.app is not None and placed.app.name in index.plan.behind_gateways
 
 
-def _restart(placed: Placed, index: Index) -> tuple[Finding, ...]:
+def _restart(placed: PlacedContainer, index: Index) -> tuple[Finding, ...]:
     if placed.app is None or not behind_gateway(placed, index):
         return ()
     text = (
@@ -77,14 +77,14 @@ def _restart(placed: Placed, index: Index) -> tuple[Finding, ...]:
     )
 
 
-def _copied_into(placed: Placed) -> bool:
+def _copied_into(placed: PlacedContainer) -> bool:
     """Return whether Compose copies files into the container at start, which Docker refuses for a read-only root file system."""
     container = placed.container
     files = any(not mount.seed for mount in container.files)
     return files or bool(container.secrets) or runs_at_times(placed) or (placed.app is None and placed.cloud is None)
 
 
-def _writable(placed: Placed) -> tuple[Finding, ...]:
+def _writable(placed: PlacedContainer) -> tuple[Finding, ...]:
     if not placed.container.read_only_root or not _copied_into(placed):
         return ()
     text = "Its root file system stays writable: Compose copies files into the container at start, which needs a writable root."
@@ -102,7 +102,7 @@ def resources(requested: Resources) -> dict[str, Any]:
     }
 
 
-def _role(placed: Placed) -> tuple[Finding, ...]:
+def _role(placed: PlacedContainer) -> tuple[Finding, ...]:
     app, container = placed.app, placed.container
     if app is None:
         if container.role == "main":

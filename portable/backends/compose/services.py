@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from portable.backends.common import Index, Placed, containers, index
+from portable.backends.common import Index, PlacedContainer, containers, index
 from portable.backends.compose.init import SCRIPT, init, seeds
 from portable.backends.compose.jobs import mounted_script
 from portable.backends.compose.names import INIT, app_service, owner_of, service_name
@@ -17,7 +17,7 @@ from portable.model.variables import secret_variable
 _DIGEST_LENGTH = 12
 
 
-class Port(Struct, frozen=True, kw_only=True):
+class ServicePort(Struct, frozen=True, kw_only=True):
     """A published port."""
 
     number: int
@@ -37,7 +37,7 @@ class Service(Struct, frozen=True, kw_only=True):
     """Service to wait for -> condition of Compose, for example `service_healthy`."""
     once: bool = False
     """Whether it runs once and then ends."""
-    ports: tuple[Port, ...] = ()
+    ports: tuple[ServicePort, ...] = ()
     files: Mapping[str, str] = {}
     """Config file -> digest of its content."""
     secrets: tuple[str, ...] = ()
@@ -61,7 +61,7 @@ def subnets(plan: Plan) -> dict[str, tuple[str, ...]]:
     return {NETWORK: (plan.subnet,)} if plan.subnet else {}
 
 
-def published_ports(entries: Iterable[Mapping[str, Any] | str]) -> tuple[Port, ...]:
+def published_ports(entries: Iterable[Mapping[str, Any] | str]) -> tuple[ServicePort, ...]:
     """Return the published ports of a service, from Compose's long form, or from the short form that a patch may use.
 
     Ranges and ports without a host port are omitted: the engine chooses their number.
@@ -71,7 +71,7 @@ def published_ports(entries: Iterable[Mapping[str, Any] | str]) -> tuple[Port, .
         form = _long_form(entry) if isinstance(entry, str) else entry
         if str(form.get("published") or "").isdigit():
             protocol, address = str(form.get("protocol") or "tcp"), str(form.get("host_ip") or "")
-            ports.append(Port(number=int(form["published"]), protocol=protocol, address=address))
+            ports.append(ServicePort(number=int(form["published"]), protocol=protocol, address=address))
     return tuple(ports)
 
 
@@ -83,7 +83,7 @@ def _long_form(entry: str) -> dict[str, str]:
     return {"published": number, "protocol": protocol, "host_ip": address.strip("[]")}
 
 
-def _service(placed: Placed, known: Index) -> Service:
+def _service(placed: PlacedContainer, known: Index) -> Service:
     waits, mine = mounted_script(placed), _files(placed.container, known)
     used = [*([waits[0]] if waits else ()), *mine]
     owner = _owner(placed, known)
@@ -120,7 +120,7 @@ def _init(known: Index) -> Service:
     )
 
 
-def _owner(placed: Placed, known: Index) -> str | None:
+def _owner(placed: PlacedContainer, known: Index) -> str | None:
     """Return the service whose network it shares; None for a service with its own network, or without one."""
     group = known.group_of.get(placed.app.name) if placed.app else None
     owner = owner_of(group, known) if group else None

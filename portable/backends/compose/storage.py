@@ -3,11 +3,11 @@
 from pathlib import PurePosixPath
 from typing import Any, assert_never
 
-from portable.backends.common import Index, Placed, note, refuse, sees_clouds
-from portable.backends.compose.part import Part
+from portable.backends.common import Index, PlacedContainer, note, refuse, sees_clouds
+from portable.backends.compose.part import ServicePart
 from portable.model.findings import Finding
 from portable.model.folders import folder_in
-from portable.model.plan import CLOUDS, Claim, Folder, Mount, Scratch, Volume
+from portable.model.plan import CLOUDS, Claim, Ephemeral, Folder, Mount, Volume
 
 _COVER = {"size": 4096, "mode": 0o555}
 """The tmpfs that hides other apps' state in the library: empty, read-only and too small for data. Size in bytes."""
@@ -46,7 +46,7 @@ def _in_memory(target: str, size: int | None, *, read_only: bool) -> dict[str, A
     return {"type": "tmpfs", "target": target, "tmpfs": options, **({"read_only": True} if read_only else {})}
 
 
-def mounts(placed: Placed, index: Index) -> Part:
+def mounts(placed: PlacedContainer, index: Index) -> ServicePart:
     """Return the mounts of a container: its volumes, and the tree of clouds."""
     entries: list[dict[str, Any]] = []
     findings: list[Finding] = []
@@ -73,7 +73,7 @@ def mounts(placed: Placed, index: Index) -> Part:
     elif reads_clouds(placed, index):
         # Bind the parent, not the mount, so that a renewed mount is visible. Read-only, so that nothing fills the host meanwhile.
         entries.append(bind(CLOUDS, CLOUDS, propagation="rslave", read_only=True))
-    return Part({"volumes": entries}, tuple(findings))
+    return ServicePart({"volumes": entries}, tuple(findings))
 
 
 def _mount(mount: Mount, volume: Volume) -> dict[str, Any] | None:
@@ -81,9 +81,9 @@ def _mount(mount: Mount, volume: Volume) -> dict[str, Any] | None:
     match volume.place:
         case Folder():
             return bind(folder_in(volume, volume.place), mount.path, read_only=read_only)
-        case Scratch(in_memory=True, size=size):
+        case Ephemeral(in_memory=True, size=size):
             return _in_memory(mount.path, size, read_only=read_only)
-        case Scratch():
+        case Ephemeral():
             return named(volume, mount.path, read_only=read_only)
         case Claim():
             return None
@@ -96,7 +96,7 @@ def _covers(mount: Mount, volume: Volume) -> list[dict[str, Any]]:
     return [{"type": "tmpfs", "target": str(root / hidden), "tmpfs": dict(_COVER), "read_only": True} for hidden in volume.hides]
 
 
-def reads_clouds(placed: Placed, index: Index) -> bool:
+def reads_clouds(placed: PlacedContainer, index: Index) -> bool:
     """Return whether a container sees the clouds of its app: the main one, and those with the library, whose links lead to clouds."""
     return placed.app is not None and sees_clouds(placed.app, placed.container, index.volumes)
 
@@ -106,7 +106,7 @@ def named_volumes(index: Index, used: frozenset[str]) -> dict[str, dict[str, Any
     return {
         volume.id: {}
         for volume in index.plan.volumes
-        if volume.id in used and isinstance(volume.place, Scratch) and not volume.place.in_memory
+        if volume.id in used and isinstance(volume.place, Ephemeral) and not volume.place.in_memory
     }
 
 
@@ -138,7 +138,7 @@ def volume_findings(index: Index, users: dict[str, int]) -> tuple[Finding, ...]:
                 text = f"Compose does not support claims: containers would see an empty folder instead of {volume.id}."
                 remedy = "use a folder of the host; mount a share on the host first, and name its mount point"
                 findings.append(refuse("volumes.place", f"{path}.place", "data", text, remedy, code="compose.claim"))
-            case Scratch(size=size, in_memory=in_memory):
+            case Ephemeral(size=size, in_memory=in_memory):
                 if volume.folder:
                     text = f"Docker mounts volume {volume.id} at its root, so its `folder` has no effect: it holds nothing else."
                     findings.append(note("volumes.folder", f"{path}.folder", "cosmetic", text, code="compose.volume-folder"))

@@ -2,14 +2,14 @@
 
 from portable.backends.kubernetes.names import Body, cores, literal, port_name, quantity
 from portable.backends.kubernetes.probe import probes
-from portable.backends.kubernetes.scope import SIDECARS, Part, Scope, serves
+from portable.backends.kubernetes.scope import SIDECARS, PodContainer, Scope, serves
 from portable.backends.kubernetes.secrets import secret_name
 from portable.backends.kubernetes.security import container_security
 from portable.backends.kubernetes.volume import device_of
 from portable.model.plan import PluginDevice, SecretRef, Text
 
 
-def container(scope: Scope, part: Part, mounts: list[Body], *, command: Body | None = None) -> Body:
+def container(scope: Scope, part: PodContainer, mounts: list[Body], *, command: Body | None = None) -> Body:
     """Return the container. `command` replaces its own `command` and `args`."""
     source = part.container
     body: Body = {"name": part.name, "image": source.image.reference}
@@ -36,7 +36,7 @@ def container(scope: Scope, part: Part, mounts: list[Body], *, command: Body | N
     return body
 
 
-def _environment(scope: Scope, part: Part) -> list[Body]:
+def _environment(scope: Scope, part: PodContainer) -> list[Body]:
     """Return the variables, sorted, so that equal plans give equal pods. Those of the catalog override derived ones."""
     source, identity = part.container, part.container.identity
     variables: dict[str, Text] = {"TZ": scope.plan.timezone}
@@ -55,7 +55,7 @@ def _variable(scope: Scope, name: str, value: Text) -> Body:
     return {"name": name, "value": literal(value)}
 
 
-def _ports(part: Part) -> list[Body]:
+def _ports(part: PodContainer) -> list[Body]:
     if part.app is None:
         return []
     return [
@@ -64,7 +64,7 @@ def _ports(part: Part) -> list[Body]:
     ]
 
 
-def _resources(scope: Scope, part: Part) -> Body:
+def _resources(scope: Scope, part: PodContainer) -> Body:
     source = part.container.resources
     requests = {"memory": quantity(source.memory_request)}
     if source.cpu_request is not None:

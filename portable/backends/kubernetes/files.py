@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 from portable.backends.kubernetes.names import Body, config_key, dns_label, meta
-from portable.backends.kubernetes.scope import Part, Scope, own_files
+from portable.backends.kubernetes.scope import PodContainer, Scope, own_files
 from portable.model.plan import Container, File, Group, SecretRef
 
 DIGEST = "portable/config-digest"
@@ -48,13 +48,13 @@ def file_mode(scope: Scope, file: File) -> int:
     return file.mode | owner >> 3 | owner >> 6
 
 
-def config_digest(scope: Scope, parts: Iterable[Part]) -> str | None:
+def config_digest(scope: Scope, parts: Iterable[PodContainer]) -> str | None:
     """Return a digest of the files in a pod; None without files. For files with secrets, it covers the text and the secrets' names."""
     ids = sorted({id_ for part in parts for id_ in own_files(part)})
     return _digest([scope.files[id_] for id_ in ids if id_ in scope.files])
 
 
-def seed_digest(scope: Scope, parts: Iterable[Part]) -> str | None:
+def seed_digest(scope: Scope, parts: Iterable[PodContainer]) -> str | None:
     """Return a digest of the seeds. It is not part of the pod template: a new seed changes nothing in a running pod."""
     ids = sorted({mount.file for part in parts for mount in part.container.files if mount.seed})
     return _digest([scope.files[id_] for id_ in ids if id_ in scope.files])

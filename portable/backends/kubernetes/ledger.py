@@ -8,7 +8,7 @@ from portable.backends.kubernetes.jobs import job_findings
 from portable.backends.kubernetes.pod import grace, has_own_disk
 from portable.backends.kubernetes.prepare import seeds
 from portable.backends.kubernetes.probe import gate, is_http
-from portable.backends.kubernetes.scope import INIT, SIDECARS, Part, Scope, starts_as_root
+from portable.backends.kubernetes.scope import INIT, SIDECARS, PodContainer, Scope, starts_as_root
 from portable.backends.kubernetes.volume import device_of
 from portable.model.findings import Class, Finding
 from portable.model.plan import (
@@ -16,6 +16,7 @@ from portable.model.plan import (
     Claim,
     Container,
     Direct,
+    Ephemeral,
     Exposure,
     Folder,
     Group,
@@ -26,7 +27,6 @@ from portable.model.plan import (
     LoadBalancer,
     Loopback,
     Route,
-    Scratch,
     Sealed,
     Tcp,
     Tunnel,
@@ -151,7 +151,7 @@ def _tools(scope: Scope) -> Iterator[Finding]:
             yield note("tools.probes", f"tools.probes.{name}", "cosmetic", text, code="config.tools-ignored")
 
 
-def _pod(scope: Scope, group: str, parts: tuple[Part, ...]) -> Iterator[Finding]:
+def _pod(scope: Scope, group: str, parts: tuple[PodContainer, ...]) -> Iterator[Finding]:
     longest = grace(parts)
     groups = {part.container.identity.groups for part in parts if part.kind != "init"}
     for part in parts:
@@ -189,7 +189,7 @@ def _pod(scope: Scope, group: str, parts: tuple[Part, ...]) -> Iterator[Finding]
             yield note("volumes.group", f"volumes.{volume.id}.place.shared", "function", text, remedy, code="kubernetes.fs-group")
 
 
-def _identity(part: Part) -> Iterator[Finding]:
+def _identity(part: PodContainer) -> Iterator[Finding]:
     identity, path = part.container.identity, part.path
     if identity.how != "puid-pgid" and part.kind != "init":
         text = "Kubernetes cannot set the umask: the container keeps the umask of its image."
@@ -211,7 +211,7 @@ def _identity(part: Part) -> Iterator[Finding]:
         yield note("containers.env", derived[variable], "function", text, remedy, code="config.variable-override", app=part.app_name)
 
 
-def _squashed(scope: Scope, part: Part) -> Iterator[Finding]:
+def _squashed(scope: Scope, part: PodContainer) -> Iterator[Finding]:
     """Yield findings on root processes that write to a share: other users own its folders, and root squash denies root."""
     if part.kind in ("init", "cloud") or part.container.identity.how != "fixed" or part.container.identity.uid != 0:
         return
@@ -226,7 +226,7 @@ def _squashed(scope: Scope, part: Part) -> Iterator[Finding]:
             yield note("containers.identity.root", path, "function", text, remedy, code="storage.root-squash", app=part.app_name)
 
 
-def _probes(part: Part) -> Iterator[Finding]:
+def _probes(part: PodContainer) -> Iterator[Finding]:
     probes = part.container.probes
     if part.kind == "cloud" and probes.ready is not None:
         text = "The readiness probe of a cloud's mount container becomes its startup probe: not ready, it would cut off the whole pod."
@@ -250,7 +250,7 @@ def _probes(part: Part) -> Iterator[Finding]:
             yield refuse("probes", f"{path}.how.port", "function", text, remedy, code="network.port-unknown", app=part.app_name)
 
 
-def _privileges(scope: Scope, part: Part) -> Iterator[Finding]:
+def _privileges(scope: Scope, part: PodContainer) -> Iterator[Finding]:
     needs, path = part.container.needs, part.path
     for need, device in device_of(scope.plan.devices, needs):
         if device is None and need != "fuse":
@@ -280,7 +280,7 @@ def _privileges(scope: Scope, part: Part) -> Iterator[Finding]:
             yield note("containers.needs", at, "cosmetic", text, code="kubernetes.fuse-privileged", app=part.app_name)
 
 
-def _environment(part: Part) -> Iterator[Finding]:
+def _environment(part: PodContainer) -> Iterator[Finding]:
     for name, value in sorted(part.container.secret_env.items()):
         path, app = f"{part.path}.env.{name}", part.app_name
         text = "The image reads a secret from a variable: everyone who can run `exec` in the pod can read it."
@@ -381,7 +381,7 @@ def _volume(scope: Scope, volume: Volume) -> Iterator[Finding]:
         case Folder():
             text = f"A folder of a node does not move with its pod: {volume.id} would be empty on another node."
             yield refuse("volumes.place", path, "data", text, "use a claim: `claim: {size: ...}`", code="kubernetes.folder")
-        case Scratch():
+        case Ephemeral():
             if len(pods) > 1:
                 text = f"Pods cannot share scratch space: {', '.join(pods)} each get their own {volume.id}."
                 yield note("volumes.scratch", path, "cosmetic", text, code="kubernetes.scratch")

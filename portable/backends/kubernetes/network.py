@@ -78,7 +78,7 @@ def exposures(scope: Scope, group: Group) -> Iterator[Body]:
                 assert_never(how)
 
 
-class Opened(Struct, frozen=True, kw_only=True):
+class OpenPort(Struct, frozen=True, kw_only=True):
     """A port that is open to more than the pods of the namespace."""
 
     number: int
@@ -87,14 +87,14 @@ class Opened(Struct, frozen=True, kw_only=True):
     """The peers of the NetworkPolicy that may connect; empty: everyone."""
 
 
-def policy(scope: Scope, group: Group, *, dns: Sequence[Body], opened: Sequence[Opened]) -> Body:
+def policy(scope: Scope, group: Group, *, dns: Sequence[Body], opened: Sequence[OpenPort]) -> Body:
     """Return the NetworkPolicy of a pod. It admits the namespace, and the routers of exposed ports; it limits the egress of a gateway.
 
     It is the second fence: the first one is the gateway's own firewall, which can fail open if its pod outlives it
     (docs/facts/gluetun.md#it-can-fail-open).
     """
     ingress: list[Body] = [{"from": [{"podSelector": {}}]}]
-    by_peers: dict[str, list[Opened]] = {}
+    by_peers: dict[str, list[OpenPort]] = {}
     for port in opened:
         by_peers.setdefault(str(port.peers), []).append(port)
     for _, ports in sorted(by_peers.items()):
@@ -114,7 +114,7 @@ def policy(scope: Scope, group: Group, *, dns: Sequence[Body], opened: Sequence[
 
 def opened_ports(
     scope: Scope, group: Group, *, routers: tuple[Body, ...] = (), before: Mapping[tuple[str, str], int] = MappingProxyType({})
-) -> list[Opened]:
+) -> list[OpenPort]:
     """Return the exposed ports of a group, each with the peers that may connect.
 
     `routers` are the peers for a Route, and for an Ingress without a namespace. `before` has the port number of the login proxy that a
@@ -135,7 +135,7 @@ def opened_ports(
                 continue
             case _:
                 assert_never(how)
-        ports.append(Opened(number=number, protocol=port.protocol, peers=peers))
+        ports.append(OpenPort(number=number, protocol=port.protocol, peers=peers))
     return ports
 
 

@@ -6,7 +6,7 @@ from portable.backends.kubernetes.files import DIGEST, SEEDS, config_digest, see
 from portable.backends.kubernetes.jobs import cron_job, group_schedule
 from portable.backends.kubernetes.names import Body, dns_label, meta
 from portable.backends.kubernetes.prepare import command, init_attached
-from portable.backends.kubernetes.scope import SIDECARS, Part, Scope, is_claim, selector, serves
+from portable.backends.kubernetes.scope import SIDECARS, PodContainer, Scope, is_claim, selector, serves
 from portable.backends.kubernetes.volume import attached, device_of
 from portable.model.base import Struct
 from portable.model.plan import AnnotatedDevice, Claim, Group, HostDevice, Sealed
@@ -65,13 +65,13 @@ def _deployment(metadata: Body, template: Body, group: Group) -> Body:
     }
 
 
-def grace(parts: tuple[Part, ...]) -> int:
+def grace(parts: tuple[PodContainer, ...]) -> int:
     """Return the grace period of a pod in seconds: its apps end together, then its sidecars one after the other."""
     apps = [part.container.stop_grace for part in parts if part.kind == "app"]
     return max(apps, default=0) + sum(part.container.stop_grace for part in parts if part.kind in SIDECARS) or 30
 
 
-def pod_groups(scope: Scope, parts: tuple[Part, ...]) -> list[int]:
+def pod_groups(scope: Scope, parts: tuple[PodContainer, ...]) -> list[int]:
     """Return the supplemental groups, which apply to the whole pod."""
     groups = {group for part in parts for group in part.container.identity.groups}
     for part in parts:
@@ -81,7 +81,7 @@ def pod_groups(scope: Scope, parts: tuple[Part, ...]) -> list[int]:
     return sorted(groups)
 
 
-def has_own_disk(scope: Scope, parts: tuple[Part, ...]) -> bool:
+def has_own_disk(scope: Scope, parts: tuple[PodContainer, ...]) -> bool:
     """Return whether the pod mounts an unshared claim. A new disk belongs to root until the kubelet sets its group."""
     names = {mount.volume for part in parts for mount in part.container.mounts}
     volumes = [scope.volumes[name] for name in names if name in scope.volumes]
@@ -101,9 +101,9 @@ def _template(scope: Scope, group: Group, labels: dict[str, str], extras: Extras
     return {"metadata": metadata, "spec": _pod(scope, group, parts, extras)}
 
 
-def _pod(scope: Scope, group: Group, parts: tuple[Part, ...], extras: Extras) -> Body:
+def _pod(scope: Scope, group: Group, parts: tuple[PodContainer, ...], extras: Extras) -> Body:
     volumes: dict[str, Body] = {}
-    bodies: list[tuple[Part, Body]] = []
+    bodies: list[tuple[PodContainer, Body]] = []
     for part in parts:
         pairs = list(init_attached(scope, part, parts) if part.kind == "init" else attached(scope, part))
         for volume, _ in pairs:
@@ -146,7 +146,7 @@ def _own_names(scope: Scope, group: Group) -> list[str]:
     return [name for app in scope.members(group) for name in (app.name, *app.aliases)]
 
 
-def _pod_security(scope: Scope, parts: tuple[Part, ...]) -> Body:
+def _pod_security(scope: Scope, parts: tuple[PodContainer, ...]) -> Body:
     security: Body = {"seccompProfile": {"type": "RuntimeDefault"}}
     if groups := pod_groups(scope, parts):
         security["supplementalGroups"] = groups
@@ -164,7 +164,7 @@ def _soft_affinity(group: Group, weight: int) -> Body:
     return {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": weight, "preference": {"matchExpressions": [nodes]}}]}
 
 
-def _annotated_devices(scope: Scope, parts: tuple[Part, ...]) -> list[str]:
+def _annotated_devices(scope: Scope, parts: tuple[PodContainer, ...]) -> list[str]:
     # A container that mounts FUSE is privileged and has every device; the annotation would only add it to the pod's other containers.
     devices = [device for part in parts for need, device in device_of(scope.plan.devices, part.container.needs) if need != "fuse"]
     return list(dict.fromkeys(device.path for device in devices if isinstance(device, AnnotatedDevice)))

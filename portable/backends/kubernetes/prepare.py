@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from portable.backends.kubernetes.names import Body, literal, meta
-from portable.backends.kubernetes.scope import Part, Scope, is_claim
+from portable.backends.kubernetes.scope import PodContainer, Scope, is_claim
 from portable.backends.kubernetes.volume import Attached, attached, file_volume, place_volume
 from portable.model.base import Struct
 from portable.model.plan import Claim, FileMount, Mount, Volume
@@ -27,7 +27,7 @@ _LINK = "prepare_link.sh"
 class Seed(Struct, frozen=True, kw_only=True):
     """A file that is copied into an app's state if nothing exists there."""
 
-    part: Part
+    part: PodContainer
     mount: FileMount
     target: str | None
     """Its path in `init-dirs`; None if no volume of its container covers that path."""
@@ -44,7 +44,7 @@ def inside(volume: Volume) -> str:
     return f"{root_of(volume)}/{volume.folder}".rstrip("/")
 
 
-def seeds(scope: Scope, parts: tuple[Part, ...]) -> Iterator[Seed]:
+def seeds(scope: Scope, parts: tuple[PodContainer, ...]) -> Iterator[Seed]:
     """Yield the seeds of a pod."""
     for part in parts:
         for mount in part.container.files:
@@ -73,7 +73,7 @@ def tree_config_map(scope: Scope) -> Iterator[Body]:
         yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {TREE_SCRIPT: text}}
 
 
-def script(scope: Scope, parts: tuple[Part, ...]) -> str:
+def script(scope: Scope, parts: tuple[PodContainer, ...]) -> str:
     """Return the script of `init-dirs`."""
     quote = shlex.quote
     lines = [f"umask {quote(scope.plan.tools.identity.umask)}"]
@@ -86,7 +86,7 @@ def script(scope: Scope, parts: tuple[Part, ...]) -> str:
     return read_script(__name__, _FOLDER) + read_script(__name__, _SEED) + "\n".join(lines) + "\n"
 
 
-def init_attached(scope: Scope, part: Part, parts: tuple[Part, ...]) -> Iterator[Attached]:
+def init_attached(scope: Scope, part: PodContainer, parts: tuple[PodContainer, ...]) -> Iterator[Attached]:
     """Yield the mounts of `init-dirs`: the root of each storage that it prepares, the seeds, and the tools' own mounts."""
     yield from attached(scope, part)
     for volume in _prepared(scope, parts):
@@ -100,7 +100,7 @@ def init_attached(scope: Scope, part: Part, parts: tuple[Part, ...]) -> Iterator
         yield from file_volume(scope, seed.part.owner, containers, seed.mount, at=f"{SEEDS}/{seed.mount.file}")
 
 
-def command(scope: Scope, parts: tuple[Part, ...]) -> Body:
+def command(scope: Scope, parts: tuple[PodContainer, ...]) -> Body:
     """Return the command of `init-dirs`: the tools' own command is the shell, and their arguments follow the script."""
     tools = scope.plan.tools
     shell = [literal(word) for word in tools.command or ("sh", "-c")]
@@ -108,19 +108,19 @@ def command(scope: Scope, parts: tuple[Part, ...]) -> Body:
     return {"command": shell, "args": [literal(script(scope, parts)), tools.name, *(literal(word) for word in tools.args or ())]}
 
 
-def _mounted(scope: Scope, parts: tuple[Part, ...]) -> list[Volume]:
+def _mounted(scope: Scope, parts: tuple[PodContainer, ...]) -> list[Volume]:
     names = dict.fromkeys(mount.volume for part in parts for mount in part.container.mounts)
     return [scope.volumes[name] for name in names if name in scope.volumes]
 
 
-def _prepared(scope: Scope, parts: tuple[Part, ...]) -> list[Volume]:
+def _prepared(scope: Scope, parts: tuple[PodContainer, ...]) -> list[Volume]:
     """Return the volumes to prepare: claims, and volumes with a seed; one for each storage."""
     seeded = {_holder(scope, seed.part, seed.mount) for seed in seeds(scope, parts)}
     volumes = [volume for volume in _mounted(scope, parts) if is_claim(volume) or volume.id in seeded]
     return list({root_of(volume): volume for volume in volumes}.values())
 
 
-def _folders(scope: Scope, parts: tuple[Part, ...]) -> list[str]:
+def _folders(scope: Scope, parts: tuple[PodContainer, ...]) -> list[str]:
     """Return the folders of volumes, and the hidden ones: a runtime cannot create a mount point in a read-only mount."""
     folders: list[str] = []
     for volume in _mounted(scope, parts):
@@ -132,7 +132,7 @@ def _folders(scope: Scope, parts: tuple[Part, ...]) -> list[str]:
     return list(dict.fromkeys(folders))
 
 
-def _runs_tree(scope: Scope, parts: tuple[Part, ...]) -> bool:
+def _runs_tree(scope: Scope, parts: tuple[PodContainer, ...]) -> bool:
     """Return whether a pod mounts the library, and so creates its folders."""
     library = scope.plan.library
     if library is None or not (library.folders or library.links):
@@ -140,18 +140,18 @@ def _runs_tree(scope: Scope, parts: tuple[Part, ...]) -> bool:
     return any(volume.id == library.volume for volume in _mounted(scope, parts))
 
 
-def _covering(part: Part, mount: FileMount) -> Mount | None:
+def _covering(part: PodContainer, mount: FileMount) -> Mount | None:
     """Return the deepest mount of the container that contains the file's path."""
     path = PurePosixPath(mount.path)
     return max((m for m in part.container.mounts if path.is_relative_to(m.path)), key=lambda m: len(m.path), default=None)
 
 
-def _holder(scope: Scope, part: Part, mount: FileMount) -> str | None:
+def _holder(scope: Scope, part: PodContainer, mount: FileMount) -> str | None:
     cover = _covering(part, mount)
     return cover.volume if cover is not None and cover.volume in scope.volumes else None
 
 
-def _target(scope: Scope, part: Part, mount: FileMount) -> str | None:
+def _target(scope: Scope, part: PodContainer, mount: FileMount) -> str | None:
     cover = _covering(part, mount)
     if cover is None or cover.volume not in scope.volumes:
         return None

@@ -5,7 +5,7 @@ from typing import assert_never
 from msgspec import structs
 
 from portable.backends.kubernetes.names import Body, port_name
-from portable.backends.kubernetes.scope import SIDECARS, Part
+from portable.backends.kubernetes.scope import SIDECARS, PodContainer
 from portable.model.plan import Check, Exec, Http, Port, Probes, Tcp
 
 _PATIENCE = 30
@@ -14,7 +14,7 @@ KUBELET_OK = range(200, 400)
 """The HTTP statuses that the kubelet accepts as healthy; this is not configurable."""
 
 
-def probes(part: Part) -> Body:
+def probes(part: PodContainer) -> Body:
     """Return the probes of a container. Sidecars always get a startup probe, since other containers wait for it."""
     own: Probes = part.container.probes
     # A pod is ready only if all its containers are: a cloud that is away for a minute would make its readers unreachable, although they
@@ -24,7 +24,7 @@ def probes(part: Part) -> Body:
     return {name: _probe(part, check) for name, check in named if check is not None}
 
 
-def gate(part: Part) -> Check | None:
+def gate(part: PodContainer) -> Check | None:
     """Return the startup probe of a container. A sidecar without one uses its readiness or liveness probe: containers that start after it
     wait for its startup probe only.
     """
@@ -40,11 +40,11 @@ def is_http(how: Http) -> bool:
     return all(status in KUBELET_OK for status in how.ok)
 
 
-def _probe(part: Part, check: Check) -> Body:
+def _probe(part: PodContainer, check: Check) -> Body:
     return {**_handler(part, check), "periodSeconds": check.period, "timeoutSeconds": check.timeout, "failureThreshold": check.failures}
 
 
-def _handler(part: Part, check: Check) -> Body:
+def _handler(part: PodContainer, check: Check) -> Body:
     how = check.how
     match how:
         case Http() if is_http(how):
@@ -59,9 +59,9 @@ def _handler(part: Part, check: Check) -> Body:
             assert_never(how)
 
 
-def _port(part: Part, name: str) -> Port | None:
+def _port(part: PodContainer, name: str) -> Port | None:
     return next((port for port in part.app.ports if port.name == name), None) if part.app else None
 
 
-def _name(part: Part, port: str) -> str:
+def _name(part: PodContainer, port: str) -> str:
     return port_name(part.owner, port)

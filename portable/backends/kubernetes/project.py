@@ -14,7 +14,7 @@ from portable.backends.kubernetes.prepare import tree_config_map
 from portable.backends.kubernetes.scope import scope_of
 from portable.backends.kubernetes.storage import claims, volumes
 from portable.model.plan import Group, Plan
-from portable.model.rendering import Document, Rendering
+from portable.model.rendering import RenderedDocument, Rendering
 
 
 def render(plan: Plan) -> Rendering:
@@ -45,9 +45,9 @@ def app_file(group: Group) -> str:
     return f"apps/{dns_label(group.name)}.yaml"
 
 
-def in_file(file: str, bodies: Iterable[Body]) -> list[Document]:
+def in_file(file: str, bodies: Iterable[Body]) -> list[RenderedDocument]:
     """Return the bodies as documents of a file."""
-    return [Document(file=file, body=body) for body in bodies]
+    return [RenderedDocument(file=file, body=body) for body in bodies]
 
 
 def pods_of(workloads: Iterable[Body]) -> list[Body]:
@@ -55,14 +55,14 @@ def pods_of(workloads: Iterable[Body]) -> list[Body]:
     return [template_of(body)["spec"] for body in workloads]
 
 
-def with_kustomizations(documents: list[Document]) -> tuple[Document, ...]:
+def with_kustomizations(documents: list[RenderedDocument]) -> tuple[RenderedDocument, ...]:
     """Return the documents after two kustomizations: one for the namespace's owner, one for an administrator."""
     files = sorted({document.file for document in documents})
     owner = [file for file in files if not file.startswith(f"{FOLDER}/")]
     administrator = [file.removeprefix(f"{FOLDER}/") for file in files if file.startswith(f"{FOLDER}/")]
     return (
-        Document(file="kustomization.yaml", body=_kustomization(owner)),
-        Document(file=f"{FOLDER}/kustomization.yaml", body=_kustomization(administrator)),
+        RenderedDocument(file="kustomization.yaml", body=_kustomization(owner)),
+        RenderedDocument(file=f"{FOLDER}/kustomization.yaml", body=_kustomization(administrator)),
         *documents,
     )
 

@@ -14,6 +14,7 @@ from portable.model.plan import (
     Claim,
     Cloud,
     Container,
+    Ephemeral,
     Exposure,
     File,
     Folder,
@@ -22,7 +23,6 @@ from portable.model.plan import (
     Needs,
     Plan,
     Port,
-    Scratch,
     Volume,
 )
 
@@ -32,7 +32,7 @@ SIDECARS: Final = ("gateway", "cloud", "before")
 """Kinds that run as native sidecars: the kubelet starts the next container only when they are up."""
 
 
-class Part(Struct, frozen=True, kw_only=True):
+class PodContainer(Struct, frozen=True, kw_only=True):
     """One container of a pod, with its position in the plan."""
 
     kind: Kind
@@ -63,7 +63,7 @@ class Scope(Struct, frozen=True, kw_only=True):
     volumes: Mapping[str, Volume]
     files: Mapping[str, File]
     clouds: Mapping[str, Cloud]
-    pods: Mapping[str, tuple[Part, ...]]
+    pods: Mapping[str, tuple[PodContainer, ...]]
     """By group: the containers in start order."""
     exposures: Mapping[str, tuple[Exposure, ...]]
     """By app."""
@@ -119,7 +119,7 @@ def is_claim(volume: Volume) -> bool:
     match volume.place:
         case Claim():
             return True
-        case Folder() | Scratch():
+        case Folder() | Ephemeral():
             return False
         case _:
             assert_never(volume.place)
@@ -135,12 +135,12 @@ def serves(app: App, container: Container) -> tuple[Port, ...]:
     return tuple(port for port in app.ports if port.container == container.name)
 
 
-def own_files(part: Part) -> Iterator[str]:
+def own_files(part: PodContainer) -> Iterator[str]:
     """Yield the files that the container mounts, each once. Seeds are mounted in `init-dirs` only."""
     yield from dict.fromkeys(mount.file for mount in part.container.files if not mount.seed)
 
 
-def _parts(known: Index, group: Group) -> Iterator[Part]:
+def _parts(known: Index, group: Group) -> Iterator[PodContainer]:
     """Yield the containers of a pod in start order.
 
     `init-dirs` starts before the gateway closes the network namespace: its fixed script does not use the network. The gateway's state
@@ -151,12 +151,12 @@ def _parts(known: Index, group: Group) -> Iterator[Part]:
     members = [apps[name] for name in group.apps if name in apps]
     gateway = gateway_of(group)
     read = [clouds[name] for name in dict.fromkeys(name for app in members for name in app.clouds) if name in clouds]
-    parts: list[Part] = []
+    parts: list[PodContainer] = []
     for app in members:
         for container in app.containers:
             main = container.role == "main"
             parts.append(
-                Part(
+                PodContainer(
                     kind="gateway" if main and app.name == gateway else "before" if container.role == "before" else "app",
                     name=dns_label(app.name if main and container.name == "main" else f"{app.name}-{container.name}"),
                     path=f"apps.{app.name}.containers.{container.name}",
@@ -167,7 +167,7 @@ def _parts(known: Index, group: Group) -> Iterator[Part]:
                 )
             )
     mounters = [
-        Part(
+        PodContainer(
             kind="cloud",
             name=dns_label(f"cloud-{cloud.id}" if cloud.mounter.name == cloud.id else f"cloud-{cloud.id}-{cloud.mounter.name}"),
             path=f"clouds.{cloud.id}.mounter",
@@ -179,19 +179,19 @@ def _parts(known: Index, group: Group) -> Iterator[Part]:
     ]
     if _needs_preparing(parts + mounters, volumes):
         # It only creates folders that it owns, so on a cluster it needs no rights, not even root.
-        yield Part(kind="init", name=INIT, path="tools", owner=tools.name, container=structs.replace(tools, needs=Needs()))
+        yield PodContainer(kind="init", name=INIT, path="tools", owner=tools.name, container=structs.replace(tools, needs=Needs()))
     yield from (part for part in parts if part.kind == "gateway")
     yield from mounters
     yield from (part for part in parts if part.kind == "before")
     yield from (part for part in parts if part.kind == "app")
 
 
-def _needs_preparing(parts: list[Part], volumes: Mapping[str, Volume]) -> bool:
+def _needs_preparing(parts: list[PodContainer], volumes: Mapping[str, Volume]) -> bool:
     seeds = any(mount.seed for part in parts for mount in part.container.files)
     return seeds or any(m.volume in volumes and is_claim(volumes[m.volume]) for part in parts for m in part.container.mounts)
 
 
-def _mounted_by(pods: Mapping[str, tuple[Part, ...]]) -> dict[str, tuple[str, ...]]:
+def _mounted_by(pods: Mapping[str, tuple[PodContainer, ...]]) -> dict[str, tuple[str, ...]]:
     groups: dict[str, dict[str, None]] = {}
     for name, parts in pods.items():
         for part in parts:
@@ -200,7 +200,7 @@ def _mounted_by(pods: Mapping[str, tuple[Part, ...]]) -> dict[str, tuple[str, ..
     return {volume: tuple(names) for volume, names in groups.items()}
 
 
-def _readers(plan: Plan, pods: Mapping[str, tuple[Part, ...]]) -> dict[str, tuple[bool, ...]]:
+def _readers(plan: Plan, pods: Mapping[str, tuple[PodContainer, ...]]) -> dict[str, tuple[bool, ...]]:
     root_tools = plan.tools.identity.uid == 0
     readers: dict[str, list[bool]] = {}
     for parts in pods.values():

@@ -1,7 +1,7 @@
 """The security context of a container, derived from its identity and needs: the least rights that they allow."""
 
 from portable.backends.kubernetes.names import Body
-from portable.backends.kubernetes.scope import Part, starts_as_root
+from portable.backends.kubernetes.scope import PodContainer, starts_as_root
 
 ROOT_START = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID")
 """Capabilities of an image that prepares its folders as root, drops to its user (docs/facts/images.md#puid-and-pgid), and sends signals
@@ -9,7 +9,7 @@ to that user's processes."""
 NET_ADMIN = "NET_ADMIN"
 
 
-def container_security(part: Part) -> Body:
+def container_security(part: PodContainer) -> Body:
     """Return the security context of one container."""
     identity, needs = part.container.identity, part.container.needs
     if part.kind == "init":

@@ -5,7 +5,7 @@ from typing import assert_never
 
 from portable.backends.kubernetes.files import config_map_name, file_mode, plain_files
 from portable.backends.kubernetes.names import Body, config_key, dns_label, quantity
-from portable.backends.kubernetes.scope import Part, Scope
+from portable.backends.kubernetes.scope import PodContainer, Scope
 from portable.backends.kubernetes.secrets import secret_name
 from portable.model.plan import (
     CLOUDS,
@@ -14,13 +14,13 @@ from portable.model.plan import (
     Container,
     Device,
     Devices,
+    Ephemeral,
     FileMount,
     Folder,
     HostDevice,
     Mount,
     Needs,
     PluginDevice,
-    Scratch,
     SecretMount,
     Volume,
 )
@@ -31,7 +31,7 @@ HIDDEN = "hidden"
 _HIDDEN_SIZE = 64 * 1024
 
 
-def attached(scope: Scope, part: Part) -> Iterator[Attached]:
+def attached(scope: Scope, part: PodContainer) -> Iterator[Attached]:
     """Yield the volumes and mounts of a container."""
     container = part.container
     for mount in container.mounts:
@@ -58,7 +58,7 @@ def place_volume(volume: Volume) -> Body:
     match place:
         case Claim():
             return {"name": dns_label(f"claim-{place.name}"), "persistentVolumeClaim": {"claimName": dns_label(place.name)}}
-        case Scratch():
+        case Ephemeral():
             limit = {} if place.size is None else {"sizeLimit": quantity(place.size)}
             return {"name": dns_label(volume.id), "emptyDir": limit | ({"medium": "Memory"} if place.in_memory else {})}
         case Folder():
@@ -104,7 +104,7 @@ def clouds_volume() -> Body:
     return {"name": "clouds", "emptyDir": {}}
 
 
-def _siblings(part: Part) -> tuple[Container, ...]:
+def _siblings(part: PodContainer) -> tuple[Container, ...]:
     return part.app.containers if part.app else (part.container,)
 
 
@@ -121,7 +121,7 @@ def _plan_volume(scope: Scope, mount: Mount) -> Iterator[Attached]:
         yield _memory(HIDDEN, _HIDDEN_SIZE), {"name": HIDDEN, "mountPath": f"{mount.path.rstrip('/')}/{folder}", "readOnly": True}
 
 
-def _secret_volume(scope: Scope, part: Part, secret: SecretMount) -> Attached:
+def _secret_volume(scope: Scope, part: PodContainer, secret: SecretMount) -> Attached:
     name = dns_label(f"secret-{part.name}-{secret.secret}")
     body: Body = {"secretName": secret_name(scope.plan, secret.secret), "items": [{"key": key, "path": key} for key in secret.keys]}
     if secret.optional:
@@ -129,7 +129,7 @@ def _secret_volume(scope: Scope, part: Part, secret: SecretMount) -> Attached:
     return {"name": name, "secret": body}, {"name": name, "mountPath": secret.path, "readOnly": True}
 
 
-def _device_nodes(devices: Devices, part: Part) -> Iterator[Attached]:
+def _device_nodes(devices: Devices, part: PodContainer) -> Iterator[Attached]:
     """Yield the device nodes of the host. A container that mounts FUSE is privileged and has all of them."""
     if part.container.needs.fuse:
         return

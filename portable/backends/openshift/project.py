@@ -18,7 +18,7 @@ from portable.backends.openshift.route import opened, proxies, proxy_container, 
 from portable.backends.openshift.scc import REQUIRED, Admission, admissions, bindings, roles, sccs
 from portable.model.base import Struct
 from portable.model.plan import Group, Plan
-from portable.model.rendering import Document, Rendering
+from portable.model.rendering import RenderedDocument, Rendering
 
 # A NetworkPolicy applies to the port of the DNS pods, which is 5353 on OpenShift, not to the Service's port.
 OPENSHIFT_DNS: Final[list[Body]] = [
@@ -34,7 +34,7 @@ OPENSHIFT_DNS: Final[list[Body]] = [
 ]
 
 
-class Planned(Struct, frozen=True, kw_only=True):
+class AdmittedWorkloads(Struct, frozen=True, kw_only=True):
     """The workloads, and the admission of each pod."""
 
     scope: Scope
@@ -42,21 +42,21 @@ class Planned(Struct, frozen=True, kw_only=True):
     admissions: dict[str, Admission]
 
 
-def planned(plan: Plan) -> Planned:
+def planned(plan: Plan) -> AdmittedWorkloads:
     """Return the workloads with their accounts. The SCC depends on the whole pod, so the account is set last."""
     scope = scope_of(plan)
     made = {group.name: workload(scope, group, _extras(scope, group)) for group in plan.groups}
     admitted = admissions(scope, {name: template_of(body)["spec"] for name, body in made.items()})
     for name, admission in admitted.items():
         _pin(template_of(made[name]), admission)
-    return Planned(scope=scope, workloads=made, admissions=admitted)
+    return AdmittedWorkloads(scope=scope, workloads=made, admissions=admitted)
 
 
 def render(plan: Plan) -> Rendering:
     """Return the OpenShift documents of a plan, and the findings on everything that they do not translate."""
     made = planned(plan)
     scope, admitted, workloads = made.scope, made.admissions, made.workloads
-    documents: list[Document] = [
+    documents: list[RenderedDocument] = [
         *in_file(f"{FOLDER}/namespace.yaml", [namespace(scope, pods_of(workloads.values()))]),
         *in_file(f"{FOLDER}/volumes.yaml", volumes(scope)),
         *in_file(f"{FOLDER}/scc.yaml", sccs(scope, admitted)),

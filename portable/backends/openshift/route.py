@@ -6,7 +6,7 @@ from typing import Final, assert_never
 
 from portable.backends.common import note, refuse
 from portable.backends.kubernetes.names import Body, dns_label, literal, meta, port_name
-from portable.backends.kubernetes.network import Opened, backend_name, exposed, exposure_name, opened_ports, private_service
+from portable.backends.kubernetes.network import OpenPort, backend_name, exposed, exposure_name, opened_ports, private_service
 from portable.backends.kubernetes.scope import Scope, selector
 from portable.model.base import Struct
 from portable.model.findings import Finding
@@ -67,7 +67,7 @@ def routes(scope: Scope, group: Group) -> Iterator[Body]:
             yield _route(scope, app, port, exposure.how, service=backend_name(app, port), target=target, tls=_tls(exposure.how))
 
 
-def opened(scope: Scope, group: Group) -> list[Opened]:
+def opened(scope: Scope, group: Group) -> list[OpenPort]:
     """Return the ports that are open to the router, or to others outside the namespace: a proxy's instead of the app's."""
     return opened_ports(scope, group, routers=ROUTERS, before={(p.app.name, p.port.name): p.number for p in proxies(scope, group)})
 

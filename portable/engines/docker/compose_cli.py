@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.errors import DockerError
 from portable.engines.docker.observed import (
     Versions,
 )
@@ -20,16 +20,16 @@ from portable.engines.docker.connection import ANSWER_SECONDS, Connection, log, 
 OLDEST_COMPOSE = (2, 23, 1)
 
 
-class ComposeReader(Connection):
+class ComposeCommandReader(Connection):
     """Reads from Docker Compose."""
 
     def check(self) -> Versions:
-        """Raise EngineTrouble unless the engine answers and both it and Compose are new enough."""
+        """Raise DockerError unless the engine answers and both it and Compose are new enough."""
         with self._doing("asking for its version"):
             versions = self._api.version(api_version=False)
         compose = self._compose_version()
         if not compose:
-            raise EngineTrouble(
+            raise DockerError(
                 "old",
                 "the command `docker compose` does not exist on this machine",
                 code="engine.compose-absent",
@@ -37,7 +37,7 @@ class ComposeReader(Connection):
                 remedy="install the Compose plug-in (on Debian: `scripts/bootstrap.sh engine`)",
             )
         if numbers(compose) < OLDEST_COMPOSE:
-            raise EngineTrouble(
+            raise DockerError(
                 "old",
                 f"Docker Compose {compose} is too old: 2.23.1 is the first version that copies config files to a remote engine",
                 code="engine.compose-old",
@@ -48,7 +48,7 @@ class ComposeReader(Connection):
 
     def _compose_version(self) -> str:
         if shutil.which("docker") is None:
-            raise EngineTrouble(
+            raise DockerError(
                 "old",
                 "the command `docker` does not exist on this machine",
                 code="engine.docker-absent",
@@ -72,7 +72,7 @@ class ComposeReader(Connection):
         return {name: digest for name, _, digest in (line.partition(" ") for line in process.stdout.splitlines()) if digest}
 
 
-class ComposeWriter(ComposeReader):
+class ComposeCommandWriter(ComposeCommandReader):
     """Changes a project with Docker Compose."""
 
     def compose_up(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from portable.engines.docker.address import Address
 from portable.engines.docker.client import PrivateConfig, config_folder, read_config
-from portable.engines.docker.errors import EngineTrouble, chain_of, translate
+from portable.engines.docker.errors import DockerError, chain_of, translate
 from portable.engines.docker.process import compose_environment
 from portable.engines.docker.ssh import CONNECT_SECONDS, SshBridge
 
@@ -61,10 +61,10 @@ class Connection:
 
     @contextlib.contextmanager
     def _doing(self, what: str) -> Iterator[None]:
-        """Translate every foreign error inside the block into an EngineTrouble."""
+        """Translate every foreign error inside the block into an DockerError."""
         try:
             yield
-        except EngineTrouble:
+        except DockerError:
             raise
         except Exception as error:
             foreign = type(error).__module__.split(".")[0] in ("docker", "requests", "urllib3", "python_on_whales", "http")
@@ -73,7 +73,7 @@ class Connection:
             explanation = str(getattr(error, "explanation", "") or "")
             raise self.trouble(explanation or chain_of(error), what, responded=bool(explanation)) from None
 
-    def trouble(self, text: str, doing: str, *, responded: bool = False) -> EngineTrouble:
+    def trouble(self, text: str, doing: str, *, responded: bool = False) -> DockerError:
         """The error for a foreign text. The whole text goes to the debug log only, without secrets.
 
         With `responded` the engine itself wrote the text, so it can neither be absent nor gone.
@@ -128,7 +128,7 @@ class Connection:
             api_version = str(client.version(api_version=False).get("ApiVersion") or "0")
         client.timeout = ANSWER_SECONDS
         if numbers(api_version) < OLDEST_API:
-            raise EngineTrouble(
+            raise DockerError(
                 "old",
                 f"the engine is too old: it has API {api_version}, and portable needs 1.41 (Docker 20.10) or later",
                 where=self.address.url,

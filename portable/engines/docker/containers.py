@@ -13,7 +13,7 @@ from portable.engines.docker.observed import (
     REPLACES,
     SERVICE,
     Described,
-    Seen,
+    ObservedContainer,
 )
 from portable.engines.docker.rights import variables
 
@@ -63,7 +63,7 @@ def is_foreign(labels: Mapping[str, str]) -> bool:
     return not any(key.startswith("portable.") for key in labels) and not (labels.get(FOLDER) or "").endswith(ours)
 
 
-def seen(found: Mapping[str, Any], hide: Callable[[str], str]) -> Seen:
+def seen(found: Mapping[str, Any], hide: Callable[[str], str]) -> ObservedContainer:
     """The observed state of a container; `hide` removes secrets from its texts."""
     state, config, host = found["State"], found["Config"], found["HostConfig"]
     labels = config.get("Labels") or {}
@@ -71,7 +71,7 @@ def seen(found: Mapping[str, Any], hide: Callable[[str], str]) -> Seen:
     logged = health.get("Log") or []
     mode = host.get("NetworkMode") or ""
     depends = [part.split(":")[0] for part in (labels.get(DEPENDS) or "").split(",")]
-    return Seen(
+    return ObservedContainer(
         id=found["Id"],
         name=found["Name"].lstrip("/"),
         service=labels.get(SERVICE, ""),

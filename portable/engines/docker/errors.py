@@ -26,7 +26,7 @@ _CODES: Mapping[Kind, Code] = {
 """The code of each kind, where nothing more exact is known."""
 
 
-class EngineTrouble(EngineError):  # noqa: N818  # a family of errors has its base's suffix already
+class DockerError(EngineError):  # a family of errors has its base's suffix already
     """An EngineError with a kind, by which the program decides what to do. Its code follows from the kind unless one is passed."""
 
     def __init__(self, kind: Kind, text: str, *, code: Code = "", where: str | None = None, remedy: str | None = None) -> None:
@@ -34,7 +34,7 @@ class EngineTrouble(EngineError):  # noqa: N818  # a family of errors has its ba
         self.kind: Kind = kind
 
 
-class UnhealthyServices(EngineTrouble, UnhealthyError):  # noqa: N818  # as its base
+class UnhealthyDockerServices(DockerError, UnhealthyError):  # noqa: N818  # as its base
     """An UnhealthyError of this engine."""
 
     def __init__(self, text: str, *, apps: frozenset[str], remedy: str | None = None) -> None:
@@ -198,7 +198,7 @@ def classify(text: str) -> Kind:
 
 def translate(
     text: str, *, where: str, doing: str, answered: bool = False, responded: bool = False, named_by: str = "", ssh: str = ""
-) -> EngineTrouble:
+) -> DockerError:
     """Return the error for a foreign program's text, from which secrets are removed already.
 
     `where` is the engine's address. With `answered` the engine has answered before, so it can only have gone. With `responded` the text is
@@ -212,7 +212,7 @@ def translate(
         if not pattern.search(text):
             continue
         if kind == "absent" and answered:
-            return EngineTrouble(
+            return DockerError(
                 "gone",
                 f"the connection to the engine broke off, while {doing}{way}",
                 where=where,
@@ -221,12 +221,12 @@ def translate(
         match = _PORT.search(text) or _BARE_PORT.search(text)
         message = template.format(line=one_line(text), port=f"port {match[1]}" if match else "a port that an app publishes")
         if kind in _NOT_THE_ENGINES:
-            return EngineTrouble(kind, message, code=code, remedy=remedy)
+            return DockerError(kind, message, code=code, remedy=remedy)
         step = _elsewhere(where, named_by) if kind == "absent" else remedy
-        return EngineTrouble(kind, f"{message}, while {doing}{way if kind in _SSH_KINDS else ''}", code=code, where=where, remedy=step)
+        return DockerError(kind, f"{message}, while {doing}{way if kind in _SSH_KINDS else ''}", code=code, where=where, remedy=step)
     if not answered and not responded and classify(text) == "gone":
-        return EngineTrouble("absent", f"the engine does not answer, while {doing}{way}", where=where, remedy=_elsewhere(where, named_by))
-    return EngineTrouble(
+        return DockerError("absent", f"the engine does not answer, while {doing}{way}", where=where, remedy=_elsewhere(where, named_by))
+    return DockerError(
         "failed",
         f"{doing} failed: {one_line(text) or 'no reason given'}",
         where=where,

@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from portable.engines.docker.errors import AGAIN, EngineTrouble
+from portable.engines.docker.errors import AGAIN, DockerError
 from portable.engines.docker.process import compose_environment
 from portable.model.codes import Code
 from portable.model.question import Question
@@ -85,10 +85,10 @@ class Questions(Connection):
             time.sleep(0.02)
         return int(state["ExitCode"])
 
-    def _cut(self) -> EngineTrouble:
+    def _cut(self) -> DockerError:
         text = "the output of a command inside a container was cut short on its way from the engine"
         remedy = f"check that the engine runs (`docker version`), {AGAIN}"
-        return EngineTrouble("gone", text, code="engine.cut-short", where=self.address.url, remedy=remedy)
+        return DockerError("gone", text, code="engine.cut-short", where=self.address.url, remedy=remedy)
 
 
 class Execution(Questions):
@@ -147,7 +147,7 @@ class Execution(Questions):
                     code: Code = "engine.silent" if is_running else "engine.cut-short"
                     check = f"check the engine (`docker version`) and the network to it; {f'{beats}; ' if is_running else ''}"
                     remedy = f"{check}then run the same command again"
-                    raise EngineTrouble("gone", text, code=code, where=self.address.url, remedy=remedy) from None
+                    raise DockerError("gone", text, code=code, where=self.address.url, remedy=remedy) from None
             if isinstance(piece, Exception):
                 raise piece
             return piece

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.errors import DockerError
 from portable.engines.docker.observed import (
     HELPER,
 )
@@ -30,7 +30,7 @@ class Helpers(Connection):
         """
         try:
             return self._on_host(image, script, arguments, "ro,rslave")
-        except EngineTrouble:  # the host's root is not a shared mount; present mounts are visible all the same
+        except DockerError:  # the host's root is not a shared mount; present mounts are visible all the same
             return self._on_host(image, script, arguments, "ro")
 
     def _on_host(self, image: str, script: str, arguments: Sequence[str], mode: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from portable.engines.docker.errors import EngineTrouble, one_line
+from portable.engines.docker.errors import DockerError, one_line
 from portable.engines.docker.rights import image_settings
 from portable.model.registry import Offered
 from portable.model.rights import ImageSettings
@@ -44,7 +44,7 @@ class ImageReader(Connection):
                 return None
 
     def offered(self, reference: str) -> Offered:
-        """The digest that a registry offers for a name and tag now, or why none. Raises EngineTrouble if the engine is gone."""
+        """The digest that a registry offers for a name and tag now, or why none. Raises DockerError if the engine is gone."""
         from docker.errors import APIError
 
         try:
@@ -55,7 +55,7 @@ class ImageReader(Connection):
                     text = self.hide(str(error.explanation or error))
                     return Offered(why=no_offer(int(error.status_code or 0), text), said=one_line(text))
                 return Offered(digest=str(found["Descriptor"]["digest"]))
-        except EngineTrouble as trouble:
+        except DockerError as trouble:
             if trouble.kind in ("absent", "gone"):
                 raise
             return Offered(why="unknown", said=trouble.text)

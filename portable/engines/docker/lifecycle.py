@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING
 
-from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.errors import DockerError
 
 if TYPE_CHECKING:
     pass
@@ -47,7 +47,7 @@ class Lifecycle(Observation):
         while True:
             try:
                 return self._lenient("removing a network", lambda: self._api.remove_network(network))
-            except EngineTrouble as trouble:
+            except DockerError as trouble:
                 if "has active endpoints" not in str(trouble) or time.monotonic() > end:
                     raise
             time.sleep(0.2)

@@ -4,7 +4,17 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from portable.engines.docker.observed import HELPER, ONE_OFF, PROJECT, Described, Neighbour, Observed, Seen, SeenNetwork, seconds_of
+from portable.engines.docker.observed import (
+    HELPER,
+    ONE_OFF,
+    PROJECT,
+    Described,
+    Neighbour,
+    Observed,
+    ObservedContainer,
+    ObservedNetwork,
+    seconds_of,
+)
 from portable.model.ports import PublishedPort
 
 if TYPE_CHECKING:
@@ -22,11 +32,11 @@ class Observation(ImageReader):
         """The containers, networks and images of a project. Containers that disappear meanwhile are left out."""
         return Observed(containers=self.containers(project), networks=self.networks(project), images=self.image_ids(images))
 
-    def containers(self, project: str) -> tuple[Seen, ...]:
+    def containers(self, project: str) -> tuple[ObservedContainer, ...]:
         """All containers of the project, sorted by name, without those of `compose run`."""
         return tuple(seen for seen, _ in self.described(project))
 
-    def described(self, project: str) -> tuple[tuple[Seen, Described], ...]:
+    def described(self, project: str) -> tuple[tuple[ObservedContainer, Described], ...]:
         """The same containers with their settings, from one moment."""
         with self._doing("listing containers"):
             listed = self._api.containers(all=True, filters={"label": f"{PROJECT}={project}"})
@@ -53,7 +63,7 @@ class Observation(ImageReader):
             return None
         return description
 
-    def networks(self, project: str) -> tuple[SeenNetwork, ...]:
+    def networks(self, project: str) -> tuple[ObservedNetwork, ...]:
         """The project's networks, sorted by name and id."""
         with self._doing("listing networks"):
             listed = self._api.networks(filters={"label": f"{PROJECT}={project}"})
@@ -62,7 +72,7 @@ class Observation(ImageReader):
             for entry in listed:  # only its own record shows whether a network is used; needed if two have one name
                 used = names.count(entry["Name"]) > 1 and bool(self._api.inspect_network(entry["Id"]).get("Containers"))
                 seen.append(
-                    SeenNetwork(
+                    ObservedNetwork(
                         id=entry["Id"],
                         name=entry["Name"],
                         key=(entry.get("Labels") or {}).get("com.docker.compose.network", ""),

@@ -22,7 +22,7 @@ def seconds_of(moment: str) -> float:
         return 0.0
 
 
-class Seen(Struct, frozen=True, kw_only=True):
+class ObservedContainer(Struct, frozen=True, kw_only=True):
     """A container, from the engine's description."""
 
     id: str
@@ -64,7 +64,7 @@ class Seen(Struct, frozen=True, kw_only=True):
         return self.labels.get("portable.app", self.service)
 
 
-class SeenNetwork(Struct, frozen=True, kw_only=True):
+class ObservedNetwork(Struct, frozen=True, kw_only=True):
     """A network of the project."""
 
     id: str
@@ -78,8 +78,8 @@ class SeenNetwork(Struct, frozen=True, kw_only=True):
 class Observed(Struct, frozen=True, kw_only=True):
     """The state of a project on an engine at one moment."""
 
-    containers: tuple[Seen, ...] = ()
-    networks: tuple[SeenNetwork, ...] = ()
+    containers: tuple[ObservedContainer, ...] = ()
+    networks: tuple[ObservedNetwork, ...] = ()
     images: Mapping[str, str] = {}
     """Reference to image id, for the requested images that exist."""
 

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from portable.backends.prepare import Prepared
-    from portable.live.drivers import Opened
-    from portable.live.taken import Taken
+    from portable.live.drivers import OpenedStack
+    from portable.live.taken import ImageUpdates
     from portable.secrets.sources import Source
 
 
-def open_stack(prepared: "Prepared", taken: "Taken | None", environment: Mapping[str, str], home: Path, source: "Source") -> "Opened":
+def open_stack(
+    prepared: "Prepared", taken: "ImageUpdates | None", environment: Mapping[str, str], home: Path, source: "Source"
+) -> "OpenedStack":
     """Open the stack of a profile on the engine that the profile or this machine names. Raises UsageError for an invalid address."""
     from portable.engines.docker.address import resolve
     from portable.live.compose.desired import stack_of

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from portable.engines.docker.engine import Engine
-from portable.engines.docker.errors import EngineTrouble
-from portable.engines.docker.observed import Observed, Seen
+from portable.engines.docker.errors import DockerError
+from portable.engines.docker.observed import Observed, ObservedContainer
 from portable.live.compose.desired import ComposeStack, Desired, current
 from portable.live.compose.look import look
 from portable.live.compose.reconcile import in_order, reconcile
@@ -16,7 +16,7 @@ from portable.local.files import write_private
 from portable.local.folders import FILE, project_folder
 from portable.local.lock import Lock
 from portable.model.changes import NETWORK, Change
-from portable.model.progress import Once
+from portable.model.progress import Deduplicated
 
 _PASSES = 3
 """Runs of Compose before a remaining difference is an error; from the second run on, Compose is forced to recreate."""
@@ -32,7 +32,7 @@ class Work:
         effective: Mapping[str, str],
         variables: Mapping[str, str],
         lock: Lock,
-        progress: Once,
+        progress: Deduplicated,
         until: float | None,
         doubted: dict[str, str],
     ) -> None:
@@ -73,7 +73,7 @@ def carry_out(work: Work, desired: Desired, observed: Observed, changes: tuple[C
                 watch.alongside(
                     engine.compose_up(desired.project, file, services, work.variables, force=force, keep_open=(work.lock.descriptor,))
                 )
-            except EngineTrouble:
+            except DockerError:
                 # Compose gives up if the last health check of a dependency failed, even if that check is outdated.
                 if not (stale := watch.stale()):
                     raise
@@ -88,7 +88,7 @@ def carry_out(work: Work, desired: Desired, observed: Observed, changes: tuple[C
         if not changes:
             return
         force = not waited
-    raise EngineTrouble(
+    raise DockerError(
         "failed",
         f"Docker Compose did not make these changes: {'; '.join(c.sentence() for c in changes)}",
         code="up.incomplete",
@@ -142,7 +142,7 @@ def desired_owner(desired: Desired, name: str) -> str | None:
     return next((s.owner for s in desired.services if s.name == name), None)
 
 
-def _counts(seen: Seen, observed: Observed, names: set[str]) -> bool:
+def _counts(seen: ObservedContainer, observed: Observed, names: set[str]) -> bool:
     """Whether it is the current container of a service of the stack."""
     return seen.service in names and current(observed)[seen.service].id == seen.id
 

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from portable.backends.compose.services import Service, planned_services, published_ports, subnets
-from portable.engines.docker.observed import Observed, Seen
+from portable.engines.docker.observed import Observed, ObservedContainer
 from portable.live.image_needs import needed_images
 from portable.live.stack import Stack
-from portable.live.taken import Taken
+from portable.live.taken import ImageUpdates
 from portable.model.base import Struct
 from portable.model.plan import Lan, Loopback, Plan
 from portable.model.rendering import Rendering
@@ -59,7 +59,7 @@ class Desired(Struct, frozen=True, kw_only=True):
         return next(s for s in self.services if s.name == name)
 
 
-def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {}, taken: Taken | None = None) -> ComposeStack:
+def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {}, taken: ImageUpdates | None = None) -> ComposeStack:
     """The stack of a plan that was rendered for Compose."""
     body = next(document.body for document in rendering.documents if "services" in document.body)
     return ComposeStack(
@@ -157,12 +157,12 @@ def _comparable(body: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in {**body, "labels": labels}.items() if value}
 
 
-def _preferred(containers: Iterable[Seen]) -> list[Seen]:
+def _preferred(containers: Iterable[ObservedContainer]) -> list[ObservedContainer]:
     """Sort containers; of several for one service, the effective one comes last."""
     return sorted(containers, key=lambda c: (c.state == "running", c.replaces is None, c.started_at, c.id))
 
 
-def current(observed: Observed) -> dict[str, Seen]:
+def current(observed: Observed) -> dict[str, ObservedContainer]:
     """The container of each service."""
     return {seen.service: seen for seen in _preferred(observed.containers)}
 

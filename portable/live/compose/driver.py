@@ -9,17 +9,17 @@ from typing import Self
 
 from portable.engines.docker.address import Address
 from portable.engines.docker.engine import Engine, EngineReader
-from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.errors import DockerError
 from portable.live.compose import heal, images, verbs
 from portable.live.compose.desired import ComposeStack, current
 from portable.live.compose.network import ComposeNetwork
 from portable.live.compose.recipes import recipes_of
 from portable.live.compose.view import ComposeView
 from portable.live.driver import Reopen, StackDriver, StackReader
-from portable.live.drivers import Opened
+from portable.live.drivers import OpenedStack
 from portable.live.image_needs import ImageNeed
 from portable.live.network import Network
-from portable.live.results import Ailing, ImageStatus, LogLine, Outcome, ServiceStatus
+from portable.live.results import ImageStatus, LogLine, Outcome, Repairs, ServiceStatus
 from portable.live.stack import Stack
 from portable.live.view import View
 from portable.local.lock import Lock
@@ -109,7 +109,7 @@ class ComposeReader(StackReader):
         """The digest that a registry has under a repository and tag, asked from the engine's host."""
         return self._engine.offered(reference)
 
-    def examine(self) -> Ailing:
+    def examine(self) -> Repairs:
         """The changes that `heal` would make."""
         return heal.examine(self._engine, self.stack)
 
@@ -163,7 +163,7 @@ class ComposeDriver(ComposeReader, StackDriver):
         """Run a command in an app to its end, each line that it prints to `on_line`."""
         seen = current(self._engine.observe(self.stack.project)).get(app)
         if seen is None or seen.state != "running":
-            raise EngineTrouble(
+            raise DockerError(
                 "failed", f"{app} is not running", code="up.not-running", where=self.stack.project, remedy=f"run `portable up {app}`"
             )
         return self._writer.attend(seen.id, command, on_line, beats=beats)
@@ -233,9 +233,9 @@ class ComposeDriver(ComposeReader, StackDriver):
         return image
 
 
-def opened(stack: ComposeStack, source: Source, address: Address) -> Opened:
+def opened(stack: ComposeStack, source: Source, address: Address) -> OpenedStack:
     """A stack on the engine at that address, not connected yet."""
-    return Opened(
+    return OpenedStack(
         stack=stack,
         where=address.url,
         is_local=address.is_local,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from portable.engines.docker.engine import Engine
-from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.errors import DockerError
 from portable.live.compose.apps import plain, refuse_unknown
 from portable.live.compose.desired import ComposeStack, current
 
@@ -24,7 +24,7 @@ def execute(
     seen = current(engine.observe(stack.project))
     name = service or next((s.name for s in plain(stack).services if s.app == app and s.name in (app, f"cloud-{app}")), app)
     if name not in seen or seen[name].state != "running":
-        raise EngineTrouble(
+        raise DockerError(
             "failed",
             f"{name} is not running",
             code="up.not-running",

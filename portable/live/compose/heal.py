@@ -8,8 +8,8 @@ from typing import Protocol
 from portable.backends.common import main_container
 from portable.backends.compose.names import app_service
 from portable.engines.docker.engine import Engine, EngineReader
-from portable.engines.docker.errors import EngineTrouble
-from portable.engines.docker.observed import Observed, Seen, seconds_of
+from portable.engines.docker.errors import DockerError
+from portable.engines.docker.observed import Observed, ObservedContainer, seconds_of
 from portable.live.compose.apps import plain
 from portable.live.compose.desired import ComposeStack, Desired, current
 from portable.live.compose.healing import ailing, was_killed
@@ -19,14 +19,14 @@ from portable.live.compose.status import log_of, silence_of, status
 from portable.live.compose.up import up
 from portable.live.compose.waiting import Watch
 from portable.live.listening import LISTENING, Sockets, listeners_of, look_at, parsed, peer_ports, remedy_of
-from portable.live.results import Ailing, Outcome
+from portable.live.results import Outcome, Repairs
 from portable.live.tunnel import tunnels
 from portable.local.lock import locked
 from portable.model.base import Struct
 from portable.model.changes import Change
 from portable.model.errors import PortableError
 from portable.model.plan import App
-from portable.model.progress import Event, Once, Progress, silent
+from portable.model.progress import Deduplicated, Event, Progress, silent
 from portable.secrets.sources import Source
 
 _LONGEST_REST = 300.0
@@ -74,7 +74,7 @@ class Memory:
         """Services that were restarted for that, each with the tunnel: a second restart for the same tunnel would not help."""
 
 
-def examine(engine: EngineReader, stack: ComposeStack, memory: Memory | None = None, *, inside: bool = True) -> Ailing:
+def examine(engine: EngineReader, stack: ComposeStack, memory: Memory | None = None, *, inside: bool = True) -> Repairs:
     """The changes that `heal` would make now; needs no method that writes. `inside` also looks inside gateways, which costs more."""
     memory, observed = memory or Memory(), engine.observe(stack.project)
     refuse_foreign(observed, stack.project)
@@ -105,7 +105,7 @@ def _look_inside(engine: EngineReader, stack: ComposeStack, observed: Observed, 
     memory.left = (*silent, *still, *absent)
 
 
-def _ailing(engine: EngineReader, stack: ComposeStack, desired: Desired, observed: Observed, memory: Memory) -> Ailing:
+def _ailing(engine: EngineReader, stack: ComposeStack, desired: Desired, observed: Observed, memory: Memory) -> Repairs:
     gateways = gateways_of(stack, desired)
     for name, seen in current(observed).items():
         ended = (seen.id, seen.finished_at)
@@ -121,7 +121,7 @@ def _ailing(engine: EngineReader, stack: ComposeStack, desired: Desired, observe
         and memory.restarted.get(name) != service.tunnel
     }
     decided = ailing(desired, observed, gateways=gateways, stopped=stopped, deaf=deaf)
-    return Ailing(changes=decided.changes, waiting=(*decided.waiting, *memory.left))
+    return Repairs(changes=decided.changes, waiting=(*decided.waiting, *memory.left))
 
 
 def deaf_apps(engine: EngineReader, stack: ComposeStack, observed: Observed) -> tuple[dict[str, Deaf], tuple[str, ...]]:
@@ -150,16 +150,16 @@ def deaf_apps(engine: EngineReader, stack: ComposeStack, observed: Observed) -> 
     return deaf, tuple(absent)
 
 
-def _asked(engine: EngineReader, gateway: Seen, ports: Sequence[int]) -> Sockets | str:
+def _asked(engine: EngineReader, gateway: ObservedContainer, ports: Sequence[int]) -> Sockets | str:
     """The sockets behind a gateway, or why they are unknown: `verify` reports that. Other problems are repaired all the same."""
     try:
         code, text = engine.ask(gateway.id, LISTENING, *map(str, ports), seconds=_ASK_SECONDS)
-    except EngineTrouble as error:
+    except DockerError as error:
         return error.text
     return parsed(text) if code == 0 else text
 
 
-def _beside(app: App, owner: Seen, seen: Mapping[str, Seen]) -> Seen | None:
+def _beside(app: App, owner: ObservedContainer, seen: Mapping[str, ObservedContainer]) -> ObservedContainer | None:
     """The running container of an app in the current network namespace of its gateway."""
     container = seen.get(app_service(app, main_container(app)))
     if container is None or container.state != "running" or container.joins != owner.id or container.started_at < owner.started_at:
@@ -205,7 +205,7 @@ def heal(
             progress(Event(what="doing", subject=change.service, text=f"{change.kind}: {change.cause}"))
         names = [change.service for change in changes if change.kind in ("start", "restart")]
         until = None if deadline is None else time.monotonic() + deadline
-        watch = Watch(engine, desired, set(names), Once(progress), until)
+        watch = Watch(engine, desired, set(names), Deduplicated(progress), until)
         failed: PortableError | None = None
         for together in _by_namespace(desired, names):
             try:

@@ -7,10 +7,10 @@ would start it before the gateway's firewall is up. Nor does the engine start a 
 from collections.abc import Collection, Mapping
 
 from portable.backends.compose.services import Service
-from portable.engines.docker.observed import Observed, Seen
+from portable.engines.docker.observed import Observed, ObservedContainer
 from portable.live.compose.desired import Desired, current
 from portable.live.compose.reconcile import in_order, off_network
-from portable.live.results import Ailing
+from portable.live.results import Repairs
 from portable.model.changes import Change, Kind
 
 _BY_REQUEST = (0, 137, 143)
@@ -21,7 +21,7 @@ _TERMINATED = 143
 """128 + SIGTERM: the exit code of a program that does not handle the signal of an ordinary stop."""
 
 
-def was_killed(gateway: Seen) -> bool:
+def was_killed(gateway: ObservedContainer) -> bool:
     """Whether a signal other than that of an ordinary stop ended a gateway.
 
     Gateways end within seconds of SIGTERM, long before the engine's timeout: Gluetun after 5 s at the latest, with exit code 0 or 1. So
@@ -37,7 +37,7 @@ def ailing(
     gateways: Collection[str] = (),
     stopped: Collection[str] = (),
     deaf: Mapping[str, str] = {},
-) -> Ailing:
+) -> Repairs:
     """The services whose network namespace is gone, that stopped with their gateway, that crashed, or that lost their network.
 
     Killed services among `gateways` are started too, except containers whose ids are in `stopped`: the engine knows that somebody stopped
@@ -78,10 +78,10 @@ def ailing(
             waiting.append(f"{name} waits for {service.owner}, which is {owner.health if owner.state == 'running' else owner.state}")
         else:
             changes[name] = change
-    return Ailing(changes=tuple(changes.values()), waiting=tuple(waiting))
+    return Repairs(changes=tuple(changes.values()), waiting=tuple(waiting))
 
 
-def _of_a_sharer(service: Service, container: Seen, owner: Seen) -> Change | None:
+def _of_a_sharer(service: Service, container: ObservedContainer, owner: ObservedContainer) -> Change | None:
     if container.joins != owner.id and container.state in ("running", "exited", "restarting"):
         return _change("recreate", service, f"it shares the network of {service.owner}, which was recreated from outside")
     if container.state == "running" and owner.started_at > container.started_at:
@@ -93,7 +93,7 @@ def _of_a_sharer(service: Service, container: Seen, owner: Seen) -> Change | Non
     return None
 
 
-def _ending(seen: Seen) -> str:
+def _ending(seen: ObservedContainer) -> str:
     return "it ran out of memory" if seen.out_of_memory else f"exit code {seen.exit_code}"
 
 

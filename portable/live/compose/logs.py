@@ -5,7 +5,7 @@ import heapq
 from collections.abc import Callable, Iterator, Sequence
 
 from portable.engines.docker.engine import EngineReader
-from portable.engines.docker.observed import Seen
+from portable.engines.docker.observed import ObservedContainer
 from portable.live.compose.apps import plain, refuse_unknown
 from portable.live.compose.desired import ComposeStack, current
 from portable.live.results import LogLine
@@ -45,7 +45,7 @@ def logs(
     yield from _together([functools.partial(_followed, engine, c, tail) for c in chosen])
 
 
-def _followed(engine: EngineReader, seen: Seen, tail: int | None) -> Iterator[LogLine]:
+def _followed(engine: EngineReader, seen: ObservedContainer, tail: int | None) -> Iterator[LogLine]:
     return _lines(seen.service, engine.follow(seen.id, tail=tail, timestamps=True))
 
 

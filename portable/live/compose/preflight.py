@@ -8,9 +8,9 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from portable.backends.compose.services import Port
+from portable.backends.compose.services import ServicePort
 from portable.engines.docker.engine import EngineReader
-from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.errors import DockerError
 from portable.engines.docker.observed import Neighbour, Observed
 from portable.live.compose.desired import Desired
 from portable.model.errors import Refused
@@ -33,7 +33,7 @@ def refuse_foreign(observed: Observed, project: str) -> None:
 
 
 def check_ports(engine: EngineReader, desired: Desired, services: Iterable[str]) -> None:
-    """Raise EngineTrouble that names every port of these services which is in use, and by which container or program."""
+    """Raise DockerError that names every port of these services which is in use, and by which container or program."""
     wanted = [(desired.service(name), port) for name in services for port in desired.service(name).ports]
     if not wanted:
         return
@@ -50,7 +50,7 @@ def check_ports(engine: EngineReader, desired: Desired, services: Iterable[str])
                 f"port {port.number}/{port.protocol} of {service.name} is in use by {_process(port) or 'another program of this machine'}"
             )
     if trouble:
-        raise EngineTrouble("port", "; ".join(trouble), remedy="stop it, or give the app another port in the stack")
+        raise DockerError("port", "; ".join(trouble), remedy="stop it, or give the app another port in the stack")
 
 
 def refuse_shared(engine: EngineReader, desired: Desired, services: Iterable[str]) -> None:
@@ -117,10 +117,10 @@ def check_space(engine: EngineReader) -> None:
         free = shutil.disk_usage(root).free
         if free < _LEAST_SPACE:
             text = f"no space left: {free // (1024 * 1024)} MiB are free in {root}, where the engine keeps images and containers"
-            raise EngineTrouble("space", text, where=engine.address.url, remedy="free space there (`docker system df` shows what uses it)")
+            raise DockerError("space", text, where=engine.address.url, remedy="free space there (`docker system df` shows what uses it)")
 
 
-def _clash(port: Port, other: PublishedPort) -> bool:
+def _clash(port: ServicePort, other: PublishedPort) -> bool:
     everywhere = ("", "0.0.0.0", "::")  # noqa: S104  # compared, not bound
     return (
         port.number == other.number
@@ -129,7 +129,7 @@ def _clash(port: Port, other: PublishedPort) -> bool:
     )
 
 
-def _in_use(port: Port) -> bool:
+def _in_use(port: ServicePort) -> bool:
     address = port.address or "0.0.0.0"  # noqa: S104  # what the engine would bind
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM if port.protocol == "udp" else socket.SOCK_STREAM) as probe:
@@ -142,7 +142,7 @@ def _in_use(port: Port) -> bool:
     return False
 
 
-def _process(port: Port) -> str:
+def _process(port: ServicePort) -> str:
     """The program that listens there, as far as this user may see."""
     inodes = set()
     for table in ("tcp", "tcp6") if port.protocol == "tcp" else ("udp", "udp6"):

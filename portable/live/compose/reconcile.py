@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from portable.backends.compose.services import Service
-from portable.engines.docker.observed import Observed, Seen
+from portable.engines.docker.observed import Observed, ObservedContainer
 from portable.live.compose.desired import FILES, SECRETS, Desired, current
 from portable.model.changes import NETWORK, Change
 
@@ -65,7 +65,12 @@ def in_order(desired: Desired) -> tuple[str, ...]:
 
 
 def _of(
-    service: Service, desired: Desired, observed: Observed, seen: dict[str, Seen], pending: dict[str, Change], networks: dict[str, Change]
+    service: Service,
+    desired: Desired,
+    observed: Observed,
+    seen: dict[str, ObservedContainer],
+    pending: dict[str, Change],
+    networks: dict[str, Change],
 ) -> Change | None:
     def change(kind: str, cause: str) -> Change:
         return Change(kind=kind, service=service.name, app=service.app, cause=cause)  # type: ignore[arg-type]
@@ -113,18 +118,18 @@ def _of(
     return None
 
 
-def off_network(network: str, container: Seen, observed: Observed) -> str:
+def off_network(network: str, container: ObservedContainer, observed: Observed) -> str:
     """Why a running container is not on an existing network (given by its key); empty if it is."""
     names = {n.name for n in observed.networks if n.key == network}
     gone = container.state == "running" and names and not names & set(container.networks)
     return f"it was taken off the network {network} from outside" if gone else ""
 
 
-def _why_exited(container: Seen) -> str:
+def _why_exited(container: ObservedContainer) -> str:
     return "it is not running (" + ("it ran out of memory" if container.out_of_memory else f"exit code {container.exit_code}") + ")"
 
 
-def _differs(service: Service, desired: Desired, container: Seen) -> str:
+def _differs(service: Service, desired: Desired, container: ObservedContainer) -> str:
     """The cause if it is known exactly; other differences only show in Compose's hash."""
     if container.image != service.image:
         return f"its image changed from {container.image} to {service.image}"
@@ -160,7 +165,7 @@ def _orphans(desired: Desired, observed: Observed) -> list[Change]:
     ]
 
 
-def _leftovers(desired: Desired, observed: Observed, seen: dict[str, Seen]) -> list[Change]:
+def _leftovers(desired: Desired, observed: Observed, seen: dict[str, ObservedContainer]) -> list[Change]:
     names = {s.name: s for s in desired.services}
     double = [c for c in observed.containers if c.service in names and c.id != seen[c.service].id]
     return [

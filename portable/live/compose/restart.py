@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from portable.engines.docker.engine import Engine
-from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.errors import DockerError
 from portable.engines.docker.observed import Observed
 from portable.live.compose.apps import plain, refuse_unknown
 from portable.live.compose.desired import ComposeStack, Desired, current
@@ -16,7 +16,7 @@ from portable.live.compose.waiting import Watch
 from portable.live.results import Outcome
 from portable.local.lock import Lock, locked
 from portable.model.changes import Change
-from portable.model.progress import Once, Progress, silent
+from portable.model.progress import Deduplicated, Progress, silent
 
 
 def restart(
@@ -39,7 +39,7 @@ def restart(
         names = [s.name for s in desired.services if (not apps or s.app in apps) and not s.once]
         names += [s.name for s in desired.services if s.owner in names and s.name not in names]
         if missing := [name for name in names if name not in containers or containers[name].state == "created"]:
-            raise EngineTrouble(
+            raise DockerError(
                 "failed", f"not created yet: {', '.join(missing)}", code="up.not-created", where=stack.project, remedy="run `portable up`"
             )
         changes = tuple(
@@ -55,7 +55,7 @@ def restart(
             if name in names
         )
         until = None if deadline is None else time.monotonic() + deadline
-        watch = Watch(engine, desired, set(names), Once(progress), until)
+        watch = Watch(engine, desired, set(names), Deduplicated(progress), until)
         restart_in_order(engine, desired, observed, names, watch)
         watch.until_well()
     return Outcome(changes=changes, rows=status(engine, stack))

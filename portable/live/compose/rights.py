@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from portable.backends.common import Placed, index
+from portable.backends.common import PlacedContainer, index
 from portable.backends.compose.names import project_name
 from portable.backends.compose.network import NETWORK
 from portable.backends.compose.service import service
@@ -11,7 +11,7 @@ from portable.model.plan import Plan
 from portable.model.rights import PlannedContainer, Rights
 
 
-def planned(placed: Placed, plan: Plan) -> PlannedContainer:
+def planned(placed: PlacedContainer, plan: Plan) -> PlannedContainer:
     """The variables, program and rights of a container, from its rendered service."""
     keys = service(placed, index(plan)).keys
     mode = keys.get("network_mode", "")

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from portable.engines.docker.address import Address
 from portable.engines.docker.engine import EngineReader
-from portable.engines.docker.errors import EngineTrouble
-from portable.engines.docker.observed import Seen, seconds_of
+from portable.engines.docker.errors import DockerError
+from portable.engines.docker.observed import ObservedContainer, seconds_of
 from portable.live.compose.apps import plain
 from portable.live.compose.desired import ComposeStack, current
 from portable.live.compose.waiting import here_now, judge
@@ -81,7 +81,7 @@ def status(engine: EngineReader, stack: ComposeStack, *, inside: bool = False) -
     return tuple(rows)
 
 
-def tunnel_rows(engine: EngineReader, stack: ComposeStack, seen: Mapping[str, Seen]) -> dict[str, tuple[str, str]]:
+def tunnel_rows(engine: EngineReader, stack: ComposeStack, seen: Mapping[str, ObservedContainer]) -> dict[str, tuple[str, str]]:
     """For each running gateway with a tunnel: why it is not healthy, and a note; both are empty if unknown."""
     running = {name: seen[name] for name in tunnels_of(stack.plan) if name in seen and seen[name].state == "running"}
     if not running:
@@ -97,21 +97,21 @@ def tunnel_rows(engine: EngineReader, stack: ComposeStack, seen: Mapping[str, Se
     return states
 
 
-def log_of(engine: EngineReader, gateway: Seen) -> Sequence[tuple[float, str]]:
+def log_of(engine: EngineReader, gateway: ObservedContainer) -> Sequence[tuple[float, str]]:
     """The lines of a gateway's log since its start, as (time, text); empty if the log cannot be read."""
     try:
         return engine.dated_logs(gateway.id, tail=LINES, since=seconds_of(gateway.started_at))
-    except EngineTrouble:
+    except DockerError:
         return ()
 
 
-def silence_of(engine: EngineReader, gateway: Seen) -> tuple[str, float]:
+def silence_of(engine: EngineReader, gateway: ObservedContainer) -> tuple[str, float]:
     """Why a tunnel carries no traffic (empty if it does, or if unknown), and the clock of the engine's host."""
 
     def ask() -> Traffic | str:
         try:
             code, text = engine.ask(gateway.id, TRAFFIC, seconds=_ASK_SECONDS)
-        except EngineTrouble as error:
+        except DockerError as error:
             return error.text
         return traffic(text) if code == 0 else text
 

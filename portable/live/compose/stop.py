@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from portable.engines.docker.engine import Engine
-from portable.engines.docker.observed import Seen
+from portable.engines.docker.observed import ObservedContainer
 
 
-def stop_order(chosen: Sequence[Seen]) -> list[list[Seen]]:
+def stop_order(chosen: Sequence[ObservedContainer]) -> list[list[ObservedContainer]]:
     """Group containers into levels: those without dependants come first."""
     remaining = {c.id: c for c in chosen}
-    levels: list[list[Seen]] = []
+    levels: list[list[ObservedContainer]] = []
     while remaining:
         needed = {c.joins for c in remaining.values() if c.joins}
         services = {d for c in remaining.values() for d in c.depends_on}
@@ -22,7 +22,7 @@ def stop_order(chosen: Sequence[Seen]) -> list[list[Seen]]:
     return levels
 
 
-def stop_all(engine: Engine, containers: Sequence[Seen]) -> None:
+def stop_all(engine: Engine, containers: Sequence[ObservedContainer]) -> None:
     """Stop containers in parallel."""
     if not containers:
         return

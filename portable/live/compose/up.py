@@ -23,7 +23,7 @@ from portable.live.taken import refuse_unready
 from portable.local.lock import Lock, locked
 from portable.model.changes import NETWORK, Change
 from portable.model.errors import Refused
-from portable.model.progress import Event, Once, Progress, silent
+from portable.model.progress import Deduplicated, Event, Progress, silent
 from portable.secrets.generate import foreseen, generate_missing
 from portable.secrets.lookup import resolve
 from portable.secrets.sources import Source
@@ -101,7 +101,7 @@ def up(
         names = scope(desired, apps) if apps else {s.name for s in desired.services}
         # An app that was unhealthy before may have recovered: its next health check decides, not its last.
         doubted = {seen.id: seen.unwell_at for seen in current(observed).values() if seen.health == "unhealthy"}
-        once, until = Once(progress), None if deadline is None else time.monotonic() + deadline
+        once, until = Deduplicated(progress), None if deadline is None else time.monotonic() + deadline
         if changes:
             _preflight(engine, desired, changes)
             share(set(shared_binds(desired.body)), local=engine.address.is_local, progress=progress)

@@ -4,13 +4,13 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
-from portable.backends.common import Placed, containers
+from portable.backends.common import PlacedContainer, containers
 from portable.backends.compose.names import project_name, service_name
 from portable.engines.docker.engine import Engine
-from portable.engines.docker.observed import Described, Seen, seconds_of
+from portable.engines.docker.observed import Described, ObservedContainer, seconds_of
 from portable.engines.docker.rights import running
 from portable.live.compose.rights import planned
-from portable.live.view import HostFolder, Other, Published, Runs, Said
+from portable.live.view import CommandResult, ContainerState, ExtraContainer, HostFolder, PublishedAddress
 from portable.model.errors import PortableError
 from portable.model.plan import Plan
 from portable.model.rights import ImageSettings, PlannedContainer
@@ -28,12 +28,12 @@ class ComposeView:
         self._images: dict[str, ImageSettings | None] = {}
         self._engine, self._project = engine, project_name(plan)
 
-    def look(self, placed: Placed) -> Runs:
+    def look(self, placed: PlacedContainer) -> ContainerState:
         """The state of a container."""
         if (both := self._services.get(service_name(placed))) is None:
-            return Runs(state="missing")
+            return ContainerState(state="missing")
         seen, settings = both
-        return Runs(
+        return ContainerState(
             state=seen.state,
             health=seen.health or "",
             said=seen.health_output if seen.health == "unhealthy" else seen.error,
@@ -48,11 +48,11 @@ class ComposeView:
             image=self._image(seen.image_id),
         )
 
-    def planned(self, placed: Placed) -> PlannedContainer:
+    def planned(self, placed: PlacedContainer) -> PlannedContainer:
         """The settings of its service."""
         return planned(placed, self.plan)
 
-    def guests(self, placed: Placed) -> tuple[str, ...]:
+    def guests(self, placed: PlacedContainer) -> tuple[str, ...]:
         """Names of the containers in its network that are not part of this project."""
         if (both := self._services.get(service_name(placed))) is None:
             return ()
@@ -67,22 +67,22 @@ class ComposeView:
             self._images[image] = self._engine.image_settings(image)
         return self._images[image]
 
-    def inside(self, placed: Placed, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> Said:
+    def inside(self, placed: PlacedContainer, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> CommandResult:
         """Run a command in that container."""
         if (both := self._services.get(service_name(placed))) is None:
-            return Said(code=None, text="the container does not exist")
+            return CommandResult(code=None, text="the container does not exist")
         try:
             code, text = self._engine.inside(both[0].id, command, user=user, seconds=seconds)
         except PortableError as error:
-            return Said(code=None, text=error.text)
-        return Said(code=code, text=text.strip(), hangs=code is None)
+            return CommandResult(code=None, text=error.text)
+        return CommandResult(code=code, text=text.strip(), hangs=code is None)
 
-    def logs(self, placed: Placed, lines: int) -> str:
+    def logs(self, placed: PlacedContainer, lines: int) -> str:
         """The last lines of its log, secrets included."""
         both = self._services.get(service_name(placed))
         return "\n".join(self._engine.logs(both[0].id, tail=lines, hidden=False)) if both else ""
 
-    def dated_logs(self, placed: Placed, lines: int) -> Sequence[tuple[float, str]]:
+    def dated_logs(self, placed: PlacedContainer, lines: int) -> Sequence[tuple[float, str]]:
         """The last lines of its log since its start, as (time, text)."""
         both = self._services.get(service_name(placed))
         return self._engine.dated_logs(both[0].id, tail=lines, since=seconds_of(both[0].started_at)) if both else ()
@@ -109,24 +109,26 @@ class ComposeView:
             for folder, (identity, mounted) in zip(folders, lines, strict=True)
         }
 
-    def others(self) -> tuple[Other, ...]:
+    def others(self) -> tuple[ExtraContainer, ...]:
         """Containers of the project that do not belong to a service of the plan, and second containers of a service."""
         planned_services = {service_name(placed) for placed in containers(self.plan)}
         mine = {seen.id for service, (seen, _) in self._services.items() if service in planned_services}
         return tuple(
-            Other(name=seen.name, state=seen.state, published=_published(settings)) for seen, settings in self._all if seen.id not in mine
+            ExtraContainer(name=seen.name, state=seen.state, published=_published(settings))
+            for seen, settings in self._all
+            if seen.id not in mine
         )
 
     @cached_property
-    def _all(self) -> tuple[tuple[Seen, Described], ...]:
+    def _all(self) -> tuple[tuple[ObservedContainer, Described], ...]:
         return self._engine.described(self._project)
 
     @cached_property
-    def _services(self) -> Mapping[str, tuple[Seen, Described]]:
+    def _services(self) -> Mapping[str, tuple[ObservedContainer, Described]]:
         # Of two containers of a service, for example while one is replaced, the running one counts.
         ordered = sorted(self._all, key=lambda both: (both[0].state == "running", both[0].started_at))
         return {both[0].service: both for both in ordered}
 
 
-def _published(settings: Described) -> tuple[Published, ...]:
-    return tuple(Published(address=a, number=n, protocol=p, inside=i) for a, n, p, i in settings.published)
+def _published(settings: Described) -> tuple[PublishedAddress, ...]:
+    return tuple(PublishedAddress(address=a, number=n, protocol=p, inside=i) for a, n, p, i in settings.published)

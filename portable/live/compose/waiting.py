@@ -8,13 +8,13 @@ import msgspec
 
 from portable.backends.compose.services import Service
 from portable.engines.docker.engine import EngineReader
-from portable.engines.docker.errors import AGAIN, EngineTrouble, UnhealthyServices
-from portable.engines.docker.observed import Seen
+from portable.engines.docker.errors import AGAIN, DockerError, UnhealthyDockerServices
+from portable.engines.docker.observed import ObservedContainer
 from portable.engines.docker.process import Running
 from portable.live.compose import headline
 from portable.live.compose.desired import Desired, current
 from portable.model.base import Struct
-from portable.model.progress import Event, Once, Progress
+from portable.model.progress import Deduplicated, Event, Progress
 
 _POLL_SECONDS = 0.4
 _STEADY_SECONDS = 1.0
@@ -41,7 +41,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """The reason without its seconds, by which repeated reports are recognised."""
 
 
-def judge(service: Service, seen: dict[str, Seen], now: str) -> Verdict:
+def judge(service: Service, seen: dict[str, ObservedContainer], now: str) -> Verdict:
     """Judge the state of a service; `now` is the engine's clock as text."""
     container = seen.get(service.name)
     if container is None or container.state == "created":
@@ -88,7 +88,7 @@ def _error_line(output: str) -> str:
     return headline.headline(lines) or lines[-1]
 
 
-def _waits_for(service: Service, seen: dict[str, Seen]) -> str:
+def _waits_for(service: Service, seen: dict[str, ObservedContainer]) -> str:
     for name, condition in {
         **service.after,
         **({service.owner: service.after.get(service.owner, "service_started")} if service.owner else {}),
@@ -150,7 +150,7 @@ class Watch:
         self._doubted = doubted
         self._engine, self._desired, self._outdated = engine, desired, outdated
         self._services = [s for s in desired.services if s.name in services]
-        self._once = progress if isinstance(progress, Once) else Once(progress)
+        self._once = progress if isinstance(progress, Deduplicated) else Deduplicated(progress)
         self._until = until
         self._first: dict[str, float] = {}
 
@@ -182,7 +182,7 @@ class Watch:
             raise trouble
 
     def until_well(self) -> None:
-        """Wait until every service is settled. Raises EngineTrouble as soon as one has failed."""
+        """Wait until every service is settled. Raises DockerError as soon as one has failed."""
         while True:
             verdicts = self.look()
             if failing := [(s, v) for s, v in verdicts if v.failed]:
@@ -206,10 +206,10 @@ class Watch:
             self._once(Event(what=what, subject=service.name, text=verdict.reason), same_as=verdict.steady or None)  # type: ignore[arg-type]
         return verdicts
 
-    def _fresh(self, seen: Seen) -> Seen:
+    def _fresh(self, seen: ObservedContainer) -> ObservedContainer:
         return msgspec.structs.replace(seen, health="starting") if self._stale(seen) else seen
 
-    def _stale(self, seen: Seen) -> bool:
+    def _stale(self, seen: ObservedContainer) -> bool:
         return seen.health == "unhealthy" and seen.unwell_at <= self._doubted.get(seen.id, "")
 
     def stale(self) -> set[str]:
@@ -217,7 +217,7 @@ class Watch:
         return {name for name, seen in current(self._engine.observe(self._desired.project)).items() if self._stale(seen)}
 
     def look_in_time(self) -> list[tuple[Service, Verdict]]:
-        """Observe once. Raises EngineTrouble after the timeout."""
+        """Observe once. Raises DockerError after the timeout."""
         verdicts = self.look()
         self._in_time(verdicts)
         return verdicts
@@ -238,24 +238,24 @@ class Watch:
     def _in_time(self, verdicts: list[tuple[Service, Verdict]]) -> None:
         if self._until is not None and time.monotonic() > self._until:
             late = "; ".join(f"{s.name}: {v.reason}" for s, v in verdicts if not v.settled)
-            raise EngineTrouble(
+            raise DockerError(
                 "slow",
                 f"not healthy before the timeout: {late or 'Docker Compose is still running'}",
                 code="up.timeout",
                 remedy=f"pass a longer `--timeout`, {AGAIN}",
             )
 
-    def _failure(self, failing: list[tuple[Service, Verdict]]) -> UnhealthyServices:
+    def _failure(self, failing: list[tuple[Service, Verdict]]) -> UnhealthyDockerServices:
         parts = []
         for service, verdict in failing:
             lines: list[str] = []
             if (seen := self._seen.get(service.name)) is not None and seen.state != "created":
                 try:
                     lines = list(self._engine.logs(seen.id, tail=headline.LINES))
-                except EngineTrouble:
+                except DockerError:
                     lines = []
             parts.append(_description(service.name, verdict.reason, lines))
-        return UnhealthyServices(
+        return UnhealthyDockerServices(
             "\n".join(parts),
             apps=frozenset(service.app for service, _ in failing),
             remedy=f"find the cause with `portable logs {failing[0][0].app}` and remove it, {AGAIN}",

@@ -27,7 +27,7 @@ def plan(back_end: str) -> p.Plan:
         app("plex", clouds=("zurg",), containers=(container(mounts=(library,)),)),
         devices=p.Devices(fuse=devices_on(back_end).fuse),
         library=p.Library(volume="library", folders=("stream",), links=(p.Link(path="zurg", target="/mnt/clouds/zurg"),)),
-        volumes=(library_on(back_end), p.Volume(id="zurg-cache", holds="cache", place=p.Scratch(size=10 * GI))),
+        volumes=(library_on(back_end), p.Volume(id="zurg-cache", holds="cache", place=p.Ephemeral(size=10 * GI))),
         clouds=(p.Cloud(id="zurg", known_entry="__all__", after=(p.After(app="zurg", when="started"),), mounter=mounter),),
         files=(
             p.File(id="mount", body=('#!/bin/sh\nexec rclone mount "$REMOTE" "/mnt/clouds/$CLOUD"\n',), mode=0o555),

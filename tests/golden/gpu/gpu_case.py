@@ -26,7 +26,7 @@ def plan(back_end: str) -> p.Plan:
         jellyfin,
         app("homepage"),
         devices=p.Devices(gpu=devices_on(back_end).gpu),
-        volumes=(p.Volume(id="jellyfin-transcode", holds="cache", place=p.Scratch(size=2 * GI, in_memory=True)),),
+        volumes=(p.Volume(id="jellyfin-transcode", holds="cache", place=p.Ephemeral(size=2 * GI, in_memory=True)),),
     )
 
 

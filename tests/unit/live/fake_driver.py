@@ -8,7 +8,7 @@ from typing import Any, Self
 from portable.live.driver import Reopen, StackDriver, StackReader
 from portable.live.image_needs import ImageNeed
 from portable.live.network import Network
-from portable.live.results import Ailing, ImageStatus, LogLine, Outcome, ServiceStatus
+from portable.live.results import ImageStatus, LogLine, Outcome, Repairs, ServiceStatus
 from portable.live.stack import Stack
 from portable.live.view import View
 from portable.local.lock import Lock, locked
@@ -158,9 +158,9 @@ class FakeReader(StackReader):
     def offered(self, reference: str) -> Offered:
         return Offered(why="unknown")
 
-    def examine(self) -> Ailing:
+    def examine(self) -> Repairs:
         crashed = [name for name, state in self.world.states.items() if state == "exited" and not self.world.apps[name].ends]
-        return Ailing(changes=tuple(Change(kind="start", service=name, app=name, cause="it crashed") for name in crashed))
+        return Repairs(changes=tuple(Change(kind="start", service=name, app=name, cause="it crashed") for name in crashed))
 
     def name_servers(self) -> Mapping[str, tuple[str, ...]]:
         return {}

@@ -10,7 +10,7 @@ import pytest
 
 import portable
 from portable.model.codes import Code, all_explanations, area_names, bracketed, explanations_of
-from portable.model.contracts import Check, Diagnosis, Held
+from portable.model.contracts import Check, ContractResult, Diagnosis
 from portable.verify import contracts
 from tests import codes as page
 
@@ -18,7 +18,7 @@ PACKAGE = Path(portable.__file__).parent
 CODES = set(get_args(Code)) - {""}
 CONTRACTS = {contract.name: contract for contract in contracts(disruptive=True)}
 DERIVED = {
-    *(Held(contract=name, subject="", verdict="holds", text="").code for name in CONTRACTS),
+    *(ContractResult(contract=name, subject="", verdict="holds", text="").code for name in CONTRACTS),
     *(Diagnosis(check=check, where="", verdict="holds", text="").code for check in get_args(Check)),
 }
 """The codes of results that have a name already."""

@@ -14,10 +14,10 @@ from portable.formats.merge import merged
 from portable.model.errors import InputError
 from portable.model.source import Mistake
 from portable.planning import Planned, make
-from portable.planning.inputs import Input
+from portable.planning.inputs import PlanInput
 from portable.profiles.images import Images
 from portable.profiles.load import load_profile, profile_files
-from portable.profiles.types import Profile, Stack
+from portable.profiles.types import Profile, StackFile
 
 COMPOSE: dict[str, Any] = {
     "portable": 1,
@@ -109,8 +109,8 @@ class Place:
         document = load(("test.yaml", dump(data).encode()))
         stack_document = load(("portable.yaml", stack.encode())) if stack is not None else None
         images_document = load(("test.images.yaml", images.encode())) if images is not None else None
-        given = Input(
-            stack=convert(stack_document, Stack) if stack_document else Stack(),
+        given = PlanInput(
+            stack=convert(stack_document, StackFile) if stack_document else StackFile(),
             stack_document=stack_document,
             profile=convert(document, Profile),
             profile_document=document,
@@ -152,5 +152,5 @@ def of_files(folder: Path, sets: tuple[str, ...] = (), **files: str) -> Planned:
     for name, text in files.items():
         (folder / f"{name}.yaml").write_text(text)
     profile, document = load_profile("top", profile_files([folder]), sets)
-    given = Input(stack=Stack(), stack_document=None, profile=profile, profile_document=document)
+    given = PlanInput(stack=StackFile(), stack_document=None, profile=profile, profile_document=document)
     return make(given, Catalog())

@@ -11,9 +11,9 @@ from portable.formats.load import convert, load
 from portable.model import plan as p
 from portable.model.errors import InputError
 from portable.planning import make
-from portable.planning.inputs import Input
+from portable.planning.inputs import PlanInput
 from portable.profiles.load import SHIPPED, load_profile, profile_files
-from portable.profiles.types import Stack
+from portable.profiles.types import StackFile
 from tests.shipped import PROFILES
 
 SEEDS = range(200)
@@ -25,7 +25,7 @@ def catalog() -> Catalog:
     return Catalog()
 
 
-def generated(seed: int, catalog: Catalog) -> Input:
+def generated(seed: int, catalog: Catalog) -> PlanInput:
     """Some apps in some place with some ports changed; the same for the same seed."""
     chance = random.Random(seed)
     usable = [name for name in catalog.names() if not (facts := catalog.app(name)[0]).mounter and not facts.tools]
@@ -43,7 +43,7 @@ def generated(seed: int, catalog: Catalog) -> Input:
     if chance.random() < 0.2:
         sets.append(f"exposure.default={chance.choice(('none', 'loopback', 'lan', 'ingress', 'route'))}")
     profile, document = load_profile(chance.choice(PROFILES), profile_files((SHIPPED,)), sets)
-    return Input(stack=convert(stack, Stack), stack_document=stack, profile=profile, profile_document=document)
+    return PlanInput(stack=convert(stack, StackFile), stack_document=stack, profile=profile, profile_document=document)
 
 
 def dump_list(names: list[str]) -> str:
@@ -95,7 +95,7 @@ def every_app_is_in_one_group(plan: p.Plan) -> None:
     assert sorted(grouped) == sorted(app.name for app in plan.apps)
 
 
-def vpn_apps_are_behind_their_gateway(plan: p.Plan, given: Input, catalog: Catalog) -> None:
+def vpn_apps_are_behind_their_gateway(plan: p.Plan, given: PlanInput, catalog: Catalog) -> None:
     for group in plan.groups:
         if not isinstance(group.egress, p.Direct):
             assert group.apps[0] == group.egress.gateway == group.name

@@ -37,7 +37,7 @@ def test_every_volume_has_a_place(place: Place) -> None:
         "library": p.Volume(id="library", holds="library", place=p.Folder(path="/srv/library")),
         "one-config": p.Volume(id="one-config", holds="state", place=p.Folder(path="/srv/state"), folder="one"),
         "one-db": p.Volume(id="one-db", holds="database", place=p.Folder(path="/srv/state"), folder="one-db"),
-        "one-tmp": p.Volume(id="one-tmp", holds="cache", place=p.Scratch(size=2 * GI)),
+        "one-tmp": p.Volume(id="one-tmp", holds="cache", place=p.Ephemeral(size=2 * GI)),
     }
 
 
@@ -71,7 +71,7 @@ def test_a_share_makes_a_claim_static(place: Place) -> None:
 
 def test_cloud_caches_are_bounded(place: Place) -> None:
     found = volumes(place, clouds=["torbox"])
-    assert found["cloud-torbox-cache"] == p.Volume(id="cloud-torbox-cache", holds="cache", place=p.Scratch(size=6 * GI))
+    assert found["cloud-torbox-cache"] == p.Volume(id="cloud-torbox-cache", holds="cache", place=p.Ephemeral(size=6 * GI))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from portable.formats.load import read
 from portable.model.errors import InputError
-from portable.profiles.images import BACK, Images, TakenFacts, UpdateFacts
+from portable.profiles.images import BACK, Images, PinnedImageFacts, UpdateFacts
 from portable.profiles.load import SHIPPED, images_file, load_images, profile_files, profile_folders
 
 OLD, NEW, OTHER = (f"sha256:{digit * 64}" for digit in "012")
@@ -19,7 +19,7 @@ digests = st.integers(0, 16**64 - 1).map("sha256:{:064x}".format)
 repositories = st.sampled_from(["registry.test/one", "127.0.0.1:5000/a/b_c", "x", "lscr.io/linuxserver/sonarr"])
 tags = st.sampled_from(["1", "latest", "v1.2.3-ls4", "_", "1e3", "0.10"])
 taken = st.builds(
-    TakenFacts, instead_of=st.builds("{}:{}@{}".format, repositories, tags, digests), digest=digests, before=st.none() | digests
+    PinnedImageFacts, instead_of=st.builds("{}:{}@{}".format, repositories, tags, digests), digest=digests, before=st.none() | digests
 )
 updates = st.builds(
     UpdateFacts,
@@ -31,7 +31,7 @@ updates = st.builds(
 
 
 def update(**more: Any) -> UpdateFacts:
-    entry = TakenFacts(instead_of=f"registry.test/one:1@{OLD}", digest=NEW, before=OLD)
+    entry = PinnedImageFacts(instead_of=f"registry.test/one:1@{OLD}", digest=NEW, before=OLD)
     return UpdateFacts(**{"at": "2026-11-21T03:00:00Z", "containers": {"main": entry}, **more})
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from portable.model.errors import InputError, UsageError
 from portable.profiles.load import SHIPPED, find_stack, load_profile, load_stack, profile_files, profile_folders
-from portable.profiles.types import LoopbackFacts, Profile, Stack
+from portable.profiles.types import LoopbackFacts, Profile, StackFile
 from tests.shipped import PROFILES
 
 BASE = """\
@@ -303,7 +303,7 @@ def test_set_of_the_stack_leaves_the_profile_alone(tmp_path: Path, write: Write)
 
 
 def test_without_a_stack_the_defaults_hold() -> None:
-    assert load_stack(None) == (Stack(), None)
+    assert load_stack(None) == (StackFile(), None)
 
 
 def test_a_stack_is_read_with_what_is_set(tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ def test_a_stack_is_read_with_what_is_set(tmp_path: Path) -> None:
 
 
 def test_a_stack_can_be_set_without_a_file() -> None:
-    assert load_stack(None, ("stack.name=house",))[0] == Stack(name="house")
+    assert load_stack(None, ("stack.name=house",))[0] == StackFile(name="house")
 
 
 def test_an_unknown_key_of_the_stack() -> None:

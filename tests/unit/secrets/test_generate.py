@@ -9,7 +9,7 @@ import pytest
 from portable.cli.up import driver_of, reader_of
 from portable.engines.docker.address import Address
 from portable.engines.docker.engine import Engine
-from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.errors import DockerError
 from portable.engines.docker.observed import Versions
 from portable.live.compose import verbs as compose
 from portable.live.compose.driver import ComposeReader, opened
@@ -77,7 +77,7 @@ class Absent(Engine):
         super().__init__(Address(url="unix:///none", named_by="the test"))
 
     def check(self) -> Versions:
-        raise EngineTrouble("absent", "no engine answers")
+        raise DockerError("absent", "no engine answers")
 
 
 class There(Absent):

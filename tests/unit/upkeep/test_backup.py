@@ -13,8 +13,8 @@ import pytest
 from portable.backends.compose import render
 from portable.engines.docker.address import Address
 from portable.engines.docker.engine import Engine, EngineReader
-from portable.engines.docker.errors import EngineTrouble
-from portable.engines.docker.observed import Observed, Seen, Versions
+from portable.engines.docker.errors import DockerError
+from portable.engines.docker.observed import Observed, ObservedContainer, Versions
 from portable.live.compose import up as up_module
 from portable.live.compose import verbs as compose
 from portable.live.compose.desired import ComposeStack, stack_of
@@ -66,9 +66,11 @@ class Keeping(Engine):
 
     def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
         joins = {"torrents": "seal"}
-        return Observed(containers=tuple(Seen(id=n, name=n, service=n, state="running", joins=joins.get(n)) for n in sorted(self.running)))
+        return Observed(
+            containers=tuple(ObservedContainer(id=n, name=n, service=n, state="running", joins=joins.get(n)) for n in sorted(self.running))
+        )
 
-    def containers(self, project: str) -> tuple[Seen, ...]:
+    def containers(self, project: str) -> tuple[ObservedContainer, ...]:
         return self.observe(project).containers
 
     def check(self) -> Versions:
@@ -168,7 +170,7 @@ def test_what_failed_before_anything_was_changed_starts_the_app_again(calls: lis
     assert restoring(STACK.project) == {}
 
 
-@pytest.mark.parametrize("trouble", [KeyboardInterrupt(), EngineTrouble("gone", "no answer")])
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt(), DockerError("gone", "no answer")])
 def test_interrupted_while_the_app_stops_it_is_known_to_be_down(
     calls: list[str], monkeypatch: pytest.MonkeyPatch, trouble: BaseException
 ) -> None:
@@ -283,7 +285,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("moment", ["the stop", "the copy", "the start"])
 @pytest.mark.parametrize("dead", [False, True])
-@pytest.mark.parametrize("trouble", [Killed, KeyboardInterrupt, functools.partial(EngineTrouble, "gone", "no answer")])
+@pytest.mark.parametrize("trouble", [Killed, KeyboardInterrupt, functools.partial(DockerError, "gone", "no answer")])
 def test_what_ran_before_it_was_stopped_runs_again_whenever_it_is_ended(
     calls: list[str], monkeypatch: pytest.MonkeyPatch, moment: str, dead: bool, trouble: Callable[[], BaseException]
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from portable.model import plan as p
 from portable.model.registry import Offered
 from portable.model.shell import script
-from portable.upkeep.backup import Kept
+from portable.upkeep.backup import BackupRow
 from portable.upkeep.tasks import _backed_up, newer, scrub
 from tests import factories
 
@@ -22,7 +22,7 @@ def plan(*references: tuple[str, str | None]) -> p.Plan:
         factories.app(f"app{n}", containers=(factories.container("main", image=p.Image(repository=repository, tag="1", digest=digest)),))
         for n, (repository, digest) in enumerate(references)
     )
-    volumes = (p.Volume(id="a", holds="state", place=p.Folder(path="/srv/a")), p.Volume(id="b", holds="cache", place=p.Scratch()))
+    volumes = (p.Volume(id="a", holds="state", place=p.Folder(path="/srv/a")), p.Volume(id="b", holds="cache", place=p.Ephemeral()))
     return p.Plan(stack="media", profile="test", tools=factories.container("tools"), apps=apps, volumes=volumes)
 
 
@@ -136,9 +136,9 @@ def test_an_image_that_is_gone_or_refused_does_not_count_as_a_silent_registry() 
 
 def test_what_the_keeper_did_is_told_app_by_app() -> None:
     rows = (
-        Kept(app="a", at="2026", result="done"),
-        Kept(app="b", result="left out", notes=("index is left out",)),
-        Kept(app="c", result="failed", notes=("no space is left",)),
+        BackupRow(app="a", at="2026", result="done"),
+        BackupRow(app="b", result="left out", notes=("index is left out",)),
+        BackupRow(app="c", result="failed", notes=("no space is left",)),
     )
     done = _backed_up(rows, "backup")
     assert (done.result, done.text) == ("failed", "1 done, 1 left out, 1 failed")

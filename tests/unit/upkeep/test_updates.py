@@ -16,8 +16,8 @@ import pytest
 from portable.backends.prepare import prepare
 from portable.engines.docker.address import Address
 from portable.engines.docker.engine import Engine, EngineReader
-from portable.engines.docker.errors import EngineTrouble, UnhealthyServices
-from portable.engines.docker.observed import Observed, Seen, Versions
+from portable.engines.docker.errors import DockerError, UnhealthyDockerServices
+from portable.engines.docker.observed import Observed, ObservedContainer, Versions
 from portable.formats.emit import dump
 from portable.live.compose import images
 from portable.live.compose import verbs as compose
@@ -32,12 +32,12 @@ from portable.model.changes import Change
 from portable.model.errors import InputError, PortableError, Refused, UsageError
 from portable.model.progress import silent
 from portable.model.registry import Offered
-from portable.profiles.images import Images, TakenFacts, UpdateFacts
+from portable.profiles.images import Images, PinnedImageFacts, UpdateFacts
 from portable.profiles.load import load_images
 from portable.secrets.sources import EnvironmentSource
 from portable.upkeep import backup, image_file, rollbacks, updates
-from portable.upkeep.backup import Kept
-from portable.upkeep.image_file import Opened, Updated
+from portable.upkeep.backup import BackupRow
+from portable.upkeep.image_file import ReopenedStack, Updated
 
 V1, V2, V3 = (f"sha256:{digit * 64}" for digit in "123")
 SEED = int(os.environ.get("PORTABLE_SEED", "20261121"))
@@ -75,7 +75,7 @@ class Killed(BaseException):
     """SIGKILL, as far as a test can have it."""
 
 
-def composed(here: Opened) -> ComposeStack:
+def composed(here: ReopenedStack) -> ComposeStack:
     """The stack of a place on Docker."""
     assert isinstance(here.stack, ComposeStack)
     return here.stack
@@ -114,10 +114,10 @@ class World(Engine):
         here = self.opened()
         return ComposeDriver(self, composed(here), here.source)
 
-    def opened(self) -> Opened:
+    def opened(self) -> ReopenedStack:
         prepared = prepare("home", folder=self.folder)
         planned = prepared.planned
-        return Opened(stack=place_of(prepared, {"HOME": str(self.folder)}).stack, source=EnvironmentSource(), planned=planned)
+        return ReopenedStack(stack=place_of(prepared, {"HOME": str(self.folder)}).stack, source=EnvironmentSource(), planned=planned)
 
     @property
     def file(self) -> Path:
@@ -142,7 +142,7 @@ class World(Engine):
     def observe(self, project: str, images: Any = ()) -> Observed:
         return Observed(
             containers=tuple(
-                Seen(id=a, name=a, service=a, image=i, state="running", health="unhealthy" if i in self.broken else "healthy")
+                ObservedContainer(id=a, name=a, service=a, image=i, state="running", health="unhealthy" if i in self.broken else "healthy")
                 for a, i in self.running.items()
             )
         )
@@ -154,7 +154,7 @@ class World(Engine):
             self.running[name] = wanted[name]
             self.state[name] = wanted[name]
         if sick := [name for name in apps if wanted[name] in self.broken]:
-            raise UnhealthyServices(f"{sick[0]}: unhealthy\n    its last line", apps=frozenset(sick))
+            raise UnhealthyDockerServices(f"{sick[0]}: unhealthy\n    its last line", apps=frozenset(sick))
 
     def diff(self, _engine: Any, _stack: Any, _source: Any, *, apps: tuple[str, ...]) -> tuple[Change, ...]:
         wanted = self.wanted()
@@ -164,27 +164,27 @@ class World(Engine):
             if self.running.get(name) != wanted[name]
         )
 
-    def back_up(self, _driver: Any, _plan: Any, *, apps: Sequence[str], stop: bool, **_: Any) -> tuple[Kept, ...]:
+    def back_up(self, _driver: Any, _plan: Any, *, apps: Sequence[str], stop: bool, **_: Any) -> tuple[BackupRow, ...]:
         self.step(f"back up {' '.join(apps)}{' stopped' if stop else ''}")
         self.kept |= {(name, BACKUP): self.state[name] for name in apps}
-        return tuple(Kept(app=name, at=BACKUP, result="done") for name in apps)
+        return tuple(BackupRow(app=name, at=BACKUP, result="done") for name in apps)
 
-    def restore(self, _driver: Any, _plan: Any, name: str, *, at: str, start: bool, **_: Any) -> Kept:
+    def restore(self, _driver: Any, _plan: Any, name: str, *, at: str, start: bool, **_: Any) -> BackupRow:
         assert not start
         self.step(f"restore {name}")
         if not self.kept:
-            return Kept(app=name, at=at, result="failed", notes=("there is no such backup",))
+            return BackupRow(app=name, at=at, result="failed", notes=("there is no such backup",))
         self.running.pop(name, None)
         if name in self.full:
-            return Kept(app=name, at=at, result="failed", unchanged=True, notes=("no space is left",))
+            return BackupRow(app=name, at=at, result="failed", unchanged=True, notes=("no space is left",))
         if name in self.half:
             mark("media-home", name, at)
-            return Kept(app=name, at=at, result="failed", notes=("something is mounted there",))
+            return BackupRow(app=name, at=at, result="failed", notes=("something is mounted there",))
         self.state[name] = self.kept[name, at]
-        return Kept(app=name, at=at, result="done", before=".before-restore-x")
+        return BackupRow(app=name, at=at, result="done", before=".before-restore-x")
 
-    def listed(self, _driver: Any, _plan: Any, *, apps: Sequence[str]) -> tuple[Kept, ...]:
-        return tuple(Kept(app=name, at=at, result="sound") for name, at in self.kept if name in apps)
+    def listed(self, _driver: Any, _plan: Any, *, apps: Sequence[str]) -> tuple[BackupRow, ...]:
+        return tuple(BackupRow(app=name, at=at, result="sound") for name, at in self.kept if name in apps)
 
     def bring(self, _engine: Any, needs: Any, **_: Any) -> None:
         self.step(f"bring {' '.join(need.reference.rpartition('/')[2].replace('sha256:', '')[:9] for need in needs)}")
@@ -292,7 +292,7 @@ def test_a_group_is_brought_backed_up_written_down_and_started(world: World) -> 
     assert (row.result, row.before, row.digest, row.backup) == ("taken", V1, V2, BACKUP)
     assert world.done == ["bring alone:1@2", "back up alone", "write", "up alone", "write"]
     assert world.taken.images["alone"] == UpdateFacts(
-        at=AT, backup=BACKUP, containers={"main": TakenFacts(instead_of=image("alone", V1), digest=V2, before=V1)}
+        at=AT, backup=BACKUP, containers={"main": PinnedImageFacts(instead_of=image("alone", V1), digest=V2, before=V1)}
     )
     assert world.running["alone"] == image("alone", V2)
     assert world.file.stat().st_mode & 0o777 == 0o644
@@ -342,11 +342,11 @@ def test_a_second_update_remembers_the_first(world: World) -> None:
     newer(world, "alone", digest=V3)
     world.apply("alone")
     (entry,) = world.taken.images["alone"].containers.values()
-    assert entry == TakenFacts(instead_of=image("alone", V1), digest=V3, before=V2)
+    assert entry == PinnedImageFacts(instead_of=image("alone", V1), digest=V3, before=V2)
     (row,) = world.back("alone")
     assert (row.result, row.before, row.digest) == ("back", V3, V2)
     (entry,) = world.taken.images["alone"].containers.values()
-    assert entry == TakenFacts(instead_of=image("alone", V1), digest=V2)
+    assert entry == PinnedImageFacts(instead_of=image("alone", V1), digest=V2)
     with refused("update.no-record", "no update of alone "):
         world.back("alone")
 
@@ -362,7 +362,7 @@ def test_an_entry_that_became_void_gives_way(world: World) -> None:
         world.back("alone")
     (row,) = world.apply("alone")
     assert (row.result, row.before, row.digest) == ("taken", V3, V2)
-    assert world.taken.images["alone"].containers["main"] == TakenFacts(instead_of=image("alone", V3), digest=V2, before=V3)
+    assert world.taken.images["alone"].containers["main"] == PinnedImageFacts(instead_of=image("alone", V3), digest=V2, before=V3)
 
 
 def test_the_file_stays_a_link_where_it_is_one(world: World) -> None:
@@ -458,14 +458,14 @@ def test_names_that_nothing_has_and_a_registry_that_is_silent(world: World) -> N
 def test_a_shipped_profile_without_a_stack(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     (world.folder / "portable.yaml").unlink()
     prepared = prepare("local", folder=world.folder)
-    here = Opened(stack=stack_of(prepared.planned.plan, prepared.rendering), source=EnvironmentSource(), planned=prepared.planned)
+    here = ReopenedStack(stack=stack_of(prepared.planned.plan, prepared.rendering), source=EnvironmentSource(), planned=prepared.planned)
     with refused("update.no-stack", r"local .*write a `portable\.yaml`"):
         list(updates.apply(ComposeDriver(world, composed(here), here.source), lambda: here, ()))
 
 
 def test_a_backup_that_is_not_sound_ends_it_before_anything_is_changed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     newer(world, "alone")
-    failed = (Kept(app="alone", result="failed", notes=("a.db: malformed",)),)
+    failed = (BackupRow(app="alone", result="failed", notes=("a.db: malformed",)),)
     monkeypatch.setattr(backup, "back_up", lambda *_, **__: failed)
     with pytest.raises(PortableError, match=r"alone: a.db: malformed") as raised:
         world.apply("alone")
@@ -476,8 +476,8 @@ def test_a_backup_that_is_not_sound_ends_it_before_anything_is_changed(world: Wo
 def test_an_engine_that_went_away_leaves_what_the_same_command_completes(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     newer(world, "alone")
     with monkeypatch.context() as away:
-        away.setattr(compose, "up", lambda *_, **__: (_ for _ in ()).throw(EngineTrouble("gone", "the engine went away")))
-        with pytest.raises(EngineTrouble):
+        away.setattr(compose, "up", lambda *_, **__: (_ for _ in ()).throw(DockerError("gone", "the engine went away")))
+        with pytest.raises(DockerError):
             world.apply("alone")
     assert world.taken.images["alone"].step == "taking"
     assert results(world.apply("alone")) == {"alone": "taken"}
@@ -490,11 +490,11 @@ def test_an_engine_that_went_away_leaves_what_the_same_command_completes(world: 
         PortableError("home is locked by `portable up`"),
         Refused("the restore of other is not finished"),
         UsageError("the secret x is not set"),
-        EngineTrouble("slow", "not well in the time given"),
-        EngineTrouble("space", "no space left"),
-        EngineTrouble("port", "port 80/tcp is taken"),
-        EngineTrouble("failed", "Docker Compose left undone: recreate alone"),
-        UnhealthyServices("other: unhealthy", apps=frozenset({"other"})),
+        DockerError("slow", "not well in the time given"),
+        DockerError("space", "no space left"),
+        DockerError("port", "port 80/tcp is taken"),
+        DockerError("failed", "Docker Compose left undone: recreate alone"),
+        UnhealthyDockerServices("other: unhealthy", apps=frozenset({"other"})),
     ],
     ids=str,
 )
@@ -558,7 +558,7 @@ def test_state_that_can_not_be_put_back_keeps_nobody_from_going_back_without(wor
     world.broken = {image("alone", V2)}
     with monkeypatch.context() as lost:
         lost.setattr(world, "kept", {})
-        lost.setattr(backup, "back_up", lambda *_, **__: (Kept(app="alone", at=BACKUP, result="done"),))
+        lost.setattr(backup, "back_up", lambda *_, **__: (BackupRow(app="alone", at=BACKUP, result="done"),))
         parts = (
             r"there is no such backup; nothing was changed, but .*: alone: unhealthy(.|\n)*without that state: `portable rollback alone`"
         )
@@ -750,7 +750,7 @@ def test_what_stops_an_app_to_start_it_again_is_refused_before_it_stops_it(world
     restoring_is_written(world)
     here, done = world.opened(), list[str]()
     monkeypatch.setattr(compose, "down", lambda *_, **__: done.append("down"))
-    monkeypatch.setattr(backup, "run", lambda *_, **__: (Kept(app="first", at=BACKUP, result="staged"),))
+    monkeypatch.setattr(backup, "run", lambda *_, **__: (BackupRow(app="first", at=BACKUP, result="staged"),))
     plan = here.planned.plan
     with pytest.raises(Refused, match=r"\[up\.rollback-unfinished\]"):
         backup._stopped(world.driver(), plan, "first", silent)
@@ -761,7 +761,10 @@ def test_what_stops_an_app_to_start_it_again_is_refused_before_it_stops_it(world
 
 def test_a_restore_that_is_given_up_while_an_update_goes_back_starts_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     restoring_is_written(world)
-    here, answers = world.opened(), iter([Kept(app="first", at=BACKUP, result="half"), Kept(app="first", at=BACKUP, result="given up")])
+    here, answers = (
+        world.opened(),
+        iter([BackupRow(app="first", at=BACKUP, result="half"), BackupRow(app="first", at=BACKUP, result="given up")]),
+    )
     monkeypatch.setattr(compose, "down", lambda *_, **__: None)
     monkeypatch.setattr(backup, "run", lambda *_, **__: (next(answers),))
     given_up = backup.abort(world.driver(), here.planned.plan, "first")

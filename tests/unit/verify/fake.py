@@ -5,17 +5,17 @@ from pathlib import Path
 
 import msgspec
 
-from portable.backends.common import Placed, containers
+from portable.backends.common import PlacedContainer, containers
 from portable.live.compose.rights import planned
-from portable.live.view import HostFolder, Other, Published, Runs, Said
-from portable.model.contracts import Held
+from portable.live.view import CommandResult, ContainerState, ExtraContainer, HostFolder, PublishedAddress
+from portable.model.contracts import ContractResult
 from portable.model.folders import folder_of
-from portable.model.plan import Library, Plan, Scratch, Text
+from portable.model.plan import Ephemeral, Library, Plan, Text
 from portable.model.rights import ImageSettings, PlannedContainer
 from portable.verify.contract import Contract, about, mounts_of
 from tests.factories import full_plan
 
-Answer = Callable[[str, Sequence[str]], Said | None]
+Answer = Callable[[str, Sequence[str]], CommandResult | None]
 """Answers a command in a container, by the container's name; None for the answer of a healthy one."""
 
 STATUS = """\
@@ -122,19 +122,21 @@ class FakeStack:
         """Changed fields of `Runs`, by the container's name."""
         self.written = ""
         self.dated: tuple[tuple[float, str], ...] = ()
-        self.left: tuple[Other, ...] = ()
+        self.left: tuple[ExtraContainer, ...] = ()
         """Containers that are not in the plan."""
         self.strangers: tuple[str, ...] = ()
         """Containers in the gateway's network that do not belong to the stack."""
         self._answer = answer
 
-    def look(self, placed: Placed) -> Runs:
+    def look(self, placed: PlacedContainer) -> ContainerState:
         """Return a running container with the mounts of the plan."""
         mounts = {
-            path: folder_of(volume) or "" for volume, path, _ in mounts_of(self, placed.container) if not isinstance(volume.place, Scratch)
+            path: folder_of(volume) or ""
+            for volume, path, _ in mounts_of(self, placed.container)
+            if not isinstance(volume.place, Ephemeral)
         }
         planned = self.planned(placed)
-        healthy = Runs(
+        healthy = ContainerState(
             state="running",
             health="healthy",
             mounts=mounts,
@@ -147,11 +149,11 @@ class FakeStack:
         )
         return msgspec.structs.replace(healthy, **self.changes.get(about(placed), {}))
 
-    def planned(self, placed: Placed) -> PlannedContainer:
+    def planned(self, placed: PlacedContainer) -> PlannedContainer:
         """Return the settings of the Compose project."""
         return planned(placed, self.plan)
 
-    def guests(self, placed: Placed) -> tuple[str, ...]:
+    def guests(self, placed: PlacedContainer) -> tuple[str, ...]:
         """Return the test's containers, for the gateway."""
         return self.strangers if about(placed) == "gateway" else ()
 
@@ -161,26 +163,26 @@ class FakeStack:
             return None
         return {folder: _lying(Path(folder)) for folder in folders}
 
-    def others(self) -> tuple[Other, ...]:
+    def others(self) -> tuple[ExtraContainer, ...]:
         """Return the test's containers."""
         return self.left
 
-    def inside(self, placed: Placed, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> Said:
+    def inside(self, placed: PlacedContainer, command: Sequence[str], *, user: str | None = None, seconds: float = 20.0) -> CommandResult:
         """Return the test's answer, or that of a healthy container."""
         del user, seconds
         text = " ".join(command)
         if answered := self._answer(about(placed), command):
             return answered
         if text == "cat /proc/1/environ":
-            return Said(code=0, text=first_process(self.look(placed).environment))
-        return Said(code=0, text=next((said for part, said in HEALTHY.items() if part in text), ""))
+            return CommandResult(code=0, text=first_process(self.look(placed).environment))
+        return CommandResult(code=0, text=next((said for part, said in HEALTHY.items() if part in text), ""))
 
-    def dated_logs(self, placed: Placed, lines: int) -> Sequence[tuple[float, str]]:
+    def dated_logs(self, placed: PlacedContainer, lines: int) -> Sequence[tuple[float, str]]:
         """Return the test's lines."""
         del placed, lines
         return self.dated
 
-    def logs(self, placed: Placed, lines: int) -> str:
+    def logs(self, placed: PlacedContainer, lines: int) -> str:
         """Return the same text for each container."""
         del placed, lines
         return self.written
@@ -209,15 +211,15 @@ def _planned() -> Plan:
 
 
 PUBLISHED = {
-    "gateway": (Published(address="0.0.0.0", number=8080, protocol="tcp", inside=8080),),
+    "gateway": (PublishedAddress(address="0.0.0.0", number=8080, protocol="tcp", inside=8080),),
     "player": (
-        Published(address="127.0.0.1", number=32400, protocol="tcp", inside=32400),
-        Published(address="0.0.0.0", number=443, protocol="tcp", inside=8443),
+        PublishedAddress(address="127.0.0.1", number=32400, protocol="tcp", inside=32400),
+        PublishedAddress(address="0.0.0.0", number=443, protocol="tcp", inside=8443),
     ),
 }
 
 
-def says(part: str, said: Said, *only: str) -> Answer:
+def says(part: str, said: CommandResult, *only: str) -> Answer:
     """Answer commands that contain a text, in those containers or in all."""
     return lambda name, command: said if part in " ".join(command) and (not only or name in only) else None
 
@@ -231,7 +233,7 @@ def verdicts(contract: Contract, stack: FakeStack) -> dict[str, str]:
     return found
 
 
-def one(contract: Contract, stack: FakeStack, verdict: str = "broken") -> Held:
+def one(contract: Contract, stack: FakeStack, verdict: str = "broken") -> ContractResult:
     """Return the only result with that verdict; only a broken one has a remedy."""
     (held,) = [h for h in contract.tried(stack) if h.verdict == verdict]
     assert held.contract == contract.name

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from portable.live.view import Other, Published, Said, View
+from portable.live.view import CommandResult, ExtraContainer, PublishedAddress, View
 from portable.model import plan as p
 from portable.model.errors import PortableError, UsageError
 from portable.model.shell import script
@@ -27,8 +27,8 @@ from tests.unit.verify.fake import PUBLISHED, SHUT, FakeStack, everything, one, 
 
 GUARD = "-A PORTABLE ! -o lo -m addrtype ! --src-type LOCAL --limit-iface-out -j DROP"
 LAST = "-A PORTABLE -j DROP"
-SILENT = Said(code=None, text="it did not end within 20 s", hangs=True)
-CUT = Said(code=None, text="what a command inside printed was cut short on its way from the engine")
+SILENT = CommandResult(code=None, text="it did not end within 20 s", hangs=True)
+CUT = CommandResult(code=None, text="what a command inside printed was cut short on its way from the engine")
 
 
 def told(text: str) -> tuple[str, ...]:
@@ -108,7 +108,11 @@ def test_runs(state: dict[str, object], verdict: str) -> None:
 
 def test_what_is_no_part_of_the_plan_is_told() -> None:
     stack = FakeStack()
-    stack.left = (Other(name="media-old-1", state="running", published=(Published(address="", number=9000, protocol="tcp", inside=90),)),)
+    stack.left = (
+        ExtraContainer(
+            name="media-old-1", state="running", published=(PublishedAddress(address="", number=9000, protocol="tcp", inside=90),)
+        ),
+    )
     assert one(RUNS, stack).subject == "media-old-1"
     held = one(PORTS, stack)
     assert (held.subject, mentions(held.text, "9000/tcp", "90")) == ("media-old-1", True)
@@ -140,7 +144,7 @@ def test_what_could_not_be_tried_anywhere_is_told(contract: str) -> None:
 
 
 def test_an_engine_that_fails_half_way_leaves_what_was_found() -> None:
-    def answer(name: str, command: Any) -> Said | None:
+    def answer(name: str, command: Any) -> CommandResult | None:
         if name == "player" and "/status" in command[-1]:
             raise PortableError("the engine went away")
         return None
@@ -151,8 +155,8 @@ def test_an_engine_that_fails_half_way_leaves_what_was_found() -> None:
 
 
 def test_who_hangs_on_a_dead_namespace_is_named() -> None:
-    assert one(SHARES, FakeStack(answer=says("ns/net", Said(code=0, text="net:[2]"), "torrents"))).subject == "torrents"
-    for nothing in (SILENT, CUT, Said(code=0, text="")):
+    assert one(SHARES, FakeStack(answer=says("ns/net", CommandResult(code=0, text="net:[2]"), "torrents"))).subject == "torrents"
+    for nothing in (SILENT, CUT, CommandResult(code=0, text="")):
         assert one(SHARES, FakeStack(answer=says("ns/net", nothing, "torrents")), "unknown").subject == "torrents"
     stack = FakeStack()
     stack.changes["gateway"] = {"state": "exited"}
@@ -217,7 +221,7 @@ SECOND_HOLE, SECOND_MISSING, REMAINS, MARKS = "in its second fence: ", "no secon
 )
 def test_an_open_firewall_is_told(old: str, new: str, text: str) -> None:
     assert old in SHUT
-    held = one(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=SHUT.replace(old, new, 1)))))
+    held = one(FENCE, FakeStack(answer=says("-S OUTPUT", CommandResult(code=0, text=SHUT.replace(old, new, 1)))))
     # The line that was changed is of this program.
     family = "ip6tables" if "ip6tables" in old or "icmpv6" in old else "iptables"
     assert (held.code, held.text.startswith(f"{family} ")) == ("verify.fence", True), held.text
@@ -227,22 +231,22 @@ def test_an_open_firewall_is_told(old: str, new: str, text: str) -> None:
 @pytest.mark.parametrize("before", ["-o eth0 -p tcp -j TCPMSS --clamp-mss-to-pmtu", "-s 192.0.2.0/24 -j DROP", "-o eth0"])
 def test_what_lets_nothing_by_may_stand_before_the_guard(before: str) -> None:
     text = SHUT.replace(GUARD, f"-A PORTABLE {before}\niptables iptables mangle {GUARD}", 1)
-    assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=text)))) == {"gateway": "holds"}
+    assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", CommandResult(code=0, text=text)))) == {"gateway": "holds"}
 
 
 def test_a_rule_that_only_counts_is_no_rule() -> None:
     text = SHUT.replace("-A POSTROUTING -j PORTABLE", "-A POSTROUTING\niptables iptables mangle -A POSTROUTING -j PORTABLE", 1)
-    assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=text)))) == {"gateway": "holds"}
+    assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", CommandResult(code=0, text=text)))) == {"gateway": "holds"}
 
 
 def test_a_firewall_that_opened_is_told_with_what_still_stands() -> None:
     """Gluetun leaves it open when enabling it fails."""
     opened = SHUT.replace("iptables iptables -P OUTPUT DROP", "iptables iptables -P OUTPUT ACCEPT")
-    told = one(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=opened)))).text
+    told = one(FENCE, FakeStack(answer=says("-S OUTPUT", CommandResult(code=0, text=opened)))).text
     assert FIRST_OPEN in told
     assert told.endswith("the second fence is closed")
     both = opened.replace(LAST, "-A PORTABLE -o lo -j DROP", 1)
-    told = one(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=both)))).text
+    told = one(FENCE, FakeStack(answer=says("-S OUTPUT", CommandResult(code=0, text=both)))).text
     assert FIRST_OPEN in told
     assert SECOND_MISSING in told
 
@@ -258,7 +262,7 @@ def test_the_packets_of_openvpn_are_known_by_the_endpoints() -> None:
 
     def found(rule: str) -> list[str]:
         stack = FakeStack(
-            msgspec.structs.replace(plan, groups=groups), answer=says("-S OUTPUT", Said(code=0, text=first.replace(marked, rule)))
+            msgspec.structs.replace(plan, groups=groups), answer=says("-S OUTPUT", CommandResult(code=0, text=first.replace(marked, rule)))
         )
         return [held.text for held in FENCE.tried(stack) if held.verdict == "broken"]
 
@@ -275,11 +279,11 @@ def test_the_packets_of_openvpn_are_known_by_the_endpoints() -> None:
 def test_one_table_that_is_shut_is_enough() -> None:
     """A packet passes the tables of both programs; the older one may be empty."""
     both = f"iptables iptables-legacy -P OUTPUT ACCEPT\n{SHUT}"
-    assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=both)))) == {"gateway": "holds"}
+    assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", CommandResult(code=0, text=both)))) == {"gateway": "holds"}
 
 
 def test_a_firewall_that_tells_nothing_is_not_said_to_hold() -> None:
-    for said in (Said(code=0, text=""), Said(code=127, text="sh: not found"), SILENT):
+    for said in (CommandResult(code=0, text=""), CommandResult(code=127, text="sh: not found"), SILENT):
         assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", said)))["gateway"] == "unknown"
     stack = FakeStack()
     stack.changes["gateway"] = {"state": "exited"}
@@ -289,14 +293,14 @@ def test_a_firewall_that_tells_nothing_is_not_said_to_hold() -> None:
 
 def test_without_ipv6_its_firewall_is_not_asked_for() -> None:
     alone = "".join(line for line in SHUT.splitlines(keepends=True) if not line.startswith(("ip6", "ipv6")))
-    assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", Said(code=0, text=alone)))) == {"gateway": "holds"}
+    assert verdicts(FENCE, FakeStack(answer=says("-S OUTPUT", CommandResult(code=0, text=alone)))) == {"gateway": "holds"}
 
 
 def test_a_way_past_the_tunnel_is_told_where_nothing_stops_it() -> None:
-    route = Said(code=0, text="192.0.2.1 via 172.20.0.1 dev eth0 src 172.20.0.2")
-    wide = Said(code=0, text=SHUT.replace("-A OUTPUT -o lo ", "-A OUTPUT "))
+    route = CommandResult(code=0, text="192.0.2.1 via 172.20.0.1 dev eth0 src 172.20.0.2")
+    wide = CommandResult(code=0, text=SHUT.replace("-A OUTPUT -o lo ", "-A OUTPUT "))
 
-    def answer(_name: str, command: Any) -> Said | None:
+    def answer(_name: str, command: Any) -> CommandResult | None:
         return wide if "-S OUTPUT" in " ".join(command) else route if "route" in command else None
 
     assert [h.verdict for h in FENCE.tried(FakeStack(answer=answer))] == ["broken", "holds", "broken"]
@@ -305,14 +309,17 @@ def test_a_way_past_the_tunnel_is_told_where_nothing_stops_it() -> None:
 
 
 def test_a_cloud_that_is_not_seen_is_told_for_the_app() -> None:
-    away = says("wc -l", Said(code=3, text="nothing is mounted at /mnt/clouds/shelf"))
+    away = says("wc -l", CommandResult(code=3, text="nothing is mounted at /mnt/clouds/shelf"))
     assert one(CLOUDS, FakeStack(answer=away)).subject == "player cloud shelf"
     assert one(CLOUDS, FakeStack(), "holds").text == "OK (25000 entries)"
-    assert one(CLOUDS, FakeStack(answer=says("wc -l", Said(code=127, text="sh: not found"))), "unknown").subject == "player cloud shelf"
+    assert (
+        one(CLOUDS, FakeStack(answer=says("wc -l", CommandResult(code=127, text="sh: not found"))), "unknown").subject
+        == "player cloud shelf"
+    )
 
 
-@pytest.mark.parametrize("said", [SILENT, Said(code=5, text="reading it takes more than 8 s")])
-def test_a_read_that_hangs_is_tried_by_one_app_only(said: Said) -> None:
+@pytest.mark.parametrize("said", [SILENT, CommandResult(code=5, text="reading it takes more than 8 s")])
+def test_a_read_that_hangs_is_tried_by_one_app_only(said: CommandResult) -> None:
     """A process that reads a hung mount hangs, too."""
     plan = full_plan("compose")
     apps = tuple(msgspec.structs.replace(a, clouds=("shelf",)) if a.name in ("torrents", "player") else a for a in plan.apps)
@@ -323,13 +330,13 @@ def test_a_read_that_hangs_is_tried_by_one_app_only(said: Said) -> None:
 @pytest.mark.parametrize(
     ("said", "verdict", "remedy"),
     [
-        (Said(code=1, text="L no hard link from downloads to media/tv"), "broken", "one file system"),
-        (Said(code=1, text="W downloads is not writable"), "broken", "1000:1000"),
-        (Said(code=1, text="cat: something else"), "unknown", ""),
+        (CommandResult(code=1, text="L no hard link from downloads to media/tv"), "broken", "one file system"),
+        (CommandResult(code=1, text="W downloads is not writable"), "broken", "1000:1000"),
+        (CommandResult(code=1, text="cat: something else"), "unknown", ""),
         (SILENT, "unknown", ""),
     ],
 )
-def test_links(said: Said, verdict: str, remedy: str) -> None:
+def test_links(said: CommandResult, verdict: str, remedy: str) -> None:
     held = one(LINKS, FakeStack(answer=says("portable-verify", said, "torrents")), verdict)
     assert (held.subject, remedy in held.remedy) == ("torrents", True)
 
@@ -369,13 +376,13 @@ def test_a_library_without_pairs_is_not_said_to_link() -> None:
 
 def test_who_runs_as_another_user_is_told() -> None:
     root = "Name:\tapp\nUmask:\t0022\nPid:\t1\nPPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n"
-    held = one(IDENTITY, FakeStack(answer=says("/status", Said(code=0, text=root), "torrents")))
+    held = one(IDENTITY, FakeStack(answer=says("/status", CommandResult(code=0, text=root), "torrents")))
     assert (held.subject, mentions(held.text, "1000:1000", "0:0")) == ("torrents", True)
 
 
 def test_another_umask_is_told_of_those_that_are_given_one() -> None:
     other = "Name:\tapp\nUmask:\t0077\nPid:\t1\nPPid:\t0\nUid:\t1000\t1000\t1000\t1000\nGid:\t1000\t1000\t1000\t1000\n"
-    held = one(IDENTITY, FakeStack(answer=says("/status", Said(code=0, text=other))))
+    held = one(IDENTITY, FakeStack(answer=says("/status", CommandResult(code=0, text=other))))
     assert (held.subject, mentions(held.text, "077", "002")) == ("torrents", True)
 
 
@@ -390,7 +397,7 @@ def test_a_missing_or_other_mount_is_told() -> None:
 
 
 def test_another_library_under_the_same_path_is_told() -> None:
-    other = says("stat -c", Said(code=0, text="99:2"), "torrents")
+    other = says("stat -c", CommandResult(code=0, text="99:2"), "torrents")
     held = one(PATHS, FakeStack(answer=other))
     assert (held.subject, mentions(held.text, "library", "player")) == ("torrents", True)
     assert verdicts(PATHS, FakeStack(answer=says("stat -c", SILENT, "torrents")))["torrents"] == "unknown"
@@ -404,14 +411,16 @@ def test_what_was_mounted_on_the_host_later_is_told(tmp_path: Path) -> None:
     plan = msgspec.structs.replace(plan, volumes=volumes)
     found = tmp_path.stat()
 
-    def answer(_name: str, command: Any) -> Said | None:
-        return Said(code=0, text="\n".join([f"{found.st_dev}:{found.st_ino}"] * (len(command) - 3))) if command[0] == "stat" else None
+    def answer(_name: str, command: Any) -> CommandResult | None:
+        return (
+            CommandResult(code=0, text="\n".join([f"{found.st_dev}:{found.st_ino}"] * (len(command) - 3))) if command[0] == "stat" else None
+        )
 
     assert set(verdicts(PATHS, FakeStack(plan, answer=answer, here=True)).values()) == {"holds"}
 
-    def other(name: str, command: Any) -> Said | None:
+    def other(name: str, command: Any) -> CommandResult | None:
         seen = answer(name, command)
-        return seen and Said(code=0, text=seen.text.replace(":", ":9"))
+        return seen and CommandResult(code=0, text=seen.text.replace(":", ":9"))
 
     held = [h for h in PATHS.tried(FakeStack(plan, answer=other, here=True)) if h.verdict == "broken"]
     assert any(mentions(h.text, "/config", "not", str(tmp_path), "host") for h in held)
@@ -433,7 +442,7 @@ def test_state_of_others_is_told() -> None:
         stack.changes["player"] = {"mounts": {**seen, "/all": source}}
         assert mentions(one(PRIVACY, stack).text, "/all", "torrents")
     assert one(PRIVACY, FakeStack(answer=says("ls -A", SILENT, "player")), "unknown").subject == "player"
-    uncovered = one(PRIVACY, FakeStack(answer=says("ls -A", Said(code=0, text="player\ntorrents"), "player")))
+    uncovered = one(PRIVACY, FakeStack(answer=says("ls -A", CommandResult(code=0, text="player\ntorrents"), "player")))
     assert (uncovered.subject, mentions(uncovered.text, "/mnt/media/appdata", "2")) == ("player", True)
 
 
@@ -444,7 +453,7 @@ def _placed(stack: FakeStack) -> list[Any]:
 
 
 def test_who_does_not_answer_is_told_with_who_asked() -> None:
-    refused = says("transfer", Said(code=1, text="wget: bad address 'transfer'"), "player")
+    refused = says("transfer", CommandResult(code=1, text="wget: bad address 'transfer'"), "player")
     held = one(ANSWERS, FakeStack(answer=refused))
     assert held.subject == "torrents from player"
     assert mentions(held.text, "http://transfer:8080/", "player")
@@ -467,15 +476,15 @@ def test_an_app_is_asked_from_its_group_and_from_outside() -> None:
 
 
 def test_any_answer_is_one() -> None:
-    needs_login = says("wget", Said(code=1, text="wget: server returned error: HTTP/1.1 401 Unauthorized"))
+    needs_login = says("wget", CommandResult(code=1, text="wget: server returned error: HTTP/1.1 401 Unauthorized"))
     assert verdicts(ANSWERS, FakeStack(answer=needs_login))["torrents from player"] == "holds"
     for code, verdict in ((6, "holds"), (8, "holds"), (4, "broken")):
-        gnu = FakeStack(answer=says("wget", Said(code=code, text="")))
+        gnu = FakeStack(answer=says("wget", CommandResult(code=code, text="")))
         assert verdicts(ANSWERS, gnu)["torrents from player"] == verdict
 
 
 def test_who_has_nothing_to_ask_with_is_told() -> None:
-    assert verdicts(ANSWERS, FakeStack(answer=says("wget", Said(code=127, text="not found"))))["torrents from player"] == "unknown"
+    assert verdicts(ANSWERS, FakeStack(answer=says("wget", CommandResult(code=127, text="not found"))))["torrents from player"] == "unknown"
 
 
 def test_ports_are_compared_as_a_whole() -> None:
@@ -490,7 +499,7 @@ def test_ports_are_compared_as_a_whole() -> None:
         return held.subject
 
     assert told("8080/tcp", "not", "published") == "torrents"
-    more = Published(address="127.0.0.1", number=9000, protocol="tcp", inside=9001)
+    more = PublishedAddress(address="127.0.0.1", number=9000, protocol="tcp", inside=9001)
     stack.changes["gateway"] = {"published": (*PUBLISHED["gateway"], more)}
     assert told("9000/tcp", "9001") == "gateway"
     stack.changes["gateway"] = {"published": (msgspec.structs.replace(PUBLISHED["gateway"][0], inside=9696),)}
@@ -505,27 +514,27 @@ def test_ports_are_compared_as_a_whole() -> None:
 @pytest.mark.parametrize(
     ("node", "verdict"),
     [
-        (Said(code=0, text="660 0 44 character special file"), "holds"),
-        (Said(code=0, text="660 0 105 character special file"), "broken"),
-        (Said(code=0, text="666 0 105 character special file"), "holds"),
-        (Said(code=1, text="No such file or directory"), "broken"),
-        (Said(code=0, text="755 0 0 directory"), "unknown"),
+        (CommandResult(code=0, text="660 0 44 character special file"), "holds"),
+        (CommandResult(code=0, text="660 0 105 character special file"), "broken"),
+        (CommandResult(code=0, text="666 0 105 character special file"), "holds"),
+        (CommandResult(code=1, text="No such file or directory"), "broken"),
+        (CommandResult(code=0, text="755 0 0 directory"), "unknown"),
         (SILENT, "unknown"),
     ],
 )
-def test_a_gpu_is_opened_by_the_groups_that_the_processes_have(node: Said, verdict: str) -> None:
+def test_a_gpu_is_opened_by_the_groups_that_the_processes_have(node: CommandResult, verdict: str) -> None:
     assert verdicts(DEVICES, FakeStack(answer=says("%a %u %g", node)))["player"] == verdict
 
 
 def test_a_device_that_does_not_open_is_told() -> None:
-    assert one(DEVICES, FakeStack(answer=says("/dev/fuse", Said(code=1, text="Operation not permitted")))).subject == "cloud shelf"
-    assert one(DEVICES, FakeStack(answer=says("/dev/fuse", Said(code=126, text="no shell"))), "unknown").subject == "cloud shelf"
+    assert one(DEVICES, FakeStack(answer=says("/dev/fuse", CommandResult(code=1, text="Operation not permitted")))).subject == "cloud shelf"
+    assert one(DEVICES, FakeStack(answer=says("/dev/fuse", CommandResult(code=126, text="no shell"))), "unknown").subject == "cloud shelf"
 
 
 @pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.rclone"])
 def test_a_database_where_locks_may_fail_is_told(kind: str) -> None:
     table = f"1 0 8:1 / / rw - overlay overlay rw\n2 1 8:2 / /config rw - {kind} x rw"
-    held = one(DATABASES, FakeStack(answer=says("mountinfo", Said(code=0, text=table))))
+    held = one(DATABASES, FakeStack(answer=says("mountinfo", CommandResult(code=0, text=table))))
     assert (held.subject, mentions(held.text, "/config", kind), "storage.state" in held.remedy) == ("player", True, True)
 
 
@@ -572,12 +581,12 @@ def kept(seen: str) -> p.Plan:
 def test_databases_of_another_host_are_looked_at_by_who_backs_up(tmp_path: Path) -> None:
     """By the same program in the backup container, which is a process of this machine here."""
 
-    def answer(name: str, command: Any) -> Said | None:
+    def answer(name: str, command: Any) -> CommandResult | None:
         if command[0] != "python3":
             return None
         assert name == "keeper"
         done = subprocess.run(command, capture_output=True, text=True, check=False, env={}, cwd="/")
-        return Said(code=done.returncode, text=done.stdout + done.stderr)
+        return CommandResult(code=done.returncode, text=done.stdout + done.stderr)
 
     stack = FakeStack(kept(str(tmp_path)), answer=answer)
     with contextlib.closing(sqlite3.connect(tmp_path / "app.db", isolation_level=None)) as made:
@@ -594,7 +603,7 @@ def test_databases_of_another_host_are_looked_at_by_who_backs_up(tmp_path: Path)
 def test_what_a_keeper_found_in_time_is_told_whatever_comes_after(tmp_path: Path) -> None:
     """The check timed out, a warning is between its rows, and a file name is not valid UTF-8."""
     rows = 'ResourceWarning: x\n["broken", "a.db is corrupted: x"]\n["holds", "b\\\\xff.db is sound"]\n["hol'
-    stack = FakeStack(kept(str(tmp_path)), answer=says("python3", Said(code=None, text=rows)))
+    stack = FakeStack(kept(str(tmp_path)), answer=says("python3", CommandResult(code=None, text=rows)))
     told = [(h.verdict, h.text) for h in DATABASES.tried(stack) if h.subject == "player" and "lies on" not in h.text]
     assert told[:2] == [("broken", "a.db is corrupted: x"), ("holds", "b\\xff.db is sound")]
     assert told[2][0] == "unknown"
@@ -613,8 +622,11 @@ def test_looking_at_many_databases_ends_in_time_and_says_so(tmp_path: Path) -> N
     assert [(verdict, text.split()[0]) for verdict, text in rows] == [("holds", "a.db"), ("holds", "b\\xff.db")]
 
 
-@pytest.mark.parametrize("said", [CUT, SILENT, Said(code=127, text="python3: not found"), Said(code=0, text=""), Said(code=0, text="[1]")])
-def test_a_keeper_that_can_not_look_is_not_taken_for_soundness(said: Said) -> None:
+@pytest.mark.parametrize(
+    "said",
+    [CUT, SILENT, CommandResult(code=127, text="python3: not found"), CommandResult(code=0, text=""), CommandResult(code=0, text="[1]")],
+)
+def test_a_keeper_that_can_not_look_is_not_taken_for_soundness(said: CommandResult) -> None:
     stack = FakeStack(kept("/state"), answer=says("python3", said))
     of_content = [h for h in DATABASES.tried(stack) if h.subject == "player" and "lies on" not in h.text]
     assert [h.verdict for h in of_content] == ["unknown"]

@@ -14,12 +14,12 @@ from portable.model.contracts import Diagnosis
 from portable.model.ports import PublishedPort
 from portable.verify.disks import Disk
 from portable.verify.doctor import asked, examined, left_alone
-from portable.verify.host import Asked, Host, Place, Scrub, Space, host_script, look, parsed
+from portable.verify.host import Host, HostFolderStat, HostPaths, Scrub, Space, host_script, look, parsed
 from tests.factories import GI, full_plan
 
 PLAN = full_plan("compose")
 ROOT = "/mnt/storage"
-OURS = Place(device=1, inode=300, uid=1000, gid=1000, mode=0o40775)
+OURS = HostFolderStat(device=1, inode=300, uid=1000, gid=1000, mode=0o40775)
 HOST = Host(
     kernel="6.1.0",
     memory=16 * GI,
@@ -150,7 +150,7 @@ def run(arguments: Any) -> str:
 
 def test_the_script_tells_of_this_machine(tmp_path: Path) -> None:
     (tmp_path / "a b").mkdir(mode=0o750)
-    wanted = Asked(nodes=("/dev/null", "/dev/none"), folders=(str(tmp_path / "a b"), "/nowhere"), spaces=(str(tmp_path),))
+    wanted = HostPaths(nodes=("/dev/null", "/dev/none"), folders=(str(tmp_path / "a b"), "/nowhere"), spaces=(str(tmp_path),))
     host = look(run, wanted)
     assert host.kernel
     assert host.memory > GI
@@ -236,11 +236,11 @@ def test_the_script_follows_links_and_walks_into_no_cloud(tmp_path: Path) -> Non
     (stream / "elsewhere").symlink_to("/config/of/an/app")
     (stream / ".snapshots" / "gone").symlink_to("/mnt/media/shelf/gone")
     os.utime(stream / "there", (1, 1), follow_symlinks=False)
-    host = look(run, Asked(links=str(library)))
+    host = look(run, HostPaths(links=str(library)))
     assert (host.old_links, host.nowhere, host.cut) == (1, (f"{stream}/with a?newline",), "")
     (stream / "away").symlink_to("/mnt/clouds/portable-none/film")
     (stream / "away too").symlink_to("/mnt/media/portable-none/film")
-    host = look(run, Asked(links=str(library), clouds=("/mnt/clouds/portable-none/known",)))
+    host = look(run, HostPaths(links=str(library), clouds=("/mnt/clouds/portable-none/known",)))
     assert (host.nowhere, host.cut) == ((f"{stream}/with a?newline",), "/mnt/clouds/portable-none")
 
 
@@ -252,10 +252,10 @@ def test_the_script_reads_what_btrfs_keeps_of_scrubs(tmp_path: Path) -> None:
     state.parent.mkdir(parents=True)
     line = "|data_extents_scrubbed:1|t_start:{}|t_resumed:0|duration:9|canceled:0|finished:1\n"
     state.write_text(f"scrub status:1\ndone:1{line.format(2000)}done:2{line.format(1000)}")
-    host = look(run, Asked(), root=str(tmp_path))
+    host = look(run, HostPaths(), root=str(tmp_path))
     assert host.scrubs == (Scrub(uuid="done", at=1000, devices=("sda",)), Scrub(uuid="never", at=0, devices=("sda",)))
     state.write_text(f"scrub status:1\ndone:1{line.format(2000)}done:2{line.format(1000).replace('finished:1', 'finished:0')}")
-    assert look(run, Asked(), root=str(tmp_path)).scrubs[0].at == 0
+    assert look(run, HostPaths(), root=str(tmp_path)).scrubs[0].at == 0
 
 
 def notes(plan: p.Plan = PLAN, servers: dict[str, tuple[str, ...]] = {}, **changes: Any) -> dict[str, list[Diagnosis]]:  # noqa: B006

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from portable.live.view import Said
+from portable.live.view import CommandResult
 from portable.model.plan import Plan
 from portable.verify.egress import egress
 from portable.verify.kill_switch import kill_switch
@@ -13,8 +13,8 @@ from tests.unit.verify.fake import FakeStack, one, verdicts
 
 URL = "http://192.0.2.80/"
 HOST, TUNNEL = "198.51.100.5", "203.0.113.10"
-NOTHING = Said(code=7, text="")
-SILENT = Said(code=None, text="it did not end within 10 s")
+NOTHING = CommandResult(code=7, text="")
+SILENT = CommandResult(code=None, text="it did not end within 10 s")
 
 
 def _planned() -> Plan:
@@ -36,18 +36,18 @@ class Outside(FakeStack):
         self.while_cut: dict[str, str] = {}
         self.commands: list[tuple[str, str]] = []
 
-    def asked(self, name: str, command: Sequence[str]) -> Said | None:
+    def asked(self, name: str, command: Sequence[str]) -> CommandResult | None:
         """Answer as the beacon; the commands themselves show whether the tunnel is cut or restored."""
         text = " ".join(command)
         self.commands.append((name, text))
         if "link set" in text:
             self.cut = '"$device" down' in text
-            return Said(code=0, text="tun0")
+            return CommandResult(code=0, text="tun0")
         if URL not in text:
             return None
         cut = self.cut and name in ("gateway", "torrents")
         address = self.while_cut.get(name, "") if cut else self.seen.get(name, HOST)
-        return Said(code=0, text=f"{address}\n") if address else NOTHING
+        return CommandResult(code=0, text=f"{address}\n") if address else NOTHING
 
 
 def test_vpn_apps_are_seen_as_their_tunnel() -> None:
@@ -117,7 +117,7 @@ def test_what_shows_nothing_is_not_said_to_hold() -> None:
 
 
 def test_a_tunnel_that_can_not_be_cut_is_told() -> None:
-    said = Said(code=3, text="no tunnel: eth0")
+    said = CommandResult(code=3, text="no tunnel: eth0")
     stack = FakeStack(_planned(), answer=lambda _name, command: said if "link set" in " ".join(command) else None)
     held = one(kill_switch(URL), stack, "unknown")
     assert (held.subject, held.text.endswith(": no tunnel: eth0")) == ("gateway", True)

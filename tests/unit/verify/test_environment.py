@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from portable.backends.common import Placed, containers
+from portable.backends.common import PlacedContainer, containers
 from portable.engines.docker.rights import image_settings, running
 from portable.live.compose.rights import planned
-from portable.live.view import Said
+from portable.live.view import CommandResult
 from portable.model import plan as p
 from portable.model.rights import Rights
 from portable.secrets.values import Resolved, Secret
@@ -25,7 +25,7 @@ ENVIRONMENT, PRIVILEGES = BY_NAME["environment"], BY_NAME["privileges"]
 EVERYTHING = ("gateway", "torrents", "player", "player-tls", "player-store", "sweep", "cloud shelf")
 
 
-def placed(stack: FakeStack, name: str) -> Placed:
+def placed(stack: FakeStack, name: str) -> PlacedContainer:
     return next(found for found in containers(stack.plan) if about(found) == name)
 
 
@@ -48,9 +48,9 @@ def with_file(app: p.App, mount: p.FileMount) -> p.App:
     return msgspec.structs.replace(app, containers=(msgspec.structs.replace(main, files=(*main.files, mount)), *rest))
 
 
-def inside(_name: str, command: Any) -> Said | None:
+def inside(_name: str, command: Any) -> CommandResult | None:
     if list(command) == ["cat", "/gluetun/auth/config.toml"]:
-        return Said(code=0, text="roles = []")
+        return CommandResult(code=0, text="roles = []")
     return None
 
 
@@ -69,7 +69,7 @@ def entitled(name: str, **rights: Any) -> FakeStack:
     return stack
 
 
-def answering(part: str, said: Said) -> FakeStack:
+def answering(part: str, said: CommandResult) -> FakeStack:
     """Return a healthy stack whose gateway gives this answer to one command."""
     stack = healthy()
     asked = says(part, said, "gateway")
@@ -160,30 +160,32 @@ def test_another_program_is_told(program: dict[str, tuple[str, ...]]) -> None:
     ],
 )
 def test_a_file_that_overrides_the_gateways_settings_is_told(path: str) -> None:
-    stack = answering("post-rules.txt", Said(code=0, text=f"/gluetun/servers.json\n{path}"))
+    stack = answering("post-rules.txt", CommandResult(code=0, text=f"/gluetun/servers.json\n{path}"))
     assert path in one(ENVIRONMENT, stack).text
     assert "servers.json" not in one(ENVIRONMENT, stack).text
 
 
 def test_a_file_of_the_plan_overrides_nothing() -> None:
-    stack = answering("post-rules.txt", Said(code=0, text="/gluetun/auth/config.toml\n/gluetun/firewall"))
+    stack = answering("post-rules.txt", CommandResult(code=0, text="/gluetun/auth/config.toml\n/gluetun/firewall"))
     mount = p.FileMount(file="gateway-conf", path="/gluetun/firewall")
     apps = tuple(with_file(app, mount) if app.name == "gateway" else app for app in stack.plan.apps)
     stack.plan = msgspec.structs.replace(stack.plan, apps=apps)
     asked = stack._answer
-    stack._answer = lambda name, command: Said(code=0, text="roles = []") if "/gluetun/firewall" in command else asked(name, command)
+    stack._answer = lambda name, command: (
+        CommandResult(code=0, text="roles = []") if "/gluetun/firewall" in command else asked(name, command)
+    )
     assert verdicts(ENVIRONMENT, stack)["gateway"] == "holds"
 
 
 @pytest.mark.parametrize(
     ("said", "verdict"),
     [
-        (Said(code=0, text='[[roles]]\nname = "all"\nauth = "none"'), "broken"),
-        (Said(code=1, text="cat: can't open '/gluetun/auth/config.toml'"), "broken"),
-        (Said(code=127, text="cat: not found"), "unknown"),
+        (CommandResult(code=0, text='[[roles]]\nname = "all"\nauth = "none"'), "broken"),
+        (CommandResult(code=1, text="cat: can't open '/gluetun/auth/config.toml'"), "broken"),
+        (CommandResult(code=127, text="cat: not found"), "unknown"),
     ],
 )
-def test_the_gateways_own_files_are_those_of_the_plan(said: Said, verdict: str) -> None:
+def test_the_gateways_own_files_are_those_of_the_plan(said: CommandResult, verdict: str) -> None:
     assert "/gluetun/auth/config.toml" in one(ENVIRONMENT, answering("config.toml", said), verdict).text
 
 
@@ -200,7 +202,7 @@ def test_what_the_gateways_process_really_has(old: str, new: str, said: str) -> 
     text = first_process(healthy().look(placed(healthy(), "gateway")).environment)
     assert old in text
     text = text.replace(old, new)
-    stack = answering("/proc/1/environ", Said(code=0, text=text))
+    stack = answering("/proc/1/environ", CommandResult(code=0, text=text))
     held = one(ENVIRONMENT, stack)
     assert (held.subject, "first process" in held.text, held.text.endswith(said)) == ("gateway", True, True)
     assert SECRET not in held.text
@@ -208,7 +210,7 @@ def test_what_the_gateways_process_really_has(old: str, new: str, said: str) -> 
 
 @pytest.mark.parametrize("part", ["/proc/1/environ", "post-rules.txt"])
 def test_a_gateway_that_tells_nothing_is_not_said_to_hold(part: str) -> None:
-    assert verdicts(ENVIRONMENT, answering(part, Said(code=1, text="Permission denied")))["gateway"] == "unknown"
+    assert verdicts(ENVIRONMENT, answering(part, CommandResult(code=1, text="Permission denied")))["gateway"] == "unknown"
 
 
 @pytest.mark.parametrize(

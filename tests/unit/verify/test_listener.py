@@ -3,7 +3,7 @@
 import pytest
 
 from portable.live import listening
-from portable.live.view import Said
+from portable.live.view import CommandResult
 from portable.verify.listener import CONTRACT
 from tests.unit.verify.fake import LISTENS, FakeStack, one, says, verdicts
 
@@ -22,7 +22,7 @@ def test_an_app_that_listens() -> None:
 
 
 def test_a_socket_of_a_tunnel_that_is_gone() -> None:
-    held = one(CONTRACT, FakeStack(answer=says(ASKED, Said(code=0, text=STALE), "gateway")))
+    held = one(CONTRACT, FakeStack(answer=says(ASKED, CommandResult(code=0, text=STALE), "gateway")))
     assert held.subject == "torrents"
     assert "on a tunnel that is gone" in held.text
     assert "`portable heal -p " in held.remedy
@@ -32,7 +32,7 @@ NOTHING = "\n".join(line for line in LISTENS.splitlines() if "listens" not in li
 
 
 def test_an_app_that_listens_elsewhere_is_told_with_what_brings_the_ports_together() -> None:
-    held = one(CONTRACT, FakeStack(answer=says(ASKED, Said(code=0, text=NOTHING), "gateway")))
+    held = one(CONTRACT, FakeStack(answer=says(ASKED, CommandResult(code=0, text=NOTHING), "gateway")))
     assert (held.code, held.subject) == ("verify.listener", "torrents")
     assert "10.64.0.2" in held.text
     assert "6881" in held.text
@@ -41,7 +41,7 @@ def test_an_app_that_listens_elsewhere_is_told_with_what_brings_the_ports_togeth
 
 
 def test_an_app_that_started_before_the_tunnel_was_made_is_helped_by_a_restart() -> None:
-    stack = FakeStack(answer=says(ASKED, Said(code=0, text=NOTHING), "gateway"))
+    stack = FakeStack(answer=says(ASKED, CommandResult(code=0, text=NOTHING), "gateway"))
     stack.changes["torrents"] = {"since": 1795990000.0}
     stack.dated = ((1795995000.0, "INFO [wireguard] Wireguard setup is complete. Note"),)
     held = one(CONTRACT, stack)
@@ -51,18 +51,18 @@ def test_an_app_that_started_before_the_tunnel_was_made_is_helped_by_a_restart()
 
 def test_an_app_that_notices_the_new_tunnel_by_itself() -> None:
     answers = iter([STALE, LISTENS])
-    stack = FakeStack(answer=lambda _name, command: Said(code=0, text=next(answers)) if ASKED in " ".join(command) else None)
+    stack = FakeStack(answer=lambda _name, command: CommandResult(code=0, text=next(answers)) if ASKED in " ".join(command) else None)
     assert verdicts(CONTRACT, stack) == {"torrents": "holds"}
 
 
 def test_an_app_that_just_started() -> None:
-    stack = FakeStack(answer=says(ASKED, Said(code=0, text=STALE)))
+    stack = FakeStack(answer=says(ASKED, CommandResult(code=0, text=STALE)))
     stack.changes["torrents"] = {"since": 1795997400.0}
     assert verdicts(CONTRACT, stack) == {"torrents": "unknown"}
 
 
 def test_a_gateway_that_can_not_be_asked() -> None:
-    held = one(CONTRACT, FakeStack(answer=says(ASKED, Said(code=None, text="it did not end"))), "unknown")
+    held = one(CONTRACT, FakeStack(answer=says(ASKED, CommandResult(code=None, text="it did not end"))), "unknown")
     assert "it did not end" in held.text
 
 

@@ -1,6 +1,6 @@
 """The contract that a gateway's tunnel carries traffic and its VPN seldom restarts."""
 
-from portable.live.view import Said
+from portable.live.view import CommandResult
 from portable.verify.tunnel import CONTRACT
 from tests.unit.live.test_tunnel import BROKEN
 from tests.unit.verify.fake import TRAFFIC, FakeStack, one, says, verdicts
@@ -17,14 +17,16 @@ def test_a_tunnel_that_is_well() -> None:
 
 
 def test_an_outage_shows_while_the_gateway_calls_itself_healthy() -> None:
-    stack = FakeStack(answer=says("counted before", Said(code=0, text=DEAD), "gateway"))
+    stack = FakeStack(answer=says("counted before", CommandResult(code=0, text=DEAD), "gateway"))
     held = one(CONTRACT, stack)
     assert (held.code, held.subject, "200 bytes" in held.text) == ("verify.tunnel", "gateway", True)
 
 
 def test_one_answer_that_comes_late_is_no_outage() -> None:
     answers = iter([DEAD, TRAFFIC])
-    stack = FakeStack(answer=lambda _name, command: Said(code=0, text=next(answers)) if "counted before" in " ".join(command) else None)
+    stack = FakeStack(
+        answer=lambda _name, command: CommandResult(code=0, text=next(answers)) if "counted before" in " ".join(command) else None
+    )
     assert verdicts(CONTRACT, stack) == {"gateway": "holds"}
 
 
@@ -50,5 +52,5 @@ def test_a_vpn_that_restarts_all_the_time() -> None:
 
 
 def test_a_gateway_that_can_not_be_asked() -> None:
-    stack = FakeStack(answer=says("counted before", Said(code=127, text="no sh")))
+    stack = FakeStack(answer=says("counted before", CommandResult(code=127, text="no sh")))
     assert "no sh" in one(CONTRACT, stack, "unknown").text

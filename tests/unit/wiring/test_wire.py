@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portable.wiring import INTERFACES, Lines, chosen, line, wire
-from portable.wiring.line import Pen, Request
+from portable.wiring.line import Request, Writer
 from portable.wiring.provider import fields_of
 from portable.wiring.wishes import wishes
 from tests.lab import recorded
@@ -300,7 +300,7 @@ def test_killed_anywhere_and_run_again(at: int, apps: set[str]) -> None:
     """The same command, run again, completes the work; then nothing is left to change."""
     left = at
 
-    class Mortal(Pen):
+    class Mortal(Writer):
         def tell(self, request: Request) -> None:
             nonlocal left
             if left == 0:

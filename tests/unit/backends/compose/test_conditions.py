@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from portable.backends.common import Placed, index
+from portable.backends.common import PlacedContainer, index
 from portable.backends.compose import render
 from portable.backends.compose.health import health
 from portable.backends.compose.network import networks
@@ -342,23 +342,25 @@ CASES = {
         {refused("volumes", f"{PLAN}.mounts.none@/x", "data", "demo", code="storage.volume-unknown")},
     ),
     "scratch space with a size": Case(
-        with_volume(p.Scratch()),
-        with_volume(p.Scratch(size=MI)),
+        with_volume(p.Ephemeral()),
+        with_volume(p.Ephemeral(size=MI)),
         {},
         {Reason("volumes.size", "volumes.state.place.size", "function", code="compose.volume-size")},
     ),
     "scratch space with a folder": Case(
-        with_volume(p.Scratch()),
-        with_volume(p.Scratch(), folder="f"),
+        with_volume(p.Ephemeral()),
+        with_volume(p.Ephemeral(), folder="f"),
         {},
         {Reason("volumes.folder", "volumes.state.folder", "cosmetic", code="compose.volume-folder")},
     ),
     "memory with a size": Case(
-        with_volume(p.Scratch(in_memory=True)), with_volume(p.Scratch(in_memory=True, size=MI)), {f"{DEMO}.volumes./config.tmpfs.size": MI}
+        with_volume(p.Ephemeral(in_memory=True)),
+        with_volume(p.Ephemeral(in_memory=True, size=MI)),
+        {f"{DEMO}.volumes./config.tmpfs.size": MI},
     ),
     "memory of two containers": Case(
-        two(p.Scratch(in_memory=True), shared=False),
-        two(p.Scratch(in_memory=True), shared=True),
+        two(p.Ephemeral(in_memory=True), shared=False),
+        two(p.Ephemeral(in_memory=True), shared=True),
         {f"compose.yaml: services.other.volumes./config.{key}": value for key, value in IN_MEMORY},
         {refused("volumes.place", "volumes.state.place.in_memory", "function", code="compose.tmpfs-shared")},
     ),
@@ -471,7 +473,7 @@ def test_a_plan_of_one_app_has_only_what_holds_for_every_app() -> None:
 
 def checked(**probes: p.Check) -> dict[str, Any]:
     demo = app(containers=(container(probes=p.Probes(**probes)),))
-    found: dict[str, Any] = health(Placed(PLAN, demo.containers[0], app=demo)).keys["healthcheck"]
+    found: dict[str, Any] = health(PlacedContainer(PLAN, demo.containers[0], app=demo)).keys["healthcheck"]
     return found
 
 
@@ -506,7 +508,7 @@ def test_failures_are_rounded_up(period: int, failures: int, start: int, interva
 )
 def test_what_of_three_probes_is_lost(probes: dict[str, p.Check], lost: set[str]) -> None:
     demo = app(containers=(container(probes=p.Probes(**probes)),))
-    found = health(Placed(PLAN, demo.containers[0], app=demo)).findings
+    found = health(PlacedContainer(PLAN, demo.containers[0], app=demo)).findings
     assert {finding.path.removeprefix(f"{PLAN}.probes.") for finding in found} == lost
     assert {finding.app for finding in found} <= {"demo"}
 
@@ -579,7 +581,7 @@ def test_a_schedule_is_told_of_the_time_zone_and_a_file_of_its_mode() -> None:
 
 
 def test_the_library_is_no_second_container_that_mounts_it() -> None:
-    made = with_volume(p.Scratch(in_memory=True), within={"plan": {"library": p.Library(volume="state")}})
+    made = with_volume(p.Ephemeral(in_memory=True), within={"plan": {"library": p.Library(volume="state")}})
     assert "volumes.state.place.in_memory" not in {reason.path for reason in reasons(render, made)}
     unused = one(within={"plan": {"library": p.Library(volume="s"), "volumes": (p.Volume(id="s", holds="library", place=FOLDER),)}})
     assert "volumes.s" not in {reason.path for reason in reasons(render, unused)}
@@ -599,7 +601,7 @@ def test_a_root_is_not_written_where_nothing_is_copied_into_it() -> None:
     assert render(made).documents[0].body["services"]["demo"]["read_only"] is True
 
 
-@pytest.mark.parametrize("place", [FOLDER, p.Scratch(), p.Scratch(in_memory=True)])
+@pytest.mark.parametrize("place", [FOLDER, p.Ephemeral(), p.Ephemeral(in_memory=True)])
 def test_any_volume_can_be_read_only(place: p.Place) -> None:
     assert consequences(render, with_volume(place), with_volume(place, access="ro")) == {f"{DEMO}.volumes./config.read_only": True}
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from portable.backends.common import Placed, index
+from portable.backends.common import PlacedContainer, index
 from portable.backends.compose.files import digest, environment, files, mounted, secrets
 from portable.backends.compose.part import join
 from portable.formats.emit import Interpolated
@@ -13,8 +13,8 @@ PLAIN = p.File(id="plain", body=("a", "b"))
 SECRET = p.File(id="secret", body=("a = ", p.SecretRef(name="login"), "\n"), mode=0o400)
 
 
-def placed(**changes: Any) -> Placed:
-    return Placed("tools", container(**changes))
+def placed(**changes: Any) -> PlacedContainer:
+    return PlacedContainer("tools", container(**changes))
 
 
 def test_a_variable_that_is_a_secret_is_left_to_compose_and_told() -> None:

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from portable.backends.common import Placed
+from portable.backends.common import PlacedContainer
 from portable.backends.compose.health import health
 from portable.model import plan as p
 from tests.factories import app, container
 
 
-def placed(**changes: Any) -> Placed:
+def placed(**changes: Any) -> PlacedContainer:
     demo = app("demo", containers=(container(**changes),))
-    return Placed("apps.demo.containers.main", demo.containers[0], app=demo)
+    return PlacedContainer("apps.demo.containers.main", demo.containers[0], app=demo)
 
 
 def test_no_probe_leaves_the_images_own_check() -> None:
@@ -100,7 +100,7 @@ def run(check: p.Http | p.Tcp, number: int, fetch: str) -> int:
         ports=(p.Port(name="web", number=number),),
         containers=(container(fetch=fetch, probes=p.Probes(ready=p.Check(how=check))),),
     )
-    test = health(Placed("x", demo.containers[0], app=demo)).keys["healthcheck"]["test"]
+    test = health(PlacedContainer("x", demo.containers[0], app=demo)).keys["healthcheck"]["test"]
     assert test[0] == "CMD-SHELL"
     return subprocess.run(["sh", "-c", test[1]], check=False, capture_output=True, timeout=20).returncode
 

@@ -15,8 +15,8 @@ from tests.factories import app, container, plan
 VOLUMES = (
     p.Volume(id="library", holds="library", place=p.Folder(path="/srv"), hides=("appdata",)),
     p.Volume(id="config", holds="state", place=p.Folder(path="/srv/appdata"), folder="demo"),
-    p.Volume(id="cache", holds="cache", place=p.Scratch()),
-    p.Volume(id="memory", holds="cache", place=p.Scratch(in_memory=True)),
+    p.Volume(id="cache", holds="cache", place=p.Ephemeral()),
+    p.Volume(id="memory", holds="cache", place=p.Ephemeral(in_memory=True)),
 )
 SEED = p.FileMount(file="seed", path="/config/deep/seed.conf", seed=True)
 

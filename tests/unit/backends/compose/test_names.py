@@ -2,7 +2,7 @@
 
 import pytest
 
-from portable.backends.common import Placed, containers, index
+from portable.backends.common import PlacedContainer, containers, index
 from portable.backends.compose import names
 from portable.model import plan as p
 from portable.model.variables import secret_variable
@@ -17,7 +17,7 @@ def test_services_of_the_full_plan() -> None:
 def test_the_main_container_has_the_apps_name_whatever_its_own_is() -> None:
     demo = app("demo", containers=(container("beside", role="beside"), container("server")))
     assert [names.app_service(demo, c) for c in demo.containers] == ["demo-beside", "demo"]
-    assert names.service_name(Placed("", demo.containers[1], app=demo)) == "demo"
+    assert names.service_name(PlacedContainer("", demo.containers[1], app=demo)) == "demo"
 
 
 def test_project_is_named_by_stack_and_profile() -> None:

@@ -1,6 +1,6 @@
 """Namespaces, names, ports, and what is refused."""
 
-from portable.backends.common import Placed, index
+from portable.backends.common import PlacedContainer, index
 from portable.backends.compose.network import network, network_findings, networks
 from portable.model import plan as p
 from tests.factories import app, container, plan
@@ -12,31 +12,31 @@ GROUP = p.Group(name="vpn", apps=("gateway", "demo"), egress=p.Tunnel(gateway="g
 def test_the_owner_speaks_for_its_group() -> None:
     demo = app("demo", aliases=("old-name",), ports=(p.Port(name="web", number=80), p.Port(name="peer", number=81, protocol="udp")))
     known = index(plan(GATEWAY, demo, groups=(GROUP,), exposures=(p.Exposure(app="demo", port="peer", how=p.Lan(number=6881)),)))
-    keys = network(Placed("", GATEWAY.containers[0], app=GATEWAY), known).keys
+    keys = network(PlacedContainer("", GATEWAY.containers[0], app=GATEWAY), known).keys
     assert keys["networks"]["default"] == {"aliases": ["demo", "gateway", "old-name"], "ipv4_address": "172.20.0.2"}
     assert keys["extra_hosts"] == {"demo": "127.0.0.1", "gateway": "127.0.0.1", "old-name": "127.0.0.1"}
     assert keys["ports"] == [{"target": 81, "published": "6881", "protocol": "udp"}]
     assert keys["expose"] == ["80", "8000", "81/udp"]
     assert keys["dns"] == ["192.0.2.53"], "what the engine's resolver does not know, nobody is asked"
-    assert network(Placed("", demo.containers[0], app=demo), known).keys == {"network_mode": "service:gateway"}
+    assert network(PlacedContainer("", demo.containers[0], app=demo), known).keys == {"network_mode": "service:gateway"}
 
 
 def test_an_app_without_gateway_is_found_at_its_own_address() -> None:
     demo = app("demo", aliases=("old-name",))
-    keys = network(Placed("", demo.containers[0], app=demo), index(plan(demo))).keys
+    keys = network(PlacedContainer("", demo.containers[0], app=demo), index(plan(demo))).keys
     assert keys["networks"]["default"]["aliases"] == ["demo", "old-name"]
     assert "extra_hosts" not in keys
 
 
 def test_a_sealed_owner_asks_nobody_for_foreign_names() -> None:
     known = index(plan(GATEWAY, groups=(p.Group(name="vpn", apps=("gateway",), egress=p.Sealed(gateway="gateway")),)))
-    assert network(Placed("", GATEWAY.containers[0], app=GATEWAY), known).keys["dns"] == ["127.0.0.1"]
+    assert network(PlacedContainer("", GATEWAY.containers[0], app=GATEWAY), known).keys["dns"] == ["127.0.0.1"]
 
 
 def test_what_no_group_has_gets_no_network_and_is_refused() -> None:
     demo = app()
     known = index(plan(demo, groups=()))
-    assert network(Placed("", demo.containers[0], app=demo), known).keys == {"network_mode": "none"}
+    assert network(PlacedContainer("", demo.containers[0], app=demo), known).keys == {"network_mode": "none"}
     assert ("apps.demo", "refused") in [(finding.path, finding.verdict) for finding in network_findings(known)]
 
 
@@ -59,7 +59,7 @@ def test_an_address_needs_a_subnet() -> None:
 def test_reach_of_a_cluster_is_refused() -> None:
     demo = app()
     known = index(plan(demo, exposures=(p.Exposure(app="demo", port="web", how=p.Ingress(host="demo.test")),)))
-    part = network(Placed("", demo.containers[0], app=demo), known)
+    part = network(PlacedContainer("", demo.containers[0], app=demo), known)
     assert part.keys["ports"] == []
     assert [(f.path, f.verdict) for f in part.findings] == [("exposures.demo:web.how", "refused")]
 

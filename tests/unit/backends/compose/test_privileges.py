@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from portable.backends.common import Placed
+from portable.backends.common import PlacedContainer
 from portable.backends.compose.privileges import ROOT_START, device_findings, identity, privileges
 from portable.model import plan as p
 from tests.factories import container, plan
 
 
-def placed(**changes: Any) -> Placed:
-    return Placed("apps.demo.containers.main", container(**changes))
+def placed(**changes: Any) -> PlacedContainer:
+    return PlacedContainer("apps.demo.containers.main", container(**changes))
 
 
 def test_an_app_that_needs_nothing_has_nothing() -> None:

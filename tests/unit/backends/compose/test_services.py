@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from portable.backends.compose import render
-from portable.backends.compose.services import Port, planned_services, published_ports, subnets
+from portable.backends.compose.services import ServicePort, planned_services, published_ports, subnets
 from portable.backends.prepare import prepare
 from portable.model.plan import Plan, SecretRef
 from portable.model.variables import secret_variable
@@ -37,15 +37,15 @@ def test_so_are_those_of_a_plan_in_which_every_field_is_set() -> None:
 @pytest.mark.parametrize(
     ("entry", "port"),
     [
-        ({"target": 80, "published": "8080", "protocol": "tcp"}, Port(number=8080, protocol="tcp", address="")),
-        ({"target": 80, "published": 8080, "host_ip": "127.0.0.1"}, Port(number=8080, protocol="tcp", address="127.0.0.1")),
-        ("8080:80", Port(number=8080, protocol="tcp", address="")),
-        ("8080:80/udp", Port(number=8080, protocol="udp", address="")),
-        ("127.0.0.1:8080:80", Port(number=8080, protocol="tcp", address="127.0.0.1")),
-        ("[::1]:8080:80/udp", Port(number=8080, protocol="udp", address="::1")),
+        ({"target": 80, "published": "8080", "protocol": "tcp"}, ServicePort(number=8080, protocol="tcp", address="")),
+        ({"target": 80, "published": 8080, "host_ip": "127.0.0.1"}, ServicePort(number=8080, protocol="tcp", address="127.0.0.1")),
+        ("8080:80", ServicePort(number=8080, protocol="tcp", address="")),
+        ("8080:80/udp", ServicePort(number=8080, protocol="udp", address="")),
+        ("127.0.0.1:8080:80", ServicePort(number=8080, protocol="tcp", address="127.0.0.1")),
+        ("[::1]:8080:80/udp", ServicePort(number=8080, protocol="udp", address="::1")),
     ],
 )
-def test_a_published_port_in_each_form(entry: dict[str, object] | str, port: Port) -> None:
+def test_a_published_port_in_each_form(entry: dict[str, object] | str, port: ServicePort) -> None:
     assert published_ports([entry]) == (port,)
 
 

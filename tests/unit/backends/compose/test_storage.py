@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from portable.backends.common import Placed, index
+from portable.backends.common import PlacedContainer, index
 from portable.backends.compose.storage import amount, mounts, named_volumes, volume_findings
 from portable.model import plan as p
 from tests.factories import GI, MI, app, container, plan
@@ -13,7 +13,9 @@ from tests.factories import GI, MI, app, container, plan
 def seen(volume: p.Volume, **changes: Any) -> list[dict[str, Any]]:
     mount = p.Mount(**({"volume": volume.id, "path": "/data"} | changes))
     demo = app(containers=(container(mounts=(mount,)),))
-    found: list[dict[str, Any]] = mounts(Placed("", demo.containers[0], app=demo), index(plan(demo, volumes=(volume,)))).keys["volumes"]
+    found: list[dict[str, Any]] = mounts(PlacedContainer("", demo.containers[0], app=demo), index(plan(demo, volumes=(volume,)))).keys[
+        "volumes"
+    ]
     return found
 
 
@@ -40,9 +42,9 @@ def test_what_a_volume_hides_is_covered() -> None:
 
 
 def test_scratch_is_a_volume_of_the_engine_or_memory() -> None:
-    on_disk = p.Volume(id="v", holds="cache", place=p.Scratch(size=GI))
+    on_disk = p.Volume(id="v", holds="cache", place=p.Ephemeral(size=GI))
     assert seen(on_disk) == [{"type": "volume", "source": "v", "target": "/data", "volume": {"nocopy": True}}]
-    in_memory = p.Volume(id="v", holds="cache", place=p.Scratch(size=GI, in_memory=True))
+    in_memory = p.Volume(id="v", holds="cache", place=p.Ephemeral(size=GI, in_memory=True))
     assert seen(in_memory) == [{"type": "tmpfs", "target": "/data", "tmpfs": {"size": GI, "mode": 0o1777}}]
     known = index(plan(volumes=(on_disk,)))
     assert named_volumes(known, frozenset({"v"})) == {"v": {}}
@@ -51,8 +53,8 @@ def test_scratch_is_a_volume_of_the_engine_or_memory() -> None:
 def test_a_claim_is_refused_and_memory_is_not_shared() -> None:
     volumes = (
         p.Volume(id="claim", holds="state", place=p.Claim(name="c", size=GI)),
-        p.Volume(id="memory", holds="cache", place=p.Scratch(in_memory=True)),
-        p.Volume(id="unused", holds="cache", place=p.Scratch()),
+        p.Volume(id="memory", holds="cache", place=p.Ephemeral(in_memory=True)),
+        p.Volume(id="unused", holds="cache", place=p.Ephemeral()),
     )
     found = volume_findings(index(plan(volumes=volumes)), {"claim": 1, "memory": 2})
     assert [f.path for f in found if f.verdict == "refused"] == ["volumes.claim.place", "volumes.memory.place.in_memory"]
@@ -62,5 +64,5 @@ def test_a_claim_is_refused_and_memory_is_not_shared() -> None:
 
 def test_an_unknown_volume_is_refused() -> None:
     demo = app(containers=(container(mounts=(p.Mount(volume="nowhere", path="/data"),)),))
-    part = mounts(Placed("apps.demo.containers.main", demo.containers[0], app=demo), index(plan(demo)))
+    part = mounts(PlacedContainer("apps.demo.containers.main", demo.containers[0], app=demo), index(plan(demo)))
     assert [f.path for f in part.findings] == ["apps.demo.containers.main.mounts.nowhere@/data"]

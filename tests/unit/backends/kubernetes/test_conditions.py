@@ -260,13 +260,13 @@ CASES = {
     # volumes
     "a read-only mount": Case(with_volume(DISK), with_volume(DISK, access="ro"), {f"{MAIN}.volumeMounts./config.readOnly": True}),
     "scratch space with a bound": Case(
-        with_volume(p.Scratch()),
-        with_volume(p.Scratch(size=MI)),
+        with_volume(p.Ephemeral()),
+        with_volume(p.Ephemeral(size=MI)),
         {f"{POD}.volumes.state.emptyDir.sizeLimit": "1Mi", f"{POD}.volumes.state.emptyDir": None},
     ),
     "scratch space in memory": Case(
-        with_volume(p.Scratch()),
-        with_volume(p.Scratch(in_memory=True)),
+        with_volume(p.Ephemeral()),
+        with_volume(p.Ephemeral(in_memory=True)),
         {f"{POD}.volumes.state.emptyDir.medium": "Memory", f"{POD}.volumes.state.emptyDir": None},
     ),
     "memory that containers share": Case(
@@ -419,7 +419,7 @@ def test_a_seed_goes_to_the_innermost_mount(mounts: list[tuple[str, str]], path:
 
 
 def test_a_seed_alone_makes_its_scratch_space_seen() -> None:
-    volumes = (p.Volume(id="state", holds="cache", place=p.Scratch()), p.Volume(id="other", holds="cache", place=p.Scratch()))
+    volumes = (p.Volume(id="state", holds="cache", place=p.Ephemeral()), p.Volume(id="other", holds="cache", place=p.Ephemeral()))
     made = one(
         files=(p.FileMount(file="conf", path="/config/conf", seed=True),),
         mounts=(p.Mount(volume="other", path="/other"), p.Mount(volume="state", path="/config")),
@@ -519,7 +519,7 @@ def test_what_prepares_is_not_asked_how_it_is() -> None:
 
 def test_folders_are_made_behind_a_volume_that_needs_none() -> None:
     volumes = (
-        p.Volume(id="cache", holds="cache", place=p.Scratch(), folder="no"),
+        p.Volume(id="cache", holds="cache", place=p.Ephemeral(), folder="no"),
         p.Volume(id="state", holds="state", place=DISK, folder="config/demo", hides=("secret",)),
     )
     made = one(

@@ -417,9 +417,9 @@ CASES = {
         with_volume(p.Folder(path="/srv")),
         {refused("volumes.place", "volumes.state.place", "data", code="kubernetes.folder")},
     ),
-    "scratch space of one pod": Case(with_volume(CLAIM), with_volume(p.Scratch()), set()),
+    "scratch space of one pod": Case(with_volume(CLAIM), with_volume(p.Ephemeral()), set()),
     "scratch space of two pods": Case(
-        two_pods(SHARED), two_pods(p.Scratch()), {Reason("volumes.scratch", "volumes.state.place", "cosmetic", code="kubernetes.scratch")}
+        two_pods(SHARED), two_pods(p.Ephemeral()), {Reason("volumes.scratch", "volumes.state.place", "cosmetic", code="kubernetes.scratch")}
     ),
     "a claim that exists": Case(
         with_volume(claim()),
@@ -557,7 +557,7 @@ def test_nobody_looks_at_the_port_of_a_check_that_is_not_made() -> None:
         ({"identity": p.Identity(how="puid-pgid", uid=0)}, {}),
         ({"place": claim(shared=True, share=share("smb"))}, {}),
         ({"place": claim()}, {}),
-        ({"place": p.Scratch()}, {}),
+        ({"place": p.Ephemeral()}, {}),
         ({}, {"access": "ro"}),
     ],
     ids=["another user", "a user that is told", "a user by PUID", "SMB", "a disk of its own", "scratch space", "read-only"],
@@ -579,7 +579,7 @@ def test_a_later_mount_meets_root_squash_too() -> None:
         within={
             "plan": {
                 "volumes": (
-                    p.Volume(id="tmp", holds="cache", place=p.Scratch()),
+                    p.Volume(id="tmp", holds="cache", place=p.Ephemeral()),
                     p.Volume(id="state", holds="state", place=claim(shared=True, share=share())),
                 )
             }

@@ -150,7 +150,7 @@ def test_a_secret_of_another_name_is_made_in_the_plans_namespace() -> None:
         (claim(storage_class="fast"), "database", False),
         (claim(existing=True), "database", False),
         (claim(share=p.Share(protocol="nfs", server="s", export="/e")), "database", False),
-        (p.Scratch(), "database", False),
+        (p.Ephemeral(), "database", False),
     ],
 )
 def test_a_database_wants_a_class(place: p.Place, holds: str, told: bool) -> None:

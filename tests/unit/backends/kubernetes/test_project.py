@@ -9,7 +9,7 @@ import pytest
 
 from portable.backends.kubernetes import render
 from portable.backends.kubernetes.administrator import pod_security_level
-from portable.model.rendering import Document, Rendering
+from portable.model.rendering import RenderedDocument, Rendering
 from tests.factories import app, full_plan, plan
 from tests.render.invariants_kubernetes import check_kubernetes
 from tests.unit.backends.kubernetes.rendered import objects, pod
@@ -62,7 +62,7 @@ def test_300_apps_are_rendered_within_their_part_of_the_budget() -> None:
 
 def sabotage(change: Callable[[dict[str, Any]], None], kind: str, name: str) -> list[str]:
     rendering: Rendering = render(full_plan("kubernetes"))
-    documents = [Document(file=d.file, body=copy.deepcopy(d.body)) for d in rendering.documents]
+    documents = [RenderedDocument(file=d.file, body=copy.deepcopy(d.body)) for d in rendering.documents]
     change(next(d.body for d in documents if d.body["kind"] == kind and d.body["metadata"]["name"] == name))
     return check_kubernetes(documents, full_plan("kubernetes"))
 

@@ -21,7 +21,7 @@ from requests import Response
 from portable.engines.docker import execution
 from portable.engines.docker.address import Address
 from portable.engines.docker.engine import Engine, EngineReader
-from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.errors import DockerError
 from portable.engines.docker.images import no_offer
 from portable.engines.docker.process import Running
 from portable.engines.docker.ssh import SshBridge
@@ -37,7 +37,7 @@ def test_compose_that_does_not_end_is_an_error_for_a_person(reader: EngineReader
         raise subprocess.TimeoutExpired(command, 60)
 
     monkeypatch.setattr(subprocess, "run", hang)
-    with pytest.raises(EngineTrouble) as trouble:
+    with pytest.raises(DockerError) as trouble:
         reader.config_hashes("demo", "services: {}\n", {})
     assert trouble.value.kind == "slow"
     assert "reading the project" in str(trouble.value)
@@ -198,10 +198,10 @@ def test_an_answer_that_was_cut_short_is_a_fault(stream: bytes, state: Mapping[s
     """Within a piece it is seen by itself; between two, by the command that is still at work."""
     monkeypatch.setattr("portable.engines.docker.execution.SETTLING_SECONDS", 0.1)
     with answering(stream, state) as engine:
-        with pytest.raises(EngineTrouble) as caught:
+        with pytest.raises(DockerError) as caught:
             engine.inside("some", ["list"])
         assert (caught.value.kind, caught.value.code) == ("gone", "engine.cut-short")
-        with pytest.raises(EngineTrouble) as caught:
+        with pytest.raises(DockerError) as caught:
             engine.attend("some", ["list"], lambda _: None)
         assert (caught.value.kind, caught.value.code) == ("gone", "engine.cut-short")
 
@@ -241,7 +241,7 @@ def test_a_dead_connection_is_no_wait_without_end(
     monkeypatch: pytest.MonkeyPatch, beats: str, states: tuple[tuple[bool, int | None], ...], code: str
 ) -> None:
     began = time.monotonic()
-    with pytest.raises(EngineTrouble) as trouble:
+    with pytest.raises(DockerError) as trouble:
         silent_after(monkeypatch, states, beats)
     assert (trouble.value.kind, trouble.value.code) == ("gone", code)
     assert beats in str(trouble.value.remedy)
@@ -291,7 +291,7 @@ def test_work_on_the_host_is_done_by_the_hosts_own_programs_or_is_a_fault(code: 
     )
     engine = Engine(Address(url="unix:///none", named_by="the test"))
     engine.__dict__["_api"] = api
-    with contextlib.nullcontext() if code == 0 else pytest.raises(EngineTrouble, match=r"working on the host.*\[engine\.failed\]"):
+    with contextlib.nullcontext() if code == 0 else pytest.raises(DockerError, match=r"working on the host.*\[engine\.failed\]"):
         assert engine.as_host("tools", "true", ["/srv"]) == said.decode()
     assert made[0]["command"][:4] == ["chroot", "/host", "/bin/sh", "-c"]
     assert "/usr/sbin" in made[0]["environment"]["PATH"].split(":")

@@ -7,7 +7,7 @@ import pytest
 
 from portable.engines.docker.address import Address
 from portable.engines.docker.engine import Engine
-from portable.engines.docker.observed import Observed, Seen, SeenNetwork
+from portable.engines.docker.observed import Observed, ObservedContainer, ObservedNetwork
 from portable.live.compose import verbs as compose
 from portable.model.progress import Event
 from tests.by_hand import by_hand
@@ -28,10 +28,10 @@ class Sealed(Engine):
     def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
         names = ("lone", "seal", "torrents")
         joins = {"torrents": "seal"}
-        return Observed(containers=tuple(Seen(id=n, name=n, service=n, state="running", joins=joins.get(n)) for n in names))
+        return Observed(containers=tuple(ObservedContainer(id=n, name=n, service=n, state="running", joins=joins.get(n)) for n in names))
 
-    def networks(self, project: str) -> tuple[SeenNetwork, ...]:
-        return (SeenNetwork(id="net", name="media-test_default", key="default"),)
+    def networks(self, project: str) -> tuple[ObservedNetwork, ...]:
+        return (ObservedNetwork(id="net", name="media-test_default", key="default"),)
 
     def stop(self, container: str) -> None:
         pass

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from portable.engines.docker.errors import UnhealthyServices
+from portable.engines.docker.errors import UnhealthyDockerServices
 from portable.live.compose.desired import Desired
 from portable.live.compose.headline import headline
 from portable.live.compose.waiting import Watch
@@ -192,7 +192,7 @@ class Failing(Starting):
 
 def test_what_failed_begins_with_its_error_and_then_shows_the_log() -> None:
     engine = Failing()
-    with pytest.raises(UnhealthyServices) as caught:
+    with pytest.raises(UnhealthyDockerServices) as caught:
         Watch(engine, Desired(project="p", body={}, services=(DEMO,)), {"demo"}, silent, None).until_well()
     first, *rest = caught.value.text.splitlines()
     assert first == "demo: stopped with exit code 0; its log says: ERROR no key"

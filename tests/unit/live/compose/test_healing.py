@@ -9,8 +9,8 @@ import pytest
 from portable.backends import compose
 from portable.engines.docker.address import Address
 from portable.engines.docker.engine import EngineReader
-from portable.engines.docker.errors import EngineTrouble
-from portable.engines.docker.observed import Observed, Seen, SeenNetwork, seconds_of
+from portable.engines.docker.errors import DockerError
+from portable.engines.docker.observed import Observed, ObservedContainer, ObservedNetwork, seconds_of
 from portable.live import listening
 from portable.live.compose import heal as live
 from portable.live.compose.apps import plain
@@ -18,7 +18,7 @@ from portable.live.compose.desired import ComposeStack, stack_of
 from portable.live.compose.heal import Healer
 from portable.live.compose.healing import ailing
 from portable.live.listening import LISTENING
-from portable.live.results import Ailing, Outcome
+from portable.live.results import Outcome, Repairs
 from portable.live.tunnel import TRAFFIC as TRAFFIC_QUESTION
 from portable.model.changes import Change
 from portable.model.errors import PortableError
@@ -33,18 +33,18 @@ from tests.unit.verify.fake import LISTENS, TRAFFIC
 LATER = "2026-01-01T01:00:00.000000000Z"
 
 
-def seen(**changes: dict[str, Any]) -> dict[str, Seen]:
+def seen(**changes: dict[str, Any]) -> dict[str, ObservedContainer]:
     """All of it running as it should, but for those fields."""
     well: dict[str, dict[str, Any]] = {"gateway": {"health": "healthy"}}
     return {name: msgspec.structs.replace(here, **well.get(name, {}) | changes.get(name, {})) for name, here in running().items()}
 
 
-def sentences(there: dict[str, Seen], **options: Any) -> list[str]:
+def sentences(there: dict[str, ObservedContainer], **options: Any) -> list[str]:
     return [change.sentence() for change in ailing(desired(), observed(there, **options)).changes]
 
 
 def test_what_is_well_is_left_alone() -> None:
-    assert ailing(desired(), observed(seen())) == Ailing()
+    assert ailing(desired(), observed(seen())) == Repairs()
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,11 @@ def test_who_is_left_alone_is_told(code: int) -> None:
 def test_what_was_taken_down_is_not_brought_back() -> None:
     there = seen()
     del there["gateway"], there["player"], there["player-tls"]
-    assert ailing(desired(), observed(there)) == Ailing()
+    assert ailing(desired(), observed(there)) == Repairs()
 
 
 def test_who_was_taken_off_its_network_is_made_anew() -> None:
-    network = SeenNetwork(id="n", name="media-test_default", key="default")
+    network = ObservedNetwork(id="n", name="media-test_default", key="default")
     found = sentences(seen(player={"networks": ()}), networks=(network,))
     assert found == ["recreate player: it was taken off the network default from outside"]
 
@@ -106,7 +106,7 @@ def test_who_was_taken_off_its_network_is_made_anew() -> None:
 KILLED = {"state": "exited", "exit_code": 137, "finished_at": LATER}
 
 
-def with_gateway(there: dict[str, Seen], *, stopped: tuple[str, ...] = ()) -> Ailing:
+def with_gateway(there: dict[str, ObservedContainer], *, stopped: tuple[str, ...] = ()) -> Repairs:
     return ailing(desired(), observed(there), gateways=("gateway",), stopped=stopped)
 
 
@@ -235,7 +235,7 @@ class Inside(EngineReader):
         self.traffic = TRAFFIC
         self.log: tuple[tuple[float, str], ...] = ()
         self.seen = {
-            name: Seen(
+            name: ObservedContainer(
                 id=f"id-{name}",
                 name=name,
                 service=name,
@@ -338,7 +338,7 @@ def test_a_silent_tunnel_is_told_and_nothing_is_restarted_for_it(full_stack: Com
     assert found.waiting == ("nothing comes back through the tunnel of gateway; it restarts its VPN by itself",)
     assert live.examine(engine, full_stack, memory, inside=False).waiting == found.waiting, "else it would be told anew each minute"
     engine.traffic = TRAFFIC
-    assert live.examine(engine, full_stack, memory) == Ailing()
+    assert live.examine(engine, full_stack, memory) == Repairs()
 
 
 def test_a_look_without_going_inside_asks_nothing(full_stack: ComposeStack) -> None:
@@ -351,9 +351,9 @@ def test_a_look_without_going_inside_asks_nothing(full_stack: ComposeStack) -> N
 
 def test_the_healer_looks_inside_once_a_minute_and_only_where_nothing_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
     world, looks = World(monkeypatch), list[float]()
-    start, world.found = world.found, Ailing()
+    start, world.found = world.found, Repairs()
 
-    def examined(*_: Any, inside: bool = True) -> Ailing:
+    def examined(*_: Any, inside: bool = True) -> Repairs:
         looks.extend([world.clock.now - 1000] if inside else [])
         return world.found
 
@@ -367,7 +367,7 @@ def test_the_healer_looks_inside_once_a_minute_and_only_where_nothing_is_down(mo
 
 def test_a_gateway_that_can_not_be_asked_keeps_nothing_from_being_healed(full_stack: ComposeStack, monkeypatch: pytest.MonkeyPatch) -> None:
     def cut(*_: object, **__: object) -> tuple[int | None, str]:
-        raise EngineTrouble("gone", "cut short")
+        raise DockerError("gone", "cut short")
 
     monkeypatch.setattr(Inside, "ask", cut)
     engine = Inside(LISTENS)
@@ -394,7 +394,7 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.healed: list[float] = []
         self.told: list[str] = []
-        self.found = Ailing(changes=(Change(kind="start", service="torrents", app="torrents", cause="it crashed (exit code 1)"),))
+        self.found = Repairs(changes=(Change(kind="start", service="torrents", app="torrents", cause="it crashed (exit code 1)"),))
         self.error: PortableError | None = None
         self.clock = Clock()
         self.wrong: PortableError | None = None
@@ -413,7 +413,7 @@ class World:
             raise self.wrong
         return by_hand(project="p", body={}), EnvironmentSource()
 
-    def examined(self) -> Ailing:
+    def examined(self) -> Repairs:
         if self.error:
             raise self.error
         return self.found
@@ -472,7 +472,7 @@ def test_what_can_not_be_started_is_tried_after_longer_and_longer_rests_too(monk
 
 def test_who_waits_is_told_as_long_as_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch)
-    world.found = Ailing(waiting=("a waits for g, which is exited", "b waits for g, which is exited"))
+    world.found = Repairs(waiting=("a waits for g, which is exited", "b waits for g, which is exited"))
     world.turns(3)
     assert world.told == ["a waits for g, which is exited", "b waits for g, which is exited"]
 
@@ -485,7 +485,7 @@ def test_files_are_read_again_before_anything_is_healed(monkeypatch: pytest.Monk
     world.wrong = PortableError("an unknown key")
     world.clock.now += 1000
     start, recreate = world.found.changes[0], Change(kind="recreate", service="films", app="films", cause="its network is gone")
-    world.found = Ailing(changes=(start, recreate))
+    world.found = Repairs(changes=(start, recreate))
     world.turns(1)
     assert len(world.healed) == 2, "started, and not made anew"
     assert world.told == ["no container is recreated, since the files of the profile cannot be read: an unknown key"]

@@ -8,11 +8,11 @@ from typing import cast
 
 import pytest
 
-from portable.backends.compose.services import Port, Service
+from portable.backends.compose.services import Service, ServicePort
 from portable.engines.docker.address import Address
 from portable.engines.docker.containers import seen
 from portable.engines.docker.engine import Engine, EngineReader
-from portable.engines.docker.errors import EngineTrouble
+from portable.engines.docker.errors import DockerError
 from portable.engines.docker.observed import FOLDER, PROJECT, SERVICE, Neighbour, Observed
 from portable.live.compose import verbs as compose
 from portable.live.compose.desired import Desired, desire
@@ -40,7 +40,7 @@ def engine(*taken: PublishedPort, url: str = "unix:///fake") -> EngineReader:
 
 
 def desired(number: int, address: str = "") -> Desired:
-    service = Service(name="demo", app="demo", image="x", ports=(Port(number=number, protocol="tcp", address=address),))
+    service = Service(name="demo", app="demo", image="x", ports=(ServicePort(number=number, protocol="tcp", address=address),))
     return Desired(project="media-test", body={}, services=(service,))
 
 
@@ -56,7 +56,7 @@ def free() -> int:
 
 
 def test_a_container_of_another_project_is_named(free: int) -> None:
-    with pytest.raises(EngineTrouble, match=f"port {free}/tcp of demo .* container holder of the project other") as caught:
+    with pytest.raises(DockerError, match=f"port {free}/tcp of demo .* container holder of the project other") as caught:
         check_ports(engine(taken(free)), desired(free), ["demo"])
     assert (caught.value.kind, caught.value.code) == ("port", "host.port")
 
@@ -73,9 +73,9 @@ def test_a_program_of_this_machine_is_named_and_only_where_the_engine_is_local()
         other.bind(("127.0.0.1", 0))
         other.listen()
         number = other.getsockname()[1]
-        with pytest.raises(EngineTrouble, match=rf"port {number}/tcp of demo [^()]+ \(process \d+\).*\[host\.port\]"):
+        with pytest.raises(DockerError, match=rf"port {number}/tcp of demo [^()]+ \(process \d+\).*\[host\.port\]"):
             check_ports(engine(), desired(number, "127.0.0.1"), ["demo"])
-        with pytest.raises(EngineTrouble):
+        with pytest.raises(DockerError):
             check_ports(engine(), desired(number), ["demo"])
         check_ports(engine(url="ssh://nas"), desired(number), ["demo"])
         check_ports(engine(taken(number, project="media-test")), desired(number), ["demo"])
@@ -148,7 +148,7 @@ def test_a_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     check_space(engine())
     usage = shutil.disk_usage("/")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1024 * 1024))
-    with pytest.raises(EngineTrouble, match="1 MiB are free in /") as caught:
+    with pytest.raises(DockerError, match="1 MiB are free in /") as caught:
         check_space(engine())
     assert (caught.value.kind, caught.value.code) == ("space", "host.full")
     check_space(engine(url="tcp://nas:1"))

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from portable.engines.docker.observed import Observed, Seen, SeenNetwork
+from portable.engines.docker.observed import Observed, ObservedContainer, ObservedNetwork
 from portable.live.compose.desired import FILES, SECRETS, Desired, current, desire, joined
 from portable.live.compose.reconcile import SEEDS_ONLY, reconcile, scope
 from portable.live.compose.up import _changes
@@ -50,14 +50,14 @@ def desired(observed: Observed = NOTHING, body: dict[str, Any] | None = None, va
     return msgspec.structs.replace(made, hashes=hashes, image_ids={IMAGE: "sha256:1"})
 
 
-def running() -> dict[str, Seen]:
+def running() -> dict[str, ObservedContainer]:
     """Containers just as the document wants them."""
     wanted = desired()
     seen = {}
     for number, service in enumerate(("init", "gateway", "player", "torrents", "player-tls")):
         labels = {k: v for k, v in (wanted.body["services"][service].get("labels") or {}).items() if k.startswith("portable.")}
         joins = {"torrents": "id-gateway", "player-tls": "id-player"}.get(service)
-        seen[service] = Seen(
+        seen[service] = ObservedContainer(
             id=f"id-{service}",
             name=f"media-test-{service}-1",
             service=service,
@@ -73,19 +73,23 @@ def running() -> dict[str, Seen]:
     return seen
 
 
-def observed(seen: dict[str, Seen], *more: Seen, networks: tuple[SeenNetwork, ...] = ()) -> Observed:
+def observed(seen: dict[str, ObservedContainer], *more: ObservedContainer, networks: tuple[ObservedNetwork, ...] = ()) -> Observed:
     return Observed(containers=(*seen.values(), *more), networks=networks)
 
 
 def sentences(
-    seen: dict[str, Seen], *more: Seen, body: dict[str, Any] | None = None, networks: tuple[SeenNetwork, ...] = (), **options: Any
+    seen: dict[str, ObservedContainer],
+    *more: ObservedContainer,
+    body: dict[str, Any] | None = None,
+    networks: tuple[ObservedNetwork, ...] = (),
+    **options: Any,
 ) -> list[str]:
     there = observed(seen, *more, networks=networks)
     variables = options.pop("variables", VARIABLES)
     return [change.sentence() for change in reconcile(desired(there, body, variables), there, **options)]
 
 
-def but(service: str, **changes: Any) -> dict[str, Seen]:
+def but(service: str, **changes: Any) -> dict[str, ObservedContainer]:
     seen = running()
     seen[service] = msgspec.structs.replace(seen[service], **changes)
     return seen
@@ -157,18 +161,18 @@ def test_sharers_follow_their_owner() -> None:
 
 
 def test_an_app_that_left_is_removed_first() -> None:
-    gone = Seen(id="x", name="media-test-old-1", service="old", state="running")
+    gone = ObservedContainer(id="x", name="media-test-old-1", service="old", state="running")
     assert sentences(running(), gone) == ["remove old: it is no longer part of the stack; its data stays"]
     assert sentences(running(), gone, apps=("player",)) == []
 
 
 def test_a_second_container_of_a_service_is_removed() -> None:
-    second = Seen(id="x", name="1234_media-test-player-1", service="player", state="created", replaces="id-player")
+    second = ObservedContainer(id="x", name="1234_media-test-player-1", service="player", state="created", replaces="id-player")
     assert sentences(running(), second) == ["remove 1234_media-test-player-1: a second container of player, left by an interrupted change"]
 
 
 def test_a_changed_subnet() -> None:
-    network = SeenNetwork(id="n", name="media-test_default", key="default", subnets=("172.21.0.0/16",))
+    network = ObservedNetwork(id="n", name="media-test_default", key="default", subnets=("172.21.0.0/16",))
     found = sentences(running(), networks=(network,))
     assert found[0] == "recreate network default: its subnet changed from 172.21.0.0/16 to 172.20.0.0/16"
     assert "recreate torrents: it shares the network of gateway, which is recreated" in found
@@ -177,7 +181,7 @@ def test_a_changed_subnet() -> None:
 
 def test_who_was_taken_off_its_network_is_made_anew() -> None:
     """Its settings are the same, so Compose would leave it where nobody finds it."""
-    network = SeenNetwork(id="n", name="media-test_default", key="default", subnets=("172.20.0.0/16",))
+    network = ObservedNetwork(id="n", name="media-test_default", key="default", subnets=("172.20.0.0/16",))
     found = sentences(but("player", networks=()), networks=(network,))
     assert found[0] == "recreate player: it was taken off the network default from outside"
     assert sentences(but("player", networks=(), state="exited"), networks=(network,))[0].startswith("start player")
@@ -208,7 +212,7 @@ def test_hashes_are_asked_for_as_containers_have_them() -> None:
 
 
 def test_of_two_containers_the_running_one_counts() -> None:
-    new = Seen(id="new", name="x", service="player", state="created", started_at="")
+    new = ObservedContainer(id="new", name="x", service="player", state="created", started_at="")
     assert current(observed(running(), new))["player"].id == "id-player"
 
 
@@ -220,7 +224,7 @@ def test_a_cycle_of_dependencies_does_not_hang() -> None:
 
 
 def test_a_network_is_not_made_anew_for_some_of_the_apps_on_it() -> None:
-    there = observed(running(), networks=(SeenNetwork(id="n", name="media-test_default", key="default", subnets=("10.0.0.0/24",)),))
+    there = observed(running(), networks=(ObservedNetwork(id="n", name="media-test_default", key="default", subnets=("10.0.0.0/24",)),))
     with pytest.raises(Refused, match=r"network default: .* 10\.0\.0\.0/24 to 172\.20\.0\.0/16") as caught:
         _changes(desired(there), there, ("player",))
     assert (caught.value.code, caught.value.where) == ("up.stops-all", "media-test")

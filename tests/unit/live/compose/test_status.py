@@ -11,8 +11,8 @@ from portable.cli.options import Format
 from portable.cli.up import show_rows
 from portable.engines.docker.address import Address
 from portable.engines.docker.engine import EngineReader
-from portable.engines.docker.errors import EngineTrouble
-from portable.engines.docker.observed import Observed, Seen
+from portable.engines.docker.errors import DockerError
+from portable.engines.docker.observed import Observed, ObservedContainer
 from portable.live.compose.desired import ComposeStack, stack_of
 from portable.live.compose.status import status
 from portable.live.results import ServiceStatus
@@ -31,7 +31,7 @@ class Tunnelled(EngineReader):
     def __init__(self, *answers: str, log: Sequence[tuple[float, str]] = ()) -> None:
         super().__init__(Address(url="unix:///fake", named_by="test"))
         self.answers, self.log = list(answers), log
-        self.seen = Seen(
+        self.seen = ObservedContainer(
             id="id-gateway",
             name="gateway",
             service="gateway",
@@ -45,13 +45,13 @@ class Tunnelled(EngineReader):
 
     def ask(self, container: str, question: Question, *arguments: str, seconds: float = 20.0) -> tuple[int | None, str]:
         if not self.answers:
-            raise EngineTrouble("gone", "the engine went away")
+            raise DockerError("gone", "the engine went away")
         return 0, self.answers.pop(0)
 
     def dated_logs(self, container: str, *, tail: int, since: float) -> tuple[tuple[float, str], ...]:
         assert since == 1795996800.0, "only what it wrote since its start"
         if not self.log:
-            raise EngineTrouble("failed", "its logs are written elsewhere")
+            raise DockerError("failed", "its logs are written elsewhere")
         return tuple(self.log)
 
 

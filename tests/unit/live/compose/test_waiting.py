@@ -9,12 +9,12 @@ from portable.backends.compose.services import Service
 from portable.engines.docker.address import Address
 from portable.engines.docker.containers import moment
 from portable.engines.docker.engine import Engine
-from portable.engines.docker.errors import EngineTrouble, UnhealthyServices
-from portable.engines.docker.observed import Observed, Seen
+from portable.engines.docker.errors import DockerError, UnhealthyDockerServices
+from portable.engines.docker.observed import Observed, ObservedContainer
 from portable.live.compose.desired import Desired
 from portable.live.compose.restart import restart_in_order
 from portable.live.compose.waiting import Watch, judge
-from portable.model.progress import Event, Once, silent
+from portable.model.progress import Deduplicated, Event, silent
 
 NOW = "2026-01-01T00:00:20.000000000Z"
 DEMO = Service(
@@ -23,9 +23,9 @@ DEMO = Service(
 JOB = Service(name="init", app="init", image="x", once=True)
 
 
-def seen(service: str = "demo", **more: object) -> Seen:
+def seen(service: str = "demo", **more: object) -> ObservedContainer:
     defaults = {"id": service, "name": service, "service": service, "state": "running", "started_at": "2026-01-01T00:00:08.000000000Z"}
-    return Seen(**(defaults | more))  # type: ignore[arg-type]
+    return ObservedContainer(**(defaults | more))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def seen(service: str = "demo", **more: object) -> Seen:
         (None, [seen("gateway", health="healthy"), seen("init", state="exited")], False, False, "waiting to be started"),
     ],
 )
-def test_verdicts(here: Seen | None, others: list[Seen], settled: bool, failed: bool, reason: str) -> None:
+def test_verdicts(here: ObservedContainer | None, others: list[ObservedContainer], settled: bool, failed: bool, reason: str) -> None:
     verdict = judge(DEMO, {c.service: c for c in [*([here] if here else []), *others]}, NOW)
     assert (verdict.settled, verdict.failed, verdict.reason) == (settled, failed, reason)
 
@@ -70,7 +70,7 @@ def test_a_job_is_done_when_it_ended_well() -> None:
 
 def test_nothing_is_told_twice() -> None:
     told: list[str] = []
-    once = Once(lambda event: told.append(event.sentence()))
+    once = Deduplicated(lambda event: told.append(event.sentence()))
     for seconds in (1, 2, 3):
         once(Event(what="waiting", subject="demo", text=f"starting ({seconds} s)"), same_as="starting")
     once(Event(what="done", subject="demo", text="healthy"))
@@ -103,7 +103,7 @@ class Starting(Engine):
 def test_a_restart_gives_up_on_a_gateway_when_its_time_is_over() -> None:
     desired = Desired(project="media-test", body={}, services=(DEMO, Service(name="gateway", app="gateway", image="x")))
     watch = Watch(Starting(), desired, {"demo", "gateway"}, silent, time.monotonic() + 0.5)
-    with pytest.raises(EngineTrouble, match=r"gateway: starting.*\[up\.timeout\]"):
+    with pytest.raises(DockerError, match=r"gateway: starting.*\[up\.timeout\]"):
         restart_in_order(Starting(), desired, Starting().observe(""), ["gateway", "demo"], watch)
 
 
@@ -125,7 +125,7 @@ def test_health_from_before_an_unpause_says_nothing() -> None:
     desired = Desired(project="media-test", body={}, services=(DEMO,))
     watch = Watch(Thawed(), desired, {"demo"}, silent, None, doubted={"demo": "2026-01-01T00:00:10.000000000Z"})
     assert [watch.look()[0][1].failed for _ in range(4)] == [False, False, True, False]
-    with pytest.raises(UnhealthyServices, match="demo: unhealthy") as caught:
+    with pytest.raises(UnhealthyDockerServices, match="demo: unhealthy") as caught:
         Watch(Thawed(), desired, {"demo"}, silent, None).until_well()
     assert caught.value.code == "up.unhealthy"
     assert caught.value.apps == {"demo"}, "who does not get well is told, for who would put it back"

@@ -88,10 +88,10 @@ def behind(egress: p.Direct | p.Tunnel | p.Sealed, *, gateway: p.App | None = No
     return plan(gate, app(), groups=(group,))
 
 
-def with_cloud(*, cloud: dict[str, Any] | None = None, read: bool = True, **mounter: Any) -> p.Plan:
+def with_cloud(*, cloud: dict[str, Any] | None = None, read: bool = True, **fuse_mount: Any) -> p.Plan:
     """The smallest plan with a cloud, which the app `demo` reads; changes are of what mounts it."""
     defaults: dict[str, Any] = {"probes": p.Probes(startup=p.Check(how=p.Exec(command=("mounted",))))}
-    given: dict[str, Any] = {"id": "shelf", "known_entry": "all", "mounter": container("shelf", **(defaults | mounter))}
+    given: dict[str, Any] = {"id": "shelf", "known_entry": "all", "fuse_mount": container("shelf", **(defaults | fuse_mount))}
     return plan(app(clouds=("shelf",) if read else ()), clouds=(p.Cloud(**(given | (cloud or {}))),))
 
 
@@ -197,14 +197,14 @@ def full_plan(back_end: str) -> p.Plan:
             ),
             container(
                 "tls",
-                role="beside",
+                role="sidecar",
                 image=image(repository="registry.test/nginx"),
                 secrets=(p.SecretMount(secret="player-tls", keys=("tls.crt", "tls.key"), path="/etc/tls", optional=True),),
                 probes=p.Probes(ready=p.Check(how=p.Tcp(port="tls"))),
             ),
             container(
                 "store",
-                role="before",
+                role="init",
                 image=image(repository="registry.test/store"),
                 identity=p.Identity(how="user", groups=(0,)),
                 probes=p.Probes(ready=p.Check(how=p.Exec(command=("store", "ping")))),
@@ -226,7 +226,7 @@ def full_plan(back_end: str) -> p.Plan:
         id="shelf",
         known_entry="__all__",
         after=(p.After(app="gateway", when="ready"),),
-        mounter=container(
+        fuse_mount=container(
             "shelf",
             image=image(repository="registry.test/rclone"),
             command=("sh", "/scripts/mount.sh"),

@@ -25,7 +25,7 @@ class Index(NamedTuple):
 
 
 class PlacedContainer(NamedTuple):
-    """A container and its path in the plan: `apps.plex.containers.main`, `clouds.zurg.mounter`, `tools`."""
+    """A container and its path in the plan: `apps.plex.containers.main`, `clouds.zurg.fuse_mount`, `tools`."""
 
     path: str
     container: Container
@@ -60,13 +60,13 @@ def containers(plan: Plan) -> Iterator[PlacedContainer]:
         for container in app.containers:
             yield PlacedContainer(f"apps.{app.name}.containers.{container.name}", container, app=app)
     for cloud in plan.clouds:
-        yield PlacedContainer(f"clouds.{cloud.id}.mounter", cloud.mounter, cloud=cloud)
+        yield PlacedContainer(f"clouds.{cloud.id}.fuse_mount", cloud.fuse_mount, cloud=cloud)
     yield PlacedContainer("tools", plan.tools)
 
 
 def befores(app: App) -> tuple[Container, ...]:
     """The containers of an app that must be ready before its main one starts."""
-    return tuple(container for container in app.containers if container.role == "before")
+    return tuple(container for container in app.containers if container.role == "init")
 
 
 def main_container(app: App) -> Container:

@@ -241,7 +241,7 @@ class AppFacts(Facts, frozen=True, kw_only=True):
     upstream: Upstream = Upstream()
     lacks: tuple[str, ...] = ()
     """Features that a person would expect but that are missing: reported as findings."""
-    mounter: bool = False
+    fuse_mount: bool = False
     """This app is not a service: it is the container that mounts clouds."""
     tools: bool = False
     """This app is not a service: it is the container that prepares folders before apps start."""

@@ -37,7 +37,7 @@ def list_(catalogs: Catalogs = [], output: Output = Format.text) -> None:  # noq
     rows = [
         (f.name, f.zone, f.about, "gateway" if f.gateway else f.egress, f.upstream.status, list(f.aliases))
         for f in facts
-        if not (f.mounter or f.tools)
+        if not (f.fuse_mount or f.tools)
     ]
     show.table(("name", "zone", "about", "egress", "upstream", "aliases"), rows, output, schema="apps")
 

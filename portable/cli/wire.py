@@ -91,8 +91,8 @@ def _outcome(
     from portable.model.progress import Deduplicated, Event
     from portable.secrets.lookup import resolve
     from portable.secrets.needs import Need
-    from portable.wiring import Lines, foreseen, wire
-    from portable.wiring.line import Channel, Writer
+    from portable.wiring import Channels, foreseen, wire
+    from portable.wiring.channel import Channel, Writer
 
     secrets = resolve((Need(name=p.secret.name, key=p.secret.key, optional=True, apps=(p.name,)) for p in known), place.source)
 
@@ -106,11 +106,11 @@ def _outcome(
 
     with driver.network(prepared.planned.plan) as network:
         if dry_run:
-            outcome = foreseen(Lines(Channel, known, network, reveal, seconds=seconds, waiting=waiting), wanted)
+            outcome = foreseen(Channels(Channel, known, network, reveal, seconds=seconds, waiting=waiting), wanted)
             for change in outcome.changes if shown else ():
                 show.line(change.sentence())
             return outcome
-        pens = Lines(Writer, known, network, reveal, seconds=seconds, waiting=waiting)
+        pens = Channels(Writer, known, network, reveal, seconds=seconds, waiting=waiting)
         return wire(pens, wanted, _print_change if shown else lambda _: None)
 
 

@@ -11,8 +11,8 @@ from portable.secrets.sources import Source
 if TYPE_CHECKING:
     from portable.backends.prepare import Prepared
     from portable.live.driver import StackDriver, StackReader
+    from portable.live.image_updates import ImageUpdates
     from portable.live.stack import Stack
-    from portable.live.taken import ImageUpdates
 
 Hide = Callable[[str], str]
 

@@ -20,7 +20,7 @@ class ImageNeed(Struct, frozen=True, kw_only=True):
 def needed_images(plan: Plan) -> tuple[ImageNeed, ...]:
     """The images of a plan, by reference."""
     placed = [(app.name, c.image) for app in plan.apps for c in app.containers]
-    placed += [(cloud.id, cloud.mounter.image) for cloud in plan.clouds] + [("init", plan.tools.image)]
+    placed += [(cloud.id, cloud.fuse_mount.image) for cloud in plan.clouds] + [("init", plan.tools.image)]
     needs: dict[str, tuple[str | None, set[str]]] = {}
     for app, image in placed:
         recipe, apps = needs.get(image.reference, (None, set()))

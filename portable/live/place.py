@@ -8,8 +8,8 @@ import msgspec
 
 from portable.backends.prepare import Prepared
 from portable.live.drivers import OpenedStack, opener_of
+from portable.live.image_updates import ImageUpdates
 from portable.live.stack import Stack
-from portable.live.taken import ImageUpdates
 from portable.local.folders import home_of
 from portable.model.errors import Refused, UsageError
 from portable.planning.inputs import PlanInput

@@ -49,7 +49,7 @@ def refuse_half_restored(project: str, apps: Collection[str]) -> None:
 class Copying(Struct, frozen=True, kw_only=True):
     """The progress of a `backup --stop`, for the case that its command is killed."""
 
-    keeper: str = ""
+    backup_runner: str = msgspec.field(default="", name="keeper")
     """The app that copies the state, and continues by itself; empty if none does."""
     again: tuple[str, ...] = ()
     """The apps to start again: those that ran before, itself and those that share its network."""
@@ -57,13 +57,13 @@ class Copying(Struct, frozen=True, kw_only=True):
 
 def copying(project: str) -> dict[str, Copying]:
     """The running or killed `backup --stop` of each app."""
-    noted = _noted(project, _COPYING).items()  # the form of an earlier version: the keeper alone
-    return {app: Copying(keeper=what) if isinstance(what, str) else msgspec.convert(what, Copying) for app, what in noted}
+    noted = _noted(project, _COPYING).items()  # the form of an earlier version: the backup_runner alone
+    return {app: Copying(backup_runner=what) if isinstance(what, str) else msgspec.convert(what, Copying) for app, what in noted}
 
 
 def mark_copying(project: str, app: str, what: Copying) -> None:
     """Note the progress of an app's `backup --stop`, before the app is stopped: after a kill, it is started again."""
-    _note(project, _COPYING, app, msgspec.to_builtins(what) if what.keeper or what.again else None)
+    _note(project, _COPYING, app, msgspec.to_builtins(what) if what.backup_runner or what.again else None)
 
 
 def started_again(project: str, apps: Collection[str] = ()) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from portable.live.image_needs import ImageNeed
-from portable.live.taken import ImageUpdates
+from portable.live.image_updates import ImageUpdates
 from portable.model.base import Struct
 from portable.model.plan import Plan
 from portable.secrets.needs import Need

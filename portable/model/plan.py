@@ -239,7 +239,7 @@ class Container(Struct, frozen=True, kw_only=True):
     """One container of an app."""
 
     name: str
-    role: Literal["main", "beside", "before"] = "main"
+    role: Literal["main", "sidecar", "init"] = "main"
     """beside: a sidecar in the network of the main container (plex's TLS proxy); before: one that must be ready before main starts."""
     image: Image
     command: tuple[str, ...] | None = None
@@ -387,7 +387,7 @@ class Cloud(Struct, frozen=True, kw_only=True):
     known_entry: str
     """An entry that always exists in it, for the health check to read."""
     after: tuple[After, ...] = ()
-    mounter: Container
+    fuse_mount: Container
 
 
 class Loopback(Struct, tag="loopback", frozen=True, kw_only=True):
@@ -510,7 +510,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
     def containers(self) -> tuple[Container, ...]:
         """All containers: those of the apps, the clouds' mounters, and the tools."""
-        return (*(c for app in self.apps for c in app.containers), *(cloud.mounter for cloud in self.clouds), self.tools)
+        return (*(c for app in self.apps for c in app.containers), *(cloud.fuse_mount for cloud in self.clouds), self.tools)
 
     def is_library(self, volume: str) -> bool:
         """Whether that volume is the library."""

@@ -140,8 +140,8 @@ def _namespace_rights(plan: p.Plan) -> Iterator[Finding]:
         gateway = group.egress.gateway
         members = [app for app in plan.apps if app.name in group.apps]
         # A cloud's mounter runs in the pod of each app that reads the cloud; the planner sets its needs.
-        mounters = [(app, f"clouds.{c.id}.mounter", c.mounter) for c in plan.clouds for app in members if c.id in app.clouds]
-        for app, path, container in mounters:
+        fuse_mounts = [(app, f"clouds.{c.id}.fuse_mount", c.fuse_mount) for c in plan.clouds for app in members if c.id in app.clouds]
+        for app, path, container in fuse_mounts:
             yield from _proxies(app.name, gateway, path, container)
         for app in (app for app in members if app.name != gateway):
             for container in app.containers:

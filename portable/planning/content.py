@@ -47,7 +47,7 @@ def content(
     """Make every container; a template error is a mistake with its file and line."""
     maker = _Maker(given, chosen, way, net, store, catalog, mistakes)
     apps = tuple(maker.app(name) for name in chosen.apps)
-    clouds = tuple(maker.cloud(name, chosen.mounter) for name in sorted(chosen.clouds)) if chosen.mounter else ()
+    clouds = tuple(maker.cloud(name, chosen.fuse_mount) for name in sorted(chosen.clouds)) if chosen.fuse_mount else ()
     tools = maker.container(
         "tools", chosen.tools.document, chosen.tools.facts.containers["main"], "tools", "main", maker.context("tools"), {}
     )
@@ -71,7 +71,7 @@ class _Maker:
         self.vpn = way.context()
         self.files: dict[str, p.File] = {}
         # Containers can use the secrets and files of apps and of the helpers that `portable` adds.
-        helpers = {entry.facts.name: entry for entry in (chosen.tools, chosen.mounter) if entry is not None}
+        helpers = {entry.facts.name: entry for entry in (chosen.tools, chosen.fuse_mount) if entry is not None}
         self.entries = {**chosen.apps, **helpers}
         self.secrets: dict[str, set[str]] = {}
         holders: list[AppFacts | CloudFacts] = [*(e.facts for e in self.entries.values()), *(c.facts for c in chosen.clouds.values())]
@@ -119,20 +119,20 @@ class _Maker:
         """Note a mistake in an app's or cloud's file."""
         self.mistakes.extend((document.mistake(at, text, remedy, code=code, at_key=at_key),))
 
-    def cloud(self, name: str, mounter: AppEntry) -> p.Cloud:
+    def cloud(self, name: str, fuse_mount: AppEntry) -> p.Cloud:
         """A cloud with its own mounter."""
         entry = self.chosen.clouds[name]
-        facts = mounter.facts.containers["main"]
+        facts = fuse_mount.facts.containers["main"]
         size_of_cache = size(entry.facts.cache)
         # rclone looks at its cache once a minute: it must stop well before the volume is full.
         cloud = {"name": name, "remote": entry.facts.remote, "known_entry": entry.facts.known_entry, "cache": size_of_cache * 4 // 5}
-        context = self.context(mounter.facts.name) | {"cloud": cloud}
-        made = self.container("main", mounter.document, facts, mounter.facts.name, "main", context, {}, owner=f"cloud-{name}")
+        context = self.context(fuse_mount.facts.name) | {"cloud": cloud}
+        made = self.container("main", fuse_mount.document, facts, fuse_mount.facts.name, "main", context, {}, owner=f"cloud-{name}")
         config = made.env.get(CLOUD_CONFIG)
         if not isinstance(config, str):
             at = ("containers", "main", "environment")
             text = f"the mounter needs {CLOUD_CONFIG}, the path of a cloud's configuration"
-            self.reject(mounter.document, at, text, f"add `{CLOUD_CONFIG}: /rclone.conf`", code="cloud.mounter-config")
+            self.reject(fuse_mount.document, at, text, f"add `{CLOUD_CONFIG}: /rclone.conf`", code="cloud.fuse_mount-config")
             config = "/rclone.conf"
         template = self.catalog.cloud_folder(name) / entry.facts.template
         file = self.file(f"cloud-{name}-rclone-conf", template, context, entry.document, ("template",), 0o440)
@@ -145,7 +145,7 @@ class _Maker:
             made, name=name, env=env, files=(*made.files, p.FileMount(file=file, path=config)), mounts=(*made.mounts, *cache)
         )
         after = tuple(p.After(app=a.app, when=a.when) for a in entry.facts.after if a.app in self.chosen.apps)
-        return p.Cloud(id=name, known_entry=entry.facts.known_entry, after=after, mounter=container)
+        return p.Cloud(id=name, known_entry=entry.facts.known_entry, after=after, fuse_mount=container)
 
     def container(
         self,
@@ -176,7 +176,7 @@ class _Maker:
         secrets = self.entries[app].facts.secrets
         return p.Container(
             name=name,
-            role="main" if at == "main" else "before" if facts.before_main else "beside",
+            role="main" if at == "main" else "init" if facts.before_main else "sidecar",
             image=self.image(facts.image, facts.recipe),
             command=self.values(facts.command, context, document, (*where, "command")),
             args=self.values(facts.args, context, document, (*where, "args")),

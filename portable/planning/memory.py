@@ -19,7 +19,7 @@ def memory(given: PlanInput, plan: p.Plan) -> Iterator[Finding]:
     # A mounter is not an app, and on a cluster each pod that reads the cloud has its own.
     for cloud in plan.clouds:
         pods = 1 if given.profile.traits.shares_cloud_mounts else len({g.name for g in plan.groups if _reads(plan, g, cloud.id)})
-        limits[f"cloud {cloud.id}"] = cloud.mounter.resources.memory_limit * pods
+        limits[f"cloud {cloud.id}"] = cloud.fuse_mount.resources.memory_limit * pods
     yield from _excess("memory.total", "the place", limits, size(facts.total))
     for name, share in facts.shares.items():
         counted = {app: limits[app] for app in share.apps if app in limits}

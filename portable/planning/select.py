@@ -24,13 +24,13 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     apps: Mapping[str, AppEntry]
     gateway: str | None
     clouds: Mapping[str, CloudEntry]
-    mounter: AppEntry | None
+    fuse_mount: AppEntry | None
     tools: AppEntry
 
     @property
     def entries(self) -> tuple[AppEntry, ...]:
         """The entries of all apps and helpers."""
-        return (*self.apps.values(), *((self.mounter,) if self.mounter else ()), self.tools)
+        return (*self.apps.values(), *((self.fuse_mount,) if self.fuse_mount else ()), self.tools)
 
 
 def select(given: PlanInput, catalog: Catalog, mistakes: Mistakes) -> Selection:
@@ -50,7 +50,7 @@ def select(given: PlanInput, catalog: Catalog, mistakes: Mistakes) -> Selection:
             mistakes.add(source, "needs-apps", text, remedy, code="app.needed")
             continue
         entry = _entry(given, catalog, name, source, mistakes)
-        if entry is not None and (entry.facts.mounter or entry.facts.tools):
+        if entry is not None and (entry.facts.fuse_mount or entry.facts.tools):
             text = f"{name} is not an app on its own: `portable` adds it where it is needed"
             mistakes.add(source, "apps", text, "remove it", code="app.helper")
         elif entry is not None:
@@ -62,12 +62,12 @@ def select(given: PlanInput, catalog: Catalog, mistakes: Mistakes) -> Selection:
         mistakes.add(given.profile_source("without"), "without", text, remedy, code="app.none-left")
     _check_direct(given, entries, mistakes)
     gateway = _gateway(given, catalog, entries, mistakes)
-    mounter = _entry(given, catalog, MOUNTER, given.profile_source("clouds"), mistakes) if clouds else None
+    fuse_mount = _entry(given, catalog, MOUNTER, given.profile_source("clouds"), mistakes) if clouds else None
     tools = _entry(given, catalog, TOOLS, given.profile_source(), mistakes) or mistakes.fail()
     _one_name_each(entries, mistakes)
     apps = _ordered(entries, clouds, gateway, mistakes)
     mistakes.stop()
-    return Selection(apps=apps, gateway=gateway, clouds=clouds, mounter=mounter, tools=tools)
+    return Selection(apps=apps, gateway=gateway, clouds=clouds, fuse_mount=fuse_mount, tools=tools)
 
 
 def _listed_apps(given: PlanInput, catalog: Catalog, mistakes: Mistakes) -> list[tuple[str, Source]]:

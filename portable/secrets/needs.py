@@ -30,7 +30,7 @@ def needs_of(plan: Plan) -> tuple[Need, ...]:
 def _references(plan: Plan) -> Iterator[tuple[str, SecretRef]]:
     files = {file.id: file for file in plan.files}
     placed = [(app.name, container) for app in plan.apps for container in app.containers]
-    placed += [(cloud.id, cloud.mounter) for cloud in plan.clouds] + [("init", plan.tools)]
+    placed += [(cloud.id, cloud.fuse_mount) for cloud in plan.clouds] + [("init", plan.tools)]
     for owner, container in placed:
         yield from ((owner, ref) for ref in container.secret_refs)
         for mount in container.files:

@@ -11,8 +11,8 @@ import msgspec
 
 from portable.backends.common import backs_up, gateway_of
 from portable.live.driver import StackDriver, StackReader
+from portable.live.image_updates import going_back, refuse_stale, refuse_unready, remedy
 from portable.live.restoring import Copying, back_as_it_was, copying, mark, mark_copying, restoring, started_again
-from portable.live.taken import going_back, refuse_stale, refuse_unready, remedy
 from portable.local.lock import Lock, locked
 from portable.model.base import Struct
 from portable.model.codes import Code
@@ -50,33 +50,33 @@ class BackupRow(Struct, frozen=True, kw_only=True):
     """Why it failed, for `portable explain CODE`."""
 
 
-def keeps_backups(plan: Plan) -> bool:
+def has_backup_runner(plan: Plan) -> bool:
     """Whether the plan has an app that makes backups."""
-    return _keeper(plan) is not None
+    return _backup_runner(plan) is not None
 
 
-def keeper_of(plan: Plan) -> str:
+def backup_runner_of(plan: Plan) -> str:
     """The name of the app that makes backups. Raises UsageError if the plan has none."""
-    return _need_keeper(plan).name
+    return _need_backup_runner(plan).name
 
 
-def _keeper(plan: Plan) -> App | None:
+def _backup_runner(plan: Plan) -> App | None:
     return next((app for app in plan.apps if any(backs_up(container) for container in app.containers)), None)
 
 
-def _need_keeper(plan: Plan) -> App:
-    if (keeper := _keeper(plan)) is None:
+def _need_backup_runner(plan: Plan) -> App:
+    if (backup_runner := _backup_runner(plan)) is None:
         setting = "`storage: {backups: {folder: /srv/backups}}`"
         remedy = f"add `backup` to its apps and set the folder of the backups, {setting}; then run `portable up backup`"
         raise UsageError(f"profile {plan.profile} has no app that makes backups", code="backup.not-set-up", remedy=remedy)
-    return keeper
+    return backup_runner
 
 
 def kept_of(plan: Plan) -> tuple[str, ...]:
     """The apps whose state is backed up, sorted."""
-    keeper = _need_keeper(plan)
-    whose = {mount.volume: app.name for app in plan.apps if app.name != keeper.name for c in app.containers for mount in c.mounts}
-    volumes = {mount.volume for c in keeper.containers for mount in c.mounts if mount.path.startswith(f"{STATE}/")}
+    backup_runner = _need_backup_runner(plan)
+    whose = {mount.volume: app.name for app in plan.apps if app.name != backup_runner.name for c in app.containers for mount in c.mounts}
+    volumes = {mount.volume for c in backup_runner.containers for mount in c.mounts if mount.path.startswith(f"{STATE}/")}
     return tuple(sorted({whose[volume] for volume in volumes if volume in whose}))
 
 
@@ -110,10 +110,12 @@ def _stopped(driver: StackDriver, plan: Plan, app: str, progress: Progress) -> t
         refuse_unready(driver.stack.taken, sharing(plan, app))  # it could not be started again
         unfinished = copying(driver.stack.project).get(app, Copying())
         again = tuple(sorted({*unfinished.again, *driver.running_with(app)}))
-        mark_copying(driver.stack.project, app, Copying(keeper=unfinished.keeper, again=again))  # unknowable once the apps are down
+        mark_copying(
+            driver.stack.project, app, Copying(backup_runner=unfinished.backup_runner, again=again)
+        )  # unknowable once the apps are down
         try:
             driver.down(apps=(app,), progress=progress, held=lock)
-            mark_copying(driver.stack.project, app, Copying(keeper=keeper_of(plan), again=again))
+            mark_copying(driver.stack.project, app, Copying(backup_runner=backup_runner_of(plan), again=again))
             made = run(driver, plan, "backup", (app,), "--stopped", progress=progress)
             mark_copying(driver.stack.project, app, Copying(again=again))
             return made
@@ -256,10 +258,10 @@ def run(
 
     Raises PortableError if the container is not running, or if the program ends early.
     """
-    keeper = keeper_of(plan)
-    if driver.state_of(keeper) != "running":
-        remedy = f"start it with `portable up -p {plan.profile} {keeper}`"
-        raise PortableError(f"{keeper} is not running", code="backup.not-running", where=driver.stack.project, remedy=remedy)
+    backup_runner = backup_runner_of(plan)
+    if driver.state_of(backup_runner) != "running":
+        remedy = f"start it with `portable up -p {plan.profile} {backup_runner}`"
+        raise PortableError(f"{backup_runner} is not running", code="backup.not-running", where=driver.stack.project, remedy=remedy)
     rows: list[BackupRow] = []
     messages: list[str] = []
 
@@ -270,7 +272,7 @@ def run(
             messages.append(line)
             return
         if "pulse" in row:
-            progress(Event(what="waiting", subject=keeper, text="still working"))
+            progress(Event(what="waiting", subject=backup_runner, text="still working"))
             return
         if row["result"] == "failed":
             row["code"] = _FAILURES.get(command, "restore.failed")
@@ -278,10 +280,12 @@ def run(
         if command != "list":
             progress(Event(what="done", subject=rows[-1].app, text=f"{command}: {rows[-1].result}"))
 
-    code = driver.exec_stream(keeper, [*_PROGRAM, command, *apps, *options, "--json"], read, beats=f"`portable restart {keeper}` ends it")
+    code = driver.exec_stream(
+        backup_runner, [*_PROGRAM, command, *apps, *options, "--json"], read, beats=f"`portable restart {backup_runner}` ends it"
+    )
     if code not in (0, 1) or (code == 1 and not any(row.result == "failed" for row in rows)):
         text = f"{command} ended early (exit {code}): {driver.hide(messages[-1]) if messages else 'no reason given'}"
-        raise PortableError(text, code="backup.ended-early", where=keeper, remedy="run the same command again")
+        raise PortableError(text, code="backup.ended-early", where=backup_runner, remedy="run the same command again")
     return tuple(rows)
 
 

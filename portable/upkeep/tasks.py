@@ -45,7 +45,7 @@ def upkeep(driver: StackDriver, plan: Plan, tasks: Sequence[str] = (), *, progre
                 case "images":
                     yield from newer(driver.offered, plan)
                 case "backup" if any(app.name == _APPS[task] for app in plan.apps):
-                    yield _backed_up(backup.run(driver, plan, "backup", (), progress=progress), backup.keeper_of(plan))
+                    yield _backed_up(backup.run(driver, plan, "backup", (), progress=progress), backup.backup_runner_of(plan))
                 case _:
                     yield _run(driver, plan, task)
         except PortableError as error:
@@ -57,13 +57,15 @@ def upkeep(driver: StackDriver, plan: Plan, tasks: Sequence[str] = (), *, progre
             )
 
 
-def _backed_up(rows: Sequence[backup.BackupRow], keeper: str) -> TaskResult:
+def _backed_up(rows: Sequence[backup.BackupRow], backup_runner: str) -> TaskResult:
     """Sum up the rows of the backup program. It is run through `backup`, which shows that it is alive."""
     counted = {result: sum(row.result == result for row in rows) for result in ("done", "left out", "failed")}
     text = ", ".join(f"{count} {result}" for result, count in counted.items() if count) or "nothing to do"
     lines = [f"{row.app}: {row.result}{f' {row.at}' if row.at else ''}" for row in rows]
     notes = [f"{row.app}: {note}" for row in rows for note in row.notes]
-    return TaskResult(task="backup", subject=keeper, result="failed" if counted["failed"] else "done", text=text, lines=(*lines, *notes))
+    return TaskResult(
+        task="backup", subject=backup_runner, result="failed" if counted["failed"] else "done", text=text, lines=(*lines, *notes)
+    )
 
 
 def chosen(tasks: Sequence[str]) -> tuple[str, ...]:

@@ -107,7 +107,7 @@ def _available(
         available.append((group, update_of(place.planned, group, registries, backup=not without)))
     new = [update for _, update in available if update.images]
     lasting = sorted({app for update in new for app in update.kept})
-    if lasting and not backup.keeps_backups(place.planned.plan):
+    if lasting and not backup.has_backup_runner(place.planned.plan):
         raise Refused(
             f"a newer program may change the state of {', '.join(lasting)} so that the older one cannot read it, and no app makes backups",
             code="update.no-backups",

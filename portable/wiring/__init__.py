@@ -9,7 +9,7 @@ from portable.live.network import Network
 from portable.model.base import Struct
 from portable.model.changes import Change
 from portable.model.errors import PortableError
-from portable.wiring.line import Channel, Reveal, Waiting, Writer
+from portable.wiring.channel import Channel, Reveal, Waiting, Writer
 from portable.wiring.prowlarr import INTERFACE as PROWLARR
 from portable.wiring.qbittorrent import INTERFACE as QBITTORRENT
 from portable.wiring.sabnzbd import INTERFACE as SABNZBD
@@ -20,7 +20,7 @@ from portable.wiring.wishes import Peer, Wish
 
 INTERFACES = (QBITTORRENT, SABNZBD, SERVARR, PROWLARR, SEERR)
 _BY_PROGRAM: dict[str, Interface] = {program: interface for interface in INTERFACES for program in interface.programs}
-_Line = TypeVar("_Line", bound=Channel, covariant=True)
+_Channel = TypeVar("_Channel", bound=Channel, covariant=True)
 
 
 class WiringOutcome(Struct, frozen=True, kw_only=True):
@@ -30,14 +30,14 @@ class WiringOutcome(Struct, frozen=True, kw_only=True):
     troubles: tuple[PortableError, ...] = ()
 
 
-class Lines(Generic[_Line]):
+class Channels(Generic[_Channel]):
     """The connections to all apps, each made on first use: `Line`s, which only read, or `Pen`s, which also write."""
 
     def __init__(
-        self, kind: type[_Line], known: Sequence[Peer], network: Network, reveal: Reveal, *, seconds: float, waiting: Waiting
+        self, kind: type[_Channel], known: Sequence[Peer], network: Network, reveal: Reveal, *, seconds: float, waiting: Waiting
     ) -> None:
         """Set a deadline for all apps: `seconds` from now, they must answer."""
-        self._make: Callable[[Peer], _Line] = lambda peer: kind(
+        self._make: Callable[[Peer], _Channel] = lambda peer: kind(
             peer,
             network,
             enter=_BY_PROGRAM[peer.speaks].enter,
@@ -47,9 +47,9 @@ class Lines(Generic[_Line]):
         )
         until = time.monotonic() + seconds
         self._peers = {peer.name: peer for peer in known}
-        self._made: dict[str, _Line] = {}
+        self._made: dict[str, _Channel] = {}
 
-    def of(self, name: str) -> _Line:
+    def of(self, name: str) -> _Channel:
         """Return the connection to an app."""
         if name not in self._made:
             self._made[name] = self._make(self._peers[name])
@@ -61,12 +61,12 @@ def chosen(wishes: Sequence[Wish], apps: Collection[str]) -> tuple[Wish, ...]:
     return tuple(wish for wish in wishes if not apps or wish.told.name in apps)
 
 
-def foreseen(lines: Lines[Channel], wishes: Sequence[Wish]) -> WiringOutcome:
+def foreseen(lines: Channels[Channel], wishes: Sequence[Wish]) -> WiringOutcome:
     """Return the changes that `wire` would make."""
     return _each(wishes, lambda peer, own: (step.change for step in _pending(lines, lines.of(peer.name), own)))
 
 
-def wire(lines: Lines[Writer], wishes: Sequence[Wish], told: Callable[[Change], None] = lambda _: None) -> WiringOutcome:
+def wire(lines: Channels[Writer], wishes: Sequence[Wish], told: Callable[[Change], None] = lambda _: None) -> WiringOutcome:
     """Configure every app; an error of one app does not stop the others. `told` is called after each change.
 
     Each app is read again afterwards: an app that accepts a setting but does not save it is an error, too.
@@ -76,7 +76,7 @@ def wire(lines: Lines[Writer], wishes: Sequence[Wish], told: Callable[[Change], 
         line = lines.of(peer.name)
         steps = _pending(lines, line, own)
         for step in steps:
-            line.tell(step.request)
+            line.send(step.request)
             told(step.change)
             yield step.change
         if steps and (pending := _pending(lines, line, own)):
@@ -86,7 +86,7 @@ def wire(lines: Lines[Writer], wishes: Sequence[Wish], told: Callable[[Change], 
     return _each(wishes, each)
 
 
-def _pending(lines: Lines[Channel], line: Channel, wishes: Sequence[Wish]) -> tuple[Step, ...]:
+def _pending(lines: Channels[Channel], line: Channel, wishes: Sequence[Wish]) -> tuple[Step, ...]:
     return tuple(_BY_PROGRAM[line.peer.speaks].steps(line, wishes, lines.of))
 
 

@@ -7,8 +7,8 @@ program tests an entry before it saves it. `forceSave` ignores warnings, for exa
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from portable.wiring.line import Channel, Credentials, Request
-from portable.wiring.step import Objects, Step, differences, tell
+from portable.wiring.channel import Channel, Credentials, Request
+from portable.wiring.step import Objects, Step, differences, send
 
 Fields = Mapping[str, Any]
 
@@ -41,7 +41,7 @@ def provided(
         template = _template(line, path, implementation)
         body = {**template, **more, "name": name, "fields": _set(template, {**leads, **wanted})}
         cause = f"{kind} {name} is missing"
-        yield tell(line.peer, cause, Request(method="POST", path=f"{path}?forceSave=true", json=body))
+        yield send(line.peer, cause, Request(method="POST", path=f"{path}?forceSave=true", json=body))
         return
     if entry.get("implementation") != implementation:
         text = f"{kind} {name} has the type {entry.get('implementation')} instead of {implementation}"
@@ -50,7 +50,7 @@ def provided(
     known = _known(entry, {**leads, **wanted})
     if changes := differences(line, known, fields_of(entry)):
         body = {**entry, "fields": _set(entry, known)}
-        yield tell(
+        yield send(
             line.peer, f"{kind} {name}: {changes}", Request(method="PUT", path=f"{path}/{entry.get('id')}?forceSave=true", json=body)
         )
 

@@ -6,7 +6,7 @@ https://github.com/Prowlarr/Prowlarr. An application has the name of its program
 
 from collections.abc import Iterator, Sequence
 
-from portable.wiring.line import Channel
+from portable.wiring.channel import Channel
 from portable.wiring.provider import enter, provided
 from portable.wiring.step import Interface, Others, Step
 from portable.wiring.wishes import Manager, Wish

@@ -6,8 +6,8 @@ use their category's folder, because the catalog's initial settings contain UseC
 
 from collections.abc import Iterator, Sequence
 
-from portable.wiring.line import Channel, Credentials, Request
-from portable.wiring.step import Interface, Others, Shown, Step, tell
+from portable.wiring.channel import Channel, Credentials, Request
+from portable.wiring.step import Interface, Others, Shown, Step, send
 from portable.wiring.wishes import Category, Wish
 
 _CATEGORIES = "/api/v2/torrents/categories"
@@ -15,12 +15,14 @@ _DEFAULT = "the default folder"
 
 
 class TorrentCategory(Shown, frozen=True, rename="camel"):
+    """A category of downloads, with its folder."""
+
     save_path: str = ""
 
 
 def enter(line: Channel) -> Credentials:
     """Log in and return the session: 5.1 answers `Ok.` or `Fails.` with 200, later versions 204 or 401; 403 means too many attempts."""
-    answer = line.knock(Request(method="POST", path="/api/v2/auth/login", form={"username": line.peer.user, "password": line.peer.secret}))
+    answer = line.probe(Request(method="POST", path="/api/v2/auth/login", form={"username": line.peer.user, "password": line.peer.secret}))
     if answer.status == 403:
         remedy = f"wait an hour, or run `portable restart {line.peer.name}`; then run `portable wire` again"
         raise line.trouble("blocks logins for a while, after too many wrong passwords", remedy, code="wire.login-blocked")
@@ -39,10 +41,10 @@ def steps(line: Channel, wishes: Sequence[Wish], _others: Others) -> Iterator[St
         form = {"category": wish.name, "savePath": folder}
         if wish.name not in seen:
             cause = f"category {wish.name} is missing (in {folder or _DEFAULT})"
-            yield tell(line.peer, cause, Request(method="POST", path="/api/v2/torrents/createCategory", form=form))
+            yield send(line.peer, cause, Request(method="POST", path="/api/v2/torrents/createCategory", form=form))
         elif (current := seen[wish.name].save_path.rstrip("/")) != folder:
             cause = f"category {wish.name} uses {current or _DEFAULT} instead of {folder or _DEFAULT}"
-            yield tell(line.peer, cause, Request(method="POST", path="/api/v2/torrents/editCategory", form=form))
+            yield send(line.peer, cause, Request(method="POST", path="/api/v2/torrents/editCategory", form=form))
 
 
 INTERFACE = Interface(programs=("qbittorrent",), enter=enter, steps=steps)

@@ -6,12 +6,14 @@ so that no access log contains it.
 
 from collections.abc import Iterator, Sequence
 
-from portable.wiring.line import Channel, Credentials, Request
-from portable.wiring.step import Interface, Others, Shown, Step, tell
+from portable.wiring.channel import Channel, Credentials, Request
+from portable.wiring.step import Interface, Others, Shown, Step, send
 from portable.wiring.wishes import Category, Wish
 
 
 class UsenetCategory(Shown, frozen=True):
+    """A category of downloads, with its folder."""
+
     name: str
     dir: str = ""
 
@@ -38,9 +40,9 @@ def steps(line: Channel, wishes: Sequence[Wish], _others: Others) -> Iterator[St
             continue
         request = _call("set_config", keyword=wish.name, dir=wish.name)
         if (category := seen.get(wish.name)) is None:
-            yield tell(line.peer, f"category {wish.name} is missing (in folder {wish.name} of complete downloads)", request)
+            yield send(line.peer, f"category {wish.name} is missing (in folder {wish.name} of complete downloads)", request)
         elif category.dir != wish.name:
-            yield tell(line.peer, f"category {wish.name} uses {category.dir or 'the default folder'} instead of {wish.name}", request)
+            yield send(line.peer, f"category {wish.name} uses {category.dir or 'the default folder'} instead of {wish.name}", request)
 
 
 def _categories(line: Channel) -> Sequence[UsenetCategory]:

@@ -7,9 +7,9 @@ https://github.com/seerr-team/seerr. Its key acts for its first user. Only a per
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from portable.wiring.line import Channel, Credentials, Request
+from portable.wiring.channel import Channel, Credentials, Request
 from portable.wiring.servarr import API, first
-from portable.wiring.step import Interface, Objects, Others, Step, differences, tell
+from portable.wiring.step import Interface, Objects, Others, Step, differences, send
 from portable.wiring.wishes import Manager, Wish
 
 _MORE: dict[str, dict[str, Any]] = {
@@ -20,7 +20,7 @@ _MORE: dict[str, dict[str, Any]] = {
 
 def enter(line: Channel) -> Credentials:
     """Return the API key, which works only after the first sign-in. Raises PortableError before that."""
-    if '"initialized":false' in "".join(line.knock(Request(path="/api/v1/settings/public")).text.split()):
+    if '"initialized":false' in "".join(line.probe(Request(path="/api/v1/settings/public")).text.split()):
         raise line.trouble(
             "needs a first sign-in: before that, its API key does not work",
             "open its page (`portable status` shows the address), sign in with your media server, then run `portable wire` again",
@@ -47,7 +47,7 @@ def steps(line: Channel, wishes: Sequence[Wish], others: Others) -> Iterator[Ste
             if changes := differences(line, wanted, server):
                 body = {key: value for key, value in {**server, **wanted}.items() if key != "id"}
                 request = Request(method="PUT", path=f"{path}/{server.get('id')}", json=body)
-                yield tell(line.peer, f"server {manager.name}: {changes}", request)
+                yield send(line.peer, f"server {manager.name}: {changes}", request)
         elif not any(all(s.get(key) == value for key, value in leads.items()) for s in seen):
             profile = first(others(manager.name), f"{API[manager.speaks]}/qualityprofile")
             body = {
@@ -64,7 +64,7 @@ def steps(line: Channel, wishes: Sequence[Wish], others: Others) -> Iterator[Ste
                 **_MORE[manager.speaks],
             }
             defaults.add(manager.speaks)
-            yield tell(line.peer, f"server {manager.name} is missing", Request(method="POST", path=path, json=body))
+            yield send(line.peer, f"server {manager.name} is missing", Request(method="POST", path=path, json=body))
 
 
 INTERFACE = Interface(programs=("seerr",), enter=enter, steps=steps)

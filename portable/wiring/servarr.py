@@ -8,9 +8,9 @@ import posixpath
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from portable.wiring.line import Channel, Request
+from portable.wiring.channel import Channel, Request
 from portable.wiring.provider import enter, provided
-from portable.wiring.step import Interface, Objects, Others, Shown, Step, tell
+from portable.wiring.step import Interface, Objects, Others, Shown, Step, send
 from portable.wiring.wishes import DownloadClient, Peer, RootFolder, Wish
 
 API = {"lidarr": "/api/v1", "radarr": "/api/v3", "readarr": "/api/v1", "sonarr": "/api/v3", "whisparr": "/api/v3"}
@@ -34,7 +34,7 @@ def steps(line: Channel, wishes: Sequence[Wish], _others: Others) -> Iterator[St
         defaults = _defaults(line, api) if missing and api == "/api/v1" else {}
         for path in missing:
             body = {"path": path, **defaults, **({"name": posixpath.basename(path)} if defaults else {})}
-            yield tell(line.peer, f"root folder {path} is missing", Request(method="POST", path=f"{api}/rootfolder", json=body))
+            yield send(line.peer, f"root folder {path} is missing", Request(method="POST", path=f"{api}/rootfolder", json=body))
     for wish in wishes:
         if isinstance(wish, DownloadClient):
             client = wish.client

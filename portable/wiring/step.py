@@ -6,7 +6,7 @@ from typing import Any
 from portable.model.base import Struct
 from portable.model.changes import Change
 from portable.model.plan import SecretRef
-from portable.wiring.line import Channel, Enter, Request
+from portable.wiring.channel import Channel, Enter, Request
 from portable.wiring.wishes import Peer, Wish
 
 
@@ -35,7 +35,7 @@ class Interface(Struct, frozen=True, kw_only=True):
     steps: Callable[[Channel, Sequence[Wish], Others], Iterator[Step]]
 
 
-def tell(peer: Peer, cause: str, request: Request) -> Step:
+def send(peer: Peer, cause: str, request: Request) -> Step:
     """Return the step that makes a change in an app."""
     return Step(change=Change(kind="tell", service=peer.name, app=peer.name, cause=cause), request=request)
 

@@ -143,5 +143,5 @@ def test_helpers_get_no_proxies_of_the_client(engine: Engine, tmp_path: Path, mo
     by_configuration("default")(tmp_path, monkeypatch)
     with Engine(engine.address) as fresh:
         assert "PROXY" not in fresh.on_host(BUSYBOX, "env", []).upper()
-        with fresh.visitor(BUSYBOX, "none") as visitor:
-            assert "PROXY" not in fresh.inside(visitor, ["env"])[1].upper()
+        with fresh.host_helper(BUSYBOX, "none") as helper:
+            assert "PROXY" not in fresh.inside(helper, ["env"])[1].upper()

@@ -64,7 +64,7 @@ def _cycles(waits: dict[str, list[str]]) -> list[str]:
 
 def _privileges(document: dict[str, Any], plan: Plan) -> Iterator[str]:
     needs = {app_service(app, container): container.needs for app in plan.apps for container in app.containers}
-    needs |= {cloud_service(cloud): cloud.mounter.needs for cloud in plan.clouds}
+    needs |= {cloud_service(cloud): cloud.fuse_mount.needs for cloud in plan.clouds}
     for name, service in document["services"].items():
         allowed = {"CHOWN", "DAC_OVERRIDE", "FOWNER"} if name == "init" else set()
         if name in needs:

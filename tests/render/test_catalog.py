@@ -22,7 +22,7 @@ from tests.shipped import PROFILES
 
 CATALOG = Catalog()
 FACTS = {name: CATALOG.app(name)[0] for name in CATALOG.names()}
-APPS = [name for name, facts in FACTS.items() if not (facts.mounter or facts.tools or facts.gateway == "seal")]
+APPS = [name for name, facts in FACTS.items() if not (facts.fuse_mount or facts.tools or facts.gateway == "seal")]
 PLACE_OF = {"compose": "zimaboard", "kubernetes": "samba", "openshift": "openshift"}
 STACKS = int(os.environ.get("PORTABLE_STACKS", "15"))
 SEED = int(os.environ.get("PORTABLE_SEED", "20261121"))

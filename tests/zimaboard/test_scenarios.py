@@ -69,8 +69,8 @@ def test_b_a_torrent_is_fetched_through_the_tunnel_linked_and_served(clouded: Ho
     torrent = base64.b64encode(seeder.torrent()).decode()
     stack.inside("sonarr", "sh", "-c", f"echo {torrent} | base64 -d >/tmp/film.torrent")
     before = time.monotonic()
-    mounter = f"(dst host {CLOUD} and tcp port 80)"
-    with home.capture(mounter) as uplink:
+    fuse_mount = f"(dst host {CLOUD} and tcp port 80)"
+    with home.capture(fuse_mount) as uplink:
         added = asked(home, "torrents/add", "-F", "torrents=@/tmp/film.torrent", "-F", "category=sonarr")
         assert "fail" not in added.lower(), added
         finished = f"/mnt/storage/downloads/complete/sonarr/{seeder.film}"

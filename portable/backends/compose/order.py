@@ -23,7 +23,7 @@ def order(placed: PlacedContainer, index: Index) -> ServicePart:
     if reads_clouds(placed, index) and placed.app:
         for name in placed.app.clouds:
             if name in index.clouds:
-                waits[cloud_service(index.clouds[name])] = {"condition": _ready(index.clouds[name].mounter)}
+                waits[cloud_service(index.clouds[name])] = {"condition": _ready(index.clouds[name].fuse_mount)}
             else:
                 path = f"{placed.path.split('.containers.')[0]}.clouds"
                 text, remedy = f"Cloud {name!r} does not exist.", "declare the cloud, or correct its name"

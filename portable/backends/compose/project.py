@@ -98,7 +98,7 @@ def _plan_findings(known: Index) -> list[Finding]:
         findings.append(note("clouds.known_entry", "clouds.*.known_entry", "cosmetic", text, code="compose.metadata"))
     for path, images in (
         ("apps.*.containers.*.image.recipe", [container.image for app in plan.apps for container in app.containers]),
-        ("clouds.*.mounter.image.recipe", [cloud.mounter.image for cloud in plan.clouds]),
+        ("clouds.*.fuse_mount.image.recipe", [cloud.fuse_mount.image for cloud in plan.clouds]),
         ("tools.image.recipe", [plan.tools.image]),
     ):
         if any(image.recipe for image in images):

@@ -64,7 +64,7 @@ def shared_config_maps(scope: Scope) -> Iterator[Body]:
     """Yield the ConfigMaps that pods of several groups use: those of clouds and of the tools."""
     for cloud in scope.plan.clouds:
         owner = f"cloud-{cloud.id}"
-        yield from config_maps(scope, owner, (cloud.mounter,), scope.labels(owner))
+        yield from config_maps(scope, owner, (cloud.fuse_mount,), scope.labels(owner))
     yield from config_maps(scope, scope.plan.tools.name, (scope.plan.tools,), scope.labels(scope.plan.tools.name))
 
 

@@ -51,7 +51,7 @@ def job_findings(scope: Scope) -> Iterator[Finding]:
                 path, remedy = f"apps.{app.name}.schedule", "give the app a group of its own, or remove its schedule"
                 yield refuse("schedule", path, "function", text, remedy, code="kubernetes.schedule-pod", app=app.name)
             for container in app.containers:
-                if container.role == "beside":
+                if container.role == "sidecar":
                     path = f"apps.{app.name}.containers.{container.name}.role"
                     text = f"{app.name} has a schedule, but its container {container.name} never ends, so its job would never end."
                     remedy = f"remove the container {container.name}, or the schedule"

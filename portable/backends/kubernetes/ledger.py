@@ -107,7 +107,7 @@ def _everywhere(scope: Scope) -> Iterator[Finding]:
         yield note("after", "clouds.*.after", "cosmetic", text, code="kubernetes.start-order")
     placed = list(containers(plan))
     yield from _alike("apps.*.containers.*", [p.container for p in placed if p.app])
-    yield from _alike("clouds.*.mounter", [p.container for p in placed if p.cloud])
+    yield from _alike("clouds.*.fuse_mount", [p.container for p in placed if p.cloud])
     yield from _alike("tools", [plan.tools])
 
 
@@ -134,7 +134,7 @@ def _tools(scope: Scope) -> Iterator[Finding]:
     tools = scope.plan.tools
     if scope.plan.clouds:
         text = "The role has no effect: a cloud's mount container runs in each pod that reads the cloud."
-        yield note("containers.role", "clouds.*.mounter.role", "cosmetic", text, code="config.role-ignored")
+        yield note("containers.role", "clouds.*.fuse_mount.role", "cosmetic", text, code="config.role-ignored")
     text = f"{INIT} ignores `needs`: it owns the folders that it creates, so it needs no rights."
     yield note("tools.needs", "tools.needs", "cosmetic", text, code="config.tools-ignored")
     if tools.identity.uid == 0:

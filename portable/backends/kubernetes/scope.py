@@ -157,7 +157,7 @@ def _parts(known: Index, group: Group) -> Iterator[PodContainer]:
             main = container.role == "main"
             parts.append(
                 PodContainer(
-                    kind="gateway" if main and app.name == gateway else "before" if container.role == "before" else "app",
+                    kind="gateway" if main and app.name == gateway else "before" if container.role == "init" else "app",
                     name=dns_label(app.name if main and container.name == "main" else f"{app.name}-{container.name}"),
                     path=f"apps.{app.name}.containers.{container.name}",
                     owner=app.name,
@@ -166,22 +166,22 @@ def _parts(known: Index, group: Group) -> Iterator[PodContainer]:
                     clouds=app.clouds if sees_clouds(app, container, volumes) else (),
                 )
             )
-    mounters = [
+    fuse_mounts = [
         PodContainer(
             kind="cloud",
-            name=dns_label(f"cloud-{cloud.id}" if cloud.mounter.name == cloud.id else f"cloud-{cloud.id}-{cloud.mounter.name}"),
-            path=f"clouds.{cloud.id}.mounter",
+            name=dns_label(f"cloud-{cloud.id}" if cloud.fuse_mount.name == cloud.id else f"cloud-{cloud.id}-{cloud.fuse_mount.name}"),
+            path=f"clouds.{cloud.id}.fuse_mount",
             owner=f"cloud-{cloud.id}",
-            container=cloud.mounter,
+            container=cloud.fuse_mount,
             cloud=cloud,
         )
         for cloud in read
     ]
-    if _needs_preparing(parts + mounters, volumes):
+    if _needs_preparing(parts + fuse_mounts, volumes):
         # It only creates folders that it owns, so on a cluster it needs no rights, not even root.
         yield PodContainer(kind="init", name=INIT, path="tools", owner=tools.name, container=structs.replace(tools, needs=Needs()))
     yield from (part for part in parts if part.kind == "gateway")
-    yield from mounters
+    yield from fuse_mounts
     yield from (part for part in parts if part.kind == "before")
     yield from (part for part in parts if part.kind == "app")
 

@@ -41,7 +41,7 @@ class Questions(Connection):
         def run() -> None:
             try:
                 made = self._api.exec_create(container, list(command), user=user or "")
-                text = b"".join(self._heard(made["Id"])).decode(errors="replace")
+                text = b"".join(self._demux(made["Id"])).decode(errors="replace")
                 ended.append((self._exit_code(made["Id"]), text))
             except APIError as error:
                 ended.append((126, str(error.explanation or error)))
@@ -57,7 +57,7 @@ class Questions(Connection):
                 raise failed[0]
         return ended[0] if ended else (None, f"the command did not end within {seconds:.0f} s")
 
-    def _heard(self, made: str, *, seconds: float | None = ANSWER_SECONDS) -> Iterator[bytes]:
+    def _demux(self, made: str, *, seconds: float | None = ANSWER_SECONDS) -> Iterator[bytes]:
         """Start a command, and yield its output piece by piece. Raises EngineTrouble where the output ends within a piece.
 
         Not by the SDK's own `exec_start`: it reads at the socket, and skips data that arrived together with the head of the answer, for
@@ -110,7 +110,7 @@ class Execution(Questions):
         """
         return self._inside(container, command, user=user, seconds=seconds)
 
-    def attend(self, container: str, command: Sequence[str], on_line: Callable[[str], None], *, beats: str = "") -> int:
+    def exec_stream(self, container: str, command: Sequence[str], on_line: Callable[[str], None], *, beats: str = "") -> int:
         """Run a command in a container to its end, pass each line of its output to `on_line`, and return its exit code.
 
         Raises EngineTrouble where the output was cut short on the way, or where the connection is dead. A dead connection shows only by
@@ -120,7 +120,7 @@ class Execution(Questions):
         pieces: queue.SimpleQueue[bytes | Exception | None] = queue.SimpleQueue()
         with self._doing("running a command inside"):
             made = self._api.exec_create(container, list(command))["Id"]
-            threading.Thread(target=_read_out, args=(self._heard(made, seconds=None), pieces), daemon=True).start()
+            threading.Thread(target=_read_out, args=(self._demux(made, seconds=None), pieces), daemon=True).start()
             rest = b""
             while (chunk := self._next(made, pieces, beats)) is not None:
                 *lines, rest = (rest + chunk).split(b"\n")

@@ -57,7 +57,7 @@ class Helpers(Connection):
                 self._api.remove_container(made["Id"], force=True)
 
     @contextlib.contextmanager
-    def visitor(self, image: str, network: str, *, seconds: int = 900) -> Iterator[str]:
+    def host_helper(self, image: str, network: str, *, seconds: int = 900) -> Iterator[str]:
         """The id of an idle container without rights on a network, for `piped`; it is removed afterwards.
 
         If it cannot be removed, for example after a kill, it ends and is removed by itself after `seconds`.
@@ -79,7 +79,7 @@ class Helpers(Connection):
         finally:
             self._lenient("removing a helper", lambda: self._api.remove_container(made["Id"], force=True))
 
-    def as_host(self, image: str, script: str, arguments: Sequence[str]) -> str:
+    def run_as_host(self, image: str, script: str, arguments: Sequence[str]) -> str:
         """The output of a shell script in the host's own file tree, with its programs, as root who may manage file systems.
 
         For work that needs the host's kernel. It may take hours; the helper container is removed afterwards. Raises EngineTrouble if the

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from portable.backends.prepare import Prepared
     from portable.live.drivers import OpenedStack
-    from portable.live.taken import ImageUpdates
+    from portable.live.image_updates import ImageUpdates
     from portable.secrets.sources import Source
 
 

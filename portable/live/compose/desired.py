@@ -9,8 +9,8 @@ import msgspec
 from portable.backends.compose.services import Service, planned_services, published_ports, subnets
 from portable.engines.docker.observed import Observed, ObservedContainer
 from portable.live.image_needs import needed_images
+from portable.live.image_updates import ImageUpdates
 from portable.live.stack import Stack
-from portable.live.taken import ImageUpdates
 from portable.model.base import Struct
 from portable.model.plan import Lan, Loopback, Plan
 from portable.model.rendering import Rendering

@@ -166,7 +166,7 @@ class ComposeDriver(ComposeReader, StackDriver):
             raise DockerError(
                 "failed", f"{app} is not running", code="up.not-running", where=self.stack.project, remedy=f"run `portable up {app}`"
             )
-        return self._writer.attend(seen.id, command, on_line, beats=beats)
+        return self._writer.exec_stream(seen.id, command, on_line, beats=beats)
 
     def end_copies(self, apps: tuple[str, ...], *, held: Lock, progress: Progress = silent) -> None:
         """End copies that a killed `backup --stop` left running."""
@@ -204,7 +204,7 @@ class ComposeDriver(ComposeReader, StackDriver):
 
     def run_as_host(self, script: str, arguments: Sequence[str]) -> str:
         """The output of a script that runs as root in the host's own tree, in a helper."""
-        return self._writer.as_host(self._tools_image(), script, arguments)
+        return self._writer.run_as_host(self._tools_image(), script, arguments)
 
     def view(self, plan: Plan) -> View:
         """The stack in the form that contracts check."""

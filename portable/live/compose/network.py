@@ -55,7 +55,7 @@ class ComposeNetwork:
         network = next((n.name for n in self._engine.networks(self._project) if n.key == NETWORK), None)
         if network is None or not self._engine.image_ids([self._image]):
             raise PortableError("the stack is not running", code="up.not-created", where=self._project, remedy="run `portable up`")
-        return self._stack.enter_context(self._engine.visitor(self._image, network))
+        return self._stack.enter_context(self._engine.host_helper(self._image, network))
 
 
 class Piped:

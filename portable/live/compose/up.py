@@ -17,9 +17,9 @@ from portable.live.compose.reconcile import networks_anew, reconcile, scope
 from portable.live.compose.restart import restart
 from portable.live.compose.status import status
 from portable.live.compose.waiting import Watch
+from portable.live.image_updates import refuse_unready
 from portable.live.restoring import Copying, copying, mark_copying, refuse_half_restored, started_again
 from portable.live.results import Outcome
-from portable.live.taken import refuse_unready
 from portable.local.lock import Lock, locked
 from portable.model.changes import NETWORK, Change
 from portable.model.errors import Refused
@@ -129,12 +129,12 @@ def _refuse_half_way(stack: ComposeStack, apps: Collection[str]) -> None:
 def end_copies(engine: Engine, stack: ComposeStack, apps: Collection[str], *, held: Lock, progress: Progress = silent) -> None:
     """End copies of these apps' state that a killed `backup --stop` left running: they would copy data that a started app writes."""
     for app, what in copying(stack.project).items():
-        if app in apps and what.keeper:
-            seen = current(engine.observe(stack.project)).get(what.keeper)
-            if seen is not None and what.keeper not in apps_of(stack):
+        if app in apps and what.backup_runner:
+            seen = current(engine.observe(stack.project)).get(what.backup_runner)
+            if seen is not None and what.backup_runner not in apps_of(stack):
                 engine.stop(seen.id)  # it is no longer part of the profile
             elif seen is not None and seen.state == "running":
-                restart(engine, stack, apps=(what.keeper,), progress=progress, held=held)
+                restart(engine, stack, apps=(what.backup_runner,), progress=progress, held=held)
             mark_copying(stack.project, app, Copying(again=what.again))
 
 

@@ -10,7 +10,7 @@ from tests.golden.places import devices_on, library_on, pod_containers, pods, se
 def plan(back_end: str) -> p.Plan:
     """A cloud behind zurg, read by plex through a link in the library."""
     library = p.Mount(volume="library", path=p.LIBRARY, access="ro")
-    mounter = container(
+    fuse_mount = container(
         "zurg",
         image=image(repository="registry.test/rclone"),
         command=("sh", "/scripts/mount.sh"),
@@ -28,7 +28,7 @@ def plan(back_end: str) -> p.Plan:
         devices=p.Devices(fuse=devices_on(back_end).fuse),
         library=p.Library(volume="library", folders=("stream",), links=(p.Link(path="zurg", target="/mnt/clouds/zurg"),)),
         volumes=(library_on(back_end), p.Volume(id="zurg-cache", holds="cache", place=p.Ephemeral(size=10 * GI))),
-        clouds=(p.Cloud(id="zurg", known_entry="__all__", after=(p.After(app="zurg", when="started"),), mounter=mounter),),
+        clouds=(p.Cloud(id="zurg", known_entry="__all__", after=(p.After(app="zurg", when="started"),), fuse_mount=fuse_mount),),
         files=(
             p.File(id="mount", body=('#!/bin/sh\nexec rclone mount "$REMOTE" "/mnt/clouds/$CLOUD"\n',), mode=0o555),
             p.File(
@@ -43,13 +43,13 @@ def plan(back_end: str) -> p.Plan:
 def check(back_end: str, rendering: Rendering) -> None:
     """Only what mounts may mount; the reader sees mounts come, and can't write below them."""
     if back_end == "compose":
-        reader, mounter = services(rendering)["plex"], services(rendering)["cloud-zurg"]
+        reader, fuse_mount = services(rendering)["plex"], services(rendering)["cloud-zurg"]
         [seen] = [volume for volume in reader["volumes"] if volume["target"] == p.CLOUDS]
-        [made] = [volume for volume in mounter["volumes"] if volume["target"] == p.CLOUDS]
+        [made] = [volume for volume in fuse_mount["volumes"] if volume["target"] == p.CLOUDS]
         assert (seen["bind"]["propagation"], made["bind"]["propagation"]) == ("rslave", "rshared")
         assert seen["read_only"]
         assert "cap_add" not in reader
-        assert "SYS_ADMIN" in mounter["cap_add"]
+        assert "SYS_ADMIN" in fuse_mount["cap_add"]
         assert reader["depends_on"]["cloud-zurg"]["condition"] == "service_healthy"
     else:
         ways = {

@@ -18,10 +18,10 @@ def plan(back_end: str) -> p.Plan:
         ports=(p.Port(name="web", number=8080, serves="http"), p.Port(name="db", number=5432, container="db", private=True)),
         containers=(
             container(probes=p.Probes(startup=p.Check(how=p.Http(port="web", path="/"), failures=30)), fetch="curl"),
-            container("cache", role="before", image=image(repository="registry.test/redis"), probes=ready("redis-cli", "ping")),
+            container("cache", role="init", image=image(repository="registry.test/redis"), probes=ready("redis-cli", "ping")),
             container(
                 "db",
-                role="before",
+                role="init",
                 image=image(repository="registry.test/postgres"),
                 mounts=(p.Mount(volume="riven-db", path="/var/lib/postgresql/data"),),
                 identity=p.Identity(how="user"),

@@ -16,7 +16,7 @@ def plan(back_end: str) -> p.Plan:
             container(fetch="curl", probes=p.Probes(startup=p.Check(how=p.Http(port="web", path="/identity"), failures=30))),
             container(
                 "tls",
-                role="beside",
+                role="sidecar",
                 image=image(repository="registry.test/nginx-unprivileged"),
                 files=(p.FileMount(file="plex-tls", path="/etc/nginx/conf.d/plex.conf"),),
                 secrets=(p.SecretMount(secret="plex-tls", keys=("tls.crt", "tls.key"), path="/etc/tls"),),

@@ -273,11 +273,11 @@ def test_every_cloud_has_a_mounter_of_its_own(place: Place) -> None:
     assert [c.id for c in planned.clouds] == ["box", "shed"]
     one = planned.clouds[0]
     assert (one.known_entry, one.after) == ("all", (p.After(app="server"),))
-    assert one.mounter.name == "box"
-    assert one.mounter.needs.fuse
-    assert (one.mounter.env["CLOUD"], one.mounter.env["POLL"], one.mounter.env["N"]) == ("box", "5s", "3")
-    assert p.FileMount(file="cloud-box-rclone-conf", path=str(one.mounter.env["RCLONE_CONFIG"])) in one.mounter.files
-    assert [m.volume for m in one.mounter.mounts] == ["cloud-box-cache"]
+    assert one.fuse_mount.name == "box"
+    assert one.fuse_mount.needs.fuse
+    assert (one.fuse_mount.env["CLOUD"], one.fuse_mount.env["POLL"], one.fuse_mount.env["N"]) == ("box", "5s", "3")
+    assert p.FileMount(file="cloud-box-rclone-conf", path=str(one.fuse_mount.env["RCLONE_CONFIG"])) in one.fuse_mount.files
+    assert [m.volume for m in one.fuse_mount.mounts] == ["cloud-box-cache"]
     ids = [f.id for f in planned.files]
     assert len(ids) == len(set(ids))
     assert {"cloud-box-rclone-conf", "cloud-shed-rclone-conf"} <= set(ids)
@@ -299,8 +299,8 @@ def test_the_login_of_a_cloud_stays_a_reference(place: Place) -> None:
 
 
 def test_a_mounter_of_ones_own_says_where_it_reads_its_configuration(place: Place) -> None:
-    place.write(app("rclone", mounter=True, ports={"web": None}), clouds=(cloud("box"),))
-    place.refuses(clouds=["box"], wanted=[("containers.main.environment", "cloud.mounter-config", "RCLONE_CONFIG")])
+    place.write(app("rclone", fuse_mount=True, ports={"web": None}), clouds=(cloud("box"),))
+    place.refuses(clouds=["box"], wanted=[("containers.main.environment", "cloud.fuse_mount-config", "RCLONE_CONFIG")])
 
 
 # --- findings of the whole

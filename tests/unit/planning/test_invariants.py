@@ -28,7 +28,7 @@ def catalog() -> Catalog:
 def generated(seed: int, catalog: Catalog) -> PlanInput:
     """Some apps in some place with some ports changed; the same for the same seed."""
     chance = random.Random(seed)
-    usable = [name for name in catalog.names() if not (facts := catalog.app(name)[0]).mounter and not facts.tools]
+    usable = [name for name in catalog.names() if not (facts := catalog.app(name)[0]).fuse_mount and not facts.tools]
     apps = chance.sample(usable, chance.randint(0, len(usable)))
     ports: dict[str, dict[str, int]] = {}
     for app in chance.sample(apps, min(len(apps), chance.choice((0, 0, 1, 3)))):
@@ -87,7 +87,7 @@ def mistakes_have_places(error: InputError) -> None:
 
 
 def containers(plan: p.Plan) -> list[p.Container]:
-    return [*(c for app in plan.apps for c in app.containers), *(cloud.mounter for cloud in plan.clouds), plan.tools]
+    return [*(c for app in plan.apps for c in app.containers), *(cloud.fuse_mount for cloud in plan.clouds), plan.tools]
 
 
 def every_app_is_in_one_group(plan: p.Plan) -> None:

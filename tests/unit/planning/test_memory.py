@@ -50,7 +50,7 @@ def test_a_share_is_its_apps_alone(apps: Place) -> None:
 def test_every_container_counts_and_on_a_cluster_the_mounter_of_every_pod(place: Place) -> None:
     one = using("one", "256Mi", clouds=["shelf"])
     one["containers"]["side"] = one["containers"]["main"]
-    rclone = app("rclone", mounter=True, containers={"main": {"environment": {"RCLONE_CONFIG": "/rclone.conf"}}})  # 128Mi
+    rclone = app("rclone", fuse_mount=True, containers={"main": {"environment": {"RCLONE_CONFIG": "/rclone.conf"}}})  # 128Mi
     place.write(one, using("two", "256Mi", clouds=["shelf"]), rclone, clouds=(cloud("shelf"),))
     asked: dict[str, Any] = {"clouds": ["shelf"], "memory": {"total": "1Mi"}}
     (_, _, on_compose), *_ = told(place, "one", "two", **asked)

@@ -70,7 +70,7 @@ def test_a_port_of_the_stack_holds_everywhere(place: Place) -> None:
 def test_a_container_for_an_exposed_port_is_there_only_then(place: Place) -> None:
     assert [c.name for c in place.plan("plex").plan.apps[0].containers] == ["main"]
     exposed = place.plan("plex", exposure={"apps": {"plex": {"tls": {"lan": {}}}}}).plan.apps[0]
-    assert [(c.name, c.role) for c in exposed.containers] == [("main", "main"), ("tls", "beside")]
+    assert [(c.name, c.role) for c in exposed.containers] == [("main", "main"), ("tls", "sidecar")]
     assert {q.name for q in exposed.ports} == {"web", "tls"}
 
 

@@ -76,7 +76,7 @@ class Keeping(Engine):
     def check(self) -> Versions:
         return Versions(engine="28", api="1.51", compose="2.40")
 
-    def attend(self, container: str, command: Sequence[str], on_line: Callable[[str], None], *, beats: str = "") -> int:
+    def exec_stream(self, container: str, command: Sequence[str], on_line: Callable[[str], None], *, beats: str = "") -> int:
         assert (container, command[:2], command[-1]) == ("backup", ["python3", "/upkeep/backup.py"], "--json")
         assert beats == "`portable restart backup` ends it"
         self.done.append(" ".join(command[2:-1]))
@@ -332,7 +332,7 @@ def test_what_is_not_backed_up_is_told_before_anything_is_done(calls: list[str])
         backup.restore(ComposeDriver(Keeping(), STACK, EnvironmentSource()), plan(), "torrents")
     assert (raised.value.code, raised.value.remedy) == ("backup.not-covered", "use one of: seal")
     with pytest.raises(UsageError, match="test") as raised:
-        backup.keeper_of(p.Plan(stack="media", profile="test", tools=factories.container("tools")))
+        backup.backup_runner_of(p.Plan(stack="media", profile="test", tools=factories.container("tools")))
     assert raised.value.code == "backup.not-set-up"
     assert calls == []
 
@@ -350,7 +350,7 @@ def test_who_still_copies_an_app_is_ended_before_it_is_started(calls: list[str],
         raise PortableError("here the images would be asked for")
 
     monkeypatch.setattr(up_module, "images_of", ended)
-    mark_copying(stack.project, "player", Copying(keeper="backup"))
+    mark_copying(stack.project, "player", Copying(backup_runner="backup"))
     for apps, done in ((("gateway",), []), (("player",), ["restart backup"]), (("player",), ["restart backup"])):
         with pytest.raises(PortableError, match="here the images"):
             real_up(Keeping(), stack, EnvironmentSource(), apps=apps)
@@ -363,7 +363,7 @@ def test_what_a_killed_one_left_down_is_started_by_who_asks(calls: list[str]) ->
     engine = Keeping()
     reader = EngineReader(Address(url="unix:///fake", named_by="test"))
     assert not backup.finish(ComposeDriver(engine, STACK, EnvironmentSource()), apps=("seal",))
-    mark_copying(STACK.project, "seal", Copying(keeper="backup", again=("gone since", "seal", "torrents")))
+    mark_copying(STACK.project, "seal", Copying(backup_runner="backup", again=("gone since", "seal", "torrents")))
     assert not backup.finish(ComposeDriver(engine, STACK, EnvironmentSource()), apps=("lone",))
     assert backup.finish(ComposeReader(reader, STACK, EnvironmentSource()), apps=("torrents",)) >= {"seal", "torrents"}
     assert calls == []
@@ -373,13 +373,13 @@ def test_what_a_killed_one_left_down_is_started_by_who_asks(calls: list[str]) ->
 
 
 def test_what_a_person_takes_down_is_not_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    mark_copying(STACK.project, "seal", Copying(keeper="backup", again=("seal", "torrents")))
+    mark_copying(STACK.project, "seal", Copying(backup_runner="backup", again=("seal", "torrents")))
     engine = Keeping()
     monkeypatch.setattr(engine, "remove", lambda _: None)
     real_down(engine, STACK, apps=("torrents",))
-    assert copying(STACK.project) == {"seal": Copying(keeper="backup", again=("seal",))}
+    assert copying(STACK.project) == {"seal": Copying(backup_runner="backup", again=("seal",))}
     real_down(engine, STACK, apps=("seal",))
-    assert copying(STACK.project) == {"seal": Copying(keeper="backup")}
+    assert copying(STACK.project) == {"seal": Copying(backup_runner="backup")}
 
 
 def test_a_keeper_that_left_the_profile_is_ended_too() -> None:

@@ -23,9 +23,9 @@ from portable.live.compose import images
 from portable.live.compose import verbs as compose
 from portable.live.compose.desired import ComposeStack, stack_of
 from portable.live.compose.driver import ComposeDriver, ComposeReader
+from portable.live.image_updates import refuse_unready
 from portable.live.place import place_of
 from portable.live.restoring import Copying, mark, mark_copying
-from portable.live.taken import refuse_unready
 from portable.local import files
 from portable.local.lock import locked
 from portable.model.changes import Change

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from portable.live.network import Unreachable
 from portable.model.errors import PortableError
 from portable.model.plan import SecretRef
-from portable.wiring import Lines, WiringOutcome, foreseen, wire
-from portable.wiring.line import Channel, Writer
+from portable.wiring import Channels, WiringOutcome, foreseen, wire
+from portable.wiring.channel import Channel, Writer
 from portable.wiring.wishes import Peer, wishes
 from tests.lab.recorded import Program, server
 
@@ -83,11 +83,11 @@ class Stack:
 
     def wire(self, *, seconds: float = 0) -> WiringOutcome:
         """Make all changes."""
-        return wire(Lines(Writer, self.peers, self, self.reveal, seconds=seconds, waiting=self.waiting), wishes(self.peers))
+        return wire(Channels(Writer, self.peers, self, self.reveal, seconds=seconds, waiting=self.waiting), wishes(self.peers))
 
     def foreseen(self) -> WiringOutcome:
         """Return the changes that `wire` would make."""
-        return foreseen(Lines(Channel, self.peers, self, self.reveal, seconds=0, waiting=self.waiting), wishes(self.peers))
+        return foreseen(Channels(Channel, self.peers, self, self.reveal, seconds=0, waiting=self.waiting), wishes(self.peers))
 
     def told(self) -> list[tuple[str, str]]:
         """Make all changes without an error; return the app and the cause of each."""

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portable.wiring import INTERFACES, Lines, chosen, line, wire
-from portable.wiring.line import Request, Writer
+from portable.wiring import INTERFACES, Channels, channel, chosen, wire
+from portable.wiring.channel import Request, Writer
 from portable.wiring.provider import fields_of
 from portable.wiring.wishes import wishes
 from tests.lab import recorded
@@ -277,7 +277,7 @@ def test_an_app_that_keeps_nothing_is_in_trouble(monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_app_that_starts_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line, "_PAUSE", 0.0)
+    monkeypatch.setattr(channel, "_PAUSE", 0.0)
     with stack("qbittorrent", "sonarr") as there:
         there.silent.add("sonarr")
         assert there.wire(seconds=60).troubles == ()
@@ -301,12 +301,12 @@ def test_killed_anywhere_and_run_again(at: int, apps: set[str]) -> None:
     left = at
 
     class Mortal(Writer):
-        def tell(self, request: Request) -> None:
+        def send(self, request: Request) -> None:
             nonlocal left
             if left == 0:
                 raise Killed
             left -= 1
-            super().tell(request)
+            super().send(request)
 
     def kept(those: Stack) -> list[Any]:
         return [copy.deepcopy((p.roots, p.entries, p.servers, p.categories)) for p in those.programs.values()]
@@ -315,7 +315,7 @@ def test_killed_anywhere_and_run_again(at: int, apps: set[str]) -> None:
         whole.told()
         wanted = kept(whole)
     with stack(*sorted(apps)) as there:
-        pens = Lines(Mortal, there.peers, there, there.reveal, seconds=0, waiting=there.waiting)
+        pens = Channels(Mortal, there.peers, there, there.reveal, seconds=0, waiting=there.waiting)
         with contextlib.suppress(Killed):
             wire(pens, wishes(there.peers))
         there.told()

@@ -83,7 +83,7 @@ CASES = {
         with_cloud(),
         with_cloud(image=image(recipe="r")),
         {},
-        {Reason("images.recipe", "clouds.*.mounter.image.recipe", "cosmetic", code="compose.recipe")},
+        {Reason("images.recipe", "clouds.*.fuse_mount.image.recipe", "cosmetic", code="compose.recipe")},
     ),
     "the tools' image from a recipe": Case(
         plan(),
@@ -117,12 +117,12 @@ CASES = {
     "time to end": Case(one(), one(stop_grace=11), {f"{DEMO}.stop_grace_period": "11s"}),
     "a mounter that is beside": Case(
         with_cloud(),
-        with_cloud(role="beside"),
+        with_cloud(role="sidecar"),
         {},
-        {Reason("containers.role", "clouds.shelf.mounter.role", "cosmetic", code="config.role-ignored")},
+        {Reason("containers.role", "clouds.shelf.fuse_mount.role", "cosmetic", code="config.role-ignored")},
     ),
     "an app without a main container": Case(
-        one(), one(role="beside"), {}, {refused("containers.role", f"{PLAN}.role", "function", "demo", code="config.main-container")}
+        one(), one(role="sidecar"), {}, {refused("containers.role", f"{PLAN}.role", "function", "demo", code="config.main-container")}
     ),
     # identity
     "a user by PUID": Case(

@@ -73,7 +73,7 @@ def test_an_app_without_a_command_is_refused() -> None:
 
 
 def test_only_the_container_that_the_schedule_starts_waits() -> None:
-    both = (container(command=("sweep",), args=("--all",)), container("helper", role="beside"))
+    both = (container(command=("sweep",), args=("--all",)), container("helper", role="sidecar"))
     project = render(make_plan(app(ports=(), schedule=p.Schedule(minutes=(5,)), containers=both))).documents[0].body
     assert project["services"]["demo"]["entrypoint"] == ["/bin/sh", "/schedule.sh", "05", "*", "*", "*", "*", "sweep"]
     assert project["services"]["demo"]["command"] == ["--all"]

@@ -15,7 +15,7 @@ def test_services_of_the_full_plan() -> None:
 
 
 def test_the_main_container_has_the_apps_name_whatever_its_own_is() -> None:
-    demo = app("demo", containers=(container("beside", role="beside"), container("server")))
+    demo = app("demo", containers=(container("beside", role="sidecar"), container("server")))
     assert [names.app_service(demo, c) for c in demo.containers] == ["demo-beside", "demo"]
     assert names.service_name(PlacedContainer("", demo.containers[1], app=demo)) == "demo"
 
@@ -48,6 +48,6 @@ def test_variable_of_a_secret(parts: tuple[str, ...], variable: str) -> None:
     ],
 )
 def test_owner_of_a_group(group: p.Group, owner: tuple[str, str] | None) -> None:
-    kept = app("kept", containers=(container(), container("beside", role="beside"), container("store", role="before")))
+    kept = app("kept", containers=(container(), container("beside", role="sidecar"), container("store", role="init")))
     found = names.owner_of(group, index(plan(app("a"), app("b"), kept)))
     assert (found and (found[0].name, found[1].name)) == owner

@@ -450,8 +450,8 @@ def test_a_mounter_has_no_readiness_and_an_app_no_start_of_its_own() -> None:
 def test_the_time_to_end_is_that_of_the_slowest_app_and_of_each_sidecar() -> None:
     parts = (
         container(stop_grace=5),
-        container("side", role="beside", stop_grace=20),
-        container("store", role="before", stop_grace=3, probes=p.Probes(startup=CHECK)),
+        container("side", role="sidecar", stop_grace=20),
+        container("store", role="init", stop_grace=3, probes=p.Probes(startup=CHECK)),
     )
     assert pod(plan(app(containers=parts)))["terminationGracePeriodSeconds"] == 23
 

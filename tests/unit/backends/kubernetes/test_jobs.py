@@ -28,6 +28,6 @@ def test_a_schedule_in_a_pod_that_stays_is_refused() -> None:
 
 
 def test_a_container_that_never_ends_is_refused() -> None:
-    both = (*SWEEP.containers, container("helper", role="beside"))
+    both = (*SWEEP.containers, container("helper", role="sidecar"))
     plan = make_plan(app("sweep", ports=(), schedule=p.Schedule(), containers=both))
     assert found(render(plan), "schedule") == ["apps.sweep.containers.helper.role"]

@@ -40,11 +40,11 @@ def probed(kind: str, check: p.Check, **changes: Any) -> p.Plan:
 
 def beside(**changes: Any) -> p.Plan:
     """An app with a second container in its pod."""
-    return plan(app(containers=(container(), container("side", role="beside", **changes))))
+    return plan(app(containers=(container(), container("side", role="sidecar", **changes))))
 
 
 def before(**changes: Any) -> p.Plan:
-    return plan(app(containers=(container(), container("store", role="before", **changes))))
+    return plan(app(containers=(container(), container("store", role="init", **changes))))
 
 
 def device(need: str, given: p.Device | None, **needs: bool) -> p.Plan:
@@ -128,7 +128,7 @@ CASES = {
     "a mounter's image from a recipe": Case(
         with_cloud(),
         with_cloud(image=image(recipe="rclone")),
-        {Reason("images.recipe", "clouds.*.mounter.image.recipe", "function", code="kubernetes.recipe")},
+        {Reason("images.recipe", "clouds.*.fuse_mount.image.recipe", "function", code="kubernetes.recipe")},
     ),
     "the tools' image from a recipe": Case(
         plan(),
@@ -168,7 +168,7 @@ CASES = {
     ),
     "supplemental groups that another has not": Case(
         one(identity=p.Identity(how="user", groups=(5,))),
-        plan(app(containers=(container(identity=p.Identity(how="user", groups=(5,))), container("side", role="beside")))),
+        plan(app(containers=(container(identity=p.Identity(how="user", groups=(5,))), container("side", role="sidecar")))),
         {
             Reason("containers.identity.groups", f"{MAIN}.identity.groups", "cosmetic", "demo", code="kubernetes.groups"),
             Reason("containers.identity.umask", "apps.demo.containers.side.identity.umask", "cosmetic", "demo", code="security.umask"),
@@ -246,13 +246,13 @@ CASES = {
     "a mounter's readiness": Case(
         with_cloud(),
         with_cloud(probes=p.Probes(startup=CHECK, ready=CHECK)),
-        {Reason("probes.ready", "clouds.shelf.mounter.probes.ready", "cosmetic", code="kubernetes.cloud-readiness")},
+        {Reason("probes.ready", "clouds.shelf.fuse_mount.probes.ready", "cosmetic", code="kubernetes.cloud-readiness")},
     ),
     "an app's readiness": Case(one(), probed("ready", CHECK), set()),
     "a mounter without a probe": Case(
         with_cloud(),
         with_cloud(probes=p.Probes()),
-        {refused("probes", "clouds.shelf.mounter.probes", "function", code="health.probe-missing")},
+        {refused("probes", "clouds.shelf.fuse_mount.probes", "function", code="health.probe-missing")},
     ),
     "a store without a probe": Case(
         before(probes=STARTS),
@@ -375,7 +375,7 @@ CASES = {
         },
     ),
     "an app without a main container": Case(
-        one(), one(role="beside"), {refused("containers.role", f"{MAIN}.role", "function", "demo", code="config.main-container")}
+        one(), one(role="sidecar"), {refused("containers.role", f"{MAIN}.role", "function", "demo", code="config.main-container")}
     ),
     "a private port": Case(
         one(),
@@ -533,13 +533,13 @@ def test_a_volume_and_a_cloud_have_what_holds_for_all() -> None:
         Reason("volumes.holds", "volumes.*.holds", "cosmetic", code="storage.purpose"),
         Reason("volumes.id", "volumes.*.id", "cosmetic", code="kubernetes.volume-name"),
     }
-    mounter = "clouds.shelf.mounter"
+    fuse_mount = "clouds.shelf.fuse_mount"
     assert difference(render, plan(), with_cloud())[0] == {
-        Reason("containers.role", "clouds.*.mounter.role", "cosmetic", code="config.role-ignored"),
-        Reason("containers.fetch", "clouds.*.mounter.fetch", "cosmetic", code="health.client-unused"),
-        Reason("containers.identity.how", "clouds.*.mounter.identity.how", "cosmetic", code="kubernetes.run-as-user"),
-        Reason("containers.identity.umask", f"{mounter}.identity.umask", "cosmetic", code="security.umask"),
-        Reason("containers.stop_grace", f"{mounter}.stop_grace", "cosmetic", code="kubernetes.grace-period"),
+        Reason("containers.role", "clouds.*.fuse_mount.role", "cosmetic", code="config.role-ignored"),
+        Reason("containers.fetch", "clouds.*.fuse_mount.fetch", "cosmetic", code="health.client-unused"),
+        Reason("containers.identity.how", "clouds.*.fuse_mount.identity.how", "cosmetic", code="kubernetes.run-as-user"),
+        Reason("containers.identity.umask", f"{fuse_mount}.identity.umask", "cosmetic", code="security.umask"),
+        Reason("containers.stop_grace", f"{fuse_mount}.stop_grace", "cosmetic", code="kubernetes.grace-period"),
         Reason("containers.stop_grace", f"{MAIN}.stop_grace", "cosmetic", "demo", code="kubernetes.grace-period"),
     }
 

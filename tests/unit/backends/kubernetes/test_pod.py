@@ -62,9 +62,9 @@ def test_a_sealed_pod_has_no_names_of_the_outside() -> None:
 
 def test_the_cloud_is_seen_through_the_pods_own_tree() -> None:
     made = pod(full_plan("kubernetes"), "player")
-    mounter, (player, tls) = made["initContainers"][1], made["containers"]
-    assert {"name": "clouds", "mountPath": "/mnt/clouds", "mountPropagation": "Bidirectional"} in mounter["volumeMounts"]
-    assert mounter["securityContext"]["privileged"]
+    fuse_mount, (player, tls) = made["initContainers"][1], made["containers"]
+    assert {"name": "clouds", "mountPath": "/mnt/clouds", "mountPropagation": "Bidirectional"} in fuse_mount["volumeMounts"]
+    assert fuse_mount["securityContext"]["privileged"]
     assert {"name": "clouds", "mountPath": "/mnt/clouds", "mountPropagation": "HostToContainer"} in player["volumeMounts"]
     assert "privileged" not in player["securityContext"]
     assert not any(mount["name"] == "clouds" for mount in tls["volumeMounts"])

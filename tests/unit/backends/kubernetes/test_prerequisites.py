@@ -162,8 +162,8 @@ def test_a_database_wants_a_class(place: p.Place, holds: str, told: bool) -> Non
 
 def test_a_secret_of_a_cloud_is_needed_by_its_mount_container() -> None:
     (finding,) = prerequisites(with_cloud(env={"A": p.SecretRef(name="s")}))
-    assert reason_of(finding) == Reason("secrets", "clouds.shelf.mounter.env.A", "function", code="kubernetes.secret")
-    assert "clouds.shelf.mounter" in finding.text
+    assert reason_of(finding) == Reason("secrets", "clouds.shelf.fuse_mount.env.A", "function", code="kubernetes.secret")
+    assert "clouds.shelf.fuse_mount" in finding.text
     assert "None" not in finding.text
 
 

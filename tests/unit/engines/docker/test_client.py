@@ -246,7 +246,7 @@ def recorded() -> Iterator[tuple[Engine, list[tuple[str, Any]]]]:
 
 
 def visit(engine: Engine) -> None:
-    with engine.visitor("tools", "none"):
+    with engine.host_helper("tools", "none"):
         pass
 
 
@@ -254,11 +254,11 @@ def visit(engine: Engine) -> None:
     "make",
     [
         lambda engine: engine.on_host("tools", "true", []),
-        lambda engine: engine.as_host("tools", "true", []),
+        lambda engine: engine.run_as_host("tools", "true", []),
         visit,
         lambda engine: engine.build(io.BytesIO(b""), "made", {}, {}, print),
     ],
-    ids=["on_host", "as_host", "visitor", "build"],
+    ids=["on_host", "run_as_host", "host_helper", "build"],
 )
 def test_no_helper_and_no_build_gets_the_clients_proxies(
     make: Callable[[Engine], object], recorded: tuple[Engine, list[tuple[str, Any]]], config: Path

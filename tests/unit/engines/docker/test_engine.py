@@ -174,7 +174,7 @@ def test_what_comes_with_the_head_of_an_answer_is_heard() -> None:
     with answering(framed(b"one\n", b"two\n"), ENDED) as engine:
         assert engine.inside("some", ["list"]) == (3, "one\ntwo\n")
         lines: list[str] = []
-        assert engine.attend("some", ["list"], lines.append) == 3
+        assert engine.exec_stream("some", ["list"], lines.append) == 3
         assert lines == ["one", "two"]
     with answering(b"", ENDED) as engine:
         assert engine.inside("some", ["true"]) == (3, "")
@@ -202,7 +202,7 @@ def test_an_answer_that_was_cut_short_is_a_fault(stream: bytes, state: Mapping[s
             engine.inside("some", ["list"])
         assert (caught.value.kind, caught.value.code) == ("gone", "engine.cut-short")
         with pytest.raises(DockerError) as caught:
-            engine.attend("some", ["list"], lambda _: None)
+            engine.exec_stream("some", ["list"], lambda _: None)
         assert (caught.value.kind, caught.value.code) == ("gone", "engine.cut-short")
 
 
@@ -224,7 +224,7 @@ def silent_after(monkeypatch: pytest.MonkeyPatch, states: tuple[tuple[bool, int 
     engine.__dict__["_api"] = SimpleNamespace(exec_create=lambda *_: {"Id": "made"}, exec_inspect=inspect)
     monkeypatch.setattr(engine, "_heard", heard)
     try:
-        engine.attend("container", ["backup"], lines.append, beats=beats)
+        engine.exec_stream("container", ["backup"], lines.append, beats=beats)
     finally:
         ended.set()
         assert lines == ["one"]
@@ -292,7 +292,7 @@ def test_work_on_the_host_is_done_by_the_hosts_own_programs_or_is_a_fault(code: 
     engine = Engine(Address(url="unix:///none", named_by="the test"))
     engine.__dict__["_api"] = api
     with contextlib.nullcontext() if code == 0 else pytest.raises(DockerError, match=r"working on the host.*\[engine\.failed\]"):
-        assert engine.as_host("tools", "true", ["/srv"]) == said.decode()
+        assert engine.run_as_host("tools", "true", ["/srv"]) == said.decode()
     assert made[0]["command"][:4] == ["chroot", "/host", "/bin/sh", "-c"]
     assert "/usr/sbin" in made[0]["environment"]["PATH"].split(":")
     assert sorted(made[0]["host_config"]["cap_add"]) == ["SYS_ADMIN", "SYS_CHROOT"]

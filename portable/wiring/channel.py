@@ -95,7 +95,7 @@ class Channel:
             return seen in ("********", self._reveal(wanted))
         return wanted == seen
 
-    def knock(self, request: Request) -> AppAnswer:
+    def probe(self, request: Request) -> AppAnswer:
         """Return the answer to a request without credentials; waits for an app that is still starting."""
         return self._retry(request, Credentials())
 
@@ -190,7 +190,7 @@ class Channel:
 class Writer(Channel):
     """A connection to an app that can also write."""
 
-    def tell(self, request: Request) -> None:
+    def send(self, request: Request) -> None:
         """Send a change, once: the app may have applied it even if no answer arrived. Raises PortableError with the app's own reason."""
         self._send(request, patient=False)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from portable.formats.emit import Data, dump_all
 from portable.local.files import stage
+from portable.model.codes import bracketed
 from portable.model.errors import Refused
 from portable.model.findings import CLASSES, Finding
 from portable.model.rendering import Rendering
@@ -40,7 +41,7 @@ def findings_page(ledger: tuple[Finding, ...], profile: str) -> str:
         rows: dict[tuple[str, str, str], None] = {}
         for finding in of_class:
             why = f"waived: {finding.reason}" if finding.verdict == "waived" else finding.remedy
-            rows[finding.verdict, finding.text, why or ""] = None
+            rows[finding.verdict, f"{finding.text}{bracketed(finding.code)}", why or ""] = None
         lines += [f"| {verdict} | {_cell(text)} | {_cell(why)} |" for verdict, text, why in rows]
         lines.append("")
     if len(lines) == 3:

@@ -12,6 +12,8 @@ from portable.model.errors import DIFFERENCES, FAILED
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from portable.backends.prepare import Prepared
+    from portable.live.place import Place
     from portable.model.contracts import ContractResult
     from portable.verify.contract import Contract
 
@@ -51,9 +53,7 @@ def verify(
     from portable.cli.progress import printed
     from portable.cli.up import driver_of
     from portable.live.place import place_of
-    from portable.model.plan import called
     from portable.model.progress import Event
-    from portable.secrets.generate import known_values
     from portable.verify import contracts, named
     from portable.verify import verify as check_contracts
 
@@ -61,19 +61,7 @@ def verify(
     _checked(names or (), beacon, disruptive=disruptive)
     named(contracts(disruptive=disruptive), names or ())  # report an unknown name before contacting an engine
     place = place_of(prepared)
-    public = {(name, key) for name, facts in prepared.planned.secrets.items() for key in facts.public}
-    wanted = [need for need in place.stack.secrets if (need.name, need.key) not in public]
-    values = known_values(place.stack.secrets, place.source, progress=printed)
-    missing = [called(n.name, n.key) for n in wanted if not n.optional and not values.of(n.name, n.key)]
-    every = contracts(
-        lambda text: values.named_in(text, public=public),
-        missing,
-        known=not wanted or any(values.of(n.name, n.key) for n in wanted),
-        beacon=beacon,
-        disruptive=disruptive,
-        values=values,
-    )
-    chosen = named(every, names or ())
+    chosen = named(_contracts(prepared, place, beacon, disruptive=disruptive), names or ())
     results: list[ContractResult] = []
     with driver_of(place) as driver:
         driver.check()
@@ -89,6 +77,26 @@ def verify(
     if any(held.verdict == "broken" for held in results):
         return DIFFERENCES
     return 0 if any(held.verdict == "holds" for held in results) else FAILED
+
+
+def _contracts(prepared: "Prepared", place: "Place", beacon: str | None, *, disruptive: bool) -> "tuple[Contract, ...]":
+    """All contracts, with the values of secrets that must not appear anywhere."""
+    from portable.cli.progress import printed
+    from portable.model.plan import called
+    from portable.secrets.generate import known_values
+    from portable.verify import contracts
+
+    public = {(name, key) for name, facts in prepared.planned.secrets.items() for key in facts.public}
+    wanted = [need for need in place.stack.secrets if (need.name, need.key) not in public]
+    values = known_values(place.stack.secrets, place.source, progress=printed)
+    return contracts(
+        lambda text: values.named_in(text, public=public),
+        [called(n.name, n.key) for n in wanted if not n.optional and not values.of(n.name, n.key)],
+        known=not wanted or any(values.of(n.name, n.key) for n in wanted),
+        beacon=beacon,
+        disruptive=disruptive,
+        values=values,
+    )
 
 
 def _checked(names: "Sequence[str]", beacon: str | None, *, disruptive: bool) -> None:

@@ -25,8 +25,8 @@ def check(plan: p.Plan, chosen: Selection, way: Way, given: PlanInput) -> Iterat
     yield from _gpu(plan, chosen.apps)
     yield from _accounts(plan, chosen.apps, given)
     yield from _engine(chosen.apps, given)
-    yield from _excluded_apps(given)
-    yield from _overridden_list(chosen.apps, given)
+    yield from _excluded_apps(chosen, given)
+    yield from _overridden_list(chosen, given)
     yield from _own_apps(chosen.apps)
 
 
@@ -176,9 +176,9 @@ def _proxies(app: str, gateway: str, path: str, container: p.Container) -> Itera
         )
 
 
-def _excluded_apps(given: PlanInput) -> Iterator[Finding]:
+def _excluded_apps(chosen: Selection, given: PlanInput) -> Iterator[Finding]:
     for name in given.stack.apps or ():
-        if name in given.profile.without:
+        if name in chosen.excluded:
             yield Finding(
                 field="without",
                 path="without",
@@ -190,12 +190,12 @@ def _excluded_apps(given: PlanInput) -> Iterator[Finding]:
             )
 
 
-def _overridden_list(entries: Mapping[str, AppEntry], given: PlanInput) -> Iterator[Finding]:
+def _overridden_list(chosen: Selection, given: PlanInput) -> Iterator[Finding]:
     """Apps of a person's own profile that the stack's list overrides. The list of a shipped profile is only a proposal."""
     if given.stack.apps is None or is_shipped(Path(given.profile_source("apps").file)):
         return
-    planned = {known for name, entry in entries.items() for known in (name, *entry.facts.aliases)}
-    overridden = dict.fromkeys(name for name in given.profile.apps if name not in planned and name not in given.profile.without)
+    planned = {known for name, entry in chosen.apps.items() for known in (name, *entry.facts.aliases)}
+    overridden = dict.fromkeys(name for name in given.profile.apps if name not in planned and name not in chosen.excluded)
     if overridden:
         yield Finding(
             field="apps",

@@ -9,6 +9,8 @@ _ZONES = Path("/usr/share/zoneinfo")
 """The system's time zones; without this folder, time zones are not checked."""
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SCHEMES = ("unix://", "tcp://", "ssh://")
+_PASSWORD = re.compile(r"(?<=:)[^/@]*@")
+"""The password of an address, up to its host: no message repeats it."""
 
 
 def meaningless(given: PlanInput, mistakes: Mistakes) -> None:
@@ -23,7 +25,8 @@ def meaningless(given: PlanInput, mistakes: Mistakes) -> None:
         mistakes.add(given.profile_source("exposure", "address"), "exposure.address", text, remedy, code="port.host-name")
     engine = given.profile.engine
     if engine is not None and not engine.startswith(_SCHEMES):
-        text, remedy = f"engine {engine!r} is not a supported address", "use unix://, tcp:// or ssh://"
+        shown = _PASSWORD.sub("...@", engine)
+        text, remedy = f"engine {shown!r} is not a supported address", "use unix://, tcp:// or ssh://"
         mistakes.add(given.profile_source("engine"), "engine", text, remedy, code="plan.engine-address")
     if given.profile.secrets.source == "command" and not given.profile.secrets.command:
         text, remedy = "secrets come from a command, but none is set", "set one: `command: [pass, show, 'media/{name}/{key}']`"

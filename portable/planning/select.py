@@ -1,6 +1,6 @@
 """Step 1: which apps and clouds run in this place, and in which order they start."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import msgspec
 
@@ -26,6 +26,8 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     clouds: Mapping[str, CloudEntry]
     fuse_mount: AppEntry | None
     tools: AppEntry
+    excluded: frozenset[str]
+    """The apps that the profile is `without`: their names, and the aliases by which the stack or the profile list them."""
 
     @property
     def entries(self) -> tuple[AppEntry, ...]:
@@ -39,7 +41,7 @@ def select(given: PlanInput, catalog: Catalog, mistakes: Mistakes) -> Selection:
     _check_names(given, catalog, mistakes)
     entries: dict[str, AppEntry] = {}
     clouds = _clouds(given, catalog, mistakes)
-    excluded = {catalog.resolve(name) for name in given.profile.without}
+    excluded = {catalog.resolve(name) or name for name in given.profile.without}
     pending = [(name, source, "") for name, source in wanted if name not in excluded]
     pending += [(need, e.document.source(("needs-apps",)), f"cloud {c}") for c, e in clouds.items() for need in e.facts.needs_apps]
     for name, source, needed_by in pending:  # grows during the loop
@@ -61,13 +63,16 @@ def select(given: PlanInput, catalog: Catalog, mistakes: Mistakes) -> Selection:
         text, remedy = "no app is left: `without` excludes all listed apps", "remove at least one app from `without`"
         mistakes.add(given.profile_source("without"), "without", text, remedy, code="app.none-left")
     _check_direct(given, entries, mistakes)
-    gateway = _gateway(given, catalog, entries, mistakes)
+    gateway = _gateway(given, catalog, entries, excluded, mistakes)
     fuse_mount = _entry(given, catalog, MOUNTER, given.profile_source("clouds"), mistakes) if clouds else None
     tools = _entry(given, catalog, TOOLS, given.profile_source(), mistakes) or mistakes.fail()
     _one_name_each(entries, mistakes)
     apps = _ordered(entries, clouds, gateway, mistakes)
     mistakes.stop()
-    return Selection(apps=apps, gateway=gateway, clouds=clouds, fuse_mount=fuse_mount, tools=tools)
+    listed = (name for name in (*(given.stack.apps or ()), *given.profile.apps) if catalog.resolve(name) in excluded)
+    return Selection(
+        apps=apps, gateway=gateway, clouds=clouds, fuse_mount=fuse_mount, tools=tools, excluded=frozenset((*excluded, *listed))
+    )
 
 
 def _listed_apps(given: PlanInput, catalog: Catalog, mistakes: Mistakes) -> list[tuple[str, Source]]:
@@ -192,7 +197,9 @@ def _clouds(given: PlanInput, catalog: Catalog, mistakes: Mistakes) -> dict[str,
     return clouds
 
 
-def _gateway(given: PlanInput, catalog: Catalog, entries: dict[str, AppEntry], mistakes: Mistakes) -> str | None:
+def _gateway(
+    given: PlanInput, catalog: Catalog, entries: dict[str, AppEntry], excluded: Collection[str], mistakes: Mistakes
+) -> str | None:
     """Add the gateway where an app needs one: the profile's VPN, or the seal where the place has none."""
     behind = [name for name, entry in entries.items() if entry.facts.egress == "vpn" and not runs_outside(given, name)]
     kind = "tunnel" if given.profile.vpn else "seal"
@@ -201,7 +208,7 @@ def _gateway(given: PlanInput, catalog: Catalog, entries: dict[str, AppEntry], m
     if not behind and name not in entries:
         return None
     source = given.profile_source("vpn", "gateway") if given.profile.vpn else given.profile_source()
-    if name in given.profile.without:
+    if name in excluded:
         at = given.profile_source("without")
         remedy = "leave them out too, or let them connect directly by name: `egress: {direct: [...]}`"
         mistakes.add(at, "without", f"{', '.join(behind)} cannot run here without {name}", remedy, code="vpn.gateway-left-out")

@@ -61,6 +61,10 @@ def _checked(url: str, named_by: str, environment: Mapping[str, str], config: Pa
     def invalid(reason: str, remedy: str = "write unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST") -> UsageError:
         return UsageError(f"engine {url!r} {reason}", code="engine.address", where=named_by, remedy=remedy)
 
+    if parts.password:  # first, so that no other message quotes it
+        raise UsageError(
+            "the engine's address contains a password", code="engine.address-password", where=named_by, remedy="use a key and ssh-agent"
+        )
     if parts.scheme not in _SCHEMES:
         raise invalid("is not a supported address")
     try:
@@ -69,10 +73,6 @@ def _checked(url: str, named_by: str, environment: Mapping[str, str], config: Pa
         raise invalid("has a port that is not a number from 0 to 65535") from None
     if (parts.scheme == "unix" and not parts.path.startswith("/")) or (parts.scheme != "unix" and not parts.hostname):
         raise invalid(f"has no {'absolute path' if parts.scheme == 'unix' else 'host'}")
-    if parts.password:
-        raise UsageError(
-            "the engine's address contains a password", code="engine.address-password", where=named_by, remedy="use a key and ssh-agent"
-        )
     if (parts.hostname or "").startswith("-") or (parts.username or "").startswith("-"):
         raise invalid("has a host or user that begins with a dash")
     if parts.scheme != "tcp":

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from portable.backends.compose.services import Service
 from portable.engines.docker.address import Address
 from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.errors import DockerError
@@ -26,59 +27,59 @@ def status(engine: EngineReader, stack: ComposeStack, *, inside: bool = False) -
     names = {s.name for s in desired.services}
     shown: set[str] = set()
     for service in sorted(desired.services, key=lambda s: (s.app, s.name != s.app, s.name)):
-        container = seen.get(service.name)
         address: tuple[str, ...] = ()
         if service.app not in shown and (service.name == service.app or service.app not in names):
             address = tuple(_reached(a, engine.address) for a in stack.addresses.get(service.app, ()))
             shown.add(service.app)
-        if container is None:
-            rows.append(
-                ServiceStatus(
-                    app=service.app,
-                    service=service.name,
-                    state="missing",
-                    health="-",
-                    since="",
-                    address=address,
-                    reason="not created yet; run `portable up`",
-                )
-            )
-            continue
-        verdict = judge(service, seen, now)
-        owner = seen.get(service.owner) if service.owner else None
-        reason = "" if verdict.settled else verdict.reason
-        if owner is not None and container.state == "running" and (container.joins != owner.id or owner.started_at > container.started_at):
-            reason = f"its network namespace belongs to a previous {service.owner}; run `portable up` to repair it"
-        why, note = tunnels.get(service.name, ("", ""))
-        state = "finished" if service.once and verdict.settled else container.state
-        since = container.finished_at if container.state == "exited" else container.started_at
-        rows.append(
-            ServiceStatus(
-                app=service.app,
-                service=service.name,
-                state=state,
-                health=container.health or "-",
-                since=since,
-                address=address,
-                reason=reason or why,
-                image=container.image,
-                note=note,
-            )
+        rows.append(_row(service, seen, now, address, tunnels.get(service.name, ("", ""))))
+    orphans = (c for c in observed.containers if c.service not in names)
+    return (*rows, *map(_orphan, orphans))
+
+
+def _row(
+    service: Service, seen: dict[str, ObservedContainer], now: str, address: tuple[str, ...], tunnel: tuple[str, str]
+) -> ServiceStatus:
+    """The row of a service of the stack; `tunnel` is why its tunnel is not healthy, and a note."""
+    container = seen.get(service.name)
+    if container is None:
+        return ServiceStatus(
+            app=service.app,
+            service=service.name,
+            state="missing",
+            health="-",
+            since="",
+            address=address,
+            reason="not created yet; run `portable up`",
         )
-    rows += [
-        ServiceStatus(
-            app=c.app,
-            service=c.service,
-            state="orphan",
-            health=c.health or "-",
-            since=c.started_at,
-            reason="it is no longer part of the stack; `portable up` removes it",
-            image=c.image,
-        )
-        for c in observed.containers
-        if c.service not in names
-    ]
-    return tuple(rows)
+    verdict = judge(service, seen, now)
+    owner = seen.get(service.owner) if service.owner else None
+    reason = "" if verdict.settled else verdict.reason
+    if owner is not None and container.state == "running" and (container.joins != owner.id or owner.started_at > container.started_at):
+        reason = f"its network namespace belongs to a previous {service.owner}; run `portable up` to repair it"
+    return ServiceStatus(
+        app=service.app,
+        service=service.name,
+        state="finished" if service.once and verdict.settled else container.state,
+        health=container.health or "-",
+        since=container.finished_at if container.state == "exited" else container.started_at,
+        address=address,
+        reason=reason or tunnel[0],
+        image=container.image,
+        note=tunnel[1],
+    )
+
+
+def _orphan(container: ObservedContainer) -> ServiceStatus:
+    """The row of a container that left the stack."""
+    return ServiceStatus(
+        app=container.app,
+        service=container.service,
+        state="orphan",
+        health=container.health or "-",
+        since=container.started_at,
+        reason="it is no longer part of the stack; `portable up` removes it",
+        image=container.image,
+    )
 
 
 def tunnel_rows(engine: EngineReader, stack: ComposeStack, seen: Mapping[str, ObservedContainer]) -> dict[str, tuple[str, str]]:

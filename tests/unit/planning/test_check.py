@@ -76,6 +76,14 @@ def test_an_app_that_the_stack_has_and_the_place_leaves_out_is_told(place: Place
     assert "two" in found[0].text
 
 
+@pytest.mark.parametrize(("listed", "without"), [("two", "due"), ("due", "two"), ("due", "zwei")])
+def test_an_app_that_is_left_out_by_an_alias_is_told_too(place: Place, listed: str, without: str) -> None:
+    place.write(app("one"), app("two", aliases=["due", "zwei"]))
+    found = place.plan(stack=f"apps: [one, {listed}]\n", without=[without]).findings
+    assert [(f.code, listed in f.text) for f in found if f.field == "without"] == [("app.left-out", True)]
+    assert not [f for f in place.plan("one", listed, stack="apps: [one]\n", without=[without]).findings if f.field == "apps"]
+
+
 @pytest.mark.parametrize(
     ("stack", "without", "names"),
     [

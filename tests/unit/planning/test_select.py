@@ -168,6 +168,12 @@ def test_the_gateway_can_not_be_left_out_of_what_needs_it(place: Place) -> None:
     place.refuses("qbittorrent", without=["gluetun"], wanted=wanted, **VPN)
 
 
+def test_nor_can_a_gateway_be_left_out_by_its_alias(place: Place) -> None:
+    place.write(app("wall", aliases=["fence"], gateway="tunnel"), app("one", egress="vpn"))
+    vpn = {**VPN["vpn"], "gateway": "wall"}
+    assert ("without", "vpn.gateway-left-out") in place.told("one", without=["fence"], vpn=vpn)
+
+
 def test_a_place_where_all_is_left_out(place: Place) -> None:
     place.write(app("one"))
     assert place.told("one", without=["one"]) == [("without", "app.none-left")]

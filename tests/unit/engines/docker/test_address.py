@@ -11,6 +11,16 @@ from portable.live.compose.status import _reached
 from portable.model.errors import EngineError, UsageError
 
 
+@pytest.mark.parametrize(
+    "url", ["foo://me:hush@nas", "tcp://me:hush@nas", "tcp://me:hush@nas:99999", "unix://me:hush@nas", "ssh://me:hush@"]
+)
+def test_a_password_in_an_address_is_never_quoted(tmp_path: Path, url: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        resolve(url, {}, tmp_path)
+    assert raised.value.code == "engine.address-password"
+    assert "hush" not in str(raised.value)
+
+
 def test_the_order_of_who_names_it(tmp_path: Path) -> None:
     folder = hashlib.sha256(b"nas").hexdigest()
     config = tmp_path / ".docker"

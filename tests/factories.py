@@ -3,6 +3,8 @@
 from typing import Any
 
 from portable.model import plan as p
+from portable.model.devices import Devices, HostDevice, PluginDevice
+from portable.model.secret_refs import SecretRef
 
 MI = 1024 * 1024
 GI = 1024 * MI
@@ -120,9 +122,9 @@ def full_plan(back_end: str) -> p.Plan:
     )
     files = (
         p.File(id="player-conf", body=("listen = 32400\n",), mode=0o440),
-        p.File(id="torrents-conf", body=("[Preferences]\nPassword=", p.SecretRef(name="torrents-login", key="hash"), "\n"), mode=0o400),
+        p.File(id="torrents-conf", body=("[Preferences]\nPassword=", SecretRef(name="torrents-login", key="hash"), "\n"), mode=0o400),
         p.File(
-            id="shelf-rclone-conf", body=("[shelf]\npass = ", p.SecretRef(name="shelf-login", key="pass", optional=True), "\n"), mode=0o400
+            id="shelf-rclone-conf", body=("[shelf]\npass = ", SecretRef(name="shelf-login", key="pass", optional=True), "\n"), mode=0o400
         ),
     )
     gateway = app(
@@ -132,7 +134,7 @@ def full_plan(back_end: str) -> p.Plan:
         containers=(
             container(
                 image=image(repository="registry.test/gateway", digest="sha256:" + "a" * 64),
-                env={"FIREWALL_INPUT_PORTS": "8080", "KEY": p.SecretRef(name="vpn-key", key="private", optional=True)},
+                env={"FIREWALL_INPUT_PORTS": "8080", "KEY": SecretRef(name="vpn-key", key="private", optional=True)},
                 identity=p.Identity(how="fixed", uid=0, gid=0),
                 needs=p.Needs(root_start=True, net_admin=True, tun=True),
                 probes=p.Probes(startup=p.Check(how=p.Exec(command=("/gateway", "healthcheck")), period=2, timeout=3, failures=30)),
@@ -177,7 +179,7 @@ def full_plan(back_end: str) -> p.Plan:
             container(
                 command=("/init",),
                 args=("--verbose",),
-                env={"CLAIM": p.SecretRef(name="player-claim", optional=True)},
+                env={"CLAIM": SecretRef(name="player-claim", optional=True)},
                 files=(p.FileMount(file="player-conf", path="/etc/player.conf"),),
                 mounts=(
                     p.Mount(volume="player-config", path="/config"),
@@ -265,10 +267,10 @@ def full_plan(back_end: str) -> p.Plan:
         timezone="Europe/Berlin",
         subnet="172.20.0.0/16",
         node_weight=100,
-        devices=p.Devices(
-            tun=p.PluginDevice(resource="squat.ai/tun") if cluster else p.HostDevice(path="/dev/net/tun"),
-            fuse=p.HostDevice(path="/dev/fuse"),
-            gpu=p.PluginDevice(resource="gpu.intel.com/i915") if cluster else p.HostDevice(path="/dev/dri/renderD128", group=105),
+        devices=Devices(
+            tun=PluginDevice(resource="squat.ai/tun") if cluster else HostDevice(path="/dev/net/tun"),
+            fuse=HostDevice(path="/dev/fuse"),
+            gpu=PluginDevice(resource="gpu.intel.com/i915") if cluster else HostDevice(path="/dev/dri/renderD128", group=105),
         ),
         tools=container("tools", image=image(repository="registry.test/tools", recipe="tools")),
         library=p.Library(

@@ -82,7 +82,7 @@ def verify(
 def _contracts(prepared: "Prepared", place: "Place", beacon: str | None, *, disruptive: bool) -> "tuple[Contract, ...]":
     """All contracts, with the values of secrets that must not appear anywhere."""
     from portable.cli.progress import printed
-    from portable.model.plan import called
+    from portable.model.secret_refs import called
     from portable.secrets.generate import known_values
     from portable.verify import contracts
 

@@ -87,8 +87,8 @@ def _outcome(
 ) -> "WiringOutcome":
     """Connect the apps, and print each change as it is made; with `dry_run`, only the changes that would be made."""
     from portable.cli.progress import printed
-    from portable.model.plan import SecretRef
     from portable.model.progress import Deduplicated, Event
+    from portable.model.secret_refs import SecretRef
     from portable.secrets.lookup import resolve
     from portable.secrets.needs import Need
     from portable.wiring import Channels, foreseen, wire

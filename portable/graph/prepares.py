@@ -6,22 +6,10 @@ from typing import assert_never
 
 from portable.catalog.facts import SecretFacts
 from portable.catalog.quantities import amount
+from portable.model.devices import AnnotatedDevice, Device, HostDevice, PluginDevice
 from portable.model.findings import Finding
-from portable.model.plan import (
-    CLOUDS,
-    AnnotatedDevice,
-    Claim,
-    Device,
-    Folder,
-    HostDevice,
-    Ingress,
-    LoadBalancer,
-    Plan,
-    PluginDevice,
-    Sealed,
-    Tunnel,
-    called,
-)
+from portable.model.plan import CLOUDS, Claim, Folder, Ingress, LoadBalancer, Plan, Sealed, Tunnel
+from portable.model.secret_refs import called
 
 
 def prepares(plan: Plan, back_end: str, secrets: Mapping[str, SecretFacts], findings: Iterable[Finding]) -> tuple[str, ...]:

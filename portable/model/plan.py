@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Literal
 
 from portable.model.base import Struct
+from portable.model.devices import Devices
+from portable.model.secret_refs import SecretRef, Text
 
 LIBRARY = "/mnt/media"
 """The path of the library in every container of every profile (promise 1)."""
@@ -18,29 +20,6 @@ STATE = "/state"
 BACKUPS = "backups"
 """The volume of the backups, and its folder in the container."""
 NO_FOLDER = ""
-
-
-class SecretRef(Struct, frozen=True, kw_only=True):
-    """A reference to a secret value. Never resolved in a plan, a rendering, a label or a log."""
-
-    name: str
-    key: str = "value"
-    optional: bool = False
-    form: Literal["plain", "qbittorrent"] = "plain"
-    """The form of the value: plain, or hashed in the way that qBittorrent stores the password of its web interface."""
-
-    @property
-    def called(self) -> str:
-        """The name that people type for it."""
-        return called(self.name, self.key)
-
-
-def called(name: str, key: str) -> str:
-    """The name that people type for a key of a secret: a single key, `value`, is left out."""
-    return name if key == "value" else f"{name}.{key}"
-
-
-Text = str | SecretRef
 
 
 # --- storage ---------------------------------------------------------------------------------------------------------
@@ -439,36 +418,6 @@ class Exposure(Struct, frozen=True, kw_only=True):
 
 
 # --- devices, library, plan ------------------------------------------------------------------------------------------
-
-
-class HostDevice(Struct, tag="host", frozen=True, kw_only=True):
-    """A device node of the host; `group` is the gid with permission to open it."""
-
-    path: str
-    group: int | None = None
-
-
-class PluginDevice(Struct, tag="plugin", frozen=True, kw_only=True):
-    """A device that a device plug-in provides as an extended resource."""
-
-    resource: str
-
-
-class AnnotatedDevice(Struct, tag="annotation", frozen=True, kw_only=True):
-    """A device that CRI-O adds by the annotation `io.kubernetes.cri-o.Devices`."""
-
-    path: str
-
-
-Device = HostDevice | PluginDevice | AnnotatedDevice
-
-
-class Devices(Struct, frozen=True, kw_only=True):
-    """How a place provides devices; None means that it has no such device."""
-
-    tun: Device | None = None
-    fuse: Device | None = None
-    gpu: Device | None = None
 
 
 class Link(Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from portable.model.base import Struct
-from portable.model.plan import Text
+from portable.model.secret_refs import Text
 
 
 class Rights(Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from portable.catalog.catalog import Catalog
 from portable.catalog.facts import AppFacts, CloudFacts, SecretFacts
 from portable.formats.merge import Merged
 from portable.model import plan as p
+from portable.model.devices import AnnotatedDevice, Device, Devices, HostDevice, PluginDevice
 from portable.model.findings import Finding, Waiver
 from portable.model.source import Source
 from portable.planning import backups, images
@@ -101,8 +102,8 @@ def _secrets(chosen: Selection) -> dict[str, SecretFacts]:
     return {name: secret for facts in every for name, secret in facts.secrets.items()}
 
 
-def _devices(given: PlanInput, mistakes: Mistakes) -> p.Devices:
-    def device(name: str, facts: DeviceFacts | None) -> p.Device | None:
+def _devices(given: PlanInput, mistakes: Mistakes) -> Devices:
+    def device(name: str, facts: DeviceFacts | None) -> Device | None:
         if facts is None:
             return None
         ways = [w for w in (facts.host, facts.plugin, facts.annotation) if w is not None]
@@ -113,13 +114,13 @@ def _devices(given: PlanInput, mistakes: Mistakes) -> p.Devices:
             )
             mistakes.add(given.profile_source("devices", name), f"devices.{name}", text, remedy, code="plan.device")
         if facts.host is not None:
-            return p.HostDevice(path=facts.host.path, group=facts.host.group)
+            return HostDevice(path=facts.host.path, group=facts.host.group)
         if facts.plugin is not None:
-            return p.PluginDevice(resource=facts.plugin)
-        return p.AnnotatedDevice(path=facts.annotation or "")
+            return PluginDevice(resource=facts.plugin)
+        return AnnotatedDevice(path=facts.annotation or "")
 
     facts = given.profile.devices
-    return p.Devices(tun=device("tun", facts.tun), fuse=device("fuse", facts.fuse), gpu=device("gpu", facts.gpu))
+    return Devices(tun=device("tun", facts.tun), fuse=device("fuse", facts.fuse), gpu=device("gpu", facts.gpu))
 
 
 def _waivers(given: PlanInput) -> tuple[Waiver, ...]:

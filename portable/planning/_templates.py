@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from portable.model import plan as p
 from portable.model.codes import Code
 from portable.model.errors import PortableError
+from portable.model.secret_refs import SecretRef, Text
 from portable.programs.bundle import bundle, programs
 
 if TYPE_CHECKING:
@@ -115,14 +115,14 @@ def escape(text: str) -> str:
     return f"to pass {{{{{name[1]}}}}} on unchanged, write {{{{ '{{{{{name[1]}}}}}' }}}}" if name else ""
 
 
-def parts(text: str) -> Iterator[p.Text]:
+def parts(text: str) -> Iterator[Text]:
     """A rendered text as strings and references to secrets."""
     end = 0
     for match in SECRET.finditer(text):
         if match.start() > end:
             yield text[end : match.start()]
         form: Literal["plain", "qbittorrent"] = "qbittorrent" if match[4] == "qbittorrent" else "plain"
-        yield p.SecretRef(name=match[1], key=match[2], optional=match[3] == "optional", form=form)
+        yield SecretRef(name=match[1], key=match[2], optional=match[3] == "optional", form=form)
         end = match.end()
     if end < len(text) or end == 0:
         yield text[end:]

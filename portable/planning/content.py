@@ -15,6 +15,7 @@ from portable.catalog.quantities import millicores, seconds, size
 from portable.formats.document import Document, Steps
 from portable.model import plan as p
 from portable.model.codes import Code
+from portable.model.secret_refs import SecretRef, Text
 from portable.model.source import Mistake
 from portable.planning import _templates as templates
 from portable.planning.backups import backs_up, seen, told
@@ -333,9 +334,9 @@ class _Maker:
     ) -> tuple[str, ...] | None:
         return None if texts is None else tuple(self.value(t, context, document, (*at, i)) for i, t in enumerate(texts))
 
-    def variable(self, value: str | int | SecretValue, context: Mapping[str, Any], document: Document, at: tuple[str | int, ...]) -> p.Text:
+    def variable(self, value: str | int | SecretValue, context: Mapping[str, Any], document: Document, at: tuple[str | int, ...]) -> Text:
         if isinstance(value, SecretValue):
-            return p.SecretRef(name=value.secret, key=value.key, optional=value.optional)
+            return SecretRef(name=value.secret, key=value.key, optional=value.optional)
         return self.value(str(value), context, document, at)
 
     def value(self, text: str, context: Mapping[str, Any], document: Document, at: tuple[str | int, ...]) -> str:

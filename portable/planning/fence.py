@@ -13,7 +13,7 @@ from portable.catalog.shipped import SHIPPED
 from portable.formats.document import Steps
 from portable.model.codes import Code
 from portable.model.findings import Finding, waiver
-from portable.model.plan import called
+from portable.model.secret_refs import called
 from portable.planning.check import OWN
 from portable.planning.inputs import AppEntry, Mistakes, PlanInput
 from portable.planning.network import PlannedNetwork

@@ -197,9 +197,7 @@ def _clouds(given: PlanInput, catalog: Catalog, mistakes: Mistakes) -> dict[str,
     return clouds
 
 
-def _gateway(
-    given: PlanInput, catalog: Catalog, entries: dict[str, AppEntry], excluded: Collection[str], mistakes: Mistakes
-) -> str | None:
+def _gateway(given: PlanInput, catalog: Catalog, entries: dict[str, AppEntry], excluded: Collection[str], mistakes: Mistakes) -> str | None:
     """Add the gateway where an app needs one: the profile's VPN, or the seal where the place has none."""
     behind = [name for name, entry in entries.items() if entry.facts.egress == "vpn" and not runs_outside(given, name)]
     kind = "tunnel" if given.profile.vpn else "seal"

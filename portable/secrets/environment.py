@@ -1,7 +1,8 @@
 """The variables through which Docker Compose gets the values of secrets."""
 
 from portable.model.errors import PortableError
-from portable.model.plan import Plan, called
+from portable.model.plan import Plan
+from portable.model.secret_refs import called
 from portable.model.variables import Variables, secret_variable
 from portable.secrets.needs import needs_of
 from portable.secrets.values import Resolved

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from portable.model.base import Struct
 from portable.model.errors import UsageError
-from portable.model.plan import called
+from portable.model.secret_refs import called
 from portable.model.variables import secret_variable
 from portable.secrets.needs import Need
 from portable.secrets.sources import CommandSource, EnvironmentSource, FileSource, Source, place_name

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from portable.model.base import Struct
-from portable.model.plan import Plan, SecretRef
+from portable.model.plan import Plan
+from portable.model.secret_refs import SecretRef
 from portable.secrets.values import Key
 
 

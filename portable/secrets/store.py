@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from portable.local.files import translated, write_private
 from portable.model.errors import PortableError, Refused, UsageError
-from portable.model.plan import called
+from portable.model.secret_refs import called
 from portable.secrets.sources import FileSource, Source, place_name
 from portable.secrets.values import Key, Secret
 

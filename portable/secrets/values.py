@@ -7,7 +7,8 @@ from base64 import b64encode
 from collections.abc import Collection, Mapping
 from typing import NoReturn
 
-from portable.model.plan import File, SecretRef, called
+from portable.model.plan import File
+from portable.model.secret_refs import SecretRef, called
 from portable.secrets.forms import written
 
 Key = tuple[str, str]

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from portable.model.codes import Code
 from portable.model.errors import Refused
-from portable.model.plan import Container, Endpoint, Plan, Tunnel, called
+from portable.model.plan import Container, Endpoint, Plan, Tunnel
+from portable.model.secret_refs import called
 from portable.secrets.values import Resolved
 
 ADDRESSES = "WIREGUARD_ADDRESSES_SECRETFILE"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from portable.backends.common import PlacedContainer
 from portable.live.view import View
-from portable.model.plan import HostDevice
+from portable.model.devices import HostDevice
 from portable.model.shell import script
 from portable.verify.contract import PROCESSES, Contract, Found, about, broken, holds, processes, running, unknown, untried
 from portable.verify.identity import ids

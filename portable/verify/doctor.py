@@ -10,8 +10,9 @@ from portable.engines.mounts import MODULES, sharing
 from portable.live.tunnel import tunnels
 from portable.local.commands import typed
 from portable.model.contracts import Check, Diagnosis, Judgement
+from portable.model.devices import HostDevice
 from portable.model.folders import folder_of
-from portable.model.plan import CLOUDS, Folder, HostDevice, Plan
+from portable.model.plan import CLOUDS, Folder, Plan
 from portable.model.ports import PublishedPort
 from portable.verify.host import Host, HostPaths
 

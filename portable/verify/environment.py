@@ -11,7 +11,8 @@ from typing import Protocol
 
 from portable.backends.common import PlacedContainer, main_container
 from portable.live.view import ContainerState, View
-from portable.model.plan import File, SecretRef
+from portable.model.plan import File
+from portable.model.secret_refs import SecretRef
 from portable.model.shell import script
 from portable.verify.contract import Contract, Found, about, broken, holds, running, unknown, untried
 

@@ -8,7 +8,8 @@ from pathlib import PurePosixPath
 
 from portable.engines.mounts import MODULES, sharing
 from portable.model.base import Struct
-from portable.model.plan import CLOUDS, Folder, HostDevice, Plan
+from portable.model.devices import HostDevice
+from portable.model.plan import CLOUDS, Folder, Plan
 from portable.verify.doctor import library_folders, shut_out, writer_of
 from portable.verify.host import Host
 

@@ -15,7 +15,7 @@ from portable.live.network import Network, Stream, Unreachable
 from portable.model.base import Struct
 from portable.model.codes import Code
 from portable.model.errors import PortableError
-from portable.model.plan import SecretRef
+from portable.model.secret_refs import SecretRef
 from portable.wiring.wishes import Peer
 
 _SECONDS = 60.0

@@ -5,7 +5,7 @@ from typing import Any
 
 from portable.model.base import Struct
 from portable.model.changes import Change
-from portable.model.plan import SecretRef
+from portable.model.secret_refs import SecretRef
 from portable.wiring.channel import Channel, Enter, Request
 from portable.wiring.wishes import Peer, Wish
 

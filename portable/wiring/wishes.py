@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from portable.model.base import Struct
-from portable.model.plan import LIBRARY, SecretRef
+from portable.model.plan import LIBRARY
+from portable.model.secret_refs import SecretRef
 from portable.planning import Planned
 
 CLIENTS = ("qbittorrent", "sabnzbd")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from portable.model import plan as p
+from portable.model.devices import Devices, HostDevice, PluginDevice
 from portable.model.rendering import Rendering
 from tests.factories import GI
 from tests.render.invariants_kubernetes import template_of
@@ -37,18 +38,18 @@ def reach_on(back_end: str, app: str, port: str, number: int) -> p.Exposure:
     return p.Exposure(app=app, port=port, how=how[back_end])
 
 
-def devices_on(back_end: str) -> p.Devices:
+def devices_on(back_end: str) -> Devices:
     """Device nodes of a host; device plug-ins of a cluster."""
     if back_end == "compose":
-        return p.Devices(
-            tun=p.HostDevice(path="/dev/net/tun"),
-            fuse=p.HostDevice(path="/dev/fuse"),
-            gpu=p.HostDevice(path="/dev/dri/renderD128", group=105),
+        return Devices(
+            tun=HostDevice(path="/dev/net/tun"),
+            fuse=HostDevice(path="/dev/fuse"),
+            gpu=HostDevice(path="/dev/dri/renderD128", group=105),
         )
-    return p.Devices(
-        tun=p.PluginDevice(resource="squat.ai/tun"),
-        fuse=p.HostDevice(path="/dev/fuse"),
-        gpu=p.PluginDevice(resource="gpu.intel.com/i915"),
+    return Devices(
+        tun=PluginDevice(resource="squat.ai/tun"),
+        fuse=HostDevice(path="/dev/fuse"),
+        gpu=PluginDevice(resource="gpu.intel.com/i915"),
     )
 
 

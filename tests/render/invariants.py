@@ -6,7 +6,8 @@ from typing import Any
 from portable.backends.common import gateway_of, main_container
 from portable.backends.compose.names import app_service, cloud_service
 from portable.formats.emit import Interpolated
-from portable.model.plan import CLOUDS, LIBRARY, Folder, Plan, SecretRef
+from portable.model.plan import CLOUDS, LIBRARY, Folder, Plan
+from portable.model.secret_refs import SecretRef
 
 _ALLOWED_CAPABILITIES = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID"}
 _HARMLESS_OPTIONS = {"no-new-privileges:true"}

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from portable.backends.prepare import Prepared, prepare
-from portable.model.plan import LIBRARY, SecretRef
+from portable.model.plan import LIBRARY
+from portable.model.secret_refs import SecretRef
 from tests.render.test_catalog import place
 from tests.shipped import PROFILES
 

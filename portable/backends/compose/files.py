@@ -17,7 +17,8 @@ from portable.backends.compose.names import key_secret
 from portable.backends.compose.part import ServicePart
 from portable.formats.emit import Interpolated
 from portable.model.findings import Finding
-from portable.model.plan import File, SecretRef, Text, called
+from portable.model.plan import File
+from portable.model.secret_refs import SecretRef, Text, called
 from portable.model.variables import secret_variable
 
 _COMPOSES_OWN_MODE = 0o444

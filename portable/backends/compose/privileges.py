@@ -3,8 +3,9 @@
 from portable.backends.common import NOTHING_TO_DO, PlacedContainer, note, refuse
 from portable.backends.compose.part import ServicePart
 from portable.model.codes import Code
+from portable.model.devices import AnnotatedDevice, Device, Devices, HostDevice, PluginDevice
 from portable.model.findings import Finding
-from portable.model.plan import AnnotatedDevice, Device, Devices, HostDevice, Needs, Plan, PluginDevice
+from portable.model.plan import Needs, Plan
 
 NO_NEW_PRIVILEGES = "no-new-privileges:true"
 ROOT_START = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "SETGID", "SETUID")

@@ -6,7 +6,8 @@ from portable.backends.kubernetes.scope import SIDECARS, PodContainer, Scope, se
 from portable.backends.kubernetes.secrets import secret_name
 from portable.backends.kubernetes.security import container_security
 from portable.backends.kubernetes.volume import device_of
-from portable.model.plan import PluginDevice, SecretRef, Text
+from portable.model.devices import PluginDevice
+from portable.model.secret_refs import SecretRef, Text
 
 
 def container(scope: Scope, part: PodContainer, mounts: list[Body], *, command: Body | None = None) -> Body:

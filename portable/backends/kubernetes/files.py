@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 
 from portable.backends.kubernetes.names import Body, config_key, dns_label, meta
 from portable.backends.kubernetes.scope import PodContainer, Scope, own_files
-from portable.model.plan import Container, File, Group, SecretRef
+from portable.model.plan import Container, File, Group
+from portable.model.secret_refs import SecretRef
 
 DIGEST = "portable/config-digest"
 SEEDS = "portable/seed-digest"

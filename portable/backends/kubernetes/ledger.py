@@ -10,9 +10,9 @@ from portable.backends.kubernetes.prepare import seeds
 from portable.backends.kubernetes.probe import gate, is_http
 from portable.backends.kubernetes.scope import INIT, SIDECARS, PodContainer, Scope, starts_as_root
 from portable.backends.kubernetes.volume import device_of
+from portable.model.devices import AnnotatedDevice, HostDevice
 from portable.model.findings import Class, Finding
 from portable.model.plan import (
-    AnnotatedDevice,
     Claim,
     Container,
     Direct,
@@ -20,7 +20,6 @@ from portable.model.plan import (
     Exposure,
     Folder,
     Group,
-    HostDevice,
     Http,
     Ingress,
     Lan,

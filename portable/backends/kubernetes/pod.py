@@ -9,7 +9,8 @@ from portable.backends.kubernetes.prepare import command, init_attached
 from portable.backends.kubernetes.scope import SIDECARS, PodContainer, Scope, is_claim, selector, serves
 from portable.backends.kubernetes.volume import attached, device_of
 from portable.model.base import Struct
-from portable.model.plan import AnnotatedDevice, Claim, Group, HostDevice, Sealed
+from portable.model.devices import AnnotatedDevice, HostDevice
+from portable.model.plan import Claim, Group, Sealed
 
 CRIO_DEVICES = "io.kubernetes.cri-o.Devices"
 _DEFAULT_WEIGHT = 100

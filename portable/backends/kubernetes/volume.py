@@ -7,23 +7,8 @@ from portable.backends.kubernetes.files import config_map_name, file_mode, plain
 from portable.backends.kubernetes.names import Body, config_key, dns_label, quantity
 from portable.backends.kubernetes.scope import PodContainer, Scope
 from portable.backends.kubernetes.secrets import secret_name
-from portable.model.plan import (
-    CLOUDS,
-    AnnotatedDevice,
-    Claim,
-    Container,
-    Device,
-    Devices,
-    Ephemeral,
-    FileMount,
-    Folder,
-    HostDevice,
-    Mount,
-    Needs,
-    PluginDevice,
-    SecretMount,
-    Volume,
-)
+from portable.model.devices import AnnotatedDevice, Device, Devices, HostDevice, PluginDevice
+from portable.model.plan import CLOUDS, Claim, Container, Ephemeral, FileMount, Folder, Mount, Needs, SecretMount, Volume
 
 Attached = tuple[Body, Body]
 """A volume of the pod, and its mount in one container."""

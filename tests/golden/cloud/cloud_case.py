@@ -1,7 +1,9 @@
 """A remote store as files: mounted once, seen by its readers through the folder above the mount, so that they see it come back."""
 
 from portable.model import plan as p
+from portable.model.devices import Devices
 from portable.model.rendering import Rendering
+from portable.model.secret_refs import SecretRef
 from tests.factories import GI, app, container, image
 from tests.factories import plan as make_plan
 from tests.golden.places import devices_on, library_on, pod_containers, pods, services
@@ -25,7 +27,7 @@ def plan(back_end: str) -> p.Plan:
     return make_plan(
         app("zurg", ports=(p.Port(name="web", number=9999, serves="http"),)),
         app("plex", clouds=("zurg",), containers=(container(mounts=(library,)),)),
-        devices=p.Devices(fuse=devices_on(back_end).fuse),
+        devices=Devices(fuse=devices_on(back_end).fuse),
         library=p.Library(volume="library", folders=("stream",), links=(p.Link(path="zurg", target="/mnt/clouds/zurg"),)),
         volumes=(library_on(back_end), p.Volume(id="zurg-cache", holds="cache", place=p.Ephemeral(size=10 * GI))),
         clouds=(p.Cloud(id="zurg", known_entry="__all__", after=(p.After(app="zurg", when="started"),), fuse_mount=fuse_mount),),
@@ -33,7 +35,7 @@ def plan(back_end: str) -> p.Plan:
             p.File(id="mount", body=('#!/bin/sh\nexec rclone mount "$REMOTE" "/mnt/clouds/$CLOUD"\n',), mode=0o555),
             p.File(
                 id="zurg-rclone",
-                body=("[zurg]\ntype = webdav\nurl = http://zurg:9999/dav\npass = ", p.SecretRef(name="zurg-login", key="pass"), "\n"),
+                body=("[zurg]\ntype = webdav\nurl = http://zurg:9999/dav\npass = ", SecretRef(name="zurg-login", key="pass"), "\n"),
                 mode=0o400,
             ),
         ),

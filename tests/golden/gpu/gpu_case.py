@@ -1,6 +1,7 @@
 """A media server with the GPU's render node, opened by its numeric group, and nothing more."""
 
 from portable.model import plan as p
+from portable.model.devices import Devices
 from portable.model.rendering import Rendering
 from tests.factories import GI, MI, app, container
 from tests.factories import plan as make_plan
@@ -25,7 +26,7 @@ def plan(back_end: str) -> p.Plan:
     return make_plan(
         jellyfin,
         app("homepage"),
-        devices=p.Devices(gpu=devices_on(back_end).gpu),
+        devices=Devices(gpu=devices_on(back_end).gpu),
         volumes=(p.Volume(id="jellyfin-transcode", holds="cache", place=p.Ephemeral(size=2 * GI, in_memory=True)),),
     )
 

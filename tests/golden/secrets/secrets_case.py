@@ -2,6 +2,7 @@
 
 from portable.model import plan as p
 from portable.model.rendering import Rendering
+from portable.model.secret_refs import SecretRef
 from tests.factories import app, container
 from tests.factories import plan as make_plan
 from tests.golden.places import services
@@ -14,8 +15,8 @@ def plan(back_end: str) -> p.Plan:
         containers=(
             container(
                 env={
-                    "API_KEY": p.SecretRef(name="demo-api"),
-                    "CLAIM": p.SecretRef(name="demo-claim", optional=True),
+                    "API_KEY": SecretRef(name="demo-api"),
+                    "CLAIM": SecretRef(name="demo-claim", optional=True),
                     "PLAIN": "no secret: ${API_KEY} and $5",
                 },
                 files=(
@@ -32,7 +33,7 @@ def plan(back_end: str) -> p.Plan:
     return make_plan(
         demo,
         files=(
-            p.File(id="demo-conf", body=("user = demo\npassword = ", p.SecretRef(name="demo-login", key="password"), "\n"), mode=0o400),
+            p.File(id="demo-conf", body=("user = demo\npassword = ", SecretRef(name="demo-login", key="password"), "\n"), mode=0o400),
             p.File(id="plain-conf", body=("price = $5\n",)),
         ),
     )

@@ -2,6 +2,7 @@
 
 from portable.model import plan as p
 from portable.model.rendering import Rendering
+from portable.model.secret_refs import SecretRef
 from tests.factories import app, container
 from tests.factories import plan as make_plan
 from tests.golden.places import services, state_on
@@ -22,7 +23,7 @@ def plan(back_end: str) -> p.Plan:
         files=(
             p.File(
                 id="qbittorrent-conf",
-                body=("[Preferences]\nPassword=", p.SecretRef(name="qbittorrent-login", key="hash"), "\n"),
+                body=("[Preferences]\nPassword=", SecretRef(name="qbittorrent-login", key="hash"), "\n"),
                 mode=0o400,
             ),
             p.File(id="categories", body=("{}\n",)),

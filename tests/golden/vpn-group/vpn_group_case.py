@@ -1,6 +1,7 @@
 """Apps behind the VPN share their gateway's network, keep their own names for everybody, and start after its firewall stands."""
 
 from portable.model import plan as p
+from portable.model.devices import Devices
 from portable.model.rendering import Rendering
 from tests.factories import MI, app, container, image
 from tests.factories import plan as make_plan
@@ -56,7 +57,7 @@ def plan(back_end: str) -> p.Plan:
         prowlarr,
         sonarr,
         subnet="172.20.0.0/16" if back_end == "compose" else None,
-        devices=p.Devices(tun=devices_on(back_end).tun),
+        devices=Devices(tun=devices_on(back_end).tun),
         groups=(
             p.Group(
                 name="gluetun",

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from portable.model import plan as p
+from portable.model.secret_refs import SecretRef
 from tests.unit.planning import Place, app
 
 PASSWORD = "p'a\"ss & w=%rd$(x)ü"
@@ -180,7 +181,7 @@ def test_what_is_no_port_is_refused(given: str, server: Server, tools: str, tmp_
 def test_no_argument_and_no_variable_has_the_password(tmp_path: Path) -> None:
     """A program in the place of wget sees what `ps` and `inspect` would."""
     container = forwarded(tmp_path)
-    assert not any(isinstance(value, p.SecretRef) for value in container.env.values())
+    assert not any(isinstance(value, SecretRef) for value in container.env.values())
     spy = tmp_path / "spy"
     spy.mkdir()
     (spy / "wget").write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >>{tmp_path}/seen\nenv >>{tmp_path}/seen\necho "HTTP/1.1 200 OK"\n')

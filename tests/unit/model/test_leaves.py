@@ -5,6 +5,7 @@ import pytest
 
 from portable.model import plan as p
 from portable.model.leaves import leaves, name_of
+from portable.model.secret_refs import SecretRef
 from tests.factories import full_plan
 
 BACK_ENDS = ("compose", "kubernetes", "openshift")
@@ -67,7 +68,7 @@ def test_a_change_changes_that_leaf_and_no_other(back_end: str) -> None:
         (p.Endpoint(cidr="10.0.0.0/8", port=1), "10.0.0.0/8"),
         (p.Port(name="web", number=1), "web"),
         (p.File(id="conf", body=()), "conf"),
-        (p.SecretRef(name="key"), "3"),
+        (SecretRef(name="key"), "3"),
         ("plain", "3"),
     ],
 )

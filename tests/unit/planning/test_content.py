@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from portable.model import plan as p
+from portable.model.secret_refs import SecretRef, Text
 from portable.planning.content import slug
 from tests.unit.planning import VPN, Place, app, cloud, port_of
 
@@ -24,7 +25,7 @@ def env(place: Place, *others: str, **changes: Any) -> dict[str, Any]:
     return dict(next(a for a in planned.plan.apps if a.name == "one").containers[0].env)
 
 
-def text(place: Place, template: str, *others: str, **changes: Any) -> tuple[p.Text, ...]:
+def text(place: Place, template: str, *others: str, **changes: Any) -> tuple[Text, ...]:
     """What the one file of app `one` becomes."""
     place.write(with_files({"template": "a.j2", "path": "/a"}), templates={"one/a.j2": template})
     return next(f.body for f in place.plan("one", *others, **changes).plan.files if f.id == "one-a")
@@ -39,7 +40,7 @@ def test_values_of_the_environment(place: Place) -> None:
         "NUMBER": "5",
         "PLAIN": "x {y}",
         "PORT": str(port_of("one")),
-        "SECRET": p.SecretRef(name="pair", key="user", optional=True),
+        "SECRET": SecretRef(name="pair", key="user", optional=True),
     }
 
 
@@ -114,10 +115,10 @@ def test_a_file_with_a_secret_is_text_and_references(place: Place) -> None:
     )
     assert body == (
         "[a]\nkey = ",
-        p.SecretRef(name="key"),
+        SecretRef(name="key"),
         "\nuser=",
-        p.SecretRef(name="pair", key="user", optional=True),
-        p.SecretRef(name="key", form="qbittorrent"),
+        SecretRef(name="pair", key="user", optional=True),
+        SecretRef(name="key", form="qbittorrent"),
         "\n",
     )
     assert p.File(id="x", body=body).is_secret
@@ -292,9 +293,9 @@ def test_an_app_reads_the_clouds_that_it_names_and_the_place_has(place: Place) -
 def test_the_login_of_a_cloud_stays_a_reference(place: Place) -> None:
     planned = place.plan(clouds=["torbox"]).plan
     body = next(f.body for f in planned.files if f.id == "cloud-torbox-rclone-conf")
-    assert [part for part in body if isinstance(part, p.SecretRef)] == [
-        p.SecretRef(name="torbox-login", key="username"),
-        p.SecretRef(name="torbox-login", key="password"),
+    assert [part for part in body if isinstance(part, SecretRef)] == [
+        SecretRef(name="torbox-login", key="username"),
+        SecretRef(name="torbox-login", key="password"),
     ]
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from portable.model import plan as p
 from portable.model.errors import PortableError
+from portable.model.secret_refs import SecretRef
 from portable.secrets.environment import environment
 from portable.secrets.needs import Need, needs_of
 from portable.secrets.values import Resolved, Secret
@@ -11,7 +12,7 @@ from tests.factories import app, container, one, plan, with_cloud
 
 LONGEST = 128 * 1024
 NAME = "PORTABLE_SECRET_S_VALUE"
-ASKS = one(env={"A": p.SecretRef(name="s")})
+ASKS = one(env={"A": SecretRef(name="s")})
 
 
 def filled(value: str, made: p.Plan = ASKS) -> dict[str, str]:
@@ -37,7 +38,7 @@ def test_a_zero_byte_is_refused() -> None:
 
 
 def test_two_secrets_of_one_variable_are_refused_unless_they_are_equal() -> None:
-    made = one(env={"A": p.SecretRef(name="s-1"), "B": p.SecretRef(name="s.1")})
+    made = one(env={"A": SecretRef(name="s-1"), "B": SecretRef(name="s.1")})
 
     def values(second: str) -> Resolved:
         return Resolved({("s-1", "value"): Secret("x"), ("s.1", "value"): Secret(second)})
@@ -50,16 +51,16 @@ def test_two_secrets_of_one_variable_are_refused_unless_they_are_equal() -> None
 
 
 def test_a_file_with_a_secret_in_it_is_a_variable_of_its_own_and_any_other_is_not() -> None:
-    files = (p.File(id="conf", body=("a=", p.SecretRef(name="s"))), p.File(id="plain", body=("b",)))
+    files = (p.File(id="conf", body=("a=", SecretRef(name="s"))), p.File(id="plain", body=("b",)))
     mounts = tuple(p.FileMount(file=file.id, path=f"/{file.id}") for file in files)
     assert filled("v", one(files=mounts, within={"plan": {"files": files}})) == {NAME: "v", "PORTABLE_SECRET_CONF": "a=v"}
 
 
-REF = p.SecretRef(name="s", key="k")
-OPTIONAL = p.SecretRef(name="s", key="k", optional=True)
+REF = SecretRef(name="s", key="k")
+OPTIONAL = SecretRef(name="s", key="k", optional=True)
 
 
-def in_file(ref: p.SecretRef) -> p.Plan:
+def in_file(ref: SecretRef) -> p.Plan:
     return one(files=(p.FileMount(file="conf", path="/x"),), within={"plan": {"files": (p.File(id="conf", body=("a", ref)),)}})
 
 

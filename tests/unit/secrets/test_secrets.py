@@ -11,6 +11,7 @@ import pytest
 
 from portable.model import plan as p
 from portable.model.errors import PortableError, Refused, UsageError
+from portable.model.secret_refs import SecretRef
 from portable.secrets.digests import digest
 from portable.secrets.environment import environment
 from portable.secrets.lookup import check, resolve
@@ -207,10 +208,8 @@ def test_needs_of_a_plan_name_every_reference_once() -> None:
 
 def test_the_environment_for_compose_holds_keys_and_whole_files() -> None:
     made = plan(
-        app(containers=(container(env={"K": p.SecretRef(name="api-key")}, files=(p.FileMount(file="demo-conf", path="/c"),)),)),
-        files=(
-            p.File(id="demo-conf", body=("user=", p.SecretRef(name="login", key="user"), "\n", p.SecretRef(name="gone", optional=True))),
-        ),
+        app(containers=(container(env={"K": SecretRef(name="api-key")}, files=(p.FileMount(file="demo-conf", path="/c"),)),)),
+        files=(p.File(id="demo-conf", body=("user=", SecretRef(name="login", key="user"), "\n", SecretRef(name="gone", optional=True))),),
     )
     values = {("api-key", "value"): Secret("k"), ("login", "user"): Secret("$u")}
     assert environment(made, Resolved(values)) == {

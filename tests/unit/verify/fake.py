@@ -10,8 +10,9 @@ from portable.live.compose.rights import planned
 from portable.live.view import CommandResult, ContainerState, ExtraContainer, HostFolder, PublishedAddress
 from portable.model.contracts import ContractResult
 from portable.model.folders import folder_of
-from portable.model.plan import Ephemeral, Library, Plan, Text
+from portable.model.plan import Ephemeral, Library, Plan
 from portable.model.rights import ImageSettings, PlannedContainer
+from portable.model.secret_refs import Text
 from portable.verify.contract import Contract, about, mounts_of
 from tests.factories import full_plan
 

@@ -11,6 +11,7 @@ from portable.live.compose.rights import planned
 from portable.live.view import CommandResult
 from portable.model import plan as p
 from portable.model.rights import Rights
+from portable.model.secret_refs import SecretRef
 from portable.secrets.values import Resolved, Secret
 from portable.verify import contracts
 from portable.verify.contract import about
@@ -298,7 +299,7 @@ def test_what_a_service_gives_its_container() -> None:
     plan = full_plan("compose")
     by_name = {about(found): planned(found, plan) for found in containers(plan)}
     gateway, torrents = by_name["gateway"], by_name["torrents"]
-    assert gateway.environment["KEY"] == p.SecretRef(name="vpn-key", key="private", optional=True)
+    assert gateway.environment["KEY"] == SecretRef(name="vpn-key", key="private", optional=True)
     assert torrents.environment.items() >= {"PUID": "1000", "WEBUI_PORT": "8080", "TZ": plan.timezone}.items()
     assert "NET_ADMIN" in gateway.rights.capabilities
     assert gateway.rights.networks == {f"{plan.stack}-{plan.profile}_default"}

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from portable.live.network import Unreachable
 from portable.model.errors import PortableError
-from portable.model.plan import SecretRef
+from portable.model.secret_refs import SecretRef
 from portable.wiring import Channels, WiringOutcome, foreseen, wire
 from portable.wiring.channel import Channel, Writer
 from portable.wiring.wishes import Peer, wishes

@@ -9,6 +9,8 @@ from portable.backends.compose import render
 from portable.backends.compose.health import health
 from portable.backends.compose.network import networks
 from portable.model import plan as p
+from portable.model.devices import AnnotatedDevice, Device, Devices, HostDevice, PluginDevice
+from portable.model.secret_refs import SecretRef
 from tests.factories import MI, app, behind, container, image, one, plan, port, with_cloud, with_volume
 from tests.unit.backends.reasons import Reason, consequences, difference, reasons, refused
 
@@ -33,8 +35,8 @@ def exposed(how: p.Reach, name: str = "web", **of_port: Any) -> p.Plan:
     return one(within={"app": {"ports": ports}, "plan": {"exposures": (p.Exposure(app="demo", port=name, how=how),)}})
 
 
-def device(need: str, given: p.Device | None) -> p.Plan:
-    return one(needs=p.Needs(**{need: True}), within={"plan": {"devices": p.Devices(**{need: given} if given else {})}})
+def device(need: str, given: Device | None) -> p.Plan:
+    return one(needs=p.Needs(**{need: True}), within={"plan": {"devices": Devices(**{need: given} if given else {})}})
 
 
 def after(*, when: Any = "ready", probed: bool = False, app_: str = "first") -> p.Plan:
@@ -179,8 +181,8 @@ CASES = {
     ),
     "the network": Case(one(), one(needs=p.Needs(net_admin=True)), {f"{DEMO}.cap_add": ["NET_ADMIN"]}),
     "FUSE": Case(
-        one(within={"plan": {"devices": p.Devices(fuse=p.HostDevice(path="/dev/fuse"))}}),
-        device("fuse", p.HostDevice(path="/dev/fuse")),
+        one(within={"plan": {"devices": Devices(fuse=HostDevice(path="/dev/fuse"))}}),
+        device("fuse", HostDevice(path="/dev/fuse")),
         {
             f"{DEMO}.cap_add": ["SYS_ADMIN"],
             f"{DEMO}.security_opt": ["apparmor:unconfined", SAFE],
@@ -189,18 +191,18 @@ CASES = {
     ),
     **{
         f"a device of the host ({need})": Case(
-            one(within={"plan": {"devices": p.Devices(**{need: p.HostDevice(path="/dev/x")})}}),
-            device(need, p.HostDevice(path="/dev/x")),
+            one(within={"plan": {"devices": Devices(**{need: HostDevice(path="/dev/x")})}}),
+            device(need, HostDevice(path="/dev/x")),
             {f"{DEMO}.devices": ["/dev/x:/dev/x"]},
         )
         for need in ("tun", "gpu")
     },
     "a device with a group": Case(
-        device("gpu", p.HostDevice(path="/dev/x")), device("gpu", p.HostDevice(path="/dev/x", group=0)), {f"{DEMO}.group_add": ["0"]}
+        device("gpu", HostDevice(path="/dev/x")), device("gpu", HostDevice(path="/dev/x", group=0)), {f"{DEMO}.group_add": ["0"]}
     ),
     **{
         f"no {need} in this place": Case(
-            device(need, p.HostDevice(path="/dev/x")),
+            device(need, HostDevice(path="/dev/x")),
             device(need, None),
             {f"{DEMO}.devices": None},
             {refused(f"devices.{need}", f"{PLAN}.needs.{need}", "function", "demo", code="config.device-missing")},
@@ -209,16 +211,16 @@ CASES = {
     },
     **{
         f"a device that an engine can't give ({type(given).__name__})": Case(
-            device("gpu", p.HostDevice(path="/dev/x")),
+            device("gpu", HostDevice(path="/dev/x")),
             device("gpu", given),
             {f"{DEMO}.devices": None},
             {refused("devices.gpu", "devices.gpu", "function", code="compose.device")},
         )
-        for given in (p.PluginDevice(resource="x/y"), p.AnnotatedDevice(path="/dev/x"))
+        for given in (PluginDevice(resource="x/y"), AnnotatedDevice(path="/dev/x"))
     },
     "a device that nobody asks for": Case(
         one(),
-        one(within={"plan": {"devices": p.Devices(tun=p.HostDevice(path="/dev/x"))}}),
+        one(within={"plan": {"devices": Devices(tun=HostDevice(path="/dev/x"))}}),
         {},
         {Reason("devices.tun", "devices.tun", "cosmetic", code="config.device-unused")},
     ),
@@ -373,18 +375,18 @@ CASES = {
     ),
     "a secret in the environment": Case(
         one(env={"A": "1"}),
-        one(env={"A": p.SecretRef(name="s")}),
+        one(env={"A": SecretRef(name="s")}),
         {f"{DEMO}.environment.A": "${PORTABLE_SECRET_S_VALUE:?the secret is not set}"},
         {Reason("containers.env.secret", f"{PLAN}.env.A", "security", "demo", code="security.secret-variable")},
     ),
     "a secret that may be missing": Case(
-        one(env={"A": p.SecretRef(name="s")}),
-        one(env={"A": p.SecretRef(name="s", optional=True)}),
+        one(env={"A": SecretRef(name="s")}),
+        one(env={"A": SecretRef(name="s", optional=True)}),
         {f"{DEMO}.environment.A": "${PORTABLE_SECRET_S_VALUE:-}"},
     ),
     "a secret of another form": Case(
-        one(env={"A": p.SecretRef(name="s")}),
-        one(env={"A": p.SecretRef(name="s", form="qbittorrent")}),
+        one(env={"A": SecretRef(name="s")}),
+        one(env={"A": SecretRef(name="s", form="qbittorrent")}),
         {},
         {refused("containers.env.secret", f"{PLAN}.env.A.form", "function", "demo", code="security.secret-form")},
     ),

@@ -7,10 +7,11 @@ from portable.backends.compose.files import digest, environment, files, mounted,
 from portable.backends.compose.part import join
 from portable.formats.emit import Interpolated
 from portable.model import plan as p
+from portable.model.secret_refs import SecretRef
 from tests.factories import container, plan
 
 PLAIN = p.File(id="plain", body=("a", "b"))
-SECRET = p.File(id="secret", body=("a = ", p.SecretRef(name="login"), "\n"), mode=0o400)
+SECRET = p.File(id="secret", body=("a = ", SecretRef(name="login"), "\n"), mode=0o400)
 
 
 def placed(**changes: Any) -> PlacedContainer:
@@ -18,7 +19,7 @@ def placed(**changes: Any) -> PlacedContainer:
 
 
 def test_a_variable_that_is_a_secret_is_left_to_compose_and_told() -> None:
-    part = environment(placed(env={"A": "1", "B": p.SecretRef(name="b-key"), "C": p.SecretRef(name="c", optional=True)}))
+    part = environment(placed(env={"A": "1", "B": SecretRef(name="b-key"), "C": SecretRef(name="c", optional=True)}))
     values = part.keys["environment"]
     assert values == {"A": "1", "B": "${PORTABLE_SECRET_B_KEY_VALUE:?the secret is not set}", "C": "${PORTABLE_SECRET_C_VALUE:-}"}
     assert [type(values[name]) for name in "ABC"] == [str, Interpolated, Interpolated]
@@ -44,7 +45,7 @@ def test_a_copy_is_roots_so_all_may_read_what_the_owner_may() -> None:
 
 
 def test_the_digest_knows_the_text_around_a_secret_and_no_order() -> None:
-    other = p.File(id="secret", body=("b = ", p.SecretRef(name="login"), "\n"))
+    other = p.File(id="secret", body=("b = ", SecretRef(name="login"), "\n"))
     assert digest([SECRET]) != digest([other])
     assert digest([SECRET, PLAIN]) == digest([PLAIN, SECRET])
     assert digest([]).keys == {}

@@ -7,6 +7,7 @@ import pytest
 from portable.backends.common import PlacedContainer
 from portable.backends.compose.privileges import ROOT_START, device_findings, identity, privileges
 from portable.model import plan as p
+from portable.model.devices import Devices, HostDevice, PluginDevice
 from tests.factories import container, plan
 
 
@@ -15,7 +16,7 @@ def placed(**changes: Any) -> PlacedContainer:
 
 
 def test_an_app_that_needs_nothing_has_nothing() -> None:
-    part = privileges(placed(), p.Devices())
+    part = privileges(placed(), Devices())
     assert part.keys["cap_drop"] == ["ALL"]
     assert part.keys["security_opt"] == ["no-new-privileges:true"]
     assert not part.keys["cap_add"]
@@ -32,28 +33,28 @@ def test_an_app_that_needs_nothing_has_nothing() -> None:
     ],
 )
 def test_capabilities(needs: p.Needs, capabilities: list[str]) -> None:
-    devices = p.Devices(fuse=p.HostDevice(path="/dev/fuse"), gpu=p.HostDevice(path="/dev/dri/renderD128"))
+    devices = Devices(fuse=HostDevice(path="/dev/fuse"), gpu=HostDevice(path="/dev/dri/renderD128"))
     assert privileges(placed(needs=needs), devices).keys["cap_add"] == capabilities
 
 
 def test_fuse_may_mount() -> None:
-    part = privileges(placed(needs=p.Needs(fuse=True)), p.Devices(fuse=p.HostDevice(path="/dev/fuse")))
+    part = privileges(placed(needs=p.Needs(fuse=True)), Devices(fuse=HostDevice(path="/dev/fuse")))
     assert part.keys["devices"] == ["/dev/fuse:/dev/fuse"]
     assert part.keys["security_opt"] == ["apparmor:unconfined", "no-new-privileges:true"]
 
 
 def test_a_device_opens_for_its_group() -> None:
-    part = privileges(placed(needs=p.Needs(gpu=True)), p.Devices(gpu=p.HostDevice(path="/dev/dri/renderD128", group=105)))
+    part = privileges(placed(needs=p.Needs(gpu=True)), Devices(gpu=HostDevice(path="/dev/dri/renderD128", group=105)))
     assert part.keys["group_add"] == ["105"]
 
 
 def test_a_device_that_the_place_lacks_is_refused() -> None:
-    [finding] = privileges(placed(needs=p.Needs(tun=True)), p.Devices()).findings
+    [finding] = privileges(placed(needs=p.Needs(tun=True)), Devices()).findings
     assert (finding.verdict, finding.path) == ("refused", "apps.demo.containers.main.needs.tun")
 
 
 def test_plugins_are_refused_and_unused_devices_told() -> None:
-    place = plan(devices=p.Devices(tun=p.PluginDevice(resource="squat.ai/tun"), gpu=p.HostDevice(path="/dev/dri/renderD128")))
+    place = plan(devices=Devices(tun=PluginDevice(resource="squat.ai/tun"), gpu=HostDevice(path="/dev/dri/renderD128")))
     found = device_findings(place, (p.Needs(tun=True),))
     assert [(finding.path, finding.verdict) for finding in found] == [("devices.tun", "refused"), ("devices.gpu", "noted")]
 

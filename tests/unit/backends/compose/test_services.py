@@ -7,7 +7,8 @@ import pytest
 from portable.backends.compose import render
 from portable.backends.compose.services import ServicePort, planned_services, published_ports, subnets
 from portable.backends.prepare import prepare
-from portable.model.plan import Plan, SecretRef
+from portable.model.plan import Plan
+from portable.model.secret_refs import SecretRef
 from portable.model.variables import secret_variable
 from tests.by_hand import services_of, subnets_of
 from tests.factories import full_plan

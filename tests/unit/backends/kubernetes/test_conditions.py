@@ -9,6 +9,8 @@ from portable.backends.kubernetes.administrator import pod_security_level
 from portable.backends.kubernetes.prepare import script
 from portable.backends.kubernetes.scope import scope_of
 from portable.model import plan as p
+from portable.model.devices import AnnotatedDevice, Devices, HostDevice, PluginDevice
+from portable.model.secret_refs import SecretRef
 from tests.factories import MI, app, behind, claim, container, one, plan, port, with_cloud, with_volume
 from tests.unit.backends.kubernetes.rendered import container_of, objects, pod
 from tests.unit.backends.reasons import consequences
@@ -65,8 +67,8 @@ CASES = {
     "arguments": Case(one(), one(args=("a",)), {f"{MAIN}.args": ["a"]}),
     "a variable": Case(one(), one(env={"A": "1"}), {f"{MAIN}.env.A.name": "A", f"{MAIN}.env.A.value": "1"}),
     "a secret that may be missing": Case(
-        one(env={"A": p.SecretRef(name="s")}),
-        one(env={"A": p.SecretRef(name="s", optional=True)}),
+        one(env={"A": SecretRef(name="s")}),
+        one(env={"A": SecretRef(name="s", optional=True)}),
         {f"{MAIN}.env.A.valueFrom.secretKeyRef.optional": True},
     ),
     "a request for a processor": Case(
@@ -123,14 +125,14 @@ CASES = {
     ),
     # devices
     "a GPU of a plug-in": Case(
-        one(within={"plan": {"devices": p.Devices(gpu=p.PluginDevice(resource="x/gpu"))}}),
-        one(needs=p.Needs(gpu=True), within={"plan": {"devices": p.Devices(gpu=p.PluginDevice(resource="x/gpu"))}}),
+        one(within={"plan": {"devices": Devices(gpu=PluginDevice(resource="x/gpu"))}}),
+        one(needs=p.Needs(gpu=True), within={"plan": {"devices": Devices(gpu=PluginDevice(resource="x/gpu"))}}),
         {f"{MAIN}.resources.limits.x/gpu": "1"},
     ),
     # Pod Security's level `baseline` forbids hostPath volumes of any kind, device nodes too.
     "a GPU of the node": Case(
-        one(within={"plan": {"devices": p.Devices(gpu=p.HostDevice(path="/dev/dri"))}}),
-        one(needs=p.Needs(gpu=True), within={"plan": {"devices": p.Devices(gpu=p.HostDevice(path="/dev/dri"))}}),
+        one(within={"plan": {"devices": Devices(gpu=HostDevice(path="/dev/dri"))}}),
+        one(needs=p.Needs(gpu=True), within={"plan": {"devices": Devices(gpu=HostDevice(path="/dev/dri"))}}),
         {
             **level("privileged"),
             f"{POD}.volumes.device-gpu.name": "device-gpu",
@@ -141,18 +143,18 @@ CASES = {
         },
     ),
     "a node's GPU with a group": Case(
-        one(needs=p.Needs(gpu=True), within={"plan": {"devices": p.Devices(gpu=p.HostDevice(path="/dev/dri"))}}),
-        one(needs=p.Needs(gpu=True), within={"plan": {"devices": p.Devices(gpu=p.HostDevice(path="/dev/dri", group=105))}}),
+        one(needs=p.Needs(gpu=True), within={"plan": {"devices": Devices(gpu=HostDevice(path="/dev/dri"))}}),
+        one(needs=p.Needs(gpu=True), within={"plan": {"devices": Devices(gpu=HostDevice(path="/dev/dri", group=105))}}),
         {f"{POD}.securityContext.supplementalGroups": [105]},
     ),
     "a GPU by annotation": Case(
-        one(within={"plan": {"devices": p.Devices(gpu=p.AnnotatedDevice(path="/dev/dri"))}}),
-        one(needs=p.Needs(gpu=True), within={"plan": {"devices": p.Devices(gpu=p.AnnotatedDevice(path="/dev/dri"))}}),
+        one(within={"plan": {"devices": Devices(gpu=AnnotatedDevice(path="/dev/dri"))}}),
+        one(needs=p.Needs(gpu=True), within={"plan": {"devices": Devices(gpu=AnnotatedDevice(path="/dev/dri"))}}),
         {"Deployment demo: spec.template.metadata.annotations.io.kubernetes.cri-o.Devices": "/dev/dri"},
     ),
     "FUSE by annotation, which a privileged container does not need": Case(
         one(needs=p.Needs(fuse=True)),
-        one(needs=p.Needs(fuse=True), within={"plan": {"devices": p.Devices(fuse=p.AnnotatedDevice(path="/dev/fuse"))}}),
+        one(needs=p.Needs(fuse=True), within={"plan": {"devices": Devices(fuse=AnnotatedDevice(path="/dev/fuse"))}}),
         {},
     ),
     # probes

@@ -5,12 +5,14 @@ from typing import Any
 import pytest
 
 from portable.model import plan as p
+from portable.model.devices import Devices, HostDevice, PluginDevice
+from portable.model.secret_refs import SecretRef
 from tests.factories import GI, MI, app, container, plan
 from tests.unit.backends.kubernetes.rendered import Body, container_of, found, render
 
 
-def made(*, devices: p.Devices | None = None, **changes: Any) -> Body:
-    return container_of(plan(app(containers=(container(**changes),)), devices=devices or p.Devices()))
+def made(*, devices: Devices | None = None, **changes: Any) -> Body:
+    return container_of(plan(app(containers=(container(**changes),)), devices=devices or Devices()))
 
 
 def env(body: Body) -> dict[str, object]:
@@ -47,7 +49,7 @@ def test_only_what_mounts_fuse_is_privileged() -> None:
 
 
 def test_a_secret_is_a_reference() -> None:
-    body = made(env={"KEY": p.SecretRef(name="login", key="password", optional=True), "OTHER": p.SecretRef(name="login")})
+    body = made(env={"KEY": SecretRef(name="login", key="password", optional=True), "OTHER": SecretRef(name="login")})
     assert env(body)["KEY"] == {"secretKeyRef": {"name": "login", "key": "password", "optional": True}}
     assert env(body)["OTHER"] == {"secretKeyRef": {"name": "login", "key": "value"}}
 
@@ -70,13 +72,13 @@ def test_resources() -> None:
 
 
 def test_a_plugin_hands_out_its_device() -> None:
-    body = made(needs=p.Needs(gpu=True), devices=p.Devices(gpu=p.PluginDevice(resource="gpu.intel.com/i915")))
+    body = made(needs=p.Needs(gpu=True), devices=Devices(gpu=PluginDevice(resource="gpu.intel.com/i915")))
     assert body["resources"]["limits"]["gpu.intel.com/i915"] == "1"
 
 
 def test_a_device_of_the_node_is_mounted_with_a_note() -> None:
     given = plan(
-        app(containers=(container(needs=p.Needs(gpu=True)),)), devices=p.Devices(gpu=p.HostDevice(path="/dev/dri/renderD128", group=105))
+        app(containers=(container(needs=p.Needs(gpu=True)),)), devices=Devices(gpu=HostDevice(path="/dev/dri/renderD128", group=105))
     )
     assert {"name": "device-gpu", "mountPath": "/dev/dri/renderD128"} in container_of(given)["volumeMounts"]
     assert found(render(given), "devices.gpu") == ["devices.gpu"]

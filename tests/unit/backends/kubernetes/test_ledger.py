@@ -8,6 +8,8 @@ import pytest
 from portable.backends.common import told_by_settings
 from portable.backends.kubernetes import render
 from portable.model import plan as p
+from portable.model.devices import AnnotatedDevice, Device, Devices, HostDevice, PluginDevice
+from portable.model.secret_refs import SecretRef
 from tests.factories import MI, app, behind, claim, container, image, one, plan, port, with_cloud, with_volume
 from tests.unit.backends.reasons import Reason, difference, reason_of, reasons, refused
 
@@ -47,8 +49,8 @@ def before(**changes: Any) -> p.Plan:
     return plan(app(containers=(container(), container("store", role="init", **changes))))
 
 
-def device(need: str, given: p.Device | None, **needs: bool) -> p.Plan:
-    return one(needs=p.Needs(**{need: True, **needs}), within={"plan": {"devices": p.Devices(**{need: given} if given else {})}})
+def device(need: str, given: Device | None, **needs: bool) -> p.Plan:
+    return one(needs=p.Needs(**{need: True, **needs}), within={"plan": {"devices": Devices(**{need: given} if given else {})}})
 
 
 def two_pods(place: p.Place, second: p.Place | None = None) -> p.Plan:
@@ -284,38 +286,38 @@ CASES = {
     # privileges
     **{
         f"no {need} in this place": Case(
-            device(need, p.PluginDevice(resource="x/y")),
+            device(need, PluginDevice(resource="x/y")),
             device(need, None),
             {refused(f"devices.{need}", f"{MAIN}.needs.{need}", "function", "demo", code="config.device-missing")},
         )
         for need in ("tun", "gpu")
     },
     "no FUSE in this place, which a privileged container does not need": Case(
-        device("fuse", p.PluginDevice(resource="x/y")), device("fuse", None), set()
+        device("fuse", PluginDevice(resource="x/y")), device("fuse", None), set()
     ),
     "an annotation for FUSE": Case(
         device("fuse", None),
-        device("fuse", p.AnnotatedDevice(path="/dev/fuse")),
+        device("fuse", AnnotatedDevice(path="/dev/fuse")),
         {Reason("devices.fuse", "devices.fuse", "cosmetic", code="kubernetes.fuse-privileged")},
     ),
     "a node's FUSE": Case(
         device("fuse", None),
-        device("fuse", p.HostDevice(path="/dev/fuse")),
+        device("fuse", HostDevice(path="/dev/fuse")),
         {Reason("devices.fuse", "devices.fuse", "cosmetic", code="kubernetes.fuse-privileged")},
     ),
     "a node's GPU": Case(
-        device("gpu", p.PluginDevice(resource="x/y")),
-        device("gpu", p.HostDevice(path="/dev/dri")),
+        device("gpu", PluginDevice(resource="x/y")),
+        device("gpu", HostDevice(path="/dev/dri")),
         {Reason("devices.gpu", "devices.gpu", "function", "demo", code="kubernetes.device-cgroup")},
     ),
     "a node's GPU for what mounts FUSE": Case(
-        device("gpu", p.PluginDevice(resource="x/y"), fuse=True),
-        device("gpu", p.HostDevice(path="/dev/dri"), fuse=True),
+        device("gpu", PluginDevice(resource="x/y"), fuse=True),
+        device("gpu", HostDevice(path="/dev/dri"), fuse=True),
         {Reason("devices.gpu", "devices.gpu", "cosmetic", code="kubernetes.fuse-privileged")},
     ),
     "an annotation for a GPU": Case(
-        device("gpu", p.PluginDevice(resource="x/y")),
-        device("gpu", p.AnnotatedDevice(path="/dev/dri")),
+        device("gpu", PluginDevice(resource="x/y")),
+        device("gpu", AnnotatedDevice(path="/dev/dri")),
         {Reason("devices.gpu", f"{MAIN}.needs.gpu", "cosmetic", "demo", code="kubernetes.device-annotation")},
     ),
     "what mounts FUSE": Case(
@@ -329,12 +331,12 @@ CASES = {
     # environment
     "a secret in the environment": Case(
         one(env={"KEY": "plain"}),
-        one(env={"KEY": p.SecretRef(name="key")}),
+        one(env={"KEY": SecretRef(name="key")}),
         {Reason("containers.env.secret", f"{MAIN}.env.KEY", "cosmetic", "demo", code="security.secret-variable")},
     ),
     "a secret of another form in the environment": Case(
-        one(env={"KEY": p.SecretRef(name="key")}),
-        one(env={"KEY": p.SecretRef(name="key", form="qbittorrent")}),
+        one(env={"KEY": SecretRef(name="key")}),
+        one(env={"KEY": SecretRef(name="key", form="qbittorrent")}),
         {refused("containers.env.secret", f"{MAIN}.env.KEY.form", "function", "demo", code="security.secret-form")},
     ),
     # groups

@@ -4,6 +4,7 @@ import msgspec
 
 from portable.backends.kubernetes import render
 from portable.model import plan as p
+from portable.model.devices import AnnotatedDevice, Devices
 from tests.factories import app, container, full_plan, plan
 from tests.unit.backends.kubernetes.rendered import container_of, found, objects, pod
 
@@ -120,7 +121,7 @@ def test_a_changed_seed_recreates_nothing() -> None:
 
 
 def test_a_device_of_crio_is_an_annotation() -> None:
-    made = msgspec.structs.replace(full_plan("kubernetes"), devices=p.Devices(tun=p.AnnotatedDevice(path="/dev/net/tun")))
+    made = msgspec.structs.replace(full_plan("kubernetes"), devices=Devices(tun=AnnotatedDevice(path="/dev/net/tun")))
     template = objects(made, "Deployment")["gateway"]["spec"]["template"]
     assert template["metadata"]["annotations"]["io.kubernetes.cri-o.Devices"] == "/dev/net/tun"
 

@@ -9,6 +9,7 @@ from portable.backends.kubernetes.prerequisites import prerequisites
 from portable.backends.registry import back_end
 from portable.model import plan as p
 from portable.model.findings import Finding
+from portable.model.secret_refs import SecretRef, Text
 from tests.factories import claim, full_plan, one, with_cloud, with_volume
 from tests.unit.backends.reasons import Reason, reason_of
 
@@ -58,7 +59,7 @@ def ingress(secret: str | None) -> p.Plan:
 
 
 def whole_file(*names: str) -> p.Plan:
-    body: tuple[p.Text, ...] = ("a", *(p.SecretRef(name=name) for name in names))
+    body: tuple[Text, ...] = ("a", *(SecretRef(name=name) for name in names))
     return one(files=(p.FileMount(file="conf", path="/etc/x.conf"),), within={"plan": {"files": (p.File(id="conf", body=body),)}})
 
 
@@ -73,10 +74,10 @@ def commands(finding: Finding) -> list[str]:
 
 TLS = "exposures.demo:web.how.tls_secret"
 SECRETS = {
-    "a value": (one(env={"A": "x"}), one(env={"A": p.SecretRef(name="s", key="k")}), f"{MAIN}.env.A", "demo", "s", "k", False),
+    "a value": (one(env={"A": "x"}), one(env={"A": SecretRef(name="s", key="k")}), f"{MAIN}.env.A", "demo", "s", "k", False),
     "a value that may be missing": (
         one(),
-        one(env={"A": p.SecretRef(name="s", key="k", optional=True)}),
+        one(env={"A": SecretRef(name="s", key="k", optional=True)}),
         f"{MAIN}.env.A",
         "demo",
         "s",
@@ -137,7 +138,7 @@ def test_a_whole_file_names_its_secrets_in_order() -> None:
 
 
 def test_a_secret_of_another_name_is_made_in_the_plans_namespace() -> None:
-    plan = one(env={"A": p.SecretRef(name="s")}, within={"plan": {"namespace": "other", "secret_names": {"s": "theirs"}}})
+    plan = one(env={"A": SecretRef(name="s")}, within={"plan": {"namespace": "other", "secret_names": {"s": "theirs"}}})
     (finding,) = prerequisites(plan)
     assert commands(finding) == [command.format("theirs").replace("-n media", "-n other") for command in WRITE]
 
@@ -161,7 +162,7 @@ def test_a_database_wants_a_class(place: p.Place, holds: str, told: bool) -> Non
 
 
 def test_a_secret_of_a_cloud_is_needed_by_its_mount_container() -> None:
-    (finding,) = prerequisites(with_cloud(env={"A": p.SecretRef(name="s")}))
+    (finding,) = prerequisites(with_cloud(env={"A": SecretRef(name="s")}))
     assert reason_of(finding) == Reason("secrets", "clouds.shelf.fuse_mount.env.A", "function", code="kubernetes.secret")
     assert "clouds.shelf.fuse_mount" in finding.text
     assert "None" not in finding.text

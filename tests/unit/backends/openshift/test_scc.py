@@ -9,6 +9,7 @@ from portable.backends.kubernetes.scope import scope_of
 from portable.backends.openshift import explain, render
 from portable.backends.openshift.scc import ORDER, OWN, Scc, admitting, sccs
 from portable.model import plan as p
+from portable.model.devices import Devices, HostDevice
 from tests.factories import app, container, full_plan, plan
 from tests.render.invariants_kubernetes import check_kubernetes, published_sccs, scc_refusals
 from tests.unit.backends.kubernetes.rendered import objects, pod
@@ -86,7 +87,7 @@ def test_an_account_with_one_need_keeps_its_name() -> None:
 
 
 def test_a_device_of_the_node_costs_privileged_and_says_so() -> None:
-    made = msgspec.structs.replace(one(needs=p.Needs(gpu=True)), devices=p.Devices(gpu=p.HostDevice(path="/dev/dri/renderD128")))
+    made = msgspec.structs.replace(one(needs=p.Needs(gpu=True)), devices=Devices(gpu=HostDevice(path="/dev/dri/renderD128")))
     scc, reason = explain(made)["demo"]
     assert scc == "privileged"
     assert "/dev/dri/renderD128" in reason

@@ -63,7 +63,7 @@ Code: TypeAlias = Literal[
     "catalog.unknown-secret-key",
     "catalog.unknown-volume",
     "cloud.duplicate",
-    "cloud.fuse_mount-config",
+    "cloud.mount-config",
     "cloud.unknown",
     "compose.claim",
     "compose.cluster-setting",

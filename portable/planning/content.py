@@ -133,7 +133,7 @@ class _Maker:
         if not isinstance(config, str):
             at = ("containers", "main", "environment")
             text = f"the mounter needs {CLOUD_CONFIG}, the path of a cloud's configuration"
-            self.reject(fuse_mount.document, at, text, f"add `{CLOUD_CONFIG}: /rclone.conf`", code="cloud.fuse_mount-config")
+            self.reject(fuse_mount.document, at, text, f"add `{CLOUD_CONFIG}: /rclone.conf`", code="cloud.mount-config")
             config = "/rclone.conf"
         template = self.catalog.cloud_folder(name) / entry.facts.template
         file = self.file(f"cloud-{name}-rclone-conf", template, context, entry.document, ("template",), 0o440)

@@ -301,7 +301,7 @@ def test_the_login_of_a_cloud_stays_a_reference(place: Place) -> None:
 
 def test_a_mounter_of_ones_own_says_where_it_reads_its_configuration(place: Place) -> None:
     place.write(app("rclone", fuse_mount=True, ports={"web": None}), clouds=(cloud("box"),))
-    place.refuses(clouds=["box"], wanted=[("containers.main.environment", "cloud.fuse_mount-config", "RCLONE_CONFIG")])
+    place.refuses(clouds=["box"], wanted=[("containers.main.environment", "cloud.mount-config", "RCLONE_CONFIG")])
 
 
 # --- findings of the whole

@@ -222,7 +222,7 @@ def silent_after(monkeypatch: pytest.MonkeyPatch, states: tuple[tuple[bool, int 
 
     engine, lines = Engine(Address(url="tcp://nas:2375", named_by="the test")), list[str]()
     engine.__dict__["_api"] = SimpleNamespace(exec_create=lambda *_: {"Id": "made"}, exec_inspect=inspect)
-    monkeypatch.setattr(engine, "_heard", heard)
+    monkeypatch.setattr(engine, "_demux", heard)
     try:
         engine.exec_stream("container", ["backup"], lines.append, beats=beats)
     finally:

@@ -121,7 +121,7 @@ def told_by_settings(group: Group) -> Iterator[Finding]:
     """Findings on fields of a tunnel that only the gateway's own environment holds: no rendered object repeats them."""
     if isinstance(group.egress, Tunnel):
         for field in ("provider", "protocol", "interface", "port_forwarding"):
-            text = f"The gateway {group.egress.gateway} reads this from its environment: no other object repeats it."
+            text = f"The VPN settings are only in the environment of the gateway {group.egress.gateway}; no other rendered object has them."
             path = f"groups.{group.name}.egress.{field}"
             yield note("egress.settings", path, "cosmetic", text, code="vpn.settings", app=group.egress.gateway)
 

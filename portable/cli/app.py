@@ -46,7 +46,9 @@ def _root(
     version: Annotated[  # noqa: ARG001 - its callback takes it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Log requests to engines and their answers on standard error.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Log each request to an engine, and its answer; the log goes to standard error.")
+    ] = False,
 ) -> None:
     if debug:
         import logging

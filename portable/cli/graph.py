@@ -38,9 +38,9 @@ def graph(
 ) -> None:
     """Draw the apps of a profile, their networks and addresses.
 
-    The drawing shows shared networks and their egress, mounts of the library and the clouds, and the addresses of apps. The html page
-    also lists the owner's preparations, every app's addresses and needs, and the findings. Use md for documents; its drawing is written
-    beside it as svg. Every format is one file that loads nothing else from the network.
+    The drawing shows shared networks and their way to the internet, who mounts the library and cloud storage, and addresses. The html page
+    also lists what you must prepare, every app's addresses and needs, and the findings. For a document, use md: it writes the drawing as a
+    second file, svg, beside it. No format loads anything from the network.
     """
     import msgspec
 

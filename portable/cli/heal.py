@@ -24,7 +24,7 @@ def heal(
     install: Annotated[
         bool, typer.Option("--install", help="Install it as a systemd service on this machine: start it now and at boot.")
     ] = False,
-    uninstall: Annotated[bool, typer.Option("--uninstall", help="Stop and remove that service.")] = False,
+    uninstall: Annotated[bool, typer.Option("--uninstall", help="Stop and remove the systemd service that --install created.")] = False,
     dry_run: DryRun = False,
     timeout: Timeout = None,
     sets: Set = [],  # noqa: B006

@@ -57,7 +57,10 @@ def update(
 def rollback(
     apps: Apps = None,
     profile: Profile = "local",
-    with_state: Annotated[bool, typer.Option("--with-state", help="Also restore the state from the backup before the update.")] = False,
+    with_state: Annotated[
+        bool,
+        typer.Option("--with-state", help="Also restore the state from the backup made just before the update; later changes are lost."),
+    ] = False,
     dry_run: DryRun = False,
     timeout: Timeout = None,
     sets: Set = [],  # noqa: B006

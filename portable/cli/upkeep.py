@@ -35,7 +35,7 @@ def upkeep(
     install: Annotated[
         bool, typer.Option("--install", help="Install a monthly systemd timer for the scrub, or for the tasks of --task.")
     ] = False,
-    uninstall: Annotated[bool, typer.Option("--uninstall", help="Remove that timer.")] = False,
+    uninstall: Annotated[bool, typer.Option("--uninstall", help="Remove the systemd timer that --install created.")] = False,
     take: Annotated[str, typer.Option("--apply", hidden=True)] = "",
     back: Annotated[str, typer.Option("--back", hidden=True)] = "",
     with_state: Annotated[bool, typer.Option("--with-state", hidden=True)] = False,

@@ -182,7 +182,7 @@ class StackDriver(StackReader):
 
     @abstractmethod
     def view(self, plan: Plan) -> View:
-        """The state of the stack at one moment, in the form that contracts check."""
+        """A snapshot of the running stack, for the contracts of `verify`."""
 
     @abstractmethod
     def network(self, plan: Plan) -> AbstractContextManager[Network]:

@@ -260,8 +260,13 @@ def run(
     """
     backup_runner = backup_runner_of(plan)
     if driver.state_of(backup_runner) != "running":
-        remedy = f"start it with `portable up -p {plan.profile} {backup_runner}`"
-        raise PortableError(f"{backup_runner} is not running", code="backup.not-running", where=driver.stack.project, remedy=remedy)
+        remedy = f"run `portable up -p {plan.profile} {backup_runner}`, then this command again"
+        raise PortableError(
+            f"backups are made by the app {backup_runner}, which is not running",
+            code="backup.not-running",
+            where=driver.stack.project,
+            remedy=remedy,
+        )
     rows: list[BackupRow] = []
     messages: list[str] = []
 

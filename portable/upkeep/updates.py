@@ -125,18 +125,18 @@ def _available(
         )
     if not stop and (still := sorted({app for update in new for app in update.stopped})):
         raise Refused(
-            f"a copy of {', '.join(still)} would not be sound while it runs",
+            f"a backup of {', '.join(still)} may be inconsistent if it is made while they run",
             code="update.needs-stop",
             where=place.stack.project,
-            remedy="stop it meanwhile with `--stop`, or skip the backup with `--without-backup`",
+            remedy="add `--stop` to stop them during the backup, or `--without-backup` to update without one",
         )
     for update in new:
         if changes := [c for c in place.on(driver).diff(apps=update.apps) if c.app not in down]:
             raise Refused(
-                f"{update.group} differs from its rendered files: " + "; ".join(change.sentence() for change in changes),
+                f"{update.group}, as it runs, differs from the profile: " + "; ".join(change.sentence() for change in changes),
                 code="update.drift",
                 where=place.stack.project,
-                remedy=f"run `portable up {' '.join(update.apps)}` first, so that the update's changes are clear",
+                remedy=f"run `portable up {' '.join(update.apps)}` first, which applies the profile; then run the update again",
             )
     return tuple(available)
 

@@ -25,7 +25,7 @@ _ADDED = frozenset({"PATH", "HOME", "HOSTNAME", "TERM", "container", "PWD", "OLD
 
 
 class Values(Protocol):
-    """The known values of secrets."""
+    """The known values of secrets, which must not appear in any text."""
 
     def of(self, name: str, key: str = "value") -> str:
         """Return a value; empty if it is unknown or not set."""

@@ -75,7 +75,7 @@ class Channel:
         self._entry: Credentials | None = None
 
     def get(self, path: str, kind: type[_Kind]) -> _Kind:
-        """Return the JSON at a path. Raises PortableError with reason and remedy, also for JSON of an unexpected type."""
+        """Return the JSON that the app answers at a URL path. Raises PortableError if the request fails or the type is unexpected."""
         return self.look(Request(path=path), kind)
 
     def look(self, request: Request, kind: type[_Kind]) -> _Kind:

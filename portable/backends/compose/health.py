@@ -104,5 +104,5 @@ def _get(how: Http, port: Port, container: Container, timeout: int) -> str:
 def _unused_client(placed: PlacedContainer) -> list[Finding]:
     if placed.container.fetch == "none":
         return []
-    text = "`fetch` has no effect: no probe of this container uses HTTP."
+    text = "`fetch`, the HTTP client for health checks, has no effect: no probe of the container uses HTTP."
     return [note("containers.fetch", f"{placed.path}.fetch", "cosmetic", text, code="health.client-unused", app=placed.about)]

@@ -148,10 +148,10 @@ def _private(app: App, port: Port, index: Index) -> Finding:
     path = f"apps.{app.name}.ports.{port.name}"
     group = index.group_of.get(app.name)
     if group and isinstance(group.egress, Tunnel):
-        text = f"Only the gateway's firewall closes private port {port.number} to the other containers of the network."
-        remedy = f"check its rules: `portable exec {group.egress.gateway} iptables -S`"
+        text = f"Port {port.number} is private, but Compose cannot block it: only the gateway's firewall keeps other containers out."
+        remedy = f"run `portable exec {group.egress.gateway} iptables -S`: no rule may accept the port"
         return note("ports.private", path, "cosmetic", text, remedy, code="compose.private-port", app=app.name)
-    text = f"Compose cannot close private port {port.number}: every container of the network can reach it."
+    text = f"Port {port.number} is private, but Compose cannot block it: every container of the network can reach it."
     remedy = "make the app listen on 127.0.0.1 only, or require a password"
     return note("ports.private", path, "security", text, remedy, code="compose.private-port", app=app.name)
 

@@ -156,7 +156,10 @@ def _pod(scope: Scope, group: str, parts: tuple[PodContainer, ...]) -> Iterator[
     for part in parts:
         source, app, path = part.container, part.app_name, part.path
         if part.kind != "init" and source.stop_grace < longest:
-            text = f"A pod has one `terminationGracePeriodSeconds`: {group} uses {longest} s instead of {source.stop_grace} s."
+            text = (
+                f"A pod has one `terminationGracePeriodSeconds` for all its containers: pod {group} uses the longest, {longest} s; "
+                f"{part.name} asks for {source.stop_grace} s."
+            )
             yield note("containers.stop_grace", f"{path}.stop_grace", "cosmetic", text, code="kubernetes.grace-period", app=app)
         if source.init:
             text = (
@@ -183,8 +186,11 @@ def _pod(scope: Scope, group: str, parts: tuple[PodContainer, ...]) -> Iterator[
         names = {mount.volume for part in parts for mount in part.container.mounts}
         shared = [v for v in scope.plan.volumes if v.id in names and isinstance(v.place, Claim) and v.place.shared]
         for volume in shared:
-            text = f"Pod {group} uses `fsGroup` for its own disk, so the kubelet may change the group of {volume.id} too."
-            remedy = f"give the root of the share to group {scope.plan.tools.identity.gid}; the kubelet then changes nothing"
+            text = (
+                f"Pod {group} needs `fsGroup` for its own disk; it applies to every volume of the pod, so the kubelet may change "
+                f"the group of the files in {volume.id} too."
+            )
+            remedy = f"run `chgrp {scope.plan.tools.identity.gid}` on the top folder of the share; the kubelet then leaves its files alone"
             yield note("volumes.group", f"volumes.{volume.id}.place.shared", "function", text, remedy, code="kubernetes.fs-group")
 
 

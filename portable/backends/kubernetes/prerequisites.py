@@ -65,8 +65,9 @@ def _secret(
 ) -> Finding:
     """Return the finding for a Secret. `written`: `portable secrets write` writes its files."""
     name = secret_name(plan, name) if written else name
-    must = "is optional" if optional else "must exist"
-    text = f"Secret {name} (keys {', '.join(keys)}) {must}: {why}."
+    must = "is optional" if optional else "must exist before the first start"
+    keyed = f"key{'s' if len(keys) > 1 else ''} {', '.join(f'`{key}`' for key in keys)}"
+    text = f"Secret {name} with {keyed} {must}: {why}."
     files = f"--from-file=FOLDER/{name}" if written else " ".join(f"--from-file={key}=FILE" for key in keys)
     made = f"run `portable secrets write -p {plan.profile} -o FOLDER`, then " if written else "run "
     command = f"kubectl create secret generic -n {plan.namespace or plan.stack} {name} {files}"

@@ -37,7 +37,7 @@ def check_mounts(body: Mapping[str, Any], *, local: bool) -> None:
             f"nothing is mounted on {', '.join(bare)}: apps would start on an empty library and create new databases",
             code="host.not-mounted",
             where="this machine",
-            remedy="mount it, then run the same command again; if it is not a file system of its own, remove `mounted: true`",
+            remedy="mount it, then run the same command again; for an ordinary folder, remove `mounted: true` in the profile",
         )
 
 

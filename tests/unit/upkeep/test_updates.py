@@ -430,7 +430,7 @@ def test_nothing_is_risked_without_a_word(world: World) -> None:
 def test_what_can_be_copied_only_while_it_is_stopped(world: World) -> None:
     own(world, app("alone", copied="stopped"))
     newer(world, "alone")
-    with refused("update.needs-stop", r"a copy of alone .*`--stop`"):
+    with refused("update.needs-stop", r"alone .*`--stop`"):
         world.apply("alone")
     assert world.done == []
     assert results(world.apply("alone", stop=True)) == {"alone": "taken"}
@@ -440,7 +440,7 @@ def test_what_can_be_copied_only_while_it_is_stopped(world: World) -> None:
 def test_a_group_that_does_not_run_what_its_files_say(world: World) -> None:
     newer(world, "alone")
     del world.running["alone"]
-    with refused("update.drift", r"alone .*`portable up alone` first"):
+    with refused("update.drift", r"alone, .*`portable up alone`"):
         world.apply("alone")
     assert world.done == []
 

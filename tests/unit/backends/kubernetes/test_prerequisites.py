@@ -36,7 +36,7 @@ def referred(value: Any) -> set[str]:
 def test_every_secret_that_is_referred_to_is_named(name: str) -> None:
     plan = full_plan(name)
     asked = set().union(*(referred(d.body) for d in back_end(name).render(plan).documents))
-    named = {match[1] for f in prerequisites(plan) if (match := re.match(r"Secret (\S+) \(keys ", f.text))}
+    named = {match[1] for f in prerequisites(plan) if (match := re.match(r"Secret (\S+) with keys? `", f.text))}
     assert asked
     # The login before a Route and the serving certificate have findings of their own, or are made by the cluster.
     assert {secret for secret in asked - named if "-login" not in secret} == set()
@@ -122,7 +122,8 @@ def test_one_secret_is_one_prerequisite(name: str) -> None:
     assert prerequisites(without) == ()
     (finding,) = prerequisites(having)
     assert reason_of(finding) == Reason("secrets", path, "function", about, code="kubernetes.secret")
-    assert finding.text.startswith(f"Secret {secret} (keys {keys}) ")
+    quoted = ", ".join(f"`{key}`" for key in keys.split(", "))
+    assert re.match(rf"Secret {re.escape(secret)} with keys? {re.escape(quoted)} ", finding.text)
     assert ("optional" in finding.text) == is_optional
     assert "None" not in finding.text
     if name in ("a login", "a certificate"):

@@ -35,13 +35,14 @@ STREAMS = {
     "zimaboard": "the closed network",
     "verify_lab": "the folder of the cloud",
     "compose_lab/local": "the folder of the cloud",
+    "compose_lab/test_leak.py": "the folder of the cloud",  # it sees the leaks that local makes on purpose
     "compose_lab": "the engine",
     "bootstrap": "bare machines",
     "browser": "the browser",
 }
-"""Tests that cannot run beside one another, because they share this, by folder of tests/; with pytest-xdist one worker runs each stream.
+"""What tests share that cannot run beside one another, by folder or file of tests/; with pytest-xdist one worker runs each stream.
 
-The first folder that matches decides. Streams begin in this order, the longest first. All other tests form a stream for each file.
+The first one that matches decides. Streams begin in this order, the longest first. All other tests form a stream for each file.
 """
 RUN = 75.0
 """Minutes after which a run of the rings ends itself and says what took them: CI ends it at 90 and says nothing."""
@@ -58,6 +59,9 @@ class Rings:
         self.full = session_full
         self.began = time.monotonic()
         self.ring = ""
+        self.seen: set[str] = set()
+        self.workers: Any = None
+        """The terminal, in a process that has workers: these have none."""
         self.clock: dict[str, float] = defaultdict(float)
         """Seconds by test."""
         self.processor: dict[str, float] = defaultdict(float)
@@ -102,6 +106,11 @@ class Rings:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count set-up, call and tear-down alike."""
+        ring = ring_of(report.nodeid)
+        if self.workers is not None and ring not in self.seen:
+            self.seen.add(ring)
+            self.workers.ensure_newline()
+            self.workers.write_sep("-", f"first result of ring {ring}, {(time.monotonic() - self.began) / 60:.1f} min after the start")
         self.clock[report.nodeid] += report.duration
 
     @pytest.hookimpl(optionalhook=True)
@@ -149,7 +158,16 @@ def ring_of(nodeid: str) -> str:
 def stream_of(nodeid: str) -> str:
     """The tests that have to run one after another with this one: a name of STREAMS, or the file."""
     file = nodeid.partition("::")[0]
-    return next((stream for folder, stream in STREAMS.items() if file.startswith(f"tests/{folder}/")), file)
+    return next((stream for folder, stream in STREAMS.items() if f"{file}/".startswith(f"tests/{folder}/")), file)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Let the process that has workers tell when a ring begins: who reads a run that was ended from outside sees where the time went."""
+    if session.config.getoption("dist", "no") != "no" and not hasattr(session.config, "workerinput"):
+        rings = session.config.pluginmanager.get_plugin("rings")
+        assert isinstance(rings, Rings)
+        rings.workers = session.config.pluginmanager.get_plugin("terminalreporter")
 
 
 @pytest.hookimpl(optionalhook=True)

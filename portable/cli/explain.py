@@ -8,7 +8,7 @@ from portable.cli import show
 from portable.cli.catalog import unknown
 from portable.cli.options import Catalogs, Format, Output, Profile, Set, Strict, complete_app
 from portable.model.codes import bracketed
-from portable.model.errors import REFUSED
+from portable.model.errors import REFUSED, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,10 +47,12 @@ def explain(
     from portable.model.ledger import unaccepted
 
     codes = [name for name in names or () if "." in name]
+    apps = [name for name in names or () if name not in codes]
+    if codes and apps:
+        remedy = f"explain them one after the other: `portable explain {codes[0]}`"
+        raise UsageError("a code and an app cannot be explained together", code="usage.options-conflict", where="explain", remedy=remedy)
     if codes:
         _print_codes(codes, output)
-    apps = [name for name in names or () if name not in codes]
-    if codes and not apps:
         return 0
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     plan = prepared.planned.plan
@@ -80,12 +82,13 @@ def explain(
 
 def _print_codes(codes: "Sequence[str]", output: Format) -> None:
     """Print the explanation of each code. Raises UsageError for an unknown one."""
-    from portable.model.codes import all_explanations
+    from portable.model.codes import all_explanations, area_names
 
     known = {explanation.code: explanation for explanation in all_explanations()}
     for code in codes:
         if code not in known:
-            raise unknown(code, tuple(known), "code", code="usage.unknown-code")
+            area = tuple(other for other in known if other.partition(".")[0] == code.partition(".")[0])
+            raise unknown(code, area or area_names(), "code" if area else "area of codes", code="usage.unknown-code")
     chosen = [known[code] for code in dict.fromkeys(codes)]
     if output is Format.json:
         show.table(("code", "title", "cause", "remedy"), [(e.code, e.title, e.cause, e.remedy) for e in chosen], output, schema="codes")

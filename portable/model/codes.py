@@ -31,6 +31,7 @@ Code: TypeAlias = Literal[
     "backup.check-failed",
     "backup.ended-early",
     "backup.failed",
+    "backup.list-failed",
     "backup.not-covered",
     "backup.not-running",
     "backup.not-set-up",

@@ -3,14 +3,13 @@
 import re
 from pathlib import Path
 
+from portable.model.addresses import without_password
 from portable.planning.inputs import Mistakes, PlanInput
 
 _ZONES = Path("/usr/share/zoneinfo")
 """The system's time zones; without this folder, time zones are not checked."""
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SCHEMES = ("unix://", "tcp://", "ssh://")
-_PASSWORD = re.compile(r"(?<=:)[^/@]*@")
-"""The password of an address, up to its host: no message repeats it."""
 
 
 def meaningless(given: PlanInput, mistakes: Mistakes) -> None:
@@ -25,8 +24,7 @@ def meaningless(given: PlanInput, mistakes: Mistakes) -> None:
         mistakes.add(given.profile_source("exposure", "address"), "exposure.address", text, remedy, code="port.host-name")
     engine = given.profile.engine
     if engine is not None and not engine.startswith(_SCHEMES):
-        shown = _PASSWORD.sub("...@", engine)
-        text, remedy = f"engine {shown!r} is not a supported address", "use unix://, tcp:// or ssh://"
+        text, remedy = f"engine {without_password(engine)!r} is not a supported address", "use unix://, tcp:// or ssh://"
         mistakes.add(given.profile_source("engine"), "engine", text, remedy, code="plan.engine-address")
     if given.profile.secrets.source == "command" and not given.profile.secrets.command:
         text, remedy = "secrets come from a command, but none is set", "set one: `command: [pass, show, 'media/{name}/{key}']`"

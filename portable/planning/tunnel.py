@@ -232,7 +232,7 @@ def _check_endpoint(
     """Check that `vpn.endpoint` has the required keys, and none that the provider does not accept."""
     end = vpn.endpoint
 
-    def refuse_key(key: str, text: str, remedy: str, code: Code) -> None:
+    def refuse_key(key: str, text: str, remedy: str, *, code: Code) -> None:
         mistakes.add(given.profile_source("vpn", "endpoint", key), f"vpn.endpoint.{key}", text, remedy, code=code)
 
     values = {"address": end.address, "port": end.port, "public-key": end.public_key}
@@ -240,15 +240,16 @@ def _check_endpoint(
         if values[key] is None:
             text = f"provider `{name}` with {_title(protocol)} has no default `{key}`"
             remedy = f"add the value of the provider's file: `vpn: {{endpoint: {{{key}: ...}}}}`"
-            refuse_key(key, text, remedy, "vpn.endpoint-missing")
+            refuse_key(key, text, remedy, code="vpn.endpoint-missing")
     if end.port is not None and ports != "any" and end.port not in ports:
         remedy = f"choose one of {', '.join(map(str, ports))}, or remove it" if ports else "remove it: the provider sets the port"
-        refuse_key("port", f"{vpn.gateway} cannot use port {end.port} for {name} with {_title(protocol)}", remedy, "vpn.endpoint-port")
+        refuse_key("port", f"{vpn.gateway} cannot use port {end.port} for {name} with {_title(protocol)}", remedy, code="vpn.endpoint-port")
     if end.public_key is not None and "public-key" not in way.required:
         text = f"{vpn.gateway} knows the keys of {name}'s servers" if protocol == "wireguard" else "OpenVPN does not use a public key"
-        refuse_key("public-key", text, "remove it", "vpn.endpoint-key")
+        refuse_key("public-key", text, "remove it", code="vpn.endpoint-key")
     if end.address is not None and (problem := _unreachable(given, end.address)) is not None:
-        refuse_key("address", *problem)
+        text, remedy, code = problem
+        refuse_key("address", text, remedy, code=code)
 
 
 def _unreachable(given: PlanInput, text: str) -> tuple[str, str, Code] | None:

@@ -21,7 +21,7 @@ from portable.model.plan import STATE, App, Plan
 from portable.model.progress import Event, Progress, silent
 
 _PROGRAM = ("python3", "/upkeep/backup.py")
-_FAILURES: dict[str, Code] = {"backup": "backup.failed", "check": "backup.check-failed"}
+_FAILURES: dict[str, Code] = {"backup": "backup.failed", "check": "backup.check-failed", "list": "backup.list-failed"}
 """Codes of failed rows by command of the program, which knows no codes; the other commands belong to a restore."""
 
 
@@ -279,7 +279,7 @@ def run(
         if "pulse" in row:
             progress(Event(what="waiting", subject=backup_runner, text="still working"))
             return
-        if row["result"] == "failed":
+        if row.get("result") == "failed":
             row["code"] = _FAILURES.get(command, "restore.failed")
         rows.append(msgspec.convert(row, BackupRow))
         if command != "list":

@@ -29,7 +29,8 @@ def _compare(subject: str, identity: Identity, found: tuple[dict[str, str], ...]
     own = [fields for fields in found if ids(fields) == (identity.uid, identity.gid)]
     if not own:
         users = ", ".join(sorted({":".join(map(str, ids(fields))) for fields in found})) or "none"
-        return broken(subject, f"no process runs as {wanted}, only as {users}", remedy)
+        seen = f"only as {users}" if found else "and none was found"
+        return broken(subject, f"no process runs as {wanted}, {seen}", remedy)
     umasks = {fields["Umask"][-3:] for fields in own if "Umask" in fields}
     if shares and umasks and identity.umask[-3:].rjust(3, "0") not in umasks:
         return broken(subject, f"it writes files with umask {', '.join(sorted(umasks))} instead of {identity.umask}", remedy)

@@ -31,7 +31,7 @@ class WiringOutcome(Struct, frozen=True, kw_only=True):
 
 
 class Channels(Generic[_Channel]):
-    """The connections to all apps, each made on first use: `Line`s, which only read, or `Pen`s, which also write."""
+    """The connections to all apps, each made on first use: a `Channel` only reads, a `Writer` also writes."""
 
     def __init__(
         self, kind: type[_Channel], known: Sequence[Peer], network: Network, reveal: Reveal, *, seconds: float, waiting: Waiting

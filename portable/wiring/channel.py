@@ -1,4 +1,4 @@
-"""HTTP calls to one app, over any network that reaches it: a `Line` reads, a `Pen` also writes. Secrets go in headers and bodies only."""
+"""HTTP calls to one app over any network: a `Channel` reads, a `Writer` also writes. Secrets go in headers and bodies only."""
 
 import http.client
 import json

@@ -240,7 +240,7 @@ CASES = {
     ),
     "a host that can't be": Case(("'nuc..lan'", "[port.host-name]"), mine("exposure: {address: nuc..lan}")),
     "a way to no engine": Case(("'foo://bar'", "[plan.engine-address]"), mine("engine: foo://bar")),
-    "a way to no engine, with a password": Case(("'foo://me:...@bar'", "[plan.engine-address]"), mine("engine: foo://me:hush@bar")),
+    "a way to no engine, with a password": Case(("'foo://...@bar'", "[plan.engine-address]"), mine("engine: foo://me:hu/sh@bar")),
     "a command that is none": Case(("secrets.command: ", "[plan.secret-command]"), mine("secrets: {source: command}")),
     "a place without any of its apps": Case((": without: ", "[app.none-left]"), mine("apps: [sonarr]\nwithout: [sonarr]")),
     "a random value for what somebody else gives": Case(

@@ -91,7 +91,8 @@ def test_the_first_folder_decides_the_stream_and_other_files_have_their_own() ->
     assert stream_of("tests/compose_lab/local/test_local_apps.py::test_one[a]") == stream_of("tests/verify_lab/test_wire.py::test_two")
     assert stream_of("tests/compose_lab/test_live_up.py::test_one") == "the engine"
     assert stream_of("tests/unit/test_rings.py::test_one") == "tests/unit/test_rings.py"
-    assert all((ROOT / folder).is_dir() for folder in STREAMS)
+    assert all((ROOT / place).exists() for place in STREAMS)
+    assert stream_of("tests/compose_lab/test_leak.py::test_one") == stream_of("tests/verify_lab/test_wire.py::test_two")
 
 
 def test_a_stream_is_run_by_one_worker_and_files_by_several(tmp_path: Path) -> None:

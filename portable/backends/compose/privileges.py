@@ -24,7 +24,7 @@ def identity(placed: PlacedContainer, timezone: str) -> ServicePart:
     user: str | None = None
     findings: list[Finding] = []
 
-    def add(field: str, text: str, code: Code, remedy: str = NOTHING_TO_DO) -> None:
+    def ignore(field: str, text: str, remedy: str = NOTHING_TO_DO, *, code: Code) -> None:
         findings.append(note(f"containers.identity.{field}", f"{path}.{field}", "cosmetic", text, remedy, code=code, app=placed.about))
 
     match who.how:
@@ -32,16 +32,15 @@ def identity(placed: PlacedContainer, timezone: str) -> ServicePart:
             environment |= {"PUID": str(who.uid), "PGID": str(who.gid), "UMASK": who.umask}
             if who.groups:
                 text = "Compose adds the groups to the container's first process; the image may drop them when it switches users."
-                add("groups", text, "compose.groups")
+                ignore("groups", text, code="compose.groups")
         case "user":
             user = f"{who.uid}:{who.gid}"
             text = "Compose cannot set the umask: the container keeps the umask of its image."
-            add("umask", text, "security.umask", "set the umask in the container's `command`, if it matters")
+            ignore("umask", text, "set the umask in the container's `command`, if it matters", code="security.umask")
         case "fixed":
             for field in ("uid", "gid", "umask"):
-                add(
-                    field, f"The image sets its own {field}; this one applies only to folders and files made for it.", "security.image-user"
-                )
+                text = f"The image sets its own {field}; this one applies only to folders and files made for it."
+                ignore(field, text, code="security.image-user")
     variables = placed.container.env
     sources = {"PUID": f"{path}.uid", "PGID": f"{path}.gid", "UMASK": f"{path}.umask", "TZ": "timezone"}
     for variable in sorted(environment.keys() & variables.keys()):

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from portable.engines.docker.client import config_folder, read_config
+from portable.model.addresses import has_password
 from portable.model.base import Struct
 from portable.model.errors import EngineError, UsageError
 
@@ -56,15 +57,18 @@ def resolve(engine: str | None, environment: Mapping[str, str], home: Path) -> A
 
 
 def _checked(url: str, named_by: str, environment: Mapping[str, str], config: Path) -> Address:
-    parts = urlsplit(url)
+    if has_password(url):  # first, so that no other message quotes it
+        raise UsageError(
+            "the engine's address contains a password", code="engine.address-password", where=named_by, remedy="use a key and ssh-agent"
+        )
 
     def invalid(reason: str, remedy: str = "write unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST") -> UsageError:
         return UsageError(f"engine {url!r} {reason}", code="engine.address", where=named_by, remedy=remedy)
 
-    if parts.password:  # first, so that no other message quotes it
-        raise UsageError(
-            "the engine's address contains a password", code="engine.address-password", where=named_by, remedy="use a key and ssh-agent"
-        )
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets that do not match
+        raise invalid("is not a valid address") from None
     if parts.scheme not in _SCHEMES:
         raise invalid("is not a supported address")
     try:
@@ -78,7 +82,7 @@ def _checked(url: str, named_by: str, environment: Mapping[str, str], config: Pa
     if parts.scheme != "tcp":
         return Address(url=url, named_by=named_by)
     if port is None:
-        raise invalid("has no port", f"write {url.rstrip('/')}:2376 for TLS, or port 2375 without")
+        raise invalid("has no port", f"write tcp://{parts.hostname}:2376 for TLS, or port 2375 without")
     verify = bool(environment.get("DOCKER_TLS_VERIFY"))
     folder = environment.get("DOCKER_CERT_PATH") or (str(config) if verify else None)
     if environment.get("DOCKER_TLS") or verify or folder:

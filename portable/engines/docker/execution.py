@@ -58,7 +58,7 @@ class Questions(Connection):
         return ended[0] if ended else (None, f"the command did not end within {seconds:.0f} s")
 
     def _demux(self, made: str, *, seconds: float | None = ANSWER_SECONDS) -> Iterator[bytes]:
-        """Start a command, and yield its output piece by piece. Raises EngineTrouble where the output ends within a piece.
+        """Start a command, and yield its output piece by piece. Raises DockerError where the output ends within a piece.
 
         Not by the SDK's own `exec_start`: it reads at the socket, and skips data that arrived together with the head of the answer, for
         example by TLS on a busy machine. It also takes an answer that breaks off for a whole one (docker 7.2.0, measured).
@@ -77,7 +77,7 @@ class Questions(Connection):
             answer.close()
 
     def _exit_code(self, made: str) -> int:
-        """The exit code of a command whose output has ended. Raises EngineTrouble where it still runs: its output was cut short."""
+        """The exit code of a command whose output has ended. Raises DockerError where it still runs: its output was cut short."""
         end = time.monotonic() + SETTLING_SECONDS
         while (state := self._api.exec_inspect(made)).get("Running") or state.get("ExitCode") is None:
             if time.monotonic() > end:
@@ -106,14 +106,14 @@ class Execution(Questions):
         """Run a command in a container: its exit code and its unchanged output.
 
         The code is None where the command did not end in `seconds`: it may hang on a mount, so it is left running, and nothing here hangs
-        with it. Raises EngineTrouble where its output was cut short on the way.
+        with it. Raises DockerError where its output was cut short on the way.
         """
         return self._inside(container, command, user=user, seconds=seconds)
 
     def exec_stream(self, container: str, command: Sequence[str], on_line: Callable[[str], None], *, beats: str = "") -> int:
         """Run a command in a container to its end, pass each line of its output to `on_line`, and return its exit code.
 
-        Raises EngineTrouble where the output was cut short on the way, or where the connection is dead. A dead connection shows only by
+        Raises DockerError where the output was cut short on the way, or where the connection is dead. A dead connection shows only by
         silence: after a minute for a command that gives signs of life (`beats` then tells the user how to end it), and for any other
         command once the engine reports its end. The command then continues by itself.
         """

@@ -82,7 +82,7 @@ class Helpers(Connection):
     def run_as_host(self, image: str, script: str, arguments: Sequence[str]) -> str:
         """The output of a shell script in the host's own file tree, with its programs, as root who may manage file systems.
 
-        For work that needs the host's kernel. It may take hours; the helper container is removed afterwards. Raises EngineTrouble if the
+        For work that needs the host's kernel. It may take hours; the helper container is removed afterwards. Raises DockerError if the
         script fails.
         """
         with self._doing("working on the host"):

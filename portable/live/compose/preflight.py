@@ -109,7 +109,7 @@ def _within(path: str, folder: str) -> bool:
 
 
 def check_space(engine: EngineReader) -> None:
-    """Raise EngineTrouble where the engine's disk is full; checked for an engine of this machine only."""
+    """Raise DockerError where the engine's disk is full; checked for an engine of this machine only."""
     if not engine.address.is_local:
         return
     root = engine.data_root()

@@ -66,7 +66,7 @@ def up(
 ) -> Outcome:
     """Make the project run as planned, and wait until it is healthy. Unchanged services are not touched.
 
-    Raises EngineTrouble, UsageError or Refused before any change if the problem is known then; otherwise the work done stays, and the same
+    Raises DockerError, UsageError or Refused before any change if the problem is known then; otherwise the work done stays, and the same
     command continues from there. `deadline` is the timeout of the waiting in seconds. `generated` maps the secrets that are generated if
     they are missing to their kinds. `held` is the project's lock, if the caller has it.
     """

@@ -155,7 +155,7 @@ class Watch:
         self._first: dict[str, float] = {}
 
     def alongside(self, running: Running) -> None:
-        """Report progress while Compose runs. Raises EngineTrouble if it fails; ends it if a service cannot become healthy."""
+        """Report progress while Compose runs. Raises DockerError if it fails; ends it if a service cannot become healthy."""
         try:
             while (code := running.poll()) is None:
                 verdicts = self.look()

@@ -24,7 +24,7 @@ DERIVED = {
 """The codes of results that have a name already."""
 EXPLAINED = {explanation.code: explanation for explanation in all_explanations()}
 CARRIERS = {"Finding", "Mistake", "UsageError", "PortableError", "EngineError", "Refused", "mistake", "note", "refuse"}
-"""What makes a finding or an error. InputError carries mistakes, EngineTrouble makes a code of its kind."""
+"""What makes a finding or an error. InputError carries mistakes, DockerError makes a code of its kind."""
 
 
 def calls() -> Iterator[tuple[str, ast.Call]]:

@@ -120,7 +120,7 @@ class FakeStack:
         self.plan = plan or _planned()
         self.here, self.host = here, host
         self.changes: dict[str, dict[str, object]] = {}
-        """Changed fields of `Runs`, by the container's name."""
+        """Changed fields of `ContainerState`, by the container's name."""
         self.written = ""
         self.dated: tuple[tuple[float, str], ...] = ()
         self.left: tuple[ExtraContainer, ...] = ()

@@ -12,13 +12,25 @@ from portable.model.errors import EngineError, UsageError
 
 
 @pytest.mark.parametrize(
-    "url", ["foo://me:hush@nas", "tcp://me:hush@nas", "tcp://me:hush@nas:99999", "unix://me:hush@nas", "ssh://me:hush@"]
+    "url",
+    [
+        *("foo://me:hush@nas", "tcp://me:hush@nas", "tcp://me:hush@nas:99999", "unix://me:hush@nas", "ssh://me:hush@", "me:hush@nas"),
+        *("ssh:me:hush@nas", "ssh:/me:hush@nas", "ssh://me:hu#sh@nas", "tcp://me:hu/sh@nas:2", "tcp://me:hush]x@nas:1"),
+        *("tcp://[me:hush@nas:1", "tls://me:hush@sh@nas"),
+    ],
 )
 def test_a_password_in_an_address_is_never_quoted(tmp_path: Path, url: str) -> None:
     with pytest.raises(UsageError) as raised:
         resolve(url, {}, tmp_path)
     assert raised.value.code == "engine.address-password"
-    assert "hush" not in str(raised.value)
+    assert "sh@" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["tcp://[nas:2376", "tcp://nas]:2376"])
+def test_brackets_that_do_not_match_are_no_address(tmp_path: Path, url: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        resolve(url, {}, tmp_path)
+    assert raised.value.code == "engine.address"
 
 
 def test_the_order_of_who_names_it(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_who_hangs_on_a_dead_namespace_is_named() -> None:
     stack = FakeStack()
     stack.changes["gateway"] = {"state": "exited"}
     held = one(SHARES, stack)
-    assert (held.subject, "gateway" in held.text) == ("torrents", True)
+    assert (held.subject, "gateway gateway does not run" in held.text) == ("torrents", True)
 
 
 FIRST_OPEN, FIRST_HOLE = "allows everything", "past the tunnel: "
@@ -305,7 +305,9 @@ def test_a_way_past_the_tunnel_is_told_where_nothing_stops_it() -> None:
 
     assert [h.verdict for h in FENCE.tried(FakeStack(answer=answer))] == ["broken", "holds", "broken"]
     reconnecting = FakeStack(answer=says("ip route get", route))
-    assert (one(FENCE, reconnecting, "unknown").subject, verdicts(FENCE, reconnecting)) == ("gateway", {"gateway": "unknown"})
+    held = one(FENCE, reconnecting, "unknown")
+    assert (held.subject, "(eth0)" in held.text, "is down" in held.text) == ("gateway", True, True)
+    assert verdicts(FENCE, reconnecting) == {"gateway": "unknown"}
 
 
 def test_a_cloud_that_is_not_seen_is_told_for_the_app() -> None:
@@ -460,7 +462,8 @@ def test_who_does_not_answer_is_told_with_who_asked() -> None:
     assert held.text.endswith("wget: bad address 'transfer'")
     assert verdicts(ANSWERS, FakeStack())["player from torrents"] == "holds"
     alone = factories.plan(factories.app("one"))
-    assert one(ANSWERS, FakeStack(alone), "unknown").subject == "one"
+    held = one(ANSWERS, FakeStack(alone), "unknown")
+    assert (held.subject, "no other" in held.text) == ("one", True)
 
 
 def test_an_app_is_asked_from_its_group_and_from_outside() -> None:

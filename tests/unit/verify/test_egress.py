@@ -113,7 +113,8 @@ def test_what_shows_nothing_is_not_said_to_hold() -> None:
     assert verdicts(kill_switch(URL), Outside(torrents=""))["torrents"] == "unknown"
     stack = Outside()
     stack.while_cut = {"torrents": TUNNEL}
-    assert one(kill_switch(URL), stack, "unknown").subject == "torrents"
+    held = one(kill_switch(URL), stack, "unknown")
+    assert (held.subject, "restored its tunnel" in held.text) == ("torrents", True)
 
 
 def test_a_tunnel_that_can_not_be_cut_is_told() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from portable.model import plan as p
 from portable.model.devices import Devices, HostDevice, PluginDevice
 from portable.model.secret_refs import SecretRef
+from tests.kinds import is_host, of_kind
 
 MI = 1024 * 1024
 GI = 1024 * MI
@@ -102,7 +103,7 @@ def full_plan(back_end: str) -> p.Plan:
 
     Only the closed unions differ: a place offers folders or claims, ports or Routes, never both.
     """
-    cluster = back_end != "compose"
+    cluster = not is_host(back_end)
 
     def place(name: str, *, existing: bool = False) -> p.Place:
         if not cluster:
@@ -240,7 +241,7 @@ def full_plan(back_end: str) -> p.Plan:
             probes=p.Probes(startup=p.Check(how=p.Exec(command=("sh", "/scripts/mount.sh", "health")), failures=60)),
         ),
     )
-    reach: tuple[p.Exposure, ...] = {
+    reach: dict[str, tuple[p.Exposure, ...]] = {
         "compose": (
             p.Exposure(app="torrents", port="web", how=p.Lan(number=8080)),
             p.Exposure(app="player", port="web", how=p.Loopback(number=32400)),
@@ -259,7 +260,7 @@ def full_plan(back_end: str) -> p.Plan:
             p.Exposure(app="player", port="tls", how=p.Route(host="player.apps.example.test", termination="passthrough")),
             p.Exposure(app="player", port="web", how=p.LoadBalancer(number=32400, address="192.0.2.20")),
         ),
-    }[back_end]
+    }
     return p.Plan(
         stack="media",
         profile="full",
@@ -294,6 +295,6 @@ def full_plan(back_end: str) -> p.Plan:
         volumes=volumes,
         clouds=(shelf,),
         files=files,
-        exposures=reach,
+        exposures=of_kind(back_end, reach),
         secret_names={"torrents-conf": "torrents-config", "player-tls": "tls-of-player", "vpn-key": "tunnel-key"},
     )

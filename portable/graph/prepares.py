@@ -10,15 +10,17 @@ from portable.model.devices import AnnotatedDevice, Device, HostDevice, PluginDe
 from portable.model.findings import Finding
 from portable.model.plan import CLOUDS, Claim, Folder, Ingress, LoadBalancer, Plan, Sealed, Tunnel
 from portable.model.secret_refs import called
+from portable.model.traits import Traits, traits_of
 
 
 def prepares(plan: Plan, back_end: str, secrets: Mapping[str, SecretFacts], findings: Iterable[Finding]) -> tuple[str, ...]:
     """Return the prerequisites as sentences. `secrets` are the catalog's facts by name: `portable up` generates some of them."""
-    if back_end == "compose":
+    traits = traits_of(back_end)
+    if not traits.has_namespaces:
         sentences: Iterator[str] = chain(_places(plan), _devices(plan), _clouds(plan), _tunnels(plan), _values(plan, secrets))
     else:
         sentences = chain(
-            _cluster(plan, back_end),
+            _cluster(plan, traits),
             _places(plan),
             _devices(plan),
             _tunnels(plan),
@@ -29,9 +31,9 @@ def prepares(plan: Plan, back_end: str, secrets: Mapping[str, SecretFacts], find
     return tuple(dict.fromkeys(sentences))
 
 
-def _cluster(plan: Plan, back_end: str) -> Iterator[str]:
+def _cluster(plan: Plan, traits: Traits) -> Iterator[str]:
     """Yield the features that the cluster must have."""
-    if back_end == "kubernetes":
+    if not traits.bundles_network:
         yield "Kubernetes 1.29 or later: gateways, databases and the mount containers of clouds run as native sidecars."
     ways = {type(exposure.how) for exposure in plan.exposures}
     classless = [e.how for e in plan.exposures if isinstance(e.how, Ingress) and e.how.ingress_class is None]
@@ -40,7 +42,7 @@ def _cluster(plan: Plan, back_end: str) -> Iterator[str]:
         yield f"An Ingress controller, {which}."
     if LoadBalancer in ways:
         yield "A load balancer for Services of the type LoadBalancer, such as MetalLB."
-    if back_end == "kubernetes" and any(isinstance(group.egress, Tunnel | Sealed) for group in plan.groups):
+    if not traits.bundles_network and any(isinstance(group.egress, Tunnel | Sealed) for group in plan.groups):
         yield "A network plug-in that enforces NetworkPolicies; Flannel alone does not. They are the second fence around the VPN."
 
 

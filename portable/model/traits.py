@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Literal
 
+import msgspec
+
 from portable.model.base import Struct
 
 BackEndName = Literal["compose", "kubernetes", "openshift"]
@@ -29,6 +31,8 @@ class Traits(Struct, frozen=True, kw_only=True):
     """An app could mount the socket of a Docker engine."""
     interpolates: bool
     """A `$` in a document begins a variable, and is doubled."""
+    bundles_network: bool
+    """The platform bundles its network plug-in, which enforces NetworkPolicies, and a version of Kubernetes with native sidecars."""
 
 
 _CLUSTER = Traits(
@@ -41,6 +45,7 @@ _CLUSTER = Traits(
     shares_cloud_mounts=False,
     runs_docker=False,
     interpolates=False,
+    bundles_network=False,
 )
 TRAITS: Mapping[BackEndName, Traits] = {
     "compose": Traits(
@@ -53,7 +58,13 @@ TRAITS: Mapping[BackEndName, Traits] = {
         shares_cloud_mounts=True,
         runs_docker=True,
         interpolates=True,
+        bundles_network=False,
     ),
     "kubernetes": _CLUSTER,
-    "openshift": _CLUSTER,
+    "openshift": msgspec.structs.replace(_CLUSTER, bundles_network=True),
 }
+
+
+def traits_of(back_end: str) -> Traits:
+    """The traits of a back end by its name. Raises KeyError for an unknown one."""
+    return {str(name): traits for name, traits in TRAITS.items()}[back_end]

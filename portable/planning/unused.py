@@ -23,7 +23,7 @@ def _without_effect(given: PlanInput) -> Iterator[tuple[Steps, str, str]]:
             ("ingress-namespace", profile.exposure.ingress_namespace),
         ):
             if value is not None:
-                yield ("exposure", key), "Compose does not route host names", "remove it"
+                yield ("exposure", key), f"{profile.back_end} does not route host names", "remove it"
     elif profile.exposure.address is not None:
         yield ("exposure", "address"), "browsers reach a cluster by host name, not by one host's address", "remove it, or set `domain`"
     if profile.engine is not None and not profile.traits.has_engine_address:

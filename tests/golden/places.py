@@ -6,6 +6,7 @@ from portable.model import plan as p
 from portable.model.devices import Devices, HostDevice, PluginDevice
 from portable.model.rendering import Rendering
 from tests.factories import GI
+from tests.kinds import is_host, of_kind
 from tests.render.invariants_kubernetes import template_of
 
 
@@ -15,7 +16,7 @@ def library_on(back_end: str, **changes: Any) -> p.Volume:
     defaults: dict[str, Any] = {
         "id": "library",
         "holds": "library",
-        "place": p.Folder(path="/mnt/storage") if back_end == "compose" else claim,
+        "place": p.Folder(path="/mnt/storage") if is_host(back_end) else claim,
     }
     return p.Volume(**(defaults | changes))
 
@@ -23,7 +24,7 @@ def library_on(back_end: str, **changes: Any) -> p.Volume:
 def state_on(back_end: str, app: str) -> p.Volume:
     """An app's own folder: beside the library on a host, a claim of its own on a cluster."""
     name = f"{app}-config"
-    if back_end == "compose":
+    if is_host(back_end):
         return p.Volume(id=name, holds="state", place=p.Folder(path="/mnt/storage/appdata"), folder=app)
     return p.Volume(id=name, holds="state", place=p.Claim(name=name, size=GI, storage_class="fast"))
 
@@ -35,12 +36,12 @@ def reach_on(back_end: str, app: str, port: str, number: int) -> p.Exposure:
         "kubernetes": p.Ingress(host=f"{app}.example.test"),
         "openshift": p.Route(host=f"{app}.apps.example.test"),
     }
-    return p.Exposure(app=app, port=port, how=how[back_end])
+    return p.Exposure(app=app, port=port, how=of_kind(back_end, how))
 
 
 def devices_on(back_end: str) -> Devices:
     """Device nodes of a host; device plug-ins of a cluster."""
-    if back_end == "compose":
+    if is_host(back_end):
         return Devices(
             tun=HostDevice(path="/dev/net/tun"),
             fuse=HostDevice(path="/dev/fuse"),

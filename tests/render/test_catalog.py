@@ -182,7 +182,7 @@ def random_stack(number: int, folder: Path) -> tuple[Prepared, Prepared, str]:
 @pytest.mark.parametrize("number", range(STACKS))
 def test_a_random_stack_renders_and_holds(number: int, tmp_path: Path) -> None:
     first, second, what = random_stack(number, tmp_path)
-    compose = first.back_end.name == "compose"
+    compose = first.planned.given.profile.traits.interpolates
     assert texts(first.rendering, first.ledger, compose=compose, profile="mine") == texts(
         second.rendering, second.ledger, compose=compose, profile="mine"
     )

@@ -25,7 +25,7 @@ def prepared(request: pytest.FixtureRequest, tmp_path: Path) -> Prepared:
 
 def test_the_folder_is_up_to_date(prepared: Prepared) -> None:
     plan = prepared.planned.plan
-    files = texts(prepared.rendering, prepared.ledger, compose=prepared.back_end.name == "compose", profile=plan.profile)
+    files = texts(prepared.rendering, prepared.ledger, compose=prepared.planned.given.profile.traits.interpolates, profile=plan.profile)
     folder = ROOT / prepared.back_end.folder / plan.profile
     lies_there = {str(f.relative_to(folder)): f.read_text(encoding="utf-8") for f in sorted(folder.rglob("*")) if f.is_file()}
     assert lies_there == files, "run `make golden` and read the diff"

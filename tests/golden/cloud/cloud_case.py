@@ -7,6 +7,7 @@ from portable.model.secret_refs import SecretRef
 from tests.factories import GI, app, container, image
 from tests.factories import plan as make_plan
 from tests.golden.places import devices_on, library_on, pod_containers, pods, services
+from tests.kinds import is_host
 
 
 def plan(back_end: str) -> p.Plan:
@@ -44,7 +45,7 @@ def plan(back_end: str) -> p.Plan:
 
 def check(back_end: str, rendering: Rendering) -> None:
     """Only what mounts may mount; the reader sees mounts come, and can't write below them."""
-    if back_end == "compose":
+    if is_host(back_end):
         reader, fuse_mount = services(rendering)["plex"], services(rendering)["cloud-zurg"]
         [seen] = [volume for volume in reader["volumes"] if volume["target"] == p.CLOUDS]
         [made] = [volume for volume in fuse_mount["volumes"] if volume["target"] == p.CLOUDS]

@@ -5,6 +5,7 @@ from portable.model.rendering import Rendering
 from tests.factories import app, container, image
 from tests.factories import plan as make_plan
 from tests.golden.places import pods, services
+from tests.kinds import is_host
 
 
 def plan(back_end: str) -> p.Plan:
@@ -29,14 +30,14 @@ def plan(back_end: str) -> p.Plan:
             ),
         ),
     )
-    place: p.Place = p.Folder(path="/srv/state") if back_end == "compose" else p.Claim(name="riven-db", size=2**33)
-    folder = "riven" if back_end == "compose" else p.NO_FOLDER
+    place: p.Place = p.Folder(path="/srv/state") if is_host(back_end) else p.Claim(name="riven-db", size=2**33)
+    folder = "riven" if is_host(back_end) else p.NO_FOLDER
     return make_plan(riven, volumes=(p.Volume(id="riven-db", holds="database", place=place, folder=folder),))
 
 
 def check(back_end: str, rendering: Rendering) -> None:
     """Main waits for both; who joins a namespace starts after its owner, so the first to start owns it."""
-    if back_end == "compose":
+    if is_host(back_end):
         made = services(rendering)
         assert {name for name, service in made.items() if service.get("network_mode") == "service:riven-cache"} == {"riven", "riven-db"}
         waits = made["riven"]["depends_on"]

@@ -5,6 +5,7 @@ from portable.model.rendering import Rendering
 from tests.factories import app
 from tests.factories import plan as make_plan
 from tests.golden.places import services
+from tests.kinds import is_host, of_kind
 
 REACH: dict[str, tuple[p.Exposure, ...]] = {
     "compose": (
@@ -27,12 +28,12 @@ def plan(back_end: str) -> p.Plan:
     """Two apps that are reached, and one that isn't."""
     front = app("front", ports=(p.Port(name="web", number=3000, serves="http"), p.Port(name="discovery", number=1900, protocol="udp")))
     manager = app("manager", ports=(p.Port(name="web", number=8989, serves="http"), p.Port(name="debug", number=9229, private=True)))
-    return make_plan(front, manager, app("inner"), exposures=REACH[back_end])
+    return make_plan(front, manager, app("inner"), exposures=of_kind(back_end, REACH))
 
 
 def check(back_end: str, rendering: Rendering) -> None:
     """Nothing but what the plan exposes is published."""
-    if back_end == "compose":
+    if is_host(back_end):
         published = {
             name: [(port["target"], port.get("host_ip")) for port in s.get("ports", ())] for name, s in services(rendering).items()
         }

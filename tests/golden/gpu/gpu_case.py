@@ -6,6 +6,7 @@ from portable.model.rendering import Rendering
 from tests.factories import GI, MI, app, container
 from tests.factories import plan as make_plan
 from tests.golden.places import devices_on, pods, services
+from tests.kinds import is_host
 
 
 def plan(back_end: str) -> p.Plan:
@@ -33,7 +34,7 @@ def plan(back_end: str) -> p.Plan:
 
 def check(back_end: str, rendering: Rendering) -> None:
     """Who didn't ask for the GPU doesn't have it."""
-    if back_end == "compose":
+    if is_host(back_end):
         assert services(rendering)["jellyfin"]["devices"] == ["/dev/dri/renderD128:/dev/dri/renderD128"]
         assert services(rendering)["jellyfin"]["group_add"] == ["105"]
         assert "devices" not in services(rendering)["homepage"]

@@ -5,6 +5,7 @@ from portable.model.rendering import Rendering
 from tests.factories import app, container
 from tests.factories import plan as make_plan
 from tests.golden.places import library_on, pod_containers, pods, services
+from tests.kinds import is_host
 
 
 def plan(back_end: str) -> p.Plan:
@@ -25,7 +26,7 @@ def plan(back_end: str) -> p.Plan:
 def check(back_end: str, rendering: Rendering) -> None:
     """The library is mounted once, whole, and what it hides is covered by what can't be written."""
     for name in ("sonarr", "jellyfin"):
-        if back_end == "compose":
+        if is_host(back_end):
             mounts = {volume["target"]: volume for volume in services(rendering)[name]["volumes"]}
             assert mounts[p.LIBRARY]["source"] == "/mnt/storage"
             assert mounts["/mnt/media/appdata"]["type"] == "tmpfs"

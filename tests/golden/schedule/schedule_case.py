@@ -5,6 +5,7 @@ from portable.model.rendering import Rendering
 from tests.factories import app, container
 from tests.factories import plan as make_plan
 from tests.golden.places import library_on, pods, services
+from tests.kinds import is_host
 
 
 def plan(back_end: str) -> p.Plan:
@@ -20,7 +21,7 @@ def plan(back_end: str) -> p.Plan:
 
 def check(back_end: str, rendering: Rendering) -> None:
     """Never two runs at once, and nobody is kept waiting for one."""
-    if back_end == "compose":
+    if is_host(back_end):
         sweep = services(rendering)["sweep"]
         assert sweep["entrypoint"] == ["/bin/sh", "/schedule.sh", "30", "04", "*", "*", "0", "sh", "/sweep.sh"]
         assert {"source": "schedule-script", "target": "/schedule.sh"} in sweep["configs"]

@@ -5,6 +5,7 @@ from portable.model.rendering import Rendering
 from tests.factories import app, container, image
 from tests.factories import plan as make_plan
 from tests.golden.places import pod_containers, pods, reach_on, services
+from tests.kinds import is_host
 
 NETWORKS = ("172.16.0.0/12", "10.0.0.0/8")
 
@@ -36,7 +37,7 @@ def plan(back_end: str) -> p.Plan:
 
 def check(back_end: str, rendering: Rendering) -> None:
     """The app is in the seal's network; on an engine no name leaves it either."""
-    if back_end == "compose":
+    if is_host(back_end):
         assert services(rendering)["qbittorrent"]["network_mode"] == "service:seal"
         assert services(rendering)["seal"]["dns"] == ["127.0.0.1"]
         assert services(rendering)["seal"]["cap_add"] == ["NET_ADMIN"]

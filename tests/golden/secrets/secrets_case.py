@@ -6,6 +6,7 @@ from portable.model.secret_refs import SecretRef
 from tests.factories import app, container
 from tests.factories import plan as make_plan
 from tests.golden.places import services
+from tests.kinds import is_host
 
 
 def plan(back_end: str) -> p.Plan:
@@ -42,7 +43,7 @@ def plan(back_end: str) -> p.Plan:
 def check(back_end: str, rendering: Rendering) -> None:
     """The text around a secret isn't in the documents either: the whole file is the secret."""
     assert "password = " not in str(rendering.documents)
-    if back_end == "compose":
+    if is_host(back_end):
         environment = services(rendering)["demo"]["environment"]
         assert environment["API_KEY"] == "${PORTABLE_SECRET_DEMO_API_VALUE:?the secret is not set}"
         assert environment["CLAIM"] == "${PORTABLE_SECRET_DEMO_CLAIM_VALUE:-}"

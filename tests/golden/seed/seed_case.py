@@ -6,6 +6,7 @@ from portable.model.secret_refs import SecretRef
 from tests.factories import app, container
 from tests.factories import plan as make_plan
 from tests.golden.places import services, state_on
+from tests.kinds import is_host
 
 
 def plan(back_end: str) -> p.Plan:
@@ -33,7 +34,7 @@ def plan(back_end: str) -> p.Plan:
 
 def check(back_end: str, rendering: Rendering) -> None:
     """The app itself has no file: it would hide what it wrote. What copies it never overwrites."""
-    if back_end == "compose":
+    if is_host(back_end):
         assert not {"configs", "secrets"} & set(services(rendering)["qbittorrent"])
         script = rendering.documents[0].body["configs"]["init-script"]["content"]
         target = "/places/qbittorrent-config/qBittorrent/qBittorrent.conf"

@@ -5,6 +5,7 @@ from portable.model.rendering import Rendering
 from tests.factories import app, container, image
 from tests.factories import plan as make_plan
 from tests.golden.places import pod_containers, pods, services
+from tests.kinds import is_host, of_kind
 
 
 def plan(back_end: str) -> p.Plan:
@@ -33,13 +34,13 @@ def plan(back_end: str) -> p.Plan:
     }
     server = "server {\n  listen 8443 ssl;\n  location / { proxy_set_header Host $host; proxy_pass http://127.0.0.1:32400; }\n}\n"
     return make_plan(
-        plex, files=(p.File(id="plex-tls", body=(server,)),), exposures=(p.Exposure(app="plex", port="tls", how=how[back_end]),)
+        plex, files=(p.File(id="plex-tls", body=(server,)),), exposures=(p.Exposure(app="plex", port="tls", how=of_kind(back_end, how)),)
     )
 
 
 def check(back_end: str, rendering: Rendering) -> None:
     """The certificate is in the container that needs it, and in no other."""
-    if back_end == "compose":
+    if is_host(back_end):
         assert services(rendering)["plex-tls"]["network_mode"] == "service:plex"
         assert [port["target"] for port in services(rendering)["plex"]["ports"]] == [8443]
         assert [name for name, service in services(rendering).items() if "secrets" in service] == ["plex-tls"]

@@ -6,6 +6,7 @@ from portable.model.rendering import Rendering
 from tests.factories import MI, app, container, image
 from tests.factories import plan as make_plan
 from tests.golden.places import devices_on, pod_containers, pods, reach_on, services, state_on
+from tests.kinds import is_host
 
 
 def plan(back_end: str) -> p.Plan:
@@ -56,14 +57,14 @@ def plan(back_end: str) -> p.Plan:
         qbittorrent,
         prowlarr,
         sonarr,
-        subnet="172.20.0.0/16" if back_end == "compose" else None,
+        subnet="172.20.0.0/16" if is_host(back_end) else None,
         devices=Devices(tun=devices_on(back_end).tun),
         groups=(
             p.Group(
                 name="gluetun",
                 apps=("gluetun", "qbittorrent", "prowlarr"),
                 egress=p.Tunnel(gateway="gluetun", networks=("172.20.0.0/16",), endpoints=(endpoint,)),
-                address="172.20.0.2" if back_end == "compose" else None,
+                address="172.20.0.2" if is_host(back_end) else None,
             ),
             p.Group(name="sonarr", apps=("sonarr",)),
         ),
@@ -74,7 +75,7 @@ def plan(back_end: str) -> p.Plan:
 
 def check(back_end: str, rendering: Rendering) -> None:
     """Only the gateway may change a network, and nobody behind it starts before it is up."""
-    if back_end == "compose":
+    if is_host(back_end):
         for name in ("qbittorrent", "prowlarr"):
             service = services(rendering)[name]
             assert service["network_mode"] == "service:gluetun"

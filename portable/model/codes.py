@@ -396,6 +396,7 @@ Code: TypeAlias = Literal[
     "vpn.provider-unknown",
     "vpn.proxy",
     "vpn.sealed",
+    "vpn.sealed-port",
     "vpn.servers",
     "vpn.setting-secret",
     "vpn.setting-typed",

@@ -17,6 +17,7 @@ from portable.profiles.load import is_shipped
 def check(plan: p.Plan, chosen: Selection, way: Way, given: PlanInput) -> Iterator[Finding]:
     """All findings on the whole plan."""
     yield from _egress(plan, chosen.apps, given)
+    yield from _blocked_clients(plan, given)
     yield from _local_networks(plan)
     yield from _tunnel_networks(plan, way)
     yield from _namespace_rights(plan)
@@ -57,6 +58,36 @@ def _egress(plan: p.Plan, entries: Mapping[str, AppEntry], given: PlanInput) -> 
                     remedy="add a `vpn` section to the profile",
                     code="vpn.sealed",
                 )
+
+
+def _blocked_clients(plan: p.Plan, given: PlanInput) -> Iterator[Finding]:
+    """Ports of sealed apps on the LAN: the seal answers only to `networks.local`. (Gluetun answers whoever calls a published port.)"""
+    local = [ipaddress.ip_network(cidr) for cidr in given.profile.networks.local]
+    host = _literal(given.profile.exposure.address)
+    if any(host is None or host in network for network in local):
+        return
+    sealed = {app: group.egress.gateway for group in plan.groups if isinstance(group.egress, p.Sealed) for app in group.apps}
+    for exposure in plan.exposures:
+        if exposure.app not in sealed or not isinstance(exposure.how, p.Lan | p.LoadBalancer):
+            continue
+        yield Finding(
+            field="exposure.sealed",
+            path=f"exposures.{exposure.app}:{exposure.port}",
+            class_="function",
+            app=exposure.app,
+            text=f"port {exposure.port} of {exposure.app} is published to the LAN, but {exposure.app} is sealed: {sealed[exposure.app]} "
+            f"drops requests from the LAN, since `networks.local` {'does not contain ' + str(host) if local else 'is empty'}",
+            remedy="add your LAN to the profile, for example `networks: {local: [192.168.1.0/24]}`, or publish the port on loopback",
+            code="vpn.sealed-port",
+        )
+
+
+def _literal(address: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address, if it is one and not a name."""
+    try:
+        return ipaddress.ip_address(address or "")
+    except ValueError:
+        return None
 
 
 OWN = tuple(

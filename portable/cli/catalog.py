@@ -39,11 +39,15 @@ def list_(catalogs: Catalogs = [], output: Output = Format.text) -> None:  # noq
         for f in facts
         if not (f.fuse_mount or f.tools)
     ]
-    show.table(("name", "zone", "about", "egress", "upstream", "aliases"), rows, output, schema="apps")
+    show.table(("name", "zone", "about", "egress", "upstream", "aliases"), rows, output, schema="catalog")
 
 
 @app.command("show")
-def show_(name: Annotated[str, typer.Argument(autocompletion=complete_app)], catalogs: Catalogs = []) -> None:  # noqa: B006
+def show_(
+    name: Annotated[str, typer.Argument(autocompletion=complete_app, help="Name or alias of the app.")],
+    catalogs: Catalogs = [],  # noqa: B006
+    output: Output = Format.text,
+) -> None:
     """Print an app's file as it is read."""
     import msgspec
 
@@ -54,8 +58,12 @@ def show_(name: Annotated[str, typer.Argument(autocompletion=complete_app)], cat
     if known is None:
         raise unknown(name, catalog.names())
     facts, document = catalog.app(known)
+    data = msgspec.to_builtins(facts, str_keys=True)
+    if output is Format.json:
+        show.document({"schema": "portable/app/1", "file": document.file, "app": data})
+        return
     show.line(f"# {document.file}")
-    show.raw(dump(msgspec.to_builtins(facts, str_keys=True), first=("portable", "name", "title", "about")).rstrip("\n"))
+    show.raw(dump(data, first=("portable", "name", "title", "about")).rstrip("\n"))
 
 
 @app.command("new")

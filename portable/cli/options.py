@@ -1,19 +1,12 @@
 """Options that several commands share."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from portable.cli.formats import Format, remember_format
 from portable.cli.hints import VARIABLE, remember
-
-
-class Format(StrEnum):
-    """Output format of a table."""
-
-    text = "text"
-    json = "json"
 
 
 def complete_profile(incomplete: str) -> list[str]:
@@ -51,7 +44,7 @@ Catalogs = Annotated[
     typer.Option("--catalog", metavar="FOLDER", exists=True, file_okay=False, help="Add a folder of your own apps to the shipped catalog."),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse unwaived findings of class security and data.")]
-Output = Annotated[Format, typer.Option("--format", help="Output format: text, or json for programs.")]
+Output = Annotated[Format, typer.Option("--format", callback=remember_format, help="Output format: text, or json for programs.")]
 Apps = Annotated[
     list[str] | None, typer.Argument(metavar="[APP]...", autocompletion=complete_app, help="Apps to act on. Default: all apps.")
 ]

@@ -30,15 +30,22 @@ def list_(output: Output = Format.text) -> None:
 
 
 @app.command("show")
-def show_(name: Annotated[str, typer.Argument(autocompletion=complete_profile)]) -> None:
+def show_(
+    name: Annotated[str, typer.Argument(autocompletion=complete_profile, help="Name or file of the profile.")],
+    output: Output = Format.text,
+) -> None:
     """Print a profile, merged with the profiles that it extends."""
     import msgspec
 
     from portable.formats.emit import dump
     from portable.profiles.load import find_stack, load_profile, profile_files, profile_folders
 
-    profile, _ = load_profile(name, profile_files(profile_folders(find_stack(Path.cwd()))))
-    show.raw(dump(msgspec.to_builtins(profile), first=("portable", "name", "about", "extends", "back-end")).rstrip("\n"))
+    profile, document = load_profile(name, profile_files(profile_folders(find_stack(Path.cwd()))))
+    data = msgspec.to_builtins(profile)
+    if output is Format.json:
+        show.document({"schema": "portable/profile/1", "file": document.source(("name",)).file, "profile": data})
+        return
+    show.raw(dump(data, first=("portable", "name", "about", "extends", "back-end")).rstrip("\n"))
 
 
 @app.command("new")

@@ -320,6 +320,7 @@ Code: TypeAlias = Literal[
     "usage.fix-remote",
     "usage.folder-absent",
     "usage.folder-empty",
+    "usage.command-line",
     "usage.graph-format",
     "usage.moved",
     "usage.option-missing",

@@ -1,7 +1,9 @@
 """Help, version, usage errors, formats, completion, and output that nobody takes."""
 
+import ast
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,8 +12,11 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+import portable
 from portable.cli.app import app
-from portable.cli.options import complete_app, complete_profile
+from portable.cli.options import Format, complete_app, complete_profile
+from portable.cli.status import _show_logs
+from portable.live.results import LogLine
 from tests.cli import environment, run
 from tests.shipped import PROFILES
 
@@ -89,7 +94,9 @@ def test_wrong_usage_is_told_with_exit_code_2(args: tuple[str, ...], words: str,
     [
         (("render", "--format", "json"), "portable/render/1"),
         (("explain", "--format", "json"), "portable/findings/1"),
-        (("catalog", "list", "--format", "json"), "portable/apps/1"),
+        (("catalog", "list", "--format", "json"), "portable/catalog/1"),
+        (("catalog", "show", "sonarr", "--format", "json"), "portable/app/1"),
+        (("profiles", "show", "samba", "--format", "json"), "portable/profile/1"),
         (("profiles", "list", "--format", "json"), "portable/profiles/1"),
     ],
 )
@@ -97,6 +104,89 @@ def test_json_has_the_name_of_its_schema(args: tuple[str, ...], schema: str, tmp
     done = run(*args, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["schema"] == schema
+
+
+def test_a_profile_and_an_app_as_json_are_whole(tmp_path: Path) -> None:
+    profile = json.loads(run("profiles", "show", "samba", "--format", "json", cwd=tmp_path).stdout)
+    assert (profile["profile"]["name"], Path(profile["file"]).name) == ("samba", "samba.yaml")
+    app_ = json.loads(run("catalog", "show", "sonarr", "--format", "json", cwd=tmp_path).stdout)
+    assert (app_["app"]["name"], Path(app_["file"]).parent.name) == ("sonarr", "sonarr")
+
+
+def test_each_name_of_a_schema_has_one_shape() -> None:
+    """Each name belongs to one module; text alone has no schema."""
+    owners: dict[str, set[str]] = {}
+    for file in sorted((Path(portable.__file__).parent / "cli").glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "table"):
+                continue
+            if any(isinstance(word, ast.Attribute) and word.attr == "text" for word in node.args):
+                continue
+            names = [k.value.value for k in node.keywords if k.arg == "schema" and isinstance(k.value, ast.Constant)]
+            owners.setdefault(str(names[0]), set()).add(file.stem)
+        for name in re.findall(r'"portable/([a-z]+)/1"', file.read_text()):
+            owners.setdefault(name, set()).add(file.stem)
+    assert {name: files for name, files in owners.items() if len(files) != 1} == {}
+    assert {"apps", "catalog", "logs", "error"} <= owners.keys()
+
+
+WRONG_STACK = "portable: 1\nuid: many\ntimezone: Nowhere/At All\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "stack", "code", "exit_code"),
+    [
+        (("explain", "-p", "nowhere"), "", "profile.unknown", 2),
+        (("render", "--set", "x"), "", "profile.set-syntax", 2),
+        (("catalog", "show", "sonar"), "", "usage.unknown-app", 2),
+        (("profiles", "show", "nowhere"), "", "profile.unknown", 2),
+        (("explain",), WRONG_STACK, "value.type", 2),
+        (("render", "--frobnicate"), "", "usage.command-line", 2),
+        (("render", "--catalog", "nowhere"), "", "usage.command-line", 2),
+        (("frobnicate",), "", "usage.command-line", 2),
+        (("up", "--set", "egress.direct=[qbittorrent]"), "", "vpn.direct", 4),
+        (("logs",), "", None, 1),
+        (("down",), "", None, 1),
+        (("graph", "-p", "nowhere"), "", "profile.unknown", 2),
+    ],
+)
+def test_an_error_as_json_is_one_object_on_standard_error(
+    args: tuple[str, ...], stack: str, code: str | None, exit_code: int, tmp_path: Path
+) -> None:
+    if stack:
+        (tmp_path / "portable.yaml").write_text(stack)
+    done = run(*args, "--format", "json", cwd=tmp_path, env={"DOCKER_HOST": "unix:///nonexistent.sock"})
+    assert (done.returncode, done.stdout) == (exit_code, ""), done.stderr
+    error = json.loads(done.stderr)
+    assert {"code", "text", "where", "remedy"} <= error.keys()
+    assert (error["schema"], error["exit"]) == ("portable/error/1", exit_code)
+    assert code is None or error["code"] == code
+    assert error["text"]
+    assert error["errors"][0] == {key: error[key] for key in error["errors"][0]}
+
+
+def test_an_error_as_json_has_every_cause_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "portable.yaml").write_text(WRONG_STACK)
+    error = json.loads(run("explain", "--format", "json", cwd=tmp_path).stderr)
+    assert [(cause["path"], ":".join(cause["where"].split(":")[1:])) for cause in error["errors"]] == [("uid", "2:6"), ("timezone", "3:11")]
+
+
+def test_logs_as_json_are_one_document_or_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [LogLine(service="sonarr", text="ready", moment="2026-11-30T09:00:00Z"), LogLine(service="radarr", text='a "quote"')]
+    _show_logs(iter(lines), Format.json, follow=False)
+    document = json.loads(capsys.readouterr().out)
+    wanted = [{"service": line.service, "time": line.moment, "text": line.text} for line in lines]
+    assert document == {"schema": "portable/logs/1", "logs": wanted}
+    _show_logs(iter(lines), Format.json, follow=True)
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == wanted
+    _show_logs(iter(lines), Format.text, follow=False)
+    assert capsys.readouterr().out == 'sonarr | ready\nradarr | a "quote"\n'
+
+
+def test_words_of_another_program_choose_no_format(tmp_path: Path) -> None:
+    done = run("exec", "--user", "1", "--format", "json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert not done.stderr.startswith("{")
 
 
 def test_render_as_json_has_the_files_that_it_would_write(tmp_path: Path) -> None:

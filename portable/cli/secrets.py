@@ -110,7 +110,7 @@ def write(
     from portable.cli.progress import printed
     from portable.secrets.cluster import cluster_secrets
     from portable.secrets.cluster import write as write_files
-    from portable.secrets.generate import generate_missing
+    from portable.secrets.generate import foreseen, generate_missing
     from portable.secrets.lookup import resolve
     from portable.secrets.vpn import check_tunnel
 
@@ -118,6 +118,7 @@ def write(
     if namespace is None:
         text = f"profile {profile} runs on an engine, which gets the values from `portable up`"
         raise UsageError(text, code="usage.secrets-engine", remedy="use a profile of a cluster, or run `portable up`")
+    check_tunnel(plan, foreseen(needs, generated, source), cluster=True)  # before a secret is stored
     generate_missing(needs, generated, source, progress=printed)
     resolved = resolve(needs, source)
     check_tunnel(plan, resolved, cluster=True)

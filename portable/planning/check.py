@@ -7,6 +7,7 @@ from pathlib import Path
 from portable.catalog.shipped import SHIPPED
 from portable.formats.load import load
 from portable.model import plan as p
+from portable.model.codes import Code
 from portable.model.findings import Finding, waiver
 from portable.planning.inputs import AppEntry, PlanInput
 from portable.planning.select import Selection
@@ -26,6 +27,8 @@ def check(plan: p.Plan, chosen: Selection, way: Way, given: PlanInput) -> Iterat
     yield from _gpu(plan, chosen.apps)
     yield from _accounts(plan, chosen.apps, given)
     yield from _engine(chosen.apps, given)
+    yield from _root(given)
+    yield from _no_apps(plan, given)
     yield from _excluded_apps(chosen, given)
     yield from _overridden_list(chosen, given)
     yield from _own_apps(chosen.apps)
@@ -205,6 +208,39 @@ def _proxies(app: str, gateway: str, path: str, container: p.Container) -> Itera
             code="vpn.proxy",
             remedy=f"remove it, or accept it in the profile: {waiver('egress.proxy', app)}",
         )
+
+
+def _root(given: PlanInput) -> Iterator[Finding]:
+    """Apps whose user or group is root's: whoever takes one over writes the files of root."""
+    ids: tuple[tuple[str, int, Code], ...] = (("uid", given.stack.uid, "stack.root-uid"), ("gid", given.stack.gid, "stack.root-gid"))
+    for key, value, code in ids:
+        if value == 0:
+            who = "as root" if key == "uid" else "in the group of root"
+            yield Finding(
+                field=f"stack.{key}",
+                path=f"stack.{key}",
+                class_="security",
+                text=f"`{key}: 0` runs every app {who}: an app that is taken over can write files of root in its folders and mounts",
+                remedy=f"set `{key}` in portable.yaml to that of the user who owns the library, for example `{key}: 1000`",
+                code=code,
+                where=given.stack_source(key),
+            )
+
+
+def _no_apps(plan: p.Plan, given: PlanInput) -> Iterator[Finding]:
+    """A list without apps: `up` would start nothing, and remove what runs."""
+    if plan.apps:
+        return
+    listed = given.stack.apps is not None
+    yield Finding(
+        field="apps",
+        path="apps",
+        class_="function",
+        text="no app is listed: `portable up` starts nothing, and removes the containers of apps that ran before",
+        remedy="list apps, for example `apps: [sonarr, jellyfin]`; `portable catalog list` shows all",
+        code="app.none-listed",
+        where=given.stack_source("apps") if listed else given.profile_source("apps"),
+    )
 
 
 def _excluded_apps(chosen: Selection, given: PlanInput) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from portable.formats.merge import Layer, lay
 from portable.model.errors import InputError, PortableError, UsageError
 from portable.model.source import Mistake, Source
 from portable.profiles.images import SUFFIX, Images, file_for
+from portable.profiles.nameless import named
 from portable.profiles.types import Profile, StackFile
 
 STACK_FILE = "portable.yaml"
@@ -70,7 +71,10 @@ def load_stack(file: Path | None, sets: Sequence[str] = ()) -> tuple[StackFile, 
         return StackFile(), None
     document = load(file) if file else load(("(no portable.yaml)", b"portable: 1\n"))
     document = lay(document, *(((d, ("stack",)), d.data["stack"]) for d in over), changes=_CHANGES)
-    return convert(document, StackFile), document
+    try:
+        return convert(document, StackFile), document
+    except InputError as error:
+        raise InputError(named(document, error.mistakes)) from None
 
 
 def load_profile(name: str, files: Mapping[str, tuple[Path, ...]], sets: Sequence[str] = ()) -> tuple[Profile, Document]:
@@ -106,8 +110,8 @@ def load_profile(name: str, files: Mapping[str, tuple[Path, ...]], sets: Sequenc
     try:
         profile = convert(document, Profile)
     except InputError as error:
-        raise InputError((*mistakes, *error.mistakes)) from None
-    if mistakes:
+        raise InputError((*mistakes, *named(document, error.mistakes))) from None
+    if mistakes or (mistakes := list(named(document, ()))):
         raise InputError(tuple(mistakes))
     return profile, document
 
@@ -133,9 +137,9 @@ def _not_found(name: str, layers: Sequence[Document], *, circle: bool, known: Ma
     import difflib  # only for a mistake
 
     names = ", ".join(sorted(known)) or "none"
+    near = difflib.get_close_matches(name, known, 1)
+    suggestion = f"did you mean {near[0]!r}? " if near else ""
     if not layers:
-        near = difflib.get_close_matches(name, known, 1)
-        suggestion = f"did you mean {near[0]!r}? " if near else ""
         remedy = f"{suggestion}known profiles: {names}; create one with `portable profiles new`"
         return UsageError(f"there is no profile {name!r}", code="profile.unknown", remedy=remedy)
     if circle:
@@ -145,7 +149,7 @@ def _not_found(name: str, layers: Sequence[Document], *, circle: bool, known: Ma
         )
     else:
         text = f"there is no profile {name!r}; known: {names}"
-        mistake = layers[-1].mistake(("extends",), text, "correct the name after `extends`", code="profile.unknown")
+        mistake = layers[-1].mistake(("extends",), text, f"{suggestion}correct the name after `extends`", code="profile.unknown")
     return InputError((mistake,))
 
 

@@ -64,6 +64,23 @@ def test_only_networks_of_ones_own_lie_past_the_fence(place: Place, cidr: str, o
     assert all(cidr in f.text and f.where is not None for f in found)
 
 
+@pytest.mark.parametrize("key", ["uid", "gid"])
+def test_a_stack_of_root_is_a_finding(place: Place, key: str) -> None:
+    place.write(app("one"))
+    found = [f for f in place.plan("one", stack=f"{key}: 0\n").findings if f.field == f"stack.{key}"]
+    assert [(f.code, f.class_, f.verdict, str(f.where)) for f in found] == [(f"stack.root-{key}", "security", "noted", "portable.yaml:1:6")]
+    assert not [f for f in place.plan("one", stack=f"{key}: 1\n").findings if f.field.startswith("stack.")]
+
+
+@pytest.mark.parametrize(("stack", "file"), [("apps: []\n", "portable.yaml:1:7"), (None, "test.yaml:")])
+def test_a_list_without_apps_is_a_finding(place: Place, stack: str | None, file: str) -> None:
+    place.write(app("one"))
+    (found,) = (f for f in place.plan(stack=stack).findings if f.field == "apps")
+    assert (found.code, found.class_) == ("app.none-listed", "function")
+    assert str(found.where).startswith(file)
+    assert not [f for f in place.plan("one").findings if f.field == "apps"]
+
+
 LAN: dict[str, Any] = {"exposure": {"default": "lan"}}
 HOME: dict[str, Any] = {"exposure": {"default": "lan", "address": "192.168.1.5"}}
 BALANCED: dict[str, Any] = {"base": CLUSTER, "exposure": {"apps": {"one": {"web": {"load-balancer": {}}}}}}

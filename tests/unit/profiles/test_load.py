@@ -88,6 +88,46 @@ def test_shipped_profiles_can_be_read(name: str) -> None:
     assert load_profile(name, profile_files((SHIPPED,)))[0].name == name
 
 
+# --- names that are missing
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "path", "remedy"),
+    [
+        ("exposure: {apps: {sonarr: {lan: 8990}}}", "port.name-missing", "exposure.apps.sonarr.lan", "{sonarr: {web: {lan: 8990}}}"),
+        ("exposure: {apps: {sonarr: {lan: {number: 8}}}}", "port.name-missing", "exposure.apps.sonarr.lan", "{sonarr: {web: {lan: ...}}}"),
+        ("exposure: {apps: {sonarr: {loopback: {}}}}", "port.name-missing", "exposure.apps.sonarr.loopback", "{loopback: {}}"),
+        ("exposure: {apps: {sonarr: 8990}}", "port.name-missing", "exposure.apps.sonarr", "{sonarr: {web: {lan: 8990}}}"),
+        ("exposure: {apps: {sonarr: ingress}}", "port.name-missing", "exposure.apps.sonarr", "{sonarr: {web: {ingress: {}}}}"),
+        ("exposure: {apps: {sonarr: {load-balancer: 80}}}", "port.name-missing", "exposure.apps.sonarr.load-balancer", "load-balancer: 80"),
+        ("storage: {apps: {sonarr: {folder: /x}}}", "volume.name-missing", "storage.apps.sonarr.folder", "{config: {folder: /x}}"),
+        ("storage: {apps: {sonarr: {claim: {size: 1Gi}}}}", "volume.name-missing", "storage.apps.sonarr.claim", "{config: {claim: ...}}"),
+    ],
+)
+def test_a_setting_without_the_name_of_its_port_or_volume(
+    tmp_path: Path, write: Write, text: str, code: str, path: str, remedy: str
+) -> None:
+    write(base=BASE, mine=f"portable: 1\nname: mine\nextends: base\n{text}\n")
+    with pytest.raises(InputError) as caught:
+        profile(tmp_path, "mine")
+    assert [(m.code, m.path, m.source.line) for m in caught.value.mistakes] == [(code, path, 4)]
+    assert remedy in caught.value.mistakes[0].remedy
+
+
+def test_a_name_may_be_that_of_a_setting(tmp_path: Path, write: Write) -> None:
+    write(base=BASE, mine="portable: 1\nname: mine\nextends: base\nexposure: {apps: {one: {lan: {lan: 80}}, two: {web: {}}}}\n")
+    assert set(profile(tmp_path, "mine").exposure.apps["one"]) == {"lan"}
+
+
+def test_a_number_without_the_name_of_its_port(tmp_path: Path) -> None:
+    file = tmp_path / "portable.yaml"
+    file.write_text("portable: 1\nports: {sonarr: 8990}\nuid: many\n")
+    with pytest.raises(InputError) as caught:
+        load_stack(file)
+    assert [(m.code, m.path) for m in caught.value.mistakes] == [("port.name-missing", "ports.sonarr"), ("value.type", "uid")]
+    assert "`ports: {sonarr: {web: 8990}}`" in caught.value.mistakes[0].remedy
+
+
 # --- extends
 
 
@@ -154,6 +194,7 @@ def test_extending_what_is_not_there(tmp_path: Path, write: Write) -> None:
     (mistake,) = told(tmp_path, "mine")
     assert mistake.startswith("mine.yaml:3:10: extends: ")
     assert "'zimaborad'; known: local, mine, openshift, samba, zimaboard" in mistake
+    assert "(did you mean 'zimaboard'? " in mistake
     assert mistake.endswith("[profile.unknown]")
 
 

@@ -13,6 +13,7 @@ from portable.cli.formats import cause, forget_format, is_json, print_causes, pr
 from portable.cli.hints import typed
 from portable.model.codes import bracketed
 from portable.model.errors import FAILED, INTERRUPTED, WRONG_INPUT, PortableError, Refused
+from portable.model.findings import waiver
 
 _WRONG_PLACES = (errno.ENOTDIR, errno.EISDIR)
 _REMEDIES = {
@@ -65,7 +66,9 @@ def _print(error: PortableError) -> None:
     if isinstance(error, Refused):
         for finding in error.findings:
             where = f"{finding.where}: " if finding.where else ""
-            say(f"{where}{finding.class_}: {finding.text}{bracketed(finding.code)}\n    {finding.remedy}")
+            accept = waiver(finding.field, finding.app, finding.class_)
+            remedy = finding.remedy if accept in finding.remedy else f"{finding.remedy}\n    to accept it in the profile: {accept}"
+            say(f"{where}{finding.class_}: {finding.text}{bracketed(finding.code)}\n    {remedy}")
         say(f"refused: {error}")
         return
     say(f"{error}")

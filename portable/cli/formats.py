@@ -73,4 +73,12 @@ def _of_mistake(mistake: Mistake) -> dict[str, Any]:
 
 def _of_finding(finding: Finding) -> dict[str, Any]:
     where = str(finding.where) if finding.where else None
-    return cause(finding.text, code=finding.code, where=where, remedy=finding.remedy, **{"class": finding.class_})
+    return cause(
+        finding.text,
+        code=finding.code,
+        where=where,
+        remedy=finding.remedy,
+        field=finding.field,
+        app=finding.app,
+        **{"class": finding.class_},
+    )

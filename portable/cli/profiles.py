@@ -79,3 +79,5 @@ def new(
     text = f"portable: 1\nname: {name}\nextends: {extends}\nback-end: {base.back_end}\n{comment}"
     write_atomically(file, text)
     show.line(f"wrote {file}")
+    if name == extends:
+        show.line(f"It replaces the profile {name!r} of {available[name][0]} for every command in this folder, and extends it.")

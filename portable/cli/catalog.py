@@ -73,7 +73,9 @@ def new(
         str,
         typer.Argument(help="Image with its tag, for example registry.example/notes:1.4.2; append @sha256:... if you know the digest."),
     ],
-    port: Annotated[int, typer.Argument(min=1, max=65535, help="Container port of its web page.")],
+    port: Annotated[
+        int | None, typer.Argument(min=1, max=65535, help="Container port of its web page; leave it out with --schedule.")
+    ] = None,
     folder: Annotated[
         Path | None,
         typer.Option(
@@ -86,16 +88,25 @@ def new(
         typer.Option("--library", help="Mount the library at /mnt/media, read-only or read-write. Default: not mounted."),
     ] = None,
     state: Annotated[str, typer.Option("--state", metavar="PATH", help="Path of the state in the container.")] = "/config",
+    schedule: Annotated[
+        str | None, typer.Option("--schedule", metavar="CRON", help="Run it at times, for example '30 4 * * 0'. It then has no port.")
+    ] = None,
 ) -> None:
     """Write a draft of an app that renders on every back end."""
     from portable.catalog.catalog import Catalog
     from portable.catalog.start import start
     from portable.local.files import write_atomically
+    from portable.planning.schedule import parsed
     from portable.profiles.load import find_stack
 
+    try:
+        parsed(schedule or "* * * * *")
+    except ValueError as error:
+        text = f"{schedule!r} is not a valid schedule: {error}"
+        raise UsageError(text, code="schedule.syntax", remedy="write five fields, for example '30 4 * * 0' for Sundays at 04:30") from None
     stack = find_stack(Path.cwd())
     home = folder or (stack.parent if stack else Path.cwd()) / "catalog"
-    text = start(name, image, port, vpn=vpn, library=library.value if library else None, state=state)
+    text = start(name, image, port, vpn=vpn, library=library.value if library else None, state=state, schedule=schedule)
     if (existing := Catalog((home,) if home.is_dir() else ()).resolve(name)) is not None:
         remedy = "choose another name, or change that app under `override`"
         raise UsageError(f"the catalog already has an app {existing!r}", code="usage.app-exists", remedy=remedy)

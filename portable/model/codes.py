@@ -138,6 +138,7 @@ Code: TypeAlias = Literal[
     "host.not-mounted",
     "host.port",
     "host.unshared",
+    "image.floating",
     "image.update-unfinished",
     "image.update-unused",
     "kubernetes.address",

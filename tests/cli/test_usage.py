@@ -312,6 +312,17 @@ def test_an_app_of_ones_own_renders_everywhere(tmp_path: Path) -> None:
     assert (tmp_path / "catalog/apps/notes/app.yaml").read_bytes() == before
 
 
+def test_a_scheduled_app_of_ones_own_renders_everywhere(tmp_path: Path) -> None:
+    (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [tidy]\n")
+    wrong = run("catalog", "new", "tidy", "registry.example/tidy:1.10", "--schedule", "30 4", cwd=tmp_path)
+    assert (wrong.returncode, "[schedule.syntax]" in wrong.stderr) == (2, True)
+    first = run("catalog", "new", "tidy", "registry.example/tidy:1.10", "--schedule", "30 4 * * 0", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    for profile in ("local", "samba"):
+        rendered = run("render", "-p", profile, cwd=tmp_path)
+        assert (rendered.returncode, "registry.example/tidy:1.10" in rendered.stdout) == (0, True), rendered.stderr
+
+
 def test_the_secrets_of_a_cluster_become_files(tmp_path: Path) -> None:
     (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [sabnzbd]\n")
     done = run("secrets", "write", "-p", "samba", "-o", "out", cwd=tmp_path)

@@ -71,8 +71,8 @@ def _floating(entry: AppEntry) -> Iterator[Finding]:
                 path=f"apps.{app}.containers.{name}.image",
                 class_="function",
                 app=app,
-                text=f"the tag `{container.image.tag}` of {app} names no version: the next pull may bring another one, and nothing is backed "
-                "up before it",
+                text=f"the tag `{container.image.tag}` of {app} names no version: the next pull may bring another one, and nothing is "
+                "backed up before it",
                 remedy=f"write the tag of a release, or add the digest of the image to `{container.image.tag}`",
                 code="image.floating",
                 where=entry.document.source(("containers", name, "image", "tag")),

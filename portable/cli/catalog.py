@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from portable.cli import show
-from portable.cli.options import Catalogs, Format, Output, complete_app
+from portable.cli.completion import complete_catalog_app
+from portable.cli.options import Catalogs, Format, Output
 from portable.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,6 +25,13 @@ class LibraryAccess(StrEnum):
 
     ro = "ro"
     rw = "rw"
+
+
+KINDS = ("app", "cloud", "profile", "stack", "images")
+
+
+def _complete_kind(incomplete: str) -> list[str]:
+    return [kind for kind in KINDS if kind.startswith(incomplete)]
 
 
 app = typer.Typer(help="List, show, create and check apps.", no_args_is_help=True, rich_markup_mode=None)
@@ -44,7 +52,7 @@ def list_(catalogs: Catalogs = [], output: Output = Format.text) -> None:  # noq
 
 @app.command("show")
 def show_(
-    name: Annotated[str, typer.Argument(autocompletion=complete_app, help="Name or alias of the app.")],
+    name: Annotated[str, typer.Argument(autocompletion=complete_catalog_app, help="Name or alias of the app.")],
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> None:
@@ -150,7 +158,9 @@ def check(folders: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]
 
 
 @app.command("schema")
-def schema(kind: Annotated[str, typer.Argument(help="Kind of file: app, cloud, profile, stack or images.")] = "app") -> None:
+def schema(
+    kind: Annotated[str, typer.Argument(autocompletion=_complete_kind, help="Kind of file: app, cloud, profile, stack or images.")] = "app",
+) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
     from portable.catalog.facts import AppFacts, CloudFacts
     from portable.formats.schema import schema as schema_of

@@ -5,24 +5,9 @@ from typing import Annotated
 
 import typer
 
+from portable.cli.completion import complete_app, complete_profile
 from portable.cli.formats import Format, remember_format
 from portable.cli.hints import VARIABLE, remember
-
-
-def complete_profile(incomplete: str) -> list[str]:
-    """Names for the shell's completion."""
-    from portable.profiles.load import find_stack, profile_files, profile_folders
-
-    return [n for n in sorted(profile_files(profile_folders(find_stack(Path.cwd())))) if n.startswith(incomplete)]
-
-
-def complete_app(incomplete: str) -> list[str]:
-    """Names for the shell's completion."""
-    from portable.catalog.catalog import Catalog
-    from portable.profiles.load import catalog_folders, find_stack
-
-    return [n for n in Catalog(catalog_folders(find_stack(Path.cwd()))).names() if n.startswith(incomplete)]
-
 
 Profile = Annotated[
     str,

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from portable.cli import show
-from portable.cli.options import Format, Output, complete_profile
+from portable.cli.completion import complete_profile
+from portable.cli.options import Format, Output
 from portable.model.errors import PortableError, UsageError
 
 app = typer.Typer(help="List, show and create profiles.", no_args_is_help=True, rich_markup_mode=None)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from portable.cli import show
+from portable.cli.completion import complete_secret
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
 from portable.model.errors import FAILED, PortableError, Refused, UsageError
 
@@ -59,7 +60,9 @@ def check(
 
 @app.command("set")
 def set_(
-    name: Annotated[str, typer.Argument(metavar="NAME[.KEY]", help="Secret to set; the default key is `value`.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME[.KEY]", autocompletion=complete_secret, help="Secret to set; the default key is `value`.")
+    ],
     profile: Profile = "local",
     generate: Annotated[bool, typer.Option("--generate", help="Generate a random value.")] = False,
     sets: Set = [],  # noqa: B006

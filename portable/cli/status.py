@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from portable.cli import show
+from portable.cli.completion import complete_app
 from portable.cli.errors import SilentExit, say
-from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, complete_app
+from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set
 from portable.cli.up import driver_of, open_place, reader_of, show_rows
 from portable.model.errors import FAILED, INTERRUPTED
 

@@ -14,7 +14,8 @@ from typer.main import get_command
 
 import portable
 from portable.cli.app import app
-from portable.cli.options import Format, complete_app, complete_profile
+from portable.cli.completion import complete_catalog_app, complete_profile, complete_task
+from portable.cli.formats import Format
 from portable.cli.status import _show_logs
 from portable.live.results import LogLine
 from tests.cli import environment, run
@@ -38,6 +39,30 @@ def test_every_command_has_help(words: tuple[str, ...], tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Usage: ")
     assert " ".join(words) in done.stdout.splitlines()[0]
+
+
+def parameters() -> list[tuple[str, object]]:
+    """Every argument and visible option of every command."""
+    found: list[tuple[str, object]] = []
+    for words in commands():
+        command = get_command(app)
+        for word in words:
+            command = command.commands[word]  # type: ignore[attr-defined]
+        found += [(" ".join((*words, str(p.name))), getattr(p, "help", None)) for p in command.params if not getattr(p, "hidden", False)]
+    return found
+
+
+def test_every_argument_has_a_description() -> None:
+    assert [name for name, about in parameters() if not about] == []
+
+
+@pytest.mark.parametrize("words", [words for words in commands() if words in ((), ("catalog",), ("profiles",), ("secrets",), ("images",))])
+def test_a_list_of_commands_fits_80_columns_and_is_not_cut(words: tuple[str, ...], tmp_path: Path) -> None:
+    lines = run(*words, "--help", cwd=tmp_path, env={"COLUMNS": "80"}).stdout.splitlines()
+    listed = lines[lines.index("Commands:") + 1 :]
+    assert [line for line in lines if len(line) > 80] == []
+    assert listed
+    assert all(line.rstrip().endswith((".", ")")) and not line.endswith("...") for line in listed), listed
 
 
 def test_debug_is_an_option_before_the_verb(tmp_path: Path) -> None:
@@ -209,12 +234,34 @@ def test_completion_answers_with_names(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "zoo.yaml").write_text("not even: [yaml")
     assert complete_profile("z") == ["zimaboard", "zimaboard-8gb", "zoo"]
-    assert complete_app("son") == ["sonarr"]
-    assert complete_app("nothing-begins-so") == []
+    assert complete_catalog_app("son") == ["sonarr"]
+    assert complete_catalog_app("nothing-begins-so") == []
+    assert complete_task("") == ["backup", "links", "downloads", "capacity", "scrub", "images"]
+    assert complete_task("scrub,b") == ["scrub,backup"]
+    assert complete_task("backup,b") == []
 
 
-def test_completion_through_the_shell(tmp_path: Path) -> None:
-    asked = {"_PORTABLE_COMPLETE": "complete_bash", "COMP_WORDS": "portable render --profile zim", "COMP_CWORD": "3"}
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("render --profile zim", ["zimaboard", "zimaboard-8gb"]),
+        ("logs ", ["radarr", "sonarr", "webdav"]),
+        ("restart sonarr ", ["radarr", "webdav"]),
+        ("exec so", ["sonarr"]),
+        ("restore -p zimaboard s", ["sonarr"]),
+        ("explain rad", ["radarr"]),
+        ("explain vpn.sealed", ["vpn.sealed", "vpn.sealed-port"]),
+        ("logs -p nowhere jell", ["jellyfin"]),
+        ("catalog show jell", ["jellyfin"]),
+        ("catalog schema pro", ["profile"]),
+        ("secrets set ", ["radarr-api-key", "sonarr-api-key"]),
+        ("upkeep --task scrub,im", ["scrub,images"]),
+        ("verify kill", ["kill-switch"]),
+    ],
+)
+def test_completion_through_the_shell(words: str, names: list[str], tmp_path: Path) -> None:
+    (tmp_path / "portable.yaml").write_text("portable: 1\nname: two\napps: [sonarr, radarr]\n")
+    asked = {"_PORTABLE_COMPLETE": "complete_bash", "COMP_WORDS": f"portable {words}", "COMP_CWORD": str(len(words.split(" ")))}
     script = "import sys; sys.argv[0] = 'portable'; from portable.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -225,7 +272,7 @@ def test_completion_through_the_shell(tmp_path: Path) -> None:
         check=False,
         timeout=60,
     )
-    assert done.stdout.split() == ["zimaboard", "zimaboard-8gb"]
+    assert done.stdout.split() == names, done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -9,6 +9,8 @@ from portable.cli.completion import complete_app, complete_profile
 from portable.cli.formats import Format, remember_format
 from portable.cli.hints import VARIABLE, remember
 
+__all__ = ["Apps", "Catalogs", "Format", "Output", "Profile", "Set", "Strict"]
+
 Profile = Annotated[
     str,
     typer.Option(

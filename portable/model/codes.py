@@ -267,6 +267,7 @@ Code: TypeAlias = Literal[
     "security.secret-form",
     "security.secret-variable",
     "security.umask",
+    "stack.file-name",
     "stack.root-gid",
     "stack.root-uid",
     "stack.waiver-unused",

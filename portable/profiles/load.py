@@ -17,6 +17,8 @@ from portable.profiles.nameless import named
 from portable.profiles.types import Profile, StackFile
 
 STACK_FILE = "portable.yaml"
+_NEAR = frozenset(("portable.yaml", "portable.yml", "portable.yaml.txt", "portable.yml.txt"))
+"""Names that people give to the stack by mistake, in any case."""
 _CHANGES = ("override",)
 """Keys in which null belongs to the file of an app, not to the stack or the profile."""
 _PACKAGE = Path(portable.__file__).parent
@@ -25,8 +27,36 @@ SHIPPED = _PACKAGE / "_profiles" if (_PACKAGE / "_profiles").is_dir() else _PACK
 
 
 def find_stack(folder: Path) -> Path | None:
-    """The nearest `portable.yaml` in `folder` or above it."""
-    return next((f for parent in (folder, *folder.parents) if (f := parent / STACK_FILE).is_file()), None)
+    """The nearest `portable.yaml` in `folder` or above it. Raises UsageError for a file that is only nearly called so."""
+    for parent in (folder, *folder.parents):
+        if (file := parent / STACK_FILE).is_file():
+            return file
+        _refuse_near(parent)
+    return None
+
+
+def _refuse_near(folder: Path) -> None:
+    """Raise UsageError where a file of this folder was meant as the stack, but would be ignored."""
+    try:
+        names = sorted(file.name for file in folder.iterdir() if file.name.casefold() in _NEAR)
+    except OSError:
+        return
+    if names:
+        near = folder / names[0]
+        if names[0] != STACK_FILE:
+            text, remedy = f"{near} is not called {STACK_FILE}, and would be ignored", f"rename it: `mv {near} {folder / STACK_FILE}`"
+        elif near.is_symlink():
+            text, remedy = f"{near} is a link to a file that does not exist", f"correct the link, or remove it: `rm {near}`"
+        else:
+            text, remedy = f"{near} is not a file", "move it away, and write a file of that name"
+        raise UsageError(text, code="stack.file-name", remedy=remedy)
+
+
+def find_stack_of(profile: str, folder: Path) -> Path | None:
+    """The stack of a profile: that of its own folder for a file of yours, else the nearest one to `folder`."""
+    file = Path(profile)
+    by_path = ("/" in profile or profile.endswith(".yaml")) and file.is_file() and not is_shipped(file)
+    return (find_stack((folder / file).resolve().parent) if by_path else None) or find_stack(folder)
 
 
 def catalog_folders(stack_file: Path | None, more: Sequence[Path] = ()) -> list[Path]:

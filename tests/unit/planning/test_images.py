@@ -45,11 +45,11 @@ def told(planned: Planned) -> list[tuple[str, str, str]]:
     ],
 )
 @pytest.mark.parametrize("whose", ["catalog", "profile", "stack"])
-def test_a_tag_without_a_version_is_a_finding(place: Place, image: dict[str, str], is_floating: bool, whose: str) -> None:
-    over = {"one": {"containers": {"main": {"image": {"digest": None, **image}}}}}
-    place.write(pinned("one", **{"digest": None, **image}) if whose == "catalog" else pinned("one"))
+def test_a_tag_without_a_version_is_a_finding(place: Place, image: dict[str, Any], is_floating: bool, whose: str) -> None:
+    over: Any = {"one": {"containers": {"main": {"image": {"digest": None, **image}}}}}
+    place.write(pinned("one", image.get("digest"), tag=image["tag"]) if whose == "catalog" else pinned("one"))
     stack = dump({"apps": ["one"], "override": over}) if whose == "stack" else None
-    planned = place.plan("one", stack=stack, **({"override": over} if whose == "profile" else {}))
+    planned = place.plan("one", stack=stack, override=over if whose == "profile" else {})
     found = [f for f in planned.findings if f.field == "image.tag"]
     assert [(f.code, f.app, f.class_, f.verdict) for f in found] == [("image.floating", "one", "function", "noted")] * is_floating
     files = {"catalog": "app.yaml:", "profile": "test.yaml:", "stack": "portable.yaml:"}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from portable.model.errors import InputError, UsageError
-from portable.profiles.load import SHIPPED, find_stack, load_profile, load_stack, profile_files, profile_folders
+from portable.profiles.load import SHIPPED, find_stack, find_stack_of, load_profile, load_stack, profile_files, profile_folders
 from portable.profiles.types import LoopbackFacts, Profile, StackFile
 from tests.shipped import PROFILES
 
@@ -56,9 +56,35 @@ def test_the_stack_is_looked_for_upwards(tmp_path: Path) -> None:
     assert find_stack(below) == tmp_path / "a" / "portable.yaml"
 
 
-def test_a_folder_called_like_the_stack_is_none(tmp_path: Path) -> None:
-    (tmp_path / "portable.yaml").mkdir()
-    assert find_stack(tmp_path) is None
+@pytest.mark.parametrize("kind", ["portable.yml", "Portable.yaml", "PORTABLE.YML", "portable.yaml.txt", "folder", "link"])
+def test_what_is_nearly_the_stack_is_refused(tmp_path: Path, kind: str) -> None:
+    match kind:
+        case "folder":
+            (tmp_path / "portable.yaml").mkdir()
+        case "link":
+            (tmp_path / "portable.yaml").symlink_to("nowhere.yaml")
+        case name:
+            (tmp_path / name).touch()
+    below = tmp_path / "below"
+    below.mkdir()
+    for folder in (tmp_path, below):
+        with pytest.raises(UsageError) as caught:
+            find_stack(folder)
+        assert (caught.value.code, bool(caught.value.remedy)) == ("stack.file-name", True)
+    (below / "portable.yaml").touch()
+    assert find_stack(below) == below / "portable.yaml"
+
+
+def test_a_profile_by_its_path_brings_its_stack(tmp_path: Path) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    (home / "profiles").mkdir(parents=True)
+    elsewhere.mkdir()
+    mine = home / "profiles" / "mine.yaml"
+    for file in (mine, home / "portable.yaml", elsewhere / "portable.yaml"):
+        file.touch()
+    assert find_stack_of(str(mine), elsewhere) == home / "portable.yaml"
+    assert find_stack_of(str(SHIPPED / "local.yaml"), elsewhere) == elsewhere / "portable.yaml"
+    assert find_stack_of("mine", elsewhere) == elsewhere / "portable.yaml"
 
 
 def test_profiles_lie_beside_the_stack_then_among_the_shipped(tmp_path: Path) -> None:

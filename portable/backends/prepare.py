@@ -18,7 +18,7 @@ from portable.planning.origins import located
 from portable.profiles.images import Images
 from portable.profiles.load import (
     catalog_folders,
-    find_stack,
+    find_stack_of,
     images_file,
     load_images,
     load_profile,
@@ -42,7 +42,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
 def prepare(profile: str, *, sets: Sequence[str] = (), catalogs: Sequence[Path] = (), folder: Path | None = None) -> Prepared:
     """Plan and render a profile without an engine. Raises UsageError and InputError; findings do not stop it."""
-    stack_file = find_stack((folder or Path.cwd()).resolve())
+    stack_file = find_stack_of(profile, (folder or Path.cwd()).resolve())
     given = _read(profile, stack_file, sets)
     catalog = Catalog(catalog_folders(stack_file, catalogs))
     planned = make(given, catalog)

@@ -38,6 +38,10 @@ class SecretValue(Facts, frozen=True, kw_only=True):
     optional: bool = False
 
 
+FLOATING = frozenset(("beta", "dev", "develop", "edge", "latest", "main", "master", "nightly", "release", "rolling", "stable", "testing"))
+"""Tags that name no version: each pull may bring another image."""
+
+
 class ImageFacts(Facts, frozen=True, kw_only=True):
     """The image of a container, pinned by tag and, if known, by digest."""
 

@@ -2,7 +2,7 @@
 
 import re
 
-from portable.catalog.facts import ABSOLUTE_PATH, NAME, AppFacts
+from portable.catalog.facts import ABSOLUTE_PATH, FLOATING, NAME, AppFacts
 from portable.formats.emit import dump
 from portable.formats.load import convert, load
 from portable.model.errors import UsageError
@@ -21,25 +21,64 @@ title: {title}
 about: {about}
 zone: front # groups apps on pages, and chooses their service account on clusters
 egress: {egress}
-containers:
+{schedule}containers:
   main:
     image: {image}
     {identity}
     volumes: {volumes}{library}
-    # Better: `http: {{port: web, path: /health}}` with a path that needs no login, and `fetch: curl` or `wget`, whichever the image has.
-    probe: {{tcp: web, startup: 5m}}
-    resources: {{memory: {{request: 64Mi, limit: 512Mi}}}} # measure what it uses, and leave some room
-ports:
-  # `fixed: true` if the number cannot be changed; else pass it on: `environment: {{PORT: "{{{{ ports.web }}}}"}}`.
-  web: {{number: {port}, serves: http}}
-volumes:
-  # Write `state` instead if it keeps no database there: a database on a share is a finding.
+    {process}
+    resources: {{memory: {{request: 64Mi, limit: 512Mi}}}} # the app is killed above the limit: measure, and add a reserve
+{ports}volumes:
+  # If the app keeps no database in this folder, write `holds: state`: only databases are a problem on a network share.
   config: {{holds: database, size: 1Gi}}
 """
+_PROBE = """\
+# `tcp` only tests that the port is open. Better is a page that needs no login: `probe: {http: {port: web, path: /health}, startup: 5m}`
+    # together with the program that the image has for it: `fetch: curl` or `fetch: wget`.
+    probe: {tcp: web, startup: 5m}"""
+_PORTS = """\
+ports:
+  # Add `fixed: true` if the app always listens on this number. Otherwise tell it the number, with the variable that it reads, for example
+  # `environment: {{PORT: "{{{{ ports.web }}}}"}}` in the container.
+  web: {{number: {port}, serves: http}}
+"""
+_COMMAND = """\
+# Replace this by the command that the schedule runs. A run with an exit code other than 0 is reported as failed.
+    command: [sh, -c, "echo 'app.yaml has no command yet' && exit 1"]"""
 
 
-def start(name: str, image: str, port: int, *, vpn: bool, library: str | None, state: str) -> str:
-    """Return the text of `app.yaml`. Raises UsageError for an invalid name, an image without a valid tag, or an invalid path."""
+def start(name: str, image: str, port: int | None, *, vpn: bool, library: str | None, state: str, schedule: str | None = None) -> str:
+    """Return the text of `app.yaml`. Raises UsageError for an invalid name, an image without a valid tag, or an invalid path.
+
+    An app with a schedule has no port.
+    """
+    reference = _checked(name, image, port, vpn=vpn, state=state, schedule=schedule)
+    repository = _qualified(reference["repository"])
+    root = repository.startswith(_ROOT_FAMILY)
+    digest = {"digest": reference["digest"]} if reference["digest"] else {}
+    text = _TEXT.format(
+        name=name,
+        title=_plain(name.replace("-", " ").title()),
+        about=_plain(f"Its purpose, in one line ({name})"),
+        egress="vpn # all its traffic goes through the gateway's tunnel"
+        if vpn
+        else "direct"
+        if schedule
+        else "direct # or vpn: all its traffic goes through the gateway's tunnel",
+        schedule=f"schedule: {_plain(schedule)} # minute, hour, day, month, weekday\n" if schedule else "",
+        image=_flow({"repository": repository, "tag": reference["tag"], **digest}),
+        identity=_PUID if root else _USER,
+        volumes=_flow({"config": state}),
+        library=f"\n    library: {library} # the whole library, at /mnt/media" if library else "",
+        process=_COMMAND if schedule else _PROBE,
+        ports="" if port is None else _PORTS.format(port=port),
+    )
+    convert(load((f"{name}/app.yaml", text.encode())), AppFacts)
+    return text
+
+
+def _checked(name: str, image: str, port: int | None, *, vpn: bool, state: str, schedule: str | None) -> re.Match[str]:
+    """Return the parts of the image. Raises UsageError."""
     if not re.fullmatch(NAME, name):
         raise UsageError(
             f"{name!r} is not a valid name of an app",
@@ -53,7 +92,7 @@ def start(name: str, image: str, port: int, *, vpn: bool, library: str | None, s
             code="catalog.image",
             remedy="write it as repository:tag, such as registry.example/notes:1.4.2",
         )
-    if reference["tag"] in (None, "latest"):
+    if reference["tag"] is None or reference["tag"] in FLOATING:
         raise UsageError(
             f"{image!r} has no fixed version: a later pull would bring another image",
             code="catalog.image-version",
@@ -63,25 +102,21 @@ def start(name: str, image: str, port: int, *, vpn: bool, library: str | None, s
         raise UsageError(
             f"{state!r} is not a valid folder in a container", code="catalog.state-folder", remedy="use an absolute path, such as /config"
         )
-    repository = _qualified(reference["repository"])
-    root = repository.startswith(_ROOT_FAMILY)
-    digest = {"digest": reference["digest"]} if reference["digest"] else {}
-    text = _TEXT.format(
-        name=name,
-        title=_plain(name.replace("-", " ").title()),
-        about=_plain(f"Its purpose, in one line ({name})"),
-        egress="vpn # it runs behind the gateway" if vpn else "direct # or vpn: it runs behind the gateway",
-        image=_flow({"repository": repository, "tag": reference["tag"], **digest}),
-        identity="identity: puid-pgid # set by PUID and PGID\n    needs: {root-start: true}" if root else _USER,
-        volumes=_flow({"config": state}),
-        library=f"\n    library: {library} # whole, at /mnt/media" if library else "",
-        port=port,
-    )
-    convert(load((f"{name}/app.yaml", text.encode())), AppFacts)
-    return text
+    if schedule is None and port is None:
+        text = "PORT is missing: the container port of the app's web page"
+        raise UsageError(text, code="usage.option-missing", remedy="add it, or a --schedule for an app that runs and ends")
+    if schedule is not None and (vpn or port is not None):
+        what = "--vpn" if vpn else "a port"
+        text = f"cannot combine --schedule with {what}: an app with a schedule runs only at times"
+        raise UsageError(text, code="usage.options-conflict", remedy=f"leave out {what if vpn else 'the port'}, or --schedule")
+    return reference
 
 
-_USER = "identity: user # runs as the stack's uid:gid; puid-pgid: set by PUID and PGID; fixed: the image decides"
+_USER = "identity: user # runs as `uid` and `gid` of portable.yaml; puid-pgid: the image reads PUID and PGID; fixed: the image decides"
+_PUID = """\
+identity: puid-pgid # the image reads the user and group from the variables PUID and PGID
+    # It starts as root, prepares its folders, and then continues as that user. Without this line it may not start as root, and fails.
+    needs: {root-start: true}"""
 
 
 def _qualified(repository: str) -> str:

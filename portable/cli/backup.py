@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from portable.cli import show
-from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, complete_app
+from portable.cli.completion import complete_app
+from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set
 from portable.cli.up import driver_of, open_place
 from portable.model.codes import bracketed
 from portable.model.errors import FAILED, UsageError

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from portable.cli import show
-from portable.cli.options import Catalogs, Format, Output, complete_app
+from portable.cli.completion import complete_catalog_app
+from portable.cli.options import Catalogs, Format, Output
 from portable.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +27,13 @@ class LibraryAccess(StrEnum):
     rw = "rw"
 
 
+KINDS = ("app", "cloud", "profile", "stack", "images")
+
+
+def _complete_kind(incomplete: str) -> list[str]:
+    return [kind for kind in KINDS if kind.startswith(incomplete)]
+
+
 app = typer.Typer(help="List, show, create and check apps.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -39,11 +47,15 @@ def list_(catalogs: Catalogs = [], output: Output = Format.text) -> None:  # noq
         for f in facts
         if not (f.fuse_mount or f.tools)
     ]
-    show.table(("name", "zone", "about", "egress", "upstream", "aliases"), rows, output, schema="apps")
+    show.table(("name", "zone", "about", "egress", "upstream", "aliases"), rows, output, schema="catalog")
 
 
 @app.command("show")
-def show_(name: Annotated[str, typer.Argument(autocompletion=complete_app)], catalogs: Catalogs = []) -> None:  # noqa: B006
+def show_(
+    name: Annotated[str, typer.Argument(autocompletion=complete_catalog_app, help="Name or alias of the app.")],
+    catalogs: Catalogs = [],  # noqa: B006
+    output: Output = Format.text,
+) -> None:
     """Print an app's file as it is read."""
     import msgspec
 
@@ -54,8 +66,12 @@ def show_(name: Annotated[str, typer.Argument(autocompletion=complete_app)], cat
     if known is None:
         raise unknown(name, catalog.names())
     facts, document = catalog.app(known)
+    data = msgspec.to_builtins(facts, str_keys=True)
+    if output is Format.json:
+        show.document({"schema": "portable/app/1", "file": document.file, "app": data})
+        return
     show.line(f"# {document.file}")
-    show.raw(dump(msgspec.to_builtins(facts, str_keys=True), first=("portable", "name", "title", "about")).rstrip("\n"))
+    show.raw(dump(data, first=("portable", "name", "title", "about")).rstrip("\n"))
 
 
 @app.command("new")
@@ -65,7 +81,9 @@ def new(
         str,
         typer.Argument(help="Image with its tag, for example registry.example/notes:1.4.2; append @sha256:... if you know the digest."),
     ],
-    port: Annotated[int, typer.Argument(min=1, max=65535, help="Container port of its web page.")],
+    port: Annotated[
+        int | None, typer.Argument(min=1, max=65535, help="Container port of its web page; leave it out with --schedule.")
+    ] = None,
     folder: Annotated[
         Path | None,
         typer.Option(
@@ -78,16 +96,25 @@ def new(
         typer.Option("--library", help="Mount the library at /mnt/media, read-only or read-write. Default: not mounted."),
     ] = None,
     state: Annotated[str, typer.Option("--state", metavar="PATH", help="Path of the state in the container.")] = "/config",
+    schedule: Annotated[
+        str | None, typer.Option("--schedule", metavar="CRON", help="Run it at times, for example '30 4 * * 0'. It then has no port.")
+    ] = None,
 ) -> None:
     """Write a draft of an app that renders on every back end."""
     from portable.catalog.catalog import Catalog
     from portable.catalog.start import start
     from portable.local.files import write_atomically
+    from portable.planning.schedule import parsed
     from portable.profiles.load import find_stack
 
+    try:
+        parsed(schedule or "* * * * *")
+    except ValueError as error:
+        text = f"{schedule!r} is not a valid schedule: {error}"
+        raise UsageError(text, code="schedule.syntax", remedy="write five fields, for example '30 4 * * 0' for Sundays at 04:30") from None
     stack = find_stack(Path.cwd())
     home = folder or (stack.parent if stack else Path.cwd()) / "catalog"
-    text = start(name, image, port, vpn=vpn, library=library.value if library else None, state=state)
+    text = start(name, image, port, vpn=vpn, library=library.value if library else None, state=state, schedule=schedule)
     if (existing := Catalog((home,) if home.is_dir() else ()).resolve(name)) is not None:
         remedy = "choose another name, or change that app under `override`"
         raise UsageError(f"the catalog already has an app {existing!r}", code="usage.app-exists", remedy=remedy)
@@ -131,7 +158,9 @@ def check(folders: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]
 
 
 @app.command("schema")
-def schema(kind: Annotated[str, typer.Argument(help="Kind of file: app, cloud, profile, stack or images.")] = "app") -> None:
+def schema(
+    kind: Annotated[str, typer.Argument(autocompletion=_complete_kind, help="Kind of file: app, cloud, profile, stack or images.")] = "app",
+) -> None:
     """Print the JSON Schema of a kind of file, for editors."""
     from portable.catalog.facts import AppFacts, CloudFacts
     from portable.formats.schema import schema as schema_of

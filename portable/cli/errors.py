@@ -9,9 +9,11 @@ from typing import Any
 import typer
 from typer.exceptions import TyperException
 
+from portable.cli.formats import cause, forget_format, is_json, print_causes, print_error
 from portable.cli.hints import typed
 from portable.model.codes import bracketed
 from portable.model.errors import FAILED, INTERRUPTED, WRONG_INPUT, PortableError, Refused
+from portable.model.findings import waiver
 
 _WRONG_PLACES = (errno.ENOTDIR, errno.EISDIR)
 _REMEDIES = {
@@ -34,37 +36,71 @@ class SilentExit(Exception):  # noqa: N818 - an end, not an error
 
 def report(command: Callable[[], Any]) -> int:
     """Run a command and return its exit code, or that of its error, which is printed."""
+    forget_format()
     try:
         result = command()
         sys.stdout.flush()
-    except Refused as refused:
-        for finding in refused.findings:
-            where = f"{finding.where}: " if finding.where else ""
-            say(f"{where}{finding.class_}: {finding.text}{bracketed(finding.code)}\n    {finding.remedy}")
-        say(f"refused: {refused}")
-        return refused.exit_code
     except SilentExit as end:
         return end.code
     except PortableError as error:
-        say(f"{error}")
+        _print(error)
         return error.exit_code
-    except TyperException as error:  # wrong usage; typer prints the command's own usage line
-        if callable(show := getattr(error, "show", None)):
-            show()
-        else:
-            say(error.format_message())
+    except TyperException as error:
+        _print_usage(error)
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return _interrupted()
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
-            text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
-            remedy = _REMEDIES.get(error.errno or 0)
-            say(f"{text} ({remedy})" if remedy else text)
+            _print_os_error(error)
         _drop_output()
-        return WRONG_INPUT if error.errno in _WRONG_PLACES else FAILED
+        return _code_of(error)
     code = result if isinstance(result, int) else 0
     return _interrupted() if code == INTERRUPTED else code  # typer turns a KeyboardInterrupt into an exit
+
+
+def _print(error: PortableError) -> None:
+    if is_json():
+        print_error(error)
+        return
+    if isinstance(error, Refused):
+        for finding in error.findings:
+            where = f"{finding.where}: " if finding.where else ""
+            accept = waiver(finding.field, finding.app, finding.class_)
+            remedy = finding.remedy if accept in finding.remedy else f"{finding.remedy}\n    to accept it in the profile: {accept}"
+            say(f"{where}{finding.class_}: {finding.text}{bracketed(finding.code)}\n    {remedy}")
+        say(f"refused: {error}")
+        return
+    say(f"{error}")
+
+
+def _print_usage(error: TyperException) -> None:
+    """Print an error of the command line; typer prints the command's own usage line."""
+    context = getattr(error, "ctx", None)
+    command: Any = context.command if context else None
+    has_format = not isinstance(getattr(command, "params", None), list) or hasattr(command, "commands")
+    has_format = has_format or any("--format" in parameter.opts for parameter in command.params)
+    if has_format and is_json(sys.argv[1:]):
+        remedy = f"`{context.command_path if context else 'portable'} --help` lists the options and arguments"
+        print_causes([cause(error.format_message(), code="usage.command-line", remedy=remedy)], error.exit_code)
+    elif callable(show := getattr(error, "show", None)):
+        show()
+    else:
+        say(error.format_message())
+
+
+def _print_os_error(error: OSError) -> None:
+    text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+    remedy = _REMEDIES.get(error.errno or 0)
+    if is_json():
+        where = str(error.filename) if error.filename else None
+        print_causes([cause(error.strerror or str(error), where=where, remedy=remedy)], _code_of(error))
+    else:
+        say(f"{text} ({remedy})" if remedy else text)
+
+
+def _code_of(error: OSError) -> int:
+    return WRONG_INPUT if error.errno in _WRONG_PLACES else FAILED
 
 
 def say(text: str) -> None:
@@ -73,7 +109,10 @@ def say(text: str) -> None:
 
 
 def _interrupted() -> int:
-    say("interrupted; run the same command again to complete it")
+    if is_json():
+        print_causes([cause("interrupted", remedy="run the same command again to complete it")], INTERRUPTED)
+    else:
+        say("interrupted; run the same command again to complete it")
     return INTERRUPTED
 
 

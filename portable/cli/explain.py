@@ -6,20 +6,13 @@ import typer
 
 from portable.cli import show
 from portable.cli.catalog import unknown
-from portable.cli.options import Catalogs, Format, Output, Profile, Set, Strict, complete_app
+from portable.cli.completion import complete_app_or_code
+from portable.cli.options import Catalogs, Format, Output, Profile, Set, Strict
 from portable.model.codes import bracketed
 from portable.model.errors import REFUSED, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-
-def complete_app_or_code(incomplete: str) -> list[str]:
-    """Names and codes for the shell's completion."""
-    from portable.model.codes import all_explanations
-
-    codes = [e.code for e in all_explanations() if e.code.startswith(incomplete)]
-    return [*complete_app(incomplete), *codes]
 
 
 def explain(

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from portable.cli import show
+from portable.cli.formats import remember_format
 from portable.cli.options import Catalogs, Profile, Set
 from portable.model.errors import UsageError
 
@@ -33,7 +34,11 @@ def graph(
     catalogs: Catalogs = [],  # noqa: B006
     form: Annotated[
         Form | None,
-        typer.Option("--format", help="Output format. Default: by the suffix of FILE (.mmd, .svg, .html, .md, .json), else mermaid."),
+        typer.Option(
+            "--format",
+            callback=remember_format,
+            help="Output format. Default: by the suffix of FILE (.mmd, .svg, .html, .md, .json), else mermaid.",
+        ),
     ] = None,
 ) -> None:
     """Draw the apps of a profile, their networks and addresses.

@@ -87,9 +87,9 @@ def _unit(project: str, profile: str, sets: "Sequence[str]", catalogs: "Sequence
 
 def the_same_place(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "tuple[list[str], Path]":
     """Return options that select this place from any working folder, and the folder to run in."""
-    from portable.profiles.load import find_stack
+    from portable.profiles.load import find_stack_of
 
     argument = str(Path(profile).resolve()) if "/" in profile or profile.endswith((".yaml", ".yml")) else profile
     options = [("--set", value) for value in sets] + [("--catalog", str(path.resolve())) for path in catalogs]
-    stack = find_stack(Path.cwd())
+    stack = find_stack_of(profile, Path.cwd())
     return ["--profile", argument, *(part for pair in options for part in pair)], stack.parent if stack else Path.cwd()

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from portable.cli import show
+from portable.cli.completion import complete_recipe
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
 from portable.cli.up import driver_of, open_place, reader_of, show_changes
 
@@ -28,7 +29,10 @@ def list_(
 @app.command("build")
 def build(
     recipes: Annotated[
-        list[str] | None, typer.Argument(metavar="[RECIPE]...", help="Recipes to build. Default: all that the profile needs.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[RECIPE]...", autocompletion=complete_recipe, help="Recipes to build. Default: all that the profile needs."
+        ),
     ] = None,
     profile: Profile = "local",
     sets: Set = [],  # noqa: B006

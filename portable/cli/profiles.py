@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from portable.cli import show
-from portable.cli.options import Format, Output, complete_profile
+from portable.cli.completion import complete_profile
+from portable.cli.options import Format, Output
 from portable.model.errors import PortableError, UsageError
 
 app = typer.Typer(help="List, show and create profiles.", no_args_is_help=True, rich_markup_mode=None)
@@ -30,15 +31,22 @@ def list_(output: Output = Format.text) -> None:
 
 
 @app.command("show")
-def show_(name: Annotated[str, typer.Argument(autocompletion=complete_profile)]) -> None:
+def show_(
+    name: Annotated[str, typer.Argument(autocompletion=complete_profile, help="Name or file of the profile.")],
+    output: Output = Format.text,
+) -> None:
     """Print a profile, merged with the profiles that it extends."""
     import msgspec
 
     from portable.formats.emit import dump
     from portable.profiles.load import find_stack, load_profile, profile_files, profile_folders
 
-    profile, _ = load_profile(name, profile_files(profile_folders(find_stack(Path.cwd()))))
-    show.raw(dump(msgspec.to_builtins(profile), first=("portable", "name", "about", "extends", "back-end")).rstrip("\n"))
+    profile, document = load_profile(name, profile_files(profile_folders(find_stack(Path.cwd()))))
+    data = msgspec.to_builtins(profile)
+    if output is Format.json:
+        show.document({"schema": "portable/profile/1", "file": document.source(("name",)).file, "profile": data})
+        return
+    show.raw(dump(data, first=("portable", "name", "about", "extends", "back-end")).rstrip("\n"))
 
 
 @app.command("new")
@@ -72,3 +80,5 @@ def new(
     text = f"portable: 1\nname: {name}\nextends: {extends}\nback-end: {base.back_end}\n{comment}"
     write_atomically(file, text)
     show.line(f"wrote {file}")
+    if name == extends:
+        show.line(f"It replaces the profile {name!r} of {available[name][0]} for every command in this folder, and extends it.")

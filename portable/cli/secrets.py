@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from portable.cli import show
+from portable.cli.completion import complete_secret
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
 from portable.model.errors import FAILED, PortableError, Refused, UsageError
 
@@ -59,7 +60,9 @@ def check(
 
 @app.command("set")
 def set_(
-    name: Annotated[str, typer.Argument(metavar="NAME[.KEY]", help="Secret to set; the default key is `value`.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME[.KEY]", autocompletion=complete_secret, help="Secret to set; the default key is `value`.")
+    ],
     profile: Profile = "local",
     generate: Annotated[bool, typer.Option("--generate", help="Generate a random value.")] = False,
     sets: Set = [],  # noqa: B006
@@ -110,7 +113,7 @@ def write(
     from portable.cli.progress import printed
     from portable.secrets.cluster import cluster_secrets
     from portable.secrets.cluster import write as write_files
-    from portable.secrets.generate import generate_missing
+    from portable.secrets.generate import foreseen, generate_missing
     from portable.secrets.lookup import resolve
     from portable.secrets.vpn import check_tunnel
 
@@ -118,6 +121,7 @@ def write(
     if namespace is None:
         text = f"profile {profile} runs on an engine, which gets the values from `portable up`"
         raise UsageError(text, code="usage.secrets-engine", remedy="use a profile of a cluster, or run `portable up`")
+    check_tunnel(plan, foreseen(needs, generated, source), cluster=True)  # before a secret is stored
     generate_missing(needs, generated, source, progress=printed)
     resolved = resolve(needs, source)
     check_tunnel(plan, resolved, cluster=True)

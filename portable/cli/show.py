@@ -27,6 +27,11 @@ def document(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
+def compact(value: Any) -> None:
+    """Print JSON on one line, for output that has no end of its own."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+
+
 def line(text: str = "") -> None:
     """Print a sentence."""
     sys.stdout.write(typed(text) + "\n")

@@ -1,15 +1,20 @@
 """`portable status`, `logs` and `exec`: the state of apps, their logs, and commands in their containers."""
 
 import sys
-from typing import Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from portable.cli import show
+from portable.cli.completion import complete_app
 from portable.cli.errors import SilentExit, say
-from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, complete_app
+from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set
 from portable.cli.up import driver_of, open_place, reader_of, show_rows
 from portable.model.errors import FAILED, INTERRUPTED
+
+if TYPE_CHECKING:
+    from portable.live.results import LogLine
 
 
 def status(
@@ -38,23 +43,38 @@ def logs(
     ] = None,
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
+    output: Output = Format.text,
 ) -> int:
-    """Print the logs of apps in order of time. Values of secrets are masked."""
+    """Print the logs of apps in order of time. Values of secrets are masked.
+
+    With --format json: one document, and with --follow one object a line.
+    """
     place, _ = open_place(profile, sets, catalogs, strict=False)
     names = tuple(apps or ())
     try:
         with reader_of(place) as reader:
             if not reader.has_logs(names):
                 say(f"no logs: {', '.join(names) or 'no app'} was {'not ' if names else ''}started (run `portable up`)")
-            for line in reader.logs(apps=names, tail=tail, follow=follow):
-                show.raw(f"{line.service} | {line.text}")
-                if follow:
-                    sys.stdout.flush()
+            _show_logs(reader.logs(apps=names, tail=tail, follow=follow), output, follow=follow)
     except KeyboardInterrupt:
         if follow:  # Ctrl-C is how following ends; there is nothing to complete
             raise SilentExit(INTERRUPTED) from None
         raise
     return 0
+
+
+def _show_logs(lines: "Iterable[LogLine]", output: Format, *, follow: bool) -> None:
+    rows = ({"service": line.service, "time": line.moment, "text": line.text} for line in lines)
+    if output is Format.json and not follow:
+        show.document({"schema": "portable/logs/1", "logs": list(rows)})
+        return
+    for row in rows:
+        if output is Format.json:
+            show.compact(row)
+        else:
+            show.raw(f"{row['service']} | {row['text']}")
+        if follow:
+            sys.stdout.flush()
 
 
 def exec_(

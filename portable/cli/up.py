@@ -44,7 +44,7 @@ def up(
     stack are removed; their data is kept.
     """
     from portable.cli.progress import printed
-    from portable.secrets.generate import generate_missing, missing
+    from portable.secrets.generate import foreseen, generate_missing, missing
 
     place, planned = open_place(profile, sets, catalogs, strict=strict)
     names = tuple(apps or ())
@@ -52,7 +52,8 @@ def up(
         return _foreseen(place, planned.generated, names, output)
     with driver_of(place) as driver:
         if missing(place.stack.secrets, planned.generated, place.source):
-            driver.check()  # do not generate secrets that no engine would receive
+            # Store no secret for a command that is going to be refused.
+            driver.rehearse(apps=names, resolved=foreseen(place.stack.secrets, planned.generated, place.source))
             generate_missing(place.stack.secrets, planned.generated, place.source, project=place.stack.project, progress=printed)
         outcome = driver.up(apps=names, deadline=timeout, progress=printed)
     show_outcome(outcome, output)

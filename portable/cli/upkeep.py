@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from portable.cli import show
+from portable.cli.completion import complete_task
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
 from portable.cli.up import driver_of, open_place
 from portable.cli.updates import in_place_of_upkeep
@@ -13,13 +14,6 @@ from portable.model.errors import FAILED, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-
-def complete_task(incomplete: str) -> list[str]:
-    """Names for the shell's completion."""
-    from portable.upkeep.tasks import TASKS
-
-    return [task for task in TASKS if task.startswith(incomplete)]
 
 
 def upkeep(

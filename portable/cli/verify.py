@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from portable.cli import show
+from portable.cli.completion import complete_contract
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
 from portable.model.errors import DIFFERENCES, FAILED
 
@@ -16,13 +17,6 @@ if TYPE_CHECKING:
     from portable.live.place import Place
     from portable.model.contracts import ContractResult
     from portable.verify.contract import Contract
-
-
-def complete_contract(incomplete: str) -> list[str]:
-    """Names for the shell's completion."""
-    from portable.verify import contracts
-
-    return [contract.name for contract in contracts(disruptive=True) if contract.name.startswith(incomplete)]
 
 
 def verify(

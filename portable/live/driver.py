@@ -69,6 +69,10 @@ class StackReader(ABC):
         """The changes that `up` would make. `resolved` replaces the source of secrets, for values that are not stored yet."""
 
     @abstractmethod
+    def rehearse(self, *, apps: tuple[str, ...] = (), resolved: Resolved) -> None:
+        """Raise for every problem that would stop `up` before its first change, with values that are not stored yet."""
+
+    @abstractmethod
     def status(self, *, inside: bool = False) -> tuple[ServiceStatus, ...]:
         """The state of every service. With `inside`, gateways are also asked for the state of their tunnels."""
 

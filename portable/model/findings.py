@@ -53,6 +53,7 @@ class Waiver(Struct, frozen=True, kw_only=True):
         return finding.app in self.apps or (not self.apps and finding.verdict != "refused")
 
 
-def waiver(field: str, app: str, class_: Class = "security") -> str:
+def waiver(field: str, app: str | None, class_: Class = "security") -> str:
     """The line of a profile that accepts a refused finding; replace the dots with a reason."""
-    return f"`waive: [{{field: {field}, class: {class_}, apps: [{app}], reason: ...}}]`"
+    apps = f", apps: [{app}]" if app else ""
+    return f"`waive: [{{field: {field}, class: {class_}{apps}, reason: ...}}]`"

@@ -7,6 +7,7 @@ from pathlib import Path
 from portable.catalog.shipped import SHIPPED
 from portable.formats.load import load
 from portable.model import plan as p
+from portable.model.codes import Code
 from portable.model.findings import Finding, waiver
 from portable.planning.inputs import AppEntry, PlanInput
 from portable.planning.select import Selection
@@ -17,6 +18,7 @@ from portable.profiles.load import is_shipped
 def check(plan: p.Plan, chosen: Selection, way: Way, given: PlanInput) -> Iterator[Finding]:
     """All findings on the whole plan."""
     yield from _egress(plan, chosen.apps, given)
+    yield from _blocked_clients(plan, given)
     yield from _local_networks(plan)
     yield from _tunnel_networks(plan, way)
     yield from _namespace_rights(plan)
@@ -25,6 +27,8 @@ def check(plan: p.Plan, chosen: Selection, way: Way, given: PlanInput) -> Iterat
     yield from _gpu(plan, chosen.apps)
     yield from _accounts(plan, chosen.apps, given)
     yield from _engine(chosen.apps, given)
+    yield from _root(given)
+    yield from _no_apps(plan, given)
     yield from _excluded_apps(chosen, given)
     yield from _overridden_list(chosen, given)
     yield from _own_apps(chosen.apps)
@@ -57,6 +61,36 @@ def _egress(plan: p.Plan, entries: Mapping[str, AppEntry], given: PlanInput) -> 
                     remedy="add a `vpn` section to the profile",
                     code="vpn.sealed",
                 )
+
+
+def _blocked_clients(plan: p.Plan, given: PlanInput) -> Iterator[Finding]:
+    """Ports of sealed apps on the LAN: the seal answers only to `networks.local`. (Gluetun answers whoever calls a published port.)"""
+    local = [ipaddress.ip_network(cidr) for cidr in given.profile.networks.local]
+    host = _literal(given.profile.exposure.address)
+    if any(host is None or host in network for network in local):
+        return
+    sealed = {app: group.egress.gateway for group in plan.groups if isinstance(group.egress, p.Sealed) for app in group.apps}
+    for exposure in plan.exposures:
+        if exposure.app not in sealed or not isinstance(exposure.how, p.Lan | p.LoadBalancer):
+            continue
+        yield Finding(
+            field="exposure.sealed",
+            path=f"exposures.{exposure.app}:{exposure.port}",
+            class_="function",
+            app=exposure.app,
+            text=f"port {exposure.port} of {exposure.app} is published to the LAN, but {exposure.app} is sealed: {sealed[exposure.app]} "
+            f"drops requests from the LAN, since `networks.local` {'does not contain ' + str(host) if local else 'is empty'}",
+            remedy="add your LAN to the profile, for example `networks: {local: [192.168.1.0/24]}`, or publish the port on loopback",
+            code="vpn.sealed-port",
+        )
+
+
+def _literal(address: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address, if it is one and not a name."""
+    try:
+        return ipaddress.ip_address(address or "")
+    except ValueError:
+        return None
 
 
 OWN = tuple(
@@ -174,6 +208,39 @@ def _proxies(app: str, gateway: str, path: str, container: p.Container) -> Itera
             code="vpn.proxy",
             remedy=f"remove it, or accept it in the profile: {waiver('egress.proxy', app)}",
         )
+
+
+def _root(given: PlanInput) -> Iterator[Finding]:
+    """Apps whose user or group is root's: whoever takes one over writes the files of root."""
+    ids: tuple[tuple[str, int, Code], ...] = (("uid", given.stack.uid, "stack.root-uid"), ("gid", given.stack.gid, "stack.root-gid"))
+    for key, value, code in ids:
+        if value == 0:
+            who = "as root" if key == "uid" else "in the group of root"
+            yield Finding(
+                field=f"stack.{key}",
+                path=f"stack.{key}",
+                class_="security",
+                text=f"`{key}: 0` runs every app {who}: an app that is taken over can write files of root in its folders and mounts",
+                remedy=f"set `{key}` in portable.yaml to that of the user who owns the library, for example `{key}: 1000`",
+                code=code,
+                where=given.stack_source(key),
+            )
+
+
+def _no_apps(plan: p.Plan, given: PlanInput) -> Iterator[Finding]:
+    """A list without apps: `up` would start nothing, and remove what runs."""
+    if plan.apps:
+        return
+    listed = given.stack.apps is not None
+    yield Finding(
+        field="apps",
+        path="apps",
+        class_="function",
+        text="no app is listed: `portable up` starts nothing, and removes the containers of apps that ran before",
+        remedy="list apps, for example `apps: [sonarr, jellyfin]`; `portable catalog list` shows all",
+        code="app.none-listed",
+        where=given.stack_source("apps") if listed else given.profile_source("apps"),
+    )
 
 
 def _excluded_apps(chosen: Selection, given: PlanInput) -> Iterator[Finding]:

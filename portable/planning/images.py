@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from portable.catalog.facts import AppFacts, ImageFacts
+from portable.catalog.facts import FLOATING, AppFacts, ImageFacts
 from portable.model.findings import Finding
 from portable.planning.inputs import AppEntry, PlanInput
 
@@ -24,8 +24,9 @@ def taken(given: PlanInput, facts: AppFacts) -> tuple[AppFacts, Mapping[str, str
 
 
 def findings(given: PlanInput, entries: Iterable[AppEntry]) -> Iterator[Finding]:
-    """Entries that are not used, and updates that are not finished."""
+    """Tags without a version, entries that are not used, and updates that are not finished."""
     for entry in entries:
+        yield from _floating(entry)
         app = entry.facts.name
         if (update := given.images.images.get(app)) is None:
             continue
@@ -57,6 +58,24 @@ def findings(given: PlanInput, entries: Iterable[AppEntry]) -> Iterator[Finding]
                 remedy=f"run {again} to complete it",
                 code="image.update-unfinished",
                 where=given.images_source("images", app, "step"),
+            )
+
+
+def _floating(entry: AppEntry) -> Iterator[Finding]:
+    """Images that the next pull may exchange for another version, without an update that could be rolled back."""
+    app = entry.facts.name
+    for name, container in entry.facts.containers.items():
+        if container.image.tag in FLOATING and container.image.digest is None:
+            yield Finding(
+                field="image.tag",
+                path=f"apps.{app}.containers.{name}.image",
+                class_="function",
+                app=app,
+                text=f"the tag `{container.image.tag}` of {app} names no version: the next pull may bring another one, and nothing is "
+                "backed up before it",
+                remedy=f"write the tag of a release, or add the digest of the image to `{container.image.tag}`",
+                code="image.floating",
+                where=entry.document.source(("containers", name, "image", "tag")),
             )
 
 

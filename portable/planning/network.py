@@ -3,6 +3,7 @@
 import contextlib
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -224,7 +225,7 @@ def _exposure(given: PlanInput, asked: ExposeFacts, app: str, port: PortFacts, p
     at = given.profile_source(*path.split("."))
     if len(ways) > 1:
         text = "a port has only one exposure: loopback, lan, ingress, route or load-balancer"
-        mistakes.add(at, path, text, "keep one of them", code="port.several-exposures")
+        mistakes.add(at, path, text, _one_exposure(given, asked, path), code="port.several-exposures")
         return None
     if (asked.ingress or (asked.route and asked.route.termination == "edge")) and port.serves == "raw":
         text = f"host names route HTTP only; port {path.rpartition('.')[2]} of {app} is raw TCP/UDP"
@@ -265,6 +266,22 @@ def _exposure(given: PlanInput, asked: ExposeFacts, app: str, port: PortFacts, p
         return p.Route(host=host or "", termination=asked.route.termination, auth=asked.route.auth)
     balancer = asked.load_balancer
     return p.LoadBalancer(number=number, address=balancer.address) if balancer else None
+
+
+def _one_exposure(given: PlanInput, asked: ExposeFacts, path: str) -> str:
+    """The remedy for several exposures: the inherited ones become null."""
+    steps = path.split(".")
+    named = {key.replace("_", "-"): value for key, value in msgspec.structs.asdict(asked).items()}
+    files = {key: given.profile_source(*steps, key).file for key, value in named.items() if value is not None}
+    top = next((file for file in files.values() if file.startswith("--set ")), given.profile_source("name").file)
+    inherited = {key: file for key, file in files.items() if file != top}
+    if not inherited or len(inherited) == len(files):
+        return "keep one of them"
+    nulls = ", ".join(f"{key}: null" for key in inherited)
+    sources = " and ".join(f"`{key}` comes from {Path(file).name}" for key, file in inherited.items())
+    if top.startswith("--set "):
+        return f"{sources}: add {' '.join(f'`--set {path}.{key}=null`' for key in inherited)}"
+    return f"{sources}: write `exposure: {{apps: {{{steps[2]}: {{{steps[3]}: {{{nulls}}}}}}}}}` beside your own"
 
 
 def _host_problem(host: str) -> str | None:

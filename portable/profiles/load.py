@@ -13,9 +13,12 @@ from portable.formats.merge import Layer, lay
 from portable.model.errors import InputError, PortableError, UsageError
 from portable.model.source import Mistake, Source
 from portable.profiles.images import SUFFIX, Images, file_for
+from portable.profiles.nameless import named
 from portable.profiles.types import Profile, StackFile
 
 STACK_FILE = "portable.yaml"
+_NEAR = frozenset(("portable.yaml", "portable.yml", "portable.yaml.txt", "portable.yml.txt"))
+"""Names that people give to the stack by mistake, in any case."""
 _CHANGES = ("override",)
 """Keys in which null belongs to the file of an app, not to the stack or the profile."""
 _PACKAGE = Path(portable.__file__).parent
@@ -24,8 +27,36 @@ SHIPPED = _PACKAGE / "_profiles" if (_PACKAGE / "_profiles").is_dir() else _PACK
 
 
 def find_stack(folder: Path) -> Path | None:
-    """The nearest `portable.yaml` in `folder` or above it."""
-    return next((f for parent in (folder, *folder.parents) if (f := parent / STACK_FILE).is_file()), None)
+    """The nearest `portable.yaml` in `folder` or above it. Raises UsageError for a file that is only nearly called so."""
+    for parent in (folder, *folder.parents):
+        if (file := parent / STACK_FILE).is_file():
+            return file
+        _refuse_near(parent)
+    return None
+
+
+def _refuse_near(folder: Path) -> None:
+    """Raise UsageError where a file of this folder was meant as the stack, but would be ignored."""
+    try:
+        names = sorted(file.name for file in folder.iterdir() if file.name.casefold() in _NEAR)
+    except OSError:
+        return
+    if names:
+        near = folder / names[0]
+        if names[0] != STACK_FILE:
+            text, remedy = f"{near} is not called {STACK_FILE}, and would be ignored", f"rename it: `mv {near} {folder / STACK_FILE}`"
+        elif near.is_symlink():
+            text, remedy = f"{near} is a link to a file that does not exist", f"correct the link, or remove it: `rm {near}`"
+        else:
+            text, remedy = f"{near} is not a file", "move it away, and write a file of that name"
+        raise UsageError(text, code="stack.file-name", remedy=remedy)
+
+
+def find_stack_of(profile: str, folder: Path) -> Path | None:
+    """The stack of a profile: that of its own folder for a file of yours, else the nearest one to `folder`."""
+    file = Path(profile)
+    by_path = ("/" in profile or profile.endswith(".yaml")) and file.is_file() and not is_shipped(file)
+    return (find_stack((folder / file).resolve().parent) if by_path else None) or find_stack(folder)
 
 
 def catalog_folders(stack_file: Path | None, more: Sequence[Path] = ()) -> list[Path]:
@@ -70,7 +101,10 @@ def load_stack(file: Path | None, sets: Sequence[str] = ()) -> tuple[StackFile, 
         return StackFile(), None
     document = load(file) if file else load(("(no portable.yaml)", b"portable: 1\n"))
     document = lay(document, *(((d, ("stack",)), d.data["stack"]) for d in over), changes=_CHANGES)
-    return convert(document, StackFile), document
+    try:
+        return convert(document, StackFile), document
+    except InputError as error:
+        raise InputError(named(document, error.mistakes)) from None
 
 
 def load_profile(name: str, files: Mapping[str, tuple[Path, ...]], sets: Sequence[str] = ()) -> tuple[Profile, Document]:
@@ -106,8 +140,8 @@ def load_profile(name: str, files: Mapping[str, tuple[Path, ...]], sets: Sequenc
     try:
         profile = convert(document, Profile)
     except InputError as error:
-        raise InputError((*mistakes, *error.mistakes)) from None
-    if mistakes:
+        raise InputError((*mistakes, *named(document, error.mistakes))) from None
+    if mistakes or (mistakes := list(named(document, ()))):
         raise InputError(tuple(mistakes))
     return profile, document
 
@@ -133,9 +167,9 @@ def _not_found(name: str, layers: Sequence[Document], *, circle: bool, known: Ma
     import difflib  # only for a mistake
 
     names = ", ".join(sorted(known)) or "none"
+    near = difflib.get_close_matches(name, known, 1)
+    suggestion = f"did you mean {near[0]!r}? " if near else ""
     if not layers:
-        near = difflib.get_close_matches(name, known, 1)
-        suggestion = f"did you mean {near[0]!r}? " if near else ""
         remedy = f"{suggestion}known profiles: {names}; create one with `portable profiles new`"
         return UsageError(f"there is no profile {name!r}", code="profile.unknown", remedy=remedy)
     if circle:
@@ -145,7 +179,7 @@ def _not_found(name: str, layers: Sequence[Document], *, circle: bool, known: Ma
         )
     else:
         text = f"there is no profile {name!r}; known: {names}"
-        mistake = layers[-1].mistake(("extends",), text, "correct the name after `extends`", code="profile.unknown")
+        mistake = layers[-1].mistake(("extends",), text, f"{suggestion}correct the name after `extends`", code="profile.unknown")
     return InputError((mistake,))
 
 

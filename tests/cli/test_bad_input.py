@@ -280,6 +280,39 @@ CASES = {
 }
 
 
+WAIVABLE = {
+    "a waiver by name": (
+        ("up", "--set", "egress.direct=[qbittorrent]"),
+        "`waive: [{field: egress, class: security, apps: [qbittorrent], reason: ...}]`",
+    ),
+    "a waiver of a stack": (("render", "--strict", "--set", "stack.uid=0"), "`waive: [{field: stack.uid, class: security, reason: ...}]`"),
+}
+
+
+@pytest.mark.parametrize(("args", "line"), WAIVABLE.values(), ids=WAIVABLE)
+def test_a_refusal_names_the_field_that_a_waiver_needs(args: tuple[str, ...], line: str, tmp_path: Path) -> None:
+    done = run(*args, cwd=tmp_path)
+    assert done.returncode == 4
+    assert done.stderr.count(line) == 1
+
+
+def test_a_profile_that_replaces_a_shipped_one_says_so(tmp_path: Path) -> None:
+    assert "replaces the profile 'local'" in run("profiles", "new", "local", cwd=tmp_path).stdout
+    assert "It replaces" not in run("profiles", "new", "mine", cwd=tmp_path).stdout
+
+
+def test_files_for_a_cluster_that_are_refused_store_no_secret(tmp_path: Path) -> None:
+    file = tmp_path / "secrets.yaml"
+    content = "wireguard-key: {private-key: nonsense, addresses: 10.2.0.2/32}\n"
+    file.write_text(content)
+    file.chmod(0o600)
+    sets = ("--set", f"secrets={{source: file, file: {file}}}")
+    done = run("secrets", "write", "-p", "samba", "-o", "out", *sets, cwd=tmp_path)
+    assert done.returncode == 4, done.stderr
+    assert file.read_text() == content
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_bad_input(case: Case, tmp_path: Path) -> None:
     write(tmp_path, case.files)

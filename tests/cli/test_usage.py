@@ -1,7 +1,9 @@
 """Help, version, usage errors, formats, completion, and output that nobody takes."""
 
+import ast
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -10,8 +12,12 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+import portable
 from portable.cli.app import app
-from portable.cli.options import complete_app, complete_profile
+from portable.cli.completion import complete_catalog_app, complete_profile, complete_task
+from portable.cli.formats import Format
+from portable.cli.status import _show_logs
+from portable.live.results import LogLine
 from tests.cli import environment, run
 from tests.shipped import PROFILES
 
@@ -33,6 +39,30 @@ def test_every_command_has_help(words: tuple[str, ...], tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Usage: ")
     assert " ".join(words) in done.stdout.splitlines()[0]
+
+
+def parameters() -> list[tuple[str, object]]:
+    """Every argument and visible option of every command."""
+    found: list[tuple[str, object]] = []
+    for words in commands():
+        command = get_command(app)
+        for word in words:
+            command = command.commands[word]  # type: ignore[attr-defined]
+        found += [(" ".join((*words, str(p.name))), getattr(p, "help", None)) for p in command.params if not getattr(p, "hidden", False)]
+    return found
+
+
+def test_every_argument_has_a_description() -> None:
+    assert [name for name, about in parameters() if not about] == []
+
+
+@pytest.mark.parametrize("words", [words for words in commands() if words in ((), ("catalog",), ("profiles",), ("secrets",), ("images",))])
+def test_a_list_of_commands_fits_80_columns_and_is_not_cut(words: tuple[str, ...], tmp_path: Path) -> None:
+    lines = run(*words, "--help", cwd=tmp_path, env={"COLUMNS": "80"}).stdout.splitlines()
+    listed = lines[lines.index("Commands:") + 1 :]
+    assert [line for line in lines if len(line) > 80] == []
+    assert listed
+    assert all(line.rstrip().endswith((".", ")")) and not line.endswith("...") for line in listed), listed
 
 
 def test_debug_is_an_option_before_the_verb(tmp_path: Path) -> None:
@@ -89,7 +119,9 @@ def test_wrong_usage_is_told_with_exit_code_2(args: tuple[str, ...], words: str,
     [
         (("render", "--format", "json"), "portable/render/1"),
         (("explain", "--format", "json"), "portable/findings/1"),
-        (("catalog", "list", "--format", "json"), "portable/apps/1"),
+        (("catalog", "list", "--format", "json"), "portable/catalog/1"),
+        (("catalog", "show", "sonarr", "--format", "json"), "portable/app/1"),
+        (("profiles", "show", "samba", "--format", "json"), "portable/profile/1"),
         (("profiles", "list", "--format", "json"), "portable/profiles/1"),
     ],
 )
@@ -97,6 +129,89 @@ def test_json_has_the_name_of_its_schema(args: tuple[str, ...], schema: str, tmp
     done = run(*args, cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout)["schema"] == schema
+
+
+def test_a_profile_and_an_app_as_json_are_whole(tmp_path: Path) -> None:
+    profile = json.loads(run("profiles", "show", "samba", "--format", "json", cwd=tmp_path).stdout)
+    assert (profile["profile"]["name"], Path(profile["file"]).name) == ("samba", "samba.yaml")
+    app_ = json.loads(run("catalog", "show", "sonarr", "--format", "json", cwd=tmp_path).stdout)
+    assert (app_["app"]["name"], Path(app_["file"]).parent.name) == ("sonarr", "sonarr")
+
+
+def test_each_name_of_a_schema_has_one_shape() -> None:
+    """Each name belongs to one module; text alone has no schema."""
+    owners: dict[str, set[str]] = {}
+    for file in sorted((Path(portable.__file__).parent / "cli").glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "table"):
+                continue
+            if any(isinstance(word, ast.Attribute) and word.attr == "text" for word in node.args):
+                continue
+            names = [k.value.value for k in node.keywords if k.arg == "schema" and isinstance(k.value, ast.Constant)]
+            owners.setdefault(str(names[0]), set()).add(file.stem)
+        for name in re.findall(r'"portable/([a-z]+)/1"', file.read_text()):
+            owners.setdefault(name, set()).add(file.stem)
+    assert {name: files for name, files in owners.items() if len(files) != 1} == {}
+    assert {"apps", "catalog", "logs", "error"} <= owners.keys()
+
+
+WRONG_STACK = "portable: 1\nuid: many\ntimezone: Nowhere/At All\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "stack", "code", "exit_code"),
+    [
+        (("explain", "-p", "nowhere"), "", "profile.unknown", 2),
+        (("render", "--set", "x"), "", "profile.set-syntax", 2),
+        (("catalog", "show", "sonar"), "", "usage.unknown-app", 2),
+        (("profiles", "show", "nowhere"), "", "profile.unknown", 2),
+        (("explain",), WRONG_STACK, "value.type", 2),
+        (("render", "--frobnicate"), "", "usage.command-line", 2),
+        (("render", "--catalog", "nowhere"), "", "usage.command-line", 2),
+        (("frobnicate",), "", "usage.command-line", 2),
+        (("up", "--set", "egress.direct=[qbittorrent]"), "", "vpn.direct", 4),
+        (("logs",), "", None, 1),
+        (("down",), "", None, 1),
+        (("graph", "-p", "nowhere"), "", "profile.unknown", 2),
+    ],
+)
+def test_an_error_as_json_is_one_object_on_standard_error(
+    args: tuple[str, ...], stack: str, code: str | None, exit_code: int, tmp_path: Path
+) -> None:
+    if stack:
+        (tmp_path / "portable.yaml").write_text(stack)
+    done = run(*args, "--format", "json", cwd=tmp_path, env={"DOCKER_HOST": "unix:///nonexistent.sock"})
+    assert (done.returncode, done.stdout) == (exit_code, ""), done.stderr
+    error = json.loads(done.stderr)
+    assert {"code", "text", "where", "remedy"} <= error.keys()
+    assert (error["schema"], error["exit"]) == ("portable/error/1", exit_code)
+    assert code is None or error["code"] == code
+    assert error["text"]
+    assert error["errors"][0] == {key: error[key] for key in error["errors"][0]}
+
+
+def test_an_error_as_json_has_every_cause_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "portable.yaml").write_text(WRONG_STACK)
+    error = json.loads(run("explain", "--format", "json", cwd=tmp_path).stderr)
+    assert [(cause["path"], ":".join(cause["where"].split(":")[1:])) for cause in error["errors"]] == [("uid", "2:6"), ("timezone", "3:11")]
+
+
+def test_logs_as_json_are_one_document_or_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [LogLine(service="sonarr", text="ready", moment="2026-11-30T09:00:00Z"), LogLine(service="radarr", text='a "quote"')]
+    _show_logs(iter(lines), Format.json, follow=False)
+    document = json.loads(capsys.readouterr().out)
+    wanted = [{"service": line.service, "time": line.moment, "text": line.text} for line in lines]
+    assert document == {"schema": "portable/logs/1", "logs": wanted}
+    _show_logs(iter(lines), Format.json, follow=True)
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == wanted
+    _show_logs(iter(lines), Format.text, follow=False)
+    assert capsys.readouterr().out == 'sonarr | ready\nradarr | a "quote"\n'
+
+
+def test_words_of_another_program_choose_no_format(tmp_path: Path) -> None:
+    done = run("exec", "--user", "1", "--format", "json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert not done.stderr.startswith("{")
 
 
 def test_render_as_json_has_the_files_that_it_would_write(tmp_path: Path) -> None:
@@ -119,12 +234,34 @@ def test_completion_answers_with_names(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "profiles").mkdir()
     (tmp_path / "profiles" / "zoo.yaml").write_text("not even: [yaml")
     assert complete_profile("z") == ["zimaboard", "zimaboard-8gb", "zoo"]
-    assert complete_app("son") == ["sonarr"]
-    assert complete_app("nothing-begins-so") == []
+    assert complete_catalog_app("son") == ["sonarr"]
+    assert complete_catalog_app("nothing-begins-so") == []
+    assert complete_task("") == ["backup", "links", "downloads", "capacity", "scrub", "images"]
+    assert complete_task("scrub,b") == ["scrub,backup"]
+    assert complete_task("backup,b") == []
 
 
-def test_completion_through_the_shell(tmp_path: Path) -> None:
-    asked = {"_PORTABLE_COMPLETE": "complete_bash", "COMP_WORDS": "portable render --profile zim", "COMP_CWORD": "3"}
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("render --profile zim", ["zimaboard", "zimaboard-8gb"]),
+        ("logs ", ["radarr", "sonarr", "webdav"]),
+        ("restart sonarr ", ["radarr", "webdav"]),
+        ("exec so", ["sonarr"]),
+        ("restore -p zimaboard s", ["sonarr"]),
+        ("explain rad", ["radarr"]),
+        ("explain vpn.sealed", ["vpn.sealed", "vpn.sealed-port"]),
+        ("logs -p nowhere jell", ["jellyfin"]),
+        ("catalog show jell", ["jellyfin"]),
+        ("catalog schema pro", ["profile"]),
+        ("secrets set ", ["radarr-api-key", "sonarr-api-key"]),
+        ("upkeep --task scrub,im", ["scrub,images"]),
+        ("verify kill", ["kill-switch"]),
+    ],
+)
+def test_completion_through_the_shell(words: str, names: list[str], tmp_path: Path) -> None:
+    (tmp_path / "portable.yaml").write_text("portable: 1\nname: two\napps: [sonarr, radarr]\n")
+    asked = {"_PORTABLE_COMPLETE": "complete_bash", "COMP_WORDS": f"portable {words}", "COMP_CWORD": str(len(words.split(" ")))}
     script = "import sys; sys.argv[0] = 'portable'; from portable.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -135,7 +272,7 @@ def test_completion_through_the_shell(tmp_path: Path) -> None:
         check=False,
         timeout=60,
     )
-    assert done.stdout.split() == ["zimaboard", "zimaboard-8gb"]
+    assert done.stdout.split() == names, done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -220,6 +357,17 @@ def test_an_app_of_ones_own_renders_everywhere(tmp_path: Path) -> None:
     again = run("catalog", "new", "notes", "registry.example/other:1", "8000", cwd=tmp_path)
     assert (again.returncode, "'notes'" in again.stderr, "[usage.app-exists]" in again.stderr) == (2, True, True)
     assert (tmp_path / "catalog/apps/notes/app.yaml").read_bytes() == before
+
+
+def test_a_scheduled_app_of_ones_own_renders_everywhere(tmp_path: Path) -> None:
+    (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [tidy]\n")
+    wrong = run("catalog", "new", "tidy", "registry.example/tidy:1.10", "--schedule", "30 4", cwd=tmp_path)
+    assert (wrong.returncode, "[schedule.syntax]" in wrong.stderr) == (2, True)
+    first = run("catalog", "new", "tidy", "registry.example/tidy:1.10", "--schedule", "30 4 * * 0", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    for profile in ("local", "samba"):
+        rendered = run("render", "-p", profile, cwd=tmp_path)
+        assert (rendered.returncode, "registry.example/tidy:1.10" in rendered.stdout) == (0, True), rendered.stderr
 
 
 def test_the_secrets_of_a_cluster_become_files(tmp_path: Path) -> None:

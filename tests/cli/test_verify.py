@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from portable.cli.verify import _checked, _printed, complete_contract, verify
+from portable.cli.completion import complete_contract
+from portable.cli.verify import _checked, _printed, verify
 from portable.model.contracts import ContractResult, Verdict
 from portable.model.errors import UsageError
 from portable.verify import contracts

@@ -73,6 +73,10 @@ class ComposeReader(StackReader):
         """The changes that `up` would make."""
         return verbs.diff(self._engine, self.stack, resolved if resolved is not None else self.source, apps=apps)
 
+    def rehearse(self, *, apps: tuple[str, ...] = (), resolved: Resolved) -> None:
+        """Raise for every problem that would stop `up` before its first change."""
+        verbs.rehearse(self._engine, self.stack, resolved, apps=apps)
+
     def status(self, *, inside: bool = False) -> tuple[ServiceStatus, ...]:
         """The state of every service."""
         return verbs.status(self._engine, self.stack, inside=inside)

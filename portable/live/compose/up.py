@@ -24,7 +24,7 @@ from portable.local.lock import Lock, locked
 from portable.model.changes import NETWORK, Change
 from portable.model.errors import Refused
 from portable.model.progress import Deduplicated, Event, Progress, silent
-from portable.secrets.generate import foreseen, generate_missing
+from portable.secrets.generate import foreseen, generate_missing, missing
 from portable.secrets.lookup import resolve
 from portable.secrets.sources import Source
 from portable.secrets.values import Resolved
@@ -40,6 +40,24 @@ def diff(
     recipes: Recipes | None = None,
 ) -> tuple[Change, ...]:
     """The changes that `up` would make; needs no method that writes."""
+    foreseen, desired, observed = _foresee(engine, stack, source, apps, recipes)
+    return (*foreseen.changes, *_changes(desired, observed, apps))
+
+
+def rehearse(
+    engine: EngineReader, stack: ComposeStack, resolved: Resolved, *, apps: tuple[str, ...] = (), recipes: Recipes | None = None
+) -> None:
+    """Raise for every problem that would stop `up` before its first change, without writing anything, secrets included."""
+    _, desired, observed = _foresee(engine, stack, resolved, apps, recipes)
+    changes = _changes(desired, observed, apps)
+    _refuse_half_way(stack, _started_for(plain(stack), apps) | {c.app for c in changes if c.kind != "remove"})
+    _preflight(engine, desired, changes)
+
+
+def _foresee(
+    engine: EngineReader, stack: ComposeStack, source: Source | Resolved, apps: tuple[str, ...], recipes: Recipes | None
+) -> tuple[images.Resolution, Desired, Observed]:
+    """The images, the desired and the observed state as `up` would find them."""
     refuse_unknown(stack, apps)
     recipes = recipes or recipes_of(stack.recipes)
     engine.check()
@@ -48,8 +66,7 @@ def diff(
     engine.hide = resolved.hide
     foreseen = images.foresee(engine, images_of(engine, stack, apps), recipes)
     effective = {**images.foresee(engine, stack.images, recipes).effective, **foreseen.effective} if apps else foreseen.effective
-    desired, observed = look(engine, stack, effective, stack.environment(resolved))
-    return (*foreseen.changes, *_changes(desired, observed, apps))
+    return (foreseen, *look(engine, stack, effective, stack.environment(resolved)))
 
 
 def up(
@@ -73,8 +90,9 @@ def up(
     refuse_unknown(stack, apps)
     recipes = recipes or recipes_of(stack.recipes)
     engine.check()
-    if generated:
-        foreseen(stack.secrets, generated, source)  # raises for secrets that cannot be generated, before any is
+    if generated and missing(stack.secrets, generated, source):
+        # Store no secret for a command that is going to be refused.
+        rehearse(engine, stack, foreseen(stack.secrets, generated, source), apps=apps, recipes=recipes)
         generate_missing(stack.secrets, generated, source, project=stack.project, progress=progress)
     resolved = resolve(stack.secrets, source)
     check_tunnel(stack.plan, resolved)

@@ -9,6 +9,6 @@ from portable.live.compose.execute import execute
 from portable.live.compose.logs import has_logs, logs
 from portable.live.compose.restart import restart
 from portable.live.compose.status import status
-from portable.live.compose.up import diff, end_copies, up
+from portable.live.compose.up import diff, end_copies, rehearse, up
 
-__all__ = ["apps_of", "diff", "down", "end_copies", "execute", "has_logs", "logs", "restart", "status", "up"]
+__all__ = ["apps_of", "diff", "down", "end_copies", "execute", "has_logs", "logs", "rehearse", "restart", "status", "up"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portable.catalog.catalog import Catalog
-from portable.catalog.facts import NAME, AppFacts
+from portable.catalog.facts import FLOATING, NAME, AppFacts
 from portable.catalog.start import start
 from portable.formats.load import convert, load
 from portable.model.errors import UsageError
@@ -48,6 +48,7 @@ def test_what_is_asked_for() -> None:
         ("Notes", "x:1", "/c", "catalog.app-name"),
         ("notes", "x", "/c", "catalog.image-version"),
         ("notes", "x:latest", "/c", "catalog.image-version"),
+        ("notes", "x:nightly", "/c", "catalog.image-version"),
         ("notes", f"x@{DIGEST}", "/c", "catalog.image-version"),
         ("notes", "x y:1", "/c", "catalog.image"),
         ("notes", "x:1", "config", "catalog.state-folder"),
@@ -64,7 +65,7 @@ def test_what_it_refuses(name: str, image: str, state: str, code: str) -> None:
 
 @given(
     name=st.from_regex(NAME.removesuffix("$") + r"\Z"),
-    tag=st.from_regex(r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}\Z").filter(lambda tag: tag != "latest"),
+    tag=st.from_regex(r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}\Z").filter(lambda tag: tag not in FLOATING),
     state=st.lists(
         st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters="/"), min_size=1), min_size=1
     ).map(lambda parts: "/" + "/".join(parts)),
@@ -73,6 +74,34 @@ def test_any_words_come_back_as_they_were(name: str, tag: str, state: str) -> No
     text = start(name, f"registry.example/x:{tag}", 8000, vpn=False, library=None, state=state)
     found = convert(load(("app.yaml", text.encode())), AppFacts)
     assert (found.name, found.containers["main"].image.tag, found.containers["main"].volumes["config"]) == (name, tag, state)
+
+
+def test_an_app_with_a_schedule_has_no_port() -> None:
+    text = start("tidy", "registry.example/tidy:1", None, vpn=False, library="rw", state="/config", schedule="30 4 * * 0")
+    found = convert(load(("app.yaml", text.encode())), AppFacts)
+    assert (found.schedule, found.ports, found.containers["main"].probe) == ("30 4 * * 0", {}, None)
+    assert found.containers["main"].command
+
+
+@pytest.mark.parametrize(
+    ("port", "vpn", "schedule", "code"),
+    [
+        (None, False, None, "usage.option-missing"),
+        (80, False, "30 4 * * 0", "usage.options-conflict"),
+        (None, True, "30 4 * * 0", "usage.options-conflict"),
+    ],
+)
+def test_a_port_or_a_schedule(port: int | None, vpn: bool, schedule: str | None, code: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        start("notes", "x:1", port, vpn=vpn, library=None, state="/c", schedule=schedule)
+    assert caught.value.code == code
+    assert caught.value.remedy
+
+
+def test_a_start_as_root_is_explained() -> None:
+    lines = start("h", "lscr.io/linuxserver/heimdall:2.7.6", 80, vpn=False, library=None, state="/config").splitlines()
+    at = lines.index("    needs: {root-start: true}")
+    assert "It starts as root" in lines[at - 1]
 
 
 def test_it_is_an_app_of_the_catalog(tmp_path: Path) -> None:

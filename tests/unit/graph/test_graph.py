@@ -116,6 +116,30 @@ def test_a_page_tells_what_is_refused_first_and_loads_nothing(full: Picture) -> 
     assert seen.links == [reached.address for row in full.rows for reached in row.reached if reached.address]
 
 
+def test_a_page_fits_a_narrow_screen(full: Picture) -> None:
+    """What is wide scrolls in its own box, and each folder and address has a line of its own."""
+    text = page(full)
+    assert "initial-scale=1" in text
+    assert text.count("<table") == text.count('<div class="wide" tabindex="0" role="region" aria-label="') - 1 == 2
+    for wide in ("<table", "<svg"):
+        assert all(before.rstrip().endswith(">") and 'class="wide"' in before.rstrip()[-80:] for before in text.split(wide)[:-1])
+    for row in full.rows:
+        for volume in row.keeps:
+            assert f'<div class="line">{volume.holds} in <code>{volume.place}</code></div>' in text
+        for called in row.called:
+            assert f'<div class="line"><code>{called}</code></div>' in text
+
+
+def test_code_is_set_as_code_and_stays_text() -> None:
+    finding = Finding(field="x", path="apps", class_="function", text="`a <b>` and <i>", remedy="run `portable up`, it's `left open")
+    made = picture(full_plan("compose"), "compose", {}, (finding,))
+    text = page(made)
+    assert "<td><code>a &lt;b&gt;</code> and &lt;i&gt;" in text
+    assert "run <code>portable up</code>, it&#39;s `left open" in text
+    assert any("`" in line for line in made.prepares)
+    assert "`" not in text.replace("`left open", "").split("<h2>Prerequisites", 1)[1]
+
+
 @settings(deadline=None)  # a page is drawn each time, which takes long where others use the machine
 @given(title=st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs"), exclude_characters="\ufffe\uffff"), min_size=1))
 def test_any_title_stays_text(title: str) -> None:

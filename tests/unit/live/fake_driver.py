@@ -112,6 +112,9 @@ class FakeReader(StackReader):
             if not self._is_well(name)
         )
 
+    def rehearse(self, *, apps: tuple[str, ...] = (), resolved: Resolved) -> None:
+        self._known(apps)
+
     def status(self, *, inside: bool = False) -> tuple[ServiceStatus, ...]:
         rows = []
         for name in self.apps():

@@ -64,6 +64,50 @@ def test_only_networks_of_ones_own_lie_past_the_fence(place: Place, cidr: str, o
     assert all(cidr in f.text and f.where is not None for f in found)
 
 
+@pytest.mark.parametrize("key", ["uid", "gid"])
+def test_a_stack_of_root_is_a_finding(place: Place, key: str) -> None:
+    place.write(app("one"))
+    found = [f for f in place.plan("one", stack=f"{key}: 0\n").findings if f.field == f"stack.{key}"]
+    assert [(f.code, f.class_, f.verdict, str(f.where)) for f in found] == [(f"stack.root-{key}", "security", "noted", "portable.yaml:1:6")]
+    assert not [f for f in place.plan("one", stack=f"{key}: 1\n").findings if f.field.startswith("stack.")]
+
+
+@pytest.mark.parametrize(("stack", "file"), [("apps: []\n", "portable.yaml:1:7"), (None, "test.yaml:")])
+def test_a_list_without_apps_is_a_finding(place: Place, stack: str | None, file: str) -> None:
+    place.write(app("one"))
+    (found,) = (f for f in place.plan(stack=stack).findings if f.field == "apps")
+    assert (found.code, found.class_) == ("app.none-listed", "function")
+    assert str(found.where).startswith(file)
+    assert not [f for f in place.plan("one").findings if f.field == "apps"]
+
+
+LAN: dict[str, Any] = {"exposure": {"default": "lan"}}
+HOME: dict[str, Any] = {"exposure": {"default": "lan", "address": "192.168.1.5"}}
+BALANCED: dict[str, Any] = {"base": CLUSTER, "exposure": {"apps": {"one": {"web": {"load-balancer": {}}}}}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "apps"),
+    [
+        (LAN, ["one"]),
+        (BALANCED, ["one"]),
+        ({**LAN, "networks": {"subnet": "172.20.0.0/16"}}, ["one"]),
+        ({**LAN, "networks": {"local": ["192.168.1.0/24"]}}, []),
+        ({**HOME, "networks": {"local": ["192.168.1.0/24"]}}, []),
+        ({**HOME, "networks": {"local": ["10.0.0.0/8", "fd00::/8"]}}, ["one"]),
+        ({"exposure": {"default": "loopback"}}, []),
+        ({**LAN, **VPN}, []),
+    ],
+)
+def test_a_sealed_app_on_the_lan_needs_the_lan_among_the_local_networks(place: Place, changes: dict[str, Any], apps: list[str]) -> None:
+    place.write(app("one", egress="vpn"), app("two"), app("gluetun", gateway="tunnel"))
+    found = [f for f in place.plan("one", "two", **changes).findings if f.field == "exposure.sealed"]
+    assert [(f.app, f.code, f.class_, f.verdict, f.path) for f in found] == [
+        (name, "vpn.sealed-port", "function", "noted", f"exposures.{name}:web") for name in apps
+    ]
+    assert all(f.where is not None and "networks: {local:" in f.remedy for f in found)
+
+
 def test_who_needs_no_vpn_may_call_whom_it_likes(place: Place) -> None:
     place.write(app("one"))
     assert not [f for f in place.plan("one", networks={"local": ["0.0.0.0/0"]}).findings if f.field == "egress.networks"]

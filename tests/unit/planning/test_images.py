@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from portable.formats.emit import dump
 from portable.planning import Planned
 from tests.unit.planning import Place, app
 
@@ -30,6 +31,29 @@ def told(planned: Planned) -> list[tuple[str, str, str]]:
     found = [f for f in planned.findings if f.field.startswith("images")]
     assert {f.code: f.field for f in found}.items() <= {"image.update-unused": "images", "image.update-unfinished": "images.step"}.items()
     return [(f.code, f.text, str(f.where)) for f in found]
+
+
+@pytest.mark.parametrize(
+    ("image", "is_floating"),
+    [
+        ({"tag": "latest"}, True),
+        ({"tag": "stable"}, True),
+        ({"tag": "nightly"}, True),
+        ({"tag": "latest", "digest": OLD}, False),
+        ({"tag": "1.4.2"}, False),
+        ({"tag": "stable-1.4"}, False),
+    ],
+)
+@pytest.mark.parametrize("whose", ["catalog", "profile", "stack"])
+def test_a_tag_without_a_version_is_a_finding(place: Place, image: dict[str, Any], is_floating: bool, whose: str) -> None:
+    over: Any = {"one": {"containers": {"main": {"image": {"digest": None, **image}}}}}
+    place.write(pinned("one", image.get("digest"), tag=image["tag"]) if whose == "catalog" else pinned("one"))
+    stack = dump({"apps": ["one"], "override": over}) if whose == "stack" else None
+    planned = place.plan("one", stack=stack, override=over if whose == "profile" else {})
+    found = [f for f in planned.findings if f.field == "image.tag"]
+    assert [(f.code, f.app, f.class_, f.verdict) for f in found] == [("image.floating", "one", "function", "noted")] * is_floating
+    files = {"catalog": "app.yaml:", "profile": "test.yaml:", "stack": "portable.yaml:"}
+    assert all(files[whose] in str(f.where) for f in found)
 
 
 def test_an_entry_takes_the_place_of_what_the_files_say(place: Place) -> None:

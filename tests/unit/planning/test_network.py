@@ -1,12 +1,14 @@
 """Step 2: groups and their way out, ports, exposures, addresses."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from portable.model import plan as p
+from portable.model.errors import InputError
 from portable.planning.network import address_of
-from tests.unit.planning import CLUSTER, VPN, Place, app, port_of
+from tests.unit.planning import BASE, CLUSTER, VPN, Place, app, of_files, port_of
 
 
 def exposures(place: Place, *apps: str, **changes: Any) -> dict[str, p.Reach]:
@@ -159,6 +161,35 @@ def test_both_halves_of_a_port_are_exposed(place: Place) -> None:
     place.write(app("one", ports={"web": None, "dns": {"number": 53, "protocol": "tcp+udp"}}))
     found = exposures(place, "one", exposure={"apps": {"one": {"dns": {"lan": {"number": 5353}}}}})
     assert found == {"one:dns": p.Lan(number=5353), "one:dns-udp": p.Lan(number=5353)}
+
+
+LAN_BASE = BASE.replace("vpn: {}\n", "apps: [sonarr]\nexposure: {apps: {sonarr: {web: {lan: 8990}}}}\n")
+
+
+@pytest.mark.parametrize(
+    ("own", "sets", "remedy"),
+    [
+        (
+            "{loopback: {}}",
+            (),
+            "`lan` comes from base.yaml: write `exposure: {apps: {sonarr: {web: {lan: null}}}}` beside your own",
+        ),
+        (
+            "{lan: 8991}",
+            ("exposure.apps.sonarr.web.loopback=81",),
+            "`lan` comes from top.yaml: add `--set exposure.apps.sonarr.web.lan=null`",
+        ),
+        ("{lan: 8991, loopback: {}}", (), "keep one of them"),
+    ],
+)
+def test_of_several_exposures_the_inherited_ones_become_null(tmp_path: Path, own: str, sets: tuple[str, ...], remedy: str) -> None:
+    top = f"portable: 1\nname: top\nextends: base\nexposure: {{apps: {{sonarr: {{web: {own}}}}}}}\n"
+    with pytest.raises(InputError) as caught:
+        of_files(tmp_path, sets, base=LAN_BASE, top=top)
+    assert [(m.code, m.remedy) for m in caught.value.mistakes] == [("port.several-exposures", remedy)]
+    if remedy.startswith("`lan` comes from base"):
+        repaired = top.replace("{loopback: {}}", "{loopback: {}, lan: null}")
+        assert [e.how for e in of_files(tmp_path, base=LAN_BASE, top=repaired).plan.exposures] == [p.Loopback(number=8989)]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from portable.model.errors import InputError, UsageError
-from portable.profiles.load import SHIPPED, find_stack, load_profile, load_stack, profile_files, profile_folders
+from portable.profiles.load import SHIPPED, find_stack, find_stack_of, load_profile, load_stack, profile_files, profile_folders
 from portable.profiles.types import LoopbackFacts, Profile, StackFile
 from tests.shipped import PROFILES
 
@@ -56,9 +56,35 @@ def test_the_stack_is_looked_for_upwards(tmp_path: Path) -> None:
     assert find_stack(below) == tmp_path / "a" / "portable.yaml"
 
 
-def test_a_folder_called_like_the_stack_is_none(tmp_path: Path) -> None:
-    (tmp_path / "portable.yaml").mkdir()
-    assert find_stack(tmp_path) is None
+@pytest.mark.parametrize("kind", ["portable.yml", "Portable.yaml", "PORTABLE.YML", "portable.yaml.txt", "folder", "link"])
+def test_what_is_nearly_the_stack_is_refused(tmp_path: Path, kind: str) -> None:
+    match kind:
+        case "folder":
+            (tmp_path / "portable.yaml").mkdir()
+        case "link":
+            (tmp_path / "portable.yaml").symlink_to("nowhere.yaml")
+        case name:
+            (tmp_path / name).touch()
+    below = tmp_path / "below"
+    below.mkdir()
+    for folder in (tmp_path, below):
+        with pytest.raises(UsageError) as caught:
+            find_stack(folder)
+        assert (caught.value.code, bool(caught.value.remedy)) == ("stack.file-name", True)
+    (below / "portable.yaml").touch()
+    assert find_stack(below) == below / "portable.yaml"
+
+
+def test_a_profile_by_its_path_brings_its_stack(tmp_path: Path) -> None:
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    (home / "profiles").mkdir(parents=True)
+    elsewhere.mkdir()
+    mine = home / "profiles" / "mine.yaml"
+    for file in (mine, home / "portable.yaml", elsewhere / "portable.yaml"):
+        file.touch()
+    assert find_stack_of(str(mine), elsewhere) == home / "portable.yaml"
+    assert find_stack_of(str(SHIPPED / "local.yaml"), elsewhere) == elsewhere / "portable.yaml"
+    assert find_stack_of("mine", elsewhere) == elsewhere / "portable.yaml"
 
 
 def test_profiles_lie_beside_the_stack_then_among_the_shipped(tmp_path: Path) -> None:
@@ -86,6 +112,46 @@ def test_a_folder_that_is_given_twice_is_read_once(tmp_path: Path, write: Write)
 @pytest.mark.parametrize("name", PROFILES)
 def test_shipped_profiles_can_be_read(name: str) -> None:
     assert load_profile(name, profile_files((SHIPPED,)))[0].name == name
+
+
+# --- names that are missing
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "path", "remedy"),
+    [
+        ("exposure: {apps: {sonarr: {lan: 8990}}}", "port.name-missing", "exposure.apps.sonarr.lan", "{sonarr: {web: {lan: 8990}}}"),
+        ("exposure: {apps: {sonarr: {lan: {number: 8}}}}", "port.name-missing", "exposure.apps.sonarr.lan", "{sonarr: {web: {lan: ...}}}"),
+        ("exposure: {apps: {sonarr: {loopback: {}}}}", "port.name-missing", "exposure.apps.sonarr.loopback", "{loopback: {}}"),
+        ("exposure: {apps: {sonarr: 8990}}", "port.name-missing", "exposure.apps.sonarr", "{sonarr: {web: {lan: 8990}}}"),
+        ("exposure: {apps: {sonarr: ingress}}", "port.name-missing", "exposure.apps.sonarr", "{sonarr: {web: {ingress: {}}}}"),
+        ("exposure: {apps: {sonarr: {load-balancer: 80}}}", "port.name-missing", "exposure.apps.sonarr.load-balancer", "load-balancer: 80"),
+        ("storage: {apps: {sonarr: {folder: /x}}}", "volume.name-missing", "storage.apps.sonarr.folder", "{config: {folder: /x}}"),
+        ("storage: {apps: {sonarr: {claim: {size: 1Gi}}}}", "volume.name-missing", "storage.apps.sonarr.claim", "{config: {claim: ...}}"),
+    ],
+)
+def test_a_setting_without_the_name_of_its_port_or_volume(
+    tmp_path: Path, write: Write, text: str, code: str, path: str, remedy: str
+) -> None:
+    write(base=BASE, mine=f"portable: 1\nname: mine\nextends: base\n{text}\n")
+    with pytest.raises(InputError) as caught:
+        profile(tmp_path, "mine")
+    assert [(m.code, m.path, m.source.line) for m in caught.value.mistakes] == [(code, path, 4)]
+    assert remedy in caught.value.mistakes[0].remedy
+
+
+def test_a_name_may_be_that_of_a_setting(tmp_path: Path, write: Write) -> None:
+    write(base=BASE, mine="portable: 1\nname: mine\nextends: base\nexposure: {apps: {one: {lan: {lan: 80}}, two: {web: {}}}}\n")
+    assert set(profile(tmp_path, "mine").exposure.apps["one"]) == {"lan"}
+
+
+def test_a_number_without_the_name_of_its_port(tmp_path: Path) -> None:
+    file = tmp_path / "portable.yaml"
+    file.write_text("portable: 1\nports: {sonarr: 8990}\nuid: many\n")
+    with pytest.raises(InputError) as caught:
+        load_stack(file)
+    assert [(m.code, m.path) for m in caught.value.mistakes] == [("port.name-missing", "ports.sonarr"), ("value.type", "uid")]
+    assert "`ports: {sonarr: {web: 8990}}`" in caught.value.mistakes[0].remedy
 
 
 # --- extends
@@ -154,6 +220,7 @@ def test_extending_what_is_not_there(tmp_path: Path, write: Write) -> None:
     (mistake,) = told(tmp_path, "mine")
     assert mistake.startswith("mine.yaml:3:10: extends: ")
     assert "'zimaborad'; known: local, mine, openshift, samba, zimaboard" in mistake
+    assert "(did you mean 'zimaboard'? " in mistake
     assert mistake.endswith("[profile.unknown]")
 
 

@@ -2,23 +2,25 @@
 
 import os
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 from portable.cli.up import driver_of, reader_of
 from portable.engines.docker.address import Address
+from portable.engines.docker.containers import seen
 from portable.engines.docker.engine import Engine
 from portable.engines.docker.errors import DockerError
-from portable.engines.docker.observed import Versions
+from portable.engines.docker.observed import FOLDER, PROJECT, SERVICE, Observed, Versions
 from portable.live.compose import verbs as compose
 from portable.live.compose.driver import ComposeReader, opened
 from portable.live.place import Place
 from portable.local.files import write_private
 from portable.local.folders import project_folder
-from portable.model.errors import PortableError
+from portable.model.errors import PortableError, Refused
 from portable.model.progress import Event
-from portable.secrets.generate import generate_missing, hider, known_values
+from portable.secrets.generate import foreseen, generate_missing, hider, known_values
 from portable.secrets.needs import Need
 from portable.secrets.sources import CommandSource, FileSource
 from portable.secrets.store import set_secret
@@ -105,6 +107,37 @@ def test_nothing_is_generated_for_an_up_that_cannot_be(
         compose.up(engine, stack, source, apps=apps, generated={"token": "hex"})
     assert caught.value.code == code
     assert digest(tmp_path) == before
+
+
+class Foreign(There):
+    """An engine with a container of that project which somebody else made."""
+
+    def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
+        labels = {PROJECT: project, SERVICE: "some", FOLDER: "/home/somebody"}
+        record = {"Id": "1", "Name": "/demo_some_1", "Config": {"Labels": labels}, "State": {"Status": "running"}, "HostConfig": {}}
+        return Observed(containers=(seen(record, str),))
+
+    def images(self, references: Iterable[str]) -> dict[str, str]:
+        return dict.fromkeys(references, "sha256:1")
+
+
+def test_an_up_that_is_refused_stores_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    stack = by_hand(project="demo", body={"name": "demo", "services": {"some": {"image": "x"}}}, secrets=NEEDS[:1])
+    source = FileSource(path=str(tmp_path / "secrets.yaml"))
+    address = Address(url="unix:///none", named_by="the test")
+    driver = opened(stack, source, address).driver(str)
+    assert isinstance(driver, ComposeReader)
+    driver._engine = Foreign()
+    kinds = {"token": "hex"}
+    for refused in (
+        lambda: compose.up(Foreign(), stack, source, generated=kinds),
+        lambda: driver.rehearse(resolved=foreseen(stack.secrets, kinds, source)),
+    ):
+        with pytest.raises(Refused) as caught:
+            refused()
+        assert caught.value.code == "up.foreign-project"
+        assert not Path(source.path).exists()
 
 
 @pytest.mark.parametrize("before", [True, False])

@@ -1,0 +1,89 @@
+"""Translates the complaints of an API server and of its client into one family of errors, at this one place. Does no I/O."""
+
+import json
+import re
+from typing import Any, Final, Literal
+
+from portable.model.errors import EngineError
+
+Kind = Literal["absent", "refused", "old", "gone", "slow", "busy", "conflict", "invalid", "missing", "settings", "failed"]
+AGAIN: Final = "then run the same command again: it goes on where it stopped"
+RETRIED: Final = (429, 500, 502, 503, 504)
+"""Answers after which the same request may succeed."""
+_BY_STATUS: Final[dict[int, Kind]] = {
+    401: "refused",
+    403: "refused",
+    404: "missing",
+    409: "conflict",
+    410: "gone",
+    422: "invalid",
+    400: "invalid",
+    429: "busy",
+    503: "busy",
+    504: "slow",
+}
+_REMEDIES: Final[dict[Kind, str]] = {
+    "absent": f"check the address with `kubectl cluster-info`, {AGAIN}",
+    "refused": "log in again, or ask an administrator of the cluster for this permission",
+    "busy": f"wait until the API server is less busy, {AGAIN}",
+    "slow": f"check the API server with `kubectl get --raw /readyz`, {AGAIN}",
+    "gone": AGAIN.removeprefix("then "),
+    "failed": f"check the API server with `kubectl get --raw /readyz`, {AGAIN}",
+}
+_OWNER: Final = re.compile(r'conflicts? with "([^"]+)"[^:]*(?:: (\S+))?')
+
+
+class ClusterTrouble(EngineError):
+    """An EngineError of a cluster, whose kind a program can tell."""
+
+    def __init__(self, kind: Kind, text: str, *, where: str | None = None, remedy: str | None = None, status: int = 0) -> None:
+        super().__init__(text, where=where, remedy=remedy)
+        self.kind: Kind = kind
+        self.status = status
+        """The HTTP status; 0 where no answer came."""
+
+
+def translate(error: Exception, doing: str, *, where: str) -> ClusterTrouble:
+    """Return the error for a person. `doing` says what was tried: `applying Deployment sonarr`."""
+    status = int(getattr(error, "status", 0) or 0)
+    if status:
+        told = _message(getattr(error, "body", None)) or str(getattr(error, "reason", "")) or f"HTTP status {status}"
+        kind = _BY_STATUS.get(status, "failed")
+        if kind == "conflict" and (owners := field_owners(told)):
+            text = f"another owner manages these fields, while {doing}: {', '.join(owners)}"
+            return ClusterTrouble(
+                "conflict", text, where=where, remedy="let that owner give them up, or take them over by name", status=status
+            )
+        return ClusterTrouble(kind, f"{told}, while {doing}", where=where, remedy=_REMEDIES.get(kind), status=status)
+    name = type(error).__name__
+    told = _last_line(str(error)) or name
+    if name == "ConfigException":
+        return ClusterTrouble("settings", told, where=where, remedy="name a kubeconfig by KUBECONFIG, and a context of it by `engine`")
+    if "timed out" in told.lower() or "Timeout" in name:
+        return ClusterTrouble("slow", f"no answer in time, while {doing}", where=where, remedy=_REMEDIES["slow"])
+    if "CERTIFICATE_VERIFY_FAILED" in str(error) or "SSLError" in name:
+        return ClusterTrouble(
+            "refused", f"the certificate of the API server is not trusted, while {doing}", where=where, remedy="correct the kubeconfig"
+        )
+    return ClusterTrouble("absent", f"no API server answers, while {doing}", where=where, remedy=_REMEDIES["absent"])
+
+
+def field_owners(message: str) -> tuple[str, ...]:
+    """The other owners that a conflict of server-side apply names, each with its first field: `kubectl-edit (.spec.replicas)`."""
+    found = {owner: field or "" for owner, field in _OWNER.findall(message)}
+    return tuple(f"{owner} ({field})" if field else owner for owner, field in sorted(found.items()))
+
+
+def _message(body: Any) -> str:
+    """The words of a `Status` that an API server returned; other bodies are a proxy's pages, of which a line is enough."""
+    text = body.decode(errors="replace") if isinstance(body, bytes) else str(body or "")
+    try:
+        told = json.loads(text)
+    except ValueError:
+        return _last_line(text)[:200]
+    return str(told.get("message") or "") if isinstance(told, dict) else ""
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from portable.engines.kubernetes.connection import Connection
-from portable.engines.kubernetes.errors import ClusterTrouble
+from portable.engines.kubernetes.errors import ClusterError
 from portable.engines.kubernetes.verdict import KubernetesObject
 
 MANAGER: Final = "portable"
@@ -42,7 +42,7 @@ class ClusterReader(Connection):
             return None
         try:
             return self.request("get", path, doing=f"reading {reference}")
-        except ClusterTrouble as trouble:
+        except ClusterError as trouble:
             if trouble.status == 404:
                 return None
             raise
@@ -65,7 +65,7 @@ class ClusterReader(Connection):
     def preview(self, item: KubernetesObject, *, force: bool = False) -> KubernetesObject:
         """The object as the API server would store it, admission and defaults included. Changes nothing.
 
-        Raises ClusterTrouble of kind `conflict` where another owner manages a field, `invalid` or `refused` where it would be rejected.
+        Raises ClusterError of kind `conflict` where another owner manages a field, `invalid` or `refused` where it would be rejected.
         """
         return self._apply(item, force=force, dry_run="All", doing=f"trying {reference_of(item)}")
 
@@ -82,7 +82,7 @@ class ClusterReader(Connection):
         path = self.path_of(reference.api_version, reference.kind, reference.name, reference.namespace)
         if path is None:
             text = f"the cluster does not have the kind {reference.kind} ({reference.api_version})"
-            raise ClusterTrouble("missing", text, where=self.address.where, remedy="ask an administrator to install it")
+            raise ClusterError("missing", text, where=self.address.where, remedy="ask an administrator to install it")
         query = {
             "content_type": "application/apply-patch+yaml",
             "field_manager": MANAGER,
@@ -112,21 +112,21 @@ class Cluster(ClusterReader):
         }
         try:
             self.request("delete", path, doing=f"deleting {reference}", body=body)
-        except ClusterTrouble as trouble:
+        except ClusterError as trouble:
             if trouble.status in (404, 409):
                 return False
             raise
         return True
 
     def replace(self, item: KubernetesObject) -> KubernetesObject:
-        """Write an object over the version that it was read as. Raises ClusterTrouble of kind `conflict` where somebody was faster."""
+        """Write an object over the version that it was read as. Raises ClusterError of kind `conflict` where somebody was faster."""
         reference = reference_of(item)
         path = self.path_of(reference.api_version, reference.kind, reference.name, reference.namespace)
         assert path is not None
         return self.request("put", path, doing=f"writing {reference}", body=item)
 
     def create(self, item: KubernetesObject) -> KubernetesObject:
-        """Create an object. Raises ClusterTrouble of kind `conflict` where it exists."""
+        """Create an object. Raises ClusterError of kind `conflict` where it exists."""
         reference = reference_of(item)
         path = self.path_of(reference.api_version, reference.kind, None, reference.namespace)
         assert path is not None

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from portable.engines.kubernetes.address import ClusterAddress
-from portable.engines.kubernetes.errors import RETRIED, ClusterTrouble, translate
+from portable.engines.kubernetes.errors import RETRIED, ClusterError, translate
 from portable.engines.kubernetes.verdict import KubernetesObject
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ class Connection:
 
     @contextlib.contextmanager
     def doing(self, what: str) -> Iterator[None]:
-        """Turn every foreign error into a ClusterTrouble that says what was tried."""
+        """Turn every foreign error into a ClusterError that says what was tried."""
         try:
             yield
-        except ClusterTrouble:
+        except ClusterError:
             raise
         except Exception as error:
             foreign = type(error).__module__.split(".")[0] in ("kubernetes", "urllib3", "requests", "websocket", "http", "ssl")
@@ -93,7 +93,7 @@ class Connection:
                 with self.doing(doing):
                     answer: KubernetesObject = self._client.request(method, path, body=body, **parameters)
                     return answer
-            except ClusterTrouble as trouble:
+            except ClusterError as trouble:
                 passes = trouble.status in RETRIED or (trouble.status == 0 and trouble.kind in ("absent", "slow"))
                 if not passes or number == _TRIES:
                     raise

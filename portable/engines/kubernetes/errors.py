@@ -33,7 +33,7 @@ _REMEDIES: Final[dict[Kind, str]] = {
 _OWNER: Final = re.compile(r'conflicts? with "([^"]+)"[^:]*(?:: (\S+))?')
 
 
-class ClusterTrouble(EngineError):
+class ClusterError(EngineError):
     """An EngineError of a cluster, whose kind a program can tell."""
 
     def __init__(self, kind: Kind, text: str, *, where: str | None = None, remedy: str | None = None, status: int = 0) -> None:
@@ -43,7 +43,7 @@ class ClusterTrouble(EngineError):
         """The HTTP status; 0 where no answer came."""
 
 
-def translate(error: Exception, doing: str, *, where: str) -> ClusterTrouble:
+def translate(error: Exception, doing: str, *, where: str) -> ClusterError:
     """Return the error for a person. `doing` says what was tried: `applying Deployment sonarr`."""
     status = int(getattr(error, "status", 0) or 0)
     if status:
@@ -51,21 +51,21 @@ def translate(error: Exception, doing: str, *, where: str) -> ClusterTrouble:
         kind = _BY_STATUS.get(status, "failed")
         if kind == "conflict" and (owners := field_owners(told)):
             text = f"another owner manages these fields, while {doing}: {', '.join(owners)}"
-            return ClusterTrouble(
+            return ClusterError(
                 "conflict", text, where=where, remedy="let that owner give them up, or take them over by name", status=status
             )
-        return ClusterTrouble(kind, f"{told}, while {doing}", where=where, remedy=_REMEDIES.get(kind), status=status)
+        return ClusterError(kind, f"{told}, while {doing}", where=where, remedy=_REMEDIES.get(kind), status=status)
     name = type(error).__name__
     told = _last_line(str(error)) or name
     if name == "ConfigException":
-        return ClusterTrouble("settings", told, where=where, remedy="name a kubeconfig by KUBECONFIG, and a context of it by `engine`")
+        return ClusterError("settings", told, where=where, remedy="name a kubeconfig by KUBECONFIG, and a context of it by `engine`")
     if "timed out" in told.lower() or "Timeout" in name:
-        return ClusterTrouble("slow", f"no answer in time, while {doing}", where=where, remedy=_REMEDIES["slow"])
+        return ClusterError("slow", f"no answer in time, while {doing}", where=where, remedy=_REMEDIES["slow"])
     if "CERTIFICATE_VERIFY_FAILED" in str(error) or "SSLError" in name:
-        return ClusterTrouble(
+        return ClusterError(
             "refused", f"the certificate of the API server is not trusted, while {doing}", where=where, remedy="correct the kubeconfig"
         )
-    return ClusterTrouble("absent", f"no API server answers, while {doing}", where=where, remedy=_REMEDIES["absent"])
+    return ClusterError("absent", f"no API server answers, while {doing}", where=where, remedy=_REMEDIES["absent"])
 
 
 def field_owners(message: str) -> tuple[str, ...]:

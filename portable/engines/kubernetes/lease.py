@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from portable.engines.kubernetes.cluster import Cluster, Reference
-from portable.engines.kubernetes.errors import ClusterTrouble
+from portable.engines.kubernetes.errors import ClusterError
 from portable.model.errors import PortableError
 
 SECONDS: Final = 30
@@ -63,7 +63,7 @@ def lease_held(cluster: Cluster, namespace: str, name: str, command: str, labels
         while not stop.wait(SECONDS / _RENEWALS):
             try:
                 held = cluster.replace({**held, "spec": {**held["spec"], "renewTime": _text(_now())}})
-            except ClusterTrouble as trouble:
+            except ClusterError as trouble:
                 if trouble.kind in ("conflict", "missing") or is_expired(held, _now()):
                     lost.set()
                     return
@@ -76,7 +76,7 @@ def lease_held(cluster: Cluster, namespace: str, name: str, command: str, labels
         stop.set()
         thread.join()
         if not lost.is_set():
-            with contextlib.suppress(ClusterTrouble):  # it expires by itself
+            with contextlib.suppress(ClusterError):  # it expires by itself
                 cluster.replace({**held, "spec": {**held["spec"], "holderIdentity": "", "renewTime": None}})
 
 
@@ -90,7 +90,7 @@ def _take(cluster: Cluster, reference: Reference, me: str, labels: dict[str, str
         if is_expired(dict(there), _now()):
             transitions = int((there.get("spec") or {}).get("leaseTransitions") or 0) + 1
             return dict(cluster.replace({**there, "spec": {**spec, "leaseTransitions": transitions}}))
-    except ClusterTrouble as trouble:
+    except ClusterError as trouble:
         if trouble.kind != "conflict":
             raise
         there = cluster.get(reference)  # somebody was faster

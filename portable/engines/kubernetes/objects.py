@@ -51,9 +51,8 @@ def _judge_deployment(item: KubernetesObject, _: Sequence[KubernetesObject]) -> 
 
 def _judge_stateful_set(item: KubernetesObject, events: Sequence[KubernetesObject]) -> Verdict:
     status = status_of(item)
-    if refused := newest_event(events, "FailedCreate"):
-        if not status.get("replicas"):
-            return failed(sentence("its pods are refused", refused.get("message")))
+    if (refused := newest_event(events, "FailedCreate")) and not status.get("replicas"):
+        return failed(sentence("its pods are refused", refused.get("message")))
     on_delete = (spec_of(item).get("updateStrategy") or {}).get("type") == "OnDelete"
     rolled = on_delete or status.get("currentRevision") == status.get("updateRevision")
     updated = status.get("replicas") if rolled else status.get("updatedReplicas")

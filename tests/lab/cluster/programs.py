@@ -22,7 +22,7 @@ PROGRAMS: Final = {
         name: f"k8s.io/kubernetes/cmd/{name}"
         for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubectl")
     },
-    "coredns": "github.com/coredns/coredns",
+    "coredns": "./coredns",
 }
 """Package by program."""
 _LINK: Final = "-s -w " + " ".join(
@@ -39,10 +39,10 @@ def cache_folder() -> Path:
 
 
 def build_key() -> str:
-    """Twelve digits for everything that decides what is built: the module, the versions, the flags and this list."""
-    digest = hashlib.sha256(Path(__file__).read_bytes())
-    for file in sorted(MODULE.iterdir()):
-        digest.update(f"{file.name}\0".encode() + file.read_bytes())
+    """Twelve digits for everything that decides what is built: the module with its versions, the flags and the packages."""
+    digest = hashlib.sha256(f"{_LINK}\0{sorted(PROGRAMS.items())}\0".encode())
+    for file in sorted(path for path in MODULE.rglob("*") if path.is_file()):
+        digest.update(f"{file.relative_to(MODULE)}\0".encode() + file.read_bytes())
     return digest.hexdigest()[:12]
 
 

@@ -69,6 +69,14 @@ class ClusterReader(Connection):
         """
         return self._apply(item, force=force, dry_run="All", doing=f"trying {reference_of(item)}")
 
+    def preview_replacement(self, item: KubernetesObject) -> KubernetesObject:
+        """The object as the API server would store it in the place of the version that it was read as. Changes nothing."""
+        reference = reference_of(item)
+        path = self.path_of(reference.api_version, reference.kind, reference.name, reference.namespace)
+        assert path is not None
+        query = {"dry_run": "All", "field_manager": MANAGER}
+        return self.request("put", path, doing=f"trying {reference}", body=item, query=query)
+
     def may(self, verb: str, group: str, resource: str, *, namespace: str | None = None, subresource: str = "") -> bool:
         """Whether the user of this connection has a permission. Creates a review, which the server does not store."""
         attributes = {"verb": verb, "group": group, "resource": resource, "subresource": subresource, "namespace": namespace or ""}
@@ -123,7 +131,14 @@ class Cluster(ClusterReader):
         reference = reference_of(item)
         path = self.path_of(reference.api_version, reference.kind, reference.name, reference.namespace)
         assert path is not None
-        return self.request("put", path, doing=f"writing {reference}", body=item)
+        return self.request("put", path, doing=f"writing {reference}", body=item, query={"field_manager": MANAGER})
+
+    def merge(self, reference: Reference, body: Mapping[str, Any]) -> KubernetesObject:
+        """Change only these fields of an object that exists (a JSON merge patch)."""
+        path = self.path_of(reference.api_version, reference.kind, reference.name, reference.namespace)
+        assert path is not None
+        query = {"content_type": "application/merge-patch+json", "field_manager": MANAGER}
+        return self.request("patch", path, doing=f"changing {reference}", body=body, query=query)
 
     def create(self, item: KubernetesObject) -> KubernetesObject:
         """Create an object. Raises ClusterError of kind `conflict` where it exists."""

@@ -6,7 +6,7 @@ import logging
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -57,12 +57,16 @@ class Connection:
 
         with self.doing("connecting"):
             files = os.pathsep.join(str(file) for file in self.address.files)
-            client = new_client_from_config(config_file=files, context=self.address.context)
+            client = new_client_from_config(  # type: ignore[no-untyped-call]
+                config_file=files, context=self.address.context
+            )
             # Errors are counted and told here; a second layer of retries below would multiply the waiting.
             client.configuration.retries = False
             self._cache.mkdir(mode=0o700, parents=True, exist_ok=True)
             digest = hashlib.sha256(f"{self.address.server}\0{self.address.user}".encode()).hexdigest()[:16]
-            return DynamicClient(client, cache_file=str(self._cache / f"kinds-{digest}.json"))
+            return DynamicClient(  # type: ignore[no-untyped-call]
+                client, cache_file=str(self._cache / f"kinds-{digest}.json")
+            )
 
     @contextlib.contextmanager
     def doing(self, what: str) -> Iterator[None]:
@@ -99,6 +103,30 @@ class Connection:
                     raise
                 time.sleep(_PAUSE * 2 ** (number - 1) * (1 + random.random()))  # noqa: S311  # spreads load, guards nothing
         raise AssertionError("unreachable")
+
+    def raw(self, method: str, path: str, **parameters: Any) -> Any:
+        """Send one request and return the response of the HTTP client, to be read piece by piece."""
+        return self._client.request(method, path, **parameters)
+
+    def open_exec(self, namespace: str, pod: str, container: str, command: Sequence[str], *, stdin: bool, terminal: bool) -> Any:
+        """Open the streams of a command in a container, in bytes."""
+        from kubernetes.client import ApiClient, CoreV1Api
+        from kubernetes.stream import stream
+
+        # A client of its own: `stream` changes the client while it connects, and other threads use the shared one.
+        return stream(
+            CoreV1Api(ApiClient(configuration=self._client.configuration)).connect_get_namespaced_pod_exec,
+            pod,
+            namespace,
+            container=container,
+            command=list(command),
+            stdin=stdin,
+            stdout=True,
+            stderr=not terminal,
+            tty=terminal,
+            _preload_content=False,
+            binary=True,
+        )
 
     def path_of(self, api_version: str, kind: str, name: str | None = None, namespace: str | None = None) -> str | None:
         """The path of a kind, or of an object of it; None where the server does not have that kind."""

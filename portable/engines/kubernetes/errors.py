@@ -36,11 +36,22 @@ _OWNER: Final = re.compile(r'conflicts? with "([^"]+)"[^:]*(?:: (\S+))?')
 class ClusterError(EngineError):
     """An EngineError of a cluster, whose kind a program can tell."""
 
-    def __init__(self, kind: Kind, text: str, *, where: str | None = None, remedy: str | None = None, status: int = 0) -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        text: str,
+        *,
+        where: str | None = None,
+        remedy: str | None = None,
+        status: int = 0,
+        owners: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(text, where=where, remedy=remedy)
         self.kind: Kind = kind
         self.status = status
         """The HTTP status; 0 where no answer came."""
+        self.owners = owners
+        """The names of the field managers that a conflict is with."""
 
 
 def translate(error: Exception, doing: str, *, where: str) -> ClusterError:
@@ -51,9 +62,9 @@ def translate(error: Exception, doing: str, *, where: str) -> ClusterError:
         kind = _BY_STATUS.get(status, "failed")
         if kind == "conflict" and (owners := field_owners(told)):
             text = f"another owner manages these fields, while {doing}: {', '.join(owners)}"
-            return ClusterError(
-                "conflict", text, where=where, remedy="let that owner give them up, or take them over by name", status=status
-            )
+            names = tuple(sorted({owner for owner, _ in _OWNER.findall(told)}))
+            remedy = "let that owner give them up, or take them over by name"
+            return ClusterError("conflict", text, where=where, remedy=remedy, status=status, owners=names)
         return ClusterError(kind, f"{told}, while {doing}", where=where, remedy=_REMEDIES.get(kind), status=status)
     name = type(error).__name__
     told = _last_line(str(error)) or name

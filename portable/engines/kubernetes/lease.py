@@ -62,7 +62,7 @@ def lease_held(cluster: Cluster, namespace: str, name: str, command: str, labels
         nonlocal held
         while not stop.wait(SECONDS / _RENEWALS):
             try:
-                held = cluster.replace({**held, "spec": {**held["spec"], "renewTime": _text(_now())}})
+                held = dict(cluster.replace({**held, "spec": {**held["spec"], "renewTime": _text(_now())}}))
             except ClusterError as trouble:
                 if trouble.kind in ("conflict", "missing") or is_expired(held, _now()):
                     lost.set()

@@ -62,12 +62,12 @@ def _is_past(container: Mapping[str, Any], seen: Mapping[str, Any]) -> bool:
     """Whether an init container lets the next one begin: a sidecar once it started, others once they ended well."""
     if container.get("restartPolicy") == "Always":
         return bool(seen.get("started"))
-    return (seen.get("state") or {}).get("terminated", {}).get("exitCode") == 0
+    return bool((seen.get("state") or {}).get("terminated", {}).get("exitCode") == 0)
 
 
 def _has_ended_well(pod: KubernetesObject, seen: Mapping[str, Any]) -> bool:
     ended = (seen.get("state") or {}).get("terminated")
-    return bool(ended) and ended.get("exitCode") == 0 and spec_of(pod).get("restartPolicy") in ("Never", "OnFailure")
+    return ended is not None and ended.get("exitCode") == 0 and spec_of(pod).get("restartPolicy") in ("Never", "OnFailure")
 
 
 def _judge_container(container: Mapping[str, Any], seen: Mapping[str, Any], events: Sequence[KubernetesObject], prefix: str) -> Verdict:

@@ -1,0 +1,187 @@
+"""Observed state -> steps with a cause each, and everything that stands in their way. Pure: the order of rules is the order of causes."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, Literal
+
+from portable.engines.kubernetes.cluster import Reference
+from portable.engines.kubernetes.difference import changed_paths, sentences
+from portable.engines.kubernetes.verdict import KubernetesObject, spec_of
+from portable.live.kubernetes.desired import SECRET_DIGEST, Item, template_of
+from portable.live.kubernetes.inventory import Recorded, current, prunable
+from portable.live.kubernetes.look import Observed, Seen
+from portable.live.kubernetes.obstacles import Problem, is_applied, is_ours, note_of, problem_of, problems_of_stack
+from portable.live.kubernetes.order import runs_pods
+from portable.live.kubernetes.stack import KubernetesStack, apps_of
+from portable.model.base import Struct
+from portable.model.changes import Change
+
+How = Literal["create", "change", "restart", "recreate", "start"]
+_REPLACED: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Service", "RoleBinding", "ClusterRoleBinding"})
+"""Kinds that are deleted and created again where the API server lets nobody change a field: they hold no data."""
+_IMMUTABLE: Final = ("immutable", "cannot change roleRef", "updates to statefulset spec", "may not change once set")
+GONE: Final = "it is not part of the stack any more"
+
+
+class Step(Struct, frozen=True, kw_only=True):
+    """One object to apply, and why."""
+
+    how: How
+    item: Item
+    cause: str
+    is_forced: bool = False
+    cleaned: KubernetesObject | None = None
+    """Written before the object is applied: it as it is, without what a person added."""
+    replaces: str = ""
+    """UID of the object that is deleted before; empty where it is changed in place."""
+
+
+class Removal(Struct, frozen=True, kw_only=True):
+    """One object to delete, and why."""
+
+    reference: Reference
+    live: Any
+    cause: str = GONE
+
+    @property
+    def uid(self) -> str:
+        """The UID of exactly that object."""
+        return str(self.live["metadata"]["uid"])
+
+
+class Reconciled(Struct, frozen=True, kw_only=True):
+    """What has to be done, or why it cannot be."""
+
+    steps: tuple[Step, ...] = ()
+    removals: tuple[Removal, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What is worth knowing and stops nothing."""
+    is_recorded: bool = True
+    """Whether the inventory is as it should be."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing has to be written."""
+        return not self.steps and not self.removals and self.is_recorded
+
+
+def reconcile(observed: Observed, stack: KubernetesStack, *, apps: tuple[str, ...] = ()) -> Reconciled:
+    """The steps in the order of the files. Where apps are named, nothing is removed."""
+    steps: list[Step] = []
+    problems, notes = list(problems_of_stack(observed, stack)), list[str]()
+    for seen in observed.seen:
+        if (note := note_of(seen, stack)) is not None:
+            notes.append(note)
+        elif (replaced := _replaced(seen, stack)) is not None:
+            steps.append(replaced)
+        elif (problem := problem_of(seen, observed, stack)) is not None:
+            problems.append(problem)
+        elif (step := _step(seen)) is not None:
+            steps.append(step)
+    wanted = {seen.item.reference for seen in observed.seen}
+    gone = () if apps else prunable(stack, observed.recorded, wanted, observed.live)
+    removals = tuple(Removal(reference=reference, live=item) for reference, item in gone)
+    return Reconciled(
+        steps=tuple(steps),
+        removals=removals,
+        problems=tuple(problems),
+        notes=tuple(dict.fromkeys(filter(None, notes))),
+        is_recorded=set(current_inventory(stack, observed)) == set(observed.recorded),
+    )
+
+
+def changes_of(reconciled: Reconciled, stack: KubernetesStack) -> tuple[Change, ...]:
+    """The steps as a person reads them: a line for each app, and one for each object that is about no app or changes in place.
+
+    Objects that come or go together with the workload of their app are not told one by one.
+    """
+    found: list[Change] = []
+    found += _removed(reconciled.removals, stack)
+    created = {step.item.group for step in reconciled.steps if step.how == "create" and step.item.has_pods}
+    for step in reconciled.steps:
+        item = step.item
+        if item.has_pods:
+            cause = _with_companions(step, reconciled.steps) if step.how == "create" else step.cause
+            found += [Change(kind=step.how, service=app, app=app, cause=cause) for app in item.apps or (item.reference.name,)]
+        elif not (step.how == "create" and item.group and item.group in created):
+            app = item.apps[0] if len(item.apps) == 1 else ""
+            found.append(Change(kind=step.how, service=str(item.reference), app=app, cause=step.cause))
+    return tuple(found)
+
+
+def _with_companions(step: Step, steps: Iterable[Step]) -> str:
+    kinds = sorted(
+        {other.item.kind for other in steps if other.how == "create" and other.item.group == step.item.group and other is not step}
+    )
+    return f"{step.cause}; with its {', '.join(kinds)}" if kinds else step.cause
+
+
+def _removed(removals: Iterable[Removal], stack: KubernetesStack) -> Iterator[Change]:
+    removals = tuple(removals)
+    names = {removal.reference.name for removal in removals if runs_pods(removal.reference.kind)}
+    known = apps_of(stack)
+    for removal in removals:
+        label = str((removal.live["metadata"].get("labels") or {}).get("app.kubernetes.io/name") or "")
+        if runs_pods(removal.reference.kind):
+            app = label or removal.reference.name
+            yield Change(kind="remove", service=str(removal.reference) if app in known else app, app=app, cause=removal.cause)
+        elif label not in names:
+            yield Change(kind="remove", service=str(removal.reference), app=label if label in known else "", cause=removal.cause)
+
+
+def _step(seen: Seen) -> Step | None:
+    item, live, stored = seen.item, seen.live, seen.preview.stored
+    if live is None:
+        if not seen.is_readable:
+            return None
+        return Step(how="create", item=item, cause="it does not exist yet")
+    if live["metadata"].get("deletionTimestamp"):
+        return Step(how="recreate", item=item, cause="it is being deleted", replaces=str(live["metadata"]["uid"]))
+    if stored is None or not changed_paths(live, stored):
+        return None
+    return Step(
+        how=_how(item, live, stored),
+        item=item,
+        cause=sentences(live, stored),
+        is_forced=seen.preview.is_forced,
+        cleaned=seen.preview.cleaned,
+    )
+
+
+def _how(item: Item, live: KubernetesObject, stored: KubernetesObject) -> How:
+    if not item.has_pods or item.kind in ("CronJob", "Job"):
+        return "change"
+    before, after = template_of(live), template_of(stored)
+    if before == after:
+        return "start" if spec_of(live).get("replicas") == 0 and spec_of(stored).get("replicas") else "change"
+    return "restart" if _without_digest(before) == _without_digest(after) else "recreate"
+
+
+def _without_digest(template: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The template without the digest of its secrets, whose change only restarts pods."""
+    metadata = template.get("metadata") or {}
+    annotations = {key: value for key, value in (metadata.get("annotations") or {}).items() if key != SECRET_DIGEST}
+    return {**template, "metadata": {**metadata, "annotations": annotations}}
+
+
+def _replaced(seen: Seen, stack: KubernetesStack) -> Step | None:
+    """The step for an object with a change that the API server makes in no existing object."""
+    if seen.live is None or seen.preview.kind != "invalid" or seen.item.kind not in _REPLACED:
+        return None
+    if not any(word in seen.preview.refusal for word in _IMMUTABLE):
+        return None
+    if not is_ours(seen, stack):
+        return None
+    return Step(
+        how="recreate",
+        item=seen.item,
+        cause=f"the API server does not change it in place: {seen.preview.refusal}",
+        replaces=str(seen.live["metadata"]["uid"]),
+    )
+
+
+def current_inventory(stack: KubernetesStack, observed: Observed) -> tuple[Recorded, ...]:
+    """The inventory as it should be, from what was observed."""
+    applied = [(seen.item.reference, seen.live) for seen in observed.seen if is_applied(seen)]
+    uids = {reference: str(live["metadata"]["uid"]) for reference, live in applied if live is not None}
+    return current(stack, observed.recorded, uids, observed.live, observed.unreadable)

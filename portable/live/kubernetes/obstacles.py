@@ -141,8 +141,8 @@ def _is_borrowed(seen: Seen) -> bool:
 
 
 def _has_all(wanted: Any, live: Any, path: tuple[str, ...] = ()) -> bool:
-    """Whether a live object has every field that is wanted, whatever else it has. Labels and annotations do not count."""
-    if path[:1] == ("metadata",) and path[1:2] in (("labels",), ("annotations",)):
+    """Whether a live object has every field that is wanted, whatever else it has. The labels that name a stack do not count."""
+    if path[:2] == ("metadata", "labels") and path[2:] and path[2].startswith("app.kubernetes.io/"):
         return True
     if isinstance(wanted, Mapping):
         return isinstance(live, Mapping) and all(_has_all(value, live.get(key), (*path, str(key))) for key, value in wanted.items())

@@ -73,6 +73,8 @@ def standing_of(
     if group.is_scheduled:
         return Standing(group=group, verdict=READY, workload=workload, pod=pod)
     verdict = judge(workload, _about(workload, events))
+    if pod is None and verdict.state == "waiting":
+        verdict = waiting("no pod was created yet")
     if verdict.is_ready or pod is None or verdict.state in ("suspended", "ending"):
         return Standing(group=group, verdict=verdict, workload=workload, pod=pod)
     inner = judge(pod, _about(pod, events))

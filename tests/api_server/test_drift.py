@@ -83,10 +83,7 @@ KINDS: dict[str, tuple[Hand, str]] = {
         "data.one-conf changes from name = somebody",
     ),
     "secret": (merge(CORE, "Secret", "token", {"data": {"value": "ZXZpbA=="}}), "data.value"),
-    "network policy": (
-        merge(NETWORKS, "NetworkPolicy", "one", {"spec": {"policyTypes": ["Ingress"], "egress": None}}),
-        "spec",
-    ),
+    "network policy": (merge(NETWORKS, "NetworkPolicy", "one", {"spec": {"ingress": [{}]}}), "spec.ingress changes from [{}]"),
     "deleted service": (delete(CORE, "Service", "one"), "it does not exist yet"),
     "deleted workload": (delete(APPS, "Deployment", "one"), "it does not exist yet"),
     "label": (

@@ -8,8 +8,9 @@ from portable.engines.kubernetes.cluster import MANAGER, ClusterReader, Referenc
 from portable.engines.kubernetes.errors import ClusterError
 from portable.engines.kubernetes.verdict import KubernetesObject
 from portable.live.kubernetes.desired import Item, claim_reference, desire, needed_secrets, rendered_items, secret_reference
+from portable.live.kubernetes.edits import restored, was_edited
 from portable.live.kubernetes.inventory import Recorded, inventory_reference, read_inventory
-from portable.live.kubernetes.owners import is_by_hand, other_tool, was_edited, without_additions
+from portable.live.kubernetes.owners import is_by_hand, other_tool
 from portable.live.kubernetes.secret_values import Found, completed, refuse_missing, values_of
 from portable.live.kubernetes.stack import KubernetesStack, chosen_groups
 from portable.model.base import Struct
@@ -19,6 +20,8 @@ from portable.secrets.vpn import check_tunnel
 
 WORKERS: Final = 8
 """Requests that are under way at the same time."""
+_TRIES: Final = 4
+"""How often an object is tried that somebody changes at the same moment."""
 Kind = tuple[str, str]
 """API version and kind."""
 
@@ -31,7 +34,7 @@ class Preview(Struct, frozen=True, kw_only=True):
     refusal: str = ""
     """Why the API server refuses it, in its words."""
     kind: str = ""
-    """The kind of the refusal, as ClusterError has it."""
+    """The kind of the refusal, as ClusterError has it; `changed` where somebody was faster."""
     is_forced: bool = False
     """Whether it takes fields back that a person changed by hand."""
     cleaned: KubernetesObject | None = None
@@ -160,41 +163,58 @@ def _exists(reading: _Reading, namespace: str) -> bool:
 def _seen(cluster: ClusterReader, reading: _Reading, item: Item, *, has_namespace: bool) -> Seen:
     reference, live = item.reference, reading.live.get(item.reference)
     is_known = (reference.api_version, reference.kind) not in reading.missing
-    can_be_tried = is_known and (has_namespace or not reference.namespace) and not (live is not None and other_tool(live))
-    return Seen(
-        item=item,
-        live=live,
-        preview=preview_of(cluster, item, live) if can_be_tried else Preview(),
-        is_readable=reference not in reading.unreadable,
-    )
+    is_readable = reference not in reading.unreadable
+    if not is_known or not (has_namespace or not reference.namespace) or (live is not None and other_tool(live)):
+        return Seen(item=item, live=live, is_readable=is_readable)
+    for _ in range(_TRIES):
+        preview = preview_of(cluster, item, live)
+        if live is None or not _is_outdated(live, preview):
+            break
+        # A controller wrote to it since it was read: its change is not one of ours.
+        live = cluster.get(reference)
+    return Seen(item=item, live=live, preview=preview, is_readable=is_readable)
+
+
+def _is_outdated(live: KubernetesObject, preview: Preview) -> bool:
+    if preview.stored is None:
+        return preview.kind == "changed"
+    return bool(preview.stored["metadata"].get("resourceVersion") != live["metadata"].get("resourceVersion"))
 
 
 def preview_of(cluster: ClusterReader, item: Item, live: KubernetesObject | None) -> Preview:
-    """What the API server would store. Fields that a person changed by hand are taken back; those of other owners are not."""
-    is_forced = False
+    """What the API server would store. Fields that a person changed by hand are restored; those of other owners are not touched."""
     try:
-        try:
-            stored = cluster.preview(item.body)
-        except ClusterError as trouble:
-            if not trouble.owners or not all(owner == MANAGER or is_by_hand(owner) for owner in trouble.owners):
-                raise
-            is_forced = True
-            stored = cluster.preview(item.body, force=True)
-        if live is None or not was_edited(live):
-            return Preview(stored=stored, is_forced=is_forced)
-        return _without_edits(cluster, live, stored, is_forced=is_forced)
+        stored, is_forced = _applied(cluster, item)
     except ClusterError as trouble:
         if trouble.kind not in ("conflict", "invalid", "refused", "missing"):
             raise
-        return Preview(refusal=trouble.text, kind=trouble.kind, is_forced=is_forced)
-
-
-def _without_edits(cluster: ClusterReader, live: KubernetesObject, stored: KubernetesObject, *, is_forced: bool) -> Preview:
-    """The preview of an object to which a person added fields by hand: the API server says what is left without them."""
-    without = without_additions(stored)
-    if without == stored:
+        if trouble.kind == "invalid" and live is not None and was_edited(live):
+            return _replaced(cluster, item, live, restored(live, item.body), is_forced=True)
+        return Preview(refusal=trouble.text, kind=trouble.kind)
+    if live is None or not was_edited(live):
         return Preview(stored=stored, is_forced=is_forced)
-    without["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
-    cleaned = without_additions({**live, "metadata": {**live["metadata"], "managedFields": stored["metadata"].get("managedFields") or ()}})
-    cleaned["metadata"]["managedFields"] = list(live["metadata"].get("managedFields") or ())
-    return Preview(stored=cluster.preview_replacement(without), is_forced=is_forced, cleaned=cleaned)
+    body = restored(stored, item.body)
+    if body == stored:
+        return Preview(stored=stored, is_forced=is_forced)
+    return _replaced(cluster, item, live, body, is_forced=is_forced)
+
+
+def _applied(cluster: ClusterReader, item: Item) -> tuple[KubernetesObject, bool]:
+    """The object as an apply would store it, and whether that takes fields back from a person."""
+    try:
+        return cluster.preview(item.body), False
+    except ClusterError as trouble:
+        if not trouble.owners or not all(owner == MANAGER or is_by_hand(owner) for owner in trouble.owners):
+            raise
+        return cluster.preview(item.body, force=True), True
+
+
+def _replaced(cluster: ClusterReader, item: Item, live: KubernetesObject, body: dict[str, Any], *, is_forced: bool) -> Preview:
+    """The preview of an object to which a person added fields: the API server says what is stored without them."""
+    body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+    try:
+        return Preview(stored=cluster.preview_replacement(body), is_forced=is_forced, cleaned=restored(live, item.body))
+    except ClusterError as trouble:
+        if trouble.kind not in ("conflict", "invalid", "refused"):
+            raise
+        return Preview(refusal=trouble.text, kind="changed" if trouble.kind == "conflict" else trouble.kind)

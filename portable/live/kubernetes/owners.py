@@ -42,97 +42,13 @@ def is_managed(item: KubernetesObject) -> bool:
 
 def has_applied(item: KubernetesObject) -> bool:
     """Whether `portable` has applied fields of an object."""
-    return any(entry.get("manager") == MANAGER and entry.get("operation") == "Apply" for entry in _managers(item))
+    return any(entry.get("manager") == MANAGER and entry.get("operation") == "Apply" for entry in managers_of(item))
 
 
 def _labels(item: KubernetesObject) -> Mapping[str, Any]:
     return item["metadata"].get("labels") or {}
 
 
-def _managers(item: KubernetesObject) -> tuple[Mapping[str, Any], ...]:
+def managers_of(item: KubernetesObject) -> tuple[Mapping[str, Any], ...]:
+    """The field managers of an object, each with the fields that it owns."""
     return tuple(item["metadata"].get("managedFields") or ())
-
-
-def was_edited(item: KubernetesObject) -> bool:
-    """Whether a person changed what an object does by hand, with a tool that leaves its name."""
-    edits = (entry for entry in _managers(item) if is_by_hand(str(entry.get("manager"))) and not entry.get("subresource"))
-    return any({*(entry.get("fieldsV1") or {})} - {"f:metadata", "f:status"} for entry in edits)
-
-
-def without_additions(item: KubernetesObject) -> dict[str, Any]:
-    """The object without the fields that a person added by hand and that `portable` has no word for.
-
-    Only what an object does counts: labels, annotations and the status stay as they are.
-    """
-    body: dict[str, Any] = _copied(item)
-    own: dict[str, Any] = {}
-    for entry in _managers(item):
-        if not is_by_hand(str(entry.get("manager"))):
-            _merge(own, entry.get("fieldsV1") or {})
-    for entry in _managers(item):
-        if is_by_hand(str(entry.get("manager"))) and entry.get("subresource") in (None, ""):
-            fields = {key: value for key, value in (entry.get("fieldsV1") or {}).items() if key not in ("f:metadata", "f:status")}
-            _remove(body, fields, own, ())
-    return body
-
-
-def _remove(value: Any, fields: Mapping[str, Any], own: Mapping[str, Any], path: tuple[str, ...]) -> None:
-    """Remove the fields of a set from a value, but for those that another set has."""
-    for key, inner in fields.items():
-        if key == "." or (path[-1:] == ("template",) and key == "f:metadata"):
-            continue
-        child = _child(value, key)
-        if child is None:
-            continue
-        mine = own.get(key)
-        if mine is None:
-            _drop(value, key)
-        elif inner:
-            _remove(child[0], inner, mine, (*path, key.removeprefix("f:")))
-
-
-def _child(value: Any, key: str) -> tuple[Any] | None:
-    """The child of a value under a key of `fieldsV1`; None where it has none."""
-    kind, _, name = key.partition(":")
-    if kind == "f" and isinstance(value, dict) and name in value:
-        return (value[name],)
-    if kind == "k" and isinstance(value, list) and (position := _position(value, name)) is not None:
-        return (value[position],)
-    if kind == "v" and isinstance(value, list) and (found := _decoded(name)) in value:
-        return (found,)
-    return None
-
-
-def _drop(value: Any, key: str) -> None:
-    kind, _, name = key.partition(":")
-    if kind == "f":
-        del value[name]
-    elif kind == "k":
-        value.pop(_position(value, name))
-    else:
-        value.remove(_decoded(name))
-
-
-def _position(items: list[Any], keys: str) -> int | None:
-    wanted = _decoded(keys)
-    for number, item in enumerate(items):
-        if isinstance(item, dict) and isinstance(wanted, dict) and all(item.get(name) == value for name, value in wanted.items()):
-            return number
-    return None
-
-
-def _decoded(text: str) -> Any:
-    import json
-
-    return json.loads(text)
-
-
-def _merge(into: dict[str, Any], fields: Mapping[str, Any]) -> None:
-    for key, inner in fields.items():
-        _merge(into.setdefault(key, {}), inner or {})
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _copied(inner) for key, inner in value.items()}
-    return [_copied(inner) for inner in value] if isinstance(value, list) else value

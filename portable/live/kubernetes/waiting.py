@@ -8,7 +8,7 @@ from portable.engines.kubernetes.cluster import ClusterReader
 from portable.engines.kubernetes.errors import AGAIN, ClusterError
 from portable.engines.kubernetes.inside import log_lines
 from portable.engines.kubernetes.objects import judge
-from portable.engines.kubernetes.verdict import READY, KubernetesObject, Verdict, sentence, spec_of, status_of, waiting
+from portable.engines.kubernetes.verdict import READY, KubernetesObject, Verdict, conditions_of, sentence, spec_of, status_of, waiting
 from portable.live.kubernetes.desired import template_of
 from portable.live.kubernetes.order import WORKLOADS
 from portable.live.kubernetes.stack import KubernetesStack, PodGroup
@@ -78,7 +78,7 @@ def standing_of(
     if verdict.is_ready or pod is None or verdict.state in ("suspended", "ending"):
         return Standing(group=group, verdict=verdict, workload=workload, pod=pod)
     inner = judge(pod, _about(pod, events))
-    if not (spec_of(pod).get("nodeName") or inner.is_final) and (claim := _unbound(pod, claims, events)):
+    if _waits_for_claim(pod) and (claim := _unbound(pod, claims, events)):
         inner = waiting(claim)
     return Standing(group=group, verdict=verdict if inner.is_ready else inner, workload=workload, pod=pod)
 
@@ -198,6 +198,12 @@ def _template_labels(item: KubernetesObject) -> Mapping[str, str]:
 def _about(item: KubernetesObject, events: Sequence[KubernetesObject]) -> tuple[KubernetesObject, ...]:
     uid = item["metadata"].get("uid")
     return tuple(event for event in events if (event.get("involvedObject") or {}).get("uid") == uid)
+
+
+def _waits_for_claim(pod: KubernetesObject) -> bool:
+    """Whether the scheduler names a claim as the reason for which no node can run the pod."""
+    condition = conditions_of(pod).get("PodScheduled", {})
+    return condition.get("status") == "False" and "persistentvolumeclaim" in str(condition.get("message")).lower()
 
 
 def _unbound(pod: KubernetesObject, claims: Mapping[str, KubernetesObject], events: Sequence[KubernetesObject]) -> str:

@@ -114,13 +114,14 @@ def test_the_reason_is_told_and_what_is_final_ends_the_waiting(
 
 
 def test_a_claim_that_nobody_binds_is_told(server: Server, quiet: str, secret_file: FileSource) -> None:
-    status = {
-        "phase": "Pending",
-        "conditions": [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "unbound"}],
-    }
-    with driver(server, stack(plan(quiet, "one")), secret_file) as chosen, kubelet(server, quiet, status):
-        with pytest.raises(UnhealthyApps, match="claim one-state: no volume is bound to it"):
-            chosen.up(deadline=5)
+    message = "0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims."
+    status = {"phase": "Pending", "conditions": [{"type": "PodScheduled", "status": "False", "message": message}]}
+    with (
+        driver(server, stack(plan(quiet, "one")), secret_file) as chosen,
+        kubelet(server, quiet, status),
+        pytest.raises(UnhealthyApps, match="claim one-state: no volume is bound to it"),
+    ):
+        chosen.up(deadline=5)
 
 
 def test_the_next_up_goes_on_waiting(server: Server, quiet: str, secret_file: FileSource) -> None:

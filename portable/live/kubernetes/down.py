@@ -12,7 +12,7 @@ from portable.live.kubernetes.inventory import Recorded, inventory_reference, is
 from portable.live.kubernetes.look import Observed
 from portable.live.kubernetes.order import KEPT, runs_pods
 from portable.live.kubernetes.owners import has_applied, instance_of, other_tool
-from portable.live.kubernetes.reconcile import Removal
+from portable.live.kubernetes.reconcile import Removal, current_inventory
 from portable.live.kubernetes.stack import KubernetesStack, PodGroup, apps_of, refuse_unknown
 from portable.live.kubernetes.up import lease_name
 from portable.live.restoring import started_again
@@ -35,7 +35,8 @@ def down(
     cluster.version()  # without an API server nothing is written, the lock neither
     with locked(stack.project, "down", progress=progress, held=held):
         groups = [group for group in stack.groups if not apps or set(group.apps) & set(apps)]
-        if not _found(cluster, stack, groups, whole=not apps)[0]:
+        removals, observed = _found(cluster, stack, groups, whole=not apps)
+        if not removals and set(current_inventory(stack, observed)) == set(observed.recorded):
             return ()
         with lease_held(cluster, stack.namespace, lease_name(stack), "down", dict(stack.labels)) as lost:
             removals, observed = _found(cluster, stack, groups, whole=not apps)

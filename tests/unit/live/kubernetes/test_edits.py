@@ -57,7 +57,7 @@ def test_values_of_sets_are_removed() -> None:
 
 
 def test_labels_annotations_and_the_status_stay() -> None:
-    template = {"f:metadata": {"f:annotations": {"f:restartedAt": {}}}}
+    template: dict[str, Any] = {"f:metadata": {"f:annotations": {"f:restartedAt": {}}}}
     hand = {"f:metadata": {"f:labels": {"f:team": {}}}, "f:status": {"f:x": {}}, "f:spec": {"f:template": template}}
     spec = {"template": {"metadata": {"annotations": {"restartedAt": "now"}}}}
     live = item(spec, hand, {"f:spec": {"f:template": {"f:spec": {}}}})

@@ -23,13 +23,14 @@ def as_live(item: Item, **changes: Any) -> dict[str, Any]:
 def observed(*seen: Seen, **changes: Any) -> Observed:
     """What was observed of these objects."""
     live = {one.item.reference: one.live for one in seen if one.live is not None}
-    return Observed(**({"has_namespace": True, "live": live, "seen": seen} | changes))
+    defaults: dict[str, Any] = {"has_namespace": True, "live": live, "seen": seen}
+    return Observed(**(defaults | changes))
 
 
 def test_what_is_as_it_should_be_gives_no_step() -> None:
     item = ITEMS["Service one"]
     found = reconcile(observed(Seen(item=item, live=as_live(item), preview=Preview(stored=as_live(item)))), STACK)
-    assert found.steps == found.problems == ()
+    assert (found.steps, found.problems) == ((), ())
 
 
 def test_a_changed_object_names_the_paths() -> None:

@@ -1,4 +1,4 @@
-"""A process that runs `up` and is killed after its n-th write: FOLDER PORT NAMESPACE SECRETS N."""
+"""A process that runs `up` and is killed after its n-th write: FOLDER PORT NAMESPACE SECRETS N [APP...]."""
 
 import os
 import signal
@@ -34,12 +34,12 @@ class KilledCluster(Cluster):
         return answer
 
 
-def main(folder: str, port: str, namespace: str, secrets: str, number: str) -> None:
+def main(folder: str, port: str, namespace: str, secrets: str, number: str, *names: str) -> None:
     """Run `up` until the kill."""
     KilledCluster.left = int(number)
     server = Server(folder=Path(folder), port=int(port))
     cluster = KilledCluster(server.address(), cache=server.folder / "kinds")
-    KubernetesDriver(cluster, stack(plan(namespace)), FileSource(path=secrets)).up(deadline=60)
+    KubernetesDriver(cluster, stack(plan(namespace, *names)), FileSource(path=secrets)).up(deadline=120)
 
 
 if __name__ == "__main__":

@@ -111,3 +111,29 @@ def release(server: Server, namespace: str, name: str) -> None:
     lease = cluster.get(Reference(LEASE_API, "Lease", namespace, name))
     if lease is not None:
         cluster.replace({**lease, "spec": {**lease["spec"], "renewTime": "2020-01-01T00:00:00.000000Z"}})
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(3000)
+def test_an_up_of_ten_apps_is_killed_at_every_write(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The full form: a kill after each of the writes of an `up` of ten apps, in a namespace of its own each."""
+    from tests.api_server.stacks import TOKEN, source
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    secrets = source(tmp_path, {"token": TOKEN})
+    names = [f"app{number}" for number in range(10)]
+    number, environment = 0, {**os.environ, "PYTHONPATH": "."}
+    while True:
+        number += 1
+        namespace = f"kill-{number}"
+        arguments = [str(server.folder), str(server.port), namespace, secrets.path, str(number), *names]
+        child = subprocess.run([sys.executable, "-m", "tests.api_server.child", *arguments], env=environment, timeout=300, check=False)
+        if child.returncode == 0:
+            break
+        assert child.returncode == -signal.SIGKILL
+        made = stack(plan(namespace, *names))
+        release(server, namespace, lease_name(made))
+        with driver(server, made, secrets) as chosen:
+            chosen.up(deadline=SECONDS)
+            assert chosen.diff() == (), number
+    assert number > 50

@@ -1,11 +1,15 @@
 """What is not the stack's own: fields of other managers, objects of GitOps tools and of people, and rights that the user does not have."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from portable.engines.kubernetes.cluster import Reference
+from portable.live.kubernetes.stack import KubernetesStack
 from portable.model import plan as p
 from portable.model.errors import Refused, UsageError
 from portable.model.progress import Event
@@ -100,6 +104,60 @@ def test_a_rotated_value_restarts_who_uses_it(server: Server, namespace: str, se
         assert rotated.diff() == ()
 
 
+def test_what_kubectl_applied_as_rendered_is_taken_over(server: Server, namespace: str, secret_file: FileSource) -> None:
+    made = stack(plan(namespace, "one"))
+    cluster = server.cluster("other")
+    for document in made.documents:
+        path = cluster.path_of(document.body["apiVersion"], document.body["kind"], document.body["metadata"]["name"], namespace)
+        assert path is not None
+        query = {"content_type": "application/apply-patch+yaml", "field_manager": "kubectl"}
+        cluster.request("patch", path, doing="applying as kubectl", body=document.body, query=query)
+    with driver(server, made, secret_file) as chosen:
+        changes = chosen.up(deadline=SECONDS).changes
+        assert {change.cause for change in changes} == {"another tool applied it; portable takes it over"}
+        assert chosen.up(deadline=SECONDS).changes == ()
+        assert {change.service for change in chosen.down() if change.app} == {"one"}
+
+
+def test_a_volume_whose_claim_was_deleted_is_told(server: Server, namespace: str, secret_file: FileSource) -> None:
+    made = with_share(namespace)
+    cluster = server.cluster("other")
+    with driver(server, made, secret_file) as chosen:
+        chosen.up(deadline=SECONDS)
+        claim, volume = (
+            Reference("v1", "PersistentVolumeClaim", namespace, "library"),
+            Reference("v1", "PersistentVolume", "", f"{namespace}-library"),
+        )
+        until(lambda: (cluster.get(claim) or {}).get("status", {}).get("phase") == "Bound")
+        chosen.down()
+        until(lambda: not list(cluster.list("v1", "Pod", namespace=namespace)))
+        cluster.delete(claim, (cluster.get(claim) or {})["metadata"]["uid"], propagation="Background")
+        until(lambda: (cluster.get(volume) or {}).get("status", {}).get("phase") == "Released")
+        with pytest.raises(Refused, match="its claim was deleted") as refused:
+            chosen.up(deadline=SECONDS)
+        assert refused.value.remedy is not None
+        cluster.merge(volume, {"spec": {"claimRef": {"uid": None}}})
+        chosen.up(deadline=SECONDS)
+        until(lambda: (cluster.get(claim) or {}).get("status", {}).get("phase") == "Bound")
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for a controller."""
+    for _ in range(150):
+        if holds():
+            return
+        time.sleep(0.2)
+    pytest.fail("a controller did not do its part in 30 s")
+
+
+def with_share(namespace: str) -> KubernetesStack:
+    """A stack with a volume that only an administrator may create."""
+    share = p.Share(protocol="nfs", server="nas.test", export="/media")
+    volume = p.Volume(id="library", holds="library", place=p.Claim(name="library", size=2**30, shared=True, share=share))
+    made = plan(namespace)
+    return stack(msgspec.structs.replace(made, volumes=(*made.volumes, volume)))
+
+
 def owner_may(server: Server, namespace: str) -> None:
     """Make `owner` the administrator of the namespace, and of nothing else."""
     binding: dict[str, Any] = {
@@ -110,24 +168,10 @@ def owner_may(server: Server, namespace: str) -> None:
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "owner"}],
     }
     put(server, namespace, binding)
-    # Leases are not among the rights of the cluster's own role `admin`.
-    role = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": {"name": "leases"},
-        "rules": [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]}],
-    }
-    put(server, namespace, role)
-    put(server, namespace, {**binding, "metadata": {"name": "leases"}, "roleRef": {**binding["roleRef"], "kind": "Role", "name": "leases"}})
 
 
 def test_a_namespace_owner_is_told_what_an_administrator_must_do(server: Server, namespace: str, secret_file: FileSource) -> None:
-    share = p.Share(protocol="nfs", server="nas.test", export="/media")
-    volume = p.Volume(id="library", holds="library", place=p.Claim(name="library", size=2**30, shared=True, share=share))
-    made_plan = plan(namespace)
-    made = stack(
-        p.Plan(**{name: getattr(made_plan, name) for name in made_plan.__struct_fields__} | {"volumes": (*made_plan.volumes, volume)})
-    )
+    made = with_share(namespace)
     owner_may(server, namespace)
     with driver(server, made, secret_file, "owner") as chosen:
         events: list[Event] = []

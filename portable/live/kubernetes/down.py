@@ -11,7 +11,7 @@ from portable.live.kubernetes.desired import Item, rendered_items
 from portable.live.kubernetes.inventory import Recorded, inventory_reference, is_same, read_inventory
 from portable.live.kubernetes.look import Observed
 from portable.live.kubernetes.order import KEPT, runs_pods
-from portable.live.kubernetes.owners import has_applied, instance_of, other_tool
+from portable.live.kubernetes.owners import instance_of, other_tool
 from portable.live.kubernetes.reconcile import Removal, current_inventory
 from portable.live.kubernetes.stack import KubernetesStack, PodGroup, apps_of, refuse_unknown
 from portable.live.kubernetes.up import lease_name
@@ -81,7 +81,7 @@ def _may_delete(stack: KubernetesStack, item: Item | None, entry: Recorded | Non
         raise Refused(f"{reference} is managed by {tool}", where=stack.project, remedy="delete it with that tool")
     if entry is not None and entry.uid:
         return is_same(stack, entry, live)
-    return instance_of(live) == stack.instance and has_applied(live)
+    return instance_of(live) == stack.instance
 
 
 def _changes(stack: KubernetesStack, groups: Iterable[PodGroup], removals: list[Removal], apps: tuple[str, ...]) -> Iterable[Change]:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from portable.engines.kubernetes.cluster import Reference
+from portable.engines.kubernetes.objects import judge
 from portable.live.kubernetes.desired import claim_reference, secret_reference
 from portable.live.kubernetes.look import Observed, Seen
 from portable.live.kubernetes.owners import has_applied, instance_of, is_managed, other_tool
@@ -78,6 +80,10 @@ def problem_of(seen: Seen, observed: Observed, stack: KubernetesStack) -> Proble
         )
     if live is not None and (problem := _foreign(seen, stack)) is not None:
         return problem
+    if live is not None and item.kind == "PersistentVolume" and (verdict := judge(live)).is_final:
+        operation = '[{"op": "remove", "path": "/spec/claimRef/uid"}]'
+        remedy = f"its data is untouched; `kubectl patch pv {reference.name} --type=json -p '{operation}'` lets the new claim bind"
+        return Problem(text=f"{reference}: {verdict.reason}", remedy=remedy, where=file)
     if not preview.refusal:
         return None
     if preview.kind == "conflict":
@@ -90,8 +96,20 @@ def problem_of(seen: Seen, observed: Observed, stack: KubernetesStack) -> Proble
     return Problem(text=preview.refusal, remedy=_remedy_of_invalid(item.kind), where=file)
 
 
+def is_ending(observed: Observed, stack: KubernetesStack) -> bool:
+    """Whether the namespace is being deleted: nothing can be created in it."""
+    namespace = observed.live.get(Reference("v1", "Namespace", "", stack.namespace))
+    return namespace is not None and bool(namespace["metadata"].get("deletionTimestamp"))
+
+
 def problems_of_stack(observed: Observed, stack: KubernetesStack) -> Iterator[Problem]:
     """What the stack needs and does not make: claims that should exist, Secrets for nodes, keys of Secrets that others made."""
+    if is_ending(observed, stack):
+        text = f"the namespace {stack.namespace} is being deleted"
+        yield Problem(
+            text=text, remedy=f"wait until it is gone (`kubectl get namespace {stack.namespace}`), then run the same command again"
+        )
+        return
     if not observed.has_namespace and not any(seen.item.kind == "Namespace" for seen in observed.seen):
         text = f"the namespace {stack.namespace} does not exist"
         yield Problem(text=text, remedy=f"`kubectl create namespace {stack.namespace}`")

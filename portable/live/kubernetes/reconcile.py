@@ -9,8 +9,9 @@ from portable.engines.kubernetes.verdict import KubernetesObject, spec_of
 from portable.live.kubernetes.desired import SECRET_DIGEST, Item, template_of
 from portable.live.kubernetes.inventory import Recorded, current, prunable
 from portable.live.kubernetes.look import Observed, Seen
-from portable.live.kubernetes.obstacles import Problem, is_applied, is_ours, note_of, problem_of, problems_of_stack
+from portable.live.kubernetes.obstacles import Problem, is_applied, is_ending, is_ours, note_of, problem_of, problems_of_stack
 from portable.live.kubernetes.order import runs_pods
+from portable.live.kubernetes.owners import has_applied, is_managed
 from portable.live.kubernetes.stack import KubernetesStack, apps_of
 from portable.model.base import Struct
 from portable.model.changes import Change
@@ -69,6 +70,8 @@ def reconcile(observed: Observed, stack: KubernetesStack, *, apps: tuple[str, ..
     """The steps in the order of the files. Where apps are named, nothing is removed."""
     steps: list[Step] = []
     problems, notes = list(problems_of_stack(observed, stack)), list[str]()
+    if is_ending(observed, stack):
+        return Reconciled(problems=tuple(problems))
     for seen in observed.seen:
         if (note := note_of(seen, stack)) is not None:
             notes.append(note)
@@ -137,8 +140,12 @@ def _step(seen: Seen) -> Step | None:
         return Step(how="create", item=item, cause="it does not exist yet")
     if live["metadata"].get("deletionTimestamp"):
         return Step(how="recreate", item=item, cause="it is being deleted", replaces=str(live["metadata"]["uid"]))
-    if stored is None or not changed_paths(live, stored):
+    if stored is None:
         return None
+    if not changed_paths(live, stored):
+        # Its fields have to be portable's own, or a later change of them would be another owner's business.
+        is_new = is_managed(live) and not has_applied(live) and not item.is_prerequisite
+        return Step(how="change", item=item, cause="another tool applied it; portable takes it over") if is_new else None
     return Step(
         how=_how(item, live, stored),
         item=item,

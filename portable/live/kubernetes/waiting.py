@@ -8,7 +8,17 @@ from portable.engines.kubernetes.cluster import ClusterReader
 from portable.engines.kubernetes.errors import AGAIN, ClusterError
 from portable.engines.kubernetes.inside import log_lines
 from portable.engines.kubernetes.objects import judge
-from portable.engines.kubernetes.verdict import READY, KubernetesObject, Verdict, conditions_of, sentence, spec_of, status_of, waiting
+from portable.engines.kubernetes.verdict import (
+    READY,
+    KubernetesObject,
+    Verdict,
+    conditions_of,
+    failed,
+    sentence,
+    spec_of,
+    status_of,
+    waiting,
+)
 from portable.live.kubernetes.desired import template_of
 from portable.live.kubernetes.order import WORKLOADS
 from portable.live.kubernetes.stack import KubernetesStack, PodGroup
@@ -22,6 +32,8 @@ _FINAL_SECONDS: Final = 10.0
 _DEADLINE_SECONDS: Final = 1800.0
 """The longest wait where nobody names one: large images take their time, and nothing is waited for without an end."""
 _LOG_LINES: Final = 8
+_QUOTA: Final = "exceeded quota"
+"""Pods that are refused by a quota may be admitted once others have ended."""
 _NO_WORKLOAD: Final = waiting("it does not exist yet")
 
 
@@ -75,6 +87,8 @@ def standing_of(
     verdict = judge(workload, _about(workload, events))
     if pod is None and verdict.state == "waiting":
         verdict = waiting("no pod was created yet")
+    if pod is None and verdict.state == "failed" and _QUOTA not in verdict.reason:
+        verdict = failed(verdict.reason, is_final=True)  # admission refuses the next pod as well
     if verdict.is_ready or pod is None or verdict.state in ("suspended", "ending"):
         return Standing(group=group, verdict=verdict, workload=workload, pod=pod)
     inner = judge(pod, _about(pod, events))

@@ -5,9 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from portable.engines.kubernetes.cluster import Reference
 from portable.live.kubernetes.desired import Item, rendered_items, secret_reference
 from portable.live.kubernetes.look import Observed, Preview, Seen
 from portable.live.kubernetes.obstacles import Problem, note_of, problem_of, problems_of_stack, refuse_problems
+from portable.live.kubernetes.reconcile import reconcile
 from portable.live.kubernetes.stack import SecretUse
 from portable.model.errors import Refused
 from tests.unit.live.kubernetes.conftest import made
@@ -25,6 +27,9 @@ ROLE = Item(
     file="administrator/roles.yaml",
     is_prerequisite=True,
 )
+
+
+NAMESPACE = Reference("v1", "Namespace", "", "media")
 
 
 def problem(seen: Seen, **changes: Any) -> str:
@@ -87,6 +92,21 @@ def test_what_the_stack_needs_and_does_not_make() -> None:
     assert texts(stack, observed(has_namespace=False)) == ["the namespace media does not exist"]
     unreadable = frozenset({secret_reference(stack, "login")})
     assert texts(stack, observed(unreadable=unreadable)) == ["the claim library, which should exist already, does not exist in media"]
+
+
+def test_a_namespace_that_is_being_deleted_is_the_only_problem() -> None:
+    namespace = {"metadata": {"name": "media", "deletionTimestamp": "now"}}
+    looked = observed(Seen(item=SERVICE, preview=Preview(refusal="no", kind="refused")), live={NAMESPACE: namespace})
+    assert [found.text for found in reconcile(looked, STACK).problems] == ["the namespace media is being deleted"]
+
+
+def test_a_released_volume_is_told_with_the_way_to_bind_it_again() -> None:
+    body = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "v", "labels": dict(STACK.labels)}, "spec": {}}
+    item = Item(body=body, file="administrator/volumes.yaml", is_prerequisite=True)
+    found = problem_of(Seen(item=item, live=as_live(item, status={"phase": "Released"})), observed(), STACK)
+    assert found is not None
+    assert "its claim was deleted" in found.text
+    assert "kubectl patch pv v --type=json" in found.remedy
 
 
 def test_all_problems_are_told_together() -> None:

@@ -33,6 +33,13 @@ def test_what_is_as_it_should_be_gives_no_step() -> None:
     assert (found.steps, found.problems) == ((), ())
 
 
+def test_what_another_tool_applied_as_rendered_is_taken_over() -> None:
+    item = ITEMS["Service one"]
+    live = as_live(item, metadata={"managedFields": [{"manager": "kubectl", "operation": "Apply"}]})
+    found = reconcile(observed(Seen(item=item, live=live, preview=Preview(stored=live))), STACK)
+    assert [(step.how, step.cause) for step in found.steps] == [("change", "another tool applied it; portable takes it over")]
+
+
 def test_a_changed_object_names_the_paths() -> None:
     item = ITEMS["Service one"]
     live = as_live(item, spec={"type": "NodePort"})

@@ -59,6 +59,9 @@ def test_without_a_pod_the_workload_tells() -> None:
     assert reason() == "no pod was created yet"
     refused: dict[str, Any] = {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}]}
     assert reason(**refused) == "its pods are refused: exceeded quota"
+    assert not standing_of(GROUP, [workload(**refused)], [], {}, ()).verdict.is_final
+    refused["conditions"][0]["message"] = "violates PodSecurity"
+    assert standing_of(GROUP, [workload(**refused)], [], {}, ()).verdict.is_final
     assert standing_of(GROUP, [], [], {}, ()).verdict.reason == "it does not exist yet"
     assert standing_of(GROUP, [workload(**READY)], [], {}, ()).verdict.is_ready
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from portable.engines.kubernetes.address import ClusterAddress
 from portable.engines.kubernetes.errors import RETRIED, ClusterError, translate
@@ -19,6 +19,7 @@ from portable.engines.kubernetes.verdict import KubernetesObject
 if TYPE_CHECKING:
     from kubernetes.dynamic import DynamicClient
 
+T = TypeVar("T")
 OLDEST: Final = (1, 29)
 """The first version with native sidecars switched on."""
 ANSWER_SECONDS: Final = (10, 60)
@@ -92,11 +93,21 @@ class Connection:
         Every request of `portable` can be repeated: reads, server-side apply, deletion with the object's own UID.
         """
         parameters = {"_request_timeout": ANSWER_SECONDS, "serializer": lambda _, data: data, **(query or {})}
+
+        def send() -> KubernetesObject:
+            # The client adds to the list that it is given.
+            own = {key: list(value) if key == "query_params" else value for key, value in parameters.items()}
+            answer: KubernetesObject = self._client.request(method, path, body=body, **own)
+            return answer
+
+        return self._retried(doing, send)
+
+    def _retried(self, doing: str, send: Callable[[], T]) -> T:
+        """What it returns, tried again after faults that may pass."""
         for number in range(1, _TRIES + 1):
             try:
                 with self.doing(doing):
-                    answer: KubernetesObject = self._client.request(method, path, body=body, **parameters)
-                    return answer
+                    return send()
             except ClusterError as trouble:
                 passes = trouble.status in RETRIED or (trouble.status == 0 and trouble.kind in ("absent", "slow"))
                 if not passes or number == _TRIES:
@@ -130,15 +141,37 @@ class Connection:
 
     def path_of(self, api_version: str, kind: str, name: str | None = None, namespace: str | None = None) -> str | None:
         """The path of a kind, or of an object of it; None where the server does not have that kind."""
+        doing = f"asking for the kind {kind}"
+        for _ in range(_TRIES):
+            resource = self._retried(doing, lambda: self._resource(api_version, kind))
+            if resource is not None:
+                path: str = resource.path(name=name, namespace=namespace if resource.namespaced else None)
+                return path
+            if not self._serves(api_version, kind):
+                return None
+        raise ClusterError("busy", f"the API server does not list its kinds, while {doing}", where=self.address.where)
+
+    def _resource(self, api_version: str, kind: str) -> Any:
         from kubernetes.dynamic.exceptions import ResourceNotFoundError
 
-        with self.doing(f"asking for the kind {kind}"):
-            try:
-                resource = self._client.resources.get(api_version=api_version, kind=kind)
-            except ResourceNotFoundError:
-                return None
-            path: str = resource.path(name=name, namespace=namespace if resource.namespaced else None)
-            return path
+        group, _, version = api_version.rpartition("/")
+        # Without the prefix the client asks for the kinds of every group that has this version.
+        where = {"prefix": "apis", "group": group} if group else {"prefix": "api"}
+        try:
+            return self._client.resources.get(**where, api_version=version, kind=kind)
+        except ResourceNotFoundError:
+            return None
+
+    def _serves(self, api_version: str, kind: str) -> bool:
+        """Whether the server has a kind, from the server itself: the client takes a list that it could not get for an empty one."""
+        path = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+        try:
+            answer = self.request("get", path, doing=f"asking for the kinds of {api_version}")
+        except ClusterError as trouble:
+            if trouble.status == 404:
+                return False
+            raise
+        return any(resource.get("kind") == kind for resource in answer.get("resources") or ())
 
     def version(self) -> tuple[int, int]:
         """The major and minor version of the API server."""

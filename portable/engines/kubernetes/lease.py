@@ -64,7 +64,10 @@ def lease_held(cluster: Cluster, namespace: str, name: str, command: str, labels
             try:
                 held = dict(cluster.replace({**held, "spec": {**held["spec"], "renewTime": _text(_now())}}))
             except ClusterError as trouble:
-                if trouble.kind in ("conflict", "missing") or is_expired(held, _now()):
+                there = _own(cluster, reference, me) if trouble.kind == "conflict" else None
+                if there is not None:  # the renewal was written, and its answer was lost
+                    held = there
+                elif trouble.kind in ("conflict", "missing") or is_expired(held, _now()):
                     lost.set()
                     return
 
@@ -80,6 +83,15 @@ def lease_held(cluster: Cluster, namespace: str, name: str, command: str, labels
                 cluster.replace({**held, "spec": {**held["spec"], "holderIdentity": "", "renewTime": None}})
 
 
+def _own(cluster: Cluster, reference: Reference, me: str) -> dict[str, Any] | None:
+    """The Lease as it is now, where this command holds it."""
+    try:
+        there = cluster.get(reference)
+    except ClusterError:
+        return None
+    return dict(there) if there is not None and (there.get("spec") or {}).get("holderIdentity") == me else None
+
+
 def _take(cluster: Cluster, reference: Reference, me: str, labels: dict[str, str]) -> dict[str, Any]:
     spec = {"holderIdentity": me, "leaseDurationSeconds": SECONDS, "acquireTime": _text(_now()), "renewTime": _text(_now())}
     there = cluster.get(reference)
@@ -93,7 +105,9 @@ def _take(cluster: Cluster, reference: Reference, me: str, labels: dict[str, str
     except ClusterError as trouble:
         if trouble.kind != "conflict":
             raise
-        there = cluster.get(reference)  # somebody was faster
+        there = cluster.get(reference)  # somebody was faster, or the answer to this very write was lost
+        if there is not None and (there.get("spec") or {}).get("holderIdentity") == me:
+            return dict(there)
     holder = ((there or {}).get("spec") or {}).get("holderIdentity") or "another machine"
     raise PortableError(
         f"the stack is locked by `{holder}`",

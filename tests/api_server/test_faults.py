@@ -20,13 +20,13 @@ def status(number: int) -> Fault:
     """An answer with this status."""
 
     def made() -> Exception:
-        from kubernetes.client.rest import ApiException
-        from kubernetes.dynamic.exceptions import api_exception
+        import kubernetes.client.exceptions
+        import kubernetes.dynamic.exceptions
 
-        error = ApiException(status=number, reason="injected")
-        error.body = '{"message": "injected"}'
-        error.headers = {}
-        return api_exception(error)
+        error = kubernetes.client.exceptions.ApiException(status=number, reason="injected")
+        error.body, error.headers = '{"message": "injected"}', {}
+        answer: Exception = kubernetes.dynamic.exceptions.api_exception(error)  # type: ignore[no-untyped-call]
+        return answer
 
     return made
 

@@ -95,7 +95,7 @@ class Connection:
         parameters = {"_request_timeout": ANSWER_SECONDS, "serializer": lambda _, data: data, **(query or {})}
 
         def send() -> KubernetesObject:
-            # The client adds to the list that it is given.
+            # The client appends to this list.
             own = {key: list(value) if key == "query_params" else value for key, value in parameters.items()}
             answer: KubernetesObject = self._client.request(method, path, body=body, **own)
             return answer
@@ -103,7 +103,7 @@ class Connection:
         return self._retried(doing, send)
 
     def _retried(self, doing: str, send: Callable[[], T]) -> T:
-        """What it returns, tried again after faults that may pass."""
+        """Call `send`, again after faults that may pass, and return its result."""
         for number in range(1, _TRIES + 1):
             try:
                 with self.doing(doing):

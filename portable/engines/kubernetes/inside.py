@@ -64,7 +64,7 @@ def _log_query(container: str, tail: int | None, previous: bool) -> list[tuple[s
 
 
 class Input(Protocol):
-    """What a command reads: something with a file descriptor."""
+    """The input of a command: something with a file descriptor."""
 
     def fileno(self) -> int:
         """Its descriptor."""
@@ -116,7 +116,7 @@ def exec_in(
 
 
 def _drain(stream: Any, on_output: Callable[[int, bytes], None]) -> bytes:
-    """Hand on what came; what the status channel said."""
+    """Pass output on, and return the new bytes of the status channel."""
     for channel in (_STDOUT, _STDERR):
         if data := stream.read_channel(channel):
             on_output(channel, data)

@@ -105,7 +105,7 @@ def _take(cluster: Cluster, reference: Reference, me: str, labels: dict[str, str
     except ClusterError as trouble:
         if trouble.kind != "conflict":
             raise
-        there = cluster.get(reference)  # somebody was faster, or the answer to this very write was lost
+        there = cluster.get(reference)  # another command was faster, or the answer to this write was lost
         if there is not None and (there.get("spec") or {}).get("holderIdentity") == me:
             return dict(there)
     holder = ((there or {}).get("spec") or {}).get("holderIdentity") or "another machine"

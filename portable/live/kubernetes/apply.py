@@ -51,7 +51,7 @@ def carry_out(work: Work, observed: Observed, reconciled: Reconciled) -> None:
             if phase == PODS:
                 break
             _apply_all(work, pool, steps, applied)
-        # What ran an app before must be gone before the app starts anew: state has one writer.
+        # An app's old pod ends before its new one starts: state has one writer.
         delete_in_order(work, [removal for removal in reconciled.removals if runs_pods(removal.reference.kind)])
         for phase, steps in phases:
             if phase >= PODS:
@@ -83,7 +83,7 @@ def record_remaining(work: Work, observed: Observed, gone: Iterable[Reference]) 
 def _record(work: Work, entries: dict[Reference, str]) -> None:
     work.check()
     body = inventory_body(work.stack, (Recorded(reference=reference, uid=uid) for reference, uid in entries.items()))
-    work.cluster.apply(body, force=True)  # nobody else has a say in it
+    work.cluster.apply(body, force=True)  # the inventory has no other owner
 
 
 def _apply_all(work: Work, pool: ThreadPoolExecutor, steps: Sequence[Step], applied: dict[Reference, str]) -> None:

@@ -86,7 +86,7 @@ def desire(stack: KubernetesStack, values: Values, live: Live) -> tuple[Item, ..
 
 
 def template_of(body: KubernetesObject) -> Mapping[str, Any]:
-    """The pod template of a workload or a CronJob; empty where there is none."""
+    """The pod template of a workload or a CronJob; empty for other kinds."""
     spec = body.get("spec") or {}
     if body.get("kind") == "CronJob":
         spec = (spec.get("jobTemplate") or {}).get("spec") or {}
@@ -151,7 +151,7 @@ def _group_of_policy(stack: KubernetesStack, body: Mapping[str, Any]) -> PodGrou
 
 
 def _secret(stack: KubernetesStack, name: str, data: Mapping[str, str], live: Live) -> Item | None:
-    """The Secret with these values; None where somebody else's Secret has that name."""
+    """The Secret with these values; None where a Secret of that name exists and `portable` does not manage it."""
     existing = live.get(secret_reference(stack, name))
     if existing is not None and not is_managed(existing):
         return None
@@ -160,7 +160,7 @@ def _secret(stack: KubernetesStack, name: str, data: Mapping[str, str], live: Li
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": name, "namespace": stack.namespace, "labels": {**stack.labels, "app.kubernetes.io/name": name}},
-        "type": kind if existing is None else existing.get("type") or kind,  # the API server lets nobody change it
+        "type": kind if existing is None else existing.get("type") or kind,  # the API server refuses to change it
         "data": {key: base64.b64encode(value.encode()).decode() for key, value in sorted(data.items())},
     }
     return Item(body=body, file=SECRETS_FILE)

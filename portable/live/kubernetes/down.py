@@ -29,7 +29,7 @@ def down(
 ) -> tuple[Change, ...]:
     """Delete what runs the apps, what leads to them, and their fences last. Needs no secrets.
 
-    What an administrator created stays, and so does the inventory of what is left.
+    Objects of an administrator stay, and the inventory lists what remains.
     """
     refuse_unknown(stack, apps)
     cluster.version()  # without an API server nothing is written, the lock neither
@@ -46,7 +46,7 @@ def down(
         changes = tuple(_changes(stack, groups, removals, apps))
         for change in changes:
             progress(Event(what="done", subject=change.service, text="removed"))
-        if held is None:  # a person's own: what a killed `backup --stop` left to be started is wanted down
+        if held is None:  # a person's own `down`: nothing is left for a killed `backup --stop` to start again
             started_again(stack.project, {change.app for change in changes} | set(apps) if apps else ())
     return changes
 

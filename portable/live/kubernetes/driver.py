@@ -116,7 +116,7 @@ class KubernetesReader(UnsupportedReading):
         )
 
     def name_servers(self) -> Mapping[str, tuple[str, ...]]:
-        """Pods get the cluster's own name servers, so none is told."""
+        """Empty: pods use the name servers of the cluster."""
         return {}
 
     def published_ports(self) -> tuple[PublishedPort, ...]:

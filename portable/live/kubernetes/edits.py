@@ -1,6 +1,6 @@
-"""Undoing what a person changed in an object by hand, field by field, as the API server recorded it. Pure.
+"""Undoes changes by hand in an object, field by field, as the API server recorded them. Pure.
 
-Server-side apply takes back fields that it has a value for. It leaves alone what somebody added: a variable, a container, a second port.
+Server-side apply restores only fields of the rendered object. It leaves additions alone: a variable, a container, a second port.
 """
 
 import json
@@ -20,9 +20,9 @@ def was_edited(item: KubernetesObject) -> bool:
 
 
 def restored(item: KubernetesObject, desired: Mapping[str, Any]) -> dict[str, Any]:
-    """The object as if nobody had changed it by hand: such a field gets its desired value, or goes where there is none.
+    """The object without changes by hand: a changed field gets its desired value, or is removed where it has none.
 
-    Labels, annotations and the status stay as they are, and so does every field that anybody else owns as well.
+    Labels, annotations and the status stay as they are, and so do fields that another manager owns as well.
     """
     body: dict[str, Any] = _copied(item)
     own: dict[str, Any] = {}

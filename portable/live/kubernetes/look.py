@@ -155,7 +155,7 @@ class _Reading:
 
 
 def _exists(reading: _Reading, namespace: str) -> bool:
-    """Whether the namespace exists; one that this user may not read is taken to exist, and every object in it says whether that is so."""
+    """Whether the namespace exists. Where this user may not read it, it counts as existing, and trying its objects shows the truth."""
     reference = Reference("v1", "Namespace", "", namespace)
     return reference in reading.live or reference in reading.unreadable
 

@@ -106,7 +106,7 @@ def lease_name(stack: KubernetesStack) -> str:
 
 
 def lease_transitions(cluster: ClusterReader, stack: KubernetesStack) -> int:
-    """How often the Lease was taken; -1 before the first time."""
+    """The number of changes of the holder of the Lease; -1 where it does not exist yet."""
     lease = cluster.get(Reference(LEASE_API, "Lease", stack.namespace, lease_name(stack)))
     return -1 if lease is None else int((lease.get("spec") or {}).get("leaseTransitions") or 0)
 

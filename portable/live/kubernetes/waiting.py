@@ -98,7 +98,7 @@ def standing_of(
 
 
 class Watch:
-    """Follows the groups of a stack until they are ready; one for a whole command, so that nothing is told twice."""
+    """Follows the groups of a stack until they are ready. A command has one, so that it reports nothing twice."""
 
     def __init__(
         self, cluster: ClusterReader, stack: KubernetesStack, groups: frozenset[str], progress: Once, deadline: float | None

@@ -54,7 +54,7 @@ def main(folder: str, port: str) -> None:
     """Write statuses until this process is ended."""
     cluster = Server(folder=Path(folder), port=int(port)).cluster("other")
     while True:
-        for pod in cluster.list("v1", "Pod"):
+        for pod in cluster.list("v1", "Pod", fields="status.phase=Pending"):
             if pod["metadata"]["namespace"].startswith("quiet"):
                 continue
             if (pod.get("status") or {}).get("phase") != "Running" and not pod["metadata"].get("deletionTimestamp"):

@@ -64,7 +64,10 @@ def faulty(chosen: KubernetesDriver, fault: Fault, chance: float, after: bool) -
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("fault", [status(500), status(429), status(503), reset, timeout], ids=["500", "429", "503", "reset", "timeout"])
-def test_faults_that_pass_are_retried(server: Server, namespace: str, secret_file: FileSource, fault: Fault, after: bool) -> None:
+def test_faults_that_pass_are_retried(
+    server: Server, namespace: str, secret_file: FileSource, fault: Fault, after: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("portable.engines.kubernetes.connection._PAUSE", 0.02)
     made = stack(plan(namespace, "one"))
     with driver(server, made, secret_file) as chosen:
         faulty(chosen, fault, 0.15, after)

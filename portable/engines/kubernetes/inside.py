@@ -63,7 +63,7 @@ def _log_query(container: str, tail: int | None, previous: bool) -> list[tuple[s
     return query
 
 
-class Input(Protocol):
+class CommandInput(Protocol):
     """The input of a command: something with a file descriptor."""
 
     def fileno(self) -> int:
@@ -83,7 +83,7 @@ def exec_in(
     command: Sequence[str],
     on_output: Callable[[int, bytes], None],
     *,
-    given: Input | None = None,
+    given: CommandInput | None = None,
     terminal: bool = False,
     size: Callable[[], tuple[int, int]] | None = None,
 ) -> int:

@@ -10,11 +10,11 @@ from portable.engines.kubernetes.cluster import Cluster, Reference
 from portable.engines.kubernetes.errors import AGAIN, ClusterError
 from portable.engines.kubernetes.lease import LeaseLost
 from portable.engines.kubernetes.verdict import KubernetesObject, spec_of
-from portable.live.kubernetes.desired import Item, template_of
-from portable.live.kubernetes.inventory import Recorded, current, inventory_body
-from portable.live.kubernetes.look import WORKERS, Observed, pods_of
+from portable.live.kubernetes.desired import DesiredObject, template_of
+from portable.live.kubernetes.inventory import InventoryEntry, current, inventory_body
+from portable.live.kubernetes.look import WORKERS, ClusterState, pods_of
 from portable.live.kubernetes.order import PODS, deletion_phase, in_order, runs_pods
-from portable.live.kubernetes.reconcile import Reconciled, Removal, Step, current_inventory
+from portable.live.kubernetes.reconcile import ApplyPlan, ApplyStep, Removal, current_inventory
 from portable.live.kubernetes.stack import KubernetesStack
 from portable.model.progress import Event, Progress
 
@@ -23,7 +23,7 @@ _END_SECONDS: Final = 120.0
 """How long pods may take to end beyond their own grace period."""
 
 
-class Work:
+class ApplyContext:
     """What carrying out needs, together."""
 
     def __init__(self, cluster: Cluster, stack: KubernetesStack, lost: threading.Event, progress: Progress) -> None:
@@ -39,7 +39,7 @@ class Work:
             )
 
 
-def carry_out(work: Work, observed: Observed, reconciled: Reconciled) -> None:
+def carry_out(work: ApplyContext, observed: ClusterState, reconciled: ApplyPlan) -> None:
     """Apply and delete. The inventory names every object before the first one is applied, and has its UID afterwards."""
     known = {entry.reference: entry.uid for entry in current_inventory(work.stack, observed)}
     planned = {step.item.reference: "" for step in reconciled.steps} | known
@@ -62,39 +62,39 @@ def carry_out(work: Work, observed: Observed, reconciled: Reconciled) -> None:
     _record(work, final)
 
 
-def create_namespace(cluster: Cluster, observed: Observed) -> None:
+def create_namespace(cluster: Cluster, observed: ClusterState) -> None:
     """Create the namespace, which has to exist before anything in it can be tried. It is the one thing written before that."""
     for seen in observed.namespace_only:
         cluster.apply(seen.item.body)
 
 
-def record_current(work: Work, observed: Observed) -> None:
+def record_current(work: ApplyContext, observed: ClusterState) -> None:
     """Write the inventory of what exists: a command that was killed left it without UIDs."""
     _record(work, {entry.reference: entry.uid for entry in current_inventory(work.stack, observed)})
 
 
-def record_remaining(work: Work, observed: Observed, gone: Iterable[Reference]) -> None:
+def record_remaining(work: ApplyContext, observed: ClusterState, gone: Iterable[Reference]) -> None:
     """Write the inventory without what was deleted."""
     left = set(gone)
     kept = current(work.stack, observed.recorded, {}, observed.live, observed.unreadable)
     _record(work, {entry.reference: entry.uid for entry in kept if entry.reference not in left})
 
 
-def _record(work: Work, entries: dict[Reference, str]) -> None:
+def _record(work: ApplyContext, entries: dict[Reference, str]) -> None:
     work.check()
-    body = inventory_body(work.stack, (Recorded(reference=reference, uid=uid) for reference, uid in entries.items()))
+    body = inventory_body(work.stack, (InventoryEntry(reference=reference, uid=uid) for reference, uid in entries.items()))
     work.cluster.apply(body, force=True)  # the inventory has no other owner
 
 
-def _apply_all(work: Work, pool: ThreadPoolExecutor, steps: Sequence[Step], applied: dict[Reference, str]) -> None:
-    def apply(step: Step) -> str:
+def _apply_all(work: ApplyContext, pool: ThreadPoolExecutor, steps: Sequence[ApplyStep], applied: dict[Reference, str]) -> None:
+    def apply(step: ApplyStep) -> str:
         return _apply(work, step)
 
     for step, uid in zip(steps, pool.map(apply, steps), strict=True):
         applied[step.item.reference] = uid
 
 
-def _apply(work: Work, step: Step) -> str:
+def _apply(work: ApplyContext, step: ApplyStep) -> str:
     """Apply one object; its UID."""
     work.check()
     if step.replaces:
@@ -109,7 +109,7 @@ def _apply(work: Work, step: Step) -> str:
 
 
 def _apply_workloads(
-    work: Work, pool: ThreadPoolExecutor, steps: Sequence[Step], observed: Observed, applied: dict[Reference, str]
+    work: ApplyContext, pool: ThreadPoolExecutor, steps: Sequence[ApplyStep], observed: ClusterState, applied: dict[Reference, str]
 ) -> None:
     """Apply workloads. Where an app moves to another pod, its old pod ends first."""
     moved = moved_apps(work.stack, steps, observed.pods)
@@ -128,7 +128,7 @@ def _apply_workloads(
     _apply_all(work, pool, left, applied)
 
 
-def moved_apps(stack: KubernetesStack, steps: Iterable[Step], pods: Iterable[KubernetesObject]) -> dict[str, set[str]]:
+def moved_apps(stack: KubernetesStack, steps: Iterable[ApplyStep], pods: Iterable[KubernetesObject]) -> dict[str, set[str]]:
     """By group to be applied: the other groups whose pods have one of its apps now."""
     found: dict[str, set[str]] = {}
     running = [(str((pod["metadata"].get("labels") or {}).get("portable/group") or ""), pod) for pod in pods]
@@ -142,19 +142,19 @@ def moved_apps(stack: KubernetesStack, steps: Iterable[Step], pods: Iterable[Kub
     return found
 
 
-def _containers_of(stack: KubernetesStack, item: Item) -> dict[str, str]:
+def _containers_of(stack: KubernetesStack, item: DesiredObject) -> dict[str, str]:
     group = next((group for group in stack.groups if group.name == item.group), None)
     return dict(group.containers) if group is not None else {}
 
 
-def _pods_with(work: Work, group: str, containers: Iterable[str]) -> list[KubernetesObject]:
+def _pods_with(work: ApplyContext, group: str, containers: Iterable[str]) -> list[KubernetesObject]:
     names = set(containers)
     selector = next(other.selector for other in work.stack.groups if other.name == group)
     pods = work.cluster.list("v1", "Pod", namespace=work.stack.namespace, labels=selector)
     return [pod for pod in pods if {container["name"] for container in spec_of(pod).get("containers") or ()} & names]
 
 
-def delete_in_order(work: Work, removals: Sequence[Removal]) -> None:
+def delete_in_order(work: ApplyContext, removals: Sequence[Removal]) -> None:
     """Delete objects in the reverse order; after those that make pods, wait until the pods are gone."""
     phases: dict[int, list[Removal]] = {}
     for removal in removals:
@@ -168,7 +168,7 @@ def delete_in_order(work: Work, removals: Sequence[Removal]) -> None:
             _until_pods_end(work, chosen)
 
 
-def _until_pods_end(work: Work, removals: Sequence[Removal]) -> None:
+def _until_pods_end(work: ApplyContext, removals: Sequence[Removal]) -> None:
     """Wait until the workloads and their pods are gone: a fence must outlive what it fences, and state has one writer."""
     uids = {removal.uid for removal in removals}
     names = ", ".join(str(removal.reference) for removal in removals)
@@ -195,7 +195,7 @@ def _grace(body: KubernetesObject) -> int:
     return int((template_of(body).get("spec") or {}).get("terminationGracePeriodSeconds") or 30)
 
 
-def _until(work: Work, holds: Callable[[], bool], what: str, seconds: float) -> None:
+def _until(work: ApplyContext, holds: Callable[[], bool], what: str, seconds: float) -> None:
     """Wait until something holds. Raises ClusterError with what is not so at the end."""
     until = time.monotonic() + seconds
     pause = 0.1

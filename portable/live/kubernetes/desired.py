@@ -18,12 +18,12 @@ SECRET_DIGEST: Final = "portable/secret-digest"  # noqa: S105  # the name of an 
 """The annotation by which a rotated secret restarts the pods that use it."""
 SECRETS_FILE: Final = "secrets"
 """The file of a Secret in messages: its values are never rendered."""
-Live = Mapping[Reference, KubernetesObject]
-Values = Mapping[str, Mapping[str, str]]
+LiveObjects = Mapping[Reference, KubernetesObject]
+SecretValues = Mapping[str, Mapping[str, str]]
 """Values by name of the Secret and key."""
 
 
-class Item(Struct, frozen=True, kw_only=True):
+class DesiredObject(Struct, frozen=True, kw_only=True):
     """One object that should exist."""
 
     body: Mapping[str, Any]
@@ -57,7 +57,7 @@ class Item(Struct, frozen=True, kw_only=True):
         return runs_pods(self.kind)
 
 
-def rendered_items(stack: KubernetesStack) -> tuple[Item, ...]:
+def rendered_items(stack: KubernetesStack) -> tuple[DesiredObject, ...]:
     """The objects of the rendered files, each with its group and apps."""
     files = {document.file: group for document in stack.documents if (group := _group_of_workload(stack, document.body)) is not None}
     return tuple(_item(stack, document.file, document.body, files.get(document.file)) for document in stack.documents)
@@ -73,7 +73,7 @@ def claim_reference(stack: KubernetesStack, name: str) -> Reference:
     return Reference("v1", "PersistentVolumeClaim", stack.namespace, dns_label(name))
 
 
-def desire(stack: KubernetesStack, values: Values, live: Live) -> tuple[Item, ...]:
+def desired_objects(stack: KubernetesStack, values: SecretValues, live: LiveObjects) -> tuple[DesiredObject, ...]:
     """The objects that should exist.
 
     Secrets that exist and that `portable` does not manage are used as they are. A pod template carries a digest of the values that its
@@ -120,14 +120,14 @@ def data_of(secret: KubernetesObject) -> dict[str, str]:
     return found
 
 
-def _item(stack: KubernetesStack, file: str, body: Mapping[str, Any], group: PodGroup | None) -> Item:
+def _item(stack: KubernetesStack, file: str, body: Mapping[str, Any], group: PodGroup | None) -> DesiredObject:
     namespaced = {key: value for key, value in body.items() if key != "status"}
     group = group or _group_of_policy(stack, body)
     name = str((body["metadata"].get("labels") or {}).get("app.kubernetes.io/name") or "")
     apps: tuple[str, ...] = ()
     if group is not None:
         apps = group.apps if runs_pods(body["kind"]) or name not in group.apps else (name,)
-    return Item(
+    return DesiredObject(
         body=namespaced,
         file=file,
         group=group.name if group else "",
@@ -150,7 +150,7 @@ def _group_of_policy(stack: KubernetesStack, body: Mapping[str, Any]) -> PodGrou
     return stack.group_named(str(label)) if label else None
 
 
-def _secret(stack: KubernetesStack, name: str, data: Mapping[str, str], live: Live) -> Item | None:
+def _secret(stack: KubernetesStack, name: str, data: Mapping[str, str], live: LiveObjects) -> DesiredObject | None:
     """The Secret with these values; None where a Secret of that name exists and `portable` does not manage it."""
     existing = live.get(secret_reference(stack, name))
     if existing is not None and not is_managed(existing):
@@ -163,22 +163,22 @@ def _secret(stack: KubernetesStack, name: str, data: Mapping[str, str], live: Li
         "type": kind if existing is None else existing.get("type") or kind,  # the API server refuses to change it
         "data": {key: base64.b64encode(value.encode()).decode() for key, value in sorted(data.items())},
     }
-    return Item(body=body, file=SECRETS_FILE)
+    return DesiredObject(body=body, file=SECRETS_FILE)
 
 
-def _adopted(stack: KubernetesStack, live: Live) -> dict[str, dict[str, str]]:
+def _adopted(stack: KubernetesStack, live: LiveObjects) -> dict[str, dict[str, str]]:
     """The values of Secrets that exist and that `portable` does not manage."""
     secrets = ((reference, item) for reference, item in live.items() if reference.kind == "Secret")
     return {reference.name: data_of(item) for reference, item in secrets if reference.namespace == stack.namespace and not is_managed(item)}
 
 
-def _with_digest(item: Item, values: Values, live: Live) -> Item:
+def _with_digest(item: DesiredObject, values: SecretValues, live: LiveObjects) -> DesiredObject:
     template = template_of(item.body)
     existing = template_of(live.get(item.reference) or {"spec": {}}).get("metadata", {}).get("annotations") or {}
     used = {f"{name}/{key}": value for name in secrets_of(template) for key, value in values.get(name, {}).items()}
     if not used:
         return item
-    return Item(
+    return DesiredObject(
         body=_annotated(item.body, {SECRET_DIGEST: digest(used, existing.get(SECRET_DIGEST))}),
         file=item.file,
         group=item.group,
@@ -201,7 +201,7 @@ def _annotated(body: Mapping[str, Any], annotations: Mapping[str, str]) -> dict[
     return {**body, "spec": spec}
 
 
-def needed_secrets(stack: KubernetesStack, values: Values) -> Iterator[str]:
+def needed_secrets(stack: KubernetesStack, values: SecretValues) -> Iterator[str]:
     """The names of all Secrets that the stack writes, or that its pods refer to."""
     names = set(values) | {use.name for use in stack.foreign_secrets}
     for item in rendered_items(stack):

@@ -6,10 +6,10 @@ from typing import Any, Final
 from portable.engines.kubernetes.cluster import Cluster, Reference
 from portable.engines.kubernetes.lease import lease_held
 from portable.engines.kubernetes.verdict import KubernetesObject
-from portable.live.kubernetes.apply import Work, delete_in_order, record_remaining
-from portable.live.kubernetes.desired import Item, rendered_items
-from portable.live.kubernetes.inventory import Recorded, inventory_reference, is_same, read_inventory
-from portable.live.kubernetes.look import Observed
+from portable.live.kubernetes.apply import ApplyContext, delete_in_order, record_remaining
+from portable.live.kubernetes.desired import DesiredObject, rendered_items
+from portable.live.kubernetes.inventory import InventoryEntry, inventory_reference, is_same, read_inventory
+from portable.live.kubernetes.look import ClusterState
 from portable.live.kubernetes.order import KEPT, runs_pods
 from portable.live.kubernetes.owners import instance_of, other_tool
 from portable.live.kubernetes.reconcile import Removal, current_inventory
@@ -40,7 +40,7 @@ def down(
             return ()
         with lease_held(cluster, stack.namespace, lease_name(stack), "down", dict(stack.labels)) as lost:
             removals, observed = _found(cluster, stack, groups, whole=not apps)
-            work = Work(cluster, stack, lost, progress)
+            work = ApplyContext(cluster, stack, lost, progress)
             delete_in_order(work, removals)
             record_remaining(work, observed, (removal.reference for removal in removals))
         changes = tuple(_changes(stack, groups, removals, apps))
@@ -51,8 +51,8 @@ def down(
     return changes
 
 
-def _found(cluster: Cluster, stack: KubernetesStack, groups: list[PodGroup], *, whole: bool) -> tuple[list[Removal], Observed]:
-    """What is there to delete, and the state of the inventory."""
+def _found(cluster: Cluster, stack: KubernetesStack, groups: list[PodGroup], *, whole: bool) -> tuple[list[Removal], ClusterState]:
+    """The objects to delete, and the state of the inventory."""
     recorded = read_inventory(cluster.get(inventory_reference(stack)))
     names = {group.name for group in groups}
     items = {item.reference: item for item in rendered_items(stack)}
@@ -69,11 +69,13 @@ def _found(cluster: Cluster, stack: KubernetesStack, groups: list[PodGroup], *, 
         live[reference] = item
         if reference in wanted and _may_delete(stack, items.get(reference), entries.get(reference), reference, item):
             removals.append(Removal(reference=reference, live=item, cause=_ASKED))
-    observed = Observed(has_namespace=True, live=live, seen=(), recorded=recorded)
+    observed = ClusterState(has_namespace=True, live=live, seen=(), recorded=recorded)
     return removals, observed
 
 
-def _may_delete(stack: KubernetesStack, item: Item | None, entry: Recorded | None, reference: Reference, live: KubernetesObject) -> bool:
+def _may_delete(
+    stack: KubernetesStack, item: DesiredObject | None, entry: InventoryEntry | None, reference: Reference, live: KubernetesObject
+) -> bool:
     """Whether an object is this stack's own, and of a kind that may go. Raises Refused for one that another tool owns."""
     if reference.kind in KEPT or not reference.namespace or (item is not None and item.is_prerequisite):
         return False

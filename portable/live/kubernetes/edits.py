@@ -19,7 +19,7 @@ def was_edited(item: KubernetesObject) -> bool:
     return any(_edited_fields(entry) for entry in managers_of(item))
 
 
-def restored(item: KubernetesObject, desired: Mapping[str, Any]) -> dict[str, Any]:
+def restore_fields(item: KubernetesObject, desired: Mapping[str, Any]) -> dict[str, Any]:
     """The object without changes by hand: a changed field gets its desired value, or is removed where it has none.
 
     Labels, annotations and the status stay as they are, and so do fields that another manager owns as well.

@@ -1,4 +1,4 @@
-"""What a stack applied, kept in a ConfigMap of its namespace: the only thing by which objects are ever pruned."""
+"""The inventory: the objects that a stack applied, in a ConfigMap of its namespace. Only listed objects are ever pruned."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from portable.engines.kubernetes.cluster import Reference
 from portable.engines.kubernetes.verdict import KubernetesObject
-from portable.live.kubernetes.desired import Live
+from portable.live.kubernetes.desired import LiveObjects
 from portable.live.kubernetes.order import KEPT
 from portable.live.kubernetes.owners import has_applied, instance_of, other_tool
 from portable.live.kubernetes.stack import KubernetesStack
@@ -16,7 +16,7 @@ from portable.model.errors import PortableError
 _KEY: Final = "objects"
 
 
-class Recorded(Struct, frozen=True, kw_only=True):
+class InventoryEntry(Struct, frozen=True, kw_only=True):
     """One object that a stack applied, or was about to apply."""
 
     reference: Reference
@@ -29,14 +29,14 @@ def inventory_reference(stack: KubernetesStack) -> Reference:
     return Reference("v1", "ConfigMap", stack.namespace, f"portable-{stack.project}-inventory")
 
 
-def read_inventory(item: KubernetesObject | None) -> tuple[Recorded, ...]:
-    """The recorded objects. Raises PortableError for an inventory that somebody made unreadable."""
+def read_inventory(item: KubernetesObject | None) -> tuple[InventoryEntry, ...]:
+    """The recorded objects. Raises PortableError for an unreadable inventory."""
     if item is None:
         return ()
     try:
         lines = str((item.get("data") or {}).get(_KEY) or "").splitlines()
         rows = [json.loads(line) for line in lines]
-        return tuple(Recorded(reference=Reference(*(str(part) for part in row[:4])), uid=str(row[4])) for row in rows)
+        return tuple(InventoryEntry(reference=Reference(*(str(part) for part in row[:4])), uid=str(row[4])) for row in rows)
     except (ValueError, TypeError, IndexError, KeyError) as error:
         name, namespace = item["metadata"]["name"], item["metadata"].get("namespace")
         raise PortableError(
@@ -46,7 +46,7 @@ def read_inventory(item: KubernetesObject | None) -> tuple[Recorded, ...]:
         ) from None
 
 
-def inventory_body(stack: KubernetesStack, recorded: Iterable[Recorded]) -> dict[str, Any]:
+def inventory_body(stack: KubernetesStack, recorded: Iterable[InventoryEntry]) -> dict[str, Any]:
     """The ConfigMap that records these objects: a line each, sorted."""
     rows = sorted({entry.reference: entry.uid for entry in recorded}.items())
     text = "".join(json.dumps([*reference, uid]) + "\n" for reference, uid in rows)
@@ -57,9 +57,13 @@ def inventory_body(stack: KubernetesStack, recorded: Iterable[Recorded]) -> dict
 
 
 def current(
-    stack: KubernetesStack, recorded: Iterable[Recorded], applied: Mapping[Reference, str], live: Live, unreadable: Collection[Reference]
-) -> tuple[Recorded, ...]:
-    """The inventory of these applied objects by UID, and of what was recorded before and is still the same object."""
+    stack: KubernetesStack,
+    recorded: Iterable[InventoryEntry],
+    applied: Mapping[Reference, str],
+    live: LiveObjects,
+    unreadable: Collection[Reference],
+) -> tuple[InventoryEntry, ...]:
+    """The inventory of these applied objects by UID, and of earlier entries that are still the same object."""
     found = dict(applied)
     for entry in recorded:
         item = live.get(entry.reference)
@@ -69,11 +73,11 @@ def current(
             found[entry.reference] = entry.uid
         elif item is not None and is_same(stack, entry, item):
             found[entry.reference] = str(item["metadata"]["uid"])
-    return tuple(Recorded(reference=reference, uid=uid) for reference, uid in sorted(found.items()))
+    return tuple(InventoryEntry(reference=reference, uid=uid) for reference, uid in sorted(found.items()))
 
 
-def prunable(
-    stack: KubernetesStack, recorded: Iterable[Recorded], wanted: Collection[Reference], live: Live
+def prunable_objects(
+    stack: KubernetesStack, recorded: Iterable[InventoryEntry], wanted: Collection[Reference], live: LiveObjects
 ) -> tuple[tuple[Reference, KubernetesObject], ...]:
     """The recorded objects that the stack no longer has and that may be deleted: the very ones that it applied, of a kind without data."""
     found = []
@@ -87,7 +91,7 @@ def prunable(
     return tuple(found)
 
 
-def is_same(stack: KubernetesStack, entry: Recorded, item: KubernetesObject) -> bool:
+def is_same(stack: KubernetesStack, entry: InventoryEntry, item: KubernetesObject) -> bool:
     """Whether a live object is the one that the stack applied, and no other stack claims it.
 
     Without a UID the object itself has to say so. An object of the whole cluster is never known by its labels alone.

@@ -31,7 +31,7 @@ def has_logs(cluster: ClusterReader, stack: KubernetesStack, apps: tuple[str, ..
 def logs(
     cluster: ClusterReader, stack: KubernetesStack, *, apps: tuple[str, ...] = (), tail: int | None = None, follow: bool = False
 ) -> Iterator[LogLine]:
-    """What the apps wrote, in order of time, without secrets. With `follow`, goes on until all have stopped."""
+    """The lines of the apps in order of time, without secrets. With `follow`, goes on until all have stopped."""
     refuse_unknown(stack, apps)
     sources = list(_sources(cluster, stack, apps))
     if follow:

@@ -1,4 +1,4 @@
-"""One look at the cluster: what exists, what the stack recorded, and what the API server would store for each object. Writes nothing."""
+"""One look at the cluster: existing objects, the inventory, and a dry run of each object that should exist. Writes nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,11 +7,18 @@ from typing import Any, Final
 from portable.engines.kubernetes.cluster import MANAGER, ClusterReader, Reference, reference_of
 from portable.engines.kubernetes.errors import ClusterError
 from portable.engines.kubernetes.verdict import KubernetesObject
-from portable.live.kubernetes.desired import Item, claim_reference, desire, needed_secrets, rendered_items, secret_reference
-from portable.live.kubernetes.edits import restored, was_edited
-from portable.live.kubernetes.inventory import Recorded, inventory_reference, read_inventory
+from portable.live.kubernetes.desired import (
+    DesiredObject,
+    claim_reference,
+    desired_objects,
+    needed_secrets,
+    rendered_items,
+    secret_reference,
+)
+from portable.live.kubernetes.edits import restore_fields, was_edited
+from portable.live.kubernetes.inventory import InventoryEntry, inventory_reference, read_inventory
 from portable.live.kubernetes.owners import is_by_hand, other_tool
-from portable.live.kubernetes.secret_values import Found, completed, refuse_missing, values_of
+from portable.live.kubernetes.secret_values import SecretLookup, complete_values, refuse_missing, values_of
 from portable.live.kubernetes.stack import KubernetesStack, chosen_groups
 from portable.model.base import Struct
 from portable.secrets.sources import Source
@@ -21,55 +28,57 @@ from portable.secrets.vpn import check_tunnel
 WORKERS: Final = 8
 """Requests that are under way at the same time."""
 _TRIES: Final = 4
-"""How often an object is tried that somebody changes at the same moment."""
+"""The number of attempts with an object that changes at the same moment."""
 Kind = tuple[str, str]
 """API version and kind."""
 
 
 class Preview(Struct, frozen=True, kw_only=True):
-    """What a dry run of one object gave."""
+    """The result of a dry run of one object."""
 
     stored: KubernetesObject | None = None
     """The object as it would be stored; None where it was not tried or was refused."""
     refusal: str = ""
     """Why the API server refuses it, in its words."""
     kind: str = ""
-    """The kind of the refusal, as ClusterError has it; `changed` where somebody was faster."""
+    """The kind of the refusal, as ClusterError has it; `changed` where the object changed meanwhile."""
     is_forced: bool = False
     """Whether it takes fields back that a person changed by hand."""
     cleaned: KubernetesObject | None = None
     """The live object without the fields that a person added by hand, where there are any."""
 
 
-class Seen(Struct, frozen=True, kw_only=True):
+class ObjectState(Struct, frozen=True, kw_only=True):
     """One object that should exist, and how the cluster has it."""
 
-    item: Item
+    item: DesiredObject
     live: KubernetesObject | None = None
     preview: Preview = Preview()
     is_readable: bool = True
     """Whether this user may read it."""
 
 
-class Observed(Struct, frozen=True, kw_only=True):
+class ClusterState(Struct, frozen=True, kw_only=True):
     """The cluster at one moment, as far as it concerns a stack."""
 
     has_namespace: bool
     live: Mapping[Reference, Any]
-    seen: tuple[Seen, ...]
-    recorded: tuple[Recorded, ...] = ()
+    seen: tuple[ObjectState, ...]
+    recorded: tuple[InventoryEntry, ...] = ()
     missing_kinds: frozenset[Kind] = frozenset()
     unreadable: frozenset[Reference] = frozenset()
     pods: tuple[Any, ...] = ()
     """The pods of the stack."""
 
     @property
-    def namespace_only(self) -> tuple[Seen, ...]:
+    def namespace_only(self) -> tuple[ObjectState, ...]:
         """The Namespace, where it has to be created before anything in it can be tried."""
         return () if self.has_namespace else tuple(seen for seen in self.seen if seen.item.kind == "Namespace")
 
 
-def look(cluster: ClusterReader, stack: KubernetesStack, found: Found, source: Source | Resolved, apps: tuple[str, ...] = ()) -> Observed:
+def look(
+    cluster: ClusterReader, stack: KubernetesStack, found: SecretLookup, source: Source | Resolved, apps: tuple[str, ...] = ()
+) -> ClusterState:
     """Read what exists, and try each object that should exist. Raises UsageError where values of secrets are missing,
     and Refused where those of a tunnel cannot work.
     """
@@ -88,14 +97,14 @@ def look(cluster: ClusterReader, stack: KubernetesStack, found: Found, source: S
         reading.each(pool, wanted)
         has_namespace = _exists(reading, stack.namespace)
         refuse_missing(stack, found, source, reading.live)
-        resolved = completed(stack, found, reading.live)
+        resolved = complete_values(stack, found, reading.live)
         cluster.hide = resolved.hide
         check_tunnel(stack.plan, resolved, cluster=True)
         chosen = chosen_groups(stack, apps)
-        items = [item for item in desire(stack, values, reading.live) if not item.group or item.group in chosen]
+        items = [item for item in desired_objects(stack, values, reading.live) if not item.group or item.group in chosen]
         seen = list(pool.map(lambda item: _seen(cluster, reading, item, has_namespace=has_namespace), items))
         pods = pods_of(cluster, stack) if has_namespace else ()
-    return Observed(
+    return ClusterState(
         has_namespace=has_namespace,
         live=reading.live,
         seen=tuple(seen),
@@ -112,7 +121,7 @@ def pods_of(cluster: ClusterReader, stack: KubernetesStack) -> tuple[KubernetesO
 
 
 class _Reading:
-    """What was read so far."""
+    """The objects that were read so far."""
 
     def __init__(self, cluster: ClusterReader) -> None:
         self._cluster = cluster
@@ -130,7 +139,7 @@ class _Reading:
         def read(kind: Kind) -> Sequence[KubernetesObject]:
             return tuple(self._cluster.list(*kind, namespace=namespace))
 
-        # Other people's Secrets are nobody's business: they are read by name.
+        # Secrets of others stay unread: those of the stack are read by name.
         for items in pool.map(read, sorted(kinds - self.missing - {("v1", "Secret")})):
             self.live.update({reference_of(item): item for item in items})
 
@@ -160,19 +169,19 @@ def _exists(reading: _Reading, namespace: str) -> bool:
     return reference in reading.live or reference in reading.unreadable
 
 
-def _seen(cluster: ClusterReader, reading: _Reading, item: Item, *, has_namespace: bool) -> Seen:
+def _seen(cluster: ClusterReader, reading: _Reading, item: DesiredObject, *, has_namespace: bool) -> ObjectState:
     reference, live = item.reference, reading.live.get(item.reference)
     is_known = (reference.api_version, reference.kind) not in reading.missing
     is_readable = reference not in reading.unreadable
     if not is_known or not (has_namespace or not reference.namespace) or (live is not None and other_tool(live)):
-        return Seen(item=item, live=live, is_readable=is_readable)
+        return ObjectState(item=item, live=live, is_readable=is_readable)
     for _ in range(_TRIES):
         preview = preview_of(cluster, item, live)
         if live is None or not _is_outdated(live, preview):
             break
         # A controller wrote to it since it was read: its change is not one of ours.
         live = cluster.get(reference)
-    return Seen(item=item, live=live, preview=preview, is_readable=is_readable)
+    return ObjectState(item=item, live=live, preview=preview, is_readable=is_readable)
 
 
 def _is_outdated(live: KubernetesObject, preview: Preview) -> bool:
@@ -181,25 +190,25 @@ def _is_outdated(live: KubernetesObject, preview: Preview) -> bool:
     return bool(preview.stored["metadata"].get("resourceVersion") != live["metadata"].get("resourceVersion"))
 
 
-def preview_of(cluster: ClusterReader, item: Item, live: KubernetesObject | None) -> Preview:
-    """What the API server would store. Fields that a person changed by hand are restored; those of other owners are not touched."""
+def preview_of(cluster: ClusterReader, item: DesiredObject, live: KubernetesObject | None) -> Preview:
+    """Try an object. Fields that a person changed by hand are restored; fields of other owners are not touched."""
     try:
         stored, is_forced = _applied(cluster, item)
     except ClusterError as trouble:
         if trouble.kind not in ("conflict", "invalid", "refused", "missing"):
             raise
         if trouble.kind == "invalid" and live is not None and was_edited(live):
-            return _replaced(cluster, item, live, restored(live, item.body), is_forced=True)
+            return _replaced(cluster, item, live, restore_fields(live, item.body), is_forced=True)
         return Preview(refusal=trouble.text, kind=trouble.kind)
     if live is None or not was_edited(live):
         return Preview(stored=stored, is_forced=is_forced)
-    body = restored(stored, item.body)
+    body = restore_fields(stored, item.body)
     if body == stored:
         return Preview(stored=stored, is_forced=is_forced)
     return _replaced(cluster, item, live, body, is_forced=is_forced)
 
 
-def _applied(cluster: ClusterReader, item: Item) -> tuple[KubernetesObject, bool]:
+def _applied(cluster: ClusterReader, item: DesiredObject) -> tuple[KubernetesObject, bool]:
     """The object as an apply would store it, and whether that takes fields back from a person."""
     try:
         return cluster.preview(item.body), False
@@ -209,11 +218,11 @@ def _applied(cluster: ClusterReader, item: Item) -> tuple[KubernetesObject, bool
         return cluster.preview(item.body, force=True), True
 
 
-def _replaced(cluster: ClusterReader, item: Item, live: KubernetesObject, body: dict[str, Any], *, is_forced: bool) -> Preview:
+def _replaced(cluster: ClusterReader, item: DesiredObject, live: KubernetesObject, body: dict[str, Any], *, is_forced: bool) -> Preview:
     """The preview of an object to which a person added fields: the API server says what is stored without them."""
     body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
     try:
-        return Preview(stored=cluster.preview_replacement(body), is_forced=is_forced, cleaned=restored(live, item.body))
+        return Preview(stored=cluster.preview_replacement(body), is_forced=is_forced, cleaned=restore_fields(live, item.body))
     except ClusterError as trouble:
         if trouble.kind not in ("conflict", "invalid", "refused"):
             raise

@@ -6,9 +6,9 @@ from typing import Final, TypeVar
 T = TypeVar("T")
 
 WORKLOADS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
-"""What keeps pods running."""
+"""Kinds that keep pods running."""
 JOBS: Final = frozenset({"CronJob", "Job"})
-"""What runs pods that end."""
+"""Kinds whose pods end by themselves."""
 KEPT: Final = frozenset({"PersistentVolumeClaim", "PersistentVolume", "Namespace", "Secret", "CustomResourceDefinition"})
 """Kinds that no command deletes: they hold data, or deleting them deletes what does (promise 5)."""
 _PHASES: Final[tuple[frozenset[str], ...]] = (

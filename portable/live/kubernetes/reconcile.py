@@ -1,4 +1,4 @@
-"""Observed state -> steps with a cause each, and everything that stands in their way. Pure: the order of rules is the order of causes."""
+"""Cluster state -> steps with a cause each, and every obstacle. Pure: the order of rules is the order of causes."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal
@@ -6,28 +6,28 @@ from typing import Any, Final, Literal
 from portable.engines.kubernetes.cluster import Reference
 from portable.engines.kubernetes.difference import changed_paths, sentences
 from portable.engines.kubernetes.verdict import KubernetesObject, spec_of
-from portable.live.kubernetes.desired import SECRET_DIGEST, Item, template_of
-from portable.live.kubernetes.inventory import Recorded, current, prunable
-from portable.live.kubernetes.look import Observed, Seen
-from portable.live.kubernetes.obstacles import Problem, is_applied, is_ending, is_ours, note_of, problem_of, problems_of_stack
+from portable.live.kubernetes.desired import SECRET_DIGEST, DesiredObject, template_of
+from portable.live.kubernetes.inventory import InventoryEntry, current, prunable_objects
+from portable.live.kubernetes.look import ClusterState, ObjectState
+from portable.live.kubernetes.obstacles import Obstacle, is_applied, is_ending, is_ours, note_of, obstacle_of, obstacles_of_stack
 from portable.live.kubernetes.order import runs_pods
 from portable.live.kubernetes.owners import has_applied, is_managed
 from portable.live.kubernetes.stack import KubernetesStack, apps_of
 from portable.model.base import Struct
 from portable.model.changes import Change
 
-How = Literal["create", "change", "restart", "recreate", "start"]
+StepKind = Literal["create", "change", "restart", "recreate", "start"]
 _REPLACED: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Service", "RoleBinding", "ClusterRoleBinding"})
-"""Kinds that are deleted and created again where the API server lets nobody change a field: they hold no data."""
+"""Kinds that are deleted and created again where a field is immutable: they hold no data."""
 _IMMUTABLE: Final = ("immutable", "cannot change roleRef", "updates to statefulset spec", "may not change once set")
 GONE: Final = "it is not part of the stack any more"
 
 
-class Step(Struct, frozen=True, kw_only=True):
+class ApplyStep(Struct, frozen=True, kw_only=True):
     """One object to apply, and why."""
 
-    how: How
-    item: Item
+    how: StepKind
+    item: DesiredObject
     cause: str
     is_forced: bool = False
     cleaned: KubernetesObject | None = None
@@ -49,14 +49,14 @@ class Removal(Struct, frozen=True, kw_only=True):
         return str(self.live["metadata"]["uid"])
 
 
-class Reconciled(Struct, frozen=True, kw_only=True):
-    """What has to be done, or why it cannot be."""
+class ApplyPlan(Struct, frozen=True, kw_only=True):
+    """The steps and removals, or the obstacles."""
 
-    steps: tuple[Step, ...] = ()
+    steps: tuple[ApplyStep, ...] = ()
     removals: tuple[Removal, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[Obstacle, ...] = ()
     notes: tuple[str, ...] = ()
-    """What is worth knowing and stops nothing."""
+    """Remarks that stop nothing."""
     is_recorded: bool = True
     """Whether the inventory is as it should be."""
 
@@ -66,25 +66,25 @@ class Reconciled(Struct, frozen=True, kw_only=True):
         return not self.steps and not self.removals and self.is_recorded
 
 
-def reconcile(observed: Observed, stack: KubernetesStack, *, apps: tuple[str, ...] = ()) -> Reconciled:
+def reconcile(observed: ClusterState, stack: KubernetesStack, *, apps: tuple[str, ...] = ()) -> ApplyPlan:
     """The steps in the order of the files. Where apps are named, nothing is removed."""
-    steps: list[Step] = []
-    problems, notes = list(problems_of_stack(observed, stack)), list[str]()
+    steps: list[ApplyStep] = []
+    problems, notes = list(obstacles_of_stack(observed, stack)), list[str]()
     if is_ending(observed, stack):
-        return Reconciled(problems=tuple(problems))
+        return ApplyPlan(problems=tuple(problems))
     for seen in observed.seen:
         if (note := note_of(seen, stack)) is not None:
             notes.append(note)
         elif (replaced := _replaced(seen, stack)) is not None:
             steps.append(replaced)
-        elif (problem := problem_of(seen, observed, stack)) is not None:
+        elif (problem := obstacle_of(seen, observed, stack)) is not None:
             problems.append(problem)
         elif (step := _step(seen)) is not None:
             steps.append(step)
     wanted = {seen.item.reference for seen in observed.seen}
-    gone = () if apps else prunable(stack, observed.recorded, wanted, observed.live)
+    gone = () if apps else prunable_objects(stack, observed.recorded, wanted, observed.live)
     removals = tuple(Removal(reference=reference, live=item) for reference, item in gone)
-    return Reconciled(
+    return ApplyPlan(
         steps=tuple(steps),
         removals=removals,
         problems=tuple(problems),
@@ -93,7 +93,7 @@ def reconcile(observed: Observed, stack: KubernetesStack, *, apps: tuple[str, ..
     )
 
 
-def changes_of(reconciled: Reconciled, stack: KubernetesStack) -> tuple[Change, ...]:
+def changes_of(reconciled: ApplyPlan, stack: KubernetesStack) -> tuple[Change, ...]:
     """The steps as a person reads them: a line for each app, and one for each object that is about no app or changes in place.
 
     Objects that come or go together with the workload of their app are not told one by one.
@@ -112,7 +112,7 @@ def changes_of(reconciled: Reconciled, stack: KubernetesStack) -> tuple[Change, 
     return tuple(found)
 
 
-def _with_companions(step: Step, steps: Iterable[Step]) -> str:
+def _with_companions(step: ApplyStep, steps: Iterable[ApplyStep]) -> str:
     kinds = sorted(
         {other.item.kind for other in steps if other.how == "create" and other.item.group == step.item.group and other is not step}
     )
@@ -132,21 +132,21 @@ def _removed(removals: Iterable[Removal], stack: KubernetesStack) -> Iterator[Ch
             yield Change(kind="remove", service=str(removal.reference), app=label if label in known else "", cause=removal.cause)
 
 
-def _step(seen: Seen) -> Step | None:
+def _step(seen: ObjectState) -> ApplyStep | None:
     item, live, stored = seen.item, seen.live, seen.preview.stored
     if live is None:
         if not seen.is_readable:
             return None
-        return Step(how="create", item=item, cause="it does not exist yet")
+        return ApplyStep(how="create", item=item, cause="it does not exist yet")
     if live["metadata"].get("deletionTimestamp"):
-        return Step(how="recreate", item=item, cause="it is being deleted", replaces=str(live["metadata"]["uid"]))
+        return ApplyStep(how="recreate", item=item, cause="it is being deleted", replaces=str(live["metadata"]["uid"]))
     if stored is None:
         return None
     if not changed_paths(live, stored):
         # Its fields have to be portable's own, or a later change of them would be another owner's business.
         is_new = is_managed(live) and not has_applied(live) and not item.is_prerequisite
-        return Step(how="change", item=item, cause="another tool applied it; portable takes it over") if is_new else None
-    return Step(
+        return ApplyStep(how="change", item=item, cause="another tool applied it; portable takes it over") if is_new else None
+    return ApplyStep(
         how=_how(item, live, stored),
         item=item,
         cause=sentences(live, stored),
@@ -155,7 +155,7 @@ def _step(seen: Seen) -> Step | None:
     )
 
 
-def _how(item: Item, live: KubernetesObject, stored: KubernetesObject) -> How:
+def _how(item: DesiredObject, live: KubernetesObject, stored: KubernetesObject) -> StepKind:
     if not item.has_pods or item.kind in ("CronJob", "Job"):
         return "change"
     before, after = template_of(live), template_of(stored)
@@ -171,7 +171,7 @@ def _without_digest(template: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**template, "metadata": {**metadata, "annotations": annotations}}
 
 
-def _replaced(seen: Seen, stack: KubernetesStack) -> Step | None:
+def _replaced(seen: ObjectState, stack: KubernetesStack) -> ApplyStep | None:
     """The step for an object with a change that the API server makes in no existing object."""
     if seen.live is None or seen.preview.kind != "invalid" or seen.item.kind not in _REPLACED:
         return None
@@ -179,7 +179,7 @@ def _replaced(seen: Seen, stack: KubernetesStack) -> Step | None:
         return None
     if not is_ours(seen, stack):
         return None
-    return Step(
+    return ApplyStep(
         how="recreate",
         item=seen.item,
         cause=f"the API server does not change it in place: {seen.preview.refusal}",
@@ -187,8 +187,8 @@ def _replaced(seen: Seen, stack: KubernetesStack) -> Step | None:
     )
 
 
-def current_inventory(stack: KubernetesStack, observed: Observed) -> tuple[Recorded, ...]:
-    """The inventory as it should be, from what was observed."""
+def current_inventory(stack: KubernetesStack, observed: ClusterState) -> tuple[InventoryEntry, ...]:
+    """The inventory as it should be now."""
     applied = [(seen.item.reference, seen.live) for seen in observed.seen if is_applied(seen)]
     uids = {reference: str(live["metadata"]["uid"]) for reference, live in applied if live is not None}
     return current(stack, observed.recorded, uids, observed.live, observed.unreadable)

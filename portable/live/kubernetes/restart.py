@@ -6,14 +6,14 @@ from typing import Final
 from portable.engines.kubernetes.cluster import Cluster
 from portable.engines.kubernetes.errors import ClusterError
 from portable.engines.kubernetes.lease import lease_held
-from portable.live.kubernetes.apply import Work
+from portable.live.kubernetes.apply import ApplyContext
 from portable.live.kubernetes.desired import rendered_items
 from portable.live.kubernetes.order import WORKLOADS
 from portable.live.kubernetes.owners import instance_of, other_tool
 from portable.live.kubernetes.stack import KubernetesStack, refuse_unknown
 from portable.live.kubernetes.status import status
 from portable.live.kubernetes.up import lease_name
-from portable.live.kubernetes.waiting import Watch, look_at_groups
+from portable.live.kubernetes.waiting import ReadinessWatch, look_at_groups
 from portable.live.results import Outcome
 from portable.local.lock import Lock, locked
 from portable.model.changes import Change
@@ -46,7 +46,7 @@ def restart(
             raise ClusterError("failed", f"not created yet: {', '.join(missing)}", where=stack.project, remedy="`portable up` creates them")
         changes = []
         with lease_held(cluster, stack.namespace, lease_name(stack), "restart", dict(stack.labels)) as lost:
-            work = Work(cluster, stack, lost, progress)
+            work = ApplyContext(cluster, stack, lost, progress)
             for group in groups:
                 _restart(work, stack, group.name)
                 for app in group.apps:
@@ -55,11 +55,11 @@ def restart(
                     changes.append(Change(kind="restart", service=app, app=app, cause=cause))
                     progress(Event(what="doing", subject=app, text=f"restart: {cause}"))
             names = frozenset(group.name for group in groups)
-            Watch(cluster, stack, names, Once(progress), deadline).until_ready(work.check)
+            ReadinessWatch(cluster, stack, names, Once(progress), deadline).until_ready(work.check)
         return Outcome(changes=tuple(changes), rows=status(cluster, stack))
 
 
-def _restart(work: Work, stack: KubernetesStack, group: str) -> None:
+def _restart(work: ApplyContext, stack: KubernetesStack, group: str) -> None:
     for item in rendered_items(stack):
         if item.group != group or item.kind not in WORKLOADS:
             continue

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from portable.backends.kubernetes.names import dns_label
 from portable.backends.kubernetes.secrets import file_keys, secret_name
-from portable.live.kubernetes.desired import Live, Values, data_of, secret_reference
+from portable.live.kubernetes.desired import LiveObjects, SecretValues, data_of, secret_reference
 from portable.live.kubernetes.owners import is_managed
 from portable.live.kubernetes.stack import KubernetesStack
 from portable.model.base import Struct
@@ -16,34 +16,34 @@ from portable.secrets.needs import Need
 from portable.secrets.sources import Source
 from portable.secrets.values import Resolved, Secret
 
-Place = tuple[str, str]
+SecretPlace = tuple[str, str]
 """Name of a Secret of the cluster, and a key in it."""
 
 
-class Found(Struct, frozen=True, kw_only=True):
+class SecretLookup(Struct, frozen=True, kw_only=True):
     """The values of a source, and which needs have none there."""
 
     resolved: Resolved
     missing: tuple[Need, ...] = ()
 
 
-def look_up(stack: KubernetesStack, source: Source | Resolved) -> Found:
+def look_up(stack: KubernetesStack, source: Source | Resolved) -> SecretLookup:
     """The values of the source. A need without a value may still be met by a Secret that exists in the cluster."""
     if isinstance(source, Resolved):
-        return Found(resolved=source, missing=tuple(need for need in stack.secrets if not source.of(need.name, need.key)))
+        return SecretLookup(resolved=source, missing=tuple(need for need in stack.secrets if not source.of(need.name, need.key)))
     rows, resolved = examine(stack.secrets, source)
     absent = {(row.name, row.key) for row in rows if not row.present}
-    return Found(resolved=resolved, missing=tuple(need for need in stack.secrets if (need.name, need.key) in absent))
+    return SecretLookup(resolved=resolved, missing=tuple(need for need in stack.secrets if (need.name, need.key) in absent))
 
 
-def values_of(stack: KubernetesStack, found: Found) -> Values:
+def values_of(stack: KubernetesStack, found: SecretLookup) -> SecretValues:
     """The Secrets to write, by name and key: those of which the source has every value that must be there."""
     missing = {(need.name, need.key) for need in found.missing if not need.optional}
     incomplete = {name for need, places in places_of(stack).items() if need in missing for name, _ in places}
     return {name: data for name, data in _all_values(stack, found.resolved).items() if name not in incomplete and data}
 
 
-def refuse_missing(stack: KubernetesStack, found: Found, source: Source | Resolved, live: Live) -> None:
+def refuse_missing(stack: KubernetesStack, found: SecretLookup, source: Source | Resolved, live: LiveObjects) -> None:
     """Raise UsageError for the values that neither the source nor a Secret of the cluster has."""
     places = places_of(stack)
     lacking = [need for need in found.missing if not need.optional and not _is_met(stack, places.get((need.name, need.key), ()), live)]
@@ -55,7 +55,7 @@ def refuse_missing(stack: KubernetesStack, found: Found, source: Source | Resolv
     resolve(lacking, source)  # says where each is looked for, and how to set it
 
 
-def completed(stack: KubernetesStack, found: Found, live: Live) -> Resolved:
+def complete_values(stack: KubernetesStack, found: SecretLookup, live: LiveObjects) -> Resolved:
     """All values that are known: those of the source, and those of Secrets that exist in the cluster."""
     known = {(need.name, need.key): found.resolved.of(need.name, need.key) for need in stack.secrets}
     for need, places in places_of(stack).items():
@@ -66,7 +66,7 @@ def completed(stack: KubernetesStack, found: Found, live: Live) -> Resolved:
     return Resolved({need: Secret(value) for need, value in known.items() if value})
 
 
-def incomplete_secrets(stack: KubernetesStack, live: Live) -> Iterator[tuple[str, tuple[str, ...]]]:
+def incomplete_secrets(stack: KubernetesStack, live: LiveObjects) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Secrets that `portable` does not manage and that lack keys which the stack needs: name and keys."""
     optional = {(need.name, need.key) for need in stack.secrets if need.optional}
     wanted: dict[str, set[str]] = {}
@@ -80,11 +80,11 @@ def incomplete_secrets(stack: KubernetesStack, live: Live) -> Iterator[tuple[str
             yield name, tuple(lacking)
 
 
-def places_of(stack: KubernetesStack) -> Mapping[tuple[str, str], tuple[Place, ...]]:
+def places_of(stack: KubernetesStack) -> Mapping[tuple[str, str], tuple[SecretPlace, ...]]:
     """Where each value lies in the cluster: in its own Secret, and in the Secrets that are whole files."""
     if stack.plan is None:
         return {(need.name, need.key): ((dns_label(need.name), need.key),) for need in stack.secrets}
-    found: dict[tuple[str, str], dict[Place, None]] = {}
+    found: dict[tuple[str, str], dict[SecretPlace, None]] = {}
     for container in stack.plan.containers():
         for ref in container.secret_refs:
             found.setdefault((ref.name, ref.key), {})[secret_name(stack.plan, ref.name), ref.key] = None
@@ -96,7 +96,7 @@ def places_of(stack: KubernetesStack) -> Mapping[tuple[str, str], tuple[Place, .
     return {need: tuple(places) for need, places in found.items()}
 
 
-def _is_met(stack: KubernetesStack, places: tuple[Place, ...], live: Live) -> bool:
+def _is_met(stack: KubernetesStack, places: tuple[SecretPlace, ...], live: LiveObjects) -> bool:
     data = {name: (live.get(secret_reference(stack, name)) or {}).get("data") or {} for name, _ in places}
     return bool(places) and all(key in data[name] for name, key in places)
 

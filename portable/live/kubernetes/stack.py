@@ -80,7 +80,7 @@ class KubernetesStack(Stack, frozen=True, kw_only=True):
 
     @property
     def administrator_command(self) -> str:
-        """What an administrator runs to create the prerequisites."""
+        """The command with which an administrator creates the prerequisites."""
         return f"kubectl apply --server-side -k {self.folder}/administrator"
 
 

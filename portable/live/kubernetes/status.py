@@ -9,7 +9,7 @@ from portable.live.kubernetes.desired import rendered_items
 from portable.live.kubernetes.inventory import inventory_reference, is_same, read_inventory
 from portable.live.kubernetes.order import runs_pods
 from portable.live.kubernetes.stack import KubernetesStack, PodGroup, apps_of
-from portable.live.kubernetes.waiting import Standing, look_at_groups
+from portable.live.kubernetes.waiting import GroupState, look_at_groups
 from portable.live.results import ServiceStatus
 from portable.model.base import Struct
 
@@ -32,13 +32,13 @@ def status(cluster: ClusterReader, stack: KubernetesStack) -> tuple[ServiceStatu
     return (*rows, *_orphans(cluster, stack))
 
 
-def state_of(standing: Standing, app: str) -> str:
+def state_of(standing: GroupState, app: str) -> str:
     """The state of the main container of an app."""
     container = standing.group.main.get(app, app)
     return container_state(standing, container).state
 
 
-def container_state(standing: Standing, container: str) -> ContainerState:
+def container_state(standing: GroupState, container: str) -> ContainerState:
     """How a container of a group is; a group whose pod is absent has none."""
     workload, pod = standing.workload, standing.pod
     if workload is None:
@@ -75,7 +75,7 @@ def image_of(item: KubernetesObject, container: str) -> str:
     return ""
 
 
-def _rows(stack: KubernetesStack, standing: Standing) -> Iterator[ServiceStatus]:
+def _rows(stack: KubernetesStack, standing: GroupState) -> Iterator[ServiceStatus]:
     group = standing.group
     for container, app in (group.containers or {app: app for app in group.apps}).items():
         found = container_state(standing, container)
@@ -92,7 +92,7 @@ def _rows(stack: KubernetesStack, standing: Standing) -> Iterator[ServiceStatus]
         )
 
 
-def _reason(standing: Standing, found: ContainerState) -> str:
+def _reason(standing: GroupState, found: ContainerState) -> str:
     """Why a container is not well: the reason of its pod, which it shares with the others of its group."""
     if found.state == MISSING:
         return "it was not created; `portable up` creates it"
@@ -100,7 +100,7 @@ def _reason(standing: Standing, found: ContainerState) -> str:
     return "" if verdict.is_ready or (found.state == "running" and found.health == "healthy" and _is_other(standing)) else verdict.reason
 
 
-def _is_other(standing: Standing) -> bool:
+def _is_other(standing: GroupState) -> bool:
     """Whether the group waits for a container, so that its healthy ones are well by themselves."""
     return standing.pod is not None and len(standing.group.apps) > 1
 
@@ -136,17 +136,17 @@ def _orphans(cluster: ClusterReader, stack: KubernetesStack) -> Iterator[Service
         )
 
 
-def groups_by_app(standings: tuple[Standing, ...]) -> Mapping[str, Standing]:
+def groups_by_app(standings: tuple[GroupState, ...]) -> Mapping[str, GroupState]:
     """The standing of the group of each app."""
     return {app: standing for standing in standings for app in standing.group.apps}
 
 
-def is_up(standing: Standing, app: str) -> bool:
+def is_up(standing: GroupState, app: str) -> bool:
     """Whether an app runs, or is being started anew."""
     return state_of(standing, app) in ("running", "restarting")
 
 
-def pod_of(standing: Standing, group: PodGroup, app: str) -> tuple[str, str] | None:
+def pod_of(standing: GroupState, group: PodGroup, app: str) -> tuple[str, str] | None:
     """The pod and the container of an app that commands can be run in; None where it does not run."""
     if standing.pod is None or state_of(standing, app) != "running":
         return None

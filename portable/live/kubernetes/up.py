@@ -6,14 +6,14 @@ from portable.engines.kubernetes.cluster import Cluster, ClusterReader, Referenc
 from portable.engines.kubernetes.connection import OLDEST
 from portable.engines.kubernetes.errors import ClusterError
 from portable.engines.kubernetes.lease import lease_held
-from portable.live.kubernetes.apply import Work, carry_out, create_namespace, record_current
-from portable.live.kubernetes.look import Observed, look
-from portable.live.kubernetes.obstacles import refuse_problems
-from portable.live.kubernetes.reconcile import Reconciled, changes_of, reconcile
-from portable.live.kubernetes.secret_values import Found, look_up
+from portable.live.kubernetes.apply import ApplyContext, carry_out, create_namespace, record_current
+from portable.live.kubernetes.look import ClusterState, look
+from portable.live.kubernetes.obstacles import refuse_obstacles
+from portable.live.kubernetes.reconcile import ApplyPlan, changes_of, reconcile
+from portable.live.kubernetes.secret_values import SecretLookup, look_up
 from portable.live.kubernetes.stack import KubernetesStack, apps_of, chosen_groups, refuse_unknown
 from portable.live.kubernetes.status import status
-from portable.live.kubernetes.waiting import Watch
+from portable.live.kubernetes.waiting import ReadinessWatch
 from portable.live.restoring import refuse_half_restored, started_again
 from portable.live.results import Outcome
 from portable.live.taken import refuse_unready
@@ -43,7 +43,7 @@ def diff(cluster: ClusterReader, stack: KubernetesStack, source: Source | Resolv
     check_version(cluster)
     found = look_up(stack, source)
     reconciled = reconcile(look(cluster, stack, found, source, apps), stack, apps=apps)
-    refuse_problems(reconciled.problems, cluster.address.where)
+    refuse_obstacles(reconciled.problems, cluster.address.where)
     return changes_of(reconciled, stack)
 
 
@@ -59,7 +59,7 @@ def up(
 ) -> Outcome:
     """Make the cluster have what the stack says, and wait until its apps are ready. Nothing is written where nothing differs.
 
-    Raises Refused with every obstacle before the first write; what was done when another error comes stays, and the same command goes on.
+    Raises Refused with every obstacle before the first write. After another error, finished steps stay, and the same command goes on.
     """
     refuse_unknown(stack, apps)
     check_version(cluster)
@@ -76,19 +76,19 @@ def up(
         for note in reconciled.notes:
             progress(Event(what="note", subject="", text=note))
         once = Once(progress)
-        watch = Watch(cluster, stack, chosen_groups(stack, apps), once, deadline)
+        watch = ReadinessWatch(cluster, stack, chosen_groups(stack, apps), once, deadline)
         if reconciled.is_done:
             watch.until_ready()
         else:
             changes = changes_of(reconciled, stack)
             with lease_held(cluster, stack.namespace, lease_name(stack), "up", dict(stack.labels)) as lost:
                 if not observed.has_namespace or lease_transitions(cluster, stack) != before + 1:
-                    # Somebody else may have changed something since; in a new namespace nothing was tried yet.
+                    # Another command ran since the look; or the namespace is new, and nothing in it was tried yet.
                     observed, again = _look(cluster, stack, found, source, apps)
                     changes, reconciled = _joined(changes, changes_of(again, stack)), again
                 for change in changes:
                     progress(Event(what="doing", subject=change.service, text=f"{change.kind}: {change.cause}"))
-                work = Work(cluster, stack, lost, progress)
+                work = ApplyContext(cluster, stack, lost, progress)
                 if reconciled.steps or reconciled.removals:
                     carry_out(work, observed, reconciled)
                 else:
@@ -112,11 +112,11 @@ def lease_transitions(cluster: ClusterReader, stack: KubernetesStack) -> int:
 
 
 def _look(
-    cluster: Cluster, stack: KubernetesStack, found: Found, source: Source | Resolved, apps: tuple[str, ...]
-) -> tuple[Observed, Reconciled]:
+    cluster: Cluster, stack: KubernetesStack, found: SecretLookup, source: Source | Resolved, apps: tuple[str, ...]
+) -> tuple[ClusterState, ApplyPlan]:
     observed = look(cluster, stack, found, source, apps)
     reconciled = reconcile(observed, stack, apps=apps)
-    refuse_problems(reconciled.problems, cluster.address.where)
+    refuse_obstacles(reconciled.problems, cluster.address.where)
     return observed, reconciled
 
 

@@ -30,7 +30,7 @@ POLL_SECONDS: Final = 1.0
 _FINAL_SECONDS: Final = 10.0
 """How long a failure that waiting cannot mend must last: a controller may still be about to replace the pod."""
 _DEADLINE_SECONDS: Final = 1800.0
-"""The longest wait where nobody names one: large images take their time, and nothing is waited for without an end."""
+"""The longest wait by default: large images take their time, and no wait is endless."""
 _LOG_LINES: Final = 8
 _QUOTA: Final = "exceeded quota"
 """Pods that are refused by a quota may be admitted once others have ended."""
@@ -45,7 +45,7 @@ class UnhealthyApps(UnhealthyError):  # noqa: N818  # an outcome
         self.apps = apps
 
 
-class Standing(Struct, frozen=True, kw_only=True):
+class GroupState(Struct, frozen=True, kw_only=True):
     """How a group stands: its workload, the pod that counts, and the verdict."""
 
     group: PodGroup
@@ -54,7 +54,7 @@ class Standing(Struct, frozen=True, kw_only=True):
     pod: KubernetesObject | None = None
 
 
-def look_at_groups(cluster: ClusterReader, stack: KubernetesStack) -> tuple[Standing, ...]:
+def look_at_groups(cluster: ClusterReader, stack: KubernetesStack) -> tuple[GroupState, ...]:
     """How every group stands now."""
     labels = f"app.kubernetes.io/instance={stack.instance}"
     kinds = sorted({(str(d.body["apiVersion"]), str(d.body["kind"])) for d in stack.documents if d.body["kind"] in (*WORKLOADS, "CronJob")})
@@ -62,16 +62,16 @@ def look_at_groups(cluster: ClusterReader, stack: KubernetesStack) -> tuple[Stan
     pods = tuple(cluster.list("v1", "Pod", namespace=stack.namespace, labels=labels))
     claims = {item["metadata"]["name"]: item for item in cluster.list("v1", "PersistentVolumeClaim", namespace=stack.namespace)}
     events = tuple(cluster.list("v1", "Event", namespace=stack.namespace)) if _is_anything_unready(stack, workloads) else ()
-    return tuple(standing_of(group, workloads, pods, claims, events) for group in stack.groups)
+    return tuple(group_state(group, workloads, pods, claims, events) for group in stack.groups)
 
 
-def standing_of(
+def group_state(
     group: PodGroup,
     workloads: Iterable[KubernetesObject],
     pods: Iterable[KubernetesObject],
     claims: Mapping[str, KubernetesObject],
     events: Sequence[KubernetesObject],
-) -> Standing:
+) -> GroupState:
     """How a group stands, from everything that was read. Pure.
 
     A workload says little about the cause: where its pod is not ready, the pod's own reason counts, or that of a claim that it waits for.
@@ -81,23 +81,23 @@ def standing_of(
     own = [pod for pod in pods if _label(pod["metadata"].get("labels") or {}) == label]
     pod = max(own, key=_rank, default=None)
     if workload is None:
-        return Standing(group=group, verdict=_NO_WORKLOAD, pod=pod)
+        return GroupState(group=group, verdict=_NO_WORKLOAD, pod=pod)
     if group.is_scheduled:
-        return Standing(group=group, verdict=READY, workload=workload, pod=pod)
+        return GroupState(group=group, verdict=READY, workload=workload, pod=pod)
     verdict = judge(workload, _about(workload, events))
     if pod is None and verdict.state == "waiting":
         verdict = waiting("no pod was created yet")
     if pod is None and verdict.state == "failed" and _QUOTA not in verdict.reason:
         verdict = failed(verdict.reason, is_final=True)  # admission refuses the next pod as well
     if verdict.is_ready or pod is None or verdict.state in ("suspended", "ending"):
-        return Standing(group=group, verdict=verdict, workload=workload, pod=pod)
+        return GroupState(group=group, verdict=verdict, workload=workload, pod=pod)
     inner = judge(pod, _about(pod, events))
     if _waits_for_claim(pod) and (claim := _unbound(pod, claims, events)):
         inner = waiting(claim)
-    return Standing(group=group, verdict=verdict if inner.is_ready else inner, workload=workload, pod=pod)
+    return GroupState(group=group, verdict=verdict if inner.is_ready else inner, workload=workload, pod=pod)
 
 
-class Watch:
+class ReadinessWatch:
     """Follows the groups of a stack until they are ready. A command has one, so that it reports nothing twice."""
 
     def __init__(
@@ -128,7 +128,7 @@ class Watch:
                 raise self._failure(left, f"not ready within {self._seconds:.0f} s: ")
             time.sleep(POLL_SECONDS)
 
-    def _tell(self, standing: Standing) -> None:
+    def _tell(self, standing: GroupState) -> None:
         verdict = standing.verdict
         for app in standing.group.apps:
             if verdict.is_ready:
@@ -136,7 +136,7 @@ class Watch:
             else:
                 self._progress(Event(what="waiting", subject=app, text=verdict.reason))
 
-    def _is_hopeless(self, standing: Standing) -> bool:
+    def _is_hopeless(self, standing: GroupState) -> bool:
         """Whether the same final failure has lasted long enough."""
         name, verdict = standing.group.name, standing.verdict
         if not verdict.is_final:
@@ -149,7 +149,7 @@ class Watch:
             return False
         return time.monotonic() - since >= _FINAL_SECONDS
 
-    def _failure(self, standings: Sequence[Standing], head: str) -> UnhealthyApps:
+    def _failure(self, standings: Sequence[GroupState], head: str) -> UnhealthyApps:
         texts = [self._explained(standing) for standing in standings]
         apps = frozenset(app for standing in standings for app in standing.group.apps)
         first = standings[0].group.apps[0] if standings[0].group.apps else standings[0].group.name
@@ -160,7 +160,7 @@ class Watch:
             remedy=f"`portable logs {first}` shows more; mend it, {AGAIN}",
         )
 
-    def _explained(self, standing: Standing) -> str:
+    def _explained(self, standing: GroupState) -> str:
         """The apps of a group and their reason, with the last lines of the container that fails."""
         text = f"{', '.join(standing.group.apps) or standing.group.name}: {standing.verdict.reason}"
         if standing.pod is None or (container := failing_container(standing.pod)) is None:

@@ -3,7 +3,15 @@
 import base64
 
 from portable.engines.kubernetes.cluster import Reference
-from portable.live.kubernetes.desired import SECRET_DIGEST, data_of, desire, rendered_items, secret_reference, secrets_of, template_of
+from portable.live.kubernetes.desired import (
+    SECRET_DIGEST,
+    data_of,
+    desired_objects,
+    rendered_items,
+    secret_reference,
+    secrets_of,
+    template_of,
+)
 from tests.unit.live.kubernetes.conftest import TOKEN, grouped, made
 
 VALUES = {"token": {"value": TOKEN}}
@@ -24,7 +32,7 @@ def test_a_secret_has_its_values_a_type_and_the_labels_of_the_stack() -> None:
     stack = made()
     items = {
         item.reference.name: item
-        for item in desire(stack, {**VALUES, "web": {"tls.crt": "c", "tls.key": "k"}}, {})
+        for item in desired_objects(stack, {**VALUES, "web": {"tls.crt": "c", "tls.key": "k"}}, {})
         if item.kind == "Secret"
     }
     token = items["token"].body
@@ -38,7 +46,7 @@ def test_a_secret_of_somebody_else_is_used_as_it_is() -> None:
     stack = made()
     other = {"kind": "Secret", "metadata": {"name": "token"}, "data": {"value": base64.b64encode(b"theirs").decode()}}
     reference = secret_reference(stack, "token")
-    items = desire(stack, VALUES, {reference: other})
+    items = desired_objects(stack, VALUES, {reference: other})
     assert not [item for item in items if item.kind == "Secret"]
     used = next(template_of(item.body) for item in items if str(item.reference) == "Deployment two")
     assert used["metadata"]["annotations"][SECRET_DIGEST]
@@ -47,20 +55,20 @@ def test_a_secret_of_somebody_else_is_used_as_it_is() -> None:
 def test_a_secret_that_exists_keeps_its_type() -> None:
     stack = made()
     live = {"kind": "Secret", "type": "custom", "metadata": {"name": "token", "labels": dict(stack.labels)}}
-    items = desire(stack, VALUES, {secret_reference(stack, "token"): live})
+    items = desired_objects(stack, VALUES, {secret_reference(stack, "token"): live})
     assert next(item for item in items if item.kind == "Secret").body["type"] == "custom"
 
 
 def test_only_pods_that_use_a_secret_have_its_digest_and_equal_values_keep_it() -> None:
     stack = made()
-    first = {str(item.reference): item for item in desire(stack, VALUES, {})}
+    first = {str(item.reference): item for item in desired_objects(stack, VALUES, {})}
     mark = template_of(first["Deployment two"].body)["metadata"]["annotations"][SECRET_DIGEST]
     assert TOKEN not in mark
     assert SECRET_DIGEST not in template_of(first["Deployment one"].body)["metadata"].get("annotations", {})
     live = {Reference("apps/v1", "Deployment", "media", "two"): first["Deployment two"].body}
-    again = {str(item.reference): item for item in desire(stack, VALUES, live)}
+    again = {str(item.reference): item for item in desired_objects(stack, VALUES, live)}
     assert again["Deployment two"].body == first["Deployment two"].body
-    other = {str(item.reference): item for item in desire(stack, {"token": {"value": "canary-other"}}, live)}
+    other = {str(item.reference): item for item in desired_objects(stack, {"token": {"value": "canary-other"}}, live)}
     assert template_of(other["Deployment two"].body)["metadata"]["annotations"][SECRET_DIGEST] != mark
 
 

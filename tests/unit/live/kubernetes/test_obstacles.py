@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from portable.engines.kubernetes.cluster import Reference
-from portable.live.kubernetes.desired import Item, rendered_items, secret_reference
-from portable.live.kubernetes.look import Observed, Preview, Seen
-from portable.live.kubernetes.obstacles import Problem, note_of, problem_of, problems_of_stack, refuse_problems
+from portable.live.kubernetes.desired import DesiredObject, rendered_items, secret_reference
+from portable.live.kubernetes.look import ClusterState, ObjectState, Preview
+from portable.live.kubernetes.obstacles import Obstacle, note_of, obstacle_of, obstacles_of_stack, refuse_obstacles
 from portable.live.kubernetes.reconcile import reconcile
 from portable.live.kubernetes.stack import SecretUse
 from portable.model.errors import Refused
@@ -17,7 +17,7 @@ from tests.unit.live.kubernetes.test_reconcile import as_live, observed
 
 STACK = made("one")
 SERVICE = next(item for item in rendered_items(STACK) if item.kind == "Service")
-ROLE = Item(
+ROLE = DesiredObject(
     body={
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
@@ -32,9 +32,9 @@ ROLE = Item(
 NAMESPACE = Reference("v1", "Namespace", "", "media")
 
 
-def problem(seen: Seen, **changes: Any) -> str:
+def problem(seen: ObjectState, **changes: Any) -> str:
     """The problem with an object."""
-    found = problem_of(seen, observed(seen, **changes), STACK)
+    found = obstacle_of(seen, observed(seen, **changes), STACK)
     return found.text if found else ""
 
 
@@ -42,44 +42,46 @@ def test_problems_name_who_stands_in_the_way() -> None:
     labels = {"metadata": {"labels": {"app.kubernetes.io/instance": "media-other"}}}
     foreign = {"kind": "Service", "metadata": {"name": "one", "uid": "u"}}
     argo = {"metadata": {"annotations": {"argocd.argoproj.io/tracking-id": "shows:x"}}}
-    assert problem(Seen(item=SERVICE)) == ""
-    assert problem(Seen(item=SERVICE), missing_kinds=frozenset({("v1", "Service")})).startswith(
+    assert problem(ObjectState(item=SERVICE)) == ""
+    assert problem(ObjectState(item=SERVICE), missing_kinds=frozenset({("v1", "Service")})).startswith(
         "the cluster does not have the kind Service"
     )
-    assert problem(Seen(item=SERVICE, live=as_live(SERVICE, **labels))) == "Service one belongs to the stack media-other"
-    assert problem(Seen(item=SERVICE, live=foreign)) == "Service one exists, and portable did not create it"
-    assert problem(Seen(item=SERVICE, live=as_live(SERVICE, **argo))) == "Service one is managed by Argo CD (application shows)"
-    assert problem(Seen(item=SERVICE, preview=Preview(refusal="no", kind="refused"))) == "no"
+    assert problem(ObjectState(item=SERVICE, live=as_live(SERVICE, **labels))) == "Service one belongs to the stack media-other"
+    assert problem(ObjectState(item=SERVICE, live=foreign)) == "Service one exists, and portable did not create it"
+    assert problem(ObjectState(item=SERVICE, live=as_live(SERVICE, **argo))) == "Service one is managed by Argo CD (application shows)"
+    assert problem(ObjectState(item=SERVICE, preview=Preview(refusal="no", kind="refused"))) == "no"
     assert (
-        problem(Seen(item=ROLE, preview=Preview(refusal="no", kind="refused")))
+        problem(ObjectState(item=ROLE, preview=Preview(refusal="no", kind="refused")))
         == "ClusterRole shared does not exist, and you may not create it"
     )
 
 
 def test_a_namespace_may_be_anybodys() -> None:
     namespace = next(item for item in rendered_items(STACK) if item.kind == "Namespace")
-    assert problem(Seen(item=namespace, live={"kind": "Namespace", "metadata": {"name": "media", "uid": "u"}})) == ""
+    assert problem(ObjectState(item=namespace, live={"kind": "Namespace", "metadata": {"name": "media", "uid": "u"}})) == ""
 
 
 def test_what_another_stack_uses_under_the_same_name_is_used_as_it_is() -> None:
     other = as_live(ROLE, metadata={"labels": {"app.kubernetes.io/instance": "media-other"}})
-    assert note_of(Seen(item=ROLE, live=other), STACK) == "ClusterRole shared belongs to the stack media-other and is used as it is"
+    assert note_of(ObjectState(item=ROLE, live=other), STACK) == "ClusterRole shared belongs to the stack media-other and is used as it is"
     different = {**other, "rules": [{"verbs": ["delete"]}]}
-    assert note_of(Seen(item=ROLE, live=different), STACK) is None
-    assert problem(Seen(item=ROLE, live=different)) == "ClusterRole shared belongs to the stack media-other"
+    assert note_of(ObjectState(item=ROLE, live=different), STACK) is None
+    assert problem(ObjectState(item=ROLE, live=different)) == "ClusterRole shared belongs to the stack media-other"
 
 
 def test_prerequisites_that_nobody_may_look_at_are_unknown() -> None:
     refused = Preview(refusal="no", kind="refused")
-    assert "is unknown" in str(note_of(Seen(item=ROLE, preview=refused, is_readable=False), STACK))
-    assert note_of(Seen(item=ROLE, live=as_live(ROLE), preview=refused), STACK) == ""
-    assert "differs from administrator/roles.yaml" in str(note_of(Seen(item=ROLE, live=as_live(ROLE, rules=[]), preview=refused), STACK))
-    assert note_of(Seen(item=ROLE, preview=refused), STACK) is None
+    assert "is unknown" in str(note_of(ObjectState(item=ROLE, preview=refused, is_readable=False), STACK))
+    assert note_of(ObjectState(item=ROLE, live=as_live(ROLE), preview=refused), STACK) == ""
+    assert "differs from administrator/roles.yaml" in str(
+        note_of(ObjectState(item=ROLE, live=as_live(ROLE, rules=[]), preview=refused), STACK)
+    )
+    assert note_of(ObjectState(item=ROLE, preview=refused), STACK) is None
 
 
-def texts(stack: Any, looked: Observed) -> list[str]:
+def texts(stack: Any, looked: ClusterState) -> list[str]:
     """What is wrong with what a stack needs."""
-    return [found.text for found in problems_of_stack(looked, stack)]
+    return [found.text for found in obstacles_of_stack(looked, stack)]
 
 
 def test_what_the_stack_needs_and_does_not_make() -> None:
@@ -96,25 +98,25 @@ def test_what_the_stack_needs_and_does_not_make() -> None:
 
 def test_a_namespace_that_is_being_deleted_is_the_only_problem() -> None:
     namespace = {"metadata": {"name": "media", "deletionTimestamp": "now"}}
-    looked = observed(Seen(item=SERVICE, preview=Preview(refusal="no", kind="refused")), live={NAMESPACE: namespace})
+    looked = observed(ObjectState(item=SERVICE, preview=Preview(refusal="no", kind="refused")), live={NAMESPACE: namespace})
     assert [found.text for found in reconcile(looked, STACK).problems] == ["the namespace media is being deleted"]
 
 
 def test_a_released_volume_is_told_with_the_way_to_bind_it_again() -> None:
     body = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "v", "labels": dict(STACK.labels)}, "spec": {}}
-    item = Item(body=body, file="administrator/volumes.yaml", is_prerequisite=True)
-    found = problem_of(Seen(item=item, live=as_live(item, status={"phase": "Released"})), observed(), STACK)
+    item = DesiredObject(body=body, file="administrator/volumes.yaml", is_prerequisite=True)
+    found = obstacle_of(ObjectState(item=item, live=as_live(item, status={"phase": "Released"})), observed(), STACK)
     assert found is not None
     assert "its claim was deleted" in found.text
     assert "kubectl patch pv v --type=json" in found.remedy
 
 
 def test_all_problems_are_told_together() -> None:
-    refuse_problems((), "here")
-    one, other = Problem(text="a is wrong", remedy="mend a", where="a.yaml"), Problem(text="b is wrong", remedy="mend b")
+    refuse_obstacles((), "here")
+    one, other = Obstacle(text="a is wrong", remedy="mend a", where="a.yaml"), Obstacle(text="b is wrong", remedy="mend b")
     with pytest.raises(Refused) as refused:
-        refuse_problems((one,), "here")
+        refuse_obstacles((one,), "here")
     assert (refused.value.text, refused.value.where, refused.value.remedy) == ("a is wrong", "a.yaml", "mend a")
     with pytest.raises(Refused) as refused:
-        refuse_problems((one, other), "here")
+        refuse_obstacles((one, other), "here")
     assert refused.value.text == "2 problems, and nothing was changed:\n  a.yaml: a is wrong (mend a)\n  b is wrong (mend b)"

@@ -8,7 +8,15 @@ import pytest
 
 from portable.backends.registry import back_end
 from portable.live.kubernetes.desired import secret_reference
-from portable.live.kubernetes.secret_values import Found, completed, incomplete_secrets, look_up, places_of, refuse_missing, values_of
+from portable.live.kubernetes.secret_values import (
+    SecretLookup,
+    complete_values,
+    incomplete_secrets,
+    look_up,
+    places_of,
+    refuse_missing,
+    values_of,
+)
 from portable.live.kubernetes.stack import KubernetesStack, stack_of
 from portable.model import plan as p
 from portable.model.errors import UsageError
@@ -36,7 +44,7 @@ def live(**secrets: dict[str, str]) -> dict[Any, Any]:
     return {secret_reference(STACK, name): {"metadata": {"name": name}, "data": data} for name, data in encoded.items()}
 
 
-def found(value: str | None) -> Found:
+def found(value: str | None) -> SecretLookup:
     """What the source has."""
     return look_up(STACK, Resolved({("token", "value"): Secret(value)} if value else {}))
 
@@ -67,10 +75,10 @@ def test_a_source_says_how_a_value_is_set(tmp_path: Path) -> None:
 
 
 def test_values_of_the_cluster_are_known_and_hidden() -> None:
-    known = completed(STACK, found(None), live(token={"value": "canary-theirs"}))
+    known = complete_values(STACK, found(None), live(token={"value": "canary-theirs"}))
     assert known.of("token") == "canary-theirs"
     assert "canary" not in known.hide("it is canary-theirs")
-    assert completed(STACK, found("ours"), live(token={"value": "theirs"})).of("token") == "ours"
+    assert complete_values(STACK, found("ours"), live(token={"value": "theirs"})).of("token") == "ours"
 
 
 def test_keys_that_a_secret_of_somebody_else_lacks_are_told() -> None:

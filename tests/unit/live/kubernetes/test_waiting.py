@@ -6,7 +6,7 @@ import pytest
 
 from portable.live.kubernetes.stack import PodGroup
 from portable.live.kubernetes.status import container_state, is_up, pod_of
-from portable.live.kubernetes.waiting import Standing, failing_container, standing_of
+from portable.live.kubernetes.waiting import GroupState, failing_container, group_state
 
 GROUP = PodGroup(name="pair", apps=("one", "two"), containers={"one": "one", "two": "two"}, main={"one": "one", "two": "two"})
 LABELS = {"portable/group": "pair"}
@@ -44,7 +44,7 @@ def container(name: str, *, ready: bool = True, **state: Any) -> dict[str, Any]:
 
 def reason(*pods: dict[str, Any], claims: dict[str, Any] | None = None, events: tuple[dict[str, Any], ...] = (), **status: Any) -> str:
     """Why the group waits."""
-    return standing_of(GROUP, [workload(**status)], pods, claims or {}, events).verdict.reason
+    return group_state(GROUP, [workload(**status)], pods, claims or {}, events).verdict.reason
 
 
 def test_the_reason_is_that_of_the_newest_pod() -> None:
@@ -52,18 +52,18 @@ def test_the_reason_is_that_of_the_newest_pod() -> None:
     new = pod("new", "2026", (container("one"), container("two", ready=False)))
     assert reason(old, new, replicas=1) == "two: its readiness probe does not succeed yet"
     ending = pod("new", "2027", metadata={"deletionTimestamp": "now"})
-    assert standing_of(GROUP, [workload()], [old, ending], {}, ()).pod == old
+    assert group_state(GROUP, [workload()], [old, ending], {}, ()).pod == old
 
 
 def test_without_a_pod_the_workload_tells() -> None:
     assert reason() == "no pod was created yet"
     refused: dict[str, Any] = {"conditions": [{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}]}
     assert reason(**refused) == "its pods are refused: exceeded quota"
-    assert not standing_of(GROUP, [workload(**refused)], [], {}, ()).verdict.is_final
+    assert not group_state(GROUP, [workload(**refused)], [], {}, ()).verdict.is_final
     refused["conditions"][0]["message"] = "violates PodSecurity"
-    assert standing_of(GROUP, [workload(**refused)], [], {}, ()).verdict.is_final
-    assert standing_of(GROUP, [], [], {}, ()).verdict.reason == "it does not exist yet"
-    assert standing_of(GROUP, [workload(**READY)], [], {}, ()).verdict.is_ready
+    assert group_state(GROUP, [workload(**refused)], [], {}, ()).verdict.is_final
+    assert group_state(GROUP, [], [], {}, ()).verdict.reason == "it does not exist yet"
+    assert group_state(GROUP, [workload(**READY)], [], {}, ()).verdict.is_ready
 
 
 def test_a_pod_that_waits_for_a_claim_tells_the_claims_reason() -> None:
@@ -81,7 +81,7 @@ def test_a_pod_that_waits_for_a_claim_tells_the_claims_reason() -> None:
 
 def test_a_scheduled_group_is_never_waited_for() -> None:
     scheduled = PodGroup(name="pair", apps=("one",), is_scheduled=True)
-    assert standing_of(scheduled, [workload("CronJob")], [], {}, ()).verdict.is_ready
+    assert group_state(scheduled, [workload("CronJob")], [], {}, ()).verdict.is_ready
 
 
 def test_the_container_that_failed_is_found_with_the_run_whose_log_counts() -> None:
@@ -93,9 +93,9 @@ def test_the_container_that_failed_is_found_with_the_run_whose_log_counts() -> N
     assert failing_container(pod(seen=(container("one"), pulling))) is None
 
 
-def standing(*seen: dict[str, Any], **changes: Any) -> Standing:
+def standing(*seen: dict[str, Any], **changes: Any) -> GroupState:
     """A group with a pod whose containers have these states."""
-    return standing_of(GROUP, [workload()], [pod(seen=seen, **changes)], {}, ())
+    return group_state(GROUP, [workload()], [pod(seen=seen, **changes)], {}, ())
 
 
 @pytest.mark.parametrize(
@@ -115,12 +115,12 @@ def test_states_of_containers(seen: dict[str, Any], state: str, health: str) -> 
 
 
 def test_states_without_a_container() -> None:
-    assert container_state(standing_of(GROUP, [], [], {}, ()), "one").state == "missing"
-    without = standing_of(GROUP, [workload()], [], {}, ())
+    assert container_state(group_state(GROUP, [], [], {}, ()), "one").state == "missing"
+    without = group_state(GROUP, [workload()], [], {}, ())
     assert (container_state(without, "one").state, container_state(without, "one").image) == ("created", "i1")
     assert container_state(standing(metadata={"deletionTimestamp": "now"}), "one").state == "ending"
     scheduled = PodGroup(name="pair", apps=("one",), is_scheduled=True)
-    ran = standing_of(scheduled, [workload("CronJob", lastSuccessfulTime="2026")], [], {}, ())
+    ran = group_state(scheduled, [workload("CronJob", lastSuccessfulTime="2026")], [], {}, ())
     assert (container_state(ran, "one").state, container_state(ran, "one").since) == ("finished", "2026")
 
 

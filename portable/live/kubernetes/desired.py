@@ -94,19 +94,17 @@ def template_of(body: KubernetesObject) -> Mapping[str, Any]:
     return template
 
 
-def secrets_of(template: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names of the Secrets that the pods of a template refer to."""
-    pod, found = template.get("spec") or {}, set[str]()
+def secrets_of(template: Mapping[str, Any], *, optional: bool = True) -> tuple[str, ...]:
+    """The names of the Secrets that the pods of a template refer to; without `optional` only those that have to exist."""
+    pod = template.get("spec") or {}
+    references: list[tuple[str, Mapping[str, Any]]] = []
     for container in (*(pod.get("initContainers") or ()), *(pod.get("containers") or ())):
-        for variable in container.get("env") or ():
-            found.add(((variable.get("valueFrom") or {}).get("secretKeyRef") or {}).get("name", ""))
-        for source in container.get("envFrom") or ():
-            found.add((source.get("secretRef") or {}).get("name", ""))
+        references += [("name", (variable.get("valueFrom") or {}).get("secretKeyRef") or {}) for variable in container.get("env") or ()]
+        references += [("name", source.get("secretRef") or {}) for source in container.get("envFrom") or ()]
     for volume in pod.get("volumes") or ():
-        found.add((volume.get("secret") or {}).get("secretName", ""))
-        for source in (volume.get("projected") or {}).get("sources") or ():
-            found.add((source.get("secret") or {}).get("name", ""))
-    return tuple(sorted(found - {""}))
+        references.append(("secretName", volume.get("secret") or {}))
+        references += [("name", source.get("secret") or {}) for source in (volume.get("projected") or {}).get("sources") or ()]
+    return tuple(sorted({str(found[key]) for key, found in references if key in found and (optional or not found.get("optional"))}))
 
 
 def data_of(secret: KubernetesObject) -> dict[str, str]:

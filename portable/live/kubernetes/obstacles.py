@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from portable.engines.kubernetes.cluster import Reference
 from portable.engines.kubernetes.objects import judge
-from portable.live.kubernetes.desired import claim_reference, secret_reference
+from portable.live.kubernetes.desired import claim_reference, secret_reference, secrets_of, template_of
 from portable.live.kubernetes.look import ClusterState, ObjectState
 from portable.live.kubernetes.owners import has_applied, instance_of, is_managed, other_tool
 from portable.live.kubernetes.secret_values import incomplete_secrets
@@ -127,6 +127,16 @@ def obstacles_of_stack(observed: ClusterState, stack: KubernetesStack) -> Iterat
     for name, keys in incomplete_secrets(stack, observed.live):
         text = f"the Secret {name} exists, portable does not manage it, and it lacks {', '.join(keys)}"
         yield Obstacle(text=text, remedy="add the keys to it, or delete it so that `portable up` creates it")
+
+
+def notes_of_stack(observed: ClusterState, stack: KubernetesStack) -> Iterator[str]:
+    """Secrets without which pods wait, and that neither the stack nor anybody else has created yet."""
+    written = {seen.item.reference for seen in observed.seen}
+    for seen in observed.seen:
+        for name in secrets_of(template_of(seen.item.body), optional=False) if seen.item.has_pods else ():
+            reference = secret_reference(stack, name)
+            if reference not in written and reference not in observed.live and reference not in observed.unreadable:
+                yield f"the Secret {name} does not exist: the pod of {', '.join(seen.item.apps)} waits until it is created"
 
 
 def _foreign(seen: ObjectState, stack: KubernetesStack) -> Obstacle | None:

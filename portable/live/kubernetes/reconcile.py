@@ -9,7 +9,16 @@ from portable.engines.kubernetes.verdict import KubernetesObject, spec_of
 from portable.live.kubernetes.desired import SECRET_DIGEST, DesiredObject, template_of
 from portable.live.kubernetes.inventory import InventoryEntry, current, prunable_objects
 from portable.live.kubernetes.look import ClusterState, ObjectState
-from portable.live.kubernetes.obstacles import Obstacle, is_applied, is_ending, is_ours, note_of, obstacle_of, obstacles_of_stack
+from portable.live.kubernetes.obstacles import (
+    Obstacle,
+    is_applied,
+    is_ending,
+    is_ours,
+    note_of,
+    notes_of_stack,
+    obstacle_of,
+    obstacles_of_stack,
+)
 from portable.live.kubernetes.order import runs_pods
 from portable.live.kubernetes.owners import has_applied, is_managed
 from portable.live.kubernetes.stack import KubernetesStack, apps_of
@@ -69,7 +78,7 @@ class ApplyPlan(Struct, frozen=True, kw_only=True):
 def reconcile(observed: ClusterState, stack: KubernetesStack, *, apps: tuple[str, ...] = ()) -> ApplyPlan:
     """The steps in the order of the files. Where apps are named, nothing is removed."""
     steps: list[ApplyStep] = []
-    problems, notes = list(obstacles_of_stack(observed, stack)), list[str]()
+    problems, notes = list(obstacles_of_stack(observed, stack)), list(notes_of_stack(observed, stack))
     if is_ending(observed, stack):
         return ApplyPlan(problems=tuple(problems))
     for seen in observed.seen:

@@ -81,6 +81,12 @@ def test_every_way_to_refer_to_a_secret_counts() -> None:
     assert secrets_of({"spec": pod}) == ("a", "b", "c", "d")
 
 
+def test_a_secret_that_may_be_missing_is_told_apart() -> None:
+    volumes = [{"secret": {"secretName": "a", "optional": True}}, {"secret": {"secretName": "b"}}]
+    assert secrets_of({"spec": {"volumes": volumes}}) == ("a", "b")
+    assert secrets_of({"spec": {"volumes": volumes}}, optional=False) == ("b",)
+
+
 def test_the_template_of_a_cron_job_is_found() -> None:
     assert template_of({"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": {"spec": {"x": 1}}}}}}) == {"spec": {"x": 1}}
     assert template_of({"kind": "Service", "spec": {}}) == {}

@@ -111,6 +111,14 @@ def test_a_released_volume_is_told_with_the_way_to_bind_it_again() -> None:
     assert "kubectl patch pv v --type=json" in found.remedy
 
 
+def test_a_secret_that_nobody_created_is_told() -> None:
+    two = next(item for item in rendered_items(made()) if str(item.reference) == "Deployment two")
+    looked = observed(ObjectState(item=two, preview=Preview(stored=two.body)))
+    assert reconcile(looked, STACK).notes == ("the Secret token does not exist: the pod of two waits until it is created",)
+    there = {secret_reference(STACK, "token"): {"metadata": {"name": "token"}}}
+    assert reconcile(observed(*looked.seen, live=there), STACK).notes == ()
+
+
 def test_all_problems_are_told_together() -> None:
     refuse_obstacles((), "here")
     one, other = Obstacle(text="a is wrong", remedy="mend a", where="a.yaml"), Obstacle(text="b is wrong", remedy="mend b")

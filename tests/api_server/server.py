@@ -4,6 +4,7 @@ No kubelet is among them: pods are objects and never run. Their status is writte
 """
 
 import contextlib
+import ctypes
 import json
 import signal
 import socket
@@ -94,7 +95,14 @@ class Server:
         """Start a program, with its log in a file."""
         arguments = [*(str(part) for part in command), *(f"--{option}={value}" for option, value in options.items())]
         with (self.folder / f"{name}.log").open("wb") as log:
-            process = subprocess.Popen(arguments, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=cwd or self.folder)
+            process = subprocess.Popen(
+                arguments,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                cwd=cwd or self.folder,
+                preexec_fn=_end_with_the_parent,  # it makes one system call
+            )
         self.running.append(process)
 
     def stop(self) -> None:
@@ -201,6 +209,11 @@ def _start_all(server: Server, programs: Path, *, etcd: int, peer: int, manager:
     )
     module = "tests.api_server.kubelet"
     server.start("kubelet", sys.executable, "-m", module, str(folder), str(server.port), cwd=Path(__file__).parents[2])
+
+
+def _end_with_the_parent() -> None:
+    """Let the kernel end this process when the test run is killed, so that none is left at work."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _programs() -> Path:

@@ -4,6 +4,13 @@ import subprocess
 import sys
 
 
+def test_the_clusters_client_is_imported_only_where_a_cluster_is_used() -> None:
+    clients = "('kubernetes', 'urllib3', 'websocket', 'yaml')"
+    program = f"import sys, portable.live.kubernetes.driver; print([m for m in {clients} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_engines_clients_are_imported_only_where_an_engine_is_used() -> None:
     modules = "portable.live.compose.verbs, portable.live.compose.images, portable.secrets.lookup, portable.engines.docker.engine"
     program = (

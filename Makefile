@@ -18,14 +18,14 @@ up: ## Bring what is missing, then the local stack (PROFILE=...) up, with a tabl
 down: ## Take the stack down; its data stays
 	@$(BIN)/portable down --profile $(PROFILE)
 
-test: ## The whole suite, engines included
+test: ## The whole suite, engines included; WORKERS=3 runs streams of tests side by side, on a machine with nothing else to do
 	@scripts/bootstrap.sh engine
 	@scripts/lab.sh
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy
 	@$(BIN)/python -m tests.lab.images
 	@$(MAKE) -s docs
-	@COLUMNS=200 $(BIN)/python -m pytest --tb=short -n 3 --dist loadscope --no-loadscope-reorder
+	@COLUMNS=200 $(BIN)/python -m pytest --tb=short $(if $(WORKERS),-n $(WORKERS) --dist loadscope --no-loadscope-reorder)
 
 check: ## Lint and types
 	@scripts/bootstrap.sh python --dev

@@ -23,6 +23,7 @@ _EXPRESSION_ERRORS = (ArithmeticError, AttributeError, LookupError, MemoryError,
 CONTEXT = frozenset(
     (
         *(
+            "address",
             "addresses",
             "app",
             "backup",

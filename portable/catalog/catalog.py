@@ -81,6 +81,10 @@ class Catalog:
         ports = self._document(name, self._apps[name]).data.get("ports", {})
         return tuple(sorted(ports)) if isinstance(ports, Mapping) else ()
 
+    def data(self, name: str) -> Mapping[str, Any]:
+        """The content of the app's own file, without changes."""
+        return self._document(name, self._apps[name]).data
+
     def says(self, name: str, *steps: str) -> object:
         """The value at these keys in the app's own file, without changes; None if it has none."""
         value: object = self._document(name, self._apps[name]).data

@@ -137,6 +137,7 @@ Code: TypeAlias = Literal[
     "host.not-mounted",
     "host.port",
     "host.unshared",
+    "image.tag-moves",
     "image.update-unfinished",
     "image.update-unused",
     "kubernetes.address",

@@ -88,7 +88,7 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
     findings += tuple(_replaced_waivers(given, findings))
     return Planned(
         plan=plan,
-        findings=(*(located(f, given, chosen) for f in findings), *images.findings(given, chosen.entries)),
+        findings=(*(located(f, given, chosen) for f in findings), *images.moving(chosen.entries), *images.findings(given, chosen.entries)),
         waivers=_waivers(given),
         addresses=made.addresses,
         secrets=_secrets(chosen),

@@ -12,6 +12,7 @@ from portable.model.base import Struct
 Code: TypeAlias = Literal[
     "",
     "app.alias",
+    "app.alias-state",
     "app.alias-taken",
     "app.container-name",
     "app.cycle",
@@ -265,6 +266,7 @@ Code: TypeAlias = Literal[
     "security.secret-form",
     "security.secret-variable",
     "security.umask",
+    "stack.waiver-refused",
     "stack.waiver-unused",
     "storage.claim-conflict",
     "storage.cloud-unknown",

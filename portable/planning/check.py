@@ -311,12 +311,13 @@ def _engine(entries: Mapping[str, AppEntry], given: PlanInput) -> Iterator[Findi
                 class_="security",
                 verdict="refused",
                 app=name,
-                text=f"{name} needs the engine's socket, which gives full control of the host: no app gets it"
+                text=f"{name} needs the engine's socket, which gives full control of the host: no app gets it, and no waiver accepts this"
                 if has_docker
-                else f"{name} controls a Docker engine, which a cluster does not have",
+                else f"{name} controls a Docker engine, which a cluster does not have; no waiver accepts this",
                 remedy="leave it out; to update images, set newer ones in the catalog or under `override` and run `portable up`, which "
                 "restarts a gateway with its whole group"
                 if has_docker
                 else "leave it out; let Renovate or a GitOps controller propose newer images in the profile",
                 code="app.engine",
+                is_waivable=False,
             )

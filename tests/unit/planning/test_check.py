@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from portable.backends.prepare import prepare
+from portable.model.errors import InputError
+from portable.model.ledger import settle
 from portable.profiles.load import SHIPPED
 from tests.unit.planning import CLUSTER, COMPOSE, VPN, Place, app
 
@@ -140,3 +142,15 @@ def test_ones_own_app_in_the_place_of_a_shipped_one_is_told(place: Place) -> Non
     place.write(app("sonarr"), app("mine"))
     found = [(f.code, f.app, f.class_) for f in place.plan("sonarr", "mine").findings if f.field == "catalog"]
     assert found == [("app.replaces-shipped", "sonarr", "function")]
+
+
+@pytest.mark.parametrize("base", [COMPOSE, CLUSTER])
+def test_no_waiver_lets_an_app_run_without_its_engine(place: Place, base: dict[str, Any]) -> None:
+    place.write(app("updater", containers={"main": {"needs": {"engine": True}}}))
+    (found,) = [f for f in place.plan("updater", base=base).findings if f.code == "app.engine"]
+    assert not found.is_waivable
+    assert "no waiver accepts" in found.text
+    waiver = {"field": "needs.engine", "class": "security", "apps": ["updater"], "reason": "I know"}
+    planned = place.plan("updater", base=base, waive=[waiver])
+    with pytest.raises(InputError, match=r"test\.yaml:\d+:\d+: waive: no waiver accepts .*\[stack\.waiver-refused\]"):
+        settle(planned.findings, planned.waivers, ["updater"])

@@ -7,6 +7,7 @@ from pathlib import Path
 from portable.catalog.shipped import SHIPPED
 from portable.formats.load import load
 from portable.model import plan as p
+from portable.model.devices import AnnotatedDevice, Device, HostDevice, PluginDevice
 from portable.model.findings import Finding, waiver
 from portable.planning.inputs import AppEntry, PlanInput
 from portable.planning.select import Selection
@@ -265,6 +266,7 @@ def _upstream(entries: Mapping[str, AppEntry]) -> Iterator[Finding]:
 
 def _gpu(plan: p.Plan, entries: Mapping[str, AppEntry]) -> Iterator[Finding]:
     if plan.devices.gpu is not None:
+        yield from _gpu_group(plan, plan.devices.gpu)
         return
     for app in plan.apps:
         for container in app.containers:
@@ -277,6 +279,36 @@ def _gpu(plan: p.Plan, entries: Mapping[str, AppEntry]) -> Iterator[Finding]:
                     text=f"{app.name} could use a GPU, but the profile names none: it transcodes on the CPU",
                     remedy="add the GPU under `devices.gpu` of the profile",
                     code="app.gpu",
+                )
+
+
+def _gpu_group(plan: p.Plan, gpu: Device) -> Iterator[Finding]:
+    """A GPU's node belongs to a user group of the host; a process that is not root cannot open it without that group's number.
+
+    Images that start as root and know PUID join the group of the node by themselves. See docs/facts/gpus.md#group-numbers.
+    """
+    if gpu.group is not None:
+        return
+    match gpu:
+        case HostDevice(path=path):
+            node, remedy = path, f"devices: {{gpu: {{host: {{path: {path}, group: NUMBER}}}}}}"
+        case PluginDevice(resource=resource):
+            node, remedy = "/dev/dri/renderD128", f"devices: {{gpu: {{plugin: {resource}, group: NUMBER}}}}"
+        case AnnotatedDevice(path=path):
+            node, remedy = path, f"devices: {{gpu: {{annotation: {path}, group: NUMBER}}}}"
+    for app in plan.apps:
+        for container in app.containers:
+            who = container.identity
+            if container.needs.gpu and who.how == "user" and who.uid != 0 and not who.groups:
+                yield Finding(
+                    field="devices.gpu.group",
+                    path="devices.gpu",
+                    class_="function",
+                    app=app.name,
+                    text=f"{app.name} runs as {who.uid}:{who.gid}, and the profile does not name the user group of the GPU: {app.name} "
+                    "cannot open it, and transcodes on the CPU",
+                    remedy=f"run `stat -c %g {node}` on the host, and write the number: `{remedy}`",
+                    code="app.gpu-group",
                 )
 
 

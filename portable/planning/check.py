@@ -19,6 +19,7 @@ def check(plan: p.Plan, chosen: Selection, way: Way, given: PlanInput) -> Iterat
     """All findings on the whole plan."""
     yield from _egress(plan, chosen.apps, given)
     yield from _local_networks(plan)
+    yield from _cluster_networks(plan, given)
     yield from _tunnel_networks(plan, way)
     yield from _namespace_rights(plan)
     yield from _forwarded_port(plan, way)
@@ -86,6 +87,27 @@ def _local_networks(plan: p.Plan) -> Iterator[Finding]:
                     + waiver("egress.networks", group.egress.gateway),
                     code="vpn.networks",
                 )
+
+
+def _cluster_networks(plan: p.Plan, given: PlanInput) -> Iterator[Finding]:
+    """A gateway's firewall drops packets of networks that it does not know: on a cluster, those of pods and Services."""
+    if given.profile.traits.picks_own_addresses or given.profile.networks.local:
+        return  # an engine's own network is known to the gateway
+    for group in plan.groups:
+        if isinstance(group.egress, p.Direct):
+            continue
+        gateway = group.egress.gateway
+        yield Finding(
+            field="egress.cluster-networks",
+            path=f"groups.{group.name}.egress.networks",
+            class_="function",
+            app=gateway,
+            text=f"the profile does not name the networks of the cluster's pods and Services: {gateway} drops their packets, "
+            f"so apps behind {gateway} and other apps cannot reach each other",
+            remedy="name them, for example `networks: {local: [10.244.0.0/16, 10.96.0.0/12]}`; `kubectl cluster-info dump | grep -m2 -E "
+            "'cluster-cidr|service-cluster-ip-range'` prints them",
+            code="vpn.cluster-networks",
+        )
 
 
 def _tunnel_networks(plan: p.Plan, way: Way) -> Iterator[Finding]:

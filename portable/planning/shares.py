@@ -21,7 +21,7 @@ class ShareOption(NamedTuple):
 
     name: str
     value: str
-    index: int
+    entry: int
     """The entry of the list."""
 
     @property
@@ -49,7 +49,7 @@ def options_of(options: Iterable[str]) -> tuple[ShareOption, ...]:
     for index, entry in enumerate(options):
         for part in entry.split(","):
             name, _, value = part.strip().partition("=")
-            found.append(ShareOption(name=name.strip().lower(), value=value.strip(), index=index))
+            found.append(ShareOption(name=name.strip().lower(), value=value.strip(), entry=index))
     return tuple(found)
 
 
@@ -93,7 +93,7 @@ def _logins(given: PlanInput, place: _SharePlace, options: Iterable[ShareOption]
         remedy += "`portable secrets set nas-login.password`"
         if place.share.protocol == "nfs":
             text, remedy = f"NFS has no option `{option.name}`, and its value would be in clear text in the rendered files", "remove it"
-        mistakes.add(_where(given, place, option.index), place.path, text, remedy, code="volume.share-login")
+        mistakes.add(_where(given, place, option.entry), place.path, text, remedy, code="volume.share-login")
     for key in ("server", "export"):
         if "@" in getattr(place.share, key).partition("/")[0] or "://" in getattr(place.share, key):
             source = given.profile_source("storage", *place.at, "claim", "share", key)
@@ -114,7 +114,7 @@ def _contradictions(given: PlanInput, place: _SharePlace, options: tuple[ShareOp
         other = next((first[key] for key in (name, *opposites) if key and key in first and first[key].text != option.text), None)
         if other is not None and name not in LOGIN_OPTIONS:
             text = f"{option.text} contradicts {other.text}: only one of them has an effect"
-            mistakes.add(_where(given, place, option.index), place.path, text, "keep one of them", code="volume.share-contradiction")
+            mistakes.add(_where(given, place, option.entry), place.path, text, "keep one of them", code="volume.share-contradiction")
         first.setdefault(name, option)
 
 
@@ -127,7 +127,7 @@ def _option(given: PlanInput, place: _SharePlace, option: ShareOption, mistakes:
         text = f"{option.text} on {protocol.upper()}: {row.effect}"
         remedy = f"use {row.remedy}" if row.remedy else f"remove `{option.text}`"
         if row.weight == "mistake":
-            mistakes.add(_where(given, place, option.index), place.path, text, remedy, code="volume.share-option-invalid")
+            mistakes.add(_where(given, place, option.entry), place.path, text, remedy, code="volume.share-option-invalid")
         else:
             yield _finding(given, place, option, row, text, remedy)
     elif (
@@ -138,7 +138,7 @@ def _option(given: PlanInput, place: _SharePlace, option: ShareOption, mistakes:
         other = _OTHER[protocol]
         if option.name in known_names(other):
             text = f"{option.name} is an option of {other.upper()}, not of {protocol.upper()}: the mount fails"
-            mistakes.add(_where(given, place, option.index), place.path, text, "remove it", code="volume.share-option-invalid")
+            mistakes.add(_where(given, place, option.entry), place.path, text, "remove it", code="volume.share-option-invalid")
             return
         near = difflib.get_close_matches(option.name, sorted(known_names(protocol)), 1)
         text = f"{option.name!r} is not a known mount option of {protocol.upper()}: if the node does not know it either, the mount fails"
@@ -156,7 +156,7 @@ def _finding(given: PlanInput, place: _SharePlace, option: ShareOption, row: Opt
         text=f"{'.'.join(place.at)}: {text}",
         remedy=remedy,
         code="volume.share-option" if row.names else "volume.share-option-unknown",
-        where=_where(given, place, option.index),
+        where=_where(given, place, option.entry),
     )
 
 

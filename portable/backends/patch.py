@@ -135,7 +135,7 @@ def _unused_patch(facts: PatchFacts, path: str, where: Source) -> Finding:
 
 
 def _refused_patch(facts: PatchFacts, path: str, where: Source, steps: Steps, why: Reason) -> Finding:
-    """A refused finding without an app, so that no waiver can accept it."""
+    """A refused finding that no waiver accepts."""
     return Finding(
         field="patch.refused",
         path=path,
@@ -145,6 +145,7 @@ def _refused_patch(facts: PatchFacts, path: str, where: Source, steps: Steps, wh
         remedy="remove the patch; no waiver accepts this finding",
         code="patch.refused",
         where=where,
+        is_waivable=False,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from portable.catalog.facts import AppFacts, CloudFacts, ContainerFacts
+from portable.catalog.inside import links_out, refuse_outside
 from portable.catalog.quantities import size
 from portable.catalog.shipped import SHIPPED
 from portable.formats.document import Document, Steps
@@ -27,12 +28,30 @@ class Catalog:
         self._clouds: dict[str, Path] = {}
         self.recipes: dict[str, Path] = {}
         """Image recipes: build folders by name, each of an app or of an image that several apps share."""
-        for folder in (SHIPPED, *folders):
+        self._roots = (SHIPPED, *folders)
+        self._outside: dict[str, Path] = {}
+        """By recipe: what of it leads out of its catalog."""
+        for folder in self._roots:
             for below in (folder / "apps", folder):
                 self._apps |= {f.parent.name: f for f in sorted(below.glob("*/app.yaml"))}
-                self.recipes |= {f.parent.parent.name: f.parent for f in sorted(below.glob("*/image/Dockerfile"))}
+                self._add_recipes(folder, below)
             self._clouds |= {f.parent.name: f for f in sorted((folder / "clouds").glob("*/cloud.yaml"))}
         self._read: dict[str, Document] = {}
+
+    def _add_recipes(self, root: Path, below: Path) -> None:
+        for file in sorted(below.glob("*/image/Dockerfile")):
+            name = file.parent.parent.name
+            outside = next(links_out(file.parent, root), None) if root != SHIPPED else None
+            self.recipes.pop(name, None)
+            self._outside.pop(name, None)
+            if outside is None:
+                self.recipes[name] = file.parent
+            else:
+                self._outside[name] = outside
+
+    def root(self, path: Path) -> Path:
+        """The folder of the catalog to which a file belongs; nothing outside of it is read."""
+        return max((root for root in self._roots if path.is_relative_to(root)), key=lambda root: len(root.parts))
 
     def names(self) -> tuple[str, ...]:
         """Every app, sorted."""
@@ -81,6 +100,10 @@ class Catalog:
         ports = self._document(name, self._apps[name]).data.get("ports", {})
         return tuple(sorted(ports)) if isinstance(ports, Mapping) else ()
 
+    def data(self, name: str) -> Mapping[str, Any]:
+        """The content of the app's own file, without changes."""
+        return self._document(name, self._apps[name]).data
+
     def says(self, name: str, *steps: str) -> object:
         """The value at these keys in the app's own file, without changes; None if it has none."""
         value: object = self._document(name, self._apps[name]).data
@@ -94,7 +117,11 @@ class Catalog:
         references += [(("after", index, "app"), after.app) for index, after in enumerate(facts.after)]
         if isinstance(facts, AppFacts):
             for name, container in facts.containers.items():
-                if container.recipe is not None and container.recipe not in self.recipes:
+                if container.recipe in self._outside:
+                    text = f"the recipe {container.recipe!r} reads {self._outside[container.recipe]}, which is outside the catalog's folder"
+                    remedy = "copy the file into the folder of the recipe, instead of a symbolic link"
+                    yield document.mistake(("containers", name, "recipe"), text, remedy, code="catalog.outside")
+                elif container.recipe is not None and container.recipe not in self.recipes:
                     text = f"there is no recipe {container.recipe!r}; known: {', '.join(sorted(self.recipes))}"
                     remedy = f"create the folder {container.recipe}/image with a Dockerfile, or correct the name"
                     yield document.mistake(("containers", name, "recipe"), text, remedy, code="catalog.unknown-recipe")
@@ -112,6 +139,7 @@ class Catalog:
 
     def _document(self, key: str, path: Path) -> Document:
         if key not in self._read:
+            refuse_outside(path, self.root(path))
             self._read[key] = load(path)
         return self._read[key]
 

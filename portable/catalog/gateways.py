@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from portable.catalog.facts import Facts, FileFacts, Name, PortNumber, Variable
+from portable.catalog.inside import refuse_outside
 from portable.formats.load import read
 
 PROVIDERS, SETTINGS = "providers.yaml", "settings.yaml"
@@ -142,12 +143,14 @@ class SettingsFacts(Facts, frozen=True, kw_only=True):
 def providers_of(folder: Path) -> ProvidersFacts | None:
     """The providers that a gateway supports; None if its folder has no such file. Raises InputError with every mistake."""
     file = folder / PROVIDERS
+    refuse_outside(file, folder.parent)
     return _providers(file) if file.is_file() else None
 
 
 def settings_of(folder: Path) -> SettingsFacts | None:
     """The effects of a gateway's variables; None if its folder has no such file. Raises InputError with every mistake."""
     file = folder / SETTINGS
+    refuse_outside(file, folder.parent)
     return read(file, SettingsFacts)[0] if file.is_file() else None
 
 

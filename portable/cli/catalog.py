@@ -151,7 +151,11 @@ def check(folders: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]
                 read_one(name)
             except InputError as error:
                 mistakes += error.mistakes
-    mistakes = mistakes or [mistake for name in catalog.names() for mistake in template_mistakes(*catalog.app(name), catalog.folder(name))]
+    mistakes = mistakes or [
+        mistake
+        for name in catalog.names()
+        for mistake in template_mistakes(*catalog.app(name), catalog.folder(name), catalog.root(catalog.folder(name)))
+    ]
     if mistakes:
         raise InputError(tuple(mistakes))
     show.line(f"{len(catalog.names())} apps and {len(catalog.cloud_names())} clouds are valid")

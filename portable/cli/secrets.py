@@ -89,7 +89,7 @@ def set_(
     else:
         if sys.stdin.isatty() and secret in about:
             typer.echo(about[secret], err=True)
-        text = typer.prompt(name, hide_input=True, err=True) if sys.stdin.isatty() else sys.stdin.read().removesuffix("\n")
+        text = typer.prompt(name, hide_input=True, err=True) if sys.stdin.isatty() else _standard_input()
         value = Secret(text)
     set_secret(source, secret, key, value)
     show.line(f"stored {name}")
@@ -131,6 +131,18 @@ def write(
         show.line(f"kubectl create secret generic -n {namespace} {name} --from-file={output / name}")
 
 
+def _standard_input() -> str:
+    """Return the text of standard input without its last line end; further ones become those of Unix, but no other character changes."""
+    from portable.secrets.text import without_line_end
+
+    try:
+        return without_line_end(sys.stdin.buffer.read().decode()).replace("\r\n", "\n")
+    except UnicodeDecodeError:
+        raise UsageError(
+            "the value is not UTF-8 text", code="secret.encoding", where="standard input", remedy="pass it as UTF-8 text"
+        ) from None
+
+
 def _table(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", output: Format, *, values: bool = False) -> bool:
     """Print the table of secrets; whether one is missing. With `values`, raise PortableError for an invalid value."""
     from portable.secrets.lookup import examine
@@ -148,7 +160,7 @@ def _table(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", outp
             check_tunnel(plan, resolved, cluster=namespace is not None)
         except Refused as error:  # a check refuses nothing: the value is invalid, so exit 1
             raise PortableError(error.text, code=error.code, where=error.where, remedy=error.remedy) from None
-    return any(not (r.present or r.optional or made) for r, made in zip(rows, by_itself, strict=True))
+    return any(r.is_invalid or not (r.present or r.optional or made) for r, made in zip(rows, by_itself, strict=True))
 
 
 def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "ProfileSecrets":

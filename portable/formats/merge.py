@@ -66,6 +66,11 @@ class Merged(Document):
         document, prefix = self._holder(steps)
         return document.key((*prefix, *steps))
 
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The documents, or their parts, from the lowest to the topmost."""
+        return self._layers
+
     def replaced(self, key: str) -> list[tuple[Any, Source]]:
         """Return the lists of lower layers at a top key that a higher layer replaces, each with its position."""
         documents = [document for document, prefix in self._layers if not prefix and document.data.get(key) is not None]
@@ -93,6 +98,11 @@ def lay(base: Document, *above: tuple[Layer, Mapping[str, Any]], changes: Collec
     for _, over in above:
         data = merged(data, over, changes=changes)
     return Merged(data, ((base, ()), *(layer for layer, _ in above)))
+
+
+def layers_of(document: Document) -> tuple[Layer, ...]:
+    """Return the layers of a document, from the lowest to the topmost; a document of one file is its only layer."""
+    return document.layers if isinstance(document, Merged) else ((document, ()),)
 
 
 def _way(data: Any, prefix: Steps, steps: Steps) -> tuple[int, bool]:

@@ -11,15 +11,17 @@ class HostDevice(Struct, tag="host", frozen=True, kw_only=True):
 
 
 class PluginDevice(Struct, tag="plugin", frozen=True, kw_only=True):
-    """A device that a device plug-in provides as an extended resource."""
+    """A device that a device plug-in provides as an extended resource; `group` is the gid with permission to open it."""
 
     resource: str
+    group: int | None = None
 
 
 class AnnotatedDevice(Struct, tag="annotation", frozen=True, kw_only=True):
-    """A device that CRI-O adds by the annotation `io.kubernetes.cri-o.Devices`."""
+    """A device that CRI-O adds by the annotation `io.kubernetes.cri-o.Devices`; `group` is the gid with permission to open it."""
 
     path: str
+    group: int | None = None
 
 
 Device = HostDevice | PluginDevice | AnnotatedDevice

@@ -33,6 +33,8 @@ class Finding(Struct, frozen=True, kw_only=True):
     where: Source | None = None
     reason: str | None = None
     """The waiver's reason, if waived."""
+    is_waivable: bool = True
+    """Whether a waiver can accept it: false if the result could not work, whatever anybody accepts."""
 
 
 class Waiver(Struct, frozen=True, kw_only=True):
@@ -48,7 +50,7 @@ class Waiver(Struct, frozen=True, kw_only=True):
 
     def accepts(self, finding: Finding) -> bool:
         """Whether this waiver accepts that finding. A refused finding needs a waiver that names the app (promise 2)."""
-        if self.field != finding.field or self.class_ != finding.class_:
+        if not finding.is_waivable or self.field != finding.field or self.class_ != finding.class_:
             return False
         return finding.app in self.apps or (not self.apps and finding.verdict != "refused")
 

@@ -30,20 +30,22 @@ def settle(findings: Iterable[Finding], waivers: Iterable[Waiver], apps: Iterabl
     settled = sorted((verdict(f) for f in findings), key=lambda f: (CLASSES.index(f.class_), f.path, f.field))
     unused = [w for i, w in enumerate(waivers) if i not in used and not w.inherited and (not w.apps or apps & set(w.apps))]
     if unused:
-        known = ", ".join(sorted({f"{f.field} ({f.class_})" for f in settled})) or "none"
-        raise InputError(
-            tuple(
-                Mistake(
-                    source=w.where or Source(file="profile", line=1),
-                    path="waive",
-                    text=f"this waiver of {w.field} ({w.class_}) matches no finding; findings here: {known}",
-                    remedy=_remedy(w, settled),
-                    code="stack.waiver-unused",
-                )
-                for w in unused
-            )
-        )
+        raise InputError(tuple(_unused(w, settled) for w in unused))
     return tuple(settled)
+
+
+def _unused(waiver: Waiver, findings: Iterable[Finding]) -> Mistake:
+    """Why the waiver accepts nothing: its finding cannot be waived, or there is no such finding."""
+    findings = tuple(findings)
+    where = waiver.where or Source(file="profile", line=1)
+    for finding in findings:
+        if not finding.is_waivable and finding.field == waiver.field and (not waiver.apps or finding.app in (None, *waiver.apps)):
+            text = f"no waiver accepts {finding.field} ({finding.class_}): {finding.text}"
+            remedy = f"remove this waiver; {finding.remedy}"
+            return Mistake(source=where, path="waive", text=text, remedy=remedy, code="stack.waiver-refused")
+    known = ", ".join(sorted({f"{f.field} ({f.class_})" for f in findings})) or "none"
+    text = f"this waiver of {waiver.field} ({waiver.class_}) matches no finding; findings here: {known}"
+    return Mistake(source=where, path="waive", text=text, remedy=_remedy(waiver, findings), code="stack.waiver-unused")
 
 
 def _remedy(waiver: Waiver, findings: Iterable[Finding]) -> str:

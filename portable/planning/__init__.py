@@ -12,7 +12,7 @@ from portable.model import plan as p
 from portable.model.devices import AnnotatedDevice, Device, Devices, HostDevice, PluginDevice
 from portable.model.findings import Finding, Waiver
 from portable.model.source import Source
-from portable.planning import backups, images
+from portable.planning import aliases, backups, images
 from portable.planning.check import check
 from portable.planning.content import content
 from portable.planning.fence import fence
@@ -85,10 +85,11 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
     named_secrets(plan, given, mistakes)
     mistakes.stop()
     findings = (*store.findings, *weakened, *backups.findings(chosen, store), *check(plan, chosen, way, given), *memory(given, plan))
+    findings += tuple(aliases.findings(given, chosen, store, catalog))
     findings += tuple(_replaced_waivers(given, findings))
     return Planned(
         plan=plan,
-        findings=(*(located(f, given, chosen) for f in findings), *images.findings(given, chosen.entries)),
+        findings=(*(located(f, given, chosen) for f in findings), *images.moving(chosen.entries), *images.findings(given, chosen.entries)),
         waivers=_waivers(given),
         addresses=made.addresses,
         secrets=_secrets(chosen),
@@ -113,14 +114,26 @@ def _devices(given: PlanInput, mistakes: Mistakes) -> Devices:
                 f"keep one: `devices: {{{name}: {{host: {{path: ...}}}}}}`",
             )
             mistakes.add(given.profile_source("devices", name), f"devices.{name}", text, remedy, code="plan.device")
+        _unsupported_gpu(given, name, facts, mistakes)
         if facts.host is not None:
-            return HostDevice(path=facts.host.path, group=facts.host.group)
+            return HostDevice(path=facts.host.path, group=facts.host.group if facts.host.group is not None else facts.group)
         if facts.plugin is not None:
-            return PluginDevice(resource=facts.plugin)
-        return AnnotatedDevice(path=facts.annotation or "")
+            return PluginDevice(resource=facts.plugin, group=facts.group)
+        return AnnotatedDevice(path=facts.annotation or "", group=facts.group)
 
     facts = given.profile.devices
     return Devices(tun=device("tun", facts.tun), fuse=device("fuse", facts.fuse), gpu=device("gpu", facts.gpu))
+
+
+def _unsupported_gpu(given: PlanInput, name: str, facts: DeviceFacts, mistakes: Mistakes) -> None:
+    """Reject GPUs whose device alone is useless: programs for NVIDIA need its libraries, which only its runtime adds to a container."""
+    named = (facts.host.path if facts.host else None, facts.plugin, facts.annotation)
+    if any(value.removeprefix("/dev/").startswith("nvidia") for value in named if value is not None):
+        text = "NVIDIA GPUs are not supported: a container would get the device, but not the libraries of its driver"
+        remedy = (
+            f"remove `devices.{name}`, or name an Intel or AMD GPU: `devices: {{gpu: {{host: {{path: /dev/dri/renderD128, group: 104}}}}}}`"
+        )
+        mistakes.add(given.profile_source("devices", name), f"devices.{name}", text, remedy, code="plan.gpu-unsupported")
 
 
 def _waivers(given: PlanInput) -> tuple[Waiver, ...]:

@@ -5,9 +5,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from portable.catalog.inside import LARGEST
 from portable.model.codes import Code
 from portable.model.errors import PortableError
 from portable.model.secret_refs import SecretRef, Text
+from portable.planning._template_limits import MOST_BITS, WorkError, bounded
 from portable.programs.bundle import bundle, programs
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ Report: TypeAlias = Callable[[int, str, Code], None]
 SECRET = re.compile(r"@@portable-secret:([a-z0-9-]+):([A-Za-z0-9._-]+):(optional|required):(plain|qbittorrent)@@")
 _MARK = "@@portable-secret"
 # Errors that an expression of a template can raise, besides Jinja's own.
-_EXPRESSION_ERRORS = (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError)
+_EXPRESSION_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 CONTEXT = frozenset(
     (
         *(
@@ -64,10 +66,20 @@ def _environment() -> "jinja2.Environment":
     import jinja2
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+    class Environment(ImmutableSandboxedEnvironment):
+        """Refuses huge integers, which take time that nothing interrupts."""
+
+        intercepted_binops = frozenset(("*", "**"))
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            if isinstance(left, int) and isinstance(right, int):
+                bits = left.bit_length() * max(right, 0) if operator == "**" else left.bit_length() + right.bit_length()
+                if bits > MOST_BITS:
+                    raise OverflowError("the number is too large")
+            return super().call_binop(context, operator, left, right)
+
     # The text goes to configuration files, never to a browser: HTML escapes would corrupt it.
-    return ImmutableSandboxedEnvironment(
-        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
-    )
+    return Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -81,7 +93,12 @@ def rendered(text: str, context: Mapping[str, Any], report: Report) -> str:
     import jinja2  # only where a template is used: the import costs 50 ms
 
     try:
-        result = template(text).render(context)
+        with bounded():
+            result = template(text).render(context)
+    except (WorkError, MemoryError) as error:
+        what = "processor time" if isinstance(error, WorkError) else "memory"
+        report(_line_of(error), f"it takes too much {what}", "template.too-much-work")
+        return ""
     except jinja2.TemplateSyntaxError as error:
         report(error.lineno, str(error.message), "template.syntax")
         return ""
@@ -93,6 +110,9 @@ def rendered(text: str, context: Mapping[str, Any], report: Report) -> str:
         return ""
     except (jinja2.TemplateError, *_EXPRESSION_ERRORS) as error:
         report(_line_of(error), str(error) or type(error).__name__, "template.failed")
+        return ""
+    if len(result) > LARGEST:
+        report(1, f"its text has {len(result)} characters, more than the {LARGEST} of a ConfigMap", "template.too-large")
         return ""
     if _MARK in SECRET.sub("", result).lower():
         why = "a filter changed a secret: write `secret(...)` without filters"

@@ -8,6 +8,7 @@ from portable.catalog.shipped import SHIPPED
 from portable.formats.load import load
 from portable.model import plan as p
 from portable.model.codes import Code
+from portable.model.devices import AnnotatedDevice, Device, HostDevice, PluginDevice
 from portable.model.findings import Finding, waiver
 from portable.planning.inputs import AppEntry, PlanInput
 from portable.planning.select import Selection
@@ -20,6 +21,7 @@ def check(plan: p.Plan, chosen: Selection, way: Way, given: PlanInput) -> Iterat
     yield from _egress(plan, chosen.apps, given)
     yield from _blocked_clients(plan, given)
     yield from _local_networks(plan)
+    yield from _cluster_networks(plan, given)
     yield from _tunnel_networks(plan, way)
     yield from _namespace_rights(plan)
     yield from _forwarded_port(plan, way)
@@ -119,6 +121,27 @@ def _local_networks(plan: p.Plan) -> Iterator[Finding]:
                     + waiver("egress.networks", group.egress.gateway),
                     code="vpn.networks",
                 )
+
+
+def _cluster_networks(plan: p.Plan, given: PlanInput) -> Iterator[Finding]:
+    """A gateway's firewall drops packets of networks that it does not know: on a cluster, those of pods and Services."""
+    if given.profile.traits.picks_own_addresses or given.profile.networks.local:
+        return  # an engine's own network is known to the gateway
+    for group in plan.groups:
+        if isinstance(group.egress, p.Direct):
+            continue
+        gateway = group.egress.gateway
+        yield Finding(
+            field="egress.cluster-networks",
+            path=f"groups.{group.name}.egress.networks",
+            class_="function",
+            app=gateway,
+            text=f"the profile does not name the networks of the cluster's pods and Services: {gateway} drops their packets, "
+            f"so apps behind {gateway} and other apps cannot reach each other",
+            remedy="name them, for example `networks: {local: [10.244.0.0/16, 10.96.0.0/12]}`; `kubectl cluster-info dump | grep -m2 -E "
+            "'cluster-cidr|service-cluster-ip-range'` prints them",
+            code="vpn.cluster-networks",
+        )
 
 
 def _tunnel_networks(plan: p.Plan, way: Way) -> Iterator[Finding]:
@@ -332,6 +355,7 @@ def _upstream(entries: Mapping[str, AppEntry]) -> Iterator[Finding]:
 
 def _gpu(plan: p.Plan, entries: Mapping[str, AppEntry]) -> Iterator[Finding]:
     if plan.devices.gpu is not None:
+        yield from _gpu_group(plan, plan.devices.gpu)
         return
     for app in plan.apps:
         for container in app.containers:
@@ -344,6 +368,36 @@ def _gpu(plan: p.Plan, entries: Mapping[str, AppEntry]) -> Iterator[Finding]:
                     text=f"{app.name} could use a GPU, but the profile names none: it transcodes on the CPU",
                     remedy="add the GPU under `devices.gpu` of the profile",
                     code="app.gpu",
+                )
+
+
+def _gpu_group(plan: p.Plan, gpu: Device) -> Iterator[Finding]:
+    """A GPU's node belongs to a user group of the host; a process that is not root cannot open it without that group's number.
+
+    Images that start as root and know PUID join the group of the node by themselves. See docs/facts/gpus.md#group-numbers.
+    """
+    if gpu.group is not None:
+        return
+    match gpu:
+        case HostDevice(path=path):
+            node, remedy = path, f"devices: {{gpu: {{host: {{path: {path}, group: NUMBER}}}}}}"
+        case PluginDevice(resource=resource):
+            node, remedy = "/dev/dri/renderD128", f"devices: {{gpu: {{plugin: {resource}, group: NUMBER}}}}"
+        case AnnotatedDevice(path=path):
+            node, remedy = path, f"devices: {{gpu: {{annotation: {path}, group: NUMBER}}}}"
+    for app in plan.apps:
+        for container in app.containers:
+            who = container.identity
+            if container.needs.gpu and who.how == "user" and who.uid != 0 and not who.groups:
+                yield Finding(
+                    field="devices.gpu.group",
+                    path="devices.gpu",
+                    class_="function",
+                    app=app.name,
+                    text=f"{app.name} runs as {who.uid}:{who.gid}, and the profile does not name the user group of the GPU: {app.name} "
+                    "cannot open it, and transcodes on the CPU",
+                    remedy=f"run `stat -c %g {node}` on the host, and write the number: `{remedy}`",
+                    code="app.gpu-group",
                 )
 
 
@@ -378,12 +432,13 @@ def _engine(entries: Mapping[str, AppEntry], given: PlanInput) -> Iterator[Findi
                 class_="security",
                 verdict="refused",
                 app=name,
-                text=f"{name} needs the engine's socket, which gives full control of the host: no app gets it"
+                text=f"{name} needs the engine's socket, which gives full control of the host: no app gets it, and no waiver accepts this"
                 if has_docker
-                else f"{name} controls a Docker engine, which a cluster does not have",
+                else f"{name} controls a Docker engine, which a cluster does not have; no waiver accepts this",
                 remedy="leave it out; to update images, set newer ones in the catalog or under `override` and run `portable up`, which "
                 "restarts a gateway with its whole group"
                 if has_docker
                 else "leave it out; let Renovate or a GitOps controller propose newer images in the profile",
                 code="app.engine",
+                is_waivable=False,
             )

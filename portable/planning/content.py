@@ -11,6 +11,7 @@ import msgspec
 
 from portable.catalog.catalog import Catalog
 from portable.catalog.facts import AppFacts, CloudFacts, ContainerFacts, ImageFacts, ProbeFacts, SecretValue
+from portable.catalog.inside import OutsideError, read_inside
 from portable.catalog.quantities import millicores, seconds, size
 from portable.formats.document import Document, Steps
 from portable.model import plan as p
@@ -358,7 +359,7 @@ class _Maker:
     def file(self, id_: str, template: Path, context: Mapping[str, Any], document: Document, at: tuple[str | int, ...], mode: int) -> str:
         """Render a template of the catalog into a file of the plan; returns its id."""
         try:
-            text = template.read_text(encoding="utf-8")
+            text = read_inside(template, self.catalog.root(template))
         except (OSError, UnicodeDecodeError) as error:
             self.mistakes.extend((_unreadable(document, at, template.name, error),))
             return id_
@@ -373,14 +374,14 @@ class _Maker:
         return id_
 
 
-def template_mistakes(facts: AppFacts, document: Document, folder: Path) -> Iterator[Mistake]:
+def template_mistakes(facts: AppFacts, document: Document, folder: Path, root: Path) -> Iterator[Mistake]:
     """Mistakes in an app's templates that no place could avoid: unreadable files, syntax errors, unknown names."""
     sources: list[tuple[Steps, str, str]] = []
     for name, container in facts.containers.items():
         for index, file in enumerate(container.files):
             at: Steps = ("containers", name, "files", index)
             try:
-                sources.append((at, (folder / file.template).read_text(encoding="utf-8"), f"template {file.template}:"))
+                sources.append((at, read_inside(folder / file.template, root), f"template {file.template}:"))
             except (OSError, UnicodeDecodeError) as error:
                 yield _unreadable(document, at, file.template, error)
         sources += [
@@ -394,6 +395,8 @@ def template_mistakes(facts: AppFacts, document: Document, folder: Path) -> Iter
 
 def _unreadable(document: Document, at: Steps, name: str, error: Exception) -> Mistake:
     text, remedy = f"cannot read the template {name!r}: {error}", "add the file as UTF-8 text to the folder of its app or cloud"
+    if isinstance(error, OutsideError):
+        return document.mistake(at, text, "copy the file into the folder of its app or cloud", code="template.outside")
     return document.mistake(at, text, remedy, code="template.unreadable")
 
 

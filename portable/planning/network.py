@@ -9,6 +9,7 @@ import msgspec
 
 from portable.catalog.facts import AppFacts, PortFacts
 from portable.model import plan as p
+from portable.model.subnets import capacity, free_block
 from portable.planning.inputs import Mistakes, PlanInput
 from portable.planning.select import Selection, runs_outside
 from portable.planning.tunnel import Way
@@ -49,6 +50,7 @@ def network(given: PlanInput, chosen: Selection, way: Way, mistakes: Mistakes) -
     networks = _networks(given, mistakes)
     groups = tuple(_groups(given, chosen, way, networks))
     _addresses(given, groups, mistakes)
+    _subnet(given, groups, len(chosen.clouds), mistakes)
     _group_clashes(groups, given, chosen, ports, mistakes)
     _host_clashes(exposed, ports, given, mistakes)
     exposures = tuple(p.Exposure(app=app, port=port, how=how) for (app, port), how in sorted(exposed.items()))
@@ -109,6 +111,36 @@ def _addresses(given: PlanInput, groups: Iterable[p.Group], mistakes: Mistakes) 
         for app in [app for app in group.apps if app in addresses][1:]:
             text, remedy = f"{app} shares the network of {group.name}, and so its address", f"remove it: `addresses: {{{app}: null}}`"
             mistakes.add(given.profile_source("addresses", app), f"addresses.{app}", text, remedy, code="plan.address-shared")
+
+
+def _subnet(given: PlanInput, groups: tuple[p.Group, ...], clouds: int, mistakes: Mistakes) -> None:
+    """The engine's network has IPv4 and an address for each group and each cloud's mounter, and does not cover a network of the host."""
+    cidr = given.profile.networks.subnet
+    try:
+        subnet = ipaddress.ip_network(cidr or "")
+    except ValueError:
+        return  # reported by _networks
+    if not given.profile.traits.picks_own_addresses:
+        return
+    source, path = given.profile_source("networks", "subnet"), "networks.subnet"
+    if subnet.version == 6:
+        text = f"{cidr} is a subnet of IPv6, and the network of a Compose project has IPv4 only"
+        mistakes.add(source, path, text, "write a subnet of IPv4, for example `subnet: 172.20.0.0/16`", code="plan.subnet-ipv6")
+        return
+    for local in given.profile.networks.local:
+        with contextlib.suppress(ValueError, TypeError):  # reported by _networks, or of IPv6
+            if ipaddress.ip_network(local).subnet_of(subnet):  # type: ignore[arg-type]
+                text = f"{cidr} covers {local}, one of the networks under `local`: the host could no longer reach it"
+                remedy = "choose a subnet that no other network uses, for example `subnet: 172.29.0.0/16`"
+                mistakes.add(source, path, text, remedy, code="plan.subnet-local")
+    fixed = {int(ipaddress.ip_address(group.address)) for group in groups if group.address and _is_address(group.address)}
+    needed = len(groups) - sum(group.address is not None for group in groups) + clouds
+    block = free_block(subnet, fixed) if fixed else None
+    if needed > (room := capacity(subnet, block) - (0 if block else len(fixed))):
+        of = f"the part {block} of {cidr}, without fixed addresses," if block else f"{cidr}"
+        text = f"{needed} containers need an address, and {of} has {max(room, 0)}"
+        remedy = "choose a larger subnet, for example `subnet: 172.20.0.0/16`" + (", or fewer fixed addresses" if fixed else "")
+        mistakes.add(source, path, text, remedy, code="plan.subnet-small")
 
 
 def _groups(given: PlanInput, chosen: Selection, way: Way, networks: tuple[str, ...]) -> Iterator[p.Group]:

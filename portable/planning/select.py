@@ -154,6 +154,8 @@ def _entry(given: PlanInput, catalog: Catalog, name: str, source: Source, mistak
     except InputError as error:
         mistakes.extend(error.mistakes)
         return None
+    if overrides:
+        facts = images.own_pins(facts, catalog.data(name), (d for d in (given.stack_document, given.profile_document) if d is not None))
     updated, pinned = images.taken(given, facts)
     entry = AppEntry(facts=updated, document=document, pinned=pinned)
     if overrides:

@@ -14,6 +14,7 @@ from portable.model.findings import Finding
 from portable.model.source import Source
 from portable.planning.inputs import Mistakes, PlanInput
 from portable.planning.select import Selection
+from portable.planning.shares import case_twins, folds_case, options_of, shares
 from portable.profiles.types import ClaimFacts, PlaceFacts
 
 LIBRARY_ID = "library"
@@ -53,12 +54,22 @@ def storage(given: PlanInput, chosen: Selection, mistakes: Mistakes) -> Storage:
     )
     hides = {name for volume in own if (name := _hidden_folder(bare, volume)) is not None}
     _overlaps(given, bare, own, mistakes)
-    for name in sorted(hides & {folder.split("/")[0] for folder in (*tree.folders, *(link.path for link in tree.links))}):
+    tops = {folder.split("/")[0] for folder in (*tree.folders, *(link.path for link in tree.links))}
+    if folds_case(root):
+        tops |= {name for name in hides for top in tops if name.casefold() == top.casefold()}
+    for name in sorted(hides & tops):
         text = f"app state would be in the library's own folder {name!r}, which would then be hidden from apps"
         remedy = "use another folder, for example `below: config`"
         mistakes.add(given.profile_source("storage", "state"), "storage.state", text, remedy, code="volume.library-folder")
     library = msgspec.structs.replace(bare, hides=tuple(sorted(hides)))
-    findings = (*_databases(chosen, own), *_owners(given, (library, *own)), *_split_libraries(given, chosen), *_small_claims(chosen, own))
+    findings = (
+        *_databases(chosen, own),
+        *_owners(given, (library, *own)),
+        *shares(given, chosen, mistakes),
+        *case_twins(given, chosen, library, tree),
+        *_split_libraries(given, chosen),
+        *_small_claims(chosen, own),
+    )
     return Storage(volumes=(library, *own, *clouds), library=tree, findings=findings)
 
 
@@ -350,9 +361,9 @@ def _owners(given: PlanInput, volumes: Iterable[p.Volume]) -> Iterator[Finding]:
         if not isinstance(place, p.Claim) or place.share is None or place.share.protocol != "smb" or place.name in seen:
             continue
         seen.add(place.name)
-        options = dict(option.split("=", 1) for option in place.share.options if "=" in option)
+        options = {option.name: option.value for option in options_of(place.share.options)}
         wanted = {"uid": str(given.stack.uid), "gid": str(given.stack.gid)}
-        if "noperm" not in place.share.options and any(options.get(key) != value for key, value in wanted.items()):
+        if "noperm" not in options and any(options.get(key) != value for key, value in wanted.items()):
             has, needs = (f"{ids.get('uid', 'root')}:{ids.get('gid', 'root')}" for ids in (options, wanted))
             yield Finding(
                 field="storage.share",

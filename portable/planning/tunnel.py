@@ -261,10 +261,10 @@ def _unreachable(given: PlanInput, text: str) -> tuple[str, str, Code] | None:
         text = f"{address} cannot be a VPN server: it is a loopback, link-local, multicast or unspecified address"
         return text, "write the server's own address", "vpn.endpoint-address"
     networks = given.profile.networks
-    if address.version == 6 and given.profile.traits.picks_own_addresses and ":" not in (networks.subnet or ""):
+    if address.version == 6 and given.profile.traits.picks_own_addresses:
         return (
             f"{address} is an IPv6 address, but the network of this place has no IPv6",
-            "write the server's IPv4 address, or set an IPv6 subnet under `networks`",
+            "write the server's IPv4 address",
             "vpn.endpoint-ipv6",
         )
     for cidr in (*((networks.subnet,) if networks.subnet else ()), *networks.local):

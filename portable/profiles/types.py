@@ -242,6 +242,8 @@ class DeviceFacts(Facts, frozen=True, kw_only=True):
     host: HostDeviceFacts | None = None
     plugin: str | None = None
     annotation: AbsolutePath | None = None
+    group: Annotated[int, Meta(ge=0)] | None = None
+    """The number of the user group that may open it, on the nodes; for a host device, write it in `host`."""
 
 
 class DevicesFacts(Facts, frozen=True, kw_only=True):

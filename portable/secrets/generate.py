@@ -67,7 +67,7 @@ def foreseen(needs: Iterable[Need], kinds: Mapping[str, str], source: Source) ->
 def known_values(needs: Iterable[Need], source: Source, *, progress: Progress = silent) -> Resolved:
     """The existing values, to be removed from logs. If the source cannot be read, a note says that nothing is removed."""
     try:
-        return resolve((msgspec.structs.replace(need, optional=True) for need in needs), source)
+        return resolve((msgspec.structs.replace(need, optional=True) for need in needs), source, lenient=True)
     except PortableError as error:
         progress(Event(what="note", subject="", text=f"secrets are not removed from the output of apps: {error}"))
         return NOTHING

@@ -13,6 +13,7 @@ from portable.model.variables import secret_variable
 from portable.secrets.needs import Need
 from portable.secrets.sources import CommandSource, EnvironmentSource, FileSource, Source, place_name
 from portable.secrets.store import read_file
+from portable.secrets.text import control_character, without_line_end
 from portable.secrets.values import Key, Resolved, Secret
 
 _COMMAND_SECONDS = 60
@@ -25,14 +26,26 @@ class SecretRow(Struct, frozen=True, kw_only=True):
     key: str
     present: bool
     optional: bool = False
+    is_invalid: bool = False
+    """The value has control characters, so `up` would reject it."""
     apps: tuple[str, ...] = ()
     reason: str = ""
 
 
-def resolve(needs: Iterable[Need], source: Source) -> Resolved:
-    """The values of all secrets. Raises UsageError that names all missing ones, and Refused for a file that others can read."""
+def resolve(needs: Iterable[Need], source: Source, *, lenient: bool = False) -> Resolved:
+    """The values of all secrets. Raises UsageError that names all missing ones, and Refused for a file that others can read.
+
+    Control characters in a value are a mistake too, except with `lenient`.
+    """
     needs = tuple(needs)
     values, reasons = _look_up(needs, source)
+    if invalid := [] if lenient else [need for need in needs if _invalid(values, need)]:
+        raise UsageError(
+            "; ".join(f"{called(need.name, need.key)}: {_invalid(values, need)}" for need in invalid),
+            code="secret.control-character",
+            where=place_name(source),
+            remedy=_how_to_set(invalid[0], source),
+        )
     missing = [need for need in needs if not need.optional and (need.name, need.key) not in values]
     if missing:
         lines = [f"{called(need.name, need.key)} (for {', '.join(need.apps)}){_because(reasons, need)}" for need in missing]
@@ -60,12 +73,20 @@ def examine(needs: Iterable[Need], source: Source) -> tuple[tuple[SecretRow, ...
             key=n.key,
             present=(n.name, n.key) in values,
             optional=n.optional,
+            is_invalid=bool(_invalid(values, n)),
             apps=n.apps,
-            reason=reasons.get((n.name, n.key), ""),
+            reason=reasons.get((n.name, n.key), "") or _invalid(values, n),
         )
         for n in needs
     )
     return rows, Resolved(values)
+
+
+def _invalid(values: Mapping[Key, Secret], need: Need) -> str:
+    """Why the value cannot be used; empty if it can. The text never quotes it."""
+    secret = values.get((need.name, need.key))
+    found = control_character(secret.reveal()) if secret is not None else None
+    return f"the value contains the control character {found}" if found else ""
 
 
 def _because(reasons: Mapping[Key, str], need: Need) -> str:
@@ -94,7 +115,7 @@ def _look_up(needs: tuple[Need, ...], source: Source) -> tuple[dict[Key, Secret]
             if value is None and need.key == "value":
                 value = os.environ.get(secret_variable(need.name))
             if value is not None:
-                values[need.name, need.key] = Secret(value)
+                values[need.name, need.key] = Secret(without_line_end(value))
         return values, {}
     return _ask_command(needs, source)
 
@@ -130,7 +151,7 @@ def _ask_command(needs: tuple[Need, ...], source: CommandSource) -> tuple[dict[K
             value = done.stdout.decode()
         except UnicodeDecodeError:
             return key, None, "its value is not UTF-8 text"
-        value = value.removesuffix("\n")
+        value = without_line_end(value)
         return (key, Secret(value), "") if value else (key, None, f"{source.command[0]} printed nothing")
 
     with ThreadPoolExecutor(4) as pool:

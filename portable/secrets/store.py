@@ -13,6 +13,7 @@ from portable.local.files import translated, write_private
 from portable.model.errors import PortableError, Refused, UsageError
 from portable.model.secret_refs import called
 from portable.secrets.sources import FileSource, Source, place_name
+from portable.secrets.text import control_character
 from portable.secrets.values import Key, Secret
 
 _HEAD = "# Secrets of portable: `name: value`, or `name:` with `key: value` lines below. Mode 0600, never in a repository.\n"
@@ -155,6 +156,13 @@ def set_secret(source: Source, name: str, key: str, value: Secret, *, keep: bool
     if not value:
         raise UsageError(
             "the value is empty", code="secret.empty", where=called(name, key), remedy="pass it on standard input, or use `--generate`"
+        )
+    if found := control_character(value.reveal()):
+        raise UsageError(
+            f"the value contains the control character {found}",
+            code="secret.control-character",
+            where=called(name, key),
+            remedy="type or copy the value again; programs that color their output, and editors of Windows, add such characters",
         )
     path = Path(source.path).expanduser()
     with translated(path):

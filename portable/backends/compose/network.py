@@ -9,13 +9,12 @@ from portable.backends.compose.names import app_service, owner_of
 from portable.backends.compose.part import ServicePart
 from portable.model.findings import Finding
 from portable.model.plan import App, Direct, Exposure, Group, Ingress, Lan, LoadBalancer, Loopback, Port, Route, Sealed, Tunnel
+from portable.model.subnets import free_block
 
 NETWORK = "default"
 _LOOPBACK = "127.0.0.1"
 NO_RESOLVER = "192.0.2.53"
 """An address of the documentation range (RFC 5737). The catalog's guard of Gluetun drops everything sent to it."""
-_FINEST = 4
-"""Bits: the smallest part of a subnet that is considered for free addresses is a sixteenth."""
 
 
 def network(placed: PlacedContainer, index: Index) -> ServicePart:
@@ -106,17 +105,8 @@ def _range(subnet: str, index: Index) -> dict[str, str]:
         fixed = [int(ipaddress.ip_address(group.address)) for group in index.plan.groups if group.address]
     except ValueError:
         return {}  # planning refuses such addresses
-    if not fixed:
-        return {}
-    finest = min(_FINEST, whole.max_prefixlen - whole.prefixlen - 2)
-    for bits in range(1, finest + 1):
-        size = whole.num_addresses >> bits
-        for low in range(
-            int(whole[0]) + whole.num_addresses - size, int(whole[0]), -size
-        ):  # from the top, because the network's gateway is in the lowest part
-            if not any(low <= address < low + size for address in fixed):
-                return {"gateway": str(whole[1]), "ip_range": f"{whole[low - int(whole[0])]}/{whole.prefixlen + bits}"}
-    return {}
+    block = free_block(whole, fixed) if fixed else None
+    return {"gateway": str(whole[1]), "ip_range": str(block)} if block else {}
 
 
 def network_findings(index: Index) -> tuple[Finding, ...]:

@@ -9,7 +9,7 @@ from portable.backends.kubernetes.prepare import command, init_attached
 from portable.backends.kubernetes.scope import SIDECARS, PodContainer, Scope, is_claim, selector, serves
 from portable.backends.kubernetes.volume import attached, device_of
 from portable.model.base import Struct
-from portable.model.devices import AnnotatedDevice, HostDevice
+from portable.model.devices import AnnotatedDevice
 from portable.model.plan import Claim, Group, Sealed
 
 CRIO_DEVICES = "io.kubernetes.cri-o.Devices"
@@ -77,7 +77,7 @@ def pod_groups(scope: Scope, parts: tuple[PodContainer, ...]) -> list[int]:
     groups = {group for part in parts for group in part.container.identity.groups}
     for part in parts:
         for _, device in device_of(scope.plan.devices, part.container.needs):
-            if isinstance(device, HostDevice) and device.group is not None:
+            if device is not None and device.group is not None:
                 groups.add(device.group)
     return sorted(groups)
 

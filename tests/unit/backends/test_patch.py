@@ -468,7 +468,7 @@ def test_no_waiver_accepts_what_is_refused(apps: str, tmp_path: Path) -> None:
     with pytest.raises(Refused) as caught:
         refuse_unsafe(prepared(tmp_path, patch), strict=False)
     assert (caught.value.code, [f.code for f in caught.value.findings]) == ("plan.findings-open", ["patch.refused"])
-    with pytest.raises(InputError, match=r"\[stack\.waiver-unused\]"):
+    with pytest.raises(InputError, match=r"\[stack\.waiver-refused\]"):
         prepared(tmp_path, f"{patch}waive: [{{field: patch.refused, class: security, {apps}reason: x}}]\n")
 
 

@@ -116,3 +116,16 @@ def test_what_stops_a_command() -> None:
     noted = [finding(class_=c) for c in ("security", "data", "function", "cosmetic")]
     assert unaccepted([refused, waived, *noted], strict=False) == (refused,)
     assert unaccepted([refused, waived, *noted], strict=True) == (refused, *noted[:2])
+
+
+@pytest.mark.parametrize("apps", [(), ("sonarr",)])
+def test_no_waiver_accepts_a_finding_that_cannot_be_waived(apps: tuple[str, ...]) -> None:
+    refused = finding(verdict="refused", is_waivable=False, remedy="leave it out")
+    assert not waiver(apps=apps).accepts(refused)
+    with pytest.raises(InputError) as caught:
+        settle([refused], [waiver(apps=apps)], ["sonarr"])
+    (mistake,) = caught.value.mistakes
+    assert (mistake.code, mistake.path) == ("stack.waiver-refused", "waive")
+    assert "no waiver accepts storage.state (data): a database on SMB" in mistake.text
+    assert mistake.remedy.endswith("leave it out")
+    assert settle([refused], [waiver(apps=apps, inherited=True)], ["sonarr"]) == (refused,)

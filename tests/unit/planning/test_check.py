@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from portable.backends.prepare import prepare
+from portable.model.errors import InputError
+from portable.model.ledger import settle
 from portable.profiles.load import SHIPPED
 from tests.unit.planning import CLUSTER, COMPOSE, VPN, Place, app
 
@@ -184,3 +186,64 @@ def test_ones_own_app_in_the_place_of_a_shipped_one_is_told(place: Place) -> Non
     place.write(app("sonarr"), app("mine"))
     found = [(f.code, f.app, f.class_) for f in place.plan("sonarr", "mine").findings if f.field == "catalog"]
     assert found == [("app.replaces-shipped", "sonarr", "function")]
+
+
+@pytest.mark.parametrize("base", [COMPOSE, CLUSTER])
+def test_no_waiver_lets_an_app_run_without_its_engine(place: Place, base: dict[str, Any]) -> None:
+    place.write(app("updater", containers={"main": {"needs": {"engine": True}}}))
+    (found,) = [f for f in place.plan("updater", base=base).findings if f.code == "app.engine"]
+    assert not found.is_waivable
+    assert "no waiver accepts" in found.text
+    waiver = {"field": "needs.engine", "class": "security", "apps": ["updater"], "reason": "I know"}
+    planned = place.plan("updater", base=base, waive=[waiver])
+    with pytest.raises(InputError, match=r"test\.yaml:\d+:\d+: waive: no waiver accepts .*\[stack\.waiver-refused\]"):
+        settle(planned.findings, planned.waivers, ["updater"])
+
+
+# --- GPUs
+
+PLAYER: dict[str, Any] = {"containers": {"main": {"needs": {"gpu": "optional"}}}}
+NODE = {"path": "/dev/dri/renderD128"}
+
+
+@pytest.mark.parametrize(
+    ("gpu", "remedy"),
+    [
+        ({"host": NODE}, "{host: {path: /dev/dri/renderD128, group: NUMBER}}"),
+        ({"plugin": "gpu.intel.com/i915"}, "{plugin: gpu.intel.com/i915, group: NUMBER}"),
+        ({"annotation": "/dev/dri/renderD128"}, "{annotation: /dev/dri/renderD128, group: NUMBER}"),
+    ],
+    ids=str,
+)
+def test_a_gpu_without_its_group_is_closed_to_a_user(place: Place, gpu: dict[str, Any], remedy: str) -> None:
+    place.write(app("player", **PLAYER), app("other"))
+
+    def found(base: dict[str, Any] = COMPOSE) -> list[tuple[str | None, str]]:
+        return [
+            (f.app, f.class_) for f in place.plan("player", "other", base=base, devices={"gpu": gpu}).findings if f.code == "app.gpu-group"
+        ]
+
+    assert found() == found(CLUSTER) == [("player", "function")]
+    (finding,) = [f for f in place.plan("player", devices={"gpu": gpu}).findings if f.code == "app.gpu-group"]
+    assert remedy in finding.remedy
+    assert "stat -c %g /dev/dri/renderD128" in finding.remedy
+    group = {"host": {**NODE, "group": 104}} if "host" in gpu else {**gpu, "group": 104}
+    planned = place.plan("player", devices={"gpu": group})
+    assert [f for f in planned.findings if f.code == "app.gpu-group"] == []
+    assert planned.plan.devices.gpu is not None
+    assert planned.plan.devices.gpu.group == 104
+
+
+@pytest.mark.parametrize("main", [{"identity": "puid-pgid"}, {"identity": "fixed"}, {"groups": [104]}, {"needs": {"gpu": "none"}}], ids=str)
+def test_others_need_no_group_for_the_gpu(place: Place, main: dict[str, Any]) -> None:
+    place.write(app("player", containers={"main": {**PLAYER["containers"]["main"], **main}}))
+    assert [f for f in place.plan("player", devices={"gpu": {"host": NODE}}).findings if f.code == "app.gpu-group"] == []
+
+
+@pytest.mark.parametrize(
+    "gpu", [{"host": {"path": "/dev/nvidia0"}}, {"plugin": "nvidia.com/gpu"}, {"annotation": "/dev/nvidiactl"}], ids=str
+)
+@pytest.mark.parametrize("base", [COMPOSE, CLUSTER])
+def test_a_gpu_of_nvidia_is_refused(place: Place, base: dict[str, Any], gpu: dict[str, Any]) -> None:
+    place.write(app("player", **PLAYER))
+    place.refuses("player", base=base, devices={"gpu": gpu}, wanted=[("devices.gpu", "plan.gpu-unsupported", "NVIDIA")])

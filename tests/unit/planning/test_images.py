@@ -4,9 +4,14 @@ from typing import Any
 
 import pytest
 
+from portable.catalog.catalog import Catalog
 from portable.formats.emit import dump
-from portable.planning import Planned
-from tests.unit.planning import Place, app
+from portable.formats.merge import merged
+from portable.planning import Planned, make
+from portable.planning.inputs import PlanInput
+from portable.profiles.load import load_profile, profile_files
+from portable.profiles.types import StackFile
+from tests.unit.planning import COMPOSE, VPN, Place, app
 
 OLD, NEW, OTHER = (f"sha256:{digit * 64}" for digit in "012")
 AT = "registry.test/one:1"
@@ -86,7 +91,8 @@ def test_what_a_person_or_the_catalog_says_now_wins(place: Place, image: dict[st
     stack = f"portable: 1\noverride: {{one: {said}}}\n".replace("None", "null") if whose == "stack" else None
     changed = pinned("one", **image) if whose == "catalog" else pinned("one")  # type: ignore[arg-type]
     planned = place.write(changed).plan("one", images=images(), stack=stack, override={"one": said} if whose == "profile" else {})
-    found = {"repository": "registry.test/one", "tag": "1", "digest": OLD, **image}
+    inherited = OLD if whose == "catalog" or not {"tag", "repository"} & image.keys() else None
+    found = {"repository": "registry.test/one", "tag": "1", "digest": inherited, **image}
     now = f"{found['repository']}:{found['tag']}" + (f"@{found['digest']}" if found["digest"] else "")
     assert runs(planned) == now
     ((code, text, where),) = told(planned)
@@ -109,3 +115,87 @@ def test_an_app_that_nothing_is_called_is_a_mistake(place: Place) -> None:
     assert "test.images.yaml:3:8: images: " in text
     assert "app 'oen'" in text
     assert "'one'?) [app.unknown]" in text
+
+
+# --- overrides of the image
+
+RECIPE = {"recipe": "tools"}
+
+
+def overridden(place: Place, *changes: dict[str, Any], catalog: dict[str, Any] | None = None, sets: tuple[str, ...] = ()) -> Any:
+    """The image of `one`, with one profile for each change; each extends the one before."""
+    place.write(merged(pinned("one"), catalog or {}))
+    names = [*(f"p{index}" for index in range(len(changes) - 1)), "top"]
+    for index, (name, change) in enumerate(zip(names, changes, strict=True)):
+        extends = {"extends": names[index - 1]} if index else {**COMPOSE, "apps": ["one"]}
+        override = {"one": change and {"containers": {"main": change}}}
+        (place.folder / f"{name}.yaml").write_text(dump({**extends, "portable": 1, "name": name, "override": override}))
+    profile, document = load_profile("top", profile_files([place.folder]), sets)
+    given = PlanInput(stack=StackFile(), stack_document=None, profile=profile, profile_document=document)
+    return make(given, Catalog([place.folder])).plan.apps[0].containers[0].image
+
+
+@pytest.mark.parametrize(
+    ("changes", "reference", "recipe"),
+    [
+        (({"image": {"tag": "2"}},), "registry.test/one:2", None),
+        (({"image": {"repository": "mirror.test/one"}},), "mirror.test/one:1", None),
+        (({"image": {"tag": "1"}},), f"{AT}@{OLD}", "tools"),
+        (({"image": {"tag": "2", "digest": NEW}},), f"registry.test/one:2@{NEW}", None),
+        (({"image": {"tag": "2"}, "recipe": "seal"},), "registry.test/one:2", "seal"),
+        (({"image": {"digest": NEW}},), f"{AT}@{NEW}", "tools"),
+        (({"image": {"tag": "2", "digest": NEW}}, {"image": {"tag": "3"}}), "registry.test/one:3", None),
+        (({"image": {"tag": "2"}, "recipe": "seal"}, {"image": {"tag": "3"}}), "registry.test/one:3", None),
+        (({"image": {"digest": NEW}}, {"image": {"tag": "3"}}), "registry.test/one:3", None),
+        (({"image": {"tag": "2"}}, {"image": {"tag": "1"}}), f"{AT}@{OLD}", "tools"),
+        (({"image": {"tag": "2"}}, {"image": {"tag": "2", "digest": OTHER}}), f"registry.test/one:2@{OTHER}", None),
+        (({"image": {"tag": "2", "digest": NEW}}, None), f"{AT}@{OLD}", "tools"),
+    ],
+    ids=str,
+)
+def test_digest_and_recipe_belong_to_one_tag(place: Place, changes: tuple[dict[str, Any], ...], reference: str, recipe: str | None) -> None:
+    """A layer that names another image inherits neither the digest nor the recipe of the layers below."""
+    image = overridden(place, *changes, catalog={"containers": {"main": RECIPE}})
+    assert (image.reference, image.recipe) == (reference, recipe)
+
+
+def test_a_tag_from_the_command_line_drops_the_digest(place: Place) -> None:
+    image = overridden(place, {"image": {"digest": NEW}}, sets=("override.one.containers.main.image.tag='2'",))
+    assert image.reference == "registry.test/one:2"
+
+
+def test_a_profile_overrides_the_tag_of_the_stack(place: Place) -> None:
+    stack = f"portable: 1\noverride: {{one: {{containers: {{main: {{image: {{tag: '2', digest: '{NEW}'}}}}}}}}}}\n"
+    place.write(pinned("one"))
+    assert runs(place.plan("one", stack=stack)) == f"registry.test/one:2@{NEW}"
+    planned = place.plan("one", stack=stack, override={"one": {"containers": {"main": {"image": {"tag": "3"}}}}})
+    assert runs(planned) == "registry.test/one:3"
+
+
+def test_an_older_gateway_does_not_run_the_newer_build(place: Place) -> None:
+    override = {"gluetun": {"containers": {"main": {"image": {"tag": "v3.38.0"}}}}}
+    (gateway,) = [a for a in place.plan("gluetun", **VPN, override=override).plan.apps if a.name == "gluetun"]
+    assert gateway.containers[0].image.reference.endswith("/gluetun:v3.38.0")
+
+
+@pytest.mark.parametrize("tag", ["latest", "nightly", "2-latest", "v2-develop", "stable", "alpine", "edge"])
+@pytest.mark.parametrize("whose", ["catalog", "profile"])
+def test_a_tag_that_moves_is_a_finding(place: Place, tag: str, whose: str) -> None:
+    image = {"containers": {"main": {"image": {"tag": tag}}}}
+    place.write(merged(app("one"), image if whose == "catalog" else {}))
+    planned = place.plan("one", override={"one": image} if whose == "profile" else {})
+    (finding,) = [f for f in planned.findings if f.code == "image.floating"]
+    assert (finding.class_, finding.app, finding.field) == ("data", "one", "images.tag")
+    assert tag in finding.text
+    assert str(finding.where).startswith("test.yaml:" if whose == "profile" else f"{place.folder}/apps/one/app.yaml:")
+
+
+@pytest.mark.parametrize("tag", ["1", "4.0.1-develop", "nightly-20260101", "main-5f28f033", "v3.41.3", "sha-0a1b2c3", "17"])
+def test_a_tag_with_a_version_does_not_move(place: Place, tag: str) -> None:
+    planned = place.write(app("one", containers={"main": {"image": {"tag": tag}}})).plan("one")
+    assert [f for f in planned.findings if f.code == "image.floating"] == []
+
+
+def test_a_digest_pins_a_tag_that_moves(place: Place) -> None:
+    planned = place.write(pinned("one", tag="latest")).plan("one")
+    assert [f for f in planned.findings if f.code == "image.floating"] == []

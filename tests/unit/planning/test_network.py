@@ -8,7 +8,7 @@ import pytest
 from portable.model import plan as p
 from portable.model.errors import InputError
 from portable.planning.network import address_of
-from tests.unit.planning import BASE, CLUSTER, VPN, Place, app, of_files, port_of
+from tests.unit.planning import BASE, CLUSTER, COMPOSE, VPN, Place, app, of_files, port_of
 
 
 def exposures(place: Place, *apps: str, **changes: Any) -> dict[str, p.Reach]:
@@ -363,3 +363,78 @@ def test_a_host_is_a_name_that_dns_takes(place: Place, host: str, words: str | N
     else:
         wanted = [("exposure.apps.one.web", "port.host-name", f"{host!r}", words)]
         place.refuses("one", base=CLUSTER, exposure=exposure, wanted=wanted)
+
+
+# --- the subnet
+
+
+def subnet_mistakes(place: Place, subnet: str, count: int, *, base: dict[str, Any] = COMPOSE, **changes: Any) -> list[tuple[str, str]]:
+    names = [f"app-{index}" for index in range(count)]
+    place.write(*(app(name) for name in names))
+    networks = {"subnet": subnet, **changes.pop("networks", {})}
+    try:
+        place.plan(*names, base=base, networks=networks, **changes)
+    except InputError as error:
+        return [(mistake.path, mistake.code) for mistake in error.mistakes]
+    return []
+
+
+SMALL = [("networks.subnet", "plan.subnet-small")]
+
+
+@pytest.mark.parametrize(
+    ("subnet", "count", "changes", "wanted"),
+    [
+        ("10.77.0.0/29", 5, {}, []),
+        ("10.77.0.0/29", 6, {}, SMALL),
+        ("10.77.0.0/30", 1, {}, []),
+        ("10.77.0.0/30", 2, {}, SMALL),
+        ("10.77.0.0/31", 1, {}, SMALL),
+        ("10.77.0.0/32", 1, {}, SMALL),
+        ("10.77.0.0/29", 0, {}, []),
+        # One is fixed at 2, so the others get the upper half: 4 to 6, since 7 is the broadcast address.
+        ("10.77.0.0/29", 4, {"addresses": {"app-0": "10.77.0.2"}}, []),
+        ("10.77.0.0/29", 5, {"addresses": {"app-0": "10.77.0.2"}}, SMALL),
+    ],
+)
+def test_a_subnet_with_too_few_addresses(
+    place: Place, subnet: str, count: int, changes: dict[str, Any], wanted: list[tuple[str, str]]
+) -> None:
+    assert subnet_mistakes(place, subnet, count, **changes) == wanted
+
+
+def test_apps_of_one_group_need_one_address_and_clouds_one_each(place: Place) -> None:
+    place.write(*(app(f"vpn-{index}", egress="vpn") for index in range(9)), app("one"))
+    names = [f"vpn-{index}" for index in range(9)]
+    assert place.plan(*names, networks={"subnet": "10.77.0.0/30"}, **VPN).plan.subnet == "10.77.0.0/30"
+    assert place.told("one", networks={"subnet": "10.77.0.0/30"}, clouds=["torbox"]) == SMALL
+
+
+def test_a_subnet_of_ipv6_is_refused_where_the_engine_uses_it(place: Place) -> None:
+    wanted = [("networks.subnet", "plan.subnet-ipv6")]
+    assert subnet_mistakes(place, "fd00:77::/64", 1) == wanted
+    assert subnet_mistakes(place, "fd00:77::/64", 1, networks={"local": ["fd00::/8"]}) == wanted
+    assert subnet_mistakes(place, "fd00:77::/64", 1, base=CLUSTER) == []
+
+
+@pytest.mark.parametrize(
+    ("local", "is_refused"),
+    [("192.168.1.0/24", True), ("192.168.1.128/25", True), ("192.168.0.0/16", False), ("192.168.2.0/24", False), ("fd00::/8", False)],
+)
+def test_a_subnet_that_covers_a_local_network(place: Place, local: str, is_refused: bool) -> None:
+    found = subnet_mistakes(place, "192.168.1.0/24", 1, networks={"local": [local]})
+    assert found == ([("networks.subnet", "plan.subnet-local")] if is_refused else [])
+
+
+@pytest.mark.parametrize("vpn", [VPN, {}], ids=["tunnel", "seal"])
+def test_a_gateway_on_a_cluster_must_know_the_clusters_networks(place: Place, vpn: dict[str, Any]) -> None:
+    place.write(app("one", egress="vpn"), app("two"))
+
+    def found(*apps: str, base: dict[str, Any] = CLUSTER, **changes: Any) -> list[tuple[str, str | None]]:
+        planned = place.plan(*apps, base=base, **changes)
+        return [(f.class_, f.app) for f in planned.findings if f.code == "vpn.cluster-networks"]
+
+    assert found("one", **vpn) == [("function", "gluetun" if vpn else "seal")]
+    assert found("one", networks={"local": ["10.244.0.0/16"]}, **vpn) == []
+    assert found("two") == []
+    assert found("one", base=COMPOSE) == []

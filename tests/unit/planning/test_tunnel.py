@@ -266,10 +266,10 @@ def test_a_tunnel_ends_where_there_is_an_outside(address: str, code: str, words:
     place.refuses("one", wanted=[("vpn.endpoint.address", code, address, words)], **said)
 
 
-def test_a_place_with_ipv6_reaches_a_server_by_it(place: Place) -> None:
+def test_a_cluster_may_reach_a_server_by_ipv6(place: Place) -> None:
     end = {"address": "2001:db8::7", "port": 1637, "public-key": "A" * 43 + "="}
     place.write(app("one", egress="vpn"))
-    planned = place.plan("one", vpn={"provider": "custom", "endpoint": end}, networks={"subnet": "fd00:1::/64"})
+    planned = place.plan("one", base=CLUSTER, vpn={"provider": "custom", "endpoint": end})
     assert [e.cidr for e in way(planned).endpoints] == ["2001:db8::7/128"]
 
 

@@ -129,6 +129,11 @@ CASES = {
         one(needs=p.Needs(gpu=True), within={"plan": {"devices": Devices(gpu=PluginDevice(resource="x/gpu"))}}),
         {f"{MAIN}.resources.limits.x/gpu": "1"},
     ),
+    "the group of a GPU of a plug-in": Case(
+        one(needs=p.Needs(gpu=True), within={"plan": {"devices": Devices(gpu=PluginDevice(resource="x/gpu"))}}),
+        one(needs=p.Needs(gpu=True), within={"plan": {"devices": Devices(gpu=PluginDevice(resource="x/gpu", group=104))}}),
+        {f"{POD}.securityContext.supplementalGroups": [104]},
+    ),
     # Pod Security's level `baseline` forbids hostPath volumes of any kind, device nodes too.
     "a GPU of the node": Case(
         one(within={"plan": {"devices": Devices(gpu=HostDevice(path="/dev/dri"))}}),

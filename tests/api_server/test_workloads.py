@@ -8,7 +8,7 @@ from portable.engines.kubernetes.cluster import Cluster, Reference
 from portable.live.kubernetes.stack import KubernetesStack
 from portable.model import plan as p
 from portable.model.errors import Refused
-from portable.model.rendering import Document
+from portable.model.rendering import RenderedDocument
 from portable.secrets.sources import FileSource
 from tests import factories
 from tests.api_server.server import Server
@@ -29,7 +29,7 @@ def with_body(made: KubernetesStack, kind: str, name: str, change: Any) -> Kuber
         if (body["kind"], body["metadata"]["name"]) == (kind, name):
             body = copy.deepcopy(body)
             change(body)
-        documents.append(Document(file=document.file, body=body))
+        documents.append(RenderedDocument(file=document.file, body=body))
     return msgspec.structs.replace(made, documents=tuple(documents))
 
 

@@ -4,9 +4,23 @@ import json
 import re
 from typing import Any, Final, Literal
 
+from portable.model.codes import Code
 from portable.model.errors import EngineError
 
 Kind = Literal["absent", "refused", "old", "gone", "slow", "busy", "conflict", "invalid", "missing", "settings", "failed"]
+_CODES: Final[dict[Kind, Code]] = {
+    "absent": "cluster.absent",
+    "refused": "cluster.refused",
+    "old": "cluster.old",
+    "gone": "cluster.gone",
+    "slow": "cluster.slow",
+    "busy": "cluster.busy",
+    "conflict": "cluster.conflict",
+    "invalid": "cluster.invalid",
+    "missing": "cluster.missing",
+    "settings": "cluster.settings",
+    "failed": "cluster.failed",
+}
 AGAIN: Final = "then run the same command again: it goes on where it stopped"
 RETRIED: Final = (429, 500, 502, 503, 504)
 """Answers after which the same request may succeed."""
@@ -46,7 +60,7 @@ class ClusterError(EngineError):
         status: int = 0,
         owners: tuple[str, ...] = (),
     ) -> None:
-        super().__init__(text, where=where, remedy=remedy)
+        super().__init__(text, code=_CODES[kind], where=where, remedy=remedy)
         self.kind: Kind = kind
         self.status = status
         """The HTTP status; 0 where no answer came."""

@@ -111,6 +111,7 @@ def _take(cluster: Cluster, reference: Reference, me: str, labels: dict[str, str
     holder = ((there or {}).get("spec") or {}).get("holderIdentity") or "another machine"
     raise PortableError(
         f"the stack is locked by `{holder}`",
+        code="cluster.locked",
         where=cluster.address.where,
         remedy=f"wait until it finishes; a killed command's lock expires after {SECONDS} s",
     )

@@ -20,7 +20,7 @@ def execute(
     """Run a command in the main container of an app with this process's own input and output; its exit code."""
     if user is not None:
         text = "a cluster runs commands only as the user of the container"
-        raise Refused(text, where=app, remedy="leave the user out; `su` or `setpriv` may work inside")
+        raise Refused(text, code="cluster.exec-user", where=app, remedy="leave the user out; `su` or `setpriv` may work inside")
     pod, container = _target(cluster, stack, app)
 
     def show(channel: int, data: bytes) -> None:

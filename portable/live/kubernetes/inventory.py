@@ -41,6 +41,7 @@ def read_inventory(item: KubernetesObject | None) -> tuple[InventoryEntry, ...]:
         name, namespace = item["metadata"]["name"], item["metadata"].get("namespace")
         raise PortableError(
             f"the inventory of applied objects is damaged: {error}",
+            code="cluster.inventory",
             where=f"ConfigMap {name}",
             remedy=f"`kubectl delete configmap -n {namespace} {name}`; objects that left the stack before are then not removed",
         ) from None

@@ -35,9 +35,9 @@ def refuse_obstacles(problems: Sequence[Obstacle], where: str) -> None:
         return
     if len(problems) == 1:
         problem = problems[0]
-        raise Refused(problem.text, where=problem.where or where, remedy=problem.remedy)
+        raise Refused(problem.text, code="cluster.obstacles", where=problem.where or where, remedy=problem.remedy)
     lines = "".join(f"\n  {problem.sentence()}" for problem in problems)
-    raise Refused(f"{len(problems)} problems, and nothing was changed:{lines}", where=where)
+    raise Refused(f"{len(problems)} problems, and nothing was changed:{lines}", code="cluster.obstacles", where=where)
 
 
 def is_ours(seen: ObjectState, stack: KubernetesStack) -> bool:

@@ -68,7 +68,7 @@ def _restart(work: ApplyContext, stack: KubernetesStack, group: str) -> None:
             continue
         if (tool := other_tool(existing)) or instance_of(existing) != stack.instance:
             text = f"{item.reference} is managed by {tool or 'another stack'}"
-            raise Refused(text, where=stack.project, remedy="restart it there")
+            raise Refused(text, code="cluster.other-tool", where=stack.project, remedy="restart it there")
         work.check()
         moment = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         work.cluster.merge(item.reference, {"spec": {"template": {"metadata": {"annotations": {RESTARTED: moment}}}}})

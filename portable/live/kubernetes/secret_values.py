@@ -51,7 +51,7 @@ def refuse_missing(stack: KubernetesStack, found: SecretLookup, source: Source |
         return
     if isinstance(source, Resolved):
         names = ", ".join(called(need.name, need.key) for need in lacking)
-        raise UsageError(f"secrets are missing: {names}", remedy="`portable secrets set NAME` stores a value")
+        raise UsageError(f"secrets are missing: {names}", code="secret.missing", remedy="`portable secrets set NAME` stores a value")
     resolve(lacking, source)  # says where each is looked for, and how to set it
 
 

@@ -8,12 +8,12 @@ from portable.backends.kubernetes.names import GROUP_LABEL, label_value
 from portable.backends.kubernetes.scope import Scope, scope_of
 from portable.backends.kubernetes.secrets import file_keys, secret_name
 from portable.live.image_needs import needed_images
+from portable.live.image_updates import ImageUpdates
 from portable.live.stack import Stack
-from portable.live.taken import Taken
 from portable.model.base import Struct
 from portable.model.errors import UsageError
 from portable.model.plan import Claim, Group, Ingress, Plan
-from portable.model.rendering import Document, Rendering
+from portable.model.rendering import RenderedDocument, Rendering
 from portable.secrets.needs import needs_of
 
 INSTANCE = "app.kubernetes.io/instance"
@@ -57,7 +57,7 @@ class KubernetesStack(Stack, frozen=True, kw_only=True):
     namespace: str
     labels: Mapping[str, str]
     """The labels that every object of the stack has."""
-    documents: tuple[Document, ...]
+    documents: tuple[RenderedDocument, ...]
     groups: tuple[PodGroup, ...] = ()
     existing_claims: tuple[str, ...] = ()
     """Claims that the stack uses and does not make."""
@@ -84,7 +84,7 @@ class KubernetesStack(Stack, frozen=True, kw_only=True):
         return f"kubectl apply --server-side -k {self.folder}/administrator"
 
 
-def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {}, taken: Taken | None = None) -> KubernetesStack:
+def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {}, taken: ImageUpdates | None = None) -> KubernetesStack:
     """The stack of a plan that was rendered for a cluster."""
     scope = scope_of(plan)
     labels = scope.labels("x")
@@ -116,7 +116,7 @@ def refuse_unknown(stack: KubernetesStack, apps: Iterable[str]) -> None:
     """Raise UsageError for a name that is not an app of the stack."""
     known = apps_of(stack)
     if unknown := [app for app in apps if app not in known]:
-        raise UsageError(f"{stack.project} has no app {', '.join(unknown)}", remedy=f"known: {', '.join(known)}")
+        raise UsageError(f"{stack.project} has no app {', '.join(unknown)}", code="up.unknown-app", remedy=f"known: {', '.join(known)}")
 
 
 def chosen_groups(stack: KubernetesStack, apps: tuple[str, ...]) -> frozenset[str]:

@@ -17,9 +17,9 @@ from portable.model.progress import Progress, silent
 from portable.model.registry import Offered
 
 
-def refuse(where: str, what: str, remedy: str) -> NoReturn:
+def refuse_unsupported(where: str, what: str, remedy: str) -> NoReturn:
     """Raise Refused for something that clusters do not support yet."""
-    raise Refused(f"{what} is not supported on clusters yet", where=where, remedy=remedy)
+    raise Refused(f"{what} is not supported on clusters yet", code="cluster.unsupported", where=where, remedy=remedy)
 
 
 class UnsupportedReading(StackReader):
@@ -27,11 +27,11 @@ class UnsupportedReading(StackReader):
 
     def offered(self, reference: str) -> Offered:
         """Not supported on clusters yet."""
-        refuse(self.where, "looking for newer images", f"`skopeo inspect docker://{reference}` asks the registry")
+        refuse_unsupported(self.where, "looking for newer images", f"`skopeo inspect docker://{reference}` asks the registry")
 
     def examine(self) -> Ailing:
         """Not supported on clusters yet."""
-        refuse(self.where, "heal", "the cluster restarts containers by itself; `portable status` shows what is not well")
+        refuse_unsupported(self.where, "heal", "the cluster restarts containers by itself; `portable status` shows what is not well")
 
 
 class UnsupportedWriting(StackDriver):
@@ -44,32 +44,32 @@ class UnsupportedWriting(StackDriver):
 
     def heal(self, *, deadline: float | None = None, progress: Progress = silent) -> Outcome:
         """Not supported on clusters yet."""
-        refuse(self.where, "heal", "the cluster restarts containers by itself; `portable up` mends what differs from the files")
+        refuse_unsupported(self.where, "heal", "the cluster restarts containers by itself; `portable up` mends what differs from the files")
 
     def watch(self, reopen: Reopen, *, every: float, progress: Progress = silent) -> None:
         """Not supported on clusters yet."""
-        refuse(self.where, "heal", "the cluster restarts containers by itself; `portable up` mends what differs from the files")
+        refuse_unsupported(self.where, "heal", "the cluster restarts containers by itself; `portable up` mends what differs from the files")
 
     def bring(self, needs: Sequence[ImageNeed], *, progress: Progress = silent) -> None:
         """Not supported: nodes pull images by themselves."""
-        refuse(self.where, "pulling images beforehand", "`portable up` lets each node pull what its pods need")
+        refuse_unsupported(self.where, "pulling images beforehand", "`portable up` lets each node pull what its pods need")
 
     def build_images(self, recipes: Sequence[str] = (), *, progress: Progress = silent) -> tuple[Change, ...]:
         """Not supported on clusters yet."""
-        refuse(self.where, "building images", "build them elsewhere, and push them to a registry that the nodes reach")
+        refuse_unsupported(self.where, "building images", "build them elsewhere, and push them to a registry that the nodes reach")
 
     def read_host(self, script: str, arguments: Sequence[str]) -> str:
         """Not supported on clusters yet."""
-        refuse(self.where, "reading from a node", "log in to the node")
+        refuse_unsupported(self.where, "reading from a node", "log in to the node")
 
     def run_as_host(self, script: str, arguments: Sequence[str]) -> str:
         """Not supported on clusters yet."""
-        refuse(self.where, "running a script on a node", "log in to the node")
+        refuse_unsupported(self.where, "running a script on a node", "log in to the node")
 
     def view(self, plan: Plan) -> View:
         """Not supported on clusters yet."""
-        refuse(self.where, "verify", "`portable status` shows how the apps are")
+        refuse_unsupported(self.where, "verify", "`portable status` shows how the apps are")
 
     def network(self, plan: Plan) -> AbstractContextManager[Network]:
         """Not supported on clusters yet."""
-        refuse(self.where, "reaching apps by their names", "`kubectl port-forward` reaches one app")
+        refuse_unsupported(self.where, "reaching apps by their names", "`kubectl port-forward` reaches one app")

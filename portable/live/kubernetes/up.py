@@ -6,6 +6,7 @@ from portable.engines.kubernetes.cluster import Cluster, ClusterReader, Referenc
 from portable.engines.kubernetes.connection import OLDEST
 from portable.engines.kubernetes.errors import ClusterError
 from portable.engines.kubernetes.lease import lease_held
+from portable.live.image_updates import refuse_unready
 from portable.live.kubernetes.apply import ApplyContext, carry_out, create_namespace, record_current
 from portable.live.kubernetes.look import ClusterState, look
 from portable.live.kubernetes.obstacles import refuse_obstacles
@@ -16,7 +17,6 @@ from portable.live.kubernetes.status import status
 from portable.live.kubernetes.waiting import ReadinessWatch
 from portable.live.restoring import refuse_half_restored, started_again
 from portable.live.results import Outcome
-from portable.live.taken import refuse_unready
 from portable.local.lock import Lock, locked
 from portable.model.changes import Change
 from portable.model.progress import Event, Once, Progress, silent

@@ -55,8 +55,8 @@ def test_a_tag_without_a_version_is_a_finding(place: Place, image: dict[str, Any
     place.write(pinned("one", image.get("digest"), tag=image["tag"]) if whose == "catalog" else pinned("one"))
     stack = dump({"apps": ["one"], "override": over}) if whose == "stack" else None
     planned = place.plan("one", stack=stack, override=over if whose == "profile" else {})
-    found = [f for f in planned.findings if f.field == "image.tag"]
-    assert [(f.code, f.app, f.class_, f.verdict) for f in found] == [("image.floating", "one", "function", "noted")] * is_floating
+    found = [f for f in planned.findings if f.field == "images.tag"]
+    assert [(f.code, f.app, f.class_, f.verdict) for f in found] == [("image.floating", "one", "data", "noted")] * is_floating
     files = {"catalog": "app.yaml:", "profile": "test.yaml:", "stack": "portable.yaml:"}
     assert all(files[whose] in str(f.where) for f in found)
 

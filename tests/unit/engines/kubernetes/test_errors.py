@@ -28,8 +28,10 @@ class ConfigException(Exception):  # noqa: N818
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(400, "invalid"), (401, "refused"), (403, "refused"), (404, "missing"), (409, "conflict"), (410, "gone"), (422, "invalid")]
-    + [(429, "busy"), (500, "failed"), (502, "failed"), (503, "busy"), (504, "slow"), (418, "failed")],
+    [
+        *((400, "invalid"), (401, "refused"), (403, "refused"), (404, "missing"), (409, "conflict"), (410, "gone"), (422, "invalid")),
+        *((429, "busy"), (500, "failed"), (502, "failed"), (503, "busy"), (504, "slow"), (418, "failed")),
+    ],
 )
 def test_a_status_decides_the_kind(status: int, kind: str) -> None:
     error = translate(Answer(status, "the server's words"), "applying Deployment sonarr", where="lab (https://192.0.2.6)")

@@ -129,7 +129,8 @@ def _subnet(given: PlanInput, groups: tuple[p.Group, ...], clouds: int, mistakes
         return
     for local in given.profile.networks.local:
         with contextlib.suppress(ValueError, TypeError):  # reported by _networks, or of IPv6
-            if ipaddress.ip_network(local).subnet_of(subnet):  # type: ignore[arg-type]
+            network = ipaddress.ip_network(local)
+            if network != subnet and network.subnet_of(subnet):  # type: ignore[arg-type]
                 text = f"{cidr} covers {local}, one of the networks under `local`: the host could no longer reach it"
                 remedy = "choose a subnet that no other network uses, for example `subnet: 172.29.0.0/16`"
                 mistakes.add(source, path, text, remedy, code="plan.subnet-local")

@@ -23,7 +23,7 @@ _Mistake = tuple[Code, str, str]
 def check_tunnel(plan: Plan | None, resolved: Resolved, *, cluster: bool = False) -> None:
     """Raise Refused with all mistakes in the secrets of the gateways' tunnels; code and remedy are those of the first.
 
-    An address of IPv6 is accepted for a `cluster`, since whether its pods have IPv6 is not known here.
+    An address of IPv6 is accepted for a `cluster`, since whether its pods have IPv6 is not known here. An engine's network has IPv4 only.
     """
     mistakes = list(_mistakes(plan, resolved, cluster)) if plan else []
     if mistakes:
@@ -40,7 +40,7 @@ def _mistakes(plan: Plan, resolved: Resolved, cluster: bool) -> Iterator[_Mistak
             files = _files(container)
             for variable, (name, key) in files.items():
                 if variable == ADDRESSES:
-                    yield from _addresses(resolved.of(name, key), called(name, key), cluster or _has_ipv6(plan), group.egress)
+                    yield from _addresses(resolved.of(name, key), called(name, key), cluster, group.egress)
                 elif variable in KEYS:
                     yield from _key(resolved.of(name, key), called(name, key))
                 elif variable == CONFIG and resolved.of(name, key):  # a missing one is reported elsewhere
@@ -94,11 +94,6 @@ def _addresses(value: str, secret: str, ipv6: bool, egress: Tunnel) -> Iterator[
                 text = f"{address}, the tunnel's own address in {secret}, is in {network}, whose traffic bypasses the tunnel"
                 remedy = f"remove {network} from `networks` in the profile or narrow it, or ask {egress.provider} for another address"
                 yield "secret.wireguard-local", text, remedy
-
-
-def _has_ipv6(plan: Plan) -> bool:
-    """Whether containers get an IPv6 address: an engine's network has IPv4 only, unless its subnet is one of IPv6."""
-    return plan.subnet is not None and ":" in plan.subnet
 
 
 def _config(value: str, secret: str, egress: Tunnel) -> Iterator[_Mistake]:

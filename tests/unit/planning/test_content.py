@@ -232,7 +232,7 @@ def test_an_optional_gpu_is_a_finding_where_there_is_none(place: Place) -> None:
     place.write(app("one", containers={"main": {"needs": {"gpu": "optional"}}}))
     found = [(f.code, f.field, f.path) for f in place.plan("one").findings]
     assert found == [("app.gpu", "devices.gpu", "apps.one.containers.main.needs.gpu")]
-    assert place.plan("one", devices={"gpu": {"plugin": "x/gpu"}}).findings == ()
+    assert place.plan("one", devices={"gpu": {"plugin": "x/gpu", "group": 104}}).findings == ()
 
 
 @pytest.mark.parametrize("asked", [{}, {"plugin": "x/y", "annotation": "/dev/x"}])

@@ -61,8 +61,8 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     assert all(part in caught.value.text for part in ("10.64.0", "192.168.1.7"))
 
 
-def test_a_place_with_ipv6_takes_an_address_of_it(tmp_path: Path) -> None:
-    check_tunnel(plan(tmp_path, {}, subnet="fd00:1::/64"), addresses("10.64.0.2/32,fc00:bbbb::2/128"))
+def test_a_cluster_takes_an_address_of_ipv6(tmp_path: Path) -> None:
+    check_tunnel(plan(tmp_path, {}, subnet="172.20.0.0/16"), addresses("10.64.0.2/32,fc00:bbbb::2/128"), cluster=True)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from portable.backends.registry import back_end
 from portable.live.kubernetes.driver import KubernetesDriver, KubernetesReader
 from portable.live.kubernetes.stack import KubernetesStack, stack_of
 from portable.model import plan as p
+from portable.model.secret_refs import SecretRef
 from portable.secrets.sources import FileSource
 from tests import factories
 from tests.api_server.server import Server
@@ -31,7 +32,7 @@ def app(name: str, **changes: Any) -> p.App:
 def plan(namespace: str, *names: str, profile: str = "test", **changes: Any) -> p.Plan:
     """A plan of those apps, each in a group of its own; `two` takes the secret `token`."""
     names = names or ("one", "two")
-    secret = {"container": {"env": {"TOKEN": p.SecretRef(name="token")}}}
+    secret = {"container": {"env": {"TOKEN": SecretRef(name="token")}}}
     apps = tuple(app(name, **(secret if name == "two" else {})) for name in names)
     volumes = tuple(p.Volume(id=f"{name}-state", holds="state", place=factories.claim(name=f"{name}-state")) for name in names)
     files = tuple(p.File(id=f"{name}-conf", body=(f"name = {name}\n",)) for name in names)

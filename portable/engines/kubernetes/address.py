@@ -34,7 +34,12 @@ def resolve(context: str | None, environment: Mapping[str, str], home: Path) -> 
     files = tuple(path for path in named if path.is_file())
     if not files:
         places = ", ".join(str(path) for path in named)
-        raise UsageError(f"no kubeconfig: {places} does not exist", code="cluster.kubeconfig-absent", where="cluster", remedy="export KUBECONFIG=/path/to/kubeconfig")
+        raise UsageError(
+            f"no kubeconfig: {places} does not exist",
+            code="cluster.kubeconfig-absent",
+            where="cluster",
+            remedy="export KUBECONFIG=/path/to/kubeconfig",
+        )
     contexts: dict[str, Any] = {}
     clusters: dict[str, Any] = {}
     current = ""
@@ -48,10 +53,17 @@ def resolve(context: str | None, environment: Mapping[str, str], home: Path) -> 
     known = ", ".join(sorted(contexts)) or "none"
     if name not in contexts:
         text = f"the kubeconfig has no context {name!r}" if name else "the kubeconfig has no current context"
-        raise UsageError(text, code="cluster.context", where=str(files[0]), remedy=f"write `engine: CONTEXT` in the profile; known: {known}")
+        raise UsageError(
+            text, code="cluster.context", where=str(files[0]), remedy=f"write `engine: CONTEXT` in the profile; known: {known}"
+        )
     server = str((clusters.get(str(contexts[name].get("cluster"))) or {}).get("server") or "")
     if not server:
-        raise UsageError(f"the context {name!r} names no server", code="cluster.context-server", where=str(files[0]), remedy="correct its cluster in that file")
+        raise UsageError(
+            f"the context {name!r} names no server",
+            code="cluster.context-server",
+            where=str(files[0]),
+            remedy="correct its cluster in that file",
+        )
     return ClusterAddress(files=files, context=name, server=server, user=str(contexts[name].get("user") or ""))
 
 
@@ -62,6 +74,9 @@ def _read(file: Path) -> Mapping[str, Any]:
         read = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(
-            f"the kubeconfig cannot be read: {error}", code="cluster.kubeconfig-unreadable", where=str(file), remedy="correct it, or name another by KUBECONFIG"
+            f"the kubeconfig cannot be read: {error}",
+            code="cluster.kubeconfig-unreadable",
+            where=str(file),
+            remedy="correct it, or name another by KUBECONFIG",
         ) from None
     return read if isinstance(read, Mapping) else {}

@@ -80,7 +80,9 @@ def _may_delete(
     if reference.kind in KEPT or not reference.namespace or (item is not None and item.is_prerequisite):
         return False
     if tool := other_tool(live):
-        raise Refused(f"{reference} is managed by {tool}", code="cluster.other-tool", where=stack.project, remedy="delete it with that tool")
+        raise Refused(
+            f"{reference} is managed by {tool}", code="cluster.other-tool", where=stack.project, remedy="delete it with that tool"
+        )
     if entry is not None and entry.uid:
         return is_same(stack, entry, live)
     return instance_of(live) == stack.instance

@@ -8,7 +8,7 @@ from typing import Self
 from portable.engines.kubernetes.address import ClusterAddress
 from portable.engines.kubernetes.cluster import Cluster, ClusterReader
 from portable.engines.kubernetes.verdict import spec_of, status_of
-from portable.live.drivers import Opened
+from portable.live.drivers import OpenedStack
 from portable.live.kubernetes import down, execute, logs, restart, status, up
 from portable.live.kubernetes.look import pods_of
 from portable.live.kubernetes.stack import KubernetesStack, apps_of
@@ -169,9 +169,9 @@ class KubernetesDriver(KubernetesReader, UnsupportedWriting):
         """Nothing to do: no backup copies state on clusters yet."""
 
 
-def opened(stack: KubernetesStack, source: Source, address: ClusterAddress, cache: Path) -> Opened:
+def opened(stack: KubernetesStack, source: Source, address: ClusterAddress, cache: Path) -> OpenedStack:
     """A stack in the cluster at that address, to which nothing is connected yet."""
-    return Opened(
+    return OpenedStack(
         stack=stack,
         where=address.where,
         is_local=False,

@@ -18,7 +18,7 @@ from portable.live.results import Outcome
 from portable.local.lock import Lock, locked
 from portable.model.changes import Change
 from portable.model.errors import Refused
-from portable.model.progress import Event, Once, Progress, silent
+from portable.model.progress import Deduplicated, Event, Progress, silent
 
 RESTARTED: Final = "portable/restarted-at"
 """The annotation of a pod template by which its pods are restarted. `up` has no word for it, so it stays."""
@@ -55,7 +55,7 @@ def restart(
                     changes.append(Change(kind="restart", service=app, app=app, cause=cause))
                     progress(Event(what="doing", subject=app, text=f"restart: {cause}"))
             names = frozenset(group.name for group in groups)
-            ReadinessWatch(cluster, stack, names, Once(progress), deadline).until_ready(work.check)
+            ReadinessWatch(cluster, stack, names, Deduplicated(progress), deadline).until_ready(work.check)
         return Outcome(changes=tuple(changes), rows=status(cluster, stack))
 
 

@@ -9,7 +9,7 @@ from portable.live.kubernetes.owners import is_managed
 from portable.live.kubernetes.stack import KubernetesStack
 from portable.model.base import Struct
 from portable.model.errors import UsageError
-from portable.model.plan import called
+from portable.model.secret_refs import called
 from portable.secrets.cluster import cluster_secrets
 from portable.secrets.lookup import examine, resolve
 from portable.secrets.needs import Need

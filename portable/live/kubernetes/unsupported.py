@@ -8,7 +8,7 @@ from typing import NoReturn
 from portable.live.driver import Reopen, StackDriver, StackReader
 from portable.live.image_needs import ImageNeed
 from portable.live.network import Network
-from portable.live.results import Ailing, Outcome
+from portable.live.results import Outcome, Repairs
 from portable.live.view import View
 from portable.model.changes import Change
 from portable.model.errors import Refused
@@ -29,7 +29,7 @@ class UnsupportedReading(StackReader):
         """Not supported on clusters yet."""
         refuse_unsupported(self.where, "looking for newer images", f"`skopeo inspect docker://{reference}` asks the registry")
 
-    def examine(self) -> Ailing:
+    def examine(self) -> Repairs:
         """Not supported on clusters yet."""
         refuse_unsupported(self.where, "heal", "the cluster restarts containers by itself; `portable status` shows what is not well")
 

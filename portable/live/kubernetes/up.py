@@ -19,7 +19,7 @@ from portable.live.restoring import refuse_half_restored, started_again
 from portable.live.results import Outcome
 from portable.local.lock import Lock, locked
 from portable.model.changes import Change
-from portable.model.progress import Event, Once, Progress, silent
+from portable.model.progress import Deduplicated, Event, Progress, silent
 from portable.secrets.sources import Source
 from portable.secrets.values import Resolved
 
@@ -75,7 +75,7 @@ def up(
             progress(Event(what="doing", subject=f"Namespace {stack.namespace}", text="create: it does not exist yet"))
         for note in reconciled.notes:
             progress(Event(what="note", subject="", text=note))
-        once = Once(progress)
+        once = Deduplicated(progress)
         watch = ReadinessWatch(cluster, stack, chosen_groups(stack, apps), once, deadline)
         if reconciled.is_done:
             watch.until_ready()

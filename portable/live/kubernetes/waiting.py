@@ -24,7 +24,7 @@ from portable.live.kubernetes.order import WORKLOADS
 from portable.live.kubernetes.stack import KubernetesStack, PodGroup
 from portable.model.base import Struct
 from portable.model.errors import UnhealthyError
-from portable.model.progress import Event, Once
+from portable.model.progress import Deduplicated, Event
 
 POLL_SECONDS: Final = 1.0
 _FINAL_SECONDS: Final = 10.0
@@ -101,7 +101,7 @@ class ReadinessWatch:
     """Follows the groups of a stack until they are ready. A command has one, so that it reports nothing twice."""
 
     def __init__(
-        self, cluster: ClusterReader, stack: KubernetesStack, groups: frozenset[str], progress: Once, deadline: float | None
+        self, cluster: ClusterReader, stack: KubernetesStack, groups: frozenset[str], progress: Deduplicated, deadline: float | None
     ) -> None:
         """`deadline` is in seconds, counted from the first look."""
         self._cluster, self._stack, self._groups, self._progress = cluster, stack, groups, progress

@@ -50,7 +50,7 @@ def http_route(*parents: list[dict[str, Any]]) -> dict[str, Any]:
     return item("HTTPRoute", status={"parents": [{"conditions": conditions} for conditions in parents]})
 
 
-FULL = {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
+FULL: dict[str, Any] = {"replicas": 1, "updatedReplicas": 1, "availableReplicas": 1}
 ACCEPTED = condition("Accepted", "True")
 CASES: dict[str, Case] = {
     "deployment ready": (deployment(**FULL), [], "ready", False, []),

@@ -7,6 +7,7 @@ import pytest
 from portable.backends.registry import back_end
 from portable.live.kubernetes.stack import KubernetesStack, stack_of
 from portable.model import plan as p
+from portable.model.secret_refs import SecretRef
 from portable.secrets.sources import FileSource
 from tests import factories
 
@@ -17,7 +18,7 @@ def made(*names: str, profile: str = "test", stack: str = "media", token: bool =
     """The stack of these apps, each in a pod of its own; `two` takes the secret `token`."""
     apps = []
     for name in names or ("one", "two"):
-        env = {"TOKEN": p.SecretRef(name="token")} if name == "two" and token else {}
+        env = {"TOKEN": SecretRef(name="token")} if name == "two" and token else {}
         files = (p.FileMount(file=f"{name}-conf", path="/etc/conf"),)
         mounts = (p.Mount(volume=f"{name}-state", path="/config"),)
         apps.append(factories.app(name, containers=(factories.container(env=env, files=files, mounts=mounts),)))

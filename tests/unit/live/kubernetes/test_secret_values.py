@@ -20,11 +20,12 @@ from portable.live.kubernetes.secret_values import (
 from portable.live.kubernetes.stack import KubernetesStack, stack_of
 from portable.model import plan as p
 from portable.model.errors import UsageError
+from portable.model.secret_refs import SecretRef
 from portable.secrets.sources import FileSource
 from portable.secrets.values import Resolved, Secret
 from tests import factories
 
-TOKEN = p.SecretRef(name="token")
+TOKEN = SecretRef(name="token")
 
 
 def stack() -> KubernetesStack:

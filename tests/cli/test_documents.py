@@ -52,6 +52,8 @@ def refused(command: str) -> str | None:
     try:
         # In a context of its own: an option that is read is remembered, and told in later texts.
         contextvars.copy_context().run(at.make_context, at.name, list(words), parent=parent)
+    except typer.Exit:
+        return None  # `--help`
     except USAGE_ERROR as error:
         # A path that only a person's machine has can't be there.
         return None if "does not exist" in error.format_message() else error.format_message()

@@ -70,7 +70,7 @@ def test_an_update_that_is_not_finished_is_told(tmp_path: Path) -> None:
         (("update", "dmo"), 2, ("dmo in profile mine", "demo;", "[usage.unknown-app]")),
         (("update", "demo", "--timeout", "0"), 2, ("--timeout",)),
         (("update", "demo", "--dry-run"), 1, ("[engine.absent]",)),
-        (("update", "demo", "--format", "json"), 1, ("[engine.absent]",)),
+        (("update", "demo", "--format", "json"), 1, ('"code": "engine.absent"',)),
         (("update",), 1, ("[engine.absent]",)),
         (("update", "gerbera", "-p", "local"), 0, ()),
         (("rollback", "dmo"), 2, ("dmo in profile mine", "demo;", "[usage.unknown-app]")),
@@ -109,7 +109,7 @@ def test_the_old_spelling_answers_with_the_new_one(tmp_path: Path, options: tupl
     write(tmp_path, FILES)
     done = run("upkeep", "-p", "mine", *options, cwd=tmp_path, env=NOWHERE)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "[usage.moved]" in done.stderr
+    assert ('"code": "usage.moved"' if "json" in options else "[usage.moved]") in done.stderr
     assert re.findall(r"`portable ([^`]*)`", done.stderr) == commands
     assert [refused(f"portable {command}") for command in commands] == [None] * len(commands)
 

@@ -63,7 +63,7 @@ AREAS: Mapping[str, Area] = {
     "content": Area(modules=("planning/_templates.py", "planning/content.py", "planning/meaningless.py"), tests=_PLANNING),
     "network": Area(modules=("planning/network.py", "planning/fence.py"), tests=_PLANNING),
     "tunnel": Area(modules=("planning/tunnel.py",), tests=_PLANNING),
-    "storage": Area(modules=("planning/storage.py",), tests=_PLANNING),
+    "storage": Area(modules=("planning/storage.py", "planning/shares.py"), tests=_PLANNING),
     "secrets": Area(modules=("secrets/*.py",), tests=("tests/unit/secrets",)),
 }
 

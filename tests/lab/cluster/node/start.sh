@@ -10,7 +10,7 @@
 # RESOLVER the name server of the node
 # PUBLIC   who answers for public resolvers, as 1.1.1.1=198.18.7.61
 # REGISTRY the registry of the lab, asked without TLS
-# shellcheck disable=SC1091 # it lies in the image
+# shellcheck disable=SC1091,SC2086,SC2153 # `machine` is in the image; parts of addresses are words; the engine sets the variables
 set -eu
 name=$(hostname)
 lab=/var/lib/lab

@@ -110,7 +110,7 @@ def test_the_old_spelling_answers_with_the_new_one(tmp_path: Path, options: tupl
     done = run("upkeep", "-p", "mine", *options, cwd=tmp_path, env=NOWHERE)
     assert (done.returncode, done.stdout) == (2, "")
     assert ('"code": "usage.moved"' if "json" in options else "[usage.moved]") in done.stderr
-    assert re.findall(r"`portable ([^`]*)`", done.stderr) == commands
+    assert list(dict.fromkeys(re.findall(r"`portable ([^`]*)`", done.stderr))) == commands
     assert [refused(f"portable {command}") for command in commands] == [None] * len(commands)
 
 

@@ -56,14 +56,29 @@ AREAS: Mapping[str, Area] = {
     "selection": Area(
         modules=tuple(
             f"planning/{name}.py"
-            for name in ("__init__", "backups", "check", "images", "inputs", "memory", "naming", "origins", "schedule", "select", "unused")
+            for name in (
+                "__init__",
+                "aliases",
+                "backups",
+                "check",
+                "images",
+                "inputs",
+                "memory",
+                "naming",
+                "origins",
+                "schedule",
+                "select",
+                "unused",
+            )
         ),
         tests=_PLANNING,
     ),
-    "content": Area(modules=("planning/_templates.py", "planning/content.py", "planning/meaningless.py"), tests=_PLANNING),
+    "content": Area(
+        modules=tuple(f"planning/{name}.py" for name in ("_template_limits", "_templates", "content", "meaningless")), tests=_PLANNING
+    ),
     "network": Area(modules=("planning/network.py", "planning/fence.py"), tests=_PLANNING),
     "tunnel": Area(modules=("planning/tunnel.py",), tests=_PLANNING),
-    "storage": Area(modules=("planning/storage.py", "planning/shares.py"), tests=_PLANNING),
+    "storage": Area(modules=("planning/storage.py", "planning/shares.py", "planning/_share_options.py"), tests=_PLANNING),
     "secrets": Area(modules=("secrets/*.py",), tests=("tests/unit/secrets",)),
 }
 

@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from portable.model.base import Struct
 
+# fmt: off  # a line for each area would be too long, and a line for each code makes a long file
 Code: TypeAlias = Literal[
     "",
     "app.alias",
@@ -489,6 +490,7 @@ Code: TypeAlias = Literal[
     "yaml.unclosed",
     "yaml.version",
 ]
+# fmt: on
 """Every code that is written where a message is made. The empty one belongs to errors that only carry others, each with its own code.
 
 Results of contracts and of the doctor derive theirs from a name: `verify.<contract>` and `doctor.<check>` (portable.model.contracts).

@@ -126,8 +126,7 @@ def up(
             names |= {c.service for c in changes if c.kind != "remove" and not c.service.startswith(NETWORK)}
             work = Work(engine, stack, effective, variables, lock, once, until, doubted)
             carry_out(work, desired, observed, changes, apps)
-        watch = Watch(engine, desired, names, once, until, doubted=doubted)
-        watch.until_well()
+        Watch(engine, desired, names, once, until, doubted=doubted).until_well()
         started_again(stack.project, wanted if apps else ())
     return Outcome(changes=(*resolution.changes, *changes), rows=status(engine, stack))
 

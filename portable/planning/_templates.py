@@ -25,7 +25,6 @@ _EXPRESSION_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionErr
 CONTEXT = frozenset(
     (
         *(
-            "address",
             "addresses",
             "app",
             "backup",

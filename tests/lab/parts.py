@@ -60,7 +60,6 @@ override:
         identity: user
         needs: null
         environment: null
-        secrets: null
         library: null
         command:
           - sh

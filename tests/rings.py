@@ -38,6 +38,7 @@ STREAMS = {
     "compose_lab/local": "the folder of the cloud",
     "compose_lab/test_leak.py": "the folder of the cloud",  # it sees the leaks that local makes on purpose
     "compose_lab": "the engine",
+    "api_server": "one API server after the other",
     "bootstrap": "bare machines",
     "browser": "the browser",
 }

@@ -43,7 +43,7 @@ def runs_there(remote: Engine, engine: Engine, project: str) -> None:
         compose.up(remote, stack(document), SOURCE, deadline=90)
         assert compose.up(remote, stack(document), SOURCE, deadline=90).changes == ()
         seen = current(remote.observe(project))
-        for file, expected in (("/etc/lone", "1\n"), ("/etc/whole", "canary-whole-9c1e\n")):
+        for file, expected in (("/etc/lone", "1\n"), ("/etc/whole", "canary-whole-9c1e")):
             assert (
                 subprocess.run(["docker", "exec", seen["lone"].id, "cat", file], capture_output=True, text=True, check=True).stdout
                 == expected

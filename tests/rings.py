@@ -24,6 +24,7 @@ PROCESSOR = {"unit": 180.0, "render": 130.0, "cli": 120.0}
 CLOCK = {
     "browser": 3.0,
     "bootstrap": 8.0,
+    "api_server": 12.0,
     "compose_lab": 24.0,
     "verify_lab": 10.0,
     "zimaboard": 22.0,
@@ -37,6 +38,7 @@ STREAMS = {
     "compose_lab/local": "the folder of the cloud",
     "compose_lab/test_leak.py": "the folder of the cloud",  # it sees the leaks that local makes on purpose
     "compose_lab": "the engine",
+    "api_server": "one API server after the other",
     "bootstrap": "bare machines",
     "browser": "the browser",
 }

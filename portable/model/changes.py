@@ -4,7 +4,8 @@ from typing import Literal
 
 from portable.model.base import Struct
 
-Kind = Literal["create", "recreate", "start", "restart", "remove", "pull", "build", "tell"]
+Kind = Literal["create", "recreate", "change", "start", "restart", "remove", "pull", "build", "tell"]
+"""`change`: an object of a cluster is changed in place, and no pod restarts."""
 NETWORK = "network "
 """Prefix of `service` in a change of a network."""
 

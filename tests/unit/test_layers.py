@@ -88,6 +88,8 @@ ENGINES = {
     "portable.backends.compose": ("backends/compose", "live/compose"),
     "portable.engines.docker": ("engines/docker", "live/compose"),
     "portable.live.compose": ("live/compose",),
+    "portable.engines.kubernetes": ("engines/kubernetes", "live/kubernetes"),
+    "portable.live.kubernetes": ("live/kubernetes",),
 }
 """Packages of one engine, and the folders that may import them: everything else speaks to `portable.live.driver`."""
 

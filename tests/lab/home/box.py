@@ -25,6 +25,8 @@ NET = "198.18.7.0/24"
 """The range for tests of devices (RFC 2544): nobody has an address of it, so whatever goes wrong ends here."""
 DOOR, ROUTER, HOST, PROVIDER, BEACON, REGISTRY, CLOUD, SEEDER, RESOLVER = (f"198.18.7.{n}" for n in (1, 254, 5, 10, 20, 30, 40, 50, 53))
 """The machine itself, and who is who behind the door."""
+NODES = tuple(f"198.18.7.{n}" for n in (6, 7))
+"""The nodes of a cluster, where the lab has one in place of a Docker host."""
 PUBLIC = {public: f"198.18.7.{number}" for number, public in enumerate(("1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4"), 61)}
 """Public resolvers, and who answers for each in the lab: its network carries nothing for addresses that are not its own."""
 TRANSLATED = " ".join(f"{public}={own}" for public, own in PUBLIC.items())
@@ -62,9 +64,9 @@ def docker(*arguments: str, code: int | None = 0, given: str | None = None, seco
 
 
 def recipes(name: str) -> Path | None:
-    """The recipes of the lab lie beside this file as `lab-<folder>`, those of apps with the catalog."""
-    own = Path(__file__).parent / name.removeprefix("lab-")
-    return own if name.startswith("lab-") and own.is_dir() else shipped_recipe(name)
+    """The recipes of the lab, called `lab-<folder>`, lie beside this file and beside the cluster's; those of apps with the catalog."""
+    own = (place / name.removeprefix("lab-") for place in (Path(__file__).parent, Path(__file__).parents[1] / "cluster"))
+    return next((folder for folder in own if name.startswith("lab-") and folder.is_dir()), None) or shipped_recipe(name)
 
 
 def bring(engine: Engine, name: str, progress: Progress = silent) -> str:

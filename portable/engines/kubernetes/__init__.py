@@ -1,0 +1,1 @@
+"""A Kubernetes API server: connection, objects, their verdicts, and errors."""

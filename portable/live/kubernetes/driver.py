@@ -1,0 +1,180 @@
+"""The driver for clusters: the protocol of `portable.live.driver`, each method by the module that is named after it."""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from portable.engines.kubernetes.address import ClusterAddress
+from portable.engines.kubernetes.cluster import Cluster, ClusterReader
+from portable.engines.kubernetes.verdict import spec_of, status_of
+from portable.live.drivers import OpenedStack
+from portable.live.kubernetes import down, execute, logs, restart, status, up
+from portable.live.kubernetes.look import pods_of
+from portable.live.kubernetes.stack import KubernetesStack, apps_of
+from portable.live.kubernetes.unsupported import UnsupportedReading, UnsupportedWriting
+from portable.live.kubernetes.waiting import look_at_groups
+from portable.live.results import ImageStatus, LogLine, Outcome, ServiceStatus
+from portable.live.stack import Stack
+from portable.local.lock import Lock
+from portable.model.changes import Change
+from portable.model.ports import PublishedPort
+from portable.model.progress import Progress, silent
+from portable.secrets.sources import Source
+from portable.secrets.values import Resolved
+
+
+class KubernetesReader(UnsupportedReading):
+    """A stack in a cluster, to look at only."""
+
+    stack: KubernetesStack
+    is_local = False
+
+    def __init__(self, cluster: ClusterReader, stack: KubernetesStack, source: Source) -> None:
+        """Connects to nothing yet."""
+        self._cluster, self.stack, self.source = cluster, stack, source
+        self.where = cluster.address.where
+
+    def rebound(self, stack: Stack, source: Source) -> Self:
+        """The same connection, for the stack as its files say it now."""
+        assert isinstance(stack, KubernetesStack)
+        again = copy.copy(self)
+        again.stack, again.source = stack, source
+        return again
+
+    def close(self) -> None:
+        """Close the connection; the stack stays as it is."""
+        self._cluster.close()
+
+    def hide(self, text: str) -> str:
+        """The text without the values of secrets."""
+        return self._cluster.hide(text)
+
+    def check(self) -> str:
+        """The version of the API server, as a sentence."""
+        return f"Kubernetes {up.check_version(self._cluster)} at {self.where}"
+
+    def apps(self) -> tuple[str, ...]:
+        """The names of the stack's apps."""
+        return apps_of(self.stack)
+
+    def diff(self, *, apps: tuple[str, ...] = (), resolved: Resolved | None = None) -> tuple[Change, ...]:
+        """The changes that `up` would make."""
+        return up.diff(self._cluster, self.stack, resolved if resolved is not None else self.source, apps=apps)
+
+    def rehearse(self, *, apps: tuple[str, ...] = (), resolved: Resolved) -> None:
+        """Raise for every problem that would stop `up` before its first change: every object is tried on the API server."""
+        up.diff(self._cluster, self.stack, resolved, apps=apps)
+
+    def status(self, *, inside: bool = False) -> tuple[ServiceStatus, ...]:
+        """The state of every service. Gateways are not asked for their tunnels yet."""
+        del inside
+        return status.status(self._cluster, self.stack)
+
+    def has_logs(self, apps: tuple[str, ...] = ()) -> bool:
+        """Whether one of these apps was ever started."""
+        return logs.has_logs(self._cluster, self.stack, apps)
+
+    def logs(self, *, apps: tuple[str, ...] = (), tail: int | None = None, follow: bool = False) -> Iterator[LogLine]:
+        """Lines that the apps wrote, in order of time, without secrets."""
+        return logs.logs(self._cluster, self.stack, apps=apps, tail=tail, follow=follow)
+
+    def state_of(self, app: str) -> str:
+        """The state of an app's main container, or missing."""
+        standing = status.groups_by_app(look_at_groups(self._cluster, self.stack)).get(app)
+        return status.state_of(standing, app) if standing is not None else status.MISSING
+
+    def running_with(self, app: str) -> set[str]:
+        """The apps that share a pod with that one, and run."""
+        standing = status.groups_by_app(look_at_groups(self._cluster, self.stack)).get(app)
+        return {other for other in standing.group.apps if status.is_up(standing, other)} if standing is not None else set()
+
+    def images_in_use(self) -> set[tuple[str, str]]:
+        """App and image of each container that exists."""
+        found = set()
+        for standing in look_at_groups(self._cluster, self.stack):
+            for container, app in standing.group.containers.items():
+                if standing.pod is not None and (image := status.image_of(standing.pod, container)):
+                    found.add((app, image))
+        return found
+
+    def image_table(self) -> tuple[ImageStatus, ...]:
+        """The state of each image that the stack needs. One counts as present where a pod of the stack has started it."""
+        started: set[str] = set()
+        for pod in pods_of(self._cluster, self.stack):
+            images = {c["name"]: c["image"] for key in ("initContainers", "containers") for c in spec_of(pod).get(key) or ()}
+            for key in ("initContainerStatuses", "containerStatuses"):
+                started |= {
+                    images[seen["name"]] for seen in status_of(pod).get(key) or () if seen.get("imageID") and seen["name"] in images
+                }
+        return tuple(
+            ImageStatus(
+                reference=need.reference,
+                apps=need.apps,
+                present=need.reference in started,
+                recipe=need.recipe,
+                built=None,
+                outcome="there" if need.reference in started else "pull",
+            )
+            for need in self.stack.images
+        )
+
+    def name_servers(self) -> Mapping[str, tuple[str, ...]]:
+        """Empty: pods use the name servers of the cluster."""
+        return {}
+
+    def published_ports(self) -> tuple[PublishedPort, ...]:
+        """A cluster publishes no port of a host for the stack."""
+        return ()
+
+    def data_folder(self) -> str:
+        """A cluster has no folder of this kind."""
+        return ""
+
+
+class KubernetesDriver(KubernetesReader, UnsupportedWriting):
+    """A stack in a cluster, with the methods that write."""
+
+    def __init__(self, cluster: Cluster, stack: KubernetesStack, source: Source) -> None:
+        """Connects to nothing yet."""
+        super().__init__(cluster, stack, source)
+        self._writer = cluster
+
+    def up(
+        self, *, apps: tuple[str, ...] = (), deadline: float | None = None, progress: Progress = silent, held: Lock | None = None
+    ) -> Outcome:
+        """Apply what differs from the files, and wait until all is ready."""
+        return up.up(self._writer, self.stack, self.source, apps=apps, deadline=deadline, progress=progress, held=held)
+
+    def down(self, *, apps: tuple[str, ...] = (), progress: Progress = silent, held: Lock | None = None) -> tuple[Change, ...]:
+        """Delete workloads and what leads to them."""
+        return down.down(self._writer, self.stack, apps=apps, progress=progress, held=held)
+
+    def restart(
+        self, *, apps: tuple[str, ...] = (), deadline: float | None = None, progress: Progress = silent, held: Lock | None = None
+    ) -> Outcome:
+        """Restart the pods of apps; wait until they are ready."""
+        return restart.restart(self._writer, self.stack, apps=apps, deadline=deadline, progress=progress, held=held)
+
+    def execute(self, app: str, command: Sequence[str], *, interactive: bool, terminal: bool, user: str | None) -> int:
+        """Run a command in an app with this process's own input and output."""
+        return execute.execute(self._writer, self.stack, app, command, interactive=interactive, terminal=terminal, user=user)
+
+    def exec_stream(self, app: str, command: Sequence[str], on_line: Callable[[str], None], *, beats: str = "") -> int:
+        """Run a command in an app to its end, each line that it prints to `on_line`. `beats` is not used yet."""
+        del beats
+        return execute.exec_stream(self._writer, self.stack, app, command, on_line)
+
+    def end_copies(self, apps: tuple[str, ...], *, held: Lock, progress: Progress = silent) -> None:
+        """Nothing to do: no backup copies state on clusters yet."""
+
+
+def opened(stack: KubernetesStack, source: Source, address: ClusterAddress, cache: Path) -> OpenedStack:
+    """A stack in the cluster at that address, to which nothing is connected yet."""
+    return OpenedStack(
+        stack=stack,
+        where=address.where,
+        is_local=False,
+        reader=lambda hide: KubernetesReader(ClusterReader(address, cache=cache, hide=hide), stack, source),
+        driver=lambda hide: KubernetesDriver(Cluster(address, cache=cache, hide=hide), stack, source),
+    )

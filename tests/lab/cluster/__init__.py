@@ -1,0 +1,1 @@
+"""A real Kubernetes of two nodes, each node a container of the lab's closed network."""

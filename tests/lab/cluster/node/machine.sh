@@ -1,0 +1,1 @@
+../../home/host/machine.sh

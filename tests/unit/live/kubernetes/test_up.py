@@ -1,0 +1,221 @@
+"""`up`, `diff`, `down`, `restart` and `status` on a cluster in memory; each failure of a write, and each kill, is completed by the next."""
+
+from pathlib import Path
+
+import pytest
+
+from portable.engines.kubernetes.cluster import Reference
+from portable.engines.kubernetes.errors import ClusterError
+from portable.live.kubernetes.driver import KubernetesDriver
+from portable.live.kubernetes.inventory import inventory_reference, read_inventory
+from portable.live.kubernetes.order import KEPT
+from portable.live.kubernetes.waiting import UnhealthyApps
+from portable.model.errors import EngineError, Refused, UsageError
+from portable.model.progress import Event
+from portable.secrets.sources import FileSource
+from tests.unit.live.kubernetes.conftest import TOKEN, grouped, made, secrets_file
+from tests.unit.live.kubernetes.fake_cluster import FakeCluster
+
+
+class Killed(BaseException):
+    """Stands in for SIGKILL."""
+
+
+def test_diff_foretells_up_and_a_second_up_writes_nothing(source: FileSource) -> None:
+    cluster = FakeCluster()
+    driver = KubernetesDriver(cluster, made(), source)
+    foretold = driver.diff()
+    assert cluster.writes == []
+    outcome = driver.up(deadline=5)
+    assert outcome.changes == foretold
+    assert {(c.kind, c.service) for c in foretold if c.app} == {("create", "one"), ("create", "two")}
+    count = len(cluster.writes)
+    assert driver.up(deadline=5).changes == driver.diff() == ()
+    assert len(cluster.writes) == count
+
+
+def test_fences_come_before_pods_and_go_after_them(source: FileSource) -> None:
+    cluster = FakeCluster()
+    driver = KubernetesDriver(cluster, made(), source)
+    driver.up(deadline=5)
+    order = [write.removeprefix("apply ").partition(" ")[0] for write in cluster.writes if write.startswith("apply ")]
+    assert max(i for i, kind in enumerate(order) if kind == "NetworkPolicy") < order.index("Deployment")
+    assert max(i for i, kind in enumerate(order) if kind in ("Secret", "PersistentVolumeClaim")) < order.index("Deployment")
+    driver.down()
+    gone = [write.removeprefix("delete ").partition(" ")[0] for write in cluster.writes if write.startswith("delete ")]
+    assert gone[:2] == ["Deployment", "Deployment"]
+    assert gone[-1] == "NetworkPolicy"
+    assert not set(gone) & KEPT
+    assert driver.down() == ()
+
+
+def _kinds(cluster: FakeCluster) -> dict[Reference, str]:
+    return {reference: item["metadata"]["uid"] for reference, item in cluster.objects.items() if reference.kind in KEPT}
+
+
+@pytest.mark.parametrize("verb", ["up", "change", "prune", "down"])
+def test_a_kill_at_every_write_is_completed_by_the_same_command(source: FileSource, verb: str) -> None:
+    def run(driver: KubernetesDriver) -> None:
+        if verb == "down":
+            driver.down()
+        else:
+            driver.up(deadline=5)
+
+    def prepared() -> tuple[FakeCluster, KubernetesDriver]:
+        cluster = FakeCluster()
+        driver = KubernetesDriver(cluster, made(), source)
+        if verb != "up":
+            driver.up(deadline=5)
+        if verb == "change":
+            cluster.objects[Reference("apps/v1", "Deployment", "media", "one")]["spec"]["replicas"] = 0
+            del cluster.objects[Reference("v1", "Service", "media", "two")]
+        return cluster, driver.rebound(made("one"), source) if verb == "prune" else driver
+
+    cluster, driver = prepared()
+    before = len(cluster.writes)
+    run(driver)
+    total, wanted = len(cluster.writes) - before, {*cluster.objects}
+    assert total > 3
+    for number in range(1, total + 1):
+        cluster, driver = prepared()
+        left = number
+
+        def kill(_: str) -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                raise Killed
+
+        kept = _kinds(cluster)
+        cluster.on_write = kill
+        with pytest.raises(Killed):
+            run(driver)
+        cluster.on_write = lambda _: None
+        lease = cluster.objects.get(Reference("coordination.k8s.io/v1", "Lease", "media", "portable-media-test"))
+        if lease is not None:
+            lease["spec"]["renewTime"] = "2020-01-01T00:00:00Z"
+        run(driver)
+        assert {*cluster.objects} == wanted, f"killed at write {number}"
+        assert kept.items() <= _kinds(cluster).items()
+        inventory = read_inventory(cluster.objects.get(inventory_reference(driver.stack)))
+        assert all(cluster.objects[entry.reference]["metadata"]["uid"] == entry.uid for entry in inventory)
+
+
+def test_a_write_that_fails_is_raised_and_never_told_as_done(source: FileSource) -> None:
+    cluster = FakeCluster()
+
+    def fail(what: str) -> None:
+        if what.startswith("apply Deployment two"):
+            raise ClusterError("failed", "it broke", status=500)
+
+    cluster.on_write = fail
+    driver = KubernetesDriver(cluster, made(), source)
+    events: list[Event] = []
+    with pytest.raises(ClusterError, match="it broke"):
+        driver.up(deadline=5, progress=events.append)
+    assert not [event for event in events if event.what == "done"]
+
+
+def test_what_left_the_stack_is_pruned_but_for_data(source: FileSource) -> None:
+    cluster = FakeCluster()
+    driver = KubernetesDriver(cluster, made(), source)
+    driver.up(deadline=5)
+    less = driver.rebound(made("one"), source)
+    assert [(row.app, row.state) for row in less.status()] == [("one", "running"), ("two", "orphan")]
+    changes = less.up(deadline=5).changes
+    assert [(change.kind, change.service) for change in changes] == [("remove", "two")]
+    left = {(reference.kind, reference.name) for reference in cluster.objects}
+    assert {("PersistentVolumeClaim", "two-state"), ("Secret", "token")} <= left
+    assert not {("Deployment", "two"), ("Service", "two"), ("ConfigMap", "two-files"), ("NetworkPolicy", "two")} & left
+
+
+def test_apps_of_one_pod_come_and_go_together(source: FileSource) -> None:
+    cluster = FakeCluster()
+    driver = KubernetesDriver(cluster, grouped(), source)
+    assert driver.apps() == ("lone", "one", "two")
+    assert {change.service for change in driver.up(apps=("one",), deadline=5).changes if change.app} == {"one", "two"}
+    assert driver.state_of("lone") == "missing"
+    driver.up(apps=("lone",), deadline=5)
+    assert driver.running_with("two") == {"one", "two"}
+    restarted = driver.restart(apps=("one",), deadline=5).changes
+    assert {(change.kind, change.service) for change in restarted} == {("restart", "one"), ("restart", "two")}
+    assert driver.diff() == ()
+    removed = driver.down(apps=("one",))
+    assert {change.service: change.cause for change in removed}["two"] == "asked for, with one, whose pod it shares; its data stays"
+    assert driver.state_of("lone") == "running"
+
+
+def test_restart_needs_what_is_there(source: FileSource) -> None:
+    driver = KubernetesDriver(FakeCluster(), made(), source)
+    with pytest.raises(EngineError, match="not created yet: one, two"):
+        driver.restart()
+
+
+def test_missing_kinds_and_values_are_told_before_any_write(source: FileSource, tmp_path: Path) -> None:
+    cluster = FakeCluster(missing=("NetworkPolicy",))
+    with pytest.raises(Refused, match="does not have the kind NetworkPolicy") as refused:
+        KubernetesDriver(cluster, made(), source).up()
+    assert "2 problems" in refused.value.text
+    with pytest.raises(UsageError, match="token"):
+        KubernetesDriver(cluster, made(), FileSource(path=str(tmp_path / "absent.yaml"))).up()
+    assert cluster.writes == []
+
+
+def test_a_rotated_value_restarts_only_who_uses_it(source: FileSource, tmp_path: Path) -> None:
+    cluster = FakeCluster()
+    driver = KubernetesDriver(cluster, made(), source)
+    driver.up(deadline=5)
+    (tmp_path / "new").mkdir()
+    changes = driver.rebound(driver.stack, secrets_file(tmp_path / "new", "canary-other")).diff()
+    assert {(change.kind, change.service) for change in changes} == {("restart", "two"), ("change", "Secret token")}
+    assert TOKEN not in str(changes)
+    assert TOKEN not in str({reference: item for reference, item in cluster.objects.items() if reference.kind != "Secret"})
+
+
+def test_an_app_that_is_not_ready_in_time_is_named(source: FileSource) -> None:
+    cluster = FakeCluster()
+    cluster.pods_are_ready = False
+    driver = KubernetesDriver(cluster, made("one"), source)
+    with pytest.raises(UnhealthyApps, match="not ready within 0 s: one: one: its readiness probe") as failed:
+        driver.up(deadline=0.05)
+    assert failed.value.apps == {"one"}
+    assert [(row.state, row.health) for row in driver.status()] == [("running", "starting")]
+
+
+def test_an_administrators_objects_are_left_to_one(source: FileSource) -> None:
+    def forbidden(verb: str, reference: Reference) -> bool:
+        return not reference.namespace and verb == "patch"
+
+    cluster = FakeCluster(forbidden=forbidden)
+    driver = KubernetesDriver(cluster, made(), source)
+    with pytest.raises(Refused, match="Namespace media does not exist, and you may not create it") as refused:
+        driver.up()
+    assert "kubectl apply --server-side -k k8s/test/administrator" in str(refused.value)
+    cluster.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "media"}})
+    events: list[Event] = []
+    driver.up(deadline=5, progress=events.append)
+    notes = [event.text for event in events if event.what == "note"]
+    assert len(notes) == 1
+    assert "Namespace media differs from administrator/namespace.yaml" in notes[0]
+
+
+def test_what_clusters_do_not_support_yet_says_so(source: FileSource) -> None:
+    driver = KubernetesDriver(FakeCluster(), made(), source)
+    plan = driver.stack.plan
+    assert plan is not None
+    calls = [
+        driver.examine,
+        driver.heal,
+        lambda: driver.offered("x"),
+        lambda: driver.bring(()),
+        driver.build_images,
+        lambda: driver.read_host("", ()),
+        lambda: driver.run_as_host("", ()),
+        lambda: driver.view(plan),
+        lambda: driver.network(plan),
+        lambda: driver.watch(lambda: (driver.stack, source), every=1),
+    ]
+    for call in calls:
+        with pytest.raises(Refused, match="is not supported on clusters yet") as refused:
+            call()  # type: ignore[operator]
+        assert refused.value.remedy

@@ -24,6 +24,7 @@ test: ## The whole suite, engines included; WORKERS=3 runs streams of tests side
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy
 	@$(BIN)/python -m tests.lab.images
+	@$(BIN)/python -m tests.lab.cluster.programs
 	@$(MAKE) -s docs
 	@COLUMNS=200 $(BIN)/python -m pytest --tb=short $(if $(WORKERS),-n $(WORKERS) --dist loadscope --no-loadscope-reorder)
 

@@ -2,12 +2,13 @@
 
 import functools
 import heapq
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.observed import ObservedContainer
 from portable.live.compose.apps import plain, refuse_unknown
 from portable.live.compose.desired import ComposeStack, current
+from portable.live.log_lines import merged_lines
 from portable.live.results import LogLine
 from portable.secrets.values import Resolved
 
@@ -42,7 +43,7 @@ def logs(
             *(_lines(c.service, engine.logs(c.id, tail=tail, timestamps=True)) for c in chosen), key=lambda line: line.moment
         )
         return
-    yield from _together([functools.partial(_followed, engine, c, tail) for c in chosen])
+    yield from merged_lines([functools.partial(_followed, engine, c, tail) for c in chosen])
 
 
 def _followed(engine: EngineReader, seen: ObservedContainer, tail: int | None) -> Iterator[LogLine]:
@@ -53,31 +54,3 @@ def _lines(service: str, raw: Iterator[str]) -> Iterator[LogLine]:
     for text in raw:
         moment, _, rest = text.partition(" ")
         yield LogLine(service=service, text=rest, moment=moment)
-
-
-def _together(sources: Sequence[Callable[[], Iterator[LogLine]]]) -> Iterator[LogLine]:
-    """Merge several followed logs in order of arrival; a thread reads each."""
-    import queue
-    import threading
-
-    lines: queue.Queue[LogLine | BaseException | None] = queue.Queue(1000)
-
-    def read(source: Callable[[], Iterator[LogLine]]) -> None:
-        try:
-            for line in source():
-                lines.put(line)
-            lines.put(None)
-        except BaseException as error:  # noqa: BLE001  # raised where the lines are read
-            lines.put(error)
-
-    for source in sources:
-        threading.Thread(target=read, args=(source,), daemon=True).start()
-    open_sources = len(sources)
-    while open_sources:
-        line = lines.get()
-        if line is None:
-            open_sources -= 1
-        elif isinstance(line, BaseException):
-            raise line
-        else:
-            yield line

@@ -2,9 +2,7 @@
 
 import functools
 import heapq
-import queue
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from portable.engines.kubernetes.cluster import ClusterReader
@@ -13,6 +11,7 @@ from portable.engines.kubernetes.inside import follow_log, log_lines
 from portable.engines.kubernetes.verdict import status_of
 from portable.live.kubernetes.look import pods_of
 from portable.live.kubernetes.stack import KubernetesStack, refuse_unknown
+from portable.live.log_lines import merged_lines
 from portable.live.results import LogLine
 
 
@@ -35,7 +34,7 @@ def logs(
     refuse_unknown(stack, apps)
     sources = list(_sources(cluster, stack, apps))
     if follow:
-        yield from _together([functools.partial(_followed, cluster, stack.namespace, source, tail) for source in sources])
+        yield from merged_lines([functools.partial(_followed, cluster, stack.namespace, source, tail) for source in sources])
         return
     read = (_lines(source, log_lines(cluster, stack.namespace, source.pod, source.container, tail=tail)) for source in sources)
     yield from heapq.merge(*read, key=lambda line: line.moment)
@@ -70,28 +69,3 @@ def _lines(source: _Source, raw: Iterator[str]) -> Iterator[LogLine]:
     except ClusterError as trouble:
         if trouble.status not in (400, 404):  # the container is not there yet, or not any more
             raise
-
-
-def _together(sources: Sequence[Callable[[], Iterator[LogLine]]]) -> Iterator[LogLine]:
-    """Lines of several followed logs as they come, each read by a thread of its own."""
-    lines: queue.Queue[LogLine | BaseException | None] = queue.Queue(1000)
-
-    def read(source: Callable[[], Iterator[LogLine]]) -> None:
-        try:
-            for line in source():
-                lines.put(line)
-            lines.put(None)
-        except BaseException as error:  # noqa: BLE001  # raised where the lines are read
-            lines.put(error)
-
-    for source in sources:
-        threading.Thread(target=read, args=(source,), name="log", daemon=True).start()
-    left = len(sources)
-    while left:
-        line = lines.get()
-        if line is None:
-            left -= 1
-        elif isinstance(line, BaseException):
-            raise line
-        else:
-            yield line

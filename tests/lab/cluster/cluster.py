@@ -13,7 +13,7 @@ from portable.engines.docker.engine import Engine
 from portable.model.progress import Event, Progress, silent
 from tests.lab import standins
 from tests.lab.cluster.programs import bring_programs
-from tests.lab.engine import LabError, random_project
+from tests.lab.engine import LABEL, LabError, random_project
 from tests.lab.home.box import DOOR, NET, NODES, REGISTRY, RESOLVER, ROUTER, TRANSLATED, Box, all_rights, bring, docker, only_here
 from tests.lab.home.internet import Cloud, Internet, Provider, Registry
 from tests.lab.home.leftovers import clean, marks, take_away
@@ -169,7 +169,7 @@ def cluster_up(engine: Engine, folder: Path, failed: Callable[[], int], progress
         closing.callback(lambda: _keep_logs(cluster) if failed() > before else None)
         docker("network", "create", "--internal", "--subnet", NET, "--gateway", DOOR, *marks(lab, folder), lab)
         for name in {name for each in cluster.nodes for name in each.volumes if not name.startswith("/")}:
-            docker("volume", "create", "--label", f"portable.test={lab}", name)
+            docker("volume", "create", "--label", f"{LABEL}={lab}", name)
         for part in cluster.parts:
             part.start()
         cluster.push({pause: "pause:1", coredns_image(engine, programs): "coredns:1"})

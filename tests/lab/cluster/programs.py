@@ -1,4 +1,4 @@
-"""The programs of Kubernetes, built from their Go modules once and kept outside the checkout: a cluster is real only with the real ones."""
+"""`python -m tests.lab.cluster.programs`: Kubernetes, built from its Go modules once for all checkouts; only the real one proves much."""
 
 import fcntl
 import hashlib
@@ -80,3 +80,7 @@ def _build(package: str, target: Path) -> None:
         if done.returncode != 0:
             raise LabError(f"{target.name} cannot be built: {done.stderr[-2000:]}")
         made.replace(target)
+
+
+if __name__ == "__main__":
+    bring_programs()  # before the tests: none of them has the time to wait for a compiler

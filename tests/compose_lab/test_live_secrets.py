@@ -78,6 +78,6 @@ def test_what_a_container_gets_is_what_the_source_holds(engine: Engine, project:
     token = subprocess.run(
         ["docker", "exec", seen["two"].id, "sh", "-c", 'printf %s "$TOKEN"'], capture_output=True, text=True, check=True
     ).stdout
-    assert whole == odd
+    assert whole == odd.removesuffix("\n")  # a source's one line end is not part of the secret
     assert token == odd.strip("\n").replace("\n", " ")
     assert compose.up(engine, stack(body(project)), SOURCE, deadline=60).changes == ()

@@ -68,7 +68,7 @@ def restore(
     profile: Profile = "local",
     at: At = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only test the backup, in a scratch folder.")] = False,
-    abort: Annotated[bool, typer.Option("--abort", help="Abort an unfinished restore, and put the previous state back.")] = False,
+    abort: Annotated[bool, typer.Option("--abort", help="Cancel an unfinished restore, and bring back the state from before it.")] = False,
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,

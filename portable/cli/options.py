@@ -28,9 +28,15 @@ Set = Annotated[
 ]
 Catalogs = Annotated[
     list[Path],
-    typer.Option("--catalog", metavar="FOLDER", exists=True, file_okay=False, help="Add a folder of your own apps to the shipped catalog."),
+    typer.Option(
+        "--catalog",
+        metavar="FOLDER",
+        exists=True,
+        file_okay=False,
+        help="Also use the app definitions in this folder, beside the shipped catalog.",
+    ),
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse unwaived findings of class security and data.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop if a security or data finding has no waiver.")]
 Output = Annotated[Format, typer.Option("--format", callback=remember_format, help="Output format: text, or json for programs.")]
 Apps = Annotated[
     list[str] | None, typer.Argument(metavar="[APP]...", autocompletion=complete_app, help="Apps to act on. Default: all apps.")

@@ -59,7 +59,10 @@ def rollback(
     profile: Profile = "local",
     with_state: Annotated[
         bool,
-        typer.Option("--with-state", help="Also restore the state from the backup made just before the update; later changes are lost."),
+        typer.Option(
+            "--with-state",
+            help="Also restore the apps' state from the backup made just before the update. Changes made since that backup are lost.",
+        ),
     ] = False,
     dry_run: DryRun = False,
     timeout: Timeout = None,
@@ -67,9 +70,10 @@ def rollback(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Roll apps back to the images before their last update.
+    """Return apps to the images that they used before their last update.
 
-    Each app is rolled back with its group. Without --with-state, the state is kept as it is: an older program may not be able to read it.
+    The other apps of an app's group are rolled back too. Without --with-state, the state does not change, and the older program possibly
+    cannot read it.
     """
     from portable.cli.progress import printed
     from portable.upkeep import rollbacks

@@ -19,7 +19,7 @@ _NAMED_BY: dict[type, Callable[[Any], str]] = {
 
 
 def name_of(item: object, index: int) -> str:
-    """The path step of an item in a tuple: its name if it has one, else its index."""
+    """Return the path component for an item of a tuple: the item's name, or its index if it has no name."""
     if (naming := _NAMED_BY.get(type(item))) is not None:
         return naming(item)
     for attribute in ("name", "id"):

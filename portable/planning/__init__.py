@@ -126,7 +126,10 @@ def _devices(given: PlanInput, mistakes: Mistakes) -> Devices:
 
 
 def _unsupported_gpu(given: PlanInput, name: str, facts: DeviceFacts, mistakes: Mistakes) -> None:
-    """Reject GPUs whose device alone is useless: programs for NVIDIA need its libraries, which only its runtime adds to a container."""
+    """Reject GPUs that need more than their device file.
+
+    Programs for NVIDIA GPUs need NVIDIA's libraries, and only the NVIDIA runtime adds these to a container.
+    """
     named = (facts.host.path if facts.host else None, facts.plugin, facts.annotation)
     if any(value.removeprefix("/dev/").startswith("nvidia") for value in named if value is not None):
         text = "NVIDIA GPUs are not supported: a container would get the device, but not the libraries of its driver"

@@ -214,7 +214,7 @@ NFS: tuple[OptionRow, ...] = (
     OptionRow(
         names=("uid", "gid", "file_mode", "dir_mode", "umask", "forceuid", "forcegid", "noperm"),
         weight="mistake",
-        effect="NFS has no such option, so the mount fails; owners and modes are those of the server",
+        effect="NFS does not have this option, so the mount fails; the NFS server sets owners and modes",
         remedy="`chown` on the server",
     ),
     OptionRow(

@@ -53,7 +53,7 @@ class TemplateValueError(PortableError):
 
 
 def program(name: str) -> str:
-    """One of portable's own programs, as one file. Raises TemplateValueError for an unknown name."""
+    """Return the text of one of `portable`'s own programs, bundled into one file. Raises TemplateValueError for an unknown name."""
     try:
         return bundle(name)
     except KeyError:

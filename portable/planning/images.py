@@ -93,8 +93,8 @@ def moving(entries: Iterable[AppEntry]) -> Iterator[Finding]:
                 path=f"apps.{app}.containers.{name}.image.tag",
                 class_="data",
                 app=app,
-                text=f"the tag {image.tag} of {image.repository} is no version: a later pull brings another image, which may change the "
-                f"state of {app} so that no earlier version can read it",
+                text=f"the tag {image.tag} of {image.repository} is not a fixed version: a later pull may bring a newer {app}, "
+                f"which may change its state; older versions can then no longer read it",
                 remedy=f"name a version: `override: {{{app}: {{containers: {{{name}: {{image: {{tag: VERSION}}}}}}}}}}`",
                 code="image.floating",
                 where=entry.document.source(("containers", name, "image", "tag")),

@@ -11,7 +11,10 @@ _LARGEST_NAMED = 3
 
 
 def memory(given: PlanInput, plan: p.Plan) -> Iterator[Finding]:
-    """A refused finding for the place and for each share whose limits do not fit; a waiver by the app's name accepts it."""
+    """Yield a finding that stops the plan if the memory limits of all apps exceed `memory.total`.
+
+    The same for each share under `memory.shares`. A waiver that names the app of the finding accepts it.
+    """
     facts = given.profile.memory
     if facts is None:
         return

@@ -318,7 +318,10 @@ def _one_exposure(given: PlanInput, asked: ExposeFacts, path: str) -> str:
 
 
 def _host_problem(host: str) -> str | None:
-    """Why a host is not a DNS name (RFC 1035: labels of 63, a name of 253; RFC 1123 for the characters of a label); None if it is one."""
+    """Return why `host` is not a valid DNS name, or None if it is valid.
+
+    A label has at most 63 characters and a name at most 253 (RFC 1035). RFC 1123 defines the allowed characters.
+    """
     labels = host.split(".")
     if len(host) > _LONGEST_NAME or any(len(label) > _LONGEST_LABEL for label in labels):
         return f"{host!r} is too long for a host name: {_LONGEST_LABEL} characters between dots, {_LONGEST_NAME} in all"

@@ -56,7 +56,10 @@ def storage(given: PlanInput, chosen: Selection, mistakes: Mistakes) -> Storage:
     if folds_case(root):
         tops |= {name for name in hides for top in tops if name.casefold() == top.casefold()}
     for name in sorted(hides & tops):
-        text = f"app state would be in the library's own folder {name!r}, which would then be hidden from apps"
+        text = (
+            f"app state would be in {name!r}, a folder of the library; apps do not see the folder of the state, so they would lose this "
+            "part of the library"
+        )
         remedy = "use another folder, for example `below: config`"
         mistakes.add(given.profile_source("storage", "state"), "storage.state", text, remedy, code="volume.library-folder")
     library = msgspec.structs.replace(bare, hides=tuple(sorted(hides)))

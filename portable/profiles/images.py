@@ -88,7 +88,7 @@ class Images(Facts, frozen=True, kw_only=True):
         return Images(images={app: update for app, update in sorted(merged.items()) if update is not None})
 
     def unfinished(self, apps: Collection[str] | None = None, *steps: str) -> tuple[str, ...]:
-        """Apps (limited to `apps`) whose update is at one of `steps`, or at any step if none is named."""
+        """Return the apps with an unfinished update: with `apps`, only among these; with `steps`, only at one of these steps."""
         current = {app: update.step for app, update in self.images.items() if (apps is None or app in apps) and update.step is not None}
         return tuple(app for app, step in current.items() if not steps or step in steps)
 

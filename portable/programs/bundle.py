@@ -16,7 +16,7 @@ _FOLDER = Path(__file__).parent
 
 @functools.cache
 def bundle(program: str) -> str:
-    """Bundle a program into one file of Python. Raises KeyError for an unknown program."""
+    """Bundle a program into one Python file. Raises KeyError for an unknown program."""
     if program not in programs():
         raise KeyError(program)
     heading = f"# Made from the modules in portable/programs/{program}/ by portable/programs/bundle.py.\n\n"

@@ -16,7 +16,7 @@ from portable.upkeep.image_file import Open, ReopenedStack, Updated, bring, excl
 from portable.upkeep.updating import groups_of, keeps_state, put_back, replaced, returned, returning, taken, taking_again
 
 _ASIDE = "`.before-restore-<time>`"
-"""The folder of the previous state, if no command knows its exact name any more."""
+"""Stands in messages for the folder of the previous state where its exact name is no longer on record."""
 
 
 def foresee_back(

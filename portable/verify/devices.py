@@ -55,8 +55,10 @@ def _gpu(stack: View, placed: PlacedContainer, device: HostDevice) -> Found:
             or (int(group) in groups and bits & 0o060 == 0o060)
             or bits & 0o006 == 6
         ):
-            return holds(subject, f"its processes may open {device.path}")
-    return broken(subject, f"none of its processes may open {device.path} (group {group}, mode {mode})", _remedy(device))
+            return holds(subject, f"its processes have permission to open {device.path}")
+    return broken(
+        subject, f"none of its processes has permission to open {device.path} (its group is {group}, its mode {mode})", _remedy(device)
+    )
 
 
 def _remedy(device: HostDevice) -> str:

@@ -252,7 +252,7 @@ def writer_of(plan: Plan) -> tuple[int, int] | None:
 
 
 def shut_out(plan: Plan, host: Host, writer: tuple[int, int]) -> Iterator[str]:
-    """Yield the existing folders of the library in which apps cannot write."""
+    """Yield the existing library folders that apps cannot write to."""
     uid, gid = writer
     for path in library_folders(plan):
         if (f := host.folders.get(path)) is not None and not (

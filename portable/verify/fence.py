@@ -89,7 +89,7 @@ def _family(stack: View, egress: Tunnel | Sealed, family: str, text: str) -> Fou
         also = f"; {family} also {second}" if second else "; the second fence is closed"
         return broken(gateway, f"{family} {first}{also}", up)
     if second:
-        text = f"{family} {second}: if Gluetun's own firewall fails to start, it opens, and nothing else keeps traffic inside"
+        text = f"{family} {second}: if Gluetun's own firewall fails to start, Gluetun lets all traffic out, and nothing else stops it"
         return broken(gateway, text, anew)
     return holds(gateway, f"{family} allows only the tunnel and local networks, in both fences")
 

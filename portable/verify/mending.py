@@ -51,7 +51,7 @@ def _modules(plan: Plan, host: Host) -> Iterator[Mend]:
 
 
 def _library(plan: Plan, host: Host) -> Iterator[Mend]:
-    """Yield repairs of library folders only: `portable up` creates the folders of an app's state with their owner."""
+    """Yield repairs for library folders only. `portable up` creates state folders, with the correct owner."""
     if (owner := writer_of(plan)) is None or not (folders := library_folders(plan)):
         return
     if any(_is_bare(plan, host, folder) for folder in folders):

@@ -29,7 +29,7 @@ from portable.model.plan import (
 INIT = "init-dirs"
 Kind = Literal["init", "gateway", "cloud", "before", "app"]
 SIDECARS: Final = ("gateway", "cloud", "before")
-"""Kinds that run as native sidecars: the kubelet starts the next container only when they are up."""
+"""Kinds of containers that run as native sidecars: the kubelet starts the next container only after the sidecar has started."""
 
 
 class PodContainer(Struct, frozen=True, kw_only=True):

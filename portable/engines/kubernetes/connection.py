@@ -88,9 +88,9 @@ class Connection:
     def request(
         self, method: str, path: str, *, doing: str, body: KubernetesObject | None = None, query: Mapping[str, Any] | None = None
     ) -> KubernetesObject:
-        """Send one request and return the answer. Tries again after answers that may pass, and after a connection that broke.
+        """Send one request and return the answer. Retries after a temporary error or a broken connection.
 
-        Every request of `portable` can be repeated: reads, server-side apply, deletion with the object's own UID.
+        This is safe, because every request of `portable` can be repeated: reads, server-side apply, deletion by the object's UID.
         """
         parameters = {"_request_timeout": ANSWER_SECONDS, "serializer": lambda _, data: data, **(query or {})}
 

@@ -50,7 +50,7 @@ _PINO = 40
 
 
 def headline(lines: Iterable[str]) -> str:
-    """The most telling line without time and colours; the last of equal ones, and empty if no line states an error."""
+    """Return the most informative error line, its timestamp and colours removed: the last of equally good ones, or an empty string."""
     best, best_text, context = 0, "", _EXCEPTION_RANK
     clean = [_COLOUR.sub("", line).rstrip() for line in lines]
     in_trace = False

@@ -47,5 +47,8 @@ def end_journal(home: Path) -> list[str]:
     try:
         sync(home)
     except OSError as error:
-        return [f"the restore is complete, but may look unfinished after a power loss, because the store's disk fails ({reason(error)})"]
+        return [
+            f"the restore is complete, but the store's disk did not save that ({reason(error)}): check it; after a power loss the restore "
+            "may look unfinished"
+        ]
     return []

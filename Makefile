@@ -3,6 +3,10 @@
 SHELL := bash
 PROFILE ?= local
 BIN := .venv/bin
+# The rings that start no engine: they only compute, so they run on all cores.
+PLAIN_RINGS := tests/unit tests/render tests/cli
+# Tests start `portable` hundreds of times: compiling its modules anew each time would take half of that.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help up down test check push docs golden bench bench-live lock prove-first prove-catalog prove-zimaboard prove-fence prove-mutants lab lab-clean
 
@@ -26,7 +30,13 @@ test: ## The whole suite, engines included; WORKERS=3 runs streams of tests side
 	@$(BIN)/python -m tests.lab.images
 	@$(BIN)/python -m tests.lab.cluster.programs
 	@$(MAKE) -s docs
-	@COLUMNS=200 $(BIN)/python -m pytest --tb=short $(if $(WORKERS),-n $(WORKERS) --dist loadscope --no-loadscope-reorder)
+ifdef WORKERS
+	@COLUMNS=200 $(BIN)/python -m pytest --tb=short -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+else
+	@COLUMNS=200; export COLUMNS; \
+	  $(BIN)/python -m pytest --tb=short -n auto --dist worksteal $(PLAIN_RINGS); plain=$$?; \
+	  $(BIN)/python -m pytest --tb=short $(addprefix --ignore=,$(PLAIN_RINGS)) && exit $$plain
+endif
 
 check: ## Lint and types
 	@scripts/bootstrap.sh python --dev
@@ -43,7 +53,7 @@ push: ## Lint, types, and every test that needs no engine, on all cores: before 
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check .
 	@$(BIN)/mypy & types=$$!; \
-	  COLUMNS=200 $(BIN)/python -m pytest -q --tb=short -n auto --dist worksteal tests/unit tests/render tests/cli; tests=$$?; \
+	  COLUMNS=200 $(BIN)/python -m pytest -q --tb=short -n auto --dist worksteal $(PLAIN_RINGS); tests=$$?; \
 	  wait $$types && exit $$tests
 
 golden: ## Rewrite the committed renderings and goldens; read the diff

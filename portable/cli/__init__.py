@@ -17,10 +17,10 @@ def main() -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGHUP):  # end child processes as Ctrl-C does; an ignored signal (`nohup`) stays ignored
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _interrupt)
-    from portable.cli.app import app
+    from portable.cli.app import application
     from portable.cli.errors import report
 
-    _leave(report(lambda: app(standalone_mode=False)))
+    _leave(report(lambda: application(sys.argv[1:])(standalone_mode=False)))
 
 
 def _leave(code: int) -> NoReturn:

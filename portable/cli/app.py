@@ -1,38 +1,67 @@
 """All commands, in the order in which help lists them."""
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 
 import portable
-from portable.cli import (
-    backup,
-    catalog,
-    doctor,
-    down,
-    explain,
-    graph,
-    heal,
-    images,
-    profiles,
-    render,
-    secrets,
-    status,
-    up,
-    updates,
-    upkeep,
-    verify,
-    wire,
-)
 
-app = typer.Typer(
-    name="portable",
-    help="Run one catalog of self-hosted media apps anywhere, and move it with its data.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMMANDS: Mapping[str, str] = {
+    "up": "up:up",
+    "down": "down:down",
+    "restart": "up:restart",
+    "status": "status:status",
+    "logs": "status:logs",
+    "exec": "status:exec_",
+    "diff": "up:diff",
+    "doctor": "doctor:doctor",
+    "heal": "heal:heal",
+    "verify": "verify:verify",
+    "wire": "wire:wire",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
+    "update": "updates:update",
+    "rollback": "updates:rollback",
+    "upkeep": "upkeep:upkeep",
+    "render": "render:render",
+    "explain": "explain:explain",
+    "graph": "graph:graph",
+    "catalog": "catalog:app",
+    "profiles": "profiles:app",
+    "secrets": "secrets:app",
+    "images": "images:app",
+}
+"""Module and function of each command, or the module's own `app` for a group of commands."""
+_SETTINGS: Mapping[str, Mapping[str, Any]] = {"exec": {"context_settings": {"ignore_unknown_options": True}}}
+
+
+def application(typed: Sequence[str] = ()) -> typer.Typer:
+    """Build the command line.
+
+    `typed` are the words after the program's name. If the first of them that is not an option is a command, only this command is built:
+    importing the others and reading their options takes a fifth of a short command's time.
+    """
+    app = typer.Typer(
+        name="portable",
+        help="Run one catalog of self-hosted media apps anywhere, and move it with its data.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    first = next((word for word in typed if not word.startswith("-")), "")
+    asks_for_all = "--help" in typed[:1] or "-h" in typed[:1]
+    for name in [first] if first in COMMANDS and not asks_for_all else COMMANDS:
+        module, _, member = COMMANDS[name].partition(":")
+        command = getattr(import_module(f"portable.cli.{module}"), member)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name, **_SETTINGS.get(name, {}))(command)
+    return app
 
 
 def _version(is_requested: bool) -> None:
@@ -41,7 +70,6 @@ def _version(is_requested: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[  # noqa: ARG001 - its callback takes it
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
@@ -55,28 +83,3 @@ def _root(
 
         logging.basicConfig(format="%(name)s: %(message)s")  # keep other libraries silent: they could log secrets
         logging.getLogger("portable").setLevel(logging.DEBUG)
-
-
-app.command("up")(up.up)
-app.command("down")(down.down)
-app.command("restart")(up.restart)
-app.command("status")(status.status)
-app.command("logs")(status.logs)
-app.command("exec", context_settings={"ignore_unknown_options": True})(status.exec_)
-app.command("diff")(up.diff)
-app.command("doctor")(doctor.doctor)
-app.command("heal")(heal.heal)
-app.command("verify")(verify.verify)
-app.command("wire")(wire.wire)
-app.command("backup")(backup.backup)
-app.command("restore")(backup.restore)
-app.command("update")(updates.update)
-app.command("rollback")(updates.rollback)
-app.command("upkeep")(upkeep.upkeep)
-app.command("render")(render.render)
-app.command("explain")(explain.explain)
-app.command("graph")(graph.graph)
-app.add_typer(catalog.app, name="catalog")
-app.add_typer(profiles.app, name="profiles")
-app.add_typer(secrets.app, name="secrets")
-app.add_typer(images.app, name="images")

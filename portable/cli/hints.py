@@ -46,9 +46,9 @@ def taking_profile() -> Iterator[tuple[str, ...]]:
     """Yield the words of every command that has the option `--profile`, from the program's own command tree."""
     from typer.main import get_command
 
-    from portable.cli.app import app
+    from portable.cli.app import application
 
-    pending: list[tuple[tuple[str, ...], Any]] = [((), get_command(app))]
+    pending: list[tuple[tuple[str, ...], Any]] = [((), get_command(application()))]
     for words, command in pending:  # grows while it is walked
         inner = getattr(command, "commands", None)
         if inner is not None:

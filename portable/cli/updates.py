@@ -70,7 +70,7 @@ def rollback(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Return apps to the images that they used before their last update.
+    """Return apps to the images that they used before an update.
 
     The other apps of an app's group are rolled back too. Without --with-state, the state does not change, and the older program possibly
     cannot read it.

@@ -3,6 +3,7 @@
 A string is plain only if no reader could take it for another type. Text of several lines is a literal block; all else is JSON-quoted.
 """
 
+import functools
 import json
 import math
 import re
@@ -179,6 +180,7 @@ class _Writer:
         raise _RefusedError(TypeError, f"{kind.__name__} is not plain data")
 
 
+@functools.lru_cache(maxsize=16_384)  # documents of one render share most of their keys and values
 def _one_line(text: str) -> str:
     if _PLAIN.fullmatch(text) and (len(text) > _LONGEST_WORD or text.lower() not in _WORDS):
         return str(text)

@@ -270,13 +270,21 @@ class _Maker:
             "networks": self.net.networks,
             "vpn": self.vpn,
             "names": self.names(app),
-            "addresses": [address for (of, _), address in sorted(self.addresses.items()) if of == app],
+            "addresses": self.addresses_by_app.get(app, []),
             "dashboard": self.dashboard,
             "reads": self.reads(app),
             # Covers all apps, so it is made only for the backup app: a thousand apps would each make it for a thousand.
             "backup": told(self.given, self.chosen, self.store) if placed and backs_up(self.chosen.apps[app].facts) else "",
             "folders": self.chosen.apps[app].facts.library.folders if placed else (),
         }
+
+    @functools.cached_property
+    def addresses_by_app(self) -> dict[str, list[str]]:
+        """The addresses of each app that has any, in the order of its ports' names."""
+        found: dict[str, list[str]] = {}
+        for (app, _), address in sorted(self.addresses.items()):
+            found.setdefault(app, []).append(address)
+        return found
 
     def reads(self, app: str) -> list[dict[str, str]]:
         """The clouds that an app reads here, each with the entry that shows that it is mounted."""
@@ -313,10 +321,12 @@ class _Maker:
     def dashboard(self) -> list[dict[str, Any]]:
         """Every app that has a web address, by zone."""
         zones: dict[str, list[dict[str, Any]]] = {}
+        shown: set[str] = set()
         for (app, port), address in sorted(self.addresses.items()):
             entry, number = self.chosen.apps[app].facts, next(q for q in self.net.ports[app] if q.name == port)
-            if number.serves == "raw" or any(known["name"] == app for known in zones.get(entry.zone, ())):
+            if number.serves == "raw" or app in shown:
                 continue
+            shown.add(app)
             internal = f"{'https' if number.serves == 'https' else 'http'}://{app}:{number.number}"
             zones.setdefault(entry.zone, []).append(
                 {

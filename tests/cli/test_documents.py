@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.main import get_command
 
-from portable.cli.app import app
+from portable.cli.app import application
 from portable.live.view import CommandResult
 from tests.cli import run
 from tests.shipped import PROFILES
@@ -38,7 +38,7 @@ def refused(command: str) -> str | None:
     if "|" in command or "..." in command:
         return None  # it names several commands, or says that more may follow
     words = ["8080" if word == "PORT" else word for word in shlex.split(command)[1:] if not word.startswith("[")]
-    at: Any = get_command(app)
+    at: Any = get_command(application())
     parent = at.make_context("portable", ["catalog"])
     while hasattr(at, "commands"):
         if not words or words[0].startswith("-"):

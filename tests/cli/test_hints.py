@@ -11,7 +11,7 @@ import pytest
 from typer.main import get_command
 
 from portable.cli import hints
-from portable.cli.app import app
+from portable.cli.app import application
 from portable.cli.hints import DEFAULT, VARIABLE, forget, remember, taking_profile, typed
 from tests.cli import ROOT, run, write
 
@@ -25,7 +25,7 @@ def _forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def leaves() -> dict[str, Any]:
     """Every command that does something, by its words."""
-    pending: list[tuple[tuple[str, ...], Any]] = [((), get_command(app))]
+    pending: list[tuple[tuple[str, ...], Any]] = [((), get_command(application()))]
     for words, command in pending:
         pending += [((*words, name), inner) for name, inner in getattr(command, "commands", {}).items()]
     return {" ".join(words): command for words, command in pending if not hasattr(command, "commands")}

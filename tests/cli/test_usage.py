@@ -13,7 +13,7 @@ import pytest
 from typer.main import get_command
 
 import portable
-from portable.cli.app import app
+from portable.cli.app import COMMANDS, application
 from portable.cli.completion import complete_catalog_app, complete_profile, complete_task
 from portable.cli.formats import Format
 from portable.cli.status import _show_logs
@@ -26,11 +26,24 @@ def commands() -> list[tuple[str, ...]]:
     """Every command and group, by its words, from the program itself."""
     found: list[tuple[str, ...]] = [()]
     for words in found:
-        command = get_command(app)
+        command = get_command(application())
         for word in words:
             command = command.commands[word]  # type: ignore[attr-defined]
         found += [(*words, name) for name in getattr(command, "commands", {})]
     return found
+
+
+def test_one_command_imports_no_other() -> None:
+    """A short command must not pay for the others; a wrong or missing command, and help, need them all."""
+    told = "from portable.cli.app import COMMANDS, application; import sys; from typer.main import get_command; "
+    told += "print(sorted(get_command(application(sys.argv[1:])).commands), 'portable.cli.backup' in sys.modules)"
+    said = {
+        words: subprocess.run([sys.executable, "-c", told, *words], capture_output=True, text=True, check=True).stdout.strip()
+        for words in (("render", "-p", "x"), ("--debug", "catalog", "list"), ("--help",), ("rendr",), ())
+    }
+    assert said[("render", "-p", "x")] == "['render'] False"
+    assert said[("--debug", "catalog", "list")] == "['catalog'] False"
+    assert said[()] == said[("--help",)] == said[("rendr",)] == f"{sorted(COMMANDS)} True"
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
@@ -45,7 +58,7 @@ def parameters() -> list[tuple[str, object]]:
     """Every argument and visible option of every command."""
     found: list[tuple[str, object]] = []
     for words in commands():
-        command = get_command(app)
+        command = get_command(application())
         for word in words:
             command = command.commands[word]  # type: ignore[attr-defined]
         found += [(" ".join((*words, str(p.name))), getattr(p, "help", None)) for p in command.params if not getattr(p, "hidden", False)]

@@ -102,11 +102,18 @@ def scope_of(plan: Plan) -> Scope:
         files=known.files,
         clouds=known.clouds,
         pods=pods,
-        exposures={app: tuple(e for e in plan.exposures if e.app == app) for app in {e.app for e in plan.exposures}},
+        exposures=_exposures(plan),
         mounted_by=_mounted_by(pods),
         file_keys=file_keys(plan),
         readers=_readers(plan, pods),
     )
+
+
+def _exposures(plan: Plan) -> dict[str, tuple[Exposure, ...]]:
+    found: dict[str, list[Exposure]] = {}
+    for exposure in plan.exposures:
+        found.setdefault(exposure.app, []).append(exposure)
+    return {app: tuple(exposures) for app, exposures in found.items()}
 
 
 def selector(group: Group) -> dict[str, str]:

@@ -78,7 +78,7 @@ def test_an_engine_that_refuses(fresh: Local) -> None:
 def test_a_port_that_is_taken(fresh: Local) -> None:
     with socket.create_server(("127.0.0.1", fresh.ports["sabnzbd"])):
         ran = fresh.portable("up", code=None)
-    assert_told(ran, 1, f"port {fresh.ports['sabnzbd']}/tcp of sabnzbd is in use by python", r"\[host\.port\]")
+    assert_told(ran, 1, f"port {fresh.ports['sabnzbd']}/tcp of sabnzbd is in use by .+ \\(process {os.getpid()}\\)", r"\[host\.port\]")
     assert fresh.inspected() == {}
     assert fresh.networks() == []
     assert fresh.volumes() == []

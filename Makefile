@@ -5,7 +5,7 @@ PROFILE ?= local
 BIN := .venv/bin
 # The rings that start no engine: they only compute, so they run on all cores.
 PLAIN_RINGS := tests/unit tests/render tests/cli
-# Tests start `portable` hundreds of times: compiling its modules anew each time would take half of that.
+# Tests start `portable` hundreds of times. Without bytecode, each start compiles all its modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help up down test check push docs golden bench bench-live lock prove-first prove-catalog prove-zimaboard prove-fence prove-mutants lab lab-clean

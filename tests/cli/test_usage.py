@@ -25,8 +25,9 @@ from tests.shipped import PROFILES
 def commands() -> list[tuple[str, ...]]:
     """Every command and group, by its words, from the program itself."""
     found: list[tuple[str, ...]] = [()]
+    whole = get_command(application())
     for words in found:
-        command = get_command(application())
+        command = whole
         for word in words:
             command = command.commands[word]  # type: ignore[attr-defined]
         found += [(*words, name) for name in getattr(command, "commands", {})]
@@ -39,11 +40,11 @@ def test_one_command_imports_no_other() -> None:
     told += "print(sorted(get_command(application(sys.argv[1:])).commands), 'portable.cli.backup' in sys.modules)"
     said = {
         words: subprocess.run([sys.executable, "-c", told, *words], capture_output=True, text=True, check=True).stdout.strip()
-        for words in (("render", "-p", "x"), ("--debug", "catalog", "list"), ("--help",), ("rendr",), ())
+        for words in (("render", "-p", "x"), ("--debug", "catalog", "list"), ("--help",), ("--debug", "-h", "up"), ("rendr",), ())
     }
     assert said[("render", "-p", "x")] == "['render'] False"
     assert said[("--debug", "catalog", "list")] == "['catalog'] False"
-    assert said[()] == said[("--help",)] == said[("rendr",)] == f"{sorted(COMMANDS)} True"
+    assert said[()] == said[("--help",)] == said[("--debug", "-h", "up")] == said[("rendr",)] == f"{sorted(COMMANDS)} True"
 
 
 @pytest.mark.parametrize("words", commands(), ids=" ".join)
@@ -57,8 +58,9 @@ def test_every_command_has_help(words: tuple[str, ...], tmp_path: Path) -> None:
 def parameters() -> list[tuple[str, object]]:
     """Every argument and visible option of every command."""
     found: list[tuple[str, object]] = []
+    whole = get_command(application())
     for words in commands():
-        command = get_command(application())
+        command = whole
         for word in words:
             command = command.commands[word]  # type: ignore[attr-defined]
         found += [(" ".join((*words, str(p.name))), getattr(p, "help", None)) for p in command.params if not getattr(p, "hidden", False)]

@@ -60,6 +60,7 @@ override:
         identity: user
         needs: null
         environment: null
+        secrets: null
         library: null
         command:
           - sh

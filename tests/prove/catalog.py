@@ -29,7 +29,7 @@ CLAIMS = (
     Claim(
         name="checkov on k8s/: every finding passed or waived by name with its reason",
         bar="nothing new, no waiver that matches nothing",
-        tests=("tests/prove/test_checkov.py",),
+        tests=("tests/render/test_checkov.py",),
         figure="{checkov}",
     ),
     Claim(

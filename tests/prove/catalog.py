@@ -59,6 +59,12 @@ CLAIMS = (
         tests=("tests/compose_lab/test_parts.py",),
     ),
     Claim(
+        name="portable wire does the same on qBittorrent and SABnzbd of the newest Debian as on those of the recipes",
+        bar="every test",
+        tests=("tests/verify_lab/test_wire_newest.py",),
+        figure="{newest}",
+    ),
+    Claim(
         name="the page of every place in a real browser, and a drawing and a text for every form",
         bar="no script, nothing loaded, every app on it",
         tests=("tests/browser", "tests/unit/graph"),

@@ -41,6 +41,4 @@ def _is_open(exposure: p.Exposure, plan: p.Plan) -> bool:
     how = exposure.how
     if isinstance(how, p.Loopback) or (isinstance(how, p.Route) and how.auth is not None):
         return False
-    return any(
-        port.name == exposure.port and port.serves != "raw" for app in plan.apps if app.name == exposure.app for port in app.ports
-    )
+    return any(port.name == exposure.port and port.serves != "raw" for app in plan.apps if app.name == exposure.app for port in app.ports)

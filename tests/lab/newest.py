@@ -35,9 +35,9 @@ exposure:
     webdav: null
 override:
   gerbera: null
-  seal: {{containers: {{main: {{probe: {{period: 2s}}}}}}}}
-  qbittorrent: {{containers: {{main: {{image: QBITTORRENT, recipe: null, probe: {{period: 2s}}}}}}}}
-  sabnzbd: {{containers: {{main: {{image: SABNZBD, recipe: null, probe: {{period: 2s}}}}}}}}
+  seal: {{containers: {{main: {{probe: {{period: 2s, timeout: 30s}}}}}}}}
+  qbittorrent: {{containers: {{main: {{image: QBITTORRENT, recipe: null, probe: {{period: 2s, timeout: 30s}}}}}}}}
+  sabnzbd: {{containers: {{main: {{image: SABNZBD, recipe: null, probe: {{period: 2s, timeout: 30s}}}}}}}}
 """
 
 

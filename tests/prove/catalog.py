@@ -59,6 +59,12 @@ CLAIMS = (
         tests=("tests/compose_lab/test_parts.py",),
     ),
     Claim(
+        name="kubo and rclone of the pinned versions, built from source, with the catalog's probes, scripts and settings",
+        bar="every test",
+        tests=("tests/compose_lab/test_kubo.py", "tests/compose_lab/test_rclone.py"),
+        figure="kubo {kubo}; rclone {rclone}, cache {cache}",
+    ),
+    Claim(
         name="portable wire does the same on qBittorrent and SABnzbd of the newest Debian as on those of the recipes",
         bar="every test",
         tests=("tests/verify_lab/test_wire_newest.py",),

@@ -67,6 +67,4 @@ def test_every_shipped_app_with_a_page_says_how_its_login_is_set() -> None:
         facts = catalog.app(known)[0]
         if any(port.serves in ("http", "https") and not port.private for port in facts.ports.values()):
             pages[known] = facts.login
-    assert pages == {
-        app: (login if login in ("first-visitor", "open") else None) for login, apps in SHIPPED_LOGINS.items() for app in apps
-    }
+    assert pages == {app: (login if login in ("first-visitor", "open") else None) for login, apps in SHIPPED_LOGINS.items() for app in apps}

@@ -13,6 +13,7 @@ LEAST = {
     ("tubearchivist", "queue"): (8, 2, 10),
     ("backup", "main"): (3, 13, 14),
     ("plex", "tls"): (1, 30, 4),
+    ("sabnzbd", "main"): (5, 1, 3),
     ("rclone", "main"): (1, 75, 1),
     ("ipfs", "main"): (0, 43, 0),
 }

@@ -245,6 +245,8 @@ class AppFacts(Facts, frozen=True, kw_only=True):
     upstream: Upstream = Upstream()
     lacks: tuple[str, ...] = ()
     """Features that a person would expect but that are missing: reported as findings."""
+    login: Literal["first-visitor", "open"] | None = None
+    """How its pages are open at first: until the first visitor sets a login, or until somebody turns one on. Default: never."""
     fuse_mount: bool = False
     """This app is not a service: it is the container that mounts clouds."""
     tools: bool = False

@@ -14,8 +14,8 @@ from portable.model.base import Struct
 Code: TypeAlias = Literal[
     "",
     "app.alias", "app.alias-state", "app.alias-taken", "app.container-name", "app.cycle", "app.device", "app.duplicate", "app.engine",
-    "app.gpu", "app.gpu-group", "app.helper", "app.lacks", "app.left-out", "app.list-overridden", "app.needed", "app.none-left",
-    "app.none-listed", "app.replaces-shipped", "app.unknown", "app.upstream",
+    "app.gpu", "app.gpu-group", "app.helper", "app.lacks", "app.left-out", "app.list-overridden", "app.login", "app.needed",
+    "app.none-left", "app.none-listed", "app.replaces-shipped", "app.unknown", "app.upstream",
     "app.alias", "app.alias-taken", "app.container-name", "app.cycle", "app.device", "app.duplicate", "app.engine", "app.gpu", "app.helper",
     "app.lacks", "app.left-out", "app.list-overridden", "app.needed", "app.none-left", "app.replaces-shipped", "app.unknown",
     "app.upstream",

@@ -12,7 +12,7 @@ from portable.model import plan as p
 from portable.model.devices import AnnotatedDevice, Device, Devices, HostDevice, PluginDevice
 from portable.model.findings import Finding, Waiver
 from portable.model.source import Source
-from portable.planning import aliases, backups, images
+from portable.planning import aliases, backups, images, logins
 from portable.planning.check import check
 from portable.planning.content import content
 from portable.planning.fence import fence
@@ -86,6 +86,7 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
     mistakes.stop()
     findings = (*store.findings, *weakened, *backups.findings(chosen, store), *check(plan, chosen, way, given), *memory(given, plan))
     findings += tuple(aliases.findings(given, chosen, store, catalog))
+    findings += tuple(logins.findings(plan, chosen.apps, made.addresses))
     findings += tuple(_replaced_waivers(given, findings))
     return Planned(
         plan=plan,

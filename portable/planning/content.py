@@ -126,7 +126,7 @@ class _Maker:
         entry = self.chosen.clouds[name]
         facts = fuse_mount.facts.containers["main"]
         size_of_cache = size(entry.facts.cache)
-        # rclone looks at its cache once a minute: it must stop well before the volume is full.
+        # rclone limits its cache only every few seconds (docs/facts/fuse.md#cache-limits): it must stop well before the volume is full.
         cloud = {"name": name, "remote": entry.facts.remote, "known_entry": entry.facts.known_entry, "cache": size_of_cache * 4 // 5}
         context = self.context(fuse_mount.facts.name) | {"cloud": cloud}
         made = self.container("main", fuse_mount.document, facts, fuse_mount.facts.name, "main", context, {}, owner=f"cloud-{name}")
@@ -271,6 +271,7 @@ class _Maker:
             "vpn": self.vpn,
             "names": self.names(app),
             "addresses": self.addresses_by_app.get(app, []),
+            "address": lambda port="web": self.addresses.get((app, port), ""),
             "dashboard": self.dashboard,
             "reads": self.reads(app),
             # Covers all apps, so it is made only for the backup app: a thousand apps would each make it for a thousand.
@@ -336,6 +337,7 @@ class _Maker:
                     "icon": entry.icon or f"{app}.png",
                     "href": address,
                     "url": internal,
+                    "monitor": internal + monitored(entry, port),
                 }
             )
         return [{"zone": zone, "apps": apps} for zone, apps in sorted(zones.items())]
@@ -412,6 +414,13 @@ def slug(path: str) -> str:
     """The last part of a path as a name that is valid in every back end."""
     name = re.sub(r"[^a-z0-9]+", "-", path.rsplit("/", 1)[-1].lower()).strip("-")
     return name or hashlib.sha256(path.encode()).hexdigest()[:8]
+
+
+def monitored(facts: AppFacts, port: str) -> str:
+    """The path that shows that an app answers at this port: that of its probe, since `/` is an error in some apps."""
+    checks = (container.probe.http for container in facts.containers.values() if container.probe is not None)
+    path = next((check.path for check in checks if check is not None and check.port == port), "/")
+    return "" if path == "/" else path
 
 
 def probes(facts: ProbeFacts | None) -> p.Probes:

@@ -18,6 +18,8 @@ from portable.planning.shares import case_twins, folds_case, options_of, shares
 from portable.profiles.types import ClaimFacts, PlaceFacts
 
 LIBRARY_ID = "library"
+CACHE_ROOM = 2**30
+"""What the volume of a cloud's cache has beyond the cache: rclone limits it only every few seconds (docs/facts/fuse.md#cache-limits)."""
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +42,7 @@ def storage(given: PlanInput, chosen: Selection, mistakes: Mistakes) -> Storage:
     own = list(_app_volumes(given, chosen, root, mistakes))
     own += _backups(given, chosen, root, mistakes)
     clouds = [
-        p.Volume(id=f"cloud-{name}-cache", holds="cache", place=p.Ephemeral(size=size(entry.facts.cache)))
+        p.Volume(id=f"cloud-{name}-cache", holds="cache", place=p.Ephemeral(size=size(entry.facts.cache) + CACHE_ROOM))
         for name, entry in sorted(chosen.clouds.items())
     ]
     library_folder = facts.library.below or p.NO_FOLDER

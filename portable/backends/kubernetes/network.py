@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from portable.backends.common import port_of
 from portable.backends.kubernetes.names import Body, dns_label, meta, port_name
@@ -17,12 +17,16 @@ KUBE_DNS: list[Body] = [
             {
                 "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
                 "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-            }
+            },
+            # The address of NodeLocal DNSCache, which answers in their place on each node (docs/facts/applying.md#name-resolution).
+            {"ipBlock": {"cidr": "169.254.20.10/32"}},
         ],
         "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
     }
 ]
 SHARED_ADDRESS = "metallb.io/allow-shared-ip"
+# Both controllers named nginx refuse requests above 1 MB; apps take torrents, books and backups (docs/facts/applying.md#body-sizes).
+_NO_BODY_LIMIT: Final = {"nginx.ingress.kubernetes.io/proxy-body-size": "0", "nginx.org/client-max-body-size": "0"}
 
 
 def services(scope: Scope, group: Group) -> Iterator[Body]:
@@ -200,7 +204,9 @@ def _ingress(scope: Scope, app: App, port: Port, how: Ingress) -> Body:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
-        "metadata": meta(exposure_name(app, port), scope.labels(app.name, zone=app.zone), namespace=scope.namespace),
+        "metadata": meta(
+            exposure_name(app, port), scope.labels(app.name, zone=app.zone), namespace=scope.namespace, annotations=_NO_BODY_LIMIT
+        ),
         "spec": {
             **({"ingressClassName": how.ingress_class} if how.ingress_class else {}),
             "rules": [{"host": how.host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}],

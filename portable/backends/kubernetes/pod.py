@@ -131,6 +131,9 @@ def _pod(scope: Scope, group: Group, parts: tuple[PodContainer, ...], extras: Ex
     if isinstance(group.egress, Sealed):
         # Cluster DNS forwards foreign names to the outside; in a sealed namespace nothing answers, as on Compose.
         pod |= {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["127.0.0.1"]}}
+    else:
+        # Names with a dot are asked for as they are, before any search domain: one with a wildcard would answer for all of them.
+        pod["dnsConfig"] = {"options": [{"name": "ndots", "value": "1"}]}  # docs/facts/applying.md#name-resolution
     if not pod["containers"]:  # a gateway without apps is the main container
         gateway = next((body for part, body in bodies if part.app is not None and part.app.name == gateway_of(group)), None)
         if gateway is not None:

@@ -49,7 +49,7 @@ def test_qbittorrent_refuses_another_password(local: Local) -> None:
 def test_sabnzbd_reports_its_version_and_its_queue(sabnzbd: SABnzbd, record_property: Record) -> None:
     version = sabnzbd.call("version")["version"]
     record_property("sabnzbd", version)
-    assert version.startswith("4.")
+    assert version.startswith("5.")
     assert sabnzbd.call("queue")["queue"]["slots"] == []
 
 

@@ -10,7 +10,8 @@
 # KNOWN_ENTRY     what `health` reads; empty: the cloud's root
 # RCLONE_CONFIG   rclone's own variable, the settings file (/config/rclone/rclone.conf)
 # PUID PGID       owner of what is seen (0); FILE_UMASK (022)
-# CACHE_DIR       (/cache), never shared with another rclone; CACHE_SIZE (1G), CACHE_AGE (24h): what bounds it
+# CACHE_DIR       (/cache), never shared with another rclone; CACHE_SIZE (1G), CACHE_AGE (24h): what bounds it,
+#                 once each CACHE_POLL (5s): meanwhile it grows as fast as the network brings data
 # DIR_CACHE_TIME  (10s) until a new file of the cloud is seen; POLL_INTERVAL (0: not all clouds can be polled)
 # READ_ONLY       (true)
 # LOG_LEVEL       (NOTICE)
@@ -68,6 +69,7 @@ run() {
                 --uid "${PUID:-0}" --gid "${PGID:-0}" --umask "${FILE_UMASK:-022}" \
                 --vfs-cache-mode full --cache-dir "${CACHE_DIR:-/cache}" \
                 --vfs-cache-max-size "${CACHE_SIZE:-1G}" --vfs-cache-max-age "${CACHE_AGE:-24h}" \
+                --vfs-cache-poll-interval "${CACHE_POLL:-5s}" \
                 --dir-cache-time "${DIR_CACHE_TIME:-10s}" --poll-interval "${POLL_INTERVAL:-0}" \
                 --log-level "${LOG_LEVEL:-NOTICE}" &
             child=$!

@@ -248,6 +248,7 @@ CASES = {
             "NetworkPolicy gate: spec.egress.0.ports.0.protocol": "UDP",
             "NetworkPolicy gate: spec.egress.1.to.0.namespaceSelector.matchLabels.kubernetes.io/metadata.name": "kube-system",
             "NetworkPolicy gate: spec.egress.1.to.0.podSelector.matchLabels.k8s-app": "kube-dns",
+            "NetworkPolicy gate: spec.egress.1.to.1.ipBlock.cidr": "169.254.20.10/32",
             "NetworkPolicy gate: spec.egress.1.ports.0.port": 53,
             "NetworkPolicy gate: spec.egress.1.ports.0.protocol": "UDP",
             "NetworkPolicy gate: spec.egress.1.ports.1.port": 53,
@@ -262,6 +263,8 @@ CASES = {
             "NetworkPolicy gate: spec.egress": [],
             "Deployment gate: spec.template.spec.dnsPolicy": "None",
             "Deployment gate: spec.template.spec.dnsConfig.nameservers": ["127.0.0.1"],
+            "Deployment gate: spec.template.spec.dnsConfig.options.ndots.name": None,
+            "Deployment gate: spec.template.spec.dnsConfig.options.ndots.value": None,
         },
     ),
     # volumes

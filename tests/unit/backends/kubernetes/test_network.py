@@ -52,6 +52,12 @@ def test_a_private_port_that_is_exposed_stays_private_to_other_apps() -> None:
     assert backend["service"]["name"] == "demo-rpc"
 
 
+def test_an_ingress_takes_large_requests() -> None:
+    """Both controllers named nginx refuse torrents, books and backups above 1 MB otherwise."""
+    annotations = objects(exposed(p.Ingress(host="demo.example.test")), "Ingress")["demo-web"]["metadata"]["annotations"]
+    assert annotations == {"nginx.ingress.kubernetes.io/proxy-body-size": "0", "nginx.org/client-max-body-size": "0"}
+
+
 def test_what_an_ingress_cannot_carry_is_refused() -> None:
     rendering = render(exposed(p.Ingress(host="demo.example.test"), port="peer"))
     assert [f.path for f in rendering.findings if f.verdict == "refused"] == ["exposures.demo:peer.how"]
@@ -120,11 +126,13 @@ def test_a_tunnel_only_reaches_its_ends_cluster_dns_and_the_places_own_networks(
             {
                 "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
                 "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-            }
+            },
+            {"ipBlock": {"cidr": "169.254.20.10/32"}},
         ],
         [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
     ]
     assert egress[0]["ports"] == [{"port": 51820, "protocol": "UDP"}]
+    assert {port["port"] for port in egress[1]["ports"]} == {53}, "nothing but names of the address of NodeLocal DNSCache"
 
 
 def test_a_sealed_pod_reaches_the_places_own_networks_only() -> None:

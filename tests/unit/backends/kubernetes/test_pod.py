@@ -1,6 +1,7 @@
 """What runs in one pod, in which order, and what recreates it."""
 
 import msgspec
+import pytest
 
 from portable.backends.kubernetes import render
 from portable.model import plan as p
@@ -59,6 +60,15 @@ def test_a_sealed_pod_has_no_names_of_the_outside() -> None:
     assert pod(made, "gateway")["dnsPolicy"] == "None"
     assert pod(made, "gateway")["dnsConfig"] == {"nameservers": ["127.0.0.1"]}
     assert found(render(made), "egress.dns") == ["groups.gateway.egress.gateway"]
+
+
+@pytest.mark.parametrize("egress", [p.Direct(), p.Tunnel(gateway="gateway")])
+def test_names_with_a_dot_are_not_tried_in_search_domains(egress: p.Direct | p.Tunnel) -> None:
+    """A search domain with a wildcard, which nodes at home often have, would answer for every name of the internet."""
+    made = grouped(egress) if isinstance(egress, p.Tunnel) else plan(app())
+    (name, *_) = (group.name for group in made.groups)
+    assert pod(made, name)["dnsConfig"] == {"options": [{"name": "ndots", "value": "1"}]}
+    assert "dnsPolicy" not in pod(made, name), "names of other apps are searched in the namespace as before"
 
 
 def test_the_cloud_is_seen_through_the_pods_own_tree() -> None:

@@ -265,6 +265,7 @@ def full_plan(back_end: str) -> p.Plan:
         stack="media",
         profile="full",
         namespace="media-test",
+        callers=("monitoring",),
         timezone="Europe/Berlin",
         subnet="172.20.0.0/16",
         node_weight=100,

@@ -55,8 +55,9 @@ def _clouds(plan: Plan) -> Iterator[str]:
 
 
 def _applied(plan: Plan) -> Iterator[str]:
-    yield f"Run `portable render -p {plan.profile} -o FOLDER`; an administrator first runs `kubectl apply -k FOLDER/administrator`."
-    yield "When the Secrets exist, run `kubectl apply -k FOLDER`."
+    administrator = "kubectl apply --server-side -k FOLDER/administrator"
+    yield f"Run `portable render -p {plan.profile} -o FOLDER`; an administrator first runs `{administrator}`."
+    yield "When the Secrets exist, run `kubectl apply --server-side -k FOLDER`."
 
 
 def _places(plan: Plan) -> Iterator[str]:

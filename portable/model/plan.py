@@ -441,6 +441,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     stack: str
     profile: str
     namespace: str | None = None
+    callers: tuple[str, ...] = ()
+    """Other namespaces of the cluster whose pods may call the apps' ports."""
     timezone: str = "Etc/UTC"
     subnet: str | None = None
     node_weight: int | None = None

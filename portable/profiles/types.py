@@ -106,6 +106,10 @@ class NetworkFacts(Facts, frozen=True, kw_only=True):
     subnet: Cidr | None = None
     local: tuple[Cidr, ...] = ()
     """Networks that apps behind a gateway may reach without the tunnel."""
+    namespaces: tuple[Name, ...] = ()
+    """Other namespaces of the cluster whose pods may call the apps, for example for monitoring and dashboards."""
+    cluster_domain: Host = "cluster.local"
+    """The domain of the cluster's own names. Apps behind a gateway call apps of other pods by their names in full."""
 
 
 class EndpointFacts(Facts, frozen=True, kw_only=True):

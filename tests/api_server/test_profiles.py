@@ -121,6 +121,7 @@ def up_twice(server: Server, made: KubernetesStack, secrets: FileSource) -> None
         cluster = server.cluster("other")
         left = {kind for kind in kept if list(cluster.list("v1", kind, namespace=made.namespace))}
         assert left == kept
-        assert list(cluster.list("apps/v1", "Deployment", namespace=made.namespace)) == []
+        for kind in ("Deployment", "StatefulSet"):
+            assert list(cluster.list("apps/v1", kind, namespace=made.namespace)) == []
         assert list(cluster.list("networking.k8s.io/v1", "NetworkPolicy", namespace=made.namespace)) == []
         assert chosen.up(deadline=SECONDS).changes != ()

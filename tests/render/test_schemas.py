@@ -50,7 +50,7 @@ def test_invariants_hold(back_end: str) -> None:
 
 
 def test_the_schemas_would_notice_a_mistake() -> None:
-    deployment = next(d.body for d in RENDERINGS["kubernetes"].documents if d.body["kind"] == "Deployment")
+    deployment = next(d.body for d in RENDERINGS["kubernetes"].documents if d.body["kind"] in ("Deployment", "StatefulSet"))
     wrong = deployment | {"spec": deployment["spec"] | {"replica": 1}}
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(wrong, VERSION, strict=True)

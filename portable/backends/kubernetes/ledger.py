@@ -94,7 +94,7 @@ def _everywhere(scope: Scope) -> Iterator[Finding]:
         text = "Kubernetes needs a weight for node preferences: without `nodes: {weight: ...}` it is 100, the highest."
         yield note("node_weight", "node_weight", "cosmetic", text, code="kubernetes.node-weight")
     if plan.volumes:
-        text = "Kubernetes treats all volumes alike; planning has already used their purpose (state, database, library, cache)."
+        text = "Kubernetes mounts all volumes alike; what they hold only decides whether a StatefulSet runs the pod."
         yield note("volumes.holds", "volumes.*.holds", "cosmetic", text, code="storage.purpose")
         text = "A pod names its volumes after their claims: two volumes of one claim become one volume of the pod."
         yield note("volumes.id", "volumes.*.id", "cosmetic", text, code="kubernetes.volume-name")
@@ -102,7 +102,10 @@ def _everywhere(scope: Scope) -> Iterator[Finding]:
         text = "Kubernetes does not order pods: an app that starts first retries until the other one answers."
         yield note("after", "apps.*.after", "cosmetic", text, code="kubernetes.start-order")
     if any(cloud.after for cloud in plan.clouds):
-        text = "Kubernetes does not order pods: the mount container retries until the cloud is available, then the pod's apps start."
+        text = (
+            "Kubernetes does not order pods: the mount container retries until the cloud is available. The apps of its pod start then, "
+            "or without it after a minute."
+        )
         yield note("after", "clouds.*.after", "cosmetic", text, code="kubernetes.start-order")
     placed = list(containers(plan))
     yield from _alike("apps.*.containers.*", [p.container for p in placed if p.app])
@@ -319,6 +322,15 @@ def _group(group: Group) -> Iterator[Finding]:
             pass
         case _:
             assert_never(group.egress)
+    if isinstance(group.egress, Tunnel):
+        text = (
+            f"The pod of {group.egress.gateway} has no search list, so that no name leaves outside the tunnel: its apps find apps of other "
+            "pods only by their names in full. `portable` writes these where it makes settings."
+        )
+        remedy = "in settings that you make yourself, write APP.NAMESPACE.svc.cluster.local instead of APP"
+        yield note(
+            "egress.names", f"{path}.egress.gateway", "function", text, remedy, code="kubernetes.full-names", app=group.egress.gateway
+        )
     yield from told_by_settings(group)
     if not isinstance(group.egress, Direct) and group.egress.gateway not in group.apps:
         gateway = group.egress.gateway

@@ -37,8 +37,17 @@ def services(scope: Scope, group: Group) -> Iterator[Body]:
                 "apiVersion": "v1",
                 "kind": "Service",
                 "metadata": meta(name, labels, namespace=scope.namespace, annotations={"portable/title": app.title}),
-                "spec": {"type": "ClusterIP", "selector": selector(group), "ports": ports},
+                "spec": {"type": "ClusterIP", **service_target(group), "ports": ports},
             }
+
+
+def service_target(group: Group) -> Body:
+    """Return the fields of a Service that lead to the group's pod.
+
+    A pod whose gateway has lost its tunnel is not ready. Its apps' web pages stay reachable all the same, as on Compose.
+    """
+    always = {} if isinstance(group.egress, Direct) else {"publishNotReadyAddresses": True}
+    return {"selector": selector(group), **always}
 
 
 def service_port(app: App, port: Port, *, number: int | None = None) -> Body:
@@ -88,12 +97,18 @@ class OpenPort(Struct, frozen=True, kw_only=True):
 
 
 def policy(scope: Scope, group: Group, *, dns: Sequence[Body], opened: Sequence[OpenPort]) -> Body:
-    """Return the NetworkPolicy of a pod. It admits the namespace, and the routers of exposed ports; it limits the egress of a gateway.
+    """Return the NetworkPolicy of a pod. It admits the namespace, those that the profile names, and routers.
+
+    It limits the egress of a gateway.
 
     It is the second fence: the first one is the gateway's own firewall, which can fail open if its pod outlives it
     (docs/facts/gluetun.md#it-can-fail-open).
     """
     ingress: list[Body] = [{"from": [{"podSelector": {}}]}]
+    public = sorted({(port.number, port.protocol) for app in scope.members(group) for port in app.ports if not port.private})
+    if public and scope.plan.callers:
+        callers = [_of_namespace(name) for name in scope.plan.callers]
+        ingress.append({"from": callers, "ports": [peer_port(*port) for port in public]})
     by_peers: dict[str, list[OpenPort]] = {}
     for port in opened:
         by_peers.setdefault(str(port.peers), []).append(port)
@@ -165,7 +180,7 @@ def private_service(scope: Scope, group: Group, app: App, port: Port) -> Iterato
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": meta(exposure_name(app, port), scope.labels(app.name, zone=app.zone), namespace=scope.namespace),
-            "spec": {"type": "ClusterIP", "selector": selector(group), "ports": [service_port(app, port)]},
+            "spec": {"type": "ClusterIP", **service_target(group), "ports": [service_port(app, port)]},
         }
 
 
@@ -223,7 +238,7 @@ def _load_balancer(scope: Scope, group: Group, app: App, port: Port, how: LoadBa
             "type": "LoadBalancer",
             # Local keeps the callers' addresses. It is impossible if several pods share one address.
             **({"externalTrafficPolicy": "Local"} if len(same) == 1 or not how.address else {}),
-            "selector": selector(group),
+            **service_target(group),
             "ports": [service_port(app, port, number=how.number)],
             **address,
         },

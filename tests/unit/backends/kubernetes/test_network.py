@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from portable.model import plan as p
-from tests.factories import app, full_plan, plan
+from tests.factories import app, behind, full_plan, plan
 from tests.unit.backends.kubernetes.rendered import found, objects, render
 from tests.unit.backends.kubernetes.test_pod import grouped
 
@@ -145,3 +145,32 @@ def test_a_gateway_of_another_group_is_refused() -> None:
     made = grouped(p.Tunnel(gateway="elsewhere"))
     refused = [f for f in render(made).findings if f.verdict == "refused"]
     assert [(f.class_, f.code, "'elsewhere'" in f.text) for f in refused] == [("security", "network.gateway-outside", True)]
+
+
+def test_web_pages_behind_a_gateway_stay_reachable_while_it_is_not_ready() -> None:
+    ways = (p.LoadBalancer(number=80), p.Ingress(host="demo.test"))
+    ports = (p.Port(name="web", number=8000, serves="http", private=True), p.Port(name="api", number=8001))
+    for egress, stays in ((p.Direct(), False), (p.Tunnel(gateway="gate"), True), (p.Sealed(gateway="gate"), True)):
+        for how in ways:
+            made = behind(egress)
+            apps = tuple(msgspec.structs.replace(a, ports=ports) if a.name == "demo" else a for a in made.apps)
+            exposures = (p.Exposure(app="demo", port="web", how=how),)
+            services = objects(msgspec.structs.replace(made, apps=apps, exposures=exposures), "Service")
+            own = {name: body["spec"].get("publishNotReadyAddresses", False) for name, body in services.items() if name.startswith("demo")}
+            assert len(own) == 2
+            assert set(own.values()) == {stays}
+
+
+def test_a_namespace_that_the_profile_names_reaches_the_public_ports_and_no_private_one() -> None:
+    made = plan(app(ports=PORTS))
+    rules = [
+        objects(msgspec.structs.replace(made, callers=callers), "NetworkPolicy")["demo"]["spec"]["ingress"]
+        for callers in ((), ("monitoring", "home"))
+    ]
+    assert rules[1][:1] == rules[0]
+    assert rules[1][1:] == [
+        {
+            "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}} for name in ("monitoring", "home")],
+            "ports": [{"port": 6881, "protocol": "UDP"}, {"port": 8000, "protocol": "TCP"}],
+        }
+    ]

@@ -21,6 +21,7 @@ def _without_effect(given: PlanInput) -> Iterator[tuple[Steps, str, str]]:
             ("tls-secret", profile.exposure.tls_secret),
             ("ingress-class", profile.exposure.ingress_class),
             ("ingress-namespace", profile.exposure.ingress_namespace),
+            ("gateway", profile.exposure.gateway),
         ):
             if value is not None:
                 yield ("exposure", key), f"{profile.back_end} does not route host names", "remove it"

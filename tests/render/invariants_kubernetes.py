@@ -152,6 +152,11 @@ def _services(bodies: list[Body]) -> Iterator[str]:
                 to = path["backend"]["service"]
                 if to["port"]["name"] not in _port_names(services.get(to["name"])):
                     yield f"Ingress {ingress['metadata']['name']} leads to nowhere"
+    for route in _of(bodies, "HTTPRoute"):
+        for rule in route["spec"]["rules"]:
+            for to in rule["backendRefs"]:
+                if to["port"] not in {port["port"] for port in services.get(to["name"], {"spec": {"ports": []}})["spec"]["ports"]}:
+                    yield f"HTTPRoute {route['metadata']['name']} leads to nowhere"
     for route in _of(bodies, "Route"):
         if route["spec"]["port"]["targetPort"] not in _port_names(services.get(route["spec"]["to"]["name"])):
             yield f"Route {route['metadata']['name']} leads to nowhere"

@@ -19,12 +19,14 @@ from portable.model.plan import (
     Ephemeral,
     Exposure,
     Folder,
+    GatewayRoute,
     Group,
     Http,
     Ingress,
     Lan,
     LoadBalancer,
     Loopback,
+    Port,
     Route,
     Sealed,
     Tcp,
@@ -66,10 +68,11 @@ def unguarded(scope: Scope) -> Iterator[Finding]:
 def open_to_all(scope: Scope) -> Iterator[Finding]:
     """Yield a finding for each Ingress whose controller could be any pod. On OpenShift, the router is known."""
     for exposure in scope.plan.exposures:
-        if isinstance(exposure.how, Ingress) and exposure.how.namespace is None:
+        if isinstance(exposure.how, Ingress | GatewayRoute) and exposure.how.namespace is None:
+            which = "Ingress controller" if isinstance(exposure.how, Ingress) else "Gateway's pods"
             text = (
                 f"Every pod of the cluster can reach port {exposure.port} of {exposure.app} directly: "
-                "the namespace of the Ingress controller is not configured."
+                f"the namespace of the {which} is not configured."
             )
             remedy = "set `exposure: {ingress-namespace: ...}`; waive this if the controller uses the host network"
             path = f"{_at(exposure)}.how.namespace"
@@ -465,10 +468,28 @@ def _exposure(scope: Scope, exposure: Exposure) -> Iterator[Finding]:
                 text = "No certificate is configured: the Ingress controller presents its own."
                 at, remedy = f"{path}.how.tls_secret", "set `exposure: {tls-secret: ...}` to a Secret with a certificate"
                 yield note("exposures.tls", at, "cosmetic", text, remedy, code="exposure.certificate", app=app)
+        case GatewayRoute():
+            yield from _gateway_route(exposure, how, port)
         case LoadBalancer() | Route():
             pass
         case _:
             assert_never(how)
+
+
+def _gateway_route(exposure: Exposure, how: GatewayRoute, port: Port) -> Iterator[Finding]:
+    path, app = _at(exposure), exposure.app
+    if port.protocol != "tcp" or port.serves == "raw":
+        text = f"An HTTPRoute routes HTTP only; port {port.name} of {app} uses another protocol."
+        yield refuse("exposures", f"{path}.how", "function", text, "use `load-balancer`", code="exposure.http-only", app=app)
+    if port.serves == "https":
+        text = f"A Gateway sends plain HTTP to apps; port {port.name} of {app} uses TLS."
+        yield refuse("exposures", f"{path}.how", "function", text, "use `load-balancer`", code="exposure.http-only", app=app)
+    place = f" in namespace {how.gateway_namespace}" if how.gateway_namespace else ""
+    text = (
+        f"Gateway {how.gateway}{place} must exist, accept routes of this namespace, and have a listener with a certificate for {how.host}."
+    )
+    remedy = "create it, or use another exposure; `kubectl describe httproute` shows whether it accepts the route"
+    yield note("exposures.gateway", f"{path}.how.gateway", "function", text, remedy, code="exposure.gateway", app=app)
 
 
 def _at(exposure: Exposure) -> str:

@@ -1,4 +1,4 @@
-"""Services for the names of apps, Ingresses and load balancers for exposures, and the NetworkPolicies around pods."""
+"""Services for the names of apps, Ingresses, HTTPRoutes and load balancers for exposures, and the NetworkPolicies around pods."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
@@ -8,7 +8,21 @@ from portable.backends.common import port_of
 from portable.backends.kubernetes.names import Body, dns_label, meta, port_name
 from portable.backends.kubernetes.scope import Scope, selector
 from portable.model.base import Struct
-from portable.model.plan import App, Direct, Exposure, Group, Ingress, Lan, LoadBalancer, Loopback, Port, Route, Sealed, Tunnel
+from portable.model.plan import (
+    App,
+    Direct,
+    Exposure,
+    GatewayRoute,
+    Group,
+    Ingress,
+    Lan,
+    LoadBalancer,
+    Loopback,
+    Port,
+    Route,
+    Sealed,
+    Tunnel,
+)
 
 APP_PROTOCOL = {"http": "http", "https": "https"}
 KUBE_DNS: list[Body] = [
@@ -22,6 +36,7 @@ KUBE_DNS: list[Body] = [
         "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
     }
 ]
+_GATEWAY_GROUP = "gateway.networking.k8s.io"
 SHARED_ADDRESS = "metallb.io/allow-shared-ip"
 
 
@@ -79,6 +94,9 @@ def exposures(scope: Scope, group: Group) -> Iterator[Body]:
             case Ingress():
                 yield from private_service(scope, group, app, port)
                 yield _ingress(scope, app, port, how)
+            case GatewayRoute():
+                yield from private_service(scope, group, app, port)
+                yield _http_route(scope, app, port, how)
             case LoadBalancer():
                 yield _load_balancer(scope, group, app, port, how)
             case Loopback() | Lan() | Route():
@@ -140,7 +158,7 @@ def opened_ports(
         number = port.number
         how = exposure.how
         match how:
-            case Ingress():
+            case Ingress() | GatewayRoute():
                 peers = (_of_namespace(how.namespace),) if how.namespace else routers
             case Route():
                 peers, number = routers, before.get((app.name, port.name), number)
@@ -220,6 +238,25 @@ def _ingress(scope: Scope, app: App, port: Port, how: Ingress) -> Body:
             **({"ingressClassName": how.ingress_class} if how.ingress_class else {}),
             "rules": [{"host": how.host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}],
             "tls": [tls],
+        },
+    }
+
+
+def _http_route(scope: Scope, app: App, port: Port, how: GatewayRoute) -> Body:
+    parent: Body = {"group": _GATEWAY_GROUP, "kind": "Gateway", "name": how.gateway}
+    if how.gateway_namespace is not None:
+        parent["namespace"] = how.gateway_namespace
+    if how.section is not None:
+        parent["sectionName"] = how.section
+    backend = {"group": "", "kind": "Service", "name": backend_name(app, port), "port": port.number, "weight": 1}
+    return {
+        "apiVersion": f"{_GATEWAY_GROUP}/v1",
+        "kind": "HTTPRoute",
+        "metadata": meta(exposure_name(app, port), scope.labels(app.name, zone=app.zone), namespace=scope.namespace),
+        "spec": {
+            "parentRefs": [parent],
+            "hostnames": [how.host],
+            "rules": [{"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": [backend]}],
         },
     }
 

@@ -14,6 +14,7 @@ from tests.unit.planning import CLUSTER, COMPOSE, Place, app
         (COMPOSE, {"exposure": {"tls-secret": "tls"}}, "exposure.tls-secret"),
         (COMPOSE, {"exposure": {"ingress-class": "nginx"}}, "exposure.ingress-class"),
         (COMPOSE, {"exposure": {"ingress-namespace": "nginx"}}, "exposure.ingress-namespace"),
+        (COMPOSE, {"exposure": {"gateway": {"name": "home"}}}, "exposure.gateway"),
         (COMPOSE, {"networks": {"namespaces": ["monitoring"]}}, "networks.namespaces"),
         (COMPOSE, {"networks": {"cluster-domain": "k8s.lan"}}, "networks.cluster-domain"),
         (COMPOSE, {"nodes": {"weight": 50}}, "nodes.weight"),

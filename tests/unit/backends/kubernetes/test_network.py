@@ -174,3 +174,53 @@ def test_a_namespace_that_the_profile_names_reaches_the_public_ports_and_no_priv
             "ports": [{"port": 6881, "protocol": "UDP"}, {"port": 8000, "protocol": "TCP"}],
         }
     ]
+
+
+def test_an_http_route_leads_from_its_gateway_to_the_service() -> None:
+    how = p.GatewayRoute(host="demo.test", gateway="home", gateway_namespace="edge", section="https")
+    made = exposed(how)
+    route = objects(made, "HTTPRoute")["demo-web"]
+    assert route["apiVersion"] == "gateway.networking.k8s.io/v1"
+    assert route["spec"] == {
+        "parentRefs": [
+            {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "home", "namespace": "edge", "sectionName": "https"}
+        ],
+        "hostnames": ["demo.test"],
+        "rules": [
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+                "backendRefs": [{"group": "", "kind": "Service", "name": "demo", "port": 8000, "weight": 1}],
+            }
+        ],
+    }
+    plain = objects(exposed(p.GatewayRoute(host="demo.test", gateway="home")), "HTTPRoute")["demo-web"]["spec"]["parentRefs"]
+    assert plain == [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "home"}]
+    private = exposed(p.GatewayRoute(host="demo.test", gateway="home"), "rpc")
+    assert objects(private, "HTTPRoute")["demo-rpc"]["spec"]["rules"][0]["backendRefs"][0]["name"] == "demo-rpc"
+    assert "demo-rpc" in objects(private, "Service")
+
+
+def test_only_the_pods_of_a_known_gateway_reach_a_port() -> None:
+    for namespace, peers in ((None, None), ("edge", [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "edge"}}}])):
+        made = exposed(p.GatewayRoute(host="demo.test", gateway="home", namespace=namespace))
+        rule = objects(made, "NetworkPolicy")["demo"]["spec"]["ingress"][1]
+        assert (rule.get("from"), rule["ports"]) == (peers, [{"port": 8000, "protocol": "TCP"}])
+
+
+@pytest.mark.parametrize(("serves", "protocol"), [("raw", "tcp"), ("raw", "udp"), ("https", "tcp")])
+def test_what_a_gateway_cannot_carry_is_refused(serves: str, protocol: str) -> None:
+    ports = (p.Port(name="web", number=8000, serves=serves, protocol=protocol),)  # type: ignore[arg-type]
+    made = plan(app(ports=ports), exposures=(p.Exposure(app="demo", port="web", how=p.GatewayRoute(host="demo.test", gateway="home")),))
+    refusals = [(f.code, f.path) for f in render(made).findings if f.verdict == "refused"]
+    assert refusals == [("exposure.http-only", "exposures.demo:web.how")]
+
+
+def test_a_gateway_is_told_as_something_that_must_exist() -> None:
+    findings = render(exposed(p.GatewayRoute(host="demo.test", gateway="home"))).findings
+    told = {f.code: (f.field, f.class_, f.app) for f in findings if f.code in ("exposure.gateway", "kubernetes.ingress-namespace")}
+    assert told == {
+        "exposure.gateway": ("exposures.gateway", "function", "demo"),
+        "kubernetes.ingress-namespace": ("exposures.from", "security", "demo"),
+    }
+    closed = render(exposed(p.GatewayRoute(host="demo.test", gateway="home", namespace="edge"))).findings
+    assert "kubernetes.ingress-namespace" not in {f.code for f in closed}

@@ -32,7 +32,7 @@ def test_what_an_administrator_creates_lies_apart() -> None:
         "storage.yaml": {"PersistentVolumeClaim"},
         "network.yaml": {"NetworkPolicy"},
         "shared.yaml": {"ConfigMap"},
-        "apps/gateway.yaml": {"StatefulSet", "Service", "Ingress"},
+        "apps/gateway.yaml": {"StatefulSet", "Service", "Ingress", "HTTPRoute"},
         "apps/player.yaml": {"ConfigMap", "StatefulSet", "Service"},
         "apps/sweep.yaml": {"CronJob"},
     }

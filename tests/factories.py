@@ -148,7 +148,11 @@ def full_plan(back_end: str) -> p.Plan:
         aliases=("transfer",),
         zone="downloaders",
         after=(p.After(app="player", when="started"),),
-        ports=(p.Port(name="web", number=8080, serves="http"), p.Port(name="peer", number=6881, protocol="udp")),
+        ports=(
+            p.Port(name="web", number=8080, serves="http"),
+            p.Port(name="api", number=8090, serves="http"),
+            p.Port(name="peer", number=6881, protocol="udp"),
+        ),
         containers=(
             container(
                 image=image(recipe="torrents"),
@@ -253,6 +257,11 @@ def full_plan(back_end: str) -> p.Plan:
                 port="web",
                 how=p.Ingress(host="torrents.example.test", tls_secret="torrents-tls", ingress_class="nginx", namespace="ingress-nginx"),
             ),
+            p.Exposure(
+                app="torrents",
+                port="api",
+                how=p.GatewayRoute(host="api.example.test", gateway="home", gateway_namespace="edge", section="https", namespace="envoy"),
+            ),
             p.Exposure(app="player", port="web", how=p.LoadBalancer(number=32400, address="192.0.2.20")),
         ),
         "openshift": (
@@ -265,6 +274,7 @@ def full_plan(back_end: str) -> p.Plan:
         stack="media",
         profile="full",
         namespace="media-test",
+        callers=("monitoring",),
         timezone="Europe/Berlin",
         subnet="172.20.0.0/16",
         node_weight=100,

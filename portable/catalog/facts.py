@@ -64,6 +64,8 @@ class ProbeFacts(Facts, frozen=True, kw_only=True):
     http: HttpFacts | None = None
     tcp: Name | None = None
     exec: Annotated[tuple[str, ...], Meta(min_length=1)] | None = None
+    startup_exec: Annotated[tuple[str, ...], Meta(min_length=1)] | None = None
+    """Another command for the start: the containers that wait for this one start when it succeeds, even if `exec` does not yet."""
     startup: Duration = "2m"
     """The longest time from the start to the first healthy answer."""
     period: Duration = "10s"
@@ -269,4 +271,5 @@ class CloudFacts(Facts, frozen=True, kw_only=True):
     after: tuple[AfterFacts, ...] = ()
     environment: dict[Variable, str | int] = {}
     cache: Size = "10Gi"
+    """On disk, for all mounts of the place together: where each pod has its own, they divide it, but each gets 1 GiB."""
     secrets: dict[Name, SecretFacts] = {}

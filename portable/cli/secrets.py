@@ -94,7 +94,7 @@ def set_(
     set_secret(source, secret, key, value)
     show.line(f"stored {name}")
     if namespace is not None:
-        show.line("The cluster is not changed: `portable secrets write -o FOLDER` writes its Secrets as files for kubectl.")
+        show.line("The cluster is not changed: `portable secrets write -o FOLDER` writes its Secrets as files for `kubectl apply`.")
 
 
 @app.command("write")
@@ -106,12 +106,13 @@ def write(
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
 ) -> None:
-    """Write the Secrets of a cluster as files for kubectl.
+    """Write the Secrets of a cluster as files for `kubectl apply`.
 
     The files have mode 0600. They contain single values, and configuration files with their values filled in.
     """
+    from portable.backends.kubernetes.scope import scope_of
     from portable.cli.progress import printed
-    from portable.secrets.cluster import cluster_secrets
+    from portable.secrets.cluster import cluster_secrets, secret_object
     from portable.secrets.cluster import write as write_files
     from portable.secrets.generate import foreseen, generate_missing
     from portable.secrets.lookup import resolve
@@ -125,10 +126,11 @@ def write(
     generate_missing(needs, generated, source, progress=printed)
     resolved = resolve(needs, source)
     check_tunnel(plan, resolved, cluster=True)
+    scope = scope_of(plan)
     secrets = cluster_secrets(plan, resolved)
-    write_files(secrets, output)
+    write_files({name: secret_object(name, data, namespace=namespace, labels=scope.labels(name)) for name, data in secrets.items()}, output)
     for name in sorted(secrets):
-        show.line(f"kubectl create secret generic -n {namespace} {name} --from-file={output / name}")
+        show.line(f"kubectl apply --server-side --field-manager=portable -f {output / name}.yaml")
 
 
 def _standard_input() -> str:

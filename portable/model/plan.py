@@ -391,6 +391,20 @@ class Ingress(Struct, tag="ingress", frozen=True, kw_only=True):
     """Namespace of the controller's pods, if only they may reach the port."""
 
 
+class GatewayRoute(Struct, tag="gateway", frozen=True, kw_only=True):
+    """Reachable by host name through a Gateway of the Gateway API, which has the certificate."""
+
+    host: str
+    gateway: str
+    """Name of the Gateway, which exists already."""
+    gateway_namespace: str | None = None
+    """Its namespace; None: that of the plan."""
+    section: str | None = None
+    """The listener of the Gateway; None: all whose host names match."""
+    namespace: str | None = None
+    """Namespace of the Gateway's pods, if only they may reach the port."""
+
+
 class Route(Struct, tag="route", frozen=True, kw_only=True):
     """Reachable by host name through OpenShift's router."""
 
@@ -406,7 +420,7 @@ class LoadBalancer(Struct, tag="load-balancer", frozen=True, kw_only=True):
     address: str | None = None
 
 
-Reach = Loopback | Lan | Ingress | Route | LoadBalancer
+Reach = Loopback | Lan | Ingress | GatewayRoute | Route | LoadBalancer
 
 
 class Exposure(Struct, frozen=True, kw_only=True):
@@ -441,6 +455,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     stack: str
     profile: str
     namespace: str | None = None
+    callers: tuple[str, ...] = ()
+    """Other namespaces of the cluster whose pods may call the apps' ports."""
     timezone: str = "Etc/UTC"
     subnet: str | None = None
     node_weight: int | None = None

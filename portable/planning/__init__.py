@@ -58,7 +58,7 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
     chosen, way = tunnel(given, chosen, catalog, mistakes)
     net = network(given, chosen, way, mistakes)
     weakened = fence(given, written, way, net, catalog, mistakes)
-    store = storage(given, chosen, mistakes)
+    store = storage(given, chosen, net, mistakes)
     devices = _devices(given, mistakes)
     counted_once(given, mistakes)
     mistakes.stop()
@@ -68,6 +68,7 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
         stack=given.stack.name,
         profile=given.profile.name,
         namespace=given.profile.namespace,
+        callers=given.profile.networks.namespaces,
         timezone=given.stack.timezone,
         subnet=given.profile.networks.subnet,
         node_weight=given.profile.nodes.weight if given.profile.nodes.prefer else None,

@@ -9,6 +9,7 @@ import msgspec
 
 from portable.catalog.facts import AppFacts, PortFacts
 from portable.model import plan as p
+from portable.model.source import Source
 from portable.model.subnets import capacity, free_block
 from portable.planning.inputs import Mistakes, PlanInput
 from portable.planning.select import Selection, runs_outside
@@ -252,15 +253,15 @@ def _exposures(given: PlanInput, chosen: Selection, mistakes: Mistakes) -> Itera
 
 def _exposure(given: PlanInput, asked: ExposeFacts, app: str, port: PortFacts, path: str, mistakes: Mistakes) -> p.Reach | None:
     """The exposure of a port, completed from the profile and the app; None after a mistake."""
-    ways = [w for w in (asked.loopback, asked.lan, asked.ingress, asked.route, asked.load_balancer) if w is not None]
+    ways = [w for w in (asked.loopback, asked.lan, asked.ingress, asked.gateway, asked.route, asked.load_balancer) if w is not None]
     if not ways:
         return None
     at = given.profile_source(*path.split("."))
     if len(ways) > 1:
-        text = "a port has only one exposure: loopback, lan, ingress, route or load-balancer"
+        text = "a port has only one exposure: loopback, lan, ingress, gateway, route or load-balancer"
         mistakes.add(at, path, text, _one_exposure(given, asked, path), code="port.several-exposures")
         return None
-    if (asked.ingress or (asked.route and asked.route.termination == "edge")) and port.serves == "raw":
+    if (asked.ingress or asked.gateway or (asked.route and asked.route.termination == "edge")) and port.serves == "raw":
         text = f"host names route HTTP only; port {path.rpartition('.')[2]} of {app} is raw TCP/UDP"
         mistakes.add(at, path, text, "use load-balancer or lan", code="port.raw-host")
         return None
@@ -270,7 +271,7 @@ def _exposure(given: PlanInput, asked: ExposeFacts, app: str, port: PortFacts, p
         return None
     exposure = given.profile.exposure
     host = f"{app}.{exposure.domain}" if exposure.domain else None
-    if named := asked.ingress or asked.route:
+    if named := asked.ingress or asked.gateway or asked.route:
         host = named.host or host
         if host is None:
             mistakes.add(at, path, "a host name is required", "set `host` here, or `exposure.domain` for all", code="port.host-missing")
@@ -295,10 +296,27 @@ def _exposure(given: PlanInput, asked: ExposeFacts, app: str, port: PortFacts, p
             ingress_class=asked.ingress.ingress_class or exposure.ingress_class,
             namespace=exposure.ingress_namespace,
         )
+    if asked.gateway:
+        return _gateway_route(given, host or "", at, path, mistakes)
     if asked.route:
         return p.Route(host=host or "", termination=asked.route.termination, auth=asked.route.auth)
     balancer = asked.load_balancer
     return p.LoadBalancer(number=number, address=balancer.address) if balancer else None
+
+
+def _gateway_route(given: PlanInput, host: str, at: Source, path: str, mistakes: Mistakes) -> p.GatewayRoute | None:
+    gateway = given.profile.exposure.gateway
+    if gateway is None:
+        remedy = "name it: `exposure: {gateway: {name: ..., namespace: ...}}`"
+        mistakes.add(at, path, "the profile names no Gateway", remedy, code="port.gateway-missing")
+        return None
+    return p.GatewayRoute(
+        host=host,
+        gateway=gateway.name,
+        gateway_namespace=gateway.namespace,
+        section=gateway.section,
+        namespace=given.profile.exposure.ingress_namespace,
+    )
 
 
 def _one_exposure(given: PlanInput, asked: ExposeFacts, path: str) -> str:
@@ -377,7 +395,7 @@ def _host_clashes(
                 key, what = (address, number, port.protocol), f"{address or 'the load balancer'}:{number}"
                 if address is None:
                     continue
-            case p.Ingress(host=host) | p.Route(host=host):
+            case p.Ingress(host=host) | p.GatewayRoute(host=host) | p.Route(host=host):
                 key, what = host, f"the host name {host}"
         if key in owners:
             source = given.profile_source("exposure", "apps", app, name)
@@ -397,7 +415,7 @@ def address_of(exposure: p.Exposure, port: p.Port, host: str | None) -> str | No
             return f"{scheme}://{host or 'localhost'}:{number}"
         case p.Ingress(host=name, tls_secret=tls):
             return f"{'https' if tls else 'http'}://{name}"
-        case p.Route(host=name):
+        case p.Route(host=name) | p.GatewayRoute(host=name):
             return f"https://{name}"
         case p.LoadBalancer(number=number, address=address):
             return f"{scheme}://{address}:{number}" if address else None

@@ -106,6 +106,10 @@ class NetworkFacts(Facts, frozen=True, kw_only=True):
     subnet: Cidr | None = None
     local: tuple[Cidr, ...] = ()
     """Networks that apps behind a gateway may reach without the tunnel."""
+    namespaces: tuple[Name, ...] = ()
+    """Other namespaces of the cluster whose pods may call the apps, for example for monitoring and dashboards."""
+    cluster_domain: Host = "cluster.local"
+    """The domain of the cluster's own names. Apps behind a gateway call apps of other pods by their names in full."""
 
 
 class EndpointFacts(Facts, frozen=True, kw_only=True):
@@ -188,6 +192,22 @@ class IngressFacts(Facts, frozen=True, kw_only=True):
     ingress_class: Name | None = None
 
 
+class GatewayFacts(Facts, frozen=True, kw_only=True):
+    """A Gateway of the Gateway API, which exists already; its listener has the certificate."""
+
+    name: Name
+    namespace: Name | None = None
+    """Default: the namespace of the apps."""
+    section: Name | None = None
+    """The listener. Default: all listeners whose host names match."""
+
+
+class GatewayRouteFacts(Facts, frozen=True, kw_only=True):
+    """Reachable through the Gateway that `exposure.gateway` names."""
+
+    host: Host | None = None
+
+
 class RouteFacts(Facts, frozen=True, kw_only=True):
     """Reachable through OpenShift's router."""
 
@@ -210,6 +230,7 @@ class ExposeFacts(Facts, frozen=True, kw_only=True):
     lan: LoopbackFacts | PortNumber | None = None
     """A number, or an empty map for the app's own number."""
     ingress: IngressFacts | None = None
+    gateway: GatewayRouteFacts | None = None
     route: RouteFacts | None = None
     load_balancer: LoadBalancerFacts | None = None
 
@@ -217,7 +238,7 @@ class ExposeFacts(Facts, frozen=True, kw_only=True):
 class ExposureFacts(Facts, frozen=True, kw_only=True):
     """`default` applies to every app's web port; `apps` overrides it for single ports."""
 
-    default: Literal["none", "loopback", "lan", "ingress", "route"] = "none"
+    default: Literal["none", "loopback", "lan", "ingress", "gateway", "route"] = "none"
     address: Host | None = None
     """The name or address by which browsers on the LAN reach the host."""
     domain: Host | None = None
@@ -225,7 +246,10 @@ class ExposureFacts(Facts, frozen=True, kw_only=True):
     tls_secret: Name | None = None
     ingress_class: Name | None = None
     ingress_namespace: Name | None = None
-    """Namespace of the Ingress controller's pods: only they may reach exposed ports. No effect if they use their node's network."""
+    """Namespace of the pods of the Ingress controller or Gateway: only they may reach exposed ports. No effect if they use their node's
+    network."""
+    gateway: GatewayFacts | None = None
+    """The Gateway through which `gateway` exposes ports."""
     apps: dict[Name, dict[Name, ExposeFacts]] = {}
 
 

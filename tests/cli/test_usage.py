@@ -1,6 +1,7 @@
 """Help, version, usage errors, formats, completion, and output that nobody takes."""
 
 import ast
+import base64
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 
 import portable
@@ -386,8 +388,11 @@ def test_a_scheduled_app_of_ones_own_renders_everywhere(tmp_path: Path) -> None:
 def test_the_secrets_of_a_cluster_become_files(tmp_path: Path) -> None:
     (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [sabnzbd]\n")
     done = run("secrets", "write", "-p", "samba", "-o", "out", cwd=tmp_path)
-    assert (done.returncode, "kubectl create secret generic -n media-services sabnzbd-sabnzbd-ini" in done.stdout) == (0, True), done.stderr
-    text = (tmp_path / "out" / "sabnzbd-sabnzbd-ini" / "sabnzbd.ini").read_text()
+    assert (done.returncode, "kubectl apply --server-side --field-manager=portable -f out/sabnzbd" in done.stdout) == (0, True)
+    secret = yaml.safe_load((tmp_path / "out" / "sabnzbd-sabnzbd-ini.yaml").read_text())
+    assert secret["metadata"]["namespace"] == "media-services"
+    assert secret["metadata"]["labels"]["app.kubernetes.io/instance"] == "mine-samba"
+    text = base64.b64decode(secret["data"]["sabnzbd.ini"]).decode()
     held = (tmp_path / ".config" / "portable" / "mine" / "secrets.yaml").read_text()
     (password,) = [line.split(" = ")[1] for line in text.splitlines() if line.startswith("password = ")]
     assert password in held

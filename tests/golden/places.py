@@ -65,7 +65,7 @@ def pods(rendering: Rendering) -> dict[str, Any]:
     return {
         document.body["metadata"]["name"]: template_of(document.body)["spec"]
         for document in rendering.documents
-        if document.body.get("kind") in ("CronJob", "Deployment")
+        if document.body.get("kind") in ("CronJob", "Deployment", "StatefulSet")
     }
 
 

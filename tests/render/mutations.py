@@ -72,6 +72,7 @@ _OTHER_TEXT: dict[tuple[type, str], str] = {
     (p.Identity, "umask"): "077",
     (p.Ingress, "host"): "other.example.test",
     (p.Route, "host"): "other.example.test",
+    (p.GatewayRoute, "host"): "other.example.test",
     (p.LoadBalancer, "address"): "192.0.2.99",
     (p.Share, "server"): "192.0.2.99",
 }

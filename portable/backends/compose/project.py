@@ -83,6 +83,9 @@ def _plan_findings(known: Index) -> list[Finding]:
     if plan.namespace is not None:
         text = "Compose has no namespaces; the project name groups the containers."
         findings.append(note("namespace", "namespace", "cosmetic", text, code="compose.cluster-setting"))
+    if plan.callers:
+        text = "Compose has no namespaces, so none can be admitted: other projects reach only published ports."
+        findings.append(note("callers", "callers", "cosmetic", text, code="compose.cluster-setting"))
     if plan.node_weight is not None:
         text = "A Compose engine is one node, so node preferences have no effect."
         findings.append(note("node_weight", "node_weight", "cosmetic", text, code="compose.cluster-setting"))

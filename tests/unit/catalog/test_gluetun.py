@@ -118,17 +118,18 @@ def test_it_does_not_begin_without_its_second_fence(tmp_path: Path, failing: dic
 @pytest.mark.parametrize(
     ("found", "left"),
     [
-        (RESOLV, f"# portable: nameserver 127.0.0.11\n{RESOLV}"),
+        # A search list would send foreign names past the tunnel.
+        (RESOLV, "# portable: nameserver 127.0.0.11\nnameserver 127.0.0.11\noptions ndots:0\n"),
         # Gluetun's own address is in the place of the first ones, or that of its upstream where it was killed early.
         (
             "nameserver 127.0.0.1\n# portable: nameserver 10.96.0.10\nsearch lan\n",
-            "nameserver 10.96.0.10\n# portable: nameserver 10.96.0.10\nsearch lan\n",
+            "nameserver 10.96.0.10\n# portable: nameserver 10.96.0.10\n",
         ),
         (
             "nameserver 1.1.1.1\n# portable: nameserver 10.96.0.10\n# portable: nameserver 10.96.0.11\n",
             "nameserver 10.96.0.10\nnameserver 10.96.0.11\n# portable: nameserver 10.96.0.10\n# portable: nameserver 10.96.0.11\n",
         ),
-        ("search lan\n", "search lan\n"),
+        ("search lan\ndomain lan\n", ""),
     ],
 )
 def test_the_first_name_servers_are_kept(tmp_path: Path, found: str, left: str) -> None:

@@ -438,3 +438,29 @@ def test_a_gateway_on_a_cluster_must_know_the_clusters_networks(place: Place, vp
     assert found("one", networks={"local": ["10.244.0.0/16"]}, **vpn) == []
     assert found("two") == []
     assert found("one", base=COMPOSE) == []
+
+
+def test_a_gateway_carries_host_names(place: Place) -> None:
+    place.write(app("one"), app("two"))
+    exposure = {"default": "gateway", "domain": "home.test", "gateway": {"name": "edge", "namespace": "infra", "section": "https"}}
+    apps = {"two": {"web": {"gateway": {"host": "second.test"}}}}
+    found = exposures(place, "one", "two", base=CLUSTER, exposure={**exposure, "apps": apps, "ingress-namespace": "envoy"})
+    route = p.GatewayRoute(host="one.home.test", gateway="edge", gateway_namespace="infra", section="https", namespace="envoy")
+    assert found == {
+        "one:web": route,
+        "two:web": p.GatewayRoute(host="second.test", gateway="edge", gateway_namespace="infra", section="https", namespace="envoy"),
+    }
+    planned = place.plan("one", base=CLUSTER, exposure=exposure)
+    assert planned.addresses == {("one", "web"): "https://one.home.test"}
+
+
+@pytest.mark.parametrize(
+    ("exposure", "code"),
+    [
+        ({"default": "gateway", "domain": "home.test"}, "port.gateway-missing"),
+        ({"default": "gateway", "gateway": {"name": "edge"}}, "port.host-missing"),
+    ],
+)
+def test_an_incomplete_gateway_is_a_mistake(place: Place, exposure: dict[str, Any], code: str) -> None:
+    place.write(app("one"))
+    assert place.told("one", base=CLUSTER, exposure=exposure) == [("exposure.default", code)]

@@ -1,9 +1,11 @@
 #!/bin/sh
-# mount.sh [run | health]: keeps one cloud mounted at /mnt/clouds/$CLOUD, for BusyBox's shell and any other.
+# mount.sh [run | health | started]: keeps one cloud mounted at /mnt/clouds/$CLOUD, for BusyBox's shell and any other.
 #
 # run     clears a dead mount, mounts, and does both again when rclone dies; on SIGTERM it unmounts and ends with 0. So a death costs a
 #         second, and does not meet the engine's growing delays. Only the folder above is ever bound into another container.
 # health  reads KNOWN_ENTRY (a file or a folder, relative to the cloud) through the mount, in 5 seconds at most.
+#
+# started like health, but after START_SECONDS (60) it holds in any case: apps that read a cloud have other work, and start without it.
 #
 # CLOUD           the cloud's name: the mount is /mnt/clouds/$CLOUD
 # REMOTE          what is mounted, as rclone names it: "zurg:", "zurg:movies"
@@ -46,6 +48,13 @@ health() {
         echo "mount.sh: $entry can't be read" >&2
         return 1
     }
+}
+
+started() {
+    health && return
+    # /proc/1 is `run`; field 22 is its start after that of the machine, in hundredths of a second (proc(5)).
+    born=$(awk '{sub(/.*\) /, ""); print $20}' /proc/1/stat)
+    awk -v born="$born" -v patience="${START_SECONDS:-60}" '{exit ($1 - born / 100 < patience)}' /proc/uptime
 }
 
 run() {
@@ -93,8 +102,9 @@ run() {
 case ${1:-run} in
 run) run ;;
 health) health ;;
+started) started ;;
 *)
-    echo "usage: mount.sh [run | health]" >&2
+    echo "usage: mount.sh [run | health | started]" >&2
     exit 2
     ;;
 esac

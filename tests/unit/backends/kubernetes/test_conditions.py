@@ -58,7 +58,7 @@ def balanced(*addresses: str | None) -> p.Plan:
 
 
 def level(value: str) -> dict[str, Any]:
-    return {f"{LEVEL}/{mode}": value for mode in ("enforce", "audit", "warn")}
+    return {f"{LEVEL}/enforce": value}
 
 
 CASES = {
@@ -268,11 +268,17 @@ CASES = {
         },
     ),
     # volumes
-    "a read-only mount": Case(with_volume(DISK), with_volume(DISK, access="ro"), {f"{MAIN}.volumeMounts./config.readOnly": True}),
+    "a read-only mount": Case(
+        with_volume(DISK, holds="library"), with_volume(DISK, holds="library", access="ro"), {f"{MAIN}.volumeMounts./config.readOnly": True}
+    ),
     "scratch space with a bound": Case(
         with_volume(p.Ephemeral()),
-        with_volume(p.Ephemeral(size=MI)),
-        {f"{POD}.volumes.state.emptyDir.sizeLimit": "1Mi", f"{POD}.volumes.state.emptyDir": None},
+        with_volume(p.Ephemeral(size=4 * MI)),
+        {
+            f"{POD}.volumes.state.emptyDir.sizeLimit": "4Mi",
+            f"{POD}.volumes.state.emptyDir": None,
+            f"{MAIN}.resources.requests.ephemeral-storage": "65Mi",
+        },
     ),
     "scratch space in memory": Case(
         with_volume(p.Ephemeral()),
@@ -295,8 +301,8 @@ CASES = {
         with_volume(DISK),
         {
             "PersistentVolumeClaim disk: spec.accessModes": ["ReadWriteOnce"],
-            f"{POD}.securityContext.fsGroup": 1000,
-            f"{POD}.securityContext.fsGroupChangePolicy": "OnRootMismatch",
+            "StatefulSet demo: spec.template.spec.securityContext.fsGroup": 1000,
+            "StatefulSet demo: spec.template.spec.securityContext.fsGroupChangePolicy": "OnRootMismatch",
         },
     ),
     "a storage class": Case(
@@ -339,7 +345,7 @@ CASES = {
         one(), one(identity=p.Identity(how="user", groups=(9, 4))), {f"{POD}.securityContext.supplementalGroups": [4, 9]}
     ),
     "an account": Case(
-        plan(groups=(p.Group(name="demo", apps=("demo",), account="media"),)),
+        plan(groups=(p.Group(name="demo", apps=("demo",), account="media-test"),)),
         plan(groups=(p.Group(name="demo", apps=("demo",)),)),
         {},
     ),

@@ -363,6 +363,7 @@ CASES = {
         {
             refused("egress.gateway", "groups.demo.egress", "security", "gate", code="network.gateway-outside"),
             Reason("egress.policy", "groups.demo.egress.gateway", "security", "gate", code="kubernetes.network-policy"),
+            Reason("egress.names", "groups.demo.egress.gateway", "function", "gate", code="kubernetes.full-names"),
             *settings("demo"),
         },
     ),
@@ -524,6 +525,7 @@ def test_a_gateway_has_what_holds_for_every_tunnel() -> None:
     come, _ = difference(render, plan(app("gate", ports=()), app()), behind(TUNNEL))
     assert come == {
         Reason("egress.policy", "groups.gate.egress.gateway", "security", "gate", code="kubernetes.network-policy"),
+        Reason("egress.names", "groups.gate.egress.gateway", "function", "gate", code="kubernetes.full-names"),
         Reason("containers.stop_grace", "apps.gate.containers.main.stop_grace", "cosmetic", "gate", code="kubernetes.grace-period"),
         Reason("containers.stop_grace", f"{MAIN}.stop_grace", "cosmetic", "demo", code="kubernetes.grace-period"),
         *settings("gate"),

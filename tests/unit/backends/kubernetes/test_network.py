@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from portable.model import plan as p
-from tests.factories import app, full_plan, plan
+from tests.factories import app, behind, full_plan, plan
 from tests.unit.backends.kubernetes.rendered import found, objects, render
 from tests.unit.backends.kubernetes.test_pod import grouped
 
@@ -153,3 +153,82 @@ def test_a_gateway_of_another_group_is_refused() -> None:
     made = grouped(p.Tunnel(gateway="elsewhere"))
     refused = [f for f in render(made).findings if f.verdict == "refused"]
     assert [(f.class_, f.code, "'elsewhere'" in f.text) for f in refused] == [("security", "network.gateway-outside", True)]
+
+
+def test_web_pages_behind_a_gateway_stay_reachable_while_it_is_not_ready() -> None:
+    ways = (p.LoadBalancer(number=80), p.Ingress(host="demo.test"))
+    ports = (p.Port(name="web", number=8000, serves="http", private=True), p.Port(name="api", number=8001))
+    for egress, stays in ((p.Direct(), False), (p.Tunnel(gateway="gate"), True), (p.Sealed(gateway="gate"), True)):
+        for how in ways:
+            made = behind(egress)
+            apps = tuple(msgspec.structs.replace(a, ports=ports) if a.name == "demo" else a for a in made.apps)
+            exposures = (p.Exposure(app="demo", port="web", how=how),)
+            services = objects(msgspec.structs.replace(made, apps=apps, exposures=exposures), "Service")
+            own = {name: body["spec"].get("publishNotReadyAddresses", False) for name, body in services.items() if name.startswith("demo")}
+            assert len(own) == 2
+            assert set(own.values()) == {stays}
+
+
+def test_a_namespace_that_the_profile_names_reaches_the_public_ports_and_no_private_one() -> None:
+    made = plan(app(ports=PORTS))
+    rules = [
+        objects(msgspec.structs.replace(made, callers=callers), "NetworkPolicy")["demo"]["spec"]["ingress"]
+        for callers in ((), ("monitoring", "home"))
+    ]
+    assert rules[1][:1] == rules[0]
+    assert rules[1][1:] == [
+        {
+            "from": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}} for name in ("monitoring", "home")],
+            "ports": [{"port": 6881, "protocol": "UDP"}, {"port": 8000, "protocol": "TCP"}],
+        }
+    ]
+
+
+def test_an_http_route_leads_from_its_gateway_to_the_service() -> None:
+    how = p.GatewayRoute(host="demo.test", gateway="home", gateway_namespace="edge", section="https")
+    made = exposed(how)
+    route = objects(made, "HTTPRoute")["demo-web"]
+    assert route["apiVersion"] == "gateway.networking.k8s.io/v1"
+    assert route["spec"] == {
+        "parentRefs": [
+            {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "home", "namespace": "edge", "sectionName": "https"}
+        ],
+        "hostnames": ["demo.test"],
+        "rules": [
+            {
+                "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+                "backendRefs": [{"group": "", "kind": "Service", "name": "demo", "port": 8000, "weight": 1}],
+            }
+        ],
+    }
+    plain = objects(exposed(p.GatewayRoute(host="demo.test", gateway="home")), "HTTPRoute")["demo-web"]["spec"]["parentRefs"]
+    assert plain == [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "home"}]
+    private = exposed(p.GatewayRoute(host="demo.test", gateway="home"), "rpc")
+    assert objects(private, "HTTPRoute")["demo-rpc"]["spec"]["rules"][0]["backendRefs"][0]["name"] == "demo-rpc"
+    assert "demo-rpc" in objects(private, "Service")
+
+
+def test_only_the_pods_of_a_known_gateway_reach_a_port() -> None:
+    for namespace, peers in ((None, None), ("edge", [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "edge"}}}])):
+        made = exposed(p.GatewayRoute(host="demo.test", gateway="home", namespace=namespace))
+        rule = objects(made, "NetworkPolicy")["demo"]["spec"]["ingress"][1]
+        assert (rule.get("from"), rule["ports"]) == (peers, [{"port": 8000, "protocol": "TCP"}])
+
+
+@pytest.mark.parametrize(("serves", "protocol"), [("raw", "tcp"), ("raw", "udp"), ("https", "tcp")])
+def test_what_a_gateway_cannot_carry_is_refused(serves: str, protocol: str) -> None:
+    ports = (p.Port(name="web", number=8000, serves=serves, protocol=protocol),)  # type: ignore[arg-type]
+    made = plan(app(ports=ports), exposures=(p.Exposure(app="demo", port="web", how=p.GatewayRoute(host="demo.test", gateway="home")),))
+    refusals = [(f.code, f.path) for f in render(made).findings if f.verdict == "refused"]
+    assert refusals == [("exposure.http-only", "exposures.demo:web.how")]
+
+
+def test_a_gateway_is_told_as_something_that_must_exist() -> None:
+    findings = render(exposed(p.GatewayRoute(host="demo.test", gateway="home"))).findings
+    told = {f.code: (f.field, f.class_, f.app) for f in findings if f.code in ("exposure.gateway", "kubernetes.ingress-namespace")}
+    assert told == {
+        "exposure.gateway": ("exposures.gateway", "function", "demo"),
+        "kubernetes.ingress-namespace": ("exposures.from", "security", "demo"),
+    }
+    closed = render(exposed(p.GatewayRoute(host="demo.test", gateway="home", namespace="edge"))).findings
+    assert "kubernetes.ingress-namespace" not in {f.code for f in closed}

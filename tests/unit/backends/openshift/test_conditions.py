@@ -12,7 +12,7 @@ from portable.model import plan as p
 from portable.model.codes import Code
 from portable.model.plan import Plan
 from tests.factories import app, behind, container, one, plan, port
-from tests.unit.backends.kubernetes.rendered import objects, pod
+from tests.unit.backends.kubernetes.rendered import objects, pod, workloads
 from tests.unit.backends.reasons import Reason, consequences, difference, reason_of, reasons, refused
 
 AT = "exposures.demo:web.how"
@@ -201,7 +201,7 @@ def test_the_login_as_a_whole() -> None:
         "ports": [{"name": https, "containerPort": 8444, "protocol": "TCP"}],
         "readinessProbe": {**asked, "periodSeconds": 10, "timeoutSeconds": 5},
         "livenessProbe": {**asked, "periodSeconds": 30, "timeoutSeconds": 10},
-        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+        "resources": {"requests": {"cpu": "10m", "ephemeral-storage": "64Mi", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -316,7 +316,7 @@ def test_an_account_may_use_one_scc(first: str, second: str, accounts: dict[str,
     assert [explain(made)[name][0] for name in ("demo", "other")] == [first, second]
     used = {
         b["spec"]["template"]["spec"]["serviceAccountName"]: b["spec"]["template"]["metadata"]["annotations"]["openshift.io/required-scc"]
-        for b in objects(rendering, "Deployment").values()
+        for b in workloads(rendering).values()
     }
     assert used == accounts
     assert sorted(objects(rendering, "ServiceAccount")) == sorted(accounts)

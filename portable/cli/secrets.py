@@ -101,7 +101,7 @@ def show_(
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
 ) -> None:
-    """Print the value of a secret on this terminal, for example to log in to an app."""
+    """Print a secret on this terminal, for example to log in."""
     import msgspec
 
     from portable.secrets.lookup import resolve

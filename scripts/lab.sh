@@ -49,12 +49,16 @@ main() {
   begin_work
   find_missing_tools "$LAB_TOOLS"
   if [ ${#packages[@]} = 0 ]; then return; fi
-  if [[ " ${packages[*]} " == *" openssh-server "* ]] && would_change openssh-server; then
-    packages=("${packages[@]/#openssh-server/libwrap0}")
-    unpack_ssh_server
-  fi
-  install_packages hold "${packages[@]}"
-  keep_ssh_server_off "${packages[@]}"
+  local index asked=("${packages[@]}")
+  for index in "${!packages[@]}"; do
+    if [ "${packages[index]}" = openssh-server ] && would_change openssh-server; then
+      packages[index]=libwrap0
+      reasons[index]="installing libwrap0: a library of sshd"
+      unpack_ssh_server
+    fi
+  done
+  install_tools
+  keep_ssh_server_off "${asked[@]}"
 }
 
 # The server's package requires the client of its own version. The tests need only its program, so the client stays as it is.

@@ -63,7 +63,7 @@ class DriverContract:
     def test_up_tells_what_it_does(self, driver: StackDriver) -> None:
         events: list[Event] = []
         driver.up(deadline=_SECONDS, progress=events.append)
-        assert {event.subject for event in events if event.what == "doing"} >= set(APPS)
+        assert {name for event in events if event.what == "doing" for name in event.subject.split(", ")} >= set(APPS)
 
     def test_status_has_a_row_for_each_service_before_and_after(self, driver: StackDriver, reader: StackReader) -> None:
         assert {row.service: row.state for row in reader.status()} == dict.fromkeys(APPS, "missing")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from portable.cli.hints import DEFAULT, VARIABLE
 from portable.model.errors import PortableError
 
 if TYPE_CHECKING:
@@ -76,12 +75,19 @@ def complete_contract(incomplete: str) -> list[str]:
     return _beginning(incomplete, (contract.name for contract in contracts(disruptive=True)))
 
 
+def is_given(context: typer.Context) -> bool:
+    """Whether the command line or the environment names the profile of this command."""
+    source = context.get_parameter_source("profile")
+    return source is not None and source.name != "DEFAULT"
+
+
 def _prepared(context: typer.Context) -> "Prepared | None":
     """The plan of the command's profile; None if it has mistakes."""
     from portable.backends.prepare import prepare
+    from portable.profiles.load import default_profile
 
     words = context.params
-    profile = words.get("profile") or os.environ.get(VARIABLE) or DEFAULT
+    profile = (words.get("profile") if is_given(context) else None) or default_profile(Path.cwd(), os.environ)
     try:
         return prepare(profile, sets=tuple(words.get("sets") or ()), catalogs=tuple(words.get("catalogs") or ()))
     except (PortableError, OSError):

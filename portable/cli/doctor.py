@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from portable.cli import hints, show
+from portable.cli.opening import prepared_for
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
 from portable.model.errors import DIFFERENCES, PortableError, Refused, UsageError
 
@@ -34,14 +35,13 @@ def doctor(
     dead mounts, loads kernel modules, and creates missing folders of the library. It gives an empty folder to the user that writes there.
     It never removes a file, and never changes the owner of a folder with contents.
     """
-    from portable.backends.prepare import prepare
     from portable.cli.up import driver_of
     from portable.live.place import place_of
 
     if dry_run and not fix:
         remedy = "add --fix: `portable doctor --fix --dry-run`"
         raise UsageError("--dry-run has no effect without --fix", code="usage.option-missing", remedy=remedy)
-    prepared = prepare(profile, sets=sets, catalogs=catalogs)
+    prepared = prepared_for(profile, sets=sets, catalogs=catalogs)
     place = place_of(prepared)
     if fix and not place.is_local:
         remedy = "run `portable doctor --fix` on that host; without --fix, each problem shows its command"

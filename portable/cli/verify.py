@@ -7,6 +7,7 @@ import typer
 
 from portable.cli import show
 from portable.cli.completion import complete_contract
+from portable.cli.opening import prepared_for
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
 from portable.model.errors import DIFFERENCES, FAILED
 
@@ -43,7 +44,6 @@ def verify(
     """
     import msgspec
 
-    from portable.backends.prepare import prepare
     from portable.cli.progress import printed
     from portable.cli.up import driver_of
     from portable.live.place import place_of
@@ -51,7 +51,7 @@ def verify(
     from portable.verify import contracts, named
     from portable.verify import verify as check_contracts
 
-    prepared = prepare(profile, sets=sets, catalogs=catalogs)
+    prepared = prepared_for(profile, sets=sets, catalogs=catalogs)
     _checked(names or (), beacon, disruptive=disruptive)
     named(contracts(disruptive=disruptive), names or ())  # report an unknown name before contacting an engine
     place = place_of(prepared)

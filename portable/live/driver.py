@@ -69,8 +69,11 @@ class StackReader(ABC):
         """The changes that `up` would make. `resolved` replaces the source of secrets, for values that are not stored yet."""
 
     @abstractmethod
-    def rehearse(self, *, apps: tuple[str, ...] = (), resolved: Resolved) -> None:
-        """Raise for every problem that would stop `up` before its first change, with values that are not stored yet."""
+    def rehearse(self, *, apps: tuple[str, ...] = (), resolved: Resolved) -> tuple[Change, ...]:
+        """The changes that `up` would make, with values that are not stored yet.
+
+        Raises every problem that would stop it before its first change, together.
+        """
 
     @abstractmethod
     def status(self, *, inside: bool = False) -> tuple[ServiceStatus, ...]:
@@ -116,6 +119,10 @@ class StackReader(ABC):
     def published_ports(self) -> tuple[PublishedPort, ...]:
         """Ports of the engine's host that running containers publish, of every project."""
 
+    def secrets_owner(self) -> str:
+        """The user and the file whose secrets the stack was started with; empty if unknown."""
+        return ""
+
     @abstractmethod
     def data_folder(self) -> str:
         """The folder of the engine's host that holds images and containers; empty if there is none."""
@@ -129,6 +136,9 @@ class StackDriver(StackReader):
         self, *, apps: tuple[str, ...] = (), deadline: float | None = None, progress: Progress = silent, held: Lock | None = None
     ) -> Outcome:
         """Apply the differences from the plan, and wait at most `deadline` seconds until all services are healthy."""
+
+    def record_secrets_owner(self, owner: str) -> None:
+        """Store whose secrets the stack runs on, unless that is known."""
 
     @abstractmethod
     def down(self, *, apps: tuple[str, ...] = (), progress: Progress = silent, held: Lock | None = None) -> tuple[Change, ...]:

@@ -17,6 +17,7 @@ from portable.planning.check import check
 from portable.planning.content import content
 from portable.planning.fence import fence
 from portable.planning.inputs import Mistakes, PlanInput
+from portable.planning.lan import with_lan
 from portable.planning.meaningless import meaningless
 from portable.planning.memory import counted_once, memory
 from portable.planning.naming import named_secrets
@@ -53,6 +54,7 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
     mistakes = Mistakes()
     unused(given, mistakes)
     meaningless(given, mistakes)
+    given = with_lan(given, mistakes)
     chosen = select(given, catalog, mistakes)
     written = chosen  # as the files have it, before the planner completes it
     chosen, way = tunnel(given, chosen, catalog, mistakes)

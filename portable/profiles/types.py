@@ -19,6 +19,8 @@ class StackFile(Facts, frozen=True, kw_only=True):
 
     portable: Literal[1] = 1
     name: Name = "media"
+    profile: Name | None = None
+    """The profile of commands without `-p`, unless PORTABLE_PROFILE names one. Default: `local`."""
     apps: tuple[Name, ...] | None = None
     uid: Annotated[int, Meta(ge=0, le=4294967294)] = 1000
     gid: Annotated[int, Meta(ge=0, le=4294967294)] = 1000
@@ -239,6 +241,8 @@ class ExposureFacts(Facts, frozen=True, kw_only=True):
     """`default` applies to every app's web port; `apps` overrides it for single ports."""
 
     default: Literal["none", "loopback", "lan", "ingress", "gateway", "route"] = "none"
+    lan: Cidr | None = None
+    """The LAN, such as 192.168.1.0/24: every port on `loopback` is published to it, and sealed apps answer it."""
     address: Host | None = None
     """The name or address by which browsers on the LAN reach the host."""
     domain: Host | None = None

@@ -23,6 +23,9 @@ from portable.live.results import LogLine
 from tests.cli import environment, run
 from tests.shipped import PROFILES
 
+OPENING = "portable: stack media (no portable.yaml here), profile local (shipped)\n"
+"""The first line of a command that reads the stack, where there is no portable.yaml."""
+
 
 def commands() -> list[tuple[str, ...]]:
     """Every command and group, by its words, from the program itself."""
@@ -297,7 +300,7 @@ def test_a_reader_that_leaves_is_no_error_worth_words(tmp_path: Path) -> None:
         ["bash", "-c", command], cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=False, timeout=60
     )
     assert done.stdout.startswith("# Rendered by portable")
-    assert done.stderr == ""
+    assert done.stderr == OPENING.replace("local", "zimaboard")
 
 
 def test_a_reader_that_was_never_there_is_no_error_worth_words(tmp_path: Path) -> None:
@@ -314,7 +317,7 @@ def test_a_reader_that_was_never_there_is_no_error_worth_words(tmp_path: Path) -
         timeout=60,
     )
     os.close(writing)
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (1, OPENING)
 
 
 def test_output_that_finds_no_room_fails(tmp_path: Path) -> None:
@@ -329,7 +332,7 @@ def test_output_that_finds_no_room_fails(tmp_path: Path) -> None:
             check=False,
             timeout=60,
         )
-    assert (done.returncode, done.stderr) == (1, "portable: No space left on device (free some space there)\n")
+    assert (done.returncode, done.stderr) == (1, f"{OPENING}portable: No space left on device (free some space there)\n")
 
 
 def test_an_interruption_ends_with_130(tmp_path: Path) -> None:

@@ -25,12 +25,28 @@ from portable.engines.docker.containers import describe, seen
 from portable.engines.docker.images import ImageReader
 
 
+def record_volume(project: str) -> str:
+    """The name of the empty volume whose labels are the project's record: it outlives containers and networks."""
+    return f"{project}_portable-record"
+
+
 class Observation(ImageReader):
     """Reads containers, networks and logs."""
 
     def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
         """The containers, networks and images of a project. Containers that disappear meanwhile are left out."""
         return Observed(containers=self.containers(project), networks=self.networks(project), images=self.image_ids(images))
+
+    def record(self, project: str) -> dict[str, str]:
+        """What `keep_record` stored for the project on this engine; empty if nothing."""
+        from docker.errors import NotFound
+
+        with self._doing("reading the project's record"):
+            try:
+                found = self._api.inspect_volume(record_volume(project))
+            except NotFound:
+                return {}
+        return dict(found.get("Labels") or {})
 
     def containers(self, project: str) -> tuple[ObservedContainer, ...]:
         """All containers of the project, sorted by name, without those of `compose run`."""

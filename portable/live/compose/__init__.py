@@ -19,5 +19,7 @@ def open_stack(
     from portable.live.compose.desired import stack_of
     from portable.live.compose.driver import opened
 
-    stack = stack_of(prepared.planned.plan, prepared.rendering, prepared.recipes, taken)
-    return opened(stack, source, resolve(prepared.planned.given.profile.engine, environment, home))
+    profile = prepared.planned.given.profile
+    names = (profile.exposure.address,) if profile.exposure.address else ()
+    stack = stack_of(prepared.planned.plan, prepared.rendering, prepared.recipes, taken, names)
+    return opened(stack, source, resolve(profile.engine, environment, home))

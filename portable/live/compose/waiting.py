@@ -196,14 +196,16 @@ class Watch:
         """Observe once, and report news."""
         self._seen = {name: self._fresh(seen) for name, seen in current(self._engine.observe(self._desired.project)).items()}
         now = here_now()
-        verdicts = []
+        verdicts: list[tuple[Service, Verdict]] = []
+        news: list[tuple[Event, str | None]] = []
         for service in self._services:
             verdict = judge(service, self._seen, self._clock(service.name, now))
             if (seen := self._seen.get(service.name)) is not None and seen.id in self._outdated:
                 verdict = Verdict(settled=False, reason="waiting to be recreated")
             verdicts.append((service, verdict))
-            what = "done" if verdict.settled else "waiting"
-            self._once(Event(what=what, subject=service.name, text=verdict.reason), same_as=verdict.steady or None)  # type: ignore[arg-type]
+            event = Event(what="done" if verdict.settled else "waiting", subject=service.name, text=verdict.reason)
+            news.append((event, verdict.steady or None))
+        self._once.together(news)
         return verdicts
 
     def _fresh(self, seen: ObservedContainer) -> ObservedContainer:

@@ -62,9 +62,9 @@ class KubernetesReader(UnsupportedReading):
         """The changes that `up` would make."""
         return up.diff(self._cluster, self.stack, resolved if resolved is not None else self.source, apps=apps)
 
-    def rehearse(self, *, apps: tuple[str, ...] = (), resolved: Resolved) -> None:
-        """Raise for every problem that would stop `up` before its first change: every object is tried on the API server."""
-        up.diff(self._cluster, self.stack, resolved, apps=apps)
+    def rehearse(self, *, apps: tuple[str, ...] = (), resolved: Resolved) -> tuple[Change, ...]:
+        """The changes that `up` would make. Raises every problem that would stop it: every object is tried on the API server."""
+        return up.diff(self._cluster, self.stack, resolved, apps=apps)
 
     def status(self, *, inside: bool = False) -> tuple[ServiceStatus, ...]:
         """The state of every service. Gateways are not asked for their tunnels yet."""

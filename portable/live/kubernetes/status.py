@@ -87,6 +87,7 @@ def _rows(stack: KubernetesStack, standing: GroupState) -> Iterator[ServiceStatu
             health=found.health,
             since=found.since,
             address=stack.addresses.get(app, ()) if is_main else (),
+            egress=stack.egress.get(app, ""),
             reason=_reason(standing, found),
             image=found.image,
         )

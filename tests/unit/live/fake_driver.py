@@ -112,8 +112,8 @@ class FakeReader(StackReader):
             if not self._is_well(name)
         )
 
-    def rehearse(self, *, apps: tuple[str, ...] = (), resolved: Resolved) -> None:
-        self._known(apps)
+    def rehearse(self, *, apps: tuple[str, ...] = (), resolved: Resolved) -> tuple[Change, ...]:
+        return self.diff(apps=apps, resolved=resolved)
 
     def status(self, *, inside: bool = False) -> tuple[ServiceStatus, ...]:
         rows = []

@@ -129,3 +129,16 @@ def test_health_from_before_an_unpause_says_nothing() -> None:
         Watch(Thawed(), desired, {"demo"}, silent, None).until_well()
     assert caught.value.code == "up.unhealthy"
     assert caught.value.apps == {"demo"}, "who does not get well is told, for who would put it back"
+
+
+def test_services_with_the_same_news_share_a_line() -> None:
+    events: list[Event] = []
+    once = Deduplicated(events.append)
+
+    def news(*pairs: tuple[str, str]) -> list[tuple[Event, str | None]]:
+        return [(Event(what="waiting", subject=name, text=text), None) for name, text in pairs]
+
+    once.together(news(("a", "starting"), ("b", "not created"), ("c", "starting")))
+    once.together(news(("a", "starting"), ("b", "starting"), ("c", "healthy")))
+    once.together(news(("a", "starting"), ("b", "starting"), ("c", "healthy")))
+    assert [event.sentence() for event in events] == ["a, c: starting", "b: not created", "b: starting", "c: healthy"]

@@ -14,6 +14,7 @@ from portable.cli import (
     graph,
     heal,
     images,
+    notify,
     profiles,
     render,
     secrets,
@@ -80,3 +81,4 @@ app.add_typer(catalog.app, name="catalog")
 app.add_typer(profiles.app, name="profiles")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(images.app, name="images")
+app.add_typer(notify.app, name="notify")

@@ -34,7 +34,7 @@ class MailServer:
     @property
     def url(self) -> str:
         """The channel in the form of Apprise."""
-        return f"mailto://127.0.0.1:{self.port}?from=portable@example.test&to=person@example.test&smtp=127.0.0.1"
+        return f"mailto://127.0.0.1:{self.port}?from=portable@example.test&to=person@example.test&smtp=127.0.0.1&cto=120&rto=120"
 
     def received(self, expected: int) -> list[EmailMessage]:
         """The mails, in order of their Date; waits until there are as many as expected, then for one more that must not come."""
@@ -43,7 +43,7 @@ class MailServer:
             time.sleep(0.1)
         time.sleep(1.0)
         files = list((self.mail / "new").glob("*"))
-        return [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]  # type: ignore[arg-type, misc]
+        return [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def _served(folder: Path) -> Iterator[MailServer]:
     config.write_text(_CONFIG.format(port=port, mail=mail))
     log = folder / "smtpd.log"
     with log.open("wb") as output:
-        command = ["unshare", "--mount", "--kill-child", "sh", "-ec", _START, "sh", str(config)]
+        command = ["unshare", "--mount", "sh", "-ec", _START, "sh", str(config)]
         environment = {"PATH": "/usr/sbin:/usr/local/sbin:/sbin:/usr/bin:/bin"}
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment)
     try:

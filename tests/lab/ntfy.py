@@ -28,7 +28,7 @@ class NtfyStandIn:
     @property
     def url(self) -> str:
         """The channel in the form of Apprise."""
-        return f"ntfy://{TOKEN}@127.0.0.1:{self.port}/{TOPIC}?mode=private"
+        return f"ntfy://{TOKEN}@127.0.0.1:{self.port}/{TOPIC}?mode=private&cto=120&rto=120"
 
     def ping_url(self, name: str) -> str:
         """The URL of a dead man's ping."""

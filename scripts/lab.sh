@@ -38,6 +38,7 @@ ssh|openssh-client|connects to an engine by ssh://
 sshd|openssh-server|is the server of the ssh:// tests (its service stays disabled)
 shellcheck|shellcheck|checks the shell scripts
 busybox|busybox-static busybox|runs scripts as small images do
+smtpd|opensmtpd|is the mail server of the tests of notifications (its service stays disabled)
 '
 
 main() {
@@ -58,7 +59,7 @@ main() {
     fi
   done
   install_tools
-  keep_ssh_server_off "${asked[@]}"
+  keep_servers_off "${asked[@]}"
 }
 
 # The server's package requires the client of its own version. The tests need only its program, so the client stays as it is.
@@ -80,12 +81,14 @@ unpack_ssh_server() {
   fi
 }
 
-keep_ssh_server_off() { # the tests start their own sshd, so this script must not open a port on the machine
+keep_servers_off() { # the tests start their own servers, so this script must not open a port on the machine
   local package
+  has systemctl || return 0
   for package in "$@"; do
-    if [ "$package" = openssh-server ] && has systemctl; then
-      logged systemctl disable --now ssh.service ssh.socket || true
-    fi
+    case $package in
+      openssh-server) logged systemctl disable --now ssh.service ssh.socket || true ;;
+      opensmtpd) logged systemctl disable --now opensmtpd.service || true ;;
+    esac
   done
 }
 

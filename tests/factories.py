@@ -307,4 +307,5 @@ def full_plan(back_end: str) -> p.Plan:
         files=files,
         exposures=of_kind(back_end, reach),
         secret_names={"torrents-conf": "torrents-config", "player-tls": "tls-of-player", "vpn-key": "tunnel-key"},
+        notify=p.Notify(url=SecretRef(name="notify-url", optional=True), pings={"heal": SecretRef(name="ping-heal", optional=True)}),
     )

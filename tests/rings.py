@@ -23,6 +23,7 @@ PROCESSOR = {"unit": 180.0, "render": 130.0, "cli": 120.0}
 """Seconds of processor time by folder of tests/, over all workers."""
 CLOCK = {
     "browser": 3.0,
+    "messages": 3.0,
     "bootstrap": 8.0,
     "api_server": 12.0,
     "compose_lab": 24.0,
@@ -41,6 +42,7 @@ STREAMS = {
     "api_server": "one API server after the other",
     "bootstrap": "bare machines",
     "browser": "the browser",
+    "messages": "the mail server",
 }
 """What tests share that cannot run beside one another, by folder or file of tests/; with pytest-xdist one worker runs each stream.
 

@@ -46,10 +46,10 @@ def complete_app_or_code(context: typer.Context, incomplete: str) -> list[str]:
 
 def complete_secret(context: typer.Context, incomplete: str) -> list[str]:
     """Names of the secrets that the apps of the profile need, as `secrets set` takes them."""
-    from portable.secrets.needs import needs_of
+    from portable.secrets.needs import needs_of, notify_needs
 
     prepared = _prepared(context)
-    needs = needs_of(prepared.planned.plan) if prepared else ()
+    needs = (*needs_of(prepared.planned.plan), *notify_needs(prepared.planned.plan)) if prepared else ()
     return _beginning(incomplete, sorted({f"{need.name}.{need.key}".removesuffix(".value") for need in needs}))
 
 

@@ -203,12 +203,11 @@ def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "P
 
     from portable.live.place import source_of
     from portable.local.folders import home_of
-    from portable.secrets.needs import needs_of
+    from portable.secrets.needs import needs_of, notify_needs
 
     planned = prepared_for(profile, sets=sets, catalogs=catalogs).planned
     source = source_of(planned.given.profile.secrets, planned.plan.stack, os.environ, home_of(os.environ))
     plan = planned.plan
     namespace = (plan.namespace or plan.stack) if planned.given.profile.traits.has_namespaces else None
-    return ProfileSecrets(
-        plan, needs_of(plan), planned.generated, {name: s.about for name, s in planned.secrets.items()}, source, namespace
-    )
+    needs, about = (*needs_of(plan), *notify_needs(plan)), {name: s.about for name, s in planned.secrets.items()}
+    return ProfileSecrets(plan, needs, planned.generated, about, source, namespace)

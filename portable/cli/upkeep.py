@@ -63,12 +63,15 @@ def upkeep(
     if install or uninstall:
         return _timer(profile, _task_names(task) or ["scrub"], sets, catalogs, install=install, uninstall=uninstall)
     from portable.cli.progress import printed
+    from portable.cli.reporting import reported
+    from portable.upkeep.faults import of_tasks
     from portable.upkeep.tasks import upkeep as live
 
     place, planned = open_place(profile, sets, catalogs, strict=False)
     plan = planned.plan
-    with driver_of(place) as driver:
+    with driver_of(place) as driver, reported("upkeep", place, plan) as report:
         done = list(live(driver, plan, _task_names(task), progress=printed))
+        report.add(of_tasks(done))
     cells = [(d.task, d.subject, d.result, d.text, *((d.lines,) if output is Format.json else ())) for d in done]
     show.table(("task", "subject", "result", "text", *(("lines",) if output is Format.json else ())), cells, output, schema="upkeep")
     if output is Format.text:

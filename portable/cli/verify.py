@@ -45,9 +45,11 @@ def verify(
     import msgspec
 
     from portable.cli.progress import printed
+    from portable.cli.reporting import reported
     from portable.cli.up import driver_of
     from portable.live.place import place_of
     from portable.model.progress import Event
+    from portable.upkeep.faults import of_contracts
     from portable.verify import contracts, named
     from portable.verify import verify as check_contracts
 
@@ -57,12 +59,14 @@ def verify(
     place = place_of(prepared)
     chosen = named(_contracts(prepared, place, beacon, disruptive=disruptive), names or ())
     results: list[ContractResult] = []
-    with driver_of(place) as driver:
+    with driver_of(place) as driver, reported("verify", place, prepared.planned.plan) as report:
         driver.check()
         stack = driver.view(prepared.planned.plan)
         for contract in chosen:
             printed(Event(what="doing", subject=contract.name, text=f"checking: {contract.promise}"))
             results += [msgspec.structs.replace(held, text=driver.hide(held.text)) for held in check_contracts(stack, (contract,))]
+        report.is_complete = not names
+        report.add(of_contracts(results))
     if output is Format.json:
         rows = [(h.contract, h.subject, h.verdict, h.text, h.remedy, h.code) for h in results]
         show.table(("contract", "subject", "verdict", "text", "remedy", "code"), rows, output, schema="verify")

@@ -122,6 +122,9 @@ def _values(plan: Plan, secrets: Mapping[str, SecretFacts]) -> Iterator[str]:
         optionals |= {(ref.name, ref.key): ref.optional for ref in container.secret_refs}
     for file in plan.files:
         optionals |= {(ref.name, ref.key): ref.optional for ref in file.secret_refs}
+    if plan.notify is not None:
+        refs = (*([plan.notify.url] if plan.notify.url else ()), *plan.notify.pings.values())
+        optionals |= {(ref.name, ref.key): False for ref in refs}
     for (name, key), optional in sorted(optionals.items()):
         facts = secrets.get(name)
         if facts is None or not facts.generate:

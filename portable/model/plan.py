@@ -449,6 +449,15 @@ class Library(Struct, frozen=True, kw_only=True):
     links: tuple[Link, ...] = ()
 
 
+class Notify(Struct, frozen=True, kw_only=True):
+    """Where `portable` reports faults and recoveries. No container gets these secrets: the commands of `portable` send the messages."""
+
+    url: SecretRef | None = None
+    """The URL of the channel, in the form of Apprise."""
+    pings: Mapping[str, SecretRef] = {}
+    """By command: the URL that it calls after each complete run, so that another service notices when it stops."""
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """The complete input of a back end."""
 
@@ -472,6 +481,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     exposures: tuple[Exposure, ...] = ()
     secret_names: Mapping[str, str] = {}
     """Names of Secrets on the cluster that differ from the plan's: by the secret's name, or by the id of a whole file."""
+    notify: Notify | None = None
 
     def containers(self) -> tuple[Container, ...]:
         """All containers: those of the apps, the clouds' mounters, and the tools."""

@@ -22,6 +22,7 @@ from portable.planning.meaningless import meaningless
 from portable.planning.memory import counted_once, memory
 from portable.planning.naming import named_secrets
 from portable.planning.network import network
+from portable.planning.notify import about_notify, notify
 from portable.planning.origins import located
 from portable.planning.select import Selection, select
 from portable.planning.storage import storage
@@ -84,6 +85,7 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
         files=made.files,
         exposures=net.exposures,
         secret_names=given.profile.secrets.names,
+        notify=notify(given, mistakes),
     )
     named_secrets(plan, given, mistakes)
     mistakes.stop()
@@ -96,7 +98,7 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
         findings=(*(located(f, given, chosen) for f in findings), *images.moving(chosen.entries), *images.findings(given, chosen.entries)),
         waivers=_waivers(given),
         addresses=made.addresses,
-        secrets=_secrets(chosen),
+        secrets={**about_notify(plan), **_secrets(chosen)},
         given=given,
         chosen=chosen,
     )

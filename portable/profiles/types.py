@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from portable.catalog.facts import AbsolutePath, Facts, Name, PortNumber, RelativePath, Size, Umask
+from portable.catalog.facts import AbsolutePath, Facts, Name, PortNumber, RelativePath, SecretValue, Size, Umask
 from portable.model.traits import TRAITS, BackEndName, Traits
 
 Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", description="a network, such as 172.20.0.0/16")]
@@ -316,6 +316,15 @@ class SecretsFacts(Facts, frozen=True, kw_only=True):
     """Secrets with other names on the cluster: by the name of a value, or by the id of a whole file."""
 
 
+class NotifyFacts(Facts, frozen=True, kw_only=True):
+    """The channel for faults and recoveries, and the dead man's pings. All URLs are secrets, so they are references."""
+
+    url: SecretValue | None = None
+    """A secret with one URL in the form of Apprise, such as ntfys://ntfy.sh/TOPIC or mailtos://USER:PASSWORD@example.com."""
+    ping: dict[Literal["backup", "heal", "update", "upkeep", "verify"], SecretValue] = {}
+    """By command: a secret with the http or https URL to call after each complete run, such as that of a check of healthchecks.io."""
+
+
 class WaiverFacts(Facts, frozen=True, kw_only=True):
     """Acceptance of findings."""
 
@@ -368,6 +377,8 @@ class Profile(Facts, frozen=True, kw_only=True):
     nodes: NodesFacts = NodesFacts()
     devices: DevicesFacts = DevicesFacts()
     secrets: SecretsFacts = SecretsFacts()
+    notify: NotifyFacts | None = None
+    """Messages about faults and recoveries. Without this section, nobody is told."""
     waive: tuple[WaiverFacts, ...] = ()
     override: dict[Name, dict[str, Any]] = {}
     """Changes to the files of apps in this place only."""

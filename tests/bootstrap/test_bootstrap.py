@@ -576,7 +576,7 @@ def test_a_bare_debian_gets_python_and_the_environment(story: Story, tmp_path: P
 def test_a_bare_debian_gets_the_tools_of_the_tests(story: Story) -> None:
     brought = story.host.bootstrap("", script="lab.sh")
     assert brought.returncode == 0, brought.stderr
-    for tool in ("mmdebstrap", "fusermount3", "ip", "iptables", "tcpdump", "kubectl", "ssh", "sshd", "shellcheck", "busybox"):
+    for tool in ("mmdebstrap", "fusermount3", "ip", "iptables", "tcpdump", "kubectl", "ssh", "sshd", "shellcheck", "busybox", "smtpd"):
         assert story.host.sh(f"PATH=$PATH:/usr/sbin command -v {tool}").stdout
     assert story.host.sh("cat /proc/[0-9]*/comm | grep -c '^sshd$'", check=False).stdout == "0\n"
     assert story.host.bootstrap("", script="lab.sh").stdout == "lab: nothing to install\n"

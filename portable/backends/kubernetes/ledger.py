@@ -93,6 +93,10 @@ def _everywhere(scope: Scope) -> Iterator[Finding]:
     if plan.subnet is not None:
         text = "The subnet has no effect: pods get addresses from the cluster's own range."
         yield note("subnet", "subnet", "cosmetic", text, code="kubernetes.address")
+    if plan.notify is not None:
+        text = "Nothing in the cluster sends messages: a CronJob runs without `portable`, so a failed job is not reported."
+        remedy = "look at them with `kubectl get jobs`, or let a monitoring system of the cluster watch them"
+        yield note("notify", "notify", "function", text, remedy, code="kubernetes.notify")
     if plan.node_weight is None and any(group.prefer_nodes for group in plan.groups):
         text = "Kubernetes needs a weight for node preferences: without `nodes: {weight: ...}` it is 100, the highest."
         yield note("node_weight", "node_weight", "cosmetic", text, code="kubernetes.node-weight")

@@ -75,6 +75,9 @@ CASES = {
     "names of Secrets": Case(
         plan(), plan(secret_names={"a": "b"}), {}, {Reason("secret_names", "secret_names", "cosmetic", code="compose.cluster-setting")}
     ),
+    "a channel for messages": Case(
+        plan(), plan(notify=p.Notify(url=SecretRef(name="u"))), {}, {Reason("notify", "notify", "function", code="compose.notify")}
+    ),
     "an image from a recipe": Case(
         one(),
         one(image=image(recipe="demo")),

@@ -107,6 +107,9 @@ CHECKS: dict[str, Callable[[str], p.Http | p.Tcp]] = {
 CASES = {
     # what holds for the whole plan
     "a subnet": Case(plan(), plan(subnet="10.0.0.0/8"), {Reason("subnet", "subnet", "cosmetic", code="kubernetes.address")}),
+    "a channel for messages": Case(
+        plan(), plan(notify=p.Notify(url=SecretRef(name="u"))), {Reason("notify", "notify", "function", code="kubernetes.notify")}
+    ),
     "a preference without a weight": Case(
         plan(node_weight=1, groups=(p.Group(name="demo", apps=("demo",), prefer_nodes=("n",)),)),
         plan(groups=(p.Group(name="demo", apps=("demo",), prefer_nodes=("n",)),)),

@@ -36,6 +36,9 @@ def up(
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
     strict: Strict = False,
+    accept: Annotated[
+        list[str], typer.Option("--accept-version", metavar="APP", help="Accept an older or a one-way version of this app.")
+    ] = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
     """Start apps, wait until they are healthy, and show addresses.
@@ -43,6 +46,8 @@ def up(
     Images are pulled or built, and containers that differ are recreated. A second run changes nothing. Apps that are no longer in the
     stack are removed; their data is kept.
     """
+    import msgspec
+
     from portable.cli.progress import printed
     from portable.secrets.generate import foreseen, generate_missing, missing
 
@@ -50,7 +55,8 @@ def up(
     names = tuple(apps or ())
     if dry_run:
         return _foreseen(place, planned.generated, names, output)
-    with driver_of(place) as driver:
+    with driver_of(place) as opened:
+        driver = opened.rebound(msgspec.structs.replace(place.stack, accepted_versions=tuple(accept)), place.source) if accept else opened
         if missing(place.stack.secrets, planned.generated, place.source):
             # Store no secret for a command that is going to be refused.
             driver.rehearse(apps=names, resolved=foreseen(place.stack.secrets, planned.generated, place.source))

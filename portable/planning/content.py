@@ -81,9 +81,13 @@ class _Maker:
             for name, secret in facts.secrets.items():
                 self.secrets.setdefault(name, set()).update(secret.keys)
         ports = {(app, port.name): port for app, ports in net.ports.items() for port in ports}
-        host = given.profile.exposure.address
-        reached = ((e, address_of(e, ports[e.app, e.port], host)) for e in net.exposures if (e.app, e.port) in ports)
-        self.addresses = {(e.app, e.port): address for e, address in reached if address is not None}
+        exposure = given.profile.exposure
+        hosts = tuple(dict.fromkeys(map(_in_address, filter(None, (exposure.address, *exposure.addresses)))))
+        reached = [(e, ports[e.app, e.port]) for e in net.exposures if (e.app, e.port) in ports]
+        first = ((e, address_of(e, port, hosts[0] if hosts else None)) for e, port in reached)
+        self.addresses = {(e.app, e.port): address for e, address in first if address is not None}
+        every = ((e.app, e.port, address_of(e, port, host)) for e, port in reached for host in hosts)
+        self.every_address = {(app, name, address) for app, name, address in every if address is not None}
 
     def app(self, name: str) -> p.App:
         """An app with the containers and ports that this place has."""
@@ -270,7 +274,7 @@ class _Maker:
             "networks": self.net.networks,
             "vpn": self.vpn,
             "names": self.names(app),
-            "addresses": [address for (of, _), address in sorted(self.addresses.items()) if of == app],
+            "addresses": self.all_addresses(app),
             "dashboard": self.dashboard,
             "reads": self.reads(app),
             # Covers all apps, so it is made only for the backup app: a thousand apps would each make it for a thousand.
@@ -301,12 +305,16 @@ class _Maker:
             raise templates.TemplateValueError(text, code="template.secret-form")
         return placeholder
 
+    def all_addresses(self, app: str) -> list[str]:
+        """Every address by which people reach an app: those of the first name of the host, then those of its other names."""
+        first = [address for (of, _), address in sorted(self.addresses.items()) if of == app]
+        return list(dict.fromkeys((*first, *sorted(address for of, _, address in self.every_address if of == app))))
+
     def names(self, app: str) -> tuple[str, ...]:
         """The host names of an app, which its host check must allow."""
         if app not in self.chosen.apps:
             return ()
-        reached = (self.addresses[app, port.name] for port in self.net.ports[app] if (app, port.name) in self.addresses)
-        hosts = [re.sub(r"^[a-z]+://|:\d+$", "", address) for address in reached]
+        hosts = [re.sub(r"^[a-z]+://|:\d+$", "", address) for address in self.all_addresses(app)]
         return tuple(dict.fromkeys((app, *self.chosen.apps[app].facts.aliases, "localhost", "127.0.0.1", *hosts)))
 
     @functools.cached_property
@@ -432,3 +440,8 @@ def resources(facts: ContainerFacts) -> p.Resources:
         cpu_request=millicores(asked.cpu) if asked.cpu else None,
         shm=size(asked.shm) if asked.shm else None,
     )
+
+
+def _in_address(host: str) -> str:
+    """A host as it stands in an address: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host

@@ -26,6 +26,8 @@ def _without_effect(given: PlanInput) -> Iterator[tuple[Steps, str, str]]:
                 yield ("exposure", key), f"{profile.back_end} does not route host names", "remove it"
     elif profile.exposure.address is not None:
         yield ("exposure", "address"), "browsers reach a cluster by host name, not by one host's address", "remove it, or set `domain`"
+    if profile.traits.has_host_names and profile.exposure.addresses:
+        yield ("exposure", "addresses"), "browsers reach a cluster by host name, not by one host's address", "remove it, or set `domain`"
     if profile.engine is not None and not profile.traits.has_engine_address:
         yield ("engine",), "a cluster's address comes from the kubeconfig", "remove it"
     if profile.nodes.weight != 100 and not profile.nodes.prefer:

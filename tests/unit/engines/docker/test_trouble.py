@@ -1,6 +1,7 @@
 """The texts of engines, Compose and ssh, word for word, and the errors that a person reads instead."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from portable.engines.docker.error_rules import RULES
 from portable.engines.docker.errors import DockerError, classify, explain, one_line, statement_of, translate
 from tests.unit.engines.docker.engine_texts import TEXTS
 
+LOG = Path(__file__).parents[4] / "docs" / "facts" / "reports.md"
 WHERE = "unix:///var/run/docker.sock"
 
 
@@ -102,6 +104,13 @@ def test_at_least_forty_texts_are_known_and_each_rule_has_one() -> None:
     untested = {rule.code for rule in RULES if rule.code} - {code for code, _, _ in TEXTS}
     # ssh and Podman's socket have tests of their own here; nobody published the text of a host without memory.
     assert untested == {"host.memory", "engine.ssh-denied", "engine.ssh-host-key", "engine.podman-socket", "engine.compose-absent"}
+
+
+def test_the_log_of_reports_has_each_text_with_its_verdict() -> None:
+    rows = [line for line in LOG.read_text(encoding="utf-8").splitlines() if re.match(r"\| [\w.-]+/[\w.-]+#\d+ \|", line)]
+    assert len(rows) >= 60
+    for code, source, _ in TEXTS:
+        assert [row for row in rows if row.startswith(f"| {source} |") and f"`{code}`" in row], source
 
 
 def test_each_rule_about_hosts_networks_and_registries_has_a_code_of_its_own() -> None:

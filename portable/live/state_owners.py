@@ -3,12 +3,15 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
 from shlex import quote
+
+import msgspec
 
 from portable.backends.common import backs_up, containers
 from portable.model.base import Struct
 from portable.model.folders import folder_of
-from portable.model.plan import Plan
+from portable.model.plan import Container, Plan
 
 MOST = 2000
 """Entries of a folder that are looked at: what another program wrote is foreign from its first file on."""
@@ -21,6 +24,8 @@ class StateFolder(Struct, frozen=True, kw_only=True):
     path: str
     uid: int
     gid: int
+    skipped: tuple[str, ...] = ()
+    """Relative paths of the plan's own files in it, and of the folders above them: the engine copies them there as root."""
 
 
 class ForeignState(Struct, frozen=True, kw_only=True):
@@ -47,6 +52,7 @@ def state_folders(plan: Plan) -> tuple[StateFolder, ...]:
     """Return the state folders of apps that run as a user (`identity: user`); images with PUID take over their files by themselves."""
     volumes = {volume.id: volume for volume in plan.volumes if not plan.is_library(volume.id)}
     found: dict[str, StateFolder] = {}
+    own: dict[str, set[str]] = {}
     for placed in containers(plan):
         who = placed.container.identity
         if who.how != "user" or placed.container.needs.root_start or backs_up(placed.container) or not placed.app:
@@ -55,13 +61,23 @@ def state_folders(plan: Plan) -> tuple[StateFolder, ...]:
             path = folder_of(volumes[mount.volume]) if mount.volume in volumes else None
             if path is not None and mount.access == "rw":
                 found.setdefault(path, StateFolder(app=placed.app.name, path=path, uid=who.uid, gid=who.gid))
-    return tuple(found.values())
+                own.setdefault(path, set()).update(_own_files(placed.container, mount.path))
+    return tuple(msgspec.structs.replace(folder, skipped=tuple(sorted(own[folder.path]))) for folder in found.values())
+
+
+def _own_files(container: Container, mount: str) -> Iterator[str]:
+    """The files of the plan below a mount, and the folders above them, relative to it."""
+    for file in container.files:
+        path = PurePosixPath(file.path)
+        if path.is_relative_to(mount) and path != PurePosixPath(mount):
+            inside = path.relative_to(mount)
+            yield from (str(step) for step in (inside, *inside.parents) if str(step) != ".")
 
 
 def foreign_state(folders: Iterable[StateFolder]) -> Iterator[ForeignState]:
     """Yield the first foreign entry of each folder of this machine. A folder that may not be read, or does not exist, yields nothing."""
     for folder in folders:
-        for path in _entries(folder.path):
+        for path in _entries(folder.path, frozenset(folder.skipped)):
             try:
                 entry = os.lstat(path)
             except OSError:
@@ -71,16 +87,18 @@ def foreign_state(folders: Iterable[StateFolder]) -> Iterator[ForeignState]:
                 break
 
 
-def _entries(folder: str) -> Iterator[str]:
-    """The entries of a folder, itself first unless it is empty: `init` gives an empty folder of root to its app."""
+def _entries(folder: str, skipped: frozenset[str]) -> Iterator[str]:
+    """The entries of a folder, itself first unless it has only files of the plan: then `init` gives it to its app."""
     left = MOST
     for parent, folders, files in os.walk(folder):
-        if parent == folder and (folders or files):
+        if parent == folder and {*folders, *files} - skipped:
             yield folder
         for name in (*folders, *files):
             if (left := left - 1) < 0:
                 return
-            yield f"{parent}/{name}"
+            path = f"{parent}/{name}"
+            if os.path.relpath(path, folder) not in skipped:
+                yield path
 
 
 def _may_write(entry: os.stat_result, folder: StateFolder) -> bool:

@@ -14,8 +14,8 @@ def host_script() -> str:
     """Return the script. It only reads, every step has a timeout, and of a cloud it reads only known entries and the targets of links.
 
     Arguments: the path of the host's root (empty on the host itself); then paths with the prefixes node:, folder:, space:, cloud: (an
-    entry that is always in it), links: (the library) and state: (user, group and folder of an app's state). The time of a scrub comes
-    from the file of btrfs-scrub(8); -1 if that file is not readable, 0 for never.
+    entry that is always in it), links: (the library) and state: (user, group, known files and folder of an app's state). The time of a
+    scrub comes from the file of btrfs-scrub(8); -1 if that file is not readable, 0 for never.
     """
     return script(__name__, "host.sh")
 
@@ -128,7 +128,7 @@ def look(run: Look, asked: HostPaths, *, root: str = "") -> Host:
         "space": asked.spaces,
         "cloud": asked.clouds,
         "links": filter(None, [asked.links]),
-        "state": (f"{state.uid}:{state.gid}:{state.path}" for state in asked.states),
+        "state": (f"{state.uid}:{state.gid}:{'|'.join(state.skipped)}:{state.path}" for state in asked.states),
     }
     return parsed(run([root, *(f"{kind}:{path}" for kind, paths in kinds.items() for path in paths)]), root)
 

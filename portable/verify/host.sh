@@ -54,6 +54,27 @@ links() {
         -exec sh -c "$judge" sh "$2" $(($(date +%s) + 15)) "$root" {} +
     [ $? -le 1 ] || printf 'cut\ttime\n'
 }
+# foreign UID:GID:KNOWN:FOLDER: an entry that this user may not write. KNOWN are relative paths, separated by |, which do not count.
+foreign() (
+    uid=${1%%:*}; rest=${1#*:}; gid=${rest%%:*}; rest=${rest#*:}; known=${rest%%:*}; path=${rest#*:}
+    set -f; IFS='|'
+    # shellcheck disable=SC2086 # split at IFS
+    set -- $known
+    unset IFS
+    top=$(ls -A "$root$path" 2>/dev/null)
+    set -- "$@" ''
+    while [ -n "$1" ]; do
+        top=$(printf '%s\n' "$top" | grep -vxF -e "$1")
+        set -- "$@" ! -path "$root$path/$1"
+        shift
+    done
+    shift
+    # A folder with nothing else in it gets its owner before the app starts.
+    [ -n "$top" ] || return 0
+    first=$(timeout -s KILL 10 find "$root$path" -xdev ! -type l ! -user "$uid" ! -perm -o+w ! \( -group "$gid" -perm -g+w \) "$@" 2>/dev/null |
+        head -n 1)
+    [ -z "$first" ] || printf 'foreign\t%s\t%s\t%s\n' "$path" "$first" "$(stat -c %u:%g "$first")"
+)
 away=; export away
 for asked; do
     path=${asked#*:}
@@ -67,12 +88,7 @@ for asked; do
     cloud:*)
         name=${path#/mnt/clouds/}
         timeout -s KILL 5 stat "$root$path" >/dev/null 2>&1 || away="$away ${name%%/*}" ;;
-    state:*)
-        uid=${path%%:*}; path=${path#*:}; gid=${path%%:*}; path=${path#*:}
-        first=$(timeout -s KILL 10 find "$root$path" -xdev ! -type l ! -user "$uid" ! -perm -o+w ! \( -group "$gid" -perm -g+w \) 2>/dev/null | head -n 1)
-        # The folder itself is no problem while it is empty: it gets its owner before the app starts.
-        [ -n "$first" ] && [ -n "$(timeout 5 ls -A "$root$path" 2>/dev/null)" ] &&
-            printf 'foreign\t%s\t%s\t%s\n' "$path" "$first" "$(stat -c %u:%g "$first")" ;;
+    state:*) foreign "$path" ;;
     links:*) [ -d "$root$path/stream" ] && links "$path" ;;
     space:*) printf 'space\t%s\t%s\n' "$path" "$(df -Pk "$root$path" 2>/dev/null | awk 'END {print $2, $3, $4}')" ;;
     esac

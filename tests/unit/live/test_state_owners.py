@@ -69,6 +69,36 @@ def test_an_empty_folder_and_what_all_may_write_are_no_problem(tmp_path: Path) -
     assert [f.entry for f in foreign_state([folder(tmp_path, 4321)])] == [str(tmp_path / "closed")]
 
 
+def test_files_of_the_plan_are_not_foreign(tmp_path: Path) -> None:
+    """The engine copies them as root, before `init` gives the folder to the app, and again with each container."""
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "services.yaml").write_text("x")
+    (tmp_path / "sub" / "two words.yaml").write_text("x")
+    own = msgspec.structs.replace(folder(tmp_path, 4321), skipped=("services.yaml", "sub", "sub/two words.yaml"))
+    assert list(foreign_state([own])) == []
+    assert look(run, HostPaths(states=(own,))).foreign == {}
+    (tmp_path / "sub" / "brought").write_text("x")
+    tmp_path.chmod(0o777)
+    assert [f.entry for f in foreign_state([own])] == [str(tmp_path / "sub" / "brought")]
+    (tmp_path / "brought").write_text("x")
+    assert look(run, HostPaths(states=(own,))).foreign[str(tmp_path)][0] in (str(tmp_path / "brought"), str(tmp_path / "sub" / "brought"))
+
+
+def test_files_of_the_plan_are_known_by_their_paths() -> None:
+    files = (p.FileMount(file="a", path="/config/deep/a.yaml"), p.FileMount(file="b", path="/etc/b"))
+    app = PLAN.apps[0]
+    volume = next(v for v in PLAN.volumes if isinstance(v.place, p.Folder) and not PLAN.is_library(v.id))
+    own = msgspec.structs.replace(
+        app.containers[0],
+        identity=p.Identity(how="user"),
+        needs=p.Needs(),
+        files=files,
+        mounts=(p.Mount(volume=volume.id, path="/config"),),
+    )
+    plan = msgspec.structs.replace(PLAN, apps=(msgspec.structs.replace(app, containers=(own,)),))
+    assert [f.skipped for f in state_folders(plan) if f.app == app.name] == [("deep", "deep/a.yaml")]
+
+
 def test_up_refuses_before_the_app_fails(tmp_path: Path) -> None:
     plan, app = plan_at(tmp_path)
     own = next(f for f in state_folders(plan) if f.app == app)
@@ -93,10 +123,12 @@ def test_the_doctor_names_it_near_and_far(tmp_path: Path) -> None:
     assert [(d.verdict, f"chown -R 4321:4321 {own.path}" in d.remedy) for d in found] == [("broken", True)]
 
 
-def test_the_script_finds_foreign_entries(tmp_path: Path) -> None:
-    def run(arguments: Sequence[str]) -> str:
-        return subprocess.run(["sh", "-c", host_script(), "sh", *arguments], capture_output=True, text=True, check=True).stdout
+def run(arguments: Sequence[str]) -> str:
+    """What the script prints on this machine."""
+    return subprocess.run(["sh", "-c", host_script(), "sh", *arguments], capture_output=True, text=True, check=True).stdout
 
+
+def test_the_script_finds_foreign_entries(tmp_path: Path) -> None:
     state, empty = tmp_path / "a b", tmp_path / "empty"
     empty.mkdir()
     (state / "db").mkdir(parents=True)

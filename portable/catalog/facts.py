@@ -219,6 +219,15 @@ class InterfaceFacts(Facts, frozen=True, kw_only=True):
     user: str = ""
 
 
+class OneWayFacts(Facts, frozen=True, kw_only=True):
+    """The first version of an app whose state an older one cannot read: `up` asks before it crosses it."""
+
+    version: Annotated[str, Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6}){0,5}$", description='a version in quotes, such as "10.11"')]
+    source: Annotated[str, Meta(min_length=1, description="where that is written, such as owner/repository#123")]
+    slow: bool = False
+    """Whether its migration may take hours."""
+
+
 class AppFacts(Facts, frozen=True, kw_only=True):
     """An app of the catalog."""
 
@@ -245,6 +254,8 @@ class AppFacts(Facts, frozen=True, kw_only=True):
     interface: InterfaceFacts | None = None
     icon: str | None = None
     upstream: Upstream = Upstream()
+    one_way: tuple[OneWayFacts, ...] = ()
+    """Versions without a way back, oldest first."""
     lacks: tuple[str, ...] = ()
     """Features that a person would expect but that are missing: reported as findings."""
     login: Literal["first-visitor", "open"] | None = None

@@ -96,12 +96,15 @@ def _diagnoses(prepared: "Prepared", place: "Place", driver: "StackDriver") -> "
     from portable.live.tunnel import tunnels
     from portable.model.contracts import Diagnosis
     from portable.verify.doctor import examined, left_alone
+    from portable.verify.engine import examine_engine
+    from portable.verify.host import Host
     from portable.verify.shares import CONTRACT as SHARES
 
     plan = prepared.planned.plan
     text = driver.check()
     diagnoses = [Diagnosis(check="engine", where=place.where, verdict="holds", text=text)]
     root = driver.data_folder()
+    host = Host()
     try:
         host = _host(prepared, driver, root)
     except PortableError as error:
@@ -112,6 +115,8 @@ def _diagnoses(prepared: "Prepared", place: "Place", driver: "StackDriver") -> "
         diagnoses += examined(
             plan, host, project=place.stack.project, taken=driver.published_ports(), docker_root=root, name_servers=servers
         )
+    if (facts := driver.engine_facts()) is not None:
+        diagnoses += examine_engine(plan, facts, host, project=place.stack.project)
     for check in SHARES.tried(driver.view(plan)):
         if check.verdict == "broken":
             why = "it has no network, and nothing can reach it"

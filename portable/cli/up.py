@@ -37,6 +37,9 @@ def up(
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
     strict: Strict = False,
+    accept: Annotated[
+        list[str], typer.Option("--accept-version", metavar="APP", help="Accept an older or a one-way version of this app.")
+    ] = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
     """Start apps, wait until they are healthy, and show addresses.
@@ -44,6 +47,8 @@ def up(
     Images are pulled or built, and containers that differ are recreated. A second run changes nothing. Apps that are no longer in the
     stack are removed; their data is kept.
     """
+    import msgspec
+
     from portable.cli.guide import closing
     from portable.cli.progress import printed
     from portable.secrets.generate import generate_missing, missing
@@ -51,6 +56,9 @@ def up(
 
     place, planned = open_place(profile, sets, catalogs, strict=strict)
     names = tuple(apps or ())
+    if accept:
+        stack = msgspec.structs.replace(place.stack, accepted_versions=tuple(accept))
+        place = msgspec.structs.replace(place, opened=msgspec.structs.replace(place.opened, stack=stack))
     if dry_run:
         return _rehearsed(place, planned.generated, names, output)
     with driver_of(place) as driver:

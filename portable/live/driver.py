@@ -17,6 +17,7 @@ from portable.live.stack import Stack
 from portable.live.view import View
 from portable.local.lock import Lock
 from portable.model.changes import Change
+from portable.model.engine_facts import EngineFacts
 from portable.model.plan import Plan
 from portable.model.ports import PublishedPort
 from portable.model.progress import Progress, silent
@@ -126,6 +127,10 @@ class StackReader(ABC):
     @abstractmethod
     def data_folder(self) -> str:
         """The folder of the engine's host that holds images and containers; empty if there is none."""
+
+    @abstractmethod
+    def engine_facts(self) -> EngineFacts | None:
+        """The engine's answers about itself and its networks; None for a cluster, whose nodes differ."""
 
 
 class StackDriver(StackReader):

@@ -7,6 +7,7 @@ from portable.live.image_needs import ImageNeed
 from portable.live.image_updates import ImageUpdates
 from portable.model.base import Struct
 from portable.model.plan import Plan, Sealed
+from portable.model.versions import OneWay
 from portable.secrets.needs import Need
 
 
@@ -26,6 +27,10 @@ class Stack(Struct, frozen=True, kw_only=True):
     """The user's own recipe folders by name, beside the shipped ones."""
     taken: ImageUpdates | None = None
     """The newer images in this stack; None if the profile has no file for them."""
+    one_way: Mapping[str, tuple[OneWay, ...]] = {}
+    """Versions of each app without a way back."""
+    accepted_versions: tuple[str, ...] = ()
+    """Apps whose change of version a person accepted, or an update whose backup exists."""
 
     @property
     def egress(self) -> Mapping[str, str]:

@@ -46,6 +46,7 @@ Check = Literal[
     "clouds",
     "memory",
     "ports",
+    "network",
     "gateway",
     "healer",
 ]

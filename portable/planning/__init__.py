@@ -12,10 +12,12 @@ from portable.model import plan as p
 from portable.model.devices import AnnotatedDevice, Device, Devices, HostDevice, PluginDevice
 from portable.model.findings import Finding, Waiver
 from portable.model.source import Source
+from portable.model.versions import OneWay
 from portable.planning import aliases, backups, images, logins
 from portable.planning.check import check
 from portable.planning.content import content
 from portable.planning.fence import fence
+from portable.planning.host_checks import nameless_host_checks
 from portable.planning.inputs import Mistakes, PlanInput
 from portable.planning.lan import with_lan
 from portable.planning.meaningless import meaningless
@@ -43,6 +45,15 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     """Facts of the secrets that apps and clouds name."""
     given: PlanInput
     chosen: Selection
+
+    @property
+    def one_way(self) -> dict[str, tuple[OneWay, ...]]:
+        """Versions of each app without a way back."""
+        return {
+            name: tuple(OneWay(version=fact.version, source=fact.source, is_slow=fact.slow) for fact in entry.facts.one_way)
+            for name, entry in self.chosen.apps.items()
+            if entry.facts.one_way
+        }
 
     @property
     def generated(self) -> dict[str, str]:
@@ -92,6 +103,7 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
     findings = (*store.findings, *weakened, *backups.findings(chosen, store), *check(plan, chosen, way, given), *memory(given, plan))
     findings += tuple(aliases.findings(given, chosen, store, catalog))
     findings += tuple(logins.findings(plan, chosen.apps, made.addresses))
+    findings += tuple(nameless_host_checks(given, chosen, net, catalog))
     findings += tuple(_replaced_waivers(given, findings))
     return Planned(
         plan=plan,

@@ -84,9 +84,13 @@ class _Maker:
             for name, secret in facts.secrets.items():
                 self.secrets.setdefault(name, set()).update(secret.keys)
         ports = {(app, port.name): port for app, ports in net.ports.items() for port in ports}
-        host = given.profile.exposure.address
-        reached = ((e, address_of(e, ports[e.app, e.port], host)) for e in net.exposures if (e.app, e.port) in ports)
-        self.addresses = {(e.app, e.port): address for e, address in reached if address is not None}
+        exposure = given.profile.exposure
+        hosts = tuple(dict.fromkeys(map(_in_address, filter(None, (exposure.address, *exposure.addresses)))))
+        reached = [(e, ports[e.app, e.port]) for e in net.exposures if (e.app, e.port) in ports]
+        first = ((e, address_of(e, port, hosts[0] if hosts else None)) for e, port in reached)
+        self.addresses = {(e.app, e.port): address for e, address in first if address is not None}
+        every = ((e.app, e.port, address_of(e, port, host)) for e, port in reached for host in hosts)
+        self.every_address = {(app, name, address) for app, name, address in every if address is not None}
 
     def app(self, name: str) -> p.App:
         """An app with the containers and ports that this place has."""
@@ -294,11 +298,13 @@ class _Maker:
 
     @functools.cached_property
     def addresses_by_app(self) -> dict[str, list[str]]:
-        """The addresses of each app that has any, in the order of its ports' names."""
-        found: dict[str, list[str]] = {}
+        """Every address by which people reach each app: those of the first name of the host, then those of its other names."""
+        found: dict[str, dict[str, None]] = {}
         for (app, _), address in sorted(self.addresses.items()):
-            found.setdefault(app, []).append(address)
-        return found
+            found.setdefault(app, {})[address] = None
+        for app, _, address in sorted(self.every_address, key=lambda each: each[2]):
+            found.setdefault(app, {})[address] = None
+        return {app: list(addresses) for app, addresses in found.items()}
 
     def reads(self, app: str) -> list[dict[str, str]]:
         """The clouds that an app reads here, each with the entry that shows that it is mounted."""
@@ -334,8 +340,7 @@ class _Maker:
         """The host names of an app, which its host check must allow."""
         if app not in self.chosen.apps:
             return ()
-        reached = (self.addresses[app, port.name] for port in self.net.ports[app] if (app, port.name) in self.addresses)
-        hosts = [re.sub(r"^[a-z]+://|:\d+$", "", address) for address in reached]
+        hosts = [re.sub(r"^[a-z]+://|:\d+$", "", address) for address in self.addresses_by_app.get(app, ())]
         return tuple(
             dict.fromkeys((app, *self.chosen.apps[app].facts.aliases, full_name(self.given, app), "localhost", "127.0.0.1", *hosts))
         )
@@ -479,3 +484,8 @@ def resources(facts: ContainerFacts) -> p.Resources:
         cpu_request=millicores(asked.cpu) if asked.cpu else None,
         shm=size(asked.shm) if asked.shm else None,
     )
+
+
+def _in_address(host: str) -> str:
+    """A host as it stands in an address: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host

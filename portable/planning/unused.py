@@ -34,6 +34,8 @@ def _without_effect(given: PlanInput) -> Iterator[tuple[Steps, str, str]]:
         yield ("exposure", "lan"), "a cluster publishes no ports of a host", "remove it, or use `load-balancer` for single ports"
     if profile.traits.has_host_names and profile.exposure.address is not None:
         yield ("exposure", "address"), "browsers reach a cluster by host name, not by one host's address", "remove it, or set `domain`"
+    if profile.traits.has_host_names and profile.exposure.addresses:
+        yield ("exposure", "addresses"), "browsers reach a cluster by host name, not by one host's address", "remove it, or set `domain`"
     if profile.engine is not None and not profile.traits.has_engine_address:
         yield ("engine",), "a cluster's address comes from the kubeconfig", "remove it"
     if profile.nodes.weight != 100 and not profile.nodes.prefer:

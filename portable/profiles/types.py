@@ -11,6 +11,9 @@ from portable.model.traits import TRAITS, BackEndName, Traits
 Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", description="a network, such as 172.20.0.0/16")]
 Address = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+$", description="an IP address")]
 Host = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", description="a DNS name")]
+HostOrAddress = Annotated[
+    str, Meta(pattern=r"^[a-z0-9:]([a-z0-9.:-]*[a-z0-9:])?$", description="a DNS name, or an address of IPv4 or IPv6")
+]
 ServerFilter = Annotated[str, Meta(pattern=r"^[^,\s]([^,\n]*[^,\s])?$", description="one name, without a comma")]
 
 
@@ -245,6 +248,8 @@ class ExposureFacts(Facts, frozen=True, kw_only=True):
     """The LAN, such as 192.168.1.0/24: every port on `loopback` is published to it, and sealed apps answer it."""
     address: Host | None = None
     """The name or address by which browsers on the LAN reach the host."""
+    addresses: tuple[HostOrAddress, ...] = ()
+    """Further names and addresses by which people reach the host, for example of Tailscale. Host checks of apps allow all of them."""
     domain: Host | None = None
     """Host names are `<app>.<domain>` unless `host` is set."""
     tls_secret: Name | None = None

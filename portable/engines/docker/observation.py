@@ -15,6 +15,7 @@ from portable.engines.docker.observed import (
     ObservedNetwork,
     seconds_of,
 )
+from portable.model.engine_facts import EngineFacts
 from portable.model.ports import PublishedPort
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 from portable.engines.docker.connection import SETTLING_SECONDS
 from portable.engines.docker.containers import describe, seen
+from portable.engines.docker.facts import facts_of
 from portable.engines.docker.images import ImageReader
 
 
@@ -140,6 +142,11 @@ class Observation(ImageReader):
             )
             for entry in listed
         )
+
+    def facts(self, compose: str = "") -> EngineFacts:
+        """The engine's answers about itself and its networks; `compose` is the version of the Compose plug-in."""
+        with self._doing("asking for its properties"):
+            return facts_of(self._api.info(), self._api.version(api_version=False), self._api.networks(), compose)
 
     def data_root(self) -> str:
         """The engine's own folder on its host, which holds images and containers."""

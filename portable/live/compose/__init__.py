@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from portable.backends.prepare import Prepared
     from portable.live.drivers import OpenedStack
@@ -21,5 +23,7 @@ def open_stack(
 
     profile = prepared.planned.given.profile
     names = (profile.exposure.address,) if profile.exposure.address else ()
-    stack = stack_of(prepared.planned.plan, prepared.rendering, prepared.recipes, taken, names)
+    stack = msgspec.structs.replace(
+        stack_of(prepared.planned.plan, prepared.rendering, prepared.recipes, taken, names), one_way=prepared.planned.one_way
+    )
     return opened(stack, source, resolve(profile.engine, environment, home))

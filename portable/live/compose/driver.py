@@ -24,6 +24,7 @@ from portable.live.stack import Stack
 from portable.live.view import View
 from portable.local.lock import Lock
 from portable.model.changes import Change
+from portable.model.engine_facts import EngineFacts
 from portable.model.errors import PortableError
 from portable.model.plan import Plan
 from portable.model.ports import PublishedPort
@@ -133,6 +134,10 @@ class ComposeReader(StackReader):
     def data_folder(self) -> str:
         """The engine's own folder on its host."""
         return self._engine.data_root()
+
+    def engine_facts(self) -> EngineFacts:
+        """The engine's answers about itself and its networks."""
+        return self._engine.facts(self._engine.check().compose)
 
 
 class ComposeDriver(ComposeReader, StackDriver):

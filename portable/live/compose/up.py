@@ -16,6 +16,7 @@ from portable.live.compose.recipes import Recipes, recipes_of
 from portable.live.compose.reconcile import networks_anew, reconcile, scope
 from portable.live.compose.restart import restart
 from portable.live.compose.status import status
+from portable.live.compose.suitability import check_data, check_engine
 from portable.live.compose.waiting import Watch
 from portable.live.image_updates import refuse_unready
 from portable.live.restoring import Copying, copying, mark_copying, refuse_half_restored, started_again
@@ -73,7 +74,7 @@ def _rehearsed(
     except Refused as refused:
         problems, changes = (*problems, refused), reconcile(desired, observed, apps=apps)
     started = {c.app for c in changes if c.kind != "remove"} - _started_for(plain(stack), apps)
-    problems = (*problems, *caught(lambda: _refuse_half_way(stack, started), lambda: _preflight(engine, desired, changes)))
+    problems = (*problems, *caught(lambda: _refuse_half_way(stack, started), lambda: _preflight(engine, stack, desired, observed, changes)))
     raise_all((*problems, *caught(lambda: images.refuse_unavailable(engine, expected, recipes, needed))))
     return (*expected.changes, *changes)
 
@@ -131,7 +132,7 @@ def up(
             # Report problems before minutes of building, not after.
             expected = images.foresee(engine, stack.images, recipes).effective
             desired, observed = look(engine, stack, expected, variables)
-            if caught(lambda: _preflight(engine, desired, _changes(desired, observed, apps))):
+            if caught(lambda: _preflight(engine, stack, desired, observed, _changes(desired, observed, apps))):
                 _rehearsed(engine, stack, resolved, apps, recipes, ())
         resolution = images.resolve(engine, needed, recipes=recipes, progress=progress)
         effective = {**images.foresee(engine, stack.images, recipes).effective, **resolution.effective} if apps else resolution.effective
@@ -146,7 +147,7 @@ def up(
         doubted = {seen.id: seen.unwell_at for seen in current(observed).values() if seen.health == "unhealthy"}
         once, until = Deduplicated(progress), None if deadline is None else time.monotonic() + deadline
         if changes:
-            _preflight(engine, desired, changes)
+            _preflight(engine, stack, desired, observed, changes, progress)
             share(set(shared_binds(desired.body)), local=engine.address.is_local, progress=progress)
             names |= {c.service for c in changes if c.kind != "remove" and not c.service.startswith(NETWORK)}
             work = Work(engine, stack, effective, variables, lock, once, until, doubted)
@@ -214,11 +215,20 @@ def _changes(desired: Desired, observed: Observed, apps: tuple[str, ...]) -> tup
     return reconcile(desired, observed, apps=apps)
 
 
-def _preflight(engine: EngineReader, desired: Desired, changes: tuple[Change, ...]) -> None:
+def _preflight(
+    engine: EngineReader,
+    stack: ComposeStack,
+    desired: Desired,
+    observed: Observed,
+    changes: tuple[Change, ...],
+    progress: Progress = silent,
+) -> None:
     """Raise every problem that would stop the changes halfway (ports, disk, devices, mounts, folders), or that would do harm."""
     touched = [c.service for c in changes if c.kind in ("create", "recreate", "start") and not c.service.startswith(NETWORK)]
     body, local = desired.body, engine.address.is_local
     problems = caught(
+        lambda: check_engine(engine, desired, progress),
+        lambda: check_data(engine, stack, desired, observed, changes),
         lambda: check_ports(engine, desired, touched),
         lambda: refuse_shared(engine, desired, touched),
         lambda: check_space(engine),

@@ -131,6 +131,10 @@ class KubernetesReader(UnsupportedReading):
         """A cluster has no folder of this kind."""
         return ""
 
+    def engine_facts(self) -> None:
+        """None: each node of a cluster has an engine of its own."""
+        return
+
 
 class KubernetesDriver(KubernetesReader, UnsupportedWriting):
     """A stack in a cluster, with the methods that write."""

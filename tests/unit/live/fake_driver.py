@@ -14,6 +14,7 @@ from portable.live.view import View
 from portable.local.lock import Lock, locked
 from portable.model.base import Struct
 from portable.model.changes import Change
+from portable.model.engine_facts import EngineFacts
 from portable.model.errors import EngineError, UsageError
 from portable.model.plan import Plan
 from portable.model.ports import PublishedPort
@@ -170,6 +171,10 @@ class FakeReader(StackReader):
 
     def published_ports(self) -> tuple[PublishedPort, ...]:
         return ()
+
+    def engine_facts(self) -> EngineFacts | None:
+        """A fake has no engine to ask."""
+        return None
 
     def data_folder(self) -> str:
         return ""

@@ -220,6 +220,26 @@ def test_failures_of_registries(said: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "kind", "code"),
+    [
+        ("no matching manifest for linux/arm64/v8 in the manifest list entries", "failed", "registry.platform"),
+        ("toomanyrequests: You have reached your pull rate limit", "failed", "registry.rate-limit"),
+        ('Get "https://x/v2/": tls: failed to verify certificate: x509: certificate has expired', "unreachable", "registry.certificate"),
+        ("failed to register layer: write /usr/lib/x: no space left on device", "failed", "host.full"),
+        ('failed to Lchown "/x" for UID 1, GID 1 (try increasing the number of subordinate IDs)', "failed", "host.subordinate-ids"),
+    ],
+)
+def test_a_failed_pull_with_a_known_cause_names_it_and_its_remedy(said: str, kind: str, code: str) -> None:
+    failed = pull_failure(said, "registry.test/x:1")
+    assert (failed.kind, failed.text.endswith(f"[{code}]")) == (kind, True)
+
+
+def test_an_unknown_failure_of_a_pull_passes_whole() -> None:
+    said = f"Error response from daemon: {'step: ' * 100}the cause\nand its second line"
+    assert pull_failure(said, "registry.test/x:1").text.endswith("the cause and its second line")
+
+
+@pytest.mark.parametrize(
     ("reference", "parts"),
     [
         ("debian:trixie-slim", ("docker.io", "debian", "trixie-slim")),

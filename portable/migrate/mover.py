@@ -22,7 +22,7 @@ _BASE = (
     "--recursive",
     "--numeric-ids",  # the two places have other names for a number
     "--delete",  # the staged tree has what the source has: entries that vanished since the last round, and leftovers of a killed rsync, go
-    "--delete-excluded",  # also what the target turned out to have no place for
+    # Not --delete-excluded: rsync's receiver then does not get the rules for attributes, and removes ACLs in the second run.
     "--modify-window=-1",  # compare times to the nanosecond: the default compares seconds, and misses a second write
     "--whole-file",  # both folders are on this machine, so reading the old file to save transfer costs more than it saves
     "--no-inplace",  # a killed run must not leave wrong bytes under a final name (facts/moving-data.md, Interrupted copies)

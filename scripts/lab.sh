@@ -42,7 +42,6 @@ rsync|rsync|copies the files of a move
 bindfs|bindfs|is a target that loses owners, modes or attributes
 mkfs.btrfs|btrfs-progs|makes a target with BTRFS
 mkfs.ext4|e2fsprogs|makes a target with few inodes and coarse times
-ntfs-3g|ntfs-3g|makes a target with the rules of Windows
 mkfs.exfat|exfatprogs|makes a target without owners and links
 mount.exfat-fuse|exfat-fuse|mounts it
 '

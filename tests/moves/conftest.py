@@ -10,7 +10,7 @@ import pytest
 
 from tests.moves import hazards
 
-PROGRAMS = ("rsync", "bindfs", "mkfs.btrfs", "mkfs.ext4", "ntfs-3g", "mkfs.exfat", "mount.exfat-fuse")
+PROGRAMS = ("rsync", "bindfs", "mkfs.btrfs", "mkfs.ext4", "mkfs.exfat", "mount.exfat-fuse")
 
 
 @pytest.fixture(scope="session", autouse=True)

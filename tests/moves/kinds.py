@@ -94,15 +94,6 @@ def btrfs(folder: Path) -> contextlib.AbstractContextManager[Path]:
     return formatted(folder, 256, ("mkfs.btrfs", "-q"), ("mount", "-t", "btrfs"))
 
 
-def ntfs(folder: Path) -> contextlib.AbstractContextManager[Path]:
-    return formatted(folder, 64, ("mkfs.ntfs", "-F", "-Q", "-q"), ("ntfs-3g",))
-
-
-def windows(folder: Path) -> contextlib.AbstractContextManager[Path]:
-    """As a Windows server would: names without case, and without those that Windows does not allow."""
-    return formatted(folder, 64, ("mkfs.ntfs", "-F", "-Q", "-q"), ("lowntfs-3g", "-o", "ignore_case,windows_names"))
-
-
 def exfat(folder: Path) -> contextlib.AbstractContextManager[Path]:
     return formatted(folder, 64, ("mkfs.exfat",), ("mount.exfat-fuse",))
 
@@ -135,7 +126,7 @@ def read_only(folder: Path) -> Iterator[Path]:
 MOUNTS: dict[str, Mount] = {
     mount.__name__: mount
     for mount in (
-        local, tmpfs, small, few_inodes, ext4, old_ext4, btrfs, ntfs, windows, exfat, chown_ignored, chown_refused, chmod_ignored,
+        local, tmpfs, small, few_inodes, ext4, old_ext4, btrfs, exfat, chown_ignored, chown_refused, chmod_ignored,
         no_attributes,
     )
 }  # fmt: skip

@@ -74,7 +74,7 @@ def test_a_target_that_is_the_source_under_another_mount(within: str, scratch: P
 def test_a_source_that_lies_in_the_target_by_another_mount(scratch: Path, source: Path) -> None:
     (scratch / "other").mkdir()
     with bind(source / "state", scratch / "other"), pytest.raises(Refused) as refused:
-        begin(scratch / "other", source / "new")
+        begin(scratch / "other", source)
     assert refused.value.code == "migrate.nested"
 
 

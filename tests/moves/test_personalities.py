@@ -24,8 +24,6 @@ LOST: dict[str, set[LossKind]] = {
     "ext4": {"attributes", "symlinks"},  # blocks of 1 KiB, so neither a value of 2,000 nor a target of 4,000 bytes fits
     "old_ext4": {"attributes", "symlinks", "times"},
     "btrfs": set(),
-    "ntfs": {"acls", "attributes", "mode", "names", "ownership", "sparse-files", "symlinks", "times"},
-    "windows": {"acls", "attributes", "mode", "names", "ownership", "sparse-files", "symlinks", "times"},
     "exfat": {
         "acls", "attributes", "hard-links", "mode", "names", "ownership", "sparse-files", "special-files", "symlinks", "times",
     },
@@ -34,7 +32,7 @@ LOST: dict[str, set[LossKind]] = {
     "chmod_ignored": {"mode", "sparse-files"},
     "no_attributes": {"acls", "attributes", "sparse-files"},
 }  # fmt: skip
-FOLDING = ("windows", "exfat")
+FOLDING = ("exfat",)
 TOO_SMALL = ("small", "few_inodes")
 
 

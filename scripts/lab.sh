@@ -39,6 +39,12 @@ sshd|openssh-server|is the server of the ssh:// tests (its service stays disable
 shellcheck|shellcheck|checks the shell scripts
 busybox|busybox-static busybox|runs scripts as small images do
 smtpd|opensmtpd|is the mail server of the tests of notifications (its service stays disabled)
+rsync|rsync|copies the files of a move
+bindfs|bindfs|is a target that loses owners, modes or attributes
+mkfs.btrfs|btrfs-progs|makes a target with BTRFS
+mkfs.ext4|e2fsprogs|makes a target with few inodes and coarse times
+mkfs.exfat|exfatprogs|makes a target without owners and links
+mount.exfat-fuse|exfat-fuse|mounts it
 '
 
 main() {

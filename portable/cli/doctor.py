@@ -42,7 +42,7 @@ def doctor(
         remedy = "add --fix: `portable doctor --fix --dry-run`"
         raise UsageError("--dry-run has no effect without --fix", code="usage.option-missing", remedy=remedy)
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
-    place = place_of(prepared)
+    place = place_of(prepared, verb="doctor --fix" if fix else "doctor")
     if fix and not place.is_local:
         remedy = "run `portable doctor --fix` on that host; without --fix, each problem shows its command"
         text = "--fix changes this machine only, and the engine runs on another host"

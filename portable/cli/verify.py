@@ -54,7 +54,7 @@ def verify(
     prepared = prepare(profile, sets=sets, catalogs=catalogs)
     _checked(names or (), beacon, disruptive=disruptive)
     named(contracts(disruptive=disruptive), names or ())  # report an unknown name before contacting an engine
-    place = place_of(prepared)
+    place = place_of(prepared, verb="verify")
     chosen = named(_contracts(prepared, place, beacon, disruptive=disruptive), names or ())
     results: list[ContractResult] = []
     with driver_of(place) as driver:

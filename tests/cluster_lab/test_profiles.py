@@ -1,4 +1,4 @@
-"""The profile samba, whole, on the cluster: real nodes run its pods with stand-in images (tests/lab/cluster/place.py says what stands in)."""
+"""The profile samba, whole, on the cluster: real nodes run its pods. tests/lab/cluster/place.py says what is a stand-in."""
 
 import json
 import time
@@ -55,7 +55,9 @@ def test_commands_run_inside_and_logs_tell_their_app(samba: Place) -> None:
 def test_status_names_why_an_app_waits(samba: Place) -> None:
     """An image that does not exist; the app is named with it, and everything else stays well."""
     where = ("-n", samba.namespace)
-    samba.cluster.kubectl("set", "image", *where, "deployment,statefulset", "-l", "app.kubernetes.io/name=lidarr", "lidarr=198.18.7.30:5000/absent:1")
+    samba.cluster.kubectl(
+        "set", "image", *where, "deployment,statefulset", "-l", "app.kubernetes.io/name=lidarr", "lidarr=198.18.7.30:5000/absent:1"
+    )
     until = time.monotonic() + 60
     while "absent:1" not in (reason := rows(samba)["lidarr"]["reason"]):
         assert time.monotonic() < until, reason

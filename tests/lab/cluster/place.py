@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from portable.backends.prepare import prepare
 from portable.engines.docker.engine import Engine
 from portable.formats.merge import merged
@@ -22,6 +24,8 @@ from tests.lab.home.home import GATEWAY, OUTSIDE, by_wireguard, gateway_image
 from tests.lab.local import Local
 
 LIBRARY = "media-shared-storage"
+_ELSEWHERE = ("storage.share-options", "egress.tunnel")
+"""Fields of waivers about the owner's share and VPN provider, which the lab does not have."""
 
 
 @dataclass
@@ -48,6 +52,7 @@ class Place:
             "vpn": by_wireguard(self.cluster.provider.public_key),
             "storage": {"library": {"claim": {"name": library, "existing": True, "share": None}}},
             "secrets": {"names": None},
+            "waive": [waiver for waiver in msgspec.to_builtins(planned.given.profile.waive) if waiver["field"] not in _ELSEWHERE],
         }
         text = standins.profile(planned, taken, "lab", merged(own, more or {}, changes=("override",)))
         (self.stack.folder / "profiles" / "lab.yaml").write_text(text)

@@ -1,4 +1,4 @@
-"""Whether an apply changes nothing, from managed fields as a real API server recorded them (tests/api_server compares with its dry runs)."""
+"""Whether an apply changes nothing, from managed fields in the form of a real API server, whose dry runs tests/api_server compares with."""
 
 import copy
 from collections.abc import Callable

@@ -101,6 +101,8 @@ def _diagnoses(prepared: "Prepared", place: "Place", driver: "StackDriver") -> "
     plan = prepared.planned.plan
     text = driver.check()
     diagnoses = [Diagnosis(check="engine", where=place.where, verdict="holds", text=text)]
+    if (own := driver.diagnose()) is not None:
+        return [*diagnoses, *own]
     root = driver.data_folder()
     try:
         host = _host(prepared, driver, root)

@@ -45,8 +45,8 @@ def test_a_second_up_writes_nothing(samba: Place) -> None:
 
 
 def test_commands_run_inside_and_logs_tell_their_app(samba: Place) -> None:
-    assert samba.stack.portable("exec", "sonarr", "--", "sh", "-c", "echo $PUID").out.strip() == "1000"
-    assert samba.stack.portable("exec", "sonarr", "--", "sh", "-c", "exit 7", code=7).code == 7
+    assert samba.stack.portable("exec", "--profile", "lab", "sonarr", "--", "sh", "-c", "echo $PUID").out.strip() == "1000"
+    assert samba.stack.portable("exec", "--profile", "lab", "sonarr", "--", "sh", "-c", "exit 7", code=7).code == 7
     lines = samba.stack.portable("logs", "gluetun", "--tail", "3").out.splitlines()
     assert lines
     assert {line.partition(" |")[0] for line in lines} == {"gluetun"}

@@ -9,7 +9,7 @@ from portable.engines.kubernetes.address import ClusterAddress
 from portable.engines.kubernetes.cluster import Cluster, ClusterReader
 from portable.engines.kubernetes.verdict import spec_of, status_of
 from portable.live.drivers import OpenedStack
-from portable.live.kubernetes import down, execute, heal, logs, restart, status, up
+from portable.live.kubernetes import diagnose, down, execute, heal, logs, restart, status, up
 from portable.live.kubernetes.look import pods_of
 from portable.live.kubernetes.stack import KubernetesStack, apps_of
 from portable.live.kubernetes.unsupported import UnsupportedReading, UnsupportedWriting
@@ -18,6 +18,7 @@ from portable.live.results import ImageStatus, LogLine, Outcome, Repairs, Servic
 from portable.live.stack import Stack
 from portable.local.lock import Lock
 from portable.model.changes import Change
+from portable.model.contracts import Diagnosis
 from portable.model.ports import PublishedPort
 from portable.model.progress import Progress, silent
 from portable.secrets.sources import Source
@@ -122,6 +123,10 @@ class KubernetesReader(UnsupportedReading):
     def examine(self) -> Repairs:
         """The pods that `heal` would replace."""
         return heal.examine(self._cluster, self.stack)
+
+    def diagnose(self) -> tuple[Diagnosis, ...]:
+        """The checks of `doctor` in a cluster."""
+        return diagnose.diagnose(self._cluster, self.stack, self.source)
 
     def name_servers(self) -> Mapping[str, tuple[str, ...]]:
         """Empty: pods use the name servers of the cluster."""

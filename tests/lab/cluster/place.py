@@ -62,28 +62,33 @@ class Place:
 
     def _share(self, claim: str) -> None:
         """The claim of the library, as the owner of a cluster has it: bound to a folder that all nodes have in common."""
-        path = f"{SHARE}/{self.namespace}-{claim}"
-        self.cluster.nodes[0].sh(f"install -d -o 1000 -g 1000 -m 2775 {path}")
+        self.volume(claim, "1Ti", mode="ReadWriteMany")
+        request = {"resources": {"requests": {"storage": "1Ti"}}, "volumeName": f"{self.namespace}-{claim}"}
+        spec = {"accessModes": ["ReadWriteMany"], "storageClassName": "", **request}
+        metadata = {"name": claim, "namespace": self.namespace}
+        self._apply(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}},
+            {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec},
+        )
+
+    def volume(self, claim: str, size: str, *, mode: str = "ReadWriteOnce") -> None:
+        """A volume for a claim, in a folder that all nodes have in common: it stands in for the one that a CSI driver provisions."""
         name = f"{self.namespace}-{claim}"
-        shared = {"accessModes": ["ReadWriteMany"], "storageClassName": ""}
-        volume = {
-            "capacity": {"storage": "1Ti"},
+        path = f"{SHARE}/{name}"
+        self.cluster.nodes[0].sh(f"install -d -o 1000 -g 1000 -m 2775 {path}")
+        spec = {
+            "accessModes": [mode],
+            "storageClassName": "",
+            "capacity": {"storage": size},
             "hostPath": {"path": path},
             "persistentVolumeReclaimPolicy": "Retain",
             "claimRef": {"name": claim, "namespace": self.namespace},
         }
-        request = {"resources": {"requests": {"storage": "1Ti"}}, "volumeName": name}
-        items = [
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}},
-            {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": {**shared, **volume}},
-            {
-                "apiVersion": "v1",
-                "kind": "PersistentVolumeClaim",
-                "metadata": {"name": claim, "namespace": self.namespace},
-                "spec": {**shared, **request},
-            },
-        ]
-        self.cluster.kubectl("apply", "--server-side", "-f", "-", given=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+        self._apply({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec})
+
+    def _apply(self, *items: Mapping[str, Any]) -> None:
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+        self.cluster.kubectl("apply", "--server-side", "-f", "-", given=text)
 
     def pods(self) -> list[dict[str, Any]]:
         """The pods of its namespace."""

@@ -27,6 +27,7 @@ CLOCK = {
     "bootstrap": 8.0,
     "api_server": 12.0,
     "compose_lab": 24.0,
+    "cluster_lab": 12.0,
     "verify_lab": 10.0,
     "zimaboard": 22.0,
     "prove": 80.0,
@@ -35,6 +36,7 @@ CLOCK = {
 ORDER = (*PROCESSOR, *CLOCK)
 STREAMS = {
     "zimaboard": "the closed network",
+    "cluster_lab": "the closed network",
     "verify_lab": "the folder of the cloud",
     "compose_lab/local": "the folder of the cloud",
     "compose_lab/test_leak.py": "the folder of the cloud",  # it sees the leaks that local makes on purpose

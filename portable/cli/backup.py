@@ -51,7 +51,7 @@ def backup(
         remedy = f"add --check: `portable backup --check --at {at}`"
         raise UsageError("--at has no effect without --check", code="usage.option-missing", remedy=remedy)
     _check_time(at)
-    place, planned = open_place(profile, sets, catalogs, strict=False)
+    place, planned = open_place(profile, sets, catalogs, strict=False, verb="backup")
     plan = planned.plan
     names = tuple(dict.fromkeys(apps or ()))
     with driver_of(place) as driver:
@@ -91,7 +91,7 @@ def restore(
         remedy = f"run `portable restore --abort {app}`"
         raise UsageError("cannot combine --abort with --at or --dry-run", code="usage.options-conflict", remedy=remedy)
     _check_time(at)
-    place, planned = open_place(profile, sets, catalogs, strict=False)
+    place, planned = open_place(profile, sets, catalogs, strict=False, verb="restore")
     plan = planned.plan
     with driver_of(place) as driver:
         if abort:

@@ -42,7 +42,7 @@ def doctor(
         remedy = "add --fix: `portable doctor --fix --dry-run`"
         raise UsageError("--dry-run has no effect without --fix", code="usage.option-missing", remedy=remedy)
     prepared = prepared_for(profile, sets=sets, catalogs=catalogs)
-    place = place_of(prepared)
+    place = place_of(prepared, verb="doctor --fix" if fix else "doctor")
     if fix and not place.is_local:
         remedy = "run `portable doctor --fix` on that host; without --fix, each problem shows its command"
         text = "--fix changes this machine only, and the engine runs on another host"
@@ -103,6 +103,8 @@ def _diagnoses(prepared: "Prepared", place: "Place", driver: "StackDriver") -> "
     plan = prepared.planned.plan
     text = driver.check()
     diagnoses = [Diagnosis(check="engine", where=place.where, verdict="holds", text=text)]
+    if (own := driver.diagnose()) is not None:
+        return [*diagnoses, *own]
     root = driver.data_folder()
     host = Host()
     try:

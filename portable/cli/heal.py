@@ -48,7 +48,8 @@ def heal(
     if sum((watch, install, uninstall, dry_run)) > 1:
         text = "cannot combine --watch, --install, --uninstall and --dry-run"
         raise UsageError(text, code="usage.options-conflict", where="heal", remedy="use only one of them")
-    place, planned = open_place(profile, sets, catalogs, strict=False)
+    option = next((option for option, chosen in (("--watch", watch), ("--install", install)) if chosen), "")
+    place, planned = open_place(profile, sets, catalogs, strict=False, verb=f"heal {option}".strip())
     if install or uninstall:
         return _unit(place.stack.project, profile, sets, catalogs, every=every, install=install)
     if dry_run:

@@ -107,14 +107,14 @@ def restart(
     return 0
 
 
-def open_place(profile: str, sets: Sequence[str], catalogs: Sequence[Path], *, strict: bool) -> "tuple[Place, Planned]":
-    """Open the place of a profile, with its plan. Raises Refused if the plan is unsafe."""
+def open_place(profile: str, sets: Sequence[str], catalogs: Sequence[Path], *, strict: bool, verb: str = "") -> "tuple[Place, Planned]":
+    """Open the place of a profile, with its plan. Raises Refused if the plan is unsafe, or the engine does not support the command."""
     from portable.backends.prepare import refuse_unsafe
     from portable.live.place import place_of
 
     prepared = prepared_for(profile, sets=sets, catalogs=catalogs)
     refuse_unsafe(prepared, strict=strict)
-    return place_of(prepared), prepared.planned
+    return place_of(prepared, verb=verb), prepared.planned
 
 
 def driver_of(place: "Place") -> "StackDriver":

@@ -44,7 +44,7 @@ def update(
     from portable.upkeep import updates
 
     names = tuple(dict.fromkeys(apps or ()))
-    opener = _Opener(profile, sets, catalogs)
+    opener = _Opener(profile, sets, catalogs, "update")
     opened = opener()
     if dry_run:
         with reader_of(opener.place) as reader:
@@ -81,7 +81,7 @@ def rollback(
     from portable.upkeep import rollbacks
 
     names = tuple(dict.fromkeys(apps or ()))
-    opener = _Opener(profile, sets, catalogs)
+    opener = _Opener(profile, sets, catalogs, "rollback")
     opened = opener()
     if dry_run and with_state:
         with driver_of(opener.place) as driver:
@@ -98,8 +98,8 @@ def rollback(
 class _Opener:
     """Reads the place again at each call, because an update changes one of its files."""
 
-    def __init__(self, profile: str, sets: Sequence[str], catalogs: Sequence[Path]) -> None:
-        self._arguments = profile, sets, catalogs
+    def __init__(self, profile: str, sets: Sequence[str], catalogs: Sequence[Path], verb: str) -> None:
+        self._arguments = profile, sets, catalogs, verb
         self._place: Place | None = None
 
     def __call__(self) -> "ReopenedStack":
@@ -201,10 +201,10 @@ def _named(names: str) -> list[str]:
     return [] if "all" in parts else parts
 
 
-def _opened(profile: str, sets: Sequence[str], catalogs: Sequence[Path]) -> "tuple[Place, ReopenedStack]":
+def _opened(profile: str, sets: Sequence[str], catalogs: Sequence[Path], verb: str) -> "tuple[Place, ReopenedStack]":
     from portable.upkeep.image_file import ReopenedStack
 
-    place, planned = open_place(profile, sets, catalogs, strict=False)
+    place, planned = open_place(profile, sets, catalogs, strict=False, verb=verb)
     return place, ReopenedStack(stack=place.stack, source=place.source, planned=planned)
 
 

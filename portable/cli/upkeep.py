@@ -67,7 +67,7 @@ def upkeep(
     from portable.upkeep.faults import of_tasks
     from portable.upkeep.tasks import upkeep as live
 
-    place, planned = open_place(profile, sets, catalogs, strict=False)
+    place, planned = open_place(profile, sets, catalogs, strict=False, verb="upkeep")
     plan = planned.plan
     with driver_of(place) as driver, reported("upkeep", place, plan) as report:
         done = list(live(driver, plan, _task_names(task), progress=printed))
@@ -98,7 +98,7 @@ def _timer(
         text = "cannot combine --install and --uninstall"
         raise UsageError(text, code="usage.options-conflict", where="upkeep", remedy="use only one of them")
     chosen(tasks)
-    project = open_place(profile, sets, catalogs, strict=False)[0].stack.project
+    project = open_place(profile, sets, catalogs, strict=False, verb="" if uninstall else "upkeep")[0].stack.project
     timer = unit.timer_of(project)
     if uninstall:
         show.line(f"removed {timer}" if unit.uninstall_timed(project) else "not installed")

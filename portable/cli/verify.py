@@ -56,7 +56,7 @@ def verify(
     prepared = prepared_for(profile, sets=sets, catalogs=catalogs)
     _checked(names or (), beacon, disruptive=disruptive)
     named(contracts(disruptive=disruptive), names or ())  # report an unknown name before contacting an engine
-    place = place_of(prepared)
+    place = place_of(prepared, verb="verify")
     chosen = named(_contracts(prepared, place, beacon, disruptive=disruptive), names or ())
     results: list[ContractResult] = []
     with driver_of(place) as driver, reported("verify", place, prepared.planned.plan) as report:

@@ -43,7 +43,7 @@ def wire(
     from portable.wiring.wishes import peers, wishes
 
     prepared = prepared_for(profile, sets=sets, catalogs=catalogs)
-    place = place_of(prepared)
+    place = place_of(prepared, verb="wire")
     known = peers(prepared.planned)
     wanted = chosen(wishes(known), _named(prepared, apps or ()))
     if not wanted:

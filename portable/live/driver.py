@@ -17,6 +17,7 @@ from portable.live.stack import Stack
 from portable.live.view import View
 from portable.local.lock import Lock
 from portable.model.changes import Change
+from portable.model.contracts import Diagnosis
 from portable.model.engine_facts import EngineFacts
 from portable.model.plan import Plan
 from portable.model.ports import PublishedPort
@@ -111,6 +112,10 @@ class StackReader(ABC):
     @abstractmethod
     def examine(self) -> Repairs:
         """The changes that `heal` would make."""
+
+    def diagnose(self) -> tuple[Diagnosis, ...] | None:
+        """The results of the engine's own checks for `doctor`; None if `doctor` examines a host instead."""
+        return None
 
     @abstractmethod
     def name_servers(self) -> Mapping[str, tuple[str, ...]]:

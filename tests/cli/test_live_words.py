@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from portable.cli.down import summary
+from portable.model.changes import Change
 from tests.cli import environment, run
 
 OPENING = "portable: stack media (no portable.yaml here), profile local (shipped)\n"
@@ -67,6 +68,8 @@ def test_a_timeout_is_more_than_nothing(verb: str, seconds: str, tmp_path: Path)
 
 
 def test_the_summary_of_down() -> None:
-    assert summary(["a", "b", "network default"]) == "removed 2 containers and 1 network; all data is kept"
-    assert summary(["a"]) == "removed 1 container; all data is kept"
+    removed = [Change(kind="remove", service=name, cause="asked for") for name in ("a", "b", "network default", "ConfigMap shared")]
+    assert summary(removed[:3]) == "removed 2 containers and 1 network; all data is kept"
+    assert summary(removed) == "removed 2 containers and 1 network and 1 object; all data is kept"
+    assert summary(removed[:1]) == "removed 1 container; all data is kept"
     assert summary([]) == "nothing to remove"

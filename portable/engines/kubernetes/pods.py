@@ -72,6 +72,7 @@ def _has_ended_well(pod: KubernetesObject, seen: Mapping[str, Any]) -> bool:
 
 def _judge_container(container: Mapping[str, Any], seen: Mapping[str, Any], events: Sequence[KubernetesObject], prefix: str) -> Verdict:
     name = f"{prefix}{container['name']}"
+    events = _about_container(container["name"], events)
     state = seen.get("state") or {}
     if ended := state.get("terminated"):
         return failed(sentence(name, _ending(ended)))
@@ -102,10 +103,17 @@ def _judge_container(container: Mapping[str, Any], seen: Mapping[str, Any], even
     return waiting(sentence(name, reason or "not started yet", message))
 
 
+def _about_container(name: str, events: Sequence[KubernetesObject]) -> tuple[KubernetesObject, ...]:
+    """The events about that container or the whole pod, but not those about its neighbours: `spec.containers{sonarr}`."""
+    paths = ((event, str((event.get("involvedObject") or {}).get("fieldPath") or "")) for event in events)
+    return tuple(event for event, path in paths if "{" not in path or path.endswith(f"{{{name}}}"))
+
+
 def _why_not_ready(container: Mapping[str, Any], seen: Mapping[str, Any], events: Sequence[KubernetesObject]) -> str:
     """What a running container is asked, and what its probe said last."""
     kind = "startup probe" if container.get("startupProbe") and not seen.get("started") else "readiness probe"
-    event = newest_event(events, "Unhealthy")
+    past = ("startup probe",) if seen.get("started") else ()
+    event = newest_event([event for event in events if not str(event.get("message")).lower().startswith(past)], "Unhealthy")
     return sentence(f"its {kind} does not succeed yet", (event or {}).get("message"))
 
 

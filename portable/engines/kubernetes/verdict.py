@@ -55,8 +55,8 @@ def conditions_of(item: KubernetesObject) -> Mapping[str, Mapping[str, Any]]:
 
 
 def sentence(*parts: str | None) -> str:
-    """Join what is known of a cause: `ImagePullBackOff: Back-off pulling image "x"`."""
-    return ": ".join(part.strip() for part in parts if part and part.strip())
+    """Join what is known of a cause into one line: `ImagePullBackOff: Back-off pulling image "x"`."""
+    return ": ".join(" ".join(part.split()) for part in parts if part and part.strip())
 
 
 def is_observed(item: KubernetesObject) -> bool:

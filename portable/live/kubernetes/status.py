@@ -7,7 +7,7 @@ from portable.engines.kubernetes.cluster import ClusterReader
 from portable.engines.kubernetes.verdict import KubernetesObject, Verdict, spec_of, status_of
 from portable.live.kubernetes.desired import rendered_items
 from portable.live.kubernetes.inventory import inventory_reference, is_same, read_inventory
-from portable.live.kubernetes.order import runs_pods
+from portable.live.kubernetes.order import JOBS, runs_pods
 from portable.live.kubernetes.stack import KubernetesStack, PodGroup, apps_of
 from portable.live.kubernetes.waiting import GroupState, look_at_groups
 from portable.live.results import ServiceStatus
@@ -57,7 +57,8 @@ def container_state(standing: GroupState, container: str) -> ContainerState:
         health = "healthy" if seen.get("ready") else "starting" if not seen.get("started") else "unhealthy"
         return ContainerState(state="running", health=health, since=str(running.get("startedAt") or ""), image=image)
     if ended := state.get("terminated"):
-        finished = ended.get("exitCode") == 0 and standing.group.is_scheduled
+        ends = standing.group.is_scheduled or workload["kind"] in JOBS
+        finished = ended.get("exitCode") == 0 and ends
         return ContainerState(state="finished" if finished else "exited", since=str(ended.get("finishedAt") or ""), image=image)
     restarting = int(seen.get("restartCount") or 0) > 0
     return ContainerState(state="restarting" if restarting else "created", image=image)

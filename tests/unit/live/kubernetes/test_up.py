@@ -204,8 +204,6 @@ def test_what_clusters_do_not_support_yet_says_so(source: FileSource) -> None:
     plan = driver.stack.plan
     assert plan is not None
     calls = [
-        driver.examine,
-        driver.heal,
         lambda: driver.offered("x"),
         lambda: driver.bring(()),
         driver.build_images,

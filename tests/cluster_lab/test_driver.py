@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from portable.engines.kubernetes.cluster import Cluster as Connection
+from portable.engines.kubernetes.cluster import Cluster as ClusterConnection
 from portable.engines.kubernetes.cluster import ClusterReader
 from portable.live.driver import StackDriver, StackReader
 from portable.live.kubernetes.driver import KubernetesDriver, KubernetesReader
@@ -23,7 +23,7 @@ class TestKubernetes(DriverContract):
     @pytest.fixture
     def driver(self, cluster: Cluster, namespace: str, tmp_path: Path) -> Iterator[StackDriver]:
         """A stack in a namespace of this test alone."""
-        connection = Connection(address_of(cluster), cache=tmp_path / "kinds")
+        connection = ClusterConnection(address_of(cluster), cache=tmp_path / "kinds")
         with KubernetesDriver(connection, stack(namespace), source(tmp_path, {"token": TOKEN})) as driver:
             yield driver
 

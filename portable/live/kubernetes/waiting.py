@@ -11,7 +11,7 @@ from portable.engines.kubernetes.objects import judge
 from portable.engines.kubernetes.verdict import (
     READY,
     KubernetesObject,
-    Verdict,
+    ObjectVerdict,
     conditions_of,
     failed,
     sentence,
@@ -49,7 +49,7 @@ class GroupState(Struct, frozen=True, kw_only=True):
     """How a group stands: its workload, the pod that counts, and the verdict."""
 
     group: PodGroup
-    verdict: Verdict
+    verdict: ObjectVerdict
     workload: KubernetesObject | None = None
     pod: KubernetesObject | None = None
 

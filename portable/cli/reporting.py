@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from portable.live.place import Place
     from portable.model.plan import Plan
-    from portable.upkeep.faults import Command, Observation
+    from portable.upkeep.faults import Command, Standing
     from portable.upkeep.notifying import Notifier
 
 
@@ -19,11 +19,11 @@ class Report:
     """Collects what a command sees."""
 
     def __init__(self) -> None:
-        self.observations: list[Observation] = []
+        self.observations: list[Standing] = []
         self.is_complete = True
         """Whether the command did all of its work: only then does it end the fault of an earlier run, and call its ping."""
 
-    def add(self, observations: "Iterable[Observation]") -> None:
+    def add(self, observations: "Iterable[Standing]") -> None:
         """Add states of subjects."""
         self.observations += observations
 
@@ -54,7 +54,7 @@ def reported(command: "Command", place: "Place", plan: "Plan") -> "Iterator[Repo
     if plan.notify is None:
         yield report
         return
-    from portable.upkeep.faults import RUN, Observation, of_error
+    from portable.upkeep.faults import RUN, Standing, of_error
 
     notifier = notifier_of(place, plan)
     try:
@@ -66,7 +66,7 @@ def reported(command: "Command", place: "Place", plan: "Plan") -> "Iterator[Repo
             raise
         notifier.report([*report.observations, of_error(command, error)])
         raise
-    ended = Observation(command=command, subject=RUN, is_fault=False, text="the command ran to its end")
+    ended = Standing(command=command, subject=RUN, is_fault=False, text="the command ran to its end")
     notifier.report([*report.observations, *([ended] if report.is_complete else ())])
     if report.is_complete and not any(seen.is_fault for seen in report.observations):
         notifier.ping(command)

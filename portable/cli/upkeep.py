@@ -1,5 +1,6 @@
 """`portable upkeep`: run the scheduled tasks now."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,8 @@ from portable.model.errors import FAILED, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from portable.upkeep.tasks import TaskResult
 
 
 def upkeep(
@@ -72,13 +75,17 @@ def upkeep(
     with driver_of(place) as driver, reported("upkeep", place, plan) as report:
         done = list(live(driver, plan, _task_names(task), progress=printed))
         report.add(of_tasks(done))
+    _show(done, output)
+    return FAILED if any(d.result == "failed" for d in done) else 0
+
+
+def _show(done: "Sequence[TaskResult]", output: Format) -> None:
     cells = [(d.task, d.subject, d.result, d.text, *((d.lines,) if output is Format.json else ())) for d in done]
     show.table(("task", "subject", "result", "text", *(("lines",) if output is Format.json else ())), cells, output, schema="upkeep")
     if output is Format.text:
         for d in done:
             for line in d.lines:
                 show.line(f"{d.subject}: {line}")
-    return FAILED if any(d.result == "failed" for d in done) else 0
 
 
 def _task_names(tasks: str) -> list[str]:

@@ -7,8 +7,16 @@ from typing import assert_never
 from portable.catalog.facts import SecretFacts
 from portable.catalog.quantities import amount
 from portable.model.devices import AnnotatedDevice, Device, HostDevice, PluginDevice
+from portable.model.exposures import GatewayRoute, Ingress, LoadBalancer
 from portable.model.findings import Finding
-from portable.model.plan import CLOUDS, Claim, Folder, GatewayRoute, Ingress, LoadBalancer, Plan, Sealed, Tunnel
+from portable.model.plan import (
+    CLOUDS,
+    Claim,
+    Folder,
+    Plan,
+    Sealed,
+    Tunnel,
+)
 from portable.model.secret_refs import called
 from portable.model.traits import Traits, traits_of
 

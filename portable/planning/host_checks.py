@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from portable.catalog.catalog import Catalog
-from portable.model import plan as p
+from portable.model.exposures import Lan
 from portable.model.findings import Finding
 from portable.planning.inputs import PlanInput
 from portable.planning.network import PlannedNetwork
@@ -19,7 +19,7 @@ def nameless_host_checks(given: PlanInput, chosen: Selection, net: PlannedNetwor
     exposure = given.profile.exposure
     if exposure.address or exposure.addresses:
         return
-    for app in sorted({e.app for e in net.exposures if isinstance(e.how, p.Lan)}):
+    for app in sorted({e.app for e in net.exposures if isinstance(e.how, Lan)}):
         if app in chosen.apps and _checks_hosts(chosen, app, catalog):
             yield Finding(
                 field="exposure.address",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from portable.model import plan as p
+from portable.model.exposures import Exposure, Loopback, Route
 from portable.model.findings import Finding
 from portable.planning.inputs import AppEntry
 
@@ -36,9 +37,9 @@ def findings(plan: p.Plan, entries: Mapping[str, AppEntry], addresses: Mapping[t
         )
 
 
-def _is_open(exposure: p.Exposure, plan: p.Plan) -> bool:
+def _is_open(exposure: Exposure, plan: p.Plan) -> bool:
     """Whether other machines get a page there without a login in front of it."""
     how = exposure.how
-    if isinstance(how, p.Loopback) or (isinstance(how, p.Route) and how.auth is not None):
+    if isinstance(how, Loopback) or (isinstance(how, Route) and how.auth is not None):
         return False
     return any(port.name == exposure.port and port.serves != "raw" for app in plan.apps if app.name == exposure.app for port in app.ports)

@@ -23,7 +23,7 @@ Command = Literal["heal", "backup", "upkeep", "update", "verify"]
 """The commands that report, and that may have a ping."""
 
 
-class Observation(Struct, frozen=True, kw_only=True):
+class Standing(Struct, frozen=True, kw_only=True):
     """The state of one subject, as a command saw it."""
 
     command: Command
@@ -74,7 +74,7 @@ class Reports(Struct, frozen=True, kw_only=True):
     """By scheduled app: the time of its last run that was counted, as the engine writes it."""
 
 
-def changed(reports: Reports, observations: Iterable[Observation], *, place: str, now: str) -> Reports:
+def changed(reports: Reports, observations: Iterable[Standing], *, place: str, now: str) -> Reports:
     """Open and close faults, and queue one message for each change. `place` is the name of the project; `now` is RFC 3339.
 
     A fault that is open already, with any text, adds nothing; neither does a subject that was never faulty.
@@ -124,13 +124,13 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
-def of_error(command: Command, error: PortableError) -> Observation:
+def of_error(command: Command, error: PortableError) -> Standing:
     """A command that ended with an error."""
     text = f"{error.where}: {error.text}" if error.where else error.text
-    return Observation(command=command, subject=RUN, is_fault=True, text=text, remedy=error.remedy or f"run `portable {command}` again")
+    return Standing(command=command, subject=RUN, is_fault=True, text=text, remedy=error.remedy or f"run `portable {command}` again")
 
 
-def of_services(rows: Iterable[ServiceStatus]) -> tuple[Observation, ...]:
+def of_services(rows: Iterable[ServiceStatus]) -> tuple[Standing, ...]:
     """Services that run, or do not. Those that are starting count as neither; removed ones are not faulty: somebody removed them."""
     seen = []
     for row in rows:
@@ -140,11 +140,11 @@ def of_services(rows: Iterable[ServiceStatus]) -> tuple[Observation, ...]:
         is_fault = row.state in ("exited", "restarting", "paused", "dead") or (is_running and bool(row.reason))
         text = f"it is {row.state}{f': {row.reason}' if row.reason and row.reason != row.state else ''}"
         remedy = f"read `portable logs {row.app}`, then run `portable up {row.app}`"
-        seen.append(Observation(command="heal", subject=row.service, is_fault=is_fault, text=text, remedy=remedy if is_fault else ""))
+        seen.append(Standing(command="heal", subject=row.service, is_fault=is_fault, text=text, remedy=remedy if is_fault else ""))
     return tuple(seen)
 
 
-def of_backups(rows: Iterable[BackupRow], *, tried: bool = False) -> tuple[Observation, ...]:
+def of_backups(rows: Iterable[BackupRow], *, tried: bool = False) -> tuple[Standing, ...]:
     """Apps that were backed up, or with `tried`, whose newest backup was restored to a scratch folder."""
     seen = []
     for row in rows:
@@ -155,14 +155,14 @@ def of_backups(rows: Iterable[BackupRow], *, tried: bool = False) -> tuple[Obser
         text = "; ".join(row.notes) or (f"the result is: {row.result}" if is_fault else f"backup of {row.at}")
         subject = f"restore test of {row.app}" if tried else row.app
         remedy = f"correct the cause, then run `{command}`" if is_fault else ""
-        seen.append(Observation(command="backup", subject=subject, is_fault=is_fault, text=text, remedy=remedy))
+        seen.append(Standing(command="backup", subject=subject, is_fault=is_fault, text=text, remedy=remedy))
     return tuple(seen)
 
 
-def of_tasks(results: Iterable[TaskResult]) -> tuple[Observation, ...]:
+def of_tasks(results: Iterable[TaskResult]) -> tuple[Standing, ...]:
     """Tasks that ran. Newer images and tasks that this place does not have are not faults."""
     return tuple(
-        Observation(
+        Standing(
             command="upkeep",
             subject=f"{done.task} of {done.subject}" if done.subject != done.task else done.task,
             is_fault=done.result == "failed",
@@ -174,7 +174,7 @@ def of_tasks(results: Iterable[TaskResult]) -> tuple[Observation, ...]:
     )
 
 
-def of_updates(rows: Sequence[Updated]) -> tuple[Observation, ...]:
+def of_updates(rows: Sequence[Updated]) -> tuple[Standing, ...]:
     """Groups that were updated, or that failed and may have been rolled back."""
     seen = []
     for group in dict.fromkeys(row.group for row in rows):
@@ -182,11 +182,11 @@ def of_updates(rows: Sequence[Updated]) -> tuple[Observation, ...]:
         bad = [row for row in own if row.result == "failed" or row.why]
         text = "; ".join(dict.fromkeys(filter(None, (part for row in bad for part in (row.why, row.text)))))
         remedy = f"read `portable logs {group}`; `portable update {group}` tries again" if bad else ""
-        seen.append(Observation(command="update", subject=group, is_fault=bool(bad), text=text, remedy=remedy))
+        seen.append(Standing(command="update", subject=group, is_fault=bool(bad), text=text, remedy=remedy))
     return tuple(seen)
 
 
-def of_contracts(results: Iterable[ContractResult]) -> tuple[Observation, ...]:
+def of_contracts(results: Iterable[ContractResult]) -> tuple[Standing, ...]:
     """Contracts that hold or are broken; an unknown one keeps its previous state."""
     worst: dict[tuple[str, str], ContractResult] = {}
     for result in results:
@@ -194,7 +194,7 @@ def of_contracts(results: Iterable[ContractResult]) -> tuple[Observation, ...]:
         if result.verdict != "unknown" and (key not in worst or result.verdict == "broken"):
             worst[key] = result
     return tuple(
-        Observation(
+        Standing(
             command="verify",
             subject=f"{r.contract} of {r.subject}",
             is_fault=r.verdict == "broken",

@@ -8,7 +8,7 @@ from portable.model.errors import PortableError
 from portable.model.plan import Plan
 from portable.model.secret_refs import SecretRef
 from portable.secrets.sources import Source
-from portable.upkeep.faults import Command, Observation
+from portable.upkeep.faults import Command, Standing
 from portable.upkeep.reports import ReportFile
 
 
@@ -37,7 +37,7 @@ class Notifier:
         """Whether the profile has a channel or a ping."""
         return self._facts is not None
 
-    def report(self, observations: Iterable[Observation], *, runs: Mapping[str, str] | None = None) -> None:
+    def report(self, observations: Iterable[Standing], *, runs: Mapping[str, str] | None = None) -> None:
         """Record what changed, and deliver it with the messages that are still queued."""
         if self._facts is None:
             return
@@ -63,11 +63,11 @@ class Notifier:
 
         self._guarded(call)
 
-    def _report(self, observations: Iterable[Observation], runs: Mapping[str, str] | None) -> None:
+    def _report(self, observations: Iterable[Standing], runs: Mapping[str, str] | None) -> None:
         if self.file.record(observations, runs=runs).queue:  # Apprise is imported only for a message
             self.file.deliver(_Sender(self._url, self._source))
 
-    def _changing(self, observations: tuple[Observation, ...]) -> list[Observation]:
+    def _changing(self, observations: tuple[Standing, ...]) -> list[Standing]:
         """The observations of subjects whose state changes, in words. Others cost nothing: hiding a secret may ask a slow source."""
         faults = self.file.read().faults
         changing = {seen.key for seen in observations if seen.is_fault != (seen.key in faults)}

@@ -14,7 +14,7 @@ from portable.local.folders import project_folder, state_home
 from portable.local.lock import locked
 from portable.model.errors import PortableError
 from portable.model.plan import Plan
-from portable.upkeep.faults import Message, Observation, Reports, changed
+from portable.upkeep.faults import Message, Reports, Standing, changed
 
 _LOCK_SECONDS = 30.0
 """The longest wait for another command: one that delivers also delivers what is added meanwhile."""
@@ -55,7 +55,7 @@ class ReportFile:
                 remedy=f"correct its owner and mode, or forget all faults: `rm {self.path}`",
             ) from None
 
-    def record(self, observations: Iterable[Observation], *, runs: Mapping[str, str] | None = None) -> Reports:
+    def record(self, observations: Iterable[Standing], *, runs: Mapping[str, str] | None = None) -> Reports:
         """Open and close faults and queue their messages, in one step. `runs` are scheduled runs that are counted with it."""
 
         def change(before: Reports) -> Reports:

@@ -17,7 +17,7 @@ from portable.model.base import Struct
 from portable.model.errors import PortableError
 from portable.model.plan import Plan
 from portable.model.progress import Event, Progress, silent
-from portable.upkeep.faults import Observation, of_error, of_services
+from portable.upkeep.faults import Standing, of_error, of_services
 from portable.upkeep.notifying import Notifier
 
 EVERY = 60.0
@@ -47,7 +47,7 @@ class Steady:
         self._seconds, self._clock = seconds, clock
         self._since: dict[str, tuple[bool, float]] = {}
 
-    def __call__(self, observations: Iterable[Observation]) -> list[Observation]:
+    def __call__(self, observations: Iterable[Standing]) -> list[Standing]:
         """The observations whose state is old enough. Only the opposite state starts again: a service in a restart loop is often unseen."""
         now, lasting = self._clock(), []
         for seen in observations:
@@ -75,11 +75,11 @@ def last_runs(reader: StackReader, plan: Plan) -> Iterator[ScheduledRun]:
             yield run
 
 
-def of_run(run: ScheduledRun) -> Observation:
+def of_run(run: ScheduledRun) -> Standing:
     """The result of a scheduled run."""
     text = f"the run that ended at {run.moment[:19]}Z " + (f"failed with exit code {run.exit_code}" if run.exit_code else "succeeded")
     remedy = f"read `portable logs {run.app}`, correct the cause, then run `portable upkeep`" if run.exit_code else ""
-    return Observation(command="upkeep", subject=f"schedule of {run.app}", is_fault=bool(run.exit_code), text=text, remedy=remedy)
+    return Standing(command="upkeep", subject=f"schedule of {run.app}", is_fault=bool(run.exit_code), text=text, remedy=remedy)
 
 
 class Watcher:
@@ -127,11 +127,9 @@ class Watcher:
             notifier.ping("backup")
         notifier.ping("heal")
 
-    def _look(
-        self, reader: StackReader, plan: Plan, counted: Mapping[str, str]
-    ) -> tuple[tuple[Observation, ...], tuple[ScheduledRun, ...]]:
+    def _look(self, reader: StackReader, plan: Plan, counted: Mapping[str, str]) -> tuple[tuple[Standing, ...], tuple[ScheduledRun, ...]]:
         """The state of the services, and the scheduled runs that were not counted yet."""
-        well = Observation(command="heal", subject=_ENGINE, is_fault=False, text="it answers")
+        well = Standing(command="heal", subject=_ENGINE, is_fault=False, text="it answers")
         services = of_services(reader.status(inside=True))
         return (well, *services), tuple(run for run in last_runs(reader, plan) if run.moment > counted.get(run.app, ""))
 

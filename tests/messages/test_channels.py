@@ -16,7 +16,7 @@ from portable.model.plan import Notify, Plan
 from portable.model.secret_refs import SecretRef
 from portable.secrets.sources import EnvironmentSource
 from portable.upkeep import channel
-from portable.upkeep.faults import Observation
+from portable.upkeep.faults import Standing
 from portable.upkeep.notifying import Notifier
 from tests import factories
 from tests.lab.mail_server import mail_server
@@ -54,7 +54,7 @@ def faults(notifier: Notifier, *, is_fault: bool, numbers: range = range(FAULTS)
     """Each subject is seen twice in its state, in two runs."""
     for number in numbers:
         for _ in range(2):
-            seen = Observation(
+            seen = Standing(
                 command="verify", subject=f"contract {number}", is_fault=is_fault, text=f"text {number}", remedy="run `portable up`"
             )
             notifier.report([seen])
@@ -99,7 +99,7 @@ def test_killed_while_it_delivers_every_message_arrives_and_at_most_the_one_in_f
     kills = 3
     with ntfy() as server:
         sender, _ = notifier(server.url)
-        seen = [Observation(command="verify", subject=f"s{n}", is_fault=True, text="t") for n in range(FAULTS)]
+        seen = [Standing(command="verify", subject=f"s{n}", is_fault=True, text="t") for n in range(FAULTS)]
         sender.file.record(seen)
         for kill in range(1, kills + 1):
             process = subprocess.Popen([sys.executable, "-c", WORK, server.url], stdout=subprocess.PIPE)

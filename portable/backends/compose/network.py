@@ -7,19 +7,13 @@ from portable.backends.common import Index, PlacedContainer, gateway_of, main_co
 from portable.backends.compose.health import asked
 from portable.backends.compose.names import app_service, owner_of
 from portable.backends.compose.part import ServicePart
+from portable.model.exposures import Exposure, GatewayRoute, Ingress, Lan, LoadBalancer, Loopback, Route
 from portable.model.findings import Finding
 from portable.model.plan import (
     App,
     Direct,
-    Exposure,
-    GatewayRoute,
     Group,
-    Ingress,
-    Lan,
-    LoadBalancer,
-    Loopback,
     Port,
-    Route,
     Sealed,
     Tunnel,
 )

@@ -11,23 +11,17 @@ from portable.backends.kubernetes.probe import gate, is_http
 from portable.backends.kubernetes.scope import INIT, SIDECARS, PodContainer, Scope, starts_as_root
 from portable.backends.kubernetes.volume import device_of
 from portable.model.devices import AnnotatedDevice, HostDevice
+from portable.model.exposures import Exposure, GatewayRoute, Ingress, Lan, LoadBalancer, Loopback, Route
 from portable.model.findings import Class, Finding
 from portable.model.plan import (
     Claim,
     Container,
     Direct,
     Ephemeral,
-    Exposure,
     Folder,
-    GatewayRoute,
     Group,
     Http,
-    Ingress,
-    Lan,
-    LoadBalancer,
-    Loopback,
     Port,
-    Route,
     Sealed,
     Tcp,
     Tunnel,

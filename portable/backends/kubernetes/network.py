@@ -8,18 +8,12 @@ from portable.backends.common import port_of
 from portable.backends.kubernetes.names import Body, dns_label, meta, port_name
 from portable.backends.kubernetes.scope import Scope, selector
 from portable.model.base import Struct
+from portable.model.exposures import Exposure, GatewayRoute, Ingress, Lan, LoadBalancer, Loopback, Route
 from portable.model.plan import (
     App,
     Direct,
-    Exposure,
-    GatewayRoute,
     Group,
-    Ingress,
-    Lan,
-    LoadBalancer,
-    Loopback,
     Port,
-    Route,
     Sealed,
     Tunnel,
 )

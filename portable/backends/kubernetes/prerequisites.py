@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from portable.backends.common import containers, note
 from portable.backends.kubernetes.secrets import file_keys, secret_name
+from portable.model.exposures import Ingress
 from portable.model.findings import Finding
-from portable.model.plan import Claim, Ingress, Plan
+from portable.model.plan import Claim, Plan
 
 
 def prerequisites(plan: Plan) -> tuple[Finding, ...]:

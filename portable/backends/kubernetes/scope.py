@@ -9,13 +9,13 @@ from portable.backends.common import Index, gateway_of, index, sees_clouds
 from portable.backends.kubernetes.names import GROUP_LABEL, MANAGED_BY, dns_label, label_value
 from portable.backends.kubernetes.secrets import file_keys
 from portable.model.base import Struct
+from portable.model.exposures import Exposure
 from portable.model.plan import (
     App,
     Claim,
     Cloud,
     Container,
     Ephemeral,
-    Exposure,
     File,
     Folder,
     Group,

@@ -18,8 +18,9 @@ from portable.backends.kubernetes.network import (
 )
 from portable.backends.kubernetes.scope import Scope
 from portable.model.base import Struct
+from portable.model.exposures import Exposure, Route
 from portable.model.findings import Finding
-from portable.model.plan import App, Direct, Exposure, Group, Port, Route
+from portable.model.plan import App, Direct, Group, Port
 
 ROUTERS: Final[tuple[Body, ...]] = (
     {"namespaceSelector": {"matchLabels": {"policy-group.network.openshift.io/ingress": ""}}, "podSelector": {}},

@@ -12,7 +12,8 @@ from portable.live.image_needs import needed_images
 from portable.live.image_updates import ImageUpdates
 from portable.live.stack import Stack
 from portable.model.base import Struct
-from portable.model.plan import Lan, Loopback, Plan
+from portable.model.exposures import Lan, Loopback
+from portable.model.plan import Plan
 from portable.model.rendering import Rendering
 from portable.model.variables import Variables, secret_variable
 from portable.secrets.digests import digest

@@ -143,8 +143,7 @@ def up(
         for subject, text in _announced(changes):
             progress(Event(what="doing", subject=subject, text=text))
         names = scope(desired, apps) if apps else {s.name for s in desired.services}
-        # An app that was unhealthy before may have recovered: its next health check decides, not its last.
-        doubted = {seen.id: seen.unwell_at for seen in current(observed).values() if seen.health == "unhealthy"}
+        doubted = _doubted(observed)
         once, until = Deduplicated(progress), None if deadline is None else time.monotonic() + deadline
         if changes:
             _preflight(engine, stack, desired, observed, changes, progress)
@@ -155,6 +154,11 @@ def up(
         Watch(engine, desired, names, once, until, doubted=doubted).until_well()
         started_again(stack.project, wanted if apps else ())
     return Outcome(changes=(*resolution.changes, *changes), rows=status(engine, stack))
+
+
+def _doubted(observed: Observed) -> dict[str, str]:
+    """The containers that were unhealthy before, each with the end of that check. They may have recovered: the next check decides."""
+    return {seen.id: seen.unwell_at for seen in current(observed).values() if seen.health == "unhealthy"}
 
 
 def _values(stack: ComposeStack, source: Source) -> tuple[Resolved, tuple[PortableError, ...]]:

@@ -3,8 +3,9 @@
 import pytest
 
 from portable.backends.prepare import Prepared, prepare
+from portable.model.exposures import Lan, Loopback
 from portable.model.ledger import unaccepted
-from portable.model.plan import Folder, Lan, Loopback
+from portable.model.plan import Folder
 from tests.lab import local
 from tests.lab.engine import LabError
 from tests.lab.local import PROFILE, SERVICES, Local

@@ -3,7 +3,8 @@
 import pytest
 
 from portable.model.errors import InputError
-from portable.model.plan import Lan, Loopback, Sealed
+from portable.model.exposures import Lan, Loopback
+from portable.model.plan import Sealed
 from tests.unit.planning import CLUSTER, Place, app
 
 

@@ -9,8 +9,8 @@ from portable.model.errors import EngineError, PortableError
 from portable.upkeep.backup import BackupRow
 from portable.upkeep.faults import (
     QUEUE,
-    Observation,
     Reports,
+    Standing,
     changed,
     of_backups,
     of_contracts,
@@ -25,11 +25,11 @@ from portable.upkeep.tasks import TaskResult
 THEN, NOW = "2026-11-30T03:15:00Z", "2026-11-30T04:15:00Z"
 
 
-def seen(subject: str = "sonarr", *, is_fault: bool, text: str = "the disk is full") -> Observation:
-    return Observation(command="backup", subject=subject, is_fault=is_fault, text=text, remedy="free some space" if is_fault else "")
+def seen(subject: str = "sonarr", *, is_fault: bool, text: str = "the disk is full") -> Standing:
+    return Standing(command="backup", subject=subject, is_fault=is_fault, text=text, remedy="free some space" if is_fault else "")
 
 
-def after(*turns: list[Observation], start: Reports | None = None) -> Reports:
+def after(*turns: list[Standing], start: Reports | None = None) -> Reports:
     reports = start or Reports()
     for turn, now in zip(turns, (THEN, NOW, NOW, NOW), strict=False):
         reports = changed(reports, turn, place="media-nas", now=now)
@@ -142,7 +142,7 @@ def test_a_contract_that_could_not_be_checked_keeps_its_state() -> None:
 
 def test_an_error_is_a_fault_of_the_whole_command() -> None:
     error = EngineError("no answer", code="engine.absent", where="unix:///run/docker.sock", remedy="start it")
-    assert of_error("verify", error) == Observation(
+    assert of_error("verify", error) == Standing(
         command="verify", subject="run", is_fault=True, text="unix:///run/docker.sock: no answer", remedy="start it"
     )
     assert "`portable backup`" in of_error("backup", PortableError("no", code="backup.failed")).remedy

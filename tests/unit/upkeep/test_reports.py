@@ -8,7 +8,7 @@ import pytest
 
 import portable.upkeep.reports as module
 from portable.model.errors import PortableError
-from portable.upkeep.faults import Observation
+from portable.upkeep.faults import Standing
 from portable.upkeep.reports import ReportFile
 
 Delivered = list[tuple[str, str, bool]]
@@ -24,8 +24,8 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ReportFile:
     return ReportFile("media-nas")
 
 
-def fault(number: int, *, is_fault: bool = True) -> Observation:
-    return Observation(command="verify", subject=f"s{number}", is_fault=is_fault, text="t", remedy="r")
+def fault(number: int, *, is_fault: bool = True) -> Standing:
+    return Standing(command="verify", subject=f"s{number}", is_fault=is_fault, text="t", remedy="r")
 
 
 def to(delivered: Delivered) -> module.Send:

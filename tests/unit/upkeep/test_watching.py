@@ -14,14 +14,14 @@ from portable.model.progress import Event
 from portable.model.secret_refs import SecretRef
 from portable.model.shell import script
 from portable.secrets.sources import EnvironmentSource
-from portable.upkeep.faults import Observation
+from portable.upkeep.faults import Standing
 from portable.upkeep.notifying import Notifier
 from portable.upkeep.watching import Steady, Watcher, last_run, of_run
 from tests import factories
 
 
-def observed(*, is_fault: bool) -> Observation:
-    return Observation(command="heal", subject="sonarr", is_fault=is_fault)
+def observed(*, is_fault: bool) -> Standing:
+    return Standing(command="heal", subject="sonarr", is_fault=is_fault)
 
 
 def test_a_state_is_passed_on_after_it_lasted() -> None:
@@ -168,9 +168,9 @@ def test_only_what_changes_is_put_into_words(plan: Plan, tmp_path: Path, monkeyp
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     turns, words = Turns(plan, monkeypatch), list[str]()
     notifier = Notifier(plan, "media-nas", EnvironmentSource(), warn=lambda _: None, worded=lambda text: words.append(text) or text)  # type: ignore[func-returns-value]
-    notifier.report([Observation(command="verify", subject="a", is_fault=False, text="x")])
+    notifier.report([Standing(command="verify", subject="a", is_fault=False, text="x")])
     assert words == []
-    notifier.report([Observation(command="verify", subject="a", is_fault=is_fault, text="x", remedy="y") for is_fault in (True, False)])
+    notifier.report([Standing(command="verify", subject="a", is_fault=is_fault, text="x", remedy="y") for is_fault in (True, False)])
     assert words == ["x", "y", "x", "y"]
     assert [title.rpartition(": ")[2] for title in turns.titles] == ["fault", "recovered"]
 

@@ -10,6 +10,7 @@ from portable.backends.kubernetes.prepare import script
 from portable.backends.kubernetes.scope import scope_of
 from portable.model import plan as p
 from portable.model.devices import AnnotatedDevice, Devices, HostDevice, PluginDevice
+from portable.model.exposures import Exposure, LoadBalancer
 from portable.model.secret_refs import SecretRef
 from tests.factories import MI, app, behind, claim, container, one, plan, port, with_cloud, with_volume
 from tests.unit.backends.kubernetes.rendered import container_of, objects, pod
@@ -51,7 +52,7 @@ def balanced(*addresses: str | None) -> p.Plan:
     """An app with a port for each address, each behind a balancer."""
     ports = tuple(p.Port(name=f"p{number}", number=8000 + number) for number in range(len(addresses)))
     exposures = tuple(
-        p.Exposure(app="demo", port=f"p{number}", how=p.LoadBalancer(number=80 + number, address=address))
+        Exposure(app="demo", port=f"p{number}", how=LoadBalancer(number=80 + number, address=address))
         for number, address in enumerate(addresses)
     )
     return one(within={"app": {"ports": ports}, "plan": {"exposures": exposures}})

@@ -8,6 +8,7 @@ import pytest
 from portable.backends.kubernetes.prerequisites import prerequisites
 from portable.backends.registry import back_end
 from portable.model import plan as p
+from portable.model.exposures import Exposure, Ingress
 from portable.model.findings import Finding
 from portable.model.secret_refs import SecretRef, Text
 from tests.factories import claim, full_plan, one, with_cloud, with_volume
@@ -55,7 +56,7 @@ def share(login: str | None) -> p.Plan:
 
 
 def ingress(secret: str | None) -> p.Plan:
-    return one(within={"plan": {"exposures": (p.Exposure(app="demo", port="web", how=p.Ingress(host="h", tls_secret=secret)),)}})
+    return one(within={"plan": {"exposures": (Exposure(app="demo", port="web", how=Ingress(host="h", tls_secret=secret)),)}})
 
 
 def whole_file(*names: str) -> p.Plan:

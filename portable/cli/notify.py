@@ -16,9 +16,7 @@ if TYPE_CHECKING:
     from portable.secrets.sources import Source
     from portable.upkeep.reports import ReportFile
 
-app = typer.Typer(
-    help="Report faults and recoveries to your own channel, such as ntfy or mail.", no_args_is_help=True, rich_markup_mode=None
-)
+app = typer.Typer(help="Send faults and recoveries to a channel, such as ntfy or mail.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("test")

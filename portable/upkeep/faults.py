@@ -151,10 +151,10 @@ def of_backups(rows: Iterable[BackupRow], *, tried: bool = False) -> tuple[Stand
         if row.result not in ("done", "failed", "sound", "unsound", "unreadable"):
             continue
         is_fault = row.result in ("failed", "unsound", "unreadable")
-        command = f"portable backup --check {row.app}" if tried else f"portable backup {row.app}"
         text = "; ".join(row.notes) or (f"the result is: {row.result}" if is_fault else f"backup of {row.at}")
         subject = f"restore test of {row.app}" if tried else row.app
-        remedy = f"correct the cause, then run `{command}`" if is_fault else ""
+        again = f"`portable backup --check {row.app}`" if tried else f"`portable backup {row.app}`"
+        remedy = f"correct the cause, then run {again}" if is_fault else ""
         seen.append(Standing(command="backup", subject=subject, is_fault=is_fault, text=text, remedy=remedy))
     return tuple(seen)
 

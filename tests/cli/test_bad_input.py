@@ -353,8 +353,9 @@ def test_mistakes_of_several_apps_are_told_at_once(tmp_path: Path) -> None:
     files["portable.yaml"] = "portable: 1\napps: [demo, copy, nothing]\n"
     write(tmp_path, files)
     done = run(*RENDER, cwd=tmp_path)
-    told = done.stderr.replace(f"{tmp_path}/", "").removeprefix("portable: ")
+    told = done.stderr.replace(f"{tmp_path}/", "").replace("portable: ", "")
     assert [line.split(": ")[0] for line in told.splitlines()] == [
+        "stack media (portable.yaml), profile mine (profiles/mine.yaml)",
         "catalog/copy/app.yaml:9:15",
         "catalog/demo/app.yaml:11:1",
         "catalog/demo/app.yaml:12:23",

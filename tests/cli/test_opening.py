@@ -17,7 +17,7 @@ HOUSE = {"portable.yaml": "portable: 1\nname: house\nprofile: home\n", "profiles
 VERBS = {
     "render": ("-o", "out"),
     "explain": (),
-    "graph": ("-o", "place.md"),
+    "graph": ("-o", "place.svg"),
     "secrets list": (),
     "secrets check": (),
     "diff": (),

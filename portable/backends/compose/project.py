@@ -94,7 +94,7 @@ def _plan_findings(known: Index) -> list[Finding]:
         findings.append(note("secret_names", "secret_names", "cosmetic", text, code="compose.cluster-setting"))
     if plan.notify is not None:
         text = "`portable` itself sends messages, no container: a failed task of a scheduled app is reported only while the healer runs."
-        remedy = "install the healer: `sudo portable heal --install`"
+        remedy = "install the healer, as root: `portable heal --install`"
         findings.append(note("notify", "notify", "function", text, remedy, code="compose.notify"))
     if plan.apps:
         findings.append(note("apps.title", "apps.*.title", "cosmetic", "Compose services have no titles.", code="compose.metadata"))

@@ -4,6 +4,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from portable.engines.docker.engine import Engine, EngineReader
+from portable.engines.docker.errors import DockerError
 from portable.engines.docker.observed import Observed
 from portable.live.compose import images
 from portable.live.compose.apply import Work, carry_out
@@ -65,6 +66,21 @@ def _rehearsed(
     problems: tuple[PortableError, ...],
 ) -> tuple[Change, ...]:
     """The changes that `up` would make. Raises the `problems` that are known already, and all others."""
+    try:
+        return _looked_ahead(engine, stack, resolved, apps, recipes, problems)
+    except DockerError:
+        raise_all(problems)  # they need no engine; that the engine fails is an obstacle of the next run
+        raise
+
+
+def _looked_ahead(
+    engine: EngineReader,
+    stack: ComposeStack,
+    resolved: Resolved,
+    apps: tuple[str, ...],
+    recipes: Recipes,
+    problems: tuple[PortableError, ...],
+) -> tuple[Change, ...]:
     needed = images_of(engine, stack, apps)
     expected = images.foresee(engine, needed, recipes)
     effective = {**images.foresee(engine, stack.images, recipes).effective, **expected.effective} if apps else expected.effective

@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 
 from portable.model import plan as p
+from portable.planning.storage import CACHE_ROOM
 from tests.factories import GI
 from tests.unit.planning import CLUSTER, Place, app, cloud
 
 
 def planned(place: Place, readers: int, cache: str, **changes: Any) -> tuple[int, str]:
-    """The size of each cache, and the number of mounts that a template sees."""
+    """The size of each cache without its reserve, and the number of mounts that a template sees."""
     names = [f"app{number}" for number in range(readers)]
     environment = {"RCLONE_CONFIG": "/rclone.conf", "MOUNTS": "{{ cloud.mounts }}"}
     rclone = app("rclone", fuse_mount=True, containers={"main": {"environment": environment}})
@@ -22,7 +23,7 @@ def planned(place: Place, readers: int, cache: str, **changes: Any) -> tuple[int
     assert volume.place.size is not None
     mounts = plan.clouds[0].fuse_mount.env["MOUNTS"]
     assert isinstance(mounts, str)
-    return volume.place.size // 2**20, mounts
+    return (volume.place.size - CACHE_ROOM) // 2**20, mounts
 
 
 def test_readers_of_one_host_share_a_mount(place: Place) -> None:

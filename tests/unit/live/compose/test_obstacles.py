@@ -16,6 +16,7 @@ from portable.live.compose.driver import ComposeReader, opened
 from portable.live.compose.host import check_folders
 from portable.live.image_needs import ImageNeed
 from portable.live.place import Place
+from portable.model.engine_facts import EngineFacts
 from portable.model.errors import FAILED, REFUSED, EngineError, PortableError, Refused, SeveralErrors, caught, raise_all
 from portable.model.ports import PublishedPort
 from portable.model.registry import Offered
@@ -38,6 +39,9 @@ class Crowded(Engine):
 
     def check(self) -> Versions:
         return Versions(engine="28", api="1.48", compose="2.40")
+
+    def facts(self, compose: str) -> EngineFacts:
+        return EngineFacts(compose=compose)
 
     def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
         return Observed()

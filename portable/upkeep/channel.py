@@ -118,13 +118,17 @@ class _Lines(logging.Handler):
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[list[str]]:
-    """Keep log lines and warnings of the libraries off the terminal, and collect them."""
+    """Keep log lines and warnings of the libraries off the terminal, and collect them.
+
+    The loggers stay silent afterwards: a message that timed out may still be on its way, in a thread whose log lines quote the URL.
+    """
     lines: list[str] = []
     handler = _Lines(lines)
     loggers = [logging.getLogger(name) for name in _LIBRARIES]
-    before = [(logger, logger.propagate, logger.level) for logger in loggers]
     for logger in loggers:
         logger.propagate = False
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())  # or Python would print warnings itself
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
     try:
@@ -132,10 +136,8 @@ def _quiet() -> Iterator[list[str]]:
             warnings.simplefilter("ignore")
             yield lines
     finally:
-        for logger, propagate, level in before:
+        for logger in loggers:
             logger.removeHandler(handler)
-            logger.propagate = propagate
-            logger.setLevel(level)
 
 
 def ping(url: str) -> None:

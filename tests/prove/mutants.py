@@ -76,7 +76,18 @@ AREAS: Mapping[str, Area] = {
     "content": Area(
         modules=tuple(f"planning/{name}.py" for name in ("_template_limits", "_templates", "content", "meaningless")), tests=_PLANNING
     ),
-    "network": Area(modules=("planning/network.py", "planning/fence.py", "planning/hosts.py", "planning/notify.py"), tests=_PLANNING),
+    "network": Area(
+        modules=(
+            "planning/network.py",
+            "planning/fence.py",
+            "planning/hosts.py",
+            "planning/host_checks.py",
+            "planning/lan.py",
+            "planning/logins.py",
+            "planning/notify.py",
+        ),
+        tests=_PLANNING,
+    ),
     "tunnel": Area(modules=("planning/tunnel.py",), tests=_PLANNING),
     "storage": Area(
         modules=tuple(f"planning/{name}.py" for name in ("_share_options", "cloud_mounts", "shares", "storage")), tests=_PLANNING

@@ -40,7 +40,7 @@ class Crowded(Engine):
     def check(self) -> Versions:
         return Versions(engine="28", api="1.48", compose="2.40")
 
-    def facts(self, compose: str) -> EngineFacts:
+    def facts(self, compose: str = "") -> EngineFacts:
         return EngineFacts(compose=compose)
 
     def observe(self, project: str, images: Iterable[str] = ()) -> Observed:

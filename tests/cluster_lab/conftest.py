@@ -1,4 +1,4 @@
-"""Fixtures of the ring: one cluster for the session, and a namespace of its own for each test."""
+"""Fixtures of the ring: one cluster for the ring, which is gone before the next lab starts, and a namespace of its own for each test."""
 
 import contextlib
 import secrets
@@ -11,23 +11,27 @@ from portable.engines.docker.engine import Engine
 from tests.lab.cluster.cluster import AT, Cluster, cluster_up
 from tests.lab.engine import LabError, bring_engine, busybox
 
+DEFINITIONS = Path(__file__).parents[1] / "api_server" / "definitions"
+"""The kinds of OpenShift and of the Gateway API; no controller for them runs."""
 BUSYBOX = f"{AT}/busybox:1"
 """The name of the image with a shell, as nodes pull it."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def here() -> Iterator[Engine]:
     """The machine's own engine, on which the lab is made."""
     with bring_engine() as engine:
         yield engine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(here: Engine, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Cluster]:
     """The cluster; a machine that cannot have one fails the tests with the reason."""
     try:
         with cluster_up(here, tmp_path_factory.mktemp("cluster"), lambda: request.session.testsfailed) as started:
             started.push({busybox(here): "busybox:1"})
+            for file in sorted(DEFINITIONS.glob("*.yaml")):
+                started.kubectl("apply", "--server-side", "-f", str(file))
             yield started
     except LabError as error:
         pytest.fail(str(error))

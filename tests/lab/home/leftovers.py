@@ -118,7 +118,7 @@ def _devices(folder: str) -> list[str]:
     for disk in Path(folder).glob("disk?") if folder else ():
         about = disk.stat()
         disks.add((f"{os.major(about.st_dev)}:{os.minor(about.st_dev)}", str(about.st_ino)))
-    words = _losetup("-n", "--raw", "-O", "NAME,BACK-MAJ:MIN,BACK-INO") if disks else []
+    words = _losetup("-n", "-O", "NAME,BACK-MAJ:MIN,BACK-INO") if disks else []  # raw output of 2.38 writes \\x20 for padding
     return [name for name, device, inode in zip(words[::3], words[1::3], words[2::3], strict=False) if (device, inode) in disks]
 
 

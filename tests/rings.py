@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent
-PROCESSOR = {"unit": 180.0, "render": 160.0, "cli": 150.0, "moves": 180.0}
+PROCESSOR = {"unit": 240.0, "render": 160.0, "cli": 180.0, "moves": 180.0}
 """Seconds of processor time by folder of tests/, over all workers."""
 CLOCK = {
     "browser": 3.0,

@@ -29,6 +29,7 @@ test: ## The whole suite, engines included; WORKERS=3 runs streams of tests side
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check . && $(BIN)/mypy
 	@$(BIN)/python -m tests.lab.images
 	@$(BIN)/python -m tests.lab.cluster.programs
+	@$(BIN)/python -m tests.lab.checkov
 	@$(MAKE) -s docs
 ifdef WORKERS
 	@COLUMNS=200 $(BIN)/python -m pytest --tb=short -n $(WORKERS) --dist loadscope --no-loadscope-reorder
@@ -52,6 +53,7 @@ docs: ## Build the site of docs/ in build/site; a dead link or anchor fails
 push: ## Lint, types, and every test that needs no engine, on all cores: before a push
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format -q --check .
+	@$(BIN)/python -m tests.lab.checkov
 	@$(BIN)/mypy & types=$$!; \
 	  COLUMNS=200 $(BIN)/python -m pytest -q --tb=short -n auto --dist worksteal $(PLAIN_RINGS); tests=$$?; \
 	  wait $$types && exit $$tests

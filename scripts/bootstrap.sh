@@ -66,7 +66,7 @@ bring_image_tools() {
   if [ $# -gt 0 ]; then misused "unknown option: $1"; fi
   begin_work
   find_missing_tools "$IMAGE_TOOLS"
-  if [ ${#packages[@]} != 0 ]; then install_packages hold "${packages[@]}"; fi
+  if [ ${#packages[@]} != 0 ]; then install_tools; fi
 }
 
 main() {

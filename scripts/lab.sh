@@ -38,6 +38,13 @@ ssh|openssh-client|connects to an engine by ssh://
 sshd|openssh-server|is the server of the ssh:// tests (its service stays disabled)
 shellcheck|shellcheck|checks the shell scripts
 busybox|busybox-static busybox|runs scripts as small images do
+smtpd|opensmtpd|is the mail server of the tests of notifications (its service stays disabled)
+rsync|rsync|copies the files of a move
+bindfs|bindfs|is a target that loses owners, modes or attributes
+mkfs.btrfs|btrfs-progs|makes a target with BTRFS
+mkfs.ext4|e2fsprogs|makes a target with few inodes and coarse times
+mkfs.exfat|exfatprogs|makes a target without owners and links
+mount.exfat-fuse|exfat-fuse|mounts it
 '
 
 main() {
@@ -49,12 +56,16 @@ main() {
   begin_work
   find_missing_tools "$LAB_TOOLS"
   if [ ${#packages[@]} = 0 ]; then return; fi
-  if [[ " ${packages[*]} " == *" openssh-server "* ]] && would_change openssh-server; then
-    packages=("${packages[@]/#openssh-server/libwrap0}")
-    unpack_ssh_server
-  fi
-  install_packages hold "${packages[@]}"
-  keep_ssh_server_off "${packages[@]}"
+  local index asked=("${packages[@]}")
+  for index in "${!packages[@]}"; do
+    if [ "${packages[index]}" = openssh-server ] && would_change openssh-server; then
+      packages[index]=libwrap0
+      reasons[index]="installing libwrap0: a library of sshd"
+      unpack_ssh_server
+    fi
+  done
+  install_tools
+  keep_servers_off "${asked[@]}"
 }
 
 # The server's package requires the client of its own version. The tests need only its program, so the client stays as it is.
@@ -76,12 +87,14 @@ unpack_ssh_server() {
   fi
 }
 
-keep_ssh_server_off() { # the tests start their own sshd, so this script must not open a port on the machine
+keep_servers_off() { # the tests start their own servers, so this script must not open a port on the machine
   local package
+  has systemctl || return 0
   for package in "$@"; do
-    if [ "$package" = openssh-server ] && has systemctl; then
-      logged systemctl disable --now ssh.service ssh.socket || true
-    fi
+    case $package in
+      openssh-server) logged systemctl disable --now ssh.service ssh.socket || true ;;
+      opensmtpd) logged systemctl disable --now opensmtpd.service || true ;;
+    esac
   done
 }
 

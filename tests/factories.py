@@ -4,6 +4,7 @@ from typing import Any
 
 from portable.model import plan as p
 from portable.model.devices import Devices, HostDevice, PluginDevice
+from portable.model.exposures import Exposure, GatewayRoute, Ingress, Lan, LoadBalancer, Loopback, Route
 from portable.model.secret_refs import SecretRef
 from tests.kinds import is_host, of_kind
 
@@ -148,7 +149,11 @@ def full_plan(back_end: str) -> p.Plan:
         aliases=("transfer",),
         zone="downloaders",
         after=(p.After(app="player", when="started"),),
-        ports=(p.Port(name="web", number=8080, serves="http"), p.Port(name="peer", number=6881, protocol="udp")),
+        ports=(
+            p.Port(name="web", number=8080, serves="http"),
+            p.Port(name="api", number=8090, serves="http"),
+            p.Port(name="peer", number=6881, protocol="udp"),
+        ),
         containers=(
             container(
                 image=image(recipe="torrents"),
@@ -241,30 +246,36 @@ def full_plan(back_end: str) -> p.Plan:
             probes=p.Probes(startup=p.Check(how=p.Exec(command=("sh", "/scripts/mount.sh", "health")), failures=60)),
         ),
     )
-    reach: dict[str, tuple[p.Exposure, ...]] = {
+    reach: dict[str, tuple[Exposure, ...]] = {
         "compose": (
-            p.Exposure(app="torrents", port="web", how=p.Lan(number=8080)),
-            p.Exposure(app="player", port="web", how=p.Loopback(number=32400)),
-            p.Exposure(app="player", port="tls", how=p.Lan(number=443)),
+            Exposure(app="torrents", port="web", how=Lan(number=8080)),
+            Exposure(app="player", port="web", how=Loopback(number=32400)),
+            Exposure(app="player", port="tls", how=Lan(number=443)),
         ),
         "kubernetes": (
-            p.Exposure(
+            Exposure(
                 app="torrents",
                 port="web",
-                how=p.Ingress(host="torrents.example.test", tls_secret="torrents-tls", ingress_class="nginx", namespace="ingress-nginx"),
+                how=Ingress(host="torrents.example.test", tls_secret="torrents-tls", ingress_class="nginx", namespace="ingress-nginx"),
             ),
-            p.Exposure(app="player", port="web", how=p.LoadBalancer(number=32400, address="192.0.2.20")),
+            Exposure(
+                app="torrents",
+                port="api",
+                how=GatewayRoute(host="api.example.test", gateway="home", gateway_namespace="edge", section="https", namespace="envoy"),
+            ),
+            Exposure(app="player", port="web", how=LoadBalancer(number=32400, address="192.0.2.20")),
         ),
         "openshift": (
-            p.Exposure(app="torrents", port="web", how=p.Route(host="torrents.apps.example.test", termination="edge", auth="oauth-proxy")),
-            p.Exposure(app="player", port="tls", how=p.Route(host="player.apps.example.test", termination="passthrough")),
-            p.Exposure(app="player", port="web", how=p.LoadBalancer(number=32400, address="192.0.2.20")),
+            Exposure(app="torrents", port="web", how=Route(host="torrents.apps.example.test", termination="edge", auth="oauth-proxy")),
+            Exposure(app="player", port="tls", how=Route(host="player.apps.example.test", termination="passthrough")),
+            Exposure(app="player", port="web", how=LoadBalancer(number=32400, address="192.0.2.20")),
         ),
     }
     return p.Plan(
         stack="media",
         profile="full",
         namespace="media-test",
+        callers=("monitoring",),
         timezone="Europe/Berlin",
         subnet="172.20.0.0/16",
         node_weight=100,
@@ -297,4 +308,5 @@ def full_plan(back_end: str) -> p.Plan:
         files=files,
         exposures=of_kind(back_end, reach),
         secret_names={"torrents-conf": "torrents-config", "player-tls": "tls-of-player", "vpn-key": "tunnel-key"},
+        notify=p.Notify(url=SecretRef(name="notify-url", optional=True), pings={"heal": SecretRef(name="ping-heal", optional=True)}),
     )

@@ -19,13 +19,15 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parent
-PROCESSOR = {"unit": 200.0, "render": 130.0, "cli": 120.0}
+PROCESSOR = {"unit": 240.0, "render": 160.0, "cli": 180.0, "moves": 180.0}
 """Seconds of processor time by folder of tests/, over all workers."""
 CLOCK = {
     "browser": 3.0,
+    "messages": 3.0,
     "bootstrap": 8.0,
     "api_server": 12.0,
     "compose_lab": 24.0,
+    "cluster_lab": 12.0,
     "verify_lab": 10.0,
     "zimaboard": 22.0,
     "prove": 80.0,
@@ -34,6 +36,7 @@ CLOCK = {
 ORDER = (*PROCESSOR, *CLOCK)
 STREAMS = {
     "zimaboard": "the closed network",
+    "cluster_lab": "the closed network",
     "verify_lab": "the folder of the cloud",
     "compose_lab/local": "the folder of the cloud",
     "compose_lab/test_leak.py": "the folder of the cloud",  # it sees the leaks that local makes on purpose
@@ -41,12 +44,13 @@ STREAMS = {
     "api_server": "one API server after the other",
     "bootstrap": "bare machines",
     "browser": "the browser",
+    "messages": "the mail server",
 }
 """What tests share that cannot run beside one another, by folder or file of tests/; with pytest-xdist one worker runs each stream.
 
 The first one that matches decides. Streams begin in this order, the longest first. All other tests form a stream for each file.
 """
-RUN = 75.0
+RUN = 82.0
 """Minutes after which a run of the rings ends itself and says what took them: CI ends it at 90 and says nothing."""
 TEST = 400
 """Seconds that one test of a ring may take, what it is the first to set up included: one that hangs must not eat the run."""

@@ -4,8 +4,21 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from portable.model.codes import Code
+from portable.model.exposures import Exposure, Lan, Loopback
 from portable.model.findings import Class, Finding
-from portable.model.plan import BACKUPS, App, Cloud, Container, Exposure, File, Group, Lan, Loopback, Plan, Port, Sealed, Tunnel, Volume
+from portable.model.plan import (
+    BACKUPS,
+    App,
+    Cloud,
+    Container,
+    File,
+    Group,
+    Plan,
+    Port,
+    Sealed,
+    Tunnel,
+    Volume,
+)
 
 NOTHING_TO_DO = "nothing to do"
 

@@ -1,13 +1,13 @@
 """From a profile's name to a rendering: reads the files, plans, renders, and settles the ledger. Every command starts here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from portable.backends.registry import BackEnd, back_end
 from portable.catalog.catalog import Catalog
-from portable.model.errors import InputError, Refused
+from portable.model.errors import InputError, Refused, UsageError
 from portable.model.findings import Finding
 from portable.model.ledger import settle, unaccepted
 from portable.model.rendering import Rendering
@@ -20,11 +20,14 @@ from portable.profiles.load import (
     catalog_folders,
     find_stack_of,
     images_file,
+    is_shipped,
     load_images,
     load_profile,
     load_stack,
+    profile_file,
     profile_files,
     profile_folders,
+    unknown_default,
 )
 from portable.profiles.types import StackFile
 
@@ -40,10 +43,31 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     """Folders of image recipes, by name."""
 
 
-def prepare(profile: str, *, sets: Sequence[str] = (), catalogs: Sequence[Path] = (), folder: Path | None = None) -> Prepared:
-    """Plan and render a profile without an engine. Raises UsageError and InputError; findings do not stop it."""
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """The stack and the profile of a command, with their files."""
+
+    stack: str
+    stack_file: Path | None
+    profile: str
+    profile_file: Path
+    is_shipped: bool
+    """Whether the profile is one of this program's own."""
+
+
+def prepare(
+    profile: str,
+    *,
+    sets: Sequence[str] = (),
+    catalogs: Sequence[Path] = (),
+    folder: Path | None = None,
+    announce: Callable[[Inputs], None] | None = None,
+) -> Prepared:
+    """Plan and render a profile without an engine. Raises UsageError and InputError; findings do not stop it.
+
+    `announce` gets the stack and the profile before anything is planned; not if the stack's file has mistakes.
+    """
     stack_file = find_stack_of(profile, (folder or Path.cwd()).resolve())
-    given = _read(profile, stack_file, sets)
+    given = _read(profile, stack_file, sets, announce)
     catalog = Catalog(catalog_folders(stack_file, catalogs))
     planned = make(given, catalog)
     chosen = back_end(given.profile.back_end)
@@ -60,14 +84,19 @@ def prepare(profile: str, *, sets: Sequence[str] = (), catalogs: Sequence[Path] 
     return Prepared(planned=planned, back_end=chosen, rendering=rendering, ledger=ledger, recipes=catalog.recipes)
 
 
-def _read(profile: str, stack_file: Path | None, sets: Sequence[str]) -> PlanInput:
+def _read(profile: str, stack_file: Path | None, sets: Sequence[str], announce: Callable[[Inputs], None] | None) -> PlanInput:
     """Read the stack, the profile and its updated images. Raises InputError with the mistakes of all of them."""
     mistakes: tuple[Mistake, ...] = ()
     files = profile_files(profile_folders(stack_file))
     try:
         stack, stack_document = load_stack(stack_file, sets)
+        mistakes = unknown_default(stack_document, files)
     except InputError as error:
         stack, stack_document, mistakes = StackFile(), None, error.mistakes
+    else:
+        own = profile_file(profile, files)
+        if announce and own:
+            announce(Inputs(stack=stack.name, stack_file=stack_file, profile=own.stem, profile_file=own, is_shipped=is_shipped(own)))
     file = images_file(profile, files, stack_file)
     try:
         images, images_document = load_images(file)
@@ -77,6 +106,10 @@ def _read(profile: str, stack_file: Path | None, sets: Sequence[str]) -> PlanInp
         facts, document = load_profile(profile, files, sets)
     except InputError as error:
         raise InputError((*mistakes, *error.mistakes)) from None
+    except UsageError:
+        if mistakes:  # among them the stack's own `profile`, with its line
+            raise InputError(mistakes) from None
+        raise
     if mistakes:
         raise InputError(mistakes)
     return PlanInput(

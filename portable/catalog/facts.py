@@ -64,6 +64,8 @@ class ProbeFacts(Facts, frozen=True, kw_only=True):
     http: HttpFacts | None = None
     tcp: Name | None = None
     exec: Annotated[tuple[str, ...], Meta(min_length=1)] | None = None
+    startup_exec: Annotated[tuple[str, ...], Meta(min_length=1)] | None = None
+    """Another command for the start: the containers that wait for this one start when it succeeds, even if `exec` does not yet."""
     startup: Duration = "2m"
     """The longest time from the start to the first healthy answer."""
     period: Duration = "10s"
@@ -217,6 +219,15 @@ class InterfaceFacts(Facts, frozen=True, kw_only=True):
     user: str = ""
 
 
+class OneWayFacts(Facts, frozen=True, kw_only=True):
+    """The first version of an app whose state an older one cannot read: `up` asks before it crosses it."""
+
+    version: Annotated[str, Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6}){0,5}$", description='a version in quotes, such as "10.11"')]
+    source: Annotated[str, Meta(min_length=1, description="where that is written, such as owner/repository#123")]
+    slow: bool = False
+    """Whether its migration may take hours."""
+
+
 class AppFacts(Facts, frozen=True, kw_only=True):
     """An app of the catalog."""
 
@@ -243,8 +254,12 @@ class AppFacts(Facts, frozen=True, kw_only=True):
     interface: InterfaceFacts | None = None
     icon: str | None = None
     upstream: Upstream = Upstream()
+    one_way: tuple[OneWayFacts, ...] = ()
+    """Versions without a way back, oldest first."""
     lacks: tuple[str, ...] = ()
     """Features that a person would expect but that are missing: reported as findings."""
+    login: Literal["first-visitor", "open"] | None = None
+    """How its pages are open at first: until the first visitor sets a login, or until somebody turns one on. Default: never."""
     fuse_mount: bool = False
     """This app is not a service: it is the container that mounts clouds."""
     tools: bool = False
@@ -267,4 +282,5 @@ class CloudFacts(Facts, frozen=True, kw_only=True):
     after: tuple[AfterFacts, ...] = ()
     environment: dict[Variable, str | int] = {}
     cache: Size = "10Gi"
+    """On disk, for all mounts of the place together: where each pod has its own, they divide it, but each gets 1 GiB."""
     secrets: dict[Name, SecretFacts] = {}

@@ -33,6 +33,7 @@ COMMANDS: Mapping[str, str] = {
     "profiles": "profiles:app",
     "secrets": "secrets:app",
     "images": "images:app",
+    "notify": "notify:app",
 }
 """Module and function of each command, or the module's own `app` for a group of commands."""
 _SETTINGS: Mapping[str, Mapping[str, Any]] = {"exec": {"context_settings": {"ignore_unknown_options": True}}}

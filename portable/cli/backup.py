@@ -41,7 +41,9 @@ def backup(
     sets how many backups to keep. Exit 1 if an app failed, or if a named app has no state that can be copied while it runs.
     """
     from portable.cli.progress import printed
+    from portable.cli.reporting import reported
     from portable.upkeep import backup as live
+    from portable.upkeep.faults import of_backups
 
     if sum((list_, check, stop)) > 1:
         raise UsageError("cannot combine --list, --check and --stop", code="usage.options-conflict", remedy="use only one of them")
@@ -49,16 +51,20 @@ def backup(
         remedy = f"add --check: `portable backup --check --at {at}`"
         raise UsageError("--at has no effect without --check", code="usage.option-missing", remedy=remedy)
     _check_time(at)
-    place, planned = open_place(profile, sets, catalogs, strict=False)
+    place, planned = open_place(profile, sets, catalogs, strict=False, verb="backup")
     plan = planned.plan
     names = tuple(dict.fromkeys(apps or ()))
     with driver_of(place) as driver:
         if list_:
             rows = live.listed(driver, plan, apps=names)
-        elif check:
-            rows = live.check(driver, plan, apps=names, at=at, progress=printed)
         else:
-            rows = live.back_up(driver, plan, apps=names, stop=stop, progress=printed)
+            with reported("backup", place, plan) as report:
+                if check:
+                    rows = live.check(driver, plan, apps=names, at=at, progress=printed)
+                else:
+                    rows = live.back_up(driver, plan, apps=names, stop=stop, progress=printed)
+                report.is_complete = not (check or names)
+                report.add(of_backups(rows, tried=check))
     _shown(rows, output)
     return FAILED if any(row.result in ("failed", "unreadable") for row in rows) else 0
 
@@ -85,7 +91,7 @@ def restore(
         remedy = f"run `portable restore --abort {app}`"
         raise UsageError("cannot combine --abort with --at or --dry-run", code="usage.options-conflict", remedy=remedy)
     _check_time(at)
-    place, planned = open_place(profile, sets, catalogs, strict=False)
+    place, planned = open_place(profile, sets, catalogs, strict=False, verb="restore")
     plan = planned.plan
     with driver_of(place) as driver:
         if abort:

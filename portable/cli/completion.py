@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from portable.cli.hints import DEFAULT, VARIABLE
 from portable.model.errors import PortableError
 
 if TYPE_CHECKING:
@@ -47,10 +46,10 @@ def complete_app_or_code(context: typer.Context, incomplete: str) -> list[str]:
 
 def complete_secret(context: typer.Context, incomplete: str) -> list[str]:
     """Names of the secrets that the apps of the profile need, as `secrets set` takes them."""
-    from portable.secrets.needs import needs_of
+    from portable.secrets.needs import needs_of, notify_needs
 
     prepared = _prepared(context)
-    needs = needs_of(prepared.planned.plan) if prepared else ()
+    needs = (*needs_of(prepared.planned.plan), *notify_needs(prepared.planned.plan)) if prepared else ()
     return _beginning(incomplete, sorted({f"{need.name}.{need.key}".removesuffix(".value") for need in needs}))
 
 
@@ -76,12 +75,19 @@ def complete_contract(incomplete: str) -> list[str]:
     return _beginning(incomplete, (contract.name for contract in contracts(disruptive=True)))
 
 
+def is_given(context: typer.Context) -> bool:
+    """Whether the command line or the environment names the profile of this command."""
+    source = context.get_parameter_source("profile")
+    return source is not None and source.name != "DEFAULT"
+
+
 def _prepared(context: typer.Context) -> "Prepared | None":
     """The plan of the command's profile; None if it has mistakes."""
     from portable.backends.prepare import prepare
+    from portable.profiles.load import default_profile
 
     words = context.params
-    profile = words.get("profile") or os.environ.get(VARIABLE) or DEFAULT
+    profile = (words.get("profile") if is_given(context) else None) or default_profile(Path.cwd(), os.environ)
     try:
         return prepare(profile, sets=tuple(words.get("sets") or ()), catalogs=tuple(words.get("catalogs") or ()))
     except (PortableError, OSError):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from portable.cli import hints, show
+from portable.cli.opening import prepared_for
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
 from portable.model.errors import DIFFERENCES, PortableError, Refused, UsageError
 
@@ -34,15 +35,14 @@ def doctor(
     dead mounts, loads kernel modules, and creates missing folders of the library. It gives an empty folder to the user that writes there.
     It never removes a file, and never changes the owner of a folder with contents.
     """
-    from portable.backends.prepare import prepare
     from portable.cli.up import driver_of
     from portable.live.place import place_of
 
     if dry_run and not fix:
         remedy = "add --fix: `portable doctor --fix --dry-run`"
         raise UsageError("--dry-run has no effect without --fix", code="usage.option-missing", remedy=remedy)
-    prepared = prepare(profile, sets=sets, catalogs=catalogs)
-    place = place_of(prepared)
+    prepared = prepared_for(profile, sets=sets, catalogs=catalogs)
+    place = place_of(prepared, verb="doctor --fix" if fix else "doctor")
     if fix and not place.is_local:
         remedy = "run `portable doctor --fix` on that host; without --fix, each problem shows its command"
         text = "--fix changes this machine only, and the engine runs on another host"
@@ -96,12 +96,17 @@ def _diagnoses(prepared: "Prepared", place: "Place", driver: "StackDriver") -> "
     from portable.live.tunnel import tunnels
     from portable.model.contracts import Diagnosis
     from portable.verify.doctor import examined, left_alone
+    from portable.verify.engine import examine_engine
+    from portable.verify.host import Host
     from portable.verify.shares import CONTRACT as SHARES
 
     plan = prepared.planned.plan
     text = driver.check()
     diagnoses = [Diagnosis(check="engine", where=place.where, verdict="holds", text=text)]
+    if (own := driver.diagnose()) is not None:
+        return [*diagnoses, *own]
     root = driver.data_folder()
+    host = Host()
     try:
         host = _host(prepared, driver, root)
     except PortableError as error:
@@ -112,6 +117,8 @@ def _diagnoses(prepared: "Prepared", place: "Place", driver: "StackDriver") -> "
         diagnoses += examined(
             plan, host, project=place.stack.project, taken=driver.published_ports(), docker_root=root, name_servers=servers
         )
+    if (facts := driver.engine_facts()) is not None:
+        diagnoses += examine_engine(plan, facts, host, project=place.stack.project)
     for check in SHARES.tried(driver.view(plan)):
         if check.verdict == "broken":
             why = "it has no network, and nothing can reach it"

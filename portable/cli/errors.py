@@ -11,8 +11,10 @@ from typer.exceptions import TyperException
 
 from portable.cli.formats import cause, forget_format, is_json, print_causes, print_error
 from portable.cli.hints import typed
+from portable.cli.opening import forget_announced
+from portable.cli.progress import details, forget_progress
 from portable.model.codes import bracketed
-from portable.model.errors import FAILED, INTERRUPTED, WRONG_INPUT, PortableError, Refused
+from portable.model.errors import FAILED, INTERRUPTED, WRONG_INPUT, PortableError, Refused, SeveralErrors
 from portable.model.findings import waiver
 
 _WRONG_PLACES = (errno.ENOTDIR, errno.EISDIR)
@@ -37,12 +39,15 @@ class SilentExit(Exception):  # noqa: N818 - an end, not an error
 def report(command: Callable[[], Any]) -> int:
     """Run a command and return its exit code, or that of its error, which is printed."""
     forget_format()
+    forget_announced()
+    forget_progress()
     try:
         result = command()
         sys.stdout.flush()
     except SilentExit as end:
         return end.code
     except PortableError as error:
+        _show_details(error)
         _print(error)
         return error.exit_code
     except TyperException as error:
@@ -63,6 +68,11 @@ def _print(error: PortableError) -> None:
     if is_json():
         print_error(error)
         return
+    if isinstance(error, SeveralErrors):
+        for one in error.errors:
+            _print(one)
+        say(f"{len(error.errors)} problems, and nothing was changed")
+        return
     if isinstance(error, Refused):
         for finding in error.findings:
             where = f"{finding.where}: " if finding.where else ""
@@ -72,6 +82,15 @@ def _print(error: PortableError) -> None:
         say(f"refused: {error}")
         return
     say(f"{error}")
+
+
+def _show_details(error: PortableError) -> None:
+    """Print the end of the log of a failed build, and its file."""
+    if error.code.startswith("build.") and not is_json() and (found := details()):
+        lines, log = found
+        say(f"the end of {log}:")
+        for line in lines:
+            sys.stderr.write(f"  | {line}\n")
 
 
 def _print_usage(error: TyperException) -> None:

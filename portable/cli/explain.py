@@ -7,6 +7,7 @@ import typer
 from portable.cli import show
 from portable.cli.catalog import unknown
 from portable.cli.completion import complete_app_or_code
+from portable.cli.opening import prepared_for
 from portable.cli.options import Catalogs, Format, Output, Profile, Set, Strict
 from portable.model.codes import bracketed
 from portable.model.errors import REFUSED, UsageError
@@ -36,7 +37,6 @@ def explain(
     Each finding has its source, consequence and remedy. Each message ends with its code in brackets. For example, `portable explain
     vpn.override` explains [vpn.override].
     """
-    from portable.backends.prepare import prepare
     from portable.model.ledger import unaccepted
 
     codes = [name for name in names or () if "." in name]
@@ -47,7 +47,7 @@ def explain(
     if codes:
         _print_codes(codes, output)
         return 0
-    prepared = prepare(profile, sets=sets, catalogs=catalogs)
+    prepared = prepared_for(profile, sets=sets, catalogs=catalogs)
     plan = prepared.planned.plan
     known = tuple(app.name for app in plan.apps)
     for name in apps:

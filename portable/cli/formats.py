@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from portable.cli.hints import typed
-from portable.model.errors import InputError, PortableError, Refused
+from portable.model.errors import InputError, PortableError, Refused, SeveralErrors
 from portable.model.findings import Finding
 from portable.model.source import Mistake
 
@@ -46,14 +46,19 @@ def is_json(words: Sequence[str] | None = None) -> bool:
 
 def print_error(error: PortableError) -> None:
     """Print an error as one line of JSON: the first cause at the top level, and every cause in `errors`."""
+    print_causes(_causes(error), error.exit_code)
+
+
+def _causes(error: PortableError) -> list[dict[str, Any]]:
     match error:
+        case SeveralErrors(errors=errors):
+            return [row for one in errors for row in _causes(one)]
         case InputError(mistakes=mistakes):
-            causes = [_of_mistake(mistake) for mistake in mistakes]
+            return [_of_mistake(mistake) for mistake in mistakes]
         case Refused(findings=findings) if findings:
-            causes = [_of_finding(finding) for finding in findings]
+            return [_of_finding(finding) for finding in findings]
         case _:
-            causes = [cause(error.text, code=error.code, where=error.where, remedy=error.remedy)]
-    print_causes(causes, error.exit_code)
+            return [cause(error.text, code=error.code, where=error.where, remedy=error.remedy)]
 
 
 def print_causes(causes: Sequence[dict[str, Any]], exit_code: int) -> None:

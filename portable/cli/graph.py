@@ -8,6 +8,7 @@ import typer
 
 from portable.cli import show
 from portable.cli.formats import remember_format
+from portable.cli.opening import prepared_for
 from portable.cli.options import Catalogs, Profile, Set
 from portable.model.errors import UsageError
 
@@ -50,14 +51,13 @@ def graph(
     import msgspec
 
     from portable import graph as drawing
-    from portable.backends.prepare import prepare
     from portable.local.files import write_atomically
 
     if form is None and output_file is not None and output_file.suffix not in _ENDINGS:
         remedy = f"use a name that ends with {', '.join(_ENDINGS)}, or add --format svg"
         raise UsageError(f"the suffix of {output_file} names no known format", code="usage.graph-format", remedy=remedy)
     form = form or (_ENDINGS[output_file.suffix] if output_file else Form.mermaid)
-    picture = drawing.drawn(prepare(profile, sets=sets, catalogs=catalogs))
+    picture = drawing.drawn(prepared_for(profile, sets=sets, catalogs=catalogs))
     if form is Form.json:
         text = msgspec.json.format(msgspec.json.encode({"schema": "portable/graph/1", **msgspec.to_builtins(picture)})).decode() + "\n"
     else:

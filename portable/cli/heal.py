@@ -13,8 +13,11 @@ from portable.model.errors import DIFFERENCES, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from portable.live.driver import StackReader
     from portable.live.stack import Stack
+    from portable.model.plan import Plan
     from portable.secrets.sources import Source
+    from portable.upkeep.notifying import Notifier
 
 
 def heal(
@@ -39,11 +42,14 @@ def heal(
     It changes no settings and creates no new containers. Apps that somebody stopped stay down until their gateway restarts.
     """
     from portable.cli.progress import printed
+    from portable.cli.reporting import reported
+    from portable.upkeep.faults import of_services
 
     if sum((watch, install, uninstall, dry_run)) > 1:
         text = "cannot combine --watch, --install, --uninstall and --dry-run"
         raise UsageError(text, code="usage.options-conflict", where="heal", remedy="use only one of them")
-    place, _ = open_place(profile, sets, catalogs, strict=False)
+    option = next((option for option, chosen in (("--watch", watch), ("--install", install)) if chosen), "")
+    place, planned = open_place(profile, sets, catalogs, strict=False, verb=f"heal {option}".strip())
     if install or uninstall:
         return _unit(place.stack.project, profile, sets, catalogs, every=every, install=install)
     if dry_run:
@@ -61,14 +67,35 @@ def heal(
 
     with driver_of(place) as driver:
         if watch:
+            if planned.plan.notify is not None:
+                _report_while_watching(profile, sets, catalogs)
             driver.watch(opened, every=every, progress=printed)
             return 0
-        outcome = driver.heal(deadline=timeout, progress=printed)
+        with reported("heal", place, planned.plan) as report:
+            outcome = driver.heal(deadline=timeout, progress=printed)
+            report.add(of_services(outcome.rows))
         waiting = driver.examine().waiting if output is Format.text else ()
     show_outcome(outcome, output)
     for sentence in waiting:
         show.line(sentence)
     return 0
+
+
+def _report_while_watching(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> None:
+    """Start the thread that reports services that stay down, and the runs of apps on a schedule."""
+    from portable.cli.progress import printed
+    from portable.cli.reporting import notifier_of
+    from portable.model.progress import Deduplicated, Event
+    from portable.upkeep.watching import Watcher
+
+    told = Deduplicated(printed)
+
+    def opened() -> "tuple[StackReader, Plan, Notifier]":
+        place, planned = open_place(profile, sets, catalogs, strict=False)
+        notifier = notifier_of(place, planned.plan, warn=lambda error: told(Event(what="waiting", subject="notify", text=str(error))))
+        return reader_of(place), planned.plan, notifier
+
+    Watcher(opened, progress=printed).start()
 
 
 def _unit(project: str, profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", *, every: float, install: bool) -> int:

@@ -12,16 +12,18 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-DEFAULT = "local"
-VARIABLE = "PORTABLE_PROFILE"
+from portable.profiles.names import DEFAULT_PROFILE, PROFILE_VARIABLE
+
 _profile: ContextVar[str | None] = ContextVar("profile", default=None)
+_default: ContextVar[str] = ContextVar("default", default=DEFAULT_PROFILE)
 _WORD = r"(?:'[^'`]*'|\"[^\"`]*\"|[^\s`'\"]+)"
 _PROFILE_OPTION = re.compile(rf"(?P<before>(?:^|\s)(?:-p|--profile)[ =])(?P<value>{_WORD})")
 
 
-def remember(profile: str) -> str:
-    """Remember the profile of this command."""
+def remember(profile: str, default: str = DEFAULT_PROFILE) -> str:
+    """Remember the profile of this command, and the one that a command without `-p` uses here."""
     _profile.set(profile)
+    _default.set(default)
     return profile
 
 
@@ -69,7 +71,8 @@ def _with(match: re.Match[str], profile: str) -> str:
     # The words after the app of `exec` belong to another program.
     option = re.match(_PROFILE_OPTION, rest) if verb == "exec" else _PROFILE_OPTION.search(rest)
     if option is None:
-        if profile == DEFAULT and os.environ.get(VARIABLE, DEFAULT) == DEFAULT:
+        # A person may paste it in another shell, so the environment's profile is written out.
+        if profile == _default.get() and PROFILE_VARIABLE not in os.environ:
             return match[0]
         return f"`portable {head}{verb} -p {shlex.quote(profile)}{rest}`"
     if option["value"] != _name(profile):

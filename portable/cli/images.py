@@ -45,7 +45,7 @@ def build(
     """
     from portable.cli.progress import printed
 
-    place, _ = open_place(profile, sets, catalogs, strict=False)
+    place, _ = open_place(profile, sets, catalogs, strict=False, verb="images build")
     with driver_of(place) as driver:
         show_changes(
             driver.build_images(recipes or (), progress=printed),

@@ -1,24 +1,36 @@
 """Options that several commands share."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from portable.cli.completion import complete_app, complete_profile
+from portable.cli.completion import complete_app, complete_profile, is_given
 from portable.cli.formats import Format, remember_format
-from portable.cli.hints import VARIABLE, remember
+from portable.cli.hints import remember
+from portable.profiles.names import PROFILE_VARIABLE
 
 __all__ = ["Apps", "Catalogs", "Format", "Output", "Profile", "Set", "Strict"]
+
+
+def _profile(context: typer.Context, profile: str) -> str:
+    """The profile of this command: of `-p`, the environment, the stack, or `local`; remembered for the commands in texts."""
+    from portable.profiles.load import default_profile
+
+    default = default_profile(Path.cwd(), os.environ)
+    return remember(profile if is_given(context) else default, default)
+
 
 Profile = Annotated[
     str,
     typer.Option(
         "--profile",
         "-p",
-        envvar=VARIABLE,
-        callback=remember,
+        envvar=PROFILE_VARIABLE,
+        callback=_profile,
         autocompletion=complete_profile,
+        show_default="`profile` in portable.yaml, else local",
         help="Profile to use: its name or its file.",
     ),
 ]

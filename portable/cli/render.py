@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from portable.cli import show
+from portable.cli.opening import prepared_for
 from portable.cli.options import Catalogs, Format, Output, Profile, Set, Strict
 from portable.model.errors import DIFFERENCES, UsageError
 
@@ -27,11 +28,11 @@ def render(
     compromises of the translation; `portable explain` prints them with file and line.
     """
     from portable.backends.output import differing, texts, write
-    from portable.backends.prepare import prepare, refuse_unsafe
+    from portable.backends.prepare import refuse_unsafe
 
     if check and output_folder is None:
         raise UsageError("--check needs a folder to compare with", code="usage.option-missing", remedy="add --output FOLDER")
-    prepared = prepare(profile, sets=sets, catalogs=catalogs)
+    prepared = prepared_for(profile, sets=sets, catalogs=catalogs)
     refuse_unsafe(prepared, strict=strict)
     planned = prepared.planned
     compose = planned.given.profile.traits.interpolates

@@ -1,4 +1,4 @@
-"""`portable secrets`: values that apps need, by name. A value is never printed and never read from an argument."""
+"""`portable secrets`: values that apps need, by name. No value is read from an argument, and only `show` prints one."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 
 from portable.cli import show
 from portable.cli.completion import complete_secret
+from portable.cli.opening import prepared_for
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
 from portable.model.errors import FAILED, PortableError, Refused, UsageError
 
@@ -73,12 +74,7 @@ def set_(
     from portable.secrets.values import Secret
 
     _, needs, generated, about, source, namespace = _open(profile, sets, catalogs)
-    secret, _, key = name.partition(".")
-    key = key or "value"
-    known = sorted({f"{n.name}.{n.key}".removesuffix(".value") for n in needs})
-    if not any(n.name == secret and n.key == key for n in needs):
-        remedy = f"use one of: {', '.join(known)}" if known else "leave it out: the apps of this profile need no secrets"
-        raise UsageError(f"no app of profile {profile} uses a secret {name!r}", code="usage.unknown-secret", remedy=remedy)
+    secret, key = _known(name, profile, needs)
     if generate and secret not in generated:
         text = f"{secret} is issued by a third party; a random value cannot work"
         raise UsageError(text, code="usage.secret-issued", remedy=f"store the value that you received: `portable secrets set {name}`")
@@ -94,7 +90,29 @@ def set_(
     set_secret(source, secret, key, value)
     show.line(f"stored {name}")
     if namespace is not None:
-        show.line("The cluster is not changed: `portable secrets write -o FOLDER` writes its Secrets as files for kubectl.")
+        show.line("The cluster is not changed: `portable secrets write -o FOLDER` writes its Secrets as files for `kubectl apply`.")
+
+
+@app.command("show")
+def show_(
+    name: Annotated[str, typer.Argument(metavar="NAME[.KEY]", autocompletion=complete_secret, help="Secret to print.")],
+    profile: Profile = "local",
+    reveal: Annotated[bool, typer.Option("--reveal", help="Print it also if standard output is not a terminal.")] = False,
+    sets: Set = [],  # noqa: B006
+    catalogs: Catalogs = [],  # noqa: B006
+) -> None:
+    """Print a secret on this terminal, for example to log in."""
+    import msgspec
+
+    from portable.secrets.lookup import resolve
+
+    opened = _open(profile, sets, catalogs)
+    secret, key = _known(name, profile, opened.needs)
+    if not reveal and not sys.stdout.isatty():
+        text = "standard output is not a terminal, and a log could keep the value"
+        raise UsageError(text, code="usage.secret-terminal", remedy=f"add --reveal: `portable secrets show --reveal {name}`")
+    wanted = [msgspec.structs.replace(n, optional=False) for n in opened.needs if (n.name, n.key) == (secret, key)]
+    show.raw(resolve(wanted, opened.source).of(secret, key))
 
 
 @app.command("write")
@@ -106,12 +124,13 @@ def write(
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
 ) -> None:
-    """Write the Secrets of a cluster as files for kubectl.
+    """Write the Secrets of a cluster as files for `kubectl apply`.
 
     The files have mode 0600. They contain single values, and configuration files with their values filled in.
     """
+    from portable.backends.kubernetes.scope import scope_of
     from portable.cli.progress import printed
-    from portable.secrets.cluster import cluster_secrets
+    from portable.secrets.cluster import cluster_secrets, secret_object
     from portable.secrets.cluster import write as write_files
     from portable.secrets.generate import foreseen, generate_missing
     from portable.secrets.lookup import resolve
@@ -125,10 +144,22 @@ def write(
     generate_missing(needs, generated, source, progress=printed)
     resolved = resolve(needs, source)
     check_tunnel(plan, resolved, cluster=True)
+    scope = scope_of(plan)
     secrets = cluster_secrets(plan, resolved)
-    write_files(secrets, output)
+    write_files({name: secret_object(name, data, namespace=namespace, labels=scope.labels(name)) for name, data in secrets.items()}, output)
     for name in sorted(secrets):
-        show.line(f"kubectl create secret generic -n {namespace} {name} --from-file={output / name}")
+        show.line(f"kubectl apply --server-side --field-manager=portable -f {output / name}.yaml")
+
+
+def _known(name: str, profile: str, needs: "Sequence[Need]") -> tuple[str, str]:
+    """The name and the key of a secret. Raises UsageError if no app uses it."""
+    secret, _, key = name.partition(".")
+    key = key or "value"
+    if not any(n.name == secret and n.key == key for n in needs):
+        known = sorted({f"{n.name}.{n.key}".removesuffix(".value") for n in needs})
+        remedy = f"use one of: {', '.join(known)}" if known else "leave it out: the apps of this profile need no secrets"
+        raise UsageError(f"no app of profile {profile} uses a secret {name!r}", code="usage.unknown-secret", remedy=remedy)
+    return secret, key
 
 
 def _standard_input() -> str:
@@ -170,15 +201,13 @@ def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "P
     """
     import os
 
-    from portable.backends.prepare import prepare
     from portable.live.place import source_of
     from portable.local.folders import home_of
-    from portable.secrets.needs import needs_of
+    from portable.secrets.needs import needs_of, notify_needs
 
-    planned = prepare(profile, sets=sets, catalogs=catalogs).planned
+    planned = prepared_for(profile, sets=sets, catalogs=catalogs).planned
     source = source_of(planned.given.profile.secrets, planned.plan.stack, os.environ, home_of(os.environ))
     plan = planned.plan
     namespace = (plan.namespace or plan.stack) if planned.given.profile.traits.has_namespaces else None
-    return ProfileSecrets(
-        plan, needs_of(plan), planned.generated, {name: s.about for name, s in planned.secrets.items()}, source, namespace
-    )
+    needs, about = (*needs_of(plan), *notify_needs(plan)), {name: s.about for name, s in planned.secrets.items()}
+    return ProfileSecrets(plan, needs, planned.generated, about, source, namespace)

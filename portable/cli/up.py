@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from portable.cli import show
+from portable.cli.opening import prepared_for
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, Strict
-from portable.model.errors import DIFFERENCES
+from portable.model.errors import DIFFERENCES, PortableError, SeveralErrors, caught, raise_all
 
 if TYPE_CHECKING:
     from portable.live.driver import StackDriver, StackReader
@@ -36,6 +37,9 @@ def up(
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
     strict: Strict = False,
+    accept: Annotated[
+        list[str], typer.Option("--accept-version", metavar="APP", help="Accept an older or a one-way version of this app.")
+    ] = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
     """Start apps, wait until they are healthy, and show addresses.
@@ -43,20 +47,33 @@ def up(
     Images are pulled or built, and containers that differ are recreated. A second run changes nothing. Apps that are no longer in the
     stack are removed; their data is kept.
     """
+    import msgspec
+
+    from portable.cli.guide import closing
     from portable.cli.progress import printed
-    from portable.secrets.generate import foreseen, generate_missing, missing
+    from portable.secrets.generate import generate_missing, missing
+    from portable.secrets.owner import owner_of
 
     place, planned = open_place(profile, sets, catalogs, strict=strict)
     names = tuple(apps or ())
+    if accept:
+        stack = msgspec.structs.replace(place.stack, accepted_versions=tuple(accept))
+        place = msgspec.structs.replace(place, opened=msgspec.structs.replace(place.opened, stack=stack))
     if dry_run:
-        return _foreseen(place, planned.generated, names, output)
+        return _rehearsed(place, planned.generated, names, output)
     with driver_of(place) as driver:
         if missing(place.stack.secrets, planned.generated, place.source):
             # Store no secret for a command that is going to be refused.
-            driver.rehearse(apps=names, resolved=foreseen(place.stack.secrets, planned.generated, place.source))
+            raise_all(_rehearsal(place, driver, planned.generated, names)[1])
+            driver.record_secrets_owner(owner_of(place.source))
             generate_missing(place.stack.secrets, planned.generated, place.source, project=place.stack.project, progress=printed)
         outcome = driver.up(apps=names, deadline=timeout, progress=printed)
+        if place.stack.secrets:
+            driver.record_secrets_owner(owner_of(place.source))
     show_outcome(outcome, output)
+    if output is Format.text and not names:
+        for sentence in closing(place, planned):
+            show.line(sentence)
     return 0
 
 
@@ -90,14 +107,14 @@ def restart(
     return 0
 
 
-def open_place(profile: str, sets: Sequence[str], catalogs: Sequence[Path], *, strict: bool) -> "tuple[Place, Planned]":
-    """Open the place of a profile, with its plan. Raises Refused if the plan is unsafe."""
-    from portable.backends.prepare import prepare, refuse_unsafe
+def open_place(profile: str, sets: Sequence[str], catalogs: Sequence[Path], *, strict: bool, verb: str = "") -> "tuple[Place, Planned]":
+    """Open the place of a profile, with its plan. Raises Refused if the plan is unsafe, or the engine does not support the command."""
+    from portable.backends.prepare import refuse_unsafe
     from portable.live.place import place_of
 
-    prepared = prepare(profile, sets=sets, catalogs=catalogs)
+    prepared = prepared_for(profile, sets=sets, catalogs=catalogs)
     refuse_unsafe(prepared, strict=strict)
-    return place_of(prepared), prepared.planned
+    return place_of(prepared, verb=verb), prepared.planned
 
 
 def driver_of(place: "Place") -> "StackDriver":
@@ -137,13 +154,48 @@ def show_outcome(outcome: "Outcome", output: Format) -> None:
 
 def show_rows(rows: "Sequence[ServiceStatus]", output: Format) -> None:
     """Print the table of apps with their addresses and states."""
-    headings = ("app", "service", "state", "health", "address", "reason")
+    headings = ("app", "service", "egress", "state", "health", "address", "reason")
     if output is Format.json:
-        cells = [(r.app, r.service, r.state, r.health, r.address, r.reason, r.note) for r in rows]
+        cells = [(r.app, r.service, r.egress, r.state, r.health, r.address, r.reason, r.note) for r in rows]
         show.table((*headings, "note"), cells, output, schema="apps")
         return
-    texts = [(r.app, r.service, r.state, r.health, r.address, "; ".join(filter(None, (r.reason, r.note)))) for r in rows]
+    texts = [(r.app, r.service, r.egress or "-", r.state, r.health, r.address, "; ".join(filter(None, (r.reason, r.note)))) for r in rows]
     show.table(headings, texts, output, schema="apps")
+
+
+def _rehearsed(place: "Place", generated: dict[str, str], apps: tuple[str, ...], output: Format) -> int:
+    """Print the changes of `up`. Raises every problem that would stop it, after the changes."""
+    with reader_of(place) as reader:
+        changes, problems = _rehearsal(place, reader, generated, apps)
+    if changes or not problems:
+        show_changes(changes, output)
+    raise_all(problems)
+    return 0
+
+
+def _rehearsal(
+    place: "Place", reader: "StackReader", generated: dict[str, str], apps: tuple[str, ...]
+) -> "tuple[Sequence[Change], tuple[PortableError, ...]]":
+    """The changes that `up` would make, and every problem that would stop it. Stores nothing, secrets included."""
+    from portable.secrets.generate import foreseen, known_values, missing
+    from portable.secrets.owner import refuse_other_owner
+
+    secrets, source = place.stack.secrets, place.source
+    problems: tuple[PortableError, ...] = ()
+    try:
+        resolved = foreseen(secrets, generated, source)
+        if missing(secrets, generated, source):
+            problems = caught(lambda: refuse_other_owner(source, reader.secrets_owner()))
+    except PortableError as error:
+        problems, resolved = (error,), known_values(secrets, source)
+    try:
+        return reader.rehearse(apps=apps, resolved=resolved), problems
+    except PortableError as error:
+        problems += error.errors if isinstance(error, SeveralErrors) else (error,)
+    try:
+        return reader.diff(apps=apps, resolved=resolved), problems
+    except PortableError:  # it is among the problems
+        return (), problems
 
 
 def _foreseen(place: "Place", generated: dict[str, str], apps: tuple[str, ...], output: Format, different: int = 0) -> int:

@@ -1,5 +1,6 @@
 """`portable update` and `portable rollback`: update apps to newer images, and roll them back to the previous ones."""
 
+import contextlib
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from portable.model.errors import FAILED, PortableError
 if TYPE_CHECKING:
     from portable.live.driver import StackDriver
     from portable.live.place import Place
+    from portable.model.plan import Plan
     from portable.upkeep.image_file import ReopenedStack, Updated
 
 _COLUMNS = ("group", "app", "container", "image", "result", "before", "digest", "backup", "text", "why")
@@ -42,7 +44,7 @@ def update(
     from portable.upkeep import updates
 
     names = tuple(dict.fromkeys(apps or ()))
-    opener = _Opener(profile, sets, catalogs)
+    opener = _Opener(profile, sets, catalogs, "update")
     opened = opener()
     if dry_run:
         with reader_of(opener.place) as reader:
@@ -51,7 +53,7 @@ def update(
     def work(driver: "StackDriver") -> "Iterator[Updated]":
         return updates.apply(driver, opener, names, stop=stop, without_backup=without_backup, deadline=timeout, progress=printed)
 
-    return _carried_out(opener, work, output)
+    return _carried_out(opener, work, output, plan=opened.planned.plan, is_complete=not names)
 
 
 def rollback(
@@ -79,7 +81,7 @@ def rollback(
     from portable.upkeep import rollbacks
 
     names = tuple(dict.fromkeys(apps or ()))
-    opener = _Opener(profile, sets, catalogs)
+    opener = _Opener(profile, sets, catalogs, "rollback")
     opened = opener()
     if dry_run and with_state:
         with driver_of(opener.place) as driver:
@@ -96,8 +98,8 @@ def rollback(
 class _Opener:
     """Reads the place again at each call, because an update changes one of its files."""
 
-    def __init__(self, profile: str, sets: Sequence[str], catalogs: Sequence[Path]) -> None:
-        self._arguments = profile, sets, catalogs
+    def __init__(self, profile: str, sets: Sequence[str], catalogs: Sequence[Path], verb: str) -> None:
+        self._arguments = profile, sets, catalogs, verb
         self._place: Place | None = None
 
     def __call__(self) -> "ReopenedStack":
@@ -121,10 +123,22 @@ def _foreseen(steps: _Steps, output: Format) -> int:
     return _code(rows)
 
 
-def _carried_out(opener: _Opener, work: "Callable[[StackDriver], Iterator[Updated]]", output: Format) -> int:
-    """Carry out the work and print the result of each image. An error is raised after the results are printed."""
+def _carried_out(
+    opener: _Opener,
+    work: "Callable[[StackDriver], Iterator[Updated]]",
+    output: Format,
+    *,
+    plan: "Plan | None" = None,
+    is_complete: bool = True,
+) -> int:
+    """Carry out the work and print the result of each image. An error is raised after the results are printed.
+
+    With `plan`, the results are also reported to its channel.
+    """
     with driver_of(opener.place) as driver:
         done, error = _gathered(work(driver))
+    with contextlib.suppress(PortableError):  # raised below, after the results
+        _report(opener.place, plan, done, error, is_complete=is_complete)
     _shown(done, output)
     for text in dict.fromkeys(f"{row.group}: rolled back to the previous images: {row.why}" for row in done if row.why):
         say(text)
@@ -135,6 +149,20 @@ def _carried_out(opener: _Opener, work: "Callable[[StackDriver], Iterator[Update
     if error is not None:
         raise error
     return _code(done)
+
+
+def _report(place: "Place", plan: "Plan | None", done: "Sequence[Updated]", error: PortableError | None, *, is_complete: bool) -> None:
+    """Report the results of an update, and its error. Raises that error."""
+    if plan is None or plan.notify is None:
+        return
+    from portable.cli.reporting import reported
+    from portable.upkeep.faults import of_updates
+
+    with reported("update", place, plan) as report:
+        report.is_complete = is_complete and not any(row.silent for row in done)
+        report.add(of_updates(done))
+        if error is not None:
+            raise error
 
 
 def in_place_of_upkeep(
@@ -173,10 +201,10 @@ def _named(names: str) -> list[str]:
     return [] if "all" in parts else parts
 
 
-def _opened(profile: str, sets: Sequence[str], catalogs: Sequence[Path]) -> "tuple[Place, ReopenedStack]":
+def _opened(profile: str, sets: Sequence[str], catalogs: Sequence[Path], verb: str) -> "tuple[Place, ReopenedStack]":
     from portable.upkeep.image_file import ReopenedStack
 
-    place, planned = open_place(profile, sets, catalogs, strict=False)
+    place, planned = open_place(profile, sets, catalogs, strict=False, verb=verb)
     return place, ReopenedStack(stack=place.stack, source=place.source, planned=planned)
 
 

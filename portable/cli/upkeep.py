@@ -1,5 +1,6 @@
 """`portable upkeep`: run the scheduled tasks now."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,8 @@ from portable.model.errors import FAILED, UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from portable.upkeep.tasks import TaskResult
 
 
 def upkeep(
@@ -63,19 +66,26 @@ def upkeep(
     if install or uninstall:
         return _timer(profile, _task_names(task) or ["scrub"], sets, catalogs, install=install, uninstall=uninstall)
     from portable.cli.progress import printed
+    from portable.cli.reporting import reported
+    from portable.upkeep.faults import of_tasks
     from portable.upkeep.tasks import upkeep as live
 
-    place, planned = open_place(profile, sets, catalogs, strict=False)
+    place, planned = open_place(profile, sets, catalogs, strict=False, verb="upkeep")
     plan = planned.plan
-    with driver_of(place) as driver:
+    with driver_of(place) as driver, reported("upkeep", place, plan) as report:
         done = list(live(driver, plan, _task_names(task), progress=printed))
+        report.add(of_tasks(done))
+    _show(done, output)
+    return FAILED if any(d.result == "failed" for d in done) else 0
+
+
+def _show(done: "Sequence[TaskResult]", output: Format) -> None:
     cells = [(d.task, d.subject, d.result, d.text, *((d.lines,) if output is Format.json else ())) for d in done]
     show.table(("task", "subject", "result", "text", *(("lines",) if output is Format.json else ())), cells, output, schema="upkeep")
     if output is Format.text:
         for d in done:
             for line in d.lines:
                 show.line(f"{d.subject}: {line}")
-    return FAILED if any(d.result == "failed" for d in done) else 0
 
 
 def _task_names(tasks: str) -> list[str]:
@@ -95,7 +105,7 @@ def _timer(
         text = "cannot combine --install and --uninstall"
         raise UsageError(text, code="usage.options-conflict", where="upkeep", remedy="use only one of them")
     chosen(tasks)
-    project = open_place(profile, sets, catalogs, strict=False)[0].stack.project
+    project = open_place(profile, sets, catalogs, strict=False, verb="" if uninstall else "upkeep")[0].stack.project
     timer = unit.timer_of(project)
     if uninstall:
         show.line(f"removed {timer}" if unit.uninstall_timed(project) else "not installed")

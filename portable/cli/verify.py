@@ -7,6 +7,7 @@ import typer
 
 from portable.cli import show
 from portable.cli.completion import complete_contract
+from portable.cli.opening import prepared_for
 from portable.cli.options import Catalogs, Format, Output, Profile, Set
 from portable.model.errors import DIFFERENCES, FAILED
 
@@ -43,26 +44,29 @@ def verify(
     """
     import msgspec
 
-    from portable.backends.prepare import prepare
     from portable.cli.progress import printed
+    from portable.cli.reporting import reported
     from portable.cli.up import driver_of
     from portable.live.place import place_of
     from portable.model.progress import Event
+    from portable.upkeep.faults import of_contracts
     from portable.verify import contracts, named
     from portable.verify import verify as check_contracts
 
-    prepared = prepare(profile, sets=sets, catalogs=catalogs)
+    prepared = prepared_for(profile, sets=sets, catalogs=catalogs)
     _checked(names or (), beacon, disruptive=disruptive)
     named(contracts(disruptive=disruptive), names or ())  # report an unknown name before contacting an engine
-    place = place_of(prepared)
+    place = place_of(prepared, verb="verify")
     chosen = named(_contracts(prepared, place, beacon, disruptive=disruptive), names or ())
     results: list[ContractResult] = []
-    with driver_of(place) as driver:
+    with driver_of(place) as driver, reported("verify", place, prepared.planned.plan) as report:
         driver.check()
         stack = driver.view(prepared.planned.plan)
         for contract in chosen:
             printed(Event(what="doing", subject=contract.name, text=f"checking: {contract.promise}"))
             results += [msgspec.structs.replace(held, text=driver.hide(held.text)) for held in check_contracts(stack, (contract,))]
+        report.is_complete = not names
+        report.add(of_contracts(results))
     if output is Format.json:
         rows = [(h.contract, h.subject, h.verdict, h.text, h.remedy, h.code) for h in results]
         show.table(("contract", "subject", "verdict", "text", "remedy", "code"), rows, output, schema="verify")

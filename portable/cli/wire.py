@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from portable.cli import show
 from portable.cli.errors import say
+from portable.cli.opening import prepared_for
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set
 from portable.cli.up import DryRun, Timeout, driver_of, show_changes
 from portable.model.errors import FAILED, UsageError
@@ -37,13 +38,12 @@ def wire(
     This sets up download clients and their categories, root folders, indexers and requests. Exit 1 if an app cannot be set up. A second run
     changes nothing. Settings that a person made under another name are kept, and nothing is ever removed.
     """
-    from portable.backends.prepare import prepare
     from portable.live.place import place_of
     from portable.wiring import chosen
     from portable.wiring.wishes import peers, wishes
 
-    prepared = prepare(profile, sets=sets, catalogs=catalogs)
-    place = place_of(prepared)
+    prepared = prepared_for(profile, sets=sets, catalogs=catalogs)
+    place = place_of(prepared, verb="wire")
     known = peers(prepared.planned)
     wanted = chosen(wishes(known), _named(prepared, apps or ()))
     if not wanted:

@@ -6,8 +6,20 @@ from portable.backends.prepare import Prepared
 from portable.catalog.facts import SecretFacts
 from portable.graph.prepares import prepares
 from portable.model.base import Struct
+from portable.model.exposures import Exposure
 from portable.model.findings import Finding
-from portable.model.plan import App, Claim, Direct, Ephemeral, Exposure, Folder, Group, Plan, Sealed, Tunnel, Volume
+from portable.model.plan import (
+    App,
+    Claim,
+    Direct,
+    Ephemeral,
+    Folder,
+    Group,
+    Plan,
+    Sealed,
+    Tunnel,
+    Volume,
+)
 
 
 class ReachableAddress(Struct, frozen=True, kw_only=True):

@@ -7,8 +7,16 @@ from typing import assert_never
 from portable.catalog.facts import SecretFacts
 from portable.catalog.quantities import amount
 from portable.model.devices import AnnotatedDevice, Device, HostDevice, PluginDevice
+from portable.model.exposures import GatewayRoute, Ingress, LoadBalancer
 from portable.model.findings import Finding
-from portable.model.plan import CLOUDS, Claim, Folder, Ingress, LoadBalancer, Plan, Sealed, Tunnel
+from portable.model.plan import (
+    CLOUDS,
+    Claim,
+    Folder,
+    Plan,
+    Sealed,
+    Tunnel,
+)
 from portable.model.secret_refs import called
 from portable.model.traits import Traits, traits_of
 
@@ -37,9 +45,12 @@ def _cluster(plan: Plan, traits: Traits) -> Iterator[str]:
         yield "Kubernetes 1.29 or later: gateways, databases and the mount containers of clouds run as native sidecars."
     ways = {type(exposure.how) for exposure in plan.exposures}
     classless = [e.how for e in plan.exposures if isinstance(e.how, Ingress) and e.how.ingress_class is None]
+    gateways = [e.how for e in plan.exposures if isinstance(e.how, GatewayRoute)]
     if Ingress in ways:
         which = "whose class is the cluster's default (or set `exposure.ingress-class`)" if classless else "of the configured class"
         yield f"An Ingress controller, {which}."
+    for how in sorted({(h.gateway, h.gateway_namespace or plan.namespace or plan.stack) for h in gateways}):
+        yield f"A controller of the Gateway API, and its Gateway `{how[0]}` in namespace `{how[1]}`, which accepts routes of the apps."
     if LoadBalancer in ways:
         yield "A load balancer for Services of the type LoadBalancer, such as MetalLB."
     if not traits.bundles_network and any(isinstance(group.egress, Tunnel | Sealed) for group in plan.groups):
@@ -55,8 +66,9 @@ def _clouds(plan: Plan) -> Iterator[str]:
 
 
 def _applied(plan: Plan) -> Iterator[str]:
-    yield f"Run `portable render -p {plan.profile} -o FOLDER`; an administrator first runs `kubectl apply -k FOLDER/administrator`."
-    yield "When the Secrets exist, run `kubectl apply -k FOLDER`."
+    administrator = "kubectl apply --server-side -k FOLDER/administrator"
+    yield f"Run `portable render -p {plan.profile} -o FOLDER`; an administrator first runs `{administrator}`."
+    yield "When the Secrets exist, run `kubectl apply --server-side -k FOLDER`."
 
 
 def _places(plan: Plan) -> Iterator[str]:
@@ -118,6 +130,9 @@ def _values(plan: Plan, secrets: Mapping[str, SecretFacts]) -> Iterator[str]:
         optionals |= {(ref.name, ref.key): ref.optional for ref in container.secret_refs}
     for file in plan.files:
         optionals |= {(ref.name, ref.key): ref.optional for ref in file.secret_refs}
+    if plan.notify is not None:
+        refs = (*([plan.notify.url] if plan.notify.url else ()), *plan.notify.pings.values())
+        optionals |= {(ref.name, ref.key): False for ref in refs}
     for (name, key), optional in sorted(optionals.items()):
         facts = secrets.get(name)
         if facts is None or not facts.generate:

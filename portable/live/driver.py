@@ -17,6 +17,8 @@ from portable.live.stack import Stack
 from portable.live.view import View
 from portable.local.lock import Lock
 from portable.model.changes import Change
+from portable.model.contracts import Diagnosis
+from portable.model.engine_facts import EngineFacts
 from portable.model.plan import Plan
 from portable.model.ports import PublishedPort
 from portable.model.progress import Progress, silent
@@ -69,8 +71,11 @@ class StackReader(ABC):
         """The changes that `up` would make. `resolved` replaces the source of secrets, for values that are not stored yet."""
 
     @abstractmethod
-    def rehearse(self, *, apps: tuple[str, ...] = (), resolved: Resolved) -> None:
-        """Raise for every problem that would stop `up` before its first change, with values that are not stored yet."""
+    def rehearse(self, *, apps: tuple[str, ...] = (), resolved: Resolved) -> tuple[Change, ...]:
+        """The changes that `up` would make, with values that are not stored yet.
+
+        Raises every problem that would stop it before its first change, together.
+        """
 
     @abstractmethod
     def status(self, *, inside: bool = False) -> tuple[ServiceStatus, ...]:
@@ -108,6 +113,10 @@ class StackReader(ABC):
     def examine(self) -> Repairs:
         """The changes that `heal` would make."""
 
+    def diagnose(self) -> tuple[Diagnosis, ...] | None:
+        """The results of the engine's own checks for `doctor`; None if `doctor` examines a host instead."""
+        return None
+
     @abstractmethod
     def name_servers(self) -> Mapping[str, tuple[str, ...]]:
         """The name servers that each app's container was created with."""
@@ -116,9 +125,17 @@ class StackReader(ABC):
     def published_ports(self) -> tuple[PublishedPort, ...]:
         """Ports of the engine's host that running containers publish, of every project."""
 
+    def secrets_owner(self) -> str:
+        """The user and the file whose secrets the stack was started with; empty if unknown."""
+        return ""
+
     @abstractmethod
     def data_folder(self) -> str:
         """The folder of the engine's host that holds images and containers; empty if there is none."""
+
+    @abstractmethod
+    def engine_facts(self) -> EngineFacts | None:
+        """The engine's answers about itself and its networks; None for a cluster, whose nodes differ."""
 
 
 class StackDriver(StackReader):
@@ -129,6 +146,9 @@ class StackDriver(StackReader):
         self, *, apps: tuple[str, ...] = (), deadline: float | None = None, progress: Progress = silent, held: Lock | None = None
     ) -> Outcome:
         """Apply the differences from the plan, and wait at most `deadline` seconds until all services are healthy."""
+
+    def record_secrets_owner(self, owner: str) -> None:
+        """Store whose secrets the stack runs on, unless that is known."""
 
     @abstractmethod
     def down(self, *, apps: tuple[str, ...] = (), progress: Progress = silent, held: Lock | None = None) -> tuple[Change, ...]:

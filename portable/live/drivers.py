@@ -31,7 +31,19 @@ class OpenedStack(Struct, frozen=True, kw_only=True):
 
 Opener = Callable[["Prepared", "ImageUpdates | None", Mapping[str, str], Path, Source], OpenedStack]
 """Arguments: a prepared profile, newer images, the environment, this user's home folder, and the source of secrets."""
-DRIVERS: Mapping[str, str] = {"compose": "portable.live.compose"}
+DRIVERS: Mapping[str, str] = {
+    "compose": "portable.live.compose",
+    "kubernetes": "portable.live.kubernetes",
+    "openshift": "portable.live.kubernetes",
+}
+
+
+def unsupported_on(back_end: str) -> Mapping[str, str]:
+    """The commands that the driver of a back end does not support, each with a remedy."""
+    if back_end not in DRIVERS:
+        return {}
+    found: Mapping[str, str] = getattr(importlib.import_module(DRIVERS[back_end]), "UNSUPPORTED", {})
+    return found
 
 
 def opener_of(back_end: str) -> Opener | None:

@@ -21,7 +21,7 @@ def at_work(progress: Progress, subject: str, text: str) -> Iterator[None]:
 
     def report() -> None:
         while not ended.wait(_SIGN_OF_LIFE_SECONDS):
-            progress(Event(what="waiting", subject=subject, text=f"{text} ({time.monotonic() - began:.0f} s)"))
+            progress(Event(what="beat", subject=subject, text=f"{text} ({time.monotonic() - began:.0f} s)"))
 
     reporter = threading.Thread(target=report, daemon=True)
     reporter.start()

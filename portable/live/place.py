@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from portable.backends.prepare import Prepared
-from portable.live.drivers import OpenedStack, opener_of
+from portable.live.drivers import OpenedStack, opener_of, unsupported_on
 from portable.live.image_updates import ImageUpdates
 from portable.live.stack import Stack
 from portable.local.folders import home_of
@@ -39,9 +39,14 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
         return self.opened.is_local
 
 
-def place_of(prepared: Prepared, environment: Mapping[str, str] | None = None) -> Place:
-    """Open a prepared profile. Raises Refused for a back end without a driver, UsageError for an invalid address of the engine."""
+def place_of(prepared: Prepared, environment: Mapping[str, str] | None = None, *, verb: str = "") -> Place:
+    """Open a prepared profile for a command. Raises Refused for a back end without a driver, or whose driver does not support the command,
+    and UsageError for an invalid address of the engine.
+    """
     profile, plan = prepared.planned.given.profile, prepared.planned.plan
+    if remedy := unsupported_on(prepared.back_end.name).get(verb):
+        text = f"`portable {verb}` is not supported on clusters yet"
+        raise Refused(text, code="cluster.unsupported", where=f"profile {profile.name}", remedy=remedy)
     if (opener := opener_of(prepared.back_end.name)) is None:
         raise Refused(
             f"portable has no driver for {prepared.back_end.name}, the back end of profile {profile.name}",

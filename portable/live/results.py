@@ -20,6 +20,9 @@ class ServiceStatus(Struct, frozen=True, kw_only=True):
     since: str
     """The time of the last change of its state, RFC 3339; may be empty."""
     address: tuple[str, ...] = ()
+    """What a person can type into a browser; for a port on the LAN, on other machines as well."""
+    egress: str = ""
+    """vpn or sealed; empty for an app that reaches the internet directly."""
     reason: str = ""
     """Why it is not healthy; empty if it is."""
     image: str = ""

@@ -6,7 +6,8 @@ from pathlib import Path
 from portable.live.image_needs import ImageNeed
 from portable.live.image_updates import ImageUpdates
 from portable.model.base import Struct
-from portable.model.plan import Plan
+from portable.model.plan import Plan, Sealed
+from portable.model.versions import OneWay
 from portable.secrets.needs import Need
 
 
@@ -18,9 +19,23 @@ class Stack(Struct, frozen=True, kw_only=True):
     images: tuple[ImageNeed, ...] = ()
     secrets: tuple[Need, ...] = ()
     addresses: Mapping[str, tuple[str, ...]] = {}
-    """The addresses of each app; `{host}` stands for the engine's host."""
+    """The addresses of each app; `{host}` stands for each name of the engine's host."""
+    names: tuple[str, ...] = ()
+    """Names by which other machines reach the engine's host, beside its addresses."""
     plan: Plan | None = None
     recipes: Mapping[str, Path] = {}
     """The user's own recipe folders by name, beside the shipped ones."""
     taken: ImageUpdates | None = None
     """The newer images in this stack; None if the profile has no file for them."""
+    one_way: Mapping[str, tuple[OneWay, ...]] = {}
+    """Versions of each app without a way back."""
+    accepted_versions: tuple[str, ...] = ()
+    """Apps whose change of version a person accepted, or an update whose backup exists."""
+
+    @property
+    def egress(self) -> Mapping[str, str]:
+        """`vpn` or `sealed`, for each app that does not reach the internet directly."""
+        groups = self.plan.groups if self.plan is not None else ()
+        kinds = {app: "sealed" if isinstance(group.egress, Sealed) else "vpn" for group in groups for app in group.apps}
+        behind = self.plan.behind_gateways if self.plan is not None else {}
+        return {app: kind for app, kind in kinds.items() if app in behind}

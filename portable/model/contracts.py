@@ -31,6 +31,7 @@ class ContractResult(Struct, frozen=True, kw_only=True):
 
 Check = Literal[
     "engine",
+    "cluster",
     "host",
     "kernel",
     "devices",
@@ -46,6 +47,7 @@ Check = Literal[
     "clouds",
     "memory",
     "ports",
+    "network",
     "gateway",
     "healer",
 ]

@@ -1,5 +1,7 @@
 """All errors for people: text, place and remedy. Only the command line prints them and exits."""
 
+from collections.abc import Callable, Sequence
+
 from portable.model.codes import Code, bracketed
 from portable.model.findings import Finding
 from portable.model.source import Mistake
@@ -50,6 +52,36 @@ class Refused(PortableError):  # noqa: N818 - the word of the ledger
     ) -> None:
         super().__init__(text, code=code, where=where, remedy=remedy)
         self.findings = findings
+
+
+class SeveralErrors(PortableError):  # noqa: N818 - several of them
+    """Independent errors that stop one command, all at once. Each has its own code."""
+
+    def __init__(self, errors: Sequence[PortableError]) -> None:
+        self.errors = tuple(errors)
+        super().__init__("\n".join(map(str, self.errors)))
+        self.exit_code = max(error.exit_code for error in self.errors)
+
+
+def caught(*checks: Callable[[], object]) -> tuple[PortableError, ...]:
+    """Run every check, and return the errors that they raise."""
+    errors: list[PortableError] = []
+    for check in checks:
+        try:
+            check()
+        except SeveralErrors as several:
+            errors += several.errors
+        except PortableError as error:
+            errors.append(error)
+    return tuple(errors)
+
+
+def raise_all(errors: Sequence[PortableError]) -> None:
+    """Raise the errors together, a single one as it is; nothing if there are none."""
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise SeveralErrors(errors)
 
 
 class EngineError(PortableError):

@@ -5,7 +5,15 @@ from typing import Any
 
 import msgspec
 
-from portable.model.plan import After, Endpoint, Exposure, FileMount, Link, Mount, SecretMount
+from portable.model.exposures import Exposure
+from portable.model.plan import (
+    After,
+    Endpoint,
+    FileMount,
+    Link,
+    Mount,
+    SecretMount,
+)
 
 _NAMED_BY: dict[type, Callable[[Any], str]] = {
     Exposure: lambda e: f"{e.app}:{e.port}",

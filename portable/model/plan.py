@@ -9,6 +9,7 @@ from typing import Literal
 
 from portable.model.base import Struct
 from portable.model.devices import Devices
+from portable.model.exposures import Exposure
 from portable.model.secret_refs import SecretRef, Text
 
 LIBRARY = "/mnt/media"
@@ -369,54 +370,6 @@ class Cloud(Struct, frozen=True, kw_only=True):
     fuse_mount: Container
 
 
-class Loopback(Struct, tag="loopback", frozen=True, kw_only=True):
-    """Reachable only from the host itself."""
-
-    number: int
-
-
-class Lan(Struct, tag="lan", frozen=True, kw_only=True):
-    """Reachable at the host's address."""
-
-    number: int
-
-
-class Ingress(Struct, tag="ingress", frozen=True, kw_only=True):
-    """Reachable by host name through the cluster's Ingress controller, with TLS."""
-
-    host: str
-    tls_secret: str | None = None
-    ingress_class: str | None = None
-    namespace: str | None = None
-    """Namespace of the controller's pods, if only they may reach the port."""
-
-
-class Route(Struct, tag="route", frozen=True, kw_only=True):
-    """Reachable by host name through OpenShift's router."""
-
-    host: str
-    termination: Literal["edge", "passthrough"] = "edge"
-    auth: Literal["oauth-proxy"] | None = None
-
-
-class LoadBalancer(Struct, tag="load-balancer", frozen=True, kw_only=True):
-    """Reachable at an address of its own."""
-
-    number: int
-    address: str | None = None
-
-
-Reach = Loopback | Lan | Ingress | Route | LoadBalancer
-
-
-class Exposure(Struct, frozen=True, kw_only=True):
-    """How a port of an app is reachable from outside the place's own network."""
-
-    app: str
-    port: str
-    how: Reach
-
-
 # --- devices, library, plan ------------------------------------------------------------------------------------------
 
 
@@ -435,12 +388,23 @@ class Library(Struct, frozen=True, kw_only=True):
     links: tuple[Link, ...] = ()
 
 
+class Notify(Struct, frozen=True, kw_only=True):
+    """Where `portable` reports faults and recoveries. No container gets these secrets: the commands of `portable` send the messages."""
+
+    url: SecretRef | None = None
+    """The URL of the channel, in the form of Apprise."""
+    pings: Mapping[str, SecretRef] = {}
+    """By command: the URL that it calls after each complete run, so that another service notices when it stops."""
+
+
 class Plan(Struct, frozen=True, kw_only=True):
     """The complete input of a back end."""
 
     stack: str
     profile: str
     namespace: str | None = None
+    callers: tuple[str, ...] = ()
+    """Other namespaces of the cluster whose pods may call the apps' ports."""
     timezone: str = "Etc/UTC"
     subnet: str | None = None
     node_weight: int | None = None
@@ -456,6 +420,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     exposures: tuple[Exposure, ...] = ()
     secret_names: Mapping[str, str] = {}
     """Names of Secrets on the cluster that differ from the plan's: by the secret's name, or by the id of a whole file."""
+    notify: Notify | None = None
 
     def containers(self) -> tuple[Container, ...]:
         """All containers: those of the apps, the clouds' mounters, and the tools."""

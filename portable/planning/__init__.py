@@ -12,15 +12,19 @@ from portable.model import plan as p
 from portable.model.devices import AnnotatedDevice, Device, Devices, HostDevice, PluginDevice
 from portable.model.findings import Finding, Waiver
 from portable.model.source import Source
-from portable.planning import aliases, backups, images
+from portable.model.versions import OneWay
+from portable.planning import aliases, backups, images, logins
 from portable.planning.check import check
 from portable.planning.content import content
 from portable.planning.fence import fence
+from portable.planning.host_checks import nameless_host_checks
 from portable.planning.inputs import Mistakes, PlanInput
+from portable.planning.lan import with_lan
 from portable.planning.meaningless import meaningless
 from portable.planning.memory import counted_once, memory
 from portable.planning.naming import named_secrets
 from portable.planning.network import network
+from portable.planning.notify import about_notify, notify
 from portable.planning.origins import located
 from portable.planning.select import Selection, select
 from portable.planning.storage import storage
@@ -43,6 +47,15 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     chosen: Selection
 
     @property
+    def one_way(self) -> dict[str, tuple[OneWay, ...]]:
+        """Versions of each app without a way back."""
+        return {
+            name: tuple(OneWay(version=fact.version, source=fact.source, is_slow=fact.slow) for fact in entry.facts.one_way)
+            for name, entry in self.chosen.apps.items()
+            if entry.facts.one_way
+        }
+
+    @property
     def generated(self) -> dict[str, str]:
         """Secrets that can be generated if they are missing, with the kind of value."""
         return {name: secret.generate for name, secret in self.secrets.items() if secret.generate}
@@ -53,12 +66,13 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
     mistakes = Mistakes()
     unused(given, mistakes)
     meaningless(given, mistakes)
+    given = with_lan(given, mistakes)
     chosen = select(given, catalog, mistakes)
     written = chosen  # as the files have it, before the planner completes it
     chosen, way = tunnel(given, chosen, catalog, mistakes)
     net = network(given, chosen, way, mistakes)
     weakened = fence(given, written, way, net, catalog, mistakes)
-    store = storage(given, chosen, mistakes)
+    store = storage(given, chosen, net, mistakes)
     devices = _devices(given, mistakes)
     counted_once(given, mistakes)
     mistakes.stop()
@@ -68,6 +82,7 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
         stack=given.stack.name,
         profile=given.profile.name,
         namespace=given.profile.namespace,
+        callers=given.profile.networks.namespaces,
         timezone=given.stack.timezone,
         subnet=given.profile.networks.subnet,
         node_weight=given.profile.nodes.weight if given.profile.nodes.prefer else None,
@@ -81,18 +96,21 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
         files=made.files,
         exposures=net.exposures,
         secret_names=given.profile.secrets.names,
+        notify=notify(given, mistakes),
     )
     named_secrets(plan, given, mistakes)
     mistakes.stop()
     findings = (*store.findings, *weakened, *backups.findings(chosen, store), *check(plan, chosen, way, given), *memory(given, plan))
     findings += tuple(aliases.findings(given, chosen, store, catalog))
+    findings += tuple(logins.findings(plan, chosen.apps, made.addresses))
+    findings += tuple(nameless_host_checks(given, chosen, net, catalog))
     findings += tuple(_replaced_waivers(given, findings))
     return Planned(
         plan=plan,
         findings=(*(located(f, given, chosen) for f in findings), *images.moving(chosen.entries), *images.findings(given, chosen.entries)),
         waivers=_waivers(given),
         addresses=made.addresses,
-        secrets=_secrets(chosen),
+        secrets={**about_notify(plan), **_secrets(chosen)},
         given=given,
         chosen=chosen,
     )

@@ -25,6 +25,7 @@ _EXPRESSION_ERRORS = (ArithmeticError, AttributeError, LookupError, RecursionErr
 CONTEXT = frozenset(
     (
         *(
+            "address",
             "addresses",
             "app",
             "backup",

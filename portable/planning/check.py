@@ -9,6 +9,7 @@ from portable.formats.load import load
 from portable.model import plan as p
 from portable.model.codes import Code
 from portable.model.devices import AnnotatedDevice, Device, HostDevice, PluginDevice
+from portable.model.exposures import Lan, LoadBalancer
 from portable.model.findings import Finding, waiver
 from portable.planning.inputs import AppEntry, PlanInput
 from portable.planning.select import Selection
@@ -73,7 +74,7 @@ def _blocked_clients(plan: p.Plan, given: PlanInput) -> Iterator[Finding]:
         return
     sealed = {app: group.egress.gateway for group in plan.groups if isinstance(group.egress, p.Sealed) for app in group.apps}
     for exposure in plan.exposures:
-        if exposure.app not in sealed or not isinstance(exposure.how, p.Lan | p.LoadBalancer):
+        if exposure.app not in sealed or not isinstance(exposure.how, Lan | LoadBalancer):
             continue
         yield Finding(
             field="exposure.sealed",

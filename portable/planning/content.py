@@ -20,6 +20,8 @@ from portable.model.secret_refs import SecretRef, Text
 from portable.model.source import Mistake
 from portable.planning import _templates as templates
 from portable.planning.backups import backs_up, seen, told
+from portable.planning.cloud_mounts import cache_size, mounts_of, readers_of
+from portable.planning.hosts import full_name, host_in_clouds, host_of
 from portable.planning.inputs import AppEntry, Mistakes, PlanInput
 from portable.planning.network import PlannedNetwork, address_of
 from portable.planning.schedule import schedule
@@ -29,6 +31,7 @@ from portable.planning.tunnel import Way
 
 CLOUD_CONFIG = "RCLONE_CONFIG"
 """The mounter's variable with the path of the cloud's configuration."""
+_CLOUD = "cloud-"
 _NODES = {"tun": "/dev/net/tun", "fuse": "/dev/fuse"}
 """Devices that have the same path on every Linux."""
 
@@ -81,9 +84,13 @@ class _Maker:
             for name, secret in facts.secrets.items():
                 self.secrets.setdefault(name, set()).update(secret.keys)
         ports = {(app, port.name): port for app, ports in net.ports.items() for port in ports}
-        host = given.profile.exposure.address
-        reached = ((e, address_of(e, ports[e.app, e.port], host)) for e in net.exposures if (e.app, e.port) in ports)
-        self.addresses = {(e.app, e.port): address for e, address in reached if address is not None}
+        exposure = given.profile.exposure
+        hosts = tuple(dict.fromkeys(map(_in_address, filter(None, (exposure.address, *exposure.addresses)))))
+        reached = [(e, ports[e.app, e.port]) for e in net.exposures if (e.app, e.port) in ports]
+        first = ((e, address_of(e, port, hosts[0] if hosts else None)) for e, port in reached)
+        self.addresses = {(e.app, e.port): address for e, address in first if address is not None}
+        every = ((e.app, e.port, address_of(e, port, host)) for e, port in reached for host in hosts)
+        self.every_address = {(app, name, address) for app, name, address in every if address is not None}
 
     def app(self, name: str) -> p.App:
         """An app with the containers and ports that this place has."""
@@ -125,10 +132,16 @@ class _Maker:
         """A cloud with its own mounter."""
         entry = self.chosen.clouds[name]
         facts = fuse_mount.facts.containers["main"]
-        size_of_cache = size(entry.facts.cache)
-        # rclone looks at its cache once a minute: it must stop well before the volume is full.
-        cloud = {"name": name, "remote": entry.facts.remote, "known_entry": entry.facts.known_entry, "cache": size_of_cache * 4 // 5}
-        context = self.context(fuse_mount.facts.name) | {"cloud": cloud}
+        mounts = mounts_of(self.given, self.chosen, self.net, name)
+        cloud = {
+            "name": name,
+            "remote": entry.facts.remote,
+            "known_entry": entry.facts.known_entry,
+            # rclone limits its cache only every few seconds (docs/facts/fuse.md#cache-limits): it must stop well before the volume is full.
+            "cache": cache_size(entry.facts, mounts) * 4 // 5,
+            "mounts": mounts,
+        }
+        context = self.context(fuse_mount.facts.name) | {"cloud": cloud, "url": functools.partial(self.url, f"{_CLOUD}{name}")}
         made = self.container("main", fuse_mount.document, facts, fuse_mount.facts.name, "main", context, {}, owner=f"cloud-{name}")
         config = made.env.get(CLOUD_CONFIG)
         if not isinstance(config, str):
@@ -194,7 +207,7 @@ class _Maker:
             needs=self.needs(facts, app),
             read_only_root=facts.read_only_root,
             init=facts.init,
-            probes=probes(self.probe(facts.probe, context, document, (*where, "probe", "exec"))),
+            probes=probes(self.probe(facts.probe, context, document, (*where, "probe"))),
             fetch=facts.fetch,
             resources=resources(facts),
             stop_grace=seconds(facts.stop_grace),
@@ -203,10 +216,14 @@ class _Maker:
     def probe(
         self, facts: ProbeFacts | None, context: Mapping[str, Any], document: Document, at: tuple[str | int, ...]
     ) -> ProbeFacts | None:
-        """The probe with its command rendered."""
-        if facts is None or facts.exec is None:
+        """The probe with its commands rendered."""
+        if facts is None:
             return facts
-        return msgspec.structs.replace(facts, exec=self.values(facts.exec, context, document, at))
+        return msgspec.structs.replace(
+            facts,
+            exec=self.values(facts.exec, context, document, (*at, "exec")),
+            startup_exec=self.values(facts.startup_exec, context, document, (*at, "startup-exec")),
+        )
 
     def image(self, facts: ImageFacts, recipe: str | None) -> p.Image:
         return p.Image(repository=facts.repository, tag=facts.tag, digest=facts.digest, recipe=recipe)
@@ -258,7 +275,7 @@ class _Maker:
             "library": p.LIBRARY,
             "clouds": p.CLOUDS,
             "ports": {port.name: port.number for port in self.net.ports[app]} if placed else {},
-            "url": self.url,
+            "url": functools.partial(self.url, app),
             "egress": type(self.net.group_of[app].egress).__name__.lower() if placed else "direct",
             "has": lambda name: name in self.chosen.apps,
             "secret": self.secret,
@@ -271,7 +288,8 @@ class _Maker:
             "vpn": self.vpn,
             "names": self.names(app),
             "addresses": self.addresses_by_app.get(app, []),
-            "dashboard": self.dashboard,
+            "address": lambda port="web": self.addresses.get((app, port), ""),
+            "dashboard": self.dashboard(app),
             "reads": self.reads(app),
             # Covers all apps, so it is made only for the backup app: a thousand apps would each make it for a thousand.
             "backup": told(self.given, self.chosen, self.store) if placed and backs_up(self.chosen.apps[app].facts) else "",
@@ -280,23 +298,32 @@ class _Maker:
 
     @functools.cached_property
     def addresses_by_app(self) -> dict[str, list[str]]:
-        """The addresses of each app that has any, in the order of its ports' names."""
-        found: dict[str, list[str]] = {}
+        """Every address by which people reach each app: those of the first name of the host, then those of its other names."""
+        found: dict[str, dict[str, None]] = {}
         for (app, _), address in sorted(self.addresses.items()):
-            found.setdefault(app, []).append(address)
-        return found
+            found.setdefault(app, {})[address] = None
+        for app, _, address in sorted(self.every_address, key=lambda each: each[2]):
+            found.setdefault(app, {})[address] = None
+        return {app: list(addresses) for app, addresses in found.items()}
 
     def reads(self, app: str) -> list[dict[str, str]]:
         """The clouds that an app reads here, each with the entry that shows that it is mounted."""
         read = self.chosen.apps[app].facts.clouds if app in self.chosen.apps else ()
         return [{"name": c, "known_entry": self.chosen.clouds[c].facts.known_entry} for c in read if c in self.chosen.clouds]
 
-    def url(self, app: str, port: str = "web") -> str:
-        """The address of an app for other apps: the same in every place (promise 1)."""
+    def url(self, caller: str, app: str, port: str = "web") -> str:
+        """The address of an app for another app, or for the mount of a cloud (`cloud-<name>`)."""
         for known in self.net.ports.get(app, ()):
             if known.name == port:
-                return f"{'https' if known.serves == 'https' else 'http'}://{app}:{known.number}"
+                return f"{'https' if known.serves == 'https' else 'http'}://{self.host(caller, app)}:{known.number}"
         raise templates.TemplateValueError(f"this place has no app {app!r} with a port {port!r}", code="template.app-unknown")
+
+    def host(self, caller: str, app: str) -> str:
+        """The host name of an app for another app, or for the mount of a cloud (`cloud-<name>`)."""
+        cloud = caller.removeprefix(_CLOUD)
+        if caller.startswith(_CLOUD) and cloud in self.chosen.clouds:
+            return host_in_clouds(self.given, self.net, app, readers_of(self.chosen, cloud))
+        return host_of(self.given, self.net, app, caller=caller)
 
     def secret(self, name: str, key: str = "value", *, optional: bool = False, form: str = "plain") -> str:
         """A placeholder for a secret that an app or cloud of the place declares."""
@@ -313,13 +340,19 @@ class _Maker:
         """The host names of an app, which its host check must allow."""
         if app not in self.chosen.apps:
             return ()
-        reached = (self.addresses[app, port.name] for port in self.net.ports[app] if (app, port.name) in self.addresses)
-        hosts = [re.sub(r"^[a-z]+://|:\d+$", "", address) for address in reached]
-        return tuple(dict.fromkeys((app, *self.chosen.apps[app].facts.aliases, "localhost", "127.0.0.1", *hosts)))
+        hosts = [re.sub(r"^[a-z]+://|:\d+$", "", address) for address in self.addresses_by_app.get(app, ())]
+        return tuple(
+            dict.fromkeys((app, *self.chosen.apps[app].facts.aliases, full_name(self.given, app), "localhost", "127.0.0.1", *hosts))
+        )
 
-    @functools.cached_property
-    def dashboard(self) -> list[dict[str, Any]]:
-        """Every app that has a web address, by zone."""
+    def dashboard(self, caller: str) -> list[dict[str, Any]]:
+        """Every app that has a web address, by zone, with the address for an app that calls it."""
+        group = self.net.group_of.get(caller)
+        fenced = group is not None and not isinstance(group.egress, p.Direct)
+        return self.dashboards(caller if fenced else "")
+
+    @functools.cache  # noqa: B019 - the maker lives as long as the planning
+    def dashboards(self, caller: str) -> list[dict[str, Any]]:
         zones: dict[str, list[dict[str, Any]]] = {}
         shown: set[str] = set()
         for (app, port), address in sorted(self.addresses.items()):
@@ -327,7 +360,7 @@ class _Maker:
             if number.serves == "raw" or app in shown:
                 continue
             shown.add(app)
-            internal = f"{'https' if number.serves == 'https' else 'http'}://{app}:{number.number}"
+            internal = f"{'https' if number.serves == 'https' else 'http'}://{self.host(caller, app)}:{number.number}"
             zones.setdefault(entry.zone, []).append(
                 {
                     "name": app,
@@ -336,6 +369,7 @@ class _Maker:
                     "icon": entry.icon or f"{app}.png",
                     "href": address,
                     "url": internal,
+                    "monitor": internal + monitored(entry, port),
                 }
             )
         return [{"zone": zone, "apps": apps} for zone, apps in sorted(zones.items())]
@@ -414,6 +448,13 @@ def slug(path: str) -> str:
     return name or hashlib.sha256(path.encode()).hexdigest()[:8]
 
 
+def monitored(facts: AppFacts, port: str) -> str:
+    """The path that shows that an app answers at this port: that of its probe, since `/` is an error in some apps."""
+    checks = (container.probe.http for container in facts.containers.values() if container.probe is not None)
+    path = next((check.path for check in checks if check is not None and check.port == port), "/")
+    return "" if path == "/" else path
+
+
 def probes(facts: ProbeFacts | None) -> p.Probes:
     """The probes of a container: the startup time of the app's file, and one check for ready and live; live is more patient."""
     if facts is None:
@@ -426,8 +467,9 @@ def probes(facts: ProbeFacts | None) -> p.Probes:
         how = p.Exec(command=facts.exec or ())
     period, timeout = seconds(facts.period), seconds(facts.timeout)
     start = min(period, 3)
+    starting = p.Exec(command=facts.startup_exec) if facts.startup_exec else how
     return p.Probes(
-        startup=p.Check(how=how, period=start, timeout=timeout, failures=max(1, -(-seconds(facts.startup) // start))),
+        startup=p.Check(how=starting, period=start, timeout=timeout, failures=max(1, -(-seconds(facts.startup) // start))),
         ready=p.Check(how=how, period=period, timeout=timeout, failures=facts.failures),
         live=p.Check(how=how, period=period * 3, timeout=timeout * 2, failures=facts.failures) if facts.live else None,
     )
@@ -442,3 +484,8 @@ def resources(facts: ContainerFacts) -> p.Resources:
         cpu_request=millicores(asked.cpu) if asked.cpu else None,
         shm=size(asked.shm) if asked.shm else None,
     )
+
+
+def _in_address(host: str) -> str:
+    """A host as it stands in an address: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host

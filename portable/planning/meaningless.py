@@ -1,5 +1,6 @@
 """Rejects well-formed but meaningless values before anything runs."""
 
+import ipaddress
 import re
 from pathlib import Path
 
@@ -22,6 +23,11 @@ def meaningless(given: PlanInput, mistakes: Mistakes) -> None:
     if address is not None and not all(_LABEL.fullmatch(label) for label in address.split(".")):
         text, remedy = f"{address!r} is not a valid host name", "write a name such as nas.lan, or an IPv4 address"
         mistakes.add(given.profile_source("exposure", "address"), "exposure.address", text, remedy, code="port.host-name")
+    for index, other in enumerate(given.profile.exposure.addresses):
+        if not _is_host(other):
+            text, remedy = f"{other!r} is not a host name or an address", "write a name such as nas.lan, or an address of IPv4 or IPv6"
+            source = given.profile_source("exposure", "addresses", index)
+            mistakes.add(source, f"exposure.addresses[{index}]", text, remedy, code="port.host-name")
     engine = given.profile.engine
     if engine is not None and not engine.startswith(_SCHEMES):
         text, remedy = f"engine {without_password(engine)!r} is not a supported address", "use unix://, tcp:// or ssh://"
@@ -33,3 +39,13 @@ def meaningless(given: PlanInput, mistakes: Mistakes) -> None:
         if not waiver.reason.strip(". \u2026\t\n"):
             text, remedy = "this waiver has no reason, which is printed with its finding", "write why this place accepts the finding"
             mistakes.add(given.profile_source("waive", index, "reason"), f"waive[{index}].reason", text, remedy, code="plan.waiver-reason")
+
+
+def _is_host(text: str) -> bool:
+    """Whether it is a host name, or an address without brackets and port."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        # Numbers alone would be a wrong address, not a name.
+        return ":" not in text and not text.replace(".", "").isdigit() and all(_LABEL.fullmatch(label) for label in text.split("."))
+    return True

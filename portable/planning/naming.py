@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from portable.model.plan import Claim, Ingress, Plan
+from portable.model.exposures import Ingress
+from portable.model.plan import Claim, Plan
 from portable.planning.inputs import Mistakes, PlanInput
 
 

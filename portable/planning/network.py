@@ -9,6 +9,8 @@ import msgspec
 
 from portable.catalog.facts import AppFacts, PortFacts
 from portable.model import plan as p
+from portable.model.exposures import Exposure, GatewayRoute, Ingress, Lan, LoadBalancer, Loopback, Reach, Route
+from portable.model.source import Source
 from portable.model.subnets import capacity, free_block
 from portable.planning.inputs import Mistakes, PlanInput
 from portable.planning.select import Selection, runs_outside
@@ -26,7 +28,7 @@ class PlannedNetwork(msgspec.Struct, frozen=True, kw_only=True):
     group_of: Mapping[str, p.Group]
     """By name of the app."""
     ports: Mapping[str, tuple[p.Port, ...]]
-    exposures: tuple[p.Exposure, ...]
+    exposures: tuple[Exposure, ...]
     networks: tuple[str, ...]
 
     def group_ports(self, app: str) -> tuple[int, ...]:
@@ -53,7 +55,7 @@ def network(given: PlanInput, chosen: Selection, way: Way, mistakes: Mistakes) -
     _subnet(given, groups, len(chosen.clouds), mistakes)
     _group_clashes(groups, given, chosen, ports, mistakes)
     _host_clashes(exposed, ports, given, mistakes)
-    exposures = tuple(p.Exposure(app=app, port=port, how=how) for (app, port), how in sorted(exposed.items()))
+    exposures = tuple(Exposure(app=app, port=port, how=how) for (app, port), how in sorted(exposed.items()))
     group_of = {app: group for group in groups for app in group.apps}
     return PlannedNetwork(groups=groups, group_of=group_of, ports=ports, exposures=exposures, networks=networks)
 
@@ -216,7 +218,7 @@ def _protocols(port: PortFacts) -> tuple[p.Protocol, ...]:
             return (one,)
 
 
-def _exposures(given: PlanInput, chosen: Selection, mistakes: Mistakes) -> Iterator[tuple[tuple[str, str], p.Reach]]:
+def _exposures(given: PlanInput, chosen: Selection, mistakes: Mistakes) -> Iterator[tuple[tuple[str, str], Reach]]:
     """The exposures that the profile sets for single ports, else its default for every app's web port."""
     profile = given.profile
     for app, by_port in profile.exposure.apps.items():
@@ -250,17 +252,17 @@ def _exposures(given: PlanInput, chosen: Selection, mistakes: Mistakes) -> Itera
             yield (app, "web"), how
 
 
-def _exposure(given: PlanInput, asked: ExposeFacts, app: str, port: PortFacts, path: str, mistakes: Mistakes) -> p.Reach | None:
+def _exposure(given: PlanInput, asked: ExposeFacts, app: str, port: PortFacts, path: str, mistakes: Mistakes) -> Reach | None:
     """The exposure of a port, completed from the profile and the app; None after a mistake."""
-    ways = [w for w in (asked.loopback, asked.lan, asked.ingress, asked.route, asked.load_balancer) if w is not None]
+    ways = [w for w in (asked.loopback, asked.lan, asked.ingress, asked.gateway, asked.route, asked.load_balancer) if w is not None]
     if not ways:
         return None
     at = given.profile_source(*path.split("."))
     if len(ways) > 1:
-        text = "a port has only one exposure: loopback, lan, ingress, route or load-balancer"
+        text = "a port has only one exposure: loopback, lan, ingress, gateway, route or load-balancer"
         mistakes.add(at, path, text, _one_exposure(given, asked, path), code="port.several-exposures")
         return None
-    if (asked.ingress or (asked.route and asked.route.termination == "edge")) and port.serves == "raw":
+    if (asked.ingress or asked.gateway or (asked.route and asked.route.termination == "edge")) and port.serves == "raw":
         text = f"host names route HTTP only; port {path.rpartition('.')[2]} of {app} is raw TCP/UDP"
         mistakes.add(at, path, text, "use load-balancer or lan", code="port.raw-host")
         return None
@@ -270,7 +272,7 @@ def _exposure(given: PlanInput, asked: ExposeFacts, app: str, port: PortFacts, p
         return None
     exposure = given.profile.exposure
     host = f"{app}.{exposure.domain}" if exposure.domain else None
-    if named := asked.ingress or asked.route:
+    if named := asked.ingress or asked.gateway or asked.route:
         host = named.host or host
         if host is None:
             mistakes.add(at, path, "a host name is required", "set `host` here, or `exposure.domain` for all", code="port.host-missing")
@@ -285,20 +287,37 @@ def _exposure(given: PlanInput, asked: ExposeFacts, app: str, port: PortFacts, p
         remedy = f"use that number everywhere, in portable.yaml: `ports: {{{app}: {{{path.rpartition('.')[2]}: {number}}}}}`"
         mistakes.add(at, path, text, remedy, code="port.own-number")
     if asked.loopback is not None:
-        return p.Loopback(number=number)
+        return Loopback(number=number)
     if asked.lan is not None:
-        return p.Lan(number=number)
+        return Lan(number=number)
     if asked.ingress:
-        return p.Ingress(
+        return Ingress(
             host=host or "",
             tls_secret=asked.ingress.tls_secret or exposure.tls_secret,
             ingress_class=asked.ingress.ingress_class or exposure.ingress_class,
             namespace=exposure.ingress_namespace,
         )
+    if asked.gateway:
+        return _gateway_route(given, host or "", at, path, mistakes)
     if asked.route:
-        return p.Route(host=host or "", termination=asked.route.termination, auth=asked.route.auth)
+        return Route(host=host or "", termination=asked.route.termination, auth=asked.route.auth)
     balancer = asked.load_balancer
-    return p.LoadBalancer(number=number, address=balancer.address) if balancer else None
+    return LoadBalancer(number=number, address=balancer.address) if balancer else None
+
+
+def _gateway_route(given: PlanInput, host: str, at: Source, path: str, mistakes: Mistakes) -> GatewayRoute | None:
+    gateway = given.profile.exposure.gateway
+    if gateway is None:
+        remedy = "name it: `exposure: {gateway: {name: ..., namespace: ...}}`"
+        mistakes.add(at, path, "the profile names no Gateway", remedy, code="port.gateway-missing")
+        return None
+    return GatewayRoute(
+        host=host,
+        gateway=gateway.name,
+        gateway_namespace=gateway.namespace,
+        section=gateway.section,
+        namespace=given.profile.exposure.ingress_namespace,
+    )
 
 
 def _one_exposure(given: PlanInput, asked: ExposeFacts, path: str) -> str:
@@ -361,7 +380,7 @@ def _group_clashes(
 
 
 def _host_clashes(
-    exposed: Mapping[tuple[str, str], p.Reach], ports: Mapping[str, tuple[p.Port, ...]], given: PlanInput, mistakes: Mistakes
+    exposed: Mapping[tuple[str, str], Reach], ports: Mapping[str, tuple[p.Port, ...]], given: PlanInput, mistakes: Mistakes
 ) -> None:
     """Two ports cannot share one number of the host, nor two apps one host name."""
     owners: dict[object, str] = {}
@@ -370,14 +389,14 @@ def _host_clashes(
         if port is None:
             continue
         match how:
-            case p.Loopback(number=number) | p.Lan(number=number):
+            case Loopback(number=number) | Lan(number=number):
                 key: object = (number, port.protocol)
                 what = f"the host's port {number}/{port.protocol}"
-            case p.LoadBalancer(number=number, address=address):
+            case LoadBalancer(number=number, address=address):
                 key, what = (address, number, port.protocol), f"{address or 'the load balancer'}:{number}"
                 if address is None:
                     continue
-            case p.Ingress(host=host) | p.Route(host=host):
+            case Ingress(host=host) | GatewayRoute(host=host) | Route(host=host):
                 key, what = host, f"the host name {host}"
         if key in owners:
             source = given.profile_source("exposure", "apps", app, name)
@@ -387,17 +406,17 @@ def _host_clashes(
             owners[key] = f"{app} {name}"
 
 
-def address_of(exposure: p.Exposure, port: p.Port, host: str | None) -> str | None:
+def address_of(exposure: Exposure, port: p.Port, host: str | None) -> str | None:
     """The address for a browser; `host` is the place's name on the LAN. None if only the load balancer will know it."""
     scheme = {"http": "http", "https": "https", "raw": port.protocol}[port.serves]
     match exposure.how:
-        case p.Loopback(number=number):
+        case Loopback(number=number):
             return f"{scheme}://127.0.0.1:{number}"
-        case p.Lan(number=number):
+        case Lan(number=number):
             return f"{scheme}://{host or 'localhost'}:{number}"
-        case p.Ingress(host=name, tls_secret=tls):
+        case Ingress(host=name, tls_secret=tls):
             return f"{'https' if tls else 'http'}://{name}"
-        case p.Route(host=name):
+        case Route(host=name) | GatewayRoute(host=name):
             return f"https://{name}"
-        case p.LoadBalancer(number=number, address=address):
+        case LoadBalancer(number=number, address=address):
             return f"{scheme}://{address}:{number}" if address else None

@@ -32,6 +32,7 @@ _PROFILE: dict[str, Steps] = {
     "clouds": ("clouds",),
     "exposures": ("exposure",),
     "secret_names": ("secrets", "names"),
+    "notify": ("notify",),
     "groups": ("vpn",),
     "apps": ("apps",),
     "without": ("without",),

@@ -12,12 +12,16 @@ from portable.catalog.quantities import amount, size
 from portable.model import plan as p
 from portable.model.findings import Finding
 from portable.model.source import Source
+from portable.planning.cloud_mounts import cache_size, mounts_of
 from portable.planning.inputs import Mistakes, PlanInput
+from portable.planning.network import PlannedNetwork
 from portable.planning.select import Selection
 from portable.planning.shares import case_twins, folds_case, options_of, shares
 from portable.profiles.types import ClaimFacts, PlaceFacts
 
 LIBRARY_ID = "library"
+CACHE_ROOM = 2**30
+"""What the volume of a cloud's cache has beyond the cache: rclone limits it only every few seconds (docs/facts/fuse.md#cache-limits)."""
 
 
 class Storage(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,14 +37,18 @@ def volume_id(app: str, volume: str) -> str:
     return f"{app}-{volume}"
 
 
-def storage(given: PlanInput, chosen: Selection, mistakes: Mistakes) -> Storage:
+def storage(given: PlanInput, chosen: Selection, net: PlannedNetwork, mistakes: Mistakes) -> Storage:
     """Resolve every volume to a place; a library that shares its root with state hides that folder from consumers."""
     facts = given.profile.storage
     root = _place(given, facts.library, ("library",), LIBRARY_ID, None, mistakes)
     own = list(_app_volumes(given, chosen, root, mistakes))
     own += _backups(given, chosen, root, mistakes)
     clouds = [
-        p.Volume(id=f"cloud-{name}-cache", holds="cache", place=p.Ephemeral(size=size(entry.facts.cache)))
+        p.Volume(
+            id=f"cloud-{name}-cache",
+            holds="cache",
+            place=p.Ephemeral(size=cache_size(entry.facts, mounts_of(given, chosen, net, name)) + CACHE_ROOM),
+        )
         for name, entry in sorted(chosen.clouds.items())
     ]
     library_folder = facts.library.below or p.NO_FOLDER

@@ -21,11 +21,21 @@ def _without_effect(given: PlanInput) -> Iterator[tuple[Steps, str, str]]:
             ("tls-secret", profile.exposure.tls_secret),
             ("ingress-class", profile.exposure.ingress_class),
             ("ingress-namespace", profile.exposure.ingress_namespace),
+            ("gateway", profile.exposure.gateway),
         ):
             if value is not None:
                 yield ("exposure", key), f"{profile.back_end} does not route host names", "remove it"
-    elif profile.exposure.address is not None:
+    if not profile.traits.has_namespaces:
+        networks = profile.networks
+        for key, is_set in (("namespaces", bool(networks.namespaces)), ("cluster-domain", networks.cluster_domain != "cluster.local")):
+            if is_set:
+                yield ("networks", key), f"{profile.back_end} has no cluster", "remove it"
+    if profile.traits.has_host_names and profile.exposure.lan is not None:
+        yield ("exposure", "lan"), "a cluster publishes no ports of a host", "remove it, or use `load-balancer` for single ports"
+    if profile.traits.has_host_names and profile.exposure.address is not None:
         yield ("exposure", "address"), "browsers reach a cluster by host name, not by one host's address", "remove it, or set `domain`"
+    if profile.traits.has_host_names and profile.exposure.addresses:
+        yield ("exposure", "addresses"), "browsers reach a cluster by host name, not by one host's address", "remove it, or set `domain`"
     if profile.engine is not None and not profile.traits.has_engine_address:
         yield ("engine",), "a cluster's address comes from the kubeconfig", "remove it"
     if profile.nodes.weight != 100 and not profile.nodes.prefer:

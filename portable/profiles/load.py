@@ -14,6 +14,7 @@ from portable.model.errors import InputError, PortableError, UsageError
 from portable.model.source import Mistake, Source
 from portable.profiles.images import SUFFIX, Images, file_for
 from portable.profiles.nameless import named
+from portable.profiles.names import DEFAULT_PROFILE, PROFILE_VARIABLE
 from portable.profiles.types import Profile, StackFile
 
 STACK_FILE = "portable.yaml"
@@ -21,6 +22,12 @@ _NEAR = frozenset(("portable.yaml", "portable.yml", "portable.yaml.txt", "portab
 """Names that people give to the stack by mistake, in any case."""
 _CHANGES = ("override",)
 """Keys in which null belongs to the file of an app, not to the stack or the profile."""
+_UNSETTABLE: Mapping[Steps, str] = {
+    ("extends",): "write it in a profile of your own",
+    ("stack",): "name a key, for example --set stack.uid=1001",
+    ("stack", "profile"): "name the profile: `-p NAME`",
+}
+"""Keys that `--set` cannot change, with the remedy: by then they were read."""
 _PACKAGE = Path(portable.__file__).parent
 SHIPPED = _PACKAGE / "_profiles" if (_PACKAGE / "_profiles").is_dir() else _PACKAGE.parent / "profiles"
 """The shipped profiles: inside the package in a wheel, at the top level in a checkout."""
@@ -57,6 +64,21 @@ def find_stack_of(profile: str, folder: Path) -> Path | None:
     file = Path(profile)
     by_path = ("/" in profile or profile.endswith(".yaml")) and file.is_file() and not is_shipped(file)
     return (find_stack((folder / file).resolve().parent) if by_path else None) or find_stack(folder)
+
+
+def default_profile(folder: Path, environment: Mapping[str, str]) -> str:
+    """The profile of a command without `-p`: PORTABLE_PROFILE, else `profile` of the nearest portable.yaml, else `local`.
+
+    A stack with mistakes has none here; reading it reports them.
+    """
+    if own := environment.get(PROFILE_VARIABLE):
+        return own
+    try:
+        file = find_stack(folder)
+        name = load(file).data.get("profile") if file else None
+    except PortableError:
+        name = None
+    return name if isinstance(name, str) and name else DEFAULT_PROFILE
 
 
 def catalog_folders(stack_file: Path | None, more: Sequence[Path] = ()) -> list[Path]:
@@ -120,6 +142,8 @@ def load_profile(name: str, files: Mapping[str, tuple[Path, ...]], sets: Sequenc
         # A profile may extend the shipped one with the same name: skip files that are already loaded.
         path = next((f for f in candidates if f.is_file() and f.resolve() not in visited), None)
         if path is None:
+            if not layers:
+                raise _not_given(wanted, files)
             raise _not_found(wanted, layers, circle=any(f.resolve() in visited for f in candidates), known=files)
         layers.append(load(path))
         visited.append(path.resolve())
@@ -146,9 +170,22 @@ def load_profile(name: str, files: Mapping[str, tuple[Path, ...]], sets: Sequenc
     return profile, document
 
 
+def profile_file(name: str, files: Mapping[str, tuple[Path, ...]]) -> Path | None:
+    """The file of the profile of that name or path; None if it does not exist."""
+    return next((file for file in _named(name, files) if file.is_file()), None)
+
+
+def unknown_default(document: Document | None, files: Mapping[str, tuple[Path, ...]]) -> tuple[Mistake, ...]:
+    """A mistake if the stack's `profile` does not exist, also where the command names another one."""
+    name = document.data.get("profile") if document else None
+    if document is None or not isinstance(name, str) or name in files:
+        return ()
+    return _not_found(name, [document], circle=False, known=files, steps=("profile",)).mistakes
+
+
 def images_file(name: str, files: Mapping[str, tuple[Path, ...]], stack_file: Path | None) -> Path | None:
     """The images file of that profile, existing or not; None if later commands could not find it again."""
-    own = next((file for file in _named(name, files) if file.is_file()), None)
+    own = profile_file(name, files)
     return file_for(own, stack_file, shipped=is_shipped(own)) if own else None
 
 
@@ -163,15 +200,24 @@ def _named(name: str, files: Mapping[str, tuple[Path, ...]]) -> tuple[Path, ...]
     return (Path(name),) if "/" in name or name.endswith(".yaml") else files.get(name, ())
 
 
-def _not_found(name: str, layers: Sequence[Document], *, circle: bool, known: Mapping[str, object]) -> PortableError:
+def _not_given(name: str, known: Mapping[str, object]) -> UsageError:
+    names, suggestion = _known(name, known)
+    remedy = f"{suggestion}known profiles: {names}; create one with `portable profiles new`"
+    return UsageError(f"there is no profile {name!r}", code="profile.unknown", remedy=remedy)
+
+
+def _known(name: str, known: Mapping[str, object]) -> tuple[str, str]:
+    """The names of all profiles, and the nearest one as a suggestion."""
     import difflib  # only for a mistake
 
-    names = ", ".join(sorted(known)) or "none"
     near = difflib.get_close_matches(name, known, 1)
-    suggestion = f"did you mean {near[0]!r}? " if near else ""
-    if not layers:
-        remedy = f"{suggestion}known profiles: {names}; create one with `portable profiles new`"
-        return UsageError(f"there is no profile {name!r}", code="profile.unknown", remedy=remedy)
+    return ", ".join(sorted(known)) or "none", f"did you mean {near[0]!r}? " if near else ""
+
+
+def _not_found(
+    name: str, layers: Sequence[Document], *, circle: bool, known: Mapping[str, object], steps: Steps = ("extends",)
+) -> InputError:
+    names, suggestion = _known(name, known)
     if circle:
         chain = " -> ".join([*(d.file for d in layers), name])
         mistake = layers[-1].mistake(
@@ -179,7 +225,7 @@ def _not_found(name: str, layers: Sequence[Document], *, circle: bool, known: Ma
         )
     else:
         text = f"there is no profile {name!r}; known: {names}"
-        mistake = layers[-1].mistake(("extends",), text, f"{suggestion}correct the name after `extends`", code="profile.unknown")
+        mistake = layers[-1].mistake(steps, text, f"{suggestion}correct the name after `{steps[0]}`", code="profile.unknown")
     return InputError((mistake,))
 
 
@@ -193,9 +239,8 @@ def _set(text: str) -> tuple[str, Document]:
             code="profile.set-syntax",
             remedy="write for example --set storage.library.folder=/srv/media, or --set stack.uid=1001",
         )
-    if steps in (("extends",), ("stack",)):
-        remedy = "write it in a profile of your own" if steps == ("extends",) else "name a key, for example --set stack.uid=1001"
-        raise UsageError(f"--set cannot change `{steps[0]}`", code="profile.set-key", remedy=remedy)
+    if remedy := _UNSETTABLE.get(steps):
+        raise UsageError(f"--set cannot change `{key.strip()}`", code="profile.set-key", remedy=remedy)
     at = Source(file=f"--set {key}", line=1)
     try:
         parsed = load((at.file, f"value: {value}".encode(errors="surrogateescape"))).data["value"]

@@ -5,12 +5,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from portable.catalog.facts import AbsolutePath, Facts, Name, PortNumber, RelativePath, Size, Umask
+from portable.catalog.facts import AbsolutePath, Facts, Name, PortNumber, RelativePath, SecretValue, Size, Umask
 from portable.model.traits import TRAITS, BackEndName, Traits
 
 Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", description="a network, such as 172.20.0.0/16")]
 Address = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+$", description="an IP address")]
 Host = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", description="a DNS name")]
+HostOrAddress = Annotated[
+    str, Meta(pattern=r"^[a-z0-9:]([a-z0-9.:-]*[a-z0-9:])?$", description="a DNS name, or an address of IPv4 or IPv6")
+]
 ServerFilter = Annotated[str, Meta(pattern=r"^[^,\s]([^,\n]*[^,\s])?$", description="one name, without a comma")]
 
 
@@ -19,6 +22,8 @@ class StackFile(Facts, frozen=True, kw_only=True):
 
     portable: Literal[1] = 1
     name: Name = "media"
+    profile: Name | None = None
+    """The profile of commands without `-p`, unless PORTABLE_PROFILE names one. Default: `local`."""
     apps: tuple[Name, ...] | None = None
     uid: Annotated[int, Meta(ge=0, le=4294967294)] = 1000
     gid: Annotated[int, Meta(ge=0, le=4294967294)] = 1000
@@ -106,6 +111,10 @@ class NetworkFacts(Facts, frozen=True, kw_only=True):
     subnet: Cidr | None = None
     local: tuple[Cidr, ...] = ()
     """Networks that apps behind a gateway may reach without the tunnel."""
+    namespaces: tuple[Name, ...] = ()
+    """Other namespaces of the cluster whose pods may call the apps, for example for monitoring and dashboards."""
+    cluster_domain: Host = "cluster.local"
+    """The domain of the cluster's own names. Apps behind a gateway call apps of other pods by their names in full."""
 
 
 class EndpointFacts(Facts, frozen=True, kw_only=True):
@@ -188,6 +197,22 @@ class IngressFacts(Facts, frozen=True, kw_only=True):
     ingress_class: Name | None = None
 
 
+class GatewayFacts(Facts, frozen=True, kw_only=True):
+    """A Gateway of the Gateway API, which exists already; its listener has the certificate."""
+
+    name: Name
+    namespace: Name | None = None
+    """Default: the namespace of the apps."""
+    section: Name | None = None
+    """The listener. Default: all listeners whose host names match."""
+
+
+class GatewayRouteFacts(Facts, frozen=True, kw_only=True):
+    """Reachable through the Gateway that `exposure.gateway` names."""
+
+    host: Host | None = None
+
+
 class RouteFacts(Facts, frozen=True, kw_only=True):
     """Reachable through OpenShift's router."""
 
@@ -210,6 +235,7 @@ class ExposeFacts(Facts, frozen=True, kw_only=True):
     lan: LoopbackFacts | PortNumber | None = None
     """A number, or an empty map for the app's own number."""
     ingress: IngressFacts | None = None
+    gateway: GatewayRouteFacts | None = None
     route: RouteFacts | None = None
     load_balancer: LoadBalancerFacts | None = None
 
@@ -217,15 +243,22 @@ class ExposeFacts(Facts, frozen=True, kw_only=True):
 class ExposureFacts(Facts, frozen=True, kw_only=True):
     """`default` applies to every app's web port; `apps` overrides it for single ports."""
 
-    default: Literal["none", "loopback", "lan", "ingress", "route"] = "none"
+    default: Literal["none", "loopback", "lan", "ingress", "gateway", "route"] = "none"
+    lan: Cidr | None = None
+    """The LAN, such as 192.168.1.0/24: every port on `loopback` is published to it, and sealed apps answer it."""
     address: Host | None = None
     """The name or address by which browsers on the LAN reach the host."""
+    addresses: tuple[HostOrAddress, ...] = ()
+    """Further names and addresses by which people reach the host, for example of Tailscale. Host checks of apps allow all of them."""
     domain: Host | None = None
     """Host names are `<app>.<domain>` unless `host` is set."""
     tls_secret: Name | None = None
     ingress_class: Name | None = None
     ingress_namespace: Name | None = None
-    """Namespace of the Ingress controller's pods: only they may reach exposed ports. No effect if they use their node's network."""
+    """Namespace of the pods of the Ingress controller or Gateway: only they may reach exposed ports. No effect if they use their node's
+    network."""
+    gateway: GatewayFacts | None = None
+    """The Gateway through which `gateway` exposes ports."""
     apps: dict[Name, dict[Name, ExposeFacts]] = {}
 
 
@@ -288,6 +321,15 @@ class SecretsFacts(Facts, frozen=True, kw_only=True):
     """Secrets with other names on the cluster: by the name of a value, or by the id of a whole file."""
 
 
+class NotifyFacts(Facts, frozen=True, kw_only=True):
+    """The channel for faults and recoveries, and the dead man's pings. All URLs are secrets, so they are references."""
+
+    url: SecretValue | None = None
+    """A secret with one URL in the form of Apprise, such as ntfys://ntfy.sh/TOPIC or mailtos://USER:PASSWORD@example.com."""
+    ping: dict[Literal["backup", "heal", "update", "upkeep", "verify"], SecretValue] = {}
+    """By command: a secret with the http or https URL to call after each complete run, such as that of a check of healthchecks.io."""
+
+
 class WaiverFacts(Facts, frozen=True, kw_only=True):
     """Acceptance of findings."""
 
@@ -340,6 +382,8 @@ class Profile(Facts, frozen=True, kw_only=True):
     nodes: NodesFacts = NodesFacts()
     devices: DevicesFacts = DevicesFacts()
     secrets: SecretsFacts = SecretsFacts()
+    notify: NotifyFacts | None = None
+    """Messages about faults and recoveries. Without this section, nobody is told."""
     waive: tuple[WaiverFacts, ...] = ()
     override: dict[Name, dict[str, Any]] = {}
     """Changes to the files of apps in this place only."""

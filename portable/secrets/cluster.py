@@ -1,9 +1,12 @@
-"""The Secrets of a cluster as files for `kubectl create secret --from-file`: a folder for each, a file for each key."""
+"""The Secrets of a cluster: their values, and their objects as files for `kubectl apply`."""
 
+import base64
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from portable.backends.kubernetes.secrets import file_keys, secret_name
+from portable.formats.emit import dump
 from portable.local.files import write_private
 from portable.model.plan import Plan
 from portable.secrets.values import Resolved
@@ -23,10 +26,19 @@ def cluster_secrets(plan: Plan, resolved: Resolved) -> dict[str, dict[str, str]]
     return secrets
 
 
-def write(secrets: Mapping[str, Mapping[str, str]], folder: Path) -> None:
-    """Write the files, readable by their owner only. Raises PortableError if that fails."""
-    for name, values in sorted(secrets.items()):
-        for key, value in sorted(values.items()):
-            path = folder / name / key
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_private(path, value)
+def secret_object(name: str, data: Mapping[str, str], *, namespace: str, labels: Mapping[str, str]) -> dict[str, Any]:
+    """Return the Secret with these values. A certificate with its key has the type that controllers look for."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace, "labels": dict(labels)},
+        "type": "kubernetes.io/tls" if {"tls.crt", "tls.key"} <= set(data) else "Opaque",
+        "data": {key: base64.b64encode(value.encode()).decode() for key, value in sorted(data.items())},
+    }
+
+
+def write(secrets: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
+    """Write each Secret to a file of its name, readable by its owner only. Raises PortableError if that fails."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name, body in sorted(secrets.items()):
+        write_private(folder / f"{name}.yaml", dump(body, first=("apiVersion", "kind", "metadata", "name")))

@@ -28,6 +28,16 @@ def needs_of(plan: Plan) -> tuple[Need, ...]:
     )
 
 
+def notify_needs(plan: Plan) -> tuple[Need, ...]:
+    """The secrets of the section `notify`. No container gets them, so `up` neither needs nor reads them."""
+    if plan.notify is None:
+        return ()
+    uses: dict[Key, set[str]] = {}
+    for ref in (*([plan.notify.url] if plan.notify.url else ()), *plan.notify.pings.values()):
+        uses.setdefault((ref.name, ref.key), set()).add("notify")
+    return tuple(Need(name=name, key=key, optional=True, apps=tuple(sorted(apps))) for (name, key), apps in sorted(uses.items()))
+
+
 def _references(plan: Plan) -> Iterator[tuple[str, SecretRef]]:
     files = {file.id: file for file in plan.files}
     placed = [(app.name, container) for app in plan.apps for container in app.containers]

@@ -41,7 +41,9 @@ class ReopenedStack(msgspec.Struct, frozen=True, kw_only=True):
 
     def on(self, driver: D) -> D:
         """The driver, for the stack as it is here."""
-        return driver.rebound(self.stack, self.source)
+        # An update and a rollback ask for their backups themselves, and put the state back with the image.
+        accepted = msgspec.structs.replace(self.stack, accepted_versions=tuple(app.name for app in self.planned.plan.apps))
+        return driver.rebound(accepted, self.source)
 
 
 Open = Callable[[], ReopenedStack]

@@ -1,4 +1,7 @@
-"""Every app answers other apps at its stable name and port (promise 1): within its group, across groups, and from behind a gateway."""
+"""Every app answers other apps at its stable name and port (promise 1): within its group, across groups, and from behind a gateway.
+
+What its first page loads is fetched once: a page without its scripts stays blank, although the server answers.
+"""
 
 from collections.abc import Iterator
 
@@ -6,8 +9,10 @@ from portable.backends.common import PlacedContainer, main_container
 from portable.live.view import CommandResult, View
 from portable.model.plan import App, Direct, Group, Port
 from portable.verify.contract import Contract, Found, broken, holds, running_apps, unknown, untried
+from portable.verify.first_page import parts_of
 
 _SECONDS = 5
+_SHOWN = 3
 _ASK = {
     # Any answer is enough, even one that requires a login: the name and the route are tested.
     "curl": ["curl", "--silent", "--output", "/dev/null", "--insecure", "--noproxy", "*", "--max-time", str(_SECONDS)],
@@ -31,6 +36,8 @@ def check(stack: View) -> Iterator[Found]:
         chosen = _callers(app, callers, group_of)
         if not chosen:
             yield unknown(app.name, "no other running app can call it")
+        for port in ports if chosen else ():
+            yield from _page(stack, app, port, chosen[0], apps[chosen[0].name][1])
         for caller in chosen:
             yield from (_call(stack, app, name, port, caller, apps[caller.name][1]) for port in ports for name in (app.name, *app.aliases))
 
@@ -64,6 +71,20 @@ def _call(stack: View, app: App, name: str, port: Port, caller: App, placed: Pla
     profile = stack.plan.profile
     remedy = f"run `portable up -p {profile}` to restore names and networks, then read `portable logs -p {profile} {app.name}`"
     return broken(subject, f"{url} does not answer {caller.name}: {answer.text or f'{tool} exited with {answer.code}'}", remedy)
+
+
+def _page(stack: View, app: App, port: Port, caller: App, placed: PlacedContainer) -> Iterator[Found]:
+    """The scripts and styles of the app's first page, if it has one."""
+    url = f"{port.serves}://{app.name}:{port.number}/"
+    parts = parts_of(stack, placed, main_container(caller).fetch or "", url)
+    subject = f"{app.name} page"
+    if faults := [f"{part.address}: {part.fault}" for part in parts if part.fault]:
+        more = f" and {len(faults) - _SHOWN} more" if len(faults) > _SHOWN else ""
+        text = f"a browser cannot load {len(faults)} of {len(parts)} scripts and styles of {url}: {'; '.join(faults[:_SHOWN])}{more}"
+        remedy = f"its image is incomplete: run `portable update {app.name}`, or build it anew with `portable images build`"
+        yield broken(subject, text, remedy)
+    elif parts:
+        yield holds(subject, f"{url} and its {len(parts)} scripts and styles can be loaded")
 
 
 def _has_answer(tool: str, said: CommandResult) -> bool:

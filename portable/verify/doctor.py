@@ -7,6 +7,7 @@ from shlex import quote
 from portable.backends.common import containers, main_container, on_host
 from portable.catalog.quantities import amount
 from portable.engines.mounts import MODULES, sharing
+from portable.live.state_owners import ForeignState, state_folders
 from portable.live.tunnel import tunnels
 from portable.local.commands import typed
 from portable.model.contracts import Check, Diagnosis, Judgement
@@ -39,7 +40,12 @@ def asked(plan: Plan) -> HostPaths:
     clouds = tuple(f"{CLOUDS}/{cloud.id}/{cloud.known_entry}" for cloud in plan.clouds if cloud.known_entry)
     links = next(iter(library_folders(plan)), "") if plan.library and STREAM in plan.library.folders else ""
     return HostPaths(
-        nodes=nodes, folders=tuple(sorted({*library_folders(plan), *places})), spaces=tuple(places), clouds=clouds, links=links
+        nodes=nodes,
+        folders=tuple(sorted({*library_folders(plan), *places})),
+        spaces=tuple(places),
+        clouds=clouds,
+        links=links,
+        states=state_folders(plan),
     )
 
 
@@ -68,6 +74,7 @@ def examined(
     yield from _disks(host)
     yield from _links(plan, host)
     yield from _rights(plan, host)
+    yield from _states(plan, host)
     yield from _split(plan, host)
     yield from _clouds(plan, host)
     yield from _memory(plan, host)
@@ -275,6 +282,16 @@ def _rights(plan: Plan, host: Host) -> Iterator[Diagnosis]:
         yield _diagnosis("rights", library_folders(plan)[0], f"apps may write there as {uid}:{gid}")
 
 
+def _states(plan: Plan, host: Host) -> Iterator[Diagnosis]:
+    """Find state that a person brought from another program or user: its app fails at the first write."""
+    for folder in state_folders(plan):
+        if folder.path in host.foreign:
+            entry, owner = host.foreign[folder.path]
+            foreign = ForeignState(folder=folder, entry=entry, owner=owner)
+            why = f"{folder.app} would fail, or start with new settings"
+            yield _diagnosis("rights", folder.path, foreign.text, why=why, remedy=foreign.remedy)
+
+
 def _split(plan: Plan, host: Host) -> Iterator[Diagnosis]:
     """Find folders of the library on other file systems; a BTRFS subvolume is one, although `df` does not show it."""
     folders = [path for path in library_folders(plan) if path in host.folders]
@@ -335,6 +352,23 @@ def _ports(plan: Plan, host: Host, project: str, taken: tuple[PublishedPort, ...
         elif at not in own and (port.protocol, how.number) in host.listens:
             remedy = f"find the program with `ss -lnp` and stop it, or {setting}"
             yield _diagnosis("ports", where, "another program on the host uses it", why=why, remedy=remedy)
+    yield from _public(host, project, taken)
+
+
+def _public(host: Host, project: str, taken: tuple[PublishedPort, ...]) -> Iterator[Diagnosis]:
+    """Find published ports on an address of the internet: an engine publishes past the rules of ufw and firewalld."""
+    public = [address for address in host.addresses if ip_address(address).is_global]
+    own: dict[str, set[int]] = {}
+    for port in taken:
+        if port.project == project and not (port.address and _is_loopback(port.address)):
+            reached = [a for a in public if port.address in ("", "0.0.0.0", "::", a) and (port.address != "0.0.0.0" or ":" not in a)]  # noqa: S104
+            for address in reached:
+                own.setdefault(address, set()).add(port.number)
+    for address, numbers in sorted(own.items()):
+        text = f"ports {', '.join(map(str, sorted(numbers)))} are published on this address of the internet"
+        why = "an engine publishes past the rules of ufw and firewalld, so everybody can open these apps"
+        remedy = "publish them on loopback (`exposure: {default: loopback}`), or set `ip` in the engine's daemon.json"
+        yield _diagnosis("ports", address, text, why=why, remedy=remedy)
 
 
 def _folders(plan: Plan) -> dict[str, str]:

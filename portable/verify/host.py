@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from portable.engines.mounts import Mounted, holding, parse
+from portable.live.routes import routes_of
+from portable.live.state_owners import StateFolder
 from portable.model.base import Struct
 from portable.model.shell import script
 from portable.verify.disks import Disk, told
@@ -12,8 +14,8 @@ def host_script() -> str:
     """Return the script. It only reads, every step has a timeout, and of a cloud it reads only known entries and the targets of links.
 
     Arguments: the path of the host's root (empty on the host itself); then paths with the prefixes node:, folder:, space:, cloud: (an
-    entry that is always in it) and links: (the library). The time of a scrub comes from the file of btrfs-scrub(8); -1 if that file is
-    not readable, 0 for never.
+    entry that is always in it), links: (the library) and state: (user, group, known files and folder of an app's state). The time of a
+    scrub comes from the file of btrfs-scrub(8); -1 if that file is not readable, 0 for never.
     """
     return script(__name__, "host.sh")
 
@@ -34,6 +36,8 @@ class HostPaths(Struct, frozen=True, kw_only=True):
     """In each cloud, an entry that is always there."""
     links: str = ""
     """The library, if it has a folder of links into clouds."""
+    states: tuple[StateFolder, ...] = ()
+    """Folders with the state of apps that run as a user from their start."""
 
 
 class HostFolderStat(Struct, frozen=True, kw_only=True):
@@ -100,6 +104,16 @@ class Host(Struct, frozen=True, kw_only=True):
     """Mount points that do not answer, each with the error."""
     btrfs: tuple[tuple[str, str], ...] = ()
     """Errors that a BTRFS counted, by device."""
+    routes: Mapping[str, str] = {}
+    """Networks that it reaches, each with its interface, without the default route."""
+    labels: Mapping[str, str] = {}
+    """SELinux labels of the requested folders, where it has them."""
+    first_port: int = 1024
+    """The lowest port that every user may open."""
+    addresses: tuple[str, ...] = ()
+    """Its own addresses, without those of loopback and of link-local IPv6."""
+    foreign: Mapping[str, tuple[str, str]] = {}
+    """State folder to an entry in it that its app may not write, and the owner of that."""
 
     def mount_of(self, path: str) -> Mounted | None:
         """Return the mount that contains a path."""
@@ -114,6 +128,7 @@ def look(run: Look, asked: HostPaths, *, root: str = "") -> Host:
         "space": asked.spaces,
         "cloud": asked.clouds,
         "links": filter(None, [asked.links]),
+        "state": (f"{state.uid}:{state.gid}:{'|'.join(state.skipped)}:{state.path}" for state in asked.states),
     }
     return parsed(run([root, *(f"{kind}:{path}" for kind, paths in kinds.items() for path in paths)]), root)
 
@@ -145,6 +160,11 @@ def parsed(text: str, root: str = "") -> Host:
         disks={fields[0]: _disk(*fields[1:]) for fields in rows.get("disk", ())},
         stale={path: error.replace(f"{root}{path}", path) for path, error in rows.get("stale", ())},
         btrfs=tuple((path.removeprefix(root), count) for path, count in rows.get("btrfs", ())),
+        routes=routes_of("\n".join(["", *("\t".join(fields) for fields in rows.get("route", ()))])),
+        labels={fields[0]: fields[1] for fields in rows.get("label", ())},
+        addresses=tuple(sorted({fields[0] for fields in rows.get("address", ())})),
+        foreign={fields[0]: (fields[1].removeprefix(root), fields[2]) for fields in rows.get("foreign", ())},
+        first_port=int(rows.get("first", [["1024"]])[0][0] or 1024),
     )
 
 

@@ -19,6 +19,10 @@ case $resolvers in /*) resolvers=$root$resolvers ;; *) resolvers=$root/etc/resol
 awk '$1 == "nameserver" {printf "resolver\t%s\n", $2}' "$resolvers" 2>/dev/null
 awk '/^MemTotal:/ {printf "memory\t%s\n", $2 * 1024}' /proc/meminfo
 sed 's/^/mount\t/' /proc/self/mountinfo
+awk 'NR > 1 {printf "route"; for (i = 1; i <= NF; i++) printf "\t%s", $i; print ""}' /proc/net/route 2>/dev/null
+awk '/\|--/ {last = $2} /32 host LOCAL/ && last !~ /^127[.]/ {printf "address\t%s\n", last}' /proc/net/fib_trie 2>/dev/null
+awk '$4 == "00" {for (i = 1; i < 32; i += 4) printf "%s%s", i > 1 ? ":" : "address\t", substr($1, i, 4); print ""}' /proc/net/if_inet6 2>/dev/null
+printf 'first\t%s\n' "$(cat /proc/sys/net/ipv4/ip_unprivileged_port_start 2>/dev/null)"
 for table in tcp tcp6 udp udp6; do
     awk -v of="${table%6}" 'NR > 1 && ($4 == "0A" || of == "udp") {split($2, a, ":"); printf "listens\t%s\t%s\n", of, a[2]}' \
         /proc/net/$table 2>/dev/null
@@ -50,6 +54,27 @@ links() {
         -exec sh -c "$judge" sh "$2" $(($(date +%s) + 15)) "$root" {} +
     [ $? -le 1 ] || printf 'cut\ttime\n'
 }
+# foreign UID:GID:KNOWN:FOLDER: an entry that this user may not write. KNOWN are relative paths, separated by |, which do not count.
+foreign() (
+    uid=${1%%:*}; rest=${1#*:}; gid=${rest%%:*}; rest=${rest#*:}; known=${rest%%:*}; path=${rest#*:}
+    set -f; IFS='|'
+    # shellcheck disable=SC2086 # split at IFS
+    set -- $known
+    unset IFS
+    top=$(ls -A "$root$path" 2>/dev/null)
+    set -- "$@" ''
+    while [ -n "$1" ]; do
+        top=$(printf '%s\n' "$top" | grep -vxF -e "$1")
+        set -- "$@" ! -path "$root$path/$1"
+        shift
+    done
+    shift
+    # A folder with nothing else in it gets its owner before the app starts.
+    [ -n "$top" ] || return 0
+    first=$(timeout -s KILL 10 find "$root$path" -xdev ! -type l ! -user "$uid" ! -perm -o+w ! \( -group "$gid" -perm -g+w \) "$@" 2>/dev/null |
+        head -n 1)
+    [ -z "$first" ] || printf 'foreign\t%s\t%s\t%s\n' "$path" "$first" "$(stat -c %u:%g "$first")"
+)
 away=; export away
 for asked; do
     path=${asked#*:}
@@ -58,10 +83,12 @@ for asked; do
     folder:*)
         said=$(timeout 5 stat -c '%d %i %u %g %a' "$root$path" 2>&1) || continue
         printf 'folder\t%s\t%s\n' "$path" "$said"
+        label=$(timeout 5 stat -c %C "$root$path" 2>/dev/null) && case $label in *:*) printf 'label\t%s\t%s\n' "$path" "$label" ;; esac
         found=$(timeout 5 ls -A "$root$path" 2>/dev/null) && [ -z "$found" ] && printf 'empty\t%s\n' "$path" ;;
     cloud:*)
         name=${path#/mnt/clouds/}
         timeout -s KILL 5 stat "$root$path" >/dev/null 2>&1 || away="$away ${name%%/*}" ;;
+    state:*) foreign "$path" ;;
     links:*) [ -d "$root$path/stream" ] && links "$path" ;;
     space:*) printf 'space\t%s\t%s\n' "$path" "$(df -Pk "$root$path" 2>/dev/null | awk 'END {print $2, $3, $4}')" ;;
     esac

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from portable.backends.common import on_host
 from portable.live.view import PublishedAddress, View
-from portable.model.plan import Loopback, Port
+from portable.model.exposures import Loopback
+from portable.model.plan import Port
 from portable.verify.contract import Contract, Found, broken, holds, running, unknown
 
 _SECONDS = 5.0

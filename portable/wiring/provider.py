@@ -1,7 +1,9 @@
 """Settings of the Servarr family: entries with a list of fields, made from a schema that the program itself provides.
 
-Facts: ProviderControllerBase.cs of https://github.com/Sonarr/Sonarr (src/Sonarr.Api.V3) and https://github.com/Prowlarr/Prowlarr. The
-program tests an entry before it saves it. `forceSave` ignores warnings, for example that a client sorts downloads, but not errors.
+Facts: ProviderControllerBase.cs of https://github.com/Sonarr/Sonarr (src/Sonarr.Api.V3), https://github.com/Prowlarr/Prowlarr,
+https://github.com/Whisparr/Whisparr and https://github.com/Readarr/Readarr. The program tests a new entry before it saves it; `forceSave`
+ignores warnings, for example that a client sorts downloads, but not errors. With `forceSave`, it does not test an entry that exists. Names
+are unique; all but Readarr ignore case there.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,6 +13,8 @@ from portable.wiring.channel import Channel, Credentials, Request
 from portable.wiring.step import Objects, Step, differences, send
 
 Fields = Mapping[str, Any]
+_EXACT_NAMES = ("readarr",)
+"""The programs in which two entries may have names that differ in case only."""
 
 
 def enter(line: Channel) -> Credentials:
@@ -26,14 +30,14 @@ def fields_of(entry: Mapping[str, Any]) -> dict[str, Any]:
 def provided(
     line: Channel, path: str, kind: str, *, name: str, implementation: str, leads: Fields, wanted: Fields, more: Fields
 ) -> Iterator[Step]:
-    """Yield the step that gives the entry of that name the wanted fields, if one is needed.
+    """Yield the step that gives the entry of that name the wanted fields, if one is needed; it keeps the case of its name.
 
     `leads` are the fields of the entry's target: an entry of another name with the same target belongs to the person, and suffices.
     `more` has the other attributes of a new entry. Wanted fields that the program does not know are skipped; `*Category` stands for the
     field of its kind of media (tvCategory, movieCategory, ...).
     """
     seen = line.get(path, Objects)
-    entry = next((e for e in seen if e.get("name") == name), None)
+    entry = _named(line, seen, name)
     if entry is None:
         alike = (e for e in seen if e.get("implementation") == implementation)
         if any(all(fields_of(e).get(key) == value for key, value in leads.items()) for e in alike):
@@ -53,6 +57,13 @@ def provided(
         yield send(
             line.peer, f"{kind} {name}: {changes}", Request(method="PUT", path=f"{path}/{entry.get('id')}?forceSave=true", json=body)
         )
+
+
+def _named(line: Channel, seen: Objects, name: str) -> dict[str, Any] | None:
+    same = [entry for entry in seen if entry.get("name") == name]
+    if line.peer.speaks not in _EXACT_NAMES:
+        same += [entry for entry in seen if str(entry.get("name")).lower() == name.lower()]
+    return same[0] if same else None
 
 
 def _template(line: Channel, path: str, implementation: str) -> dict[str, Any]:

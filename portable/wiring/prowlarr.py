@@ -22,8 +22,8 @@ def steps(line: Channel, wishes: Sequence[Wish], _others: Others) -> Iterator[St
                 "application",
                 name=wish.manager.name,
                 implementation=wish.manager.speaks.capitalize(),
-                leads={"baseUrl": wish.manager.url},
-                wanted={"prowlarrUrl": line.peer.url, "apiKey": wish.manager.secret},
+                leads={"baseUrl": wish.manager.url_for(line.peer)},
+                wanted={"prowlarrUrl": line.peer.url_for(wish.manager), "apiKey": wish.manager.secret},
                 more={"syncLevel": "fullSync"},
             )
 

@@ -1,7 +1,7 @@
 """SABnzbd's interface: categories, each with a folder below the folder for complete downloads.
 
-Facts: https://sabnzbd.org/wiki/configuration/4.5/api, and sabnzbd/api.py and config.py of 4.5, tried with it. Its key is sent in a form,
-so that no access log contains it.
+Facts: https://sabnzbd.org/wiki/configuration/4.5/api, and sabnzbd/api.py and config.py of 4.5, tried with it and with 5.1. Its key is sent
+in a form, so that no access log contains it.
 """
 
 from collections.abc import Iterator, Sequence

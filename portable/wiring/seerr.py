@@ -40,7 +40,7 @@ def steps(line: Channel, wishes: Sequence[Wish], others: Others) -> Iterator[Ste
         seen = line.get(path, Objects)
         if any(s.get("isDefault") and not s.get("is4k") for s in seen):
             defaults.add(manager.speaks)
-        leads = {"hostname": manager.name, "port": manager.port}
+        leads = {"hostname": manager.host_for(line.peer), "port": manager.port}
         wanted = {**leads, "useSsl": False, "apiKey": manager.secret}
         server = next((s for s in seen if s.get("name") == manager.name), None)
         if server is not None:

@@ -44,7 +44,7 @@ def steps(line: Channel, wishes: Sequence[Wish], _others: Others) -> Iterator[St
                 "download client",
                 name=client.name,
                 implementation=_CLIENTS[client.speaks],
-                leads={"host": client.name, "port": client.port},
+                leads={"host": client.host_for(line.peer), "port": client.port},
                 wanted={"useSsl": False, **_credentials(client), "*Category": line.peer.name},
                 more={"enable": True},
             )

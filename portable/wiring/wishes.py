@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from portable.model.base import Struct
-from portable.model.plan import LIBRARY
+from portable.model.plan import LIBRARY, Direct
 from portable.model.secret_refs import SecretRef
 from portable.planning import Planned
+from portable.planning.hosts import full_name
 
 CLIENTS = ("qbittorrent", "sabnzbd")
 MANAGERS = ("lidarr", "radarr", "readarr", "sonarr", "whisparr")
@@ -26,10 +27,23 @@ class Peer(Struct, frozen=True, kw_only=True):
     folders: tuple[str, ...] = ()
     """Its folders in the library, at the paths that all apps see."""
 
+    neighbours: frozenset[str] | None = None
+    """The apps that it calls by their short names; None: all. Behind a gateway of a cluster these are the apps of its own pod."""
+    full_name: str = ""
+    """Its name for apps that cannot use the short one."""
+
     @property
     def url(self) -> str:
         """The address for other apps."""
         return f"http://{self.name}:{self.port}"
+
+    def host_for(self, caller: "Peer") -> str:
+        """Return the host name by which an app calls this one."""
+        return self.name if caller.neighbours is None or self.name in caller.neighbours else self.full_name
+
+    def url_for(self, caller: "Peer") -> str:
+        """Return the address at which an app calls this one."""
+        return f"http://{self.host_for(caller)}:{self.port}"
 
 
 class Category(Struct, frozen=True, kw_only=True):
@@ -80,9 +94,18 @@ def peers(planned: Planned) -> tuple[Peer, ...]:
                 secret=SecretRef(name=interface.secret),
                 user=interface.user,
                 folders=tuple(f"{LIBRARY}/{folder}" for folder in entry.facts.library.folders),
+                neighbours=_neighbours(planned, app.name),
+                full_name=full_name(planned.given, app.name),
             )
         )
     return tuple(result)
+
+
+def _neighbours(planned: Planned, app: str) -> frozenset[str] | None:
+    group = next((group for group in planned.plan.groups if app in group.apps), None)
+    if group is None or isinstance(group.egress, Direct) or full_name(planned.given, app) == app:
+        return None
+    return frozenset(group.apps)
 
 
 def wishes(known: Sequence[Peer]) -> tuple[Wish, ...]:

@@ -110,9 +110,9 @@ release_services() {
   holding_services=''
 }
 
-find_missing_tools() { # lines "command|packages|reason" -> $packages, printed with the reasons; refused if they cannot be installed
-  local command choices why reasons=() missing=()
-  packages=()
+find_missing_tools() { # lines "command|packages|reason" -> $packages, and a sentence for each in $reasons; refused without root or Debian
+  local command choices why missing=()
+  packages=() reasons=()
   while IFS='|' read -r command choices why; do
     if [ -z "$command" ] || has "$command"; then continue; fi
     missing+=("$choices|$why")
@@ -131,5 +131,25 @@ find_missing_tools() { # lines "command|packages|reason" -> $packages, printed w
     packages+=("$package")
     reasons+=("installing $package: ${line#*|}")
   done
-  say_each "${reasons[@]}"
+}
+
+# One package that would change installed ones must not keep all others away. Nothing is printed as installed that is not.
+install_tools() { # installs $packages with $reasons; refuses in the end those that would change installed packages
+  local index changes='' conflicts=() all_changes=()
+  if would_change "${packages[@]}"; then
+    for index in "${!packages[@]}"; do
+      planned_changes "${packages[index]}"
+      if [ -z "$changes" ]; then continue; fi
+      conflicts+=("${packages[index]}")
+      all_changes+=("$changes")
+      unset 'packages[index]' 'reasons[index]'
+    done
+  fi
+  if [ ${#packages[@]} != 0 ]; then
+    say_each "${reasons[@]}"
+    install_packages hold "${packages[@]}"
+  fi
+  [ ${#conflicts[@]} = 0 ] || refuse "not installed: ${conflicts[*]}, since this would change installed packages:
+$(printf '%s\n' "${all_changes[@]}" | sort -u)
+If you agree, run: apt-get install --no-install-recommends ${conflicts[*]}"
 }

@@ -91,6 +91,10 @@ class Server:
             and (event.get("responseStatus") or {}).get("code", 500) < 400
         ]
 
+    def tries(self) -> int:
+        """The number of dry runs of `admin` and `owner`."""
+        return sum("dryRun=All" in line for line in (self.folder / "audit.log").read_text().splitlines())
+
     def start(self, name: str, *command: str | Path, options: Mapping[str, object] = {}, cwd: Path | None = None) -> None:
         """Start a program, with its log in a file."""
         arguments = [*(str(part) for part in command), *(f"--{option}={value}" for option, value in options.items())]

@@ -31,7 +31,7 @@ def merge(api: str, kind: str, name: str, body: dict[str, Any], manager: str = "
 
 def scale(cluster: Cluster, namespace: str) -> None:
     """`kubectl scale --replicas=0`."""
-    path = f"/apis/apps/v1/namespaces/{namespace}/deployments/one/scale"
+    path = f"/apis/apps/v1/namespaces/{namespace}/statefulsets/one/scale"
     query = {"content_type": "application/merge-patch+json", "field_manager": "kubectl"}
     cluster.request("patch", path, doing="scaling", body={"spec": {"replicas": 0}}, query=query)
 
@@ -56,21 +56,21 @@ def template(container: dict[str, Any]) -> dict[str, Any]:
 APPS, CORE, NETWORKS = "apps/v1", "v1", "networking.k8s.io/v1"
 KINDS: dict[str, tuple[Hand, str]] = {
     "image": (
-        merge(APPS, "Deployment", "one", template({"image": "evil.test/app:2"}), "kubectl-set"),
+        merge(APPS, "StatefulSet", "one", template({"image": "evil.test/app:2"}), "kubectl-set"),
         "containers[one].image changes from evil",
     ),
-    "added variable": (merge(APPS, "Deployment", "one", template({"env": [{"name": "ADDED", "value": "x"}]}), "kubectl-set"), "env"),
+    "added variable": (merge(APPS, "StatefulSet", "one", template({"env": [{"name": "ADDED", "value": "x"}]}), "kubectl-set"), "env"),
     "limits": (
-        merge(APPS, "Deployment", "one", template({"resources": {"limits": {"memory": "8Gi"}}})),
+        merge(APPS, "StatefulSet", "one", template({"resources": {"limits": {"memory": "8Gi"}}})),
         "resources.limits.memory changes from 8Gi",
     ),
     "scaled to 0": (scale, "spec.replicas changes from 0 to 1"),
     "strategy": (
-        merge(APPS, "Deployment", "one", {"spec": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}}}),
-        "spec.strategy",
+        merge(APPS, "StatefulSet", "one", {"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}}),
+        "spec.updateStrategy",
     ),
     "added container": (
-        merge(APPS, "Deployment", "one", {"spec": {"template": {"spec": {"containers": [{"name": "spy", "image": "evil.test/spy:1"}]}}}}),
+        merge(APPS, "StatefulSet", "one", {"spec": {"template": {"spec": {"containers": [{"name": "spy", "image": "evil.test/spy:1"}]}}}}),
         "containers[spy]",
     ),
     "service port": (
@@ -85,7 +85,7 @@ KINDS: dict[str, tuple[Hand, str]] = {
     "secret": (merge(CORE, "Secret", "token", {"data": {"value": "ZXZpbA=="}}), "data.value"),
     "network policy": (merge(NETWORKS, "NetworkPolicy", "one", {"spec": {"ingress": [{}]}}), "spec.ingress changes from [{}]"),
     "deleted service": (delete(CORE, "Service", "one"), "it does not exist yet"),
-    "deleted workload": (delete(APPS, "Deployment", "one"), "it does not exist yet"),
+    "deleted workload": (delete(APPS, "StatefulSet", "one"), "it does not exist yet"),
     "label": (
         merge(CORE, "Service", "one", {"metadata": {"labels": {"app.kubernetes.io/name": "other"}}}, "kubectl-label"),
         "metadata.labels",
@@ -122,10 +122,10 @@ def test_what_a_person_adds_beside_stays(server: Server, namespace: str, secret_
     with driver(server, made, secret_file) as chosen:
         chosen.up(deadline=SECONDS)
         notes = {"metadata": {"annotations": {"team": "home"}, "labels": {"cost": "none"}}}
-        merge(APPS, "Deployment", "one", notes, "kubectl-annotate")(server.cluster("other"), namespace)
+        merge(APPS, "StatefulSet", "one", notes, "kubectl-annotate")(server.cluster("other"), namespace)
         restarted = {"spec": {"template": {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}}}}
-        merge(APPS, "Deployment", "one", restarted, "kubectl-rollout")(server.cluster("other"), namespace)
+        merge(APPS, "StatefulSet", "one", restarted, "kubectl-rollout")(server.cluster("other"), namespace)
         assert chosen.up(deadline=SECONDS).changes == ()
-        item = server.cluster("other").get(Reference(APPS, "Deployment", namespace, "one"))
+        item = server.cluster("other").get(Reference(APPS, "StatefulSet", namespace, "one"))
         assert item is not None
         assert item["metadata"]["annotations"]["team"] == "home"

@@ -16,7 +16,7 @@ from tests.api_server.test_drift import merge
 from tests.api_server.test_profiles import define
 
 SECONDS = 120.0
-KINDS = (("apps/v1", "Deployment"), ("v1", "Service"), ("v1", "ConfigMap"), ("networking.k8s.io/v1", "NetworkPolicy"))
+KINDS = (("apps/v1", "StatefulSet"), ("v1", "Service"), ("v1", "ConfigMap"), ("networking.k8s.io/v1", "NetworkPolicy"))
 
 
 def names(server: Server, namespace: str, api: str, kind: str) -> set[str]:

@@ -30,7 +30,7 @@ def test_a_second_machine_is_told_who_holds_the_lock(server: Server, namespace: 
     made = stack(plan(namespace, "one"))
     with driver(server, made, secret_file) as chosen:
         chosen.up(deadline=SECONDS)
-        merge("apps/v1", "Deployment", "one", IMAGE)(server.cluster("other"), namespace)
+        merge("apps/v1", "StatefulSet", "one", IMAGE)(server.cluster("other"), namespace)
         with lease_held(server.cluster("other"), namespace, lease_name(made), "up", {}):
             for verb in (chosen.up, chosen.down, chosen.restart):
                 with pytest.raises(PortableError, match="is locked by `portable up by"):
@@ -49,7 +49,7 @@ def test_a_lock_that_nobody_renewed_is_taken_over(server: Server, namespace: str
         assert lease is not None
         past = (datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=31)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         cluster.replace({**lease, "spec": {**lease["spec"], "holderIdentity": "portable up by a dead machine", "renewTime": past}})
-        merge("apps/v1", "Deployment", "one", IMAGE)(cluster, namespace)
+        merge("apps/v1", "StatefulSet", "one", IMAGE)(cluster, namespace)
         assert chosen.up(deadline=SECONDS).changes != ()
 
 
@@ -110,7 +110,7 @@ def test_a_killed_up_is_completed_by_the_next(server: Server, namespace: str, se
         assert chosen.diff() == ()
         assert {row.state for row in chosen.status()} == {"running"}
         inventory = read_inventory(server.cluster("other").get(inventory_reference(made)))
-        assert {entry.reference.kind for entry in inventory} >= {"Deployment", "Service", "PersistentVolumeClaim", "Secret", "Namespace"}
+        assert {entry.reference.kind for entry in inventory} >= {"StatefulSet", "Service", "PersistentVolumeClaim", "Secret", "Namespace"}
         assert all(entry.uid for entry in inventory)
         count = len(server.writes())
         assert chosen.up(deadline=SECONDS).changes == ()

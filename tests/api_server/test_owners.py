@@ -20,7 +20,7 @@ from tests.api_server.test_drift import merge
 from tests.api_server.test_profiles import put
 
 SECONDS = 120.0
-ONE = ("apps/v1", "Deployment", "one")
+ONE = ("apps/v1", "StatefulSet", "one")
 
 
 def test_a_field_of_another_manager_is_never_taken(server: Server, namespace: str, secret_file: FileSource) -> None:

@@ -41,12 +41,16 @@ def shipped(profile: str, namespace: str, folder: Path) -> tuple[Prepared, Kuber
 
 
 def define(server: Server) -> None:
-    """Give the API server the kinds of OpenShift that the profile uses."""
+    """Give the API server the kinds of OpenShift and of the Gateway API that the profiles use."""
     cluster = server.cluster("other")
     for file in sorted(DEFINITIONS.glob("*.yaml")):
         body = yaml.safe_load(file.read_text())
         cluster.apply(body, force=True)
-    for api, kind in (("route.openshift.io/v1", "Route"), ("security.openshift.io/v1", "SecurityContextConstraints")):
+    for api, kind in (
+        ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+        ("route.openshift.io/v1", "Route"),
+        ("security.openshift.io/v1", "SecurityContextConstraints"),
+    ):
         until_known(server, api, kind)
 
 
@@ -84,6 +88,7 @@ def claim(name: str) -> dict[str, Any]:
 def test_samba(server: Server, namespace: str, tmp_path: Path) -> None:
     prepared, made = shipped("samba", namespace, tmp_path)
     secrets = secrets_for(prepared, tmp_path)
+    define(server)
     put(server, namespace, {"kind": "ConfigMap", "metadata": {"name": "of-somebody-else"}})
     with driver(server, made, secrets) as chosen:
         with pytest.raises(Refused, match="samba-credentials does not exist"):
@@ -121,6 +126,7 @@ def up_twice(server: Server, made: KubernetesStack, secrets: FileSource) -> None
         cluster = server.cluster("other")
         left = {kind for kind in kept if list(cluster.list("v1", kind, namespace=made.namespace))}
         assert left == kept
-        assert list(cluster.list("apps/v1", "Deployment", namespace=made.namespace)) == []
+        for kind in ("Deployment", "StatefulSet"):
+            assert list(cluster.list("apps/v1", kind, namespace=made.namespace)) == []
         assert list(cluster.list("networking.k8s.io/v1", "NetworkPolicy", namespace=made.namespace)) == []
         assert chosen.up(deadline=SECONDS).changes != ()

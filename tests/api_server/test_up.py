@@ -23,7 +23,8 @@ def test_up_applies_everything_and_a_second_one_writes_nothing(server: Server, n
             "two": ("running", "healthy", ""),
         }
         assert TOKEN not in str(events) + str(done)
-        before = len(server.writes())
+        before, tries = len(server.writes()), server.tries()
         assert looking.diff() == ()
         assert chosen.up(deadline=SECONDS).changes == ()
         assert server.writes()[before:] == []
+        assert server.tries() == tries  # managed fields tell that nothing would change: no object is asked for

@@ -39,12 +39,12 @@ def test_a_selector_that_changed_replaces_the_workload(server: Server, namespace
         body["spec"]["template"]["metadata"]["labels"]["more"] = "x"
 
     made = stack(plan(namespace, "one"))
-    changed = with_body(made, "Deployment", "one", change)
+    changed = with_body(made, "StatefulSet", "one", change)
     with driver(server, made, secret_file) as chosen:
         chosen.up(deadline=SECONDS)
         changes = chosen.rebound(changed, secret_file).up(deadline=SECONDS).changes
         assert [(change.kind, change.service) for change in changes] == [("recreate", "one")]
-        assert "field is immutable" in changes[0].cause
+        assert "updates to statefulset spec" in changes[0].cause
         assert chosen.rebound(changed, secret_file).up(deadline=SECONDS).changes == ()
 
 
@@ -68,13 +68,12 @@ def pods(cluster: Cluster, namespace: str) -> list[Any]:
 
 def test_another_kind_of_workload_starts_after_the_old_pod(server: Server, namespace: str, secret_file: FileSource) -> None:
     def change(body: dict[str, Any]) -> None:
-        body["kind"] = "StatefulSet"
+        body["kind"] = "Deployment"
         spec = body["spec"]
-        del spec["strategy"]
-        spec["serviceName"] = "one"
+        del spec["podManagementPolicy"], spec["serviceName"], spec["updateStrategy"]
 
     made = stack(plan(namespace, "one"))
-    changed = with_body(made, "Deployment", "one", change)
+    changed = with_body(made, "StatefulSet", "one", change)
     with driver(server, made, secret_file) as chosen:
         chosen.up(deadline=SECONDS)
         cluster = server.cluster("other")
@@ -85,7 +84,7 @@ def test_another_kind_of_workload_starts_after_the_old_pod(server: Server, names
         assert all(not (moment & old and moment - old) for moment in seen), "two writers at a time"
         assert {pod["metadata"]["uid"] for pod in pods(cluster, namespace)}.isdisjoint(old)
         assert newer.up(deadline=SECONDS).changes == ()
-        assert [item["kind"] for item in cluster.list("apps/v1", "Deployment", namespace=namespace)] == []
+        assert [item["kind"] for item in cluster.list("apps/v1", "StatefulSet", namespace=namespace)] == []
 
 
 def grouped(namespace: str, *groups: tuple[str, ...]) -> KubernetesStack:

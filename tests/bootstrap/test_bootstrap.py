@@ -290,9 +290,27 @@ def test_what_would_change_the_machine_is_refused(machine: Machine, planned: str
     refused = machine.bootstrap("image-tools")
     assert refused.returncode == 4
     assert f"  {told}\n" in refused.stderr
-    assert "Nothing was changed" in refused.stderr
+    assert "apt-get install --no-install-recommends mmdebstrap" in refused.stderr
+    assert "installing" not in refused.stdout
     assert [call for call in machine.calls("apt-get") if "install" in call and " -s " not in call] == []
     assert len([call for call in machine.calls("apt-get") if call.endswith("update")]) == 1
+
+
+def test_one_package_that_would_change_the_machine_keeps_no_other_away(machine: Machine) -> None:
+    machine.user("root")
+    machine.stand_in("apt-cache", POLICY)
+    conflict = "case $* in *' -s '*fuse3*) echo 'Inst libfuse3-3 [3.14.0-4] (3.15 Debian:12 [amd64])' ;; esac"
+    machine.stand_in("apt-get", conflict)
+    refused = machine.bootstrap(script=LAB)
+    assert refused.returncode == 4
+    assert "not installed: fuse3, since" in refused.stderr
+    assert "  upgrade libfuse3-3 from 3.14.0-4 to 3.15\n" in refused.stderr
+    assert refused.stderr.rstrip().endswith("run: apt-get install --no-install-recommends fuse3")
+    (installed,) = [call.split() for call in machine.calls("apt-get") if " install " in call and " -s " not in call]
+    assert {"mmdebstrap", "shellcheck"} <= set(installed)
+    assert "fuse3" not in installed
+    said = {line.split()[2].rstrip(":") for line in refused.stdout.splitlines() if line.startswith("lab: installing ")}
+    assert said == set(installed[installed.index("--no-upgrade") + 1 :])
 
 
 def test_what_apt_cannot_do_is_told_with_its_reason(machine: Machine) -> None:
@@ -558,7 +576,7 @@ def test_a_bare_debian_gets_python_and_the_environment(story: Story, tmp_path: P
 def test_a_bare_debian_gets_the_tools_of_the_tests(story: Story) -> None:
     brought = story.host.bootstrap("", script="lab.sh")
     assert brought.returncode == 0, brought.stderr
-    for tool in ("mmdebstrap", "fusermount3", "ip", "iptables", "tcpdump", "kubectl", "ssh", "sshd", "shellcheck", "busybox"):
+    for tool in ("mmdebstrap", "fusermount3", "ip", "iptables", "tcpdump", "kubectl", "ssh", "sshd", "shellcheck", "busybox", "smtpd"):
         assert story.host.sh(f"PATH=$PATH:/usr/sbin command -v {tool}").stdout
     assert story.host.sh("cat /proc/[0-9]*/comm | grep -c '^sshd$'", check=False).stdout == "0\n"
     assert story.host.bootstrap("", script="lab.sh").stdout == "lab: nothing to install\n"

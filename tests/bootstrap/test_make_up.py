@@ -51,6 +51,8 @@ def test_one_command_on_a_bare_machine(release: str, tmp_path: Path, record_prop
         first = host.sh(f"cd /src; {environment} make up 2>&1", check=False, timeout=1800)
         record_property(f"seconds_{release}", round(time.monotonic() - start))
         assert first.returncode == 0, first.stdout[-4000:]
+        assert len(first.stdout.splitlines()) <= 60, first.stdout
+        assert "portable secrets show qbittorrent-password" in first.stdout
         after = host.packages()
         assert {name: after[name] for name in before} == before, "make up must not upgrade what is there"
         addresses = [word for word in first.stdout.split() if word.startswith("http://127.0.0.1:")]

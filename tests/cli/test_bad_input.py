@@ -353,8 +353,9 @@ def test_mistakes_of_several_apps_are_told_at_once(tmp_path: Path) -> None:
     files["portable.yaml"] = "portable: 1\napps: [demo, copy, nothing]\n"
     write(tmp_path, files)
     done = run(*RENDER, cwd=tmp_path)
-    told = done.stderr.replace(f"{tmp_path}/", "").removeprefix("portable: ")
+    told = done.stderr.replace(f"{tmp_path}/", "").replace("portable: ", "")
     assert [line.split(": ")[0] for line in told.splitlines()] == [
+        "stack media (portable.yaml), profile mine (profiles/mine.yaml)",
         "catalog/copy/app.yaml:9:15",
         "catalog/demo/app.yaml:11:1",
         "catalog/demo/app.yaml:12:23",
@@ -438,7 +439,7 @@ def test_an_output_folder_that_is_not_writable(readable: Path, there: bool) -> N
     before = digest(readable)
     done = run(*RENDER, cwd=readable, before=as_nobody())
     assert (done.returncode, done.stdout) == (1, ""), done.stderr
-    assert done.stderr.startswith(f"portable: {'out/' if there else 'out'}")
+    assert done.stderr.splitlines()[-1].startswith(f"portable: {'out/' if there else 'out'}")
     assert "Permission denied" in done.stderr
     assert "Traceback" not in done.stderr
     assert digest(readable) == before
@@ -479,6 +480,6 @@ def test_a_full_disk(full: Path, tmp_path: Path, profile: str) -> None:
     before = digest(full)
     done = run("render", "--profile", profile, "--output", str(full), cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"portable: {full}/")
+    assert done.stderr.splitlines()[-1].startswith(f"portable: {full}/")
     assert done.stderr.endswith(": No space left on device (free some space there)\n")
     assert digest(full) == before

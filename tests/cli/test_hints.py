@@ -12,13 +12,14 @@ from typer.main import get_command
 
 from portable.cli import hints
 from portable.cli.app import application
-from portable.cli.hints import DEFAULT, VARIABLE, forget, remember, taking_profile, typed
+from portable.cli.hints import forget, remember, taking_profile, typed
+from portable.profiles.names import DEFAULT_PROFILE, PROFILE_VARIABLE
 from tests.cli import ROOT, run, write
 
 
 @pytest.fixture(autouse=True)
 def _forgotten(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(PROFILE_VARIABLE, raising=False)
     yield
     forget()
 
@@ -79,7 +80,7 @@ def test_the_tree_has_commands_with_and_without_a_profile() -> None:
     assert {"up", "doctor", "verify", "heal", "update", "rollback", "graph", "secrets set", "secrets write", "images build"} <= WITH_PROFILE
     assert not {"profiles new", "catalog list"} & WITH_PROFILE
     defaults = {parameter.default for command in LEAVES.values() for parameter in command.params if "--profile" in parameter.opts}
-    assert defaults == {DEFAULT}
+    assert defaults == {DEFAULT_PROFILE}
 
 
 @pytest.mark.parametrize("verb", LEAVES)
@@ -164,9 +165,9 @@ def test_a_command_names_the_profile_by_name_and_gets_the_path_that_was_typed() 
 
 
 def test_the_default_profile_is_written_where_the_environment_names_another(monkeypatch: pytest.MonkeyPatch) -> None:
-    remember(DEFAULT)
+    remember(DEFAULT_PROFILE)
     assert typed("`portable up`") == "`portable up`"
-    monkeypatch.setenv(VARIABLE, "nas")
+    monkeypatch.setenv(PROFILE_VARIABLE, "nas")
     assert typed("`portable up`") == "`portable up -p local`"
 
 

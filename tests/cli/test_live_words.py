@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from portable.cli.down import summary
+from portable.model.changes import Change
 from tests.cli import environment, run
 
+OPENING = "portable: stack media (no portable.yaml here), profile local (shipped)\n"
 SCRIPT = """
 import os, signal, sys
 from portable.live.compose import verbs as compose
@@ -43,7 +45,7 @@ def logs(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 
 def test_ctrl_c_is_how_following_ends(tmp_path: Path) -> None:
     done = logs(tmp_path, "some", "logs", "-f")
-    assert (done.returncode, done.stdout, done.stderr) == (130, "demo | hello\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "demo | hello\n", OPENING)
     done = logs(tmp_path, "some", "logs")
     assert done.returncode == 130
     assert "interrupted" in done.stderr
@@ -52,7 +54,7 @@ def test_ctrl_c_is_how_following_ends(tmp_path: Path) -> None:
 def test_logs_of_nothing_are_said_to_be_none(tmp_path: Path) -> None:
     done = logs(tmp_path, "none", "logs")
     assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == "portable: no logs: no app was started (run `portable up`)\n"
+    assert done.stderr == f"{OPENING}portable: no logs: no app was started (run `portable up`)\n"
     assert "no logs: gerbera was not started" in logs(tmp_path, "none", "logs", "gerbera").stderr
 
 
@@ -66,6 +68,8 @@ def test_a_timeout_is_more_than_nothing(verb: str, seconds: str, tmp_path: Path)
 
 
 def test_the_summary_of_down() -> None:
-    assert summary(["a", "b", "network default"]) == "removed 2 containers and 1 network; all data is kept"
-    assert summary(["a"]) == "removed 1 container; all data is kept"
+    removed = [Change(kind="remove", service=name, cause="asked for") for name in ("a", "b", "network default", "ConfigMap shared")]
+    assert summary(removed[:3]) == "removed 2 containers and 1 network; all data is kept"
+    assert summary(removed) == "removed 2 containers and 1 network and 1 object; all data is kept"
+    assert summary(removed[:1]) == "removed 1 container; all data is kept"
     assert summary([]) == "nothing to remove"

@@ -1,6 +1,7 @@
 """Help, version, usage errors, formats, completion, and output that nobody takes."""
 
 import ast
+import base64
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.main import get_command
 
 import portable
@@ -20,6 +22,9 @@ from portable.cli.status import _show_logs
 from portable.live.results import LogLine
 from tests.cli import environment, run
 from tests.shipped import PROFILES
+
+OPENING = "portable: stack media (no portable.yaml here), profile local (shipped)\n"
+"""The first line of a command that reads the stack, where there is no portable.yaml."""
 
 
 def commands() -> list[tuple[str, ...]]:
@@ -297,7 +302,7 @@ def test_a_reader_that_leaves_is_no_error_worth_words(tmp_path: Path) -> None:
         ["bash", "-c", command], cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True, check=False, timeout=60
     )
     assert done.stdout.startswith("# Rendered by portable")
-    assert done.stderr == ""
+    assert done.stderr == OPENING.replace("local", "zimaboard")
 
 
 def test_a_reader_that_was_never_there_is_no_error_worth_words(tmp_path: Path) -> None:
@@ -314,7 +319,7 @@ def test_a_reader_that_was_never_there_is_no_error_worth_words(tmp_path: Path) -
         timeout=60,
     )
     os.close(writing)
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (1, OPENING)
 
 
 def test_output_that_finds_no_room_fails(tmp_path: Path) -> None:
@@ -329,7 +334,7 @@ def test_output_that_finds_no_room_fails(tmp_path: Path) -> None:
             check=False,
             timeout=60,
         )
-    assert (done.returncode, done.stderr) == (1, "portable: No space left on device (free some space there)\n")
+    assert (done.returncode, done.stderr) == (1, f"{OPENING}portable: No space left on device (free some space there)\n")
 
 
 def test_an_interruption_ends_with_130(tmp_path: Path) -> None:
@@ -388,8 +393,11 @@ def test_a_scheduled_app_of_ones_own_renders_everywhere(tmp_path: Path) -> None:
 def test_the_secrets_of_a_cluster_become_files(tmp_path: Path) -> None:
     (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\napps: [sabnzbd]\n")
     done = run("secrets", "write", "-p", "samba", "-o", "out", cwd=tmp_path)
-    assert (done.returncode, "kubectl create secret generic -n media-services sabnzbd-sabnzbd-ini" in done.stdout) == (0, True), done.stderr
-    text = (tmp_path / "out" / "sabnzbd-sabnzbd-ini" / "sabnzbd.ini").read_text()
+    assert (done.returncode, "kubectl apply --server-side --field-manager=portable -f out/sabnzbd" in done.stdout) == (0, True)
+    secret = yaml.safe_load((tmp_path / "out" / "sabnzbd-sabnzbd-ini.yaml").read_text())
+    assert secret["metadata"]["namespace"] == "media-services"
+    assert secret["metadata"]["labels"]["app.kubernetes.io/instance"] == "mine-samba"
+    text = base64.b64decode(secret["data"]["sabnzbd.ini"]).decode()
     held = (tmp_path / ".config" / "portable" / "mine" / "secrets.yaml").read_text()
     (password,) = [line.split(" = ")[1] for line in text.splitlines() if line.startswith("password = ")]
     assert password in held

@@ -20,7 +20,7 @@ def test_a_place_where_nobody_has_anybody_to_be_told_of(tmp_path: Path) -> None:
     ("words", "code", "said"),
     [
         (("wire", "plex"), 2, "wire: unknown app plex (use one of: gerbera, qbittorrent, sabnzbd, seal, webdav) [usage.unknown-app]"),
-        (("wire", "-p", "samba"), 4, "[up.no-driver]"),
+        (("wire", "-p", "samba"), 4, "[cluster.unsupported]"),
         (("wire", "-p", "zimaboard", "--timeout", "0"), 2, "must be greater than 0"),
         (("wire", "-p", "zimaboard", "--dry-run"), 1, "/nowhere.sock"),
     ],

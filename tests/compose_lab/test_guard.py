@@ -88,6 +88,13 @@ def test_a_restart_in_a_namespace_that_lasts_adds_nothing(tmp_path: Path) -> Non
     assert "# portable: nameserver 127.0.0.11" in lines[3]
 
 
+def test_no_search_list_is_left_and_options_stay(tmp_path: Path) -> None:
+    """With one, the resolver asks for foreign names with the place's own domain, which Gluetun takes for local ones."""
+    script = "{ echo domain lan; echo options ndots:5; } >>/etc/resolv.conf; guard; guard; cat /etc/resolv.conf"
+    found = inside(tmp_path, script, _STARTED)
+    assert sorted(found) == ["# portable: nameserver 127.0.0.11", "nameserver 127.0.0.1", "options ndots:5"]
+
+
 def test_neighbours_cannot_ask_its_name_server(tmp_path: Path) -> None:
     """Gluetun's listens on every address; the rule stands before whatever Gluetun accepts."""
     rules = inside(tmp_path, "guard; iptables -t mangle -S INPUT; iptables -t mangle -S PORTABLE-IN", _OPENED)

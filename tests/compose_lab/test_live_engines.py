@@ -175,14 +175,14 @@ def test_a_compose_that_is_too_old_or_missing(
     program(tmp_path / "bin", text)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     with pytest.raises(DockerError) as caught:
-        engine.check()
+        Engine(engine.address).check()  # one that has not asked Compose for its version yet
     assert (caught.value.kind, caught.value.code) == ("old", code)
 
 
 def test_no_docker_command(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DockerError) as caught:
-        engine.check()
+        Engine(engine.address).check()
     assert caught.value.code == "engine.docker-absent"
 
 

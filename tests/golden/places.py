@@ -4,6 +4,7 @@ from typing import Any
 
 from portable.model import plan as p
 from portable.model.devices import Devices, HostDevice, PluginDevice
+from portable.model.exposures import Exposure, Ingress, Lan, Reach, Route
 from portable.model.rendering import Rendering
 from tests.factories import GI
 from tests.kinds import is_host, of_kind
@@ -29,14 +30,14 @@ def state_on(back_end: str, app: str) -> p.Volume:
     return p.Volume(id=name, holds="state", place=p.Claim(name=name, size=GI, storage_class="fast"))
 
 
-def reach_on(back_end: str, app: str, port: str, number: int) -> p.Exposure:
+def reach_on(back_end: str, app: str, port: str, number: int) -> Exposure:
     """A port on the LAN of a host, behind the Ingress of a cluster, or behind OpenShift's router."""
-    how: dict[str, p.Reach] = {
-        "compose": p.Lan(number=number),
-        "kubernetes": p.Ingress(host=f"{app}.example.test"),
-        "openshift": p.Route(host=f"{app}.apps.example.test"),
+    how: dict[str, Reach] = {
+        "compose": Lan(number=number),
+        "kubernetes": Ingress(host=f"{app}.example.test"),
+        "openshift": Route(host=f"{app}.apps.example.test"),
     }
-    return p.Exposure(app=app, port=port, how=of_kind(back_end, how))
+    return Exposure(app=app, port=port, how=of_kind(back_end, how))
 
 
 def devices_on(back_end: str) -> Devices:
@@ -65,7 +66,7 @@ def pods(rendering: Rendering) -> dict[str, Any]:
     return {
         document.body["metadata"]["name"]: template_of(document.body)["spec"]
         for document in rendering.documents
-        if document.body.get("kind") in ("CronJob", "Deployment")
+        if document.body.get("kind") in ("CronJob", "Deployment", "StatefulSet")
     }
 
 

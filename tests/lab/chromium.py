@@ -1,5 +1,6 @@
 """Chromium without a screen, in a container that has no network: what it makes of a page."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -9,11 +10,12 @@ from portable.live.compose.recipes import built_reference, shipped_recipe
 from portable.model.progress import Progress, silent
 
 RECIPE = "browser"
-_SCRIPT = """\
-cat > /tmp/page.html
+_BROWSER = """\
 exec chromium-headless-shell --no-sandbox --disable-gpu --disable-dev-shm-usage --user-data-dir=/tmp/profile --hide-scrollbars \\
-  --enable-logging=stderr --virtual-time-budget=2000 --window-size=1600,1200 "$@" file:///tmp/page.html
+  --enable-logging=stderr --virtual-time-budget=2000 --window-size=1600,1200 "$@"
 """
+_SCRIPT = f'cat > /tmp/page.html\nset -- "$@" file:///tmp/page.html\n{_BROWSER}'
+_FAULT = re.compile(r"ERROR:CONSOLE|CONSOLE.*(?:Uncaught|Failed to load|Refused to|is not defined)")
 
 
 def recipes(name: str) -> Path | None:
@@ -34,3 +36,10 @@ def opened(image: str, page: str, *options: str) -> tuple[bytes, str]:
     command = ["docker", "run", "--rm", "-i", "--network", "none", "--cap-drop", "ALL", "--entrypoint", "sh", image, "-c", _SCRIPT, "sh"]
     done = subprocess.run([*command, *options], input=page.encode(), capture_output=True, check=True, timeout=120)
     return done.stdout, done.stderr.decode(errors="replace")
+
+
+def visited(image: str, url: str, network: str) -> tuple[str, list[str]]:
+    """The document that Chromium makes of an address in a network of the engine, and the errors that it reports of its console."""
+    command = ["docker", "run", "--rm", "--network", network, "--cap-drop", "ALL", "--entrypoint", "sh", image, "-c", _BROWSER, "sh"]
+    done = subprocess.run([*command, "--dump-dom", url], capture_output=True, check=True, timeout=180)
+    return done.stdout.decode(errors="replace"), [line for line in done.stderr.decode(errors="replace").splitlines() if _FAULT.search(line)]

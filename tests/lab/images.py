@@ -13,6 +13,7 @@ from portable.live.compose.desired import stack_of
 from portable.model.progress import Event
 from tests.lab import chromium, local, parts, standins
 from tests.lab.home import box
+from tests.lab.upstream.images import bring_rclone
 
 
 def told(event: Event) -> None:
@@ -33,6 +34,7 @@ def main() -> int:
         standins.bring(engine, zimaboard, progress=told)
         for part in box.IMAGES:
             box.bring(engine, part, told)
+        bring_rclone(engine)
     return 0
 
 

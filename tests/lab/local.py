@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from portable.backends.prepare import Prepared, prepare
+from portable.catalog.shipped import SHIPPED
 from portable.engines.docker.engine import Engine
 from portable.engines.docker.observed import PROJECT
 from tests.lab.engine import LABEL, LabError, clean, random_project
@@ -28,14 +29,17 @@ ROOT = Path(__file__).parents[2]
 FILM = b"a film that lay in the library before anything ran\n" * 100
 PROFILE = "lab"
 APPS = ("gerbera", "qbittorrent", "sabnzbd", "webdav")
+CLOUD = "labshelf"
+"""The cloud `shelf` under a name of the lab's own: a cloud is mounted once on a machine, and `make up` has `shelf`."""
 UPKEEP = ("backup", "capacity", "old-downloads", "stream-links")
 """Apps that run at times; they come to those of the profile local, so that its tests meet them too."""
-SERVICES = tuple(sorted(("cloud-shelf", "init", "seal", *APPS, *UPKEEP)))
+SERVICES = tuple(sorted((f"cloud-{CLOUD}", "init", "seal", *APPS, *UPKEEP)))
 TEXT = """\
 portable: 1
 name: lab
 about: The profile local with apps that run at times, in folders and ports of a test; all is asked more often, so that tests wait less
 extends: local
+clouds: [labshelf]
 apps: [backup, capacity, gerbera, old-downloads, qbittorrent, sabnzbd, stream-links, webdav]
 storage:
   library: {{folder: {folder}/library}}
@@ -47,15 +51,15 @@ exposure:
     sabnzbd: {{web: {{loopback: {{number: {sabnzbd}}}}}}}
     webdav: {{web: {{loopback: {{number: {webdav}}}}}}}
 override:
-  gerbera: &often {{containers: {{main: {{probe: {{period: 2s}}}}}}}}
-  qbittorrent: *often
+  gerbera: {{clouds: [labshelf], containers: {{main: {{probe: {{period: 2s}}}}}}}}
+  qbittorrent: &often {{containers: {{main: {{probe: {{period: 2s}}}}}}}}
   sabnzbd: *often
   seal: *often
   webdav: *often
   rclone: *often
   capacity: {{schedule: "* * * * *"}}
   old-downloads: {{schedule: "* * * * *"}}
-  stream-links: {{schedule: "* * * * *", clouds: [shelf]}}
+  stream-links: {{schedule: "* * * * *", clouds: [labshelf]}}
 """
 
 
@@ -98,6 +102,7 @@ class Local:
         inside = f"ports: {{qbittorrent: {{web: {self.ports['qbittorrent']}}}}}" if "qbittorrent" in self.ports else ""
         (self.folder / "portable.yaml").write_text(f"portable: 1\nname: {self.stack}\n{inside}\n")
         (self.folder / "profiles" / f"{PROFILE}.yaml").write_text(self.text.format(folder=self.folder, **self.ports))
+        copy_cloud(self.folder / "catalog")
 
     @property
     def project(self) -> str:
@@ -259,34 +264,30 @@ def needed() -> Prepared:
         return prepare(PROFILE, folder=stack.folder)
 
 
-def clouds_in_use(except_for: Sequence[str] = ()) -> list[str]:
-    """Projects with a container at work on /mnt/clouds/shelf, which there is once on a machine."""
-    found = set()
-    for line in docker(
-        "ps", "--filter", "label=com.docker.compose.service=cloud-shelf", "--format", f'{{{{.Label "{PROJECT}"}}}}'
-    ).splitlines():
-        if line not in except_for:
-            found.add(line)
-    return sorted(found)
+def copy_cloud(catalog: Path) -> None:
+    """Write the lab's own cloud to a catalog."""
+    own = catalog / "clouds" / CLOUD
+    own.mkdir(parents=True)
+    for file in (SHIPPED / "clouds" / "shelf").iterdir():
+        text = file.read_text()
+        for old, new in (("name: shelf", f"name: {CLOUD}"), ('"shelf:"', f'"{CLOUD}:"'), ("[shelf]", f"[{CLOUD}]")):
+            text = text.replace(old, new)
+        (own / file.name).write_text(text)
 
 
-def make_room() -> None:
-    """Take the stack of `make up` down, through `portable` and with its data kept; raises LabError where somebody else has the cloud."""
-    if "media-local" in clouds_in_use():
-        subprocess.run(
-            [sys.executable, "-m", "portable", "down", "--profile", "local"],
-            cwd="/",
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            check=True,
-        )
-    if others := clouds_in_use():
-        raise LabError(f"/mnt/clouds/shelf is in use by {', '.join(others)}: take it down first")
+def refuse_second_lab() -> None:
+    """Raise LabError where another lab has the cloud: it is mounted once on a machine."""
+    lines = docker(
+        "ps", "--filter", f"label=com.docker.compose.service=cloud-{CLOUD}", "--format", f'{{{{.Label "{PROJECT}"}}}}'
+    ).splitlines()
+    if lines:
+        raise LabError(f"/mnt/clouds/{CLOUD} is in use by {', '.join(sorted(set(lines)))}: wait for those tests, or take it down")
 
 
 @contextlib.contextmanager
 def stack_up(engine: Engine, folder: Path, failed: Callable[[], int]) -> Iterator[Local]:
     """A stack, up, with a film and old things in its library; taken down whatever happens, its logs kept where a test failed meanwhile."""
-    make_room()
+    refuse_second_lab()
     stack = Local(folder)
     films = stack.library / "media" / "movies"
     films.mkdir(parents=True)

@@ -34,7 +34,7 @@ override:
     containers:
       frontend: null
       main:
-        image: {{repository: docker.io/library/postgres, tag: "17.6", digest: null}}
+        image: {{repository: docker.io/library/postgres, tag: "17.10", digest: null}}
         recipe: postgres
         identity: user
         needs: null
@@ -55,11 +55,12 @@ override:
     containers:
       search: null
       main:
-        image: {{repository: docker.io/library/redis, tag: 8.2.1-alpine, digest: null}}
+        image: {{repository: docker.io/library/redis, tag: 8.2.10-alpine, digest: null}}
         recipe: redis
         identity: user
         needs: null
         environment: null
+        secrets: null
         library: null
         command:
           - sh

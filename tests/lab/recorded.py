@@ -1,11 +1,13 @@
 """Recorded interfaces: what programs that can't be had here answer, after the sources that portable/wiring names. Stand-ins, no programs.
 
 A file of its own without imports of the project, so that a container with nothing but Python runs it, too:
-`python3 recorded.py PROGRAM PORT KEY`. It then tries a download client before it takes it, as the real one does.
+`python3 recorded.py PROGRAM PORT KEY`. It then tries a download client before it takes it, as the real one does. Whisparr 2 takes its key
+from nowhere but its config.xml, so its KEY is the path of that file.
 """
 
 import copy
 import json
+import pathlib
 import re
 import sys
 import urllib.error
@@ -17,6 +19,8 @@ from typing import Any
 
 MASK = "********"
 FAMILY = {"sonarr": "tv", "whisparr": "tv", "radarr": "movie", "lidarr": "music", "readarr": "music"}
+EXACT_NAMES = ("readarr",)
+"""Where names of entries that differ in case only are two names."""
 Reply = tuple[int, Any]
 Try = Callable[[dict[str, Any]], str]
 
@@ -90,7 +94,7 @@ class Program:
         if self.program == "seerr":
             return self._seerr(method, path, headers, body)
         if headers.get("x-api-key") != self.key:
-            return 401, {"error": "Unauthorized"}
+            return 401, ""
         return self._servarr(method, path, query, json.loads(body or "null"))
 
     # --- the Servarr family ------------------------------------------------------------------------------------------
@@ -111,19 +115,26 @@ class Program:
         if path == kind and method == "GET":
             return 200, [shown(entry) for entry in self.entries]
         if method == "POST" and path == kind:
-            if any(e["name"] == body["name"] for e in self.entries):
-                return 400, [{"propertyName": "Name", "errorMessage": "Should be unique"}]
-            entry = {**body, "id": len(self.entries) + 1}
+            entry = {**body, "id": max((e["id"] for e in self.entries), default=0) + 1}
         elif method == "PUT" and (found := re.fullmatch(rf"{kind}/(\d+)", path)):
             entry = kept(body, next(e for e in self.entries if e["id"] == int(found[1])))
         else:
             return 405, ""
-        if wrong := self.tries(entry):
-            return 400, [{"propertyName": "Host", "errorMessage": wrong, "severity": "error"}]
-        if "forceSave=true" not in query:
-            return 400, [{"propertyName": "", "errorMessage": "a warning", "isWarning": True}]
+        forced = "forceSave=true" in query
+        if wrong := self._named_twice(entry) or ("" if forced and method == "PUT" else self._tried(entry, forced)):
+            return 400, [{"propertyName": "", "errorMessage": wrong, "severity": "error"}]
         self.entries = sorted([e for e in self.entries if e["id"] != entry["id"]] + [entry], key=lambda e: str(e["name"]))
-        return 201, shown(entry)
+        return (201 if method == "POST" else 202), shown(entry)
+
+    def _named_twice(self, entry: dict[str, Any]) -> str:
+        others = [str(e["name"]) for e in self.entries if e["id"] != entry["id"]]
+        if self.program not in EXACT_NAMES:
+            others = [name.lower() for name in others]
+        return "Should be unique" if (entry["name"] if self.program in EXACT_NAMES else entry["name"].lower()) in others else ""
+
+    def _tried(self, entry: dict[str, Any], forced: bool) -> str:
+        """What is wrong with an entry that is saved: errors, and without `forceSave` warnings too."""
+        return self.tries(entry) or ("" if forced else "a warning")
 
     def _root_folder(self, method: str, body: Any) -> Reply:
         if method == "GET":
@@ -186,6 +197,12 @@ class Program:
         return 200, {"config": {"categories": list(self.categories.values())}}
 
 
+def key_in(config: str) -> str:
+    """The key in the text of a config.xml; empty where it has none."""
+    found = re.search(r"<ApiKey>(.*?)</ApiKey>", config)
+    return found[1].strip() if found else ""
+
+
 def shown(entry: dict[str, Any]) -> dict[str, Any]:
     """An entry with stars for its secrets."""
     entry = copy.deepcopy(entry)
@@ -246,4 +263,5 @@ def server(program: Program, address: str = "127.0.0.1", port: int = 0) -> Threa
 
 
 if __name__ == "__main__":
-    server(Program(sys.argv[1], sys.argv[3], tries=client_tried), "0.0.0.0", int(sys.argv[2])).serve_forever()
+    key = key_in(pathlib.Path(sys.argv[3]).read_text()) if sys.argv[1] == "whisparr" else sys.argv[3]
+    server(Program(sys.argv[1], key, tries=client_tried), "0.0.0.0", int(sys.argv[2])).serve_forever()

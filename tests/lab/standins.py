@@ -36,6 +36,8 @@ Targets = Mapping[str, Sequence[str]]
 """What apps call all the time, by their name."""
 NOWHERE: Targets = {}
 _UNFINISHED = "incomplete"
+_PROGRAM = b"\x7fELF"
+"""How a program for Linux begins."""
 
 
 class Listens(Struct, frozen=True, kw_only=True):
@@ -257,6 +259,7 @@ def build(engine: Engine, tag: str, files: Mapping[str, bytes], name: str) -> No
         for name, content in files.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
+            entry.mode = 0o755 if content.startswith(_PROGRAM) else 0o644
             tar.addfile(entry, io.BytesIO(content))
     context.seek(0)
     engine.build(context, tag, {"portable.standin": name}, {}, lambda line: None)

@@ -29,7 +29,7 @@ CLAIMS = (
     Claim(
         name="checkov on k8s/: every finding passed or waived by name with its reason",
         bar="nothing new, no waiver that matches nothing",
-        tests=("tests/prove/test_checkov.py",),
+        tests=("tests/render/test_checkov.py",),
         figure="{checkov}",
     ),
     Claim(
@@ -57,6 +57,18 @@ CLAIMS = (
         name="what apps bring along, as the catalog has it: PostgreSQL and Redis start first, nginx ends TLS (Debian's programs)",
         bar="every test",
         tests=("tests/compose_lab/test_parts.py",),
+    ),
+    Claim(
+        name="kubo and rclone of the pinned versions, built from source, with the catalog's probes, scripts and settings",
+        bar="every test",
+        tests=("tests/compose_lab/test_kubo.py", "tests/compose_lab/test_rclone.py"),
+        figure="kubo {kubo}; rclone {rclone}, cache {cache}",
+    ),
+    Claim(
+        name="portable wire does the same on qBittorrent and SABnzbd of the newest Debian as on those of the recipes",
+        bar="every test",
+        tests=("tests/verify_lab/test_wire_newest.py",),
+        figure="{newest}",
     ),
     Claim(
         name="the page of every place in a real browser, and a drawing and a text for every form",

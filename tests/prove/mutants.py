@@ -76,9 +76,22 @@ AREAS: Mapping[str, Area] = {
     "content": Area(
         modules=tuple(f"planning/{name}.py" for name in ("_template_limits", "_templates", "content", "meaningless")), tests=_PLANNING
     ),
-    "network": Area(modules=("planning/network.py", "planning/fence.py"), tests=_PLANNING),
+    "network": Area(
+        modules=(
+            "planning/network.py",
+            "planning/fence.py",
+            "planning/hosts.py",
+            "planning/host_checks.py",
+            "planning/lan.py",
+            "planning/logins.py",
+            "planning/notify.py",
+        ),
+        tests=_PLANNING,
+    ),
     "tunnel": Area(modules=("planning/tunnel.py",), tests=_PLANNING),
-    "storage": Area(modules=("planning/storage.py", "planning/shares.py", "planning/_share_options.py"), tests=_PLANNING),
+    "storage": Area(
+        modules=tuple(f"planning/{name}.py" for name in ("_share_options", "cloud_mounts", "shares", "storage")), tests=_PLANNING
+    ),
     "secrets": Area(modules=("secrets/*.py",), tests=("tests/unit/secrets",)),
 }
 

@@ -30,7 +30,7 @@ def check_kubernetes(documents: Iterable[RenderedDocument], plan: p.Plan | None 
     bodies = [d.body for d in documents if d.body["kind"] != "Kustomization"]
     found = [*_files(documents), *_objects(bodies), *_services(bodies), *_volumes_of_cluster(bodies)]
     for workload in _workloads(bodies):
-        found += _once(workload)
+        found += _once(workload, plan)
         found += _workload(bodies, workload, plan)
         found += _scc(bodies, workload)
     if plan is not None:
@@ -125,7 +125,10 @@ def _objects(bodies: list[Body]) -> Iterator[str]:
         for key, value in body["metadata"]["labels"].items():
             if not _LABEL.fullmatch(value):
                 yield f"{kind} {name}: label {key}={value} is not allowed"
-        for needed in ("name", "instance", "part-of", "managed-by"):
+        shared = kind in ("Namespace", "SecurityContextConstraints", "ClusterRole")
+        if shared and "app.kubernetes.io/instance" in body["metadata"]["labels"]:
+            yield f"{kind} {name} belongs to one stack, and others use it"
+        for needed in ("name", "managed-by") if shared else ("name", "instance", "part-of", "managed-by"):
             if f"app.kubernetes.io/{needed}" not in body["metadata"]["labels"]:
                 yield f"{kind} {name} has no label {needed}"
 
@@ -149,6 +152,11 @@ def _services(bodies: list[Body]) -> Iterator[str]:
                 to = path["backend"]["service"]
                 if to["port"]["name"] not in _port_names(services.get(to["name"])):
                     yield f"Ingress {ingress['metadata']['name']} leads to nowhere"
+    for route in _of(bodies, "HTTPRoute"):
+        for rule in route["spec"]["rules"]:
+            for to in rule["backendRefs"]:
+                if to["port"] not in {port["port"] for port in services.get(to["name"], {"spec": {"ports": []}})["spec"]["ports"]}:
+                    yield f"HTTPRoute {route['metadata']['name']} leads to nowhere"
     for route in _of(bodies, "Route"):
         if route["spec"]["port"]["targetPort"] not in _port_names(services.get(route["spec"]["to"]["name"])):
             yield f"Route {route['metadata']['name']} leads to nowhere"
@@ -177,17 +185,17 @@ def _volumes_of_cluster(bodies: list[Body]) -> Iterator[str]:
 
 
 def template_of(workload: Body) -> Body:
-    """The template of the pods of a Deployment or a CronJob."""
+    """The template of the pods of a workload."""
     spec: Body = workload["spec"].get("jobTemplate", workload)["spec"]
     template: Body = spec["template"]
     return template
 
 
 def _workloads(bodies: list[Body]) -> list[Body]:
-    return [*_of(bodies, "Deployment"), *_of(bodies, "CronJob")]
+    return [*_of(bodies, "Deployment"), *_of(bodies, "StatefulSet"), *_of(bodies, "CronJob")]
 
 
-def _once(workload: Body) -> Iterator[str]:
+def _once(workload: Body, plan: p.Plan | None) -> Iterator[str]:
     """Two pods of one app would write one database."""
     name, spec = workload["metadata"]["name"], workload["spec"]
     if workload["kind"] == "CronJob":
@@ -198,10 +206,20 @@ def _once(workload: Body) -> Iterator[str]:
         if "timeZone" not in spec:
             yield f"{name} runs by the clock of the control plane"
         return
-    if spec["replicas"] != 1 or spec["strategy"] != {"type": "Recreate"}:
+    if spec["replicas"] != 1 or (workload["kind"] == "Deployment" and (spec["strategy"] != {"type": "Recreate"} or _has_state(spec, plan))):
         yield f"{name} could run twice"
     if not spec["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items():
         yield f"{name} does not select its own pods"
+
+
+def _has_state(spec: Body, plan: p.Plan | None) -> bool:
+    """Whether an app of the pod writes state on a claim."""
+    group = next((g for g in plan.groups if g.name == spec["selector"]["matchLabels"]["portable/group"]), None) if plan else None
+    if plan is None or group is None:
+        return False
+    state = {v.id for v in plan.volumes if v.holds in ("state", "database") and isinstance(v.place, p.Claim)}
+    mounts = [m for a in plan.apps if a.name in group.apps for c in a.containers for m in c.mounts]
+    return any(m.volume in state and m.access == "rw" for m in mounts)
 
 
 def _workload(bodies: list[Body], workload: Body, plan: p.Plan | None) -> Iterator[str]:

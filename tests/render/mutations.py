@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_ty
 import msgspec
 
 from portable.model import plan as p
+from portable.model.exposures import Exposure, GatewayRoute, Ingress, LoadBalancer, Route
 from portable.model.leaves import name_of
 
 
@@ -44,12 +45,12 @@ REFERENCES: dict[tuple[type, str], str] = {
     (p.Tunnel, "gateway"): "app",
     (p.Sealed, "gateway"): "app",
     (p.After, "app"): "app",
-    (p.Exposure, "app"): "app",
+    (Exposure, "app"): "app",
     (p.App, "clouds"): "cloud",
     (p.Mount, "volume"): "volume",
     (p.Library, "volume"): "volume",
     (p.FileMount, "file"): "file",
-    (p.Exposure, "port"): "port",
+    (Exposure, "port"): "port",
     (p.Http, "port"): "port",
     (p.Tcp, "port"): "port",
     (p.Port, "container"): "container",
@@ -70,9 +71,10 @@ _OTHER_TEXT: dict[tuple[type, str], str] = {
     (p.Endpoint, "cidr"): "203.0.113.0/24",
     (p.Image, "digest"): "sha256:" + "b" * 64,
     (p.Identity, "umask"): "077",
-    (p.Ingress, "host"): "other.example.test",
-    (p.Route, "host"): "other.example.test",
-    (p.LoadBalancer, "address"): "192.0.2.99",
+    (Ingress, "host"): "other.example.test",
+    (Route, "host"): "other.example.test",
+    (GatewayRoute, "host"): "other.example.test",
+    (LoadBalancer, "address"): "192.0.2.99",
     (p.Share, "server"): "192.0.2.99",
 }
 
@@ -103,7 +105,7 @@ def _spots(value: Any, kind: Any, field: tuple[type, str], path: str, replace: C
     below: list[tuple[str, Any, Any, tuple[type, str], Callable[[Any], Any]]] = []
     if isinstance(value, msgspec.Struct):
         record = type(value)
-        app = value.name if isinstance(value, p.App) else value.app if isinstance(value, p.Exposure) else app
+        app = value.name if isinstance(value, p.App) else value.app if isinstance(value, Exposure) else app
         hints = get_type_hints(record)
         below = [(name, getattr(value, name), hints[name], (record, name), _in_record(value, name)) for name in record.__struct_fields__]
     elif isinstance(value, tuple):
@@ -198,7 +200,7 @@ def renamed(plan: p.Plan, thing: str, old: str, new: str, app: str | None) -> p.
 
     def visit(value: Any, field: tuple[type, str], within: str | None) -> Any:
         if isinstance(value, msgspec.Struct):
-            within = value.name if isinstance(value, p.App) else value.app if isinstance(value, p.Exposure) else within
+            within = value.name if isinstance(value, p.App) else value.app if isinstance(value, Exposure) else within
             fields = {name: visit(getattr(value, name), (type(value), name), within) for name in value.__struct_fields__}
             return msgspec.structs.replace(value, **fields)
         if isinstance(value, tuple):

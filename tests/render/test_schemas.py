@@ -1,6 +1,7 @@
-"""Every document of a full plan is one that its API accepts: Kubernetes' own schemas, and OpenShift's where they are there."""
+"""Every document of a full plan is one that its API accepts: by the schemas of Kubernetes, the Gateway API and OpenShift."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -17,6 +18,7 @@ _OPENAPI = ("nullable", "format")
 VERSION = "1.33"
 """Of OpenShift 4.20; the schemas of later versions only add."""
 OPENSHIFT = {"Route": "routes.crd.yaml", "SecurityContextConstraints": "securitycontextconstraints.crd.yaml"}
+GATEWAY_API = Path(__file__).parents[1] / "api_server" / "definitions" / "httproutes.crd.yaml"
 RENDERINGS = {"kubernetes": kubernetes.render(full_plan("kubernetes")), "openshift": openshift.render(full_plan("openshift"))}
 
 
@@ -24,13 +26,21 @@ def cases(*, of_openshift: bool) -> Iterator[Any]:
     for back_end, rendering in RENDERINGS.items():
         for number, document in enumerate(rendering.documents):
             kind = document.body["kind"]
-            if kind != "Kustomization" and (kind in OPENSHIFT) == of_openshift:
+            if kind not in ("Kustomization", "HTTPRoute") and (kind in OPENSHIFT) == of_openshift:
                 yield pytest.param(document, id=f"{back_end}-{number}-{kind}-{document.body['metadata']['name']}")
 
 
 @pytest.mark.parametrize("document", list(cases(of_openshift=False)))
 def test_kubernetes_accepts(document: RenderedDocument) -> None:
     kubernetes_validate.validate(document.body, VERSION, strict=True)
+
+
+def test_the_gateway_api_accepts() -> None:
+    documents = [d for d in RENDERINGS["kubernetes"].documents if d.body["kind"] == "HTTPRoute"]
+    definition = yaml.safe_load(GATEWAY_API.read_text())
+    assert documents
+    for document in documents:
+        jsonschema.Draft202012Validator(schema_of(definition, document.body["apiVersion"])).validate(document.body)
 
 
 @pytest.mark.parametrize("document", list(cases(of_openshift=True)))
@@ -50,7 +60,7 @@ def test_invariants_hold(back_end: str) -> None:
 
 
 def test_the_schemas_would_notice_a_mistake() -> None:
-    deployment = next(d.body for d in RENDERINGS["kubernetes"].documents if d.body["kind"] == "Deployment")
+    deployment = next(d.body for d in RENDERINGS["kubernetes"].documents if d.body["kind"] in ("Deployment", "StatefulSet"))
     wrong = deployment | {"spec": deployment["spec"] | {"replica": 1}}
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(wrong, VERSION, strict=True)

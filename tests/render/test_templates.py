@@ -1,9 +1,11 @@
 """What the catalog's templates become in each place: read as their programs read them, and compared with the plan."""
 
 import configparser
+import json
 import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -11,6 +13,7 @@ import yaml
 from portable.backends.prepare import Prepared, prepare
 from portable.model.plan import LIBRARY
 from portable.model.secret_refs import SecretRef
+from tests.lab import recorded
 from tests.render.test_catalog import place
 from tests.shipped import PROFILES
 
@@ -55,9 +58,16 @@ def test_homepage_shows_every_app_with_an_address(base: str, tmp_path: Path) -> 
     names = {name for a in plan.apps for name in (a.name, *a.aliases)}
     for title, entry in shown.items():
         assert entry["href"] in reached[title]
-        assert re.fullmatch(r"https?://([a-z-]+):\d+", entry["siteMonitor"])[1] in names  # type: ignore[index]
+        assert re.fullmatch(r"https?://([a-z-]+):\d+(/.*)?", entry["siteMonitor"])[1] in names  # type: ignore[index]
         assert entry["description"]
         assert re.fullmatch(r"[a-z0-9-]+\.png|mdi-[a-z-]+", entry["icon"])
+
+
+def test_homepage_asks_for_a_page_that_is_no_error(tmp_path: Path) -> None:
+    """IPFS answers 404 to `/`; an app with a probe of another kind is asked for `/`."""
+    prepared = place(tmp_path, "zimaboard", ["homepage", "ipfs", "qbittorrent", "sonarr"])
+    asked = re.findall(r"siteMonitor: \"(.*)\"", body(prepared, "homepage-services-yaml"))
+    assert {"http://ipfs:8081/ipfs/bafkqaaa", "http://sonarr:8989/ping", "http://homepage:3000"} <= set(asked)
 
 
 @every_place
@@ -130,12 +140,37 @@ def test_autoscan_knows_the_apps_that_call_it_and_those_that_it_calls(base: str,
     prepared = place(tmp_path, base, ["autoscan", "sonarr", "lidarr", "plex", "jellyfin"])
     settings = yaml.safe_load(body(prepared, "autoscan-config-yml"))
     assert settings["triggers"].keys() == {"manual", "sonarr", "lidarr"}
-    assert {name: target[0]["url"] for name, target in settings["targets"].items()} == {
-        "plex": "http://plex:32400",
-        "jellyfin": "http://jellyfin:8096",
-    }
+    assert "targets" not in settings, "its start adds them"
+    start = body(prepared, "autoscan-start-sh")
+    assert 'target plex "http://plex:32400" autoscan-plex-token' in start
+    assert 'target jellyfin "http://jellyfin:8096" autoscan-jellyfin-key' in start
+    (autoscan,) = [a for a in prepared.planned.plan.apps if a.name == "autoscan"]
+    assert {(after.app, after.when) for after in autoscan.after} == {("plex", "ready"), ("jellyfin", "ready")}
     assert settings["authentication"]["password"] == "<autoscan-password value plain>"
     assert settings.get("anchors", []) == (["/mnt/clouds/torbox/torrents", "/mnt/clouds/zurg/__all__"] if base == "openshift" else [])
+
+
+@every_place
+def test_rivens_page_has_its_back_end_and_the_key_of_today(base: str, tmp_path: Path) -> None:
+    """No seed, so that a key that is changed later reaches the page too; the back end takes it over from RIVEN_API_KEY."""
+    prepared = place(tmp_path, base, ["riven", "plex", "zurg"], **EXPOSED.get(base, {}))
+    key = "<riven-api-key value plain>"
+    settings = json.loads(body(prepared, "riven-frontend-server-json"))
+    assert settings == {"backendUrl": "http://127.0.0.1:8080", "apiKey": key}
+    (riven,) = [a for a in prepared.planned.plan.apps if a.name == "riven"]
+    made = {container.name: container for container in riven.containers}
+    assert [(mount.path, mount.seed) for mount in made["frontend"].files] == [("/riven/config/server.json", False)]
+    assert dict(made["frontend"].env) == {"ORIGIN": prepared.planned.addresses.get(("riven", "web"), "")}
+    assert made["main"].env["RIVEN_API_KEY"] == made["main"].env["API_KEY"] == SecretRef(name="riven-api-key")
+
+
+@every_place
+def test_whisparrs_first_settings(base: str, tmp_path: Path) -> None:
+    prepared = place(tmp_path, base, ["whisparr"])
+    text = body(prepared, "whisparr-config-xml").replace("<whisparr-api-key value plain>", "abc")
+    assert recorded.key_in(text) == "abc"
+    settings = {child.tag: child.text for child in ElementTree.fromstring(text)}
+    assert (settings["Port"], settings["ApiKey"]) == ("6969", "abc")
 
 
 @pytest.mark.parametrize("name", PROFILES)

@@ -81,7 +81,10 @@ def rendered() -> dict[str, str]:
     """The files of every shipped profile by id, secrets filled in."""
     plans = [prepare(name, folder=Path("/nowhere"), sets=()).planned.plan for name in ("zimaboard", "samba", "openshift")]
     forwarding = ("vpn.provider=protonvpn", "vpn.port-forwarding=true")
-    plans.append(prepare("zimaboard", folder=Path("/nowhere"), sets=forwarding).planned.plan)
+    scanning = ("apps=[autoscan, plex, jellyfin]",)
+    plans += [
+        prepare(name, folder=Path("/nowhere"), sets=sets).planned.plan for name, sets in (("zimaboard", forwarding), ("local", scanning))
+    ]
     return {file.id: "".join(part if isinstance(part, str) else "secret" for part in file.body) for plan in plans for file in plan.files}
 
 

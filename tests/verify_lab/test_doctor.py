@@ -89,7 +89,7 @@ def test_links_are_followed_into_the_cloud_near_and_far(local: Local) -> None:
     """Files in the cloud are found; a dead link is reported, from here and by a helper."""
     stream = local.library / "stream"
     dead = stream / "dead"
-    dead.symlink_to("/mnt/media/shelf/gone.mkv")
+    dead.symlink_to("/mnt/media/labshelf/gone.mkv")
     try:
         assert wrong(local) == {"links": {str(stream)}}
         with tcp_engine() as (url, _forwarder):

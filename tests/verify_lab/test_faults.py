@@ -26,7 +26,7 @@ from tests.lab.local import Local, docker
 pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(600)]
 Act = Callable[[Local], object]
 CONTRACTS = tuple(contract.name for contract in contracts())
-READERS = {"gerbera cloud shelf", "stream-links cloud shelf"}
+READERS = {"gerbera cloud labshelf", "stream-links cloud labshelf"}
 WRITERS = {"old-downloads", "qbittorrent", "sabnzbd", "stream-links"}
 
 
@@ -291,14 +291,17 @@ FAULTS: dict[str, Fault] = {
         {"answers": {"webdav from gerbera", "webdav from qbittorrent"}, "ports": {"webdav"}},
         ("shares", "fence", "paths", "links", "answers", "ports"),
     ),
-    "a mounter that ended": Fault(engine("stop", "cloud-shelf"), up, {"runs": {"cloud shelf"}, "clouds": READERS}),
+    "a mounter that ended": Fault(engine("stop", "cloud-labshelf"), up, {"runs": {"cloud labshelf"}, "clouds": READERS}),
     "a cloud that one app lost": Fault(
-        within("gerbera", "umount", "--lazy", "/mnt/clouds/shelf"),
+        within("gerbera", "umount", "--lazy", "/mnt/clouds/labshelf"),
         in_turn(engine("restart", "gerbera"), up),
-        {"clouds": {"gerbera cloud shelf"}},
+        {"clouds": {"gerbera cloud labshelf"}},
     ),
     "a cloud that hangs": Fault(
-        engine("pause", "cloud-shelf"), in_turn(engine("unpause", "cloud-shelf"), up), {"clouds": {"gerbera cloud shelf"}}, ("clouds",)
+        engine("pause", "cloud-labshelf"),
+        in_turn(engine("unpause", "cloud-labshelf"), up),
+        {"clouds": {"gerbera cloud labshelf"}},
+        ("clouds",),
     ),
     "downloads on another disk": Fault(
         within("qbittorrent", "mount", "-t", "tmpfs", "-o", OURS, "tmpfs", "/mnt/media/downloads"),
@@ -314,9 +317,9 @@ FAULTS: dict[str, Fault] = {
         {"paths": {"sabnzbd"}},
     ),
     "a device node that is gone": Fault(
-        within("cloud-shelf", "mv", "/dev/fuse", "/dev/away"),
-        within("cloud-shelf", "mv", "-f", "/dev/away", "/dev/fuse"),
-        {"devices": {"cloud shelf"}},
+        within("cloud-labshelf", "mv", "/dev/fuse", "/dev/away"),
+        within("cloud-labshelf", "mv", "-f", "/dev/away", "/dev/fuse"),
+        {"devices": {"cloud labshelf"}},
     ),
     "a database that is spoilt": Fault(spoil, lambda local: spoilt(local).unlink(), {"databases": {"sabnzbd"}}),
     "a port that the host closes": Fault(host_closes("-I"), host_closes("-D"), {"ports": {"gerbera"}}),
@@ -326,7 +329,7 @@ FAULTS: dict[str, Fault] = {
     "apps that run as another user": differs(
         "stack.uid=1234",
         {
-            "environment": {"cloud shelf", "gerbera", "qbittorrent", "sabnzbd"},
+            "environment": {"cloud labshelf", "gerbera", "qbittorrent", "sabnzbd"},
             "identity": {"gerbera", "webdav", "capacity", *WRITERS},
             "links": WRITERS,
         },

@@ -98,7 +98,10 @@ def _get(how: Http, port: Port, container: Container, timeout: int) -> str:
     # The wget script works with GNU and BusyBox: both print the response headers with -S, and fail for most statuses other than 200.
     text = script(__name__, "health_curl.sh" if container.fetch == "curl" else "health_wget.sh")
     tls = "--no-check-certificate " if scheme == "https" else ""
-    return filled(text, ok=answers, timeout=timeout, tls=tls, url=url)
+    # As the kubelet does: an app below a URL base redirects to it. A redirect that itself counts as healthy is not followed.
+    follows = not any(300 <= status < 400 for status in how.ok)
+    follow, which = ("-L --max-redirs 5 ", "tail") if follows else ("", "head")
+    return filled(text, ok=answers, timeout=timeout, tls=tls, url=url, follow=follow, which=which)
 
 
 def _unused_client(placed: PlacedContainer) -> list[Finding]:

@@ -1,2 +1,2 @@
-status=$(curl -s -k --noproxy '*' -o /dev/null -m @timeout@ -w '%{http_code}' '@url@')
+status=$(curl -s -k @follow@--noproxy '*' -o /dev/null -m @timeout@ -w '%{http_code}' '@url@')
 case "$status" in @ok@) ;; *) exit 1 ;; esac

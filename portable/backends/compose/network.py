@@ -7,8 +7,16 @@ from portable.backends.common import Index, PlacedContainer, gateway_of, main_co
 from portable.backends.compose.health import asked
 from portable.backends.compose.names import app_service, owner_of
 from portable.backends.compose.part import ServicePart
+from portable.model.exposures import Exposure, GatewayRoute, Ingress, Lan, LoadBalancer, Loopback, Route
 from portable.model.findings import Finding
-from portable.model.plan import App, Direct, Exposure, Group, Ingress, Lan, LoadBalancer, Loopback, Port, Route, Sealed, Tunnel
+from portable.model.plan import (
+    App,
+    Direct,
+    Group,
+    Port,
+    Sealed,
+    Tunnel,
+)
 from portable.model.subnets import free_block
 
 NETWORK = "default"
@@ -74,7 +82,7 @@ def _published(apps: tuple[str, ...], index: Index) -> ServicePart:
                 ports.append({"target": port.number, "published": str(number), "protocol": port.protocol, "host_ip": _LOOPBACK})
             case Lan(number=number):
                 ports.append({"target": port.number, "published": str(number), "protocol": port.protocol})
-            case Ingress() | Route() | LoadBalancer():
+            case Ingress() | GatewayRoute() | Route() | LoadBalancer():
                 how = exposure.how.__struct_config__.tag
                 text = f"Compose publishes ports of the host only: port {exposure.port} of {exposure.app} cannot use `{how}`."
                 remedy, path = "use `lan` or `loopback`", f"{_path(exposure)}.how"

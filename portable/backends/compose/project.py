@@ -83,12 +83,19 @@ def _plan_findings(known: Index) -> list[Finding]:
     if plan.namespace is not None:
         text = "Compose has no namespaces; the project name groups the containers."
         findings.append(note("namespace", "namespace", "cosmetic", text, code="compose.cluster-setting"))
+    if plan.callers:
+        text = "Compose has no namespaces, so none can be admitted: other projects reach only published ports."
+        findings.append(note("callers", "callers", "cosmetic", text, code="compose.cluster-setting"))
     if plan.node_weight is not None:
         text = "A Compose engine is one node, so node preferences have no effect."
         findings.append(note("node_weight", "node_weight", "cosmetic", text, code="compose.cluster-setting"))
     if plan.secret_names:
         text = "Compose has no Secret objects, so their names have no effect."
         findings.append(note("secret_names", "secret_names", "cosmetic", text, code="compose.cluster-setting"))
+    if plan.notify is not None:
+        text = "`portable` itself sends messages, no container: a failed task of a scheduled app is reported only while the healer runs."
+        remedy = "install the healer, as root: `portable heal --install`"
+        findings.append(note("notify", "notify", "function", text, remedy, code="compose.notify"))
     if plan.apps:
         findings.append(note("apps.title", "apps.*.title", "cosmetic", "Compose services have no titles.", code="compose.metadata"))
         text = "Compose has no service accounts to separate zones; all apps share one network."

@@ -8,8 +8,8 @@ from portable.model.plan import Group
 
 
 def account_of(scope: Scope, group: Group) -> str:
-    """Return the plan's account, else one for the stack: never the namespace's `default`, which others use too."""
-    return dns_label(group.account or scope.plan.stack)
+    """Return the plan's account, else one for the stack here: never the namespace's `default`, which others use too."""
+    return dns_label(group.account) if group.account else scope.own_name()
 
 
 def accounts(scope: Scope, names: Iterable[str], annotations: Mapping[str, dict[str, str]] | None = None) -> Iterator[Body]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from portable.backends.kubernetes.names import Body, meta
-from portable.backends.kubernetes.scope import Scope
+from portable.backends.kubernetes.scope import Scope, shared_labels
 from portable.backends.kubernetes.security import ROOT_START
 
 FOLDER = "administrator"
@@ -11,13 +11,13 @@ _LEVELS = ("restricted", "baseline", "privileged")
 
 
 def namespace(scope: Scope, pods: Iterable[Body]) -> Body:
-    """Return the namespace, with the strictest Pod Security level that admits all its pods."""
+    """Return the namespace, with the strictest Pod Security level that admits all its pods.
+
+    Only `enforce` is set: OpenShift's label syncer writes `audit` and `warn`, and applying them would conflict with it. At the same level
+    they would report nothing anyway. Several stacks may share the namespace, so it has no stack's labels.
+    """
     level = max((pod_security_level(pod) for pod in pods), key=_LEVELS.index, default="restricted")
-    labels = scope.labels(scope.plan.stack) | {
-        "pod-security.kubernetes.io/enforce": level,
-        "pod-security.kubernetes.io/audit": level,
-        "pod-security.kubernetes.io/warn": level,
-    }
+    labels = shared_labels(scope.namespace) | {"pod-security.kubernetes.io/enforce": level}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": meta(scope.namespace, labels, namespace=None)}
 
 

@@ -1,5 +1,7 @@
 """Render one container of a pod."""
 
+from typing import Final
+
 from portable.backends.kubernetes.names import Body, cores, literal, port_name, quantity
 from portable.backends.kubernetes.probe import probes
 from portable.backends.kubernetes.scope import SIDECARS, PodContainer, Scope, serves
@@ -7,7 +9,11 @@ from portable.backends.kubernetes.secrets import secret_name
 from portable.backends.kubernetes.security import container_security
 from portable.backends.kubernetes.volume import device_of
 from portable.model.devices import PluginDevice
+from portable.model.plan import Ephemeral
 from portable.model.secret_refs import SecretRef, Text
+
+LOGS: Final = 64 * 2**20
+"""Bytes: by default, the kubelet keeps five files of 10 MiB of a container's log."""
 
 
 def container(scope: Scope, part: PodContainer, mounts: list[Body], *, command: Body | None = None) -> Body:
@@ -65,9 +71,20 @@ def _ports(part: PodContainer) -> list[Body]:
     ]
 
 
+def _disk(scope: Scope, part: PodContainer) -> int:
+    """Return the node's disk in bytes that the container may use: its log, its own layer, and its scratch space that has a bound.
+
+    The scheduler counts it, and a pod within its requests is not the first to be evicted when its node runs out of disk. The cache of a
+    cloud is always full; the scratch space of an app seldom is, so a quarter is requested.
+    """
+    places = {mount.volume: scope.volumes[mount.volume].place for mount in part.container.mounts if mount.volume in scope.volumes}
+    whole = sum(place.size or 0 for place in places.values() if isinstance(place, Ephemeral) and not place.in_memory)
+    return LOGS + (whole if part.kind == "cloud" else whole // 4)
+
+
 def _resources(scope: Scope, part: PodContainer) -> Body:
     source = part.container.resources
-    requests = {"memory": quantity(source.memory_request)}
+    requests = {"memory": quantity(source.memory_request), "ephemeral-storage": quantity(_disk(scope, part))}
     if source.cpu_request is not None:
         requests["cpu"] = cores(source.cpu_request)
     limits = {"memory": quantity(source.memory_limit)}

@@ -16,9 +16,9 @@ SEEDS = "portable/seed-digest"
 _OWNER_BITS = 0o500
 
 
-def config_map_name(owner: str) -> str:
+def config_map_name(scope: Scope, owner: str) -> str:
     """Return the name of the ConfigMap with the files of an app, a cloud or the tools."""
-    return dns_label(f"{owner}-files")
+    return dns_label(f"{owner}-files") if owner in scope.apps else scope.own_name(f"{owner}-files")
 
 
 def plain_files(scope: Scope, containers: Iterable[Container]) -> tuple[File, ...]:
@@ -33,7 +33,7 @@ def config_maps(scope: Scope, owner: str, containers: Iterable[Container], label
         yield {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": meta(config_map_name(owner), labels, namespace=scope.namespace),
+            "metadata": meta(config_map_name(scope, owner), labels, namespace=scope.namespace),
             "data": {config_key(file.id): "".join(str(part) for part in file.body) for file in files},
         }
 

@@ -1,4 +1,4 @@
-"""Apps with a schedule: a CronJob around the pod that a Deployment would run."""
+"""Apps with a schedule: a CronJob around the pod that would otherwise always run."""
 
 from collections.abc import Iterator
 

@@ -11,21 +11,17 @@ from portable.backends.kubernetes.probe import gate, is_http
 from portable.backends.kubernetes.scope import INIT, SIDECARS, PodContainer, Scope, starts_as_root
 from portable.backends.kubernetes.volume import device_of
 from portable.model.devices import AnnotatedDevice, HostDevice
+from portable.model.exposures import Exposure, GatewayRoute, Ingress, Lan, LoadBalancer, Loopback, Route
 from portable.model.findings import Class, Finding
 from portable.model.plan import (
     Claim,
     Container,
     Direct,
     Ephemeral,
-    Exposure,
     Folder,
     Group,
     Http,
-    Ingress,
-    Lan,
-    LoadBalancer,
-    Loopback,
-    Route,
+    Port,
     Sealed,
     Tcp,
     Tunnel,
@@ -66,10 +62,11 @@ def unguarded(scope: Scope) -> Iterator[Finding]:
 def open_to_all(scope: Scope) -> Iterator[Finding]:
     """Yield a finding for each Ingress whose controller could be any pod. On OpenShift, the router is known."""
     for exposure in scope.plan.exposures:
-        if isinstance(exposure.how, Ingress) and exposure.how.namespace is None:
+        if isinstance(exposure.how, Ingress | GatewayRoute) and exposure.how.namespace is None:
+            which = "Ingress controller" if isinstance(exposure.how, Ingress) else "Gateway's pods"
             text = (
                 f"Every pod of the cluster can reach port {exposure.port} of {exposure.app} directly: "
-                "the namespace of the Ingress controller is not configured."
+                f"the namespace of the {which} is not configured."
             )
             remedy = "set `exposure: {ingress-namespace: ...}`; waive this if the controller uses the host network"
             path = f"{_at(exposure)}.how.namespace"
@@ -90,11 +87,15 @@ def _everywhere(scope: Scope) -> Iterator[Finding]:
     if plan.subnet is not None:
         text = "The subnet has no effect: pods get addresses from the cluster's own range."
         yield note("subnet", "subnet", "cosmetic", text, code="kubernetes.address")
+    if plan.notify is not None:
+        text = "Nothing in the cluster sends messages: a CronJob runs without `portable`, so a failed job is not reported."
+        remedy = "look at them with `kubectl get jobs`, or let a monitoring system of the cluster watch them"
+        yield note("notify", "notify", "function", text, remedy, code="kubernetes.notify")
     if plan.node_weight is None and any(group.prefer_nodes for group in plan.groups):
         text = "Kubernetes needs a weight for node preferences: without `nodes: {weight: ...}` it is 100, the highest."
         yield note("node_weight", "node_weight", "cosmetic", text, code="kubernetes.node-weight")
     if plan.volumes:
-        text = "Kubernetes treats all volumes alike; planning has already used their purpose (state, database, library, cache)."
+        text = "Kubernetes mounts all volumes alike; what they hold only decides whether a StatefulSet runs the pod."
         yield note("volumes.holds", "volumes.*.holds", "cosmetic", text, code="storage.purpose")
         text = "A pod names its volumes after their claims: two volumes of one claim become one volume of the pod."
         yield note("volumes.id", "volumes.*.id", "cosmetic", text, code="kubernetes.volume-name")
@@ -102,7 +103,10 @@ def _everywhere(scope: Scope) -> Iterator[Finding]:
         text = "Kubernetes does not order pods: an app that starts first retries until the other one answers."
         yield note("after", "apps.*.after", "cosmetic", text, code="kubernetes.start-order")
     if any(cloud.after for cloud in plan.clouds):
-        text = "Kubernetes does not order pods: the mount container retries until the cloud is available, then the pod's apps start."
+        text = (
+            "Kubernetes does not order pods: the mount container retries until the cloud is available. The apps of its pod start then, "
+            "or without it after a minute."
+        )
         yield note("after", "clouds.*.after", "cosmetic", text, code="kubernetes.start-order")
     placed = list(containers(plan))
     yield from _alike("apps.*.containers.*", [p.container for p in placed if p.app])
@@ -319,6 +323,15 @@ def _group(group: Group) -> Iterator[Finding]:
             pass
         case _:
             assert_never(group.egress)
+    if isinstance(group.egress, Tunnel):
+        text = (
+            f"The pod of {group.egress.gateway} has no search list, so that no name leaves outside the tunnel: its apps find apps of other "
+            "pods only by their names in full. `portable` writes these where it makes settings."
+        )
+        remedy = "in settings that you make yourself, write APP.NAMESPACE.svc.cluster.local instead of APP"
+        yield note(
+            "egress.names", f"{path}.egress.gateway", "function", text, remedy, code="kubernetes.full-names", app=group.egress.gateway
+        )
     yield from told_by_settings(group)
     if not isinstance(group.egress, Direct) and group.egress.gateway not in group.apps:
         gateway = group.egress.gateway
@@ -453,10 +466,28 @@ def _exposure(scope: Scope, exposure: Exposure) -> Iterator[Finding]:
                 text = "No certificate is configured: the Ingress controller presents its own."
                 at, remedy = f"{path}.how.tls_secret", "set `exposure: {tls-secret: ...}` to a Secret with a certificate"
                 yield note("exposures.tls", at, "cosmetic", text, remedy, code="exposure.certificate", app=app)
+        case GatewayRoute():
+            yield from _gateway_route(exposure, how, port)
         case LoadBalancer() | Route():
             pass
         case _:
             assert_never(how)
+
+
+def _gateway_route(exposure: Exposure, how: GatewayRoute, port: Port) -> Iterator[Finding]:
+    path, app = _at(exposure), exposure.app
+    if port.protocol != "tcp" or port.serves == "raw":
+        text = f"An HTTPRoute routes HTTP only; port {port.name} of {app} uses another protocol."
+        yield refuse("exposures", f"{path}.how", "function", text, "use `load-balancer`", code="exposure.http-only", app=app)
+    if port.serves == "https":
+        text = f"A Gateway sends plain HTTP to apps; port {port.name} of {app} uses TLS."
+        yield refuse("exposures", f"{path}.how", "function", text, "use `load-balancer`", code="exposure.http-only", app=app)
+    place = f" in namespace {how.gateway_namespace}" if how.gateway_namespace else ""
+    text = (
+        f"Gateway {how.gateway}{place} must exist, accept routes of this namespace, and have a listener with a certificate for {how.host}."
+    )
+    remedy = "create it, or use another exposure; `kubectl describe httproute` shows whether it accepts the route"
+    yield note("exposures.gateway", f"{path}.how.gateway", "function", text, remedy, code="exposure.gateway", app=app)
 
 
 def _at(exposure: Exposure) -> str:

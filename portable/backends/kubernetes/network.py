@@ -1,14 +1,22 @@
-"""Services for the names of apps, Ingresses and load balancers for exposures, and the NetworkPolicies around pods."""
+"""Services for the names of apps, Ingresses, HTTPRoutes and load balancers for exposures, and the NetworkPolicies around pods."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from portable.backends.common import port_of
 from portable.backends.kubernetes.names import Body, dns_label, meta, port_name
 from portable.backends.kubernetes.scope import Scope, selector
 from portable.model.base import Struct
-from portable.model.plan import App, Direct, Exposure, Group, Ingress, Lan, LoadBalancer, Loopback, Port, Route, Sealed, Tunnel
+from portable.model.exposures import Exposure, GatewayRoute, Ingress, Lan, LoadBalancer, Loopback, Route
+from portable.model.plan import (
+    App,
+    Direct,
+    Group,
+    Port,
+    Sealed,
+    Tunnel,
+)
 
 APP_PROTOCOL = {"http": "http", "https": "https"}
 KUBE_DNS: list[Body] = [
@@ -17,12 +25,17 @@ KUBE_DNS: list[Body] = [
             {
                 "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
                 "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-            }
+            },
+            # The address of NodeLocal DNSCache, which answers in their place on each node (docs/facts/applying.md#name-resolution).
+            {"ipBlock": {"cidr": "169.254.20.10/32"}},
         ],
         "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
     }
 ]
+_GATEWAY_GROUP = "gateway.networking.k8s.io"
 SHARED_ADDRESS = "metallb.io/allow-shared-ip"
+# Both controllers named nginx refuse requests above 1 MB; apps take torrents, books and backups (docs/facts/applying.md#body-sizes).
+_NO_BODY_LIMIT: Final = {"nginx.ingress.kubernetes.io/proxy-body-size": "0", "nginx.org/client-max-body-size": "0"}
 
 
 def services(scope: Scope, group: Group) -> Iterator[Body]:
@@ -37,8 +50,17 @@ def services(scope: Scope, group: Group) -> Iterator[Body]:
                 "apiVersion": "v1",
                 "kind": "Service",
                 "metadata": meta(name, labels, namespace=scope.namespace, annotations={"portable/title": app.title}),
-                "spec": {"type": "ClusterIP", "selector": selector(group), "ports": ports},
+                "spec": {"type": "ClusterIP", **service_target(group), "ports": ports},
             }
+
+
+def service_target(group: Group) -> Body:
+    """Return the fields of a Service that lead to the group's pod.
+
+    A pod whose gateway has lost its tunnel is not ready. Its apps' web pages stay reachable all the same, as on Compose.
+    """
+    always = {} if isinstance(group.egress, Direct) else {"publishNotReadyAddresses": True}
+    return {"selector": selector(group), **always}
 
 
 def service_port(app: App, port: Port, *, number: int | None = None) -> Body:
@@ -70,6 +92,9 @@ def exposures(scope: Scope, group: Group) -> Iterator[Body]:
             case Ingress():
                 yield from private_service(scope, group, app, port)
                 yield _ingress(scope, app, port, how)
+            case GatewayRoute():
+                yield from private_service(scope, group, app, port)
+                yield _http_route(scope, app, port, how)
             case LoadBalancer():
                 yield _load_balancer(scope, group, app, port, how)
             case Loopback() | Lan() | Route():
@@ -88,12 +113,18 @@ class OpenPort(Struct, frozen=True, kw_only=True):
 
 
 def policy(scope: Scope, group: Group, *, dns: Sequence[Body], opened: Sequence[OpenPort]) -> Body:
-    """Return the NetworkPolicy of a pod. It admits the namespace, and the routers of exposed ports; it limits the egress of a gateway.
+    """Return the NetworkPolicy of a pod. It admits the namespace, those that the profile names, and routers.
+
+    It limits the egress of a gateway.
 
     It is the second fence: the first one is the gateway's own firewall, which can fail open if its pod outlives it
     (docs/facts/gluetun.md#it-can-fail-open).
     """
     ingress: list[Body] = [{"from": [{"podSelector": {}}]}]
+    public = sorted({(port.number, port.protocol) for app in scope.members(group) for port in app.ports if not port.private})
+    if public and scope.plan.callers:
+        callers = [_of_namespace(name) for name in scope.plan.callers]
+        ingress.append({"from": callers, "ports": [peer_port(*port) for port in public]})
     by_peers: dict[str, list[OpenPort]] = {}
     for port in opened:
         by_peers.setdefault(str(port.peers), []).append(port)
@@ -125,7 +156,7 @@ def opened_ports(
         number = port.number
         how = exposure.how
         match how:
-            case Ingress():
+            case Ingress() | GatewayRoute():
                 peers = (_of_namespace(how.namespace),) if how.namespace else routers
             case Route():
                 peers, number = routers, before.get((app.name, port.name), number)
@@ -165,7 +196,7 @@ def private_service(scope: Scope, group: Group, app: App, port: Port) -> Iterato
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": meta(exposure_name(app, port), scope.labels(app.name, zone=app.zone), namespace=scope.namespace),
-            "spec": {"type": "ClusterIP", "selector": selector(group), "ports": [service_port(app, port)]},
+            "spec": {"type": "ClusterIP", **service_target(group), "ports": [service_port(app, port)]},
         }
 
 
@@ -200,11 +231,32 @@ def _ingress(scope: Scope, app: App, port: Port, how: Ingress) -> Body:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
-        "metadata": meta(exposure_name(app, port), scope.labels(app.name, zone=app.zone), namespace=scope.namespace),
+        "metadata": meta(
+            exposure_name(app, port), scope.labels(app.name, zone=app.zone), namespace=scope.namespace, annotations=_NO_BODY_LIMIT
+        ),
         "spec": {
             **({"ingressClassName": how.ingress_class} if how.ingress_class else {}),
             "rules": [{"host": how.host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}],
             "tls": [tls],
+        },
+    }
+
+
+def _http_route(scope: Scope, app: App, port: Port, how: GatewayRoute) -> Body:
+    parent: Body = {"group": _GATEWAY_GROUP, "kind": "Gateway", "name": how.gateway}
+    if how.gateway_namespace is not None:
+        parent["namespace"] = how.gateway_namespace
+    if how.section is not None:
+        parent["sectionName"] = how.section
+    backend = {"group": "", "kind": "Service", "name": backend_name(app, port), "port": port.number, "weight": 1}
+    return {
+        "apiVersion": f"{_GATEWAY_GROUP}/v1",
+        "kind": "HTTPRoute",
+        "metadata": meta(exposure_name(app, port), scope.labels(app.name, zone=app.zone), namespace=scope.namespace),
+        "spec": {
+            "parentRefs": [parent],
+            "hostnames": [how.host],
+            "rules": [{"matches": [{"path": {"type": "PathPrefix", "value": "/"}}], "backendRefs": [backend]}],
         },
     }
 
@@ -223,7 +275,7 @@ def _load_balancer(scope: Scope, group: Group, app: App, port: Port, how: LoadBa
             "type": "LoadBalancer",
             # Local keeps the callers' addresses. It is impossible if several pods share one address.
             **({"externalTrafficPolicy": "Local"} if len(same) == 1 or not how.address else {}),
-            "selector": selector(group),
+            **service_target(group),
             "ports": [service_port(app, port, number=how.number)],
             **address,
         },

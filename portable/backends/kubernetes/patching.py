@@ -50,7 +50,7 @@ _FREE: Final = {
 }
 _FREE_WITHOUT_FENCE: Final = {"Service": patterns("spec/type", "spec/externalIPs/**", "spec/ports/*/nodePort")}
 _MARKS: Final = patterns("metadata/annotations/*", "metadata/labels/*")
-_ROUTED: Final = ("Service", "Ingress", "Route")
+_ROUTED: Final = ("Service", "Ingress", "HTTPRoute", "Route")
 """Kinds whose annotations configure controllers, under any domain."""
 _OF_PLATFORMS: Final = ("kubernetes.io", "k8s.io", "openshift.io", "portable")
 _FOR_PODS: Final = ("", "backup.velero.io", "cluster-autoscaler.kubernetes.io", "prometheus.io", "reloader.stakater.com")
@@ -97,6 +97,7 @@ _OF_KINDS: Final[dict[str, Reason]] = {
     "Service": Reason("security", "only `exposure` opens ports of apps behind a gateway, and a Service must lead to its own pods"),
     "Ingress": Reason("security", "only `exposure` sets which port a host name leads to"),
     "Route": Reason("security", "only `exposure` sets which port a host name leads to"),
+    "HTTPRoute": Reason("security", "only `exposure` sets which port a host name leads to"),
     "ConfigMap": Reason("security", "it is a file of an app, perhaps the gateway's guard; change the app's own file"),
     "ServiceAccount": Reason("security", "it sets what the pods may do"),
     "PersistentVolume": Reason("data", "it sets where data is stored; use `storage`"),

@@ -1,4 +1,4 @@
-"""The workload of a group: one pod (one network namespace), run by a Deployment, or by a CronJob on a schedule."""
+"""The workload of a group: one pod (one network namespace), run by a StatefulSet, a Deployment or a CronJob."""
 
 from portable.backends.common import gateway_of
 from portable.backends.kubernetes.container import container
@@ -15,6 +15,8 @@ from portable.model.plan import Claim, Group, Sealed
 CRIO_DEVICES = "io.kubernetes.cri-o.Devices"
 _DEFAULT_WEIGHT = 100
 _HISTORY = 2
+_LONGEST_NAME = 52
+"""Characters: a StatefulSet and a CronJob append to their name, and the result must be a label."""
 _FIRST_FREE_PORT = 1024
 
 
@@ -33,11 +35,11 @@ def workload(scope: Scope, group: Group, extras: Extras) -> Body:
     annotations = {"portable/title": ", ".join(app.title for app in members)}
     if (digest := seed_digest(scope, scope.pods[group.name])) is not None:
         annotations[SEEDS] = digest
-    metadata = meta(dns_label(group.name), labels, namespace=scope.namespace, annotations=annotations)
+    metadata = meta(dns_label(group.name, limit=_LONGEST_NAME), labels, namespace=scope.namespace, annotations=annotations)
     template = _template(scope, group, labels, extras)
     if (schedule := group_schedule(scope, group)) is not None:
         return cron_job(metadata, template, schedule, scope.plan.timezone)
-    return _deployment(metadata, template, group)
+    return _stateful_set(metadata, template, group) if keeps_state(scope, group) else _deployment(metadata, template, group)
 
 
 def template_of(body: Body) -> Body:
@@ -48,10 +50,7 @@ def template_of(body: Body) -> Body:
 
 
 def _deployment(metadata: Body, template: Body, group: Group) -> Body:
-    """Return a Deployment with one replica and no rolling update: two pods must never write one database.
-
-    See docs/facts/databases.md#sqlite-on-a-share.
-    """
+    """Return a Deployment with one replica and no rolling update, for a pod without state."""
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -62,6 +61,36 @@ def _deployment(metadata: Body, template: Body, group: Group) -> Body:
             "selector": {"matchLabels": selector(group)},
             "strategy": {"type": "Recreate"},
             "template": template,
+        },
+    }
+
+
+def keeps_state(scope: Scope, group: Group) -> bool:
+    """Return whether the group's pod writes state that has one writer: a claim with the state or a database of an app."""
+    mounts = [mount for part in scope.pods[group.name] if part.kind != "init" for mount in part.container.mounts]
+    written = [scope.volumes[mount.volume] for mount in mounts if mount.access == "rw" and mount.volume in scope.volumes]
+    return any(volume.holds in ("state", "database") and is_claim(volume) for volume in written)
+
+
+def _stateful_set(metadata: Body, template: Body, group: Group) -> Body:
+    """Return a StatefulSet with one pod: its next pod starts only when the last one is gone, also after a deletion, a drain or an eviction.
+
+    A Deployment, even with `Recreate`, starts the next pod while the last one still ends, and two pods write one database
+    (docs/facts/applying.md#one-writer). `Parallel` replaces a pod that never became ready; with the default, a StatefulSet would wait for
+    it for ever.
+    """
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": metadata,
+        "spec": {
+            "podManagementPolicy": "Parallel",
+            "replicas": 1,
+            "revisionHistoryLimit": _HISTORY,
+            "selector": {"matchLabels": selector(group)},
+            "serviceName": metadata["name"],
+            "template": template,
+            "updateStrategy": {"type": "RollingUpdate"},
         },
     }
 
@@ -131,6 +160,9 @@ def _pod(scope: Scope, group: Group, parts: tuple[PodContainer, ...], extras: Ex
     if isinstance(group.egress, Sealed):
         # Cluster DNS forwards foreign names to the outside; in a sealed namespace nothing answers, as on Compose.
         pod |= {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["127.0.0.1"]}}
+    else:
+        # Names with a dot are asked for as they are, before any search domain: one with a wildcard would answer for all of them.
+        pod["dnsConfig"] = {"options": [{"name": "ndots", "value": "1"}]}  # docs/facts/applying.md#name-resolution
     if not pod["containers"]:  # a gateway without apps is the main container
         gateway = next((body for part, body in bodies if part.app is not None and part.app.name == gateway_of(group)), None)
         if gateway is not None:

@@ -69,7 +69,7 @@ def tree_config_map(scope: Scope) -> Iterator[Body]:
     """Yield the ConfigMap with the library's script, if any pod runs it."""
     text = tree_script(scope)
     if text is not None and any(_runs_tree(scope, parts) for parts in scope.pods.values()):
-        metadata = meta(TREE_MAP, scope.labels(TREE_MAP), namespace=scope.namespace)
+        metadata = meta(scope.own_name(TREE_MAP), scope.labels(TREE_MAP), namespace=scope.namespace)
         yield {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {TREE_SCRIPT: text}}
 
 
@@ -94,7 +94,8 @@ def init_attached(scope: Scope, part: PodContainer, parts: tuple[PodContainer, .
         yield body, {"name": body["name"], "mountPath": root_of(volume)}
     if _runs_tree(scope, parts):
         items = [{"key": TREE_SCRIPT, "path": TREE_SCRIPT}]
-        yield {"name": TREE_MAP, "configMap": {"name": TREE_MAP, "items": items}}, {"name": TREE_MAP, "mountPath": TREE, "readOnly": True}
+        tree: Body = {"name": TREE_MAP, "configMap": {"name": scope.own_name(TREE_MAP), "items": items}}
+        yield tree, {"name": TREE_MAP, "mountPath": TREE, "readOnly": True}
     for seed in seeds(scope, parts):
         containers = seed.part.app.containers if seed.part.app else (seed.part.container,)
         yield from file_volume(scope, seed.part.owner, containers, seed.mount, at=f"{SEEDS}/{seed.mount.file}")

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from portable.backends.common import containers, note
 from portable.backends.kubernetes.secrets import file_keys, secret_name
+from portable.model.exposures import Ingress
 from portable.model.findings import Finding
-from portable.model.plan import Claim, Ingress, Plan
+from portable.model.plan import Claim, Plan
 
 
 def prerequisites(plan: Plan) -> tuple[Finding, ...]:
@@ -68,7 +69,14 @@ def _secret(
     must = "is optional" if optional else "must exist before the first start"
     keyed = f"key{'s' if len(keys) > 1 else ''} {', '.join(f'`{key}`' for key in keys)}"
     text = f"Secret {name} with {keyed} {must}: {why}."
-    files = f"--from-file=FOLDER/{name}" if written else " ".join(f"--from-file={key}=FILE" for key in keys)
     made = f"run `portable secrets write -p {plan.profile} -o FOLDER`, then " if written else "run "
-    command = f"kubectl create secret generic -n {plan.namespace or plan.stack} {name} {files}"
+    command = f"kubectl apply --server-side --field-manager=portable -f FOLDER/{name}.yaml" if written else _command(plan, name, keys)
     return note("secrets", path, "function", text, f"{made}`{command}`, or use a SealedSecret", code="kubernetes.secret", app=app)
+
+
+def _command(plan: Plan, name: str, keys: tuple[str, ...]) -> str:
+    """Return the command that creates a Secret which `portable` does not write. A certificate has a type of its own."""
+    if set(keys) == {"tls.crt", "tls.key"}:
+        return f"kubectl create secret tls -n {plan.namespace or plan.stack} {name} --cert=FILE --key=FILE"
+    files = " ".join(f"--from-file={key}=FILE" for key in keys)
+    return f"kubectl create secret generic -n {plan.namespace or plan.stack} {name} {files}"

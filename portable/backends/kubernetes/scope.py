@@ -9,13 +9,13 @@ from portable.backends.common import Index, gateway_of, index, sees_clouds
 from portable.backends.kubernetes.names import GROUP_LABEL, MANAGED_BY, dns_label, label_value
 from portable.backends.kubernetes.secrets import file_keys
 from portable.model.base import Struct
+from portable.model.exposures import Exposure
 from portable.model.plan import (
     App,
     Claim,
     Cloud,
     Container,
     Ephemeral,
-    Exposure,
     File,
     Folder,
     Group,
@@ -78,6 +78,10 @@ class Scope(Struct, frozen=True, kw_only=True):
         """Return the apps of a group, in its order."""
         return tuple(self.apps[name] for name in group.apps if name in self.apps)
 
+    def own_name(self, text: str = "") -> str:
+        """Return the name of an object that belongs to no app. It contains the profile: two profiles of a stack may share a namespace."""
+        return dns_label("-".join(filter(None, (self.plan.stack, self.plan.profile, text))))
+
     def labels(self, name: str, *, zone: str | None = None) -> dict[str, str]:
         """Return the labels of an object. Selectors use none of them."""
         plan = self.plan
@@ -116,8 +120,16 @@ def _exposures(plan: Plan) -> dict[str, tuple[Exposure, ...]]:
     return {app: tuple(exposures) for app, exposures in found.items()}
 
 
+def shared_labels(name: str) -> dict[str, str]:
+    """Return the labels of an object of the whole cluster that every stack uses under one name. No stack owns it.
+
+    Pruning by the label of a stack would otherwise delete what its neighbours use, and two stacks would fight over the labels.
+    """
+    return {"app.kubernetes.io/name": label_value(name), "app.kubernetes.io/managed-by": MANAGED_BY}
+
+
 def selector(group: Group) -> dict[str, str]:
-    """Return the selector of a group's pod. It must never change: a Deployment's selector is immutable."""
+    """Return the selector of a group's pod. It must never change: a workload's selector is immutable."""
     return {GROUP_LABEL: label_value(group.name)}
 
 

@@ -12,7 +12,7 @@ def secret_name(plan: Plan, name: str) -> str:
 
 
 def file_keys(plan: Plan) -> dict[str, str]:
-    """Return the one key of each whole file, by its id: the file's name, as in `kubectl create secret --from-file`."""
+    """Return the one key of each whole file, by its id: the file's name."""
     whole = {file.id for file in plan.files if file.is_secret}
     keys: dict[str, str] = {}
     for container in plan.containers():

@@ -67,7 +67,7 @@ def file_volume(scope: Scope, owner: str, containers: tuple[Container, ...], mou
         name = dns_label(f"files-{owner}")
         files = plain_files(scope, containers)
         items = [{"key": config_key(f.id), "path": config_key(f.id), "mode": file_mode(scope, f)} for f in files]
-        volume = {"name": name, "configMap": {"name": config_map_name(owner), "items": items}}
+        volume = {"name": name, "configMap": {"name": config_map_name(scope, owner), "items": items}}
     yield volume, {"name": name, "mountPath": at, "subPath": key, "readOnly": True}
 
 

@@ -59,8 +59,8 @@ def render(plan: Plan) -> Rendering:
     documents: list[RenderedDocument] = [
         *in_file(f"{FOLDER}/namespace.yaml", [namespace(scope, pods_of(workloads.values()))]),
         *in_file(f"{FOLDER}/volumes.yaml", volumes(scope)),
-        *in_file(f"{FOLDER}/scc.yaml", sccs(scope, admitted)),
-        *in_file(f"{FOLDER}/roles.yaml", roles(scope, admitted)),
+        *in_file(f"{FOLDER}/scc.yaml", sccs(admitted)),
+        *in_file(f"{FOLDER}/roles.yaml", roles(admitted)),
         *in_file(f"{FOLDER}/roles.yaml", bindings(scope, admitted)),
         *in_file("accounts.yaml", accounts(scope, (a.account for a in admitted.values()), _annotations(scope, admitted))),
         *in_file("storage.yaml", claims(scope)),

@@ -5,12 +5,22 @@ from collections.abc import Iterator
 from typing import Final, assert_never
 
 from portable.backends.common import note, refuse
-from portable.backends.kubernetes.names import Body, dns_label, literal, meta, port_name
-from portable.backends.kubernetes.network import OpenPort, backend_name, exposed, exposure_name, opened_ports, private_service
-from portable.backends.kubernetes.scope import Scope, selector
+from portable.backends.kubernetes.container import LOGS
+from portable.backends.kubernetes.names import Body, dns_label, literal, meta, port_name, quantity
+from portable.backends.kubernetes.network import (
+    OpenPort,
+    backend_name,
+    exposed,
+    exposure_name,
+    opened_ports,
+    private_service,
+    service_target,
+)
+from portable.backends.kubernetes.scope import Scope
 from portable.model.base import Struct
+from portable.model.exposures import Exposure, Route
 from portable.model.findings import Finding
-from portable.model.plan import App, Direct, Exposure, Group, Port, Route
+from portable.model.plan import App, Direct, Group, Port
 
 ROUTERS: Final[tuple[Body, ...]] = (
     {"namespaceSelector": {"matchLabels": {"policy-group.network.openshift.io/ingress": ""}}, "podSelector": {}},
@@ -101,7 +111,7 @@ def proxy_container(scope: Scope, proxy: Proxy) -> Body:
         "ports": [{"name": _https(proxy), "containerPort": proxy.number, "protocol": "TCP"}],
         "readinessProbe": {**check, "periodSeconds": 10, "timeoutSeconds": 5},
         "livenessProbe": {**check, "periodSeconds": 30, "timeoutSeconds": 10},
-        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+        "resources": {"requests": {"cpu": "10m", "ephemeral-storage": quantity(LOGS), "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -212,7 +222,7 @@ def _proxy_service(scope: Scope, group: Group, proxy: Proxy) -> Body:
         "metadata": meta(proxy.name, scope.labels(proxy.app.name, zone=proxy.app.zone), namespace=scope.namespace, annotations=annotations),
         "spec": {
             "type": "ClusterIP",
-            "selector": selector(group),
+            **service_target(group),
             "ports": [{"name": _https(proxy), "port": 443, "protocol": "TCP", "appProtocol": "https", "targetPort": _https(proxy)}],
         },
     }

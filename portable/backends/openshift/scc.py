@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from portable.backends.kubernetes.accounts import account_of
 from portable.backends.kubernetes.names import Body, dns_label, meta
-from portable.backends.kubernetes.scope import Scope
+from portable.backends.kubernetes.scope import Scope, shared_labels
 from portable.backends.kubernetes.security import NET_ADMIN, ROOT_START
 from portable.model.base import Struct
 
@@ -79,15 +79,18 @@ def admissions(scope: Scope, pods: Mapping[str, Body]) -> dict[str, Admission]:
     return admitted
 
 
-def sccs(scope: Scope, admitted: Mapping[str, Admission]) -> Iterator[Body]:
-    """Yield our own SCCs that some pod uses: like `nonroot-v2`, plus root and its capabilities."""
+def sccs(admitted: Mapping[str, Admission]) -> Iterator[Body]:
+    """Yield our own SCCs that some pod uses: like `nonroot-v2`, plus root and its capabilities.
+
+    Client-side `kubectl apply` rejects a null `priority` or `defaultAddCapabilities`; 0 and an empty list mean the same.
+    """
     for name in ORDER:
         if name not in OWN or all(admission.scc != name for admission in admitted.values()):
             continue
         yield {
             "apiVersion": "security.openshift.io/v1",
             "kind": "SecurityContextConstraints",
-            "metadata": meta(name, scope.labels(name), namespace=None),
+            "metadata": meta(name, shared_labels(name), namespace=None),
             "allowHostDirVolumePlugin": False,
             "allowHostIPC": False,
             "allowHostNetwork": False,
@@ -96,10 +99,10 @@ def sccs(scope: Scope, admitted: Mapping[str, Admission]) -> Iterator[Body]:
             "allowPrivilegeEscalation": False,
             "allowPrivilegedContainer": False,
             "allowedCapabilities": sorted(OWN[name]),
-            "defaultAddCapabilities": None,
+            "defaultAddCapabilities": [],
             "fsGroup": {"type": "RunAsAny"},
             "groups": [],
-            "priority": None,
+            "priority": 0,
             "readOnlyRootFilesystem": False,
             "requiredDropCapabilities": ["ALL"],
             "runAsUser": {"type": "RunAsAny"},
@@ -111,14 +114,14 @@ def sccs(scope: Scope, admitted: Mapping[str, Admission]) -> Iterator[Body]:
         }
 
 
-def roles(scope: Scope, admitted: Mapping[str, Admission]) -> Iterator[Body]:
+def roles(admitted: Mapping[str, Admission]) -> Iterator[Body]:
     """Yield a ClusterRole that allows the use of each of our SCCs; OpenShift has one for each of its own."""
     for name in ORDER:
         if name in OWN and any(admission.scc == name for admission in admitted.values()):
             yield {
                 "apiVersion": "rbac.authorization.k8s.io/v1",
                 "kind": "ClusterRole",
-                "metadata": meta(role_of(name), scope.labels(name), namespace=None),
+                "metadata": meta(role_of(name), shared_labels(name), namespace=None),
                 "rules": [
                     {
                         "apiGroups": ["security.openshift.io"],

@@ -23,11 +23,14 @@ OLDEST_COMPOSE = (2, 23, 1)
 class ComposeCommandReader(Connection):
     """Reads from Docker Compose."""
 
+    _known_compose = ""
+    """The version of Docker Compose, once it was asked for."""
+
     def check(self) -> Versions:
         """Raise DockerError unless the engine answers and both it and Compose are new enough."""
         with self._doing("asking for its version"):
             versions = self._api.version(api_version=False)
-        compose = self._compose_version()
+        compose = self._known_compose = self._known_compose or self._compose_version()
         if not compose:
             raise DockerError(
                 "old",

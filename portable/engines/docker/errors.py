@@ -1,14 +1,14 @@
 """Translate errors of the engine, its SDK, Compose and ssh into one family of errors. Does no I/O."""
 
 import re
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
+from portable.engines.docker.error_rule import AGAIN, RUN_ENGINE, Kind, Rule
+from portable.engines.docker.error_rules import RULES
 from portable.model.codes import Code
 from portable.model.errors import EngineError, UnhealthyError
 
-Kind = Literal["absent", "refused", "old", "gone", "slow", "port", "space", "image", "mount", "tls", "name", "failed"]
 _CODES: Mapping[Kind, Code] = {
     "absent": "engine.absent",
     "refused": "engine.denied",
@@ -23,14 +23,14 @@ _CODES: Mapping[Kind, Code] = {
     "name": "engine.name",
     "failed": "engine.failed",
 }
-"""The code of each kind, where nothing more exact is known."""
+"""The code of each kind, where nothing more exact is known. Each rule of another kind has a code of its own."""
 
 
 class DockerError(EngineError):  # a family of errors has its base's suffix already
     """An EngineError with a kind, by which the program decides what to do. Its code follows from the kind unless one is passed."""
 
     def __init__(self, kind: Kind, text: str, *, code: Code = "", where: str | None = None, remedy: str | None = None) -> None:
-        super().__init__(text, code=code or _CODES[kind], where=where, remedy=remedy)
+        super().__init__(text, code=code or _CODES.get(kind, "engine.failed"), where=where, remedy=remedy)
         self.kind: Kind = kind
 
 
@@ -42,140 +42,47 @@ class UnhealthyDockerServices(DockerError, UnhealthyError):  # noqa: N818  # as 
         self.apps = apps
 
 
-AGAIN = "then run the same command again: it continues where it stopped"
-_RUN_ENGINE = "start it (`systemctl start docker`; on a bare Debian `scripts/bootstrap.sh engine`)"
-_NOT_THE_ENGINES = ("port", "image", "mount", "name")
+_NOT_THE_ENGINES = ("port", "image", "mount", "name", "network", "registry")
 """Kinds that are not about the engine: its address would mislead."""
 _SSH_KINDS = ("absent", "refused", "gone", "slow", "failed")
 """Kinds of errors that ssh itself explains better."""
-
-# Kind, code (empty: that of the kind), pattern, text, remedy. The first pattern that matches decides.
-# The texts are those of Docker 20.10 to 28, Compose 2.23 to 2.40, OpenSSH 9, urllib3 and requests.
-_RULES: tuple[tuple[Kind, Code, str, str, str], ...] = (
-    (
-        "space",
-        "",
-        r"no space left on device|ENOSPC|disk quota exceeded",
-        "the engine's disk is full",
-        f"free space on it (`docker system df` shows what uses it), {AGAIN}",
-    ),
-    (
-        "port",
-        "",
-        r"port is already allocated|address already in use|failed to bind (?:host )?port|ports are not available",
-        "{port} is already in use",
-        "find its owner with `ss -tulpn` and stop it, or give the app another port in the stack",
-    ),
-    (
-        "refused",
-        "engine.ssh-denied",
-        r"permission denied \((?:publickey|password|keyboard)|too many authentication failures",
-        "the engine's host denied the ssh login",
-        "copy your key to it (`ssh-copy-id HOST`), and check with `ssh HOST docker version`",
-    ),
-    (
-        "refused",
-        "engine.ssh-host-key",
-        r"host key verification failed",
-        "ssh does not know the host key of the engine's host",
-        "log in once with `ssh HOST`, and compare the key",
-    ),
-    (
-        "refused",
-        "",
-        r"permission ?denied.*(?:connect|docker\.sock|dial unix|daemon socket)|permissionerror|errno 13|dial unix.*permission denied",
-        "the engine denies you access",
-        "run `usermod -aG docker USER` as root, then log in again (members of that group can do what root can)",
-    ),
-    (
-        "old",
-        "",
-        r"client version [\d.]+ is too new|maximum supported api version|api versions below|is not a docker command|"
-        r"unknown shorthand flag: 'f'|unknown command: docker compose",
-        "the engine or its Compose plug-in is too old",
-        "update them to API 1.41 (Docker 20.10) and Compose 2.23.1, or later",
-    ),
-    (
-        "old",
-        "engine.client-old",
-        r"client version [\d.]+ is too old",
-        "this client is too old for the engine",
-        "update Docker Compose and the Python package `docker`",
-    ),
-    (
-        "tls",
-        "",
-        r"x509|certificate|tls: |ssl(?:error|:)|http response to https client|client sent an http request to an https server",
-        "the TLS connection to the engine cannot be trusted",
-        "check DOCKER_CERT_PATH, DOCKER_TLS_VERIFY and the certificates' dates",
-    ),
-    (
-        "mount",
-        "",
-        r"bind source path does not exist|invalid mount config|mounts denied|error mounting|"
-        r"not a shared (?:or slave )?mount|error while creating mount source path|"
-        r"are you trying to mount a directory onto a file|not a directory",
-        "a folder cannot be mounted: {line}",
-        "create it on the engine's host with the right owner; the parent of a cloud must be a shared mount (`mount --make-rshared`)",
-    ),
-    (
-        "image",
-        "",
-        r"no such image|manifest unknown|pull access denied|manifest for .* not found|repository does not exist|reference does not exist",
-        "an image is missing: {line}",
-        "run `portable images list` to see which images would be pulled or built",
-    ),
-    (
-        "name",
-        "",
-        r"container name .* is already in use|conflict\. the container name",
-        "another container already has this name: {line}",
-        "rename or remove that container (`docker rename`, `docker rm`)",
-    ),
-    (
-        "gone",
-        "",
-        r"remotedisconnected|remote end closed|connection reset|connection aborted|broken ?pipe|unexpected eof|\beof\b|"
-        r"error during connect|use of closed network connection|incompleteread|closed the connection|"
-        r"server closed idle connection|bad gateway",
-        "the connection to the engine broke off",
-        f"check that the engine runs (`docker version`), {AGAIN}",
-    ),
-    (
-        "absent",
-        "",
-        r"cannot connect to the docker daemon|connection ?refused|no such file or directory.*sock|filenotfounderror|"
-        r"errno 2\b|no such host|name or service not known|could not resolve|nameresolutionerror|no route to host|"
-        r"network is unreachable|failed to resolve|temporary failure in name resolution|newconnectionerror|connect: ",
-        "the engine does not answer",
-        _RUN_ENGINE,
-    ),
-    (
-        "slow",
-        "",
-        r"read timed out|timed ?out|deadline exceeded|i/o timeout",
-        "the engine did not answer in time",
-        f"check whether it is overloaded (`docker info`), {AGAIN}",
-    ),
-)
-_COMPILED = tuple(
-    (kind, code, re.compile(pattern, re.IGNORECASE | re.DOTALL), text, remedy) for kind, code, pattern, text, remedy in _RULES
-)
+_COMPILED = tuple((rule, re.compile(rule.pattern, re.IGNORECASE | re.DOTALL)) for rule in RULES)
 _PORT = re.compile(r"(?:\d+\.\d+\.\d+\.\d+|\[?::[0-9a-f]*\]?|0\.0\.0\.0):(\d+)")
 _BARE_PORT = re.compile(r"port[s:]? +[\"']?(\d+)")
-_NOISE = re.compile(r"^\s*(?:time=\S+ level=(?:warning|info|debug)\b|(?:Container|Network|Volume|Image) \S+ +\w+\s*$|\[\+\]|#\d+ )")
-_DAEMON = re.compile(r"^(?:Error response from daemon: )+|^(?:docker: )")
-_LONGEST = 300
+_NOISE = re.compile(
+    r"^\s*(?:time=\S+ level=(?:warning|info|debug)\b|(?:[^\w\s]\s+)?(?:Container|Network|Volume|Image) \S+ +\w+(?: +[\d.]+s)?\s*$|"
+    r"\[\+\]|#\d+ )"
+)
+"""Progress and warnings of Compose, which state no error."""
+_DAEMON = re.compile(r"^(?:docker: )?(?:Error response from daemon: )+")
+_ANSWER = re.compile(r"(?i)error response from daemon")
+_TELLING = re.compile(r"(?i)error|.*\bfailed\b|.*\bcannot\b|dependency failed")
+_LONGEST = 4000
+"""Longer texts are cut in the middle: a runtime names the cause at the end, after the names of all its steps."""
 
 
 def one_line(text: str) -> str:
     """The line of a foreign program's output that states the error."""
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not _NOISE.match(line)]
-    if not lines:
-        return ""
-    telling = [line for line in lines if re.match(r"(?i)error|.*\bfailed\b|.*\bcannot\b|dependency failed", line)]
-    line = _DAEMON.sub("", (telling or lines)[-1])
-    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+    lines = _lines(text)
+    telling = [line for line in lines if _TELLING.match(line)]
+    return _cut(_DAEMON.sub("", (telling or lines)[-1])) if lines else ""
+
+
+def statement_of(text: str) -> str:
+    """The whole error in a foreign program's output, without its progress: from the line that begins it to the end."""
+    lines = _lines(text)
+    answers = (at for at, line in enumerate(lines) if _ANSWER.search(line))
+    telling = (at for at in range(len(lines) - 1, -1, -1) if _TELLING.match(lines[at]))
+    return _cut(_DAEMON.sub("", " ".join(lines[next(answers, next(telling, 0)) :])))
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip() and not _NOISE.match(line)]
+
+
+def _cut(text: str) -> str:
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]} … {text[-half:]}"
 
 
 def chain_of(error: BaseException) -> str:
@@ -193,44 +100,60 @@ def chain_of(error: BaseException) -> str:
 
 def classify(text: str) -> Kind:
     """The kind of error that a foreign text is about."""
-    return next((kind for kind, _, pattern, _, _ in _COMPILED if pattern.search(text)), "failed")
+    return next((rule.kind for rule, pattern in _COMPILED if pattern.search(text)), "failed")
 
 
 def translate(
     text: str, *, where: str, doing: str, answered: bool = False, responded: bool = False, named_by: str = "", ssh: str = ""
 ) -> DockerError:
-    """Return the error for a foreign program's text, from which secrets are removed already.
+    """Return the error for a foreign program's text, from which secrets are removed already. An unknown text is passed whole.
 
     `where` is the engine's address. With `answered` the engine has answered before, so it can only have gone. With `responded` the text is
     its own answer, so it is there. `named_by` is the setting that named the engine; `ssh` is the last output of ssh on the way to it.
     """
     text, way = (f"{ssh}\n{text}", f": {ssh}") if ssh and not responded else (text, "")
     never = ("absent", "gone", "slow", "tls") if responded else () if answered else ("gone",)
-    for kind, code, pattern, template, remedy in _COMPILED:
-        if kind in never:
-            continue
-        if not pattern.search(text):
-            continue
-        if kind == "absent" and answered:
-            return DockerError(
-                "gone",
-                f"the connection to the engine broke off, while {doing}{way}",
-                where=where,
-                remedy=f"check that the engine runs (`docker version`), {AGAIN}",
-            )
-        match = _PORT.search(text) or _BARE_PORT.search(text)
-        message = template.format(line=one_line(text), port=f"port {match[1]}" if match else "a port that an app publishes")
-        if kind in _NOT_THE_ENGINES:
-            return DockerError(kind, message, code=code, remedy=remedy)
-        step = _elsewhere(where, named_by) if kind == "absent" else remedy
-        return DockerError(kind, f"{message}, while {doing}{way if kind in _SSH_KINDS else ''}", code=code, where=where, remedy=step)
+    rule = next((rule for rule, pattern in _COMPILED if rule.kind not in never and pattern.search(text)), None)
+    if rule is not None and rule.kind == "absent" and answered:
+        text = f"the connection to the engine broke off, while {doing}{way}"
+        return DockerError("gone", text, where=where, remedy=f"check that the engine runs (`docker version`), {AGAIN}")
+    if rule is not None:
+        return _by_rule(rule, text, where=where, doing=doing, named_by=named_by, way=way)
     if not answered and not responded and classify(text) == "gone":
         return DockerError("absent", f"the engine does not answer, while {doing}{way}", where=where, remedy=_elsewhere(where, named_by))
     return DockerError(
         "failed",
-        f"{doing} failed: {one_line(text) or 'no reason given'}",
+        f"{doing} failed: {statement_of(text) or 'no reason given'}",
         where=where,
         remedy="run it again with `portable --debug` before the verb, to see the engine's whole output",
+    )
+
+
+def _by_rule(rule: Rule, text: str, *, where: str, doing: str, named_by: str, way: str) -> DockerError:
+    message = _filled(rule, text)
+    if rule.kind in _NOT_THE_ENGINES:
+        return DockerError(rule.kind, message, code=rule.code, remedy=rule.remedy)
+    step = _elsewhere(where, named_by) if rule.kind == "absent" else rule.remedy
+    known = rule.kind == "host" and rule.code  # its message ends with the engine's text
+    return DockerError(
+        rule.kind,
+        message if known else f"{message}, while {doing}{way if rule.kind in _SSH_KINDS else ''}",
+        code=rule.code,
+        where=where,
+        remedy=step,
+    )
+
+
+def _filled(rule: Rule, text: str) -> str:
+    match = _PORT.search(text) or _BARE_PORT.search(text)
+    return rule.text.format(line=statement_of(text), port=f"port {match[1]}" if match else "a port that an app publishes")
+
+
+def explain(text: str, kinds: Collection[Kind]) -> DockerError | None:
+    """The error for an engine's answer that is of one of these kinds; None for every other text."""
+    rule = next((rule for rule, pattern in _COMPILED if pattern.search(text)), None)
+    return (
+        None if rule is None or rule.kind not in kinds else DockerError(rule.kind, _filled(rule, text), code=rule.code, remedy=rule.remedy)
     )
 
 
@@ -238,9 +161,17 @@ def _elsewhere(where: str, named_by: str) -> str:
     """The remedy where the engine does not answer; it depends on the setting that named the engine."""
     parts = urlsplit(where)
     user, port = f"{parts.username}@" if parts.username else "", f"-p {parts.port} " if parts.port else ""
-    start = f"check with `ssh {port}{user}{parts.hostname} docker version`" if parts.scheme == "ssh" else _RUN_ENGINE
+    start = f"check with `ssh {port}{user}{parts.hostname} docker version`" if parts.scheme == "ssh" else _starting(parts.path)
     if named_by == "DOCKER_HOST":
         return f"{start}, or correct or unset DOCKER_HOST"
     if named_by.startswith("the docker context"):
         return f"{start}, or choose another docker context (`docker context use`)"
     return f"{start}, or name another one in the profile's `engine`"
+
+
+def _starting(socket: str) -> str:
+    """How the engine behind a Unix socket is started."""
+    user = socket.startswith(("/run/user/", "/home/"))
+    if "podman" in socket:
+        return f"start its socket (`systemctl {'--user ' if user else ''}enable --now podman.socket`)"
+    return "start your rootless engine (`systemctl --user start docker`)" if user else RUN_ENGINE

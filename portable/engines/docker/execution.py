@@ -8,7 +8,8 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from portable.engines.docker.errors import AGAIN, DockerError
+from portable.engines.docker.error_rule import AGAIN
+from portable.engines.docker.errors import DockerError
 from portable.engines.docker.process import compose_environment
 from portable.model.codes import Code
 from portable.model.question import Question

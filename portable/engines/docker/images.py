@@ -33,6 +33,17 @@ class ImageReader(Connection):
                     continue
         return ids
 
+    def image_architectures(self, references: Iterable[str]) -> dict[str, str]:
+        """The architectures of the existing images, such as amd64, by reference."""
+        from docker.errors import NotFound
+
+        found: dict[str, str] = {}
+        with self._doing("looking for images"):
+            for reference in sorted(set(references)):
+                with contextlib.suppress(NotFound):
+                    found[reference] = str(self._api.inspect_image(reference).get("Architecture") or "")  # type: ignore[no-untyped-call]
+        return found
+
     def image_settings(self, image: str) -> ImageSettings | None:
         """The settings that an image gives its containers; None if the image does not exist."""
         from docker.errors import NotFound

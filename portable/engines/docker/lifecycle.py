@@ -1,6 +1,7 @@
 """Starts, stops and removes containers and networks, never a volume."""
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from portable.engines.docker.errors import DockerError
@@ -10,11 +11,17 @@ if TYPE_CHECKING:
 
 from portable.engines.docker.connection import SETTLING_SECONDS
 from portable.engines.docker.containers import moment
-from portable.engines.docker.observation import Observation
+from portable.engines.docker.observation import Observation, record_volume
+from portable.engines.docker.observed import PROJECT
 
 
 class Lifecycle(Observation):
     """Changes single containers and networks."""
+
+    def keep_record(self, project: str, labels: Mapping[str, str]) -> None:
+        """Store labels for the project on this engine, unless it has a record already. They stay when the project is removed."""
+        with self._doing("keeping the project's record"):
+            self._api.create_volume(record_volume(project), labels={PROJECT: project, **labels})
 
     def stop(self, container: str) -> None:
         """Stop a container within its own stop timeout; nothing happens if it is stopped or does not exist."""

@@ -15,6 +15,7 @@ from portable.engines.docker.observed import (
     ObservedNetwork,
     seconds_of,
 )
+from portable.model.engine_facts import EngineFacts
 from portable.model.ports import PublishedPort
 
 if TYPE_CHECKING:
@@ -22,7 +23,13 @@ if TYPE_CHECKING:
 
 from portable.engines.docker.connection import SETTLING_SECONDS
 from portable.engines.docker.containers import describe, seen
+from portable.engines.docker.facts import facts_of
 from portable.engines.docker.images import ImageReader
+
+
+def record_volume(project: str) -> str:
+    """The name of the empty volume whose labels are the project's record: it outlives containers and networks."""
+    return f"{project}_portable-record"
 
 
 class Observation(ImageReader):
@@ -31,6 +38,17 @@ class Observation(ImageReader):
     def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
         """The containers, networks and images of a project. Containers that disappear meanwhile are left out."""
         return Observed(containers=self.containers(project), networks=self.networks(project), images=self.image_ids(images))
+
+    def record(self, project: str) -> dict[str, str]:
+        """What `keep_record` stored for the project on this engine; empty if nothing."""
+        from docker.errors import NotFound
+
+        with self._doing("reading the project's record"):
+            try:
+                found = self._api.inspect_volume(record_volume(project))
+            except NotFound:
+                return {}
+        return dict(found.get("Labels") or {})
 
     def containers(self, project: str) -> tuple[ObservedContainer, ...]:
         """All containers of the project, sorted by name, without those of `compose run`."""
@@ -124,6 +142,11 @@ class Observation(ImageReader):
             )
             for entry in listed
         )
+
+    def facts(self, compose: str = "") -> EngineFacts:
+        """The engine's answers about itself and its networks; `compose` is the version of the Compose plug-in."""
+        with self._doing("asking for its properties"):
+            return facts_of(self._api.info(), self._api.version(api_version=False), self._api.networks(), compose)
 
     def data_root(self) -> str:
         """The engine's own folder on its host, which holds images and containers."""

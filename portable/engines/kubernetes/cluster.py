@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from portable.engines.kubernetes.connection import Connection
+from portable.engines.kubernetes.connection import ClusterConnection
 from portable.engines.kubernetes.errors import ClusterError
 from portable.engines.kubernetes.verdict import KubernetesObject
 
@@ -32,7 +32,7 @@ def reference_of(item: KubernetesObject) -> Reference:
     return Reference(item["apiVersion"], item["kind"], metadata.get("namespace") or "", metadata["name"])
 
 
-class ClusterReader(Connection):
+class ClusterReader(ClusterConnection):
     """A cluster to look at only: no method changes an object."""
 
     def get(self, reference: Reference) -> KubernetesObject | None:

@@ -30,7 +30,7 @@ _PAUSE: Final = 0.25
 log = logging.getLogger("portable.cluster")
 
 
-class Connection:
+class ClusterConnection:
     """What everything that speaks with a cluster shares. Connects on first use."""
 
     def __init__(self, address: ClusterAddress, *, cache: Path, hide: Callable[[str], str] = lambda text: text) -> None:

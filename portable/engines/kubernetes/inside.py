@@ -6,7 +6,7 @@ import select
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
-from portable.engines.kubernetes.connection import ANSWER_SECONDS, Connection
+from portable.engines.kubernetes.connection import ANSWER_SECONDS, ClusterConnection
 from portable.engines.kubernetes.errors import ClusterError
 
 _STDIN, _STDOUT, _STDERR, _STATUS, _SIZE = range(5)
@@ -16,7 +16,7 @@ _NOT_RUN: Final = 126
 
 
 def log_lines(
-    connection: Connection, namespace: str, pod: str, container: str, *, tail: int | None = None, previous: bool = False
+    connection: ClusterConnection, namespace: str, pod: str, container: str, *, tail: int | None = None, previous: bool = False
 ) -> Iterator[str]:
     """Lines that a container wrote, each led by its moment and a blank, without secrets."""
     answer: Any = connection.request(
@@ -27,7 +27,7 @@ def log_lines(
             yield connection.hide(line)
 
 
-def follow_log(connection: Connection, namespace: str, pod: str, container: str, *, tail: int | None = None) -> Iterator[str]:
+def follow_log(connection: ClusterConnection, namespace: str, pod: str, container: str, *, tail: int | None = None) -> Iterator[str]:
     """The same lines as they come, until the container ends."""
     query = [*_log_query(container, tail, False), ("follow", "true")]
     doing = f"following the log of {pod}"
@@ -76,7 +76,7 @@ class CommandInput(Protocol):
 
 
 def exec_in(
-    connection: Connection,
+    connection: ClusterConnection,
     namespace: str,
     pod: str,
     container: str,

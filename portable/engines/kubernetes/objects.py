@@ -8,7 +8,7 @@ from portable.engines.kubernetes.verdict import (
     NOT_OBSERVED,
     READY,
     KubernetesObject,
-    Verdict,
+    ObjectVerdict,
     conditions_of,
     failed,
     is_observed,
@@ -23,22 +23,22 @@ FIRST_CONSUMER: Final = "it waits for the first pod that uses it"
 _FIRST_CONSUMER_REASON: Final = "WaitForFirstConsumer"
 
 
-def judge(item: KubernetesObject, events: Sequence[KubernetesObject] = ()) -> Verdict:
+def judge(item: KubernetesObject, events: Sequence[KubernetesObject] = ()) -> ObjectVerdict:
     """Judge an object by its status and the events about it."""
     kind = item["kind"]
     if kind == "Pod":
         return judge_pod(item, events)
     if item["metadata"].get("deletionTimestamp"):
         kept = item["metadata"].get("finalizers")
-        return Verdict(state="ending", reason=f"its deletion waits for {', '.join(kept)}" if kept else "it is being deleted")
+        return ObjectVerdict(state="ending", reason=f"its deletion waits for {', '.join(kept)}" if kept else "it is being deleted")
     if not is_observed(item):
         return waiting(NOT_OBSERVED)
     return _JUDGES.get(kind, _judge_by_conditions)(item, events)
 
 
-def _judge_deployment(item: KubernetesObject, _: Sequence[KubernetesObject]) -> Verdict:
+def _judge_deployment(item: KubernetesObject, _: Sequence[KubernetesObject]) -> ObjectVerdict:
     if spec_of(item).get("paused"):
-        return Verdict(state="suspended", reason="its rollout is paused")
+        return ObjectVerdict(state="suspended", reason="its rollout is paused")
     conditions, status = conditions_of(item), status_of(item)
     progress = conditions.get("Progressing", {})
     if progress.get("reason") == "ProgressDeadlineExceeded":
@@ -49,7 +49,7 @@ def _judge_deployment(item: KubernetesObject, _: Sequence[KubernetesObject]) -> 
     return _replicas(item, updated=status.get("updatedReplicas"), ready=status.get("availableReplicas"))
 
 
-def _judge_stateful_set(item: KubernetesObject, events: Sequence[KubernetesObject]) -> Verdict:
+def _judge_stateful_set(item: KubernetesObject, events: Sequence[KubernetesObject]) -> ObjectVerdict:
     status = status_of(item)
     if (refused := newest_event(events, "FailedCreate")) and not status.get("replicas"):
         return failed(sentence("its pods are refused", refused.get("message")))
@@ -59,7 +59,7 @@ def _judge_stateful_set(item: KubernetesObject, events: Sequence[KubernetesObjec
     return _replicas(item, updated=updated, ready=status.get("readyReplicas"))
 
 
-def _replicas(item: KubernetesObject, *, updated: int | None, ready: int | None) -> Verdict:
+def _replicas(item: KubernetesObject, *, updated: int | None, ready: int | None) -> ObjectVerdict:
     """Judge by numbers: all replicas are of the newest settings, all are ready, and no old one is left."""
     wanted = spec_of(item).get("replicas")
     wanted = 1 if wanted is None else int(wanted)
@@ -73,7 +73,7 @@ def _replicas(item: KubernetesObject, *, updated: int | None, ready: int | None)
     return READY
 
 
-def _judge_daemon_set(item: KubernetesObject, _: Sequence[KubernetesObject]) -> Verdict:
+def _judge_daemon_set(item: KubernetesObject, _: Sequence[KubernetesObject]) -> ObjectVerdict:
     status = status_of(item)
     wanted = int(status.get("desiredNumberScheduled") or 0)
     on_delete = (spec_of(item).get("updateStrategy") or {}).get("type") == "OnDelete"
@@ -84,18 +84,18 @@ def _judge_daemon_set(item: KubernetesObject, _: Sequence[KubernetesObject]) -> 
     return READY if ready >= wanted else waiting(f"{ready} of {wanted} pods are ready")
 
 
-def _judge_job(item: KubernetesObject, _: Sequence[KubernetesObject]) -> Verdict:
+def _judge_job(item: KubernetesObject, _: Sequence[KubernetesObject]) -> ObjectVerdict:
     conditions, status = conditions_of(item), status_of(item)
     if conditions.get("Failed", {}).get("status") == "True":
         return failed(sentence(conditions["Failed"].get("reason"), conditions["Failed"].get("message")), is_final=True)
     if conditions.get("Complete", {}).get("status") == "True":
         return READY
     if spec_of(item).get("suspend"):
-        return Verdict(state="suspended", reason="the job is suspended")
+        return ObjectVerdict(state="suspended", reason="the job is suspended")
     return waiting(f"it runs: {status.get('active') or 0} pods at work, {status.get('failed') or 0} failed")
 
 
-def _judge_claim(item: KubernetesObject, events: Sequence[KubernetesObject]) -> Verdict:
+def _judge_claim(item: KubernetesObject, events: Sequence[KubernetesObject]) -> ObjectVerdict:
     phase = status_of(item).get("phase")
     if phase == "Bound":
         return READY
@@ -109,7 +109,7 @@ def _judge_claim(item: KubernetesObject, events: Sequence[KubernetesObject]) -> 
     return waiting(sentence("no volume is bound to it", (event or {}).get("message")))
 
 
-def _judge_volume(item: KubernetesObject, _: Sequence[KubernetesObject]) -> Verdict:
+def _judge_volume(item: KubernetesObject, _: Sequence[KubernetesObject]) -> ObjectVerdict:
     phase = status_of(item).get("phase")
     if phase == "Failed":
         return failed(sentence("it could not be reclaimed", status_of(item).get("message")), is_final=True)
@@ -118,19 +118,19 @@ def _judge_volume(item: KubernetesObject, _: Sequence[KubernetesObject]) -> Verd
     return READY
 
 
-def _judge_service(item: KubernetesObject, _: Sequence[KubernetesObject]) -> Verdict:
+def _judge_service(item: KubernetesObject, _: Sequence[KubernetesObject]) -> ObjectVerdict:
     if spec_of(item).get("type") == "LoadBalancer" and not (status_of(item).get("loadBalancer") or {}).get("ingress"):
         return waiting("no load balancer gave it an address")
     return READY
 
 
-def _judge_ingress(item: KubernetesObject, _: Sequence[KubernetesObject]) -> Verdict:
+def _judge_ingress(item: KubernetesObject, _: Sequence[KubernetesObject]) -> ObjectVerdict:
     if not (status_of(item).get("loadBalancer") or {}).get("ingress"):
         return waiting("no Ingress controller took it")
     return READY
 
 
-def _judge_route(item: KubernetesObject, _: Sequence[KubernetesObject]) -> Verdict:
+def _judge_route(item: KubernetesObject, _: Sequence[KubernetesObject]) -> ObjectVerdict:
     """An OpenShift Route: admitted or refused by each router."""
     taken = [condition for ingress in status_of(item).get("ingress") or () for condition in ingress.get("conditions") or ()]
     admitted = [condition for condition in taken if condition["type"] == "Admitted"]
@@ -141,7 +141,7 @@ def _judge_route(item: KubernetesObject, _: Sequence[KubernetesObject]) -> Verdi
     return waiting("no router took it")
 
 
-def _judge_http_route(item: KubernetesObject, _: Sequence[KubernetesObject]) -> Verdict:
+def _judge_http_route(item: KubernetesObject, _: Sequence[KubernetesObject]) -> ObjectVerdict:
     """A Gateway API route: each parent says whether it accepts it and finds what it refers to."""
     parents = status_of(item).get("parents") or ()
     if not parents:
@@ -153,12 +153,12 @@ def _judge_http_route(item: KubernetesObject, _: Sequence[KubernetesObject]) -> 
     return READY
 
 
-def _judge_namespace(item: KubernetesObject, _: Sequence[KubernetesObject]) -> Verdict:
+def _judge_namespace(item: KubernetesObject, _: Sequence[KubernetesObject]) -> ObjectVerdict:
     phase = status_of(item).get("phase")
-    return READY if phase in (None, "Active") else Verdict(state="ending", reason="the namespace is being deleted")
+    return READY if phase in (None, "Active") else ObjectVerdict(state="ending", reason="the namespace is being deleted")
 
 
-def _judge_by_conditions(item: KubernetesObject, _: Sequence[KubernetesObject]) -> Verdict:
+def _judge_by_conditions(item: KubernetesObject, _: Sequence[KubernetesObject]) -> ObjectVerdict:
     """Judge an unknown kind by the conditions that most kinds share; without any there is nothing to wait for."""
     conditions = conditions_of(item)
     for name in ("Stalled", "Failed", "Degraded"):
@@ -171,7 +171,7 @@ def _judge_by_conditions(item: KubernetesObject, _: Sequence[KubernetesObject]) 
     return READY
 
 
-_JUDGES: Final[Mapping[str, Callable[[KubernetesObject, Sequence[KubernetesObject]], Verdict]]] = {
+_JUDGES: Final[Mapping[str, Callable[[KubernetesObject, Sequence[KubernetesObject]], ObjectVerdict]]] = {
     "Deployment": _judge_deployment,
     "ReplicaSet": _judge_deployment,
     "StatefulSet": _judge_stateful_set,

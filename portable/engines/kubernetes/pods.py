@@ -6,7 +6,7 @@ from typing import Any, Final
 from portable.engines.kubernetes.verdict import (
     READY,
     KubernetesObject,
-    Verdict,
+    ObjectVerdict,
     conditions_of,
     failed,
     newest_event,
@@ -26,7 +26,7 @@ _CRASHES: Final = 3
 """So many restarts after which a crash counts as final, so that `up` need not wait for the deadline."""
 
 
-def judge_pod(pod: KubernetesObject, events: Sequence[KubernetesObject] = ()) -> Verdict:
+def judge_pod(pod: KubernetesObject, events: Sequence[KubernetesObject] = ()) -> ObjectVerdict:
     """Judge a pod by its status and the events about it.
 
     The order is the order of a pod's life: schedule, volumes, init containers, images, start, readiness.
@@ -34,7 +34,7 @@ def judge_pod(pod: KubernetesObject, events: Sequence[KubernetesObject] = ()) ->
     status = status_of(pod)
     phase = status.get("phase")
     if pod["metadata"].get("deletionTimestamp"):
-        return Verdict(state="ending", reason=_why_ending(pod))
+        return ObjectVerdict(state="ending", reason=_why_ending(pod))
     if phase == "Succeeded":
         return READY
     if phase == "Failed":
@@ -70,8 +70,11 @@ def _has_ended_well(pod: KubernetesObject, seen: Mapping[str, Any]) -> bool:
     return ended is not None and ended.get("exitCode") == 0 and spec_of(pod).get("restartPolicy") in ("Never", "OnFailure")
 
 
-def _judge_container(container: Mapping[str, Any], seen: Mapping[str, Any], events: Sequence[KubernetesObject], prefix: str) -> Verdict:
+def _judge_container(
+    container: Mapping[str, Any], seen: Mapping[str, Any], events: Sequence[KubernetesObject], prefix: str
+) -> ObjectVerdict:
     name = f"{prefix}{container['name']}"
+    events = _about_container(container["name"], events)
     state = seen.get("state") or {}
     if ended := state.get("terminated"):
         return failed(sentence(name, _ending(ended)))
@@ -102,10 +105,17 @@ def _judge_container(container: Mapping[str, Any], seen: Mapping[str, Any], even
     return waiting(sentence(name, reason or "not started yet", message))
 
 
+def _about_container(name: str, events: Sequence[KubernetesObject]) -> tuple[KubernetesObject, ...]:
+    """The events about that container or the whole pod, but not those about its neighbours: `spec.containers{sonarr}`."""
+    paths = ((event, str((event.get("involvedObject") or {}).get("fieldPath") or "")) for event in events)
+    return tuple(event for event, path in paths if "{" not in path or path.endswith(f"{{{name}}}"))
+
+
 def _why_not_ready(container: Mapping[str, Any], seen: Mapping[str, Any], events: Sequence[KubernetesObject]) -> str:
     """What a running container is asked, and what its probe said last."""
     kind = "startup probe" if container.get("startupProbe") and not seen.get("started") else "readiness probe"
-    event = newest_event(events, "Unhealthy")
+    past = ("startup probe",) if seen.get("started") else ()
+    event = newest_event([event for event in events if not str(event.get("message")).lower().startswith(past)], "Unhealthy")
     return sentence(f"its {kind} does not succeed yet", (event or {}).get("message"))
 
 

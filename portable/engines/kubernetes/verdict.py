@@ -12,7 +12,7 @@ State = Literal["ready", "waiting", "failed", "suspended", "ending"]
 NOT_OBSERVED: Final = "its controller has not seen the newest settings yet"
 
 
-class Verdict(Struct, frozen=True, kw_only=True):
+class ObjectVerdict(Struct, frozen=True, kw_only=True):
     """How an object stands. `reason` is empty only where it is ready."""
 
     state: State
@@ -26,17 +26,17 @@ class Verdict(Struct, frozen=True, kw_only=True):
         return self.state == "ready"
 
 
-READY: Final = Verdict(state="ready")
+READY: Final = ObjectVerdict(state="ready")
 
 
-def waiting(reason: str) -> Verdict:
+def waiting(reason: str) -> ObjectVerdict:
     """A verdict on an object that is on its way."""
-    return Verdict(state="waiting", reason=reason)
+    return ObjectVerdict(state="waiting", reason=reason)
 
 
-def failed(reason: str, *, is_final: bool = False) -> Verdict:
+def failed(reason: str, *, is_final: bool = False) -> ObjectVerdict:
     """A verdict on an object that does not work."""
-    return Verdict(state="failed", reason=reason, is_final=is_final)
+    return ObjectVerdict(state="failed", reason=reason, is_final=is_final)
 
 
 def status_of(item: KubernetesObject) -> Mapping[str, Any]:
@@ -55,8 +55,8 @@ def conditions_of(item: KubernetesObject) -> Mapping[str, Mapping[str, Any]]:
 
 
 def sentence(*parts: str | None) -> str:
-    """Join what is known of a cause: `ImagePullBackOff: Back-off pulling image "x"`."""
-    return ": ".join(part.strip() for part in parts if part and part.strip())
+    """Join what is known of a cause into one line: `ImagePullBackOff: Back-off pulling image "x"`."""
+    return ": ".join(" ".join(part.split()) for part in parts if part and part.strip())
 
 
 def is_observed(item: KubernetesObject) -> bool:

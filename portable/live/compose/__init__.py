@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 if TYPE_CHECKING:
     from portable.backends.prepare import Prepared
     from portable.live.drivers import OpenedStack
@@ -19,5 +21,9 @@ def open_stack(
     from portable.live.compose.desired import stack_of
     from portable.live.compose.driver import opened
 
-    stack = stack_of(prepared.planned.plan, prepared.rendering, prepared.recipes, taken)
-    return opened(stack, source, resolve(prepared.planned.given.profile.engine, environment, home))
+    profile = prepared.planned.given.profile
+    names = (profile.exposure.address,) if profile.exposure.address else ()
+    stack = msgspec.structs.replace(
+        stack_of(prepared.planned.plan, prepared.rendering, prepared.recipes, taken, names), one_way=prepared.planned.one_way
+    )
+    return opened(stack, source, resolve(profile.engine, environment, home))

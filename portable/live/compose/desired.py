@@ -12,7 +12,8 @@ from portable.live.image_needs import needed_images
 from portable.live.image_updates import ImageUpdates
 from portable.live.stack import Stack
 from portable.model.base import Struct
-from portable.model.plan import Lan, Loopback, Plan
+from portable.model.exposures import Lan, Loopback
+from portable.model.plan import Plan
 from portable.model.rendering import Rendering
 from portable.model.variables import Variables, secret_variable
 from portable.secrets.digests import digest
@@ -59,7 +60,9 @@ class Desired(Struct, frozen=True, kw_only=True):
         return next(s for s in self.services if s.name == name)
 
 
-def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {}, taken: ImageUpdates | None = None) -> ComposeStack:
+def stack_of(
+    plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {}, taken: ImageUpdates | None = None, names: tuple[str, ...] = ()
+) -> ComposeStack:
     """The stack of a plan that was rendered for Compose."""
     body = next(document.body for document in rendering.documents if "services" in document.body)
     return ComposeStack(
@@ -74,6 +77,7 @@ def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {},
         images=needed_images(plan),
         secrets=needs_of(plan),
         addresses=addresses_of(plan),
+        names=names,
         plan=plan,
         recipes=recipes,
         taken=taken,
@@ -81,7 +85,7 @@ def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {},
 
 
 def addresses_of(plan: Plan) -> dict[str, tuple[str, ...]]:
-    """The addresses of each app from outside; `{host}` stands for the engine's host."""
+    """The addresses of each app from outside; `{host}` stands for each name of the engine's host."""
     apps = {app.name: app for app in plan.apps}
     addresses: dict[str, tuple[str, ...]] = {}
     for exposure in plan.exposures:

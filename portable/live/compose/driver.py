@@ -24,6 +24,7 @@ from portable.live.stack import Stack
 from portable.live.view import View
 from portable.local.lock import Lock
 from portable.model.changes import Change
+from portable.model.engine_facts import EngineFacts
 from portable.model.errors import PortableError
 from portable.model.plan import Plan
 from portable.model.ports import PublishedPort
@@ -33,6 +34,7 @@ from portable.secrets.sources import Source
 from portable.secrets.values import Resolved
 
 _HOST_IN_HELPER = "/host"
+SECRETS_OWNER = "portable.secrets-owner"
 
 
 class ComposeReader(StackReader):
@@ -73,9 +75,9 @@ class ComposeReader(StackReader):
         """The changes that `up` would make."""
         return verbs.diff(self._engine, self.stack, resolved if resolved is not None else self.source, apps=apps)
 
-    def rehearse(self, *, apps: tuple[str, ...] = (), resolved: Resolved) -> None:
-        """Raise for every problem that would stop `up` before its first change."""
-        verbs.rehearse(self._engine, self.stack, resolved, apps=apps)
+    def rehearse(self, *, apps: tuple[str, ...] = (), resolved: Resolved) -> tuple[Change, ...]:
+        """The changes that `up` would make. Raises every problem that would stop it before its first change."""
+        return verbs.rehearse(self._engine, self.stack, resolved, apps=apps)
 
     def status(self, *, inside: bool = False) -> tuple[ServiceStatus, ...]:
         """The state of every service."""
@@ -125,9 +127,17 @@ class ComposeReader(StackReader):
         """Ports of the engine's host that running containers publish."""
         return self._engine.ports()
 
+    def secrets_owner(self) -> str:
+        """The user and the file whose secrets the stack was started with; empty if unknown."""
+        return self._engine.record(self.stack.project).get(SECRETS_OWNER, "")
+
     def data_folder(self) -> str:
         """The engine's own folder on its host."""
         return self._engine.data_root()
+
+    def engine_facts(self) -> EngineFacts:
+        """The engine's answers about itself and its networks."""
+        return self._engine.facts(self._engine.check().compose)
 
 
 class ComposeDriver(ComposeReader, StackDriver):
@@ -148,6 +158,11 @@ class ComposeDriver(ComposeReader, StackDriver):
     ) -> Outcome:
         """Apply the differences from the plan, and wait until all services are healthy."""
         return verbs.up(self._writer, self.stack, self.source, apps=apps, deadline=deadline, progress=progress, held=held)
+
+    def record_secrets_owner(self, owner: str) -> None:
+        """Store whose secrets the stack runs on, unless that is known."""
+        if owner and not self.secrets_owner():
+            self._writer.keep_record(self.stack.project, {SECRETS_OWNER: owner})
 
     def down(self, *, apps: tuple[str, ...] = (), progress: Progress = silent, held: Lock | None = None) -> tuple[Change, ...]:
         """Remove containers and networks."""

@@ -69,7 +69,9 @@ def headline(lines: Iterable[str]) -> str:
         if rank and rank >= best:
             follows = next((f.strip() for f in clean[number + 1 :] if f.strip()), "") if text.endswith(":") else ""
             best, best_text = rank, f"{text} {follows}".rstrip()
-    return best_text if len(best_text) <= _LONGEST else f"{best_text[: _LONGEST - 1]}…"
+    # Cut in the middle: programs name the subject first and the cause last.
+    half = _LONGEST // 2
+    return best_text if len(best_text) <= _LONGEST else f"{best_text[:half]} … {best_text[-half:]}"
 
 
 def _judged(line: str) -> tuple[int | None, str]:

@@ -8,7 +8,7 @@ from typing import Any
 from portable.backends.compose.project import MOUNTED
 from portable.engines.mounts import MODULES, holding, parse, sharing
 from portable.local.commands import carry_out, typed
-from portable.model.errors import EngineError
+from portable.model.errors import EngineError, raise_all
 from portable.model.progress import Event, Progress, silent
 
 
@@ -39,6 +39,28 @@ def check_mounts(body: Mapping[str, Any], *, local: bool) -> None:
             where="this machine",
             remedy="mount it, then run the same command again; for an ordinary folder, remove `mounted: true` in the profile",
         )
+
+
+def check_folders(body: Mapping[str, Any], *, local: bool) -> None:
+    """Raise every folder that the engine could not create or containers could not write, for an engine of this machine only."""
+    wanted: dict[str, list[str]] = {}
+    for name, service in body.get("services", {}).items() if local else ():
+        for volume in service.get("volumes", ()):
+            if volume.get("type") == "bind" and not volume.get("read_only"):
+                wanted.setdefault(str(volume["source"]), []).append(name)
+    problems: list[EngineError] = []
+    for folder, names in sorted(wanted.items()):
+        nearest = next(parent for parent in (Path(folder), *Path(folder).parents) if parent.exists())
+        where = f"{folder} (for {', '.join(names)})"
+        if nearest != Path(folder) and not nearest.is_dir():
+            remedy = "move it away, or name another folder under `storage` of the profile"
+            text = f"it cannot be created, because {nearest} is not a folder"
+            problems.append(EngineError(text, code="host.not-a-folder", where=where, remedy=remedy))
+        elif os.statvfs(nearest).f_flag & os.ST_RDONLY:
+            text = "it is on a read-only file system"
+            remedy = f"find out why with `findmnt -T {nearest}`: a damaged disk becomes read-only"
+            problems.append(EngineError(text, code="host.read-only", where=where, remedy=remedy))
+    raise_all(problems)
 
 
 def shared_binds(body: Mapping[str, Any]) -> Iterator[str]:

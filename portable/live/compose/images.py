@@ -1,14 +1,18 @@
 """The images of a stack: their state, the steps for missing ones, and pulling or building them."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from portable.live.results import ImageOutcome, ImageStatus
 from portable.local.lock import locked
 from portable.model.base import Struct
 from portable.model.changes import Change
 from portable.model.errors import EngineError, UsageError
-from portable.model.progress import Progress, silent
+from portable.model.progress import Event, Progress, silent
 
 if TYPE_CHECKING:
     from portable.engines.docker.engine import Engine, EngineReader
@@ -16,9 +20,13 @@ from portable.live.compose.building import build_recipe
 from portable.live.compose.recipes import BUILT, Recipes, built_reference, shipped_recipe
 from portable.live.compose.registries import PullFailed, Registries
 from portable.live.image_needs import ImageNeed
+from portable.model.registry import not_offered, split_reference
 
 LOCK = "_images"
 """Name of the lock on pulling and building. No project's name begins with `_`, so it differs from the project's lock that `up` holds."""
+
+_BUILD_SECONDS = 90
+"""What a recipe takes on two cores, for an estimate."""
 
 
 class Resolution(Struct, frozen=True, kw_only=True):
@@ -75,34 +83,108 @@ def resolve(engine: "Engine", needs: Iterable[ImageNeed], *, recipes: Recipes = 
         first = foresee(engine, needs, recipes)  # another run may have brought them
         missing = {change.service for change in first.changes}
         effective = dict(first.effective)
-        changes: list[Change] = []
-        to_build: list[tuple[ImageNeed, str, str]] = []
-        lost: list[str] = []
-        registries = Registries(engine, progress)
-        for need in needs:
-            if need.reference not in missing:
-                continue
-            try:
-                registries.pull(need.reference)
-                changes.append(Change(kind="pull", service=need.reference, app=", ".join(need.apps), cause="it was missing"))
-            except PullFailed as failed:
-                if need.recipe and recipes(need.recipe) is not None:
-                    to_build.append((need, need.recipe, failed.text))
-                else:
-                    lost.append(f"{need.reference} (for {', '.join(need.apps)}): {failed.text}")
-        if lost:
-            raise EngineError(
-                f"{len(lost)} image{'s' if len(lost) > 1 else ''} can neither be pulled nor built: {'; '.join(lost)}",
-                code="build.no-image",
-                remedy="check the registry and the reference, use `docker load`, or give the app a recipe (`image/Dockerfile`)",
-            )
+        steps = _Steps(len(missing), progress)
+        changes, to_build = _pulled(engine, [need for need in needs if need.reference in missing], recipes, steps)
         built: dict[str, str] = {}
         for need, recipe, why in to_build:
             if recipe not in built:
-                built[recipe] = build_recipe(engine, recipe, recipes=recipes, progress=progress, registries=registries, why=why)
+                built[recipe] = build_recipe(engine, recipe, recipes=recipes, progress=steps.detail, registries=steps.registries, why=why)
             effective[need.reference] = built[recipe]
             changes.append(Change(kind="build", service=need.reference, app=", ".join(need.apps), cause=why))
+            steps.end(need, "built")
     return Resolution(effective=effective, changes=tuple(changes))
+
+
+def _pulled(
+    engine: "Engine", needs: Sequence[ImageNeed], recipes: Recipes, steps: "_Steps"
+) -> tuple[list[Change], list[tuple[ImageNeed, str, str]]]:
+    """Pull images. Returns the changes, and each image to build, with its recipe and the reason why it was not pulled.
+
+    Raises EngineError that names all images which can be neither pulled nor built.
+    """
+    changes: list[Change] = []
+    to_build: list[tuple[ImageNeed, str, str]] = []
+    lost: list[str] = []
+    steps.registries = Registries(engine, steps.detail)
+    steps.say(f"{_count(len(needs))} missing here, and pulled or built now")
+    for need in needs:
+        steps.begin()
+        try:
+            steps.registries.pull(need.reference)
+            changes.append(Change(kind="pull", service=need.reference, app=", ".join(need.apps), cause="it was missing"))
+            steps.end(need, "pulled")
+        except PullFailed as failed:
+            if need.recipe and recipes(need.recipe) is not None:
+                to_build.append((need, need.recipe, failed.text))
+            else:
+                lost.append(f"{need.reference} (for {', '.join(need.apps)}): {failed.text}")
+    if lost:
+        raise _no_image(lost)
+    if to_build:
+        minutes = max(1, round(len({recipe for _, recipe, _ in to_build}) * _BUILD_SECONDS / 60))
+        causes = "; ".join(dict.fromkeys(why for _, _, why in to_build))
+        steps.say(f"{len(to_build)} cannot be pulled ({causes}): building them takes about {minutes} min")
+        steps.begin()
+    return changes, to_build
+
+
+def _count(images: int) -> str:
+    return "1 image is" if images == 1 else f"{images} images are"
+
+
+class _Steps:
+    """Reports one line an image, `[3/7] gerbera: built in 91 s`; everything else is a detail."""
+
+    registries: Registries
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self._total, self._progress = total, progress
+        self._ended = 0
+        self._began = time.monotonic()
+
+    def begin(self) -> None:
+        """Start the time of the next image."""
+        self._began = time.monotonic()
+
+    def end(self, need: ImageNeed, how: str) -> None:
+        """Report an image, and start the time of the next one."""
+        self._ended += 1
+        name = need.recipe or need.reference
+        self.say(f"[{self._ended}/{self._total}] {name}: {how} in {time.monotonic() - self._began:.0f} s")
+        self.begin()
+
+    def say(self, text: str) -> None:
+        """Report a sentence about all images."""
+        self._progress(Event(what="note", subject="", text=text))
+
+    def detail(self, event: Event) -> None:
+        """Pass on an event of a single image as a detail, except for signs of life."""
+        self._progress(event if event.what == "beat" else msgspec.structs.replace(event, what="line"))
+
+
+def refuse_unavailable(engine: "EngineReader", expected: Resolution, recipes: Recipes, needs: Iterable[ImageNeed]) -> None:
+    """Raise EngineError that names the missing images that no registry offers, and that have no recipe. Asks registries."""
+    lacking = {change.service for change in expected.changes}
+    asked = [need for need in needs if need.reference in lacking and not (need.recipe and recipes(need.recipe) is not None)]
+    if not asked:
+        return
+    with ThreadPoolExecutor(min(8, len(asked))) as pool:
+        offers = list(pool.map(lambda need: engine.offered(need.reference), asked))
+    lost = [
+        f"{need.reference} (for {', '.join(need.apps)}): {not_offered(offer, split_reference(need.reference)[0])}"
+        for need, offer in zip(asked, offers, strict=True)
+        if offer.why
+    ]
+    if lost:
+        raise _no_image(lost)
+
+
+def _no_image(lost: Sequence[str]) -> EngineError:
+    return EngineError(
+        f"{len(lost)} image{'s' if len(lost) > 1 else ''} can neither be pulled nor built: {'; '.join(lost)}",
+        code="build.no-image",
+        remedy="check the registry and the reference, use `docker load`, or give the app a recipe (`image/Dockerfile`)",
+    )
 
 
 def build(

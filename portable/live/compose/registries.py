@@ -5,6 +5,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Literal
 
+from portable.engines.docker.errors import explain, statement_of
+from portable.model.codes import bracketed
 from portable.model.errors import EngineError
 from portable.model.progress import Event, Progress
 from portable.model.registry import split_reference
@@ -17,6 +19,10 @@ _FIRST_WORD_SECONDS = 10.0
 """After this silence at the start of a pull, the registry counts as unreachable."""
 _SILENT_SECONDS = 120.0
 """After this silence in the middle of a pull, the registry counts as unreachable."""
+
+
+_OWN_WORDS = ("registry.denied", "registry.unreachable")
+"""Causes that this module names itself, with the registry's host."""
 
 
 class PullFailed(Exception):  # noqa: N818  # an outcome, not an error for a person
@@ -88,9 +94,13 @@ class Registries:
 
 
 def pull_failure(said: str, reference: str) -> PullFailed:
-    """Classify a failed pull by the text of the registry or of the engine."""
+    """Classify a failed pull by the text of the registry or of the engine. A known cause comes with its remedy."""
     text = said.lower()
     host = split_reference(reference)[0]
+    known = explain(said, ("registry", "host", "space"))
+    if known is not None and known.code not in _OWN_WORDS:
+        kind: Literal["unreachable", "failed"] = "unreachable" if known.code == "registry.certificate" else "failed"
+        return PullFailed(kind, f"{known.text}: {known.remedy}{bracketed(known.code)}")
     if re.search(
         r"manifest unknown|manifest for|not found: |name unknown|repository does not exist|no such image|an image is missing", text
     ):
@@ -103,4 +113,4 @@ def pull_failure(said: str, reference: str) -> PullFailed:
         text,
     ):
         return PullFailed("unreachable", f"the registry {host} cannot be reached")
-    return PullFailed("failed", f"pulling failed: {said.strip().splitlines()[-1][:200] if said.strip() else 'no reason given'}")
+    return PullFailed("failed", f"pulling failed: {statement_of(said) or 'no reason given'}")

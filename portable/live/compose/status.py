@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import msgspec
+
 from portable.backends.compose.services import Service
 from portable.engines.docker.address import Address
 from portable.engines.docker.engine import EngineReader
@@ -14,6 +16,7 @@ from portable.live.compose.waiting import here_now, judge
 from portable.live.results import ServiceStatus
 from portable.live.tunnel import LINES, TRAFFIC, Traffic, look_through, restarts, traffic
 from portable.live.tunnel import tunnels as tunnels_of
+from portable.local.network import lan_addresses
 
 _ASK_SECONDS = 10.0
 
@@ -29,9 +32,11 @@ def status(engine: EngineReader, stack: ComposeStack, *, inside: bool = False) -
     for service in sorted(desired.services, key=lambda s: (s.app, s.name != s.app, s.name)):
         address: tuple[str, ...] = ()
         if service.app not in shown and (service.name == service.app or service.app not in names):
-            address = tuple(_reached(a, engine.address) for a in stack.addresses.get(service.app, ()))
+            reached = (typed_addresses(a, engine.address, stack.names) for a in stack.addresses.get(service.app, ()))
+            address = tuple(address for addresses in reached for address in addresses)
             shown.add(service.app)
-        rows.append(_row(service, seen, now, address, tunnels.get(service.name, ("", ""))))
+        row = _row(service, seen, now, address, tunnels.get(service.name, ("", "")))
+        rows.append(msgspec.structs.replace(row, egress=stack.egress.get(service.app, "")))
     orphans = (c for c in observed.containers if c.service not in names)
     return (*rows, *map(_orphan, orphans))
 
@@ -120,8 +125,12 @@ def silence_of(engine: EngineReader, gateway: ObservedContainer) -> tuple[str, f
     return why if verdict == "silent" else "", clock
 
 
-def _reached(address: str, engine: Address) -> str:
-    """An app's address for this machine; the loopback address of another machine is marked as such."""
-    if "{host}" in address or engine.host in ("127.0.0.1", "[::1]", "localhost"):
-        return address.replace("{host}", engine.host)
-    return f"{address} (on {engine.host})"
+def typed_addresses(address: str, engine: Address, names: Sequence[str]) -> tuple[str, ...]:
+    """The addresses of an app that a person can type. A port on the LAN has one for each name of the engine's host, also if that is
+    this machine: it is reached from others. The loopback address of another machine is marked as such.
+    """
+    is_here = engine.host in ("127.0.0.1", "[::1]", "localhost")
+    if "{host}" not in address:
+        return (address if is_here else f"{address} (on {engine.host})",)
+    hosts = (*names, *((lan_addresses() or (engine.host,)) if is_here else (engine.host,)))
+    return tuple(address.replace("{host}", host) for host in dict.fromkeys(hosts))

@@ -8,12 +8,14 @@ import msgspec
 
 from portable.backends.compose.services import Service
 from portable.engines.docker.engine import EngineReader
-from portable.engines.docker.errors import AGAIN, DockerError, UnhealthyDockerServices
+from portable.engines.docker.error_rule import AGAIN, Kind
+from portable.engines.docker.errors import DockerError, UnhealthyDockerServices, explain
 from portable.engines.docker.observed import ObservedContainer
 from portable.engines.docker.process import Running
 from portable.live.compose import headline
 from portable.live.compose.desired import Desired, current
 from portable.model.base import Struct
+from portable.model.codes import bracketed
 from portable.model.progress import Deduplicated, Event, Progress
 
 _POLL_SECONDS = 0.4
@@ -23,6 +25,8 @@ _STEADY_AGAIN_SECONDS = 8.0
 """The same for an app that the engine has restarted before."""
 _TOO_MANY_RESTARTS = 3
 _LOG_LINES = 8
+_EXPLAINED: tuple[Kind, ...] = ("host", "network", "registry", "mount", "port", "space")
+"""Causes why the engine cannot start a container that its own text explains."""
 _CONDITIONS = {
     "service_healthy": "to be healthy",
     "service_completed_successfully": "to finish",
@@ -73,7 +77,7 @@ def judge(service: Service, seen: dict[str, ObservedContainer], now: str) -> Ver
         return Verdict(
             settled=False,
             failed=True,
-            reason="unhealthy" + (f": {_error_line(container.health_output)[:200]}" if container.health_output else ""),
+            reason="unhealthy" + (f": {_error_line(container.health_output)}" if container.health_output else ""),
         )
     if container.health == "starting":
         return Verdict(settled=False, reason=f"starting (health: starting {seconds:.0f} s)", steady="starting")
@@ -196,14 +200,16 @@ class Watch:
         """Observe once, and report news."""
         self._seen = {name: self._fresh(seen) for name, seen in current(self._engine.observe(self._desired.project)).items()}
         now = here_now()
-        verdicts = []
+        verdicts: list[tuple[Service, Verdict]] = []
+        news: list[tuple[Event, str | None]] = []
         for service in self._services:
             verdict = judge(service, self._seen, self._clock(service.name, now))
             if (seen := self._seen.get(service.name)) is not None and seen.id in self._outdated:
                 verdict = Verdict(settled=False, reason="waiting to be recreated")
             verdicts.append((service, verdict))
-            what = "done" if verdict.settled else "waiting"
-            self._once(Event(what=what, subject=service.name, text=verdict.reason), same_as=verdict.steady or None)  # type: ignore[arg-type]
+            event = Event(what="done" if verdict.settled else "waiting", subject=service.name, text=verdict.reason)
+            news.append((event, verdict.steady or None))
+        self._once.together(news)
         return verdicts
 
     def _fresh(self, seen: ObservedContainer) -> ObservedContainer:
@@ -247,9 +253,16 @@ class Watch:
 
     def _failure(self, failing: list[tuple[Service, Verdict]]) -> UnhealthyDockerServices:
         parts = []
+        remedy = f"find the cause with `portable logs {failing[0][0].app}` and remove it, {AGAIN}"
         for service, verdict in failing:
             lines: list[str] = []
-            if (seen := self._seen.get(service.name)) is not None and seen.state != "created":
+            seen = self._seen.get(service.name)
+            if seen is not None and (known := explain(self._engine.hide(seen.error), _EXPLAINED)) is not None:
+                # The engine could not start it, so it has no log.
+                parts.append(f"{service.name}: {known.text}{bracketed(known.code)}")
+                remedy = str(known.remedy)
+                continue
+            if seen is not None and seen.state != "created":
                 try:
                     lines = list(self._engine.logs(seen.id, tail=headline.LINES))
                 except DockerError:
@@ -258,5 +271,5 @@ class Watch:
         return UnhealthyDockerServices(
             "\n".join(parts),
             apps=frozenset(service.app for service, _ in failing),
-            remedy=f"find the cause with `portable logs {failing[0][0].app}` and remove it, {AGAIN}",
+            remedy=remedy,
         )

@@ -4,6 +4,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+UNSUPPORTED: Mapping[str, str] = {
+    "verify": "`portable status` shows the state of the apps; the contracts are checked on Compose only",
+    "wire": "connect the apps in their own web pages",
+    "update": "change the images in the profile, then run `portable up`",
+    "rollback": "change the images back in the profile, then run `portable up`",
+    "backup": "back up the volumes with a tool of the cluster, such as Velero",
+    "restore": "restore the volumes with a tool of the cluster, such as Velero",
+    "upkeep": "scheduled apps run as CronJobs: `kubectl create job --from=cronjob/APP NAME` runs one now",
+    "heal --watch": "the cluster restarts containers by itself; `portable heal` replaces the pods that do not recover",
+    "heal --install": "the cluster restarts containers by itself; `portable heal` replaces the pods that do not recover",
+    "doctor --fix": "`portable doctor` shows each problem with its remedy",
+    "images build": "build the images on another machine, and push them to a registry that the nodes reach",
+}
+"""The commands that clusters do not support yet, each with what to do instead."""
+
 if TYPE_CHECKING:
     from portable.backends.prepare import Prepared
     from portable.live.drivers import OpenedStack

@@ -159,13 +159,19 @@ def delete_in_order(work: ApplyContext, removals: Sequence[Removal]) -> None:
     phases: dict[int, list[Removal]] = {}
     for removal in removals:
         phases.setdefault(deletion_phase(removal.reference.kind), []).append(removal)
-    for phase, chosen in sorted(phases.items()):
-        for removal in chosen:
-            work.check()
-            work.progress(Event(what="doing", subject=str(removal.reference), text="deleting"))
-            work.cluster.delete(removal.reference, removal.uid)
-        if phase == 0:
-            _until_pods_end(work, chosen)
+
+    def delete(removal: Removal) -> None:
+        work.check()
+        work.cluster.delete(removal.reference, removal.uid)
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        for phase, chosen in sorted(phases.items()):
+            for removal in chosen:
+                work.progress(Event(what="doing", subject=str(removal.reference), text="deleting"))
+                work.cluster.path_of(removal.reference.api_version, removal.reference.kind)  # threads would fight for the cache of kinds
+            list(pool.map(delete, chosen))
+            if phase == 0:
+                _until_pods_end(work, chosen)
 
 
 def _until_pods_end(work: ApplyContext, removals: Sequence[Removal]) -> None:
@@ -174,8 +180,11 @@ def _until_pods_end(work: ApplyContext, removals: Sequence[Removal]) -> None:
     names = ", ".join(str(removal.reference) for removal in removals)
     grace = max((_grace(removal.live) for removal in removals), default=0)
 
+    kinds = sorted({(removal.reference.api_version, removal.reference.kind) for removal in removals})
+
     def are_gone() -> bool:
-        if any(not _is_gone(work.cluster, removal.reference, removal.uid) for removal in removals):
+        left = [item for kind in kinds for item in work.cluster.list(*kind, namespace=work.stack.namespace)]
+        if any(str(item["metadata"]["uid"]) in uids for item in left):
             return False
         return not [pod for pod in pods_of(work.cluster, work.stack) if _owners(pod) & uids]
 

@@ -12,6 +12,7 @@ from portable.live.kubernetes.order import phase_of, runs_pods
 from portable.live.kubernetes.owners import is_managed
 from portable.live.kubernetes.stack import KubernetesStack, PodGroup
 from portable.model.base import Struct
+from portable.secrets.cluster import secret_object
 from portable.secrets.digests import digest
 
 SECRET_DIGEST: Final = "portable/secret-digest"  # noqa: S105  # the name of an annotation
@@ -153,14 +154,9 @@ def _secret(stack: KubernetesStack, name: str, data: Mapping[str, str], live: Li
     existing = live.get(secret_reference(stack, name))
     if existing is not None and not is_managed(existing):
         return None
-    kind = "kubernetes.io/tls" if {"tls.crt", "tls.key"} <= set(data) else "Opaque"
-    body = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name, "namespace": stack.namespace, "labels": {**stack.labels, "app.kubernetes.io/name": name}},
-        "type": kind if existing is None else existing.get("type") or kind,  # the API server refuses to change it
-        "data": {key: base64.b64encode(value.encode()).decode() for key, value in sorted(data.items())},
-    }
+    body = secret_object(name, data, namespace=stack.namespace, labels={**stack.labels, "app.kubernetes.io/name": name})
+    if existing is not None and existing.get("type"):
+        body["type"] = existing["type"]  # the API server refuses to change it
     return DesiredObject(body=body, file=SECRETS_FILE)
 
 

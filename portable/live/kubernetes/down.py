@@ -1,6 +1,7 @@
 """`down`: deletes workloads and what leads to them; claims, volumes, namespaces and Secrets never."""
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from portable.engines.kubernetes.cluster import Cluster, Reference
@@ -9,7 +10,7 @@ from portable.engines.kubernetes.verdict import KubernetesObject
 from portable.live.kubernetes.apply import ApplyContext, delete_in_order, record_remaining
 from portable.live.kubernetes.desired import DesiredObject, rendered_items
 from portable.live.kubernetes.inventory import InventoryEntry, inventory_reference, is_same, read_inventory
-from portable.live.kubernetes.look import ClusterState
+from portable.live.kubernetes.look import WORKERS, ClusterState
 from portable.live.kubernetes.order import KEPT, runs_pods
 from portable.live.kubernetes.owners import instance_of, other_tool
 from portable.live.kubernetes.reconcile import Removal, current_inventory
@@ -62,8 +63,12 @@ def _found(cluster: Cluster, stack: KubernetesStack, groups: list[PodGroup], *, 
         wanted |= set(entries) - set(items)
     live: dict[Reference, Any] = {}
     removals: list[Removal] = []
-    for reference in sorted({*wanted, *entries}):
-        item = cluster.get(reference)
+    references = sorted({*wanted, *entries})
+    for kind in sorted({(reference.api_version, reference.kind) for reference in references}):
+        cluster.path_of(*kind)  # one after the other: discovery keeps a cache that threads would fight for
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = list(pool.map(cluster.get, references))
+    for reference, item in zip(references, found, strict=True):
         if item is None:
             continue
         live[reference] = item

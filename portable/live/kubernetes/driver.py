@@ -9,15 +9,16 @@ from portable.engines.kubernetes.address import ClusterAddress
 from portable.engines.kubernetes.cluster import Cluster, ClusterReader
 from portable.engines.kubernetes.verdict import spec_of, status_of
 from portable.live.drivers import OpenedStack
-from portable.live.kubernetes import down, execute, logs, restart, status, up
+from portable.live.kubernetes import diagnose, down, execute, heal, logs, restart, status, up
 from portable.live.kubernetes.look import pods_of
 from portable.live.kubernetes.stack import KubernetesStack, apps_of
 from portable.live.kubernetes.unsupported import UnsupportedReading, UnsupportedWriting
 from portable.live.kubernetes.waiting import look_at_groups
-from portable.live.results import ImageStatus, LogLine, Outcome, ServiceStatus
+from portable.live.results import ImageStatus, LogLine, Outcome, Repairs, ServiceStatus
 from portable.live.stack import Stack
 from portable.local.lock import Lock
 from portable.model.changes import Change
+from portable.model.contracts import Diagnosis
 from portable.model.ports import PublishedPort
 from portable.model.progress import Progress, silent
 from portable.secrets.sources import Source
@@ -62,9 +63,9 @@ class KubernetesReader(UnsupportedReading):
         """The changes that `up` would make."""
         return up.diff(self._cluster, self.stack, resolved if resolved is not None else self.source, apps=apps)
 
-    def rehearse(self, *, apps: tuple[str, ...] = (), resolved: Resolved) -> None:
-        """Raise for every problem that would stop `up` before its first change: every object is tried on the API server."""
-        up.diff(self._cluster, self.stack, resolved, apps=apps)
+    def rehearse(self, *, apps: tuple[str, ...] = (), resolved: Resolved) -> tuple[Change, ...]:
+        """The changes that `up` would make. Raises every problem that would stop it: every object is tried on the API server."""
+        return up.diff(self._cluster, self.stack, resolved, apps=apps)
 
     def status(self, *, inside: bool = False) -> tuple[ServiceStatus, ...]:
         """The state of every service. Gateways are not asked for their tunnels yet."""
@@ -119,6 +120,14 @@ class KubernetesReader(UnsupportedReading):
             for need in self.stack.images
         )
 
+    def examine(self) -> Repairs:
+        """The pods that `heal` would replace."""
+        return heal.examine(self._cluster, self.stack)
+
+    def diagnose(self) -> tuple[Diagnosis, ...]:
+        """The checks of `doctor` in a cluster."""
+        return diagnose.diagnose(self._cluster, self.stack, self.source)
+
     def name_servers(self) -> Mapping[str, tuple[str, ...]]:
         """Empty: pods use the name servers of the cluster."""
         return {}
@@ -130,6 +139,10 @@ class KubernetesReader(UnsupportedReading):
     def data_folder(self) -> str:
         """A cluster has no folder of this kind."""
         return ""
+
+    def engine_facts(self) -> None:
+        """None: each node of a cluster has an engine of its own."""
+        return
 
 
 class KubernetesDriver(KubernetesReader, UnsupportedWriting):
@@ -164,6 +177,10 @@ class KubernetesDriver(KubernetesReader, UnsupportedWriting):
         """Run a command in an app to its end, each line that it prints to `on_line`. `beats` is not used yet."""
         del beats
         return execute.exec_stream(self._writer, self.stack, app, command, on_line)
+
+    def heal(self, *, deadline: float | None = None, progress: Progress = silent) -> Outcome:
+        """Replace the pods of apps that crash again and again."""
+        return heal.heal(self._writer, self.stack, deadline=deadline, progress=progress)
 
     def end_copies(self, apps: tuple[str, ...], *, held: Lock, progress: Progress = silent) -> None:
         """Nothing to do: no backup copies state on clusters yet."""

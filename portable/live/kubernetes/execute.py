@@ -6,12 +6,11 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from portable.engines.kubernetes.cluster import Cluster
-from portable.engines.kubernetes.errors import ClusterError
 from portable.engines.kubernetes.inside import exec_in
 from portable.live.kubernetes.stack import KubernetesStack, refuse_unknown
 from portable.live.kubernetes.status import groups_by_app, pod_of, state_of
 from portable.live.kubernetes.waiting import look_at_groups
-from portable.model.errors import Refused
+from portable.model.errors import EngineError, Refused
 
 
 def execute(
@@ -60,13 +59,14 @@ def exec_stream(cluster: Cluster, stack: KubernetesStack, app: str, command: Seq
 
 
 def _target(cluster: Cluster, stack: KubernetesStack, app: str) -> tuple[str, str]:
-    """The pod and container of an app. Raises ClusterError where it does not run."""
+    """The pod and container of an app. Raises EngineError where it does not run."""
     refuse_unknown(stack, (app,))
     standing = groups_by_app(look_at_groups(cluster, stack))[app]
     found = pod_of(standing, standing.group, app)
     if found is None:
         text = f"{app} is not running: {state_of(standing, app)}"
-        raise ClusterError("failed", text, where=stack.project, remedy=f"`portable status` shows why; `portable up {app}` starts it")
+        remedy = f"`portable status` shows why; `portable up {app}` starts it"
+        raise EngineError(text, code="up.not-running", where=stack.project, remedy=remedy)
     return found
 
 

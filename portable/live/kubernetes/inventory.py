@@ -80,12 +80,16 @@ def current(
 def prunable_objects(
     stack: KubernetesStack, recorded: Iterable[InventoryEntry], wanted: Collection[Reference], live: LiveObjects
 ) -> tuple[tuple[Reference, KubernetesObject], ...]:
-    """The recorded objects that the stack no longer has and that may be deleted: the very ones that it applied, of a kind without data."""
+    """The recorded objects that the stack no longer has and that may be deleted: the very ones that it applied, in its namespace, of a kind
+    without data.
+    """
     found = []
     for entry in recorded:
         item = live.get(entry.reference)
         if item is None or entry.reference in wanted or entry.reference.kind in KEPT or other_tool(item):
             continue
+        if not entry.reference.namespace:
+            continue  # an object of the whole cluster, such as an SCC: another stack may use it
         if item["metadata"].get("deletionTimestamp") or not is_same(stack, entry, item):
             continue
         found.append((entry.reference, item))

@@ -1,4 +1,4 @@
-"""One look at the cluster: existing objects, the inventory, and a dry run of each object that should exist. Writes nothing."""
+"""One look at the cluster: existing objects, the inventory, and a dry run of each object that may differ. Writes nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from portable.engines.kubernetes.cluster import MANAGER, ClusterReader, Reference, reference_of
 from portable.engines.kubernetes.errors import ClusterError
+from portable.engines.kubernetes.unchanged import is_unchanged_by
 from portable.engines.kubernetes.verdict import KubernetesObject
 from portable.live.kubernetes.desired import (
     DesiredObject,
@@ -175,6 +176,8 @@ def _seen(cluster: ClusterReader, reading: _Reading, item: DesiredObject, *, has
     is_readable = reference not in reading.unreadable
     if not is_known or not (has_namespace or not reference.namespace) or (live is not None and other_tool(live)):
         return ObjectState(item=item, live=live, is_readable=is_readable)
+    if live is not None and not was_edited(live) and is_unchanged_by(live, item.body, MANAGER):
+        return ObjectState(item=item, live=live, preview=Preview(stored=live), is_readable=is_readable)  # no request is needed
     for _ in range(_TRIES):
         preview = preview_of(cluster, item, live)
         if live is None or not _is_outdated(live, preview):

@@ -4,11 +4,10 @@ import datetime
 from typing import Final
 
 from portable.engines.kubernetes.cluster import Cluster
-from portable.engines.kubernetes.errors import ClusterError
 from portable.engines.kubernetes.lease import lease_held
 from portable.live.kubernetes.apply import ApplyContext
 from portable.live.kubernetes.desired import rendered_items
-from portable.live.kubernetes.order import WORKLOADS
+from portable.live.kubernetes.order import JOBS, WORKLOADS
 from portable.live.kubernetes.owners import instance_of, other_tool
 from portable.live.kubernetes.stack import KubernetesStack, refuse_unknown
 from portable.live.kubernetes.status import status
@@ -17,7 +16,7 @@ from portable.live.kubernetes.waiting import ReadinessWatch, look_at_groups
 from portable.live.results import Outcome
 from portable.local.lock import Lock, locked
 from portable.model.changes import Change
-from portable.model.errors import Refused
+from portable.model.errors import EngineError, Refused
 from portable.model.progress import Deduplicated, Event, Progress, silent
 
 RESTARTED: Final = "portable/restarted-at"
@@ -43,7 +42,10 @@ def restart(
     with locked(stack.project, "restart", progress=progress, held=held):
         standings = {standing.group.name: standing for standing in look_at_groups(cluster, stack)}
         if missing := [app for group in groups if standings[group.name].workload is None for app in group.apps]:
-            raise ClusterError("failed", f"not created yet: {', '.join(missing)}", where=stack.project, remedy="`portable up` creates them")
+            text = f"not created yet: {', '.join(missing)}"
+            raise EngineError(text, code="up.not-created", where=stack.project, remedy="`portable up` creates them")
+        # A Job that has ended stays so: to restart what runs does not run it again.
+        groups = [group for group in groups if (standings[group.name].workload or {}).get("kind") not in JOBS]
         changes = []
         with lease_held(cluster, stack.namespace, lease_name(stack), "restart", dict(stack.labels)) as lost:
             work = ApplyContext(cluster, stack, lost, progress)

@@ -12,7 +12,8 @@ from portable.live.image_updates import ImageUpdates
 from portable.live.stack import Stack
 from portable.model.base import Struct
 from portable.model.errors import UsageError
-from portable.model.plan import Claim, Group, Ingress, Plan
+from portable.model.exposures import Ingress
+from portable.model.plan import Claim, Group, Plan
 from portable.model.rendering import RenderedDocument, Rendering
 from portable.secrets.needs import needs_of
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from portable.engines.kubernetes.cluster import ClusterReader
-from portable.engines.kubernetes.verdict import KubernetesObject, Verdict, spec_of, status_of
+from portable.engines.kubernetes.verdict import KubernetesObject, ObjectVerdict, spec_of, status_of
 from portable.live.kubernetes.desired import rendered_items
 from portable.live.kubernetes.inventory import inventory_reference, is_same, read_inventory
-from portable.live.kubernetes.order import runs_pods
+from portable.live.kubernetes.order import JOBS, runs_pods
 from portable.live.kubernetes.stack import KubernetesStack, PodGroup, apps_of
 from portable.live.kubernetes.waiting import GroupState, look_at_groups
 from portable.live.results import ServiceStatus
@@ -16,7 +16,7 @@ from portable.model.base import Struct
 MISSING = "missing"
 
 
-class ContainerState(Struct, frozen=True, kw_only=True):
+class PodContainerState(Struct, frozen=True, kw_only=True):
     """A container as it runs, in the words of `status`."""
 
     state: str
@@ -38,29 +38,30 @@ def state_of(standing: GroupState, app: str) -> str:
     return container_state(standing, container).state
 
 
-def container_state(standing: GroupState, container: str) -> ContainerState:
+def container_state(standing: GroupState, container: str) -> PodContainerState:
     """How a container of a group is; a group whose pod is absent has none."""
     workload, pod = standing.workload, standing.pod
     if workload is None:
-        return ContainerState(state=MISSING)
+        return PodContainerState(state=MISSING)
     if standing.group.is_scheduled and pod is None:
         ran = str(status_of(workload).get("lastSuccessfulTime") or "")
-        return ContainerState(state="finished" if ran else "created", since=ran, image=image_of(workload, container))
+        return PodContainerState(state="finished" if ran else "created", since=ran, image=image_of(workload, container))
     if pod is None:
-        return ContainerState(state="created", image=image_of(workload, container))
+        return PodContainerState(state="created", image=image_of(workload, container))
     seen = _seen(pod, container)
     image = str(seen.get("image") or image_of(pod, container))
     state = seen.get("state") or {}
     if pod["metadata"].get("deletionTimestamp"):
-        return ContainerState(state="ending", since=str(pod["metadata"]["deletionTimestamp"]), image=image)
+        return PodContainerState(state="ending", since=str(pod["metadata"]["deletionTimestamp"]), image=image)
     if running := state.get("running"):
         health = "healthy" if seen.get("ready") else "starting" if not seen.get("started") else "unhealthy"
-        return ContainerState(state="running", health=health, since=str(running.get("startedAt") or ""), image=image)
+        return PodContainerState(state="running", health=health, since=str(running.get("startedAt") or ""), image=image)
     if ended := state.get("terminated"):
-        finished = ended.get("exitCode") == 0 and standing.group.is_scheduled
-        return ContainerState(state="finished" if finished else "exited", since=str(ended.get("finishedAt") or ""), image=image)
+        ends = standing.group.is_scheduled or workload["kind"] in JOBS
+        finished = ended.get("exitCode") == 0 and ends
+        return PodContainerState(state="finished" if finished else "exited", since=str(ended.get("finishedAt") or ""), image=image)
     restarting = int(seen.get("restartCount") or 0) > 0
-    return ContainerState(state="restarting" if restarting else "created", image=image)
+    return PodContainerState(state="restarting" if restarting else "created", image=image)
 
 
 def image_of(item: KubernetesObject, container: str) -> str:
@@ -87,16 +88,17 @@ def _rows(stack: KubernetesStack, standing: GroupState) -> Iterator[ServiceStatu
             health=found.health,
             since=found.since,
             address=stack.addresses.get(app, ()) if is_main else (),
+            egress=stack.egress.get(app, ""),
             reason=_reason(standing, found),
             image=found.image,
         )
 
 
-def _reason(standing: GroupState, found: ContainerState) -> str:
+def _reason(standing: GroupState, found: PodContainerState) -> str:
     """Why a container is not well: the reason of its pod, which it shares with the others of its group."""
     if found.state == MISSING:
         return "it was not created; `portable up` creates it"
-    verdict: Verdict = standing.verdict
+    verdict: ObjectVerdict = standing.verdict
     return "" if verdict.is_ready or (found.state == "running" and found.health == "healthy" and _is_other(standing)) else verdict.reason
 
 

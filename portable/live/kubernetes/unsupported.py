@@ -8,7 +8,6 @@ from typing import NoReturn
 from portable.live.driver import Reopen, StackDriver, StackReader
 from portable.live.image_needs import ImageNeed
 from portable.live.network import Network
-from portable.live.results import Outcome, Repairs
 from portable.live.view import View
 from portable.model.changes import Change
 from portable.model.errors import Refused
@@ -29,10 +28,6 @@ class UnsupportedReading(StackReader):
         """Not supported on clusters yet."""
         refuse_unsupported(self.where, "looking for newer images", f"`skopeo inspect docker://{reference}` asks the registry")
 
-    def examine(self) -> Repairs:
-        """Not supported on clusters yet."""
-        refuse_unsupported(self.where, "heal", "the cluster restarts containers by itself; `portable status` shows what is not well")
-
 
 class UnsupportedWriting(StackDriver):
     """The methods of a driver that are not supported."""
@@ -42,13 +37,10 @@ class UnsupportedWriting(StackDriver):
         """A cluster has no host whose tree is seen."""
         return ""
 
-    def heal(self, *, deadline: float | None = None, progress: Progress = silent) -> Outcome:
-        """Not supported on clusters yet."""
-        refuse_unsupported(self.where, "heal", "the cluster restarts containers by itself; `portable up` mends what differs from the files")
-
     def watch(self, reopen: Reopen, *, every: float, progress: Progress = silent) -> None:
         """Not supported on clusters yet."""
-        refuse_unsupported(self.where, "heal", "the cluster restarts containers by itself; `portable up` mends what differs from the files")
+        remedy = "the cluster restarts containers by itself; `portable heal` replaces the pods that do not recover"
+        refuse_unsupported(self.where, "heal --watch", remedy)
 
     def bring(self, needs: Sequence[ImageNeed], *, progress: Progress = silent) -> None:
         """Not supported: nodes pull images by themselves."""

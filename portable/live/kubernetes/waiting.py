@@ -11,7 +11,7 @@ from portable.engines.kubernetes.objects import judge
 from portable.engines.kubernetes.verdict import (
     READY,
     KubernetesObject,
-    Verdict,
+    ObjectVerdict,
     conditions_of,
     failed,
     sentence,
@@ -20,7 +20,7 @@ from portable.engines.kubernetes.verdict import (
     waiting,
 )
 from portable.live.kubernetes.desired import template_of
-from portable.live.kubernetes.order import WORKLOADS
+from portable.live.kubernetes.order import runs_pods
 from portable.live.kubernetes.stack import KubernetesStack, PodGroup
 from portable.model.base import Struct
 from portable.model.errors import UnhealthyError
@@ -49,7 +49,7 @@ class GroupState(Struct, frozen=True, kw_only=True):
     """How a group stands: its workload, the pod that counts, and the verdict."""
 
     group: PodGroup
-    verdict: Verdict
+    verdict: ObjectVerdict
     workload: KubernetesObject | None = None
     pod: KubernetesObject | None = None
 
@@ -57,7 +57,7 @@ class GroupState(Struct, frozen=True, kw_only=True):
 def look_at_groups(cluster: ClusterReader, stack: KubernetesStack) -> tuple[GroupState, ...]:
     """How every group stands now."""
     labels = f"app.kubernetes.io/instance={stack.instance}"
-    kinds = sorted({(str(d.body["apiVersion"]), str(d.body["kind"])) for d in stack.documents if d.body["kind"] in (*WORKLOADS, "CronJob")})
+    kinds = sorted({(str(d.body["apiVersion"]), str(d.body["kind"])) for d in stack.documents if runs_pods(d.body["kind"])})
     workloads = [item for kind in kinds for item in cluster.list(*kind, namespace=stack.namespace, labels=labels)]
     pods = tuple(cluster.list("v1", "Pod", namespace=stack.namespace, labels=labels))
     claims = {item["metadata"]["name"]: item for item in cluster.list("v1", "PersistentVolumeClaim", namespace=stack.namespace)}

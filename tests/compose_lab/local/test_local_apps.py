@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(1500)]
 Record = Callable[[str, object], None]
 FILM = usenet.content("linux.iso", 300_000)
 EPISODE, EPISODE_SIZE = "episode.1.1.mkv", 1_500_000
-CLOUD = "/mnt/clouds/shelf/welcome.txt"
+CLOUD = "/mnt/clouds/labshelf/welcome.txt"
 
 
 def place_torrent(local: Local) -> tuple[bytes, str]:
@@ -49,7 +49,7 @@ def test_qbittorrent_refuses_another_password(local: Local) -> None:
 def test_sabnzbd_reports_its_version_and_its_queue(sabnzbd: SABnzbd, record_property: Record) -> None:
     version = sabnzbd.call("version")["version"]
     record_property("sabnzbd", version)
-    assert version.startswith("4.")
+    assert version.startswith("5.")
     assert sabnzbd.call("queue")["queue"]["slots"] == []
 
 
@@ -84,7 +84,7 @@ def test_a_torrent_survives_down_and_up(local: Local, qbittorrent: QBittorrent) 
     local.portable("down")
     assert local.inspected() == {}
     assert local.networks() == []
-    assert local.volumes() == volumes == [f"{local.project}_cloud-shelf-cache"]
+    assert local.volumes() == volumes == [f"{local.project}_cloud-labshelf-cache", f"{local.project}_portable-record"]
     assert local.secrets_file.read_bytes() == secrets
     assert (local.library / "downloads" / "torrents" / "linux.iso").read_bytes() == FILM
     assert (local.folder / "config" / "qbittorrent" / "qBittorrent" / "qBittorrent.conf").is_file()
@@ -195,9 +195,9 @@ def test_a_file_of_the_cloud_is_read_by_another_container(local: Local) -> None:
     served = (local.folder / "config" / "webdav" / "welcome.txt").read_text()
     assert served
     assert local.inside("gerbera", "cat", CLOUD, user="1000:1000") == served
-    assert local.inside("gerbera", "cat", "/mnt/media/shelf/welcome.txt", user="1000:1000") == served
+    assert local.inside("gerbera", "cat", "/mnt/media/labshelf/welcome.txt", user="1000:1000") == served
     assert "fuse.rclone" in local.inside("gerbera", "cat", "/proc/mounts")
-    mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if " /mnt/clouds/shelf " in line]
+    mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if " /mnt/clouds/labshelf " in line]
     assert len(mounts) == 1
 
 
@@ -206,7 +206,7 @@ def test_a_consumer_reads_the_cloud_again_after_its_mount_died(local: Local, rec
     started = local.inspected()["gerbera"]["State"]["StartedAt"]
     times = []
     for _ in range(kills):
-        local.inside("cloud-shelf", "sh", "-c", "kill -9 $(cat /proc/[0-9]*/stat | awk '$2 == \"(rclone)\" {print $1}')")
+        local.inside("cloud-labshelf", "sh", "-c", "kill -9 $(cat /proc/[0-9]*/stat | awk '$2 == \"(rclone)\" {print $1}')")
         killed = time.monotonic()
         while time.monotonic() - killed < 30:
             read = subprocess.run(

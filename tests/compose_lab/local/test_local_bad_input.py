@@ -78,7 +78,9 @@ def test_an_engine_that_refuses(fresh: Local) -> None:
 def test_a_port_that_is_taken(fresh: Local) -> None:
     with socket.create_server(("127.0.0.1", fresh.ports["sabnzbd"])):
         ran = fresh.portable("up", code=None)
-    assert_told(ran, 1, f"port {fresh.ports['sabnzbd']}/tcp of sabnzbd is in use by .+ \\(process {os.getpid()}\\)", r"\[host\.port\]")
+    # The ring's own stack, if it is up, has the folder of the cloud: that is told as well, and counts more.
+    code = 4 if "[up.shared-data]" in ran.err else 1
+    assert_told(ran, code, f"port {fresh.ports['sabnzbd']}/tcp of sabnzbd is in use by .+ \\(process {os.getpid()}\\)", r"\[host\.port\]")
     assert fresh.inspected() == {}
     assert fresh.networks() == []
     assert fresh.volumes() == []

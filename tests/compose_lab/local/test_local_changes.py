@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from portable.catalog.shipped import SHIPPED
-from tests.lab.local import PROFILE, Local
+from tests.lab.local import CLOUD, PROFILE, Local
 
 pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(1500)]
 
@@ -16,8 +16,9 @@ def own(local: Local) -> Iterator[Local]:
     """The stack with a catalog of a person's own: copies of the gateway, of an app and of the cloud, to be changed."""
     local.portable("up")  # what a test before this one changed is taken back
     local.catalog = local.folder / "own"
-    for folder in ("apps/seal", "apps/webdav", "clouds/shelf"):
+    for folder in ("apps/seal", "apps/webdav"):
         shutil.copytree(SHIPPED / folder, local.catalog / folder)
+    shutil.copytree(local.folder / "catalog" / "clouds", local.catalog / "clouds")
     profile = local.folder / "profiles" / f"{PROFILE}.yaml"
     text = profile.read_text()
     profile.write_text(f"{text}waive: [{{field: gateway.own, class: security, apps: [seal], reason: it is a copy}}]\n")
@@ -61,9 +62,9 @@ def test_copies_of_apps_change_nothing(own: Local) -> None:
 
 
 def test_config_file_of_a_cloud_recreates_its_mounter_alone(own: Local) -> None:
-    edit(own, "clouds/shelf/rclone.conf.j2", "vendor = other", "vendor = other\n# changed")
-    assert recreated(own) == {"cloud-shelf"}
-    assert "# changed" in own.inside("cloud-shelf", "cat", "/config/rclone/rclone.conf")
+    edit(own, f"clouds/{CLOUD}/rclone.conf.j2", "vendor = other", "vendor = other\n# changed")
+    assert recreated(own) == {f"cloud-{CLOUD}"}
+    assert "# changed" in own.inside(f"cloud-{CLOUD}", "cat", "/config/rclone/rclone.conf")
 
 
 def test_setting_of_the_gateway_recreates_it_and_who_shares_its_network(own: Local) -> None:

@@ -1,25 +1,26 @@
 """Ports reached from outside, in every way that the place has; what isn't exposed stays inside."""
 
 from portable.model import plan as p
+from portable.model.exposures import Exposure, Ingress, Lan, LoadBalancer, Loopback, Route
 from portable.model.rendering import Rendering
 from tests.factories import app
 from tests.factories import plan as make_plan
 from tests.golden.places import services
 from tests.kinds import is_host, of_kind
 
-REACH: dict[str, tuple[p.Exposure, ...]] = {
+REACH: dict[str, tuple[Exposure, ...]] = {
     "compose": (
-        p.Exposure(app="front", port="web", how=p.Lan(number=3000)),
-        p.Exposure(app="manager", port="web", how=p.Loopback(number=18989)),
-        p.Exposure(app="front", port="discovery", how=p.Lan(number=1900)),
+        Exposure(app="front", port="web", how=Lan(number=3000)),
+        Exposure(app="manager", port="web", how=Loopback(number=18989)),
+        Exposure(app="front", port="discovery", how=Lan(number=1900)),
     ),
     "kubernetes": (
-        p.Exposure(app="front", port="web", how=p.Ingress(host="front.example.test", tls_secret="front-tls", ingress_class="nginx")),
-        p.Exposure(app="manager", port="web", how=p.LoadBalancer(number=80, address="192.0.2.20")),
+        Exposure(app="front", port="web", how=Ingress(host="front.example.test", tls_secret="front-tls", ingress_class="nginx")),
+        Exposure(app="manager", port="web", how=LoadBalancer(number=80, address="192.0.2.20")),
     ),
     "openshift": (
-        p.Exposure(app="front", port="web", how=p.Route(host="front.apps.example.test")),
-        p.Exposure(app="manager", port="web", how=p.Route(host="manager.apps.example.test", auth="oauth-proxy")),
+        Exposure(app="front", port="web", how=Route(host="front.apps.example.test")),
+        Exposure(app="manager", port="web", how=Route(host="manager.apps.example.test", auth="oauth-proxy")),
     ),
 }
 

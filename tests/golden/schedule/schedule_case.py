@@ -30,4 +30,4 @@ def check(back_end: str, rendering: Rendering) -> None:
     assert (job["spec"]["schedule"], job["spec"]["timeZone"]) == ("30 4 * * 0", "Europe/Berlin")
     assert job["spec"]["concurrencyPolicy"] == "Forbid"
     assert pods(rendering)["sweep"]["restartPolicy"] == "Never"
-    assert not [d for d in rendering.documents if d.body["kind"] in ("Deployment", "Service")]
+    assert not [d for d in rendering.documents if d.body["kind"] in ("Deployment", "StatefulSet", "Service")]

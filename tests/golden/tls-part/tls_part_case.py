@@ -1,6 +1,7 @@
 """An app of two containers in one network: the second ends TLS with a certificate that is a secret, and is what is reached from outside."""
 
 from portable.model import plan as p
+from portable.model.exposures import Exposure, Lan, LoadBalancer, Reach, Route
 from portable.model.rendering import Rendering
 from tests.factories import app, container, image
 from tests.factories import plan as make_plan
@@ -27,14 +28,14 @@ def plan(back_end: str) -> p.Plan:
             ),
         ),
     )
-    how: dict[str, p.Reach] = {
-        "compose": p.Lan(number=443),
-        "kubernetes": p.LoadBalancer(number=443),
-        "openshift": p.Route(host="plex.apps.example.test", termination="passthrough"),
+    how: dict[str, Reach] = {
+        "compose": Lan(number=443),
+        "kubernetes": LoadBalancer(number=443),
+        "openshift": Route(host="plex.apps.example.test", termination="passthrough"),
     }
     server = "server {\n  listen 8443 ssl;\n  location / { proxy_set_header Host $host; proxy_pass http://127.0.0.1:32400; }\n}\n"
     return make_plan(
-        plex, files=(p.File(id="plex-tls", body=(server,)),), exposures=(p.Exposure(app="plex", port="tls", how=of_kind(back_end, how)),)
+        plex, files=(p.File(id="plex-tls", body=(server,)),), exposures=(Exposure(app="plex", port="tls", how=of_kind(back_end, how)),)
     )
 
 

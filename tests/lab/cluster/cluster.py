@@ -23,8 +23,12 @@ NAMES = ("node1", "node2")
 """The first has the API server, too."""
 PODS = {name: f"10.244.{number}" for number, name in enumerate(NAMES, 1)}
 """The first three numbers of the pods' addresses, by node."""
+SHARE = "/srv/share"
+"""A folder that all nodes have in common, as a share of a server: static volumes in it stand in for those of a CSI driver."""
+TUN = "squat.ai/tun"
+"""The resource by which pods ask for /dev/net/tun. Nodes offer it by their status alone: no device plug-in runs."""
 _COREDNS = 'FROM scratch\nCOPY coredns /coredns\nENTRYPOINT ["/coredns"]\n'
-_READY_SECONDS = 120.0
+_READY_SECONDS = 240.0
 
 
 @dataclass(kw_only=True)
@@ -48,11 +52,13 @@ class Node(Box):
             "PUBLIC": TRANSLATED,
             "REGISTRY": AT,
         }
-        self.rights = all_rights()
+        # Control groups of its own: kubelets that shared the machine's would end one another's pods as orphans.
+        self.rights = {**all_rights(), "cgroupns": "private"}
         self.volumes = {
             f"{self.lab}-keys": "/var/lib/lab/keys",
             f"{self.lab}-{self.role}": "/var/lib/containerd",
             f"{self.lab}-{self.role}-kubelet": "/var/lib/kubelet",
+            f"{self.lab}-share": SHARE,
             str(self.programs): "/opt/kubernetes",
         }
 
@@ -129,9 +135,16 @@ class Cluster:
         conditions = [c for node in nodes for c in node["status"].get("conditions", ()) if c["type"] == "Ready"]
         return len(conditions) == len(NAMES) and all(c["status"] == "True" for c in conditions)
 
-    def writes(self) -> list[dict[str, Any]]:
-        """The audit log: each request of a person that changed something."""
-        return [json.loads(line) for line in self.nodes[0].sh("cat /var/log/k/audit.log").splitlines()]
+    def persisted(self) -> list[dict[str, Any]]:
+        """The audit log: the requests of people that changed something. Dry runs and questions about permissions change nothing."""
+        events = [json.loads(line) for line in self.nodes[0].sh("cat /var/log/k/audit.log").splitlines() if line.endswith("}")]
+        return [
+            event
+            for event in events
+            if "dryRun=All" not in event["requestURI"]
+            and not str((event.get("objectRef") or {}).get("resource")).endswith("subjectaccessreviews")
+            and (event.get("responseStatus") or {}).get("code", 500) < 400
+        ]
 
     def push(self, images: Mapping[str, str]) -> None:
         """Give the registry images of the machine's engine, each under the name and tag that it has for the cluster."""
@@ -176,6 +189,9 @@ def cluster_up(engine: Engine, folder: Path, failed: Callable[[], int], progress
         cluster.nodes[0].until(cluster.are_ready, "the nodes are not ready", _READY_SECONDS)
         cluster.kubectl("apply", "-f", "-", given=(Path(__file__).parent / "names.yaml").read_text().replace("REGISTRY", AT))
         cluster.kubectl("rollout", "status", "-n", "kube-system", "deployment/coredns", "--timeout=60s")
+        for name in NAMES:
+            offered = json.dumps({"status": {"capacity": {TUN: "8"}, "allocatable": {TUN: "8"}}})
+            cluster.kubectl("patch", "node", name, "--subresource=status", "--type=merge", "-p", offered)
         yield cluster
 
 

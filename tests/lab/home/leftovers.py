@@ -113,7 +113,13 @@ def _let_go(folder: str) -> bool:
 
 
 def _devices(folder: str) -> list[str]:
-    return [device for disk in (Path(folder).glob("disk?") if folder else ()) for device in _losetup("-n", "-O", "NAME", "-j", str(disk))]
+    """The loop devices of disks in that folder, told by device and inode: in their containers, disks of all labs have the same path."""
+    disks = set()
+    for disk in Path(folder).glob("disk?") if folder else ():
+        about = disk.stat()
+        disks.add((f"{os.major(about.st_dev)}:{os.minor(about.st_dev)}", str(about.st_ino)))
+    words = _losetup("-n", "-O", "NAME,BACK-MAJ:MIN,BACK-INO") if disks else []  # raw output of 2.38 writes \\x20 for padding
+    return [name for name, device, inode in zip(words[::3], words[1::3], words[2::3], strict=False) if (device, inode) in disks]
 
 
 def _losetup(*arguments: str) -> list[str]:

@@ -193,13 +193,13 @@ COMPOSE_FREE = (
     ("network", "default", "add", "/driver_opts", {"com.docker.network.driver.mtu": "1400"}),
 )
 CLUSTER_FREE = (
-    ("Deployment", "gluetun", "add", "/spec/template/spec/tolerations", [{"key": "media", "operator": "Exists"}]),
-    ("Deployment", "sonarr", "add", "/spec/template/spec/priorityClassName", "home"),
-    ("Deployment", "sonarr", "replace", "/spec/revisionHistoryLimit", 3),
-    ("Deployment", "sonarr", "add", "/spec/template/spec/containers/0/resources/limits/cpu", "2"),
-    ("Deployment", "sonarr", "replace", "/spec/template/spec/containers/0/livenessProbe/periodSeconds", 60),
-    ("Deployment", "sonarr", "add", "/spec/template/metadata/annotations/prometheus.io~1scrape", "true"),
-    ("Deployment", "sonarr", "add", "/metadata/annotations/argocd.argoproj.io~1sync-wave", "2"),
+    ("StatefulSet", "gluetun", "add", "/spec/template/spec/tolerations", [{"key": "media", "operator": "Exists"}]),
+    ("StatefulSet", "sonarr", "add", "/spec/template/spec/priorityClassName", "home"),
+    ("StatefulSet", "sonarr", "replace", "/spec/revisionHistoryLimit", 3),
+    ("StatefulSet", "sonarr", "add", "/spec/template/spec/containers/0/resources/limits/cpu", "2"),
+    ("StatefulSet", "sonarr", "replace", "/spec/template/spec/containers/0/livenessProbe/periodSeconds", 60),
+    ("StatefulSet", "sonarr", "add", "/spec/template/metadata/annotations/prometheus.io~1scrape", "true"),
+    ("StatefulSet", "sonarr", "add", "/metadata/annotations/argocd.argoproj.io~1sync-wave", "2"),
     ("Service", "sonarr", "add", "/metadata/annotations/metallb.io~1address-pool", "lan"),
     ("Service", "sonarr", "add", "/spec/sessionAffinity", "ClientIP"),
     ("CronJob", "capacity", "replace", "/spec/failedJobsHistoryLimit", 5),
@@ -250,26 +250,26 @@ CLUSTER_REFUSED: tuple[tuple[Any, ...], ...] = (
     ("RoleBinding", "managers-vpn-portable-vpn", "add", "/subjects/-", {"kind": "ServiceAccount", "name": "default"}),
     ("Namespace", "media-stack", "add", "/metadata/labels/istio-injection", "enabled"),
     ("ServiceAccount", "managers", "add", "/metadata/annotations", {"eks.amazonaws.com/role-arn": "x"}),
-    ("Deployment", "gluetun", "add", "/spec/template/spec/hostNetwork", True),
-    ("Deployment", "gluetun", "add", "/spec/template/spec/dnsPolicy", "ClusterFirst"),
-    ("Deployment", "gluetun", "add", "/spec/template/spec/dnsConfig", {"nameservers": ["9.9.9.9"]}),
-    ("Deployment", "gluetun", "add", "/spec/template/spec/containers/-", {"name": "x", "image": "x"}),
-    ("Deployment", "gluetun", "remove", "/spec/template/spec/initContainers/0", None),
-    ("Deployment", "gluetun", "replace", "/spec/template/spec/initContainers/1/securityContext", {"privileged": True}),
-    ("Deployment", "gluetun", "add", "/spec/template/spec/initContainers/1/env/-", {"name": "DNS_KEEP_NAMESERVER", "value": "on"}),
-    ("Deployment", "sonarr", "add", "/spec/template/spec/containers/0/env/-", {"name": "KEY", "value": "0123456789abcdef"}),
-    ("Deployment", "sonarr", "add", "/spec/template/metadata/annotations/k8s.v1.cni.cncf.io~1networks", "other"),
-    ("Deployment", "sonarr", "replace", "/spec/template/metadata/annotations/openshift.io~1required-scc", "anyuid"),
-    ("Deployment", "sonarr", "add", "/spec/template/metadata/labels/sidecar.istio.io~1inject", "true"),
-    ("Deployment", "sonarr", "replace", "/spec/template/metadata/labels/portable~1group", "gluetun"),
-    ("Deployment", "sonarr", "replace", "/spec/template/spec/serviceAccountName", "default"),
-    ("Deployment", "sonarr", "replace", "/spec/replicas", 2),
-    ("Deployment", "sonarr", "remove", "/spec/strategy", None),
-    ("Deployment", "sonarr", "add", "/spec/template/spec/volumes/-", {"name": "x", "hostPath": {"path": "/"}}),
-    ("Deployment", "sonarr", "remove", "/spec/template/spec/containers/0/volumeMounts/0", None),
-    ("Deployment", "sonarr", "replace", "/spec/template/spec/terminationGracePeriodSeconds", 1),
-    ("Deployment", "sonarr", "replace", "/metadata/name", "other"),
-    ("Deployment", "sonarr", "replace", "/metadata/labels/app.kubernetes.io~1name", "other"),
+    ("StatefulSet", "gluetun", "add", "/spec/template/spec/hostNetwork", True),
+    ("StatefulSet", "gluetun", "add", "/spec/template/spec/dnsPolicy", "ClusterFirst"),
+    ("StatefulSet", "gluetun", "add", "/spec/template/spec/dnsConfig", {"nameservers": ["9.9.9.9"]}),
+    ("StatefulSet", "gluetun", "add", "/spec/template/spec/containers/-", {"name": "x", "image": "x"}),
+    ("StatefulSet", "gluetun", "remove", "/spec/template/spec/initContainers/0", None),
+    ("StatefulSet", "gluetun", "replace", "/spec/template/spec/initContainers/1/securityContext", {"privileged": True}),
+    ("StatefulSet", "gluetun", "add", "/spec/template/spec/initContainers/1/env/-", {"name": "DNS_KEEP_NAMESERVER", "value": "on"}),
+    ("StatefulSet", "sonarr", "add", "/spec/template/spec/containers/0/env/-", {"name": "KEY", "value": "0123456789abcdef"}),
+    ("StatefulSet", "sonarr", "add", "/spec/template/metadata/annotations/k8s.v1.cni.cncf.io~1networks", "other"),
+    ("StatefulSet", "sonarr", "replace", "/spec/template/metadata/annotations/openshift.io~1required-scc", "anyuid"),
+    ("StatefulSet", "sonarr", "add", "/spec/template/metadata/labels/sidecar.istio.io~1inject", "true"),
+    ("StatefulSet", "sonarr", "replace", "/spec/template/metadata/labels/portable~1group", "gluetun"),
+    ("StatefulSet", "sonarr", "replace", "/spec/template/spec/serviceAccountName", "default"),
+    ("StatefulSet", "sonarr", "replace", "/spec/replicas", 2),
+    ("StatefulSet", "sonarr", "remove", "/spec/updateStrategy", None),
+    ("StatefulSet", "sonarr", "add", "/spec/template/spec/volumes/-", {"name": "x", "hostPath": {"path": "/"}}),
+    ("StatefulSet", "sonarr", "remove", "/spec/template/spec/containers/0/volumeMounts/0", None),
+    ("StatefulSet", "sonarr", "replace", "/spec/template/spec/terminationGracePeriodSeconds", 1),
+    ("StatefulSet", "sonarr", "replace", "/metadata/name", "other"),
+    ("StatefulSet", "sonarr", "replace", "/metadata/labels/app.kubernetes.io~1name", "other"),
     ("PersistentVolumeClaim", "riven-database", "replace", "/spec/resources/requests/storage", "1Gi"),
     ("ConfigMap", "gluetun-files", "replace", "/data", {}),
     ("Service", "prowlarr", "replace", "/spec/type", "NodePort"),
@@ -321,7 +321,7 @@ def test_what_could_break_a_promise_is_refused(profile: str, patch: tuple[Any, .
 def test_a_later_patch_may_change_what_an_earlier_one_added() -> None:
     here = place("openshift")
     path = "/metadata/annotations/example.org~1team"
-    patches = [facts(("Deployment", "sonarr", op, path, value)) for op, value in (("add", "a"), ("replace", "b"), ("remove", None))]
+    patches = [facts(("StatefulSet", "sonarr", op, path, value)) for op, value in (("add", "a"), ("replace", "b"), ("remove", None))]
     after, findings = here.patched(*patches[:2])
     assert [(f.verdict, f.code) for f in findings] == [("noted", "patch.applied")] * 2
     assert "example.org/team: b" in "".join(dump(document.body) for document in after.documents)
@@ -361,8 +361,8 @@ def test_a_patch_that_matches_nothing_says_what_is_near(patch: tuple[Any, ...], 
 def test_an_app_of_a_group_leads_to_the_group() -> None:
     here = place("openshift")
     with pytest.raises(InputError) as caught:
-        here.patched(facts(("Deployment", "prowlarr", "add", "/spec/template/spec/priorityClassName", "home")))
-    assert ["Deployment gluetun" in mistake.remedy for mistake in caught.value.mistakes] == [True]
+        here.patched(facts(("StatefulSet", "prowlarr", "add", "/spec/template/spec/priorityClassName", "home")))
+    assert ["StatefulSet gluetun" in mistake.remedy for mistake in caught.value.mistakes] == [True]
     assert [mistake.code for mistake in caught.value.mistakes] == ["patch.target"]
 
 
@@ -383,7 +383,7 @@ def test_a_patch_of_an_app_that_does_not_run_here_is_noted() -> None:
 def test_a_label_of_a_cluster_is_a_short_text(value: Any) -> None:
     here = place("openshift")
     with pytest.raises(InputError) as caught:
-        here.patched(facts(("Deployment", "sonarr", "add", "/metadata/labels/team", value)))
+        here.patched(facts(("StatefulSet", "sonarr", "add", "/metadata/labels/team", value)))
     assert [(mistake.path, mistake.code) for mistake in caught.value.mistakes] == [("patch[0].value", "patch.value-invalid")]
 
 

@@ -108,6 +108,29 @@ def test_it_does_not_begin_without_a_firewall(tmp_path: Path) -> None:
     assert calls == []
 
 
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ("iptables v1.8.10 (legacy): can't initialize iptables table `filter': Permission denied (you must be root)", True),
+        ("iptables v1.8.10 (nf_tables): Could not fetch rule set generation id: Invalid argument", False),
+    ],
+)
+def test_the_reason_of_the_firewall_is_not_hidden(tmp_path: Path, said: str, hint: bool) -> None:
+    """A legacy program needs NET_RAW, which the gateway has not: the kernel's nf_tables is missing (passteque/gluetun#139)."""
+    for name in FIREWALLS:
+        (tmp_path / name).write_text(
+            f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nPerhaps iptables or your kernel needs to be upgraded.\nEND\nexit 3\n"
+        )
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["sh", "-c", guard()], env=environment, capture_output=True, check=False, text=True)
+    line = next(line for line in done.stderr.splitlines() if "[guard]" in line)
+    assert done.returncode == 1
+    assert all(f"{program}: {said}" in line for program in ("iptables", "iptables-nft", "iptables-legacy"))
+    assert ("modprobe nf_tables" in line) == hint
+    assert "Perhaps" not in line
+
+
 @pytest.mark.parametrize("failing", [{"iptables_restore": "*"}, {"iptables": "*POSTROUTING*"}, {"ip6tables_restore": "*"}])
 def test_it_does_not_begin_without_its_second_fence(tmp_path: Path, failing: dict[str, str]) -> None:
     code, calls, _ = guarded(tmp_path, failing=failing)
@@ -118,17 +141,18 @@ def test_it_does_not_begin_without_its_second_fence(tmp_path: Path, failing: dic
 @pytest.mark.parametrize(
     ("found", "left"),
     [
-        (RESOLV, f"# portable: nameserver 127.0.0.11\n{RESOLV}"),
+        # A search list would send foreign names past the tunnel.
+        (RESOLV, "# portable: nameserver 127.0.0.11\nnameserver 127.0.0.11\noptions ndots:0\n"),
         # Gluetun's own address is in the place of the first ones, or that of its upstream where it was killed early.
         (
             "nameserver 127.0.0.1\n# portable: nameserver 10.96.0.10\nsearch lan\n",
-            "nameserver 10.96.0.10\n# portable: nameserver 10.96.0.10\nsearch lan\n",
+            "nameserver 10.96.0.10\n# portable: nameserver 10.96.0.10\n",
         ),
         (
             "nameserver 1.1.1.1\n# portable: nameserver 10.96.0.10\n# portable: nameserver 10.96.0.11\n",
             "nameserver 10.96.0.10\nnameserver 10.96.0.11\n# portable: nameserver 10.96.0.10\n# portable: nameserver 10.96.0.11\n",
         ),
-        ("search lan\n", "search lan\n"),
+        ("search lan\ndomain lan\n", ""),
     ],
 )
 def test_the_first_name_servers_are_kept(tmp_path: Path, found: str, left: str) -> None:

@@ -14,6 +14,7 @@ from portable.live.view import View
 from portable.local.lock import Lock, locked
 from portable.model.base import Struct
 from portable.model.changes import Change
+from portable.model.engine_facts import EngineFacts
 from portable.model.errors import EngineError, UsageError
 from portable.model.plan import Plan
 from portable.model.ports import PublishedPort
@@ -112,8 +113,8 @@ class FakeReader(StackReader):
             if not self._is_well(name)
         )
 
-    def rehearse(self, *, apps: tuple[str, ...] = (), resolved: Resolved) -> None:
-        self._known(apps)
+    def rehearse(self, *, apps: tuple[str, ...] = (), resolved: Resolved) -> tuple[Change, ...]:
+        return self.diff(apps=apps, resolved=resolved)
 
     def status(self, *, inside: bool = False) -> tuple[ServiceStatus, ...]:
         rows = []
@@ -170,6 +171,10 @@ class FakeReader(StackReader):
 
     def published_ports(self) -> tuple[PublishedPort, ...]:
         return ()
+
+    def engine_facts(self) -> EngineFacts | None:
+        """A fake has no engine to ask."""
+        return None
 
     def data_folder(self) -> str:
         return ""

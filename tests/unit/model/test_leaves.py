@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from portable.model import plan as p
+from portable.model.exposures import Exposure, Lan
 from portable.model.leaves import leaves, name_of
 from portable.model.secret_refs import SecretRef
 from tests.factories import full_plan
@@ -59,7 +60,7 @@ def test_a_change_changes_that_leaf_and_no_other(back_end: str) -> None:
 @pytest.mark.parametrize(
     ("item", "name"),
     [
-        (p.Exposure(app="sonarr", port="web", how=p.Lan(number=1)), "sonarr:web"),
+        (Exposure(app="sonarr", port="web", how=Lan(number=1)), "sonarr:web"),
         (p.Mount(volume="library", path="/mnt/media"), "library@/mnt/media"),
         (p.FileMount(file="sonarr-conf", path="/c"), "sonarr-conf@/c"),
         (p.SecretMount(secret="key", keys=(), path="/k"), "key"),

@@ -10,6 +10,7 @@ from portable.formats.emit import dump
 from portable.formats.load import convert, load
 from portable.model import plan as p
 from portable.model.errors import InputError
+from portable.model.exposures import Lan, Loopback
 from portable.planning import make
 from portable.planning.inputs import PlanInput
 from portable.profiles.load import SHIPPED, load_profile, profile_files
@@ -141,7 +142,7 @@ def ports_are_reachable_as_said(plan: p.Plan) -> None:
     for exposure in plan.exposures:
         port = next(port for port in apps[exposure.app].ports if port.name == exposure.port)
         assert not port.private
-        if isinstance(exposure.how, p.Loopback | p.Lan):
+        if isinstance(exposure.how, Loopback | Lan):
             host.append((exposure.how.number, port.protocol))
     assert len(host) == len(set(host))
     for app in plan.apps:

@@ -7,11 +7,12 @@ import pytest
 
 from portable.model import plan as p
 from portable.model.errors import InputError
+from portable.model.exposures import Exposure, GatewayRoute, Ingress, Lan, LoadBalancer, Loopback, Reach, Route
 from portable.planning.network import address_of
 from tests.unit.planning import BASE, CLUSTER, COMPOSE, VPN, Place, app, of_files, port_of
 
 
-def exposures(place: Place, *apps: str, **changes: Any) -> dict[str, p.Reach]:
+def exposures(place: Place, *apps: str, **changes: Any) -> dict[str, Reach]:
     return {f"{e.app}:{e.port}": e.how for e in place.plan(*apps, **changes).plan.exposures}
 
 
@@ -117,8 +118,8 @@ def test_the_gateways_firewall_opens_what_others_may_reach(place: Place) -> None
 def test_the_default_exposes_every_web_port(place: Place) -> None:
     place.write(app("one", ports={"admin": {"number": 1, "serves": "http"}}), app("two"), app("three", ports={"web": {"private": True}}))
     assert exposures(place, "one", "two", "three", exposure={"default": "lan"}) == {
-        "one:web": p.Lan(number=port_of("one")),
-        "two:web": p.Lan(number=port_of("two")),
+        "one:web": Lan(number=port_of("one")),
+        "two:web": Lan(number=port_of("two")),
     }
     assert exposures(place, "one", "two") == {}
 
@@ -131,26 +132,26 @@ def test_an_empty_map_hides_what_the_default_exposes(place: Place) -> None:
 @pytest.mark.parametrize(
     ("asked", "how"),
     [
-        ({"loopback": {}}, p.Loopback(number=port_of("one"))),
-        ({"loopback": {"number": 8}}, p.Loopback(number=8)),
-        ({"loopback": 8}, p.Loopback(number=8)),
-        ({"lan": {"number": 8}}, p.Lan(number=8)),
-        ({"lan": 8}, p.Lan(number=8)),
-        ({"ingress": {}}, p.Ingress(host="one.example.test", tls_secret="all-tls", ingress_class="nginx", namespace="controllers")),
+        ({"loopback": {}}, Loopback(number=port_of("one"))),
+        ({"loopback": {"number": 8}}, Loopback(number=8)),
+        ({"loopback": 8}, Loopback(number=8)),
+        ({"lan": {"number": 8}}, Lan(number=8)),
+        ({"lan": 8}, Lan(number=8)),
+        ({"ingress": {}}, Ingress(host="one.example.test", tls_secret="all-tls", ingress_class="nginx", namespace="controllers")),
         (
             {"ingress": {"host": "own.test", "tls-secret": "own", "ingress-class": "other"}},
-            p.Ingress(host="own.test", tls_secret="own", ingress_class="other", namespace="controllers"),
+            Ingress(host="own.test", tls_secret="own", ingress_class="other", namespace="controllers"),
         ),
-        ({"route": {}}, p.Route(host="one.example.test")),
+        ({"route": {}}, Route(host="one.example.test")),
         (
             {"route": {"host": "own.test", "termination": "passthrough", "auth": "oauth-proxy"}},
-            p.Route(host="own.test", termination="passthrough", auth="oauth-proxy"),
+            Route(host="own.test", termination="passthrough", auth="oauth-proxy"),
         ),
-        ({"load-balancer": {}}, p.LoadBalancer(number=port_of("one"))),
-        ({"load-balancer": {"number": 80, "address": "192.0.2.1"}}, p.LoadBalancer(number=80, address="192.0.2.1")),
+        ({"load-balancer": {}}, LoadBalancer(number=port_of("one"))),
+        ({"load-balancer": {"number": 80, "address": "192.0.2.1"}}, LoadBalancer(number=80, address="192.0.2.1")),
     ],
 )
-def test_every_way_to_expose(place: Place, asked: dict[str, Any], how: p.Reach) -> None:
+def test_every_way_to_expose(place: Place, asked: dict[str, Any], how: Reach) -> None:
     place.write(app("one"))
     named = {"domain": "example.test", "tls-secret": "all-tls", "ingress-class": "nginx", "ingress-namespace": "controllers"}
     exposure = {**named, "apps": {"one": {"web": asked}}}
@@ -160,7 +161,7 @@ def test_every_way_to_expose(place: Place, asked: dict[str, Any], how: p.Reach) 
 def test_both_halves_of_a_port_are_exposed(place: Place) -> None:
     place.write(app("one", ports={"web": None, "dns": {"number": 53, "protocol": "tcp+udp"}}))
     found = exposures(place, "one", exposure={"apps": {"one": {"dns": {"lan": {"number": 5353}}}}})
-    assert found == {"one:dns": p.Lan(number=5353), "one:dns-udp": p.Lan(number=5353)}
+    assert found == {"one:dns": Lan(number=5353), "one:dns-udp": Lan(number=5353)}
 
 
 LAN_BASE = BASE.replace("vpn: {}\n", "apps: [sonarr]\nexposure: {apps: {sonarr: {web: {lan: 8990}}}}\n")
@@ -189,7 +190,7 @@ def test_of_several_exposures_the_inherited_ones_become_null(tmp_path: Path, own
     assert [(m.code, m.remedy) for m in caught.value.mistakes] == [("port.several-exposures", remedy)]
     if remedy.startswith("`lan` comes from base"):
         repaired = top.replace("{loopback: {}}", "{loopback: {}, lan: null}")
-        assert [e.how for e in of_files(tmp_path, base=LAN_BASE, top=repaired).plan.exposures] == [p.Loopback(number=8989)]
+        assert [e.how for e in of_files(tmp_path, base=LAN_BASE, top=repaired).plan.exposures] == [Loopback(number=8989)]
 
 
 @pytest.mark.parametrize(
@@ -265,18 +266,18 @@ def test_load_balancers_share_a_number_but_no_address(place: Place) -> None:
 @pytest.mark.parametrize(
     ("how", "serves", "address"),
     [
-        (p.Loopback(number=80), "http", "http://127.0.0.1:80"),
-        (p.Lan(number=80), "https", "https://nas:80"),
-        (p.Lan(number=53), "raw", "tcp://nas:53"),
-        (p.Ingress(host="x.test"), "http", "http://x.test"),
-        (p.Ingress(host="x.test", tls_secret="tls"), "http", "https://x.test"),
-        (p.Route(host="x.test"), "http", "https://x.test"),
-        (p.LoadBalancer(number=80, address="192.0.2.1"), "http", "http://192.0.2.1:80"),
-        (p.LoadBalancer(number=80), "http", None),
+        (Loopback(number=80), "http", "http://127.0.0.1:80"),
+        (Lan(number=80), "https", "https://nas:80"),
+        (Lan(number=53), "raw", "tcp://nas:53"),
+        (Ingress(host="x.test"), "http", "http://x.test"),
+        (Ingress(host="x.test", tls_secret="tls"), "http", "https://x.test"),
+        (Route(host="x.test"), "http", "https://x.test"),
+        (LoadBalancer(number=80, address="192.0.2.1"), "http", "http://192.0.2.1:80"),
+        (LoadBalancer(number=80), "http", None),
     ],
 )
-def test_the_address_that_a_person_types(how: p.Reach, serves: Any, address: str | None) -> None:
-    exposure, port = p.Exposure(app="one", port="web", how=how), p.Port(name="web", number=1, serves=serves)
+def test_the_address_that_a_person_types(how: Reach, serves: Any, address: str | None) -> None:
+    exposure, port = Exposure(app="one", port="web", how=how), p.Port(name="web", number=1, serves=serves)
     assert address_of(exposure, port, "nas") == address
 
 
@@ -438,3 +439,29 @@ def test_a_gateway_on_a_cluster_must_know_the_clusters_networks(place: Place, vp
     assert found("one", networks={"local": ["10.244.0.0/16"]}, **vpn) == []
     assert found("two") == []
     assert found("one", base=COMPOSE) == []
+
+
+def test_a_gateway_carries_host_names(place: Place) -> None:
+    place.write(app("one"), app("two"))
+    exposure = {"default": "gateway", "domain": "home.test", "gateway": {"name": "edge", "namespace": "infra", "section": "https"}}
+    apps = {"two": {"web": {"gateway": {"host": "second.test"}}}}
+    found = exposures(place, "one", "two", base=CLUSTER, exposure={**exposure, "apps": apps, "ingress-namespace": "envoy"})
+    route = GatewayRoute(host="one.home.test", gateway="edge", gateway_namespace="infra", section="https", namespace="envoy")
+    assert found == {
+        "one:web": route,
+        "two:web": GatewayRoute(host="second.test", gateway="edge", gateway_namespace="infra", section="https", namespace="envoy"),
+    }
+    planned = place.plan("one", base=CLUSTER, exposure=exposure)
+    assert planned.addresses == {("one", "web"): "https://one.home.test"}
+
+
+@pytest.mark.parametrize(
+    ("exposure", "code"),
+    [
+        ({"default": "gateway", "domain": "home.test"}, "port.gateway-missing"),
+        ({"default": "gateway", "gateway": {"name": "edge"}}, "port.host-missing"),
+    ],
+)
+def test_an_incomplete_gateway_is_a_mistake(place: Place, exposure: dict[str, Any], code: str) -> None:
+    place.write(app("one"))
+    assert place.told("one", base=CLUSTER, exposure=exposure) == [("exposure.default", code)]

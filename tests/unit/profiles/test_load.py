@@ -257,7 +257,7 @@ def test_all_mistakes_of_a_chain_at_once(tmp_path: Path, write: Write) -> None:
     ]
     assert "unknown key `storge`; known: portable, name" in mistakes[0]
     assert mistakes[1].endswith("found string `copmose` (did you mean `compose`?) [value.choice]")
-    assert "unknown key `adress`; known: default, address" in mistakes[2]
+    assert "unknown key `adress`; known: default, lan, address, addresses, domain" in mistakes[2]
 
 
 # --- what runs is named by the profile: two may not share a name

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from portable.secrets.cluster import cluster_secrets, write
+import pytest
+import yaml
+
+from portable.secrets.cluster import cluster_secrets, secret_object, write
 from portable.secrets.values import Resolved, Secret
 from tests.factories import full_plan
 
@@ -26,7 +29,20 @@ def test_values_and_whole_files_stand_where_the_pods_look_for_them() -> None:
 
 
 def test_nobody_else_can_read_them(tmp_path: Path) -> None:
-    write({"one": {"a": "x"}}, tmp_path / "out")
-    assert (tmp_path / "out" / "one" / "a").read_text() == "x"
-    assert (tmp_path / "out" / "one" / "a").stat().st_mode & 0o777 == 0o600
-    assert (tmp_path / "out" / "one").stat().st_mode & 0o777 == 0o700
+    body = secret_object("one", {"a": "x: y"}, namespace="home", labels={"app.kubernetes.io/name": "one"})
+    for _ in range(2):  # a second time writes the same
+        write({"one": body}, tmp_path / "out")
+        assert yaml.safe_load((tmp_path / "out" / "one.yaml").read_text()) == body
+    assert (tmp_path / "out" / "one.yaml").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    ("keys", "kind"),
+    [(("tls.crt", "tls.key"), "kubernetes.io/tls"), (("ca.crt", "tls.crt", "tls.key"), "kubernetes.io/tls"), (("tls.crt",), "Opaque")],
+)
+def test_a_certificate_with_its_key_has_its_own_type(keys: tuple[str, ...], kind: str) -> None:
+    body = secret_object("one", dict.fromkeys(keys, "x"), namespace="home", labels={"app.kubernetes.io/managed-by": "portable"})
+    assert body["type"] == kind
+    assert body["metadata"] == {"name": "one", "namespace": "home", "labels": {"app.kubernetes.io/managed-by": "portable"}}
+    assert set(body["data"].values()) == {"eA=="}

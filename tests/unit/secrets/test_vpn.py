@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from portable.backends.prepare import prepare
+from portable.engines.docker.errors import DockerError
 from portable.live.compose.desired import ComposeStack
 from portable.live.compose.up import diff, up
 from portable.live.place import place_of
@@ -163,13 +164,16 @@ def test_a_place_without_a_tunnel_is_asked_nothing(tmp_path: Path) -> None:
 
 
 class Engine:
-    """One that only answers that it is there: anything else would be too late."""
+    """One that only answers that it is there, and goes away then: what is known without it must still be told."""
 
     def check(self) -> None:
         pass
 
+    def image_ids(self, _references: object) -> None:
+        raise DockerError("gone", "the engine went away")
 
-def test_diff_and_up_tell_it_before_they_look_at_the_engine(tmp_path: Path) -> None:
+
+def test_diff_and_up_tell_it_whatever_the_engine_says(tmp_path: Path) -> None:
     stack = place_of(prepare("zimaboard", folder=tmp_path, sets=("apps=[qbittorrent]",)), {"HOME": str(tmp_path)}).stack
     secrets = tmp_path / "secrets.yaml"
     secrets.write_text("qbittorrent-password: abcdefgh\nwireguard-key: {private-key: x, addresses: 172.20.9.9}\n")

@@ -455,7 +455,7 @@ def _placed(stack: FakeStack) -> list[Any]:
 
 
 def test_who_does_not_answer_is_told_with_who_asked() -> None:
-    refused = says("transfer", CommandResult(code=1, text="wget: bad address 'transfer'"), "player")
+    refused = says("transfer:8080", CommandResult(code=1, text="wget: bad address 'transfer'"), "player")
     held = one(ANSWERS, FakeStack(answer=refused))
     assert held.subject == "torrents from player"
     assert mentions(held.text, "http://transfer:8080/", "player")

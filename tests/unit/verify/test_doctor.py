@@ -349,3 +349,24 @@ def test_the_script_reads_name_servers(link: str, tmp_path: Path) -> None:
     at = "run/systemd/resolve/stub-resolv.conf" if link else "etc/resolv.conf"
     files = {"etc/hostname": "nas\n", at: "# nameserver 9.9.9.9\nnameserver 127.0.0.53\nnameserver\tfe80::1%eth0\nsearch home.lan\n"}
     assert machine(tmp_path, link=link, files=files).resolvers == ("127.0.0.53", "fe80::1%eth0")
+
+
+@pytest.mark.parametrize(
+    ("published", "addresses", "where"),
+    [
+        ("0.0.0.0", ("192.168.1.5", "93.184.216.34"), ["93.184.216.34"]),
+        ("::", ("2606:2800:220:1::1", "fd00::1"), ["2606:2800:220:1::1"]),
+        ("0.0.0.0", ("2606:2800:220:1::1",), []),
+        ("", ("93.184.216.34", "2606:2800:220:1::1"), ["2606:2800:220:1::1", "93.184.216.34"]),
+        ("127.0.0.1", ("93.184.216.34",), []),
+        ("192.168.1.5", ("192.168.1.5", "93.184.216.34"), []),
+        ("0.0.0.0", ("192.168.1.5", "100.64.0.1"), []),
+    ],
+)
+def test_a_port_on_an_address_of_the_internet_is_wrong(published: str, addresses: tuple[str, ...], where: list[str]) -> None:
+    port = PublishedPort(number=8096, protocol="tcp", address=published, container="media-full-jellyfin-1", project="media-full")
+    found_there = [d for d in found(msgspec.structs.replace(HOST, addresses=addresses), taken=(port,)) if "internet" in d.text]
+    assert [d.where for d in found_there] == where
+    assert all(d.verdict == "broken" and d.why and d.remedy for d in found_there)
+    other = msgspec.structs.replace(port, project="other")
+    assert not [d for d in found(msgspec.structs.replace(HOST, addresses=addresses), taken=(other,)) if "internet" in d.text]

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import json
 import re
 from typing import Any
 
@@ -154,6 +155,73 @@ def test_an_entry_of_the_name_that_is_something_else_is_left_alone() -> None:
         (error,) = there.trouble()
         assert (error.code, error.where) == ("wire.entry-conflict", "sonarr")
         assert mentions(error.text, "qbittorrent", "Transmission", "QBittorrent")
+
+
+# --- names -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("app", "name", "needs"),
+    [
+        ("sonarr", "QBittorrent", ("qbittorrent",)),
+        ("radarr", "qBittorrent", ("qbittorrent",)),
+        ("lidarr", "SABnzbd", ("sabnzbd",)),
+        ("whisparr", "SABNZBD", ("sabnzbd",)),
+        ("prowlarr", "Sonarr", ("sonarr",)),
+    ],
+)
+def test_an_entry_whose_name_differs_in_case_only_is_the_entry(app: str, name: str, needs: tuple[str, ...]) -> None:
+    """The program would refuse a second one for ever; the case of its name stays as the person wrote it."""
+    with stack(app, *needs) as there:
+        there.told()
+        (entry,) = there.programs[app].entries
+        entry["name"] = name
+        led = next(one for one in entry["fields"] if one["name"] in ("host", "baseUrl"))
+        right, led["value"] = led["value"], "http://192.0.2.7:1"
+        ((told, cause),) = there.told()
+        assert (told, mentions(cause, needs[0], led["name"], "instead")) == (app, True), cause
+        (entry,) = there.programs[app].entries
+        assert (entry["name"], fields_of(entry)[led["name"]]) == (name, right)
+        assert there.told() == []
+
+
+def test_readarr_may_have_both() -> None:
+    with stack("readarr", "qbittorrent") as there:
+        there.told()
+        (entry,) = there.programs["readarr"].entries
+        entry["name"] = "QBittorrent"
+        next(one for one in entry["fields"] if one["name"] == "host")["value"] = "elsewhere"
+        assert mentions(dict(there.told())["readarr"], "qbittorrent", "missing")
+        assert [entry["name"] for entry in there.programs["readarr"].entries] == ["QBittorrent", "qbittorrent"]
+
+
+# --- the recorded interfaces -----------------------------------------------------------------------------------------
+
+
+def test_what_the_recorded_managers_answer() -> None:
+    """As ProviderControllerBase.cs: a new entry is tested, with `forceSave` an existing one is not; its answer is 202."""
+    tried: list[str] = []
+
+    def tries(entry: dict[str, Any]) -> str:
+        tried.append(entry["name"])
+        return "Unable to connect"
+
+    program = recorded.Program("sonarr", "key", tries=tries)
+    entry = {"name": "Client", "implementation": "QBittorrent", "fields": []}
+    path, right = "/api/v3/downloadclient", {"x-api-key": "key"}
+
+    def send(method: str, url: str, **changes: str) -> recorded.Reply:
+        return program.answer(method, url, right, json.dumps({**entry, **changes}))
+
+    assert program.answer("GET", path, {}, "") == (401, "")
+    assert send("POST", f"{path}?forceSave=true")[0] == 400
+    program.entries = [{**entry, "id": 1}, {**entry, "id": 2, "name": "other"}]
+    assert send("PUT", f"{path}/1?forceSave=true")[0] == 202
+    assert send("PUT", f"{path}/1")[0] == 400
+    assert tried == ["Client", "Client"]
+    program.tries = lambda _: ""
+    for method, url in (("POST", path), ("PUT", f"{path}/1")):
+        assert "Should be unique" in str(send(method, f"{url}?forceSave=true", name="OTHER"))
 
 
 # --- trouble ---------------------------------------------------------------------------------------------------------

@@ -48,6 +48,14 @@ def test_a_place_has_its_own_folders_and_the_stack_its_ports() -> None:
     assert "sonarr hands downloads to qbittorrent at http://qbittorrent:8095" in told
 
 
+def test_behind_a_gateway_of_a_cluster_other_pods_are_known_by_their_full_names() -> None:
+    known = {found.name: found for found in peers(prepare("openshift").planned)}
+    assert known["sonarr"].url_for(known["prowlarr"]) == "http://sonarr.media-stack.svc.cluster.local:8989"
+    assert known["prowlarr"].url_for(known["sonarr"]) == "http://prowlarr:9696"
+    there = {found.name: found for found in peers(prepare("zimaboard").planned)}
+    assert there["sonarr"].url_for(there["prowlarr"]) == "http://sonarr:8989"
+
+
 def test_without_managers_there_is_nothing_to_tell() -> None:
     assert of("local") == []
     assert wishes([peer("qbittorrent"), peer("seerr"), peer("prowlarr")]) == ()

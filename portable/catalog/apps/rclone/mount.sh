@@ -1,16 +1,19 @@
 #!/bin/sh
-# mount.sh [run | health]: keeps one cloud mounted at /mnt/clouds/$CLOUD, for BusyBox's shell and any other.
+# mount.sh [run | health | started]: keeps one cloud mounted at /mnt/clouds/$CLOUD, for BusyBox's shell and any other.
 #
 # run     clears a dead mount, mounts, and does both again when rclone dies; on SIGTERM it unmounts and ends with 0. So a death costs a
 #         second, and does not meet the engine's growing delays. Only the folder above is ever bound into another container.
 # health  reads KNOWN_ENTRY (a file or a folder, relative to the cloud) through the mount, in 5 seconds at most.
+#
+# started like health, but after START_SECONDS (60) it holds in any case: apps that read a cloud have other work, and start without it.
 #
 # CLOUD           the cloud's name: the mount is /mnt/clouds/$CLOUD
 # REMOTE          what is mounted, as rclone names it: "zurg:", "zurg:movies"
 # KNOWN_ENTRY     what `health` reads; empty: the cloud's root
 # RCLONE_CONFIG   rclone's own variable, the settings file (/config/rclone/rclone.conf)
 # PUID PGID       owner of what is seen (0); FILE_UMASK (022)
-# CACHE_DIR       (/cache), never shared with another rclone; CACHE_SIZE (1G), CACHE_AGE (24h): what bounds it
+# CACHE_DIR       (/cache), never shared with another rclone; CACHE_SIZE (1G), CACHE_AGE (24h): what bounds it,
+#                 once each CACHE_POLL (5s): meanwhile it grows as fast as the network brings data
 # DIR_CACHE_TIME  (10s) until a new file of the cloud is seen; POLL_INTERVAL (0: not all clouds can be polled)
 # READ_ONLY       (true)
 # LOG_LEVEL       (NOTICE)
@@ -47,6 +50,13 @@ health() {
     }
 }
 
+started() {
+    health && return
+    # /proc/1 is `run`; field 22 is its start after that of the machine, in hundredths of a second (proc(5)).
+    born=$(awk '{sub(/.*\) /, ""); print $20}' /proc/1/stat)
+    awk -v born="$born" -v patience="${START_SECONDS:-60}" '{exit ($1 - born / 100 < patience)}' /proc/uptime
+}
+
 run() {
     : "${REMOTE:?what to mount, such as zurg:}"
     child=
@@ -68,6 +78,7 @@ run() {
                 --uid "${PUID:-0}" --gid "${PGID:-0}" --umask "${FILE_UMASK:-022}" \
                 --vfs-cache-mode full --cache-dir "${CACHE_DIR:-/cache}" \
                 --vfs-cache-max-size "${CACHE_SIZE:-1G}" --vfs-cache-max-age "${CACHE_AGE:-24h}" \
+                --vfs-cache-poll-interval "${CACHE_POLL:-5s}" \
                 --dir-cache-time "${DIR_CACHE_TIME:-10s}" --poll-interval "${POLL_INTERVAL:-0}" \
                 --log-level "${LOG_LEVEL:-NOTICE}" &
             child=$!
@@ -91,8 +102,9 @@ run() {
 case ${1:-run} in
 run) run ;;
 health) health ;;
+started) started ;;
 *)
-    echo "usage: mount.sh [run | health]" >&2
+    echo "usage: mount.sh [run | health | started]" >&2
     exit 2
     ;;
 esac

@@ -17,7 +17,16 @@ lab=/var/lib/lab
 export PATH=$PATH:/opt/kubernetes
 mkdir -p $lab/keys /var/log/k /etc/cni/net.d /etc/containerd /run/containerd /var/lib/kubelet
 
+# The engine puts the node into control groups of its own only for the controllers that it mounts. Those of all others would be the
+# machine's, in which the kubelets of two nodes end one another's pods as orphans.
+own=$(awk '{for (i = 7; i < NF; i++) if ($i == "-" && $(i + 1) == "cgroup") print $(i + 3)}' /proc/self/mountinfo | tr , '\n')
 . /usr/local/sbin/machine
+if [ ! -e /sys/fs/cgroup/cgroup.controllers ]; then
+  for c in /sys/fs/cgroup/*; do
+    grep -qx "${c##*/}" <<<"$own" || { umount "$c" && rmdir "$c"; }
+  done
+fi
+[ -e /dev/kmsg ] || mknod -m 600 /dev/kmsg c 1 11 # the kubelet reads the kernel's words about memory from it, and does not start without
 ip route replace default via "$ROUTER"
 for pair in $PUBLIC; do
   for chain in PREROUTING OUTPUT; do iptables -t nat -A $chain -d "${pair%=*}" -j DNAT --to-destination "${pair#*=}"; done
@@ -48,6 +57,9 @@ T
 mkdir -p "/etc/containerd/certs.d/$REGISTRY"
 printf 'server = "http://%s"\n[host."http://%s"]\n  capabilities = ["pull", "resolve"]\n' "$REGISTRY" "$REGISTRY" \
   >"/etc/containerd/certs.d/$REGISTRY/hosts.toml"
+# Every container finds /dev/net/tun, and may open it if it has NET_ADMIN. That stands in for a device plug-in, which the module proxy refuses.
+ctr oci spec | sed -e '0,/"linux": {/s||"linux": {"devices": [{"path": "/dev/net/tun", "type": "c", "major": 10, "minor": 200, "fileMode": 438}],|' \
+  -e '/"access": "rwm"/{n;s|}|}, {"allow": true, "type": "c", "major": 10, "minor": 200, "access": "rwm"}|}' >/etc/containerd/base.json
 cat >/etc/containerd/config.toml <<T
 version = 2
 [plugins."io.containerd.grpc.v1.cri"]
@@ -60,6 +72,7 @@ version = 2
     conf_dir = "/etc/cni/net.d"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
+    base_runtime_spec = "/etc/containerd/base.json"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
       SystemdCgroup = false
 T

@@ -13,6 +13,7 @@ lab=/var/lib/lab
 mkdir -p $lab/ssh $lab/tls
 
 . /usr/local/sbin/machine
+. /usr/local/sbin/disks
 # The graphics card is a stand-in: a node that opens, and no card behind it.
 [ -e /dev/btrfs-control ] || mknod -m 600 /dev/btrfs-control c 10 234
 [ -e /dev/dri/renderD128 ] || { mkdir -p /dev/dri && mknod -m 660 /dev/dri/renderD128 c 1 3 && chgrp 104 /dev/dri/renderD128; }
@@ -28,14 +29,7 @@ devices=()
 for disk in 1 2; do
   file=$lab/disk$disk
   [ -e $file ] || truncate -s "$DISKS" $file
-  device=$(losetup -n -O NAME -j $file | head -n 1)
-  if [ -z "$device" ]; then
-    number=$(losetup -f | tr -dc 0-9)
-    [ -e /dev/loop$number ] || mknod -m 660 /dev/loop$number b 7 $number
-    device=/dev/loop$number
-    losetup $device $file
-  fi
-  [ -e $device ] || mknod -m 660 $device b 7 ${device#/dev/loop}
+  device=$(disk_device $file)
   devices+=("$device")
 done
 if ! blkid -t TYPE=btrfs "${devices[0]}" >/dev/null; then

@@ -10,6 +10,7 @@ from portable.backends.compose.health import health
 from portable.backends.compose.network import networks
 from portable.model import plan as p
 from portable.model.devices import AnnotatedDevice, Device, Devices, HostDevice, PluginDevice
+from portable.model.exposures import Exposure, Ingress, Lan, LoadBalancer, Loopback, Reach, Route
 from portable.model.secret_refs import SecretRef
 from tests.factories import MI, app, behind, container, image, one, plan, port, with_cloud, with_volume
 from tests.unit.backends.reasons import Reason, consequences, difference, reasons, refused
@@ -30,9 +31,9 @@ class Case(NamedTuple):
     come: set[Reason] = set()  # noqa: RUF012 - never changed
 
 
-def exposed(how: p.Reach, name: str = "web", **of_port: Any) -> p.Plan:
+def exposed(how: Reach, name: str = "web", **of_port: Any) -> p.Plan:
     ports = (port(**of_port),)
-    return one(within={"app": {"ports": ports}, "plan": {"exposures": (p.Exposure(app="demo", port=name, how=how),)}})
+    return one(within={"app": {"ports": ports}, "plan": {"exposures": (Exposure(app="demo", port=name, how=how),)}})
 
 
 def device(need: str, given: Device | None) -> p.Plan:
@@ -74,6 +75,9 @@ CASES = {
     ),
     "names of Secrets": Case(
         plan(), plan(secret_names={"a": "b"}), {}, {Reason("secret_names", "secret_names", "cosmetic", code="compose.cluster-setting")}
+    ),
+    "a channel for messages": Case(
+        plan(), plan(notify=p.Notify(url=SecretRef(name="u"))), {}, {Reason("notify", "notify", "function", code="compose.notify")}
     ),
     "an image from a recipe": Case(
         one(),
@@ -236,16 +240,16 @@ CASES = {
         one(within={"app": {"ports": (p.Port(name="web", number=8000, protocol="udp"),)}}),
         {f"{DEMO}.expose": ["8000/udp"]},
     ),
-    "a port for all": Case(exposed(p.Loopback(number=80)), exposed(p.Lan(number=80)), {f"{DEMO}.ports.8000.host_ip": None}),
+    "a port for all": Case(exposed(Loopback(number=80)), exposed(Lan(number=80)), {f"{DEMO}.ports.8000.host_ip": None}),
     **{
         f"an exposure that needs a cluster ({type(how).__name__})": Case(
             one(), exposed(how), {}, {refused("exposures", "exposures.demo:web.how", "function", "demo", code="exposure.unsupported")}
         )
-        for how in (p.Ingress(host="h"), p.Route(host="h"), p.LoadBalancer(number=80))
+        for how in (Ingress(host="h"), Route(host="h"), LoadBalancer(number=80))
     },
     "an exposure of no port": Case(
         one(),
-        exposed(p.Lan(number=80), "none"),
+        exposed(Lan(number=80), "none"),
         {},
         {refused("exposures", "exposures.demo:none.port", "function", "demo", code="network.port-unknown")},
     ),
@@ -632,7 +636,7 @@ def test_a_folder_on_which_two_volumes_lie_is_told_of_once() -> None:
         (plan(), plan(groups=()), {refused("groups", "apps.demo", "security", "demo", code="network.group-missing")}),
         (
             plan(),
-            plan(exposures=(p.Exposure(app="none", port="web", how=p.Lan(number=80)),)),
+            plan(exposures=(Exposure(app="none", port="web", how=Lan(number=80)),)),
             {refused("exposures", "exposures.none:web.app", "function", code="config.app-unknown")},
         ),
     ],

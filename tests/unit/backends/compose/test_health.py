@@ -76,11 +76,13 @@ def test_an_unknown_port_is_refused() -> None:
 
 
 @contextmanager
-def answering(status: int) -> Iterator[int]:
+def answering(status: int, elsewhere: int | None = None) -> Iterator[int]:
+    """Answer with a status, and with another one where that leads."""
+
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Location", "/elsewhere")
+            self.send_response(status if elsewhere is None or self.path != "/base/ping" else elsewhere)
+            self.send_header("Location", "/base/ping")
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -113,6 +115,16 @@ def run(check: p.Http | p.Tcp, number: int, fetch: str) -> int:
 def test_answers(fetch: str, status: int, ok: tuple[int, ...], healthy: bool) -> None:
     with answering(status) as number:
         assert (run(p.Http(port="web", path="/ping?a=1&b='", ok=ok), number, fetch) == 0) == healthy
+
+
+@pytest.mark.parametrize("fetch", ["curl", "wget"])
+@pytest.mark.parametrize(
+    ("elsewhere", "ok", "healthy"), [(200, (200,), True), (500, (200,), False), (404, (200, 307), True), (401, (200, 401), True)]
+)
+def test_an_app_below_a_url_base(fetch: str, elsewhere: int, ok: tuple[int, ...], healthy: bool) -> None:
+    """Programs of the Servarr family redirect `/ping` to their base, whose answer counts, unless the redirect itself is enough."""
+    with answering(307, elsewhere) as number:
+        assert (run(p.Http(port="web", path="/ping", ok=ok), number, fetch) == 0) == healthy
 
 
 @pytest.mark.parametrize("fetch", ["curl", "wget", "none"])

@@ -3,6 +3,7 @@
 from portable.backends.common import PlacedContainer, index
 from portable.backends.compose.network import network, network_findings, networks
 from portable.model import plan as p
+from portable.model.exposures import Exposure, Ingress, Lan
 from tests.factories import app, container, plan
 
 GATEWAY = app("gateway", containers=(container(probes=p.Probes(ready=p.Check(how=p.Exec(command=("ok",))))),))
@@ -11,7 +12,7 @@ GROUP = p.Group(name="vpn", apps=("gateway", "demo"), egress=p.Tunnel(gateway="g
 
 def test_the_owner_speaks_for_its_group() -> None:
     demo = app("demo", aliases=("old-name",), ports=(p.Port(name="web", number=80), p.Port(name="peer", number=81, protocol="udp")))
-    known = index(plan(GATEWAY, demo, groups=(GROUP,), exposures=(p.Exposure(app="demo", port="peer", how=p.Lan(number=6881)),)))
+    known = index(plan(GATEWAY, demo, groups=(GROUP,), exposures=(Exposure(app="demo", port="peer", how=Lan(number=6881)),)))
     keys = network(PlacedContainer("", GATEWAY.containers[0], app=GATEWAY), known).keys
     assert keys["networks"]["default"] == {"aliases": ["demo", "gateway", "old-name"], "ipv4_address": "172.20.0.2"}
     assert keys["extra_hosts"] == {"demo": "127.0.0.1", "gateway": "127.0.0.1", "old-name": "127.0.0.1"}
@@ -58,7 +59,7 @@ def test_an_address_needs_a_subnet() -> None:
 
 def test_reach_of_a_cluster_is_refused() -> None:
     demo = app()
-    known = index(plan(demo, exposures=(p.Exposure(app="demo", port="web", how=p.Ingress(host="demo.test")),)))
+    known = index(plan(demo, exposures=(Exposure(app="demo", port="web", how=Ingress(host="demo.test")),)))
     part = network(PlacedContainer("", demo.containers[0], app=demo), known)
     assert part.keys["ports"] == []
     assert [(f.path, f.verdict) for f in part.findings] == [("exposures.demo:web.how", "refused")]

@@ -7,7 +7,7 @@ from portable.model.plan import Plan
 from portable.model.rendering import Rendering
 
 Body = dict[str, Any]
-__all__ = ["Body", "container_of", "found", "objects", "pod", "render"]
+__all__ = ["Body", "container_of", "found", "objects", "pod", "render", "workloads"]
 
 
 def objects(plan_or_rendering: Plan | Rendering, kind: str) -> dict[str, Body]:
@@ -15,8 +15,13 @@ def objects(plan_or_rendering: Plan | Rendering, kind: str) -> dict[str, Body]:
     return {d.body["metadata"]["name"]: d.body for d in rendering.documents if d.body["kind"] == kind}
 
 
+def workloads(plan_or_rendering: Plan | Rendering) -> dict[str, Body]:
+    """What keeps pods running, by name."""
+    return {**objects(plan_or_rendering, "Deployment"), **objects(plan_or_rendering, "StatefulSet")}
+
+
 def pod(plan_or_rendering: Plan | Rendering, group: str = "demo") -> Body:
-    spec: Body = objects(plan_or_rendering, "Deployment")[group]["spec"]["template"]["spec"]
+    spec: Body = workloads(plan_or_rendering)[group]["spec"]["template"]["spec"]
     return spec
 
 

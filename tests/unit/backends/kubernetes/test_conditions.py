@@ -10,6 +10,7 @@ from portable.backends.kubernetes.prepare import script
 from portable.backends.kubernetes.scope import scope_of
 from portable.model import plan as p
 from portable.model.devices import AnnotatedDevice, Devices, HostDevice, PluginDevice
+from portable.model.exposures import Exposure, LoadBalancer
 from portable.model.secret_refs import SecretRef
 from tests.factories import MI, app, behind, claim, container, one, plan, port, with_cloud, with_volume
 from tests.unit.backends.kubernetes.rendered import container_of, objects, pod
@@ -51,14 +52,14 @@ def balanced(*addresses: str | None) -> p.Plan:
     """An app with a port for each address, each behind a balancer."""
     ports = tuple(p.Port(name=f"p{number}", number=8000 + number) for number in range(len(addresses)))
     exposures = tuple(
-        p.Exposure(app="demo", port=f"p{number}", how=p.LoadBalancer(number=80 + number, address=address))
+        Exposure(app="demo", port=f"p{number}", how=LoadBalancer(number=80 + number, address=address))
         for number, address in enumerate(addresses)
     )
     return one(within={"app": {"ports": ports}, "plan": {"exposures": exposures}})
 
 
 def level(value: str) -> dict[str, Any]:
-    return {f"{LEVEL}/{mode}": value for mode in ("enforce", "audit", "warn")}
+    return {f"{LEVEL}/enforce": value}
 
 
 CASES = {
@@ -248,6 +249,7 @@ CASES = {
             "NetworkPolicy gate: spec.egress.0.ports.0.protocol": "UDP",
             "NetworkPolicy gate: spec.egress.1.to.0.namespaceSelector.matchLabels.kubernetes.io/metadata.name": "kube-system",
             "NetworkPolicy gate: spec.egress.1.to.0.podSelector.matchLabels.k8s-app": "kube-dns",
+            "NetworkPolicy gate: spec.egress.1.to.1.ipBlock.cidr": "169.254.20.10/32",
             "NetworkPolicy gate: spec.egress.1.ports.0.port": 53,
             "NetworkPolicy gate: spec.egress.1.ports.0.protocol": "UDP",
             "NetworkPolicy gate: spec.egress.1.ports.1.port": 53,
@@ -262,14 +264,22 @@ CASES = {
             "NetworkPolicy gate: spec.egress": [],
             "Deployment gate: spec.template.spec.dnsPolicy": "None",
             "Deployment gate: spec.template.spec.dnsConfig.nameservers": ["127.0.0.1"],
+            "Deployment gate: spec.template.spec.dnsConfig.options.ndots.name": None,
+            "Deployment gate: spec.template.spec.dnsConfig.options.ndots.value": None,
         },
     ),
     # volumes
-    "a read-only mount": Case(with_volume(DISK), with_volume(DISK, access="ro"), {f"{MAIN}.volumeMounts./config.readOnly": True}),
+    "a read-only mount": Case(
+        with_volume(DISK, holds="library"), with_volume(DISK, holds="library", access="ro"), {f"{MAIN}.volumeMounts./config.readOnly": True}
+    ),
     "scratch space with a bound": Case(
         with_volume(p.Ephemeral()),
-        with_volume(p.Ephemeral(size=MI)),
-        {f"{POD}.volumes.state.emptyDir.sizeLimit": "1Mi", f"{POD}.volumes.state.emptyDir": None},
+        with_volume(p.Ephemeral(size=4 * MI)),
+        {
+            f"{POD}.volumes.state.emptyDir.sizeLimit": "4Mi",
+            f"{POD}.volumes.state.emptyDir": None,
+            f"{MAIN}.resources.requests.ephemeral-storage": "65Mi",
+        },
     ),
     "scratch space in memory": Case(
         with_volume(p.Ephemeral()),
@@ -292,8 +302,8 @@ CASES = {
         with_volume(DISK),
         {
             "PersistentVolumeClaim disk: spec.accessModes": ["ReadWriteOnce"],
-            f"{POD}.securityContext.fsGroup": 1000,
-            f"{POD}.securityContext.fsGroupChangePolicy": "OnRootMismatch",
+            "StatefulSet demo: spec.template.spec.securityContext.fsGroup": 1000,
+            "StatefulSet demo: spec.template.spec.securityContext.fsGroupChangePolicy": "OnRootMismatch",
         },
     ),
     "a storage class": Case(
@@ -336,7 +346,7 @@ CASES = {
         one(), one(identity=p.Identity(how="user", groups=(9, 4))), {f"{POD}.securityContext.supplementalGroups": [4, 9]}
     ),
     "an account": Case(
-        plan(groups=(p.Group(name="demo", apps=("demo",), account="media"),)),
+        plan(groups=(p.Group(name="demo", apps=("demo",), account="media-test"),)),
         plan(groups=(p.Group(name="demo", apps=("demo",)),)),
         {},
     ),

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from portable.model import plan as p
 from portable.model.devices import Devices, HostDevice, PluginDevice
 from portable.model.secret_refs import SecretRef
-from tests.factories import GI, MI, app, container, plan
-from tests.unit.backends.kubernetes.rendered import Body, container_of, found, render
+from tests.factories import GI, MI, app, claim, container, one, plan, with_cloud
+from tests.unit.backends.kubernetes.rendered import Body, container_of, found, pod, render
 
 
 def made(*, devices: Devices | None = None, **changes: Any) -> Body:
@@ -67,7 +68,7 @@ def test_dollars_reach_the_container() -> None:
 
 def test_resources() -> None:
     body = made(resources=p.Resources(memory_request=64 * MI, memory_limit=GI, cpu_request=250, shm=32 * MI))
-    assert body["resources"] == {"requests": {"memory": "64Mi", "cpu": "250m"}, "limits": {"memory": "1Gi"}}
+    assert body["resources"] == {"requests": {"memory": "64Mi", "ephemeral-storage": "64Mi", "cpu": "250m"}, "limits": {"memory": "1Gi"}}
     assert {"name": "shm-demo", "mountPath": "/dev/shm"} in body["volumeMounts"]
 
 
@@ -112,3 +113,27 @@ def test_a_probe_of_no_port_is_refused() -> None:
     rendering = render(plan(app(containers=(container(probes=probes),))))
     (found,) = [f for f in rendering.findings if f.path.endswith("probes.ready.how.port")]
     assert (found.verdict, found.code, "'gone'" in found.text) == ("refused", "network.port-unknown", True)
+
+
+@pytest.mark.parametrize(
+    ("places", "requested"),
+    [
+        ((), "64Mi"),
+        ((p.Ephemeral(size=400 * MI),), "164Mi"),
+        ((p.Ephemeral(size=400 * MI), p.Ephemeral(size=200 * MI)), "214Mi"),
+        ((p.Ephemeral(size=400 * MI, in_memory=True), p.Ephemeral(), claim()), "64Mi"),
+    ],
+)
+def test_the_disk_of_its_node_is_requested(places: tuple[p.Place, ...], requested: str) -> None:
+    volumes = tuple(p.Volume(id=f"v{number}", holds="cache", place=place) for number, place in enumerate(places))
+    mounts = tuple(p.Mount(volume=volume.id, path=f"/{volume.id}") for volume in volumes)
+    made = one(mounts=mounts, within={"plan": {"volumes": volumes}})
+    assert container_of(made)["resources"]["requests"]["ephemeral-storage"] == requested
+
+
+def test_the_cache_of_a_cloud_is_requested_whole() -> None:
+    cache = p.Volume(id="cache", holds="cache", place=p.Ephemeral(size=400 * MI))
+    made = with_cloud(mounts=(p.Mount(volume="cache", path="/cache"),))
+    made = msgspec.structs.replace(made, volumes=(*made.volumes, cache))
+    found = next(c for c in pod(made)["initContainers"] if c["name"].startswith("cloud-"))
+    assert found["resources"]["requests"]["ephemeral-storage"] == "464Mi"

@@ -9,6 +9,7 @@ from portable.backends.common import told_by_settings
 from portable.backends.kubernetes import render
 from portable.model import plan as p
 from portable.model.devices import AnnotatedDevice, Device, Devices, HostDevice, PluginDevice
+from portable.model.exposures import Exposure, Ingress, Lan, LoadBalancer, Loopback, Reach, Route
 from portable.model.secret_refs import SecretRef
 from tests.factories import MI, app, behind, claim, container, image, one, plan, port, with_cloud, with_volume
 from tests.unit.backends.reasons import Reason, difference, reason_of, reasons, refused
@@ -27,9 +28,9 @@ def share(protocol: Any = "nfs", **changes: Any) -> p.Share:
     return p.Share(**({"protocol": protocol, "server": "192.0.2.1", "export": "/media"} | changes))
 
 
-def exposed(how: p.Reach, name: str = "web", **of_port: Any) -> p.Plan:
+def exposed(how: Reach, name: str = "web", **of_port: Any) -> p.Plan:
     ports = (port(**of_port),)
-    return one(within={"app": {"ports": ports}, "plan": {"exposures": (p.Exposure(app="demo", port=name, how=how),)}})
+    return one(within={"app": {"ports": ports}, "plan": {"exposures": (Exposure(app="demo", port=name, how=how),)}})
 
 
 def http(*ok: int, port: str = "web") -> p.Check:
@@ -107,6 +108,9 @@ CHECKS: dict[str, Callable[[str], p.Http | p.Tcp]] = {
 CASES = {
     # what holds for the whole plan
     "a subnet": Case(plan(), plan(subnet="10.0.0.0/8"), {Reason("subnet", "subnet", "cosmetic", code="kubernetes.address")}),
+    "a channel for messages": Case(
+        plan(), plan(notify=p.Notify(url=SecretRef(name="u"))), {Reason("notify", "notify", "function", code="kubernetes.notify")}
+    ),
     "a preference without a weight": Case(
         plan(node_weight=1, groups=(p.Group(name="demo", apps=("demo",), prefer_nodes=("n",)),)),
         plan(groups=(p.Group(name="demo", apps=("demo",), prefer_nodes=("n",)),)),
@@ -363,6 +367,7 @@ CASES = {
         {
             refused("egress.gateway", "groups.demo.egress", "security", "gate", code="network.gateway-outside"),
             Reason("egress.policy", "groups.demo.egress.gateway", "security", "gate", code="kubernetes.network-policy"),
+            Reason("egress.names", "groups.demo.egress.gateway", "function", "gate", code="kubernetes.full-names"),
             *settings("demo"),
         },
     ),
@@ -462,39 +467,39 @@ CASES = {
     "a mode for root alone, read by root": Case(read_file(0o444, identity=ROOT), read_file(0o400, identity=ROOT), set()),
     # exposures
     "an exposure of no port": Case(
-        exposed(p.LoadBalancer(number=80)),
-        exposed(p.LoadBalancer(number=80), "none"),
+        exposed(LoadBalancer(number=80)),
+        exposed(LoadBalancer(number=80), "none"),
         {refused("exposures", "exposures.demo:none", "function", "demo", code="network.port-unknown")},
     ),
     **{
         f"a port of the host ({how.__name__})": Case(
-            exposed(p.LoadBalancer(number=80)),
+            exposed(LoadBalancer(number=80)),
             exposed(how(number=80)),
             {Reason("exposures", "exposures.demo:web.how", "function", "demo", code="exposure.unsupported")},
         )
-        for how in (p.Lan, p.Loopback)
+        for how in (Lan, Loopback)
     },
     **{
         f"an Ingress to what is not HTTP ({name})": Case(
-            exposed(p.Ingress(host="h", tls_secret="s", namespace="n")),
-            exposed(p.Ingress(host="h", tls_secret="s", namespace="n"), **of_port),
+            exposed(Ingress(host="h", tls_secret="s", namespace="n")),
+            exposed(Ingress(host="h", tls_secret="s", namespace="n"), **of_port),
             {refused("exposures", "exposures.demo:web.how", "function", "demo", code="exposure.http-only")},
         )
         for name, of_port in (("udp", {"protocol": "udp"}), ("raw", {"serves": "raw"}))
     },
     "an Ingress without a certificate": Case(
-        exposed(p.Ingress(host="h", tls_secret="s", namespace="n")),
-        exposed(p.Ingress(host="h", namespace="n")),
+        exposed(Ingress(host="h", tls_secret="s", namespace="n")),
+        exposed(Ingress(host="h", namespace="n")),
         {Reason("exposures.tls", "exposures.demo:web.how.tls_secret", "cosmetic", "demo", code="exposure.certificate")},
     ),
     "an Ingress of no namespace": Case(
-        exposed(p.Ingress(host="h", tls_secret="s", namespace="n")),
-        exposed(p.Ingress(host="h", tls_secret="s")),
+        exposed(Ingress(host="h", tls_secret="s", namespace="n")),
+        exposed(Ingress(host="h", tls_secret="s")),
         {Reason("exposures.from", "exposures.demo:web.how.namespace", "security", "demo", code="kubernetes.ingress-namespace")},
     ),
     "a Route": Case(
-        exposed(p.LoadBalancer(number=80)),
-        exposed(p.Route(host="h")),
+        exposed(LoadBalancer(number=80)),
+        exposed(Route(host="h")),
         {refused("exposures", "exposures.demo:web.how", "function", "demo", code="exposure.unsupported")},
     ),
 }
@@ -524,6 +529,7 @@ def test_a_gateway_has_what_holds_for_every_tunnel() -> None:
     come, _ = difference(render, plan(app("gate", ports=()), app()), behind(TUNNEL))
     assert come == {
         Reason("egress.policy", "groups.gate.egress.gateway", "security", "gate", code="kubernetes.network-policy"),
+        Reason("egress.names", "groups.gate.egress.gateway", "function", "gate", code="kubernetes.full-names"),
         Reason("containers.stop_grace", "apps.gate.containers.main.stop_grace", "cosmetic", "gate", code="kubernetes.grace-period"),
         Reason("containers.stop_grace", f"{MAIN}.stop_grace", "cosmetic", "demo", code="kubernetes.grace-period"),
         *settings("gate"),

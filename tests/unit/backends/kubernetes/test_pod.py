@@ -1,12 +1,15 @@
 """What runs in one pod, in which order, and what recreates it."""
 
+from typing import Any
+
 import msgspec
+import pytest
 
 from portable.backends.kubernetes import render
 from portable.model import plan as p
 from portable.model.devices import AnnotatedDevice, Devices
-from tests.factories import app, container, full_plan, plan
-from tests.unit.backends.kubernetes.rendered import container_of, found, objects, pod
+from tests.factories import app, claim, container, full_plan, plan, with_volume
+from tests.unit.backends.kubernetes.rendered import container_of, found, objects, pod, workloads
 
 STARTUP = p.Probes(startup=p.Check(how=p.Exec(command=("/check",))))
 
@@ -61,6 +64,15 @@ def test_a_sealed_pod_has_no_names_of_the_outside() -> None:
     assert found(render(made), "egress.dns") == ["groups.gateway.egress.gateway"]
 
 
+@pytest.mark.parametrize("egress", [p.Direct(), p.Tunnel(gateway="gateway")])
+def test_names_with_a_dot_are_not_tried_in_search_domains(egress: p.Direct | p.Tunnel) -> None:
+    """A search domain with a wildcard, which nodes at home often have, would answer for every name of the internet."""
+    made = grouped(egress) if isinstance(egress, p.Tunnel) else plan(app())
+    (name, *_) = (group.name for group in made.groups)
+    assert pod(made, name)["dnsConfig"] == {"options": [{"name": "ndots", "value": "1"}]}
+    assert "dnsPolicy" not in pod(made, name), "names of other apps are searched in the namespace as before"
+
+
 def test_the_cloud_is_seen_through_the_pods_own_tree() -> None:
     made = pod(full_plan("kubernetes"), "player")
     fuse_mount, (player, tls) = made["initContainers"][1], made["containers"]
@@ -105,24 +117,24 @@ def test_a_disk_of_its_own_is_given_to_the_group() -> None:
 
 
 def test_a_changed_file_recreates_exactly_the_pods_that_use_it() -> None:
-    before, made = objects(full_plan("kubernetes"), "Deployment"), full_plan("kubernetes")
+    before, made = workloads(full_plan("kubernetes")), full_plan("kubernetes")
     for file, group in (("player-conf", "player"), ("shelf-rclone-conf", "player")):
         files = tuple(msgspec.structs.replace(f, body=(*f.body, "more")) if f.id == file else f for f in made.files)
-        after = objects(msgspec.structs.replace(made, files=files), "Deployment")
+        after = workloads(msgspec.structs.replace(made, files=files))
         assert [name for name in before if before[name]["spec"]["template"] != after[name]["spec"]["template"]] == [group]
 
 
 def test_a_changed_seed_recreates_nothing() -> None:
-    before, made = objects(full_plan("kubernetes"), "Deployment"), full_plan("kubernetes")
+    before, made = workloads(full_plan("kubernetes")), full_plan("kubernetes")
     files = tuple(msgspec.structs.replace(f, body=(*f.body, "more")) if f.id == "torrents-conf" else f for f in made.files)
-    after = objects(msgspec.structs.replace(made, files=files), "Deployment")
+    after = workloads(msgspec.structs.replace(made, files=files))
     assert [name for name in before if before[name]["spec"] != after[name]["spec"]] == []
     assert before["gateway"]["metadata"] != after["gateway"]["metadata"]
 
 
 def test_a_device_of_crio_is_an_annotation() -> None:
     made = msgspec.structs.replace(full_plan("kubernetes"), devices=Devices(tun=AnnotatedDevice(path="/dev/net/tun")))
-    template = objects(made, "Deployment")["gateway"]["spec"]["template"]
+    template = workloads(made)["gateway"]["spec"]["template"]
     assert template["metadata"]["annotations"]["io.kubernetes.cri-o.Devices"] == "/dev/net/tun"
 
 
@@ -134,3 +146,52 @@ def test_a_low_port_may_be_listened_on() -> None:
 
 def test_every_container_has_a_name_of_its_own() -> None:
     assert container_of(full_plan("kubernetes"), "player-tls", "player")["image"] == "registry.test/nginx:1.0"
+
+
+@pytest.mark.parametrize(
+    ("volume", "access", "kind"),
+    [
+        ({"holds": "state"}, "rw", "StatefulSet"),
+        ({"holds": "database"}, "rw", "StatefulSet"),
+        ({"holds": "state"}, "ro", "Deployment"),
+        ({"holds": "library"}, "rw", "Deployment"),
+        ({"holds": "cache", "place": p.Ephemeral()}, "rw", "Deployment"),
+        ({"holds": "state", "place": p.Ephemeral()}, "rw", "Deployment"),
+    ],
+)
+def test_state_on_a_claim_has_one_writer_and_no_other_pod_is_a_stateful_set(volume: dict[str, Any], access: str, kind: str) -> None:
+    place = volume.pop("place", claim())
+    made = with_volume(place, access=access, **volume)
+    assert {k: list(objects(made, k)) for k in ("StatefulSet", "Deployment") if objects(made, k)} == {kind: ["demo"]}
+
+
+def test_a_stateful_set_replaces_a_pod_that_never_became_ready() -> None:
+    spec = objects(with_volume(claim()), "StatefulSet")["demo"]["spec"]
+    assert {key: value for key, value in spec.items() if key not in ("template", "selector")} == {
+        "podManagementPolicy": "Parallel",
+        "replicas": 1,
+        "revisionHistoryLimit": 2,
+        "serviceName": "demo",
+        "updateStrategy": {"type": "RollingUpdate"},
+    }
+
+
+def test_the_names_of_workloads_leave_room_for_what_controllers_append() -> None:
+    name = "x" * 60
+    assert all(len(found) <= 52 for found in workloads(plan(app(name))))
+
+
+def test_two_profiles_of_a_stack_share_a_namespace_without_sharing_an_object() -> None:
+    made = full_plan("kubernetes")
+    names = []
+    for profile in ("first", "second"):
+        there = msgspec.structs.replace(made, profile=profile, namespace="home")
+        own = {*(a.name for a in made.apps), *(alias for a in made.apps for alias in a.aliases)}
+        found = {
+            (d.body["kind"], d.body["metadata"]["name"])
+            for d in render(there).documents
+            if d.body["kind"] in ("ServiceAccount", "ConfigMap") and d.body["metadata"]["name"].removesuffix("-files") not in own
+        }
+        names.append(found - {("ServiceAccount", group.account) for group in made.groups})
+    assert names[0]
+    assert not names[0] & names[1]

@@ -8,6 +8,7 @@ import pytest
 from portable.backends.kubernetes.prerequisites import prerequisites
 from portable.backends.registry import back_end
 from portable.model import plan as p
+from portable.model.exposures import Exposure, Ingress
 from portable.model.findings import Finding
 from portable.model.secret_refs import SecretRef, Text
 from tests.factories import claim, full_plan, one, with_cloud, with_volume
@@ -47,7 +48,7 @@ def test_values_are_told_how_to_come() -> None:
     assert "torrents-login" in finding.text
     write, create = commands(finding)
     assert write == "portable secrets write -p full -o FOLDER"
-    assert create.startswith("kubectl create secret generic -n media-test torrents-config ")
+    assert create == "kubectl apply --server-side --field-manager=portable -f FOLDER/torrents-config.yaml"
 
 
 def share(login: str | None) -> p.Plan:
@@ -55,7 +56,7 @@ def share(login: str | None) -> p.Plan:
 
 
 def ingress(secret: str | None) -> p.Plan:
-    return one(within={"plan": {"exposures": (p.Exposure(app="demo", port="web", how=p.Ingress(host="h", tls_secret=secret)),)}})
+    return one(within={"plan": {"exposures": (Exposure(app="demo", port="web", how=Ingress(host="h", tls_secret=secret)),)}})
 
 
 def whole_file(*names: str) -> p.Plan:
@@ -64,7 +65,7 @@ def whole_file(*names: str) -> p.Plan:
 
 
 MAIN = "apps.demo.containers.main"
-WRITE = ["portable secrets write -p test -o FOLDER", "kubectl create secret generic -n media {0} --from-file=FOLDER/{0}"]
+WRITE = ["portable secrets write -p test -o FOLDER", "kubectl apply --server-side --field-manager=portable -f FOLDER/{0}.yaml"]
 
 
 def commands(finding: Finding) -> list[str]:
@@ -128,7 +129,8 @@ def test_one_secret_is_one_prerequisite(name: str) -> None:
     assert "None" not in finding.text
     if name in ("a login", "a certificate"):
         files = " ".join(f"--from-file={key}=FILE" for key in keys.split(", "))
-        assert commands(finding) == [f"kubectl create secret generic -n media {secret} {files}"]
+        generic = f"kubectl create secret generic -n media {secret} {files}"
+        assert commands(finding) == [f"kubectl create secret tls -n media {secret} --cert=FILE --key=FILE" if secret == "tls" else generic]
     else:
         assert commands(finding) == [command.format(secret) for command in WRITE]
 
@@ -141,7 +143,7 @@ def test_a_whole_file_names_its_secrets_in_order() -> None:
 def test_a_secret_of_another_name_is_made_in_the_plans_namespace() -> None:
     plan = one(env={"A": SecretRef(name="s")}, within={"plan": {"namespace": "other", "secret_names": {"s": "theirs"}}})
     (finding,) = prerequisites(plan)
-    assert commands(finding) == [command.format("theirs").replace("-n media", "-n other") for command in WRITE]
+    assert commands(finding) == [command.format("theirs") for command in WRITE]
 
 
 @pytest.mark.parametrize(

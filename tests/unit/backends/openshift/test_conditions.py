@@ -10,22 +10,23 @@ from portable.backends.openshift.route import PROXY_IMAGE
 from portable.backends.openshift.scc import admitting
 from portable.model import plan as p
 from portable.model.codes import Code
+from portable.model.exposures import Exposure, Ingress, Lan, LoadBalancer, Reach, Route
 from portable.model.plan import Plan
 from tests.factories import app, behind, container, one, plan, port
-from tests.unit.backends.kubernetes.rendered import objects, pod
+from tests.unit.backends.kubernetes.rendered import objects, pod, workloads
 from tests.unit.backends.reasons import Reason, consequences, difference, reason_of, reasons, refused
 
 AT = "exposures.demo:web.how"
 TUNNEL = p.Tunnel(gateway="gate", endpoints=(p.Endpoint(cidr="192.0.2.0/24", port=1),))
 
 
-def routed(how: p.Reach, *ports: p.Port, name: str = "web") -> Plan:
-    exposures = (p.Exposure(app="demo", port=name, how=how),)
+def routed(how: Reach, *ports: p.Port, name: str = "web") -> Plan:
+    exposures = (Exposure(app="demo", port=name, how=how),)
     return one(within={"app": {"ports": ports or (port(),)}, "plan": {"exposures": exposures}})
 
 
-EDGE, PASSTHROUGH = p.Route(host="h"), p.Route(host="h", termination="passthrough")
-LOGIN = p.Route(host="h", auth="oauth-proxy")
+EDGE, PASSTHROUGH = Route(host="h"), Route(host="h", termination="passthrough")
+LOGIN = Route(host="h", auth="oauth-proxy")
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ LOGIN = p.Route(host="h", auth="oauth-proxy")
         (PASSTHROUGH, {}, {refused("exposures", f"{AT}.termination", "function", "demo", code="openshift.termination")}),
         (LOGIN, {}, {Reason("exposures.auth", f"{AT}.auth", "function", "demo", code="openshift.login-secret")}),
         (
-            p.Route(host="h", termination="passthrough", auth="oauth-proxy"),
+            Route(host="h", termination="passthrough", auth="oauth-proxy"),
             {"serves": "https"},
             {
                 Reason("exposures.auth", f"{AT}.auth", "function", "demo", code="openshift.login-secret"),
@@ -48,17 +49,17 @@ LOGIN = p.Route(host="h", auth="oauth-proxy")
         ),
     ],
 )
-def test_what_a_route_can_not_carry(how: p.Route, of_port: dict[str, Any], come: set[Reason]) -> None:
+def test_what_a_route_can_not_carry(how: Route, of_port: dict[str, Any], come: set[Reason]) -> None:
     without = one(within={"app": {"ports": (port(**of_port),)}})
     assert difference(render, without, routed(how, port(**of_port)))[0] == come
 
 
 def test_a_login_behind_a_gateway_is_told_of_too() -> None:
-    def made(how: p.Route) -> Plan:
+    def made(how: Route) -> Plan:
         plain = behind(TUNNEL)
         return p.Plan(
             **{field: getattr(plain, field) for field in plain.__struct_fields__}
-            | {"exposures": (p.Exposure(app="demo", port="web", how=how),)}
+            | {"exposures": (Exposure(app="demo", port="web", how=how),)}
         )
 
     found = [f for f in render(made(LOGIN)).findings if f.field == "exposures.auth"]
@@ -146,15 +147,15 @@ def test_a_private_port_gets_a_service_of_its_own() -> None:
 
 
 def test_an_ingress_that_names_no_namespace_is_for_the_router() -> None:
-    made = objects(render(routed(p.Ingress(host="h"))), "NetworkPolicy")["demo"]
+    made = objects(render(routed(Ingress(host="h"))), "NetworkPolicy")["demo"]
     assert made["spec"]["ingress"][1]["from"][0]["podSelector"] == {}
-    named = objects(render(routed(p.Ingress(host="h", namespace="n"))), "NetworkPolicy")["demo"]
+    named = objects(render(routed(Ingress(host="h", namespace="n"))), "NetworkPolicy")["demo"]
     assert named["spec"]["ingress"][1]["from"] == [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "n"}}}]
 
 
 def test_the_policies_of_an_exposure_without_a_route() -> None:
-    assert "Route" not in {d.body["kind"] for d in render(routed(p.LoadBalancer(number=80))).documents}
-    assert len(objects(render(routed(p.Lan(number=80))), "NetworkPolicy")["demo"]["spec"]["ingress"]) == 1
+    assert "Route" not in {d.body["kind"] for d in render(routed(LoadBalancer(number=80))).documents}
+    assert len(objects(render(routed(Lan(number=80))), "NetworkPolicy")["demo"]["spec"]["ingress"]) == 1
 
 
 @pytest.mark.parametrize(("taken", "number"), [((), 8444), ((8444,), 8445), ((8445,), 8444), ((8444, 8445), 8446)])
@@ -170,7 +171,7 @@ def test_the_login_listens_on_a_port_that_is_free_in_its_pod(taken: tuple[int, .
 
 def test_two_logins_of_a_pod_have_a_port_each() -> None:
     ports = (port(), port(name="other", number=9000))
-    exposures = tuple(p.Exposure(app="demo", port=name, how=LOGIN) for name in ("web", "other"))
+    exposures = tuple(Exposure(app="demo", port=name, how=LOGIN) for name in ("web", "other"))
     made = pod(render(one(within={"app": {"ports": ports}, "plan": {"exposures": exposures}})))
     assert {c["name"]: c["ports"][0]["containerPort"] for c in made["containers"] if c["name"] != "demo"} == {
         "demo-web-login": 8444,
@@ -201,7 +202,7 @@ def test_the_login_as_a_whole() -> None:
         "ports": [{"name": https, "containerPort": 8444, "protocol": "TCP"}],
         "readinessProbe": {**asked, "periodSeconds": 10, "timeoutSeconds": 5},
         "livenessProbe": {**asked, "periodSeconds": 30, "timeoutSeconds": 10},
-        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+        "resources": {"requests": {"cpu": "10m", "ephemeral-storage": "64Mi", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -316,7 +317,7 @@ def test_an_account_may_use_one_scc(first: str, second: str, accounts: dict[str,
     assert [explain(made)[name][0] for name in ("demo", "other")] == [first, second]
     used = {
         b["spec"]["template"]["spec"]["serviceAccountName"]: b["spec"]["template"]["metadata"]["annotations"]["openshift.io/required-scc"]
-        for b in objects(rendering, "Deployment").values()
+        for b in workloads(rendering).values()
     }
     assert used == accounts
     assert sorted(objects(rendering, "ServiceAccount")) == sorted(accounts)

@@ -3,7 +3,7 @@
 from portable.backends import kubernetes
 from portable.backends.openshift import render
 from tests.factories import full_plan
-from tests.unit.backends.kubernetes.rendered import objects
+from tests.unit.backends.kubernetes.rendered import objects, workloads
 
 
 def test_the_same_plan_gives_the_same_rendering() -> None:
@@ -21,7 +21,7 @@ def test_what_only_an_administrator_may_hand_out_lies_apart() -> None:
 
 def test_a_pod_is_that_of_kubernetes_with_an_scc() -> None:
     plan = full_plan("kubernetes")
-    ours, theirs = objects(render(plan), "Deployment")["player"], objects(kubernetes.render(plan), "Deployment")["player"]
+    ours, theirs = workloads(render(plan))["player"], workloads(kubernetes.render(plan))["player"]
     annotations = ours["spec"]["template"]["metadata"]["annotations"]
     assert annotations.pop("openshift.io/required-scc") == "privileged"
     assert ours == theirs

@@ -8,6 +8,7 @@ import pytest
 
 from portable.backends.openshift import render
 from portable.model import plan as p
+from portable.model.exposures import Exposure, Ingress, Route
 from tests.factories import app, full_plan, plan
 from tests.unit.backends.kubernetes.rendered import container_of, found, objects, pod
 
@@ -15,12 +16,12 @@ WEB = (p.Port(name="web", number=8000, serves="http"),)
 TLS = (p.Port(name="web", number=8443, serves="https"),)
 
 
-def routed(how: p.Route, ports: tuple[p.Port, ...] = WEB) -> p.Plan:
-    return plan(app(ports=ports), exposures=(p.Exposure(app="demo", port="web", how=how),))
+def routed(how: Route, ports: tuple[p.Port, ...] = WEB) -> p.Plan:
+    return plan(app(ports=ports), exposures=(Exposure(app="demo", port="web", how=how),))
 
 
 def test_edge_redirects_and_is_patient() -> None:
-    route = objects(render(routed(p.Route(host="demo.apps.test"))), "Route")["demo-web"]
+    route = objects(render(routed(Route(host="demo.apps.test"))), "Route")["demo-web"]
     assert route["spec"] == {
         "host": "demo.apps.test",
         "port": {"targetPort": "web"},
@@ -32,25 +33,25 @@ def test_edge_redirects_and_is_patient() -> None:
 
 
 def test_passthrough_leaves_tls_to_the_app() -> None:
-    route = objects(render(routed(p.Route(host="demo.apps.test", termination="passthrough"), TLS)), "Route")["demo-web"]
+    route = objects(render(routed(Route(host="demo.apps.test", termination="passthrough"), TLS)), "Route")["demo-web"]
     assert route["spec"]["tls"] == {"termination": "passthrough", "insecureEdgeTerminationPolicy": "None"}
 
 
 @pytest.mark.parametrize(
     ("how", "ports", "code"),
     [
-        (p.Route(host="h", termination="passthrough"), WEB, "openshift.termination"),
-        (p.Route(host="h"), TLS, "openshift.termination"),
-        (p.Route(host="h"), (p.Port(name="web", number=8000),), "exposure.http-only"),
-        (p.Route(host="h"), (p.Port(name="web", number=8000, protocol="udp", serves="http"),), "exposure.http-only"),
-        (p.Route(host="h", termination="passthrough", auth="oauth-proxy"), TLS, "openshift.login-passthrough"),
+        (Route(host="h", termination="passthrough"), WEB, "openshift.termination"),
+        (Route(host="h"), TLS, "openshift.termination"),
+        (Route(host="h"), (p.Port(name="web", number=8000),), "exposure.http-only"),
+        (Route(host="h"), (p.Port(name="web", number=8000, protocol="udp", serves="http"),), "exposure.http-only"),
+        (Route(host="h", termination="passthrough", auth="oauth-proxy"), TLS, "openshift.login-passthrough"),
     ],
 )
-def test_what_a_route_cannot_carry_is_refused(how: p.Route, ports: tuple[p.Port, ...], code: str) -> None:
+def test_what_a_route_cannot_carry_is_refused(how: Route, ports: tuple[p.Port, ...], code: str) -> None:
     assert [f.code for f in render(routed(how, ports)).findings if f.verdict == "refused"] == [code]
 
 
-GUARDED = p.Route(host="demo.apps.test", auth="oauth-proxy")
+GUARDED = Route(host="demo.apps.test", auth="oauth-proxy")
 
 
 def test_a_login_stands_before_the_app() -> None:
@@ -107,5 +108,5 @@ def test_a_login_behind_a_gateway_says_what_it_needs() -> None:
 
 
 def test_ingress_and_load_balancer_are_kubernetes_own() -> None:
-    made = msgspec.structs.replace(routed(GUARDED), exposures=(p.Exposure(app="demo", port="web", how=p.Ingress(host="h")),))
+    made = msgspec.structs.replace(routed(GUARDED), exposures=(Exposure(app="demo", port="web", how=Ingress(host="h")),))
     assert sorted(objects(render(made), "Ingress")) == ["demo-web"]

@@ -12,7 +12,7 @@ from portable.model import plan as p
 from portable.model.devices import Devices, HostDevice
 from tests.factories import app, container, full_plan, plan
 from tests.render.invariants_kubernetes import check_kubernetes, published_sccs, scc_refusals
-from tests.unit.backends.kubernetes.rendered import objects, pod
+from tests.unit.backends.kubernetes.rendered import objects, pod, workloads
 
 PUBLISHED = published_sccs()
 needs_published = pytest.mark.skipif(not PUBLISHED, reason="OpenShift's SCCs lie in ../shared/crds, which is not beside this checkout")
@@ -30,7 +30,7 @@ def test_the_least_scc_admits_and_no_lesser_does(given: dict[str, Any], scc: Scc
     made = one(**given)
     assert explain(made)["demo"][0] == scc
     rendering = render(made)
-    template = objects(rendering, "Deployment")["demo"]["spec"]["template"]
+    template = workloads(rendering)["demo"]["spec"]["template"]
     assert template["metadata"]["annotations"]["openshift.io/required-scc"] == scc
     known = PUBLISHED | _own()
     for lesser in ORDER[: ORDER.index(scc)]:
@@ -62,6 +62,19 @@ def test_our_sccs_allow_what_is_needed_and_nothing_of_the_host() -> None:
     assert scc["allowedCapabilities"] == sorted(OWN["portable-vpn"])
     assert not any(value for key, value in scc.items() if key.startswith("allow") and key != "allowedCapabilities")
     assert scc["users"] == scc["groups"] == []
+    # Client-side apply rejects null here.
+    assert (scc["priority"], scc["defaultAddCapabilities"]) == (0, [])
+
+
+def test_what_several_stacks_share_is_the_same_for_all_and_belongs_to_none() -> None:
+    made = [render(msgspec.structs.replace(one(**VPN), stack=name, namespace=name)) for name in ("one", "two")]
+    for kind in ("SecurityContextConstraints", "ClusterRole"):
+        first, second = (objects(rendering, kind) for rendering in made)
+        assert first == second
+        assert {label for body in first.values() for label in body["metadata"]["labels"]} == {
+            "app.kubernetes.io/name",
+            "app.kubernetes.io/managed-by",
+        }
 
 
 def test_accounts_of_one_name_are_split_by_need() -> None:
@@ -97,7 +110,7 @@ def test_a_device_of_the_node_costs_privileged_and_says_so() -> None:
 def test_a_wrong_scc_is_noticed() -> None:
     rendering = render(full_plan("openshift"))
     for document in rendering.documents:
-        if document.body["kind"] == "Deployment":
+        if document.body["kind"] in ("Deployment", "StatefulSet"):
             document.body["spec"]["template"]["metadata"]["annotations"]["openshift.io/required-scc"] = "restricted-v2"
     assert sum("is not admitted by restricted-v2" in line for line in check_kubernetes(rendering.documents)) > 2
 
@@ -109,5 +122,4 @@ def _own() -> dict[str, Any]:
 
 
 def test_each_of_our_sccs_is_written_once() -> None:
-    scope = scope_of(plan())
-    assert list(sccs(scope, {})) == []
+    assert list(sccs({})) == []

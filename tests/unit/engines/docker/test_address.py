@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from portable.engines.docker.address import DEFAULT_SOCKET, resolve
-from portable.live.compose.status import _reached
 from portable.model.errors import EngineError, UsageError
 
 
@@ -89,16 +88,3 @@ def test_where_ports_are_reached(tmp_path: Path) -> None:
         "nas.lan",
         "[fd00::1]",
     ]
-
-
-@pytest.mark.parametrize(
-    ("engine", "lan", "loopback"),
-    [
-        ("unix:///x", "http://127.0.0.1:1", "http://127.0.0.1:2"),
-        ("tcp://127.0.0.1:2375", "http://127.0.0.1:1", "http://127.0.0.1:2"),
-        ("ssh://nas", "http://nas:1", "http://127.0.0.1:2 (on nas)"),
-    ],
-)
-def test_the_loopback_of_another_machine_is_not_taken_for_this_ones(engine: str, lan: str, loopback: str, tmp_path: Path) -> None:
-    address = resolve(engine, {}, tmp_path)
-    assert (_reached("http://{host}:1", address), _reached("http://127.0.0.1:2", address)) == (lan, loopback)

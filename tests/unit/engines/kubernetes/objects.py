@@ -15,9 +15,11 @@ def condition(kind: str, status: str, reason: str = "", message: str = "") -> Ob
     return {"type": kind, "status": status, "reason": reason, "message": message}
 
 
-def event(reason: str, message: str = "", *, at: str = "2026-11-30T10:00:00Z", kind: str = "Warning") -> Object:
-    """An event about the object."""
-    return {"kind": "Event", "metadata": {"creationTimestamp": at}, "reason": reason, "message": message, "type": kind}
+def event(reason: str, message: str = "", *, at: str = "2026-11-30T10:00:00Z", kind: str = "Warning", container: str = "") -> Object:
+    """An event about the object, or about a container of it."""
+    about = {"fieldPath": f"spec.containers{{{container}}}"} if container else {}
+    body = {"kind": "Event", "metadata": {"creationTimestamp": at}, "involvedObject": about}
+    return {**body, "reason": reason, "message": message, "type": kind}
 
 
 def container(name: str = "main", **more: Any) -> Object:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from portable.engines.kubernetes.address import ClusterAddress
-from portable.engines.kubernetes.connection import Connection
+from portable.engines.kubernetes.connection import ClusterConnection
 from portable.engines.kubernetes.errors import ClusterError
 from portable.engines.kubernetes.inside import exec_in, exit_code, follow_log, log_lines
 
@@ -67,7 +67,7 @@ class Response:
         self.released = True
 
 
-class StandInConnection(Connection):
+class StandInConnection(ClusterConnection):
     """A connection that answers with what a test says."""
 
     def __init__(self, *, text: str = "", stream: Stream | None = None, response: Response | None = None) -> None:

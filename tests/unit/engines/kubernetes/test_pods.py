@@ -240,3 +240,14 @@ def test_a_pod_is_judged_with_a_reason(name: str) -> None:
     assert [word for word in words if word not in verdict.reason] == []
     assert bool(verdict.reason) == (state != "ready")
     assert verdict.is_ready == (state == "ready")
+
+
+def test_events_about_another_container_or_another_probe_are_not_the_reason() -> None:
+    waiting = pod(running("app"), running("helper", ready=False))
+    events = [
+        event("Unhealthy", "Readiness probe failed: of the app", container="app"),
+        event("Unhealthy", "Startup probe failed: before\nit began", container="helper"),
+    ]
+    assert judge_pod(waiting, events).reason == "helper: its readiness probe does not succeed yet"
+    events.append(event("Unhealthy", "Readiness probe failed: of the\nhelper", container="helper"))
+    assert judge_pod(waiting, events).reason.endswith("Readiness probe failed: of the helper")

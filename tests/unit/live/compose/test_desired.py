@@ -10,7 +10,7 @@ from portable.backends.compose import render
 from portable.engines.docker.observed import Observed
 from portable.live.compose.apps import apps_of
 from portable.live.compose.desired import FILES, SECRETS, addresses_of, desire, differing, stack_of
-from portable.model import plan as p
+from portable.model.exposures import Exposure, Loopback
 from portable.secrets.values import NOTHING, Resolved, Secret
 from tests.factories import app, container, full_plan, plan
 
@@ -65,7 +65,7 @@ def test_an_app_without_secrets_and_files_gets_no_label_of_them() -> None:
 
 
 def test_ports_are_read_in_both_forms() -> None:
-    made = plan(app(), exposures=(p.Exposure(app="demo", port="web", how=p.Loopback(number=18000)),))
+    made = plan(app(), exposures=(Exposure(app="demo", port="web", how=Loopback(number=18000)),))
     stack = stack_of(made, render(made))
     ports = desire(stack, {}, {}, Observed()).service("demo").ports
     assert [(port.number, port.protocol, port.address) for port in ports] == [(18000, "tcp", "127.0.0.1")]

@@ -176,10 +176,10 @@ def test_an_error_counts_for_more_than_a_word_without_a_level() -> None:
     assert headline(["ERROR the first", "ERROR the second", "x"]) == "ERROR the second"
 
 
-def test_a_long_line_is_cut() -> None:
-    found = headline([f"ERROR {'x' * 5000}"])
-    assert len(found) == 300
-    assert found.endswith("…")
+def test_a_long_line_is_cut_in_the_middle() -> None:
+    found = headline([f"ERROR {'x' * 5000} its cause"])
+    assert len(found) < 310
+    assert found.endswith("its cause")
 
 
 class Failing(Starting):

@@ -1,5 +1,6 @@
 """Images: which source wins, how failures of registries are told apart, and recipes' digests; with an engine made by hand."""
 
+import re
 import tarfile
 import threading
 import time
@@ -219,6 +220,26 @@ def test_failures_of_registries(said: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("said", "kind", "code"),
+    [
+        ("no matching manifest for linux/arm64/v8 in the manifest list entries", "failed", "registry.platform"),
+        ("toomanyrequests: You have reached your pull rate limit", "failed", "registry.rate-limit"),
+        ('Get "https://x/v2/": tls: failed to verify certificate: x509: certificate has expired', "unreachable", "registry.certificate"),
+        ("failed to register layer: write /usr/lib/x: no space left on device", "failed", "host.full"),
+        ('failed to Lchown "/x" for UID 1, GID 1 (try increasing the number of subordinate IDs)', "failed", "host.subordinate-ids"),
+    ],
+)
+def test_a_failed_pull_with_a_known_cause_names_it_and_its_remedy(said: str, kind: str, code: str) -> None:
+    failed = pull_failure(said, "registry.test/x:1")
+    assert (failed.kind, failed.text.endswith(f"[{code}]")) == (kind, True)
+
+
+def test_an_unknown_failure_of_a_pull_passes_whole() -> None:
+    said = f"Error response from daemon: {'step: ' * 100}the cause\nand its second line"
+    assert pull_failure(said, "registry.test/x:1").text.endswith("the cause and its second line")
+
+
+@pytest.mark.parametrize(
     ("reference", "parts"),
     [
         ("debian:trixie-slim", ("docker.io", "debian", "trixie-slim")),
@@ -291,10 +312,32 @@ def test_a_build_gives_signs_of_life_and_says_why_it_is(recipes: Recipes, monkey
     monkeypatch.setattr(fake, "build", lambda *_, **__: time.sleep(0.3))
     events: list[Event] = []
     resolve(client, [DEMO], recipes=recipes, progress=events.append)
-    said = [event.sentence() for event in events if event.subject == "demo"]
-    assert said[0] == "demo: building its image, which cannot be pulled: the registry registry.test cannot be reached"
-    assert said[1] == "demo: building its image (0 s)"
-    assert said[-1] == "demo: built its image"
-    assert 3 < len(said) < 10
+    assert not [event for event in events if event.what not in ("note", "beat", "line")]
+    beats = [event.sentence() for event in events if event.what == "beat"]
+    assert re.fullmatch(r"demo: building its image \(\d+ s\)", beats[0])
+    assert len(beats) < 8
     time.sleep(0.1)
-    assert events[-1].text == "built its image"
+    assert events[-1].what == "note", "nothing beats on"
+
+
+def test_each_image_has_one_line_with_a_count_and_its_time_after_an_estimate(recipes: Recipes, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, fake = engine(BASE_IMAGE)
+    fake.says = None
+    pulled = [ImageNeed(reference=f"registry.test/{name}:1", apps=(name,)) for name in ("one", "two")]
+    real = fake.pull
+
+    def pull(repository: str, tag: str, on_line: Callable[[str], None]) -> None:
+        monkeypatch.setattr(fake, "says", "manifest unknown" if repository in DEMO.reference else None)
+        real(repository, tag, on_line)
+
+    monkeypatch.setattr(fake, "pull", pull)
+    events: list[Event] = []
+    resolve(client, [pulled[0], DEMO, pulled[1]], recipes=recipes, progress=events.append)
+    notes = [event.sentence() for event in events if event.what == "note"]
+    assert notes[0] == "3 images are missing here, and pulled or built now"
+    assert re.fullmatch(r"\[1/3\] registry\.test/one:1: pulled in \d+ s", notes[1])
+    assert re.fullmatch(r"\[2/3\] registry\.test/two:1: pulled in \d+ s", notes[2])
+    assert notes[3].startswith("1 cannot be pulled (")
+    assert notes[3].endswith("takes about 2 min")
+    assert re.fullmatch(r"\[3/3\] demo: built in \d+ s", notes[4])
+    assert len(notes) == 5

@@ -1,5 +1,6 @@
 """What `status` tells of a gateway's tunnel."""
 
+import socket
 import time
 from collections.abc import Iterable, Sequence
 
@@ -13,9 +14,12 @@ from portable.engines.docker.address import Address
 from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.errors import DockerError
 from portable.engines.docker.observed import Observed, ObservedContainer
+from portable.live.compose import status as module
 from portable.live.compose.desired import ComposeStack, stack_of
-from portable.live.compose.status import status
+from portable.live.compose.status import status, typed_addresses
 from portable.live.results import ServiceStatus
+from portable.local.network import lan_addresses
+from portable.model.plan import Direct, Sealed
 from portable.model.question import Question
 from tests.factories import full_plan
 from tests.unit.live.test_tunnel import BROKEN
@@ -112,3 +116,55 @@ def test_a_note_stands_beside_the_reason(capsys: pytest.CaptureFixture[str]) -> 
     assert "why; VPN restarted once" in capsys.readouterr().out
     show_rows(rows, Format.json)
     assert '"reason": "why",\n      "note": "VPN restarted once"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("url", "names", "lan", "loopback"),
+    [
+        ("unix:///x", (), ("http://192.0.2.7:1",), "http://127.0.0.1:2"),
+        ("tcp://127.0.0.1:2375", (), ("http://192.0.2.7:1",), "http://127.0.0.1:2"),
+        ("unix:///x", ("nas.lan",), ("http://nas.lan:1", "http://192.0.2.7:1"), "http://127.0.0.1:2"),
+        ("unix:///x", ("192.0.2.7",), ("http://192.0.2.7:1",), "http://127.0.0.1:2"),
+        ("ssh://nas", ("nas.lan",), ("http://nas.lan:1", "http://nas:1"), "http://127.0.0.1:2 (on nas)"),
+    ],
+)
+def test_an_address_can_be_typed_on_another_machine(
+    url: str, names: tuple[str, ...], lan: tuple[str, ...], loopback: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "lan_addresses", lambda: ("192.0.2.7",))
+    address = Address(url=url, named_by="test")
+    assert typed_addresses("http://{host}:1", address, names) == lan
+    assert typed_addresses("http://127.0.0.1:2", address, names) == (loopback,)
+
+
+def test_without_a_way_out_a_machine_is_reached_by_itself_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "lan_addresses", tuple)
+    assert typed_addresses("http://{host}:1", Address(url="unix:///x", named_by="test"), ()) == ("http://127.0.0.1:1",)
+
+
+def test_the_lans_address_is_one_of_this_machine() -> None:
+    for address in lan_addresses():
+        with socket.create_server((address, 0)):  # only an own address can be listened on
+            pass
+
+
+def test_an_app_behind_a_gateway_is_told_from_others(stack: ComposeStack, capsys: pytest.CaptureFixture[str]) -> None:
+    assert stack.plan is not None
+    behind = stack.plan.behind_gateways
+    rows = status(Tunnelled(TRAFFIC), stack)
+    assert {row.app: row.egress for row in rows if row.egress} == dict.fromkeys(behind, "vpn")
+    show_rows([row for row in rows if row.app in behind][:1], Format.text)
+    assert capsys.readouterr().out.split("\n")[1].split()[2] == "vpn"
+    show_rows(rows[:1], Format.json)
+    assert '"egress": ' in capsys.readouterr().out
+
+
+def test_a_sealed_app_is_told_from_one_behind_a_vpn(stack: ComposeStack) -> None:
+    assert stack.plan is not None
+    groups = tuple(
+        msgspec.structs.replace(g, egress=Sealed(gateway=g.egress.gateway)) if not isinstance(g.egress, Direct) else g
+        for g in stack.plan.groups
+    )
+    sealed = msgspec.structs.replace(stack, plan=msgspec.structs.replace(stack.plan, groups=groups))
+    assert set(sealed.egress.values()) == {"sealed"}
+    assert set(sealed.egress) == set(stack.egress)

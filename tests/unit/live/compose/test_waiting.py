@@ -129,3 +129,41 @@ def test_health_from_before_an_unpause_says_nothing() -> None:
         Watch(Thawed(), desired, {"demo"}, silent, None).until_well()
     assert caught.value.code == "up.unhealthy"
     assert caught.value.apps == {"demo"}, "who does not get well is told, for who would put it back"
+
+
+def test_services_with_the_same_news_share_a_line() -> None:
+    events: list[Event] = []
+    once = Deduplicated(events.append)
+
+    def news(*pairs: tuple[str, str]) -> list[tuple[Event, str | None]]:
+        return [(Event(what="waiting", subject=name, text=text), None) for name, text in pairs]
+
+    once.together(news(("a", "starting"), ("b", "not created"), ("c", "starting")))
+    once.together(news(("a", "starting"), ("b", "starting"), ("c", "healthy")))
+    once.together(news(("a", "starting"), ("b", "starting"), ("c", "healthy")))
+    assert [event.sentence() for event in events] == ["a, c: starting", "b: not created", "b: starting", "c: healthy"]
+
+
+class Refusing(Starting):
+    """An engine that cannot start its app, for a reason that it gives."""
+
+    why = ""
+
+    def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
+        return Observed(containers=(seen(state="created", error=self.why),))
+
+    def logs(self, container: str, **_: object) -> Iterator[str]:
+        raise AssertionError(container)
+
+
+def test_a_container_that_the_engine_cannot_start_has_the_remedy_of_its_text() -> None:
+    desired = Desired(project="media-test", body={}, services=(DEMO,))
+    engine = Refusing()
+    engine.why = f"{'failed to create task: ' * 40}open sysctl net.ipv4.ip_unprivileged_port_start file: reopen fd 8: permission denied"
+    with pytest.raises(UnhealthyDockerServices, match=r"reopen fd 8: permission denied \[host\.sysctl\]") as caught:
+        Watch(engine, desired, {"demo"}, silent, None).until_well()
+    assert (caught.value.code, "lxc-pve" in str(caught.value.remedy)) == ("up.unhealthy", True)
+    engine.why = "nobody foresaw this"
+    with pytest.raises(UnhealthyDockerServices, match="demo: nobody foresaw this") as caught:
+        Watch(engine, desired, {"demo"}, silent, None).until_well()
+    assert "portable logs demo" in str(caught.value.remedy)

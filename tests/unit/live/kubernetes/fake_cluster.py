@@ -79,7 +79,7 @@ class FakeCluster(Cluster):
         self._write(f"apply {reference}")
         stored["metadata"] = {**stored["metadata"], "resourceVersion": str(next(self._numbers))}
         self.objects[reference] = stored
-        if reference.kind == "Deployment":
+        if reference.kind in ("Deployment", "StatefulSet"):
             self._control(reference)
         return stored
 
@@ -130,7 +130,7 @@ class FakeCluster(Cluster):
             raise ClusterError("refused", f"{reference} is forbidden", status=403)
 
     def _control(self, reference: Reference) -> None:
-        """Make the pod of a Deployment, and write its status."""
+        """Make the pod of a workload, and write its status."""
         item = self.objects[reference]
         uid, name = item["metadata"]["uid"], f"{reference.name}-pod"
         pod = Reference("v1", "Pod", reference.namespace, name)

@@ -22,7 +22,7 @@ def test_each_object_has_its_group_and_its_apps() -> None:
     assert items["Deployment pair"].apps == ("one", "two")
     assert items["NetworkPolicy pair"].group == "pair"
     assert items["Service one"].apps == ("one",)
-    assert items["ServiceAccount media"].group == ""
+    assert items["ServiceAccount media-test"].group == ""
     assert items["Namespace media"].is_prerequisite
     assert not items["Deployment lone"].is_prerequisite
     assert "Kustomization" not in {item.kind for item in items.values()}
@@ -48,7 +48,7 @@ def test_a_secret_of_somebody_else_is_used_as_it_is() -> None:
     reference = secret_reference(stack, "token")
     items = desired_objects(stack, VALUES, {reference: other})
     assert not [item for item in items if item.kind == "Secret"]
-    used = next(template_of(item.body) for item in items if str(item.reference) == "Deployment two")
+    used = next(template_of(item.body) for item in items if str(item.reference) == "StatefulSet two")
     assert used["metadata"]["annotations"][SECRET_DIGEST]
 
 
@@ -62,14 +62,14 @@ def test_a_secret_that_exists_keeps_its_type() -> None:
 def test_only_pods_that_use_a_secret_have_its_digest_and_equal_values_keep_it() -> None:
     stack = made()
     first = {str(item.reference): item for item in desired_objects(stack, VALUES, {})}
-    mark = template_of(first["Deployment two"].body)["metadata"]["annotations"][SECRET_DIGEST]
+    mark = template_of(first["StatefulSet two"].body)["metadata"]["annotations"][SECRET_DIGEST]
     assert TOKEN not in mark
-    assert SECRET_DIGEST not in template_of(first["Deployment one"].body)["metadata"].get("annotations", {})
-    live = {Reference("apps/v1", "Deployment", "media", "two"): first["Deployment two"].body}
+    assert SECRET_DIGEST not in template_of(first["StatefulSet one"].body)["metadata"].get("annotations", {})
+    live = {Reference("apps/v1", "StatefulSet", "media", "two"): first["StatefulSet two"].body}
     again = {str(item.reference): item for item in desired_objects(stack, VALUES, live)}
-    assert again["Deployment two"].body == first["Deployment two"].body
+    assert again["StatefulSet two"].body == first["StatefulSet two"].body
     other = {str(item.reference): item for item in desired_objects(stack, {"token": {"value": "canary-other"}}, live)}
-    assert template_of(other["Deployment two"].body)["metadata"]["annotations"][SECRET_DIGEST] != mark
+    assert template_of(other["StatefulSet two"].body)["metadata"]["annotations"][SECRET_DIGEST] != mark
 
 
 def test_every_way_to_refer_to_a_secret_counts() -> None:

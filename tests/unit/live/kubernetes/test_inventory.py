@@ -57,10 +57,9 @@ def test_without_a_uid_the_object_itself_has_to_say_whose_it_is() -> None:
     assert names(InventoryEntry(reference=SERVICE), live(instance=None)) == []
 
 
-def test_an_object_of_the_whole_cluster_needs_its_uid() -> None:
+def test_an_object_of_the_whole_cluster_is_never_pruned() -> None:
     assert names(InventoryEntry(reference=ROLE), live()) == []
-    assert names(InventoryEntry(reference=ROLE, uid="u1"), live()) == [ROLE]
-    assert names(InventoryEntry(reference=ROLE, uid="u1"), live(instance="media-other")) == []
+    assert names(InventoryEntry(reference=ROLE, uid="u1"), live()) == []
 
 
 @pytest.mark.parametrize("kind", ["PersistentVolumeClaim", "PersistentVolume", "Namespace", "Secret", "CustomResourceDefinition"])

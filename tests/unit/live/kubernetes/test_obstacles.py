@@ -112,7 +112,7 @@ def test_a_released_volume_is_told_with_the_way_to_bind_it_again() -> None:
 
 
 def test_a_secret_that_nobody_created_is_told() -> None:
-    two = next(item for item in rendered_items(made()) if str(item.reference) == "Deployment two")
+    two = next(item for item in rendered_items(made()) if str(item.reference) == "StatefulSet two")
     looked = observed(ObjectState(item=two, preview=Preview(stored=two.body)))
     assert reconcile(looked, STACK).notes == ("the Secret token does not exist: the pod of two waits until it is created",)
     there = {secret_reference(STACK, "token"): {"metadata": {"name": "token"}}}

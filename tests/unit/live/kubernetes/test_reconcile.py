@@ -54,12 +54,12 @@ def test_a_changed_object_names_the_paths() -> None:
 
 def workload_step(live: dict[str, Any], stored: dict[str, Any]) -> str:
     """The kind of the step for the workload."""
-    found = reconcile(observed(ObjectState(item=ITEMS["Deployment one"], live=live, preview=Preview(stored=stored))), STACK)
+    found = reconcile(observed(ObjectState(item=ITEMS["StatefulSet one"], live=live, preview=Preview(stored=stored))), STACK)
     return found.steps[0].how
 
 
 def test_what_a_change_does_to_pods_decides_its_kind() -> None:
-    item = ITEMS["Deployment one"]
+    item = ITEMS["StatefulSet one"]
     labels = {"spec": {"template": {"metadata": {"annotations": {SECRET_DIGEST: "new"}}}}}
     image = {"spec": {"template": {"spec": {"serviceAccountName": "other"}}}}
     assert workload_step(as_live(item), as_live(item, **image)) == "recreate"
@@ -69,7 +69,7 @@ def test_what_a_change_does_to_pods_decides_its_kind() -> None:
 
 
 def test_what_the_server_never_changes_is_deleted_and_created_where_it_holds_no_data() -> None:
-    for name, is_replaced in (("Deployment one", True), ("PersistentVolumeClaim one-state", False)):
+    for name, is_replaced in (("StatefulSet one", True), ("PersistentVolumeClaim one-state", False)):
         item = ITEMS[name]
         preview = Preview(refusal="spec.selector: field is immutable", kind="invalid")
         found = reconcile(observed(ObjectState(item=item, live=as_live(item), preview=preview)), STACK)
@@ -95,7 +95,7 @@ def test_new_apps_are_told_once_with_all_that_belongs_to_them() -> None:
         "two": "it does not exist yet; with its NetworkPolicy, Service",
         "lone": "it does not exist yet; with its NetworkPolicy, Service",
     }
-    assert [change.service for change in changes if not change.app] == ["Namespace media", "ServiceAccount media"]
+    assert [change.service for change in changes if not change.app] == ["Namespace media", "ServiceAccount media-test"]
 
 
 def test_where_apps_are_named_nothing_is_removed() -> None:

@@ -39,11 +39,11 @@ def test_fences_come_before_pods_and_go_after_them(source: FileSource) -> None:
     driver = KubernetesDriver(cluster, made(), source)
     driver.up(deadline=5)
     order = [write.removeprefix("apply ").partition(" ")[0] for write in cluster.writes if write.startswith("apply ")]
-    assert max(i for i, kind in enumerate(order) if kind == "NetworkPolicy") < order.index("Deployment")
-    assert max(i for i, kind in enumerate(order) if kind in ("Secret", "PersistentVolumeClaim")) < order.index("Deployment")
+    assert max(i for i, kind in enumerate(order) if kind == "NetworkPolicy") < order.index("StatefulSet")
+    assert max(i for i, kind in enumerate(order) if kind in ("Secret", "PersistentVolumeClaim")) < order.index("StatefulSet")
     driver.down()
     gone = [write.removeprefix("delete ").partition(" ")[0] for write in cluster.writes if write.startswith("delete ")]
-    assert gone[:2] == ["Deployment", "Deployment"]
+    assert gone[:2] == ["StatefulSet", "StatefulSet"]
     assert gone[-1] == "NetworkPolicy"
     assert not set(gone) & KEPT
     assert driver.down() == ()
@@ -67,7 +67,7 @@ def test_a_kill_at_every_write_is_completed_by_the_same_command(source: FileSour
         if verb != "up":
             driver.up(deadline=5)
         if verb == "change":
-            cluster.objects[Reference("apps/v1", "Deployment", "media", "one")]["spec"]["replicas"] = 0
+            cluster.objects[Reference("apps/v1", "StatefulSet", "media", "one")]["spec"]["replicas"] = 0
             del cluster.objects[Reference("v1", "Service", "media", "two")]
         return cluster, driver.rebound(made("one"), source) if verb == "prune" else driver
 
@@ -105,7 +105,7 @@ def test_a_write_that_fails_is_raised_and_never_told_as_done(source: FileSource)
     cluster = FakeCluster()
 
     def fail(what: str) -> None:
-        if what.startswith("apply Deployment two"):
+        if what.startswith("apply StatefulSet two"):
             raise ClusterError("failed", "it broke", status=500)
 
     cluster.on_write = fail
@@ -126,7 +126,7 @@ def test_what_left_the_stack_is_pruned_but_for_data(source: FileSource) -> None:
     assert [(change.kind, change.service) for change in changes] == [("remove", "two")]
     left = {(reference.kind, reference.name) for reference in cluster.objects}
     assert {("PersistentVolumeClaim", "two-state"), ("Secret", "token")} <= left
-    assert not {("Deployment", "two"), ("Service", "two"), ("ConfigMap", "two-files"), ("NetworkPolicy", "two")} & left
+    assert not {("StatefulSet", "two"), ("Service", "two"), ("ConfigMap", "two-files"), ("NetworkPolicy", "two")} & left
 
 
 def test_apps_of_one_pod_come_and_go_together(source: FileSource) -> None:
@@ -204,8 +204,6 @@ def test_what_clusters_do_not_support_yet_says_so(source: FileSource) -> None:
     plan = driver.stack.plan
     assert plan is not None
     calls = [
-        driver.examine,
-        driver.heal,
         lambda: driver.offered("x"),
         lambda: driver.bring(()),
         driver.build_images,

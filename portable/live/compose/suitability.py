@@ -1,0 +1,130 @@
+"""Compares a project with what its engine says of itself, before anything starts."""
+
+import contextlib
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from portable.engines.docker.engine import EngineReader
+from portable.engines.docker.observed import Observed
+from portable.live.compose.desired import ComposeStack, Desired, current
+from portable.live.engine_limits import EngineNeeds, limits_of
+from portable.live.routes import routes_of
+from portable.live.state_owners import foreign_state, state_folders
+from portable.live.versions import refuse_steps, steps_of
+from portable.model.changes import Change
+from portable.model.errors import Refused
+from portable.model.plan import Plan
+from portable.model.progress import Event, Progress, silent
+
+_QEMU = {"qemu-x86_64": "amd64", "qemu-aarch64": "arm64", "qemu-arm": "arm"}
+"""Names of interpreters in binfmt_misc to the architectures of images."""
+
+
+def check_engine(engine: EngineReader, desired: Desired, progress: Progress = silent) -> None:
+    """Raise Refused where the engine cannot run the project, and report what it would run with less than the profile says.
+
+    Folders, routes and limits of the host are read for an engine of this machine only.
+    """
+    facts = engine.facts(engine.check().compose)
+    needs = needs_of(desired, local=engine.address.is_local)
+    if facts.architecture not in ("x86_64", "amd64"):  # images for amd64 alone are common, the other way round is not
+        needs = _with_images(engine, desired, needs)
+    found = tuple(limits_of(facts, needs))
+    if stopping := [limit for limit in found if limit.stops]:
+        raise Refused(
+            "; ".join(f"{limit.text}: {limit.why}" for limit in stopping),
+            code=stopping[0].code,
+            where=engine.address.url,
+            remedy="; ".join(limit.remedy for limit in stopping),
+        )
+    for limit in found:
+        progress(Event(what="note", subject="", text=f"{limit.text}: {limit.why} ({limit.remedy}) [{limit.code}]"))
+
+
+def needs_of(desired: Desired, *, local: bool) -> EngineNeeds:
+    """What the project needs of its engine; with `local` also what this machine offers."""
+    services = desired.body.get("services", {})
+    folders = tuple(sorted({source for service in services.values() for source in _bound(service)}))
+    needs = EngineNeeds(
+        project=desired.project,
+        shares_network=any(service.owner for service in desired.services),
+        is_privileged=any(service.get("privileged") for service in services.values()),
+        limits_memory=any(service.get("mem_limit") or _deployed(service) for service in services.values()),
+        ports=tuple(sorted({port.number for service in desired.services for port in service.ports})),
+        subnets=tuple(subnet for subnets in desired.subnets.values() for subnet in subnets),
+        folders=folders,
+    )
+    return _here(needs) if local else needs
+
+
+def _bound(service: Mapping[str, Any]) -> Iterable[str]:
+    for volume in service.get("volumes") or ():
+        if isinstance(volume, Mapping) and volume.get("type") == "bind":
+            yield str(volume["source"])
+
+
+def _deployed(service: Mapping[str, Any]) -> bool:
+    return bool(((service.get("deploy") or {}).get("resources") or {}).get("limits", {}).get("memory"))
+
+
+def _here(needs: EngineNeeds) -> EngineNeeds:
+    """Add what this machine says: labels of folders, routes, foreign programs that it can run, and its lowest free port."""
+    import msgspec
+
+    labels = {}
+    for folder in needs.folders:
+        with contextlib.suppress(OSError):
+            labels[folder] = os.getxattr(folder, "security.selinux").decode(errors="replace").rstrip("\0")
+    interpreters = Path("/proc/sys/fs/binfmt_misc")
+    first = 1024
+    with contextlib.suppress(OSError, ValueError):
+        first = int(Path("/proc/sys/net/ipv4/ip_unprivileged_port_start").read_text())
+    table = ""
+    with contextlib.suppress(OSError):
+        table = Path("/proc/net/route").read_text()
+    return msgspec.structs.replace(
+        needs,
+        labels=labels,
+        emulated=tuple(its for name, its in _QEMU.items() if (interpreters / name).exists()),
+        first_port=first,
+        routes=routes_of(table),
+    )
+
+
+def _with_images(engine: EngineReader, desired: Desired, needs: EngineNeeds) -> EngineNeeds:
+    import msgspec
+
+    return msgspec.structs.replace(needs, images=engine.image_architectures(service.image for service in desired.services))
+
+
+def check_data(engine: EngineReader, stack: ComposeStack, desired: Desired, observed: Observed, changes: Sequence[Change]) -> None:
+    """Raise Refused where an app would fail on its state, or change it so that there is no way back."""
+    check_state(stack.plan, {change.app for change in changes}, local=engine.address.is_local)
+    check_versions(stack, desired, observed, changes)
+
+
+def check_state(plan: Plan | None, services: Iterable[str], *, local: bool) -> None:
+    """Raise Refused where the state of one of these apps belongs to another user; checked for an engine of this machine only."""
+    if plan is None or not local:
+        return
+    chosen = set(services)
+    foreign = tuple(foreign_state(folder for folder in state_folders(plan) if folder.app in chosen))
+    if foreign:
+        text, remedy = "; ".join(one.text for one in foreign), "; ".join(one.remedy for one in foreign)
+        raise Refused(text, code="host.owner", where="this machine", remedy=remedy)
+
+
+def check_versions(stack: ComposeStack, desired: Desired, observed: Observed, changes: Iterable[Change]) -> None:
+    """Raise Refused where a change would start an older version on newer state, or cross a version without a way back."""
+    if stack.plan is None:
+        return
+    there = current(observed)
+    wanted = {service.name: service for service in desired.services}
+    changed: dict[str, tuple[tuple[str, str], ...]] = {}
+    for change in changes:
+        if change.kind in ("create", "recreate") and (seen := there.get(change.service)) is not None and change.service in wanted:
+            service = wanted[change.service]
+            changed[service.app] = (*changed.get(service.app, ()), (seen.image, service.image))
+    refuse_steps(tuple(steps_of(stack.plan, changed, stack.one_way)), stack.accepted_versions, desired.project)

@@ -1,0 +1,38 @@
+"""Whose secrets a stack runs on: a second user, or `sudo` with another home, must not make new ones."""
+
+import getpass
+import os
+import socket
+from pathlib import Path
+
+from portable.model.errors import Refused
+from portable.secrets.sources import FileSource, Source
+
+
+def owner_of(source: Source) -> str:
+    """The user, this machine, and the file of secrets as one line; empty for a source that is not a file."""
+    if not isinstance(source, FileSource):
+        return ""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}:{Path(source.path).expanduser()}"
+
+
+def refuse_other_owner(source: Source, owner: str) -> None:
+    """Raise Refused where secrets are missing here, and the stack was started with those of another file.
+
+    The same path on the same machine is the same file, whoever runs the command.
+    """
+    mine = owner_of(source)
+    if not owner or not mine or owner.partition("@")[2] == mine.partition("@")[2]:
+        return
+    who, _, path = owner.partition(":")
+    raise Refused(
+        f"this stack runs on the secrets of {who} in {path}, and this file lacks some of them: new ones would not fit the apps' own data",
+        code="secret.other-owner",
+        where=mine.partition(":")[2],
+        remedy=f"run the command as that user, or copy {path} here with mode 0600, or write `secrets: {{file: {path}}}` in the profile; "
+        "if it is lost, make each secret anew with `portable secrets set --generate NAME`",
+    )

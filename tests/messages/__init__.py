@@ -1,0 +1,1 @@
+"""Messages to a real mail server and to a stand-in for ntfy, on loopback."""

@@ -1,0 +1,89 @@
+"""Changes of versions without a way back."""
+
+from typing import Any
+
+import pytest
+
+from portable.catalog.catalog import Catalog
+from portable.live.versions import keepers, refuse_steps, step_of, steps_of, version_of
+from portable.model.errors import REFUSED, Refused
+from portable.model.versions import OneWay
+from tests.factories import full_plan
+
+PLAN = full_plan("compose")
+KNOWN = (OneWay(version="10.11", source="jellyfin/jellyfin#14443", is_slow=True), OneWay(version="12", source="jellyfin/jellyfin#17840"))
+
+
+@pytest.mark.parametrize(
+    ("reference", "version"),
+    [
+        ("lscr.io/linuxserver/radarr:6.0.4.10291-ls288", (6, 0, 4, 10291)),
+        ("ghcr.io/seerr-team/seerr:v3.5.0@sha256:ab", (3, 5, 0)),
+        ("docker.io/library/postgres:17-alpine", (17,)),
+        ("lscr.io/linuxserver/plex:version-1.43.2", (1, 43, 2)),
+        ("registry.test:5000/app", ()),
+        ("x:latest", ()),
+        ("x@sha256:ab", ()),
+        ("x", ()),
+    ],
+)
+def test_a_tag_has_a_version(reference: str, version: tuple[int, ...]) -> None:
+    assert version_of(reference) == version
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "seen"),
+    [
+        ("j/jellyfin:10.10.7", "j/jellyfin:10.11.0", (False, True, "jellyfin/jellyfin#14443")),
+        ("j/jellyfin:10.11.0", "j/jellyfin:12.0@sha256:ab", (False, False, "jellyfin/jellyfin#17840")),
+        ("j/jellyfin:10.10.7", "j/jellyfin:12.1", (False, True, "jellyfin/jellyfin#14443, jellyfin/jellyfin#17840")),
+        ("j/jellyfin:10.11.1", "j/jellyfin:10.11.0", (True, False, "")),
+        ("j/jellyfin:10.11.0", "j/jellyfin:10.11.11", None),
+        ("j/jellyfin:10.11", "j/jellyfin:10.11.0", None),
+        ("j/jellyfin:latest", "j/jellyfin:12.0", None),
+        ("j/jellyfin:10.10", "other/jellyfin:12.0", None),
+    ],
+)
+def test_a_step_without_a_way_back_is_known(before: str, after: str, seen: tuple[Any, ...] | None) -> None:
+    step = step_of("jellyfin", before, after, KNOWN)
+    assert (None if step is None else (step.is_downgrade, step.is_slow, step.source)) == seen
+
+
+def test_a_database_reads_only_its_own_major_version() -> None:
+    step = step_of("riven", "docker.io/library/postgres:16.4", "docker.io/library/postgres:17.0")
+    assert step is not None
+    assert not step.is_downgrade
+    assert step_of("riven", "docker.io/library/postgres:17.0", "docker.io/library/postgres:17.2") is None
+
+
+def test_only_apps_with_state_are_asked() -> None:
+    app = sorted(keepers(PLAN))[0]
+    changed = {app: (("x/y:2.0", "x/y:1.0"),), "nobody": (("x/y:2.0", "x/y:1.0"),)}
+    assert [step.app for step in steps_of(PLAN, changed, {})] == [app]
+    assert list(steps_of(PLAN, {app: (("x/y:1.0", "x/y:2.0"),)}, {})) == []
+    assert [s.source for s in steps_of(PLAN, {app: (("x/y:1.0", "x/y:2.0"),)}, {app: (OneWay(version="2", source="s"),)})] == ["s"]
+
+
+def test_a_step_is_refused_unless_the_app_is_accepted_by_name() -> None:
+    step = step_of("jellyfin", "j/jellyfin:10.10.7", "j/jellyfin:12.1", KNOWN)
+    older = step_of("sonarr", "s:2.0", "s:1.0")
+    assert step is not None
+    assert older is not None
+    with pytest.raises(Refused, match=r"may take hours.*sonarr would go from 2\.0 to 1\.0") as refused:
+        refuse_steps([step, older], (), "media")
+    assert (refused.value.exit_code, refused.value.code) == (REFUSED, "up.downgrade")
+    assert "--accept-version jellyfin --accept-version sonarr" in str(refused.value.remedy)
+    with pytest.raises(Refused) as refused:
+        refuse_steps([step, older], ("sonarr",), "media")
+    assert refused.value.code == "up.one-way"
+    refuse_steps([step, older], ("sonarr", "jellyfin"), "media")
+
+
+def test_shipped_facts_have_versions_and_sources() -> None:
+    catalog = Catalog()
+    found = {name: catalog.app(name)[0].one_way for name in catalog.names() if catalog.app(name)[0].one_way}
+    assert {"jellyfin", "radarr", "sonarr", "seerr"} <= set(found)
+    for rows in found.values():
+        for row in rows:
+            assert version_of(f"x:{row.version}")
+            assert "#" in row.source or "://" in row.source

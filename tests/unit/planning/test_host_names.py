@@ -1,0 +1,63 @@
+"""Names under which people come: in every host check, and a finding where there is none."""
+
+from typing import Any
+
+import pytest
+
+from tests.unit.planning import CLUSTER, COMPOSE, Place, app
+
+LAN = {"default": "lan"}
+CHECKING = {"HOSTS": "{{ names | join(',') }}", "URLS": "{{ addresses | join(' ') }}"}
+
+
+def variables(place: Place, **exposure: Any) -> dict[str, Any]:
+    """The environment of an app with a host check."""
+    place.write(app("one", containers={"main": {"environment": CHECKING}}))
+    (made,) = [a for a in place.plan("one", base=COMPOSE, exposure={**LAN, **exposure}).plan.apps if a.name == "one"]
+    return dict(made.containers[0].env)
+
+
+def findings(place: Place, base: dict[str, Any] = COMPOSE, environment: dict[str, str] = CHECKING, **exposure: Any) -> list[str]:
+    place.write(app("one", containers={"main": {"environment": environment}}))
+    planned = place.plan("one", base=base, exposure=exposure)
+    return [finding.code for finding in planned.findings if finding.code == "exposure.no-name"]
+
+
+def test_every_name_and_address_is_allowed(place: Place) -> None:
+    found = variables(place, address="nas.lan", addresses=["192.168.1.10", "nas.tail1234.ts.net", "fd00::10"])
+    assert {"one", "nas.lan", "192.168.1.10", "nas.tail1234.ts.net", "[fd00::10]"} <= set(str(found["HOSTS"]).split(","))
+    urls = str(found["URLS"]).split()
+    assert urls[0].startswith("http://nas.lan:"), "the first name is the address of the app"
+    assert {url.rpartition(":")[0] for url in urls} == {
+        "http://nas.lan",
+        "http://192.168.1.10",
+        "http://nas.tail1234.ts.net",
+        "http://[fd00::10]",
+    }
+
+
+def test_further_names_alone_serve_as_the_address(place: Place) -> None:
+    place.write(app("one"))
+    planned = place.plan("one", base=COMPOSE, exposure={**LAN, "addresses": ["192.168.1.10", "nas.lan"]})
+    assert {address.rpartition(":")[0] for address in planned.addresses.values()} == {"http://192.168.1.10"}
+
+
+def test_a_host_check_without_any_name_is_a_finding(place: Place) -> None:
+    assert findings(place, default="lan") == ["exposure.no-name"]
+    assert findings(place, default="lan", address="nas.lan") == []
+    assert findings(place, default="lan", addresses=["192.168.1.10"]) == []
+    assert findings(place, default="loopback") == []
+    assert findings(place, default="lan", environment={"HOSTS": "{{ ports.web }}"}) == []
+
+
+@pytest.mark.parametrize("wrong", ["nas..lan", "192.168.1.300", "fd00::zz:1", "-nas"])
+def test_what_is_no_host_is_a_mistake(place: Place, wrong: str) -> None:
+    place.write(app("one"))
+    ((path, code),) = place.told("one", base=COMPOSE, exposure={**LAN, "addresses": ["nas.lan", wrong]})
+    assert path.startswith("exposure.addresses[1]")
+    assert code in ("port.host-name", "value.format")
+
+
+def test_on_a_cluster_further_names_have_no_effect(place: Place) -> None:
+    place.write(app("one"))
+    assert place.told("one", base=CLUSTER, exposure={"addresses": ["nas.lan"]}) == [("exposure.addresses", "plan.no-effect")]

@@ -1,0 +1,70 @@
+"""Apps whose pages are open until somebody sets a login are reported where other machines reach them."""
+
+from typing import Any
+
+import pytest
+
+from portable.catalog.catalog import Catalog
+from portable.formats.merge import merged
+from tests.unit.planning import CLUSTER, COMPOSE, Place, app
+
+SHIPPED_LOGINS = {
+    "first-visitor": {
+        *("audiobookshelf", "autobrr", "jellyfin", "lidarr", "plex", "prowlarr", "radarr", "rdt-client", "readarr", "requestrr"),
+        *("seerr", "sonarr"),
+    },
+    "open": {
+        *("bazarr", "gerbera", "homepage", "jackett", "lazylibrarian", "mylar3", "podgrab", "riven", "tdarr", "unmanic", "whisparr"),
+        "zurg",
+    },
+    "own": {"autoscan", "qbittorrent", "sabnzbd", "tubearchivist"},
+    "public": {"ipfs", "webdav"},
+}
+"""Every shipped app with a page, by how its login is set (docs/facts/logins.md)."""
+LOAD_BALANCER = {"exposure": {"apps": {"one": {"web": {"load-balancer": {"number": 8080}}}}}}
+INGRESS = {"exposure": {"default": "ingress", "domain": "home.test"}}
+
+
+@pytest.mark.parametrize("login", ["first-visitor", "open"])
+@pytest.mark.parametrize(
+    ("base", "more", "reported"),
+    [
+        (COMPOSE, {"exposure": {"default": "lan"}}, True),
+        (COMPOSE, {"exposure": {"default": "loopback"}}, False),
+        (COMPOSE, {}, False),
+        (CLUSTER, LOAD_BALANCER, True),
+        (CLUSTER, INGRESS, True),
+        (merged(CLUSTER, {"back-end": "openshift"}), {"exposure": {"default": "route", "domain": "home.test"}}, True),
+        (
+            merged(CLUSTER, {"back-end": "openshift"}),
+            {"exposure": {"domain": "home.test", "apps": {"one": {"web": {"route": {"auth": "oauth-proxy"}}}}}},
+            False,
+        ),
+    ],
+)
+def test_an_open_page_that_others_reach_is_reported(
+    place: Place, login: str, base: dict[str, Any], more: dict[str, Any], reported: bool
+) -> None:
+    place.write(app("one", login=login), app("two"))
+    found = [(f.code, f.app, f.class_, f.verdict) for f in place.plan("one", "two", base=merged(base, more)).findings if f.field == "login"]
+    assert found == ([("app.login", "one", "security", "noted")] if reported else [])
+
+
+def test_the_remedy_names_the_page(place: Place) -> None:
+    place.write(app("one", login="open"))
+    planned = place.plan("one", base=merged(COMPOSE, {"exposure": {"default": "lan", "address": "192.0.2.7"}}))
+    (found,) = [f for f in planned.findings if f.field == "login"]
+    assert planned.addresses["one", "web"] in found.remedy
+
+
+def test_every_shipped_app_with_a_page_says_how_its_login_is_set() -> None:
+    """A new app is put into one of the lists."""
+    catalog = Catalog()
+    pages: dict[str, str | None] = {}
+    for name in catalog.names():
+        known = catalog.resolve(name)
+        assert known
+        facts = catalog.app(known)[0]
+        if any(port.serves in ("http", "https") and not port.private for port in facts.ports.values()):
+            pages[known] = facts.login
+    assert pages == {app: (login if login in ("first-visitor", "open") else None) for login, apps in SHIPPED_LOGINS.items() for app in apps}

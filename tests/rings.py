@@ -28,7 +28,7 @@ CLOCK = {
     "api_server": 12.0,
     "compose_lab": 24.0,
     "cluster_lab": 12.0,
-    "verify_lab": 10.0,
+    "verify_lab": 14.0,
     "zimaboard": 22.0,
     "prove": 80.0,
 }

@@ -13,6 +13,8 @@ from portable.model.base import Struct
 from portable.model.folders import folder_of
 from portable.model.plan import Container, Plan
 
+ASIDE = (".before-restore-", ".given-up-", ".portable-")
+"""Beginnings of names that a restore, a rollback or a move makes in an app's folder. What it keeps there is not the app's to write."""
 MOST = 2000
 """Entries of a folder that are looked at: what another program wrote is foreign from its first file on."""
 
@@ -25,7 +27,8 @@ class StateFolder(Struct, frozen=True, kw_only=True):
     uid: int
     gid: int
     skipped: tuple[str, ...] = ()
-    """Relative paths of the plan's own files in it, and of the folders above them: the engine copies them there as root."""
+    """Relative paths of the plan's own files in it, of other volumes mounted below it, and of the folders above both: the engine makes them
+    as root."""
 
 
 class ForeignState(Struct, frozen=True, kw_only=True):
@@ -61,14 +64,14 @@ def state_folders(plan: Plan) -> tuple[StateFolder, ...]:
             path = folder_of(volumes[mount.volume]) if mount.volume in volumes else None
             if path is not None and mount.access == "rw":
                 found.setdefault(path, StateFolder(app=placed.app.name, path=path, uid=who.uid, gid=who.gid))
-                own.setdefault(path, set()).update(_own_files(placed.container, mount.path))
+                own.setdefault(path, set()).update(_made_by_the_engine(placed.container, mount.path))
     return tuple(msgspec.structs.replace(folder, skipped=tuple(sorted(own[folder.path]))) for folder in found.values())
 
 
-def _own_files(container: Container, mount: str) -> Iterator[str]:
-    """The files of the plan below a mount, and the folders above them, relative to it."""
-    for file in container.files:
-        path = PurePosixPath(file.path)
+def _made_by_the_engine(container: Container, mount: str) -> Iterator[str]:
+    """The files and mount points of the plan below a mount, and the folders above them, relative to it."""
+    for below in (*(file.path for file in container.files), *(other.path for other in container.mounts)):
+        path = PurePosixPath(below)
         if path.is_relative_to(mount) and path != PurePosixPath(mount):
             inside = path.relative_to(mount)
             yield from (str(step) for step in (inside, *inside.parents) if str(step) != ".")
@@ -88,11 +91,14 @@ def foreign_state(folders: Iterable[StateFolder]) -> Iterator[ForeignState]:
 
 
 def _entries(folder: str, skipped: frozenset[str]) -> Iterator[str]:
-    """The entries of a folder, itself first unless it has only files of the plan: then `init` gives it to its app."""
+    """The entries of a folder, itself first unless it has only what the engine makes: then `init` gives it to its app."""
     left = MOST
     for parent, folders, files in os.walk(folder):
-        if parent == folder and {*folders, *files} - skipped:
-            yield folder
+        if parent == folder:
+            for names in (folders, files):
+                names[:] = [name for name in names if not name.startswith(ASIDE)]
+            if {*folders, *files} - skipped:
+                yield folder
         for name in (*folders, *files):
             if (left := left - 1) < 0:
                 return

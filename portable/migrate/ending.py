@@ -55,7 +55,7 @@ def roll_back(target: Path, *, hooks: MoveHooks | None = None) -> MoveEnd:
     no move, Refused if it is confirmed.
     """
     hooks = hooks or MoveHooks()
-    with unfinished(target) as (two, work, _, begun):
+    with unfinished(target) as (two, work, lock, begun):
         journal = begun
         if journal.step == "confirming":
             raise Refused("the move is confirmed", code="migrate.past-confirm", where=str(target), remedy="complete it with --confirm")
@@ -71,7 +71,7 @@ def roll_back(target: Path, *, hooks: MoveHooks | None = None) -> MoveEnd:
         points.reach("cleared")
         sync(work)
         others = tuple(name for name in listed(two) if name not in (WORK, FOUND, aside))
-        withdraw(two, target)
+        withdraw(two, target, lock)
     return MoveEnd(source=journal.source, target=journal.target, removed=removed, aside=aside, left=others)
 
 
@@ -129,7 +129,7 @@ def confirm(target: Path, *, clean_source: bool = False) -> MoveEnd:
 
     Raises Refused if the move is not done, or if the source changed since the proof, is another folder, or has mounts in it.
     """
-    with unfinished(target) as (two, work, _, begun):
+    with unfinished(target) as (two, work, lock, begun):
         journal = begun
         _refuse_undone(journal)
         removed: tuple[str, ...] = ()
@@ -150,16 +150,16 @@ def confirm(target: Path, *, clean_source: bool = False) -> MoveEnd:
                     points.reach("removed one")
         else:
             journal = reached(journal, "confirming", work)
-        withdraw_work(two, target)
+        withdraw_work(two, target, lock)
         set_time(two, mtime)
     return MoveEnd(source=journal.source, target=journal.target, removed=removed)
 
 
-def withdraw_work(target: int, path: Path) -> None:
+def withdraw_work(target: int, path: Path, lock: int) -> None:
     """Remove the work folder, and keep the target."""
     with contextlib.suppress(FileNotFoundError):
         (path / WORK / "new").unlink()
-    withdraw(target, path)
+    withdraw(target, path, lock)
 
 
 def _refuse_undone(journal: MoveJournal) -> None:

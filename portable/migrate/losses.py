@@ -226,7 +226,7 @@ class Expectation:
             lost["sparse"] = "sparse-files"
         if any(namespace(attribute) in self._attributes for attribute in entry.xattrs):
             lost["xattrs"] = "attributes"
-        if not traits.acls and (entry.acl or entry.default_acl):
+        if not traits.keeps_acls and (entry.acl or entry.default_acl):
             # The mask of an ACL is shown as the mode of the group (acl(5)).
             lost.update({"acl": "acls", "default_acl": "acls", "mode": "acls"})
         return lost

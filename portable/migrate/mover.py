@@ -59,7 +59,7 @@ def options(personality: Personality, *, checksum: bool = False) -> list[str]:
         chosen.append("--omit-link-times")
     if personality.sparse:
         chosen.append("--sparse")
-    if personality.acls and personality.mode == "kept":
+    if personality.keeps_acls:
         chosen.append("--acls")
     chosen.append("--xattrs")
     chosen += [f"--filter={rule}" for rule in _attribute_rules(personality)]

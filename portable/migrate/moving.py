@@ -1,6 +1,7 @@
 """Begins, resumes and looks up moves between two folders."""
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -21,12 +22,13 @@ from portable.migrate.places import (
     opened_target,
     refuse_nested,
     refuse_used_target,
+    release,
 )
 from portable.migrate.planning import MovePlan, check_waivers, make_plan
 from portable.model.errors import PortableError, Refused, UsageError
 from portable.model.progress import Progress, silent
 from portable.programs.backup.errors import reason
-from portable.programs.backup.files import opened, remove_tree
+from portable.programs.backup.files import opened, remove_emptied, remove_tree
 
 NEW = "new"
 """Marks in the work folder that the move created the target."""
@@ -65,7 +67,7 @@ def begin(
             journal = _first_journal(plan, one, work, waive)
         except BaseException:
             if read_journal(work) is None:
-                withdraw(two, target)
+                withdraw(two, target, lock)
             raise
         points.reach("planned")
         return StepMachine(one, two, lock, work, journal, hooks or MoveHooks(), progress).run()
@@ -124,13 +126,18 @@ def _first_journal(plan: MovePlan, source: int, work: Path, waive: dict[str, str
     return reached(journal, "planned", work)
 
 
-def withdraw(target: int, path: Path) -> None:
-    """Remove the work folder, the journal before the mark of a new target, and a target that the move created."""
+def withdraw(target: int, path: Path, lock: int) -> None:
+    """Remove the work folder, the journal before the mark of a new target, and a target that the move created. It ends the lock."""
     is_new = (path / WORK / NEW).exists()
     with opened(WORK, target) as work:
         for name in sorted(listed(work), key=lambda name: (name in ("lock", NEW), name)):
             remove_tree(name, work)
-    remove_tree(WORK, target)
+    release(lock)
+    try:
+        remove_emptied(WORK, target)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):  # another command has begun a move meanwhile
+            raise
     if is_new:
         with contextlib.suppress(OSError):  # something else is in it
             path.rmdir()
@@ -162,7 +169,7 @@ def unfinished(target: Path) -> Iterator[tuple[int, Path, int, MoveJournal]]:
             lock = stack.enter_context(locked_work(work))
             journal = read_journal(work)
             if journal is None:
-                withdraw(two, target)  # a command was killed before the first step, or after the last one
+                withdraw(two, target, lock)  # a command was killed before the first step, or after the last one
         if journal is None:
             remedy = "begin a move, or check the path of its target"
             raise UsageError("no move into this folder is unfinished", code="migrate.not-begun", where=str(target), remedy=remedy)

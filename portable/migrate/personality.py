@@ -62,6 +62,7 @@ class Personality(Struct, frozen=True, kw_only=True):
     lost_attributes: tuple[str, ...] = ()
     """Namespaces of extended attributes."""
     acls: bool
+    """Whether it takes an ACL; see `keeps_acls`."""
     lost_names: tuple[NameKind, ...] = ()
     lost_targets: tuple[NameKind, ...] = ()
     """Kinds of targets of symlinks."""
@@ -77,6 +78,11 @@ class Personality(Struct, frozen=True, kw_only=True):
     free_inodes: int
     """0 if the file system has no fixed number."""
     block: int
+
+    @property
+    def keeps_acls(self) -> bool:
+        """Whether ACLs arrive: the mover sets an ACL only together with the mode (rsync(1), `--acls` implies `--perms`)."""
+        return self.acls and self.mode == "kept"
 
 
 def probe(target: Path, demands: Demands) -> Personality:

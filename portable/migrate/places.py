@@ -147,6 +147,13 @@ def locked_work(work: Path) -> Iterator[int]:
         os.close(lock)
 
 
+def release(lock: int) -> None:
+    """End a lock whose file was removed: NFS and FUSE keep such a file in its folder until it is closed. Its number stays in use."""
+    nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+    os.dup2(nothing, lock, inheritable=False)
+    os.close(nothing)
+
+
 def _busy(path: Path) -> PortableError:
     remedy = "wait for it to finish, or stop it"
     return PortableError("another move works on this folder", code="migrate.busy", where=str(path), remedy=remedy)

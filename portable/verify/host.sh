@@ -61,7 +61,9 @@ foreign() (
     # shellcheck disable=SC2086 # split at IFS
     set -- $known
     unset IFS
+    # What `portable` keeps aside there is not the app's to write (live/state_owners.py).
     top=$(ls -A "$root$path" 2>/dev/null)
+    top=$(printf '%s\n' "$top" | grep -vE '^[.](portable|before-restore|given-up)-')
     set -- "$@" ''
     while [ -n "$1" ]; do
         top=$(printf '%s\n' "$top" | grep -vxF -e "$1")
@@ -71,8 +73,9 @@ foreign() (
     shift
     # A folder with nothing else in it gets its owner before the app starts.
     [ -n "$top" ] || return 0
-    first=$(timeout -s KILL 10 find "$root$path" -xdev ! -type l ! -user "$uid" ! -perm -o+w ! \( -group "$gid" -perm -g+w \) "$@" 2>/dev/null |
-        head -n 1)
+    at=$root$path
+    first=$(timeout -s KILL 10 find "$at" -xdev \( -path "$at/.portable-*" -o -path "$at/.before-restore-*" -o -path "$at/.given-up-*" \) -prune \
+        -o ! -type l ! -user "$uid" ! -perm -o+w ! \( -group "$gid" -perm -g+w \) "$@" -print 2>/dev/null | head -n 1)
     [ -z "$first" ] || printf 'foreign\t%s\t%s\t%s\n' "$path" "$first" "$(stat -c %u:%g "$first")"
 )
 away=; export away

@@ -5,6 +5,7 @@ The apps refuse what a newer version wrote, as programs do that migrate their da
 
 import io
 import json
+import os
 import tarfile
 import time
 from collections.abc import Callable, Iterator
@@ -148,6 +149,7 @@ def test_taken_taken_back_and_put_back_by_itself(local: Local, shop: Shop, recor
     mine, began = local.folder / "config" / "notes" / "mine", time.monotonic()
     first, gateway = runs(local), local.container("seal")
     mine.write_text("a note\n")
+    os.chown(mine, 1000, 1000)
     assert formats(local) == ("1", "1")
     assert results(rows(local, "notes")) == ("same", "same")
 

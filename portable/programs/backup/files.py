@@ -2,11 +2,13 @@
 
 import contextlib
 import ctypes
+import errno
 import hashlib
 import itertools
 import json
 import os
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,10 @@ MAKING, GONE = ".making-", ".gone-"
 _CHUNK = 1 << 20
 _BATCH = 1000
 """Names that are in memory at once while a folder is emptied."""
+_HIDDEN = (".fuse_hidden", ".nfs")
+"""Beginnings of the names that libfuse and NFS give to a file that was removed while a program has it open."""
+_CLOSING, _PAUSE = 5.0, 0.05
+"""Seconds until such a file is gone after it was closed, at most, and between two looks."""
 
 
 # --- folders
@@ -70,7 +76,8 @@ def remove_tree(name: str, folder: int) -> None:
         with opened(name, folder) as inside:
             while True:
                 with os.scandir(inside) as entries:
-                    batch = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in itertools.islice(entries, _BATCH)]
+                    seen = (entry for entry in entries if not entry.name.startswith(_HIDDEN))
+                    batch = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in itertools.islice(seen, _BATCH)]
                 for entry, is_folder in batch:
                     if is_folder:
                         remove_tree(entry, inside)
@@ -78,12 +85,35 @@ def remove_tree(name: str, folder: int) -> None:
                         os.unlink(entry, dir_fd=inside)
                 if not batch:
                     break
-        os.rmdir(name, dir_fd=folder)
+            for entry in names_in(inside):  # the hidden ones, each once: of an open file, another one takes its place
+                with contextlib.suppress(OSError):
+                    remove_tree(entry, inside)
+        remove_emptied(name, folder)
     except FileNotFoundError:
         with contextlib.suppress(FileNotFoundError):  # a dangling link
             os.unlink(name, dir_fd=folder)
     except NotADirectoryError:
         os.unlink(name, dir_fd=folder)
+
+
+def remove_emptied(name: str, folder: int) -> None:
+    """Remove a folder that has no entries but those that NFS and FUSE keep for files that are still open; raises OSError if it has others.
+
+    They give such a file a hidden name when it is removed, and remove that when it is closed: soon afterwards, or never while another
+    program keeps it open.
+    """
+    until = time.monotonic() + _CLOSING
+    while True:
+        try:
+            os.rmdir(name, dir_fd=folder)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST) or time.monotonic() > until:
+                raise
+            with opened(name, folder) as inside:
+                if not all(entry.startswith(_HIDDEN) for entry in names_in(inside)):
+                    raise
+        time.sleep(_PAUSE)
 
 
 # --- files

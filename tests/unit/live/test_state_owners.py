@@ -10,8 +10,10 @@ import pytest
 
 from portable.live.compose.suitability import check_state
 from portable.live.state_owners import StateFolder, foreign_state, state_folders
+from portable.migrate import ending, personality, places
 from portable.model import plan as p
 from portable.model.errors import Refused
+from portable.programs.backup import journal
 from portable.verify.doctor import asked, examined
 from portable.verify.host import Host, HostPaths, host_script, look
 from tests.factories import full_plan
@@ -84,7 +86,25 @@ def test_files_of_the_plan_are_not_foreign(tmp_path: Path) -> None:
     assert look(run, HostPaths(states=(own,))).foreign[str(tmp_path)][0] in (str(tmp_path / "brought"), str(tmp_path / "sub" / "brought"))
 
 
-def test_files_of_the_plan_are_known_by_their_paths() -> None:
+def test_what_is_kept_aside_is_not_the_apps_to_write(tmp_path: Path) -> None:
+    """A restore, a rollback and a move keep such folders in the app's own, as root."""
+    made = [
+        tmp_path / f"{name}2026" / "deep"
+        for name in (journal.STAGED, journal.BEFORE, journal.GIVEN_UP, ending.GIVEN_UP, personality.SCRATCH, places.WORK)
+    ]
+    for path in made:
+        path.mkdir(parents=True)
+        path.parent.chmod(0o700)
+    here = folder(tmp_path, 4321)
+    assert list(foreign_state([here])) == []
+    assert look(run, HostPaths(states=(here,))).foreign == {}
+    tmp_path.chmod(0o777)
+    (tmp_path / ".beforehand").mkdir()
+    assert [f.entry for f in foreign_state([here])] == [str(tmp_path / ".beforehand")]
+    assert look(run, HostPaths(states=(here,))).foreign[str(tmp_path)][0] == str(tmp_path / ".beforehand")
+
+
+def test_files_and_mount_points_of_the_plan_are_known_by_their_paths() -> None:
     files = (p.FileMount(file="a", path="/config/deep/a.yaml"), p.FileMount(file="b", path="/etc/b"))
     app = PLAN.apps[0]
     volume = next(v for v in PLAN.volumes if isinstance(v.place, p.Folder) and not PLAN.is_library(v.id))
@@ -93,10 +113,10 @@ def test_files_of_the_plan_are_known_by_their_paths() -> None:
         identity=p.Identity(how="user"),
         needs=p.Needs(),
         files=files,
-        mounts=(p.Mount(volume=volume.id, path="/config"),),
+        mounts=(p.Mount(volume=volume.id, path="/config"), p.Mount(volume="scratch", path="/config/Library/Cache")),
     )
     plan = msgspec.structs.replace(PLAN, apps=(msgspec.structs.replace(app, containers=(own,)),))
-    assert [f.skipped for f in state_folders(plan) if f.app == app.name] == [("deep", "deep/a.yaml")]
+    assert [f.skipped for f in state_folders(plan) if f.app == app.name] == [("Library", "Library/Cache", "deep", "deep/a.yaml")]
 
 
 def test_up_refuses_before_the_app_fails(tmp_path: Path) -> None:

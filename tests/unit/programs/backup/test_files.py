@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from portable.programs.backup.files import new_file, opened, remove, remove_if_empty, remove_tree, write_json
+from portable.programs.backup import files
+from portable.programs.backup.files import new_file, opened, remove, remove_emptied, remove_if_empty, remove_tree, write_json
 
 
 @pytest.fixture
@@ -48,6 +49,44 @@ def test_removing_a_tree_removes_links_and_not_what_they_lead_to(tmp_path: Path,
     assert sorted(path.name for path in tmp_path.iterdir()) == ["outside"]
     assert (outside / "file").read_text() == "theirs"
     remove(tmp_path / "missing" / "folder")
+
+
+@pytest.mark.parametrize("prefix", [".fuse_hidden", ".nfs"])
+def test_a_removed_file_that_is_still_open_does_not_keep_the_removal_busy_for_ever(
+    prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NFS and libfuse rename it instead, again with each removal, until it is closed."""
+    tree, is_open, renamed, unlink = tmp_path / "tree", True, [0], os.unlink
+    (tree / f"{prefix}-folder").mkdir(parents=True)
+    (tree / f"{prefix}-stale").write_text("of a program that was killed")
+    (tree / "lock").write_text("mine")
+
+    def rename_open(name: str, *, dir_fd: int) -> None:
+        if not is_open or name == f"{prefix}-stale":
+            unlink(name, dir_fd=dir_fd)
+            return
+        renamed[0] += 1
+        assert renamed[0] < 10, "it renames for ever"
+        os.rename(name, f"{prefix}{renamed[0]:04}", src_dir_fd=dir_fd, dst_dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "unlink", rename_open)
+    monkeypatch.setattr(files, "_CLOSING", 0.2)
+    with opened(tmp_path) as folder:
+        with pytest.raises(OSError, match="not empty"):
+            remove_tree("tree", folder)
+        (left,) = tree.iterdir()
+        assert left.read_text() == "mine"
+        is_open = False
+        remove_tree("tree", folder)
+    assert not tree.exists()
+
+
+def test_an_emptied_folder_with_a_new_entry_is_left(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "lock").touch()
+    with opened(tmp_path) as folder, pytest.raises(OSError, match="not empty"):
+        remove_emptied("tree", folder)
+    assert (tmp_path / "tree" / "lock").exists()
 
 
 def test_only_an_empty_folder_is_removed(tmp_path: Path) -> None:

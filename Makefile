@@ -5,6 +5,8 @@ PROFILE ?= local
 BIN := .venv/bin
 # The rings that start no engine: they only compute, so they run on all cores.
 PLAIN_RINGS := tests/unit tests/render tests/cli
+# The other rings wait more than they compute: streams of tests that share nothing run side by side (tests/rings.py).
+WORKERS ?= 2
 # Tests start `portable` hundreds of times. Without bytecode, each start compiles all its modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -22,7 +24,7 @@ up: ## Bring what is missing, then the local stack (PROFILE=...) up, with a tabl
 down: ## Take the stack down; its data stays
 	@$(BIN)/portable down --profile $(PROFILE)
 
-test: ## The whole suite, engines included; WORKERS=3 runs streams of tests side by side, on a machine with nothing else to do
+test: ## The whole suite, engines included, in two streams side by side; WORKERS=0 runs them in order
 	@scripts/bootstrap.sh engine
 	@scripts/lab.sh
 	@scripts/bootstrap.sh python --dev
@@ -31,13 +33,9 @@ test: ## The whole suite, engines included; WORKERS=3 runs streams of tests side
 	@$(BIN)/python -m tests.lab.cluster.programs
 	@$(BIN)/python -m tests.lab.checkov
 	@$(MAKE) -s docs
-ifdef WORKERS
-	@COLUMNS=200 $(BIN)/python -m pytest --tb=short -n $(WORKERS) --dist loadscope --no-loadscope-reorder
-else
 	@COLUMNS=200; export COLUMNS; \
 	  $(BIN)/python -m pytest --tb=short -n auto --dist worksteal $(PLAIN_RINGS); plain=$$?; \
-	  $(BIN)/python -m pytest --tb=short $(addprefix --ignore=,$(PLAIN_RINGS)) && exit $$plain
-endif
+	  $(BIN)/python -m pytest --tb=short -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(addprefix --ignore=,$(PLAIN_RINGS)) && exit $$plain
 
 check: ## Lint and types
 	@scripts/bootstrap.sh python --dev

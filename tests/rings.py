@@ -26,10 +26,10 @@ CLOCK = {
     "messages": 3.0,
     "bootstrap": 8.0,
     "api_server": 12.0,
-    "compose_lab": 24.0,
+    "compose_lab": 30.0,
     "cluster_lab": 12.0,
     "verify_lab": 14.0,
-    "zimaboard": 22.0,
+    "zimaboard": 28.0,
     "prove": 80.0,
 }
 """Minutes by folder of tests/ (ADR 11)."""

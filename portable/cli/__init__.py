@@ -13,7 +13,7 @@ from typing import NoReturn
 def main() -> NoReturn:
     """Run one command and exit with its code: 0, 1, 2, 3, 4 or 130. Errors are printed on standard error."""
     # Imports and a render create little garbage: collecting it costs a tenth of a start and a third of a large render.
-    gc.set_threshold(200_000, 50, 100)
+    gc.set_threshold(1_000_000, 50, 100)
     for number in (signal.SIGTERM, signal.SIGHUP):  # end child processes as Ctrl-C does; an ignored signal (`nohup`) stays ignored
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _interrupt)

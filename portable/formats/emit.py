@@ -3,10 +3,10 @@
 A string is plain only if no reader could take it for another type. Text of several lines is a literal block; all else is JSON-quoted.
 """
 
-import functools
 import json
 import math
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
@@ -34,6 +34,7 @@ _NO_BLOCK: Final = re.compile(rf"\A[ \t\n]|[ \t](?:\n|\Z)|[\x00-\x08\x0b-\x1f{_H
 _LINE: Final = re.compile(r"\n(?!\n)")
 # A simple key has at most 1024 characters (YAML 1.2.2, 7.4); a longer one is written with `? `.
 _LONGEST_SIMPLE_KEY: Final = 1000
+_MOST_TEXTS: Final = 16_384
 _INT64: Final = range(-(2**63), 2**63)
 _json: Final = json.JSONEncoder(ensure_ascii=False).encode
 
@@ -75,17 +76,39 @@ class _RefusedError(Exception):
         return self
 
 
-class _Writer:
-    """The lines of one document, with a cache of the text of every key and string: most of them repeat in a file."""
+class _Texts:
+    """The texts of keys and strings, and the orders of keys, that documents of one kind share: most of them repeat in a stack."""
 
-    __slots__ = ("compose", "first", "lines", "names", "values")
+    __slots__ = ("names", "orders", "values")
+
+    def __init__(self) -> None:
+        self.names: dict[str, str] = {}
+        self.values: dict[str, str] = {}
+        self.orders: dict[tuple[str, ...], list[str]] = {}
+
+    def bounded(self) -> "_Texts":
+        """Return itself, emptied where it has grown large."""
+        for known in (self.names, self.values, self.orders):
+            if len(known) > _MOST_TEXTS:
+                known.clear()
+        return self
+
+
+_TEXTS: Final[defaultdict[tuple[bool, tuple[str, ...]], _Texts]] = defaultdict(_Texts)
+"""By the kind of document: whether it is Compose's, and its first keys."""
+
+
+class _Writer:
+    """The lines of one document."""
+
+    __slots__ = ("compose", "first", "lines", "names", "orders", "values")
 
     def __init__(self, *, compose: bool, first: tuple[str, ...]) -> None:
         self.compose = compose
         self.first = first
         self.lines: list[str] = []
-        self.names: dict[str, str] = {}
-        self.values: dict[str, str] = {}
+        known = _TEXTS[compose, first].bounded()
+        self.names, self.values, self.orders = known.names, known.values, known.orders
 
     def document(self, value: Data) -> None:
         if value and isinstance(value, Mapping):
@@ -99,7 +122,8 @@ class _Writer:
         """Write a mapping that is not empty; `lead` begins its first line and `pad` the other lines."""
         names, values, append = self.names, self.values, self.lines.append
         key: object = None
-        keys = self.order(data)
+        given = tuple(data)
+        keys = self.orders.get(given) or self.order(given)
         try:
             for key in keys:
                 value = data[key]
@@ -108,10 +132,11 @@ class _Writer:
                     append(f"{lead}{name}: {values.get(value) or self.leaf(value, pad)}")
                 elif value and isinstance(value, dict | list | tuple | Mapping):
                     append(f"{lead}{name}:")
+                    inner = pad + "  "
                     if isinstance(value, list | tuple):
-                        self.sequence(value, pad + "  ", pad + "  ")
+                        self.sequence(value, inner, inner)
                     else:
-                        self.mapping(value, pad + "  ", pad + "  ")
+                        self.mapping(value, inner, inner)
                 else:
                     append(f"{lead}{name}: {self.leaf(value, pad)}")
                 lead = pad
@@ -136,13 +161,15 @@ class _Writer:
         except _RefusedError as refused:
             raise refused.below(f"[{index}]") from None
 
-    def order(self, data: Mapping[str, Data]) -> list[str]:
+    def order(self, given: tuple[str, ...]) -> list[str]:
         try:
-            rest = sorted(data)
+            rest = sorted(given)
         except TypeError:
             raise _RefusedError(TypeError, "its keys are not all strings") from None
-        head = [key for key in self.first if key in data]
-        return head + [key for key in rest if key not in head] if head else rest
+        head = [key for key in self.first if key in given]
+        keys = head + [key for key in rest if key not in head] if head else rest
+        self.orders[given] = keys
+        return keys
 
     def key(self, key: str, pad: str) -> str:
         """Return the text of a key, up to its colon."""
@@ -180,7 +207,6 @@ class _Writer:
         raise _RefusedError(TypeError, f"{kind.__name__} is not plain data")
 
 
-@functools.lru_cache(maxsize=16_384)  # documents of one render share most of their keys and values
 def _one_line(text: str) -> str:
     if _PLAIN.fullmatch(text) and (len(text) > _LONGEST_WORD or text.lower() not in _WORDS):
         return str(text)

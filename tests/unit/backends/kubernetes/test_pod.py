@@ -160,8 +160,7 @@ def test_every_container_has_a_name_of_its_own() -> None:
     ],
 )
 def test_state_on_a_claim_has_one_writer_and_no_other_pod_is_a_stateful_set(volume: dict[str, Any], access: str, kind: str) -> None:
-    place = volume.pop("place", claim())
-    made = with_volume(place, access=access, **volume)
+    made = with_volume(volume.get("place", claim()), access=access, **{key: value for key, value in volume.items() if key != "place"})
     assert {k: list(objects(made, k)) for k in ("StatefulSet", "Deployment") if objects(made, k)} == {kind: ["demo"]}
 
 

@@ -482,9 +482,9 @@ def _gateway_route(exposure: Exposure, how: GatewayRoute, port: Port) -> Iterato
     if port.serves == "https":
         text = f"A Gateway sends plain HTTP to apps; port {port.name} of {app} uses TLS."
         yield refuse("exposures", f"{path}.how", "function", text, "use `load-balancer`", code="exposure.http-only", app=app)
-    place = f" in namespace {how.gateway_namespace}" if how.gateway_namespace else ""
     text = (
-        f"Gateway {how.gateway}{place} must exist, accept routes of this namespace, and have a listener with a certificate for {how.host}."
+        f"Gateway {how.gateway}{f' in namespace {how.gateway_namespace}' if how.gateway_namespace else ''} must exist, "
+        f"accept routes of this namespace, and have a listener with a certificate for {how.host}."
     )
     remedy = "create it, or use another exposure; `kubectl describe httproute` shows whether it accepts the route"
     yield note("exposures.gateway", f"{path}.how.gateway", "function", text, remedy, code="exposure.gateway", app=app)

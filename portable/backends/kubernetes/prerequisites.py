@@ -38,7 +38,8 @@ def _others(plan: Plan) -> Iterator[Finding]:
         if isinstance(volume.place, Claim) and volume.place.share and volume.place.share.login:
             login = volume.place.share.login
             path = f"volumes.{volume.id}.place.share.login"
-            yield _secret(plan, path, login, ("username", "password"), "nodes use it to log in to the share", None, written=False)
+            why = "nodes use it to log in to the share"
+            yield _secret(plan, path, login, ("username", "password"), why, None, written=False)
     for exposure in plan.exposures:
         if isinstance(exposure.how, Ingress) and exposure.how.tls_secret:
             path = f"exposures.{exposure.app}:{exposure.port}.how.tls_secret"
@@ -66,12 +67,13 @@ def _secret(
 ) -> Finding:
     """Return the finding for a Secret. `written`: `portable secrets write` writes its files."""
     name = secret_name(plan, name) if written else name
-    must = "is optional" if optional else "must exist before the first start"
-    keyed = f"key{'s' if len(keys) > 1 else ''} {', '.join(f'`{key}`' for key in keys)}"
-    text = f"Secret {name} with {keyed} {must}: {why}."
-    made = f"run `portable secrets write -p {plan.profile} -o FOLDER`, then " if written else "run "
+    text = (
+        f"Secret {name} with key{'s' if len(keys) > 1 else ''} {', '.join(f'`{key}`' for key in keys)} "
+        f"{'is optional' if optional else 'must exist before the first start'}: {why}."
+    )
     command = f"kubectl apply --server-side --field-manager=portable -f FOLDER/{name}.yaml" if written else _command(plan, name, keys)
-    return note("secrets", path, "function", text, f"{made}`{command}`, or use a SealedSecret", code="kubernetes.secret", app=app)
+    remedy = f"run {f'`portable secrets write -p {plan.profile} -o FOLDER`, then ' if written else ''}`{command}`, or use a SealedSecret"
+    return note("secrets", path, "function", text, remedy, code="kubernetes.secret", app=app)
 
 
 def _command(plan: Plan, name: str, keys: tuple[str, ...]) -> str:

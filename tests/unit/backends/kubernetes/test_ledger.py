@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
+from msgspec import structs
 
 from portable.backends.common import told_by_settings
 from portable.backends.kubernetes import render
 from portable.model import plan as p
 from portable.model.devices import AnnotatedDevice, Device, Devices, HostDevice, PluginDevice
-from portable.model.exposures import Exposure, Ingress, Lan, LoadBalancer, Loopback, Reach, Route
+from portable.model.exposures import Exposure, GatewayRoute, Ingress, Lan, LoadBalancer, Loopback, Reach, Route
 from portable.model.secret_refs import SecretRef
 from tests.factories import MI, app, behind, claim, container, image, one, plan, port, with_cloud, with_volume
 from tests.unit.backends.reasons import Reason, difference, reason_of, reasons, refused
@@ -20,7 +21,9 @@ SHARED = p.Claim(name="disk", size=MI, shared=True)
 CHECK = p.Check(how=p.Exec(command=("ok",)))
 ROOT = p.Identity(how="fixed", uid=0, gid=0)
 FIXED = p.Identity(how="fixed")
+GROUPED = p.Identity(how="user", groups=(5,))
 FUSE = p.Needs(fuse=True)
+ANNOTATED = AnnotatedDevice(path="/dev/any")
 STARTS = p.Probes(startup=CHECK)
 
 
@@ -101,6 +104,7 @@ class Case(NamedTuple):
 NO_PORT = plan(app(ports=()))
 TUNNEL = p.Tunnel(gateway="gate", endpoints=(p.Endpoint(cidr="192.0.2.0/24", port=1),))
 MOUNT = p.Mount(volume="state", path="/config")
+SCRATCH = p.Mount(volume="scratch", path="/scratch")
 CHECKS: dict[str, Callable[[str], p.Http | p.Tcp]] = {
     "HTTP": lambda port: p.Http(port=port, path="/"),
     "TCP": lambda port: p.Tcp(port=port),
@@ -149,6 +153,11 @@ CASES = {
         )
         for kind in ("startup", "ready", "live")
     },
+    "an HTTP check of the tools, which is never made": Case(
+        plan(tools=container("tools", probes=p.Probes(ready=p.Check(how=p.Tcp(port="web"))))),
+        plan(tools=container("tools", probes=p.Probes(ready=http()))),
+        set(),
+    ),
     # tools
     "tools that are root": Case(
         plan(),
@@ -173,12 +182,19 @@ CASES = {
         one(), one(init=True), {Reason("containers.init", f"{MAIN}.init", "function", "demo", code="kubernetes.init-process")}
     ),
     "supplemental groups that another has not": Case(
-        one(identity=p.Identity(how="user", groups=(5,))),
-        plan(app(containers=(container(identity=p.Identity(how="user", groups=(5,))), container("side", role="sidecar")))),
+        one(identity=GROUPED),
+        plan(app(containers=(container(identity=GROUPED), container("side", role="sidecar")))),
         {
             Reason("containers.identity.groups", f"{MAIN}.identity.groups", "cosmetic", "demo", code="kubernetes.groups"),
             Reason("containers.identity.umask", "apps.demo.containers.side.identity.umask", "cosmetic", "demo", code="security.umask"),
         },
+    ),
+    "supplemental groups that only what prepares has not": Case(
+        one(
+            identity=GROUPED, mounts=(SCRATCH,), within={"plan": {"volumes": (p.Volume(id="scratch", holds="cache", place=p.Ephemeral()),)}}
+        ),
+        one(identity=GROUPED, mounts=(SCRATCH,), within={"plan": {"volumes": (p.Volume(id="scratch", holds="cache", place=SHARED),)}}),
+        set(),
     ),
     "a seed below no mount": Case(
         seeded(MOUNT),
@@ -227,9 +243,14 @@ CASES = {
         one(identity=FIXED, needs=p.Needs(root_start=True)),
         {Reason("containers.identity.uid", f"{MAIN}.identity.uid", "cosmetic", "demo", code="security.image-user")},
     ),
-    "TZ in the environment": Case(
-        one(), one(env={"TZ": "UTC"}), {Reason("containers.env", "timezone", "function", "demo", code="config.variable-override")}
-    ),
+    **{
+        f"TZ in the environment ({identity.how})": Case(
+            one(identity=identity),
+            one(identity=identity, env={"TZ": "UTC"}),
+            {Reason("containers.env", "timezone", "function", "demo", code="config.variable-override")},
+        )
+        for identity in (p.Identity(how="user"), p.Identity(how="puid-pgid"))
+    },
     "PUID in the environment of an image that isn't told by it": Case(one(), one(env={"PUID": "1"}), set()),
     **{
         f"{variable} in the environment": Case(
@@ -303,6 +324,11 @@ CASES = {
         device("fuse", None),
         device("fuse", AnnotatedDevice(path="/dev/fuse")),
         {Reason("devices.fuse", "devices.fuse", "cosmetic", code="kubernetes.fuse-privileged")},
+    ),
+    "an annotation for a GPU of what mounts FUSE, which has one for FUSE too": Case(
+        one(needs=p.Needs(fuse=True, gpu=True), within={"plan": {"devices": Devices(fuse=ANNOTATED, gpu=PluginDevice(resource="x/y"))}}),
+        one(needs=p.Needs(fuse=True, gpu=True), within={"plan": {"devices": Devices(fuse=ANNOTATED, gpu=ANNOTATED)}}),
+        {Reason("devices.gpu", f"{MAIN}.needs.gpu", "cosmetic", "demo", code="kubernetes.device-annotation")},
     ),
     "a node's FUSE": Case(
         device("fuse", None),
@@ -497,6 +523,24 @@ CASES = {
         exposed(Ingress(host="h", tls_secret="s")),
         {Reason("exposures.from", "exposures.demo:web.how.namespace", "security", "demo", code="kubernetes.ingress-namespace")},
     ),
+    "an HTTPRoute": Case(
+        exposed(LoadBalancer(number=80)),
+        exposed(GatewayRoute(host="h", gateway="home", namespace="n")),
+        {Reason("exposures.gateway", "exposures.demo:web.how.gateway", "function", "demo", code="exposure.gateway")},
+    ),
+    **{
+        f"an HTTPRoute to what is not plain HTTP ({name})": Case(
+            exposed(GatewayRoute(host="h", gateway="home", namespace="n")),
+            exposed(GatewayRoute(host="h", gateway="home", namespace="n"), **of_port),
+            {refused("exposures", "exposures.demo:web.how", "function", "demo", code="exposure.http-only")},
+        )
+        for name, of_port in (("udp", {"protocol": "udp"}), ("raw", {"serves": "raw"}), ("https", {"serves": "https"}))
+    },
+    "an HTTPRoute of no namespace": Case(
+        exposed(GatewayRoute(host="h", gateway="home", namespace="n")),
+        exposed(GatewayRoute(host="h", gateway="home")),
+        {Reason("exposures.from", "exposures.demo:web.how.namespace", "security", "demo", code="kubernetes.ingress-namespace")},
+    ),
     "a Route": Case(
         exposed(LoadBalancer(number=80)),
         exposed(Route(host="h")),
@@ -597,10 +641,20 @@ def test_a_later_mount_meets_root_squash_too() -> None:
 
 
 def test_a_mounter_and_the_tools_are_not_asked_for_root_squash() -> None:
-    volume = p.Volume(id="state", holds="state", place=claim(shared=True))
-    made = with_cloud(identity=ROOT, mounts=(MOUNT,))
-    made = p.Plan(**{field: getattr(made, field) for field in made.__struct_fields__} | {"volumes": (volume,)})
-    assert "containers.identity.root" not in {reason.field for reason in reasons(render, made)}
+    volumes = (p.Volume(id="state", holds="state", place=claim(shared=True)),)
+    made = (
+        structs.replace(with_cloud(identity=ROOT, mounts=(MOUNT,)), volumes=volumes),
+        one(mounts=(MOUNT,), within={"plan": {"volumes": volumes, "tools": container("tools", identity=ROOT, mounts=(MOUNT,))}}),
+    )
+    for each in made:
+        assert "containers.identity.root" not in {reason.field for reason in reasons(render, each)}
+
+
+@pytest.mark.parametrize(("namespace", "names"), [("edge", ["home", "edge"]), (None, ["home"])])
+def test_a_gateway_that_must_exist_is_named(namespace: str | None, names: list[str]) -> None:
+    how = GatewayRoute(host="h", gateway="home", gateway_namespace=namespace)
+    (text,) = (finding.text for finding in render(exposed(how)).findings if finding.code == "exposure.gateway")
+    assert [name for name in ("home", "edge", "None") if name in text] == names
 
 
 def test_a_check_of_another_kind_after_one_without_a_port_is_looked_at() -> None:

@@ -214,22 +214,3 @@ def test_only_the_pods_of_a_known_gateway_reach_a_port() -> None:
         made = exposed(GatewayRoute(host="demo.test", gateway="home", namespace=namespace))
         rule = objects(made, "NetworkPolicy")["demo"]["spec"]["ingress"][1]
         assert (rule.get("from"), rule["ports"]) == (peers, [{"port": 8000, "protocol": "TCP"}])
-
-
-@pytest.mark.parametrize(("serves", "protocol"), [("raw", "tcp"), ("raw", "udp"), ("https", "tcp")])
-def test_what_a_gateway_cannot_carry_is_refused(serves: str, protocol: str) -> None:
-    ports = (p.Port(name="web", number=8000, serves=serves, protocol=protocol),)  # type: ignore[arg-type]
-    made = plan(app(ports=ports), exposures=(Exposure(app="demo", port="web", how=GatewayRoute(host="demo.test", gateway="home")),))
-    refusals = [(f.code, f.path) for f in render(made).findings if f.verdict == "refused"]
-    assert refusals == [("exposure.http-only", "exposures.demo:web.how")]
-
-
-def test_a_gateway_is_told_as_something_that_must_exist() -> None:
-    findings = render(exposed(GatewayRoute(host="demo.test", gateway="home"))).findings
-    told = {f.code: (f.field, f.class_, f.app) for f in findings if f.code in ("exposure.gateway", "kubernetes.ingress-namespace")}
-    assert told == {
-        "exposure.gateway": ("exposures.gateway", "function", "demo"),
-        "kubernetes.ingress-namespace": ("exposures.from", "security", "demo"),
-    }
-    closed = render(exposed(GatewayRoute(host="demo.test", gateway="home", namespace="edge"))).findings
-    assert "kubernetes.ingress-namespace" not in {f.code for f in closed}

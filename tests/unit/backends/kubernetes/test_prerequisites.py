@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from portable.backends.kubernetes.prerequisites import prerequisites
 from portable.backends.registry import back_end
@@ -144,6 +145,12 @@ def test_a_secret_of_another_name_is_made_in_the_plans_namespace() -> None:
     plan = one(env={"A": SecretRef(name="s")}, within={"plan": {"namespace": "other", "secret_names": {"s": "theirs"}}})
     (finding,) = prerequisites(plan)
     assert commands(finding) == [command.format("theirs") for command in WRITE]
+
+
+def test_a_secret_that_portable_does_not_write_keeps_its_name() -> None:
+    for plan in (share("nas"), ingress("nas")):
+        (finding,) = prerequisites(structs.replace(plan, secret_names={"nas": "theirs"}))
+        assert [name for name in ("nas", "theirs") if name in finding.text] == ["nas"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import libcst as cst
 
 TEXT_NAMES = frozenset({"text", "remedy", "why", "reason", "told"})
 """Variables and keywords that hold a message for a person."""
-TEXT_FROM = {"note": 3, "refuse": 3, "add": 2, "reject": 2, "ignored": 2, "ignore": 1, "refuse_key": 1, "invalid": 0}
+TEXT_FROM = {"note": 3, "refuse": 3, "add": 2, "reject": 2, "ignored": 2, "ignore": 1, "refuse_key": 1, "Reason": 1, "invalid": 0}
 """Calls that hand on a message: the position of the first argument that is one."""
 _NOT_LOGIC = frozenset({"encoding", "match"})
 """Keywords whose value decides nothing here: every text is UTF-8, also by default."""

@@ -81,7 +81,6 @@ def _targets(plan: Plan, rendering: Rendering) -> list[Target]:
 
 def _reason(target: Target, change: Change) -> Reason | None:
     steps, _, _ = change
-    free = _FREE.get(target.kind, ())
     if target.kind == "volume":
         return Reason("data", "Compose recreates a changed volume without its data")
     if target.kind == "secret":
@@ -93,7 +92,7 @@ def _reason(target: Target, change: Change) -> Reason | None:
         return Reason("security", "`portable` and the engine identify their own objects by this label")
     if head.startswith(_EXTENSION):
         return Reason("data", "`portable` itself reads it") if head.startswith(_OWN_EXTENSION) else None
-    if matching(free, steps) or (target.kind == "service" and not target.is_fenced and matching(_FREE_WITHOUT_FENCE, steps)):
+    if matching(_FREE[target.kind], steps) or (target.kind == "service" and not target.is_fenced and matching(_FREE_WITHOUT_FENCE, steps)):
         return None
     if target.kind == "network":
         return Reason("security", "the network is part of the fence; use `networks`")

@@ -136,7 +136,7 @@ def _group(body: Body) -> str:
         for step in way:
             template = template[step]
         return str(template["metadata"]["labels"][GROUP_LABEL])
-    return str(body.get("spec", {}).get("selector", {}).get(GROUP_LABEL, "")) if body["kind"] == "Service" else ""
+    return str(body["spec"]["selector"][GROUP_LABEL]) if body["kind"] == "Service" else ""
 
 
 def _reason(target: Target, change: Change) -> Reason | None:

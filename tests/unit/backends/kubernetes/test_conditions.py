@@ -483,7 +483,7 @@ def test_what_is_alone_in_its_pod_with_a_gateway_is_its_container() -> None:
 
 def static(**of_share: Any) -> dict[str, Any]:
     """The PersistentVolume of a claim that names a share, in a namespace of its own."""
-    share = p.Share(**({"protocol": "smb", "server": "192.0.2.9", "export": "/media/tv/"} | of_share))
+    share = p.Share(**({"protocol": "smb", "server": "192.0.2.9", "export": "/Xmas/tv/"} | of_share))
     made = with_volume(claim(shared=True, size=3 * MI, share=share), within={"plan": {"namespace": "apps"}})
     ((name, body),) = objects(made, "PersistentVolume").items()
     assert name == "apps-disk"
@@ -503,11 +503,11 @@ def test_the_static_volume_of_a_share() -> None:
     assert static() == common | {
         "csi": {
             "driver": "smb.csi.k8s.io",
-            "volumeHandle": "192.0.2.9//media/tv/#apps-disk",
-            "volumeAttributes": {"source": "//192.0.2.9/media/tv/"},
+            "volumeHandle": "192.0.2.9//Xmas/tv/#apps-disk",
+            "volumeAttributes": {"source": "//192.0.2.9/Xmas/tv/"},
         }
     }
-    assert static(protocol="nfs") == common | {"nfs": {"server": "192.0.2.9", "path": "/media/tv/"}}
+    assert static(protocol="nfs") == common | {"nfs": {"server": "192.0.2.9", "path": "/Xmas/tv/"}}
 
 
 def test_a_claim_of_a_share_binds_its_volume_and_no_other() -> None:

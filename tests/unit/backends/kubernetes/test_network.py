@@ -190,6 +190,17 @@ def test_an_http_route_leads_from_its_gateway_to_the_service() -> None:
     made = exposed(how)
     route = objects(made, "HTTPRoute")["demo-web"]
     assert route["apiVersion"] == "gateway.networking.k8s.io/v1"
+    assert route["metadata"] == {
+        "name": "demo-web",
+        "namespace": "media",
+        "labels": {
+            "app.kubernetes.io/name": "demo",
+            "app.kubernetes.io/instance": "media-test",
+            "app.kubernetes.io/part-of": "media",
+            "app.kubernetes.io/managed-by": "portable",
+            "app.kubernetes.io/component": "front",
+        },
+    }
     assert route["spec"] == {
         "parentRefs": [
             {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "home", "namespace": "edge", "sectionName": "https"}

@@ -15,7 +15,18 @@ import libcst as cst
 
 TEXT_NAMES = frozenset({"text", "remedy", "why", "reason", "told"})
 """Variables and keywords that hold a message for a person."""
-TEXT_FROM = {"note": 3, "refuse": 3, "add": 2, "reject": 2, "ignored": 2, "ignore": 1, "refuse_key": 1, "Reason": 1, "invalid": 0}
+TEXT_FROM = {
+    "note": 3,
+    "refuse": 3,
+    "add": 2,
+    "reject": 2,
+    "ignored": 2,
+    "ignore": 1,
+    "refuse_key": 1,
+    "Reason": 1,
+    "invalid": 0,
+    "Unfit": 0,
+}
 """Calls that hand on a message: the position of the first argument that is one."""
 _NOT_LOGIC = frozenset({"encoding", "match"})
 """Keywords whose value decides nothing here: every text is UTF-8, also by default."""
@@ -44,6 +55,11 @@ class Texts(cst.CSTVisitor):
                 for name, value in zip(target.target.elements, node.value.elements, strict=False):
                     if _name(name.value) in TEXT_NAMES:
                         self._mark(value)
+
+    def visit_AugAssign(self, node: cst.AugAssign) -> None:  # noqa: N802
+        """More text for such a variable."""
+        if _name(node.target) in TEXT_NAMES:
+            self._mark(node)
 
     def visit_Raise(self, node: cst.Raise) -> None:  # noqa: N802
         """The message of an error is its first argument, whatever the class."""

@@ -14,7 +14,11 @@ from tests.prove.running import ROOT
 CODE = """
 def told(scope):
     text = f"{scope} is " + "odd"
+    text += " even so"
     wrong = "odd"
+    wrong += "odd"
+    Reason("data", "it is odd")
+    Unfit("it is odd", "do it", code="patch.value")
     note("field", "path", "cosmetic", text, "do it", app=scope)
     mistakes.add(source, "path", "it is odd", remedy="do it")
     raise UsageError("it is odd", where="here", remedy="do it")
@@ -44,7 +48,7 @@ def texts() -> Texts:
 def test_strings_of_a_message_are_left_out(texts: Texts) -> None:
     strings = [node for node in nodes() if isinstance(node, cst.SimpleString)]
     kept = [node.value for node in strings if counts(texts, node, cst.SimpleString('"XX"'))]
-    assert kept == ['"odd"', '"field"', '"path"', '"cosmetic"', '"path"', '"here"']
+    assert kept == ['"odd"', '"odd"', '"data"', '"patch.value"', '"field"', '"path"', '"cosmetic"', '"path"', '"here"']
 
 
 @pytest.mark.parametrize(
@@ -52,6 +56,8 @@ def test_strings_of_a_message_are_left_out(texts: Texts) -> None:
     [
         ("note", [True, True, True, False, False, True]),
         ("add", [True, True, False, False]),
+        ("Reason", [True, False]),
+        ("Unfit", [False, False, True]),
         ("UsageError", [False, True, False]),
         ("open", [True, False]),
         ("assert_never", [False]),

@@ -23,15 +23,14 @@ def findings(plan: p.Plan, entries: Mapping[str, AppEntry], addresses: Mapping[t
         if login is None or exposure.app in reported or not _is_open(exposure, plan):
             continue
         reported.add(exposure.app)
-        address = addresses.get((exposure.app, exposure.port), "its page")
         yield Finding(
             field="login",
             path=f"exposures.{exposure.app}.{exposure.port}",
             class_="security",
             app=exposure.app,
             text=f"{exposure.app} {_WHY[login]}",
-            remedy=f"open {address} right after the first `portable up`, set a login there, and accept this in the profile: "
-            f"`waive: [{{field: login, class: security, apps: [{exposure.app}], reason: ...}}]`",
+            remedy=f"open {addresses.get((exposure.app, exposure.port), 'its page')} right after the first `portable up`, set a login "
+            f"there, and accept this in the profile: `waive: [{{field: login, class: security, apps: [{exposure.app}], reason: ...}}]`",
             code="app.login",
             where=entry.document.source(("login",)),
         )

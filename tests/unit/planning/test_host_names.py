@@ -50,6 +50,36 @@ def test_a_host_check_without_any_name_is_a_finding(place: Place) -> None:
     assert findings(place, default="lan", environment={"HOSTS": "{{ ports.web }}"}) == []
 
 
+def test_each_host_check_is_found_wherever_it_is_written(place: Place) -> None:
+    """In any variable of any container, and in any template; plain files are copied as they are."""
+    text = "hosts = {{ names | join(',') }}\n"
+    files = [{"template": name, "path": f"/etc/{name}"} for name in ("plain", "other.j2", "hosts.j2")]
+    image = {"image": {"repository": "registry.test/side", "tag": "1"}, "identity": "user"}
+    side = {**image, "environment": {"A": "1", **CHECKING}, "resources": {"memory": {"request": "1Mi", "limit": "2Mi"}}}
+    place.write(
+        app("free", containers={"main": {"files": files[:2]}}),
+        app("filed", containers={"main": {"files": files}}),
+        app("sided", containers={"side": side}),
+        templates={
+            f"{name}/{file}": text if file != "other.j2" else "x\n"
+            for name in ("free", "filed")
+            for file in ("plain", "other.j2", "hosts.j2")
+        },
+    )
+    planned = place.plan("free", "filed", "sided", exposure=LAN)
+    found = [(f.field, f.path, f.class_, f.app, f.verdict) for f in planned.findings if f.code == "exposure.no-name"]
+    assert found == [("exposure.address", f"apps.{name}", "function", name, "noted") for name in ("filed", "sided")]
+
+
+def test_the_finding_leads_to_the_profiles_exposure(place: Place) -> None:
+    place.write(app("one", containers={"main": {"environment": CHECKING}}))
+    (found,) = (f for f in place.plan("one", exposure=LAN).findings if f.code == "exposure.no-name")
+    ways = [f.where for f in place.plan("one", exposure={**LAN, "lan": "192.168.7.0/24"}).findings if f.code == "exposure.no-name"]
+    assert found.where is not None
+    assert (found.where.file, ways) == ("test.yaml", [found.where])
+    assert found.where.line > 1
+
+
 @pytest.mark.parametrize("wrong", ["nas..lan", "192.168.1.300", "fd00::zz:1", "-nas"])
 def test_what_is_no_host_is_a_mistake(place: Place, wrong: str) -> None:
     place.write(app("one"))

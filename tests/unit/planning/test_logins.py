@@ -1,5 +1,6 @@
 """Apps whose pages are open until somebody sets a login are reported where other machines reach them."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +56,32 @@ def test_the_remedy_names_the_page(place: Place) -> None:
     planned = place.plan("one", base=merged(COMPOSE, {"exposure": {"default": "lan", "address": "192.0.2.7"}}))
     (found,) = [f for f in planned.findings if f.field == "login"]
     assert planned.addresses["one", "web"] in found.remedy
+
+
+def reported(place: Place, *apps: str, **ports: Any) -> list[tuple[str | None, str]]:
+    """(app, path) of each page without a login, where these ports of the app `one` are published."""
+    exposure = {"default": "lan", "apps": {"one": {name: {"lan": {}} for name in ports}}}
+    return [(f.app, f.path) for f in place.plan(*apps, exposure=exposure).findings if f.code == "app.login"]
+
+
+def test_an_open_app_is_reported_once_at_its_first_page_behind_apps_with_a_login(place: Place) -> None:
+    place.write(app("one", login="open", ports={"own": {"number": 1, "serves": "https"}}), app("before"), app("z-last", login="open"))
+    found = [("one", "exposures.one.own"), ("z-last", "exposures.z-last.web")]
+    assert reported(place, "before", "one", "z-last", own={}) == found
+
+
+def test_a_port_that_has_no_page_needs_no_login(place: Place) -> None:
+    raw = {"web": {"serves": "raw"}, "page": {"number": 1, "serves": "http"}}
+    place.write(app("one", login="open", ports=raw), app("two"))
+    assert reported(place, "one", "two") == []
+
+
+def test_the_finding_leads_to_the_line_of_the_catalog(place: Place) -> None:
+    place.write(app("one", login="open"))
+    (found,) = (f for f in place.plan("one", exposure={"default": "lan"}).findings if f.code == "app.login")
+    assert found.where is not None
+    assert Path(found.where.file).parts[-2:] == ("one", "app.yaml")
+    assert Path(found.where.file).read_text().splitlines()[found.where.line - 1].startswith("login:")
 
 
 def test_every_shipped_app_with_a_page_says_how_its_login_is_set() -> None:

@@ -197,12 +197,16 @@ def test_of_several_exposures_the_inherited_ones_become_null(tmp_path: Path, own
     ("port", "asked", "code", "words"),
     [
         ("web", {"lan": {}, "loopback": {}}, "port.several-exposures", ""),
+        *(("web", {"lan": {}, way: {"host": "x.test"}}, "port.several-exposures", "") for way in ("ingress", "gateway", "route")),
         ("web", {"ingress": {}}, "port.host-missing", ""),
+        ("web", {"gateway": {}}, "port.host-missing", ""),
+        ("web", {"gateway": {"host": "x..test"}}, "port.host-name", "'x..test'"),
         ("web", {"route": {}}, "port.host-missing", ""),
         ("web", {"load-balancer": {"address": "1.2.3"}}, "port.balancer-address", "'1.2.3'"),
         ("wbe", {"lan": {}}, "port.unknown", "'wbe'; known: own, peer, web"),
         ("own", {"lan": {}}, "port.private", "port own of one"),
         ("peer", {"ingress": {"host": "x.test"}}, "port.raw-host", "port peer of one"),
+        ("peer", {"gateway": {"host": "x.test"}}, "port.raw-host", "port peer of one"),
         ("peer", {"route": {"host": "x.test"}}, "port.raw-host", "port peer of one"),
     ],
 )
@@ -247,11 +251,12 @@ def test_two_ports_can_not_have_one_number_of_the_host(place: Place) -> None:
     place.refuses("one", "two", "three", exposure={"apps": apps}, wanted=wanted)
 
 
-def test_two_apps_can_not_have_one_name(place: Place) -> None:
+@pytest.mark.parametrize(("first", "second"), [("ingress", "route"), ("gateway", "gateway"), ("gateway", "ingress")])
+def test_two_apps_can_not_have_one_name(place: Place, first: str, second: str) -> None:
     place.write(app("one"), app("two"))
-    apps = {"one": {"web": {"ingress": {"host": "x.test"}}}, "two": {"web": {"route": {"host": "x.test"}}}}
+    apps = {"one": {"web": {first: {"host": "x.test"}}}, "two": {"web": {second: {"host": "x.test"}}}}
     wanted = [("exposure.apps.two.web", "port.taken", "two web and one web", "x.test")]
-    place.refuses("one", "two", base=CLUSTER, exposure={"apps": apps}, wanted=wanted)
+    place.refuses("one", "two", base=CLUSTER, exposure={"apps": apps, "gateway": {"name": "edge"}}, wanted=wanted)
 
 
 def test_load_balancers_share_a_number_but_no_address(place: Place) -> None:
@@ -272,6 +277,7 @@ def test_load_balancers_share_a_number_but_no_address(place: Place) -> None:
         (Ingress(host="x.test"), "http", "http://x.test"),
         (Ingress(host="x.test", tls_secret="tls"), "http", "https://x.test"),
         (Route(host="x.test"), "http", "https://x.test"),
+        (GatewayRoute(host="x.test", gateway="edge"), "http", "https://x.test"),
         (LoadBalancer(number=80, address="192.0.2.1"), "http", "http://192.0.2.1:80"),
         (LoadBalancer(number=80), "http", None),
     ],

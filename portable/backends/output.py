@@ -41,7 +41,7 @@ def findings_page(ledger: tuple[Finding, ...], profile: str) -> str:
         rows: dict[tuple[str, str, str], None] = {}
         for finding in of_class:
             why = f"waived: {finding.reason}" if finding.verdict == "waived" else finding.remedy
-            rows[finding.verdict, f"{finding.text}{bracketed(finding.code)}", why or ""] = None
+            rows[finding.verdict, f"{finding.text}{bracketed(finding.code)}", why] = None
         lines += [f"| {verdict} | {_cell(text)} | {_cell(why)} |" for verdict, text, why in rows]
         lines.append("")
     if len(lines) == 3:

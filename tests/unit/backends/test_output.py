@@ -128,9 +128,12 @@ def test_the_ledger_as_a_page() -> None:
         return Finding(**(defaults | changes))  # type: ignore[arg-type]
 
     found = (finding("z", class_="security", verdict="waived", reason="so\nit is"), finding("a"), finding("b"))
-    page = findings_page(found, "test")
-    assert page.splitlines()[0] == f"<!-- {HEAD[2:-1]} -->"
-    assert page.index("## security") < page.index("## function")
-    assert page.count("| noted | a \\| b | mend it |") == 1, "what several apps share stands once"
-    assert "| waived | a \\| b | waived: so it is |" in page
-    assert findings_page((), "test").splitlines()[3:] == ["None."]
+    head = [f"<!-- {HEAD[2:-1]} -->", "# Compromises in profile `test`", ""]
+    table = ["", "| verdict | finding | remedy or reason |", "| --- | --- | --- |"]
+    assert findings_page(found, "test").split("\n") == [
+        *head,
+        *("## security", *table, "| waived | a \\| b | waived: so it is |", ""),
+        # What several apps share stands once.
+        *("## function", *table, "| noted | a \\| b | mend it |", ""),
+    ]
+    assert findings_page((), "test").split("\n") == [*head, "None.", ""]

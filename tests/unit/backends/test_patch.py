@@ -22,6 +22,7 @@ from portable.live.place import place_of
 from portable.model.errors import InputError, Refused
 from portable.model.findings import Finding
 from portable.model.rendering import Rendering
+from portable.model.source import Source
 from portable.profiles.load import SHIPPED
 from portable.profiles.types import PatchFacts
 from tests.render.invariants import check_compose
@@ -139,6 +140,10 @@ class Shipped(NamedTuple):
     """A shipped profile, prepared once."""
 
     prepared: Prepared
+
+    def source(self, number: int) -> Source:
+        """Where the profile has that patch."""
+        return self.prepared.planned.given.profile_source("patch", number)
 
     def patched(self, *patches: PatchFacts) -> tuple[Rendering, tuple[Finding, ...]]:
         planned = self.prepared.planned
@@ -314,6 +319,7 @@ def test_what_could_break_a_promise_is_refused(profile: str, patch: tuple[Any, .
     here = place(profile)
     after, (finding,) = here.patched(facts(patch))
     assert (finding.code, finding.field, finding.verdict, finding.app) == ("patch.refused", "patch.refused", "refused", None)
+    assert (finding.path, finding.where, finding.is_waivable) == ("patch[0]", here.source(0), False)
     assert finding.class_ in ("security", "data", "function")
     assert after == here.prepared.rendering
 
@@ -333,7 +339,26 @@ def test_a_patch_without_effect_is_noted() -> None:
     here = place("zimaboard")
     patches = [facts(("service", "sonarr", "add", "/labels/a", "b")) for _ in range(2)]
     _, findings = here.patched(*patches)
-    assert [f.code for f in findings] == ["patch.applied", "patch.no-effect"]
+    assert [(f.code, f.path, f.app, f.class_) for f in findings] == [
+        ("patch.applied", "patch[0]", "sonarr", "function"),
+        ("patch.no-effect", "patch[1]", "sonarr", "function"),
+    ]
+    assert [f.where for f in findings] == [here.source(0), here.source(1)]
+
+
+def test_a_patch_of_what_belongs_to_no_app_is_about_none() -> None:
+    _, (finding,) = place("zimaboard").patched(facts(("network", "default", "add", "/labels", {"team": "media"})))
+    assert (finding.code, finding.app) == ("patch.applied", None)
+
+
+def test_a_refused_patch_does_not_stop_the_next_one() -> None:
+    here = place("zimaboard")
+    patches = [facts(("service", "sonarr", op, *rest)) for op, *rest in (("add", "/privileged", True), ("add", "/labels/a", "b"))]
+    after, findings = here.patched(*patches)
+    assert [f.code for f in findings] == ["patch.refused", "patch.applied"]
+    service = ("services", "sonarr")
+    changed = list(differences(bodies(here.prepared.rendering), bodies(after)))
+    assert changed == [((0, *service, "labels", "a"), ABSENT, "b")]
 
 
 @pytest.mark.parametrize(
@@ -377,6 +402,11 @@ def test_a_patch_of_an_app_that_does_not_run_here_is_noted() -> None:
     here = place("zimaboard")
     after, (finding,) = here.patched(facts(("service", "tdarr", "add", "/labels/a", "b")))
     assert (finding.code, finding.field, finding.verdict, after) == ("patch.unused", "patch", "noted", here.prepared.rendering)
+    assert (finding.path, finding.class_, finding.where) == ("patch[0]", "function", here.source(0))
+    after, findings = here.patched(
+        facts(("service", "tdarr", "add", "/labels/a", "b")), facts(("service", "sonarr", "add", "/labels/a", "b"))
+    )
+    assert [f.code for f in findings] == ["patch.unused", "patch.applied"]
 
 
 @pytest.mark.parametrize("value", [1, True, "not valid!", "x" * 64])

@@ -137,7 +137,6 @@ def findings(given: PlanInput, entries: Iterable[AppEntry]) -> Iterator[Finding]
                 where=given.images_source("images", app, "containers", name),
             )
         if update.step is not None:
-            what = "the update" if update.step == "taking" else "the rollback from the update"
             state = " --with-state" if update.step == "restoring" else ""
             again = f"`portable update {app}`" if update.step == "taking" else f"`portable rollback {app}{state}`"
             yield Finding(
@@ -145,7 +144,7 @@ def findings(given: PlanInput, entries: Iterable[AppEntry]) -> Iterator[Finding]
                 path=f"apps.{app}",
                 class_="function",
                 app=app,
-                text=f"{what} of {app} of {update.at} is not finished",
+                text=f"the {'update' if update.step == 'taking' else 'rollback from the update'} of {app} of {update.at} is not finished",
                 remedy=f"run {again} to complete it",
                 code="image.update-unfinished",
                 where=given.images_source("images", app, "step"),

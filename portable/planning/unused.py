@@ -1,19 +1,27 @@
 """Rejects keys of a profile that have no effect in a place of its kind, so that nobody relies on them."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from portable.formats.document import Steps
 from portable.planning.inputs import Mistakes, PlanInput
 
 
+class UnusedKey(NamedTuple):
+    """A key that is set but has no effect."""
+
+    steps: Steps
+    why: str
+    remedy: str
+
+
 def unused(given: PlanInput, mistakes: Mistakes) -> None:
     """Note every key that is set but has no effect."""
-    for steps, reason, remedy in _without_effect(given):
-        text = f"this has no effect: {reason}"
-        mistakes.add(given.profile_source(*steps), ".".join(map(str, steps)), text, remedy, code="plan.no-effect")
+    for steps, why, remedy in _without_effect(given):
+        mistakes.add(given.profile_source(*steps), ".".join(map(str, steps)), f"this has no effect: {why}", remedy, code="plan.no-effect")
 
 
-def _without_effect(given: PlanInput) -> Iterator[tuple[Steps, str, str]]:
+def _without_effect(given: PlanInput) -> Iterator[UnusedKey]:
     profile = given.profile
     if not profile.traits.has_host_names:
         for key, value in (
@@ -24,19 +32,23 @@ def _without_effect(given: PlanInput) -> Iterator[tuple[Steps, str, str]]:
             ("gateway", profile.exposure.gateway),
         ):
             if value is not None:
-                yield ("exposure", key), f"{profile.back_end} does not route host names", "remove it"
+                yield UnusedKey(("exposure", key), why=f"{profile.back_end} does not route host names", remedy="remove it")
     if not profile.traits.has_namespaces:
         networks = profile.networks
         for key, is_set in (("namespaces", bool(networks.namespaces)), ("cluster-domain", networks.cluster_domain != "cluster.local")):
             if is_set:
-                yield ("networks", key), f"{profile.back_end} has no cluster", "remove it"
-    if profile.traits.has_host_names and profile.exposure.lan is not None:
-        yield ("exposure", "lan"), "a cluster publishes no ports of a host", "remove it, or use `load-balancer` for single ports"
-    if profile.traits.has_host_names and profile.exposure.address is not None:
-        yield ("exposure", "address"), "browsers reach a cluster by host name, not by one host's address", "remove it, or set `domain`"
-    if profile.traits.has_host_names and profile.exposure.addresses:
-        yield ("exposure", "addresses"), "browsers reach a cluster by host name, not by one host's address", "remove it, or set `domain`"
+                yield UnusedKey(("networks", key), why=f"{profile.back_end} has no cluster", remedy="remove it")
+    if profile.traits.has_host_names:
+        exposure, why = profile.exposure, "browsers reach a cluster by host name, not by one host's address"
+        if exposure.lan is not None:
+            remedy = "remove it, or use `load-balancer` for single ports"
+            yield UnusedKey(("exposure", "lan"), why="a cluster publishes no ports of a host", remedy=remedy)
+        if exposure.address is not None:
+            yield UnusedKey(("exposure", "address"), why=why, remedy="remove it, or set `domain`")
+        if exposure.addresses:
+            yield UnusedKey(("exposure", "addresses"), why=why, remedy="remove it, or set `domain`")
     if profile.engine is not None and not profile.traits.has_engine_address:
-        yield ("engine",), "a cluster's address comes from the kubeconfig", "remove it"
+        yield UnusedKey(("engine",), why="a cluster's address comes from the kubeconfig", remedy="remove it")
     if profile.nodes.weight != 100 and not profile.nodes.prefer:
-        yield ("nodes", "weight"), "no nodes are preferred", "list the preferred nodes in `nodes.prefer`, or remove it"
+        remedy = "list the preferred nodes in `nodes.prefer`, or remove it"
+        yield UnusedKey(("nodes", "weight"), why="no nodes are preferred", remedy=remedy)

@@ -20,6 +20,9 @@ from tests.unit.planning import CLUSTER, COMPOSE, Place, app
         (COMPOSE, {"nodes": {"weight": 50}}, "nodes.weight"),
         (CLUSTER, {"engine": "ssh://root@host"}, "engine"),
         (CLUSTER, {"exposure": {"address": "host.test"}}, "exposure.address"),
+        (CLUSTER, {"exposure": {"addresses": ["host.test"]}}, "exposure.addresses"),
+        (CLUSTER, {"exposure": {"lan": "192.168.7.0/24"}}, "exposure.lan"),
+        (CLUSTER, {"nodes": {"weight": 50}}, "nodes.weight"),
     ],
 )
 def test_what_is_passed_over_is_told(place: Place, base: dict[str, Any], changes: dict[str, Any], path: str) -> None:
@@ -29,6 +32,9 @@ def test_what_is_passed_over_is_told(place: Place, base: dict[str, Any], changes
 
 def test_what_counts_is_no_mistake(place: Place) -> None:
     place.write(app("one"))
-    cluster = place.plan("one", base=CLUSTER, nodes={"prefer": ["n1"], "weight": 50}, exposure={"domain": "example.test"})
+    networks = {"namespaces": ["monitoring"], "cluster-domain": "k8s.lan"}
+    exposure = {"domain": "example.test", "tls-secret": "t", "ingress-class": "c", "ingress-namespace": "n", "gateway": {"name": "g"}}
+    cluster = place.plan("one", base=CLUSTER, nodes={"prefer": ["n1"], "weight": 50}, exposure=exposure, networks=networks)
     assert cluster.plan.node_weight == 50
-    assert place.plan("one", base=COMPOSE, engine="ssh://root@host", exposure={"address": "host.test"}).given.profile.engine is not None
+    exposure = {"address": "host.test", "addresses": ["other.test"], "lan": "192.168.7.0/24"}
+    assert place.plan("one", base=COMPOSE, engine="ssh://root@host", exposure=exposure).given.profile.engine is not None

@@ -46,8 +46,9 @@ def label_value(text: str) -> str:
 
 
 def config_key(text: str) -> str:
-    """Return the text as a key of a ConfigMap or Secret."""
-    return text if re.fullmatch(r"[A-Za-z0-9._-]{1,253}", text) and text not in (".", "..") else dns_label(text)
+    """Return the text as a key of a ConfigMap or Secret, and as the path of its file in a volume: that may not begin with `..`."""
+    is_key = re.fullmatch(r"[A-Za-z0-9._-]{1,253}", text) and text != "." and not text.startswith("..")
+    return text if is_key else dns_label(text)
 
 
 def quantity(size: int) -> str:

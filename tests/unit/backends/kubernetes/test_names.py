@@ -44,7 +44,14 @@ def test_cores() -> None:
 
 def test_label_values_and_keys_keep_what_is_allowed() -> None:
     assert (label_value("a.b_C"), config_key("nginx.conf")) == ("a.b_C", "nginx.conf")
-    assert config_key("..") != ".."
+
+
+@pytest.mark.parametrize(
+    ("name", "is_key"),
+    [(".env", True), ("a..b", True), ("x" * 253, True), ("x" * 254, False), (".", False), ("..", False), ("..data", False), ("a b", False)],
+)
+def test_a_file_name_that_is_no_key_becomes_a_label(name: str, is_key: bool) -> None:
+    assert config_key(name) == (name if is_key else dns_label(name))
 
 
 def expand(text: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from portable.backends.kubernetes.prepare import PLACES, SEEDS, TREE, TREE_SCRIPT, script, tree_script
+from portable.backends.kubernetes.prepare import PLACES, SEEDS, TREE, TREE_SCRIPT, inside, script, tree_script
 from portable.backends.kubernetes.scope import Scope, scope_of
 from portable.model import plan as p
 from tests.factories import app, container, full_plan, plan
@@ -23,8 +23,8 @@ def here(scope: Scope, group: str, root: Path) -> str:
     """The script of a pod on folders of the test's, with the library's own beside it."""
 
     def moved(text: str) -> str:
-        for inside, outside in ((PLACES, "places"), (SEEDS, "seeds"), (f"{TREE}/", "tree/")):
-            text = text.replace(f" {inside}", f" {root}/{outside}").replace(f"'{inside}", f"'{root}/{outside}")
+        for path, outside in ((PLACES, "places"), (SEEDS, "seeds"), (f"{TREE}/", "tree/")):
+            text = text.replace(f" {path}", f" {root}/{outside}").replace(f"'{path}", f"'{root}/{outside}")
         return text
 
     (root / "tree").mkdir(exist_ok=True)
@@ -135,6 +135,19 @@ def test_an_app_that_comes_with_folders_changes_no_other_pod() -> None:
         for folders in (("media",), ("media", "media/music"))
     )
     assert before == after
+
+
+@pytest.mark.parametrize(
+    ("place", "folder", "path"),
+    [
+        (p.Claim(name="disk", size=1), "", "disk"),
+        (p.Claim(name="disk", size=1), "config/appX", "disk/config/appX"),
+        (p.Ephemeral(), "", "state"),
+        (p.Ephemeral(), "cache/", "state/cache"),
+    ],
+)
+def test_where_a_volume_is_in_what_prepares_it(place: p.Place, folder: str, path: str) -> None:
+    assert inside(p.Volume(id="state", holds="state", place=place, folder=folder)) == f"{PLACES}/{path}"
 
 
 def test_a_pod_with_nothing_to_prepare_has_no_init_container() -> None:

@@ -3,13 +3,15 @@
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec import structs
 
 from portable.backends.kubernetes.prepare import PLACES, SEEDS, TREE, TREE_SCRIPT, inside, script, tree_script
 from portable.backends.kubernetes.scope import Scope, scope_of
 from portable.model import plan as p
-from tests.factories import app, container, full_plan, plan
+from tests.factories import app, container, full_plan, plan, with_cloud, with_volume
 from tests.unit.backends.kubernetes.rendered import container_of, found, pod, render
 
 SHELLS = [
@@ -115,6 +117,27 @@ def test_it_runs_as_the_owner_of_the_folders_whatever_the_tools_need() -> None:
         "runAsGroup": 99,
         "runAsNonRoot": True,
     }
+
+
+def test_arguments_of_the_tools_follow_the_script_literally() -> None:
+    made = container_of(
+        with_volume(p.Claim(name="disk", size=1), within={"plan": {"tools": container("tools", args=("a", "$(B)"))}}), "init-dirs"
+    )
+    assert made["args"][1:] == ["tools", "a", "$$(B)"]
+
+
+def test_seeds_lie_beside_the_files_of_all_containers_of_their_owner() -> None:
+    seed, plain = p.FileMount(file="conf", path="/config/conf", seed=True), p.FileMount(file="plain", path="/etc/plain")
+    keeping: dict[str, Any] = {"files": (seed,), "mounts": (p.Mount(volume="state", path="/config"),)}
+    within = {
+        "volumes": (p.Volume(id="state", holds="state", place=p.Claim(name="state", size=1)),),
+        "files": tuple(p.File(id=name, body=("x",)) for name in ("conf", "plain")),
+    }
+    both = plan(app(containers=(container(**keeping), container("side", role="sidecar", files=(plain,)))), **within)
+    cloud = structs.replace(with_cloud(**keeping), **within)
+    for made, name, keys in ((both, "files-demo", ["conf", "plain"]), (cloud, "files-cloud-shelf", ["conf"])):
+        (volume,) = (v for v in pod(made)["volumes"] if v["name"] == name)
+        assert [item["key"] for item in volume["configMap"]["items"]] == keys
 
 
 def test_names_with_blanks_and_quotes_are_quoted(tmp_path: Path) -> None:

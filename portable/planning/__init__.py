@@ -41,6 +41,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     waivers: tuple[Waiver, ...]
     addresses: Mapping[tuple[str, str], str]
     """By (app, port): the address for a browser."""
+    names: Mapping[str, tuple[str, ...]]
+    """By app that has an interface: the host names by which people come to it."""
     secrets: Mapping[str, SecretFacts]
     """Facts of the secrets that apps and clouds name."""
     given: PlanInput
@@ -110,6 +112,7 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
         findings=(*(located(f, given, chosen) for f in findings), *images.moving(chosen.entries), *images.findings(given, chosen.entries)),
         waivers=_waivers(given),
         addresses=made.addresses,
+        names=made.names,
         secrets={**about_notify(plan), **_secrets(chosen)},
         given=given,
         chosen=chosen,

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from portable.formats.document import Steps
 from portable.planning.inputs import Mistakes, PlanInput
+from portable.profiles.types import ExposureFacts
 
 
 def unused(given: PlanInput, mistakes: Mistakes) -> None:
@@ -32,6 +33,8 @@ def _without_effect(given: PlanInput) -> Iterator[tuple[Steps, str, str]]:
                 yield ("networks", key), f"{profile.back_end} has no cluster", "remove it"
     if profile.traits.has_host_names and profile.exposure.lan is not None:
         yield ("exposure", "lan"), "a cluster publishes no ports of a host", "remove it, or use `load-balancer` for single ports"
+    if profile.exposure.lan_address is not None and not _publishes_to_lan(profile.exposure):
+        yield ("exposure", "lan-address"), "no port is published to the LAN", "remove it, or set `default: lan`"
     if profile.traits.has_host_names and profile.exposure.address is not None:
         yield ("exposure", "address"), "browsers reach a cluster by host name, not by one host's address", "remove it, or set `domain`"
     if profile.traits.has_host_names and profile.exposure.addresses:
@@ -40,3 +43,12 @@ def _without_effect(given: PlanInput) -> Iterator[tuple[Steps, str, str]]:
         yield ("engine",), "a cluster's address comes from the kubeconfig", "remove it"
     if profile.nodes.weight != 100 and not profile.nodes.prefer:
         yield ("nodes", "weight"), "no nodes are preferred", "list the preferred nodes in `nodes.prefer`, or remove it"
+
+
+def _publishes_to_lan(exposure: ExposureFacts) -> bool:
+    """Whether any port may go to the LAN."""
+    return (
+        exposure.lan is not None
+        or exposure.default == "lan"
+        or any(port.lan is not None for ports in exposure.apps.values() for port in ports.values())
+    )

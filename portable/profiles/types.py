@@ -189,6 +189,14 @@ class LoopbackFacts(Facts, frozen=True, kw_only=True):
     number: PortNumber | None = None
 
 
+class LanFacts(Facts, frozen=True, kw_only=True):
+    """Reachable from the LAN."""
+
+    number: PortNumber | None = None
+    address: Address | None = None
+    """The address of the host at which it is published. Default: `exposure.lan-address`, else every address of the host."""
+
+
 class IngressFacts(Facts, frozen=True, kw_only=True):
     """Reachable through the cluster's Ingress controller."""
 
@@ -232,7 +240,7 @@ class ExposeFacts(Facts, frozen=True, kw_only=True):
     """How a port is exposed: at most one way; an empty map hides a port that the default would expose."""
 
     loopback: LoopbackFacts | PortNumber | None = None
-    lan: LoopbackFacts | PortNumber | None = None
+    lan: LanFacts | PortNumber | None = None
     """A number, or an empty map for the app's own number."""
     ingress: IngressFacts | None = None
     gateway: GatewayRouteFacts | None = None
@@ -246,6 +254,8 @@ class ExposureFacts(Facts, frozen=True, kw_only=True):
     default: Literal["none", "loopback", "lan", "ingress", "gateway", "route"] = "none"
     lan: Cidr | None = None
     """The LAN, such as 192.168.1.0/24: every port on `loopback` is published to it, and sealed apps answer it."""
+    lan_address: Address | None = None
+    """The address of the host at which `lan` publishes. Default: every address of the host, also one of the internet or of a VPN."""
     address: Host | None = None
     """The name or address by which browsers on the LAN reach the host."""
     addresses: tuple[HostOrAddress, ...] = ()

@@ -227,7 +227,7 @@ class ComposeDriver(ComposeReader, StackDriver):
 
     def view(self, plan: Plan) -> View:
         """The stack in the form that contracts check."""
-        return ComposeView(self._writer, plan, self._tools_image)
+        return ComposeView(self._writer, plan, self._tools_image, names=self.stack.names)
 
     def network(self, plan: Plan) -> AbstractContextManager[Network]:
         """The project's network, reached through a helper container."""

@@ -20,6 +20,8 @@ from tests.unit.planning import CLUSTER, COMPOSE, Place, app
         (COMPOSE, {"nodes": {"weight": 50}}, "nodes.weight"),
         (CLUSTER, {"engine": "ssh://root@host"}, "engine"),
         (CLUSTER, {"exposure": {"address": "host.test"}}, "exposure.address"),
+        (CLUSTER, {"exposure": {"lan-address": "192.168.7.2"}}, "exposure.lan-address"),
+        (COMPOSE, {"exposure": {"default": "loopback", "lan-address": "192.168.7.2"}}, "exposure.lan-address"),
     ],
 )
 def test_what_is_passed_over_is_told(place: Place, base: dict[str, Any], changes: dict[str, Any], path: str) -> None:
@@ -31,4 +33,7 @@ def test_what_counts_is_no_mistake(place: Place) -> None:
     place.write(app("one"))
     cluster = place.plan("one", base=CLUSTER, nodes={"prefer": ["n1"], "weight": 50}, exposure={"domain": "example.test"})
     assert cluster.plan.node_weight == 50
+    ways: tuple[dict[str, Any], ...] = ({"lan": "192.168.7.0/24"}, {"default": "lan"}, {"apps": {"one": {"web": {"lan": {}}}}})
+    for lan in ways:
+        place.plan("one", base=COMPOSE, exposure={"lan-address": "192.168.7.2", **lan})
     assert place.plan("one", base=COMPOSE, engine="ssh://root@host", exposure={"address": "host.test"}).given.profile.engine is not None

@@ -15,6 +15,7 @@ from portable.model.source import Source
 from portable.model.versions import OneWay
 from portable.planning import aliases, backups, images, logins
 from portable.planning.check import check
+from portable.planning.clear_secrets import clear_secrets
 from portable.planning.content import content
 from portable.planning.fence import fence
 from portable.planning.host_checks import nameless_host_checks
@@ -105,6 +106,7 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
     findings = (*store.findings, *weakened, *backups.findings(chosen, store), *check(plan, chosen, way, given), *memory(given, plan))
     findings += tuple(aliases.findings(given, chosen, store, catalog))
     findings += tuple(logins.findings(plan, chosen.apps, made.addresses))
+    findings += tuple(clear_secrets(plan))
     findings += tuple(nameless_host_checks(given, chosen, net, catalog))
     findings += tuple(_replaced_waivers(given, findings))
     return Planned(

@@ -61,6 +61,7 @@ AREAS: Mapping[str, Area] = {
                 "aliases",
                 "backups",
                 "check",
+                "clear_secrets",
                 "images",
                 "inputs",
                 "memory",

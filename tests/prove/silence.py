@@ -51,7 +51,11 @@ CLAIMS = (
         also=lambda outcome: int(outcome.properties["reports"]) >= 60,
     ),
     _every("state of another user is named with its chown", "tests/unit/live/test_state_owners.py"),
-    _every("line ends and control characters in secrets", "tests/unit/secrets/test_text.py"),
+    _every(
+        "line ends and control characters in secrets, and secrets in clear text",
+        "tests/unit/secrets/test_text.py",
+        f"{_PLANNING}/test_clear_secrets.py",
+    ),
     _every(
         "nothing outside a catalog is read, its templates cannot keep a machine busy, and what it may do is listed before",
         "tests/unit/catalog/test_inside.py",

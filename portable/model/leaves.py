@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from portable.model.exposures import Exposure
+from portable.model.external import RemoteValue
 from portable.model.plan import (
     After,
     Endpoint,
@@ -23,6 +24,7 @@ _NAMED_BY: dict[type, Callable[[Any], str]] = {
     After: lambda a: a.app,
     Link: lambda link: link.path,
     Endpoint: lambda e: e.cidr,
+    RemoteValue: lambda v: f"{v.secret}:{v.key}",
 }
 
 

@@ -16,6 +16,7 @@ from portable.model.versions import OneWay
 from portable.planning import aliases, backups, images, logins
 from portable.planning.check import check
 from portable.planning.content import content
+from portable.planning.external import external_secrets
 from portable.planning.fence import fence
 from portable.planning.host_checks import nameless_host_checks
 from portable.planning.inputs import Mistakes, PlanInput
@@ -99,6 +100,7 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
         notify=notify(given, mistakes),
     )
     named_secrets(plan, given, mistakes)
+    plan = msgspec.structs.replace(plan, external_secrets=external_secrets(plan, given, mistakes))
     mistakes.stop()
     findings = (*store.findings, *weakened, *backups.findings(chosen, store), *check(plan, chosen, way, given), *memory(given, plan))
     findings += tuple(aliases.findings(given, chosen, store, catalog))

@@ -32,6 +32,7 @@ _PROFILE: dict[str, Steps] = {
     "clouds": ("clouds",),
     "exposures": ("exposure",),
     "secret_names": ("secrets", "names"),
+    "external_secrets": ("secrets", "external"),
     "notify": ("notify",),
     "groups": ("vpn",),
     "apps": ("apps",),

@@ -99,6 +99,7 @@ _OF_KINDS: Final[dict[str, Reason]] = {
     "Route": Reason("security", "only `exposure` sets which port a host name leads to"),
     "HTTPRoute": Reason("security", "only `exposure` sets which port a host name leads to"),
     "ConfigMap": Reason("security", "it is a file of an app, perhaps the gateway's guard; change the app's own file"),
+    "ExternalSecret": Reason("security", "it sets which values the pods get; use `secrets.external`"),
     "ServiceAccount": Reason("security", "it sets what the pods may do"),
     "PersistentVolume": Reason("data", "it sets where data is stored; use `storage`"),
     "PersistentVolumeClaim": Reason("data", "it sets where data is stored; use `storage`"),

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from portable.backends.common import distinct
 from portable.backends.kubernetes.accounts import account_of, accounts
 from portable.backends.kubernetes.administrator import FOLDER, namespace
+from portable.backends.kubernetes.external import FILE as FETCHED
+from portable.backends.kubernetes.external import external_secrets
 from portable.backends.kubernetes.files import group_config_maps, shared_config_maps
 from portable.backends.kubernetes.ledger import open_to_all, refused_routes, shared_findings, unguarded
 from portable.backends.kubernetes.names import Body, dns_label
@@ -27,6 +29,7 @@ def render(plan: Plan) -> Rendering:
         *in_file("accounts.yaml", accounts(scope, (account_of(scope, group) for group in plan.groups))),
         *in_file("storage.yaml", claims(scope)),
         *in_file("network.yaml", (policy(scope, group, dns=KUBE_DNS, opened=opened_ports(scope, group)) for group in plan.groups)),
+        *in_file(FETCHED, external_secrets(scope)),
         *in_file("shared.yaml", (*tree_config_map(scope), *shared_config_maps(scope))),
     ]
     for group in plan.groups:

@@ -5,6 +5,8 @@ from typing import Final
 from portable.backends.common import distinct
 from portable.backends.kubernetes.accounts import account_of, accounts
 from portable.backends.kubernetes.administrator import FOLDER, namespace
+from portable.backends.kubernetes.external import FILE as FETCHED
+from portable.backends.kubernetes.external import external_secrets
 from portable.backends.kubernetes.files import group_config_maps, shared_config_maps
 from portable.backends.kubernetes.ledger import shared_findings
 from portable.backends.kubernetes.names import Body
@@ -68,6 +70,7 @@ def render(plan: Plan) -> Rendering:
             "network.yaml",
             (policy(scope, group, dns=OPENSHIFT_DNS, opened=opened(scope, group)) for group in plan.groups),
         ),
+        *in_file(FETCHED, external_secrets(scope)),
         *in_file("shared.yaml", (*tree_config_map(scope), *shared_config_maps(scope))),
     ]
     for group in plan.groups:

@@ -6,6 +6,7 @@ from portable.model import plan as p
 from portable.model.devices import Devices, HostDevice, PluginDevice
 from portable.model.exposures import Exposure, GatewayRoute, Ingress, Lan, LoadBalancer, Loopback, Route
 from portable.model.external import ExternalSecrets, RemoteValue
+from portable.model.metadata import ObjectMetadata
 from portable.model.secret_refs import SecretRef
 from tests.kinds import is_host, of_kind
 
@@ -309,6 +310,10 @@ def full_plan(back_end: str) -> p.Plan:
         files=files,
         exposures=of_kind(back_end, reach),
         secret_names={"torrents-conf": "torrents-config", "player-tls": "tls-of-player", "vpn-key": "tunnel-key"},
+        metadata=(
+            ObjectMetadata(kind="service", annotations={"example.test/probe": "yes"}),
+            ObjectMetadata(kind="pod", app="player", annotations={"prometheus.io/scrape": "true"}, labels={"team": "home"}),
+        ),
         external_secrets=None
         if not cluster
         else ExternalSecrets(

@@ -23,6 +23,7 @@ from portable.planning.inputs import Mistakes, PlanInput
 from portable.planning.lan import with_lan
 from portable.planning.meaningless import meaningless
 from portable.planning.memory import counted_once, memory
+from portable.planning.metadata import metadata, metadata_findings
 from portable.planning.naming import named_secrets
 from portable.planning.network import network
 from portable.planning.notify import about_notify, notify
@@ -100,11 +101,13 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
         notify=notify(given, mistakes),
     )
     named_secrets(plan, given, mistakes)
-    plan = msgspec.structs.replace(plan, external_secrets=external_secrets(plan, given, mistakes))
+    marks, external = metadata(plan, given, catalog.names(), mistakes), external_secrets(plan, given, mistakes)
+    plan = msgspec.structs.replace(plan, metadata=marks, external_secrets=external)
     mistakes.stop()
     findings = (*store.findings, *weakened, *backups.findings(chosen, store), *check(plan, chosen, way, given), *memory(given, plan))
     findings += tuple(aliases.findings(given, chosen, store, catalog))
     findings += tuple(logins.findings(plan, chosen.apps, made.addresses))
+    findings += tuple(metadata_findings(plan))
     findings += tuple(nameless_host_checks(given, chosen, net, catalog))
     findings += tuple(_replaced_waivers(given, findings))
     return Planned(

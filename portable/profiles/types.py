@@ -351,6 +351,35 @@ class SecretsFacts(Facts, frozen=True, kw_only=True):
     """Secrets with other names on the cluster: by the name of a value, or by the id of a whole file."""
 
 
+class MarksFacts(Facts, frozen=True, kw_only=True):
+    """Labels and annotations of one kind of object; a value is text, so quote numbers and `"true"`."""
+
+    annotations: dict[str, str] = {}
+    labels: dict[str, str] = {}
+
+
+class ObjectsFacts(Facts, frozen=True, kw_only=True):
+    """Labels and annotations by kind of object."""
+
+    claim: MarksFacts | None = None
+    http_route: MarksFacts | None = None
+    ingress: MarksFacts | None = None
+    load_balancer: MarksFacts | None = None
+    """A Service with an address of its own."""
+    pod: MarksFacts | None = None
+    route: MarksFacts | None = None
+    service: MarksFacts | None = None
+    workload: MarksFacts | None = None
+    """The StatefulSet, Deployment or CronJob that runs the pod."""
+
+
+class MetadataFacts(Facts, frozen=True, kw_only=True):
+    """Labels and annotations of objects in a cluster, for controllers: `default` applies to all apps, `apps` wins over it."""
+
+    default: ObjectsFacts = ObjectsFacts()
+    apps: dict[Name, ObjectsFacts] = {}
+
+
 class NotifyFacts(Facts, frozen=True, kw_only=True):
     """The channel for faults and recoveries, and the dead man's pings. All URLs are secrets, so they are references."""
 
@@ -412,6 +441,7 @@ class Profile(Facts, frozen=True, kw_only=True):
     nodes: NodesFacts = NodesFacts()
     devices: DevicesFacts = DevicesFacts()
     secrets: SecretsFacts = SecretsFacts()
+    metadata: MetadataFacts = MetadataFacts()
     notify: NotifyFacts | None = None
     """Messages about faults and recoveries. Without this section, nobody is told."""
     waive: tuple[WaiverFacts, ...] = ()

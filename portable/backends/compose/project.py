@@ -92,6 +92,10 @@ def _plan_findings(known: Index) -> list[Finding]:
     if plan.secret_names:
         text = "Compose has no Secret objects, so their names have no effect."
         findings.append(note("secret_names", "secret_names", "cosmetic", text, code="compose.cluster-setting"))
+    if plan.metadata:
+        text = "Compose has no objects with annotations: the labels and annotations of the profile have no effect."
+        remedy = "remove `metadata`, or set what a proxy on this host needs in its own configuration"
+        findings.append(note("metadata", "metadata", "function", text, remedy, code="compose.cluster-setting"))
     if plan.external_secrets is not None:
         text = "No operator fetches secrets for a Compose engine: no app would have any."
         remedy = "use another source in this profile, such as `secrets: {source: command, command: [...]}`"

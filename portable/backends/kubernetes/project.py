@@ -9,6 +9,7 @@ from portable.backends.kubernetes.external import FILE as FETCHED
 from portable.backends.kubernetes.external import external_secrets
 from portable.backends.kubernetes.files import group_config_maps, shared_config_maps
 from portable.backends.kubernetes.ledger import open_to_all, refused_routes, shared_findings, unguarded
+from portable.backends.kubernetes.metadata import metadata_findings, with_metadata
 from portable.backends.kubernetes.names import Body, dns_label
 from portable.backends.kubernetes.network import KUBE_DNS, exposures, opened_ports, policy, services
 from portable.backends.kubernetes.pod import Extras, template_of, workload
@@ -38,8 +39,16 @@ def render(plan: Plan) -> Rendering:
         documents += in_file(app_file(group), services(scope, group))
         documents += in_file(app_file(group), exposures(scope, group))
     return Rendering(
-        documents=with_kustomizations(documents),
-        findings=distinct((*shared_findings(scope), *unguarded(scope), *open_to_all(scope), *refused_routes(scope))),
+        documents=with_kustomizations(with_metadata(scope, documents)),
+        findings=distinct(
+            (
+                *shared_findings(scope),
+                *unguarded(scope),
+                *open_to_all(scope),
+                *refused_routes(scope),
+                *metadata_findings(scope, documents),
+            )
+        ),
     )
 
 

@@ -41,6 +41,13 @@ def _without_effect(given: PlanInput) -> Iterator[tuple[Steps, str, str]]:
         yield ("exposure", "addresses"), "browsers reach a cluster by host name, not by one host's address", "remove it, or set `domain`"
     if profile.engine is not None and not profile.traits.has_engine_address:
         yield ("engine",), "a cluster's address comes from the kubeconfig", "remove it"
+    secrets = profile.secrets
+    if secrets.external is not None and secrets.source != "external-secrets":
+        yield ("secrets", "external"), f"the source of secrets is `{secrets.source}`", "set `source: external-secrets`, or remove it"
+    if secrets.source == "external-secrets":
+        for key, is_set in (("file", secrets.file is not None), ("command", bool(secrets.command))):
+            if is_set:
+                yield ("secrets", key), "the operator of the cluster fetches the values, `portable` reads none", "remove it"
     if profile.nodes.weight != 100 and not profile.nodes.prefer:
         yield ("nodes", "weight"), "no nodes are preferred", "list the preferred nodes in `nodes.prefer`, or remove it"
 

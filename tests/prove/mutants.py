@@ -65,6 +65,8 @@ AREAS: Mapping[str, Area] = {
                 "images",
                 "inputs",
                 "memory",
+                "external",
+                "metadata",
                 "naming",
                 "origins",
                 "schedule",

@@ -172,7 +172,10 @@ def write(
 def convert(
     form: Annotated[SecretForm, typer.Argument(metavar="FORM", help="Form to convert to: qbittorrent, a hash of the password.")],
 ) -> None:
-    """Convert a value from standard input to the form that a program stores, and print it."""
+    """Convert a value to the form that a program stores, and print it.
+
+    The value comes from standard input.
+    """
     from portable.secrets.forms import written
 
     show.raw(written(_standard_input(), form.value))

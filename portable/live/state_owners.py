@@ -13,6 +13,8 @@ from portable.model.base import Struct
 from portable.model.folders import folder_of
 from portable.model.plan import Container, Plan
 
+MOVE_FOLDERS = (".portable-move", ".given-up-move-")
+"""Beginnings of names of folders that a move keeps in a state folder, for root alone."""
 MOST = 2000
 """Entries of a folder that are looked at: what another program wrote is foreign from its first file on."""
 
@@ -91,6 +93,8 @@ def _entries(folder: str, skipped: frozenset[str]) -> Iterator[str]:
     """The entries of a folder, itself first unless it has only files of the plan: then `init` gives it to its app."""
     left = MOST
     for parent, folders, files in os.walk(folder):
+        if parent == folder:
+            folders[:] = [name for name in folders if not name.startswith(MOVE_FOLDERS)]
         if parent == folder and {*folders, *files} - skipped:
             yield folder
         for name in (*folders, *files):

@@ -54,7 +54,7 @@ def roll_back_stack(
         points.reach("stack rolling-back")
         there.add_fence(fence_of(journal, "target"))
         if "starting" in journal.times:
-            there.down(apps=journal.apps, progress=progress)
+            there.down(apps=(*journal.apps, *journal.brought), progress=progress)
         points.reach("target stopped")
         removed, aside = _clear(journal, progress)
         here.remove_fence(fence_of(journal, "source"))

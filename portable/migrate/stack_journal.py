@@ -56,6 +56,8 @@ class StackMoveJournal(Struct, frozen=True, kw_only=True):
     """Folders that the move created above the volumes, the uppermost first."""
     ran: tuple[str, ...] = ()
     """The apps that ran at the source before they were stopped."""
+    brought: tuple[str, ...] = ()
+    """Gateways of the target that did not exist there before the apps were started: a rollback stops them too."""
     times: Mapping[str, float] = {}
     down: Mapping[str, float] = {}
     """When each app stopped, seconds since 1970."""

@@ -82,7 +82,8 @@ class StackMover:
             return self._run(journal)
 
     def _run(self, journal: StackMoveJournal) -> StackMoveJournal:
-        self._there.add_fence(fence_of(journal, "target")) if not has_stack_step(journal, "starting") else None
+        if not has_stack_step(journal, "starting"):
+            self._there.add_fence(fence_of(journal, "target"))
         steps: tuple[tuple[StackStep, Callable[[StackMoveJournal], StackMoveJournal]], ...] = (
             ("precopied", self._precopy),
             ("stopping", self._note_running),
@@ -169,13 +170,15 @@ class StackMover:
         return journal
 
     def _gate(self, journal: StackMoveJournal) -> StackMoveJournal:
-        """Refuse the start if an app could not write its files at the target. Raises Refused."""
+        """Refuse the start if an app could not write its files at the target. Raises Refused. Record the gateways that the start brings."""
         folders = [one for one in state_folders(self._target.plan) if one.app in journal.apps]
         if found := tuple(foreign_findings(folders)):
             text = f"the apps cannot start on the target: {'; '.join(finding.text for finding in found)}"
             remedy = f"follow the remedies, then run `{journal.command} --resume`, or `{journal.command} --rollback`"
             raise Refused(text, code="migrate.start-gate", findings=found, where=journal.target, remedy=remedy)
-        return journal
+        behind = self._target.plan.behind_gateways
+        gateways = {behind[app] for app in journal.apps if app in behind} - set(journal.apps)
+        return keep(journal, brought=tuple(sorted(one for one in gateways if self._there.state_of(one) == "missing")))
 
     def _start(self, journal: StackMoveJournal) -> StackMoveJournal:
         """Let the apps start at the target, and wait until they are healthy."""

@@ -11,9 +11,11 @@ from portable.migrate import hooks as points
 from portable.migrate.move_report import downtimes, keep_report
 from portable.migrate.places import WORK
 from portable.migrate.stack_journal import LOCK, read_stack_journal
+from portable.model import plan as p
 from portable.model.errors import PortableError
 from portable.secrets.needs import Need
 from portable.secrets.sources import FileSource
+from tests import factories
 from tests.moves.two_places import APPS, TwoPlaces
 
 NEED = Need(name="one-key", key="value", optional=False, apps=("one",))
@@ -188,4 +190,16 @@ def test_different_secrets_are_refused_by_name(places: TwoPlaces) -> None:
         places.begin()
     assert error.value.code == "migrate.secrets"
     assert "value-of" not in str(error.value)
+    assert places.running("old") == APPS
+
+
+def test_a_gateway_that_the_start_brings_goes_with_a_rollback(places: TwoPlaces) -> None:
+    gate = factories.app("gate", ports=())
+    places.target_changes["apps"] = (gate, TwoPlaces.app("one"), TwoPlaces.app("two"))
+    groups = (p.Group(name="gate", apps=("gate", "one"), egress=p.Tunnel(gateway="gate")), p.Group(name="two", apps=("two",)))
+    places.target_changes["groups"] = groups
+    assert places.begin("one").brought == ("gate",)
+    places.there().up(apps=("gate",))
+    places.roll_back()
+    assert places.running("new") == ()
     assert places.running("old") == APPS

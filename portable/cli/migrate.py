@@ -214,7 +214,7 @@ def _show_move(journal: "StackMoveJournal", output: Format) -> int:
     for sentence in journal.broken:
         show.line(f"broken: {sentence}")
     show.line(f"report: {text}")
-    show.line(f"to undo it: `{journal.command} --rollback`; to end it: `{journal.command} --confirm`")
+    show.line(f"to undo it: {journal.command('--rollback')}; to end it: {journal.command('--confirm')}")
     return code
 
 

@@ -32,6 +32,10 @@ class Fence(Struct, frozen=True, kw_only=True):
         """The name of its note."""
         return f"{self.move}-{self.side}"
 
+    def command(self, options: str) -> str:
+        """The command of this move with options, to paste."""
+        return f"`portable migrate --from {self.from_} --to {self.to} {options}`"
+
     def text(self) -> str:
         """The fence as the value of a label."""
         return msgspec.json.encode(self).decode()
@@ -47,14 +51,14 @@ def refuse_fenced(fences: Iterable[Fence], apps: Collection[str], where: str) ->
     for fence in fences:
         if held := sorted(set(fence.apps) & set(apps)):
             names, verb = ", ".join(held), "is" if len(held) == 1 else "are"
-            command = f"portable migrate --from {fence.from_} --to {fence.to}"
             if fence.side == "target":
                 text = f"the state of {names} is still being copied here from {fence.from_}"
-                remedy = f"complete the move with `{command} --resume`, or undo it with `{command} --rollback`"
+                remedy = f"complete the move with {fence.command('--resume')}, or undo it with {fence.command('--rollback')}"
             else:
                 text = f"{names} {verb} moved to {fence.to}: started here too, two copies would run, and may write the same data"
                 remedy = (
-                    f"undo the move with `{command} --rollback`, or end it and free this place with `{command} --confirm --release`; "
+                    f"undo the move with {fence.command('--rollback')}, or end it and free this place with "
+                    f"{fence.command('--confirm --release')}; "
                     f"after `--confirm`, move back with `portable migrate --from {fence.to} --to {fence.from_}`"
                 )
             raise Refused(text, code="migrate.fenced", where=where, remedy=remedy)

@@ -34,7 +34,9 @@ class SecretMove:
         if self.different:
             names = ", ".join(called(need.name, need.key) for need in self.different)
             text = f"the two stores have different values of {names}, and the apps' state has those of the source"
-            remedy = f"store the source's values for {self._target.profile} with `portable secrets set`, or let both profiles use one store"
+            remedy = (
+                f"store the source's values with `portable secrets set -p {self._target.profile} NAME`, or let both profiles use one store"
+            )
             raise Refused(text, code="migrate.secrets", where=where, remedy=remedy)
         if self.absent and not isinstance(self._target.source, FileSource):
             names = ", ".join(called(need.name, need.key) for need in self.absent)

@@ -47,7 +47,7 @@ def roll_back_stack(
     with locked(LOCK, "migrate", progress=progress, wait=0):
         journal = unfinished_move(source.project, target.project)
         if journal.step == "confirming":
-            remedy = f"complete it with `{journal.command} --confirm`"
+            remedy = f"complete it with {journal.command('--confirm')}"
             raise Refused("the move is confirmed", code="migrate.past-confirm", where=target.project, remedy=remedy)
         if journal.step != "rolling-back":
             journal = stack_reached(journal, "rolling-back")
@@ -155,7 +155,7 @@ def _done(source: MoveSide, target: MoveSide) -> StackMoveJournal:
     journal = unfinished_move(source.project, target.project)
     if journal.step not in ("done", "confirming"):
         text = f"the move is not done: its last step is {journal.step}"
-        remedy = f"complete it with `{journal.command} --resume`, or undo it with `{journal.command} --rollback`"
+        remedy = f"complete it with {journal.command('--resume')}, or undo it with {journal.command('--rollback')}"
         raise Refused(text, code="migrate.confirm-first", where=target.project, remedy=remedy)
     return journal
 

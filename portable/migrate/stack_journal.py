@@ -75,10 +75,9 @@ class StackMoveJournal(Struct, frozen=True, kw_only=True):
         """The volumes whose folders are copied."""
         return tuple(volume for volume in self.volumes if volume.how == "move")
 
-    @property
-    def command(self) -> str:
-        """The command of this move, without its last option."""
-        return f"portable migrate --from {self.from_} --to {self.to}"
+    def command(self, option: str) -> str:
+        """The command of this move with an option, to paste."""
+        return f"`portable migrate --from {self.from_} --to {self.to} {option}`"
 
 
 def file_of(source: str, target: str) -> Path:
@@ -127,10 +126,12 @@ def refuse_unfinished(source: str, target: str) -> None:
         if (journal := _read(file)) is not None and {journal.source, journal.target} & {source, target}:
             text = f"the move from {journal.from_} to {journal.to} is not finished: its last step is {journal.step}"
             remedy = (
-                f"end it with `{journal.command} --confirm`" if journal.step == "done" else f"complete it with `{journal.command} --resume`"
+                f"end it with {journal.command('--confirm')}"
+                if journal.step == "done"
+                else f"complete it with {journal.command('--resume')}"
             )
             raise Refused(
-                text, code="migrate.unfinished", where=str(file), remedy=f"{remedy}, or undo it with `{journal.command} --rollback`"
+                text, code="migrate.unfinished", where=str(file), remedy=f"{remedy}, or undo it with {journal.command('--rollback')}"
             )
 
 

@@ -77,7 +77,7 @@ class StackMover:
             journal = unfinished_move(self._source.project, self._target.project)
             if journal.step in ("rolling-back", "confirming"):
                 word = "--rollback" if journal.step == "rolling-back" else "--confirm"
-                remedy = f"repeat `{journal.command} {word}`"
+                remedy = f"repeat {journal.command(word)}"
                 raise Refused("the end of this move was chosen", code="migrate.past-confirm", where=self._target.project, remedy=remedy)
             return self._run(journal)
 
@@ -102,7 +102,7 @@ class StackMover:
         try:
             journal = action(journal)
         except PortableError:
-            text = f"the move stopped before the step `{step}`: run `{journal.command} --resume`, or `{journal.command} --rollback`"
+            text = f"the move stopped before the step `{step}`: run {journal.command('--resume')}, or {journal.command('--rollback')}"
             self._progress(Event(what="note", subject="", text=text))
             raise
         points.reach(f"before stack {step}")
@@ -158,7 +158,9 @@ class StackMover:
             self._here.down(apps=journal.stopped, progress=self._progress, held=lock)
         if left := [app for app in journal.stopped if self._here.state_of(app) != "missing"]:
             text = f"{', '.join(left)} did not stop"
-            raise PortableError(text, code="migrate.failed", where=journal.source, remedy=f"stop it, then run `{journal.command} --resume`")
+            raise PortableError(
+                text, code="migrate.failed", where=journal.source, remedy=f"stop it, then run {journal.command('--resume')}"
+            )
         return keep(journal, down={app: journal.down.get(app, began) for app in journal.apps if app in journal.ran})
 
     def _place(self, journal: StackMoveJournal) -> StackMoveJournal:
@@ -174,7 +176,7 @@ class StackMover:
         folders = [one for one in state_folders(self._target.plan) if one.app in journal.apps]
         if found := tuple(foreign_findings(folders)):
             text = f"the apps cannot start on the target: {'; '.join(finding.text for finding in found)}"
-            remedy = f"follow the remedies, then run `{journal.command} --resume`, or `{journal.command} --rollback`"
+            remedy = f"follow the remedies, then run {journal.command('--resume')}, or {journal.command('--rollback')}"
             raise Refused(text, code="migrate.start-gate", findings=found, where=journal.target, remedy=remedy)
         behind = self._target.plan.behind_gateways
         gateways = {behind[app] for app in journal.apps if app in behind} - set(journal.apps)

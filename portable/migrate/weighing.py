@@ -127,7 +127,7 @@ def _empty(choice: MoveChoice, known: AbstractSet[str]) -> Iterator[Finding]:
     own = [volume for volume in choice.volumes if volume.holds in ("state", "database") and volume.how != "cache"]
     nothing = all(volume.how == "empty" for volume in own)
     for volume in own:
-        if volume.how == "empty" and known.intersection(volume.apps) and (nothing or volume.holds == "database"):
+        if volume.how == "empty" and known & set(volume.apps) and (nothing or volume.holds == "database"):
             text = f"{volume.source} is empty, although {', '.join(volume.apps)} ran: the app would begin anew at the target"
             remedy = "check that its disk is mounted, and that the path is right"
             yield _finding("empty", text, remedy, code="migrate.source-empty")

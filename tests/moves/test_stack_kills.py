@@ -1,5 +1,6 @@
 """A move of apps that is killed at any point goes on, or back: no app runs at both places, nothing is lost, nothing is left over."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -125,7 +126,7 @@ def test_a_killed_confirmation_goes_on(stages: Stages) -> None:
     for number, point in enumerate(points):
         places = stages.fresh()
         places.begin()
-        assert forked(lambda places=places: places.confirm(remove=("one-config",)), at=number)[0] == 9, point
+        assert forked(partial(places.confirm, remove=("one-config",)), at=number)[0] == 9, point
         if file_of("media-old", "media-new").exists():
             places.confirm(remove=("one-config",))
         assert not (places.state("old", "one") / "app.db").exists()

@@ -122,7 +122,7 @@ class TwoPlaces:
     def app(name: str, tag: str = "1.0", **changes: Any) -> p.App:
         mounts = [p.Mount(volume=f"{name}-config", path="/config"), p.Mount(volume="library", path="/mnt/media")]
         mounts += [p.Mount(volume="one-cache", path="/cache")] if name == "one" else []
-        made = {"image": factories.image(tag=tag), "mounts": tuple(mounts), "identity": p.Identity(how="puid-pgid")}
+        made: dict[str, Any] = {"image": factories.image(tag=tag), "mounts": tuple(mounts), "identity": p.Identity(how="puid-pgid")}
         return factories.app(name, containers=(factories.container(**(made | changes)),))
 
     def side(self, place: str) -> MoveSide:

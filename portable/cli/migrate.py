@@ -45,7 +45,7 @@ def migrate(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Move apps with their state from one profile to another, and prove the copy.
+    """Move apps and their state to another profile, with proof.
 
     Apps run while most of their state is copied; then they stop, the rest is copied, a second program compares both sides, and the apps
     start at the target. The source stays whole until --confirm. Today both profiles must run on Docker Compose, on one engine of this

@@ -159,7 +159,7 @@ def test_an_unknown_pair_is_refused(places: Places) -> None:
     assert json.loads(places.migrate("--dry-run", "--format", "json", to="lab", code=4).err)["code"] == "migrate.pair"
 
 
-def test_a_move_is_killed_at_each_step_and_resumed(places: Places, record_property: Record) -> None:
+def test_the_source_has_a_torrent_and_a_note(places: Places) -> None:
     data = places.lab.library / "downloads" / "torrents" / "linux.iso"
     data.write_bytes(DATA)
     os.chown(data, 1000, 1000)
@@ -167,16 +167,24 @@ def test_a_move_is_killed_at_each_step_and_resumed(places: Places, record_proper
     (places.folder / "config" / "webdav" / "note").write_text("kept")
     os.chown(places.folder / "config" / "webdav" / "note", 1000, 1000)
     assert places.seeds()
-    for number, point in enumerate(KILLED_AT):
-        places.migrate(*(["--resume"] if number else []), kill_at=point)
-        if number >= KILLED_AT.index("source fenced"):
-            refused = places.run("up", "-p", "lab", "--format", "json", code=4)
-            assert json.loads(refused.err)["code"] == "migrate.fenced", point
-            assert "--rollback" in json.loads(refused.err)["remedy"]
-        if 0 < number < KILLED_AT.index("target opened"):
-            refused = places.run("up", "-p", "new", "--format", "json", code=4)
-            assert json.loads(refused.err)["code"] == "migrate.fenced", point
-        assert not places.running("lab") or not places.running("new"), point
+
+
+@pytest.mark.parametrize("point", KILLED_AT)
+def test_a_move_is_killed_at_each_step_and_resumed(point: str, places: Places) -> None:
+    """One move: each kill is followed by a command that goes on to the next point."""
+    number = KILLED_AT.index(point)
+    places.migrate(*(["--resume"] if number else []), kill_at=point)
+    if number >= KILLED_AT.index("source fenced"):
+        refused = places.run("up", "-p", "lab", "--format", "json", code=4)
+        assert json.loads(refused.err)["code"] == "migrate.fenced"
+        assert "--rollback" in json.loads(refused.err)["remedy"]
+    if 0 < number < KILLED_AT.index("target opened"):
+        refused = places.run("up", "-p", "new", "--format", "json", code=4)
+        assert json.loads(refused.err)["code"] == "migrate.fenced"
+    assert not places.running("lab") or not places.running("new")
+
+
+def test_the_killed_move_ends_well(places: Places, record_property: Record) -> None:
     refused = places.migrate("--format", "json", code=4)
     assert json.loads(refused.err)["code"] == "migrate.unfinished"
     report = json.loads(places.migrate("--resume", "--format", "json").out)
@@ -184,6 +192,7 @@ def test_a_move_is_killed_at_each_step_and_resumed(places: Places, record_proper
     assert places.running("new") == set(APPS)
     assert places.running("lab") == set()
     assert places.seeds()
+    assert (places.folder / "elsewhere" / "state" / "webdav" / "note").read_text() == "kept"
     downtimes = {app["app"]: app["downtime_seconds"] for app in report["apps"] if app["app"] in APPS}
     assert all(seconds > 0 for seconds in downtimes.values())
     record_property("downtime_with_kills", downtimes)

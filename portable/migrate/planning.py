@@ -95,17 +95,18 @@ def nearest(path: Path) -> Path:
     return next(folder for folder in (path, *path.parents) if folder.is_symlink() or folder.exists())
 
 
-def dry_run(source: Path, target: Path, *, waive: Mapping[str, str] | None = None, is_live: bool = False) -> MovePlan:
-    """Plan a move and change nothing: a target that does not exist is probed in the nearest folder above it.
+def dry_run(
+    source: Path, target: Path, *, waive: Mapping[str, str] | None = None, is_live: bool = False, makes_parents: bool = False
+) -> MovePlan:
+    """Plan a move and change nothing: a target that does not exist is probed in its parent. Raises what `begin` would raise.
 
-    Raises what `begin` would raise if that folder were the target's parent.
-
-    Losses do not raise: the plan has them.
+    With `makes_parents`, missing folders above the target will be created: the nearest one that exists is probed. Losses do not raise: the
+    plan has them.
     """
     waive = waive or {}
     check_waivers(waive)
     check_version()
-    probed = nearest(target)
+    probed = nearest(target) if makes_parents or target.is_symlink() or target.exists() else target.absolute().parent
     with opened_source(source) as one, opened_target(probed) as two, tempfile.TemporaryDirectory(prefix="portable-move-") as scratch:
         is_new = probed != target.absolute()
         refuse_nested(one, two, str(target.absolute().relative_to(probed)) if is_new else "")

@@ -106,7 +106,7 @@ def _measured(
         progress(Event(what="doing", subject=volume.id, text=f"reading {volume.source}"))
 
         def measure(volume: MovedVolume = volume) -> None:
-            plan = dry_run(Path(volume.source), Path(volume.target), waive=folder_waivers(waive), is_live=True)
+            plan = dry_run(Path(volume.source), Path(volume.target), waive=folder_waivers(waive), is_live=True, makes_parents=True)
             sizes.append(_size(volume.id, plan))
             losses.extend(loss.finding(volume.target) for loss in plan.losses)
 

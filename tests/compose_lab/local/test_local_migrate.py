@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,6 +62,11 @@ sys.exit(main())
 
 def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def error_of(ran: Ran) -> Any:
+    """The error of a command with `--format json`: the last line, after the progress."""
+    return json.loads(ran.err.splitlines()[-1])
 
 
 @dataclass
@@ -155,8 +161,8 @@ def test_dry_run_names_what_moves_and_changes_nothing(places: Places) -> None:
 
 def test_an_unknown_pair_is_refused(places: Places) -> None:
     refused = places.migrate("--dry-run", "--format", "json", to="samba", code=4)
-    assert json.loads(refused.err)["code"] == "migrate.pair"
-    assert json.loads(places.migrate("--dry-run", "--format", "json", to="lab", code=4).err)["code"] == "migrate.pair"
+    assert error_of(refused)["code"] == "migrate.pair"
+    assert error_of(places.migrate("--dry-run", "--format", "json", to="lab", code=4))["code"] == "migrate.pair"
 
 
 def test_the_source_has_a_torrent_and_a_note(places: Places) -> None:
@@ -176,17 +182,17 @@ def test_a_move_is_killed_at_each_step_and_resumed(point: str, places: Places) -
     places.migrate(*(["--resume"] if number else []), kill_at=point)
     if number >= KILLED_AT.index("source fenced"):
         refused = places.run("up", "-p", "lab", "--format", "json", code=4)
-        assert json.loads(refused.err)["code"] == "migrate.fenced"
-        assert "--rollback" in json.loads(refused.err)["remedy"]
+        assert error_of(refused)["code"] == "migrate.fenced"
+        assert "--rollback" in error_of(refused)["remedy"]
     if 0 < number < KILLED_AT.index("target opened"):
         refused = places.run("up", "-p", "new", "--format", "json", code=4)
-        assert json.loads(refused.err)["code"] == "migrate.fenced"
+        assert error_of(refused)["code"] == "migrate.fenced"
     assert not places.running("lab") or not places.running("new")
 
 
 def test_the_killed_move_ends_well(places: Places, record_property: Record) -> None:
     refused = places.migrate("--format", "json", code=4)
-    assert json.loads(refused.err)["code"] == "migrate.unfinished"
+    assert error_of(refused)["code"] == "migrate.unfinished"
     report = json.loads(places.migrate("--resume", "--format", "json").out)
     assert report["broken"] == []
     assert places.running("new") == set(APPS)
@@ -212,7 +218,7 @@ def test_a_rollback_gives_the_source_back(places: Places) -> None:
 
 
 def test_an_app_never_leaves_its_gateway(places: Places) -> None:
-    refused = json.loads(places.migrate("qbittorrent", "--format", "json", to="open", code=4).err)
+    refused = error_of(places.migrate("qbittorrent", "--format", "json", to="open", code=4))
     assert "migrate.egress" in [error["code"] for error in refused["errors"]]
     assert places.running("lab") == set(APPS)
     assert not (places.folder / "open").exists()
@@ -225,7 +231,7 @@ def test_files_of_another_owner_and_a_used_target_are_refused_at_once(places: Pl
     taken = places.folder / "elsewhere" / "state" / "webdav"
     taken.mkdir(parents=True)
     (taken / "own").write_text("somebody's")
-    refused = json.loads(places.migrate("webdav", "--dry-run", "--format", "json", code=4).err)
+    refused = error_of(places.migrate("webdav", "--dry-run", "--format", "json", code=4))
     assert {"migrate.target-not-empty", "migrate.owner"} <= {error["code"] for error in refused["errors"]}
     os.chown(note, 1000, 1000)
     shutil.rmtree(places.folder / "elsewhere")
@@ -240,13 +246,13 @@ def test_a_move_without_kills_is_confirmed(places: Places, record_property: Reco
     old = places.folder / "config" / "webdav"
     rests = json.loads(places.migrate("--confirm", "--dry-run", "--format", "json").out)["rests"]
     assert str(old) in [rest["folder"] for rest in rests]
-    assert json.loads(places.migrate("--confirm", "--remove", "other", "--format", "json", code=2).err)["code"] == "migrate.unknown-volume"
+    assert error_of(places.migrate("--confirm", "--remove", "other", "--format", "json", code=2))["code"] == "migrate.unknown-volume"
     kept = names_in(places.folder / "config" / "qbittorrent")
     ended = json.loads(places.migrate("--confirm", "--remove", "webdav-files", "--format", "json").out)
     assert ended["removed"]
     assert names_in(old) == []
     assert names_in(places.folder / "config" / "qbittorrent") == kept
-    assert json.loads(places.run("up", "-p", "lab", "--format", "json", code=4).err)["code"] == "migrate.fenced"
+    assert error_of(places.run("up", "-p", "lab", "--format", "json", code=4))["code"] == "migrate.fenced"
     assert places.running("new") == set(APPS)
     assert places.seeds()
     assert not list((places.folder / "elsewhere" / "state" / "webdav").glob(".portable-move"))

@@ -10,7 +10,7 @@ WORKERS ?= 2
 # Tests start `portable` hundreds of times. Without bytecode, each start compiles all its modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up down test check push docs golden bench bench-live lock prove-first prove-catalog prove-zimaboard prove-fence prove-mutants lab lab-clean
+.PHONY: help up down test check push docs golden bench bench-live lock prove-first prove-catalog prove-zimaboard prove-fence prove-silence prove-mutants lab lab-clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -119,6 +119,13 @@ prove-fence: ## Every claim of the VPN's fence in its full form (SHARD=k/n)
 	@scripts/bootstrap.sh python --dev
 	@$(BIN)/python -m tests.lab.images
 	@$(BIN)/python -m tests.prove fence --shard "$(or $(SHARD),1/1)"
+
+prove-silence: ## What went wrong silently elsewhere is right, refused or a finding (SHARD=k/n)
+	@scripts/bootstrap.sh engine
+	@scripts/lab.sh
+	@scripts/bootstrap.sh python --dev
+	@$(BIN)/python -m tests.lab.images
+	@$(BIN)/python -m tests.prove silence --shard "$(or $(SHARD),1/1)"
 
 prove-mutants: ## What planning, back ends and secrets decide is pinned by a test, mutant by mutant (SHARD=k/n)
 	@scripts/bootstrap.sh python --dev

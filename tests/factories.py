@@ -5,6 +5,8 @@ from typing import Any
 from portable.model import plan as p
 from portable.model.devices import Devices, HostDevice, PluginDevice
 from portable.model.exposures import Exposure, GatewayRoute, Ingress, Lan, LoadBalancer, Loopback, Route
+from portable.model.external import ExternalSecrets, RemoteValue
+from portable.model.metadata import ObjectMetadata
 from portable.model.secret_refs import SecretRef
 from tests.kinds import is_host, of_kind
 
@@ -308,5 +310,29 @@ def full_plan(back_end: str) -> p.Plan:
         files=files,
         exposures=of_kind(back_end, reach),
         secret_names={"torrents-conf": "torrents-config", "player-tls": "tls-of-player", "vpn-key": "tunnel-key"},
+        metadata=(
+            ObjectMetadata(kind="service", annotations={"example.test/probe": "yes"}),
+            ObjectMetadata(kind="pod", app="player", annotations={"prometheus.io/scrape": "true"}, labels={"team": "home"}),
+        ),
+        external_secrets=None
+        if not cluster
+        else ExternalSecrets(
+            store="vault",
+            kind="ClusterSecretStore",
+            refresh="30m",
+            creation="Orphan",
+            values=tuple(
+                RemoteValue(secret=name, key=key, remote=f"media/{name}", field=key, version="2")
+                for name, key in (
+                    ("torrents-login", "hash"),
+                    ("shelf-login", "pass"),
+                    ("vpn-key", "private"),
+                    ("player-claim", "value"),
+                    *(("player-tls", key) for key in ("tls.crt", "tls.key")),
+                    *(("smb-login", key) for key in ("username", "password")),
+                    *((("torrents-tls", key) for key in ("tls.crt", "tls.key")) if back_end == "kubernetes" else ()),
+                )
+            ),
+        ),
         notify=p.Notify(url=SecretRef(name="notify-url", optional=True), pings={"heal": SecretRef(name="ping-heal", optional=True)}),
     )

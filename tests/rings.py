@@ -28,7 +28,7 @@ CLOCK = {
     "api_server": 12.0,
     "compose_lab": 30.0,
     "cluster_lab": 12.0,
-    "verify_lab": 14.0,
+    "verify_lab": 20.0,
     "zimaboard": 28.0,
     "prove": 80.0,
 }

@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "wire": "wire:wire",
     "backup": "backup:backup",
     "restore": "backup:restore",
+    "migrate": "migrate:migrate",
     "update": "updates:update",
     "rollback": "updates:rollback",
     "upkeep": "upkeep:upkeep",

@@ -10,12 +10,13 @@ import typer
 from portable.cli import show
 from portable.cli.completion import complete_catalog_app
 from portable.cli.options import Catalogs, Format, Output
-from portable.model.errors import UsageError
+from portable.model.errors import REFUSED, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from portable.catalog.catalog import Catalog
+    from portable.catalog.powers import Power
     from portable.model.codes import Code
     from portable.model.source import Mistake
 
@@ -128,13 +129,21 @@ def new(
 
 
 @app.command("check")
-def check(folders: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]...", help="Folders of your own apps.")] = None) -> None:
+def check(
+    folders: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]...", help="Folders of your own apps.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Also list what the apps and profiles of your folders may do; exit 4 where one of it is grave.")
+    ] = False,
+    output: Output = Format.text,
+) -> int:
     """Validate all apps and clouds, and report all mistakes at once.
 
-    They come from the shipped catalog, the folder `catalog` beside portable.yaml, and your folders.
+    They come from the shipped catalog, the folder `catalog` beside portable.yaml, and your folders. Read what --strict lists before you
+    use files of somebody else's.
     """
     from portable.model.errors import InputError
     from portable.planning.content import template_mistakes
+    from portable.profiles.load import catalog_folders, find_stack
 
     for folder in folders or ():
         if not folder.is_dir():
@@ -158,7 +167,32 @@ def check(folders: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]
     ]
     if mistakes:
         raise InputError(tuple(mistakes))
-    show.line(f"{len(catalog.names())} apps and {len(catalog.cloud_names())} clouds are valid")
+    if not strict:
+        show.line(f"{len(catalog.names())} apps and {len(catalog.cloud_names())} clouds are valid")
+        return 0
+    found = tuple(_powers(catalog, folders or catalog_folders(find_stack(Path.cwd()))))
+    rows = [(power.weight, power.owner, power.container, power.text) for power in found]
+    show.table(("weight", "of", "container", "may"), rows, output, schema="powers")
+    return REFUSED if any(power.weight == "grave" for power in found) else 0
+
+
+def _powers(catalog: "Catalog", folders: "Sequence[Path]") -> "Iterator[Power]":
+    """What the apps, clouds and profiles of these folders may do; profiles lie in them, or beside a folder named `catalog`."""
+    from portable.catalog.powers import powers_of_app, powers_of_cloud
+    from portable.formats.load import load
+    from portable.profiles.powers import powers_of_profile
+
+    own = [folder.resolve() for folder in folders]
+    for name in catalog.names():
+        if any(catalog.folder(name).resolve().is_relative_to(folder) for folder in own):
+            yield from powers_of_app(catalog.app(name)[0])
+    for name in catalog.cloud_names():
+        if any(catalog.cloud_folder(name).resolve().is_relative_to(folder) for folder in own):
+            yield from powers_of_cloud(catalog.cloud(name)[0])
+    for folder in own:
+        for place in (folder / "profiles", *([folder.parent / "profiles"] if folder.name == "catalog" else [])):
+            for file in sorted(place.glob("*.yaml")):
+                yield from powers_of_profile(file.stem, load(file).data)
 
 
 @app.command("schema")

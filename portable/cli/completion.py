@@ -37,6 +37,18 @@ def complete_app(context: typer.Context, incomplete: str) -> list[str]:
     return _beginning(incomplete, (app.name for app in prepared.planned.plan.apps if app.name not in chosen))
 
 
+def complete_source_app(context: typer.Context, incomplete: str) -> list[str]:
+    """Names of the apps of the profile that a move begins at."""
+    from portable.backends.prepare import prepare
+
+    try:
+        plan = prepare(context.params.get("source") or "", catalogs=tuple(context.params.get("catalogs") or ())).planned.plan
+    except (PortableError, OSError):
+        return complete_catalog_app(incomplete)
+    chosen = context.params.get("apps") or ()
+    return _beginning(incomplete, (app.name for app in plan.apps if app.name not in chosen))
+
+
 def complete_app_or_code(context: typer.Context, incomplete: str) -> list[str]:
     """Names of the stack's apps, and codes of findings and errors."""
     from portable.model.codes import all_explanations

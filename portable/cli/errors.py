@@ -15,7 +15,7 @@ from portable.cli.opening import forget_announced
 from portable.cli.progress import details, forget_progress
 from portable.model.codes import bracketed
 from portable.model.errors import FAILED, INTERRUPTED, WRONG_INPUT, PortableError, Refused, SeveralErrors
-from portable.model.findings import waiver
+from portable.model.findings import Finding, waiver
 
 _WRONG_PLACES = (errno.ENOTDIR, errno.EISDIR)
 _REMEDIES = {
@@ -76,12 +76,21 @@ def _print(error: PortableError) -> None:
     if isinstance(error, Refused):
         for finding in error.findings:
             where = f"{finding.where}: " if finding.where else ""
-            accept = waiver(finding.field, finding.app, finding.class_)
-            remedy = finding.remedy if accept in finding.remedy else f"{finding.remedy}\n    to accept it in the profile: {accept}"
+            remedy = finding.remedy
+            if (accept := _acceptance(finding)).removeprefix("in the profile: ") not in remedy:
+                remedy = f"{remedy}\n    to accept it {accept}"
             say(f"{where}{finding.class_}: {finding.text}{bracketed(finding.code)}\n    {remedy}")
         say(f"refused: {error}")
         return
     say(f"{error}")
+
+
+def _acceptance(finding: Finding) -> str:
+    """How a person accepts a refused finding; empty if nobody can."""
+    if not finding.field.startswith("migrate."):
+        return f"in the profile: {waiver(finding.field, finding.app, finding.class_)}"
+    kind = finding.field.removeprefix("migrate.") + (f".{finding.app}" if finding.app else "")
+    return f"for this move: add `--waive {kind}=REASON`" if finding.is_waivable else ""
 
 
 def _show_details(error: PortableError) -> None:

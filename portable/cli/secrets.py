@@ -1,5 +1,6 @@
 """`portable secrets`: values that apps need, by name. No value is read from an argument, and only `show` prints one."""
 
+import enum
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -13,11 +14,17 @@ from portable.cli.options import Catalogs, Format, Output, Profile, Set
 from portable.model.errors import FAILED, PortableError, Refused, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from portable.model.plan import Plan
     from portable.secrets.needs import Need
-    from portable.secrets.sources import Source
+    from portable.secrets.sources import ExternalSource, Source
+
+
+class SecretForm(enum.Enum):
+    """Forms of a value that only a program of its own can make."""
+
+    qbittorrent = "qbittorrent"
 
 
 class ProfileSecrets(NamedTuple):
@@ -34,6 +41,7 @@ class ProfileSecrets(NamedTuple):
     """Namespace in the cluster; None for an engine."""
 
 
+_HEADINGS = ("secret", "key", "present", "optional", "generated", "apps", "reason", "about")
 app = typer.Typer(help="Manage the secret values that apps need.", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -70,11 +78,13 @@ def set_(
     catalogs: Catalogs = [],  # noqa: B006
 ) -> None:
     """Store a value in the profile's file of secrets, mode 0600. Prompt for it without echo, or read it from standard input."""
+    from portable.secrets.sources import refuse_external
     from portable.secrets.store import set_secret
     from portable.secrets.values import Secret
 
     _, needs, generated, about, source, namespace = _open(profile, sets, catalogs)
     secret, key = _known(name, profile, needs)
+    refuse_external(source, "store a value", f"store it there; `portable secrets list -p {profile}` shows its place")
     if generate and secret not in generated:
         text = f"{secret} is issued by a third party; a random value cannot work"
         raise UsageError(text, code="usage.secret-issued", remedy=f"store the value that you received: `portable secrets set {name}`")
@@ -105,9 +115,14 @@ def show_(
     import msgspec
 
     from portable.secrets.lookup import resolve
+    from portable.secrets.sources import refuse_external
 
     opened = _open(profile, sets, catalogs)
     secret, key = _known(name, profile, opened.needs)
+    namespace = opened.namespace or "NAMESPACE"
+    refuse_external(
+        opened.source, "show a value", f"read it in the store, or in the cluster: `kubectl get secret -n {namespace} NAME -o yaml`"
+    )
     if not reveal and not sys.stdout.isatty():
         text = "standard output is not a terminal, and a log could keep the value"
         raise UsageError(text, code="usage.secret-terminal", remedy=f"add --reveal: `portable secrets show --reveal {name}`")
@@ -134,12 +149,14 @@ def write(
     from portable.secrets.cluster import write as write_files
     from portable.secrets.generate import foreseen, generate_missing
     from portable.secrets.lookup import resolve
+    from portable.secrets.sources import refuse_external
     from portable.secrets.vpn import check_tunnel
 
     plan, needs, generated, _, source, namespace = _open(profile, sets, catalogs)
     if namespace is None:
         text = f"profile {profile} runs on an engine, which gets the values from `portable up`"
         raise UsageError(text, code="usage.secrets-engine", remedy="use a profile of a cluster, or run `portable up`")
+    refuse_external(source, "write Secrets", f"`portable render -p {profile} -o FOLDER` writes the ExternalSecrets: apply that folder")
     check_tunnel(plan, foreseen(needs, generated, source), cluster=True)  # before a secret is stored
     generate_missing(needs, generated, source, progress=printed)
     resolved = resolve(needs, source)
@@ -149,6 +166,19 @@ def write(
     write_files({name: secret_object(name, data, namespace=namespace, labels=scope.labels(name)) for name, data in secrets.items()}, output)
     for name in sorted(secrets):
         show.line(f"kubectl apply --server-side --field-manager=portable -f {output / name}.yaml")
+
+
+@app.command("convert")
+def convert(
+    form: Annotated[SecretForm, typer.Argument(metavar="FORM", help="Form to convert to: qbittorrent, a hash of the password.")],
+) -> None:
+    """Convert a value to the form that a program stores, and print it.
+
+    The value comes from standard input.
+    """
+    from portable.secrets.forms import written
+
+    show.raw(written(_standard_input(), form.value))
 
 
 def _known(name: str, profile: str, needs: "Sequence[Need]") -> tuple[str, str]:
@@ -177,21 +207,45 @@ def _standard_input() -> str:
 def _table(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", output: Format, *, values: bool = False) -> bool:
     """Print the table of secrets; whether one is missing. With `values`, raise PortableError for an invalid value."""
     from portable.secrets.lookup import examine
+    from portable.secrets.sources import ExternalSource, refuse_external
     from portable.secrets.vpn import check_tunnel
 
     plan, needs, generated, about, source, namespace = _open(profile, sets, catalogs)
+    if values:
+        remedy = f"`kubectl get externalsecrets -n {namespace or 'NAMESPACE'}` shows whether the operator could read each of them"
+        refuse_external(source, "check values", remedy)
+    if isinstance(source, ExternalSource):
+        show.table(_HEADINGS, list(_external_rows(plan, needs, source, about)), output, schema="secrets")
+        return False
     rows, resolved = examine(needs, source)
     by_itself = [r.name in generated for r in rows]
     cells = [
         (r.name, r.key, r.present, r.optional, made, r.apps, r.reason, about.get(r.name)) for r, made in zip(rows, by_itself, strict=True)
     ]
-    show.table(("secret", "key", "present", "optional", "generated", "apps", "reason", "about"), cells, output, schema="secrets")
+    show.table(_HEADINGS, cells, output, schema="secrets")
     if values:
         try:
             check_tunnel(plan, resolved, cluster=namespace is not None)
         except Refused as error:  # a check refuses nothing: the value is invalid, so exit 1
             raise PortableError(error.text, code=error.code, where=error.where, remedy=error.remedy) from None
     return any(r.is_invalid or not (r.present or r.optional or made) for r, made in zip(rows, by_itself, strict=True))
+
+
+def _external_rows(
+    plan: "Plan", needs: "Sequence[Need]", source: "ExternalSource", about: "Mapping[str, str]"
+) -> "Iterator[tuple[object, ...]]":
+    """Yield a row for each secret with its place in the store. Whether a value exists there is unknown, so `present` is empty."""
+    from portable.secrets.sources import place_name
+
+    places = plan.external_secrets.by_key if plan.external_secrets is not None else {}
+    for need in needs:
+        place = places.get((need.name, need.key))
+        forms = [f"{v.place} ({v.key})" for (name, key), v in places.items() if name == need.name and key.startswith(f"{need.key}-")]
+        where = "; ".join([*([place.place] if place else []), *forms])
+        reason = f"in {place_name(source)}: {where}" if where else "not fetched: optional, and `secrets.external.remote` does not name it"
+        if need.apps == ("notify",):
+            reason = "messages need it where `portable` runs, and it reads no value from there"
+        yield need.name, need.key, None, need.optional, False, need.apps, reason, about.get(need.name)
 
 
 def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "ProfileSecrets":

@@ -57,7 +57,7 @@ def verify(
     _checked(names or (), beacon, disruptive=disruptive)
     named(contracts(disruptive=disruptive), names or ())  # report an unknown name before contacting an engine
     place = place_of(prepared, verb="verify")
-    chosen = named(_contracts(prepared, place, beacon, disruptive=disruptive), names or ())
+    chosen = named(contracts_of(prepared, place, beacon, disruptive=disruptive), names or ())
     results: list[ContractResult] = []
     with driver_of(place) as driver, reported("verify", place, prepared.planned.plan) as report:
         driver.check()
@@ -77,7 +77,7 @@ def verify(
     return 0 if any(held.verdict == "holds" for held in results) else FAILED
 
 
-def _contracts(prepared: "Prepared", place: "Place", beacon: str | None, *, disruptive: bool) -> "tuple[Contract, ...]":
+def contracts_of(prepared: "Prepared", place: "Place", beacon: str | None, *, disruptive: bool) -> "tuple[Contract, ...]":
     """All contracts, with the values of secrets that must not appear anywhere."""
     from portable.cli.progress import printed
     from portable.model.secret_refs import called

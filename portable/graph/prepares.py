@@ -68,7 +68,8 @@ def _clouds(plan: Plan) -> Iterator[str]:
 def _applied(plan: Plan) -> Iterator[str]:
     administrator = "kubectl apply --server-side -k FOLDER/administrator"
     yield f"Run `portable render -p {plan.profile} -o FOLDER`; an administrator first runs `{administrator}`."
-    yield "When the Secrets exist, run `kubectl apply --server-side -k FOLDER`."
+    first = "When the Secrets exist" if plan.external_secrets is None else "When the store has the values"
+    yield f"{first}, run `kubectl apply --server-side -k FOLDER`."
 
 
 def _places(plan: Plan) -> Iterator[str]:
@@ -126,10 +127,9 @@ def _tunnels(plan: Plan) -> Iterator[str]:
 
 def _values(plan: Plan, secrets: Mapping[str, SecretFacts]) -> Iterator[str]:
     optionals: dict[tuple[str, str], bool] = {}
-    for container in plan.containers():
-        optionals |= {(ref.name, ref.key): ref.optional for ref in container.secret_refs}
-    for file in plan.files:
-        optionals |= {(ref.name, ref.key): ref.optional for ref in file.secret_refs}
+    if plan.external_secrets is None:
+        optionals |= {(ref.name, ref.key): ref.optional for container in plan.containers() for ref in container.secret_refs}
+        optionals |= {(ref.name, ref.key): ref.optional for file in plan.files for ref in file.secret_refs}
     if plan.notify is not None:
         refs = (*([plan.notify.url] if plan.notify.url else ()), *plan.notify.pings.values())
         optionals |= {(ref.name, ref.key): False for ref in refs}
@@ -147,9 +147,11 @@ def _secrets(plan: Plan, findings: Iterable[Finding]) -> Iterator[str]:
     written: dict[str, None] = {}
     by_remedy: dict[str, list[str]] = {}
     for finding in findings:
-        if finding.field not in ("secrets", "exposures.auth"):
+        if finding.field not in ("secrets", "secrets.form", "exposures.auth"):
             continue
-        if command in finding.remedy:
+        if finding.code == "kubernetes.secret-fetched":
+            yield finding.text
+        elif command in finding.remedy:
             written[finding.text.split(" ")[1]] = None
         else:
             by_remedy.setdefault(finding.remedy, []).append(finding.text)

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Self
 
+from portable.live.fences import Fence
 from portable.live.image_needs import ImageNeed
 from portable.live.network import Network
 from portable.live.results import ImageStatus, LogLine, Outcome, Repairs, ServiceStatus
@@ -19,6 +20,7 @@ from portable.local.lock import Lock
 from portable.model.changes import Change
 from portable.model.contracts import Diagnosis
 from portable.model.engine_facts import EngineFacts
+from portable.model.errors import Refused
 from portable.model.plan import Plan
 from portable.model.ports import PublishedPort
 from portable.model.progress import Progress, silent
@@ -129,6 +131,10 @@ class StackReader(ABC):
         """The user and the file whose secrets the stack was started with; empty if unknown."""
         return ""
 
+    def fences(self) -> tuple[Fence, ...]:
+        """The fences of moves that keep apps from starting here."""
+        return ()
+
     @abstractmethod
     def data_folder(self) -> str:
         """The folder of the engine's host that holds images and containers; empty if there is none."""
@@ -149,6 +155,13 @@ class StackDriver(StackReader):
 
     def record_secrets_owner(self, owner: str) -> None:
         """Store whose secrets the stack runs on, unless that is known."""
+
+    def add_fence(self, fence: Fence) -> None:
+        """Keep apps from starting here, for every user of the engine, until `remove_fence`. Repeating it changes nothing."""
+        raise Refused("no fence of a move can be kept here", code="migrate.pair", where=fence.to, remedy="use profiles for Docker Compose")
+
+    def remove_fence(self, fence: Fence) -> None:
+        """Let the apps of a fence start here again."""
 
     @abstractmethod
     def down(self, *, apps: tuple[str, ...] = (), progress: Progress = silent, held: Lock | None = None) -> tuple[Change, ...]:

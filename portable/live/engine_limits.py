@@ -44,6 +44,8 @@ class EngineNeeds(Struct, frozen=True, kw_only=True):
     """The lowest port that every user of the host may open."""
     routes: Mapping[str, str] = {}
     """Networks that the host reaches, each with its interface."""
+    missing_addresses: tuple[str, ...] = ()
+    """Addresses at which it publishes ports, and that the host does not have."""
 
 
 class EngineLimit(Struct, frozen=True, kw_only=True):
@@ -147,6 +149,14 @@ def _networks(facts: EngineFacts, needs: EngineNeeds) -> Iterator[EngineLimit]:
                 if other.project != needs.project and (theirs := _network(text)) is not None and _overlaps(network, theirs):
                     of = f" of the project {other.project}" if other.project else ""
                     yield _overlap(mine, f"the engine's network {other.name}{of} ({text})", "the engine does not create the network")
+    for address in needs.missing_addresses:
+        yield _limit(
+            "network.no-address",
+            f"the host has no address {address}, at which ports are published to the LAN",
+            "the engine cannot start their containers",
+            "write an address that `ip -brief address` shows on the host in `exposure.lan-address` or `lan: {address: ...}`; give it the "
+            "host for good (a fixed lease of your router)",
+        )
     for text, interface in needs.routes.items():
         if text in known or (theirs := _network(text)) is None or not theirs.prefixlen:
             continue

@@ -14,7 +14,7 @@ from portable.local.folders import home_of
 from portable.model.errors import Refused, UsageError
 from portable.planning.inputs import PlanInput
 from portable.profiles.types import SecretsFacts
-from portable.secrets.sources import CommandSource, EnvironmentSource, FileSource, Source
+from portable.secrets.sources import CommandSource, EnvironmentSource, ExternalSource, FileSource, Source
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +74,9 @@ def source_of(facts: SecretsFacts, stack: str, environment: Mapping[str, str], h
             return EnvironmentSource()
         case "command":
             return CommandSource(command=facts.command)
+        case "external-secrets":
+            external = facts.external
+            return ExternalSource(store=external.store if external else "", kind=external.kind if external else "SecretStore")
         case "file" | "cluster":
             config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
             path = facts.file or str(config / "portable" / stack / "secrets.yaml")

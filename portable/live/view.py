@@ -87,6 +87,8 @@ class View(Protocol):
     """Whether it runs on this machine, so that its loopback addresses and folders are those of this machine."""
     host: str
     """The address of its host from here, in the form of a URL."""
+    names: tuple[str, ...]
+    """The names and addresses by which people reach its host, as the profile has them."""
 
     def look(self, placed: PlacedContainer) -> ContainerState:
         """The state of a container."""

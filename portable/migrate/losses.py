@@ -1,6 +1,7 @@
 """Losses of a move, named before its first byte: from the source's manifest and the target's personality."""
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -13,6 +14,7 @@ from portable.migrate.entries import Field, ManifestEntry
 from portable.migrate.manifest import Manifest
 from portable.migrate.names import unescaped
 from portable.migrate.personality import Personality
+from portable.migrate.walking import CHANGED
 from portable.model.base import Struct
 from portable.model.codes import Code
 from portable.model.findings import Class, Finding
@@ -24,6 +26,8 @@ LossKind = Literal[
 """What a waiver names."""
 LEFT_OUT: tuple[LossKind, ...] = ("symlinks", "special-files", "names", "long-paths")
 """Losses by which entries are not on the target at all."""
+IN_USE = (CHANGED, os.strerror(errno.ENOENT))
+"""Ends of the problems of entries that an app which still runs changes or removes meanwhile."""
 _EXAMPLES = 5
 _PATH_MAX = 4096
 """Bytes of a path with its end, for every program that opens files by path (path_resolution(7)); rsync carries no longer ones."""
@@ -262,15 +266,17 @@ class _Counter:
             shown.append(path or ".")
 
 
-def losses(source: Manifest, demands: Demands, personality: Personality, *, longest: int, waive: Mapping[str, str]) -> tuple[Loss, ...]:
-    """List what the target cannot keep of the source, worst class first."""
+def losses(
+    source: Manifest, demands: Demands, personality: Personality, *, longest: int, waive: Mapping[str, str], is_live: bool = False
+) -> tuple[Loss, ...]:
+    """List what the target cannot keep of the source, worst class first. With `is_live`, its files may change and vanish meanwhile."""
     expectation, counter = Expectation(personality, longest=longest), _Counter()
     for entry in source.entries():
         for kind in dict.fromkeys(expectation.lost(entry).values()):
             counter.add(kind, entry.path)
         if entry.type == "mount":
             counter.add("mounts", entry.path)
-        if entry.problem:
+        if entry.problem and not (is_live and entry.problem.endswith(IN_USE)):
             counter.add("unreadable", entry.path)
         if personality.largest and entry.size > personality.largest:
             counter.add("large-files", entry.path)

@@ -53,8 +53,8 @@ class StepMachine:
         self._expectation = expectation_of(journal.personality, source, Path(journal.target))
         self._skipped = skipped_of(source)
 
-    def run(self) -> MoveJournal:
-        """Do all steps that are not durable yet. Raises PortableError; the move can be resumed or rolled back then."""
+    def run(self, until: Step = "done") -> MoveJournal:
+        """Do all steps up to `until` that are not durable yet. Raises PortableError; the move can be resumed or rolled back then."""
         steps: tuple[tuple[Step, Callable[[], None]], ...] = (
             ("precopied", self._precopy),
             ("stopping", self._nothing),
@@ -70,6 +70,8 @@ class StepMachine:
         for step, action in steps:
             if not is_at_least(self._journal, step):
                 self._do(step, action)
+            if step == until:
+                break
         return self._journal
 
     def _do(self, step: Step, action: Callable[[], None]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from portable.migrate import hooks as points
 from portable.migrate.hooks import MoveHooks
-from portable.migrate.journal import MoveJournal, reached, read_journal, sync_folder
+from portable.migrate.journal import MoveJournal, Step, reached, read_journal, sync_folder
 from portable.migrate.machine import PLAN, StepMachine
 from portable.migrate.mover import check_version
 from portable.migrate.names import listed
@@ -41,11 +41,16 @@ def begin(
     waive: Mapping[str, str] | None = None,
     hooks: MoveHooks | None = None,
     progress: Progress = silent,
+    until: Step = "done",
+    is_live: bool = False,
 ) -> MoveJournal:
     """Move the contents of `source` into `target`, a missing or empty folder, and start it there. The source stays as it is.
 
-    `waive` accepts kinds of losses by name, each with a reason. Raises UsageError and Refused before the first byte; after it, any
-    PortableError leaves a move that `resume` completes and `ending.roll_back` undoes.
+    With `until`, stop after that step; `resume` goes on. With `is_live`, the source's apps still run, so that files may change and vanish
+    while they are read: the proof decides. `waive` accepts kinds of losses by name, each with a reason.
+
+    Raises UsageError and Refused before the first byte; after it, any PortableError leaves a move that `resume` completes and
+    `ending.roll_back` undoes.
     """
     waive = dict(waive or {})
     check_waivers(waive)
@@ -61,7 +66,7 @@ def begin(
         points.reach("begun")
         try:
             with tempfile.TemporaryDirectory(prefix="portable-move-") as scratch:
-                plan, _ = make_plan(one, target, work, Path(scratch) / PLAN, waive)
+                plan, _ = make_plan(one, target, work, Path(scratch) / PLAN, waive, is_live=is_live)
                 plan.check_losses()
                 _keep(Path(scratch) / PLAN, work)
             journal = _first_journal(plan, one, work, waive)
@@ -70,7 +75,7 @@ def begin(
                 withdraw(two, target, lock)
             raise
         points.reach("planned")
-        return StepMachine(one, two, lock, work, journal, hooks or MoveHooks(), progress).run()
+        return StepMachine(one, two, lock, work, journal, hooks or MoveHooks(), progress).run(until)
 
 
 @contextlib.contextmanager
@@ -143,8 +148,11 @@ def withdraw(target: int, path: Path, lock: int) -> None:
             path.rmdir()
 
 
-def resume(target: Path, *, hooks: MoveHooks | None = None, progress: Progress = silent) -> MoveJournal:
-    """Go on with a move that was killed or failed. Raises UsageError if there is none, Refused if its source is not the same folder."""
+def resume(target: Path, *, hooks: MoveHooks | None = None, progress: Progress = silent, until: Step = "done") -> MoveJournal:
+    """Go on with a move that was killed or failed, up to the step `until`.
+
+    Raises UsageError if there is none, Refused if its source is not the same folder.
+    """
     with unfinished(target) as (two, work, lock, journal):
         if journal.step == "done":
             return journal
@@ -156,7 +164,7 @@ def resume(target: Path, *, hooks: MoveHooks | None = None, progress: Progress =
         check_version()
         with opened_source(Path(journal.source)) as one:
             refuse_swapped(one, journal)
-            return StepMachine(one, two, lock, work, journal, hooks or MoveHooks(), progress).run()
+            return StepMachine(one, two, lock, work, journal, hooks or MoveHooks(), progress).run(until)
 
 
 @contextlib.contextmanager

@@ -67,7 +67,7 @@ def opened_source(path: Path, *, is_removed: bool = False) -> Iterator[int]:
     Raises UsageError if it is not a folder, Refused if its file system is not mounted. Unless this command removes its contents
     (`is_removed`), raises Refused too if it is empty or belongs to an unfinished move.
     """
-    _refuse_unmounted(path)
+    refuse_unmounted(path)
     with _opened(path, "migrate.source-kind") as folder:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -190,7 +190,7 @@ def refuse_used_target(folder: int, path: Path) -> None:
         raise Refused(text, code="migrate.target-not-empty", where=str(path), remedy="choose an empty folder, or move its contents away")
 
 
-def _refuse_unmounted(path: Path) -> None:
+def refuse_unmounted(path: Path) -> None:
     """Raise Refused if /etc/fstab has a file system at or above the path that is not mounted."""
     absolute = os.fsencode(os.path.abspath(path))  # noqa: PTH100 - links are not resolved: the paths of fstab are not either
     mounted = {mount.point for mount in all_mounts()}

@@ -49,13 +49,18 @@ def expectation_of(personality: Personality, source: int, target: Path) -> Expec
     return Expectation(personality, longest=longest_front(os.fsdecode(path_of(source)), staged))
 
 
-def make_plan(source: int, target: Path, probed: Path, manifest: Path, waive: Mapping[str, str]) -> tuple[MovePlan, Manifest]:
-    """Plan a move of the open folder `source` to `target`, and write the source's manifest. `probed` is an existing folder there."""
+def make_plan(
+    source: int, target: Path, probed: Path, manifest: Path, waive: Mapping[str, str], *, is_live: bool = False
+) -> tuple[MovePlan, Manifest]:
+    """Plan a move of the open folder `source` to `target`, and write the source's manifest. `probed` is an existing folder there.
+
+    With `is_live`, files that change or vanish while they are read are no loss.
+    """
     made = make_manifest(source, manifest, skip=skipped_of(source))
     demands = demands_of(made.entries())
     personality = probe(probed, demands)
     longest = longest_front(os.fsdecode(path_of(source)), Path(os.path.abspath(target)) / WORK / STAGED)  # noqa: PTH100 - as above
-    found = losses(made, demands, personality, longest=longest, waive=waive)
+    found = losses(made, demands, personality, longest=longest, waive=waive, is_live=is_live)
     plan = MovePlan(
         source=os.fsdecode(path_of(source)),
         target=os.path.abspath(target),  # noqa: PTH100 - as above
@@ -84,18 +89,27 @@ def check_waivers(waive: Mapping[str, str]) -> None:
         raise UsageError(text, code="migrate.unknown-waiver", remedy="use the names that the plan prints, such as `ownership`")
 
 
-def dry_run(source: Path, target: Path, *, waive: Mapping[str, str] | None = None) -> MovePlan:
+def nearest(path: Path) -> Path:
+    """The path, or the nearest folder above it that exists."""
+    path = path.absolute()
+    return next(folder for folder in (path, *path.parents) if folder.is_symlink() or folder.exists())
+
+
+def dry_run(
+    source: Path, target: Path, *, waive: Mapping[str, str] | None = None, is_live: bool = False, makes_parents: bool = False
+) -> MovePlan:
     """Plan a move and change nothing: a target that does not exist is probed in its parent. Raises what `begin` would raise.
 
-    Losses do not raise: the plan has them.
+    With `makes_parents`, missing folders above the target will be created: the nearest one that exists is probed. Losses do not raise: the
+    plan has them.
     """
     waive = waive or {}
     check_waivers(waive)
     check_version()
-    probed = target if target.is_symlink() or target.exists() else target.absolute().parent
+    probed = nearest(target) if makes_parents or target.is_symlink() or target.exists() else target.absolute().parent
     with opened_source(source) as one, opened_target(probed) as two, tempfile.TemporaryDirectory(prefix="portable-move-") as scratch:
-        is_new = probed != target
-        refuse_nested(one, two, target.name if is_new else "")
+        is_new = probed != target.absolute()
+        refuse_nested(one, two, str(target.absolute().relative_to(probed)) if is_new else "")
         if not is_new:
             refuse_used_target(two, target)
-        return make_plan(one, target, probed, Path(scratch) / "plan.manifest", waive)[0]
+        return make_plan(one, target, probed, Path(scratch) / "plan.manifest", waive, is_live=is_live)[0]

@@ -12,9 +12,11 @@ class Loopback(Struct, tag="loopback", frozen=True, kw_only=True):
 
 
 class Lan(Struct, tag="lan", frozen=True, kw_only=True):
-    """Reachable at the host's address."""
+    """Reachable at the host's addresses."""
 
     number: int
+    address: str | None = None
+    """The one address of the host at which it is published; None: all."""
 
 
 class Ingress(Struct, tag="ingress", frozen=True, kw_only=True):
@@ -65,3 +67,8 @@ class Exposure(Struct, frozen=True, kw_only=True):
     app: str
     port: str
     how: Reach
+
+
+def in_url(host: str) -> str:
+    """Return a host as it stands in a URL: an address of IPv6 in brackets (RFC 3986, section 3.2.2)."""
+    return f"[{host}]" if ":" in host else host

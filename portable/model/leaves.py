@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 
 from portable.model.exposures import Exposure
+from portable.model.external import RemoteValue
+from portable.model.metadata import ObjectMetadata
 from portable.model.plan import (
     After,
     Endpoint,
@@ -23,6 +25,8 @@ _NAMED_BY: dict[type, Callable[[Any], str]] = {
     After: lambda a: a.app,
     Link: lambda link: link.path,
     Endpoint: lambda e: e.cidr,
+    ObjectMetadata: lambda m: f"{m.app or ''}:{m.kind}",
+    RemoteValue: lambda v: f"{v.secret}:{v.key}",
 }
 
 

@@ -10,6 +10,8 @@ from typing import Literal
 from portable.model.base import Struct
 from portable.model.devices import Devices
 from portable.model.exposures import Exposure
+from portable.model.external import ExternalSecrets
+from portable.model.metadata import ObjectMetadata
 from portable.model.secret_refs import SecretRef, Text
 
 LIBRARY = "/mnt/media"
@@ -420,6 +422,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     exposures: tuple[Exposure, ...] = ()
     secret_names: Mapping[str, str] = {}
     """Names of Secrets on the cluster that differ from the plan's: by the secret's name, or by the id of a whole file."""
+    metadata: tuple[ObjectMetadata, ...] = ()
+    """Labels and annotations that the profile adds to objects of a cluster."""
+    external_secrets: ExternalSecrets | None = None
+    """Where an operator of the cluster gets the values of Secrets from; None: `portable` writes them."""
     notify: Notify | None = None
 
     def containers(self) -> tuple[Container, ...]:

@@ -15,13 +15,16 @@ from portable.model.source import Source
 from portable.model.versions import OneWay
 from portable.planning import aliases, backups, images, logins
 from portable.planning.check import check
+from portable.planning.clear_secrets import clear_secrets
 from portable.planning.content import content
+from portable.planning.external import external_secrets
 from portable.planning.fence import fence
 from portable.planning.host_checks import nameless_host_checks
 from portable.planning.inputs import Mistakes, PlanInput
 from portable.planning.lan import with_lan
 from portable.planning.meaningless import meaningless
 from portable.planning.memory import counted_once, memory
+from portable.planning.metadata import metadata, metadata_findings
 from portable.planning.naming import named_secrets
 from portable.planning.network import network
 from portable.planning.notify import about_notify, notify
@@ -41,6 +44,8 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     waivers: tuple[Waiver, ...]
     addresses: Mapping[tuple[str, str], str]
     """By (app, port): the address for a browser."""
+    names: Mapping[str, tuple[str, ...]]
+    """By app that has an interface: the host names by which people come to it."""
     secrets: Mapping[str, SecretFacts]
     """Facts of the secrets that apps and clouds name."""
     given: PlanInput
@@ -99,10 +104,14 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
         notify=notify(given, mistakes),
     )
     named_secrets(plan, given, mistakes)
+    marks, external = metadata(plan, given, catalog.names(), mistakes), external_secrets(plan, given, mistakes)
+    plan = msgspec.structs.replace(plan, metadata=marks, external_secrets=external)
     mistakes.stop()
     findings = (*store.findings, *weakened, *backups.findings(chosen, store), *check(plan, chosen, way, given), *memory(given, plan))
     findings += tuple(aliases.findings(given, chosen, store, catalog))
     findings += tuple(logins.findings(plan, chosen.apps, made.addresses))
+    findings += tuple(clear_secrets(plan))
+    findings += tuple(metadata_findings(plan))
     findings += tuple(nameless_host_checks(given, chosen, net, catalog))
     findings += tuple(_replaced_waivers(given, findings))
     return Planned(
@@ -110,6 +119,7 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
         findings=(*(located(f, given, chosen) for f in findings), *images.moving(chosen.entries), *images.findings(given, chosen.entries)),
         waivers=_waivers(given),
         addresses=made.addresses,
+        names=made.names,
         secrets={**about_notify(plan), **_secrets(chosen)},
         given=given,
         chosen=chosen,

@@ -16,6 +16,7 @@ from portable.catalog.quantities import millicores, seconds, size
 from portable.formats.document import Document, Steps
 from portable.model import plan as p
 from portable.model.codes import Code
+from portable.model.exposures import in_url
 from portable.model.secret_refs import SecretRef, Text
 from portable.model.source import Mistake
 from portable.planning import _templates as templates
@@ -36,6 +37,9 @@ _NODES = {"tun": "/dev/net/tun", "fuse": "/dev/fuse"}
 """Devices that have the same path on every Linux."""
 
 
+_LOCAL = ("localhost", "127.0.0.1")
+
+
 class Content(msgspec.Struct, frozen=True, kw_only=True):
     """Apps and clouds of the plan, every file, the tools container, and addresses by (app, port)."""
 
@@ -44,6 +48,8 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[p.File, ...]
     tools: p.Container
     addresses: Mapping[tuple[str, str], str]
+    names: Mapping[str, tuple[str, ...]]
+    """By app that has an interface: the host names by which people come to it."""
 
 
 def content(
@@ -63,6 +69,7 @@ def content(
         files=tuple(sorted(maker.files.values(), key=lambda f: f.id)),
         tools=msgspec.structs.replace(tools, name="tools"),
         addresses=maker.addresses,
+        names={name: maker.peoples_names(name) for name, entry in chosen.apps.items() if entry.facts.interface is not None},
     )
 
 
@@ -85,7 +92,7 @@ class _Maker:
                 self.secrets.setdefault(name, set()).update(secret.keys)
         ports = {(app, port.name): port for app, ports in net.ports.items() for port in ports}
         exposure = given.profile.exposure
-        hosts = tuple(dict.fromkeys(map(_in_address, filter(None, (exposure.address, *exposure.addresses)))))
+        hosts = tuple(dict.fromkeys(map(in_url, filter(None, (exposure.address, *exposure.addresses)))))
         reached = [(e, ports[e.app, e.port]) for e in net.exposures if (e.app, e.port) in ports]
         first = ((e, address_of(e, port, hosts[0] if hosts else None)) for e, port in reached)
         self.addresses = {(e.app, e.port): address for e, address in first if address is not None}
@@ -340,10 +347,13 @@ class _Maker:
         """The host names of an app, which its host check must allow."""
         if app not in self.chosen.apps:
             return ()
-        hosts = [re.sub(r"^[a-z]+://|:\d+$", "", address) for address in self.addresses_by_app.get(app, ())]
-        return tuple(
-            dict.fromkeys((app, *self.chosen.apps[app].facts.aliases, full_name(self.given, app), "localhost", "127.0.0.1", *hosts))
-        )
+        own = (app, *self.chosen.apps[app].facts.aliases, full_name(self.given, app), *_LOCAL)
+        return tuple(dict.fromkeys((*own, *self.peoples_names(app))))
+
+    def peoples_names(self, app: str) -> tuple[str, ...]:
+        """The host names by which people come to an app from another machine."""
+        hosts = (re.sub(r"^[a-z]+://|:\d+$", "", address) for address in self.addresses_by_app.get(app, ()))
+        return tuple(dict.fromkeys(host for host in hosts if host not in _LOCAL))
 
     def dashboard(self, caller: str) -> list[dict[str, Any]]:
         """Every app that has a web address, by zone, with the address for an app that calls it."""
@@ -484,8 +494,3 @@ def resources(facts: ContainerFacts) -> p.Resources:
         cpu_request=millicores(asked.cpu) if asked.cpu else None,
         shm=size(asked.shm) if asked.shm else None,
     )
-
-
-def _in_address(host: str) -> str:
-    """A host as it stands in an address: IPv6 in brackets."""
-    return f"[{host}]" if ":" in host else host

@@ -9,10 +9,11 @@ import msgspec
 
 from portable.catalog.facts import AppFacts, PortFacts
 from portable.model import plan as p
-from portable.model.exposures import Exposure, GatewayRoute, Ingress, Lan, LoadBalancer, Loopback, Reach, Route
+from portable.model.exposures import Exposure, GatewayRoute, Ingress, Lan, LoadBalancer, Loopback, Reach, Route, in_url
 from portable.model.source import Source
 from portable.model.subnets import capacity, free_block
 from portable.planning.inputs import Mistakes, PlanInput
+from portable.planning.lan import PUBLISHABLE, not_publishable
 from portable.planning.select import Selection, runs_outside
 from portable.planning.tunnel import Way
 from portable.profiles.types import ExposeFacts
@@ -289,7 +290,11 @@ def _exposure(given: PlanInput, asked: ExposeFacts, app: str, port: PortFacts, p
     if asked.loopback is not None:
         return Loopback(number=number)
     if asked.lan is not None:
-        return Lan(number=number)
+        own = None if isinstance(asked.lan, int) else asked.lan.address
+        if own is not None and (why := not_publishable(own)) is not None:
+            mistakes.add(at, f"{path}.lan.address", why, PUBLISHABLE, code="port.lan-address")
+            return None
+        return Lan(number=number, address=own or exposure.lan_address)
     if asked.ingress:
         return Ingress(
             host=host or "",
@@ -412,8 +417,8 @@ def address_of(exposure: Exposure, port: p.Port, host: str | None) -> str | None
     match exposure.how:
         case Loopback(number=number):
             return f"{scheme}://127.0.0.1:{number}"
-        case Lan(number=number):
-            return f"{scheme}://{host or 'localhost'}:{number}"
+        case Lan(number=number, address=own):
+            return f"{scheme}://{in_url(own) if own else host or 'localhost'}:{number}"
         case Ingress(host=name, tls_secret=tls):
             return f"{'https' if tls else 'http'}://{name}"
         case Route(host=name) | GatewayRoute(host=name):

@@ -32,6 +32,8 @@ _PROFILE: dict[str, Steps] = {
     "clouds": ("clouds",),
     "exposures": ("exposure",),
     "secret_names": ("secrets", "names"),
+    "metadata": ("metadata",),
+    "external_secrets": ("secrets", "external"),
     "notify": ("notify",),
     "groups": ("vpn",),
     "apps": ("apps",),
@@ -61,6 +63,9 @@ def origin(path: str, given: PlanInput, chosen: Selection) -> Source:
             rest[1], ("vpn",)
         )
         return given.profile_source(*steps)
+    if head == "metadata" and rest:
+        app, _, kind = rest[0].partition(":")
+        return given.profile_source("metadata", *(("apps", app) if app else ("default",)), kind)
     if head == "exposures" and rest:
         app, _, port = rest[0].partition(":")
         return given.profile_source("exposure", "apps", app, port)

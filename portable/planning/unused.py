@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from portable.formats.document import Steps
 from portable.planning.inputs import Mistakes, PlanInput
+from portable.profiles.types import ExposureFacts, SecretsFacts
 
 
 class UnusedKey(NamedTuple):
@@ -47,8 +48,31 @@ def _without_effect(given: PlanInput) -> Iterator[UnusedKey]:
             yield UnusedKey(("exposure", "address"), why=why, remedy="remove it, or set `domain`")
         if exposure.addresses:
             yield UnusedKey(("exposure", "addresses"), why=why, remedy="remove it, or set `domain`")
+    if profile.exposure.lan_address is not None and not _publishes_to_lan(profile.exposure):
+        yield UnusedKey(("exposure", "lan-address"), why="no port is published to the LAN", remedy="remove it, or set `default: lan`")
     if profile.engine is not None and not profile.traits.has_engine_address:
         yield UnusedKey(("engine",), why="a cluster's address comes from the kubeconfig", remedy="remove it")
+    yield from _secrets(profile.secrets)
     if profile.nodes.weight != 100 and not profile.nodes.prefer:
         remedy = "list the preferred nodes in `nodes.prefer`, or remove it"
         yield UnusedKey(("nodes", "weight"), why="no nodes are preferred", remedy=remedy)
+
+
+def _secrets(secrets: SecretsFacts) -> Iterator[UnusedKey]:
+    if secrets.external is not None and secrets.source != "external-secrets":
+        remedy = "set `source: external-secrets`, or remove it"
+        yield UnusedKey(("secrets", "external"), why=f"the source of secrets is `{secrets.source}`", remedy=remedy)
+    if secrets.source == "external-secrets":
+        for key, is_set in (("file", secrets.file is not None), ("command", bool(secrets.command))):
+            if is_set:
+                why = "the operator of the cluster fetches the values, `portable` reads none"
+                yield UnusedKey(("secrets", key), why=why, remedy="remove it")
+
+
+def _publishes_to_lan(exposure: ExposureFacts) -> bool:
+    """Whether any port may go to the LAN."""
+    return (
+        exposure.lan is not None
+        or exposure.default == "lan"
+        or any(port.lan is not None for ports in exposure.apps.values() for port in ports.values())
+    )

@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from portable.catalog.facts import AbsolutePath, Facts, Name, PortNumber, RelativePath, SecretValue, Size, Umask
+from portable.model.external import CreationPolicy, StoreKind
 from portable.model.traits import TRAITS, BackEndName, Traits
 
 Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", description="a network, such as 172.20.0.0/16")]
@@ -14,6 +15,7 @@ Host = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", descript
 HostOrAddress = Annotated[
     str, Meta(pattern=r"^[a-z0-9:]([a-z0-9.:-]*[a-z0-9:])?$", description="a DNS name, or an address of IPv4 or IPv6")
 ]
+RemoteText = Annotated[str, Meta(min_length=1, pattern=r"^\S(.*\S)?$", description="a key in the store")]
 ServerFilter = Annotated[str, Meta(pattern=r"^[^,\s]([^,\n]*[^,\s])?$", description="one name, without a comma")]
 
 
@@ -189,6 +191,14 @@ class LoopbackFacts(Facts, frozen=True, kw_only=True):
     number: PortNumber | None = None
 
 
+class LanFacts(Facts, frozen=True, kw_only=True):
+    """Reachable from the LAN."""
+
+    number: PortNumber | None = None
+    address: Address | None = None
+    """The address of the host at which it is published. Default: `exposure.lan-address`, else every address of the host."""
+
+
 class IngressFacts(Facts, frozen=True, kw_only=True):
     """Reachable through the cluster's Ingress controller."""
 
@@ -232,7 +242,7 @@ class ExposeFacts(Facts, frozen=True, kw_only=True):
     """How a port is exposed: at most one way; an empty map hides a port that the default would expose."""
 
     loopback: LoopbackFacts | PortNumber | None = None
-    lan: LoopbackFacts | PortNumber | None = None
+    lan: LanFacts | PortNumber | None = None
     """A number, or an empty map for the app's own number."""
     ingress: IngressFacts | None = None
     gateway: GatewayRouteFacts | None = None
@@ -246,6 +256,8 @@ class ExposureFacts(Facts, frozen=True, kw_only=True):
     default: Literal["none", "loopback", "lan", "ingress", "gateway", "route"] = "none"
     lan: Cidr | None = None
     """The LAN, such as 192.168.1.0/24: every port on `loopback` is published to it, and sealed apps answer it."""
+    lan_address: Address | None = None
+    """The address of the host at which `lan` publishes. Default: every address of the host, also one of the internet or of a VPN."""
     address: Host | None = None
     """The name or address by which browsers on the LAN reach the host."""
     addresses: tuple[HostOrAddress, ...] = ()
@@ -309,16 +321,73 @@ class HostMemoryFacts(Facts, frozen=True, kw_only=True):
     """Apps that do not run here are ignored."""
 
 
+class RemoteFacts(Facts, frozen=True, kw_only=True):
+    """The place of a value in the store, where it differs from the pattern; `{name}` and the like are replaced here too."""
+
+    key: RemoteText | None = None
+    property: str | None = None
+    """An empty one selects all that lies at the key."""
+    version: str = ""
+    """Default: the newest."""
+
+
+class ExternalFacts(Facts, frozen=True, kw_only=True):
+    """The store from which the External Secrets Operator fetches the values."""
+
+    store: Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", description="the name of a store")]
+    kind: StoreKind = "SecretStore"
+    key: RemoteText = "{stack}/{name}"
+    """The pattern of keys in the store: `{stack}`, `{profile}`, `{namespace}`, `{name}` and `{key}` are replaced."""
+    property: str = "{key}"
+    """The pattern of properties; an empty one selects all that lies at the key."""
+    refresh: Annotated[str, Meta(pattern=r"^([1-9][0-9]{0,5}(s|m|h)|0s)$", description="a duration, such as 1h; 0s fetches once")] = "1h"
+    creation: CreationPolicy = "Owner"
+    """Owner: the Secret is deleted with its ExternalSecret. Orphan: it stays. Merge: it exists already, and gets these keys."""
+    remote: dict[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*(\.[A-Za-z0-9._-]+)?$", description="NAME or NAME.KEY")], RemoteFacts] = {}
+    """Single secrets, by NAME or NAME.KEY. An optional secret is fetched only if it is named here; an empty map follows the pattern."""
+
+
 class SecretsFacts(Facts, frozen=True, kw_only=True):
     """The source of secret values."""
 
-    source: Literal["file", "environment", "command", "cluster"] = "file"
+    source: Literal["file", "environment", "command", "cluster", "external-secrets"] = "file"
     file: str | None = None
     """An absolute path, or one that begins with ~/. Default: `secrets.yaml` in the user's configuration folder, one for each stack."""
     command: tuple[str, ...] = ()
     """Prints one value: `{name}` and `{key}` are replaced in its arguments."""
+    external: ExternalFacts | None = None
+    """The store, for the source `external-secrets`."""
     names: dict[Name, Name] = {}
     """Secrets with other names on the cluster: by the name of a value, or by the id of a whole file."""
+
+
+class MarksFacts(Facts, frozen=True, kw_only=True):
+    """Labels and annotations of one kind of object; a value is text, so quote numbers and `"true"`."""
+
+    annotations: dict[str, str] = {}
+    labels: dict[str, str] = {}
+
+
+class ObjectsFacts(Facts, frozen=True, kw_only=True):
+    """Labels and annotations by kind of object."""
+
+    claim: MarksFacts | None = None
+    http_route: MarksFacts | None = None
+    ingress: MarksFacts | None = None
+    load_balancer: MarksFacts | None = None
+    """A Service with an address of its own."""
+    pod: MarksFacts | None = None
+    route: MarksFacts | None = None
+    service: MarksFacts | None = None
+    workload: MarksFacts | None = None
+    """The StatefulSet, Deployment or CronJob that runs the pod."""
+
+
+class MetadataFacts(Facts, frozen=True, kw_only=True):
+    """Labels and annotations of objects in a cluster, for controllers: `default` applies to all apps, `apps` wins over it."""
+
+    default: ObjectsFacts = ObjectsFacts()
+    apps: dict[Name, ObjectsFacts] = {}
 
 
 class NotifyFacts(Facts, frozen=True, kw_only=True):
@@ -382,6 +451,7 @@ class Profile(Facts, frozen=True, kw_only=True):
     nodes: NodesFacts = NodesFacts()
     devices: DevicesFacts = DevicesFacts()
     secrets: SecretsFacts = SecretsFacts()
+    metadata: MetadataFacts = MetadataFacts()
     notify: NotifyFacts | None = None
     """Messages about faults and recoveries. Without this section, nobody is told."""
     waive: tuple[WaiverFacts, ...] = ()

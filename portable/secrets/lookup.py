@@ -11,7 +11,7 @@ from portable.model.errors import UsageError
 from portable.model.secret_refs import called
 from portable.model.variables import secret_variable
 from portable.secrets.needs import Need
-from portable.secrets.sources import CommandSource, EnvironmentSource, FileSource, Source, place_name
+from portable.secrets.sources import CommandSource, EnvironmentSource, ExternalSource, FileSource, Source, place_name
 from portable.secrets.store import read_file
 from portable.secrets.text import control_character, without_line_end
 from portable.secrets.values import Key, Resolved, Secret
@@ -99,6 +99,8 @@ def _how_to_set(need: Need, source: Source) -> str:
         return f"run `portable secrets set {called(need.name, need.key)}`, which asks for its value"
     if isinstance(source, EnvironmentSource):
         return f"set the variable: `export {secret_variable(need.name, need.key)}=VALUE`"
+    if isinstance(source, ExternalSource):
+        return f"store it there; `portable secrets list` shows the place of {called(need.name, need.key)}"
     return f"make the profile's command print it: {' '.join(_filled(source.command, need))}"
 
 
@@ -117,6 +119,9 @@ def _look_up(needs: tuple[Need, ...], source: Source) -> tuple[dict[Key, Secret]
             if value is not None:
                 values[need.name, need.key] = Secret(without_line_end(value))
         return values, {}
+    if isinstance(source, ExternalSource):
+        reason = f"`portable` does not read the {place_name(source)}"
+        return {}, {(need.name, need.key): reason for need in needs}
     return _ask_command(needs, source)
 
 

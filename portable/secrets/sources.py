@@ -1,6 +1,7 @@
-"""The sources of secrets: a file, the environment, or a command."""
+"""The sources of secrets: a file, the environment, a command, or a store that an operator of the cluster reads."""
 
 from portable.model.base import Struct
+from portable.model.errors import Refused
 
 
 class FileSource(Struct, tag="file", frozen=True, kw_only=True):
@@ -19,7 +20,21 @@ class CommandSource(Struct, tag="command", frozen=True, kw_only=True):
     command: tuple[str, ...]
 
 
-Source = FileSource | EnvironmentSource | CommandSource
+class ExternalSource(Struct, tag="external", frozen=True, kw_only=True):
+    """A store from which the External Secrets Operator fetches the values. `portable` reads and writes none of them."""
+
+    store: str
+    kind: str
+
+
+Source = FileSource | EnvironmentSource | CommandSource | ExternalSource
+
+
+def refuse_external(source: Source, what: str, remedy: str) -> None:
+    """Raise Refused where the values are in a store that `portable` does not reach. `what` is what the command would have to do."""
+    if isinstance(source, ExternalSource):
+        text = f"`portable` cannot {what}: the External Secrets Operator fetches the values from the {source.kind} {source.store}"
+        raise Refused(text, code="secret.external", where="secrets", remedy=remedy)
 
 
 def place_name(source: Source) -> str:
@@ -28,4 +43,4 @@ def place_name(source: Source) -> str:
         return source.path
     if isinstance(source, CommandSource):
         return f"command {source.command[0] if source.command else ''}"
-    return "environment"
+    return "environment" if isinstance(source, EnvironmentSource) else f"{source.kind} {source.store}"

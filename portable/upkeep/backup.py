@@ -11,6 +11,7 @@ import msgspec
 
 from portable.backends.common import backs_up, gateway_of
 from portable.live.driver import StackDriver, StackReader
+from portable.live.fences import refuse_fenced
 from portable.live.image_updates import going_back, refuse_stale, refuse_unready, remedy
 from portable.live.restoring import Copying, back_as_it_was, copying, mark, mark_copying, restoring, started_again
 from portable.local.lock import Lock, locked
@@ -183,6 +184,7 @@ def restore(
     """
     _known(plan, (app,))
     at = at or restoring(driver.stack.project).get(app, "")  # complete an unfinished restore, even if only its last step is missing
+    refuse_fenced(driver.fences(), (app,), driver.stack.project)  # its state here must stay as it was proven
     if dry_run:
         (checked,) = check(driver, plan, apps=(app,), at=at, progress=progress)
         return checked

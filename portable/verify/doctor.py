@@ -367,7 +367,9 @@ def _public(host: Host, project: str, taken: tuple[PublishedPort, ...]) -> Itera
     for address, numbers in sorted(own.items()):
         text = f"ports {', '.join(map(str, sorted(numbers)))} are published on this address of the internet"
         why = "an engine publishes past the rules of ufw and firewalld, so everybody can open these apps"
-        remedy = "publish them on loopback (`exposure: {default: loopback}`), or set `ip` in the engine's daemon.json"
+        remedy = (
+            "publish them at the host's LAN address only (`exposure: {lan-address: ...}`), or on loopback (`exposure: {default: loopback}`)"
+        )
         yield _diagnosis("ports", address, text, why=why, remedy=remedy)
 
 

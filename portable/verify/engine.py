@@ -1,12 +1,13 @@
 """The doctor's checks of an engine: what it cannot give the stack, by what it says of itself and of its host."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from portable.backends.common import containers, on_host
 from portable.live.engine_limits import EngineNeeds, limits_of
 from portable.model.contracts import Check, Diagnosis
 from portable.model.engine_facts import EngineFacts
+from portable.model.exposures import Lan
 from portable.model.plan import Folder, Plan
 from portable.verify.host import Host
 
@@ -38,6 +39,12 @@ def examine_engine(plan: Plan, facts: EngineFacts, host: Host, *, project: str) 
             yield Diagnosis(check="network", where=plan.subnet, verdict="holds", text="no other network of the engine or the host overlaps")
 
 
+def missing_addresses(plan: Plan, own: Collection[str]) -> tuple[str, ...]:
+    """Return the addresses at which the plan publishes ports and that are not among a host's own; none if those are unknown."""
+    asked = {how.address for _, how, _ in on_host(plan) if isinstance(how, Lan) and how.address}
+    return tuple(sorted(asked - set(own))) if own else ()
+
+
 def _needs(plan: Plan, host: Host, project: str) -> EngineNeeds:
     needs = [placed.container.needs for placed in containers(plan)]
     return EngineNeeds(
@@ -50,6 +57,7 @@ def _needs(plan: Plan, host: Host, project: str) -> EngineNeeds:
         folders=tuple(sorted({volume.place.path for volume in plan.volumes if isinstance(volume.place, Folder)})),
         labels=host.labels,
         routes=host.routes,
+        missing_addresses=missing_addresses(plan, host.addresses),
         first_port=host.first_port,
     )
 

@@ -3,24 +3,24 @@
 import http.client
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from portable.backends.common import on_host
 from portable.live.view import PublishedAddress, View
-from portable.model.exposures import Loopback
+from portable.model.exposures import Lan, Loopback, in_url
 from portable.model.plan import Port
 from portable.verify.contract import Contract, Found, broken, holds, running, unknown
 
 _SECONDS = 5.0
 _HERE = ("127.0.0.1", "::1")
+_REFUSALS = (400, 401, 403, 421)
+"""What apps answer to a name that they do not know (docs/facts/probes.md#host-checks)."""
 _ANY = ("", "0.0.0.0", "::")  # noqa: S104 - an engine's own words
 
 
 def check(stack: View) -> Iterator[Found]:
     """Compare all ports at once: the container that owns a network namespace publishes the ports of all apps in it."""
-    promised: dict[tuple[int, str], tuple[str, Port, bool]] = {
-        (how.number, port.protocol): (exposure.app, port, isinstance(how, Loopback)) for exposure, how, port in on_host(stack.plan)
-    }
+    promised = {(how.number, port.protocol): (exposure.app, port, how) for exposure, how, port in on_host(stack.plan)}
     by_port: dict[tuple[int, str], list[PublishedAddress]] = {}
     for published in (
         *(p for placed in running(stack) for p in stack.look(placed).published),
@@ -28,47 +28,66 @@ def check(stack: View) -> Iterator[Found]:
     ):
         by_port.setdefault((published.number, published.protocol), []).append(published)
     up = f"run `portable up -p {stack.plan.profile}`, which publishes the ports of the plan"
-    for (number, protocol), (app, port, is_local) in sorted(promised.items(), key=lambda item: item[0]):
+    for (number, protocol), (app, port, how) in sorted(promised.items(), key=lambda item: item[0]):
         published_at = by_port.pop((number, protocol), [])
         addresses = ", ".join(p.address or "every address" for p in published_at)
         if not published_at:
             yield broken(app, f"port {number}/{protocol} is not published", up)
         elif any(p.inside != port.number for p in published_at):
             yield broken(app, f"port {number}/{protocol} leads to container port {published_at[0].inside}, not to {app}'s {port.name}", up)
-        elif is_local and any(p.address not in _HERE for p in published_at):
+        elif isinstance(how, Loopback) and any(p.address not in _HERE for p in published_at):
             yield broken(app, f"port {number}/{protocol} must be open on this host only, but is open at {addresses}", up)
-        elif not is_local and all(p.address in _HERE for p in published_at):
+        elif isinstance(how, Lan) and how.address and any(p.address != how.address for p in published_at):
+            yield broken(app, f"port {number}/{protocol} must be open at {how.address} only, but is open at {addresses}", up)
+        elif isinstance(how, Lan) and all(p.address in _HERE for p in published_at):
             text = f"port {number}/{protocol} must be open to the LAN, but is open at {addresses} only"
             yield broken(app, text, f"check `ip` in the engine's daemon.json, then {up}")
         else:
-            yield _reach(stack, app, port, published_at[0])
-    for (number, protocol), published_at in sorted(by_port.items()):
-        text = f"port {number}/{protocol} leads to container port {published_at[0].inside}, but no exposure publishes it"
+            yield _reach(stack, app, port, published_at[0], stack.names if isinstance(how, Lan) and not how.address else ())
+    for (number, spoken), published_at in sorted(by_port.items()):
+        text = f"port {number}/{spoken} leads to container port {published_at[0].inside}, but no exposure publishes it"
         yield broken(_owner(stack, published_at[0]), text, up)
 
 
-def _reach(stack: View, app: str, port: Port, published: PublishedAddress) -> Found:
+def _reach(stack: View, app: str, port: Port, published: PublishedAddress, names: Sequence[str]) -> Found:
+    """Call a port, and as browsers do that come by each of these names of the host."""
     number = published.number
     if not stack.here and published.address in _HERE:
         return unknown(app, f"port {number}/{port.protocol} is published on the host's loopback, which this machine cannot reach")
     if port.protocol != "tcp":
         return unknown(app, f"port {number}/{port.protocol} is published, but a UDP port cannot be tested without its own protocol")
+    address = stack.host.strip("[]") if published.address in _ANY else published.address
+    refused: list[str] = []
     try:
-        _call(port, stack.host.strip("[]") if published.address in _ANY else published.address, number)
+        own = _call(port, address, number, f"{app}:{number}")
+        if port.serves != "raw":
+            refused = [name for name in names if _is_refused(_call(port, address, number, f"{in_url(name)}:{number}"), own)]
     except socket.gaierror:
         return unknown(app, f"port {number}/{port.protocol} is published, but this machine cannot resolve {stack.host}")
     except (OSError, http.client.HTTPException) as error:
         why = str(getattr(error, "strerror", None) or error or type(error).__name__)
         remedy = f"run `portable status -p {stack.plan.profile}`, and check whether a firewall of this machine blocks the port"
         return broken(app, f"port {number} is published, but does not answer: {why}", remedy)
+    if refused:
+        text = f"port {number} answers, but refuses browsers that come by the name {', '.join(refused)}"
+        remedy = f"run `portable wire -p {stack.plan.profile}`, or add the name to the host check in the settings of {app}"
+        return broken(app, text, remedy)
     return holds(app, f"port {number} answers")
 
 
-def _call(port: Port, address: str, number: int) -> None:
-    """Connect to a port, by HTTP to get an answer, since an engine's proxy accepts every connection. Raises OSError, HTTPException."""
+def _is_refused(status: int, own: int) -> bool:
+    """Whether the host check of an app turns a name away: it lets its own name in, which the catalog sets for each that has one."""
+    return status in _REFUSALS and own not in _REFUSALS
+
+
+def _call(port: Port, address: str, number: int, host: str) -> int:
+    """Connect to a port, by HTTP to get an answer, since an engine's proxy accepts every connection. Raises OSError, HTTPException.
+
+    Return the status of the answer to a request for that host; 0 if the port has no HTTP.
+    """
     if port.serves == "raw":
         with socket.create_connection((address, number), timeout=_SECONDS):
-            return
+            return 0
     unverified = ssl._create_unverified_context()  # noqa: S323  # tests whether it answers, not its identity
     connection = (
         http.client.HTTPSConnection(address, number, timeout=_SECONDS, context=unverified)
@@ -76,8 +95,8 @@ def _call(port: Port, address: str, number: int) -> None:
         else http.client.HTTPConnection(address, number, timeout=_SECONDS)
     )
     try:
-        connection.request("GET", "/")
-        connection.getresponse()
+        connection.request("GET", "/", headers={"Host": host})
+        return connection.getresponse().status
     finally:
         connection.close()
 

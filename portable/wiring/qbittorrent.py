@@ -1,14 +1,16 @@
-"""qBittorrent's interface, version 2: categories, each with a folder for its downloads.
+"""qBittorrent's interface, version 2: categories, each with a folder for its downloads, and the host names that it answers.
 
 Facts: https://github.com/qbittorrent/qBittorrent/wiki/WebUI-API-(qBittorrent-5.0), tried with 5.1. Torrents without a folder of their own
 use their category's folder, because the catalog's initial settings contain UseCategoryPathsInManualMode.
 """
 
+import fnmatch
+import json
 from collections.abc import Iterator, Sequence
 
 from portable.wiring.channel import Channel, Credentials, Request
 from portable.wiring.step import Interface, Others, Shown, Step, send
-from portable.wiring.wishes import Category, Wish
+from portable.wiring.wishes import Category, HostNames, Wish
 
 _CATEGORIES = "/api/v2/torrents/categories"
 _DEFAULT = "the default folder"
@@ -18,6 +20,13 @@ class TorrentCategory(Shown, frozen=True, rename="camel"):
     """A category of downloads, with its folder."""
 
     save_path: str = ""
+
+
+class Preferences(Shown, frozen=True):
+    """The settings of its host check."""
+
+    web_ui_host_header_validation_enabled: bool = True
+    web_ui_domain_list: str = ""
 
 
 def enter(line: Channel) -> Credentials:
@@ -32,7 +41,10 @@ def enter(line: Channel) -> Credentials:
 
 
 def steps(line: Channel, wishes: Sequence[Wish], _others: Others) -> Iterator[Step]:
-    """Yield a step for each category that is missing or has another folder."""
+    """Yield a step for host names that it would refuse, and for each category that is missing or has another folder."""
+    for wish in wishes:
+        if isinstance(wish, HostNames):
+            yield from _names(line, wish.names)
     seen = line.get(_CATEGORIES, dict[str, TorrentCategory])
     for wish in wishes:
         if not isinstance(wish, Category):
@@ -45,6 +57,17 @@ def steps(line: Channel, wishes: Sequence[Wish], _others: Others) -> Iterator[St
         elif (current := seen[wish.name].save_path.rstrip("/")) != folder:
             cause = f"category {wish.name} uses {current or _DEFAULT} instead of {folder or _DEFAULT}"
             yield send(line.peer, cause, Request(method="POST", path="/api/v2/torrents/editCategory", form=form))
+
+
+def _names(line: Channel, wanted: Sequence[str]) -> Iterator[Step]:
+    """Add the names that no entry of its list lets in; entries may have wildcards (webapplication.cpp, `validateHostHeader`)."""
+    preferences = line.get("/api/v2/app/preferences", Preferences)
+    listed = [entry.strip() for entry in preferences.web_ui_domain_list.split(";") if entry.strip()]
+    missing = [name for name in wanted if not any(fnmatch.fnmatchcase(name.lower(), entry.lower()) for entry in listed)]
+    if preferences.web_ui_host_header_validation_enabled and missing:
+        new = json.dumps({"web_ui_domain_list": ";".join((*listed, *missing))})
+        request = Request(method="POST", path="/api/v2/app/setPreferences", form={"json": new})
+        yield send(line.peer, f"it refuses browsers that come by the name {', '.join(missing)}", request)
 
 
 INTERFACE = Interface(programs=("qbittorrent",), enter=enter, steps=steps)

@@ -31,6 +31,8 @@ class Peer(Struct, frozen=True, kw_only=True):
     """The apps that it calls by their short names; None: all. Behind a gateway of a cluster these are the apps of its own pod."""
     full_name: str = ""
     """Its name for apps that cannot use the short one."""
+    names: tuple[str, ...] = ()
+    """The host names by which people come to it."""
 
     @property
     def url(self) -> str:
@@ -51,6 +53,13 @@ class Category(Struct, frozen=True, kw_only=True):
 
     told: Peer
     name: str
+
+
+class HostNames(Struct, frozen=True, kw_only=True):
+    """A download client lets browsers in by the names of its host (docs/facts/probes.md#host-checks)."""
+
+    told: Peer
+    names: tuple[str, ...]
 
 
 class RootFolder(Struct, frozen=True, kw_only=True):
@@ -74,7 +83,7 @@ class Manager(Struct, frozen=True, kw_only=True):
     manager: Peer
 
 
-Wish = Category | RootFolder | DownloadClient | Manager
+Wish = Category | HostNames | RootFolder | DownloadClient | Manager
 
 
 def peers(planned: Planned) -> tuple[Peer, ...]:
@@ -96,6 +105,7 @@ def peers(planned: Planned) -> tuple[Peer, ...]:
                 folders=tuple(f"{LIBRARY}/{folder}" for folder in entry.facts.library.folders),
                 neighbours=_neighbours(planned, app.name),
                 full_name=full_name(planned.given, app.name),
+                names=planned.names.get(app.name, ()),
             )
         )
     return tuple(result)
@@ -115,7 +125,10 @@ def wishes(known: Sequence[Peer]) -> tuple[Wish, ...]:
         return tuple(peer for peer in known if peer.speaks in programs)
 
     managers, clients = peers_of(*MANAGERS), peers_of(*CLIENTS)
-    result: list[Wish] = [Category(told=client, name=manager.name) for client in clients for manager in managers]
+    result: list[Wish] = []
+    for client in clients:
+        result += [HostNames(told=client, names=client.names)] if client.names else []
+        result += [Category(told=client, name=manager.name) for manager in managers]
     for manager in managers:
         result += [RootFolder(told=manager, path=folder) for folder in manager.folders]
         result += [DownloadClient(told=manager, client=client) for client in clients]

@@ -78,6 +78,9 @@ class Program:
         self.entries: list[dict[str, Any]] = []
         self.servers: dict[str, list[dict[str, Any]]] = {"sonarr": [], "radarr": []}
         self.categories: dict[str, dict[str, Any]] = {}
+        self.hosts = ""
+        """The names that its host check lets in, as a download client writes them."""
+        self.checks_hosts = True
         self.shut_out = False
 
     def answer(self, method: str, url: str, headers: dict[str, str], body: str) -> Reply:
@@ -179,6 +182,12 @@ class Program:
             return 200, "Ok." if form == {"username": "admin", "password": self.key} else "Fails."
         if headers.get("cookie") != "SID=recorded":
             return 403, "Forbidden"
+        if path == "/api/v2/app/preferences":
+            return 200, {"web_ui_host_header_validation_enabled": self.checks_hosts, "web_ui_domain_list": self.hosts}
+        if path == "/api/v2/app/setPreferences":
+            self.told.append(("POST", path))
+            self.hosts = json.loads(form["json"])["web_ui_domain_list"]
+            return 200, ""
         if path == "/api/v2/torrents/categories":
             return 200, self.categories
         name = form["category"]
@@ -190,6 +199,11 @@ class Program:
     def _sabnzbd(self, form: dict[str, str]) -> Reply:
         if form.get("apikey") != self.key:
             return 403, "API Key Incorrect"
+        if form["section"] == "misc":
+            if form["mode"] == "set_config":
+                self.told.append(("POST", form["keyword"]))
+                self.hosts = form["value"]
+            return 200, {"config": {"misc": {form["keyword"]: [name for name in self.hosts.split(",") if name]}}}
         if form["mode"] == "set_config":
             self.told.append(("POST", form["keyword"]))
             seen = self.categories.setdefault(form["keyword"].lower(), {"name": form["keyword"].lower(), "pp": "", "priority": -100})

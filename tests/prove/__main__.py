@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 
-from tests.prove import catalog, fence, first, mutants, results, zimaboard
+from tests.prove import catalog, fence, first, mutants, results, silence, zimaboard
 from tests.prove.claim import Claim
 from tests.prove.running import run
 
@@ -13,6 +13,7 @@ SUITES = {
     "catalog": catalog.CLAIMS,
     "fence": fence.CLAIMS,
     "mutants": mutants.CLAIMS,
+    "silence": silence.CLAIMS,
     "zimaboard": zimaboard.CLAIMS,
 }
 

@@ -9,6 +9,7 @@ import msgspec
 from portable.model import plan as p
 from portable.model.exposures import Exposure, GatewayRoute, Ingress, LoadBalancer, Route
 from portable.model.leaves import name_of
+from portable.model.metadata import ObjectMetadata
 
 
 class Mutation(NamedTuple):
@@ -46,6 +47,7 @@ REFERENCES: dict[tuple[type, str], str] = {
     (p.Sealed, "gateway"): "app",
     (p.After, "app"): "app",
     (Exposure, "app"): "app",
+    (ObjectMetadata, "app"): "app",
     (p.App, "clouds"): "cloud",
     (p.Mount, "volume"): "volume",
     (p.Library, "volume"): "volume",

@@ -19,6 +19,40 @@ VERSION = "1.33"
 """Of OpenShift 4.20; the schemas of later versions only add."""
 OPENSHIFT = {"Route": "routes.crd.yaml", "SecurityContextConstraints": "securitycontextconstraints.crd.yaml"}
 GATEWAY_API = Path(__file__).parents[1] / "api_server" / "definitions" / "httproutes.crd.yaml"
+_TEXT = {"type": "string"}
+_NAME = {"type": "string", "pattern": r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", "maxLength": 253}
+
+
+def closed(required: tuple[str, ...] = (), **properties: Any) -> dict[str, Any]:
+    """The schema of an object that has no other field."""
+    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+
+
+EXTERNAL_SECRET = closed(
+    ("secretStoreRef", "target", "data"),
+    refreshInterval={"type": "string", "pattern": r"^([0-9]+(s|m|h))+$"},
+    secretStoreRef=closed(("name",), kind={"enum": ["SecretStore", "ClusterSecretStore"]}, name=_NAME),
+    target=closed(
+        name=_NAME,
+        creationPolicy={"enum": ["Owner", "Orphan", "Merge", "None"]},
+        deletionPolicy={"enum": ["Delete", "Merge", "Retain"]},
+        template=closed(
+            engineVersion={"enum": ["v2"]},
+            type=_TEXT,
+            metadata=closed(labels={"type": "object", "additionalProperties": _TEXT}),
+            data={"type": "object", "additionalProperties": _TEXT},
+        ),
+    ),
+    data={
+        "type": "array",
+        "items": closed(
+            ("secretKey", "remoteRef"),
+            secretKey={"type": "string", "pattern": r"^[-._a-zA-Z0-9]+$", "minLength": 1, "maxLength": 253},
+            remoteRef=closed(("key",), key=_TEXT, property=_TEXT, version=_TEXT),
+        ),
+    },
+)
+"""The fields of `external-secrets.io/v1` that are rendered here (docs/facts/secrets.md#external-secrets)."""
 RENDERINGS = {"kubernetes": kubernetes.render(full_plan("kubernetes")), "openshift": openshift.render(full_plan("openshift"))}
 
 
@@ -26,7 +60,7 @@ def cases(*, of_openshift: bool) -> Iterator[Any]:
     for back_end, rendering in RENDERINGS.items():
         for number, document in enumerate(rendering.documents):
             kind = document.body["kind"]
-            if kind not in ("Kustomization", "HTTPRoute") and (kind in OPENSHIFT) == of_openshift:
+            if kind not in ("Kustomization", "HTTPRoute", "ExternalSecret") and (kind in OPENSHIFT) == of_openshift:
                 yield pytest.param(document, id=f"{back_end}-{number}-{kind}-{document.body['metadata']['name']}")
 
 
@@ -41,6 +75,15 @@ def test_the_gateway_api_accepts() -> None:
     assert documents
     for document in documents:
         jsonschema.Draft202012Validator(schema_of(definition, document.body["apiVersion"])).validate(document.body)
+
+
+def test_external_secrets_have_the_fields_of_their_definition() -> None:
+    documents = [d for rendering in RENDERINGS.values() for d in rendering.documents if d.body["kind"] == "ExternalSecret"]
+    assert {document.body["apiVersion"] for document in documents} == {"external-secrets.io/v1"}
+    for document in documents:
+        jsonschema.Draft202012Validator(EXTERNAL_SECRET).validate(document.body["spec"])
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(EXTERNAL_SECRET).validate(documents[0].body["spec"] | {"store": "vault"})
 
 
 @pytest.mark.parametrize("document", list(cases(of_openshift=True)))

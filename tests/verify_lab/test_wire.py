@@ -112,6 +112,24 @@ def test_what_was_moved_is_told_again(local: Local) -> None:
     assert (categories(local)["sonarr"], folders(local)["radarr"]) == ("/mnt/media/downloads/torrents/sonarr", "radarr")
 
 
+def test_a_new_name_of_the_host_is_let_in(local: Local) -> None:
+    """Both keep the names of their host check in settings of their own, which were made before the name was known."""
+    named = ("--set", "exposure.lan=192.168.77.0/24", "--set", "exposure.address=nas.example")
+
+    def status(host: str) -> str:
+        url = f"http://127.0.0.1:{local.ports['qbittorrent']}/"
+        command = ("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", "-H", f"Host: {host}:{local.ports['qbittorrent']}", url)
+        return local.inside("qbittorrent", *command)
+
+    assert (status("qbittorrent"), status("nas.example")) == ("200", "401")
+    wire(local, *CLIENTS)
+    assert wire(local, *CLIENTS, *named) == {(client, "it refuses browsers that come by the name nas.example") for client in CLIENTS}
+    assert (status("qbittorrent"), status("nas.example"), status("other.example")) == ("200", "200", "401")
+    (listed,) = json.loads(sabnzbd(local, "mode=get_config", "section=misc", "keyword=host_whitelist"))["config"]["misc"].values()
+    assert {"nas.example", "sabnzbd"} <= set(listed)
+    assert wire(local, *CLIENTS, *named) == set()
+
+
 def test_killed_and_run_again(local: Local) -> None:
     """Killed after the first change: run again, it makes the rest. Its helper may stay for a while, but contains no secret."""
     log = local.folder / "started.log"

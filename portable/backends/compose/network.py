@@ -80,8 +80,9 @@ def _published(apps: tuple[str, ...], index: Index) -> ServicePart:
         match exposure.how:
             case Loopback(number=number):
                 ports.append({"target": port.number, "published": str(number), "protocol": port.protocol, "host_ip": _LOOPBACK})
-            case Lan(number=number):
-                ports.append({"target": port.number, "published": str(number), "protocol": port.protocol})
+            case Lan(number=number, address=address):
+                at = {"host_ip": address} if address else {}
+                ports.append({"target": port.number, "published": str(number), "protocol": port.protocol, **at})
             case Ingress() | GatewayRoute() | Route() | LoadBalancer():
                 how = exposure.how.__struct_config__.tag
                 text = f"Compose publishes ports of the host only: port {exposure.port} of {exposure.app} cannot use `{how}`."

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from portable.backends.common import Index, containers, distinct, index, note
+from portable.backends.common import Index, containers, distinct, index, note, refuse
 from portable.backends.compose import jobs
 from portable.backends.compose.files import declared, file_findings
 from portable.backends.compose.init import init
@@ -92,6 +92,14 @@ def _plan_findings(known: Index) -> list[Finding]:
     if plan.secret_names:
         text = "Compose has no Secret objects, so their names have no effect."
         findings.append(note("secret_names", "secret_names", "cosmetic", text, code="compose.cluster-setting"))
+    if plan.metadata:
+        text = "Compose has no objects with annotations: the labels and annotations of the profile have no effect."
+        remedy = "remove `metadata`, or set what a proxy on this host needs in its own configuration"
+        findings.append(note("metadata", "metadata", "function", text, remedy, code="compose.cluster-setting"))
+    if plan.external_secrets is not None:
+        text = "No operator fetches secrets for a Compose engine: no app would have any."
+        remedy = "use another source in this profile, such as `secrets: {source: command, command: [...]}`"
+        findings.append(refuse("secrets.source", "external_secrets", "function", text, remedy, code="compose.external-secrets"))
     if plan.notify is not None:
         text = "`portable` itself sends messages, no container: a failed task of a scheduled app is reported only while the healer runs."
         remedy = "install the healer, as root: `portable heal --install`"

@@ -9,6 +9,7 @@ from portable.backends.kubernetes.names import Body, dns_label, meta, port_name
 from portable.backends.kubernetes.scope import Scope, selector
 from portable.model.base import Struct
 from portable.model.exposures import Exposure, GatewayRoute, Ingress, Lan, LoadBalancer, Loopback, Route
+from portable.model.metadata import SHARED_ADDRESS
 from portable.model.plan import (
     App,
     Direct,
@@ -33,7 +34,6 @@ KUBE_DNS: list[Body] = [
     }
 ]
 _GATEWAY_GROUP = "gateway.networking.k8s.io"
-SHARED_ADDRESS = "metallb.io/allow-shared-ip"
 # Both controllers named nginx refuse requests above 1 MB; apps take torrents, books and backups (docs/facts/applying.md#body-sizes).
 _NO_BODY_LIMIT: Final = {"nginx.ingress.kubernetes.io/proxy-body-size": "0", "nginx.org/client-max-body-size": "0"}
 

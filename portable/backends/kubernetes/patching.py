@@ -6,6 +6,7 @@ from typing import Any, Final
 from portable.backends.common import gateway_of
 from portable.backends.kubernetes.names import GROUP_LABEL, Body, label_value
 from portable.backends.patch import ABSENT, Change, Patching, Pattern, Reason, Target, matching, patterns
+from portable.model.metadata import domain_of, is_for_pods, is_of_platform
 from portable.model.plan import Plan
 from portable.model.rendering import Rendering
 
@@ -52,9 +53,6 @@ _FREE_WITHOUT_FENCE: Final = {"Service": patterns("spec/type", "spec/externalIPs
 _MARKS: Final = patterns("metadata/annotations/*", "metadata/labels/*")
 _ROUTED: Final = ("Service", "Ingress", "HTTPRoute", "Route")
 """Kinds whose annotations configure controllers, under any domain."""
-_OF_PLATFORMS: Final = ("kubernetes.io", "k8s.io", "openshift.io", "portable")
-_FOR_PODS: Final = ("", "backup.velero.io", "cluster-autoscaler.kubernetes.io", "prometheus.io", "reloader.stakater.com")
-"""Domains of labels and annotations that add neither a container nor a network to a pod."""
 # By a step of a path: why it may not be patched.
 _REASONS: Final[dict[str, Reason]] = {
     **dict.fromkeys(
@@ -99,6 +97,7 @@ _OF_KINDS: Final[dict[str, Reason]] = {
     "Route": Reason("security", "only `exposure` sets which port a host name leads to"),
     "HTTPRoute": Reason("security", "only `exposure` sets which port a host name leads to"),
     "ConfigMap": Reason("security", "it is a file of an app, perhaps the gateway's guard; change the app's own file"),
+    "ExternalSecret": Reason("security", "it sets which values the pods get; use `secrets.external`"),
     "ServiceAccount": Reason("security", "it sets what the pods may do"),
     "PersistentVolume": Reason("data", "it sets where data is stored; use `storage`"),
     "PersistentVolumeClaim": Reason("data", "it sets where data is stored; use `storage`"),
@@ -148,7 +147,7 @@ def _reason(target: Target, change: Change) -> Reason | None:
     if matching(_MARKS, steps):
         return _mark(target, str(steps[-1]), before, is_annotation=steps[1] == "annotations")
     if inner is not None and matching(_MARKS, inner):
-        is_free = before is ABSENT and _domain(str(inner[-1])) in _FOR_PODS
+        is_free = before is ABSENT and is_for_pods(str(inner[-1]))
         return None if is_free else _IDENTITY
     if inner is not None and inner[:1] == ("spec",) and matching(_POD, inner[1:]):
         return None
@@ -166,14 +165,10 @@ def _mark(target: Target, key: str, before: Any, *, is_annotation: bool) -> Reas
     """Allow new labels and annotations of the object itself, except in domains that a platform acts on."""
     if target.kind == "ServiceAccount" or before is not ABSENT:
         return _OF_KINDS["ServiceAccount"] if target.kind == "ServiceAccount" else _IDENTITY
-    domain = _domain(key)
+    domain = domain_of(key)
     if is_annotation and target.kind in _ROUTED and domain != "portable":
         return None
-    return _IDENTITY if any(domain == known or domain.endswith(f".{known}") for known in _OF_PLATFORMS) else None
-
-
-def _domain(key: str) -> str:
-    return key.rpartition("/")[0]
+    return _IDENTITY if is_of_platform(key) else None
 
 
 def _invalid(_target: Target, change: Change) -> str | None:

@@ -5,8 +5,11 @@ from collections.abc import Iterable
 from portable.backends.common import distinct
 from portable.backends.kubernetes.accounts import account_of, accounts
 from portable.backends.kubernetes.administrator import FOLDER, namespace
+from portable.backends.kubernetes.external import FILE as FETCHED
+from portable.backends.kubernetes.external import external_secrets
 from portable.backends.kubernetes.files import group_config_maps, shared_config_maps
 from portable.backends.kubernetes.ledger import open_to_all, refused_routes, shared_findings, unguarded
+from portable.backends.kubernetes.metadata import metadata_findings, with_metadata
 from portable.backends.kubernetes.names import Body, dns_label
 from portable.backends.kubernetes.network import KUBE_DNS, exposures, opened_ports, policy, services
 from portable.backends.kubernetes.pod import Extras, template_of, workload
@@ -27,6 +30,7 @@ def render(plan: Plan) -> Rendering:
         *in_file("accounts.yaml", accounts(scope, (account_of(scope, group) for group in plan.groups))),
         *in_file("storage.yaml", claims(scope)),
         *in_file("network.yaml", (policy(scope, group, dns=KUBE_DNS, opened=opened_ports(scope, group)) for group in plan.groups)),
+        *in_file(FETCHED, external_secrets(scope)),
         *in_file("shared.yaml", (*tree_config_map(scope), *shared_config_maps(scope))),
     ]
     for group in plan.groups:
@@ -35,8 +39,16 @@ def render(plan: Plan) -> Rendering:
         documents += in_file(app_file(group), services(scope, group))
         documents += in_file(app_file(group), exposures(scope, group))
     return Rendering(
-        documents=with_kustomizations(documents),
-        findings=distinct((*shared_findings(scope), *unguarded(scope), *open_to_all(scope), *refused_routes(scope))),
+        documents=with_kustomizations(with_metadata(scope, documents)),
+        findings=distinct(
+            (
+                *shared_findings(scope),
+                *unguarded(scope),
+                *open_to_all(scope),
+                *refused_routes(scope),
+                *metadata_findings(scope, documents),
+            )
+        ),
     )
 
 

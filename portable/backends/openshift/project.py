@@ -5,8 +5,11 @@ from typing import Final
 from portable.backends.common import distinct
 from portable.backends.kubernetes.accounts import account_of, accounts
 from portable.backends.kubernetes.administrator import FOLDER, namespace
+from portable.backends.kubernetes.external import FILE as FETCHED
+from portable.backends.kubernetes.external import external_secrets
 from portable.backends.kubernetes.files import group_config_maps, shared_config_maps
 from portable.backends.kubernetes.ledger import shared_findings
+from portable.backends.kubernetes.metadata import metadata_findings, with_metadata
 from portable.backends.kubernetes.names import Body
 from portable.backends.kubernetes.network import exposures, policy, services
 from portable.backends.kubernetes.pod import Extras, template_of, workload
@@ -68,6 +71,7 @@ def render(plan: Plan) -> Rendering:
             "network.yaml",
             (policy(scope, group, dns=OPENSHIFT_DNS, opened=opened(scope, group)) for group in plan.groups),
         ),
+        *in_file(FETCHED, external_secrets(scope)),
         *in_file("shared.yaml", (*tree_config_map(scope), *shared_config_maps(scope))),
     ]
     for group in plan.groups:
@@ -76,7 +80,10 @@ def render(plan: Plan) -> Rendering:
         documents += in_file(app_file(group), services(scope, group))
         documents += in_file(app_file(group), exposures(scope, group))
         documents += in_file(app_file(group), routes(scope, group))
-    return Rendering(documents=with_kustomizations(documents), findings=distinct((*shared_findings(scope), *route_findings(scope))))
+    return Rendering(
+        documents=with_kustomizations(with_metadata(scope, documents)),
+        findings=distinct((*shared_findings(scope), *route_findings(scope), *metadata_findings(scope, documents))),
+    )
 
 
 def explain(plan: Plan) -> dict[str, tuple[str, str]]:

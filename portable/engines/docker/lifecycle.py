@@ -1,4 +1,4 @@
-"""Starts, stops and removes containers and networks, never a volume."""
+"""Starts, stops and removes containers and networks, never a volume with data."""
 
 import time
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 from portable.engines.docker.connection import SETTLING_SECONDS
 from portable.engines.docker.containers import moment
-from portable.engines.docker.observation import Observation, record_volume
+from portable.engines.docker.observation import Observation, note_volume, record_volume
 from portable.engines.docker.observed import PROJECT
 
 
@@ -22,6 +22,15 @@ class Lifecycle(Observation):
         """Store labels for the project on this engine, unless it has a record already. They stay when the project is removed."""
         with self._doing("keeping the project's record"):
             self._api.create_volume(record_volume(project), labels={PROJECT: project, **labels})
+
+    def add_note(self, project: str, note: str, labels: Mapping[str, str]) -> None:
+        """Store a note about the project on this engine, where every user of the engine sees it. An existing one stays as it is."""
+        with self._doing("keeping a note"):
+            self._api.create_volume(note_volume(project, note), labels={PROJECT: project, **labels})
+
+    def remove_note(self, project: str, note: str) -> None:
+        """Remove a note, which is an empty volume."""
+        self._lenient("removing a note", lambda: self._api.remove_volume(note_volume(project, note)))
 
     def stop(self, container: str) -> None:
         """Stop a container within its own stop timeout; nothing happens if it is stopped or does not exist."""

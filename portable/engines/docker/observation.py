@@ -32,6 +32,11 @@ def record_volume(project: str) -> str:
     return f"{project}_portable-record"
 
 
+def note_volume(project: str, note: str) -> str:
+    """The name of the empty volume whose labels are a note about the project."""
+    return f"{project}_portable-note-{note}"
+
+
 class Observation(ImageReader):
     """Reads containers, networks and logs."""
 
@@ -49,6 +54,13 @@ class Observation(ImageReader):
             except NotFound:
                 return {}
         return dict(found.get("Labels") or {})
+
+    def notes(self, project: str, label: str) -> dict[str, str]:
+        """The notes about a project on this engine: the value of that label by the note's name."""
+        with self._doing("reading the project's notes"):
+            found = self._api.volumes(filters={"label": [f"{PROJECT}={project}", label]}).get("Volumes") or []
+        front = note_volume(project, "")
+        return {str(one["Name"]).removeprefix(front): str(one["Labels"][label]) for one in found if str(one["Name"]).startswith(front)}
 
     def containers(self, project: str) -> tuple[ObservedContainer, ...]:
         """All containers of the project, sorted by name, without those of `compose run`."""

@@ -12,7 +12,7 @@ from portable.live.image_needs import needed_images
 from portable.live.image_updates import ImageUpdates
 from portable.live.stack import Stack
 from portable.model.base import Struct
-from portable.model.exposures import Lan, Loopback
+from portable.model.exposures import Lan, Loopback, in_url
 from portable.model.plan import Plan
 from portable.model.rendering import Rendering
 from portable.model.variables import Variables, secret_variable
@@ -95,7 +95,8 @@ def addresses_of(plan: Plan) -> dict[str, tuple[str, ...]]:
         if port is None:
             continue
         scheme = port.serves if port.serves != "raw" else port.protocol
-        host = "127.0.0.1" if isinstance(exposure.how, Loopback) else "{host}"
+        own = "127.0.0.1" if isinstance(exposure.how, Loopback) else exposure.how.address
+        host = in_url(own) if own else "{host}"
         addresses[exposure.app] = (*addresses.get(exposure.app, ()), f"{scheme}://{host}:{exposure.how.number}")
     return addresses
 

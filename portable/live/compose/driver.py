@@ -17,6 +17,7 @@ from portable.live.compose.recipes import recipes_of
 from portable.live.compose.view import ComposeView
 from portable.live.driver import Reopen, StackDriver, StackReader
 from portable.live.drivers import OpenedStack
+from portable.live.fences import LABEL, Fence, fences_of
 from portable.live.image_needs import ImageNeed
 from portable.live.network import Network
 from portable.live.results import ImageStatus, LogLine, Outcome, Repairs, ServiceStatus
@@ -131,6 +132,10 @@ class ComposeReader(StackReader):
         """The user and the file whose secrets the stack was started with; empty if unknown."""
         return self._engine.record(self.stack.project).get(SECRETS_OWNER, "")
 
+    def fences(self) -> tuple[Fence, ...]:
+        """The fences of moves, which the engine keeps."""
+        return fences_of(self._engine.notes(self.stack.project, LABEL))
+
     def data_folder(self) -> str:
         """The engine's own folder on its host."""
         return self._engine.data_root()
@@ -163,6 +168,14 @@ class ComposeDriver(ComposeReader, StackDriver):
         """Store whose secrets the stack runs on, unless that is known."""
         if owner and not self.secrets_owner():
             self._writer.keep_record(self.stack.project, {SECRETS_OWNER: owner})
+
+    def add_fence(self, fence: Fence) -> None:
+        """Keep apps from starting here."""
+        self._writer.add_note(self.stack.project, fence.name, {LABEL: fence.text()})
+
+    def remove_fence(self, fence: Fence) -> None:
+        """Let the apps of a fence start here again."""
+        self._writer.remove_note(self.stack.project, fence.name)
 
     def down(self, *, apps: tuple[str, ...] = (), progress: Progress = silent, held: Lock | None = None) -> tuple[Change, ...]:
         """Remove containers and networks."""
@@ -227,7 +240,7 @@ class ComposeDriver(ComposeReader, StackDriver):
 
     def view(self, plan: Plan) -> View:
         """The stack in the form that contracts check."""
-        return ComposeView(self._writer, plan, self._tools_image)
+        return ComposeView(self._writer, plan, self._tools_image, names=self.stack.names)
 
     def network(self, plan: Plan) -> AbstractContextManager[Network]:
         """The project's network, reached through a helper container."""

@@ -1,7 +1,9 @@
 """Compares a project with what its engine says of itself, before anything starts."""
 
 import contextlib
+import errno
 import os
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,7 +58,13 @@ def needs_of(desired: Desired, *, local: bool) -> EngineNeeds:
         subnets=tuple(subnet for subnets in desired.subnets.values() for subnet in subnets),
         folders=folders,
     )
-    return _here(needs) if local else needs
+    return _here(needs, _published_at(desired)) if local else needs
+
+
+def _published_at(desired: Desired) -> tuple[str, ...]:
+    """The single addresses at which its services publish ports; everybody has the loopback address."""
+    every = ("", "0.0.0.0", "::", "127.0.0.1", "::1")  # noqa: S104 - the engine's own words
+    return tuple(sorted({port.address for service in desired.services for port in service.ports} - set(every)))
 
 
 def _bound(service: Mapping[str, Any]) -> Iterable[str]:
@@ -69,8 +77,8 @@ def _deployed(service: Mapping[str, Any]) -> bool:
     return bool(((service.get("deploy") or {}).get("resources") or {}).get("limits", {}).get("memory"))
 
 
-def _here(needs: EngineNeeds) -> EngineNeeds:
-    """Add what this machine says: labels of folders, routes, foreign programs that it can run, and its lowest free port."""
+def _here(needs: EngineNeeds, published_at: Iterable[str]) -> EngineNeeds:
+    """Add what this machine says: labels of folders, routes, missing addresses, foreign programs that it can run, its lowest free port."""
     import msgspec
 
     labels = {}
@@ -90,7 +98,18 @@ def _here(needs: EngineNeeds) -> EngineNeeds:
         emulated=tuple(its for name, its in _QEMU.items() if (interpreters / name).exists()),
         first_port=first,
         routes=routes_of(table),
+        missing_addresses=tuple(address for address in published_at if not _is_own(address)),
     )
+
+
+def _is_own(address: str) -> bool:
+    """Whether this machine has the address: only then can a socket be bound to it."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as tried:
+            tried.bind((address, 0))
+    except OSError as error:
+        return error.errno != errno.EADDRNOTAVAIL
+    return True
 
 
 def _with_images(engine: EngineReader, desired: Desired, needs: EngineNeeds) -> EngineNeeds:

@@ -19,6 +19,7 @@ from portable.live.compose.restart import restart
 from portable.live.compose.status import status
 from portable.live.compose.suitability import check_data, check_engine
 from portable.live.compose.waiting import Watch
+from portable.live.fences import LABEL, fences_of, refuse_fenced
 from portable.live.image_updates import refuse_unready
 from portable.live.restoring import Copying, copying, mark_copying, refuse_half_restored, started_again
 from portable.live.results import Outcome
@@ -53,7 +54,7 @@ def rehearse(
     refuse_unknown(stack, apps)
     engine.check()
     engine.hide = resolved.hide
-    problems = caught(lambda: check_tunnel(stack.plan, resolved), lambda: _refuse_half_way(stack, _started_for(plain(stack), apps)))
+    problems = caught(lambda: check_tunnel(stack.plan, resolved), lambda: _refuse_half_way(engine, stack, _started_for(plain(stack), apps)))
     return _rehearsed(engine, stack, resolved, apps, recipes or recipes_of(stack.recipes), problems)
 
 
@@ -90,7 +91,10 @@ def _looked_ahead(
     except Refused as refused:
         problems, changes = (*problems, refused), reconcile(desired, observed, apps=apps)
     started = {c.app for c in changes if c.kind != "remove"} - _started_for(plain(stack), apps)
-    problems = (*problems, *caught(lambda: _refuse_half_way(stack, started), lambda: _preflight(engine, stack, desired, observed, changes)))
+    problems = (
+        *problems,
+        *caught(lambda: _refuse_half_way(engine, stack, started), lambda: _preflight(engine, stack, desired, observed, changes)),
+    )
     raise_all((*problems, *caught(lambda: images.refuse_unavailable(engine, expected, recipes, needed))))
     return (*expected.changes, *changes)
 
@@ -140,7 +144,7 @@ def up(
     variables = stack.environment(resolved)
     with locked(stack.project, "up", progress=progress, held=held) as lock:
         wanted = _started_for(plain(stack), apps)
-        if problems := (*problems, *caught(lambda: _refuse_half_way(stack, wanted))):
+        if problems := (*problems, *caught(lambda: _refuse_half_way(engine, stack, wanted))):
             _rehearsed(engine, stack, resolved, apps, recipes, problems)
         end_copies(engine, stack, wanted, held=lock, progress=progress)
         needed = images_of(engine, stack, apps)
@@ -155,7 +159,7 @@ def up(
         desired, observed = look(engine, stack, effective, variables)
         changes = _changes(desired, observed, apps)
         # Also apps that are recreated because they share a network.
-        _refuse_half_way(stack, {c.app for c in changes if c.kind != "remove"})
+        _refuse_half_way(engine, stack, {c.app for c in changes if c.kind != "remove"})
         for subject, text in _announced(changes):
             progress(Event(what="doing", subject=subject, text=text))
         names = scope(desired, apps) if apps else {s.name for s in desired.services}
@@ -204,10 +208,11 @@ def _started_for(desired: Desired, apps: tuple[str, ...]) -> set[str]:
     return {s.app for s in desired.services if s.name in names} | set(apps)
 
 
-def _refuse_half_way(stack: ComposeStack, apps: Collection[str]) -> None:
-    """Raise if one of these apps may not be started, since an update or a restore of it is not finished."""
+def _refuse_half_way(engine: EngineReader, stack: ComposeStack, apps: Collection[str]) -> None:
+    """Raise if one of these apps may not be started, since an update or a restore of it is not finished, or it moves."""
     refuse_unready(stack.taken, apps)
     refuse_half_restored(stack.project, apps)
+    refuse_fenced(fences_of(engine.notes(stack.project, LABEL)), apps, stack.project)
 
 
 def end_copies(engine: Engine, stack: ComposeStack, apps: Collection[str], *, held: Lock, progress: Progress = silent) -> None:

@@ -20,9 +20,9 @@ from portable.model.shell import script
 class ComposeView:
     """The containers of a plan on an engine. They are looked up once, so that all contracts see the same moment."""
 
-    def __init__(self, engine: Engine, plan: Plan, helper: Callable[[], str] | None = None) -> None:
+    def __init__(self, engine: Engine, plan: Plan, helper: Callable[[], str] | None = None, *, names: tuple[str, ...] = ()) -> None:
         """`helper` returns the image of a helper container for the host of a remote engine; raises PortableError if it is missing."""
-        self.plan = plan
+        self.plan, self.names = plan, names
         self._helper = helper
         self.here, self.host = engine.address.is_local, engine.address.host
         self._images: dict[str, ImageSettings | None] = {}

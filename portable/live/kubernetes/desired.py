@@ -161,9 +161,17 @@ def _secret(stack: KubernetesStack, name: str, data: Mapping[str, str], live: Li
 
 
 def _adopted(stack: KubernetesStack, live: LiveObjects) -> dict[str, dict[str, str]]:
-    """The values of Secrets that exist and that `portable` does not manage."""
+    """The values of Secrets that exist and that `portable` does not manage.
+
+    Those of the External Secrets Operator are not among them: a digest of values that come after the first `up` would restart every pod
+    with the second one.
+    """
     secrets = ((reference, item) for reference, item in live.items() if reference.kind == "Secret")
-    return {reference.name: data_of(item) for reference, item in secrets if reference.namespace == stack.namespace and not is_managed(item)}
+    return {
+        reference.name: data_of(item)
+        for reference, item in secrets
+        if reference.namespace == stack.namespace and not is_managed(item) and reference.name not in stack.fetched_secrets
+    }
 
 
 def _with_digest(item: DesiredObject, values: SecretValues, live: LiveObjects) -> DesiredObject:

@@ -93,6 +93,8 @@ def look(
         wanted = {item.reference for item in rendered if not item.reference.namespace} | {*secrets}
         wanted |= {claim_reference(stack, name) for name in stack.existing_claims}
         wanted |= {entry.reference for entry in recorded}
+        if stack.secret_store is not None and not any(api == stack.secret_store.api_version for api, _ in reading.missing):
+            wanted.add(stack.secret_store)
         wanted -= {*reading.live}
         wanted.add(Reference("v1", "Namespace", "", stack.namespace))
         reading.each(pool, wanted)

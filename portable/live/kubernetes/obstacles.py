@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from portable.backends.kubernetes.external import API as STORE_API
 from portable.engines.kubernetes.cluster import Reference
 from portable.engines.kubernetes.objects import judge
 from portable.live.kubernetes.desired import claim_reference, secret_reference, secrets_of, template_of
@@ -71,7 +72,10 @@ def obstacle_of(seen: ObjectState, observed: ClusterState, stack: KubernetesStac
     reference, file = item.reference, item.file
     if (reference.api_version, reference.kind) in observed.missing_kinds:
         text = f"the cluster does not have the kind {reference.kind} ({reference.api_version}), for {reference.name}"
-        return Obstacle(text=text, remedy="ask an administrator to install it", where=file)
+        remedy = "ask an administrator to install it"
+        if reference.api_version == STORE_API:
+            remedy = "ask an administrator to install the External Secrets Operator, or upgrade one that does not serve this version"
+        return Obstacle(text=text, remedy=remedy, where=file)
     if live is not None and (tool := other_tool(live)):
         return Obstacle(
             text=f"{reference} is managed by {tool}",
@@ -124,6 +128,11 @@ def obstacles_of_stack(observed: ClusterState, stack: KubernetesStack) -> Iterat
             literals = " ".join(f"--from-literal={key}=VALUE" for key in use.keys)
             command = f"kubectl create secret generic -n {stack.namespace} {use.name} {literals}"
             yield Obstacle(text=f"the Secret {use.name} does not exist: {use.why}", remedy=f"`{command}`")
+    store = stack.secret_store
+    known = store is None or store in observed.live or store in observed.unreadable or _lacks_stores(observed)
+    if store is not None and observed.has_namespace and not known:
+        text = f"the {store.kind} {store.name}, from which the Secrets come, does not exist"
+        yield Obstacle(text=text, remedy=f"create it, or correct `secrets.external` in the profile of {stack.project}")
     for name, keys in incomplete_secrets(stack, observed.live):
         text = f"the Secret {name} exists, portable does not manage it, and it lacks {', '.join(keys)}"
         yield Obstacle(text=text, remedy="add the keys to it, or delete it so that `portable up` creates it")
@@ -131,12 +140,21 @@ def obstacles_of_stack(observed: ClusterState, stack: KubernetesStack) -> Iterat
 
 def notes_of_stack(observed: ClusterState, stack: KubernetesStack) -> Iterator[str]:
     """Secrets without which pods wait, and that neither the stack nor anybody else has created yet."""
-    written = {seen.item.reference for seen in observed.seen}
+    if stack.secret_store is not None and (store := observed.live.get(stack.secret_store)) is not None:
+        verdict = judge(store)
+        if not verdict.is_ready:
+            yield f"{stack.secret_store} is not ready, so Secrets keep their old values, and pods wait for new ones: {verdict.reason}"
+    written = {seen.item.reference for seen in observed.seen} | {secret_reference(stack, name) for name in stack.fetched_secrets}
     for seen in observed.seen:
         for name in secrets_of(template_of(seen.item.body), optional=False) if seen.item.has_pods else ():
             reference = secret_reference(stack, name)
             if reference not in written and reference not in observed.live and reference not in observed.unreadable:
                 yield f"the Secret {name} does not exist: the pod of {', '.join(seen.item.apps)} waits until it is created"
+
+
+def _lacks_stores(observed: ClusterState) -> bool:
+    """Whether the cluster does not have the kinds of the External Secrets Operator."""
+    return any(api_version == STORE_API for api_version, _ in observed.missing_kinds)
 
 
 def _foreign(seen: ObjectState, stack: KubernetesStack) -> Obstacle | None:

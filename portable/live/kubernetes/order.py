@@ -9,8 +9,8 @@ WORKLOADS: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 """Kinds that keep pods running."""
 JOBS: Final = frozenset({"CronJob", "Job"})
 """Kinds whose pods end by themselves."""
-KEPT: Final = frozenset({"PersistentVolumeClaim", "PersistentVolume", "Namespace", "Secret", "CustomResourceDefinition"})
-"""Kinds that no command deletes: they hold data, or deleting them deletes what does (promise 5)."""
+KEPT: Final = frozenset({"PersistentVolumeClaim", "PersistentVolume", "Namespace", "Secret", "ExternalSecret", "CustomResourceDefinition"})
+"""Kinds that no command deletes: they hold data, or deleting them deletes what does (promise 5): an ExternalSecret may own its Secret."""
 _PHASES: Final[tuple[frozenset[str], ...]] = (
     frozenset({"Namespace"}),
     frozenset({"CustomResourceDefinition"}),
@@ -18,7 +18,7 @@ _PHASES: Final[tuple[frozenset[str], ...]] = (
     frozenset({"ServiceAccount", "Role", "RoleBinding", "ClusterRoleBinding"}),
     frozenset({"PersistentVolume"}),
     frozenset({"PersistentVolumeClaim"}),
-    frozenset({"ConfigMap", "Secret"}),
+    frozenset({"ConfigMap", "Secret", "ExternalSecret"}),
     frozenset({"NetworkPolicy"}),  # before any pod: it is a fence of the VPN (promise 2)
     frozenset({"Service"}),
     WORKLOADS,

@@ -13,8 +13,8 @@ from portable.model.secret_refs import called
 from portable.secrets.cluster import cluster_secrets
 from portable.secrets.lookup import examine, resolve
 from portable.secrets.needs import Need
-from portable.secrets.sources import Source
-from portable.secrets.values import Resolved, Secret
+from portable.secrets.sources import ExternalSource, Source
+from portable.secrets.values import NOTHING, Resolved, Secret
 
 SecretPlace = tuple[str, str]
 """Name of a Secret of the cluster, and a key in it."""
@@ -25,12 +25,16 @@ class SecretLookup(Struct, frozen=True, kw_only=True):
 
     resolved: Resolved
     missing: tuple[Need, ...] = ()
+    is_external: bool = False
+    """Whether an operator of the cluster fetches the values: `portable` writes no Secret, and needs no value."""
 
 
 def look_up(stack: KubernetesStack, source: Source | Resolved) -> SecretLookup:
     """The values of the source. A need without a value may still be met by a Secret that exists in the cluster."""
     if isinstance(source, Resolved):
         return SecretLookup(resolved=source, missing=tuple(need for need in stack.secrets if not source.of(need.name, need.key)))
+    if isinstance(source, ExternalSource):
+        return SecretLookup(resolved=NOTHING, is_external=True)
     rows, resolved = examine(stack.secrets, source)
     absent = {(row.name, row.key) for row in rows if not row.present}
     return SecretLookup(resolved=resolved, missing=tuple(need for need in stack.secrets if (need.name, need.key) in absent))
@@ -38,6 +42,8 @@ def look_up(stack: KubernetesStack, source: Source | Resolved) -> SecretLookup:
 
 def values_of(stack: KubernetesStack, found: SecretLookup) -> SecretValues:
     """The Secrets to write, by name and key: those of which the source has every value that must be there."""
+    if found.is_external:
+        return {}
     missing = {(need.name, need.key) for need in found.missing if not need.optional}
     incomplete = {name for need, places in places_of(stack).items() if need in missing for name, _ in places}
     return {name: data for name, data in _all_values(stack, found.resolved).items() if name not in incomplete and data}
@@ -76,6 +82,8 @@ def incomplete_secrets(stack: KubernetesStack, live: LiveObjects) -> Iterator[tu
                 wanted.setdefault(name, set()).add(key)
     for name, keys in sorted(wanted.items()):
         item = live.get(secret_reference(stack, name))
+        if name in stack.fetched_secrets:
+            continue  # the operator adds them
         if item is not None and not is_managed(item) and (lacking := sorted(keys - {*(item.get("data") or {})})):
             yield name, tuple(lacking)
 

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from portable.backends.kubernetes.external import API, fetched
 from portable.backends.kubernetes.jobs import group_schedule
 from portable.backends.kubernetes.names import GROUP_LABEL, label_value
 from portable.backends.kubernetes.scope import Scope, scope_of
 from portable.backends.kubernetes.secrets import file_keys, secret_name
+from portable.engines.kubernetes.cluster import Reference
 from portable.live.image_needs import needed_images
 from portable.live.image_updates import ImageUpdates
 from portable.live.stack import Stack
@@ -63,6 +65,10 @@ class KubernetesStack(Stack, frozen=True, kw_only=True):
     existing_claims: tuple[str, ...] = ()
     """Claims that the stack uses and does not make."""
     foreign_secrets: tuple[SecretUse, ...] = ()
+    fetched_secrets: frozenset[str] = frozenset()
+    """Secrets that the External Secrets Operator makes."""
+    secret_store: Reference | None = None
+    """The store that it reads."""
     folder: str = "FOLDER"
     """Where the files for an administrator lie, as messages name it."""
 
@@ -90,6 +96,7 @@ def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {},
     scope = scope_of(plan)
     labels = scope.labels("x")
     del labels["app.kubernetes.io/name"]
+    fetched_names = frozenset(secret.name for secret in fetched(plan, scope.file_keys))
     return KubernetesStack(
         project=f"{plan.stack}-{plan.profile}",
         namespace=scope.namespace,
@@ -97,7 +104,9 @@ def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {},
         documents=tuple(document for document in rendering.documents if document.body.get("kind") != "Kustomization"),
         groups=tuple(_group(scope, group) for group in plan.groups),
         existing_claims=_existing_claims(plan),
-        foreign_secrets=tuple(_foreign_secrets(plan)),
+        foreign_secrets=tuple(use for use in _foreign_secrets(plan) if use.name not in fetched_names),
+        fetched_secrets=fetched_names,
+        secret_store=_secret_store(plan, scope.namespace),
         folder=f"k8s/{plan.profile}",
         images=needed_images(plan),
         secrets=needs_of(plan),
@@ -170,6 +179,12 @@ def _foreign_secrets(plan: Plan) -> Iterable[SecretUse]:
             why = f"the Ingress of {exposure.app} shows it"
             found.setdefault(how.tls_secret, SecretUse(name=how.tls_secret, keys=("tls.crt", "tls.key"), why=why, is_required=False))
     return found.values()
+
+
+def _secret_store(plan: Plan, namespace: str) -> Reference | None:
+    """The store of the External Secrets Operator."""
+    store = plan.external_secrets
+    return Reference(API, store.kind, namespace if store.kind == "SecretStore" else "", store.store) if store is not None else None
 
 
 def _addresses(plan: Plan) -> dict[str, tuple[str, ...]]:

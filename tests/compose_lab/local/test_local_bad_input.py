@@ -88,6 +88,13 @@ def test_a_port_that_is_taken(fresh: Local) -> None:
     assert not (fresh.folder / "config").exists()
 
 
+def test_an_address_that_the_host_does_not_have(fresh: Local) -> None:
+    """192.0.2.0/24 belongs to nobody (RFC 5737); the engine itself says it only when a container starts."""
+    ran = fresh.portable("up", "--set", "exposure.apps.gerbera.web={lan: {address: 192.0.2.9}, loopback: null}", code=None)
+    assert_told(ran, 4, r"the host has no address 192\.0\.2\.9", r"\[network\.no-address\]")
+    assert (fresh.inspected(), fresh.networks(), fresh.volumes()) == ({}, [], [])
+
+
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
 def test_a_secret_file_that_others_can_read(local: Local, mode: int) -> None:
     before, file = local.identity(), local.secrets_file

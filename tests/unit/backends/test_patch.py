@@ -264,6 +264,7 @@ CLUSTER_REFUSED: tuple[tuple[Any, ...], ...] = (
     ("StatefulSet", "gluetun", "add", "/spec/template/spec/initContainers/1/env/-", {"name": "DNS_KEEP_NAMESERVER", "value": "on"}),
     ("StatefulSet", "sonarr", "add", "/spec/template/spec/containers/0/env/-", {"name": "KEY", "value": "0123456789abcdef"}),
     ("StatefulSet", "sonarr", "add", "/spec/template/metadata/annotations/k8s.v1.cni.cncf.io~1networks", "other"),
+    ("StatefulSet", "sonarr", "add", "/spec/template/metadata/annotations/io.kubernetes.cri-o.Devices", "/dev/kvm"),
     ("StatefulSet", "sonarr", "replace", "/spec/template/metadata/annotations/openshift.io~1required-scc", "anyuid"),
     ("StatefulSet", "sonarr", "add", "/spec/template/metadata/labels/sidecar.istio.io~1inject", "true"),
     ("StatefulSet", "sonarr", "replace", "/spec/template/metadata/labels/portable~1group", "gluetun"),

@@ -37,6 +37,7 @@ CASES: tuple[tuple[str, str, bool, dict[str, Any], dict[str, Any]], ...] = (
         {"has_selinux": True},
         {"labels": {"/srv/state": "unconfined_u:object_r:var_t:s0", "/mnt/storage": "system_u:object_r:container_file_t:s0"}},
     ),
+    ("an address of another host", "network.no-address", True, {}, {"missing_addresses": ("192.168.7.2",)}),
     ("maxking/docker-mailman#85", "network.overlap", True, {}, {"subnets": ("172.17.4.0/24",)}),
     ("Websoft9/websoft9#342", "network.overlap", True, {}, {"routes": {"10.77.0.0/16": "eth0"}}),
     ("a bridge of Proxmox", "network.overlap", True, {}, {"routes": {"10.77.0.0/16": "vmbr0"}}),

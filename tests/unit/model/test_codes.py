@@ -54,6 +54,13 @@ def test_each_code_is_explained_and_nothing_else_is() -> None:
     assert not CODES & DERIVED
 
 
+def test_each_code_is_listed_once() -> None:
+    listed = re.findall(r'^ {4}"(.*)",$', (PACKAGE / "model" / "codes.py").read_text(encoding="utf-8"), re.MULTILINE)
+    codes = [code for line in listed for code in line.split('", "')]
+    assert set(codes) - {""} == CODES
+    assert codes == sorted(set(codes))
+
+
 def test_each_contract_is_explained_by_its_promise() -> None:
     promised = {f"verify.{name}": f"{contract.promise[0].upper()}{contract.promise[1:]}." for name, contract in CONTRACTS.items()}
     assert {code: EXPLAINED[code].title for code in promised} == promised

@@ -36,6 +36,24 @@ def test_a_network_that_is_none_is_a_mistake_of_that_key(place: Place, lan: str)
     assert [(m.path, m.code) for m in caught.value.mistakes] == [("exposure.lan", "plan.network")]
 
 
+def test_one_address_of_the_host_is_where_the_lan_reaches_the_ports(place: Place) -> None:
+    place.write(app("one"), app("two"))
+    exposure = {"default": "lan", "lan-address": "192.168.7.2", "apps": {"two": {"web": {"lan": {"address": "fd00::2", "number": 9000}}}}}
+    found = {e.app: e.how for e in place.plan("one", "two", exposure=exposure).plan.exposures}
+    assert {app: how.address for app, how in found.items() if isinstance(how, Lan)} == {"one": "192.168.7.2", "two": "fd00::2"}
+    assert found["two"] == Lan(number=9000, address="fd00::2")
+
+
+@pytest.mark.parametrize("address", ["192.168.7.300", "127.0.0.1", "::1", "0.0.0.0", "::", "224.0.0.1", "fe80::1"])
+def test_an_address_that_no_port_can_be_published_at_is_a_mistake(place: Place, address: str) -> None:
+    place.write(app("one"))
+    for exposure, path in (
+        ({"default": "lan", "lan-address": address}, "exposure.lan-address"),
+        ({"apps": {"one": {"web": {"lan": {"address": address}}}}}, "exposure.apps.one.web.lan.address"),
+    ):
+        assert place.told("one", exposure=exposure) == [(path, "port.lan-address")]
+
+
 def test_a_cluster_has_no_ports_of_a_host(place: Place) -> None:
     place.write(app("one"))
     with pytest.raises(InputError) as caught:

@@ -23,6 +23,8 @@ from tests.unit.planning import CLUSTER, COMPOSE, Place, app
         (CLUSTER, {"exposure": {"addresses": ["host.test"]}}, "exposure.addresses"),
         (CLUSTER, {"exposure": {"lan": "192.168.7.0/24"}}, "exposure.lan"),
         (CLUSTER, {"nodes": {"weight": 50}}, "nodes.weight"),
+        (CLUSTER, {"exposure": {"lan-address": "192.168.7.2"}}, "exposure.lan-address"),
+        (COMPOSE, {"exposure": {"default": "loopback", "lan-address": "192.168.7.2"}}, "exposure.lan-address"),
     ],
 )
 def test_what_is_passed_over_is_told(place: Place, base: dict[str, Any], changes: dict[str, Any], path: str) -> None:
@@ -38,3 +40,6 @@ def test_what_counts_is_no_mistake(place: Place) -> None:
     assert cluster.plan.node_weight == 50
     exposure = {"address": "host.test", "addresses": ["other.test"], "lan": "192.168.7.0/24"}
     assert place.plan("one", base=COMPOSE, engine="ssh://root@host", exposure=exposure).given.profile.engine is not None
+    ways: tuple[dict[str, Any], ...] = ({"lan": "192.168.7.0/24"}, {"default": "lan"}, {"apps": {"one": {"web": {"lan": {}}}}})
+    for lan in ways:
+        place.plan("one", base=COMPOSE, exposure={"lan-address": "192.168.7.2", **lan})

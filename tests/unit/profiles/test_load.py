@@ -7,7 +7,7 @@ import pytest
 
 from portable.model.errors import InputError, UsageError
 from portable.profiles.load import SHIPPED, find_stack, find_stack_of, load_profile, load_stack, profile_files, profile_folders
-from portable.profiles.types import LoopbackFacts, Profile, StackFile
+from portable.profiles.types import LanFacts, Profile, StackFile
 from tests.shipped import PROFILES
 
 BASE = """\
@@ -257,7 +257,7 @@ def test_all_mistakes_of_a_chain_at_once(tmp_path: Path, write: Write) -> None:
     ]
     assert "unknown key `storge`; known: portable, name" in mistakes[0]
     assert mistakes[1].endswith("found string `copmose` (did you mean `compose`?) [value.choice]")
-    assert "unknown key `adress`; known: default, lan, address, addresses, domain" in mistakes[2]
+    assert "unknown key `adress`; known: default, lan, lan-address, address, addresses, domain" in mistakes[2]
 
 
 # --- what runs is named by the profile: two may not share a name
@@ -288,7 +288,7 @@ def test_set_changes_a_key(tmp_path: Path, write: Write) -> None:
     assert changed.storage.library.folder == "/mnt/x"
     assert changed.apps == ("gerbera",)
     web = changed.exposure.apps["plex"]["web"].lan
-    assert web == LoopbackFacts(number=80)
+    assert web == LanFacts(number=80)
 
 
 def test_the_last_set_wins(tmp_path: Path, write: Write) -> None:

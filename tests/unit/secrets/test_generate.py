@@ -78,6 +78,9 @@ class Absent(Engine):
     def __init__(self) -> None:
         super().__init__(Address(url="unix:///none", named_by="the test"))
 
+    def notes(self, project: str, label: str) -> dict[str, str]:
+        return {}
+
     def check(self) -> Versions:
         raise DockerError("absent", "no engine answers")
 

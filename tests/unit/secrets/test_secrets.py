@@ -14,9 +14,9 @@ from portable.model.errors import PortableError, Refused, UsageError
 from portable.model.secret_refs import SecretRef
 from portable.secrets.digests import digest
 from portable.secrets.environment import environment
-from portable.secrets.lookup import check, resolve
+from portable.secrets.lookup import check, examine, resolve
 from portable.secrets.needs import Need, needs_of
-from portable.secrets.sources import CommandSource, EnvironmentSource, FileSource
+from portable.secrets.sources import CommandSource, EnvironmentSource, ExternalSource, FileSource, refuse_external
 from portable.secrets.store import generate, set_secret
 from portable.secrets.values import Resolved, Secret
 from tests.factories import app, container, full_plan, plan
@@ -244,3 +244,18 @@ def test_a_digest_is_kept_while_it_is_true_and_salted_anew_otherwise() -> None:
     assert digest({"A": "1B", "": "2"}, first) != first
     for broken in ("", "x", "zz-1", first[:-1], "0" * 16):
         assert digest({"A": "1"}, broken) != broken
+
+
+def test_a_store_of_the_cluster_is_neither_read_nor_written() -> None:
+    source = ExternalSource(store="vault", kind="ClusterSecretStore")
+    rows, resolved = examine([need("a")], source)
+    assert [(row.present, row.reason) for row in rows] == [(False, "`portable` does not read the ClusterSecretStore vault")]
+    assert resolved.of("a") == ""
+    with pytest.raises(UsageError, match="does not read") as missing:
+        resolve([need("a")], source)
+    assert (missing.value.where, missing.value.code) == ("ClusterSecretStore vault", "secret.missing")
+    assert "`portable secrets list`" in (missing.value.remedy or "")
+    with pytest.raises(Refused) as refused:
+        refuse_external(source, "do it", "do that")
+    assert (refused.value.code, refused.value.remedy) == ("secret.external", "do that")
+    refuse_external(EnvironmentSource(), "do it", "do that")

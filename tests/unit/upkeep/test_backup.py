@@ -64,6 +64,9 @@ class Keeping(Engine):
     def stop(self, container: str) -> None:
         self.done.append(f"stop {container}")
 
+    def notes(self, project: str, label: str) -> dict[str, str]:
+        return {}
+
     def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
         joins = {"torrents": "seal"}
         return Observed(

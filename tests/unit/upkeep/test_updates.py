@@ -136,6 +136,9 @@ class World(Engine):
             return Offered(why="unknown")
         return Offered(digest=self.registry.get(reference, V1))
 
+    def notes(self, project: str, label: str) -> dict[str, str]:
+        return {}
+
     def check(self) -> Versions:
         return Versions(engine="28", api="1.51", compose="2.40")
 

@@ -119,6 +119,7 @@ class FakeStack:
     ) -> None:
         self.plan = plan or _planned()
         self.here, self.host = here, host
+        self.names: tuple[str, ...] = ()
         self.changes: dict[str, dict[str, object]] = {}
         """Changed fields of `ContainerState`, by the container's name."""
         self.written = ""

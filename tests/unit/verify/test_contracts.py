@@ -17,6 +17,7 @@ import pytest
 from portable.live.view import CommandResult, ExtraContainer, PublishedAddress, View
 from portable.model import plan as p
 from portable.model.errors import PortableError, UsageError
+from portable.model.exposures import Lan
 from portable.model.shell import script
 from portable.verify import contracts, links, named, sound, verify
 from portable.verify.contract import Contract, Found, holds
@@ -510,6 +511,16 @@ def test_ports_are_compared_as_a_whole() -> None:
     stack.changes["gateway"] = {"published": (msgspec.structs.replace(PUBLISHED["gateway"][0], address="127.0.0.1"),)}
     assert told("8080/tcp", "LAN", "127.0.0.1") == "torrents"
     wide = msgspec.structs.replace(PUBLISHED["player"][0], address="0.0.0.0")
+    asked = stack.plan
+    at = tuple(
+        msgspec.structs.replace(e, how=Lan(number=e.how.number, address="192.0.2.9")) if isinstance(e.how, Lan) else e
+        for e in asked.exposures
+    )
+    stack.plan, stack.changes = msgspec.structs.replace(asked, exposures=at), {}
+    assert {name for name, verdict in verdicts(PORTS, stack).items() if verdict == "broken"} == {
+        e.app for e in at if isinstance(e.how, Lan)
+    }
+    stack.plan = asked
     stack.changes = {"player": {"published": (wide, PUBLISHED["player"][1])}}
     assert told("32400/tcp", "host", "0.0.0.0") == "player"
 

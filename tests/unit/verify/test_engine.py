@@ -6,7 +6,8 @@ import msgspec
 
 from portable.model.contracts import Diagnosis
 from portable.model.engine_facts import EngineFacts, EngineNetwork
-from portable.verify.engine import examine_engine
+from portable.model.exposures import Lan
+from portable.verify.engine import examine_engine, missing_addresses
 from portable.verify.host import Host, parsed
 from tests.factories import full_plan
 
@@ -46,6 +47,19 @@ def test_a_subnet_of_another_network_or_of_the_host_is_broken() -> None:
     assert worst(networks=(other,)) == {("network", "network.overlap"): "broken"}
     assert worst(Host(routes={PLAN.subnet: "eth0"})) == {("network", "network.overlap"): "broken"}
     assert not [d for d in found(networks=(other,)) if d.check == "network" and d.verdict == "holds"]
+
+
+def test_ports_at_an_address_that_the_host_does_not_have_are_broken() -> None:
+    exposures = tuple(
+        msgspec.structs.replace(e, how=msgspec.structs.replace(e.how, address="192.168.7.2")) if isinstance(e.how, Lan) else e
+        for e in PLAN.exposures
+    )
+    plan = msgspec.structs.replace(PLAN, exposures=exposures)
+    assert missing_addresses(plan, ("10.0.0.1", "192.168.7.2")) == ()
+    assert missing_addresses(plan, ()) == (), "the host's addresses are not known"
+    assert missing_addresses(PLAN, ("10.0.0.1",)) == (), "its ports are published at every address"
+    limits = {d.where: d.verdict for d in examine_engine(plan, FACTS, Host(addresses=("10.0.0.1",)), project="media-full")}
+    assert limits["network.no-address"] == "broken"
 
 
 def test_selinux_needs_labels_of_the_folders() -> None:

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,6 +43,31 @@ def test_a_stack_that_knows_nothing_is_told_everything_once() -> None:
         ]
         for (app, cause), (name, *words) in zip(there.told(), expected, strict=True):
             assert (app, mentions(cause, *words)) == (name, True), cause
+        assert there.told() == []
+
+
+@pytest.mark.parametrize("client", ["qbittorrent", "sabnzbd"])
+def test_a_client_that_was_started_before_a_rename_lets_the_new_name_in(client: str) -> None:
+    between = ";" if client == "qbittorrent" else ","
+    with stack(client) as there:
+        there.peers = (msgspec.structs.replace(there.peers[0], names=("nas.lan", "192.168.7.2", "new.lan")),)
+        there.programs[client].hosts = between.join([client, "nas.lan", *(["192.168.*.*"] if client == "qbittorrent" else [])])
+        ((app, cause),) = there.told()
+        assert (app, mentions(cause, "refuses", "new.lan"), mentions(cause, "nas.lan")) == (client, True, False), cause
+        assert set(there.programs[client].hosts.split(between)) >= {client, "nas.lan", "new.lan"}, "what is there stays"
+        assert there.told() == []
+
+
+def test_a_client_that_checks_no_hosts_is_left_alone() -> None:
+    with stack("qbittorrent") as there:
+        there.peers = (msgspec.structs.replace(there.peers[0], names=("new.lan",)),)
+        there.programs["qbittorrent"].checks_hosts = False
+        assert there.told() == []
+
+
+def test_names_below_local_and_addresses_pass_sabnzbd_anyway() -> None:
+    with stack("sabnzbd") as there:
+        there.peers = (msgspec.structs.replace(there.peers[0], names=("nas.local", "192.168.7.2", "[fd00::2]")),)
         assert there.told() == []
 
 

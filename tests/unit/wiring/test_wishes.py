@@ -9,7 +9,7 @@ import portable.wiring
 from portable.backends.prepare import prepare
 from portable.catalog.catalog import Catalog
 from portable.wiring import INTERFACES
-from portable.wiring.wishes import Category, DownloadClient, Manager, RootFolder, Wish, peers, wishes
+from portable.wiring.wishes import Category, DownloadClient, HostNames, Manager, RootFolder, Wish, peers, wishes
 from tests.unit.wiring.fake import peer
 
 
@@ -17,6 +17,8 @@ def words(wish: Wish) -> str:
     match wish:
         case Category(told=told, name=name):
             return f"{told.name} keeps apart {name}"
+        case HostNames(told=told, names=names):
+            return f"{told.name} lets in {', '.join(names)}"
         case RootFolder(told=told, path=path):
             return f"{told.name} keeps in {path}"
         case DownloadClient(told=told, client=client):
@@ -54,6 +56,14 @@ def test_behind_a_gateway_of_a_cluster_other_pods_are_known_by_their_full_names(
     assert known["prowlarr"].url_for(known["sonarr"]) == "http://prowlarr:9696"
     there = {found.name: found for found in peers(prepare("zimaboard").planned)}
     assert there["sonarr"].url_for(there["prowlarr"]) == "http://sonarr:8989"
+
+
+def test_download_clients_let_in_the_names_by_which_people_come() -> None:
+    exposure = ("exposure.lan=192.168.7.0/24", "exposure.address=nas.lan", "exposure.addresses=[192.168.7.2, nas.tail.ts.net]")
+    assert of("local", *exposure) == [
+        "qbittorrent lets in nas.lan, 192.168.7.2, nas.tail.ts.net",
+        "sabnzbd lets in nas.lan, 192.168.7.2, nas.tail.ts.net",
+    ]
 
 
 def test_without_managers_there_is_nothing_to_tell() -> None:

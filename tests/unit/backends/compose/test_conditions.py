@@ -241,6 +241,9 @@ CASES = {
         {f"{DEMO}.expose": ["8000/udp"]},
     ),
     "a port for all": Case(exposed(Loopback(number=80)), exposed(Lan(number=80)), {f"{DEMO}.ports.8000.host_ip": None}),
+    "a port at one address": Case(
+        exposed(Lan(number=80)), exposed(Lan(number=80, address="192.168.7.2")), {f"{DEMO}.ports.8000.host_ip": "192.168.7.2"}
+    ),
     **{
         f"an exposure that needs a cluster ({type(how).__name__})": Case(
             one(), exposed(how), {}, {refused("exposures", "exposures.demo:web.how", "function", "demo", code="exposure.unsupported")}

@@ -31,6 +31,7 @@ def test_what_an_administrator_creates_lies_apart() -> None:
         "accounts.yaml": {"ServiceAccount"},
         "storage.yaml": {"PersistentVolumeClaim"},
         "network.yaml": {"NetworkPolicy"},
+        "secrets.yaml": {"ExternalSecret"},
         "shared.yaml": {"ConfigMap"},
         "apps/gateway.yaml": {"StatefulSet", "Service", "Ingress", "HTTPRoute"},
         "apps/player.yaml": {"ConfigMap", "StatefulSet", "Service"},

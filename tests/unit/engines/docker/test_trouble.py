@@ -1,6 +1,7 @@
 """The texts of engines, Compose and ssh, word for word, and the errors that a person reads instead."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -106,8 +107,9 @@ def test_at_least_forty_texts_are_known_and_each_rule_has_one() -> None:
     assert untested == {"host.memory", "engine.ssh-denied", "engine.ssh-host-key", "engine.podman-socket", "engine.compose-absent"}
 
 
-def test_the_log_of_reports_has_each_text_with_its_verdict() -> None:
+def test_the_log_of_reports_has_each_text_with_its_verdict(record_property: Callable[[str, object], None]) -> None:
     rows = [line for line in LOG.read_text(encoding="utf-8").splitlines() if re.match(r"\| [\w.-]+/[\w.-]+#\d+ \|", line)]
+    record_property("reports", len(rows))
     assert len(rows) >= 60
     for code, source, _ in TEXTS:
         assert [row for row in rows if row.startswith(f"| {source} |") and f"`{code}`" in row], source

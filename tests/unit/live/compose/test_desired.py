@@ -10,7 +10,8 @@ from portable.backends.compose import render
 from portable.engines.docker.observed import Observed
 from portable.live.compose.apps import apps_of
 from portable.live.compose.desired import FILES, SECRETS, addresses_of, desire, differing, stack_of
-from portable.model.exposures import Exposure, Loopback
+from portable.model import plan as p
+from portable.model.exposures import Exposure, Lan, Loopback
 from portable.secrets.values import NOTHING, Resolved, Secret
 from tests.factories import app, container, full_plan, plan
 
@@ -54,6 +55,13 @@ def test_where_apps_answer() -> None:
         "torrents": ("http://{host}:8080",),
         "player": ("http://127.0.0.1:32400", "https://{host}:443"),
     }
+
+
+@pytest.mark.parametrize(("own", "host"), [(None, "{host}"), ("192.168.7.2", "192.168.7.2"), ("fd00::2", "[fd00::2]")])
+def test_an_app_at_one_address_of_the_host_answers_there(own: str | None, host: str) -> None:
+    web = (p.Port(name="web", number=8000, serves="http"),)
+    made = plan(app(ports=web), exposures=(Exposure(app="demo", port="web", how=Lan(number=80, address=own)),))
+    assert addresses_of(made) == {"demo": (f"http://{host}:80",)}
 
 
 def test_an_app_without_secrets_and_files_gets_no_label_of_them() -> None:

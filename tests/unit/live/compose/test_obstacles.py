@@ -49,6 +49,9 @@ class Crowded(Engine):
     def image_ids(self, references: Iterable[str]) -> dict[str, str]:
         return {}
 
+    def notes(self, project: str, label: str) -> dict[str, str]:
+        return {}
+
     def offered(self, reference: str) -> Offered:
         self.asked.append(reference)
         return Offered(why="absent")

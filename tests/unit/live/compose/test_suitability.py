@@ -73,6 +73,18 @@ def test_needs_are_read_from_the_project() -> None:
     assert (bare.shares_network, bare.is_privileged, bare.limits_memory, bare.folders) == (False, False, False, ())
 
 
+def test_addresses_that_this_machine_does_not_have_are_missing() -> None:
+    ports = [
+        ServicePort(number=80 + at, protocol="tcp", address=address) for at, address in enumerate(("", "::", "127.0.0.1", "192.0.2.9"))
+    ]
+    desired = Desired(project="media", body={"services": {}}, services=(Service(name="a", app="a", image="a:1", ports=tuple(ports)),))
+    assert needs_of(desired, local=True).missing_addresses == ("192.0.2.9",)
+    assert needs_of(desired, local=False).missing_addresses == (), "that of another machine is not known"
+    own = (ServicePort(number=80, protocol="tcp", address="127.0.0.2"),)
+    here = Desired(project="media", body={"services": {}}, services=(Service(name="a", app="a", image="a:1", ports=own),))
+    assert needs_of(here, local=True).missing_addresses == ()
+
+
 def test_an_engine_without_limits_says_nothing() -> None:
     assert checked(EngineFacts()) == []
 

@@ -5,13 +5,18 @@ from typing import Any
 import msgspec
 import pytest
 
+from portable.backends.registry import back_end
 from portable.engines.kubernetes.cluster import Reference
 from portable.live.kubernetes.desired import DesiredObject, rendered_items, secret_reference
 from portable.live.kubernetes.look import ClusterState, ObjectState, Preview
 from portable.live.kubernetes.obstacles import Obstacle, note_of, obstacle_of, obstacles_of_stack, refuse_obstacles
 from portable.live.kubernetes.reconcile import reconcile
-from portable.live.kubernetes.stack import SecretUse
+from portable.live.kubernetes.stack import KubernetesStack, SecretUse, stack_of
+from portable.model import plan as p
 from portable.model.errors import Refused
+from portable.model.external import ExternalSecrets, RemoteValue
+from portable.model.secret_refs import SecretRef
+from tests import factories
 from tests.unit.live.kubernetes.conftest import made
 from tests.unit.live.kubernetes.test_reconcile import as_live, observed
 
@@ -128,3 +133,49 @@ def test_all_problems_are_told_together() -> None:
     with pytest.raises(Refused) as refused:
         refuse_obstacles((one, other), "here")
     assert refused.value.text == "2 problems, and nothing was changed:\n  a.yaml: a is wrong (mend a)\n  b is wrong (mend b)"
+
+
+def fetching() -> KubernetesStack:
+    """A stack whose secret an operator fetches."""
+    store = ExternalSecrets(store="vault", values=(RemoteValue(secret="token", key="value", remote="media/token"),))
+    share = p.Share(protocol="smb", server="nas", export="media", login="nas")
+    claim = factories.claim(shared=True, share=share)
+    plan = factories.with_volume(claim, within={"plan": {"namespace": "media", "external_secrets": store}})
+    plan = msgspec.structs.replace(plan, apps=(factories.app(containers=(factories.container(env={"T": SecretRef(name="token")}),)),))
+    return stack_of(plan, back_end("kubernetes").render(plan))
+
+
+def test_a_cluster_without_the_operator_and_a_missing_store_are_told() -> None:
+    stack = fetching()
+    kind = ("external-secrets.io/v1", "ExternalSecret")
+    item = next(item for item in rendered_items(stack) if item.kind == kind[1])
+    missing = frozenset({kind})
+    found = obstacle_of(ObjectState(item=item), observed(missing_kinds=missing), stack)
+    assert found is not None
+    assert "does not have the kind ExternalSecret" in found.text
+    assert "install the External Secrets Operator" in found.remedy
+    login = "the Secret nas does not exist: nodes log in to //nas/media with it"
+    absent = "the SecretStore vault, from which the Secrets come, does not exist"
+    assert stack.secret_store is not None
+    assert texts(stack, observed(missing_kinds=missing)) == [login]
+    assert texts(stack, observed()) == [login, absent]
+    assert texts(stack, observed(has_namespace=False)) == ["the namespace media does not exist"]
+    assert texts(stack, observed(unreadable=frozenset({stack.secret_store}))) == [login]
+
+
+def test_a_store_that_is_not_ready_is_a_note() -> None:
+    stack = fetching()
+    assert stack.secret_store is not None
+    condition = {"type": "Ready", "status": "False", "reason": "InvalidProviderConfig", "message": "no login"}
+    store = {"kind": "SecretStore", "metadata": {"name": "vault"}, "status": {"conditions": [condition]}}
+    (note,) = reconcile(observed(live={stack.secret_store: store}), stack).notes
+    assert note.startswith("SecretStore vault is not ready")
+    assert "no login" in note
+    store["status"] = {"conditions": [condition | {"status": "True"}]}
+    assert reconcile(observed(live={stack.secret_store: store}), stack).notes == ()
+
+
+def test_a_secret_that_the_operator_makes_is_no_note() -> None:
+    stack = fetching()
+    pod = next(item for item in rendered_items(stack) if item.has_pods)
+    assert reconcile(observed(ObjectState(item=pod, preview=Preview(stored=pod.body))), stack).notes == ()

@@ -4,10 +4,11 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from portable.backends.registry import back_end
-from portable.live.kubernetes.desired import secret_reference
+from portable.live.kubernetes.desired import SECRET_DIGEST, desired_objects, secret_reference
 from portable.live.kubernetes.secret_values import (
     SecretLookup,
     complete_values,
@@ -21,7 +22,7 @@ from portable.live.kubernetes.stack import KubernetesStack, stack_of
 from portable.model import plan as p
 from portable.model.errors import UsageError
 from portable.model.secret_refs import SecretRef
-from portable.secrets.sources import FileSource
+from portable.secrets.sources import ExternalSource, FileSource
 from portable.secrets.values import Resolved, Secret
 from tests import factories
 
@@ -85,3 +86,21 @@ def test_values_of_the_cluster_are_known_and_hidden() -> None:
 def test_keys_that_a_secret_of_somebody_else_lacks_are_told() -> None:
     assert list(incomplete_secrets(STACK, live(token={"other": "x"}, conf={"app.conf": "y"}))) == [("token", ("value",))]
     assert list(incomplete_secrets(STACK, {})) == []
+
+
+def test_values_of_an_operator_are_neither_written_nor_needed() -> None:
+    looked = look_up(STACK, ExternalSource(store="vault", kind="SecretStore"))
+    assert values_of(STACK, looked) == {}
+    refuse_missing(STACK, looked, ExternalSource(store="vault", kind="SecretStore"), {})
+
+
+def test_secrets_of_an_operator_are_not_judged_by_their_keys_and_restart_nothing() -> None:
+    fetched = msgspec.structs.replace(STACK, fetched_secrets=frozenset({"token"}))
+    there = live(token={"other": "x"})
+    assert list(incomplete_secrets(STACK, there)) == [("token", ("value",))]
+    assert list(incomplete_secrets(fetched, there)) == []
+
+    def digests(stack: KubernetesStack) -> list[bool]:
+        return [SECRET_DIGEST in str(item.body) for item in desired_objects(stack, {}, live(token={"value": "x"})) if item.has_pods]
+
+    assert (digests(STACK), digests(fetched)) == ([True], [False])

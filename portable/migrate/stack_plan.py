@@ -1,0 +1,161 @@
+"""The preflight of a move of apps: what moves, what it takes, what is lost, and every obstacle at once. It writes nothing."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from portable.live.driver import StackReader
+from portable.live.fences import refuse_fenced
+from portable.migrate.choosing import MoveChoice, MovedVolume, choose
+from portable.migrate.places import refuse_unmounted
+from portable.migrate.planning import MovePlan, dry_run, nearest
+from portable.migrate.secret_moves import SecretMove
+from portable.migrate.sides import MoveSide, refuse_pair
+from portable.migrate.weighing import folder_waivers, weighed
+from portable.model.base import Struct
+from portable.model.errors import PortableError, Refused, SeveralErrors, caught
+from portable.model.findings import Finding
+from portable.model.progress import Event, Progress, silent
+
+_RESERVE = 1.02
+
+
+class MoveSize(Struct, frozen=True, kw_only=True):
+    """What one volume takes."""
+
+    id: str
+    entries: int
+    files: int
+    bytes: int
+    free: int
+    """Free bytes on the target's file system."""
+
+
+class StackMovePlan(Struct, frozen=True, kw_only=True):
+    """What a move of apps would do."""
+
+    choice: MoveChoice
+    sizes: tuple[MoveSize, ...]
+    findings: tuple[Finding, ...]
+    """What is lost or weakened, each with its verdict."""
+    secrets: tuple[str, ...]
+    """Names of the secrets that are copied to the target's store."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def refused(self) -> tuple[Finding, ...]:
+        """The findings that stop the move."""
+        return tuple(finding for finding in self.findings if finding.verdict == "refused")
+
+
+def plan_stack_move(
+    source: MoveSide,
+    target: MoveSide,
+    here: StackReader,
+    there: StackReader,
+    names: Sequence[str] = (),
+    *,
+    waive: Mapping[str, str] = {},
+    with_library: bool = False,
+    progress: Progress = silent,
+) -> tuple[StackMovePlan, tuple[PortableError, ...]]:
+    """Plan a move, and list every obstacle. Raises Refused for a pair of places that cannot be moved between, UsageError for wrong apps."""
+    refuse_pair(source, target)
+    choice = choose(source.plan, target.plan, names, with_library=with_library)
+    here.check()
+    sizes, losses, problems = _measured(choice, waive, progress)
+    secrets = SecretMove(source, target)
+    findings = (*weighed(source, target, choice, here.images_in_use(), waive), *losses)
+    resolved, missing = secrets.foreseen()
+    problems += caught(
+        lambda: refuse_fenced(here.fences(), choice.apps, source.project),
+        lambda: refuse_fenced((one for one in there.fences() if one.side == "target"), choice.apps, target.project),
+        lambda: _refuse_running(there, choice, target),
+        lambda: _refuse_full(choice, sizes),
+        *(partial(refuse_unmounted, Path(volume.source)) for volume in choice.those("empty")),
+        secrets.check,
+    )
+    other = caught(lambda: there.rehearse(apps=choice.apps, resolved=resolved))
+    stopping = {f"{source.project}-{name}-1" for name in choice.stopped}
+    problems += tuple(error for error in (*missing, *other) if error.code != "migrate.fenced" and not _ends_with_source(error, stopping))
+    notes = tuple(_notes(choice, source, target))
+    return StackMovePlan(choice=choice, sizes=sizes, findings=findings, secrets=secrets.names(), notes=notes), problems
+
+
+def refuse_open(plan: StackMovePlan, problems: tuple[PortableError, ...], where: str) -> None:
+    """Raise every obstacle of a plan together."""
+    if refused := plan.refused:
+        text = f"the move has {len(refused)} open finding{'s' if len(refused) > 1 else ''}"
+        remedy = "follow the remedies, or accept a finding with `--waive KIND=REASON`"
+        problems = (Refused(text, code=refused[0].code, findings=refused, where=where, remedy=remedy), *problems)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        raise SeveralErrors(problems)
+
+
+def _measured(
+    choice: MoveChoice, waive: Mapping[str, str], progress: Progress
+) -> tuple[tuple[MoveSize, ...], tuple[Finding, ...], tuple[PortableError, ...]]:
+    """Read each folder that moves, and probe its target."""
+    sizes: list[MoveSize] = []
+    losses: list[Finding] = []
+    problems: tuple[PortableError, ...] = ()
+    for volume in choice.those("move"):
+        progress(Event(what="doing", subject=volume.id, text=f"reading {volume.source}"))
+
+        def measure(volume: MovedVolume = volume) -> None:
+            plan = dry_run(Path(volume.source), Path(volume.target), waive=folder_waivers(waive), is_live=True, makes_parents=True)
+            sizes.append(_size(volume.id, plan))
+            losses.extend(loss.finding(volume.target) for loss in plan.losses)
+
+        problems += caught(measure)
+    return tuple(sizes), tuple(losses), problems
+
+
+def _size(name: str, plan: MovePlan) -> MoveSize:
+    return MoveSize(id=name, entries=plan.entries, files=plan.files, bytes=plan.bytes, free=plan.personality.free_bytes)
+
+
+def _refuse_running(there: StackReader, choice: MoveChoice, target: MoveSide) -> None:
+    """Raise Refused if the target has containers of these apps: they would write while the state is copied."""
+    if apps := [app for app in choice.apps if there.state_of(app) != "missing"]:
+        remedy = f"remove them there with `portable down -p {target.profile} {' '.join(apps)}`; their data stays"
+        text = f"{', '.join(apps)} has a container at {target.profile} already"
+        raise Refused(text, code="migrate.target-runs", where=target.project, remedy=remedy)
+
+
+def _refuse_full(choice: MoveChoice, sizes: Sequence[MoveSize]) -> None:
+    """Raise Refused if several volumes that fit alone do not fit together."""
+    folders = {volume.id: volume.target for volume in choice.volumes}
+    needed: dict[int, int] = {}
+    free: dict[int, tuple[int, str]] = {}
+    for size in sizes:
+        path = nearest(Path(folders[size.id]))
+        device = os.stat(path).st_dev  # noqa: PTH116 - beside st_dev nothing is asked
+        needed[device] = needed.get(device, 0) + size.bytes
+        free[device] = (size.free, str(path))
+    for device, (room, where) in free.items():
+        if needed[device] * _RESERVE > room:
+            text = f"the volumes need {needed[device] / 1e6:.0f} MB together, and {room / 1e6:.0f} MB are free"
+            raise Refused(text, code="migrate.no-space", where=where, remedy="free space on the target, or move fewer apps at once")
+
+
+def _ends_with_source(error: PortableError, stopping: set[str]) -> bool:
+    """Whether all that is wrong at the target comes from containers of the source that this move stops: ports, and shared folders."""
+    if error.code not in ("host.port", "up.shared-data"):
+        return False
+    parts = [part for part in error.text.removeprefix("two containers that write the same data would damage it: ").split("; ") if part]
+    return all(any(name in part.split() for name in stopping) for part in parts)
+
+
+def _notes(choice: MoveChoice, source: MoveSide, target: MoveSide) -> Iterator[str]:
+    if choice.absent:
+        yield f"{target.profile} does not have {', '.join(choice.absent)}: they stay at {source.profile}"
+    if choice.staying:
+        yield f"not named, and stay at {source.profile}: {', '.join(choice.staying)}"
+    if choice.gateways:
+        yield f"{', '.join(choice.gateways)} of {source.profile} stops, since all apps behind it move"
+    if clouds := [cloud.id for cloud in source.plan.clouds]:
+        yield f"clouds do not move, and are never read: {', '.join(clouds)}"

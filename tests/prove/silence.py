@@ -38,7 +38,7 @@ CLAIMS = (
         "ports go to one address of the host where the profile says so; one on an address of the internet is found",
         f"{_PLANNING}/test_lan.py",
         "tests/unit/verify/test_doctor.py::test_a_port_on_an_address_of_the_internet_is_wrong",
-        "tests/compose_lab/local/test_local_changes.py::test_port_at_one_address_of_the_host_is_open_there_only",
+        "tests/unit/backends/compose/test_conditions.py",
         "tests/compose_lab/local/test_local_bad_input.py::test_an_address_that_the_host_does_not_have",
     ),
     _every("options of SMB and NFS shares: each row of the tables; logins in them are mistakes", f"{_PLANNING}/test_shares.py"),

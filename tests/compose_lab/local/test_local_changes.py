@@ -1,14 +1,12 @@
 """A changed config file, setting or secret recreates exactly the apps that use it and those that share their network namespace."""
 
-import json
 import shutil
-import socket
 from collections.abc import Iterator
 
 import pytest
 
 from portable.catalog.shipped import SHIPPED
-from tests.lab.local import CLOUD, PROFILE, Local, docker
+from tests.lab.local import CLOUD, PROFILE, Local
 
 pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(1500)]
 
@@ -97,20 +95,6 @@ def test_secret_recreates_who_uses_it_and_who_shares_its_network(own: Local) -> 
     own.portable("secrets", "set", "seal-note", given="three\n")
     assert recreated(own) == {"seal", "qbittorrent"}
     assert own.inside("seal", "cat", "/etc/note") == "note = three\n"
-
-
-def test_port_at_one_address_of_the_host_is_open_there_only(own: Local) -> None:
-    address = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").strip()
-    setting = ("--set", f"exposure.apps.gerbera.web={{lan: {{address: {address}, number: {own.ports['gerbera']}}}, loopback: null}}")
-    assert recreated(own, *setting) == {"gerbera"}
-    (bound,) = own.inspected()["gerbera"]["HostConfig"]["PortBindings"]["49494/tcp"]
-    assert bound == {"HostIp": address, "HostPort": str(own.ports["gerbera"])}
-    rows = json.loads(own.portable("verify", "ports", "--format", "json", *setting).out)["verify"]
-    assert {row["subject"]: row["verdict"] for row in rows}["gerbera"] == "holds"
-    with pytest.raises(OSError, match="refused"), socket.create_connection(("127.0.0.1", own.ports["gerbera"]), timeout=5):
-        pass
-    rows = json.loads(own.portable("verify", "ports", "--format", "json", code=3).out)["verify"]
-    assert {row["subject"]: row["verdict"] for row in rows}["gerbera"] == "broken", "without the setting it must be open on loopback only"
 
 
 def test_shipped_catalog_again_takes_the_changes_back(local: Local) -> None:

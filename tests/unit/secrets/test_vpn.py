@@ -172,6 +172,9 @@ class Engine:
     def image_ids(self, _references: object) -> None:
         raise DockerError("gone", "the engine went away")
 
+    def notes(self, _project: str, _label: str) -> dict[str, str]:
+        return {}
+
 
 def test_diff_and_up_tell_it_whatever_the_engine_says(tmp_path: Path) -> None:
     stack = place_of(prepare("zimaboard", folder=tmp_path, sets=("apps=[qbittorrent]",)), {"HOME": str(tmp_path)}).stack

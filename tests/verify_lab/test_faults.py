@@ -199,7 +199,7 @@ def sealed_again(local: Local) -> None:
     """Wait until a health check that began after this moment has passed.
 
     The seal needs up to 5 s for rules that fit its networks. Health checks fall into this time when a network comes and when it goes;
-    two of them make it unhealthy until the next check, after `up` has already found it healthy.
+    two of them make it unhealthy until the next check, which `up` reports.
     """
     seal = local.container("seal")
     began, deadline = datetime.now(UTC), time.monotonic() + 60
@@ -263,7 +263,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "a gateway on another network as well": Fault(
         lambda local: docker("network", "connect", "bridge", local.container("seal")),
-        in_turn(lambda local: docker("network", "disconnect", "bridge", local.container("seal")), up, sealed_again),
+        in_turn(lambda local: docker("network", "disconnect", "bridge", local.container("seal")), sealed_again, up),
         {"privileges": {"seal"}},
         ("environment", "privileges"),
     ),

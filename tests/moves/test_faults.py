@@ -21,12 +21,30 @@ MOVERS = {
     "fails as a whole": ("exit 12", "migrate.mover"),
     "skips entries and says so": ('"$REAL" --exclude=settings "$@"; exit 23', "migrate.differs"),
     "skips entries in silence": ('"$REAL" --exclude=settings "$@"', "migrate.differs"),
-    "loses owners": ('"$REAL" "$@" --no-owner', "migrate.differs"),
-    "loses hard links": ('"$REAL" "$@" --no-hard-links', "migrate.differs"),
-    "loses attributes": ('"$REAL" "$@" --no-xattrs', "migrate.differs"),
-    "rounds times": ('"$REAL" "$@" --no-times', "migrate.differs"),
+    "loses owners": ('real_with --no-owner "$@"', "migrate.differs"),
+    "loses hard links": ('real_with --no-hard-links "$@"', "migrate.differs"),
+    "loses attributes": ('real_with --no-xattrs "$@"', "migrate.differs"),
+    "rounds times": ('real_with --no-times "$@"', "migrate.differs"),
 }
 """Shell commands in the place of rsync, and the error that they have to lead to."""
+SCRIPT = """\
+#!/bin/sh
+REAL={real}
+[ "$1" = --version ] && exec "$REAL" --version
+
+# real_with OPTION ARGUMENT...: the real rsync with an option behind its own options. What follows `--` is a path, whatever it looks like.
+real_with() {{
+    option=$1
+    shift
+    for argument; do
+        shift
+        [ "$argument" != -- ] || set -- "$@" "$option"
+        set -- "$@" "$argument"
+    done
+    "$REAL" "$@"
+}}
+{script}
+"""
 
 
 @pytest.fixture
@@ -48,7 +66,7 @@ def test_a_mover_that_fails_or_lies(kind: str, scratch: Path, source: Path, monk
     script, code = MOVERS[kind]
     real = shutil.which("rsync")
     (scratch / "bin").mkdir()
-    (scratch / "bin" / "rsync").write_text(f'#!/bin/sh\nREAL={real}\n[ "$1" = --version ] && exec "$REAL" --version\n{script}\n')
+    (scratch / "bin" / "rsync").write_text(SCRIPT.format(real=real, script=script))
     (scratch / "bin" / "rsync").chmod(0o755)
     before = make_manifest(source, scratch / "m")
     with monkeypatch.context() as changed:

@@ -1,4 +1,4 @@
-"""What an app of somebody else's may do where it runs, as its file asks for it: to be read before the app is used."""
+"""The powers that an app asks for in its file. Read them before you use an app that another person wrote."""
 
 from collections.abc import Iterator
 from typing import Literal

@@ -138,8 +138,8 @@ def check(
 ) -> int:
     """Validate all apps and clouds, and report all mistakes at once.
 
-    They come from the shipped catalog, the folder `catalog` beside portable.yaml, and your folders. Read what --strict lists before you
-    use files of somebody else's.
+    They come from the shipped catalog, the folder `catalog` beside portable.yaml, and your folders. Before you use
+    files from another person, read the list of --strict.
     """
     from portable.model.errors import InputError
     from portable.planning.content import template_mistakes
@@ -177,7 +177,7 @@ def check(
 
 
 def _powers(catalog: "Catalog", folders: "Sequence[Path]") -> "Iterator[Power]":
-    """What the apps, clouds and profiles of these folders may do; profiles lie in them, or beside a folder named `catalog`."""
+    """The powers of the apps, clouds and profiles in these folders. Profiles lie in them, or beside a folder named `catalog`."""
     from portable.catalog.powers import powers_of_app, powers_of_cloud
     from portable.formats.load import load
     from portable.profiles.powers import powers_of_profile

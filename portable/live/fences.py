@@ -15,6 +15,11 @@ LABEL = "portable.move-fence"
 """The label of the note with a fence."""
 
 
+def move_command(source: str, target: str, options: str = "") -> str:
+    """The command of a move between two profiles, to paste."""
+    return f"`portable migrate --from {source} --to {target}{f' {options}' if options else ''}`"
+
+
 class Fence(Struct, frozen=True, kw_only=True):
     """Apps that a move keeps from starting in one place."""
 
@@ -34,7 +39,7 @@ class Fence(Struct, frozen=True, kw_only=True):
 
     def command(self, options: str) -> str:
         """The command of this move with options, to paste."""
-        return f"`portable migrate --from {self.from_} --to {self.to} {options}`"
+        return move_command(self.from_, self.to, options)
 
     def text(self) -> str:
         """The fence as the value of a label."""
@@ -59,6 +64,6 @@ def refuse_fenced(fences: Iterable[Fence], apps: Collection[str], where: str) ->
                 remedy = (
                     f"undo the move with {fence.command('--rollback')}, or end it and free this place with "
                     f"{fence.command('--confirm --release')}; "
-                    f"after `--confirm`, move back with `portable migrate --from {fence.to} --to {fence.from_}`"
+                    f"after `--confirm`, move back with {move_command(fence.to, fence.from_)}"
                 )
             raise Refused(text, code="migrate.fenced", where=where, remedy=remedy)

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from portable.live.fences import move_command
 from portable.local.files import write_private
 from portable.local.folders import project_folder
 from portable.migrate.choosing import MovedVolume
@@ -77,7 +78,7 @@ class StackMoveJournal(Struct, frozen=True, kw_only=True):
 
     def command(self, option: str) -> str:
         """The command of this move with an option, to paste."""
-        return f"`portable migrate --from {self.from_} --to {self.to} {option}`"
+        return move_command(self.from_, self.to, option)
 
 
 def file_of(source: str, target: str) -> Path:

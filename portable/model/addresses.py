@@ -1,5 +1,6 @@
-"""Addresses of engines as people write them, with what no message may repeat."""
+"""Addresses as people write them: IP addresses, and those of engines, whose passwords no message may repeat."""
 
+import ipaddress
 import re
 from typing import Final
 
@@ -15,3 +16,12 @@ def has_password(address: str) -> bool:
 def without_password(address: str) -> str:
     """The address as a message may show it: `ssh://...@nas`."""
     return _PASSWORD.sub(r"\1...@", address)
+
+
+def is_ip_address(text: str) -> bool:
+    """Whether a text is an address of IPv4 or IPv6, without brackets and port."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,10 +1,9 @@
 """Rejects well-formed but meaningless values before anything runs."""
 
-import ipaddress
 import re
 from pathlib import Path
 
-from portable.model.addresses import without_password
+from portable.model.addresses import is_ip_address, without_password
 from portable.planning.inputs import Mistakes, PlanInput
 
 _ZONES = Path("/usr/share/zoneinfo")
@@ -43,9 +42,7 @@ def meaningless(given: PlanInput, mistakes: Mistakes) -> None:
 
 def _is_host(text: str) -> bool:
     """Whether it is a host name, or an address without brackets and port."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        # Numbers alone would be a wrong address, not a name.
-        return ":" not in text and not text.replace(".", "").isdigit() and all(_LABEL.fullmatch(label) for label in text.split("."))
-    return True
+    if is_ip_address(text):
+        return True
+    # Numbers alone would be a wrong address, not a name.
+    return ":" not in text and not text.replace(".", "").isdigit() and all(_LABEL.fullmatch(label) for label in text.split("."))

@@ -9,6 +9,7 @@ import msgspec
 
 from portable.catalog.facts import AppFacts, PortFacts
 from portable.model import plan as p
+from portable.model.addresses import is_ip_address
 from portable.model.exposures import Exposure, GatewayRoute, Ingress, Lan, LoadBalancer, Loopback, Reach, Route, in_url
 from portable.model.source import Source
 from portable.model.subnets import capacity, free_block
@@ -137,7 +138,7 @@ def _subnet(given: PlanInput, groups: tuple[p.Group, ...], clouds: int, mistakes
                 text = f"{cidr} covers {local}, one of the networks under `local`: the host could no longer reach it"
                 remedy = "choose a subnet that no other network uses, for example `subnet: 172.29.0.0/16`"
                 mistakes.add(source, path, text, remedy, code="plan.subnet-local")
-    fixed = {int(ipaddress.ip_address(group.address)) for group in groups if group.address and _is_address(group.address)}
+    fixed = {int(ipaddress.ip_address(group.address)) for group in groups if group.address and is_ip_address(group.address)}
     needed = len(groups) - sum(group.address is not None for group in groups) + clouds
     block = free_block(subnet, fixed) if fixed else None
     if needed > (room := capacity(subnet, block) - (0 if block else len(fixed))):
@@ -267,7 +268,7 @@ def _exposure(given: PlanInput, asked: ExposeFacts, app: str, port: PortFacts, p
         text = f"host names route HTTP only; port {path.rpartition('.')[2]} of {app} is raw TCP/UDP"
         mistakes.add(at, path, text, "use load-balancer or lan", code="port.raw-host")
         return None
-    if asked.load_balancer and asked.load_balancer.address and not _is_address(asked.load_balancer.address):
+    if asked.load_balancer and asked.load_balancer.address and not is_ip_address(asked.load_balancer.address):
         text = f"{asked.load_balancer.address!r} is not a valid IP address"
         mistakes.add(at, path, text, "write an address such as 192.168.1.50, or remove it", code="port.balancer-address")
         return None
@@ -352,14 +353,6 @@ def _host_problem(host: str) -> str | None:
     if any(not label or label.startswith("-") or label.endswith("-") for label in labels):
         return f"{host!r} is not a valid host name: each part must begin and end with a letter or digit"
     return None
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _group_clashes(

@@ -1,4 +1,4 @@
-"""What a profile of somebody else's makes `portable` do on this machine: to be read before the profile is used."""
+"""The powers of a profile on this machine. Read them before you use a profile that another person wrote."""
 
 from collections.abc import Iterator
 from typing import Any

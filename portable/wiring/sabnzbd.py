@@ -4,9 +4,9 @@ Facts: https://sabnzbd.org/wiki/configuration/4.5/api, and sabnzbd/api.py and co
 in a form, so that no access log contains it.
 """
 
-import ipaddress
 from collections.abc import Iterator, Sequence
 
+from portable.model.addresses import is_ip_address
 from portable.wiring.channel import Channel, Credentials, Request
 from portable.wiring.step import Interface, Others, Shown, Step, send
 from portable.wiring.wishes import Category, HostNames, Wish
@@ -64,19 +64,15 @@ def _names(line: Channel, wanted: Sequence[str]) -> Iterator[Step]:
     """Add the names that it would refuse: it lets in addresses, `localhost`, names below `.local` and its whitelist (interface.py)."""
     whitelist = _config(line, _call("get_config", **_WHITELIST)).misc.host_whitelist
     listed = [name.strip() for name in (whitelist.split(",") if isinstance(whitelist, str) else whitelist) if name.strip()]
-    missing = [name for name in wanted if name.lower() not in listed and not name.lower().endswith(".local") and not _is_address(name)]
+    missing = [
+        name
+        for name in wanted
+        if name.lower() not in listed and not name.lower().endswith(".local") and not is_ip_address(name.strip("[]"))
+    ]
     if missing:
         value = ",".join((*listed, *(name.lower() for name in missing)))
         request = _call("set_config", value=value, **_WHITELIST)
         yield send(line.peer, f"it refuses browsers that come by the name {', '.join(missing)}", request)
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return True
 
 
 def _config(line: Channel, request: Request) -> Config:

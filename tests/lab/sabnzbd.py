@@ -34,8 +34,12 @@ class SABnzbd:
         assert said["status"], said
         return str(said["nzo_ids"][0])
 
-    def wait_complete(self, job: str, seconds: float = 40) -> str:
-        """The folder or file in which the finished job lies, as its container names it."""
+    def wait_complete(self, job: str, seconds: float = 90) -> str:
+        """The folder or file in which the finished job lies, as its container names it.
+
+        On a loaded machine, SABnzbd sometimes loses both of its connections just after it began them (2 of 120 jobs), and begins new ones
+        after the server's `timeout`.
+        """
         until = time.monotonic() + seconds
         while True:
             slots = [slot for slot in self.call("history")["history"]["slots"] if slot["nzo_id"] == job]

@@ -177,6 +177,7 @@ def test_sabnzbd_fetches_and_the_download_is_linked(local: Local, sabnzbd: SABnz
     listens = "until (exec 3<>/dev/tcp/provider/1119) 2>/dev/null; do sleep 0.2; done"
     local.inside("sabnzbd", "timeout", "30", "bash", "-c", listens)
     server: dict[str, str | int] = {"host": "provider", "port": 1119, "ssl": 0, "connections": 2, "enable": 1, "displayname": "provider"}
+    server["timeout"] = 20  # the shortest that SABnzbd takes: see `wait_complete`
     sabnzbd.call("set_config", section="servers", keyword="provider", **server)
     sabnzbd.call("set_config", section="misc", keyword="deobfuscate_final_filenames", value=0)
     data = usenet.content(EPISODE, EPISODE_SIZE)

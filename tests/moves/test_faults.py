@@ -11,6 +11,7 @@ from portable.migrate.ending import roll_back
 from portable.migrate.manifest import make_manifest
 from portable.migrate.moving import begin, resume
 from portable.model.errors import PortableError
+from portable.model.shell import filled
 from tests.moves.kinds import mounted
 from tests.moves.running import equal
 
@@ -27,24 +28,8 @@ MOVERS = {
     "rounds times": ('real_with --no-times "$@"', "migrate.differs"),
 }
 """Shell commands in the place of rsync, and the error that they have to lead to."""
-SCRIPT = """\
-#!/bin/sh
-REAL={real}
-[ "$1" = --version ] && exec "$REAL" --version
-
-# real_with OPTION ARGUMENT...: the real rsync with an option behind its own options. What follows `--` is a path, whatever it looks like.
-real_with() {{
-    option=$1
-    shift
-    for argument; do
-        shift
-        [ "$argument" != -- ] || set -- "$@" "$option"
-        set -- "$@" "$argument"
-    done
-    "$REAL" "$@"
-}}
-{script}
-"""
+SCRIPT = (Path(__file__).parent / "faulty_rsync.sh").read_text(encoding="utf-8")
+"""The fault follows it."""
 
 
 @pytest.fixture
@@ -66,7 +51,7 @@ def test_a_mover_that_fails_or_lies(kind: str, scratch: Path, source: Path, monk
     script, code = MOVERS[kind]
     real = shutil.which("rsync")
     (scratch / "bin").mkdir()
-    (scratch / "bin" / "rsync").write_text(SCRIPT.format(real=real, script=script))
+    (scratch / "bin" / "rsync").write_text(filled(SCRIPT, real=real) + script + "\n")
     (scratch / "bin" / "rsync").chmod(0o755)
     before = make_manifest(source, scratch / "m")
     with monkeypatch.context() as changed:

@@ -4,7 +4,6 @@ from typing import TypeVar
 
 import msgspec
 
-from portable.formats.complaints import all_mistakes, one_mistake
 from portable.formats.document import Document, Input
 from portable.formats.parse import parse
 from portable.model.errors import InputError
@@ -45,5 +44,7 @@ def convert(document: Document, kind: type[T]) -> T:
     try:
         return msgspec.convert(document.data, kind, strict=True)
     except msgspec.ValidationError as error:
+        from portable.formats.complaints import all_mistakes, one_mistake  # only for a mistake: the import takes 10 ms
+
         # The validator finds all mistakes, except for checks in the code of a type; msgspec finds those, but only the first mistake.
         raise InputError(all_mistakes(document, kind) or (one_mistake(document, kind, str(error)),)) from None

@@ -23,6 +23,13 @@ def home_of(environment: Mapping[str, str]) -> Path:
         raise UsageError(text, code="file.home", where="environment", remedy="set it: `export HOME=/a/folder/of/yours`") from None
 
 
+def cache_home(environment: Mapping[str, str] | None = None) -> Path:
+    """`$XDG_CACHE_HOME/portable`, by default `~/.cache/portable`. Raises UsageError if there is no home folder."""
+    environment = os.environ if environment is None else environment
+    base = environment.get("XDG_CACHE_HOME") or ""
+    return (Path(base) if base.startswith("/") else home_of(environment) / ".cache") / "portable"
+
+
 def state_home(environment: Mapping[str, str] | None = None) -> Path:
     """`$XDG_STATE_HOME/portable`, by default `~/.local/state/portable`."""
     environment = os.environ if environment is None else environment

@@ -9,11 +9,13 @@ from portable.catalog.inside import LARGEST
 from portable.model.codes import Code
 from portable.model.errors import PortableError
 from portable.model.secret_refs import SecretRef, Text
+from portable.planning._template_cache import cache_for, compiled
 from portable.planning._template_limits import MOST_BITS, WorkError, bounded
 from portable.programs.bundle import bundle, programs
 
 if TYPE_CHECKING:
     import jinja2
+    from jinja2.bccache import BytecodeCache
 
 Report: TypeAlias = Callable[[int, str, Code], None]
 """Takes line, text and code of a mistake in a template."""
@@ -82,10 +84,15 @@ def _environment() -> "jinja2.Environment":
     return Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False)
 
 
+@functools.cache
+def _cache() -> "BytecodeCache | None":
+    return cache_for(_environment())
+
+
 @functools.lru_cache(maxsize=4096)
 def template(text: str) -> "jinja2.Template":
-    """The text as a template, parsed once."""
-    return _environment().from_string(text)
+    """The text as a template, compiled once."""
+    return compiled(_environment(), text, _cache())
 
 
 def rendered(text: str, context: Mapping[str, Any], report: Report) -> str:

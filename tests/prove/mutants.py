@@ -77,7 +77,8 @@ AREAS: Mapping[str, Area] = {
         tests=_PLANNING,
     ),
     "content": Area(
-        modules=tuple(f"planning/{name}.py" for name in ("_template_limits", "_templates", "content", "meaningless")), tests=_PLANNING
+        modules=tuple(f"planning/{name}.py" for name in ("_template_cache", "_template_limits", "_templates", "content", "meaningless")),
+        tests=_PLANNING,
     ),
     "network": Area(
         modules=(

@@ -19,9 +19,16 @@ def run(
 
 
 def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What the process sees of the outside. Bytecode is kept, or every command would compile the program anew."""
-    bytecode = ROOT / ".pytest_cache" / "bytecode"
-    return {"PATH": os.environ["PATH"], "HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(bytecode), **(more or {})}
+    """What the process sees of the outside. Bytecode and templates are kept, or every command would compile them anew."""
+    kept = ROOT / ".pytest_cache"
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "PYTHONPATH": str(ROOT),
+        "PYTHONPYCACHEPREFIX": str(kept / "bytecode"),
+        "XDG_CACHE_HOME": str(kept / "cache"),
+        **(more or {}),
+    }
 
 
 def write(folder: Path, files: Mapping[str, str | bytes]) -> None:

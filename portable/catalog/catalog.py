@@ -29,6 +29,7 @@ class Catalog:
         self.recipes: dict[str, Path] = {}
         """Image recipes: build folders by name, each of an app or of an image that several apps share."""
         self._roots = (SHIPPED, *folders)
+        self._root_of: dict[Path, Path] = {}
         self._outside: dict[str, Path] = {}
         """By recipe: what of it leads out of its catalog."""
         for folder in self._roots:
@@ -51,7 +52,11 @@ class Catalog:
 
     def root(self, path: Path) -> Path:
         """The folder of the catalog to which a file belongs; nothing outside of it is read."""
-        return max((root for root in self._roots if path.is_relative_to(root)), key=lambda root: len(root.parts))
+        folder = path.parent
+        if folder not in self._root_of:
+            roots = (root for root in self._roots if path.is_relative_to(root))
+            self._root_of[folder] = max(roots, key=lambda root: len(root.parts))
+        return self._root_of[folder]
 
     def names(self) -> tuple[str, ...]:
         """Every app, sorted."""

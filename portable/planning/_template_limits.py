@@ -1,11 +1,11 @@
 """Bounds the work of a template: the files of a catalog may come from somebody else."""
 
 import contextlib
+import os
 import resource
 import signal
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from types import FrameType
 
 SECONDS = 2
@@ -14,7 +14,7 @@ MEMORY = 256 << 20
 """Bytes that the process may allocate meanwhile."""
 MOST_BITS = 4096
 """Bits of the largest integer that multiplication and powers may make: no limit of memory stops those in time."""
-_STATM = Path("/proc/self/statm")
+_STATM = "/proc/self/statm"
 
 
 class WorkError(Exception):
@@ -53,9 +53,8 @@ def _bounded_time() -> Iterator[None]:
 @contextlib.contextmanager
 def _bounded_memory() -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    try:
-        size = int(_STATM.read_text().split()[0]) * resource.getpagesize()
-    except OSError:  # not Linux
+    size = _size()
+    if size is None:
         yield
         return
     limit = size + MEMORY
@@ -67,3 +66,15 @@ def _bounded_memory() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _size() -> int | None:
+    """The bytes of address space of this process; None where the kernel is not Linux. Runs for each template, so it has no `Path`."""
+    try:
+        handle = os.open(_STATM, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return int(os.read(handle, 200).split()[0]) * resource.getpagesize()
+    finally:
+        os.close(handle)

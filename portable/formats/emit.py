@@ -98,6 +98,11 @@ _TEXTS: Final[defaultdict[tuple[bool, tuple[str, ...]], _Texts]] = defaultdict(_
 """By the kind of document: whether it is Compose's, and its first keys."""
 
 
+# Tuples, because `dict | Mapping` would be made anew for each value; the usual type is first.
+_MAPPINGS: Final = (dict, Mapping)
+_SEQUENCES: Final = (list, tuple)
+
+
 class _Writer:
     """The lines of one document."""
 
@@ -130,13 +135,14 @@ class _Writer:
                 name = names.get(key) or self.key(key, pad)
                 if type(value) is str:
                     append(f"{lead}{name}: {values.get(value) or self.leaf(value, pad)}")
-                elif value and isinstance(value, dict | list | tuple | Mapping):
+                elif value and isinstance(value, _MAPPINGS):
                     append(f"{lead}{name}:")
                     inner = pad + "  "
-                    if isinstance(value, list | tuple):
-                        self.sequence(value, inner, inner)
-                    else:
-                        self.mapping(value, inner, inner)
+                    self.mapping(value, inner, inner)
+                elif value and isinstance(value, _SEQUENCES):
+                    append(f"{lead}{name}:")
+                    inner = pad + "  "
+                    self.sequence(value, inner, inner)
                 else:
                     append(f"{lead}{name}: {self.leaf(value, pad)}")
                 lead = pad
@@ -151,10 +157,10 @@ class _Writer:
                 index += 1
                 if type(value) is str:
                     self.lines.append(f"{lead}- {self.values.get(value) or self.leaf(value, pad)}")
-                elif value and isinstance(value, list | tuple):
-                    self.sequence(value, lead + "- ", pad + "  ")
-                elif value and isinstance(value, Mapping):
+                elif value and isinstance(value, _MAPPINGS):
                     self.mapping(value, lead + "- ", pad + "  ")
+                elif value and isinstance(value, _SEQUENCES):
+                    self.sequence(value, lead + "- ", pad + "  ")
                 else:
                     self.lines.append(f"{lead}- {self.leaf(value, pad)}")
                 lead = pad

@@ -5,8 +5,9 @@ from typing import Protocol
 
 from portable.backends.common import PlacedContainer
 from portable.model.base import Struct
-from portable.model.plan import Plan
+from portable.model.plan import Plan, Volume
 from portable.model.rights import ImageSettings, PlannedContainer, Rights
+from portable.model.secret_refs import SecretRef
 
 
 class CommandResult(Struct, frozen=True, kw_only=True):
@@ -38,7 +39,7 @@ class ContainerState(Struct, frozen=True, kw_only=True):
     """The state of a container."""
 
     state: str
-    """running, exited, restarting, paused, created or missing."""
+    """running, exited, restarting, paused, created or missing; scheduled for a job between its runs."""
     health: str = ""
     """healthy, starting or unhealthy; empty without a health check."""
     said: str = ""
@@ -46,9 +47,13 @@ class ContainerState(Struct, frozen=True, kw_only=True):
     since: float = 0.0
     """Start time in seconds since 1970, by the clock of its host; 0 if unknown."""
     environment: Mapping[str, str] = {}
+    secret_env: Mapping[str, SecretRef] = {}
+    """Variables whose values the engine reads from secrets, where it shows the reference instead of the value."""
+    has_image_variables: bool = True
+    """Whether `environment` includes the variables of the image."""
     labels: Mapping[str, str] = {}
     mounts: Mapping[str, str] = {}
-    """By path inside: the mounted folder of the host, or the name of the volume."""
+    """By path inside: the mounted folder of the host, or the engine's name of the volume."""
     published: tuple[PublishedAddress, ...] = ()
     entrypoint: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
@@ -61,6 +66,11 @@ class ContainerState(Struct, frozen=True, kw_only=True):
         """Whether commands can run in it."""
         return self.state == "running"
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it rightly does not run now."""
+        return self.state == "scheduled"
+
 
 class ExtraContainer(Struct, frozen=True, kw_only=True):
     """A container of the stack that is not in the plan: of a removed app, a second one, or one that somebody added."""
@@ -68,6 +78,8 @@ class ExtraContainer(Struct, frozen=True, kw_only=True):
     name: str
     state: str
     published: tuple[PublishedAddress, ...] = ()
+    remedy: str = ""
+    """How it goes away, where `up` does not remove it."""
 
 
 class HostFolder(Struct, frozen=True, kw_only=True):
@@ -86,7 +98,9 @@ class View(Protocol):
     here: bool
     """Whether it runs on this machine, so that its loopback addresses and folders are those of this machine."""
     host: str
-    """The address of its host from here, in the form of a URL."""
+    """The address of its host from here, in the form of a URL; empty for a cluster."""
+    one_host: bool
+    """Whether all containers run on one host, so that a device number means the same in each."""
     names: tuple[str, ...]
     """The names and addresses by which people reach its host, as the profile has them."""
 
@@ -98,8 +112,16 @@ class View(Protocol):
         """The planned settings of a container, by its back end."""
         ...
 
+    def source(self, volume: Volume) -> str | None:
+        """What `mounts` shows for a volume; None if the engine chooses it."""
+        ...
+
     def guests(self, placed: PlacedContainer) -> Sequence[str]:
         """Names of the containers in its network that do not belong to the stack."""
+        ...
+
+    def guest_remedy(self, placed: PlacedContainer, name: str) -> str:
+        """The command that ends one of the `guests`."""
         ...
 
     def on_host(self, folders: Sequence[str]) -> Mapping[str, HostFolder] | None:

@@ -45,7 +45,8 @@ class Contract(Struct, frozen=True, kw_only=True):
             log.debug("%s: %s\n%s", self.name, kind, "".join(traceback.format_tb(error.__traceback__)))  # its message may hold a secret
             text = f"the check was interrupted by a bug in portable ({kind}); `portable --debug verify {self.name}` prints its traceback"
             yield ContractResult(contract=self.name, subject="the stack", verdict="unknown", text=text)
-        down = [about(placed) for placed in parts(stack) if not stack.look(placed).is_running] if self.inside else []
+        states = [(placed, stack.look(placed)) for placed in parts(stack)] if self.inside else []
+        down = [about(placed) for placed, state in states if not state.is_running and not state.is_idle]
         if down:
             text = f"not checked in stopped containers: {', '.join(down)}"
             yield ContractResult(contract=self.name, subject="the stack", verdict="unknown", text=text)

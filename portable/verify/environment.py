@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from portable.backends.common import PlacedContainer, main_container
-from portable.live.view import ContainerState, View
+from portable.live.view import View
 from portable.model.plan import File
 from portable.model.secret_refs import SecretRef
 from portable.model.shell import script
@@ -77,10 +77,13 @@ def _container(stack: View, placed: PlacedContainer, values: Values, *, is_fence
     if actual.image is None:
         return unknown(subject, "its image no longer exists, so the variables of the image are unknown")
     planned, faults, unsure = stack.planned(placed), [], []
-    extra = sorted(actual.environment.keys() - planned.environment.keys() - actual.image.environment.keys())
+    has = {*actual.environment, *actual.secret_env}
+    extra = sorted(has - planned.environment.keys() - actual.image.environment.keys())
     proxies = [name for name in extra if _PROXY.fullmatch(name)]
     if is_fenced:  # a proxy in an image is never planned
-        proxies += sorted(name for name in actual.image.environment.keys() - planned.environment.keys() if _is_proxied(name, actual))
+        whole = actual.environment if actual.has_image_variables else _first_process(stack, placed)[0]
+        baked = actual.image.environment.keys() if actual.has_image_variables else whole.keys() - has
+        proxies += sorted(name for name in baked - planned.environment.keys() if _leads_away(name, whole))
     if proxies:
         past = ", which lead past the tunnel" if is_fenced else ""
         faults.append(f"unplanned proxy variables{past}: {', '.join(proxies)}")
@@ -88,9 +91,11 @@ def _container(stack: View, placed: PlacedContainer, values: Values, *, is_fence
         faults.append(f"variables that are neither in the plan nor in its image: {', '.join(others)}")
     changed: list[str] = []
     for name, value in sorted({**actual.image.environment, **planned.environment}.items()):
-        if name not in actual.environment:
+        if name not in has:
             continue
-        if isinstance(value, SecretRef):
+        if name in actual.secret_env:
+            changed += [name] if value != actual.secret_env[name] else []
+        elif isinstance(value, SecretRef):
             secret = values.of(value.name, value.key)
             if secret or not actual.environment[name]:
                 changed += [name] if secret != actual.environment[name] else []
@@ -100,7 +105,7 @@ def _container(stack: View, placed: PlacedContainer, values: Values, *, is_fence
             changed.append(name)
     if changed:
         faults.append(f"variables with other values than in the plan or its image: {', '.join(changed)}")
-    if missing := sorted((planned.environment.keys() | actual.image.environment.keys()) - actual.environment.keys()):
+    if missing := sorted((planned.environment.keys() | actual.image.environment.keys()) - has):
         faults.append(f"missing variables: {', '.join(missing)}")
     entrypoint = actual.image.entrypoint if planned.entrypoint is None else planned.entrypoint
     command = planned.command if planned.command is not None else actual.image.command if planned.entrypoint is None else ()
@@ -110,11 +115,11 @@ def _container(stack: View, placed: PlacedContainer, values: Values, *, is_fence
         return broken(subject, "; ".join(faults), anew(stack, placed))
     if unsure:
         return unknown(subject, f"variables whose secrets are unknown here are not compared: {', '.join(unsure)}")
-    return holds(subject, f"{len(actual.environment)} variables, all from the plan or its image")
+    return holds(subject, f"{len(has)} variables, all from the plan{' or its image' if actual.has_image_variables else ''}")
 
 
-def _is_proxied(name: str, actual: ContainerState) -> bool:
-    return bool(_PROXY.fullmatch(name)) and name.lower() != "no_proxy" and bool(actual.environment.get(name))
+def _leads_away(name: str, environment: Mapping[str, str]) -> bool:
+    return bool(_PROXY.fullmatch(name)) and name.lower() != "no_proxy" and bool(environment.get(name))
 
 
 def _gateway(stack: View, placed: PlacedContainer, values: Values) -> Iterator[Found]:
@@ -164,17 +169,23 @@ def _text(file: File, values: Values) -> str | None:
 
 def _process(stack: View, placed: PlacedContainer) -> Found:
     """Compare the variables of the first process: a program that starts it can change those that the engine shows."""
-    subject, expected = about(placed), stack.look(placed).environment
-    answer = stack.inside(placed, _PROCESS, user="0")
-    actual = _variables(answer.text) if answer.done else {}
+    state = stack.look(placed)
+    subject, expected = about(placed), state.environment
+    actual, problem = _first_process(stack, placed)
     if not actual:
-        return unknown(subject, f"the variables of its first process cannot be read: {answer.text[:200] or answer.code}")
-    names = {name for name in (actual.keys() | expected.keys()) - _ADDED if actual.get(name) != expected.get(name)}
+        return unknown(subject, f"the variables of its first process cannot be read: {problem}")
+    compared = (actual.keys() | expected.keys()) - _ADDED if state.has_image_variables else expected.keys()
+    names = {name for name in compared if actual.get(name) != expected.get(name)} | {
+        name for name, ref in state.secret_env.items() if name not in actual and not ref.optional
+    }
     if names:
         text = f"variables of its first process differ from the container's: {', '.join(sorted(names))}"
         return broken(subject, text, anew(stack, placed))
     return holds(subject, "its first process has the variables of the container")
 
 
-def _variables(text: str) -> Mapping[str, str]:
-    return dict(entry.partition("=")[::2] for entry in text.split("\0") if "=" in entry)
+def _first_process(stack: View, placed: PlacedContainer) -> tuple[Mapping[str, str], object]:
+    """Return the variables of a container's first process; if they cannot be read, none, and the reason."""
+    answer = stack.inside(placed, _PROCESS, user="0")
+    found = dict(entry.partition("=")[::2] for entry in answer.text.split("\0") if "=" in entry) if answer.done else {}
+    return found, answer.text[:200] or answer.code

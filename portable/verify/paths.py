@@ -28,7 +28,7 @@ def check(stack: View) -> Iterator[Found]:
         mounts, faults = stack.look(placed).mounts, []
         planned = [entry for entry in mounts_of(stack, placed.container) if not isinstance(entry[0].place, Ephemeral)]
         for volume, path, _ in planned:
-            folder = folder_of(volume)
+            folder = stack.source(volume)
             if path not in mounts:
                 faults.append(f"{path} is not mounted")
             elif folder is not None and mounts[path] != folder:
@@ -81,13 +81,17 @@ def _hosts_own(stack: View, placed: PlacedContainer, host: Mapping[str, HostFold
 
 
 def _one_library(stack: View) -> Iterator[Found]:
-    """Compare device and inode of the library's root inside: a later mount can cover the one that the engine shows."""
+    """Compare device and inode of the library's root inside: a later mount can cover the one that the engine shows.
+
+    Each node of a cluster numbers its devices, so only the inode is compared there; file servers show the same one to all.
+    """
+    form = "%d:%i" if stack.one_host else "%i"
     by_identity: dict[str, list[str]] = {}
     for placed in running(stack):
         library = library_of(stack, placed.container)
         if library is None:
             continue
-        answer = stack.inside(placed, ["stat", "-c", "%d:%i", library[0]])
+        answer = stack.inside(placed, ["stat", "-c", form, library[0]])
         if answer.done:
             by_identity.setdefault(answer.text, []).append(about(placed))
         else:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from portable.backends.common import backs_up
 from portable.live.view import View
-from portable.model.folders import folder_of
 from portable.verify.contract import Contract, Found, about, broken, holds, library_of, mounts_of, running, unknown
 
 
@@ -16,7 +15,7 @@ def check(stack: View) -> Iterator[Found]:
         for container in app.containers
         if not backs_up(container)
         for volume, _, _ in mounts_of(stack, container)
-        if volume.holds in ("state", "database") and (folder := folder_of(volume)) is not None
+        if volume.holds in ("state", "database") and (folder := stack.source(volume)) is not None
     }
     up = f"run `portable up -p {stack.plan.profile}`, which recreates it with its own folders only"
     for placed in running(stack):

@@ -19,7 +19,7 @@ def check(stack: View) -> Iterator[Found]:
         if placed.app and placed.app.name in gateways:
             for name in stack.guests(placed):
                 text = f"container {name} shares its network but is not part of the stack: it can change the firewall unnoticed"
-                yield broken(about(placed), text, f"remove that container with `docker rm -f {name}`")
+                yield broken(about(placed), text, stack.guest_remedy(placed, name))
 
 
 def _extras(has: Rights, planned: Rights) -> Iterator[str]:

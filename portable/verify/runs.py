@@ -12,7 +12,9 @@ def check(stack: View) -> Iterator[Found]:
     up = f"run `portable status -p {profile}` for the reason, then `portable up -p {profile}`"
     for placed in parts(stack):
         state, subject = stack.look(placed), about(placed)
-        if not state.is_running:
+        if state.is_idle:
+            yield holds(subject, f"runs at its times; {state.said}")
+        elif not state.is_running:
             yield broken(subject, f"{state.state}{f': {state.said}' if state.said else ''}", up)
         elif state.health == "unhealthy":
             yield broken(subject, f"runs, but its health check fails: {state.said or 'without output'}", up)
@@ -23,7 +25,7 @@ def check(stack: View) -> Iterator[Found]:
     for other in stack.others():
         # No other contract checks its network and mounts.
         text = f"is {other.state} but not in the plan: no contract checks its traffic and mounts"
-        yield broken(other.name, text, f"run `portable up -p {profile}`, which removes it and keeps its data")
+        yield broken(other.name, text, other.remedy or f"run `portable up -p {profile}`, which removes it and keeps its data")
 
 
 CONTRACT = Contract(

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import select
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
@@ -16,15 +17,22 @@ _NOT_RUN: Final = 126
 
 
 def log_lines(
-    connection: ClusterConnection, namespace: str, pod: str, container: str, *, tail: int | None = None, previous: bool = False
+    connection: ClusterConnection,
+    namespace: str,
+    pod: str,
+    container: str,
+    *,
+    tail: int | None = None,
+    previous: bool = False,
+    hidden: bool = True,
 ) -> Iterator[str]:
-    """Lines that a container wrote, each led by its moment and a blank, without secrets."""
+    """Lines that a container wrote, each led by its moment and a blank; without secrets if `hidden`."""
     answer: Any = connection.request(
         "get", _log_path(namespace, pod), doing=f"reading the log of {pod}", query={"query_params": _log_query(container, tail, previous)}
     )
     for line in str(answer or "").removesuffix("\n").split("\n"):
         if line:
-            yield connection.hide(line)
+            yield connection.hide(line) if hidden else line
 
 
 def follow_log(connection: ClusterConnection, namespace: str, pod: str, container: str, *, tail: int | None = None) -> Iterator[str]:
@@ -63,6 +71,10 @@ def _log_query(container: str, tail: int | None, previous: bool) -> list[tuple[s
     return query
 
 
+class LateError(Exception):
+    """A command did not end in its time. It may still run."""
+
+
 class CommandInput(Protocol):
     """The input of a command: something with a file descriptor."""
 
@@ -86,11 +98,13 @@ def exec_in(
     given: CommandInput | None = None,
     terminal: bool = False,
     size: Callable[[], tuple[int, int]] | None = None,
+    seconds: float | None = None,
 ) -> int:
     """Run a command in a container; its exit code. `on_output` gets the channel (1 output, 2 errors) and bytes as they come.
 
-    Raises ClusterError where the connection breaks before the command's end is known.
+    Raises ClusterError where the connection breaks before the command's end is known, and LateError after `seconds`.
     """
+    until = float("inf") if seconds is None else time.monotonic() + seconds
     with connection.doing(f"running a command in {pod}"):
         stream = connection.open_exec(namespace, pod, container, command, stdin=given is not None, terminal=terminal)
     said = b""
@@ -100,6 +114,8 @@ def exec_in(
                 width, height = size()
                 stream.write_channel(_SIZE, json.dumps({"Width": width, "Height": height}))
             while stream.is_open():
+                if time.monotonic() > until:
+                    raise LateError
                 stream.update(timeout=_POLL_SECONDS)
                 said += _drain(stream, on_output)
                 if given is not None and stream.is_open() and select.select([given.fileno()], [], [], 0)[0]:

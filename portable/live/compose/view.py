@@ -12,13 +12,16 @@ from portable.engines.docker.rights import running
 from portable.live.compose.rights import planned
 from portable.live.view import CommandResult, ContainerState, ExtraContainer, HostFolder, PublishedAddress
 from portable.model.errors import PortableError
-from portable.model.plan import Plan
+from portable.model.folders import folder_of
+from portable.model.plan import Plan, Volume
 from portable.model.rights import ImageSettings, PlannedContainer
 from portable.model.shell import script
 
 
 class ComposeView:
     """The containers of a plan on an engine. They are looked up once, so that all contracts see the same moment."""
+
+    one_host = True
 
     def __init__(self, engine: Engine, plan: Plan, helper: Callable[[], str] | None = None, *, names: tuple[str, ...] = ()) -> None:
         """`helper` returns the image of a helper container for the host of a remote engine; raises PortableError if it is missing."""
@@ -58,6 +61,15 @@ class ComposeView:
             return ()
         mine = {seen.id for seen, _ in self._all}
         return tuple(name for other, name in self._engine.guests(both[0].id) if other not in mine)
+
+    def source(self, volume: Volume) -> str | None:
+        """The folder of the host."""
+        return folder_of(volume)
+
+    def guest_remedy(self, placed: PlacedContainer, name: str) -> str:
+        """The engine's own command."""
+        del placed
+        return f"remove that container with `docker rm -f {name}`"
 
     def _called(self, container: str) -> str:
         return next((seen.service for seen, _ in self._all if seen.id == container), f"another container, {container[:12]}")

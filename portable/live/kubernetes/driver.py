@@ -13,12 +13,15 @@ from portable.live.kubernetes import diagnose, down, execute, heal, logs, restar
 from portable.live.kubernetes.look import pods_of
 from portable.live.kubernetes.stack import KubernetesStack, apps_of
 from portable.live.kubernetes.unsupported import UnsupportedReading, UnsupportedWriting
+from portable.live.kubernetes.view import ClusterView
 from portable.live.kubernetes.waiting import look_at_groups
 from portable.live.results import ImageStatus, LogLine, Outcome, Repairs, ServiceStatus
 from portable.live.stack import Stack
+from portable.live.view import View
 from portable.local.lock import Lock
 from portable.model.changes import Change
 from portable.model.contracts import Diagnosis
+from portable.model.plan import Plan
 from portable.model.ports import PublishedPort
 from portable.model.progress import Progress, silent
 from portable.secrets.sources import Source
@@ -181,6 +184,10 @@ class KubernetesDriver(KubernetesReader, UnsupportedWriting):
     def heal(self, *, deadline: float | None = None, progress: Progress = silent) -> Outcome:
         """Replace the pods of apps that crash again and again."""
         return heal.heal(self._writer, self.stack, deadline=deadline, progress=progress)
+
+    def view(self, plan: Plan) -> View:
+        """The stack in the form that contracts check."""
+        return ClusterView(self._writer, self.stack, plan)
 
     def end_copies(self, apps: tuple[str, ...], *, held: Lock, progress: Progress = silent) -> None:
         """Nothing to do: no backup copies state on clusters yet."""

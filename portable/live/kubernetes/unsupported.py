@@ -8,7 +8,6 @@ from typing import NoReturn
 from portable.live.driver import Reopen, StackDriver, StackReader
 from portable.live.image_needs import ImageNeed
 from portable.live.network import Network
-from portable.live.view import View
 from portable.model.changes import Change
 from portable.model.errors import Refused
 from portable.model.plan import Plan
@@ -57,10 +56,6 @@ class UnsupportedWriting(StackDriver):
     def run_as_host(self, script: str, arguments: Sequence[str]) -> str:
         """Not supported on clusters yet."""
         refuse_unsupported(self.where, "running a script on a node", "log in to the node")
-
-    def view(self, plan: Plan) -> View:
-        """Not supported on clusters yet."""
-        refuse_unsupported(self.where, "verify", "`portable status` shows how the apps are")
 
     def network(self, plan: Plan) -> AbstractContextManager[Network]:
         """Not supported on clusters yet."""

@@ -10,7 +10,7 @@ from portable.live.compose.rights import planned
 from portable.live.view import CommandResult, ContainerState, ExtraContainer, HostFolder, PublishedAddress
 from portable.model.contracts import ContractResult
 from portable.model.folders import folder_of
-from portable.model.plan import Ephemeral, Library, Plan
+from portable.model.plan import Ephemeral, Library, Plan, Volume
 from portable.model.rights import ImageSettings, PlannedContainer
 from portable.model.secret_refs import Text
 from portable.verify.contract import Contract, about, mounts_of
@@ -118,7 +118,7 @@ class FakeStack:
         self, plan: Plan | None = None, *, answer: Answer = lambda _name, _command: None, here: bool = False, host: str = ""
     ) -> None:
         self.plan = plan or _planned()
-        self.here, self.host = here, host
+        self.here, self.host, self.one_host = here, host, True
         self.names: tuple[str, ...] = ()
         self.changes: dict[str, dict[str, object]] = {}
         """Changed fields of `ContainerState`, by the container's name."""
@@ -158,6 +158,14 @@ class FakeStack:
     def guests(self, placed: PlacedContainer) -> tuple[str, ...]:
         """Return the test's containers, for the gateway."""
         return self.strangers if about(placed) == "gateway" else ()
+
+    def source(self, volume: Volume) -> str | None:
+        """Return the folder of the host."""
+        return folder_of(volume)
+
+    def guest_remedy(self, placed: PlacedContainer, name: str) -> str:
+        """Return a command with both names."""
+        return f"remove {name} from {about(placed)}"
 
     def on_host(self, folders: Sequence[str]) -> Mapping[str, HostFolder] | None:
         """Return the folders of this machine, if the stack runs on it."""

@@ -247,7 +247,7 @@ def test_who_shares_the_gateways_network_unasked_is_told() -> None:
     stack = healthy()
     stack.strangers = ("stranger",)
     found = one(PRIVILEGES, stack)
-    assert (found.code, found.subject, "`docker rm -f stranger`" in found.remedy) == ("verify.privileges", "gateway", True)
+    assert (found.code, found.subject, "remove stranger from gateway" in found.remedy) == ("verify.privileges", "gateway", True)
 
 
 # --- from a Compose engine -------------------------------------------------------------------------------------------

@@ -209,7 +209,6 @@ def test_what_clusters_do_not_support_yet_says_so(source: FileSource) -> None:
         driver.build_images,
         lambda: driver.read_host("", ()),
         lambda: driver.run_as_host("", ()),
-        lambda: driver.view(plan),
         lambda: driver.network(plan),
         lambda: driver.watch(lambda: (driver.stack, source), every=1),
     ]

@@ -34,7 +34,9 @@ class Catalog:
         """By recipe: what of it leads out of its catalog."""
         for folder in self._roots:
             for below in (folder / "apps", folder):
-                self._apps |= {f.parent.name: f for f in sorted(below.glob("*/app.yaml"))}
+                found = sorted(below.glob("*/app.yaml"))
+                self._apps |= {f.parent.name: f for f in found}
+                self._root_of |= {f.parent: folder for f in found if len(folder.parts) >= len(self._root_of.get(f.parent, folder).parts)}
                 self._add_recipes(folder, below)
             self._clouds |= {f.parent.name: f for f in sorted((folder / "clouds").glob("*/cloud.yaml"))}
         self._read: dict[str, Document] = {}

@@ -1,11 +1,9 @@
 """Bounds the work of a template: the files of a catalog may come from somebody else."""
 
-import contextlib
 import os
 import resource
 import signal
 import threading
-from collections.abc import Iterator
 from types import FrameType
 
 SECONDS = 2
@@ -21,51 +19,45 @@ class WorkError(Exception):
     """A template takes too much time."""
 
 
-@contextlib.contextmanager
-def bounded() -> Iterator[None]:
+class bounded:  # noqa: N801  # used as a function
     """Raise WorkError or MemoryError in the body if it exceeds the limits.
 
     The limits apply to the whole process, so they last only for one template. Signals reach the main thread only; elsewhere, time is
-    not bounded.
+    not bounded. A class, because this runs for each template, and generators would take twice as long.
     """
-    with _bounded_memory(), _bounded_time():
-        yield
+
+    def __enter__(self) -> None:
+        """Set the limits."""
+        self._memory = _bound_memory()
+        self._is_timed = threading.current_thread() is threading.main_thread()
+        if self._is_timed:
+            self._handler = signal.signal(signal.SIGVTALRM, _stop)
+            signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS, SECONDS)
+
+    def __exit__(self, *_raised: object) -> None:
+        """Take the limits away."""
+        try:
+            if self._is_timed:
+                signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+                signal.signal(signal.SIGVTALRM, self._handler)
+        finally:
+            if self._memory is not None:
+                resource.setrlimit(resource.RLIMIT_AS, self._memory)
 
 
-@contextlib.contextmanager
-def _bounded_time() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        raise WorkError
-
-    former = signal.signal(signal.SIGVTALRM, stop)
-    try:
-        signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS, SECONDS)
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, former)
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise WorkError
 
 
-@contextlib.contextmanager
-def _bounded_memory() -> Iterator[None]:
+def _bound_memory() -> tuple[int, int] | None:
+    """Set the limit; return the one before, or None if it stays."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     size = _size()
-    if size is None:
-        yield
-        return
-    limit = size + MEMORY
-    if soft != resource.RLIM_INFINITY and soft < limit:
-        yield
-        return
+    limit = (size or 0) + MEMORY
+    if size is None or (soft != resource.RLIM_INFINITY and soft < limit):
+        return None
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+    return soft, hard
 
 
 def _size() -> int | None:

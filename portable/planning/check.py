@@ -302,8 +302,8 @@ def _overridden_list(chosen: Selection, given: PlanInput) -> Iterator[Finding]:
 def _own_apps(entries: Mapping[str, AppEntry]) -> Iterator[Finding]:
     """A person's own app that replaces a shipped one, which is easily forgotten."""
     for name, entry in entries.items():
-        file = Path(entry.document.file)
-        if not file.is_relative_to(SHIPPED) and (SHIPPED / "apps" / name / "app.yaml").is_file():
+        file = entry.document.file
+        if not file.startswith(f"{SHIPPED}/") and (SHIPPED / "apps" / name / "app.yaml").is_file():
             yield Finding(
                 field="catalog",
                 path=f"apps.{name}",

@@ -2,7 +2,6 @@
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import PurePosixPath
 from typing import Literal
 
 import msgspec
@@ -253,8 +252,10 @@ def _overlaps(given: PlanInput, library: p.Volume, own: list[p.Volume], mistakes
             mistakes.add(given.profile_source("storage"), "storage", text, "give each its own folder", code="volume.overlap")
         owners.setdefault(at, volume.id)
     for (system, path), name in owners.items():
-        for above in PurePosixPath(path).parents:
-            holder = owners.get((system, str(above)), LIBRARY_ID)
+        above = path
+        while (shorter := posixpath.dirname(above)) != above:
+            above = shorter
+            holder = owners.get((system, above or "."), LIBRARY_ID)
             if holder != LIBRARY_ID:
                 text = f"{name} would be inside {holder}: {path}"
                 mistakes.add(given.profile_source("storage"), "storage", text, "give each its own folder", code="volume.overlap")

@@ -40,6 +40,7 @@ def port_name(app: str, port: str) -> str:
     return dns_label(f"{app[:room]}{mark}-{port}", limit=_PORT_NAME_MAX)
 
 
+@functools.cache
 def label_value(text: str) -> str:
     """Return the text as a label value."""
     return text if len(text) <= _LABEL_MAX and _LABEL_VALUE.fullmatch(text) else dns_label(text)

@@ -8,8 +8,6 @@ from portable.live.drivers import DRIVERS, unsupported_on
 from tests.cli import run
 
 REFUSED = (
-    ("verify",),
-    ("wire",),
     ("update",),
     ("update", "--dry-run"),
     ("rollback",),
@@ -33,7 +31,9 @@ def test_a_command_that_clusters_lack_is_refused(words: tuple[str, ...], tmp_pat
     assert list(tmp_path.rglob("*.yaml")) == []
 
 
-@pytest.mark.parametrize("words", [("up",), ("diff",), ("down",), ("status",), ("exec", "sonarr", "true"), ("heal",), ("doctor",)])
+@pytest.mark.parametrize(
+    "words", [("up",), ("diff",), ("down",), ("status",), ("exec", "sonarr", "true"), ("heal",), ("doctor",), ("verify",), ("wire",)]
+)
 def test_a_command_that_clusters_have_asks_for_a_kubeconfig(words: tuple[str, ...], tmp_path: Path) -> None:
     done = run(*words, "-p", "samba", cwd=tmp_path, env={"KUBECONFIG": str(tmp_path / "absent")})
     assert done.returncode == 2, done.stderr

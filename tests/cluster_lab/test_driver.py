@@ -10,9 +10,17 @@ from portable.engines.kubernetes.cluster import Cluster as ClusterConnection
 from portable.engines.kubernetes.cluster import ClusterReader
 from portable.live.driver import StackDriver, StackReader
 from portable.live.kubernetes.driver import KubernetesDriver, KubernetesReader
+from portable.live.kubernetes.network import ClusterNetwork
+from portable.live.network import Stream, Unreachable
 from tests.cluster_lab.stacks import address_of, source, stack
 from tests.driver_contract import TOKEN, DriverContract
 from tests.lab.cluster.cluster import Cluster
+
+
+def _ask(stream: Stream) -> None:
+    stream.sendall(b"GET / HTTP/1.0\r\n\r\n")
+    if not stream.makefile("rb").read():
+        raise ConnectionResetError
 
 
 class TestKubernetes(DriverContract):
@@ -34,6 +42,19 @@ class TestKubernetes(DriverContract):
         connection = ClusterReader(address_of(cluster), cache=tmp_path / "kinds")
         with KubernetesReader(connection, driver.stack, driver.source) as reader:
             yield reader
+
+    def test_an_app_is_reached_through_the_api_server(self, driver: StackDriver) -> None:
+        """`wire` goes this way. Nothing listens on the second port."""
+        driver.up(deadline=120)
+        driver.exec_stream("lone", ["sh", "-c", "echo found > /tmp/page; httpd -p 127.0.0.1:8099 -h /tmp"], lambda _: None)
+        assert isinstance(driver, KubernetesDriver)
+        with ClusterNetwork(driver._writer, driver.stack) as network:
+            assert network.missing("lone") == ""
+            with network.connect("lone", 8099) as stream:
+                stream.sendall(b"GET /page HTTP/1.0\r\n\r\n")
+                assert stream.makefile("rb").read().endswith(b"found\n")
+            with pytest.raises(Unreachable, match="connection refused"), network.connect("lone", 8098) as stream:
+                _ask(stream)
 
     def crash(self, driver: StackDriver, app: str) -> None:
         """Its program ends with an error once it finds a file, and after each restart until its pod is replaced."""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from portable.engines.docker.engine import Engine
+from tests.cluster_lab.conftest import BUSYBOX
 from tests.lab.cluster.cluster import Cluster
 from tests.lab.cluster.place import LIBRARY, Place, place_in
 
@@ -50,6 +51,45 @@ def test_commands_run_inside_and_logs_tell_their_app(samba: Place) -> None:
     lines = samba.stack.portable("logs", "gluetun", "--tail", "3").out.splitlines()
     assert lines
     assert {line.partition(" |")[0] for line in lines} == {"gluetun"}
+
+
+def test_verify_finds_every_promise_kept(samba: Place) -> None:
+    ran = samba.stack.portable("verify", "--format", "json", code=None)
+    results = json.loads(ran.out)["verify"]
+    assert [(row["contract"], row["subject"], row["text"]) for row in results if row["verdict"] == "broken"] == []
+    holding = {row["contract"] for row in results if row["verdict"] == "holds"}
+    assert holding >= {"runs", "shares", "fence", "names", "environment", "privileges", "paths", "privacy", "secrecy", "identity"}
+    assert ran.code == 0
+
+
+def test_verify_sees_what_was_changed_by_hand(samba: Place) -> None:
+    """A variable that leads past the tunnel, and a debug container in the gateway's network."""
+    where = ("-n", samba.namespace)
+    samba.cluster.kubectl("set", "env", *where, "statefulset/gluetun", "-c", "qbittorrent", "HTTPS_PROXY=http://198.18.7.30:1")
+    until = time.monotonic() + 120
+    while not (found := broken(samba, "environment")).get("qbittorrent"):
+        assert time.monotonic() < until, found
+        time.sleep(2)
+    assert "HTTPS_PROXY" in found["qbittorrent"]
+    samba.stack.portable("up", "--timeout", "200")
+    assert broken(samba, "environment", "runs") == {}
+    pod = next(pod["metadata"]["name"] for pod in samba.pods() if pod["metadata"]["name"].startswith("gluetun"))
+    debugger = {"name": "look", "image": BUSYBOX, "command": ["sleep", "600"], "targetContainerName": "gluetun"}
+    patch = json.dumps({"spec": {"ephemeralContainers": [debugger]}})
+    samba.cluster.kubectl("patch", *where, "pod", pod, "--subresource=ephemeralcontainers", "--patch", patch)
+    until = time.monotonic() + 60
+    while not (found := broken(samba, "privileges")).get("gluetun"):
+        assert time.monotonic() < until, found
+        time.sleep(2)
+    assert "look" in found["gluetun"]
+    samba.stack.portable("restart", "gluetun", "--timeout", "200")
+    assert broken(samba, "privileges") == {}
+
+
+def broken(place: Place, *contracts: str) -> dict[str, str]:
+    """The broken results of these contracts: text by subject."""
+    ran = place.stack.portable("verify", *contracts, "--format", "json", code=None)
+    return {row["subject"]: row["text"] for row in json.loads(ran.out)["verify"] if row["verdict"] == "broken"}
 
 
 def test_status_names_why_an_app_waits(samba: Place) -> None:

@@ -139,6 +139,14 @@ class ClusterConnection:
             binary=True,
         )
 
+    def open_forward(self, namespace: str, pod: str, port: int) -> Any:
+        """Open a connection to a port of a pod; its `socket(port)` is a socket, its `error(port)` tells why the pod refused it."""
+        from kubernetes.client import ApiClient, CoreV1Api
+        from kubernetes.stream import portforward
+
+        api = CoreV1Api(ApiClient(configuration=self._client.configuration))
+        return portforward(api.connect_get_namespaced_pod_portforward, pod, namespace, ports=str(port))
+
     def path_of(self, api_version: str, kind: str, name: str | None = None, namespace: str | None = None) -> str | None:
         """The path of a kind, or of an object of it; None where the server does not have that kind."""
         doing = f"asking for the kind {kind}"

@@ -5,8 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 UNSUPPORTED: Mapping[str, str] = {
-    "verify": "`portable status` shows the state of the apps; the contracts are checked on Compose only",
-    "wire": "connect the apps in their own web pages",
     "update": "change the images in the profile, then run `portable up`",
     "rollback": "change the images back in the profile, then run `portable up`",
     "backup": "back up the volumes with a tool of the cluster, such as Velero",

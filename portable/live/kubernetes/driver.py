@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
@@ -11,10 +12,12 @@ from portable.engines.kubernetes.verdict import spec_of, status_of
 from portable.live.drivers import OpenedStack
 from portable.live.kubernetes import diagnose, down, execute, heal, logs, restart, status, up
 from portable.live.kubernetes.look import pods_of
+from portable.live.kubernetes.network import ClusterNetwork
 from portable.live.kubernetes.stack import KubernetesStack, apps_of
 from portable.live.kubernetes.unsupported import UnsupportedReading, UnsupportedWriting
 from portable.live.kubernetes.view import ClusterView
 from portable.live.kubernetes.waiting import look_at_groups
+from portable.live.network import Network
 from portable.live.results import ImageStatus, LogLine, Outcome, Repairs, ServiceStatus
 from portable.live.stack import Stack
 from portable.live.view import View
@@ -188,6 +191,11 @@ class KubernetesDriver(KubernetesReader, UnsupportedWriting):
     def view(self, plan: Plan) -> View:
         """The stack in the form that contracts check."""
         return ClusterView(self._writer, self.stack, plan)
+
+    def network(self, plan: Plan) -> AbstractContextManager[Network]:
+        """The pods of the stack, reached through the API server."""
+        del plan
+        return ClusterNetwork(self._writer, self.stack)
 
     def end_copies(self, apps: tuple[str, ...], *, held: Lock, progress: Progress = silent) -> None:
         """Nothing to do: no backup copies state on clusters yet."""

@@ -2,15 +2,12 @@
 # ruff: noqa: ARG002  # the arguments are those of the protocol
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import NoReturn
 
 from portable.live.driver import Reopen, StackDriver, StackReader
 from portable.live.image_needs import ImageNeed
-from portable.live.network import Network
 from portable.model.changes import Change
 from portable.model.errors import Refused
-from portable.model.plan import Plan
 from portable.model.progress import Progress, silent
 from portable.model.registry import Offered
 
@@ -56,7 +53,3 @@ class UnsupportedWriting(StackDriver):
     def run_as_host(self, script: str, arguments: Sequence[str]) -> str:
         """Not supported on clusters yet."""
         refuse_unsupported(self.where, "running a script on a node", "log in to the node")
-
-    def network(self, plan: Plan) -> AbstractContextManager[Network]:
-        """Not supported on clusters yet."""
-        refuse_unsupported(self.where, "reaching apps by their names", "`kubectl port-forward` reaches one app")

@@ -201,15 +201,12 @@ def test_an_administrators_objects_are_left_to_one(source: FileSource) -> None:
 
 def test_what_clusters_do_not_support_yet_says_so(source: FileSource) -> None:
     driver = KubernetesDriver(FakeCluster(), made(), source)
-    plan = driver.stack.plan
-    assert plan is not None
     calls = [
         lambda: driver.offered("x"),
         lambda: driver.bring(()),
         driver.build_images,
         lambda: driver.read_host("", ()),
         lambda: driver.run_as_host("", ()),
-        lambda: driver.network(plan),
         lambda: driver.watch(lambda: (driver.stack, source), every=1),
     ]
     for call in calls:

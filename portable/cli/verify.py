@@ -1,6 +1,7 @@
 """`portable verify`: check the contracts on the running stack."""
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -81,6 +82,7 @@ def contracts_of(prepared: "Prepared", place: "Place", beacon: str | None, *, di
     """All contracts, with the values of secrets that must not appear anywhere."""
     from portable.cli.progress import printed
     from portable.model.secret_refs import called
+    from portable.planning.hosts import name_for
     from portable.secrets.generate import known_values
     from portable.verify import contracts
 
@@ -94,6 +96,7 @@ def contracts_of(prepared: "Prepared", place: "Place", beacon: str | None, *, di
         beacon=beacon,
         disruptive=disruptive,
         values=values,
+        host_of=partial(name_for, prepared.planned.given),
     )
 
 

@@ -359,8 +359,8 @@ class _Maker:
     def dashboard(self, caller: str) -> list[dict[str, Any]]:
         """Every app that has a web address, by zone, with the address for an app that calls it."""
         group = self.net.group_of.get(caller)
-        fenced = group is not None and not isinstance(group.egress, p.Direct)
-        return self.dashboards(caller if fenced else "")
+        # All apps of a fenced group reach the others by the same names, so one list serves the group.
+        return self.dashboards("" if group is None or isinstance(group.egress, p.Direct) else group.apps[0])
 
     @functools.cache  # noqa: B019 - the maker lives as long as the planning
     def dashboards(self, caller: str) -> list[dict[str, Any]]:

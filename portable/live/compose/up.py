@@ -21,7 +21,6 @@ from portable.live.compose.suitability import check_data, check_engine
 from portable.live.compose.waiting import Watch
 from portable.live.fences import LABEL, fences_of, refuse_fenced
 from portable.live.image_updates import refuse_unready
-from portable.live.last_images import note_images
 from portable.live.restoring import Copying, copying, mark_copying, refuse_half_restored, started_again
 from portable.live.results import Outcome
 from portable.local.lock import Lock, locked
@@ -170,7 +169,6 @@ def up(
             _preflight(engine, stack, desired, observed, changes, progress)
             share(set(shared_binds(desired.body)), local=engine.address.is_local, progress=progress)
             names |= {c.service for c in changes if c.kind != "remove" and not c.service.startswith(NETWORK)}
-            note_images(stack.project, {s.name: (s.app, s.image) for s in desired.services if s.name in names})
             work = Work(engine, stack, effective, variables, lock, once, until, doubted)
             carry_out(work, desired, observed, changes, apps)
         Watch(engine, desired, names, once, until, doubted=doubted).until_well()

@@ -45,7 +45,7 @@ def clear_secrets(plan: p.Plan) -> Iterator[Finding]:
 
 def _in_container(path: str, app: str, container: p.Container) -> Iterator[Finding]:
     for name, value in container.env.items():
-        if isinstance(value, str) and (why := _form(value) or _secret(name, value)):
+        if isinstance(value, str) and (why := why_secret(name, value)):
             yield _variable(path, app, name, why)
     probes = (container.probes.startup, container.probes.ready, container.probes.live)
     checks = [check.how for check in probes if check is not None]
@@ -65,7 +65,12 @@ def _form(value: str) -> str:
     return "has the form of a secret" if _KNOWN_FORM.search(value) or _IN_HEADER.search(value) else ""
 
 
-def _secret(name: str, value: str) -> str:
+def why_secret(name: str, value: str) -> str:
+    """Why a named value is a secret; empty if it is not. The text never quotes the value."""
+    return _form(value) or _by_name(name, value)
+
+
+def _by_name(name: str, value: str) -> str:
     return "is a secret by its name" if _is_secret(name) and not _NO_SECRET.fullmatch(value.strip()) else ""
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from portable.backends.prepare import prepare
 from portable.model.findings import Finding
-from tests.unit.planning import COMPOSE, Place, app, cloud
+from tests.unit.planning import CLUSTER, COMPOSE, Place, app, cloud
 
 VALUE = "Tr0ub4dor"
 SHIPPED = ("local", "zimaboard", "zimaboard-8gb", "samba", "openshift")
@@ -167,3 +167,13 @@ def test_an_override_of_a_profile_is_seen_and_can_be_accepted(place: Place) -> N
     (found,) = [f for f in place.plan("one", base=COMPOSE, override=override).findings if f.code == "security.clear-secret"]
     assert found.where is not None
     assert "test.yaml" in str(found.where)
+
+
+def test_a_secret_in_an_annotation_is_a_mistake(place: Place) -> None:
+    """Everybody who may read the objects of a namespace sees it."""
+    place.write(app("one"))
+    for key, value in (("prometheus.io/password", VALUE), ("prometheus.io/url", f"http://one:{VALUE}@db/"), ("apiKey", VALUE)):
+        (mistake,) = place.caught("one", base=CLUSTER, metadata={"default": {"pod": {"annotations": {key: value}}}})
+        assert (mistake.path, mistake.code) == (f"metadata.default.pod.annotations.{key}", "security.clear-secret")
+        assert VALUE not in mistake.text + mistake.remedy
+    assert place.plan("one", base=CLUSTER, metadata={"default": {"pod": {"annotations": {"prometheus.io/port": "9090"}}}}).plan.metadata

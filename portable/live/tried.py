@@ -1,5 +1,6 @@
 """Backups that were tried, as a way back from a change of version. Pure, except for the question to the container that makes backups."""
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -93,12 +94,10 @@ def saved_states(text: str) -> tuple[SavedState, ...]:
     """The rows of the backup program's list; signs of life and other lines are skipped."""
     found = []
     for line in text.splitlines():
-        try:
+        with contextlib.suppress(ValueError):  # also msgspec's own, of a row in another form
             row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, Mapping) and {"app", "at", "result"} <= row.keys():
-            found.append(msgspec.convert({key: row[key] for key in SavedState.__struct_fields__ if key in row}, SavedState))
+            if isinstance(row, Mapping) and {"app", "at", "result"} <= row.keys():
+                found.append(msgspec.convert({key: row[key] for key in SavedState.__struct_fields__ if key in row}, SavedState))
     return tuple(found)
 
 
@@ -121,7 +120,7 @@ def _unfit(saved: SavedState, step: VersionStep, now: float) -> str:
     if saved.missing:
         return f"lacks {', '.join(saved.missing)}"
     if not (saved.image and step.reference.partition("@")[0] == saved.image) and not (step.since and made >= step.since):
-        return f"is of another version than {step.before}"
+        return f"may be of another version than {step.before}"
     if made < now - _OLDEST_DAYS * 86400:
         return f"is older than {_OLDEST_DAYS} days"
     return "" if saved.tried else "was not tried"

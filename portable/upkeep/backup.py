@@ -9,11 +9,13 @@ from typing import Any
 
 import msgspec
 
-from portable.backends.common import backs_up, gateway_of
+from portable.backends.common import gateway_of
 from portable.live.driver import StackDriver, StackReader
 from portable.live.fences import refuse_fenced
 from portable.live.image_updates import going_back, refuse_stale, refuse_unready, remedy
+from portable.live.last_images import note_restored
 from portable.live.restoring import Copying, back_as_it_was, copying, mark, mark_copying, restoring, started_again
+from portable.live.tried import runner_in
 from portable.local.lock import Lock, locked
 from portable.model.base import Struct
 from portable.model.codes import Code
@@ -42,6 +44,10 @@ class BackupRow(Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     image: str = ""
     """The app's image when the backup was made."""
+    tried: str = ""
+    """When a restore of it was last tried with success, UTC; empty if never, or if it is not a row of a list."""
+    missing: tuple[str, ...] = ()
+    """Volumes of the app that are not in it, as a list knows them."""
     before: str = ""
     """The folder with the previous state, in each of the app's own folders."""
     unchanged: bool = False
@@ -53,7 +59,7 @@ class BackupRow(Struct, frozen=True, kw_only=True):
 
 def has_backup_runner(plan: Plan) -> bool:
     """Whether the plan has an app that makes backups."""
-    return _backup_runner(plan) is not None
+    return runner_in(plan) is not None
 
 
 def backup_runner_of(plan: Plan) -> str:
@@ -61,12 +67,8 @@ def backup_runner_of(plan: Plan) -> str:
     return _need_backup_runner(plan).name
 
 
-def _backup_runner(plan: Plan) -> App | None:
-    return next((app for app in plan.apps if any(backs_up(container) for container in app.containers)), None)
-
-
 def _need_backup_runner(plan: Plan) -> App:
-    if (backup_runner := _backup_runner(plan)) is None:
+    if (backup_runner := runner_in(plan)) is None:
         setting = "`storage: {backups: {folder: /srv/backups}}`"
         remedy = f"add `backup` to its apps and set the folder of the backups, {setting}; then run `portable up backup`"
         raise UsageError(f"profile {plan.profile} has no app that makes backups", code="backup.not-set-up", remedy=remedy)
@@ -203,6 +205,8 @@ def restore(
         driver.down(apps=(app,), progress=progress, held=lock)
         progress(Event(what="doing", subject=app, text=f"moving its state aside and restoring the backup of {staged.at}"))
         (done,) = run(driver, plan, "swap", (app,), progress=progress)
+        if done.result == "done":
+            note_restored(driver.stack.project, app, done.image)
         if done.result == "done" or done.unchanged:
             mark(driver.stack.project, app, None)
             if start:

@@ -67,6 +67,7 @@ AREAS: Mapping[str, Area] = {
                 "memory",
                 "external",
                 "metadata",
+                "migrations",
                 "naming",
                 "origins",
                 "schedule",

@@ -12,6 +12,7 @@ from portable.live.kubernetes.owners import has_applied, instance_of, is_managed
 from portable.live.kubernetes.secret_values import incomplete_secrets
 from portable.live.kubernetes.stack import KubernetesStack
 from portable.model.base import Struct
+from portable.model.codes import Code
 from portable.model.errors import Refused
 
 _SHARED: Final = ("Namespace", "ClusterRole", "SecurityContextConstraints")
@@ -24,6 +25,7 @@ class Obstacle(Struct, frozen=True, kw_only=True):
     text: str
     remedy: str
     where: str = ""
+    code: Code = "cluster.obstacles"
 
     def sentence(self) -> str:
         """For a person."""
@@ -36,7 +38,7 @@ def refuse_obstacles(problems: Sequence[Obstacle], where: str) -> None:
         return
     if len(problems) == 1:
         problem = problems[0]
-        raise Refused(problem.text, code="cluster.obstacles", where=problem.where or where, remedy=problem.remedy)
+        raise Refused(problem.text, code=problem.code, where=problem.where or where, remedy=problem.remedy)
     lines = "".join(f"\n  {problem.sentence()}" for problem in problems)
     raise Refused(f"{len(problems)} problems, and nothing was changed:{lines}", code="cluster.obstacles", where=where)
 

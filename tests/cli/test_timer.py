@@ -20,11 +20,11 @@ def handed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.chdir(tmp_path)
     found: list[str] = []
 
-    def install_timed(project: str, texts: Mapping[str, str]) -> Path:
-        service = texts[unit.timer_of(project).replace(".timer", ".service")]
+    def install_timed(timer: str, texts: Mapping[str, str]) -> Path:
+        service = texts[timer.replace(".timer", ".service")]
         found.extend(line.partition(" -m portable ")[2] for line in service.splitlines() if line.startswith("ExecStart="))
         assert f"WorkingDirectory={tmp_path}\n" in service
-        return Path(unit.timer_of(project))
+        return Path(timer)
 
     monkeypatch.setattr(unit, "install_timed", install_timed)
     return found
@@ -44,6 +44,16 @@ def test_a_timer_is_of_the_same_place(handed: list[str], tmp_path: Path) -> None
     assert upkeep(profile="profiles/home.yaml", task="links,,backup,", install=True, **asked) == 0  # type: ignore[arg-type]
     options = f"--profile {tmp_path}/profiles/home.yaml --set stack.uid=1001 --catalog {tmp_path}/more"
     assert handed == [f"upkeep --task links,backup {options}"]
+
+
+def test_the_page_gets_a_timer_of_its_own(handed: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    beacon = "http://203.0.113.1/ip"
+    assert upkeep(profile="home", task="page,scrub", page_file=Path("page.html"), beacon=beacon, install=True) == 0
+    assert handed == [
+        "upkeep --task scrub --profile home",
+        f"upkeep --task page --page-file {tmp_path}/page.html --beacon {beacon} --profile home",
+    ]
+    assert "installed portable-page-mine-home.timer; " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def page(
     something is broken or the engine is away.
     """
     check_beacon(beacon)
-    form = _form(form, output_file, serve=serve)
+    form = form_of(form, output_file, serve=serve)
     if listen is not None and not serve:
         remedy = f"add --serve: `portable page --serve --listen {listen}`"
         raise UsageError("--listen has no effect without --serve", code="usage.option-missing", remedy=remedy)
@@ -119,12 +119,12 @@ def page_task(
 
     facts = facts_of(profile, sets, catalogs, beacon)
     path = (file or default_file(project)).absolute()
-    _write(facts, _form(None, path), path)
+    _write(facts, form_of(None, path), path)
     counted = ", ".join(f"{count} {verdict}" for verdict, count in facts.counts.items())
     return TaskResult(task="page", subject=str(path), result="done", text=counted)
 
 
-def _form(form: PageForm | None, file: Path | None, *, serve: bool = False) -> PageForm:
+def form_of(form: PageForm | None, file: Path | None, *, serve: bool = False) -> PageForm:
     """The format by option or suffix. Raises UsageError for options that conflict, and for an unknown suffix."""
     if serve and (form is not None or file is not None):
         text = "cannot combine --serve with --output or --format"

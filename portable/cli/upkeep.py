@@ -8,7 +8,7 @@ import typer
 from portable.cli import show
 from portable.cli.completion import complete_task
 from portable.cli.options import Beacon, Catalogs, Format, Output, Profile, Set
-from portable.cli.page import page_task
+from portable.cli.page import form_of, page_task
 from portable.cli.up import driver_of, open_place
 from portable.cli.updates import in_place_of_upkeep
 from portable.cli.verify import check_beacon
@@ -71,10 +71,21 @@ def upkeep(
     if moved:
         raise UsageError("upkeep does not change images", code="usage.moved", where="upkeep", remedy=f"run {' or '.join(moved)}")
     check_beacon(beacon)
+    _check_page_file(page_file, _task_names(task) or ([] if not install else ["scrub"]))
     if install or uninstall:
         page_words = [*(["--page-file", str(page_file.absolute())] if page_file else ()), *(["--beacon", beacon] if beacon else ())]
         return _timers(profile, _task_names(task) or ["scrub"], sets, catalogs, page_words, install=install, uninstall=uninstall)
     return _run(profile, task, sets, catalogs, page_file, beacon, output)
+
+
+def _check_page_file(file: Path | None, tasks: "Sequence[str]") -> None:
+    """Raises UsageError for a file without the task `page`, or with an unknown suffix, before any task runs."""
+    if file is None:
+        return
+    if tasks and "page" not in tasks:
+        remedy = f"add the task: `--task {','.join((*tasks, 'page'))}`"
+        raise UsageError("--page-file has no effect without the task page", code="usage.option-missing", where="upkeep", remedy=remedy)
+    form_of(None, file)
 
 
 def _run(

@@ -11,11 +11,11 @@ from portable.live.view import View
 from portable.local.records import ImageRecord, RestoreRecord, VerifyRecord, read_record
 from portable.model.contracts import ContractResult
 from portable.model.errors import PortableError
-from portable.model.plan import Tunnel
+from portable.model.plan import Schedule, Tunnel
 from portable.page.facts import PageFacts, PageLine, PageSection, age, moment, seconds_between, without_future, worst
 from portable.page.recorded import NotChecked, Recorded, faults, findings, lines, restores, summed, tried, updates, why
 from portable.secrets.generate import foreseen
-from portable.upkeep.backup import BackupRow, has_backup_runner, kept_of, listed
+from portable.upkeep.backup import BackupRow, backup_runner_of, has_backup_runner, kept_of, listed
 from portable.upkeep.reports import ReportFile
 from portable.verify.clouds import CONTRACT as CLOUDS
 from portable.verify.contract import Contract
@@ -23,8 +23,6 @@ from portable.verify.egress import NO_BEACON, egress
 from portable.verify.links import CONTRACT as LINKS
 from portable.verify.paths import CONTRACT as PATHS
 
-BACKUP_DAYS = 2
-"""Backups are made each night, so that an older one means that a night was missed."""
 _MOST_CHANGES = 40
 Seen = TypeVar("Seen")
 
@@ -193,11 +191,13 @@ class Collector:
             return
         self._asked()
         rows = listed(self._driver, self.plan)
+        runner = backup_runner_of(self.plan)
+        days = longest_pause(next(app.schedule for app in self.plan.apps if app.name == runner))
         for app in kept_of(self.plan):
-            yield self._backup(app, [row for row in rows if row.app == app])
+            yield self._backup(app, [row for row in rows if row.app == app], days)
 
-    def _backup(self, app: str, rows: Sequence[BackupRow]) -> PageLine:
-        """The newest backup of an app that can be restored; rows are the oldest first."""
+    def _backup(self, app: str, rows: Sequence[BackupRow], days: int) -> PageLine:
+        """The newest backup of an app that can be restored; rows are the oldest first. One that is more than `days` old was missed."""
         command = f"`portable backup {app}`"
         sound = [row for row in rows if row.result == "sound" and row.at]
         if not sound:
@@ -207,8 +207,8 @@ class Collector:
         if not at:
             return PageLine(subject=app, verdict="unknown", text=f"the time of its backup is unclear: {sound[-1].at}", command=command)
         newer = "" if rows[-1] is sound[-1] else f"; a later one is {rows[-1].result}"
-        old = seconds_between(at, self._now) > BACKUP_DAYS * 86400
-        text = f"backed up {age(at, self._now)} ago{f', more than {BACKUP_DAYS} days' if old else ''}{newer}"
+        old = seconds_between(at, self._now) > days * 86400
+        text = f"backed up {age(at, self._now)} ago{f', more than {days} days' if old else ''}{newer}"
         return PageLine(subject=app, verdict="broken" if old or newer else "holds", text=text, at=at, command=command)
 
     def _restores(self, record: RestoreRecord | PortableError) -> Iterator[PageLine]:
@@ -234,7 +234,7 @@ class Collector:
             yield PageLine(subject="changes", verdict="holds", text=text, command="`portable diff`")
 
     def _faults(self) -> Iterator[PageLine]:
-        is_set_up = self.plan.notify is not None
+        is_set_up = self.plan.notify is not None and self.plan.notify.url is not None
         reports = tried(ReportFile(self._driver.stack.project).read)
         return faults(reports, is_set_up=is_set_up)
 
@@ -251,6 +251,13 @@ class Collector:
 def _time(since: str) -> str:
     """The time of a container's state; empty if it never had one."""
     return since if moment(since) else ""
+
+
+def longest_pause(schedule: Schedule | None) -> int:
+    """The days within which a schedule runs at least once, and one day for a run that is late. Without a schedule, a day and that one."""
+    if schedule is None:
+        return 2
+    return 367 if schedule.months else 32 if schedule.days else 8 if schedule.weekdays else 2
 
 
 def moment_of(name: str) -> str:

@@ -62,8 +62,12 @@ def test_the_page_gets_a_timer_of_its_own(handed: list[str], tmp_path: Path, cap
         ({"install": True, "uninstall": True}, "usage.options-conflict"),
         ({"install": True, "task": "sweep"}, "usage.unknown-task"),
         ({"install": True, "take": "all"}, "usage.moved"),
+        ({"install": True, "page_file": Path("page.html")}, "usage.option-missing"),
+        ({"task": "scrub", "page_file": Path("page.html")}, "usage.option-missing"),
+        ({"task": "page", "page_file": Path("page.pdf")}, "usage.page-format"),
+        ({"task": "page", "beacon": "nowhere"}, "usage.beacon"),
     ],
-    ids=["both", "an unknown task", "newer images"],
+    ids=["both", "an unknown task", "newer images", "no page", "no page now", "no format", "no beacon"],
 )
 def test_what_makes_no_timer_is_refused(handed: list[str], asked: dict[str, object], code: str) -> None:
     with pytest.raises(UsageError) as raised:

@@ -26,8 +26,9 @@ from portable.local.records import (
 from portable.model.changes import Change
 from portable.model.contracts import ContractResult, Verdict
 from portable.model.errors import EngineError
-from portable.model.plan import Notify, Plan
-from portable.page.collect import collect, moment_of
+from portable.model.plan import Notify, Plan, Schedule
+from portable.model.secret_refs import SecretRef
+from portable.page.collect import collect, longest_pause, moment_of
 from portable.page.facts import PageFacts, PageLine, worded
 from portable.secrets.sources import EnvironmentSource
 from portable.upkeep.faults import Standing
@@ -299,6 +300,13 @@ def test_backups_are_asked_of_the_store(place: Prepared) -> None:
     assert section(made(place, driver), "backups")["all apps"].verdict == "unknown"
 
 
+def test_a_backup_is_too_old_when_its_schedule_missed_a_run() -> None:
+    assert longest_pause(None) == longest_pause(Schedule(minutes=(15,), hours=(3,))) == 2
+    assert longest_pause(Schedule(weekdays=(0,))) == 8
+    assert longest_pause(Schedule(days=(1,))) == 32
+    assert longest_pause(Schedule(days=(1,), months=(1,))) == 367
+
+
 def test_a_place_without_backups_says_so(tmp_path: Path, place: Prepared) -> None:
     facts = made(prepare("local", folder=tmp_path))
     assert section(facts, "backups")["all apps"].verdict == "broken"
@@ -366,7 +374,7 @@ def test_findings_have_the_reason_of_their_waiver(place: Prepared) -> None:
 
 def test_faults_that_were_reported_are_shown(place: Prepared) -> None:
     assert section(made(place), "faults")["channel"].verdict == "note"
-    plan = msgspec.structs.replace(place.planned.plan, notify=Notify())
+    plan = msgspec.structs.replace(place.planned.plan, notify=Notify(url=SecretRef(name="notify-url", key="value")))
     told = msgspec.structs.replace(place, planned=msgspec.structs.replace(place.planned, plan=plan))
     assert section(made(told), "faults")["faults"].verdict == "holds"
     ReportFile(PROJECT).record([Standing(command="backup", subject="sonarr", is_fault=True, text="disk full", remedy="free some")])

@@ -16,6 +16,7 @@ from portable.page.facts import PageFacts, PageLine, PageSection, age, moment, s
 from portable.page.recorded import NotChecked, Recorded, faults, findings, lines, restores, summed, tried, updates, why
 from portable.secrets.generate import foreseen
 from portable.upkeep.backup import BackupRow, backup_runner_of, has_backup_runner, kept_of, listed
+from portable.upkeep.faults import STARTING
 from portable.upkeep.reports import ReportFile
 from portable.verify.clouds import CONTRACT as CLOUDS
 from portable.verify.contract import Contract
@@ -116,13 +117,16 @@ class Collector:
         for row in faulty:
             command = "`portable up`" if row.state in ("missing", "orphan") else f"`portable logs {row.app}`"
             text = row.reason if row.state == "running" else f"{row.state}: {row.reason}"
-            yield PageLine(subject=row.service, verdict="broken", text=text, at=_time(row.since), command=command)
+            is_starting = row.state == "running" and row.reason.startswith(STARTING)
+            yield PageLine(
+                subject=row.service, verdict="unknown" if is_starting else "broken", text=text, at=_time(row.since), command=command
+            )
         for row in rows:
             if row.note and not row.reason:
                 yield PageLine(subject=row.service, verdict="note", text=row.note, command=f"`portable logs {row.app}`")
         well = len(rows) - len(faulty)
         if well:
-            text = f"{well} of {len(rows)} services run, and their health checks succeed"
+            text = f"{well} of {len(rows)} services run, and no health check fails"
             yield PageLine(subject=f"{well} services", verdict="holds", text=text, command="`portable status`")
         if not rows:
             yield PageLine(subject="all apps", verdict="unknown", text="the engine lists no service", command="`portable status`")

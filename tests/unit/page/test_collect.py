@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from portable.backends.prepare import Prepared, prepare
+from portable.live.drivers import unsupported_on
 from portable.live.results import ServiceStatus
 from portable.live.stack import Stack
 from portable.live.view import CommandResult, View
@@ -172,6 +173,10 @@ def test_apps_that_run_hold_and_the_others_are_named(place: Prepared) -> None:
     lines = section(made(place, driver), "apps")
     assert (lines["sonarr"].verdict, lines["sonarr"].at, lines["sonarr"].command) == ("broken", "", "`portable logs sonarr`")
     assert lines["1 services"].verdict == "holds"
+    driver.rows = (
+        ServiceStatus(app="plex", service="plex", state="running", health="starting", since="", reason="starting: not healthy yet"),
+    )
+    assert section(made(place, driver), "apps")["plex"].verdict == "unknown"
     driver.rows = tuple(ServiceStatus(app=n, service=n, state="missing", health="-", since="", reason="x") for n in ("a", "b"))
     assert section(made(place, driver), "apps").keys() == {"all apps"}
     driver.rows = ()
@@ -398,7 +403,9 @@ def test_a_cluster_says_what_it_does_not_check_and_names_no_command_that_it_refu
     facts = made(cluster)
     assert section(facts, "library")["one mount"].verdict == "unknown"
     commands = {line.command.strip("`").split(" ")[1] for found in facts.sections for line in found.lines if line.command}
-    assert not commands & {"verify", "backup", "update", "upkeep", "wire", "restore"}
+    refused = unsupported_on("kubernetes")
+    assert {"backup", "upkeep"} <= refused.keys()
+    assert not commands & refused.keys()
     for name in ("backups", "restores"):
         (line,) = section(facts, name).values()
         assert (line.verdict, "Velero" in line.text) == ("unknown", True)

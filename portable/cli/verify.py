@@ -9,7 +9,7 @@ import typer
 from portable.cli import show
 from portable.cli.completion import complete_contract
 from portable.cli.opening import prepared_for
-from portable.cli.options import Catalogs, Format, Output, Profile, Set
+from portable.cli.options import Beacon, Catalogs, Format, Output, Profile, Set
 from portable.model.errors import DIFFERENCES, FAILED
 
 if TYPE_CHECKING:
@@ -27,10 +27,7 @@ def verify(
         typer.Argument(metavar="[CONTRACT]...", autocompletion=complete_contract, help="Contracts to check. Default: all."),
     ] = None,
     profile: Profile = "local",
-    beacon: Annotated[
-        str | None,
-        typer.Option(metavar="URL", envvar="PORTABLE_BEACON", help="URL that answers with the caller's public address."),
-    ] = None,
+    beacon: Beacon = None,
     disruptive: Annotated[bool, typer.Option("--disruptive", help="Also test the kill switch, which cuts the tunnel briefly.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Show passing checks as well.")] = False,
     sets: Set = [],  # noqa: B006
@@ -49,6 +46,7 @@ def verify(
     from portable.cli.reporting import reported
     from portable.cli.up import driver_of
     from portable.live.place import place_of
+    from portable.local.records import VerifyRecord, now, record, with_run
     from portable.model.progress import Event
     from portable.upkeep.faults import of_contracts
     from portable.verify import contracts, named
@@ -60,12 +58,18 @@ def verify(
     place = place_of(prepared, verb="verify")
     chosen = named(contracts_of(prepared, place, beacon, disruptive=disruptive), names or ())
     results: list[ContractResult] = []
+    done: list[str] = []
     with driver_of(place) as driver, reported("verify", place, prepared.planned.plan) as report:
         driver.check()
         stack = driver.view(prepared.planned.plan)
-        for contract in chosen:
-            printed(Event(what="doing", subject=contract.name, text=f"checking: {contract.promise}"))
-            results += [msgspec.structs.replace(held, text=driver.hide(held.text)) for held in check_contracts(stack, (contract,))]
+        try:
+            for contract in chosen:
+                printed(Event(what="doing", subject=contract.name, text=f"checking: {contract.promise}"))
+                results += [msgspec.structs.replace(held, text=driver.hide(held.text)) for held in check_contracts(stack, (contract,))]
+                done.append(contract.name)
+        finally:
+            moment = now()
+            record(driver.stack.project, VerifyRecord, lambda before: with_run(before, done, results, moment), progress=printed)
         report.is_complete = not names
         report.add(of_contracts(results))
     if output is Format.json:
@@ -102,14 +106,21 @@ def contracts_of(prepared: "Prepared", place: "Place", beacon: str | None, *, di
 
 def _checked(names: "Sequence[str]", beacon: str | None, *, disruptive: bool) -> None:
     """Raises UsageError for a disruptive contract without its option, and for an invalid beacon URL, which is used in commands in apps."""
-    from urllib.parse import urlsplit
-
     from portable.model.errors import UsageError
     from portable.verify.kill_switch import NAME
 
     if NAME in names and not disruptive:
         remedy = f"add --disruptive: `portable verify --disruptive {NAME}`"
         raise UsageError(f"{NAME} cuts the tunnel briefly", code="usage.option-missing", where="verify", remedy=remedy)
+    check_beacon(beacon)
+
+
+def check_beacon(beacon: str | None) -> None:
+    """Raises UsageError for an invalid beacon URL, which is used in commands in apps."""
+    from urllib.parse import urlsplit
+
+    from portable.model.errors import UsageError
+
     url = urlsplit(beacon or "")
     if beacon is not None and (url.scheme not in ("http", "https") or not url.hostname or not beacon.isprintable()):
         remedy = "use an http or https URL, for example http://203.0.113.1/ip"

@@ -77,11 +77,16 @@ def caught(*checks: Callable[[], object]) -> tuple[PortableError, ...]:
 
 
 def raise_all(errors: Sequence[PortableError]) -> None:
-    """Raise the errors together, a single one as it is; nothing if there are none."""
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        raise SeveralErrors(errors)
+    """Raise the errors together, a single one as it is; nothing if there are none. Errors with one text, as of one dead engine, are one."""
+    different: dict[object, PortableError] = {}
+    for error in errors:
+        findings = error.findings if isinstance(error, Refused) else ()
+        different.setdefault((error.code, error.where, str(error), findings), error)
+    unique = tuple(different.values())
+    if len(unique) == 1:
+        raise unique[0]
+    if unique:
+        raise SeveralErrors(unique)
 
 
 class EngineError(PortableError):

@@ -17,6 +17,7 @@ from portable.live.last_images import note_restored
 from portable.live.restoring import Copying, back_as_it_was, copying, mark, mark_copying, restoring, started_again
 from portable.live.tried import runner_in
 from portable.local.lock import Lock, locked
+from portable.local.records import RestoreRecord, RestoreTest, now, record
 from portable.model.base import Struct
 from portable.model.codes import Code
 from portable.model.errors import PortableError, UsageError
@@ -166,7 +167,9 @@ def listed(driver: StackDriver, plan: Plan, *, apps: Sequence[str] = ()) -> tupl
 def check(driver: StackDriver, plan: Plan, *, apps: Sequence[str] = (), at: str = "", progress: Progress = silent) -> tuple[BackupRow, ...]:
     """Restore the newest backup of each app, or that of `at`, to a scratch folder in the store, compare it, and remove it."""
     _known(plan, apps)
-    return run(driver, plan, "check", apps, *(("--at", at) if at else ()), progress=progress)
+    rows = run(driver, plan, "check", apps, *(("--at", at) if at else ()), progress=progress)
+    _record_tried(driver.stack.project, rows, progress)
+    return rows
 
 
 def restore(
@@ -193,6 +196,7 @@ def restore(
     progress(Event(what="doing", subject=app, text="verifying the backup"))
     (staged,) = run(driver, plan, "stage", (app,), *(("--at", at) if at else ()), progress=progress)
     if staged.result == "failed":
+        _record_tried(driver.stack.project, (staged,), progress)
         others = f"list other backups with `portable backup --list {app}`, and restore one with `portable restore {app} --at TIME`"
         return msgspec.structs.replace(staged, notes=(*staged.notes, others))
     if staged.result != "staged":
@@ -207,11 +211,24 @@ def restore(
         (done,) = run(driver, plan, "swap", (app,), progress=progress)
         if done.result == "done":
             note_restored(driver.stack.project, app, done.image)
+        _record_tried(driver.stack.project, (done,), progress)
         if done.result == "done" or done.unchanged:
             mark(driver.stack.project, app, None)
             if start:
                 driver.up(apps=together, progress=progress, held=lock)
     return msgspec.structs.replace(done, notes=(*staged.notes, *done.notes))
+
+
+def _record_tried(project: str, rows: Sequence[BackupRow], progress: Progress) -> None:
+    """Record that restores were tried, and whether the backups were sound."""
+    moment = now()
+    tried = {
+        row.app: RestoreTest(tried=moment, backup=row.at, is_sound=row.result == "done", text="; ".join(row.notes))
+        for row in rows
+        if row.result in ("done", "failed")
+    }
+    if tried:
+        record(project, RestoreRecord, lambda before: RestoreRecord(apps={**before.apps, **tried}), progress=progress)
 
 
 def abort(driver: StackDriver, plan: Plan, app: str, *, progress: Progress = silent) -> BackupRow:

@@ -1,14 +1,23 @@
 """What `portable verify` prints, of findings made by hand; on real stacks it is tried in tests/verify_lab."""
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from portable.cli.completion import complete_contract
+from portable.cli.formats import Format
 from portable.cli.verify import _checked, _printed, verify
+from portable.live.view import View
+from portable.local.records import VerifyRecord, read_record
 from portable.model.contracts import ContractResult, Verdict
 from portable.model.errors import UsageError
+from portable.model.plan import Plan
 from portable.verify import contracts
+from portable.verify.contract import Contract, Found
+from tests.unit.live.fake_driver import FakeApp, FakeDriver, World
+from tests.unit.verify.fake import FakeStack
 
 
 def held(contract: str, subject: str, text: str, verdict: Verdict = "holds", remedy: str = "") -> ContractResult:
@@ -43,6 +52,35 @@ def test_clouds_are_one_table_and_the_rest_is_what_does_not_hold(capsys: pytest.
 def test_without_clouds_there_is_no_table_of_them(capsys: pytest.CaptureFixture[str]) -> None:
     _printed(contracts()[:1], [held("runs", "sonarr", "healthy")], everything=True)
     assert capsys.readouterr().out.splitlines()[2:] == ["runs: sonarr: healthy"]
+
+
+class ViewedDriver(FakeDriver):
+    """A driver with a stack that runs as promised."""
+
+    def view(self, plan: Plan) -> View:
+        return FakeStack(plan)
+
+
+def test_what_was_found_is_recorded_also_where_the_run_ends_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    world = World({"gerbera": FakeApp()})
+    monkeypatch.setattr("portable.cli.up.driver_of", lambda place: ViewedDriver(world, place.stack, place.source))
+    verify(["links", "clouds"], profile="local", output=Format.json)
+    recorded = read_record("media-local", VerifyRecord)
+    assert recorded.runs.keys() == {"clouds", "links"}
+
+    def check(stack: View) -> Iterator[Found]:
+        raise KeyboardInterrupt
+
+    ends = Contract(name="links", promise="x", check=check)
+    monkeypatch.setattr("portable.verify.named", lambda every, _names: [c for c in every if c.name == "paths"] + [ends])
+    before = recorded.runs["links"]
+    with pytest.raises(KeyboardInterrupt):
+        verify(["links", "paths"], profile="local")
+    recorded = read_record("media-local", VerifyRecord)
+    assert recorded.runs.keys() == {"clouds", "links", "paths"}
+    assert recorded.runs["links"] == before, "a check that was cut short has found nothing"
 
 
 def test_the_help_names_every_contract() -> None:

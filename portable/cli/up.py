@@ -54,7 +54,7 @@ def up(
     from portable.secrets.generate import generate_missing, missing
     from portable.secrets.owner import owner_of
 
-    place, planned = open_place(profile, sets, catalogs, strict=strict)
+    place, planned = open_place(profile, sets, catalogs, strict=strict, verb="up")
     names = tuple(apps or ())
     if accept:
         stack = msgspec.structs.replace(place.stack, accepted_versions=tuple(accept))

@@ -57,7 +57,8 @@ def place_of(prepared: Prepared, environment: Mapping[str, str] | None = None, *
             f"{tool} applies the objects of profile {profile.name}, and would undo what `portable {verb}` does",
             code="cluster.gitops",
             where=f"profile {profile.name}",
-            remedy=f"`portable render -p {profile.name} -o FOLDER`, then commit and push: FOLDER is {plan.gitops.path} in the repository",
+            remedy=f"`portable render -p {profile.name} -o FOLDER`, then commit and push: FOLDER is {plan.gitops.path} in the repository"
+            + ("; or suspend the controller, and run `portable up --take-over`" if verb == "up" else ""),
         )
     if (opener := opener_of(prepared.back_end.name)) is None:
         raise Refused(

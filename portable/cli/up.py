@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from portable.live.place import Place
     from portable.live.results import Outcome, ServiceStatus
     from portable.model.changes import Change
+    from portable.model.traits import Traits
     from portable.planning import Planned
 
 
@@ -63,7 +64,7 @@ def up(
         stack = msgspec.structs.replace(place.stack, accepted_versions=tuple(accept))
         place = msgspec.structs.replace(place, opened=msgspec.structs.replace(place.opened, stack=stack))
     if take_over:
-        place = _taking_over(place, profile)
+        place = _taking_over(place, planned.given.profile.traits, profile)
     if dry_run:
         return _rehearsed(place, planned.generated, names, output)
     with driver_of(place) as driver:
@@ -82,13 +83,11 @@ def up(
     return 0
 
 
-def _taking_over(place: "Place", profile: str) -> "Place":
+def _taking_over(place: "Place", traits: "Traits", profile: str) -> "Place":
     """The place whose stack takes objects of other tools. Raises UsageError on an engine."""
     import msgspec
 
-    from portable.live.kubernetes.stack import KubernetesStack
-
-    if not isinstance(place.stack, KubernetesStack):
+    if not traits.has_namespaces:
         text = f"profile {profile} runs on an engine, where no other tool owns containers of the stack"
         raise UsageError(text, code="usage.take-over", remedy="leave out --take-over")
     stack = msgspec.structs.replace(place.stack, is_taking_over=True)

@@ -71,8 +71,6 @@ class KubernetesStack(Stack, frozen=True, kw_only=True):
     """Secrets that the External Secrets Operator makes."""
     secret_store: Reference | None = None
     """The store that it reads."""
-    is_taking_over: bool = False
-    """Whether objects and fields of other tools become this stack's, by a person's word."""
     folder: str = "FOLDER"
     """Where the files for an administrator lie, as messages name it."""
 

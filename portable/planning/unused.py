@@ -40,6 +40,12 @@ def _without_effect(given: PlanInput) -> Iterator[UnusedKey]:
         for key, is_set in (("namespaces", bool(networks.namespaces)), ("cluster-domain", networks.cluster_domain != "cluster.local")):
             if is_set:
                 yield UnusedKey(("networks", key), why=f"{profile.back_end} has no cluster", remedy="remove it")
+        if profile.secrets.encrypted is not None:
+            why, remedy = "it is for Secrets of a cluster", "remove it; `source: sops` reads values from an encrypted file"
+            yield UnusedKey(("secrets", "encrypted"), why=why, remedy=remedy)
+        if profile.gitops is not None:
+            why = "Flux and Argo CD apply objects to a cluster, not to an engine"
+            yield UnusedKey(("gitops",), why=why, remedy="remove it, or move it to a profile of a cluster")
     if profile.traits.has_host_names:
         exposure, why = profile.exposure, "browsers reach a cluster by host name, not by one host's address"
         if exposure.lan is not None:
@@ -69,6 +75,8 @@ def _secrets(secrets: SecretsFacts) -> Iterator[UnusedKey]:
             if is_set:
                 why = "the operator of the cluster fetches the values, `portable` reads none"
                 yield UnusedKey(("secrets", key), why=why, remedy="remove it")
+        if secrets.encrypted is not None:
+            yield UnusedKey(("secrets", "encrypted"), why="the operator of the cluster makes the Secrets", remedy="remove it")
 
 
 def _removes_nothing(given: PlanInput) -> Iterator[UnusedKey]:

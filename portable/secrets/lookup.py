@@ -11,7 +11,7 @@ from portable.model.errors import UsageError
 from portable.model.secret_refs import called
 from portable.model.variables import secret_variable
 from portable.secrets.needs import Need
-from portable.secrets.sources import CommandSource, EnvironmentSource, ExternalSource, FileSource, Source, place_name
+from portable.secrets.sources import CommandSource, EnvironmentSource, ExternalSource, FileSource, SopsSource, Source, place_name
 from portable.secrets.store import read_file
 from portable.secrets.text import control_character, without_line_end
 from portable.secrets.values import Key, Resolved, Secret
@@ -104,6 +104,8 @@ def _how_to_set(needs: Sequence[Need], source: Source) -> str:
     if isinstance(source, EnvironmentSource):
         values = " ".join(f"{secret_variable(need.name, need.key)}=VALUE" for need in needs)
         return f"set the variable{'' if one else 's'}: `export {values}`"
+    if isinstance(source, SopsSource):
+        return f"write {it} into the encrypted file: `sops edit {source.path}`"
     if isinstance(source, ExternalSource):
         return f"store {it} there; `portable secrets list` shows the place of {', '.join(names)}"
     return f"make the profile's command print {it}: {'; '.join(' '.join(_filled(source.command, need)) for need in needs)}"
@@ -114,6 +116,11 @@ def _look_up(needs: tuple[Need, ...], source: Source) -> tuple[dict[Key, Secret]
         if not needs:
             return {}, {}
         stored = read_file(Path(source.path).expanduser(), lenient=True)
+        return {(n.name, n.key): stored[n.name, n.key] for n in needs if (n.name, n.key) in stored}, {}
+    if isinstance(source, SopsSource):
+        from portable.secrets.sops import read_sops
+
+        stored = read_sops(Path(source.path).expanduser()) if needs else {}
         return {(n.name, n.key): stored[n.name, n.key] for n in needs if (n.name, n.key) in stored}, {}
     if isinstance(source, EnvironmentSource):
         values: dict[Key, Secret] = {}

@@ -66,6 +66,7 @@ AREAS: Mapping[str, Area] = {
                 "inputs",
                 "memory",
                 "external",
+                "gitops",
                 "metadata",
                 "migrations",
                 "naming",

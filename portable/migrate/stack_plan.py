@@ -77,7 +77,7 @@ def plan_stack_move(
         secrets.check,
     )
     other = caught(lambda: there.rehearse(apps=choice.apps, resolved=resolved))
-    stopping = {f"{source.project}-{name}-1" for name in choice.stopped}
+    stopping = {(source.project, app) for app in choice.stopped}
     problems += tuple(error for error in (*missing, *other) if error.code != "migrate.fenced" and not _ends_with_source(error, stopping))
     notes = tuple(_notes(choice, source, target))
     return StackMovePlan(choice=choice, sizes=sizes, findings=findings, secrets=secrets.names(), notes=notes), problems
@@ -142,12 +142,9 @@ def _refuse_full(choice: MoveChoice, sizes: Sequence[MoveSize]) -> None:
             raise Refused(text, code="migrate.no-space", where=where, remedy="free space on the target, or move fewer apps at once")
 
 
-def _ends_with_source(error: PortableError, stopping: set[str]) -> bool:
-    """Whether all that is wrong at the target comes from containers of the source that this move stops: ports, and shared folders."""
-    if error.code not in ("host.port", "up.shared-data"):
-        return False
-    parts = [part for part in error.text.removeprefix("two containers that write the same data would damage it: ").split("; ") if part]
-    return all(any(name in part.split() for name in stopping) for part in parts)
+def _ends_with_source(error: PortableError, stopping: set[tuple[str, str]]) -> bool:
+    """Whether all that is wrong at the target comes from apps of the source that this move stops: ports, and shared folders."""
+    return bool(error.holders) and all((holder.project, holder.app) in stopping for holder in error.holders)
 
 
 def _notes(choice: MoveChoice, source: MoveSide, target: MoveSide) -> Iterator[str]:

@@ -1,12 +1,23 @@
 """All errors for people: text, place and remedy. Only the command line prints them and exits."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from portable.model.codes import Code, bracketed
 from portable.model.findings import Finding
 from portable.model.source import Mistake
 
 FAILED, WRONG_INPUT, DIFFERENCES, REFUSED, INTERRUPTED = 1, 2, 3, 4, 130
+
+
+class Holder(NamedTuple):
+    """A container that has something that an app needs for itself, such as a port or a folder."""
+
+    project: str
+    """Empty if Compose did not create it."""
+    app: str
+    """Empty for foreign containers."""
+    container: str
 
 
 class PortableError(Exception):
@@ -16,6 +27,8 @@ class PortableError(Exception):
     """
 
     exit_code = FAILED
+    holders: tuple[Holder, ...] = ()
+    """The containers that are the whole cause: the error ends when all of them stop. Empty if there is any other cause."""
 
     def __init__(self, text: str, *, code: Code = "", where: str | None = None, remedy: str | None = None) -> None:
         super().__init__(text)

@@ -71,7 +71,7 @@ def plan_stack_move(
     problems += caught(
         lambda: refuse_fenced(here.fences(), choice.apps, source.project),
         lambda: refuse_fenced((one for one in there.fences() if one.side == "target"), choice.apps, target.project),
-        lambda: _refuse_running(there, choice, target),
+        lambda: refuse_running(there, choice.apps, target),
         lambda: _refuse_full(choice, sizes),
         *(partial(refuse_unmounted, Path(volume.source)) for volume in choice.those("empty")),
         secrets.check,
@@ -118,10 +118,10 @@ def _size(name: str, plan: MovePlan) -> MoveSize:
     return MoveSize(id=name, entries=plan.entries, files=plan.files, bytes=plan.bytes, free=plan.personality.free_bytes)
 
 
-def _refuse_running(there: StackReader, choice: MoveChoice, target: MoveSide) -> None:
-    """Raise Refused if the target has containers of these apps: they would write while the state is copied."""
-    if apps := [app for app in choice.apps if there.state_of(app) != "missing"]:
-        remedy = f"remove them there with `portable down -p {target.profile} {' '.join(apps)}`; their data stays"
+def refuse_running(there: StackReader, moved: Sequence[str], target: MoveSide, *, after: str = "") -> None:
+    """Raise Refused if the target has containers of these apps: they would write while the state is copied. `after` ends the remedy."""
+    if apps := [app for app in moved if there.state_of(app) != "missing"]:
+        remedy = f"remove them there with `portable down -p {target.profile} {' '.join(apps)}`; their data stays{after}"
         text = f"{', '.join(apps)} has a container at {target.profile} already"
         raise Refused(text, code="migrate.target-runs", where=target.project, remedy=remedy)
 

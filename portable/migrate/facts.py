@@ -97,15 +97,18 @@ def open_file(name: bytes, folder: int) -> int:
         return os.open(name, FILE_FLAGS, dir_fd=folder)
 
 
-def file_facts(name: bytes, folder: int) -> dict[str, Any]:
-    """All facts of a regular file, read from one open file. Raises OSError, or ChangedError if it changed at each attempt."""
+def file_facts(name: bytes, folder: int, *, reads: bool = True) -> dict[str, Any]:
+    """All facts of a regular file, read from one open file. Raises OSError, or ChangedError if it changed at each attempt.
+
+    Without `reads` the file is opened, but its contents are not read: it has no digest.
+    """
     for _ in range(_TRIES):
         file = open_file(name, folder)
         try:
             before = os.fstat(file)
             if not stat.S_ISREG(before.st_mode):
                 continue  # replaced since it was listed
-            digest, size = _digest(file)
+            digest, size = _digest(file) if reads else ("", before.st_size)
             facts = {**base_facts(before), "sha256": digest, "sparse": has_hole(file, before.st_size), **attribute_facts(name, folder)}
             after, named = os.fstat(file), os.stat(name, dir_fd=folder, follow_symlinks=False)
         finally:

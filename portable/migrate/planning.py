@@ -29,6 +29,8 @@ class MovePlan(Struct, frozen=True, kw_only=True):
     target: str
     entries: int
     files: int
+    inodes: int
+    """Entries with each hard link counted once."""
     bytes: int
     """Sum of the sizes of files, each hard link counted once."""
     personality: Personality
@@ -50,13 +52,20 @@ def expectation_of(personality: Personality, source: int, target: Path) -> Expec
 
 
 def make_plan(
-    source: int, target: Path, probed: Path, manifest: Path, waive: Mapping[str, str], *, is_live: bool = False
+    source: int,
+    target: Path,
+    probed: Path,
+    manifest: Path,
+    waive: Mapping[str, str],
+    *,
+    is_live: bool = False,
+    reads: bool = True,
 ) -> tuple[MovePlan, Manifest]:
     """Plan a move of the open folder `source` to `target`, and write the source's manifest. `probed` is an existing folder there.
 
-    With `is_live`, files that change or vanish while they are read are no loss.
+    With `is_live`, files that change or vanish while they are read are no loss. Without `reads`, files are opened, but not read.
     """
-    made = make_manifest(source, manifest, skip=skipped_of(source))
+    made = make_manifest(source, manifest, skip=skipped_of(source), reads=reads)
     demands = demands_of(made.entries())
     personality = probe(probed, demands)
     longest = longest_front(os.fsdecode(path_of(source)), Path(os.path.abspath(target)) / WORK / STAGED)  # noqa: PTH100 - as above
@@ -66,6 +75,7 @@ def make_plan(
         target=os.path.abspath(target),  # noqa: PTH100 - as above
         entries=made.end.entries,
         files=made.end.files,
+        inodes=demands.inodes,
         bytes=made.end.bytes,
         personality=personality,
         losses=found,
@@ -96,12 +106,18 @@ def nearest(path: Path) -> Path:
 
 
 def dry_run(
-    source: Path, target: Path, *, waive: Mapping[str, str] | None = None, is_live: bool = False, makes_parents: bool = False
+    source: Path,
+    target: Path,
+    *,
+    waive: Mapping[str, str] | None = None,
+    is_live: bool = False,
+    makes_parents: bool = False,
+    reads: bool = True,
 ) -> MovePlan:
     """Plan a move and change nothing: a target that does not exist is probed in its parent. Raises what `begin` would raise.
 
     With `makes_parents`, missing folders above the target will be created: the nearest one that exists is probed. Losses do not raise: the
-    plan has them.
+    plan has them. Without `reads`, a file that its disk cannot return is not noticed.
     """
     waive = waive or {}
     check_waivers(waive)
@@ -112,4 +128,4 @@ def dry_run(
         refuse_nested(one, two, str(target.absolute().relative_to(probed)) if is_new else "")
         if not is_new:
             refuse_used_target(two, target)
-        return make_plan(one, target, probed, Path(scratch) / "plan.manifest", waive, is_live=is_live)[0]
+        return make_plan(one, target, probed, Path(scratch) / "plan.manifest", waive, is_live=is_live, reads=reads)[0]

@@ -29,6 +29,8 @@ _TAGS = {1: "user", 2: "user", 4: "group", 8: "group", 16: "mask", 32: "other"}
 """Entries of an ACL by tag (acl(5), Linux `posix_acl_xattr.h`)."""
 _CHUNK = 1 << 20
 _SHOWN = 32
+HEADER = b"SQLite format 3\0"
+"""The first bytes of an SQLite database (https://www.sqlite.org/fileformat2.html, 1.3)."""
 _TRIES = 3
 """Attempts to read a file that changes meanwhile."""
 
@@ -110,6 +112,7 @@ def file_facts(name: bytes, folder: int, *, reads: bool = True) -> dict[str, Any
                 continue  # replaced since it was listed
             digest, size = _digest(file) if reads else ("", before.st_size)
             facts = {**base_facts(before), "sha256": digest, "sparse": has_hole(file, before.st_size), **attribute_facts(name, folder)}
+            facts["database"] = os.pread(file, len(HEADER), 0) == HEADER
             after, named = os.fstat(file), os.stat(name, dir_fd=folder, follow_symlinks=False)
         finally:
             os.close(file)

@@ -21,7 +21,7 @@ from portable.model.findings import Class, Finding
 
 LossKind = Literal[
     "ownership", "mode", "times", "hard-links", "symlinks", "special-files", "sparse-files", "attributes", "acls", "names", "case-twins",
-    "long-paths", "large-files", "space", "inodes", "mounts", "outside-links", "unreadable",
+    "long-paths", "large-files", "space", "inodes", "mounts", "outside-links", "unreadable", "damaged-databases",
 ]  # fmt: skip
 """What a waiver names."""
 LEFT_OUT: tuple[LossKind, ...] = ("symlinks", "special-files", "names", "long-paths")
@@ -160,6 +160,13 @@ FACTS: dict[LossKind, LossFacts] = {
         text="these entries cannot be read, or changed at each attempt",
         remedy="run the same command as root; for files that change, stop the app first",
         is_waivable=False,
+    ),
+    # Only the stopped source can be checked, so no plan has this loss: the proof asks for the waiver.
+    "damaged-databases": LossFacts(
+        code="migrate.database-damaged",
+        class_="data",
+        text="these databases are damaged at the source, and would be at the target",
+        remedy="undo the move with --rollback; restore them from a backup, or begin again and accept `damaged-databases`",
     ),
 }
 
@@ -301,6 +308,7 @@ def _room(demands: Demands, personality: Personality) -> Iterator[Loss]:
         bytes_ += demands.filled_bytes
     inodes = demands.inodes if personality.hard_links else demands.entries
     # Each file wastes half a block on average, and the move's own manifests lie on the target until it is confirmed.
+    bytes_ += demands.largest_database
     needed = int((bytes_ + inodes * min(personality.block, 4096) // 2 + demands.entries * _LINES) * (1 + _RESERVE))
     if needed > personality.free_bytes:
         detail = f"{needed / 1e6:.0f} MB needed, {personality.free_bytes / 1e6:.0f} MB free"

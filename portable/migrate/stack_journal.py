@@ -11,6 +11,7 @@ from portable.live.fences import move_command
 from portable.local.files import write_private
 from portable.local.folders import project_folder
 from portable.migrate.choosing import MovedVolume
+from portable.migrate.databases import DatabaseTotals
 from portable.migrate.stack_plan import MoveSize
 from portable.model.base import Struct
 from portable.model.errors import PortableError, Refused, UsageError
@@ -65,6 +66,8 @@ class StackMoveJournal(Struct, frozen=True, kw_only=True):
     """When each app stopped, seconds since 1970."""
     well: Mapping[str, float] = {}
     """When each app was healthy at the target."""
+    databases: Mapping[str, DatabaseTotals] = {}
+    """What the proof found out about the SQLite databases of each copied volume."""
     broken: tuple[str, ...] = ()
     """Contracts that are broken at the target."""
     remove: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from portable.local.lock import locked
 from portable.migrate import hooks as points
 from portable.migrate import moving
 from portable.migrate.choosing import MovedVolume
-from portable.migrate.journal import Step
+from portable.migrate.journal import MoveJournal, Step
 from portable.migrate.places import WORK
 from portable.migrate.secret_moves import SecretMove
 from portable.migrate.sides import MoveSide, refuse_pair
@@ -144,19 +144,17 @@ class StackMover:
             Path(path).mkdir(mode=0o755, exist_ok=True)
         return journal
 
-    def _folder(self, journal: StackMoveJournal, volume: MovedVolume, *, until: Step) -> None:
+    def _folder(self, journal: StackMoveJournal, volume: MovedVolume, *, until: Step) -> MoveJournal:
         """Run the step machine of one folder up to a step, from wherever it is."""
         source, target = Path(volume.source), Path(volume.target)
         if (target / WORK).is_dir():
             try:
-                moving.resume(target, progress=self._details, until=until)
+                return moving.resume(target, progress=self._details, until=until)
             except PortableError as error:
                 if error.code != "migrate.not-begun":
                     raise
-            else:
-                return
         is_live = not has_stack_step(journal, "stopped")
-        moving.begin(source, target, waive=folder_waivers(journal.waive), progress=self._details, until=until, is_live=is_live)
+        return moving.begin(source, target, waive=folder_waivers(journal.waive), progress=self._details, until=until, is_live=is_live)
 
     def _details(self, event: Event) -> None:
         self._progress(event if event.what == "note" else msgspec.structs.replace(event, what="line"))
@@ -185,7 +183,8 @@ class StackMover:
         """Copy what changed, compare both sides by a second reader, and put each volume in its place."""
         for volume in journal.moved:
             self._progress(Event(what="doing", subject=volume.id, text="copying the rest, and comparing both sides"))
-            self._folder(journal, volume, until="placed")
+            moved = self._folder(journal, volume, until="placed")
+            journal = keep(journal, databases={**journal.databases, volume.id: moved.databases})
             points.reach(f"placed {volume.id}")
         return journal
 

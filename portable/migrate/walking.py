@@ -167,7 +167,7 @@ class TreeWalk:
             return ManifestEntry(path=shown, **base_facts(status), **attribute_facts(name, parent), **content)
         known = self._known(shown, stamp_of(status))
         if known is not None:
-            content = {"sha256": known.sha256, "sparse": known.sparse}
+            content = {"sha256": known.sha256, "sparse": known.sparse, "database": known.database}
             entry = ManifestEntry(path=shown, **base_facts(status), **attribute_facts(name, parent), **content)
         else:
             try:

@@ -28,7 +28,7 @@ def migrate(
     target: Annotated[str, typer.Option("--to", metavar="PROFILE", autocompletion=complete_profile, help="Profile to move to.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would move, and what stands in the way. Change nothing.")] = False,
     read_all: Annotated[
-        bool, typer.Option("--read-all", help="With --dry-run: read every file too, which finds those that the disk cannot return.")
+        bool, typer.Option("--read-all", help="With --dry-run: read every file and check databases, as the move itself does first.")
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Complete a move that was interrupted.")] = False,
     rollback: Annotated[

@@ -1,6 +1,6 @@
 """Proves the SQLite databases of a stopped source: nobody has them open, and their copies open, take in their logs and are intact.
 
-Nothing is written into the source, nor into the copy that becomes the target: SQLite reads files that nobody changes, or works in a scratch
+No database is written in the source, nor in the copy that becomes the target: SQLite reads files that nobody changes, or works in a scratch
 folder on copies of a database with its log.
 """
 
@@ -9,7 +9,7 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -17,10 +17,13 @@ import msgspec
 
 from portable.migrate import hooks as points
 from portable.migrate.entries import ManifestEntry
+from portable.migrate.mounts import path_of
 from portable.migrate.names import unescaped
 from portable.model.base import Struct
 from portable.model.errors import Refused
-from portable.programs.backup.databases import soundness
+from portable.programs.backup.databases import copy_database, primary_code, soundness
+from portable.programs.backup.entries import stamp_of
+from portable.programs.backup.errors import BackupError
 from portable.programs.backup.files import FILE_FLAGS, opened, remove_tree
 
 SCRATCH = "databases"
@@ -79,6 +82,54 @@ class DatabaseTotals(Struct, frozen=True, kw_only=True):
         return "; ".join(texts[:3]) + ("; ..." if len(texts) > 3 else "")
 
 
+def damaged_now(source: int, entries: Iterable[ManifestEntry], scratch: Path) -> Iterator[DatabaseProof]:
+    """Yield each damaged database of an open source, also while its app writes it. Only root can tell whether an app does (proc(5)).
+
+    SQLite opens a database in the source only if a process has it open; otherwise it would leave files beside it. All others are copied. A
+    database that is larger than the room in `scratch`, or that changes or is locked meanwhile, is left to the proof.
+    """
+    if os.geteuid() != 0:
+        return
+    base, written = Path(os.fsdecode(path_of(source))), {(status.st_dev, status.st_ino) for _, status in _written_files()}
+    for entry in entries:
+        if entry.database and not entry.links and entry.size * 2 < shutil.disk_usage(scratch).free:
+            path = Path(os.fsdecode(unescaped(entry.path)))
+            with contextlib.suppress(OSError, BackupError, _UnknownError):
+                if text := _damage(source, base, path, written, scratch):
+                    yield DatabaseProof(path=entry.path, verdict="damaged", text=text)
+
+
+def _damage(source: int, base: Path, path: Path, written: Container[tuple[int, int]], scratch: Path) -> str:
+    """Why a database in an open folder is damaged; empty if it is intact, or if only its app could tell."""
+    with contextlib.ExitStack() as stack:
+        folder = source
+        for part in path.parts[:-1]:  # one after the other, so that no link is followed
+            folder = stack.enter_context(opened(part, folder))
+        status, before = os.stat(path.name, dir_fd=folder, follow_symlinks=False), _stamps(path.name, folder)
+        try:
+            if (status.st_dev, status.st_ino) in written:
+                copied = _fresh(scratch)
+                copy_database(base / path, copied, folder)
+            else:
+                copied = _copy_aside(path.name, folder, scratch)
+                if _stamps(path.name, folder) != before:
+                    return ""  # somebody has opened it meanwhile
+                _take_in(copied)
+        except sqlite3.DatabaseError as error:
+            return str(error) if primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else ""
+    text = soundness(copied)
+    return text if text.startswith("corrupted") else ""
+
+
+def _stamps(name: str, folder: int) -> list[tuple[int, ...]]:
+    """Numbers that change when somebody writes a database or its logs in an open folder."""
+    found: list[tuple[int, ...]] = []
+    for suffix in ("", *_LOGS):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(stamp_of(os.stat(f"{name}{suffix}", dir_fd=folder, follow_symlinks=False)))
+    return found
+
+
 def refuse_writers(source: int, entries: Iterable[ManifestEntry], where: str) -> None:
     """Raise Refused if a process has a database of an open source open for writing, though its apps are stopped.
 
@@ -133,10 +184,11 @@ def _remove_scratch(work: Path) -> None:
 
 
 def _proof(shown: str, path: Path, scratch: Path) -> DatabaseProof:
-    logs = [suffix for suffix in _LOGS if _size(path, suffix)]
     try:
-        if logs or len(os.fsencode(path)) > _LONGEST:
-            path = _with_log_taken_in(path, logs, scratch)
+        with opened(path.parent) as folder:
+            if len(os.fsencode(path)) > _LONGEST or any(_size(f"{path.name}{suffix}", folder) for suffix in _LOGS):
+                path = _copy_aside(path.name, folder, scratch)
+                _take_in(path)
         text = soundness(path)
         if text != "ok":
             is_damaged = text.startswith("corrupted")
@@ -152,21 +204,35 @@ class _UnknownError(Exception):
     """Only the app itself can tell."""
 
 
-def _size(path: Path, suffix: str) -> int:
+def _size(name: str, folder: int) -> int:
+    """The size of a regular file in an open folder; 0 if there is none."""
     try:
-        status = path.with_name(f"{path.name}{suffix}").lstat()
+        status = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return 0
     return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
-def _with_log_taken_in(path: Path, logs: Iterable[str], scratch: Path) -> Path:
-    """Copy a database with its log, and let SQLite take the log in, as it will when the app starts. Raises sqlite3.DatabaseError."""
+def _fresh(scratch: Path) -> Path:
+    """The path of a copy in the scratch folder, where no earlier one is left."""
     copied = scratch / "database"
     for suffix in ("", "-wal", "-shm", "-journal"):
         copied.with_name(f"database{suffix}").unlink(missing_ok=True)
-    for suffix in ("", *logs):
-        _copy(path.with_name(f"{path.name}{suffix}"), copied.with_name(f"database{suffix}"))
+    return copied
+
+
+def _copy_aside(name: str, folder: int, scratch: Path) -> Path:
+    """Copy a database in an open folder with its logs. No link is followed. Raises OSError."""
+    copied = _fresh(scratch)
+    for suffix in ("", *(suffix for suffix in _LOGS if _size(f"{name}{suffix}", folder))):
+        descriptor = os.open(f"{name}{suffix}", FILE_FLAGS, dir_fd=folder)
+        with open(descriptor, "rb") as file, copied.with_name(f"database{suffix}").open("xb") as target:  # noqa: PTH123 - a descriptor
+            shutil.copyfileobj(file, target, 1 << 20)
+    return copied
+
+
+def _take_in(copied: Path) -> None:
+    """Let SQLite take the logs of a copy into it, as it will when the app starts. Raises sqlite3.DatabaseError, or _UnknownError."""
     journal = copied.with_name("database-journal")
     if journal.exists() and _end_of(journal) == _SUPER_JOURNAL:
         raise _UnknownError("its journal names another journal, so only its app can repair it")
@@ -176,12 +242,6 @@ def _with_log_taken_in(path: Path, logs: Iterable[str], scratch: Path) -> Path:
         if busy or in_log > taken_in:
             raise sqlite3.DatabaseError("its log cannot be taken in completely")
     points.reach("log taken in")
-    return copied
-
-
-def _copy(source: Path, target: Path) -> None:
-    with open(os.open(source, FILE_FLAGS), "rb") as file, target.open("xb") as copied:  # noqa: PTH123 - no link is followed
-        shutil.copyfileobj(file, copied, 1 << 20)
 
 
 def _end_of(journal: Path) -> bytes:

@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -17,7 +17,7 @@ from portable.migrate.personality import Personality
 from portable.migrate.walking import CHANGED
 from portable.model.base import Struct
 from portable.model.codes import Code
-from portable.model.findings import Class, Finding
+from portable.model.findings import CLASSES, Class, Finding
 
 LossKind = Literal[
     "ownership", "mode", "times", "hard-links", "symlinks", "special-files", "sparse-files", "attributes", "acls", "names", "case-twins",
@@ -161,7 +161,6 @@ FACTS: dict[LossKind, LossFacts] = {
         remedy="run the same command as root; for files that change, stop the app first",
         is_waivable=False,
     ),
-    # Only the stopped source can be checked, so no plan has this loss: the proof asks for the waiver.
     "damaged-databases": LossFacts(
         code="migrate.database-damaged",
         class_="data",
@@ -297,8 +296,18 @@ def losses(
     if source.end.outside_links:
         found.append(Loss(kind="outside-links", count=source.end.outside_links, detail=f"{source.end.outside_links} files"))
     found += _room(demands, personality)
-    classes: tuple[Class, ...] = ("security", "data", "function", "cosmetic")
-    return tuple(sorted(found, key=lambda loss: (classes.index(FACTS[loss.kind].class_), loss.kind)))
+    return _ordered(found)
+
+
+def with_damage(found: Iterable[Loss], damaged: Sequence[str], waive: Mapping[str, str]) -> tuple[Loss, ...]:
+    """The losses with one more: these databases, each with the reason, are damaged at the source."""
+    waived = waive.get("damaged-databases", "")
+    return _ordered([*found, Loss(kind="damaged-databases", count=len(damaged), examples=tuple(damaged[:_EXAMPLES]), waived=waived)])
+
+
+def _ordered(found: Iterable[Loss]) -> tuple[Loss, ...]:
+    """Losses by class, the worst first."""
+    return tuple(sorted(found, key=lambda loss: (CLASSES.index(FACTS[loss.kind].class_), loss.kind)))
 
 
 def _room(demands: Demands, personality: Personality) -> Iterator[Loss]:

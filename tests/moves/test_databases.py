@@ -16,6 +16,7 @@ from portable.migrate.hooks import MoveHooks
 from portable.migrate.manifest import make_manifest
 from portable.migrate.moving import begin, resume
 from portable.migrate.places import WORK
+from portable.migrate.planning import dry_run
 from portable.model.errors import PortableError, Refused
 from tests.moves import hazards
 from tests.moves.running import equal, forked
@@ -137,6 +138,26 @@ def test_a_damaged_database_stops_the_move_unless_it_is_waived(source: Path, scr
     assert [proof.path for proof in journal.databases.examples] == ["delete.db"]
 
 
+def test_damage_is_named_while_the_app_writes_and_before_the_first_byte(source: Path, scratch: Path) -> None:
+    """`--read-all`, and the plan of a move of apps: intact databases in use are no loss, and the source stays as it is."""
+    writer = Writer(source, "wal", 0.0)
+    writer.start()
+    assert dry_run(source, scratch / "target", is_live=True).losses == ()
+    writer.stop_source()
+    before = make_manifest(source, scratch / "before.manifest")
+    for damaged in ("delete.db", "wal.db"):
+        damage(source / damaged)
+    plan = dry_run(source, scratch / "target", is_live=True)
+    (loss,) = plan.losses
+    assert (loss.kind, loss.count, loss.stops) == ("damaged-databases", 2, True)
+    assert [example.partition(":")[0] for example in loss.examples] == ["delete.db", "wal.db"]
+    assert not dry_run(source, scratch / "target", waive={"damaged-databases": "a cache"}).losses[0].stops
+    assert dry_run(source, scratch / "target", reads=False).losses == (), "a cheap plan reads no database"
+    changed = {path for path, _ in equal(before, source, scratch / "n.manifest")}
+    assert changed == {"delete.db", "wal.db"}, "the check writes nothing beside a database"
+    assert not (scratch / "target").exists()
+
+
 def test_an_open_database_stops_the_move_until_its_process_ends(source: Path, scratch: Path) -> None:
     with contextlib.closing(sqlite3.connect(source / "truncate.db", isolation_level=None)) as database:
         database.execute("insert into t values (1)")
@@ -177,7 +198,7 @@ def test_a_full_disk_during_the_check_can_be_resumed(source: Path, scratch: Path
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(databases, "_copy", full)
+    monkeypatch.setattr(databases, "_copy_aside", full)
     with pytest.raises(PortableError, match="no space is left") as error:
         begin(source, scratch / "target")
     assert error.value.code == "migrate.failed"

@@ -23,7 +23,7 @@ def print_plan(plan: "StackMovePlan", one: "MoveSide", other: "MoveSide", output
         return
     show.line(f"moves from {one.profile} to {other.profile}: {', '.join(plan.choice.apps)}")
     show.table((*_VOLUME, "files", "size", "free", "free inodes"), list(_rows(plan)), Format.text, schema="migrate")
-    show.line(_estimate(plan))
+    show.line(plan.estimate())
     for note in plan.notes:
         show.line(note)
     if plan.secrets:
@@ -84,14 +84,6 @@ def _finding_row(finding: "Finding") -> dict[str, Any]:
     }
 
 
-def _estimate(plan: "StackMovePlan") -> str:
-    """The estimated time as a sentence. All apps of a move are down for the same time, but for their own start."""
-    down = next(iter(plan.downtimes.values()), None)
-    if plan.copy_seconds is None or down is None:
-        return "time: unknown, since the speed of the target cannot be measured"
-    return f"time: about {_duration(plan.copy_seconds)} while the apps run; then they are down for about {_duration(down)}, and their start"
-
-
 def _ledger(plan: "StackMovePlan", profile: str) -> Iterator[str]:
     """The difference of the two ledgers as sentences; cosmetic findings are only counted."""
     for direction, title in (("lost", f"what you lose at {profile}:"), ("gained", f"what you no longer lose at {profile}:")):
@@ -120,9 +112,3 @@ def _megabytes(size: int) -> str:
 
 def _rounded(number: float | None) -> float | None:
     return round(number, 1) if isinstance(number, float) else number
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"

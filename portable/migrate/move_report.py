@@ -8,6 +8,7 @@ import msgspec
 
 from portable.local.files import write_private
 from portable.local.folders import project_folder
+from portable.migrate.pace import total
 from portable.migrate.stack_ending import StackMoveEnd
 from portable.migrate.stack_journal import LOCK, StackMoveJournal
 from portable.model.errors import PortableError
@@ -37,6 +38,7 @@ def document_of(journal: StackMoveJournal, outcome: str, end: StackMoveEnd | Non
         "outcome": outcome,
         "step": journal.step,
         "apps": [{"app": app, "downtime_seconds": downtimes(journal).get(app), "ran": app in journal.ran} for app in journal.apps],
+        "estimated_downtime_seconds": total(size.down_seconds for size in journal.sizes),
         "absent": list(journal.absent),
         "staying": list(journal.staying),
         "volumes": [

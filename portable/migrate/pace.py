@@ -79,3 +79,10 @@ def total(seconds: Iterable[float | None]) -> float | None:
     """The sum; None if a part of it is unknown."""
     known = list(seconds)
     return None if None in known else sum(one for one in known if one is not None)
+
+
+def duration(seconds: float) -> str:
+    """A time for a person, in seconds, minutes or hours."""
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"

@@ -12,7 +12,7 @@ from portable.migrate.manifest import Manifest, make_manifest
 from portable.migrate.mounts import path_of
 from portable.migrate.mover import check_version
 from portable.migrate.names import listed
-from portable.migrate.personality import Personality, probe
+from portable.migrate.personality import Personality, probe, remove_probes
 from portable.migrate.places import FOUND, WORK, opened_source, opened_target, refuse_nested, refuse_used_target
 from portable.model.base import Struct
 from portable.model.errors import Refused, UsageError
@@ -132,5 +132,6 @@ def dry_run(
         is_new = probed != target.absolute()
         refuse_nested(one, two, str(target.absolute().relative_to(probed)) if is_new else "")
         if not is_new:
+            remove_probes(two)
             refuse_used_target(two, target)
         return make_plan(one, target, probed, Path(scratch) / "plan.manifest", waive, is_live=is_live, reads=reads, databases=reads)[0]

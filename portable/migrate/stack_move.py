@@ -68,6 +68,8 @@ class StackMover:
                 self._source, self._target, self._here, self._there, names, waive=waive, with_library=with_library, progress=self._progress
             )
             refuse_open(plan, problems, f"{self._source.profile} to {self._target.profile}")
+            if plan.sizes:
+                self._progress(Event(what="note", subject="", text=plan.estimate()))
             journal = stack_reached(_first(self._source, self._target, plan, waive), "fencing")
             points.reach("stack fencing")
             return self._run(journal)

@@ -10,7 +10,7 @@ from portable.live.driver import StackReader
 from portable.live.fences import refuse_fenced
 from portable.migrate.choosing import MoveChoice, MovedVolume, choose
 from portable.migrate.ledgers import LedgerChange, ledger_changes
-from portable.migrate.pace import Pace, Paces, total
+from portable.migrate.pace import Pace, Paces, duration, total
 from portable.migrate.places import refuse_unmounted
 from portable.migrate.planning import MovePlan, dry_run, nearest
 from portable.migrate.secret_moves import SecretMove
@@ -70,6 +70,13 @@ class StackMovePlan(Struct, frozen=True, kw_only=True):
     def downtimes(self) -> dict[str, float | None]:
         """Estimated time of each app between its stop and its start. All apps stop together, and start when all volumes are proven."""
         return dict.fromkeys(self.choice.apps, total(size.down_seconds for size in self.sizes))
+
+    def estimate(self) -> str:
+        """The estimated time as a sentence. All apps of a move are down for the same time, but for their own start."""
+        copy, down = self.copy_seconds, next(iter(self.downtimes.values()), None)
+        if copy is None or down is None:
+            return "time: unknown, since the speed of the target cannot be measured"
+        return f"time: about {duration(copy)} while the apps run; then they are down for about {duration(down)}, and their start"
 
 
 def plan_stack_move(

@@ -8,6 +8,7 @@ import pytest
 from portable.cli.move_plan import print_plan
 from portable.cli.options import Format
 from portable.migrate import pace
+from portable.migrate.pace import duration
 from portable.migrate.stack_plan import plan_stack_move
 from portable.model.findings import Finding
 from tests.moves.two_places import TwoPlaces
@@ -75,6 +76,4 @@ def test_an_unknown_time_is_said_to_be_unknown(
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.2, "1 s"), (59, "59 s"), (90, "2 min"), (3599, "60 min"), (9000, "2.5 h")])
 def test_durations_are_short(seconds: float, text: str) -> None:
-    from portable.cli.move_plan import _duration
-
-    assert _duration(seconds) == text
+    assert duration(seconds) == text

@@ -218,6 +218,15 @@ def test_what_ends_with_the_source_is_no_obstacle(
     assert codes(places) == ({code} if remains else set())
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can tell whether an app has a database open")
+def test_a_damaged_database_is_refused_before_the_first_byte_or_waived(places: TwoPlaces) -> None:
+    (places.state("old", "two") / "bad.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 4080)
+    assert codes(places) == {"migrate.database-damaged"}
+    assert codes(places, waive={"damaged-databases": "a cache"}) == set()
+    assert codes(places, reads=False) == set()
+    assert codes(places, "one") == set()
+
+
 def test_obstacles_are_raised_together(places: TwoPlaces) -> None:
     places.there().up(apps=("one",))
     plan, problems = planned(places)

@@ -1,7 +1,7 @@
-"""Proves the SQLite databases of a stopped source: nobody has them open, and their copies open, take in their logs and are intact.
+"""Proves the SQLite databases of a stopped source: no process has them open, and their copies with their logs are intact.
 
-No database is written in the source, nor in the copy that becomes the target: SQLite reads files that nobody changes, or works in a scratch
-folder on copies of a database with its log.
+No database is written in the source, nor in the copy that becomes the target: SQLite reads files that no process changes, or works in a
+scratch folder on copies of a database with its log.
 """
 
 import contextlib
@@ -41,7 +41,7 @@ Verdict = Literal["intact", "damaged", "unknown"]
 
 
 class DatabaseProof(Struct, frozen=True, kw_only=True):
-    """What is known of one database."""
+    """The result of the check of one database."""
 
     path: str
     """Relative to the source, escaped."""
@@ -52,7 +52,7 @@ class DatabaseProof(Struct, frozen=True, kw_only=True):
 
 
 class DatabaseTotals(Struct, frozen=True, kw_only=True):
-    """What is known of all databases of a folder."""
+    """The results of all databases of a folder."""
 
     intact: int = 0
     damaged: int = 0
@@ -113,7 +113,7 @@ def _damage(source: int, base: Path, path: Path, written: Container[tuple[int, i
             else:
                 copied = _copy_aside(path.name, folder, scratch)
                 if _stamps(path.name, folder) != before:
-                    return ""  # somebody has opened it meanwhile
+                    return ""  # a process has opened it meanwhile
                 _take_in(copied)
         except sqlite3.DatabaseError as error:
             return str(error) if primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) else ""
@@ -122,7 +122,7 @@ def _damage(source: int, base: Path, path: Path, written: Container[tuple[int, i
 
 
 def _stamps(name: str, folder: int) -> list[tuple[int, ...]]:
-    """Numbers that change when somebody writes a database or its logs in an open folder."""
+    """Numbers that change with every write to a database or its logs in an open folder."""
     found: list[tuple[int, ...]] = []
     for suffix in ("", *_LOGS):
         with contextlib.suppress(FileNotFoundError):
@@ -232,7 +232,7 @@ def _copy_aside(name: str, folder: int, scratch: Path) -> Path:
 
 
 def _take_in(copied: Path) -> None:
-    """Let SQLite take the logs of a copy into it, as it will when the app starts. Raises sqlite3.DatabaseError, or _UnknownError."""
+    """Let SQLite merge the logs of a copy into it, as it will when the app starts. Raises sqlite3.DatabaseError, or _UnknownError."""
     journal = copied.with_name("database-journal")
     if journal.exists() and _end_of(journal) == _SUPER_JOURNAL:
         raise _UnknownError("its journal names another journal, so only its app can repair it")
@@ -240,7 +240,7 @@ def _take_in(copied: Path) -> None:
         database.execute("pragma schema_version").fetchone()  # rolls back what a journal says
         busy, in_log, taken_in = database.execute("pragma wal_checkpoint(truncate)").fetchone()
         if busy or in_log > taken_in:
-            raise sqlite3.DatabaseError("its log cannot be taken in completely")
+            raise sqlite3.DatabaseError("SQLite cannot merge its whole log")
     points.reach("log taken in")
 
 

@@ -53,7 +53,7 @@ class MoveJournal(Struct, frozen=True, kw_only=True):
     times: dict[str, float]
     """When each step was reached, seconds since 1970."""
     databases: DatabaseTotals = DatabaseTotals()
-    """What the proof found out about the SQLite databases."""
+    """The results of the check of the SQLite databases."""
     confirm_source: bool = False
     """`confirming` removes the source's contents."""
 

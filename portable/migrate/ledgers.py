@@ -30,7 +30,7 @@ def ledger_changes(source: MoveSide, target: MoveSide, choice: MoveChoice) -> tu
 
 
 def _by_key(side: MoveSide, choice: MoveChoice) -> dict[Key, Finding]:
-    """Findings about the moved apps, their gateways and the place, by what they say of which part of a plan.
+    """Findings about the moved apps, their gateways and the place, by subject, part of the plan, app and cause.
 
     Texts differ between places, for example by a folder's path; so do the names of groups, which are those of their gateways.
     """

@@ -68,7 +68,7 @@ def document_of(journal: StackMoveJournal, outcome: str, end: StackMoveEnd | Non
 
 
 def _databases(totals: dict[str, Any]) -> str:
-    """What the proof found out about the databases of a volume, for a person."""
+    """The results of the check of the databases of a volume, for a person."""
     counts = [f"{totals[verdict]} {verdict}" for verdict in ("intact", "damaged", "unknown") if totals[verdict]]
     texts = [f"{proof['path']}: {proof['text']}" for proof in totals["examples"]]
     return f"{', '.join(counts) or 'no databases'}, {totals['rows']} rows" + (f" ({'; '.join(texts)})" if texts else "")

@@ -37,7 +37,7 @@ class Paces:
     def of(self, target: Path, *, walked: float, plan: MovePlan, reads: bool) -> Pace | None:
         """The estimate for a folder whose plan took `walked` seconds; None if its target cannot be measured.
 
-        With `reads`, that time is one whole read of the source. Otherwise the source is taken to be as fast as the target.
+        With `reads`, that time is one whole read of the source. Otherwise the source counts as being as fast as the target.
         """
         rate = self._rate(target, plan.personality.free_bytes)
         if not rate:

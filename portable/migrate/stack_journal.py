@@ -67,7 +67,7 @@ class StackMoveJournal(Struct, frozen=True, kw_only=True):
     well: Mapping[str, float] = {}
     """When each app was healthy at the target."""
     databases: Mapping[str, DatabaseTotals] = {}
-    """What the proof found out about the SQLite databases of each copied volume."""
+    """The results of the check of the SQLite databases of each copied volume."""
     broken: tuple[str, ...] = ()
     """Contracts that are broken at the target."""
     remove: tuple[str, ...] = ()

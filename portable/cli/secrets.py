@@ -143,7 +143,9 @@ def write(
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
 ) -> None:
-    """Write the Secrets of a cluster as files: plain ones for `kubectl apply`, or encrypted ones for a repository.
+    """Write the Secrets of a cluster as files, plain or encrypted.
+
+    Plain files are for `kubectl apply`, encrypted ones for a repository.
 
     They contain single values, and configuration files with their values filled in. Plain files have mode 0600. If the profile has
     `secrets.encrypted`, the files are encrypted, and only those with a changed value are written again.

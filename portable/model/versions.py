@@ -5,6 +5,10 @@ import re
 from portable.model.base import Struct
 
 _VERSION = re.compile(r"(?:^|[^0-9.])v?(\d+(?:\.\d+)*)")
+_DIGEST = re.compile(r"(?:[a-z]+-)?(?=[0-9]*[a-f])[0-9a-f]{7,}")
+"""A tag that is a digest, of a recipe or of a commit: its digits are no version."""
+_BUILT = "localhost/"
+"""Begins the reference of an image that was built on its host; the tag is a digest of the recipe, which may have digits only."""
 
 
 class OneWay(Struct, frozen=True, kw_only=True):
@@ -20,7 +24,8 @@ class OneWay(Struct, frozen=True, kw_only=True):
 
 def version_of(reference: str) -> tuple[int, ...]:
     """The numbers of an image's tag, for example (6, 0, 4) of `radarr:6.0.4-ls288`; empty if the tag names no version."""
-    match = _VERSION.search(tag_of(reference))
+    tag = tag_of(reference)
+    match = None if reference.startswith(_BUILT) or _DIGEST.fullmatch(tag) else _VERSION.search(tag)
     return numbers_of(match[1]) if match else ()
 
 

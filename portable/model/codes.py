@@ -89,7 +89,7 @@ Code: TypeAlias = Literal[
     "port.balancer-address", "port.clash", "port.fixed", "port.gateway-missing", "port.host-missing", "port.host-name", "port.lan-address",
     "port.name-missing", "port.own-number", "port.peers", "port.private", "port.raw-host", "port.several-exposures", "port.taken",
     "port.unknown",
-    "profile.circle", "profile.name", "profile.set-key", "profile.set-syntax", "profile.unknown",
+    "profile.circle", "profile.file-name", "profile.name", "profile.set-key", "profile.set-syntax", "profile.unknown",
     "registry.certificate", "registry.denied", "registry.format", "registry.plain-http", "registry.platform", "registry.rate-limit",
     "registry.short-name", "registry.unreachable",
     "render.back-end-unknown", "render.foreign-file",

@@ -70,6 +70,17 @@ def test_a_stack_with_mistakes_is_named_by_its_file(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, f"portable: stack of {tmp_path}/portable.yaml\n")
 
 
+@pytest.mark.parametrize("words", [(), ("--dry-run",)])
+def test_up_says_which_published_ports_are_dead(words: tuple[str, ...], tmp_path: Path) -> None:
+    write(tmp_path, {"portable.yaml": "portable: 1\napps: [qbittorrent, sonarr]\n"})
+    dead = run("up", "--set", "exposure.default=lan", *words, cwd=tmp_path, env=NOWHERE).stderr
+    (line,) = [line for line in dead.splitlines() if "[vpn.sealed-port]" in line]
+    assert "qbittorrent" in line
+    assert "networks: {local:" in line
+    fixed = run("up", "--set", "exposure.lan=192.168.1.0/24", *words, cwd=tmp_path, env=NOWHERE).stderr
+    assert "vpn.sealed-port" not in fixed
+
+
 def test_a_move_names_both_profiles(tmp_path: Path) -> None:
     write(tmp_path, {**HOUSE, "profiles/away.yaml": "portable: 1\nname: away\nextends: local\n"})
     done = run("migrate", "--from", "home", "--to", "away", "--dry-run", cwd=tmp_path, env=NOWHERE)

@@ -88,7 +88,7 @@ Code: TypeAlias = Literal[
     "plan.subnet-small", "plan.time-zone", "plan.waiver-reason", "plan.waivers-replaced",
     "port.balancer-address", "port.clash", "port.fixed", "port.gateway-missing", "port.host-missing", "port.host-name", "port.lan-address",
     "port.name-missing", "port.own-number", "port.peers", "port.private", "port.raw-host", "port.several-exposures", "port.taken",
-    "port.unknown",
+    "port.unknown", "port.way-missing",
     "profile.circle", "profile.file-name", "profile.name", "profile.set-key", "profile.set-syntax", "profile.unknown",
     "registry.certificate", "registry.denied", "registry.format", "registry.plain-http", "registry.platform", "registry.rate-limit",
     "registry.short-name", "registry.unreachable",

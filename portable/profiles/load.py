@@ -54,8 +54,9 @@ def _meant(name: str) -> str | None:
 
 def _near(file: Path) -> Path | None:
     """What lies in the folder of `file`, was meant as that file, and would be ignored."""
+    stem = file.stem.casefold()
     try:
-        near = sorted(other for other in file.parent.iterdir() if _meant(other.name) == file.stem.casefold())
+        near = sorted(other for other in file.parent.iterdir() if other.name.casefold().startswith(stem) and _meant(other.name) == stem)
     except OSError:
         return None
     return next((other for other in near if other.name != file.name or not other.is_file()), None)

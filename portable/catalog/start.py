@@ -92,6 +92,13 @@ def _checked(name: str, image: str, port: int | None, *, vpn: bool, state: str, 
             code="catalog.image",
             remedy="write it as repository:tag, such as registry.example/notes:1.4.2",
         )
+    if reference["digest"] and (reference["tag"] is None or reference["tag"] in FLOATING):
+        lacking = f"its tag {reference['tag']!r} names no version" if reference["tag"] else "has no tag"
+        raise UsageError(
+            f"{image!r} is pinned by its digest, but {lacking}: `portable` compares and shows versions by the tag",
+            code="catalog.image-version",
+            remedy=f"add the tag of that version: {reference['repository']}:TAG@{reference['digest']}",
+        )
     if reference["tag"] is None or reference["tag"] in FLOATING:
         raise UsageError(
             f"{image!r} has no fixed version: a later pull would bring another image",

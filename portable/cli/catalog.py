@@ -104,16 +104,16 @@ def new(
     """Write a draft of an app that renders on every back end."""
     from portable.catalog.catalog import Catalog
     from portable.catalog.start import start
+    from portable.cli.opening import announce_stack
     from portable.local.files import write_atomically
     from portable.planning.schedule import parsed
-    from portable.profiles.load import find_stack
 
     try:
         parsed(schedule or "* * * * *")
     except ValueError as error:
         text = f"{schedule!r} is not a valid schedule: {error}"
         raise UsageError(text, code="schedule.syntax", remedy="write five fields, for example '30 4 * * 0' for Sundays at 04:30") from None
-    stack = find_stack(Path.cwd())
+    stack = None if folder else announce_stack()
     home = folder or (stack.parent if stack else Path.cwd()) / "catalog"
     text = start(name, image, port, vpn=vpn, library=library.value if library else None, state=state, schedule=schedule)
     if (existing := Catalog((home,) if home.is_dir() else ()).resolve(name)) is not None:
@@ -212,11 +212,12 @@ def schema(
 
 
 def read(folders: "Sequence[Path]") -> "Catalog":
-    """Open the shipped catalog with the apps of the folder `catalog` beside portable.yaml and of `folders`."""
+    """Name the stack, and open the shipped catalog with the apps of the folder `catalog` beside portable.yaml and of `folders`."""
     from portable.catalog.catalog import Catalog
-    from portable.profiles.load import catalog_folders, find_stack
+    from portable.cli.opening import announce_stack
+    from portable.profiles.load import catalog_folders
 
-    return Catalog(catalog_folders(find_stack(Path.cwd()), folders))
+    return Catalog(catalog_folders(announce_stack(), folders))
 
 
 def unknown(name: str, known: tuple[str, ...], what: str = "app", *, code: "Code" = "usage.unknown-app", place: str = "") -> UsageError:

@@ -17,7 +17,10 @@ def complete_profile(incomplete: str) -> list[str]:
     """Names of profiles."""
     from portable.profiles.load import find_stack, profile_files, profile_folders
 
-    return _beginning(incomplete, sorted(profile_files(profile_folders(find_stack(Path.cwd())))))
+    try:
+        return _beginning(incomplete, sorted(profile_files(profile_folders(find_stack(Path.cwd())))))
+    except (PortableError, OSError):
+        return []
 
 
 def complete_catalog_app(incomplete: str) -> list[str]:
@@ -25,7 +28,10 @@ def complete_catalog_app(incomplete: str) -> list[str]:
     from portable.catalog.catalog import Catalog
     from portable.profiles.load import catalog_folders, find_stack
 
-    return _beginning(incomplete, Catalog(catalog_folders(find_stack(Path.cwd()))).names())
+    try:
+        return _beginning(incomplete, Catalog(catalog_folders(find_stack(Path.cwd()))).names())
+    except (PortableError, OSError):
+        return []
 
 
 def complete_app(context: typer.Context, incomplete: str) -> list[str]:

@@ -88,12 +88,12 @@ def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "t
     """The section `notify` of a profile, the file of its faults, and the source of its secrets. Contacts no engine."""
     import os
 
-    from portable.backends.prepare import prepare
+    from portable.cli.opening import prepared_for
     from portable.live.place import source_of
     from portable.local.folders import home_of
     from portable.upkeep.reports import ReportFile, project_of
 
-    planned = prepare(profile, sets=sets, catalogs=catalogs).planned
+    planned = prepared_for(profile, sets=sets, catalogs=catalogs).planned
     plan = planned.plan
     if plan.notify is None:
         remedy = "add a channel: `notify: {url: {secret: notify-url}}`, then run `portable secrets set notify-url`"

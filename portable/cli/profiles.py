@@ -17,9 +17,10 @@ app = typer.Typer(help="List, show and create profiles.", no_args_is_help=True, 
 @app.command("list")
 def list_(output: Output = Format.text) -> None:
     """List the profiles that `--profile` accepts in this folder."""
-    from portable.profiles.load import find_stack, load_profile, profile_files, profile_folders
+    from portable.cli.opening import announce_stack
+    from portable.profiles.load import load_profile, profile_files, profile_folders
 
-    available = profile_files(profile_folders(find_stack(Path.cwd())))
+    available = profile_files(profile_folders(announce_stack()))
     rows: list[tuple[str, str, str, str]] = []
     for name, files in available.items():
         try:
@@ -38,10 +39,11 @@ def show_(
     """Print a profile, merged with the profiles that it extends."""
     import msgspec
 
+    from portable.cli.opening import announce_stack
     from portable.formats.emit import dump
-    from portable.profiles.load import find_stack, load_profile, profile_files, profile_folders
+    from portable.profiles.load import load_profile, profile_files, profile_folders
 
-    profile, document = load_profile(name, profile_files(profile_folders(find_stack(Path.cwd()))))
+    profile, document = load_profile(name, profile_files(profile_folders(announce_stack(name))))
     data = msgspec.to_builtins(profile)
     if output is Format.json:
         show.document({"schema": "portable/profile/1", "file": document.source(("name",)).file, "profile": data})
@@ -59,13 +61,14 @@ def new(
     The file is `profiles/NAME.yaml` beside portable.yaml, or here. Add your changes to it.
     """
     from portable.catalog.facts import NAME
+    from portable.cli.opening import announce_stack
     from portable.local.files import write_atomically
-    from portable.profiles.load import find_stack, load_profile, profile_files, profile_folders
+    from portable.profiles.load import load_profile, profile_files, profile_folders
 
     if not re.fullmatch(NAME, name):
         remedy = "use at most 40 lower-case letters, digits and dashes"
         raise UsageError(f"{name!r} is not a valid profile name", code="usage.profile-name", remedy=remedy)
-    stack = find_stack(Path.cwd())
+    stack = announce_stack()
     available = profile_files(profile_folders(stack))
     base, _ = load_profile(extends, available)
     file = (stack.parent if stack else Path.cwd()) / "profiles" / f"{name}.yaml"

@@ -1,6 +1,6 @@
 """`portable up`, `diff` and `restart`: bring a stack to the state of its profile."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     from portable.live.place import Place
     from portable.live.results import Outcome, ServiceStatus
     from portable.model.changes import Change
+    from portable.model.findings import Finding
     from portable.model.traits import Traits
     from portable.planning import Planned
+
+
+_DEAD_PORTS = ("vpn.sealed-port", "exposure.no-name")
+"""Findings of class function about published ports at which other machines get no answer, or an error."""
 
 
 def _positive(seconds: float | None) -> float | None:
@@ -58,7 +63,7 @@ def up(
     from portable.secrets.generate import generate_missing, missing
     from portable.secrets.owner import owner_of
 
-    place, planned = open_place(profile, sets, catalogs, strict=strict, verb="" if take_over else "up")
+    place, planned = open_place(profile, sets, catalogs, strict=strict, verb="" if take_over else "up", ledger=_say_dead_ports)
     names = tuple(apps or ())
     if accept:
         stack = msgspec.structs.replace(place.stack, accepted_versions=tuple(accept))
@@ -124,13 +129,36 @@ def restart(
     return 0
 
 
-def open_place(profile: str, sets: Sequence[str], catalogs: Sequence[Path], *, strict: bool, verb: str = "") -> "tuple[Place, Planned]":
-    """Open the place of a profile, with its plan. Raises Refused if the plan is unsafe, or the engine does not support the command."""
+def _say_dead_ports(findings: "Iterable[Finding]") -> None:
+    """Print the findings about published ports that nobody can reach, on standard error: the plan stops nothing for them."""
+    from portable.cli.errors import say
+    from portable.cli.formats import is_json
+
+    for finding in findings:
+        if finding.code in _DEAD_PORTS and finding.verdict == "noted" and not is_json():
+            say(f"{finding.text} [{finding.code}] ({finding.remedy})")
+
+
+def open_place(
+    profile: str,
+    sets: Sequence[str],
+    catalogs: Sequence[Path],
+    *,
+    strict: bool,
+    verb: str = "",
+    ledger: "Callable[[Iterable[Finding]], None] | None" = None,
+) -> "tuple[Place, Planned]":
+    """Open the place of a profile, with its plan; `ledger` gets its findings.
+
+    Raises Refused if the plan is unsafe, or the engine does not support the command.
+    """
     from portable.backends.prepare import refuse_unsafe
     from portable.live.place import place_of
 
     prepared = prepared_for(profile, sets=sets, catalogs=catalogs)
     refuse_unsafe(prepared, strict=strict)
+    if ledger:
+        ledger(prepared.ledger)
     return place_of(prepared, verb=verb), prepared.planned
 
 

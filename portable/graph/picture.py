@@ -30,7 +30,7 @@ class ReachableAddress(Struct, frozen=True, kw_only=True):
     how: str
     """loopback, lan, ingress, route or load-balancer."""
     address: str | None
-    """The URL or address for people; None if only the running stack knows it."""
+    """The URL or address for people, or where to find it; None if only the running stack knows it."""
 
 
 class StoredVolume(Struct, frozen=True, kw_only=True):

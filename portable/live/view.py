@@ -101,6 +101,8 @@ class View(Protocol):
     """The address of its host from here, in the form of a URL; empty for a cluster."""
     one_host: bool
     """Whether all containers run on one host, so that a device number means the same in each."""
+    lan: tuple[str, ...]
+    """Addresses of its host on the LAN, if that is this machine; empty if it has none, or runs elsewhere."""
     names: tuple[str, ...]
     """The names and addresses by which people reach its host, as the profile has them."""
 

@@ -252,15 +252,16 @@ def _root(given: PlanInput) -> Iterator[Finding]:
 
 
 def _no_apps(plan: p.Plan, given: PlanInput) -> Iterator[Finding]:
-    """A list without apps: `up` would start nothing, and remove what runs."""
-    if plan.apps:
-        return
+    """A list without apps: `up` would start none but those that clouds bring, and remove what runs."""
     listed = given.stack.apps is not None
+    if plan.apps and (given.stack.apps if given.stack.apps is not None else given.profile.apps):
+        return
+    starts = f"only {', '.join(sorted(app.name for app in plan.apps))}" if plan.apps else "nothing"
     yield Finding(
         field="apps",
         path="apps",
         class_="function",
-        text="no app is listed: `portable up` starts nothing, and removes the containers of apps that ran before",
+        text=f"no app is listed: `portable up` starts {starts}, and removes the containers of apps that ran before",
         remedy="list apps, for example `apps: [sonarr, jellyfin]`; `portable catalog list` shows all",
         code="app.none-listed",
         where=given.stack_source("apps") if listed else given.profile_source("apps"),

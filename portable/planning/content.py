@@ -25,7 +25,7 @@ from portable.planning.cloud_mounts import cache_size, mounts_of, readers_of
 from portable.planning.hosts import full_name, host_in_clouds, host_of
 from portable.planning.inputs import AppEntry, Mistakes, PlanInput
 from portable.planning.migrations import migration_seconds
-from portable.planning.network import PlannedNetwork, address_of
+from portable.planning.network import PlannedNetwork, address_of, at_this_host
 from portable.planning.schedule import schedule
 from portable.planning.select import Selection
 from portable.planning.storage import LIBRARY_ID, Storage, volume_id
@@ -69,7 +69,7 @@ def content(
         clouds=clouds,
         files=tuple(sorted(maker.files.values(), key=lambda f: f.id)),
         tools=msgspec.structs.replace(tools, name="tools"),
-        addresses=maker.addresses,
+        addresses=at_this_host(maker.addresses, net.exposures),
         names={name: maker.peoples_names(name) for name, entry in chosen.apps.items() if entry.facts.interface is not None},
     )
 

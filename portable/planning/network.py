@@ -418,3 +418,13 @@ def address_of(exposure: Exposure, port: p.Port, host: str | None) -> str | None
             return f"https://{name}"
         case LoadBalancer(number=number, address=address):
             return f"{scheme}://{address}:{number}" if address else None
+
+
+def at_this_host(addresses: Mapping[tuple[str, str], str], exposures: Iterable[Exposure]) -> dict[tuple[str, str], str]:
+    """The addresses for other machines: `localhost` is none, so a port on the LAN of a host without a name is described."""
+    nameless = {
+        (e.app, e.port): f"port {e.how.number} of this host's address"
+        for e in exposures
+        if isinstance(e.how, Lan) and "://localhost:" in addresses.get((e.app, e.port), "")
+    }
+    return {**addresses, **nameless}

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import portable
@@ -18,8 +19,8 @@ from portable.profiles.names import DEFAULT_PROFILE, PROFILE_VARIABLE
 from portable.profiles.types import Profile, StackFile
 
 STACK_FILE = "portable.yaml"
-_NEAR = frozenset(("portable.yaml", "portable.yml", "portable.yaml.txt", "portable.yml.txt"))
-"""Names that people give to the stack by mistake, in any case."""
+_ENDINGS = (".yaml.txt", ".yml.txt", ".yaml", ".yml")
+"""Ends of names that people give to a stack or a profile, in any case; only `.yaml` is read."""
 _CHANGES = ("override",)
 """Keys in which null belongs to the file of an app, not to the stack or the profile."""
 _UNSETTABLE: Mapping[Steps, str] = {
@@ -36,33 +37,47 @@ SHIPPED = _PACKAGE / "_profiles" if (_PACKAGE / "_profiles").is_dir() else _PACK
 def find_stack(folder: Path) -> Path | None:
     """The nearest `portable.yaml` in `folder` or above it. Raises UsageError for a file that is only nearly called so."""
     for parent in (folder, *folder.parents):
-        if (file := parent / STACK_FILE).is_file():
+        file = parent / STACK_FILE
+        if near := _near(file):
+            text, remedy = _misnamed(near, file)
+            raise UsageError(text, code="stack.file-name", remedy=remedy)
+        if file.is_file():
             return file
-        _refuse_near(parent)
     return None
 
 
-def _refuse_near(folder: Path) -> None:
-    """Raise UsageError where a file of this folder was meant as the stack, but would be ignored."""
+def _meant(name: str) -> str | None:
+    """The name in lower case, without its ending, if it is nearly that of a stack or a profile."""
+    folded = name.casefold()
+    return next((folded.removesuffix(ending) for ending in _ENDINGS if folded.endswith(ending)), None)
+
+
+def _near(file: Path) -> Path | None:
+    """What lies in the folder of `file`, was meant as that file, and would be ignored."""
+    stem = file.stem.casefold()
     try:
-        names = sorted(file.name for file in folder.iterdir() if file.name.casefold() in _NEAR)
+        near = sorted(other for other in file.parent.iterdir() if other.name.casefold().startswith(stem) and _meant(other.name) == stem)
     except OSError:
-        return
-    if names:
-        near = folder / names[0]
-        if names[0] != STACK_FILE:
-            text, remedy = f"{near} is not called {STACK_FILE}, and would be ignored", f"rename it: `mv {near} {folder / STACK_FILE}`"
-        elif near.is_symlink():
-            text, remedy = f"{near} is a link to a file that does not exist", f"correct the link, or remove it: `rm {near}`"
-        else:
-            text, remedy = f"{near} is not a file", "move it away, and write a file of that name"
-        raise UsageError(text, code="stack.file-name", remedy=remedy)
+        return None
+    return next((other for other in near if other.name != file.name or not other.is_file()), None)
+
+
+def _misnamed(near: Path, file: Path) -> tuple[str, str]:
+    """Say why `near` is not read as `file`, and what to do."""
+    if near.name == file.name and near.is_symlink():
+        return f"{near} is a link to a file that does not exist", f"correct the link, or remove it: `rm {quote(str(near))}`"
+    if near.name == file.name:
+        return f"{near} is not a file", "move it away, and write a file of that name"
+    text = f"{near} is not called {file.name}, and would be ignored"
+    if os.path.lexists(file):
+        return text, f"keep one of them: move what you need into {file}, then `rm {quote(str(near))}`"
+    return text, f"rename it: `mv {quote(str(near))} {quote(str(file))}`"
 
 
 def find_stack_of(profile: str, folder: Path) -> Path | None:
     """The stack of a profile: that of its own folder for a file of yours, else the nearest one to `folder`."""
     file = Path(profile)
-    by_path = ("/" in profile or profile.endswith(".yaml")) and file.is_file() and not is_shipped(file)
+    by_path = _is_path(profile) and file.is_file() and not is_shipped(file)
     return (find_stack((folder / file).resolve().parent) if by_path else None) or find_stack(folder)
 
 
@@ -99,12 +114,19 @@ def is_shipped(file: Path) -> bool:
 
 
 def profile_files(folders: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
-    """Every profile by name, with the files that define it; the file of the first folder comes first and wins."""
+    """Every profile by name, with the files that define it; the file of the first folder comes first and wins.
+
+    A file that is only nearly called like a profile is among them: `load_profile` refuses the name that it was meant for.
+    """
     files: dict[str, tuple[Path, ...]] = {}
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
-        for file in sorted(folder.glob("*.yaml")):
-            if file.name != STACK_FILE and not file.name.endswith(SUFFIX) and (folder.name == "profiles" or _says_portable(file)):
-                files[file.stem] = (*files.get(file.stem, ()), file)
+        for file in sorted(folder.glob("*")):
+            name = file.stem if file.suffix == ".yaml" else _meant(file.name)
+            if not name or name.casefold() == "portable" or f"{name}.yaml".endswith(SUFFIX):
+                continue
+            if folder.name == "profiles" or _says_portable(file) or (file.suffix == ".yaml" and not file.is_file()):
+                for meant in dict.fromkeys((name, name.casefold())):
+                    files[meant] = (*files.get(meant, ()), file)
     return files
 
 
@@ -112,7 +134,7 @@ def _says_portable(file: Path) -> bool:
     """Whether a YAML file, unlike for example a docker-compose.yaml, has a line that begins with this program's own key."""
     try:
         return any(line.startswith("portable:") for line in file.read_text(encoding="utf-8", errors="replace").splitlines())
-    except OSError:
+    except OSError:  # also a folder, or a link to a file that does not exist
         return False
 
 
@@ -138,6 +160,8 @@ def load_profile(name: str, files: Mapping[str, tuple[Path, ...]], sets: Sequenc
     visited: list[Path] = []
     wanted: str | None = name
     while wanted is not None:
+        if near := _near_profile(wanted, files):
+            raise _nearly_there(*near, layers)
         candidates = _named(wanted, files)
         # A profile may extend the shipped one with the same name: skip files that are already loaded.
         path = next((f for f in candidates if f.is_file() and f.resolve() not in visited), None)
@@ -171,14 +195,19 @@ def load_profile(name: str, files: Mapping[str, tuple[Path, ...]], sets: Sequenc
 
 
 def profile_file(name: str, files: Mapping[str, tuple[Path, ...]]) -> Path | None:
-    """The file of the profile of that name or path; None if it does not exist."""
-    return next((file for file in _named(name, files) if file.is_file()), None)
+    """The file of the profile of that name or path; None if it does not exist, or another file was meant as that profile."""
+    return None if _near_profile(name, files) else next((file for file in _named(name, files) if file.is_file()), None)
 
 
 def unknown_default(document: Document | None, files: Mapping[str, tuple[Path, ...]]) -> tuple[Mistake, ...]:
     """A mistake if the stack's `profile` does not exist, also where the command names another one."""
     name = document.data.get("profile") if document else None
-    if document is None or not isinstance(name, str) or name in files:
+    if document is None or not isinstance(name, str):
+        return ()
+    if near := _near_profile(name, files):
+        text, remedy = _misnamed(*near)
+        return (document.mistake(("profile",), text, remedy, code="profile.file-name"),)
+    if name in files:
         return ()
     return _not_found(name, [document], circle=False, known=files, steps=("profile",)).mistakes
 
@@ -197,7 +226,31 @@ def load_images(file: Path | None) -> tuple[Images, Document | None]:
 
 
 def _named(name: str, files: Mapping[str, tuple[Path, ...]]) -> tuple[Path, ...]:
-    return (Path(name),) if "/" in name or name.endswith(".yaml") else files.get(name, ())
+    return (Path(name),) if _is_path(name) else files.get(name, ())
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or name.endswith(".yaml")
+
+
+def _near_profile(name: str, files: Mapping[str, tuple[Path, ...]]) -> tuple[Path, Path] | None:
+    """What was meant as that profile, but would be ignored, and the file that it should be."""
+    if _is_path(name):
+        file = Path(name)
+        near = _near(file) if file.suffix == ".yaml" and not file.is_file() else None
+        return (near, file) if near else None
+    for file in files.get(name, ()):
+        right = file.with_name(f"{name}.yaml")
+        if file.name != right.name or not file.is_file():
+            return file, right
+    return None
+
+
+def _nearly_there(near: Path, file: Path, layers: Sequence[Document]) -> UsageError | InputError:
+    text, remedy = _misnamed(near, file)
+    if layers:
+        return InputError((layers[-1].mistake(("extends",), text, remedy, code="profile.file-name"),))
+    return UsageError(text, code="profile.file-name", remedy=remedy)
 
 
 def _not_given(name: str, known: Mapping[str, object]) -> UsageError:

@@ -25,6 +25,9 @@ def _nameless(document: Document) -> Iterator[Mistake]:
         for key, setting in _without_name(value, _WAYS):
             written = f"exposure: {{apps: {{{app}: {{web: {{{key}: {_inline(setting)}}}}}}}}}"
             yield _mistake(document, ("exposure", "apps", app, key), app, "port", written, isinstance(value, Mapping), "port.name-missing")
+        for port, setting in value.items() if isinstance(value, Mapping) else ():
+            if port not in _WAYS and (way := _way(setting)):
+                yield _without_way(document, app, port, setting, f"{{{way[0]}: {_inline(way[1])}}}")
     for app, value in _below(document.data, "storage", "apps"):
         for key, setting in _without_name(value, _PLACES) if isinstance(value, Mapping) else ():
             written = f"storage: {{apps: {{{app}: {{config: {{{key}: {_inline(setting)}}}}}}}}}"
@@ -47,10 +50,22 @@ def _without_name(value: Any, known: tuple[str, ...]) -> Iterator[tuple[str, Any
         for key, inner in value.items():
             if key in known and not (isinstance(inner, Mapping) and inner and all(k in known for k in inner)):
                 yield key, inner
-    elif isinstance(value, int) and not isinstance(value, bool):
-        yield "lan", value
-    elif value in known:
-        yield value, {}
+    elif way := _way(value):
+        yield way
+
+
+def _way(value: Any) -> tuple[str, Any] | None:
+    """The way to expose a port that was meant by a number or by the name of a way alone."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return "lan", value
+    return (value, {}) if isinstance(value, str) and value in _WAYS else None
+
+
+def _without_way(document: Document, app: str, port: str, setting: Any, written: str) -> Mistake:
+    """A port whose way is missing, or is written without its settings."""
+    text = f"`{shown(setting)}` does not say how port {port!r} of {app} is exposed"
+    remedy = f"write `exposure: {{apps: {{{app}: {{{port}: {written}}}}}}}`; the ways are {', '.join(_WAYS)}"
+    return document.mistake(("exposure", "apps", app, port), text, remedy, code="port.way-missing")
 
 
 def _mistake(document: Document, steps: Steps, app: str, kind: str, written: str, is_key: bool, code: Code) -> Mistake:

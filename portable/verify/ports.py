@@ -1,5 +1,6 @@
 """The ports that the plan publishes are reachable on the host and lead to the app, and no others are published."""
 
+import contextlib
 import http.client
 import socket
 import ssl
@@ -74,31 +75,59 @@ def _compared(stack: View) -> Iterator[Found | _Call]:
 
 def _reach(stack: View, call: _Call) -> Found:
     """Call a port, and as browsers do that come by each of the names of the host."""
-    app, port, published, names = call
+    app, port, published = call.app, call.port, call.published
     number = published.number
     if not stack.here and published.address in _HERE:
         return unknown(app, f"port {number}/{port.protocol} is published on the host's loopback, which this machine cannot reach")
     if port.protocol != "tcp":
         return unknown(app, f"port {number}/{port.protocol} is published, but a UDP port cannot be tested without its own protocol")
-    address = stack.host.strip("[]") if published.address in _ANY else published.address
     refused: list[str] = []
-    try:
-        own = _call(port, address, number, f"{app}:{number}")
-        if port.serves != "raw":
-            with ThreadPoolExecutor(_WORKERS) as pool:
-                answers = list(pool.map(lambda name: _call(port, address, number, f"{in_url(name)}:{number}"), names))
-            refused = [name for name, status in zip(names, answers, strict=True) if _is_refused(status, own)]
-    except socket.gaierror:
-        return unknown(app, f"port {number}/{port.protocol} is published, but this machine cannot resolve {stack.host}")
-    except (OSError, http.client.HTTPException) as error:
-        why = str(getattr(error, "strerror", None) or error or type(error).__name__)
-        remedy = f"run `portable status -p {stack.plan.profile}`, and check whether a firewall of this machine blocks the port"
-        return broken(app, f"port {number} is published, but does not answer: {why}", remedy)
+    for address in _addresses(stack, published):
+        try:
+            refused = refused or _refused(call, address)
+        except socket.gaierror:
+            return unknown(app, f"port {number}/{port.protocol} is published, but this machine cannot resolve {stack.host}")
+        except (OSError, http.client.HTTPException) as error:
+            return _silent(stack, call, address, error)
     if refused:
         text = f"port {number} answers, but refuses browsers that come by the name {', '.join(refused)}"
         remedy = f"run `portable wire -p {stack.plan.profile}`, or add the name to the host check in the settings of {app}"
         return broken(app, text, remedy)
+    if published.address in _ANY and stack.host.strip("[]") in _HERE and not stack.lan:
+        return holds(app, f"port {number} answers on loopback; this host has no address on a LAN at which to call it")
     return holds(app, f"port {number} answers")
+
+
+def _addresses(stack: View, published: PublishedAddress) -> tuple[str, ...]:
+    """Where to call a port. One for the LAN is called at the host's own address there: packets then come by the path of a LAN client's."""
+    if published.address not in _ANY:
+        return (published.address,)
+    return stack.lan or (stack.host.strip("[]"),)
+
+
+def _refused(call: _Call, address: str) -> list[str]:
+    """The names of the host that an app refuses at that address. Raises OSError, HTTPException if it does not answer."""
+    number = call.published.number
+    own = _call(call.port, address, number, f"{call.app}:{number}")
+    if call.port.serves == "raw":
+        return []
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        answers = list(pool.map(lambda name: _call(call.port, address, number, f"{in_url(name)}:{number}"), call.names))
+    return [name for name, status in zip(call.names, answers, strict=True) if _is_refused(status, own)]
+
+
+def _silent(stack: View, call: _Call, address: str, error: Exception) -> Found:
+    """What to say of a port that does not answer at an address; one for the LAN may answer on loopback all the same."""
+    number = call.published.number
+    why = str(getattr(error, "strerror", None) or error or type(error).__name__)
+    if address in stack.lan and call.published.address in _ANY:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            _call(call.port, _HERE[0], number, f"{call.app}:{number}")
+            text = f"port {number} answers on this host's loopback only: at {address}, as other machines call it, it does not answer: {why}"
+            remedy = "add your LAN to `networks: {local: [...]}` if the app is sealed, and check the firewall of this host"
+            return broken(call.app, text, remedy)
+    remedy = f"run `portable status -p {stack.plan.profile}`, and check whether a firewall of this machine blocks the port"
+    return broken(call.app, f"port {number} is published, but does not answer: {why}", remedy)
 
 
 def _is_refused(status: int, own: int) -> bool:

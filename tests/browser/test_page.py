@@ -21,6 +21,16 @@ addEventListener("load", () => {
 """Put into a copy of the page, without its policy: how large things came out."""
 
 
+WIDTHS = """<script>
+addEventListener("load", () => {
+  const wide = [...document.querySelectorAll(".wide")];
+  document.title = [innerWidth, document.documentElement.scrollWidth, wide.filter((e) => e.scrollWidth > e.clientWidth).length].join(" ");
+});
+</script>"""
+"""Put into a copy of the page: the width of the window and of what can be scrolled to, and how many boxes scroll inside."""
+PHONE = 500
+
+
 class Seen(HTMLParser):
     """The document as the browser has it."""
 
@@ -76,6 +86,19 @@ def test_what_is_drawn_has_a_size(image: str, tmp_path: Path) -> None:
     sizes = [tuple(map(int, size.split("x"))) for size in Seen(dom.decode()).title.split()]
     assert len(sizes) == 3
     assert all(width > 300 and height > 100 for width, height in sizes), sizes
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_wide_tables_scroll_inside_a_narrow_window(name: str, image: str, tmp_path: Path) -> None:
+    text = page(drawn(prepare(name, folder=tmp_path)))
+    policy = text[text.index('<meta http-equiv="Content-Security-Policy"') :].split("\n", 1)[0]
+    measured = {}
+    for kind, document in (("real", text), ("broken", text.replace("overflow-x: auto", "overflow-x: visible"))):
+        dom, _ = chromium.opened(image, document.replace(policy, WIDTHS), f"--window-size={PHONE},900", "--dump-dom")
+        measured[kind] = tuple(map(int, Seen(dom.decode()).title.split()))
+    inner, scrolled, boxes = measured["real"]
+    assert (inner, scrolled <= inner, boxes > 0) == (PHONE, True, True), measured
+    assert measured["broken"][1] > PHONE, "the test would not see a table that sticks out"
 
 
 def test_the_policy_keeps_scripts_out_and_the_browser_says_so(image: str, tmp_path: Path) -> None:

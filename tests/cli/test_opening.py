@@ -32,6 +32,18 @@ VERBS = {
     "heal": ("--dry-run",),
     "upkeep": ("--task", "scrub"),
     "wire": ("--dry-run",),
+    "notify test": (),
+    "notify list": (),
+    "notify forget": (),
+    "profiles show": ("home",),
+}
+WITHOUT_PROFILE = {
+    "catalog list": (),
+    "catalog show": ("sonarr",),
+    "catalog check": (),
+    "catalog new": ("notes", "registry.example/notes:1.4.2", "8080"),
+    "profiles list": (),
+    "profiles new": ("other",),
 }
 NOWHERE = {"DOCKER_HOST": "unix:///nonexistent/docker.sock"}
 
@@ -43,6 +55,38 @@ def test_a_command_begins_with_its_stack_and_profile_and_their_files_once(verb: 
     first, *others = done.stderr.splitlines()
     assert first == f"portable: stack house ({tmp_path}/portable.yaml), profile home ({tmp_path}/profiles/home.yaml)"
     assert not [line for line in others if "stack house" in line]
+
+
+@pytest.mark.parametrize("verb", WITHOUT_PROFILE)
+def test_a_command_that_reads_only_the_stack_begins_with_it(verb: str, tmp_path: Path) -> None:
+    write(tmp_path, HOUSE)
+    done = run(*verb.split(), *WITHOUT_PROFILE[verb], cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, f"portable: stack house ({tmp_path}/portable.yaml)\n")
+
+
+def test_a_stack_with_mistakes_is_named_by_its_file(tmp_path: Path) -> None:
+    write(tmp_path, {"portable.yaml": "portable: 1\nname: 7\n"})
+    done = run("profiles", "list", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, f"portable: stack of {tmp_path}/portable.yaml\n")
+
+
+@pytest.mark.parametrize("words", [(), ("--dry-run",)])
+def test_up_says_which_published_ports_are_dead(words: tuple[str, ...], tmp_path: Path) -> None:
+    write(tmp_path, {"portable.yaml": "portable: 1\napps: [qbittorrent, sonarr]\n"})
+    dead = run("up", "--set", "exposure.default=lan", *words, cwd=tmp_path, env=NOWHERE).stderr
+    (line,) = [line for line in dead.splitlines() if "[vpn.sealed-port]" in line]
+    assert "qbittorrent" in line
+    assert "networks: {local:" in line
+    fixed = run("up", "--set", "exposure.lan=192.168.1.0/24", *words, cwd=tmp_path, env=NOWHERE).stderr
+    assert "vpn.sealed-port" not in fixed
+
+
+def test_a_move_names_both_profiles(tmp_path: Path) -> None:
+    write(tmp_path, {**HOUSE, "profiles/away.yaml": "portable: 1\nname: away\nextends: local\n"})
+    done = run("migrate", "--from", "home", "--to", "away", "--dry-run", cwd=tmp_path, env=NOWHERE)
+    assert done.stderr.splitlines()[:2] == [
+        f"portable: stack house ({tmp_path}/portable.yaml), profile {name} ({tmp_path}/profiles/{name}.yaml)" for name in ("home", "away")
+    ]
 
 
 def test_a_stack_without_a_file_and_a_shipped_profile_are_called_so(tmp_path: Path) -> None:

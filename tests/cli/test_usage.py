@@ -281,19 +281,31 @@ def test_completion_answers_with_names(tmp_path: Path, monkeypatch: pytest.Monke
 )
 def test_completion_through_the_shell(words: str, names: list[str], tmp_path: Path) -> None:
     (tmp_path / "portable.yaml").write_text("portable: 1\nname: two\napps: [sonarr, radarr]\n")
+    done = _completed(words, tmp_path)
+    assert done.stdout.split() == names, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", ["up --profile ", "up ", "catalog show ", "secrets set ", "migrate --from "])
+def test_completion_prints_no_error_beside_a_stack_that_is_refused(words: str, tmp_path: Path) -> None:
+    (tmp_path / "portable.yml").write_text("portable: 1\n")
+    done = _completed(words, tmp_path)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
+
+
+def _completed(words: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """What the shell is offered after these words."""
     asked = {"_PORTABLE_COMPLETE": "complete_bash", "COMP_WORDS": f"portable {words}", "COMP_CWORD": str(len(words.split(" ")))}
     script = "import sys; sys.argv[0] = 'portable'; from portable.cli import main; main()"
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-c", script],
-        cwd=tmp_path,
-        env=environment(tmp_path, asked),
+        cwd=folder,
+        env=environment(folder, asked),
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
-    assert done.stdout.split() == names, done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_a_reader_that_leaves_is_no_error_worth_words(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def open_stack(
     from portable.live.compose.driver import opened
 
     profile = prepared.planned.given.profile
-    names = (profile.exposure.address,) if profile.exposure.address else ()
+    names = tuple(dict.fromkeys(filter(None, (profile.exposure.address, *profile.exposure.addresses))))
     stack = msgspec.structs.replace(
         stack_of(prepared.planned.plan, prepared.rendering, prepared.recipes, taken, names), one_way=prepared.planned.one_way
     )

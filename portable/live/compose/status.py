@@ -17,6 +17,7 @@ from portable.live.results import ServiceStatus
 from portable.live.tunnel import LINES, TRAFFIC, Traffic, look_through, restarts, traffic
 from portable.live.tunnel import tunnels as tunnels_of
 from portable.local.network import lan_addresses
+from portable.model.exposures import in_url
 
 _ASK_SECONDS = 10.0
 
@@ -132,5 +133,5 @@ def typed_addresses(address: str, engine: Address, names: Sequence[str]) -> tupl
     is_here = engine.host in ("127.0.0.1", "[::1]", "localhost")
     if "{host}" not in address:
         return (address if is_here else f"{address} (on {engine.host})",)
-    hosts = (*names, *((lan_addresses() or (engine.host,)) if is_here else (engine.host,)))
+    hosts = (*map(in_url, names), *((lan_addresses() or (engine.host,)) if is_here else (engine.host,)))
     return tuple(address.replace("{host}", host) for host in dict.fromkeys(hosts))

@@ -11,6 +11,7 @@ from portable.engines.docker.observed import Described, ObservedContainer, secon
 from portable.engines.docker.rights import running
 from portable.live.compose.rights import planned
 from portable.live.view import CommandResult, ContainerState, ExtraContainer, HostFolder, PublishedAddress
+from portable.local.network import lan_addresses
 from portable.model.errors import PortableError
 from portable.model.folders import folder_of
 from portable.model.plan import Plan, Volume
@@ -28,6 +29,7 @@ class ComposeView:
         self.plan, self.names = plan, names
         self._helper = helper
         self.here, self.host = engine.address.is_local, engine.address.host
+        self.lan = lan_addresses() if self.here else ()
         self._images: dict[str, ImageSettings | None] = {}
         self._engine, self._project = engine, project_name(plan)
 

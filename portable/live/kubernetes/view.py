@@ -55,6 +55,7 @@ class ClusterView:
     here = False
     one_host = False
     host = ""
+    lan: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
 
     def __init__(self, cluster: Cluster, stack: KubernetesStack, plan: Plan) -> None:

@@ -63,6 +63,16 @@ def test_what_it_refuses(name: str, image: str, state: str, code: str) -> None:
     assert repr(wrong) in caught.value.text
 
 
+@pytest.mark.parametrize("tag", ["", ":latest"])
+def test_a_digest_without_a_version_is_refused_in_true_words(tag: str) -> None:
+    image = f"registry.example:5000/notes{tag}@{DIGEST}"
+    with pytest.raises(UsageError) as caught:
+        start("notes", image, 80, vpn=False, library=None, state="/config")
+    assert "is pinned by its digest" in caught.value.text
+    assert "another image" not in caught.value.text
+    assert caught.value.remedy == f"add the tag of that version: registry.example:5000/notes:TAG@{DIGEST}"
+
+
 @given(
     name=st.from_regex(NAME.removesuffix("$") + r"\Z"),
     tag=st.from_regex(r"\A[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}\Z").filter(lambda tag: tag not in FLOATING),

@@ -80,7 +80,16 @@ def test_a_list_without_apps_is_a_finding(place: Place, stack: str | None, file:
     (found,) = (f for f in place.plan(stack=stack).findings if f.field == "apps")
     assert (found.code, found.class_) == ("app.none-listed", "function")
     assert str(found.where).startswith(file)
+    assert "starts nothing" in found.text
     assert not [f for f in place.plan("one").findings if f.field == "apps"]
+
+
+def test_an_empty_list_is_a_finding_also_where_a_cloud_brings_an_app(tmp_path: Path) -> None:
+    (tmp_path / "portable.yaml").write_text("portable: 1\napps: []\n")
+    planned = prepare("local", folder=tmp_path).planned
+    assert [app.name for app in planned.plan.apps] == ["webdav"]
+    (found,) = (f for f in planned.findings if f.field == "apps")
+    assert (found.code, "starts only webdav" in found.text) == ("app.none-listed", True)
 
 
 LAN: dict[str, Any] = {"exposure": {"default": "lan"}}

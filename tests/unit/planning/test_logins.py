@@ -7,6 +7,7 @@ import pytest
 
 from portable.catalog.catalog import Catalog
 from portable.formats.merge import merged
+from portable.model.exposures import Lan
 from tests.unit.planning import CLUSTER, COMPOSE, Place, app
 
 SHIPPED_LOGINS = {
@@ -56,6 +57,20 @@ def test_the_remedy_names_the_page(place: Place) -> None:
     planned = place.plan("one", base=merged(COMPOSE, {"exposure": {"default": "lan", "address": "192.0.2.7"}}))
     (found,) = [f for f in planned.findings if f.field == "login"]
     assert planned.addresses["one", "web"] in found.remedy
+
+
+@pytest.mark.parametrize("exposure", [{"default": "lan"}, {"default": "loopback", "lan": "192.168.7.0/24"}])
+def test_on_a_host_without_a_name_a_page_is_at_the_hosts_address(place: Place, exposure: dict[str, Any]) -> None:
+    place.write(app("one", login="open"))
+    planned = place.plan("one", base=merged(COMPOSE, {"exposure": exposure}))
+    (found,) = [f for f in planned.findings if f.field == "login"]
+    (how,) = [e.how for e in planned.plan.exposures]
+    assert isinstance(how, Lan)
+    assert planned.addresses["one", "web"] == f"port {how.number} of this host's address"
+    assert "localhost" not in found.remedy
+    assert f"open port {how.number} of this host's address right after" in found.remedy
+    named = place.plan("one", base=merged(COMPOSE, {"exposure": {**exposure, "addresses": ["fd00::2", "nas.lan"]}}))
+    assert named.addresses["one", "web"] == f"http://[fd00::2]:{how.number}"
 
 
 def reported(place: Place, *apps: str, **ports: Any) -> list[tuple[str | None, str]]:

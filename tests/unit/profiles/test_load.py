@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 
 from portable.model.errors import InputError, UsageError
-from portable.profiles.load import SHIPPED, find_stack, find_stack_of, load_profile, load_stack, profile_files, profile_folders
+from portable.profiles.load import (
+    SHIPPED,
+    find_stack,
+    find_stack_of,
+    load_profile,
+    load_stack,
+    profile_file,
+    profile_files,
+    profile_folders,
+    unknown_default,
+)
 from portable.profiles.types import LanFacts, Profile, StackFile
 from tests.shipped import PROFILES
 
@@ -75,6 +85,74 @@ def test_what_is_nearly_the_stack_is_refused(tmp_path: Path, kind: str) -> None:
     assert find_stack(below) == below / "portable.yaml"
 
 
+@pytest.mark.parametrize("near", ["portable.yml", "Portable.yaml", "portable.yaml.txt"])
+def test_a_second_file_that_is_nearly_the_stack_is_refused(tmp_path: Path, near: str) -> None:
+    (tmp_path / "portable.yaml").write_text("portable: 1\n")
+    (tmp_path / near).write_text("portable: 1\nname: other\n")
+    with pytest.raises(UsageError) as caught:
+        find_stack(tmp_path)
+    assert (caught.value.code, str(tmp_path / near) in caught.value.text) == ("stack.file-name", True)
+    assert "keep one of them" in str(caught.value.remedy)
+
+
+def _lay(file: Path, kind: str) -> Path:
+    """Write something that is nearly a profile, and return it."""
+    file.parent.mkdir(exist_ok=True)
+    match kind:
+        case "folder":
+            file.mkdir()
+        case "link":
+            file.symlink_to("nowhere.yaml")
+        case ending:
+            file = file.with_name(ending.format(file.stem, file.stem.capitalize()))
+            file.write_text(f"portable: 1\nname: {file.stem}\nextends: local\n")
+    return file
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "{0}.yml", "{0}.YML", "{1}.yaml", "{0}.yaml.txt"])
+@pytest.mark.parametrize("name", ["zimaboard", "home"])
+@pytest.mark.parametrize("below", ["profiles", "."])
+def test_what_is_nearly_a_profile_is_refused(tmp_path: Path, kind: str, name: str, below: str) -> None:
+    near = _lay(tmp_path / below / f"{name}.yaml", kind)
+    files = profile_files((tmp_path / "profiles", tmp_path, SHIPPED))
+    with pytest.raises(UsageError) as caught:
+        load_profile(name, files)
+    assert (caught.value.code, str(near) in caught.value.text) == ("profile.file-name", True)
+    assert caught.value.remedy
+    assert profile_file(name, files) is None
+    with pytest.raises(UsageError) as caught:
+        load_profile(str(tmp_path / below / f"{name}.yaml"), files)
+    assert caught.value.code == "profile.file-name"
+    assert load_profile("local", files)[0].name == "local"
+
+
+def test_two_files_for_one_profile_are_refused(tmp_path: Path) -> None:
+    for kind in ("{0}.yaml", "{0}.yml"):
+        _lay(tmp_path / "profiles" / "home.yaml", kind)
+    with pytest.raises(UsageError) as caught:
+        load_profile("home", profile_files((tmp_path / "profiles", SHIPPED)))
+    assert "keep one of them" in str(caught.value.remedy)
+
+
+def test_what_is_nearly_a_profile_cannot_be_extended_or_be_the_default(tmp_path: Path, write: Write) -> None:
+    _lay(tmp_path / "profiles" / "base.yaml", "{0}.yml")
+    write(mine="portable: 1\nname: mine\nextends: base\n")
+    files = profile_files((tmp_path / "profiles", tmp_path, SHIPPED))
+    with pytest.raises(InputError) as caught:
+        load_profile("mine", files)
+    assert [(m.code, m.path, m.source.line) for m in caught.value.mistakes] == [("profile.file-name", "extends", 3)]
+    (tmp_path / "portable.yaml").write_text("portable: 1\nprofile: base\n")
+    assert [m.code for m in unknown_default(load_stack(tmp_path / "portable.yaml")[1], files)] == ["profile.file-name"]
+
+
+def test_other_files_beside_the_stack_are_no_profiles(tmp_path: Path) -> None:
+    for name in ("zimaboard.yml", "zimaboard.yaml.txt", "docker-compose.yaml", "zimaboard.images.yml"):
+        (tmp_path / name).write_text("services: {}\n")
+    (tmp_path / "zimaboard.images.yml").write_text("portable: 1\n")
+    assert profile_files((tmp_path,)) == {}
+    assert load_profile("zimaboard", profile_files((tmp_path, SHIPPED)))[0].name == "zimaboard"
+
+
 def test_a_profile_by_its_path_brings_its_stack(tmp_path: Path) -> None:
     home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
     (home / "profiles").mkdir(parents=True)
@@ -126,6 +204,9 @@ def test_shipped_profiles_can_be_read(name: str) -> None:
         ("exposure: {apps: {sonarr: 8990}}", "port.name-missing", "exposure.apps.sonarr", "{sonarr: {web: {lan: 8990}}}"),
         ("exposure: {apps: {sonarr: ingress}}", "port.name-missing", "exposure.apps.sonarr", "{sonarr: {web: {ingress: {}}}}"),
         ("exposure: {apps: {sonarr: {load-balancer: 80}}}", "port.name-missing", "exposure.apps.sonarr.load-balancer", "load-balancer: 80"),
+        ("exposure: {apps: {sonarr: {web: 8990}}}", "port.way-missing", "exposure.apps.sonarr.web", "{sonarr: {web: {lan: 8990}}}"),
+        ("exposure: {apps: {sonarr: {web: lan}}}", "port.way-missing", "exposure.apps.sonarr.web", "{sonarr: {web: {lan: {}}}}"),
+        ("exposure: {apps: {sonarr: {web: route}}}", "port.way-missing", "exposure.apps.sonarr.web", "{sonarr: {web: {route: {}}}}"),
         ("storage: {apps: {sonarr: {folder: /x}}}", "volume.name-missing", "storage.apps.sonarr.folder", "{config: {folder: /x}}"),
         ("storage: {apps: {sonarr: {claim: {size: 1Gi}}}}", "volume.name-missing", "storage.apps.sonarr.claim", "{config: {claim: ...}}"),
     ],

@@ -120,6 +120,7 @@ class FakeStack:
         self.plan = plan or _planned()
         self.here, self.host, self.one_host = here, host, True
         self.names: tuple[str, ...] = ()
+        self.lan: tuple[str, ...] = ()
         self.changes: dict[str, dict[str, object]] = {}
         """Changed fields of `ContainerState`, by the container's name."""
         self.written = ""

@@ -1,8 +1,10 @@
 """The contract `ports` calls published ports as browsers do: by each name of the host."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
 
 import pytest
 
@@ -33,10 +35,10 @@ class Checking(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def page() -> Iterator[tuple[type[Checking], int]]:
-    """The page, and the port on which it answers."""
+def page(request: pytest.FixtureRequest) -> Iterator[tuple[type[Checking], int]]:
+    """The page, and the port on which it answers: on loopback, or on the address of the parameter."""
     kind = type("Page", (Checking,), {})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
+    server = ThreadingHTTPServer((getattr(request, "param", "127.0.0.1"), 0), kind)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield kind, server.server_port
@@ -45,8 +47,8 @@ def page() -> Iterator[tuple[type[Checking], int]]:
     thread.join()
 
 
-def stack(number: int, how: Loopback | Lan, address: str = "") -> FakeStack:
-    web = (p.Port(name="web", number=8080, serves="http"),)
+def stack(number: int, how: Loopback | Lan, address: str = "", serves: Literal["http", "raw"] = "http") -> FakeStack:
+    web = (p.Port(name="web", number=8080, serves=serves),)
     made = FakeStack(plan(app(ports=web), exposures=(Exposure(app="demo", port="web", how=how),)), here=True, host="127.0.0.1")
     made.changes["demo"] = {"published": (PublishedAddress(address=address, number=number, protocol="tcp", inside=8080),)}
     made.names = ("nas.lan", "fd00::2")
@@ -66,7 +68,10 @@ def test_names_are_called_side_by_side(page: tuple[type[Checking], int]) -> None
 
     kind.do_GET = wait  # type: ignore[method-assign]
     (held,) = CONTRACT.tried(stack(number, Lan(number=number)))
-    assert (held.verdict, held.text) == ("holds", f"port {number} answers")
+    assert (held.verdict, held.text) == (
+        "holds",
+        f"port {number} answers on loopback; this host has no address on a LAN at which to call it",
+    )
 
 
 @pytest.mark.parametrize("refusal", [400, 401, 403, 421])
@@ -93,3 +98,51 @@ def test_on_loopback_nobody_comes_by_a_name_of_the_host(page: tuple[type[Checkin
     kind, number = page
     (held,) = CONTRACT.tried(stack(number, Loopback(number=number), "127.0.0.1"))
     assert (held.verdict, kind.asked) == ("holds", (f"demo:{number}",))
+
+
+NIC = "127.0.0.2"
+"""Stands for the host's address on the LAN: a server on 127.0.0.1 does not answer there."""
+
+
+@pytest.mark.parametrize("serves", ["http", "raw"])
+def test_what_the_lan_cannot_reach_is_broken(page: tuple[type[Checking], int], serves: Literal["http", "raw"]) -> None:
+    kind, number = page
+    kind.known = frozenset({"demo", "nas.lan", "[fd00::2]"})
+    made = stack(number, Lan(number=number), serves=serves)
+    made.lan = (NIC,)
+    (held,) = CONTRACT.tried(made)
+    assert (held.verdict, held.subject) == ("broken", "demo")
+    assert "on this host's loopback only" in held.text
+    assert NIC in held.text
+    assert "networks: {local:" in held.remedy
+
+
+def test_a_port_for_the_lan_that_answers_nowhere_is_not_said_to_answer_on_loopback() -> None:
+    with socket.socket() as closed:
+        closed.bind((NIC, 0))  # bound, and not listening: refused on every address
+        number = closed.getsockname()[1]
+        made = stack(number, Lan(number=number))
+        made.lan = (NIC,)
+        (held,) = CONTRACT.tried(made)
+    assert (held.verdict, "does not answer" in held.text, "loopback" in held.text) == ("broken", True, False)
+
+
+@pytest.mark.parametrize("page", [NIC], indirect=True)
+def test_a_port_for_the_lan_is_called_at_the_hosts_address_there_by_each_name(page: tuple[type[Checking], int]) -> None:
+    kind, number = page
+    kind.known = frozenset({"demo", "[fd00::2]"})
+    made = stack(number, Lan(number=number))
+    made.lan = (NIC,)
+    (held,) = CONTRACT.tried(made)
+    assert (held.verdict, "nas.lan" in held.text) == ("broken", True)
+    kind.known |= {"nas.lan"}
+    (held,) = CONTRACT.tried(made)
+    assert (held.verdict, held.text) == ("holds", f"port {number} answers")
+
+
+def test_a_port_for_this_host_is_called_on_loopback(page: tuple[type[Checking], int]) -> None:
+    _, number = page
+    made = stack(number, Loopback(number=number), "127.0.0.1")
+    made.lan = (NIC,)
+    (held,) = CONTRACT.tried(made)
+    assert (held.verdict, held.text) == ("holds", f"port {number} answers")

@@ -3,17 +3,20 @@
 import socket
 import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from portable.backends import compose as backend
+from portable.backends.prepare import prepare
 from portable.cli.options import Format
 from portable.cli.up import show_rows
 from portable.engines.docker.address import Address
 from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.errors import DockerError
 from portable.engines.docker.observed import Observed, ObservedContainer
+from portable.live.compose import open_stack
 from portable.live.compose import status as module
 from portable.live.compose.desired import ComposeStack, stack_of
 from portable.live.compose.status import status, typed_addresses
@@ -21,6 +24,7 @@ from portable.live.results import ServiceStatus
 from portable.local.network import lan_addresses
 from portable.model.plan import Direct, Sealed
 from portable.model.question import Question
+from portable.secrets.sources import EnvironmentSource
 from tests.factories import full_plan
 from tests.unit.live.test_tunnel import BROKEN
 from tests.unit.verify.fake import TRAFFIC
@@ -124,6 +128,7 @@ def test_a_note_stands_beside_the_reason(capsys: pytest.CaptureFixture[str]) -> 
         ("unix:///x", (), ("http://192.0.2.7:1",), "http://127.0.0.1:2"),
         ("tcp://127.0.0.1:2375", (), ("http://192.0.2.7:1",), "http://127.0.0.1:2"),
         ("unix:///x", ("nas.lan",), ("http://nas.lan:1", "http://192.0.2.7:1"), "http://127.0.0.1:2"),
+        ("ssh://nas", ("nas.lan", "fd00::2"), ("http://nas.lan:1", "http://[fd00::2]:1", "http://nas:1"), "http://127.0.0.1:2 (on nas)"),
         ("unix:///x", ("192.0.2.7",), ("http://192.0.2.7:1",), "http://127.0.0.1:2"),
         ("ssh://nas", ("nas.lan",), ("http://nas.lan:1", "http://nas:1"), "http://127.0.0.1:2 (on nas)"),
     ],
@@ -135,6 +140,25 @@ def test_an_address_can_be_typed_on_another_machine(
     address = Address(url=url, named_by="test")
     assert typed_addresses("http://{host}:1", address, names) == lan
     assert typed_addresses("http://127.0.0.1:2", address, names) == (loopback,)
+
+
+@pytest.mark.parametrize(
+    ("exposure", "names"),
+    [
+        ("{address: nas.lan, addresses: [192.168.1.10, nas]}", ("nas.lan", "192.168.1.10", "nas")),
+        ("{addresses: [192.168.1.10, nas.lan]}", ("192.168.1.10", "nas.lan")),
+        ("{address: nas.lan, addresses: ['fd00::2', nas.lan]}", ("nas.lan", "fd00::2")),
+        ("{}", ()),
+    ],
+)
+def test_a_stack_knows_every_name_of_its_host(exposure: str, names: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "home.yaml").write_text(f"portable: 1\nname: home\nextends: local\nexposure: {exposure}\n")
+    (tmp_path / "portable.yaml").write_text("portable: 1\napps: [sonarr]\n")
+    prepared = prepare("home", sets=("exposure.lan=192.168.1.0/24",), folder=tmp_path)
+    stack = open_stack(prepared, None, {}, tmp_path, EnvironmentSource()).stack
+    assert isinstance(stack, ComposeStack)
+    assert stack.names == names
 
 
 def test_without_a_way_out_a_machine_is_reached_by_itself_only(monkeypatch: pytest.MonkeyPatch) -> None:

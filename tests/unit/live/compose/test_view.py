@@ -6,6 +6,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from portable.live.compose import view as module
 from portable.live.compose.view import ComposeView
 from portable.live.view import HostFolder
 from portable.model.errors import PortableError
@@ -36,6 +39,12 @@ def test_folders_of_a_host_near_and_far(tmp_path: Path) -> None:
         stack = ComposeView(engine(local=local), full_plan("compose"), lambda: "tools")
         assert stack.on_host(list(expected)) == expected
         assert stack.on_host([str(tmp_path / "none")])[str(tmp_path / "none")].identity == ""  # type: ignore[index]
+
+
+def test_a_host_has_addresses_on_the_lan_where_it_is_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "lan_addresses", lambda: ("192.0.2.7",))
+    assert ComposeView(engine(local=True), full_plan("compose")).lan == ("192.0.2.7",)
+    assert ComposeView(engine(local=False), full_plan("compose")).lan == ()
 
 
 def test_a_host_that_can_not_be_looked_at() -> None:

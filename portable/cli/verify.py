@@ -49,8 +49,8 @@ def verify(
     from portable.cli.up import driver_of
     from portable.live.place import place_of
     from portable.model.progress import Event
-    from portable.upkeep.faults import of_contracts
-    from portable.verify import contracts, named
+    from portable.upkeep.faults import of_contracts, of_down
+    from portable.verify import contracts, down, named
     from portable.verify import verify as check_contracts
 
     prepared = prepared_for(profile, sets=sets, catalogs=catalogs)
@@ -62,14 +62,21 @@ def verify(
     with driver_of(place) as driver, reported("verify", place, prepared.planned.plan) as report:
         driver.check()
         stack = driver.view(prepared.planned.plan)
-        for contract in chosen:
-            printed(Event(what="doing", subject=contract.name, text=f"checking: {contract.promise}"))
-            results += [msgspec.structs.replace(held, text=driver.hide(held.text)) for held in check_contracts(stack, (contract,))]
-        report.is_complete = not names
-        report.add(of_contracts(results))
+        if (absent := down(stack)) is not None:
+            results.append(absent)
+            report.is_complete = False
+            report.add((of_down(absent),))
+        else:
+            for contract in chosen:
+                printed(Event(what="doing", subject=contract.name, text=f"checking: {contract.promise}"))
+                results += [msgspec.structs.replace(held, text=driver.hide(held.text)) for held in check_contracts(stack, (contract,))]
+            report.is_complete = not names
+            report.add(of_contracts(results))
     if output is Format.json:
         rows = [(h.contract, h.subject, h.verdict, h.text, h.remedy, h.code) for h in results]
         show.table(("contract", "subject", "verdict", "text", "remedy", "code"), rows, output, schema="verify")
+    elif absent is not None:
+        show.line(f"{absent.text}: {absent.remedy}")
     else:
         _printed(chosen, results, everything=everything)
     if any(held.verdict == "broken" for held in results):

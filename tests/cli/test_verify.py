@@ -1,14 +1,22 @@
 """What `portable verify` prints, of findings made by hand; on real stacks it is tried in tests/verify_lab."""
 
+import contextlib
+import json
 import re
+from collections.abc import Iterator
 
 import pytest
 
 from portable.cli.completion import complete_contract
+from portable.cli.options import Format
+from portable.cli.reporting import Report
 from portable.cli.verify import _checked, _printed, verify
 from portable.model.contracts import ContractResult, Verdict
-from portable.model.errors import UsageError
+from portable.model.errors import FAILED, UsageError
+from portable.model.plan import Plan
 from portable.verify import contracts
+from portable.verify.contract import about, parts
+from tests.unit.verify.fake import FakeStack
 
 
 def held(contract: str, subject: str, text: str, verdict: Verdict = "holds", remedy: str = "") -> ContractResult:
@@ -72,3 +80,47 @@ def test_what_disturbs_needs_a_word_more() -> None:
     _checked(["kill-switch"], None, disruptive=True)
     assert "kill-switch" not in [contract.name for contract in contracts()]
     assert complete_contract("k") == ["kill-switch"]
+
+
+class AbsentDriver:
+    """The driver of a stack whose containers are all missing."""
+
+    def __enter__(self) -> "AbsentDriver":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is open."""
+
+    def check(self) -> str:
+        return "a fake engine"
+
+    def view(self, plan: Plan) -> FakeStack:
+        stack = FakeStack(plan)
+        stack.changes = {about(placed): {"state": "missing"} for placed in parts(stack)}
+        return stack
+
+
+@pytest.mark.parametrize("names", [[], ["clouds"]])
+@pytest.mark.parametrize("output", [Format.text, Format.json])
+def test_a_stack_that_is_down_is_one_line_and_one_fault(
+    output: Format, names: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = Report()
+
+    @contextlib.contextmanager
+    def watched(*_: object) -> Iterator[Report]:
+        yield seen
+
+    monkeypatch.setattr("portable.cli.up.driver_of", lambda _: AbsentDriver())
+    monkeypatch.setattr("portable.cli.reporting.reported", watched)
+    assert verify(names, profile="local", output=output) == FAILED
+    printed = capsys.readouterr().out
+    if output is Format.text:
+        assert printed == "the stack is down: run `portable up -p local`\n"
+    else:
+        (row,) = json.loads(printed)["verify"]
+        assert (row["contract"], row["subject"], row["verdict"], row["text"]) == ("runs", "the stack", "unknown", "the stack is down")
+    assert [(s.key, s.is_fault, s.text, s.remedy) for s in seen.observations] == [
+        ("verify: run", True, "the stack is down", "run `portable up -p local`")
+    ]
+    assert not seen.is_complete  # otherwise the fault would end at once, and the ping would be sent

@@ -62,19 +62,14 @@ def verify(
     with driver_of(place) as driver, reported("verify", place, prepared.planned.plan) as report:
         driver.check()
         stack = driver.view(prepared.planned.plan)
-        if (absent := down(stack)) is not None:
-            results.append(absent)
-            report.is_complete = False
-            report.add((of_down(absent),))
-        else:
-            for contract in chosen:
-                printed(Event(what="doing", subject=contract.name, text=f"checking: {contract.promise}"))
-                results += [msgspec.structs.replace(held, text=driver.hide(held.text)) for held in check_contracts(stack, (contract,))]
-            report.is_complete = not names
-            report.add(of_contracts(results))
+        absent = down(stack)
+        for contract in chosen if absent is None else ():
+            printed(Event(what="doing", subject=contract.name, text=f"checking: {contract.promise}"))
+            results += [msgspec.structs.replace(held, text=driver.hide(held.text)) for held in check_contracts(stack, (contract,))]
+        report.is_complete = not names and absent is None
+        report.add((of_down(absent),) if absent is not None else of_contracts(results))
     if output is Format.json:
-        rows = [(h.contract, h.subject, h.verdict, h.text, h.remedy, h.code) for h in results]
-        show.table(("contract", "subject", "verdict", "text", "remedy", "code"), rows, output, schema="verify")
+        _print_rows(results if absent is None else (absent,))
     elif absent is not None:
         show.line(f"{absent.text}: {absent.remedy}")
     else:
@@ -118,6 +113,12 @@ def _checked(names: "Sequence[str]", beacon: str | None, *, disruptive: bool) ->
     if beacon is not None and (url.scheme not in ("http", "https") or not url.hostname or not beacon.isprintable()):
         remedy = "use an http or https URL, for example http://203.0.113.1/ip"
         raise UsageError(f"{beacon!r} is not a valid URL", code="usage.beacon", where="--beacon", remedy=remedy)
+
+
+def _print_rows(results: "Sequence[ContractResult]") -> None:
+    """Print the results as JSON."""
+    rows = [(h.contract, h.subject, h.verdict, h.text, h.remedy, h.code) for h in results]
+    show.table(("contract", "subject", "verdict", "text", "remedy", "code"), rows, Format.json, schema="verify")
 
 
 def _printed(chosen: "Sequence[Contract]", results: "Sequence[ContractResult]", *, everything: bool) -> None:

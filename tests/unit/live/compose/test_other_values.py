@@ -29,10 +29,10 @@ class Shared(Crowded):
 
     def __init__(self, folder: Path, *containers: ObservedContainer, owner: str = OTHER) -> None:
         super().__init__(str(folder))
-        self.containers, self.owners = containers, {SECRETS_OWNER: owner} if owner else {}
+        self.present, self.owners = containers, {SECRETS_OWNER: owner} if owner else {}
 
     def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
-        return Observed(containers=self.containers)
+        return Observed(containers=self.present)
 
     def record(self, project: str) -> dict[str, str]:
         return self.owners

@@ -6,6 +6,7 @@ from portable.model import plan as p
 from portable.model.devices import Devices, HostDevice, PluginDevice
 from portable.model.exposures import Exposure, GatewayRoute, Ingress, Lan, LoadBalancer, Loopback, Route
 from portable.model.external import ExternalSecrets, RemoteValue
+from portable.model.gitops import ArgoCd, Flux, GitOps
 from portable.model.metadata import ObjectMetadata
 from portable.model.secret_refs import SecretRef
 from tests.kinds import is_host, of_kind
@@ -334,5 +335,15 @@ def full_plan(back_end: str) -> p.Plan:
                 )
             ),
         ),
+        gitops=gitops_of(back_end),
         notify=p.Notify(url=SecretRef(name="notify-url", optional=True), pings={"heal": SecretRef(name="ping-heal", optional=True)}),
     )
+
+
+def gitops_of(back_end: str) -> GitOps | None:
+    """The controller of the full plan: Flux on Kubernetes, Argo CD on OpenShift."""
+    if back_end == "kubernetes":
+        flux = Flux(source="home", namespace="gitops", interval="30m", decryption="keys")
+        return GitOps(path="clusters/home/media", controller=flux, secrets="sops")
+    argo = ArgoCd(repository="https://git.example.test/home.git", revision="main", project="media", namespace="gitops")
+    return GitOps(path="clusters/home/media", controller=argo, secrets="sealed-secrets") if back_end == "openshift" else None

@@ -16,6 +16,8 @@ from portable.model.rendering import Rendering
 KUBERNETES_FIRST = ("apiVersion", "kind", "metadata", "name", "namespace")
 LEDGER = "findings.md"
 _MARK = "Rendered by portable from profile "
+_NESTED = ("apps", "components")
+"""The folders with a folder for each app, or for each component, where a GitOps controller applies the files."""
 COMPOSE_FIRST = ("name", "services", "image")
 
 
@@ -89,6 +91,9 @@ def write(files: Mapping[str, str], folder: Path, profile: str) -> list[Path]:
         raise
     for path in stale:
         path.unlink()
+        for parent in list(path.relative_to(folder).parents)[:-1]:
+            with contextlib.suppress(OSError):  # it has other files
+                (folder / parent).rmdir()
     return [*wanted, *stale]
 
 
@@ -99,14 +104,17 @@ def _make_folder(folder: Path, made: list[Path]) -> None:
         made.append(each)
 
 
-def _within(folder: Path) -> list[Path]:
-    """The files of a rendered folder and of its subfolders, except those with a rendering of their own."""
+def _within(folder: Path, depth: int = 0) -> list[Path]:
+    """The files of a rendered folder and of its subfolders, except those with a rendering of their own.
+
+    A rendering has a second level of folders only in those of `_NESTED`; files of others may be a person's own copies.
+    """
     files: list[Path] = []
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.is_dir() and not path.is_symlink() and not (path / LEDGER).exists():
-            files += (below for below in sorted(path.iterdir()) if below.is_file())
-        elif path.is_file():
+        if path.is_file():
             files.append(path)
+        elif path.is_dir() and not path.is_symlink() and not (path / LEDGER).exists() and (depth == 0 or folder.name in _NESTED):
+            files += _within(path, depth + 1)
     return files
 
 

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "render": "render:render",
     "explain": "explain:explain",
     "graph": "graph:graph",
+    "page": "page:page",
     "catalog": "catalog:app",
     "profiles": "profiles:app",
     "secrets": "secrets:app",

@@ -65,7 +65,7 @@ def backup(
                     rows = live.back_up(driver, plan, apps=names, stop=stop, progress=printed)
                 report.is_complete = not (check or names)
                 report.add(of_backups(rows, tried=check))
-    _shown(rows, output)
+    _shown(rows, output, is_list=list_)
     return FAILED if any(row.result in ("failed", "unreadable") for row in rows) else 0
 
 
@@ -111,13 +111,17 @@ def _check_time(at: str) -> None:
         raise UsageError(text, code="backup.time", remedy="list the backups with `portable backup --list`")
 
 
-def _shown(rows: "Sequence[BackupRow]", output: Format) -> None:
+def _shown(rows: "Sequence[BackupRow]", output: Format, *, is_list: bool = False) -> None:
     if output is Format.json:
-        names = ("app", "at", "result", "files", "databases", "bytes", "copied", "seconds", "image", "before", "notes")
+        names = ("app", "at", "result", "files", "databases", "bytes", "copied", "seconds", "image", "tried", "missing", "before", "notes")
         show.table(names, [tuple(getattr(row, name) for name in names) for row in rows], output, schema="backup")
         return
-    cells = [(r.app, r.at or "-", r.result, r.files, r.databases, f"{r.bytes / 1e6:.1f} MB", f"{r.seconds:.1f} s") for r in rows]
-    show.table(("app", "at", "result", "files", "databases", "size", "time"), cells, output, schema="backup")
+    last = "tried" if is_list else "time"
+    cells = []
+    for r in rows:
+        when = (r.tried or "-") if is_list else f"{r.seconds:.1f} s"
+        cells.append((r.app, r.at or "-", r.result, r.files, r.databases, f"{r.bytes / 1e6:.1f} MB", when))
+    show.table(("app", "at", "result", "files", "databases", "size", last), cells, output, schema="backup")
     for row in rows:
         for note in row.notes:
             show.line(f"{row.app}: {note}")

@@ -21,7 +21,7 @@ def down(
     """Stop and remove containers and networks. Folders, volumes, claims and secrets are never removed."""
     from portable.cli.progress import printed
 
-    place, _ = open_place(profile, sets, catalogs, strict=False)
+    place, _ = open_place(profile, sets, catalogs, strict=False, verb="down")
     with driver_of(place) as driver:
         changes = driver.down(apps=tuple(apps or ()), progress=printed)
     if output is Format.json:

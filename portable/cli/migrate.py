@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from portable.migrate.sides import MoveSide
     from portable.migrate.stack_ending import StackMoveEnd
     from portable.migrate.stack_journal import StackMoveJournal
-    from portable.migrate.stack_plan import StackMovePlan
 
 
 def migrate(
@@ -28,6 +27,9 @@ def migrate(
     source: Annotated[str, typer.Option("--from", metavar="PROFILE", autocompletion=complete_profile, help="Profile to move from.")] = "",
     target: Annotated[str, typer.Option("--to", metavar="PROFILE", autocompletion=complete_profile, help="Profile to move to.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would move, and what stands in the way. Change nothing.")] = False,
+    read_all: Annotated[
+        bool, typer.Option("--read-all", help="With --dry-run: read every file and check databases, as the move itself does first.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Complete a move that was interrupted.")] = False,
     rollback: Annotated[
         bool, typer.Option("--rollback", help="Undo a move that is not confirmed: the apps run at the source again.")
@@ -56,12 +58,15 @@ def migrate(
     _check_options(source, target, apps, dry_run=dry_run, ends=(resume, rollback, confirm), begins=bool(waive or with_library))
     if (remove or release) and not confirm:
         raise UsageError("--remove and --release need --confirm", code="usage.option-missing", remedy="add --confirm")
+    if read_all and (not dry_run or confirm):
+        remedy = "add --dry-run, or leave it out: a move reads every file anyway"
+        raise UsageError("--read-all needs --dry-run", code="usage.option-missing", remedy=remedy)
     waivers = parse_waivers(waive)
     one, other, prepared = _sides(source, target, catalogs)
     if confirm and dry_run:
         return _show_rests(one, other, output)
     if dry_run:
-        return _show_plan(one, other, apps or (), waivers, output, with_library=with_library)
+        return _show_plan(one, other, apps or (), waivers, output, with_library=with_library, reads=read_all)
     with driver_of(one.place) as here, driver_of(other.place) as there:
         if rollback:
             return _roll_back(one, other, here, there, timeout, output)
@@ -103,7 +108,7 @@ def _sides(source: str, target: str, catalogs: Sequence[Any]) -> "tuple[MoveSide
     for prepared in (one, other):
         refuse_unsafe(prepared, strict=False)
     sides = [
-        MoveSide(profile=name, plan=p.planned.plan, place=place_of(p), generated=p.planned.generated)
+        MoveSide(profile=name, plan=p.planned.plan, place=place_of(p), generated=p.planned.generated, ledger=p.ledger)
         for name, p in ((source, one), (target, other))
     ]
     return sides[0], sides[1], other
@@ -133,71 +138,21 @@ def _verifier(prepared: "Prepared", side: "MoveSide", driver: "StackDriver") -> 
 
 
 def _show_plan(
-    one: "MoveSide", other: "MoveSide", apps: Sequence[str], waivers: dict[str, str], output: Format, *, with_library: bool
+    one: "MoveSide", other: "MoveSide", apps: Sequence[str], waivers: dict[str, str], output: Format, *, with_library: bool, reads: bool
 ) -> int:
+    from portable.cli.move_plan import print_plan
     from portable.cli.progress import printed
     from portable.migrate.sides import refuse_pair
     from portable.migrate.stack_plan import plan_stack_move, refuse_open
 
     refuse_pair(one, other)
     with reader_of(one.place) as here, reader_of(other.place) as there:
-        plan, problems = plan_stack_move(one, other, here, there, apps, waive=waivers, with_library=with_library, progress=printed)
-    _print_plan(plan, one, other, output)
+        plan, problems = plan_stack_move(
+            one, other, here, there, apps, waive=waivers, with_library=with_library, reads=reads, progress=printed
+        )
+    print_plan(plan, one, other, output)
     refuse_open(plan, problems, f"{one.profile} to {other.profile}")
     return 0
-
-
-def _print_plan(plan: "StackMovePlan", one: "MoveSide", other: "MoveSide", output: Format) -> None:
-    sizes = {size.id: size for size in plan.sizes}
-    rows = []
-    for volume in plan.choice.volumes:
-        size = sizes.get(volume.id)
-        cells = (size.files, size.bytes, size.free) if size else (None, None, None)
-        rows.append((volume.id, list(volume.apps), volume.how, volume.source or None, volume.target or None, *cells))
-    names = ("volume", "apps", "how", "source", "target", "files", "bytes", "free")
-    if output is Format.json:
-        choice = plan.choice
-        show.document(
-            {
-                "schema": "portable/migrate/1",
-                "from": one.profile,
-                "to": other.profile,
-                "apps": choice.apps,
-                "absent": choice.absent,
-                "staying": choice.staying,
-                "stopped": choice.stopped,
-                "volumes": [dict(zip(names, row, strict=True)) for row in rows],
-                "findings": [_finding_row(finding) for finding in plan.findings],
-                "secrets": plan.secrets,
-                "notes": plan.notes,
-            }
-        )
-        return
-    show.line(f"moves from {one.profile} to {other.profile}: {', '.join(plan.choice.apps)}")
-    texts = [(*row[:6], *(f"{cell / 1e6:.1f} MB" if cell is not None else None for cell in row[6:])) for row in rows]
-    show.table((*names[:6], "size", "free"), texts, Format.text, schema="migrate")
-    for note in plan.notes:
-        show.line(note)
-    if plan.secrets:
-        show.line(f"secrets that are stored for {other.profile} too: {', '.join(plan.secrets)}")
-    for finding in plan.findings:
-        if finding.verdict != "refused":
-            why = f" (waived: {finding.reason})" if finding.reason else ""
-            show.line(f"{finding.verdict}: {finding.class_}: {finding.text}{why}")
-
-
-def _finding_row(finding: Any) -> dict[str, Any]:
-    kind = finding.field.removeprefix("migrate.")
-    return {
-        "kind": kind,
-        "class": finding.class_,
-        "app": finding.app,
-        "verdict": finding.verdict,
-        "code": finding.code,
-        "text": finding.text,
-        "remedy": finding.remedy,
-        "reason": finding.reason,
-    }
 
 
 def _show_move(journal: "StackMoveJournal", output: Format) -> int:

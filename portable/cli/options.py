@@ -11,7 +11,7 @@ from portable.cli.formats import Format, remember_format
 from portable.cli.hints import remember
 from portable.profiles.names import PROFILE_VARIABLE
 
-__all__ = ["Apps", "Catalogs", "Format", "Output", "Profile", "Set", "Strict"]
+__all__ = ["Apps", "Beacon", "Catalogs", "Format", "Output", "Profile", "Set", "Strict"]
 
 
 def _profile(context: typer.Context, profile: str) -> str:
@@ -47,6 +47,9 @@ Catalogs = Annotated[
         file_okay=False,
         help="Also use the app definitions in this folder, beside the shipped catalog.",
     ),
+]
+Beacon = Annotated[
+    str | None, typer.Option(metavar="URL", envvar="PORTABLE_BEACON", help="URL that answers with the caller's public address.")
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop if a security or data finding has no waiver.")]
 Output = Annotated[Format, typer.Option("--format", callback=remember_format, help="Output format: text, or json for programs.")]

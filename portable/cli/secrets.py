@@ -3,7 +3,7 @@
 import enum
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from portable.model.plan import Notify, Plan
+    from portable.profiles.gitops import EncryptedFacts
     from portable.secrets.lookup import SecretRow
     from portable.secrets.needs import Need
+    from portable.secrets.repository import Recipients
     from portable.secrets.sources import ExternalSource, Source
     from portable.secrets.values import Resolved
 
@@ -41,6 +43,8 @@ class ProfileSecrets(NamedTuple):
     source: "Source"
     namespace: str | None
     """Namespace in the cluster; None for an engine."""
+    recipients: "Recipients | None" = None
+    """Whom `write` encrypts the Secrets for; None: it does not."""
 
 
 _HEADINGS = ("secret", "key", "present", "optional", "generated", "apps", "reason", "about")
@@ -84,7 +88,7 @@ def set_(
     from portable.secrets.store import set_secret
     from portable.secrets.values import Secret
 
-    _, needs, generated, about, source, namespace = _open(profile, sets, catalogs)
+    _, needs, generated, about, source, namespace, _ = _open(profile, sets, catalogs)
     secret, key = _known(name, profile, needs)
     refuse_external(source, "store a value", f"store it there; `portable secrets list -p {profile}` shows its place")
     if generate and secret not in generated:
@@ -141,9 +145,12 @@ def write(
     sets: Set = [],  # noqa: B006
     catalogs: Catalogs = [],  # noqa: B006
 ) -> None:
-    """Write the Secrets of a cluster as files for `kubectl apply`.
+    """Write the Secrets of a cluster as files, plain or encrypted.
 
-    The files have mode 0600. They contain single values, and configuration files with their values filled in.
+    Plain files are for `kubectl apply`, encrypted ones for a repository.
+
+    They contain single values, and configuration files with their values filled in. Plain files have mode 0600. If the profile has
+    `secrets.encrypted`, the files are encrypted, and only those with a changed value are written again.
     """
     from portable.backends.kubernetes.scope import scope_of
     from portable.cli.progress import printed
@@ -154,7 +161,8 @@ def write(
     from portable.secrets.sources import refuse_external
     from portable.secrets.vpn import check_tunnel
 
-    plan, needs, generated, _, source, namespace = _open(profile, sets, catalogs)
+    opened = _open(profile, sets, catalogs)
+    plan, needs, generated, source, namespace = opened.plan, opened.needs, opened.generated, opened.source, opened.namespace
     if namespace is None:
         text = f"profile {profile} runs on an engine, which gets the values from `portable up`"
         raise UsageError(text, code="usage.secrets-engine", remedy="use a profile of a cluster, or run `portable up`")
@@ -165,7 +173,11 @@ def write(
     check_tunnel(plan, resolved, cluster=True)
     scope = scope_of(plan)
     secrets = cluster_secrets(plan, resolved)
-    write_files({name: secret_object(name, data, namespace=namespace, labels=scope.labels(name)) for name, data in secrets.items()}, output)
+    objects = {name: secret_object(name, data, namespace=namespace, labels=scope.labels(name)) for name, data in secrets.items()}
+    if (recipients := opened.recipients) is not None:
+        _write_encrypted(plan, objects, recipients, output)
+        return
+    write_files(objects, output)
     for name in sorted(secrets):
         show.line(f"kubectl apply --server-side --field-manager=portable -f {output / name}.yaml")
 
@@ -212,7 +224,7 @@ def _table(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", outp
     from portable.secrets.sources import ExternalSource, refuse_external
     from portable.secrets.vpn import check_tunnel
 
-    plan, needs, generated, about, source, namespace = _open(profile, sets, catalogs)
+    plan, needs, generated, about, source, namespace, _ = _open(profile, sets, catalogs)
     if values:
         remedy = f"`kubectl get externalsecrets -n {namespace or 'NAMESPACE'}` shows whether the operator could read each of them"
         refuse_external(source, "check values", remedy)
@@ -283,4 +295,33 @@ def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "P
     plan = planned.plan
     namespace = (plan.namespace or plan.stack) if planned.given.profile.traits.has_namespaces else None
     needs, about = (*needs_of(plan), *notify_needs(plan)), {name: s.about for name, s in planned.secrets.items()}
-    return ProfileSecrets(plan, needs, planned.generated, about, source, namespace)
+    recipients = _recipients(planned.given.profile.secrets.encrypted, home_of(os.environ))
+    return ProfileSecrets(plan, needs, planned.generated, about, source, namespace, recipients)
+
+
+def _recipients(facts: "EncryptedFacts | None", home: Path) -> "Recipients | None":
+    """Whom Secrets are encrypted for: the public keys of age, or the certificate of Sealed Secrets."""
+    if facts is None:
+        return None
+    if facts.sops is not None:
+        return facts.sops.age
+    assert facts.sealed_secrets is not None
+    path = facts.sealed_secrets.certificate
+    return home / path[2:] if path.startswith("~/") else Path(path)
+
+
+def _write_encrypted(plan: "Plan", objects: "Mapping[str, Mapping[str, Any]]", recipients: "Recipients", folder: Path) -> None:
+    """Write the Secrets encrypted, and say what changed and what is to be committed."""
+    from portable.local.folders import project_folder
+    from portable.secrets.repository import write_encrypted
+
+    record = project_folder(f"{plan.stack}-{plan.profile}") / "encrypted-secrets.json"
+    written, obsolete = write_encrypted(objects, recipients, folder, gitops=plan.gitops, record=record)
+    for path in written:
+        show.line(f"wrote {path}")
+    if not written:
+        show.line(f"{folder} is up to date")
+    for path in obsolete:
+        show.line(f"{path} is of a Secret that no app needs any more: remove the file, then delete the Secret in the cluster")
+    if written and plan.gitops is not None:
+        show.line(f"Commit and push the folder: it is {plan.gitops.path}/secrets in the repository.")

@@ -9,13 +9,14 @@ import typer
 from portable.cli import show
 from portable.cli.opening import prepared_for
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, Strict
-from portable.model.errors import DIFFERENCES, PortableError, Refused, SeveralErrors, caught, raise_all
+from portable.model.errors import DIFFERENCES, PortableError, Refused, SeveralErrors, UsageError, caught, raise_all
 
 if TYPE_CHECKING:
     from portable.live.driver import StackDriver, StackReader
     from portable.live.place import Place
     from portable.live.results import Outcome, ServiceStatus
     from portable.model.changes import Change
+    from portable.model.traits import Traits
     from portable.planning import Planned
 
 
@@ -40,6 +41,9 @@ def up(
     accept: Annotated[
         list[str], typer.Option("--accept-version", metavar="APP", help="Accept an older or a one-way version of this app.")
     ] = [],  # noqa: B006
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="On a cluster: take objects and fields from Argo CD, Flux, Helm and other tools.")
+    ] = False,
     output: Output = Format.text,
 ) -> int:
     """Start apps, wait until they are healthy, and show addresses.
@@ -54,11 +58,13 @@ def up(
     from portable.secrets.generate import generate_missing, missing
     from portable.secrets.owner import owner_of
 
-    place, planned = open_place(profile, sets, catalogs, strict=strict)
+    place, planned = open_place(profile, sets, catalogs, strict=strict, verb="" if take_over else "up")
     names = tuple(apps or ())
     if accept:
         stack = msgspec.structs.replace(place.stack, accepted_versions=tuple(accept))
         place = msgspec.structs.replace(place, opened=msgspec.structs.replace(place.opened, stack=stack))
+    if take_over:
+        place = _taking_over(place, planned.given.profile.traits, profile)
     if dry_run:
         return _rehearsed(place, planned.generated, names, output)
     with driver_of(place) as driver:
@@ -75,6 +81,17 @@ def up(
         for sentence in closing(place, planned):
             show.line(sentence)
     return 0
+
+
+def _taking_over(place: "Place", traits: "Traits", profile: str) -> "Place":
+    """The place whose stack takes objects of other tools. Raises UsageError on an engine."""
+    import msgspec
+
+    if not traits.has_namespaces:
+        text = f"profile {profile} runs on an engine, where no other tool owns containers of the stack"
+        raise UsageError(text, code="usage.take-over", remedy="leave out --take-over")
+    stack = msgspec.structs.replace(place.stack, is_taking_over=True)
+    return msgspec.structs.replace(place, opened=msgspec.structs.replace(place.opened, stack=stack))
 
 
 def diff(
@@ -122,7 +139,8 @@ def driver_of(place: "Place") -> "StackDriver":
     from portable.cli.progress import printed
     from portable.secrets.generate import hider
 
-    return place.opened.driver(hider(place.stack.secrets, place.source, progress=printed))
+    driver = place.opened.driver(hider(place.stack.secrets, place.source, progress=printed))
+    return driver.rebound(place.stack, place.source)  # an option may have changed the stack since it was opened
 
 
 def reader_of(place: "Place") -> "StackReader":
@@ -130,7 +148,8 @@ def reader_of(place: "Place") -> "StackReader":
     from portable.cli.progress import printed
     from portable.secrets.generate import hider
 
-    return place.opened.reader(hider(place.stack.secrets, place.source, progress=printed))
+    reader = place.opened.reader(hider(place.stack.secrets, place.source, progress=printed))
+    return reader.rebound(place.stack, place.source)
 
 
 def show_changes(changes: "Sequence[Change]", output: Format) -> None:

@@ -1,6 +1,7 @@
 """`portable verify`: check the contracts on the running stack."""
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,14 +9,16 @@ import typer
 from portable.cli import show
 from portable.cli.completion import complete_contract
 from portable.cli.opening import prepared_for
-from portable.cli.options import Catalogs, Format, Output, Profile, Set
+from portable.cli.options import Beacon, Catalogs, Format, Output, Profile, Set
 from portable.model.errors import DIFFERENCES, FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from portable.backends.prepare import Prepared
+    from portable.live.driver import StackDriver
     from portable.live.place import Place
+    from portable.live.view import View
     from portable.model.contracts import ContractResult
     from portable.verify.contract import Contract
 
@@ -26,10 +29,7 @@ def verify(
         typer.Argument(metavar="[CONTRACT]...", autocompletion=complete_contract, help="Contracts to check. Default: all."),
     ] = None,
     profile: Profile = "local",
-    beacon: Annotated[
-        str | None,
-        typer.Option(metavar="URL", envvar="PORTABLE_BEACON", help="URL that answers with the caller's public address."),
-    ] = None,
+    beacon: Beacon = None,
     disruptive: Annotated[bool, typer.Option("--disruptive", help="Also test the kill switch, which cuts the tunnel briefly.")] = False,
     everything: Annotated[bool, typer.Option("--all", help="Show passing checks as well.")] = False,
     sets: Set = [],  # noqa: B006
@@ -42,34 +42,26 @@ def verify(
     answers, ports, devices, databases, secrecy, and with --disruptive kill-switch. docs/reference/verify.md describes the
     promise and the check of each.
     """
-    import msgspec
-
-    from portable.cli.progress import printed
     from portable.cli.reporting import reported
     from portable.cli.up import driver_of
     from portable.live.place import place_of
-    from portable.model.progress import Event
     from portable.upkeep.faults import of_contracts, of_down
     from portable.verify import contracts, down, named
-    from portable.verify import verify as check_contracts
 
     prepared = prepared_for(profile, sets=sets, catalogs=catalogs)
     _checked(names or (), beacon, disruptive=disruptive)
     named(contracts(disruptive=disruptive), names or ())  # report an unknown name before contacting an engine
     place = place_of(prepared, verb="verify")
     chosen = named(contracts_of(prepared, place, beacon, disruptive=disruptive), names or ())
-    results: list[ContractResult] = []
     with driver_of(place) as driver, reported("verify", place, prepared.planned.plan) as report:
         driver.check()
         stack = driver.view(prepared.planned.plan)
         absent = down(stack)
-        for contract in chosen if absent is None else ():
-            printed(Event(what="doing", subject=contract.name, text=f"checking: {contract.promise}"))
-            results += [msgspec.structs.replace(held, text=driver.hide(held.text)) for held in check_contracts(stack, (contract,))]
+        results = _checked_contracts(driver, stack, chosen, absent)
         report.is_complete = not names and absent is None
         report.add((of_down(absent),) if absent is not None else of_contracts(results))
     if output is Format.json:
-        _print_rows(results if absent is None else (absent,))
+        _print_rows(results)
     elif absent is not None:
         show.line(f"{absent.text}: {absent.remedy}")
     else:
@@ -79,10 +71,35 @@ def verify(
     return 0 if any(held.verdict == "holds" for held in results) else FAILED
 
 
+def _checked_contracts(
+    driver: "StackDriver", stack: "View", chosen: "Sequence[Contract]", absent: "ContractResult | None"
+) -> "list[ContractResult]":
+    """Check the contracts, and record what was found, also if an error ends the check. `absent` is the result of a stack that is down."""
+    import msgspec
+
+    from portable.cli.progress import printed
+    from portable.local.records import VerifyRecord, now, record, with_run
+    from portable.model.progress import Event
+    from portable.verify import verify as check_contracts
+
+    # Of a stack that is down, the record keeps the results of the last run, except that of `runs`.
+    results, done = ([absent], [absent.contract]) if absent is not None else ([], [])
+    try:
+        for contract in chosen if absent is None else ():
+            printed(Event(what="doing", subject=contract.name, text=f"checking: {contract.promise}"))
+            results += [msgspec.structs.replace(held, text=driver.hide(held.text)) for held in check_contracts(stack, (contract,))]
+            done.append(contract.name)
+    finally:
+        moment = now()
+        record(driver.stack.project, VerifyRecord, lambda before: with_run(before, done, results, moment), progress=printed)
+    return results
+
+
 def contracts_of(prepared: "Prepared", place: "Place", beacon: str | None, *, disruptive: bool) -> "tuple[Contract, ...]":
     """All contracts, with the values of secrets that must not appear anywhere."""
     from portable.cli.progress import printed
     from portable.model.secret_refs import called
+    from portable.planning.hosts import name_for
     from portable.secrets.generate import known_values
     from portable.verify import contracts
 
@@ -96,19 +113,27 @@ def contracts_of(prepared: "Prepared", place: "Place", beacon: str | None, *, di
         beacon=beacon,
         disruptive=disruptive,
         values=values,
+        host_of=partial(name_for, prepared.planned.given),
     )
 
 
 def _checked(names: "Sequence[str]", beacon: str | None, *, disruptive: bool) -> None:
     """Raises UsageError for a disruptive contract without its option, and for an invalid beacon URL, which is used in commands in apps."""
-    from urllib.parse import urlsplit
-
     from portable.model.errors import UsageError
     from portable.verify.kill_switch import NAME
 
     if NAME in names and not disruptive:
         remedy = f"add --disruptive: `portable verify --disruptive {NAME}`"
         raise UsageError(f"{NAME} cuts the tunnel briefly", code="usage.option-missing", where="verify", remedy=remedy)
+    check_beacon(beacon)
+
+
+def check_beacon(beacon: str | None) -> None:
+    """Raises UsageError for an invalid beacon URL, which is used in commands in apps."""
+    from urllib.parse import urlsplit
+
+    from portable.model.errors import UsageError
+
     url = urlsplit(beacon or "")
     if beacon is not None and (url.scheme not in ("http", "https") or not url.hostname or not beacon.isprintable()):
         remedy = "use an http or https URL, for example http://203.0.113.1/ip"

@@ -9,6 +9,7 @@ from portable.catalog.quantities import amount
 from portable.model.devices import AnnotatedDevice, Device, HostDevice, PluginDevice
 from portable.model.exposures import GatewayRoute, Ingress, LoadBalancer
 from portable.model.findings import Finding
+from portable.model.gitops import Flux, GitOps
 from portable.model.plan import (
     CLOUDS,
     Claim,
@@ -66,10 +67,22 @@ def _clouds(plan: Plan) -> Iterator[str]:
 
 
 def _applied(plan: Plan) -> Iterator[str]:
+    if plan.gitops is not None:
+        yield from _committed(plan, plan.gitops)
+        return
     administrator = "kubectl apply --server-side -k FOLDER/administrator"
     yield f"Run `portable render -p {plan.profile} -o FOLDER`; an administrator first runs `{administrator}`."
     first = "When the Secrets exist" if plan.external_secrets is None else "When the store has the values"
     yield f"{first}, run `kubectl apply --server-side -k FOLDER`."
+
+
+def _committed(plan: Plan, gitops: GitOps) -> Iterator[str]:
+    """Yield what makes a controller apply the files."""
+    if not gitops.administrator:
+        yield f"An administrator runs `kubectl apply --server-side -k {gitops.path}/administrator`."
+    tool = "Flux" if isinstance(gitops.controller, Flux) else "Argo CD"
+    yield f"{tool} in the cluster, which reads the repository. Run `portable render -p {plan.profile} -o {gitops.path}` there, and push it."
+    yield f"Once, run `kubectl apply --server-side -f {gitops.path}/gitops.yaml`: {tool} applies all other files."
 
 
 def _places(plan: Plan) -> Iterator[str]:

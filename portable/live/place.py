@@ -12,9 +12,13 @@ from portable.live.image_updates import ImageUpdates
 from portable.live.stack import Stack
 from portable.local.folders import home_of
 from portable.model.errors import Refused, UsageError
+from portable.model.gitops import Flux
 from portable.planning.inputs import PlanInput
 from portable.profiles.types import SecretsFacts
-from portable.secrets.sources import CommandSource, EnvironmentSource, ExternalSource, FileSource, Source
+from portable.secrets.sources import CommandSource, EnvironmentSource, ExternalSource, FileSource, SopsSource, Source
+
+_OF_CONTROLLERS = ("down", "up")
+"""The commands that change what a GitOps controller applies."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +51,15 @@ def place_of(prepared: Prepared, environment: Mapping[str, str] | None = None, *
     if remedy := unsupported_on(prepared.back_end.name).get(verb):
         text = f"`portable {verb}` is not supported on clusters yet"
         raise Refused(text, code="cluster.unsupported", where=f"profile {profile.name}", remedy=remedy)
+    if plan.gitops is not None and verb in _OF_CONTROLLERS:
+        tool = "Flux" if isinstance(plan.gitops.controller, Flux) else "Argo CD"
+        raise Refused(
+            f"{tool} applies the objects of profile {profile.name}, and would undo what `portable {verb}` does",
+            code="cluster.gitops",
+            where=f"profile {profile.name}",
+            remedy=f"`portable render -p {profile.name} -o FOLDER`, then commit and push: FOLDER is {plan.gitops.path} in the repository"
+            + ("; or suspend the controller, and run `portable up --take-over`" if verb == "up" else ""),
+        )
     if (opener := opener_of(prepared.back_end.name)) is None:
         raise Refused(
             f"portable has no driver for {prepared.back_end.name}, the back end of profile {profile.name}",
@@ -77,7 +90,7 @@ def source_of(facts: SecretsFacts, stack: str, environment: Mapping[str, str], h
         case "external-secrets":
             external = facts.external
             return ExternalSource(store=external.store if external else "", kind=external.kind if external else "SecretStore")
-        case "file" | "cluster":
+        case "file" | "cluster" | "sops":
             config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
             path = facts.file or str(config / "portable" / stack / "secrets.yaml")
             path = str(home / path[2:]) if path.startswith("~/") else path
@@ -88,4 +101,4 @@ def source_of(facts: SecretsFacts, stack: str, environment: Mapping[str, str], h
                     where="the profile's `secrets.file`",
                     remedy="begin it with / or ~/",
                 )
-            return FileSource(path=path)
+            return SopsSource(path=path) if facts.source == "sops" else FileSource(path=path)

@@ -31,6 +31,8 @@ class Stack(Struct, frozen=True, kw_only=True):
     """Versions of each app without a way back."""
     accepted_versions: tuple[str, ...] = ()
     """Apps whose change of version a person accepted, or an update whose backup exists."""
+    is_taking_over: bool = False
+    """Whether objects and fields of other tools become this stack's, by a person's word; engines have none."""
 
     @property
     def egress(self) -> Mapping[str, str]:

@@ -1,18 +1,19 @@
 """Changes of an app's version that have no way back: downgrades, and steps after which an older version cannot read the state. Pure."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 import msgspec
 
 from portable.model.base import Struct
-from portable.model.errors import Refused
+from portable.model.codes import Code
 from portable.model.plan import Ephemeral, Plan
-from portable.model.versions import OneWay
+from portable.model.versions import OneWay, numbers_of, padded, tag_of, version_of
 
-_VERSION = re.compile(r"(?:^|[^0-9.])v?(\d+(?:\.\d+)*)")
-_DATABASES = re.compile(r"(?:^|/)(?:postgres|postgresql|mariadb|mysql)$")
-"""Repositories of database servers, which read only the files of their own major version."""
+_DATABASES = re.compile(r"(?:^|/)(?:postgres|postgresql|postgis|pgvector|timescaledb|mariadb|mysql|mongo|elasticsearch)$")
+"""Repositories of database servers, which read only the files of their own major version, or leave no way back."""
+_POSTGRES = re.compile(r"pg-?(\d+)")
+"""The server's version in the tag of an extension, for example 17 of `pgvector:0.8.1-pg17`."""
 
 
 class VersionStep(Struct, frozen=True, kw_only=True):
@@ -26,6 +27,10 @@ class VersionStep(Struct, frozen=True, kw_only=True):
     is_slow: bool = False
     """Whether its migration may take hours."""
     source: str = ""
+    reference: str = ""
+    """The reference of the image that ran."""
+    since: float = 0.0
+    """When it was started, in seconds since 1970 by the engine's clock; 0 if unknown."""
 
     @property
     def text(self) -> str:
@@ -37,49 +42,36 @@ class VersionStep(Struct, frozen=True, kw_only=True):
         return f"{what}, and an older version cannot read its state afterwards ({self.source}){slow}"
 
 
-def version_of(reference: str) -> tuple[int, ...]:
-    """The numbers of an image's tag, for example (6, 0, 4) of `radarr:6.0.4-ls288`; empty if the tag names no version."""
-    match = _VERSION.search(_tag(reference))
-    return tuple(int(part) for part in match[1].split(".")) if match else ()
+def _program(reference: str) -> str:
+    """The last part of an image's repository: copies of one image in several registries have one version."""
+    return reference.partition("@")[0].removesuffix(f":{tag_of(reference)}").rpartition("/")[2]
 
 
-def _tag(reference: str) -> str:
-    head, _, tag = reference.partition("@")[0].rpartition(":")
-    return tag if head and "/" not in tag else ""
-
-
-def _repository(reference: str) -> str:
-    return reference.partition("@")[0].removesuffix(f":{_tag(reference)}")
+def _version(reference: str) -> tuple[int, ...]:
+    """The version of an image; for an extension of PostgreSQL that of the server, which reads the files."""
+    server = _POSTGRES.search(tag_of(reference)) if _DATABASES.search(_program(reference)) else None
+    return (int(server[1]),) if server else version_of(reference)
 
 
 def step_of(app: str, before: str, after: str, known: Collection[OneWay] = ()) -> VersionStep | None:
     """The step between two references of an app's image; None if it has a way back, or nothing is known of it.
 
-    Images of different repositories, and tags without a version, are not compared.
+    Images of different programs, and tags without a version, are not compared.
     """
-    old, new = version_of(before), version_of(after)
-    repository = _repository(after)
-    if not old or not new or _repository(before) != repository or _padded(old) == _padded(new):
+    old, new = _version(before), _version(after)
+    program = _program(after)
+    if not old or not new or _program(before) != program or padded(old) == padded(new):
         return None
-    step = VersionStep(app=app, before=_tag(before), after=_tag(after), is_downgrade=_padded(new) < _padded(old))
+    step = VersionStep(app=app, before=tag_of(before), after=tag_of(after), is_downgrade=padded(new) < padded(old), reference=before)
     if step.is_downgrade:
         return step
-    if _DATABASES.search(repository) and new[0] != old[0]:
-        text = "a database server does not read files of another major version: dump and load them"
+    if _DATABASES.search(program) and new[0] != old[0]:
+        text = "a database server does not read the files of every other major version: see its guide to upgrades"
         return msgspec.structs.replace(step, source=text)
-    crossed = [one for one in known if _padded(old) < _padded(_numbers(one.version)) <= _padded(new)]
+    crossed = [one for one in known if padded(old) < padded(numbers_of(one.version)) <= padded(new)]
     if not crossed:
         return None
     return msgspec.structs.replace(step, is_slow=any(one.is_slow for one in crossed), source=", ".join(one.source for one in crossed))
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
-
-
-def _padded(numbers: tuple[int, ...]) -> tuple[int, ...]:
-    """So that 6 and 6.0 are one version."""
-    return (*numbers, *(0,) * (6 - len(numbers)))
 
 
 def keepers(plan: Plan) -> set[str]:
@@ -88,27 +80,24 @@ def keepers(plan: Plan) -> set[str]:
     return {app.name for app in plan.apps for c in app.containers if any(m.volume in lasting and m.access == "rw" for m in c.mounts)}
 
 
-def steps_of(
-    plan: Plan, changed: Mapping[str, tuple[tuple[str, str], ...]], known: Mapping[str, Collection[OneWay]]
-) -> Iterator[VersionStep]:
-    """Yield the steps of apps that keep state; `changed` has the pairs of references that each app would change, old and new."""
+class ImageChange(Struct, frozen=True, kw_only=True):
+    """An image of an app that would be replaced."""
+
+    app: str
+    before: str
+    after: str
+    since: float = 0.0
+    """When the app began to run `before`, in seconds since 1970; 0 if unknown."""
+
+
+def steps_of(plan: Plan, changed: Iterable[ImageChange], known: Mapping[str, Collection[OneWay]]) -> Iterator[VersionStep]:
+    """Yield the steps of apps that keep state."""
     with_state = keepers(plan)
-    for app, pairs in sorted(changed.items()):
-        for before, after in pairs:
-            if app in with_state and (step := step_of(app, before, after, known.get(app, ()))) is not None:
-                yield step
+    for change in sorted(changed, key=lambda change: change.app):
+        if change.app in with_state and (step := step_of(change.app, change.before, change.after, known.get(change.app, ()))) is not None:
+            yield msgspec.structs.replace(step, since=change.since)
 
 
-def refuse_steps(steps: Collection[VersionStep], accepted: Collection[str], where: str) -> None:
-    """Raise Refused for every step that nobody accepted by the app's name."""
-    open_ = [step for step in steps if step.app not in accepted]
-    if not open_:
-        return
-    names = " ".join(sorted({step.app for step in open_}))
-    flags = " ".join(f"--accept-version {app}" for app in names.split())
-    raise Refused(
-        "; ".join(step.text for step in open_),
-        code="up.downgrade" if any(step.is_downgrade for step in open_) else "up.one-way",
-        where=where,
-        remedy=f"make a backup and try it (`portable backup {names}`, then `portable backup --check`), then run `portable up {flags}`",
-    )
+def code_of(steps: Iterable[VersionStep]) -> Code:
+    """The code of a refusal of these steps."""
+    return "up.downgrade" if any(step.is_downgrade for step in steps) else "up.one-way"

@@ -69,8 +69,18 @@ def translated(path: Path) -> Iterator[None]:
             errno.EDQUOT: ("file.disk-full", "your disk quota is used up", again),
             errno.EACCES: ("file.permission", "you have no permission to write it", f"check its owner and mode: `ls -ld {path}`"),
             errno.EPERM: ("file.permission", "you have no permission to write it", f"check its owner and mode: `ls -ld {path}`"),
-            errno.EROFS: ("file.read-only", "it is on a read-only file system", "set XDG_STATE_HOME to a writable folder"),
+            errno.EROFS: ("file.read-only", "it is on a read-only file system", ""),
         }
         other: tuple[Code, str, str] = ("file.write", error.strerror or str(error), "check the path")
         code, text, remedy = reasons.get(error.errno or 0, other)
-        raise PortableError(text, code=code, where=str(path), remedy=remedy) from None
+        raise PortableError(text, code=code, where=str(path), remedy=remedy or _writable(path)) from None
+
+
+def _writable(path: Path) -> str:
+    """The remedy for a file on a read-only file system: only the state of `portable` has a variable that names its folder."""
+    from portable.local.folders import state_home  # imports this module
+
+    with contextlib.suppress(PortableError):  # the home folder may be unknown
+        if path.is_relative_to(state_home()):
+            return "set XDG_STATE_HOME to a writable folder: `export XDG_STATE_HOME=/a/folder/of/yours`"
+    return f"make it writable, or use another folder; `findmnt -T {path.parent}` shows its file system"

@@ -33,6 +33,8 @@ class Demands:
     earliest: int = 0
     latest: int = 0
     largest: int = 0
+    largest_database: int = 0
+    """Bytes of the largest SQLite database, of which the proof may need a copy on the target."""
     has_acls: bool = False
     entries: int = 0
     bytes: int = 0
@@ -66,6 +68,7 @@ class Demands:
         )
         if entry.type == "file":
             self.largest = max(self.largest, entry.size)
+            self.largest_database = max(self.largest_database, entry.size if entry.database else 0)
             allocated = min(entry.allocated, entry.size) if entry.sparse else entry.size
             self.bytes += 0 if entry.links else allocated
             self.unlinked_bytes += allocated

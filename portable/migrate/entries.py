@@ -65,6 +65,8 @@ class ManifestEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Major and minor number of a device."""
     sparse: bool = False
     """The file has a hole."""
+    database: bool = False
+    """The file begins like an SQLite database. Never compared."""
     stamp: tuple[int, ...] = ()
     """Inode, size, modification time and status change time: while they are equal, nobody wrote the file (inode(7)). Never compared."""
     problem: str = ""

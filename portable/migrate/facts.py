@@ -29,6 +29,8 @@ _TAGS = {1: "user", 2: "user", 4: "group", 8: "group", 16: "mask", 32: "other"}
 """Entries of an ACL by tag (acl(5), Linux `posix_acl_xattr.h`)."""
 _CHUNK = 1 << 20
 _SHOWN = 32
+HEADER = b"SQLite format 3\0"
+"""The first bytes of an SQLite database (https://www.sqlite.org/fileformat2.html, 1.3)."""
 _TRIES = 3
 """Attempts to read a file that changes meanwhile."""
 
@@ -97,16 +99,20 @@ def open_file(name: bytes, folder: int) -> int:
         return os.open(name, FILE_FLAGS, dir_fd=folder)
 
 
-def file_facts(name: bytes, folder: int) -> dict[str, Any]:
-    """All facts of a regular file, read from one open file. Raises OSError, or ChangedError if it changed at each attempt."""
+def file_facts(name: bytes, folder: int, *, reads: bool = True) -> dict[str, Any]:
+    """All facts of a regular file, read from one open file. Raises OSError, or ChangedError if it changed at each attempt.
+
+    Without `reads` the file is opened, but its contents are not read: it has no digest.
+    """
     for _ in range(_TRIES):
         file = open_file(name, folder)
         try:
             before = os.fstat(file)
             if not stat.S_ISREG(before.st_mode):
                 continue  # replaced since it was listed
-            digest, size = _digest(file)
+            digest, size = _digest(file) if reads else ("", before.st_size)
             facts = {**base_facts(before), "sha256": digest, "sparse": has_hole(file, before.st_size), **attribute_facts(name, folder)}
+            facts["database"] = os.pread(file, len(HEADER), 0) == HEADER
             after, named = os.fstat(file), os.stat(name, dir_fd=folder, follow_symlinks=False)
         finally:
             os.close(file)

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 import msgspec
 
 from portable.local.files import write_atomically
+from portable.migrate.databases import DatabaseTotals
 from portable.migrate.losses import Loss
 from portable.migrate.personality import Personality
 from portable.migrate.places import SourceIdentity
@@ -51,6 +52,8 @@ class MoveJournal(Struct, frozen=True, kw_only=True):
     bytes: int
     times: dict[str, float]
     """When each step was reached, seconds since 1970."""
+    databases: DatabaseTotals = DatabaseTotals()
+    """The results of the check of the SQLite databases."""
     confirm_source: bool = False
     """`confirming` removes the source's contents."""
 

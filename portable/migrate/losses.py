@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -17,11 +17,11 @@ from portable.migrate.personality import Personality
 from portable.migrate.walking import CHANGED
 from portable.model.base import Struct
 from portable.model.codes import Code
-from portable.model.findings import Class, Finding
+from portable.model.findings import CLASSES, Class, Finding
 
 LossKind = Literal[
     "ownership", "mode", "times", "hard-links", "symlinks", "special-files", "sparse-files", "attributes", "acls", "names", "case-twins",
-    "long-paths", "large-files", "space", "inodes", "mounts", "outside-links", "unreadable",
+    "long-paths", "large-files", "space", "inodes", "mounts", "outside-links", "unreadable", "damaged-databases",
 ]  # fmt: skip
 """What a waiver names."""
 LEFT_OUT: tuple[LossKind, ...] = ("symlinks", "special-files", "names", "long-paths")
@@ -161,6 +161,12 @@ FACTS: dict[LossKind, LossFacts] = {
         remedy="run the same command as root; for files that change, stop the app first",
         is_waivable=False,
     ),
+    "damaged-databases": LossFacts(
+        code="migrate.database-damaged",
+        class_="data",
+        text="these databases are damaged at the source, and would be at the target",
+        remedy="undo the move with --rollback; restore them from a backup, or begin again and accept `damaged-databases`",
+    ),
 }
 
 
@@ -290,8 +296,18 @@ def losses(
     if source.end.outside_links:
         found.append(Loss(kind="outside-links", count=source.end.outside_links, detail=f"{source.end.outside_links} files"))
     found += _room(demands, personality)
-    classes: tuple[Class, ...] = ("security", "data", "function", "cosmetic")
-    return tuple(sorted(found, key=lambda loss: (classes.index(FACTS[loss.kind].class_), loss.kind)))
+    return _ordered(found)
+
+
+def with_damage(found: Iterable[Loss], damaged: Sequence[str], waive: Mapping[str, str]) -> tuple[Loss, ...]:
+    """The losses with one more: these databases, each with the reason, are damaged at the source."""
+    waived = waive.get("damaged-databases", "")
+    return _ordered([*found, Loss(kind="damaged-databases", count=len(damaged), examples=tuple(damaged[:_EXAMPLES]), waived=waived)])
+
+
+def _ordered(found: Iterable[Loss]) -> tuple[Loss, ...]:
+    """Losses by class, the worst first."""
+    return tuple(sorted(found, key=lambda loss: (CLASSES.index(FACTS[loss.kind].class_), loss.kind)))
 
 
 def _room(demands: Demands, personality: Personality) -> Iterator[Loss]:
@@ -301,6 +317,7 @@ def _room(demands: Demands, personality: Personality) -> Iterator[Loss]:
         bytes_ += demands.filled_bytes
     inodes = demands.inodes if personality.hard_links else demands.entries
     # Each file wastes half a block on average, and the move's own manifests lie on the target until it is confirmed.
+    bytes_ += demands.largest_database
     needed = int((bytes_ + inodes * min(personality.block, 4096) // 2 + demands.entries * _LINES) * (1 + _RESERVE))
     if needed > personality.free_bytes:
         detail = f"{needed / 1e6:.0f} MB needed, {personality.free_bytes / 1e6:.0f} MB free"

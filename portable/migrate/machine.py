@@ -6,12 +6,15 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+import msgspec
+
 from portable.migrate import hooks as points
 from portable.migrate.comparing import differences
+from portable.migrate.databases import DatabaseTotals, prove_databases, refuse_writers
 from portable.migrate.entries import Difference
 from portable.migrate.hooks import MoveHooks
 from portable.migrate.journal import MoveJournal, Step, is_at_least, reached
-from portable.migrate.losses import excluded
+from portable.migrate.losses import FACTS, excluded
 from portable.migrate.manifest import Manifest, make_manifest
 from portable.migrate.mover import copy
 from portable.migrate.places import FOUND, WORK, opened_target
@@ -112,6 +115,7 @@ class StepMachine:
     def _prove(self) -> None:
         """Compare source and copy by manifests. Where only rsync's quick check was wrong, a second copy by checksum mends it."""
         source = self._read_source()
+        refuse_writers(self._source, source.entries(), self._journal.source)
         if self._differences(source, self._read_copy()):
             self._copy(checksum=True)
             sync(self._work)
@@ -121,11 +125,28 @@ class StepMachine:
                 raise DifferentError(
                     "the copy differs from its source", wrong, code="migrate.differs", where=self._journal.target, remedy=remedy
                 )
+        self._prove_databases(source)
         again = make_manifest(self._source, self._work / AFTER, skip=self._skipped, known=source.known())
         if changed := tuple(islice(differences(source, again), _SHOWN)):
             remedy = "stop what writes the source, then run the same command with --resume, or with --rollback"
             text = "somebody changes the source, although its apps are stopped"
             raise DifferentError(text, changed, code="migrate.source-changed", where=self._journal.source, remedy=remedy)
+
+    def _prove_databases(self, source: Manifest) -> None:
+        """Check the SQLite databases in the copy, whose bytes are those of the source. Raises Refused for a damaged one."""
+        totals = DatabaseTotals()
+        for proof in prove_databases(self._work / STAGED, source.entries(), self._work):
+            totals = totals.plus(proof)
+            self._progress(Event(what="doing", subject=self._journal.target, text=f"{totals.count} databases checked"))
+            points.reach("database checked")
+        facts, waived = FACTS["damaged-databases"], self._journal.waive.get("damaged-databases", "")
+        if totals.damaged and not waived:
+            text = f"{totals.damaged} of {totals.count} databases are damaged at the source: {totals.named('damaged')}"
+            raise Refused(text, code=facts.code, where=self._journal.source, remedy=facts.remedy)
+        for verdict in ("damaged", "unknown"):
+            if named := totals.named(verdict):
+                self._progress(Event(what="note", subject=self._journal.target, text=f"databases that are {verdict}: {named}"))
+        self._journal = msgspec.structs.replace(self._journal, databases=totals)
 
     def _read_source(self) -> Manifest:
         """Make the manifest of the stopped source. Raises Refused if it lost most of its entries since the plan."""

@@ -68,10 +68,11 @@ def make_manifest(
     skip: frozenset[bytes] = frozenset(),
     known: KnownFile = nothing_known,
     beat: Callable[[int], None] = lambda _count: None,
+    reads: bool = True,
 ) -> Manifest:
     """Walk a folder, a path or an open one, and write its manifest, durable when this returns.
 
-    `beat` is called with a count every 1,000 entries.
+    `beat` is called with a count every 1,000 entries. Without `reads`, files have no digests: such a manifest proves no copy.
 
     Raises OSError if the folder cannot be opened, or if the manifest cannot be written.
     """
@@ -79,7 +80,7 @@ def make_manifest(
     entries = files = size = problems = mounts = 0
     root = os.dup(folder) if isinstance(folder, int) else os.open(folder, FOLDER_FLAGS)
     try:
-        walk = TreeWalk(root, skip=skip, known=known)
+        walk = TreeWalk(root, skip=skip, known=known, reads=reads)
         with file.open("wb") as lines:
             for entry in walk.entries():
                 line = ENCODER.encode(entry) + b"\n"

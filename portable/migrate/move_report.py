@@ -8,6 +8,7 @@ import msgspec
 
 from portable.local.files import write_private
 from portable.local.folders import project_folder
+from portable.migrate.pace import total
 from portable.migrate.stack_ending import StackMoveEnd
 from portable.migrate.stack_journal import LOCK, StackMoveJournal
 from portable.model.errors import PortableError
@@ -37,6 +38,7 @@ def document_of(journal: StackMoveJournal, outcome: str, end: StackMoveEnd | Non
         "outcome": outcome,
         "step": journal.step,
         "apps": [{"app": app, "downtime_seconds": downtimes(journal).get(app), "ran": app in journal.ran} for app in journal.apps],
+        "estimated_downtime_seconds": total(size.down_seconds for size in journal.sizes),
         "absent": list(journal.absent),
         "staying": list(journal.staying),
         "volumes": [
@@ -48,6 +50,7 @@ def document_of(journal: StackMoveJournal, outcome: str, end: StackMoveEnd | Non
                 "target": volume.target or None,
                 "entries": sizes[volume.id].entries if volume.id in sizes else None,
                 "bytes": sizes[volume.id].bytes if volume.id in sizes else None,
+                "databases": msgspec.to_builtins(journal.databases[volume.id]) if volume.id in journal.databases else None,
             }
             for volume in journal.volumes
         ],
@@ -62,6 +65,13 @@ def document_of(journal: StackMoveJournal, outcome: str, end: StackMoveEnd | Non
         "aside": list(end.aside) if end else [],
         "left": list(end.left) if end else [],
     }
+
+
+def _databases(totals: dict[str, Any]) -> str:
+    """The results of the check of the databases of a volume, for a person."""
+    counts = [f"{totals[verdict]} {verdict}" for verdict in ("intact", "damaged", "unknown") if totals[verdict]]
+    texts = [f"{proof['path']}: {proof['text']}" for proof in totals["examples"]]
+    return f"{', '.join(counts) or 'no databases'}, {totals['rows']} rows" + (f" ({'; '.join(texts)})" if texts else "")
 
 
 def moment_of(at: float) -> str:
@@ -87,6 +97,7 @@ def markdown_of(report: dict[str, Any]) -> str:
         cells = (one["volume"], _HOW[one["how"]], one["source"], one["target"], one["entries"], one["bytes"])
         lines.append("| " + " | ".join("-" if cell is None else str(cell) for cell in cells) + " |")
     lines += ["", "A second program compared source and copy of each copied volume in 14 fields."]
+    lines += [f"SQLite, {one['volume']}: {_databases(one['databases'])}." for one in report["volumes"] if one["databases"]]
     sections = (
         (
             "Losses and waivers",
@@ -113,7 +124,7 @@ def keep_report(journal: StackMoveJournal, outcome: str, end: StackMoveEnd | Non
     except OSError as error:
         text = f"cannot keep the report: {error.strerror}"
         raise PortableError(text, code="file.write", where=str(folder), remedy="check the folder's permissions") from None
-    stamp = time.strftime("%Y-%m-%dT%H%M%SZ", time.gmtime(journal.times["planned"]))
+    stamp = time.strftime("%Y-%m-%dT%H%M%SZ", time.gmtime(min(journal.times.values())))
     report = document_of(journal, outcome, end)
     page, data = folder / f"{stamp}-{journal.id}.md", folder / f"{stamp}-{journal.id}.json"
     write_private(page, markdown_of(report))

@@ -14,6 +14,7 @@ from portable.migrate.journal import MoveJournal, Step, reached, read_journal, s
 from portable.migrate.machine import PLAN, StepMachine
 from portable.migrate.mover import check_version
 from portable.migrate.names import listed
+from portable.migrate.personality import remove_probes
 from portable.migrate.places import (
     WORK,
     identity_of,
@@ -60,6 +61,7 @@ def begin(
         with opened_target(target.absolute().parent if is_new else target) as probed:
             refuse_nested(one, probed, target.name if is_new else "")
         two = stack.enter_context(opened_target(target, made=True))
+        remove_probes(two)
         refuse_used_target(two, target)
         work = target / WORK
         lock = stack.enter_context(_new_work(two, target, is_new=is_new))

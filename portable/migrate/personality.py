@@ -92,9 +92,7 @@ def probe(target: Path, demands: Demands) -> Personality:
     """
     try:
         with opened(target) as folder:
-            for name in listed(folder):
-                if name.startswith(SCRATCH):
-                    remove_tree(name, folder)
+            remove_probes(folder)
             scratch = f"{SCRATCH}{stdlib_secrets.token_hex(4)}"
             os.mkdir(scratch, 0o700, dir_fd=folder)
             try:
@@ -106,6 +104,14 @@ def probe(target: Path, demands: Demands) -> Personality:
         text = f"this user ({os.geteuid()}) cannot work in the target: {reason(error)}"
         remedy = "mount it writable; on an export with root squash, run the same command as the owner of the folder"
         raise Refused(text, code="migrate.target-refused", where=str(target), remedy=remedy) from None
+
+
+def remove_probes(folder: int) -> None:
+    """Remove from an open folder what a probe left that was killed, as far as this user may: what stays is named by later checks."""
+    for name in listed(folder):
+        if name.startswith(SCRATCH):
+            with contextlib.suppress(OSError):
+                remove_tree(name, folder)
 
 
 class _Trial:

@@ -8,6 +8,7 @@ from portable.backends.prepare import Prepared
 from portable.live.place import Place
 from portable.live.stack import Stack
 from portable.model.errors import Refused
+from portable.model.findings import Finding
 from portable.model.plan import Plan
 from portable.secrets.sources import Source
 
@@ -23,6 +24,8 @@ class MoveSide(msgspec.Struct, frozen=True, kw_only=True):
     place: Place
     generated: Mapping[str, str] = {}
     """The secrets that may be generated, with their kinds."""
+    ledger: tuple[Finding, ...] = ()
+    """The findings of its profile."""
 
     @property
     def stack(self) -> Stack:

@@ -11,6 +11,7 @@ from portable.live.fences import move_command
 from portable.local.files import write_private
 from portable.local.folders import project_folder
 from portable.migrate.choosing import MovedVolume
+from portable.migrate.databases import DatabaseTotals
 from portable.migrate.stack_plan import MoveSize
 from portable.model.base import Struct
 from portable.model.errors import PortableError, Refused, UsageError
@@ -19,11 +20,12 @@ from portable.model.findings import Finding
 LOCK = "_moves"
 """The lock and the folder of all moves of this user."""
 StackStep = Literal[
-    "planned", "precopied", "stopping", "stopped", "placed", "starting", "started", "done", "rolling-back", "confirming",
+    "fencing", "planned", "precopied", "stopping", "stopped", "placed", "starting", "started", "done", "rolling-back", "confirming",
 ]  # fmt: skip
 """Steps that are durable.
 
-`planned`: the losses are accepted, and the target's apps are fenced. `precopied`: each volume was copied while its apps ran.
+`fencing`: the losses are accepted, and the fence of the target's apps is on its way. A move that ends here has not begun.
+`planned`: the target's apps are fenced, nothing is copied. `precopied`: each volume was copied while its apps ran.
 `stopping`: the source's apps may be down. `stopped`: they are, and a fence keeps them so.
 `placed`: each volume is proven and in its place. `starting`: the apps may run at the target. `started`: they are healthy there.
 `done`: the contracts were checked, and the report is written. `rolling-back`, `confirming`: the end was chosen, and only goes on.
@@ -64,6 +66,8 @@ class StackMoveJournal(Struct, frozen=True, kw_only=True):
     """When each app stopped, seconds since 1970."""
     well: Mapping[str, float] = {}
     """When each app was healthy at the target."""
+    databases: Mapping[str, DatabaseTotals] = {}
+    """The results of the check of the SQLite databases of each copied volume."""
     broken: tuple[str, ...] = ()
     """Contracts that are broken at the target."""
     remove: tuple[str, ...] = ()
@@ -122,9 +126,11 @@ def unfinished_move(source: str, target: str) -> StackMoveJournal:
 
 
 def refuse_unfinished(source: str, target: str) -> None:
-    """Raise Refused if another move of one of these places is not finished."""
+    """Raise Refused if another move of one of these places is not finished. A move between them that has not begun is no obstacle."""
     for file in sorted(project_folder(LOCK).glob("*--*.json")):
         if (journal := _read(file)) is not None and {journal.source, journal.target} & {source, target}:
+            if journal.step == "fencing" and (journal.source, journal.target) == (source, target):
+                continue
             text = f"the move from {journal.from_} to {journal.to} is not finished: its last step is {journal.step}"
             remedy = (
                 f"end it with {journal.command('--confirm')}"

@@ -14,7 +14,7 @@ from portable.local.lock import locked
 from portable.migrate import hooks as points
 from portable.migrate import moving
 from portable.migrate.choosing import MovedVolume
-from portable.migrate.journal import Step
+from portable.migrate.journal import MoveJournal, Step
 from portable.migrate.places import WORK
 from portable.migrate.secret_moves import SecretMove
 from portable.migrate.sides import MoveSide, refuse_pair
@@ -25,11 +25,12 @@ from portable.migrate.stack_journal import (
     file_of,
     has_stack_step,
     keep,
+    read_stack_journal,
     refuse_unfinished,
     stack_reached,
     unfinished_move,
 )
-from portable.migrate.stack_plan import StackMovePlan, plan_stack_move, refuse_open
+from portable.migrate.stack_plan import StackMovePlan, plan_stack_move, refuse_open, refuse_running
 from portable.migrate.weighing import folder_waivers, foreign_findings
 from portable.model.errors import PortableError, Refused
 from portable.model.progress import Event, Progress, silent
@@ -62,13 +63,23 @@ class StackMover:
         refuse_pair(self._source, self._target)
         with locked(LOCK, "migrate", progress=self._progress, wait=0):
             refuse_unfinished(self._source.project, self._target.project)
+            self._withdraw()
             plan, problems = plan_stack_move(
                 self._source, self._target, self._here, self._there, names, waive=waive, with_library=with_library, progress=self._progress
             )
             refuse_open(plan, problems, f"{self._source.profile} to {self._target.profile}")
-            journal = stack_reached(_first(self._source, self._target, plan, waive), "planned")
-            points.reach("stack planned")
+            if plan.sizes:
+                self._progress(Event(what="note", subject="", text=plan.estimate()))
+            journal = stack_reached(_first(self._source, self._target, plan, waive), "fencing")
+            points.reach("stack fencing")
             return self._run(journal)
+
+    def _withdraw(self) -> None:
+        """Remove what a command left that was killed before its move began: a journal, and perhaps a fence."""
+        journal = read_stack_journal(self._source.project, self._target.project)
+        if journal is not None:
+            self._there.remove_fence(fence_of(journal, "target"))
+            file_of(journal.source, journal.target).unlink()
 
     def resume(self) -> StackMoveJournal:
         """Complete a move that was killed or failed. Raises UsageError if there is none, Refused if its end was chosen."""
@@ -84,7 +95,12 @@ class StackMover:
     def _run(self, journal: StackMoveJournal) -> StackMoveJournal:
         if not has_stack_step(journal, "starting"):
             self._there.add_fence(fence_of(journal, "target"))
+            points.reach("target fenced")
+            # Whoever started apps there before the fence did so unhindered: they would write while the state is copied.
+            after = f"; then run {journal.command('--resume')}, or {journal.command('--rollback')}"
+            refuse_running(self._there, journal.apps, self._target, after=after)
         steps: tuple[tuple[StackStep, Callable[[StackMoveJournal], StackMoveJournal]], ...] = (
+            ("planned", self._fenced),
             ("precopied", self._precopy),
             ("stopping", self._note_running),
             ("stopped", self._stop),
@@ -110,6 +126,10 @@ class StackMover:
         points.reach(f"stack {step}")
         return journal
 
+    def _fenced(self, journal: StackMoveJournal) -> StackMoveJournal:
+        """Record that the target is fenced: from here on the move has begun."""
+        return journal
+
     def _precopy(self, journal: StackMoveJournal) -> StackMoveJournal:
         """Copy each volume while its apps run, so that the copy after the stop is short."""
         journal = self._make_parents(journal)
@@ -126,19 +146,17 @@ class StackMover:
             Path(path).mkdir(mode=0o755, exist_ok=True)
         return journal
 
-    def _folder(self, journal: StackMoveJournal, volume: MovedVolume, *, until: Step) -> None:
+    def _folder(self, journal: StackMoveJournal, volume: MovedVolume, *, until: Step) -> MoveJournal:
         """Run the step machine of one folder up to a step, from wherever it is."""
         source, target = Path(volume.source), Path(volume.target)
         if (target / WORK).is_dir():
             try:
-                moving.resume(target, progress=self._details, until=until)
+                return moving.resume(target, progress=self._details, until=until)
             except PortableError as error:
                 if error.code != "migrate.not-begun":
                     raise
-            else:
-                return
         is_live = not has_stack_step(journal, "stopped")
-        moving.begin(source, target, waive=folder_waivers(journal.waive), progress=self._details, until=until, is_live=is_live)
+        return moving.begin(source, target, waive=folder_waivers(journal.waive), progress=self._details, until=until, is_live=is_live)
 
     def _details(self, event: Event) -> None:
         self._progress(event if event.what == "note" else msgspec.structs.replace(event, what="line"))
@@ -167,7 +185,8 @@ class StackMover:
         """Copy what changed, compare both sides by a second reader, and put each volume in its place."""
         for volume in journal.moved:
             self._progress(Event(what="doing", subject=volume.id, text="copying the rest, and comparing both sides"))
-            self._folder(journal, volume, until="placed")
+            moved = self._folder(journal, volume, until="placed")
+            journal = keep(journal, databases={**journal.databases, volume.id: moved.databases})
             points.reach(f"placed {volume.id}")
         return journal
 
@@ -235,7 +254,7 @@ def _first(source: MoveSide, target: MoveSide, plan: StackMovePlan, waive: Mappi
     file_of(source.project, target.project)  # its folder must be writable before anything else is
     return StackMoveJournal(
         id=f"{int(time.time())}{os.getpid()}",
-        step="planned",
+        step="fencing",
         from_=source.profile,
         to=target.profile,
         source=source.project,

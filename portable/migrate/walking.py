@@ -78,11 +78,12 @@ class _OpenFolder(NamedTuple):
 class TreeWalk:
     """One walk of an open folder. Entries come sorted by `names.order`; `skip` names objects directly in it that are not part of the tree.
 
-    The walk needs one open file for each level. A tree that is deeper than the limit has a problem that says so.
+    The walk needs one open file for each level. A tree that is deeper than the limit has a problem that says so. Without `reads`, files are
+    opened, but their contents are not read.
     """
 
-    def __init__(self, root: int, *, skip: frozenset[bytes] = frozenset(), known: KnownFile = nothing_known) -> None:
-        self._root, self._skip, self._known = root, skip, known
+    def __init__(self, root: int, *, skip: frozenset[bytes] = frozenset(), known: KnownFile = nothing_known, reads: bool = True) -> None:
+        self._root, self._skip, self._known, self._reads = root, skip, known, reads
         self._mounts, self._mount = mount_points(root), mount_number(root)
         self._groups = LinkGroups()
         self.changed: list[str] = []
@@ -166,11 +167,11 @@ class TreeWalk:
             return ManifestEntry(path=shown, **base_facts(status), **attribute_facts(name, parent), **content)
         known = self._known(shown, stamp_of(status))
         if known is not None:
-            content = {"sha256": known.sha256, "sparse": known.sparse}
+            content = {"sha256": known.sha256, "sparse": known.sparse, "database": known.database}
             entry = ManifestEntry(path=shown, **base_facts(status), **attribute_facts(name, parent), **content)
         else:
             try:
-                entry = ManifestEntry(path=shown, **file_facts(name, parent))
+                entry = ManifestEntry(path=shown, **file_facts(name, parent, reads=self._reads))
             except (OSError, ChangedError) as error:
                 entry = self._problem(shown, name, parent, CHANGED if isinstance(error, ChangedError) else reason(error))
         if status.st_nlink > 1:

@@ -1,12 +1,23 @@
 """All errors for people: text, place and remedy. Only the command line prints them and exits."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from portable.model.codes import Code, bracketed
 from portable.model.findings import Finding
 from portable.model.source import Mistake
 
 FAILED, WRONG_INPUT, DIFFERENCES, REFUSED, INTERRUPTED = 1, 2, 3, 4, 130
+
+
+class Holder(NamedTuple):
+    """A container that has something that an app needs for itself, such as a port or a folder."""
+
+    project: str
+    """Empty if Compose did not create it."""
+    app: str
+    """Empty for foreign containers."""
+    container: str
 
 
 class PortableError(Exception):
@@ -16,6 +27,8 @@ class PortableError(Exception):
     """
 
     exit_code = FAILED
+    holders: tuple[Holder, ...] = ()
+    """The containers that are the whole cause: the error ends when all of them stop. Empty if there is any other cause."""
 
     def __init__(self, text: str, *, code: Code = "", where: str | None = None, remedy: str | None = None) -> None:
         super().__init__(text)
@@ -77,11 +90,16 @@ def caught(*checks: Callable[[], object]) -> tuple[PortableError, ...]:
 
 
 def raise_all(errors: Sequence[PortableError]) -> None:
-    """Raise the errors together, a single one as it is; nothing if there are none."""
-    if len(errors) == 1:
-        raise errors[0]
-    if errors:
-        raise SeveralErrors(errors)
+    """Raise the errors together, a single one as it is; nothing if there are none. Errors with one text, as of one dead engine, are one."""
+    different: dict[object, PortableError] = {}
+    for error in errors:
+        findings = error.findings if isinstance(error, Refused) else ()
+        different.setdefault((error.code, error.where, str(error), findings), error)
+    unique = tuple(different.values())
+    if len(unique) == 1:
+        raise unique[0]
+    if unique:
+        raise SeveralErrors(unique)
 
 
 class EngineError(PortableError):

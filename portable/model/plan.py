@@ -11,6 +11,7 @@ from portable.model.base import Struct
 from portable.model.devices import Devices
 from portable.model.exposures import Exposure
 from portable.model.external import ExternalSecrets
+from portable.model.gitops import GitOps
 from portable.model.metadata import ObjectMetadata
 from portable.model.secret_refs import SecretRef, Text
 
@@ -426,6 +427,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     """Labels and annotations that the profile adds to objects of a cluster."""
     external_secrets: ExternalSecrets | None = None
     """Where an operator of the cluster gets the values of Secrets from; None: `portable` writes them."""
+    gitops: GitOps | None = None
+    """The controller that applies the rendered files from a repository; None: `portable up` or kubectl does."""
     notify: Notify | None = None
 
     def containers(self) -> tuple[Container, ...]:

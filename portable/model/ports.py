@@ -11,3 +11,5 @@ class PublishedPort(Struct, frozen=True, kw_only=True):
     address: str
     container: str
     project: str
+    app: str = ""
+    """From the label of portable; empty for foreign containers."""

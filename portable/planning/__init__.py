@@ -19,6 +19,7 @@ from portable.planning.clear_secrets import clear_secrets
 from portable.planning.content import content
 from portable.planning.external import external_secrets
 from portable.planning.fence import fence
+from portable.planning.gitops import encrypted_secrets, gitops
 from portable.planning.host_checks import nameless_host_checks
 from portable.planning.inputs import Mistakes, PlanInput
 from portable.planning.lan import with_lan
@@ -101,9 +102,11 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
         files=made.files,
         exposures=net.exposures,
         secret_names=given.profile.secrets.names,
+        gitops=gitops(given, mistakes),
         notify=notify(given, mistakes),
     )
     named_secrets(plan, given, mistakes)
+    encrypted_secrets(given, mistakes)
     marks, external = metadata(plan, given, catalog.names(), mistakes), external_secrets(plan, given, mistakes)
     plan = msgspec.structs.replace(plan, metadata=marks, external_secrets=external)
     mistakes.stop()

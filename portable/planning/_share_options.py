@@ -41,6 +41,7 @@ LOGIN_OPTIONS = frozenset(
 """Options that hold a login, or the path of a file with one."""
 
 _FSTAB = ("_netdev", "auto", "defaults", "fail", "group", "noauto", "nofail", "nouser", "owner", "users")
+_ASKS = "each access asks the server, which is very slow"
 _COMMON = (
     OptionRow(names=("ro",), weight="mistake", effect="nothing can be written there, not even the folders that apps expect", remedy="`rw`"),
     OptionRow(
@@ -53,6 +54,7 @@ _COMMON = (
     OptionRow(
         names=("noexec",), weight="function", effect="plug-ins and programs in an app's state cannot run", remedy="`exec`", only_state=True
     ),
+    OptionRow(names=("actimeo", "acregmax"), value="0", weight="function", effect=_ASKS, remedy="leave it out"),
     OptionRow(names=("sync", "dirsync"), weight="function", effect="each write waits for the server, which is very slow", remedy="`async`"),
     OptionRow(
         names=("actimeo", "acregmax", "acdirmax"),
@@ -193,10 +195,8 @@ NFS: tuple[OptionRow, ...] = (
     OptionRow(names=("udp",), weight="data", effect=_UDP, remedy="`proto=tcp`"),
     OptionRow(names=("proto", "mountproto"), value="udp6?", weight="data", effect=_UDP, remedy="`proto=tcp`"),
     OptionRow(names=("bg",), weight="mistake", effect="apps start on an empty folder while the server is away", remedy="`fg`"),
-    OptionRow(names=("noac",), weight="function", effect="each access asks the server, which is very slow", remedy="`ac`"),
-    OptionRow(
-        names=("actimeo", "acregmax"), value="0", weight="function", effect="each access asks the server, which is very slow", remedy=""
-    ),
+    OptionRow(names=("noac",), weight="function", effect=_ASKS, remedy="`ac`"),
+    OptionRow(names=("lookupcache",), value="none", weight="function", effect=_ASKS, remedy="`lookupcache=all`"),
     OptionRow(
         names=("lookupcache",),
         value="(?!(all|none|pos|positive)$).*",

@@ -1,45 +1,128 @@
-"""Secrets in clear text among the variables of a plan: they would stand in every rendered file, and in the history of a repository."""
+"""Secrets in clear text in a plan: they would stand in every rendered file, and in the history of a repository.
+
+Variables, commands, arguments and health checks of all containers are read, also those of clouds and of the tools.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from portable.model import plan as p
 from portable.model.findings import Finding, waiver
 
 _NAME = re.compile(
-    r"(?:^|_)(?:PASS|PASSWD|PASSWORD|PASSPHRASE|SECRET|TOKEN|CREDENTIALS?|(?:API|ACCESS|PRIVATE|SECRET|ENCRYPTION)_?KEY)(?:_\d+)?$",
+    r"(?:^|_)(?:(?:REQUIRE|MASTER|PG|MY|DB|ROOT|USER|ADMIN)?(?:PASS|PASSWD|PASSWORD|PASSPHRASE)|SECRET|TOKEN|CREDENTIALS?|PASSKEY|PSK"
+    r"|PLEX_CLAIM|REDISCLI_AUTH|MYSQL_PWD"
+    r"|(?:API|AUTH|ACCESS|PRIVATE|PRESHARED|SECRET|ENCRYPTION|SIGNING|SESSION|MASTER)_?KEY)S?(?:_\d+)?$",
     re.IGNORECASE,
 )
-"""Names of variables that hold a secret themselves: `DB_PASSWORD`, but not `DB_PASSWORD_FILE` and not `TOKEN_TTL`."""
-_NO_SECRET = re.compile(r"|/.*|true|false|yes|no|on|off|none|null|[01]", re.IGNORECASE)
-_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:[^/\s@]+@", re.IGNORECASE)
+"""Names of variables and options that hold a secret themselves: `DB_PASSWORD`, but not `DB_PASSWORD_FILE` and not `TOKEN_TTL`."""
+_NO_SECRET = re.compile(r"|/.*|[$%{].*|true|false|yes|no|on|off|none|null|[01]", re.IGNORECASE)
+"""Values that are none: paths, variables of a shell, placeholders, switches."""
+_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:(?![$%{])[^/\s@]+@", re.IGNORECASE)
+_IN_QUERY = re.compile(r"[?&](?:api_?key|access_?token|auth_?token|token|passkey|password|secret)=(?![$%{&])[^&\s\"']+", re.IGNORECASE)
+_IN_HEADER = re.compile(r"(?:Authorization: *(?:Bearer|Basic|Token) +|X-(?:Api-Key|Plex-Token|Auth-Token): *)(?![$%{])\S", re.IGNORECASE)
+_KNOWN_FORM = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{22}|glpat-[\w-]{20}|claim-[\w-]{20}|tskey-[\w-]{10}"
+    r"|xox[abp]-[\w-]{10}|AKIA[A-Z0-9]{16})|discord(?:app)?\.com/api/webhooks/\d+/\w|hooks\.slack\.com/services/\w|\b\d{8,10}:[\w-]{35}\b"
+)
+"""Keys, tokens and addresses of services whose form alone says that they are secret."""
+_WORD = re.compile(r"(?:[^\s;|&\"'()]|\"[^\"]*\"|'[^']*')+")
+_OPTION = re.compile(r"--?(?P<name>[A-Za-z][\w.-]*)(?:=(?P<value>.*))?", re.DOTALL)
+_ASSIGNED = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<value>.+)", re.DOTALL)
+_LOGIN = re.compile(r"(?![\d:]+$)[^:\s]+:(?![$%{/]).+")
 
 
 def clear_secrets(plan: p.Plan) -> Iterator[Finding]:
-    """Yield a finding for each variable whose value is a secret, by its name, or an address with a password in it."""
+    """Yield a finding for each value that is a secret, by its name or its form, or that is an address with a password in it."""
     for app in plan.apps:
         for container in app.containers:
-            for name, value in container.env.items():
-                if isinstance(value, str) and (why := _secret(name, value)):
-                    yield _finding(app.name, container.name, name, why)
+            yield from _in_container(f"apps.{app.name}.containers.{container.name}", app.name, container)
+    for cloud in plan.clouds:
+        yield from _in_container(f"clouds.{cloud.id}.fuse_mount", cloud.id, cloud.fuse_mount)
+    yield from _in_container("tools", "init", plan.tools)
 
 
-def _secret(name: str, value: str) -> str:
-    if _IN_URL.search(value):
+def _in_container(path: str, app: str, container: p.Container) -> Iterator[Finding]:
+    for name, value in container.env.items():
+        if isinstance(value, str) and (why := why_secret(name, value)):
+            yield _variable(path, app, name, why)
+    probes = (container.probes.startup, container.probes.ready, container.probes.live)
+    checks = [check.how for check in probes if check is not None]
+    commands = (
+        ("command", (container.command or (),)),
+        ("args", (container.args or (),)),
+        ("probes", tuple(how.command if isinstance(how, p.Exec) else (how.path,) for how in checks if not isinstance(how, p.Tcp))),
+    )
+    for field, texts in commands:
+        if why := next((found for command in texts if (found := _in_command(command))), ""):
+            yield _argument(path, app, field, why)
+
+
+def _form(value: str) -> str:
+    if _IN_URL.search(value) or _IN_QUERY.search(value):
         return "has an address with a password in it"
-    return "is a secret by its name" if _NAME.search(name) and not _NO_SECRET.fullmatch(value.strip()) else ""
+    return "has the form of a secret" if _KNOWN_FORM.search(value) or _IN_HEADER.search(value) else ""
 
 
-def _finding(app: str, container: str, name: str, why: str) -> Finding:
-    secret = f"{app}-{name.lower().replace('_', '-')}"
+def why_secret(name: str, value: str) -> str:
+    """Why a named value is a secret; empty if it is not. The text never quotes the value."""
+    return _form(value) or _by_name(name, value)
+
+
+def _by_name(name: str, value: str) -> str:
+    return "is a secret by its name" if _is_secret(name) and not _NO_SECRET.fullmatch(value.strip()) else ""
+
+
+def _is_secret(name: str) -> bool:
+    """Whether a name is that of a secret, however it is written: DB_PASSWORD, db-password, db.password, dbPassword."""
+    return bool(_NAME.search(re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[.-]", "_", name)))
+
+
+def _in_command(command: Sequence[str]) -> str:
+    """Why a command has a secret in it: an option, an assignment in a shell, an address, a header, or a login of curl."""
+    if why := next((found for part in command if (found := _form(part))), ""):
+        return why
+    words = [re.sub("[\"']", "", word) for part in command for word in (_WORD.findall(part) or [part])]
+    is_curl = any(word.rpartition("/")[2] == "curl" for word in words)
+    for word, following in pairwise([*words, ""]):
+        option = _OPTION.fullmatch(word)
+        named = option or _ASSIGNED.fullmatch(word)
+        if named is None:
+            continue
+        value = named["value"] if named["value"] is not None else "" if following.startswith("-") else following
+        if _is_secret(named["name"]) and not _NO_SECRET.fullmatch(value):
+            return f"has the secret of {named['name'] if option is None else word.partition('=')[0]} in it"
+        if is_curl and option is not None and option["name"] in ("u", "user") and _LOGIN.fullmatch(value):
+            return f"has the login of {word.partition('=')[0]} in it"
+    return ""
+
+
+def _variable(path: str, app: str, name: str, why: str) -> Finding:
+    secret = re.sub(r"[^a-z0-9]+", "-", f"{app}-{name}".lower()).strip("-")
     return Finding(
         field="containers.env",
-        path=f"apps.{app}.containers.{container}.env.{name}",
+        path=f"{path}.env.{name}",
         class_="security",
         verdict="refused",
         app=app,
         text=f"the variable {name} of {app} {why}, and its value is written in clear text: it would be in every rendered file",
         remedy=f"write `{name}: {{secret: {secret}}}` in the app's file with the secret under `secrets`, and store the value with "
         f"`portable secrets set {secret}`; or accept it in the profile: {waiver('containers.env', app)}",
+        code="security.clear-secret",
+    )
+
+
+def _argument(path: str, app: str, field: str, why: str) -> Finding:
+    where = {"command": "command", "args": "list of arguments", "probes": "health check"}[field]
+    return Finding(
+        field=f"containers.{field}",
+        path=f"{path}.{field}",
+        class_="security",
+        verdict="refused",
+        app=app,
+        text=f"the {where} of {app} {why}, in clear text: it would be in every rendered file, and in the list of processes of the host",
+        remedy="give the program its secret by a variable or a file: declare it under `secrets` in the app's file, and use it in "
+        f"`environment` or `secret-files`; or accept it in the profile: {waiver(f'containers.{field}', app)}",
         code="security.clear-secret",
     )

@@ -24,6 +24,7 @@ from portable.planning.backups import backs_up, seen, told
 from portable.planning.cloud_mounts import cache_size, mounts_of, readers_of
 from portable.planning.hosts import full_name, host_in_clouds, host_of
 from portable.planning.inputs import AppEntry, Mistakes, PlanInput
+from portable.planning.migrations import migration_seconds
 from portable.planning.network import PlannedNetwork, address_of
 from portable.planning.schedule import schedule
 from portable.planning.select import Selection
@@ -214,7 +215,7 @@ class _Maker:
             needs=self.needs(facts, app),
             read_only_root=facts.read_only_root,
             init=facts.init,
-            probes=probes(self.probe(facts.probe, context, document, (*where, "probe"))),
+            probes=probes(self.probe(facts.probe, context, document, (*where, "probe")), migration_seconds(self.entries[app].facts, at)),
             fetch=facts.fetch,
             resources=resources(facts),
             stop_grace=seconds(facts.stop_grace),
@@ -358,8 +359,8 @@ class _Maker:
     def dashboard(self, caller: str) -> list[dict[str, Any]]:
         """Every app that has a web address, by zone, with the address for an app that calls it."""
         group = self.net.group_of.get(caller)
-        fenced = group is not None and not isinstance(group.egress, p.Direct)
-        return self.dashboards(caller if fenced else "")
+        # All apps of a fenced group reach the others by the same names, so one list serves the group.
+        return self.dashboards("" if group is None or isinstance(group.egress, p.Direct) else group.apps[0])
 
     @functools.cache  # noqa: B019 - the maker lives as long as the planning
     def dashboards(self, caller: str) -> list[dict[str, Any]]:
@@ -465,7 +466,7 @@ def monitored(facts: AppFacts, port: str) -> str:
     return "" if path == "/" else path
 
 
-def probes(facts: ProbeFacts | None) -> p.Probes:
+def probes(facts: ProbeFacts | None, least: int = 0) -> p.Probes:
     """The probes of a container: the startup time of the app's file, and one check for ready and live; live is more patient."""
     if facts is None:
         return p.Probes()
@@ -479,7 +480,7 @@ def probes(facts: ProbeFacts | None) -> p.Probes:
     start = min(period, 3)
     starting = p.Exec(command=facts.startup_exec) if facts.startup_exec else how
     return p.Probes(
-        startup=p.Check(how=starting, period=start, timeout=timeout, failures=max(1, -(-seconds(facts.startup) // start))),
+        startup=p.Check(how=starting, period=start, timeout=timeout, failures=max(1, -(-max(least, seconds(facts.startup)) // start))),
         ready=p.Check(how=how, period=period, timeout=timeout, failures=facts.failures),
         live=p.Check(how=how, period=period * 3, timeout=timeout * 2, failures=facts.failures) if facts.live else None,
     )

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from portable.model.findings import Finding
 from portable.model.metadata import MarkKind, ObjectKind, ObjectMetadata, invalid_mark, reserved_mark
 from portable.model.plan import Claim, Plan
+from portable.planning.clear_secrets import why_secret
 from portable.planning.inputs import Mistakes, PlanInput
 from portable.profiles.types import MarksFacts, ObjectsFacts
 
@@ -67,6 +68,9 @@ def _made(
             elif reason := reserved_mark(kind, marks, key):
                 text = f"{marks[:-1]} {key} of a {kind} may not be set: {reason}"
                 mistakes.add(source, path, text, "remove it", code="metadata.reserved")
+            elif why := why_secret(key.rpartition("/")[2], value):
+                text = f"{marks[:-1]} {key} {why}, and everybody who reads the objects of the cluster sees its value"
+                mistakes.add(source, path, text, "remove it, and let its reader take the value from a Secret", code="security.clear-secret")
     return ObjectMetadata(kind=kind, app=app, annotations=facts.annotations, labels=facts.labels)
 
 

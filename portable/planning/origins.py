@@ -34,6 +34,7 @@ _PROFILE: dict[str, Steps] = {
     "secret_names": ("secrets", "names"),
     "metadata": ("metadata",),
     "external_secrets": ("secrets", "external"),
+    "gitops": ("gitops",),
     "notify": ("notify",),
     "groups": ("vpn",),
     "apps": ("apps",),

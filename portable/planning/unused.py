@@ -1,9 +1,10 @@
 """Rejects keys of a profile that have no effect in a place of its kind, so that nobody relies on them."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 from portable.formats.document import Steps
+from portable.formats.merge import layers_of
 from portable.planning.inputs import Mistakes, PlanInput
 from portable.profiles.types import ExposureFacts, SecretsFacts
 
@@ -39,6 +40,12 @@ def _without_effect(given: PlanInput) -> Iterator[UnusedKey]:
         for key, is_set in (("namespaces", bool(networks.namespaces)), ("cluster-domain", networks.cluster_domain != "cluster.local")):
             if is_set:
                 yield UnusedKey(("networks", key), why=f"{profile.back_end} has no cluster", remedy="remove it")
+        if profile.secrets.encrypted is not None:
+            why, remedy = "it is for Secrets of a cluster", "remove it; `source: sops` reads values from an encrypted file"
+            yield UnusedKey(("secrets", "encrypted"), why=why, remedy=remedy)
+        if profile.gitops is not None:
+            why = "Flux and Argo CD apply objects to a cluster, not to an engine"
+            yield UnusedKey(("gitops",), why=why, remedy="remove it, or move it to a profile of a cluster")
     if profile.traits.has_host_names:
         exposure, why = profile.exposure, "browsers reach a cluster by host name, not by one host's address"
         if exposure.lan is not None:
@@ -53,6 +60,7 @@ def _without_effect(given: PlanInput) -> Iterator[UnusedKey]:
     if profile.engine is not None and not profile.traits.has_engine_address:
         yield UnusedKey(("engine",), why="a cluster's address comes from the kubeconfig", remedy="remove it")
     yield from _secrets(profile.secrets)
+    yield from _removes_nothing(given)
     if profile.nodes.weight != 100 and not profile.nodes.prefer:
         remedy = "list the preferred nodes in `nodes.prefer`, or remove it"
         yield UnusedKey(("nodes", "weight"), why="no nodes are preferred", remedy=remedy)
@@ -67,6 +75,32 @@ def _secrets(secrets: SecretsFacts) -> Iterator[UnusedKey]:
             if is_set:
                 why = "the operator of the cluster fetches the values, `portable` reads none"
                 yield UnusedKey(("secrets", key), why=why, remedy="remove it")
+        if secrets.encrypted is not None:
+            yield UnusedKey(("secrets", "encrypted"), why="the operator of the cluster makes the Secrets", remedy="remove it")
+
+
+def _removes_nothing(given: PlanInput) -> Iterator[UnusedKey]:
+    """Nulls under `exposure.apps` that remove no setting of a profile below: their author may believe that they hide a port."""
+    known: set[Steps] = set()
+    nulls: dict[Steps, None] = {}
+    for document, prefix in layers_of(given.profile_document):
+        data: Any = document.data
+        for step in (*prefix, "exposure", "apps"):
+            data = data.get(step) if isinstance(data, Mapping) else None
+        for app, ports in data.items() if isinstance(data, Mapping) else ():
+            for steps, value in (((app,), ports), *(((app, port), how) for port, how in (ports or {}).items())):
+                if value is not None:
+                    known.add(steps)
+                elif steps in known:
+                    known -= {other for other in known if other[: len(steps)] == steps}
+                else:
+                    nulls[steps] = None
+    for steps in nulls:
+        hidden = f"{steps[0]}: {{{steps[1] if len(steps) > 1 else 'web'}: {{}}}}"
+        why = "null removes a setting of a profile that this one extends, and nothing here is inherited"
+        yield UnusedKey(
+            ("exposure", "apps", *steps), why=why, remedy=f"remove it; to hide a port, write `exposure: {{apps: {{{hidden}}}}}`"
+        )
 
 
 def _publishes_to_lan(exposure: ExposureFacts) -> bool:

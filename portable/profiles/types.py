@@ -8,6 +8,7 @@ from msgspec import Meta
 from portable.catalog.facts import AbsolutePath, Facts, Name, PortNumber, RelativePath, SecretValue, Size, Umask
 from portable.model.external import CreationPolicy, StoreKind
 from portable.model.traits import TRAITS, BackEndName, Traits
+from portable.profiles.gitops import EncryptedFacts, GitOpsFacts
 
 Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", description="a network, such as 172.20.0.0/16")]
 Address = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+$", description="an IP address")]
@@ -350,13 +351,17 @@ class ExternalFacts(Facts, frozen=True, kw_only=True):
 class SecretsFacts(Facts, frozen=True, kw_only=True):
     """The source of secret values."""
 
-    source: Literal["file", "environment", "command", "cluster", "external-secrets"] = "file"
+    source: Literal["file", "environment", "command", "cluster", "external-secrets", "sops"] = "file"
     file: str | None = None
-    """An absolute path, or one that begins with ~/. Default: `secrets.yaml` in the user's configuration folder, one for each stack."""
+    """An absolute path, or one that begins with ~/. Default: `secrets.yaml` in the user's configuration folder, one for each stack.
+
+    With `sops`, the encrypted file."""
     command: tuple[str, ...] = ()
     """Prints one value: `{name}` and `{key}` are replaced in its arguments."""
     external: ExternalFacts | None = None
     """The store, for the source `external-secrets`."""
+    encrypted: EncryptedFacts | None = None
+    """The form in which `portable secrets write` writes Secrets for a repository."""
     names: dict[Name, Name] = {}
     """Secrets with other names on the cluster: by the name of a value, or by the id of a whole file."""
 
@@ -452,6 +457,8 @@ class Profile(Facts, frozen=True, kw_only=True):
     devices: DevicesFacts = DevicesFacts()
     secrets: SecretsFacts = SecretsFacts()
     metadata: MetadataFacts = MetadataFacts()
+    gitops: GitOpsFacts | None = None
+    """The controller that applies the rendered files from a Git repository."""
     notify: NotifyFacts | None = None
     """Messages about faults and recoveries. Without this section, nobody is told."""
     waive: tuple[WaiverFacts, ...] = ()

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from portable.model.errors import UsageError
 from portable.model.secret_refs import called
 from portable.model.variables import secret_variable
 from portable.secrets.needs import Need
-from portable.secrets.sources import CommandSource, EnvironmentSource, ExternalSource, FileSource, Source, place_name
+from portable.secrets.sources import CommandSource, EnvironmentSource, ExternalSource, FileSource, SopsSource, Source, place_name
 from portable.secrets.store import read_file
 from portable.secrets.text import control_character, without_line_end
 from portable.secrets.values import Key, Resolved, Secret
@@ -44,7 +44,7 @@ def resolve(needs: Iterable[Need], source: Source, *, lenient: bool = False) -> 
             "; ".join(f"{called(need.name, need.key)}: {_invalid(values, need)}" for need in invalid),
             code="secret.control-character",
             where=place_name(source),
-            remedy=_how_to_set(invalid[0], source),
+            remedy=_how_to_set(invalid, source),
         )
     missing = [need for need in needs if not need.optional and (need.name, need.key) not in values]
     if missing:
@@ -53,7 +53,7 @@ def resolve(needs: Iterable[Need], source: Source, *, lenient: bool = False) -> 
             f"{len(missing)} secret{'s are' if len(missing) > 1 else ' is'} missing: {'; '.join(lines)}",
             code="secret.missing",
             where=place_name(source),
-            remedy=_how_to_set(missing[0], source),
+            remedy=_how_to_set(missing, source),
         )
     return Resolved(values)
 
@@ -94,14 +94,21 @@ def _because(reasons: Mapping[Key, str], need: Need) -> str:
     return f": {reason}" if reason else ""
 
 
-def _how_to_set(need: Need, source: Source) -> str:
+def _how_to_set(needs: Sequence[Need], source: Source) -> str:
+    """How to store the values of all these secrets."""
+    names = [called(need.name, need.key) for need in needs]
+    one, it = len(needs) == 1, "it" if len(needs) == 1 else "them"
     if isinstance(source, FileSource):
-        return f"run `portable secrets set {called(need.name, need.key)}`, which asks for its value"
+        commands = ", ".join(f"`portable secrets set {name}`" for name in names)
+        return f"run {commands}, which ask{'s' if one else ''} for {'its value' if one else 'their values'}"
     if isinstance(source, EnvironmentSource):
-        return f"set the variable: `export {secret_variable(need.name, need.key)}=VALUE`"
+        values = " ".join(f"{secret_variable(need.name, need.key)}=VALUE" for need in needs)
+        return f"set the variable{'' if one else 's'}: `export {values}`"
+    if isinstance(source, SopsSource):
+        return f"write {it} into the encrypted file: `sops edit {source.path}`"
     if isinstance(source, ExternalSource):
-        return f"store it there; `portable secrets list` shows the place of {called(need.name, need.key)}"
-    return f"make the profile's command print it: {' '.join(_filled(source.command, need))}"
+        return f"store {it} there; `portable secrets list` shows the place of {', '.join(names)}"
+    return f"make the profile's command print {it}: {'; '.join(' '.join(_filled(source.command, need)) for need in needs)}"
 
 
 def _look_up(needs: tuple[Need, ...], source: Source) -> tuple[dict[Key, Secret], dict[Key, str]]:
@@ -109,6 +116,11 @@ def _look_up(needs: tuple[Need, ...], source: Source) -> tuple[dict[Key, Secret]
         if not needs:
             return {}, {}
         stored = read_file(Path(source.path).expanduser(), lenient=True)
+        return {(n.name, n.key): stored[n.name, n.key] for n in needs if (n.name, n.key) in stored}, {}
+    if isinstance(source, SopsSource):
+        from portable.secrets.sops import read_sops
+
+        stored = read_sops(Path(source.path).expanduser()) if needs else {}
         return {(n.name, n.key): stored[n.name, n.key] for n in needs if (n.name, n.key) in stored}, {}
     if isinstance(source, EnvironmentSource):
         values: dict[Key, Secret] = {}

@@ -1,4 +1,4 @@
-"""The sources of secrets: a file, the environment, a command, or a store that an operator of the cluster reads."""
+"""The sources of secrets: a plain file, the environment, a command, an encrypted file, or a store that an operator reads."""
 
 from portable.model.base import Struct
 from portable.model.errors import Refused
@@ -20,6 +20,12 @@ class CommandSource(Struct, tag="command", frozen=True, kw_only=True):
     command: tuple[str, ...]
 
 
+class SopsSource(Struct, tag="sops", frozen=True, kw_only=True):
+    """A YAML file like that of `FileSource`, encrypted by SOPS, so that it can lie in a repository. `portable` only reads it."""
+
+    path: str
+
+
 class ExternalSource(Struct, tag="external", frozen=True, kw_only=True):
     """A store from which the External Secrets Operator fetches the values. `portable` reads and writes none of them."""
 
@@ -27,7 +33,7 @@ class ExternalSource(Struct, tag="external", frozen=True, kw_only=True):
     kind: str
 
 
-Source = FileSource | EnvironmentSource | CommandSource | ExternalSource
+Source = FileSource | EnvironmentSource | CommandSource | SopsSource | ExternalSource
 
 
 def refuse_external(source: Source, what: str, remedy: str) -> None:
@@ -39,7 +45,7 @@ def refuse_external(source: Source, what: str, remedy: str) -> None:
 
 def place_name(source: Source) -> str:
     """The name of a source in messages."""
-    if isinstance(source, FileSource):
+    if isinstance(source, FileSource | SopsSource):
         return source.path
     if isinstance(source, CommandSource):
         return f"command {source.command[0] if source.command else ''}"

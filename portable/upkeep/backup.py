@@ -9,12 +9,15 @@ from typing import Any
 
 import msgspec
 
-from portable.backends.common import backs_up, gateway_of
+from portable.backends.common import gateway_of
 from portable.live.driver import StackDriver, StackReader
 from portable.live.fences import refuse_fenced
 from portable.live.image_updates import going_back, refuse_stale, refuse_unready, remedy
+from portable.live.last_images import note_restored
 from portable.live.restoring import Copying, back_as_it_was, copying, mark, mark_copying, restoring, started_again
+from portable.live.tried import runner_in
 from portable.local.lock import Lock, locked
+from portable.local.records import RestoreRecord, RestoreTest, now, record
 from portable.model.base import Struct
 from portable.model.codes import Code
 from portable.model.errors import PortableError, UsageError
@@ -42,6 +45,10 @@ class BackupRow(Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     image: str = ""
     """The app's image when the backup was made."""
+    tried: str = ""
+    """When a restore of it was last tried with success, UTC; empty if never, or if it is not a row of a list."""
+    missing: tuple[str, ...] = ()
+    """Volumes of the app that are not in it, as a list knows them."""
     before: str = ""
     """The folder with the previous state, in each of the app's own folders."""
     unchanged: bool = False
@@ -53,7 +60,7 @@ class BackupRow(Struct, frozen=True, kw_only=True):
 
 def has_backup_runner(plan: Plan) -> bool:
     """Whether the plan has an app that makes backups."""
-    return _backup_runner(plan) is not None
+    return runner_in(plan) is not None
 
 
 def backup_runner_of(plan: Plan) -> str:
@@ -61,12 +68,8 @@ def backup_runner_of(plan: Plan) -> str:
     return _need_backup_runner(plan).name
 
 
-def _backup_runner(plan: Plan) -> App | None:
-    return next((app for app in plan.apps if any(backs_up(container) for container in app.containers)), None)
-
-
 def _need_backup_runner(plan: Plan) -> App:
-    if (backup_runner := _backup_runner(plan)) is None:
+    if (backup_runner := runner_in(plan)) is None:
         setting = "`storage: {backups: {folder: /srv/backups}}`"
         remedy = f"add `backup` to its apps and set the folder of the backups, {setting}; then run `portable up backup`"
         raise UsageError(f"profile {plan.profile} has no app that makes backups", code="backup.not-set-up", remedy=remedy)
@@ -164,7 +167,9 @@ def listed(driver: StackDriver, plan: Plan, *, apps: Sequence[str] = ()) -> tupl
 def check(driver: StackDriver, plan: Plan, *, apps: Sequence[str] = (), at: str = "", progress: Progress = silent) -> tuple[BackupRow, ...]:
     """Restore the newest backup of each app, or that of `at`, to a scratch folder in the store, compare it, and remove it."""
     _known(plan, apps)
-    return run(driver, plan, "check", apps, *(("--at", at) if at else ()), progress=progress)
+    rows = run(driver, plan, "check", apps, *(("--at", at) if at else ()), progress=progress)
+    _record_tried(driver.stack.project, rows, progress)
+    return rows
 
 
 def restore(
@@ -191,6 +196,7 @@ def restore(
     progress(Event(what="doing", subject=app, text="verifying the backup"))
     (staged,) = run(driver, plan, "stage", (app,), *(("--at", at) if at else ()), progress=progress)
     if staged.result == "failed":
+        _record_tried(driver.stack.project, (staged,), progress)
         others = f"list other backups with `portable backup --list {app}`, and restore one with `portable restore {app} --at TIME`"
         return msgspec.structs.replace(staged, notes=(*staged.notes, others))
     if staged.result != "staged":
@@ -203,11 +209,26 @@ def restore(
         driver.down(apps=(app,), progress=progress, held=lock)
         progress(Event(what="doing", subject=app, text=f"moving its state aside and restoring the backup of {staged.at}"))
         (done,) = run(driver, plan, "swap", (app,), progress=progress)
+        if done.result == "done":
+            note_restored(driver.stack.project, app, done.image)
+        _record_tried(driver.stack.project, (done,), progress)
         if done.result == "done" or done.unchanged:
             mark(driver.stack.project, app, None)
             if start:
                 driver.up(apps=together, progress=progress, held=lock)
     return msgspec.structs.replace(done, notes=(*staged.notes, *done.notes))
+
+
+def _record_tried(project: str, rows: Sequence[BackupRow], progress: Progress) -> None:
+    """Record that restores were tried, and whether the backups were sound."""
+    moment = now()
+    tried = {
+        row.app: RestoreTest(tried=moment, backup=row.at, is_sound=row.result == "done", text="; ".join(row.notes))
+        for row in rows
+        if row.result in ("done", "failed")
+    }
+    if tried:
+        record(project, RestoreRecord, lambda before: RestoreRecord(apps={**before.apps, **tried}), progress=progress)
 
 
 def abort(driver: StackDriver, plan: Plan, app: str, *, progress: Progress = silent) -> BackupRow:

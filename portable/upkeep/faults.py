@@ -15,7 +15,7 @@ QUEUE = 200
 """Messages that wait for a dead channel. Of more, the oldest are dropped, and a message says how many."""
 _BODY, _TITLE = 900, 120
 """Characters. Pushover accepts 1,024, the other services more; a message that is too long would block those behind it."""
-_STARTING = ("starting", "not finished yet")
+STARTING = ("starting", "not finished yet")
 """How the reasons of services begin that are not faulty yet (`judge` of the driver)."""
 RUN = "run"
 """The subject of a command as a whole."""
@@ -135,7 +135,7 @@ def of_services(rows: Iterable[ServiceStatus]) -> tuple[Standing, ...]:
     seen = []
     for row in rows:
         is_running = row.state == "running"
-        if row.state in ("orphan", "created") or (is_running and row.reason.startswith(_STARTING)):
+        if row.state in ("orphan", "created") or (is_running and row.reason.startswith(STARTING)):
             continue
         is_fault = row.state in ("exited", "restarting", "paused", "dead") or (is_running and bool(row.reason))
         text = f"it is {row.state}{f': {row.reason}' if row.reason and row.reason != row.state else ''}"

@@ -1,9 +1,10 @@
-"""`upkeep`: run scheduled tasks now, scrub the host's BTRFS, and list newer images without installing them."""
+"""`upkeep`: run scheduled tasks now, scrub the host's BTRFS, list newer images without installing them, and write the page."""
 
 from collections.abc import Callable, Iterator, Sequence
 
 from portable.backends.common import main_container
 from portable.live.driver import StackDriver
+from portable.local.records import ImageAnswer, ImageRecord, now, record
 from portable.model.base import Struct
 from portable.model.codes import bracketed
 from portable.model.errors import PortableError, UsageError
@@ -16,7 +17,7 @@ from portable.upkeep.updating import RegistryQueries
 
 _APPS = {"backup": "backup", "links": "stream-links", "downloads": "old-downloads", "capacity": "capacity"}
 """Tasks of scheduled apps, in their order: nothing is cleared before it is backed up."""
-TASKS = (*_APPS, "scrub", "images")
+TASKS = (*_APPS, "scrub", "images", "page")
 _CODES = {"0": "done", "3": "failed"}
 """3: some errors cannot be corrected from a copy (btrfs-scrub(8), exit status). Any other code: the scrub did not run."""
 
@@ -32,9 +33,17 @@ class TaskResult(Struct, frozen=True, kw_only=True):
     text: str = ""
     lines: tuple[str, ...] = ()
     """Its output."""
+    digest: str = ""
+    """For images: the digest that the registry offers; empty if unknown."""
 
 
-def upkeep(driver: StackDriver, plan: Plan, tasks: Sequence[str] = (), *, progress: Progress = silent) -> Iterator[TaskResult]:
+WritePage = Callable[[], TaskResult]
+"""Writes the page of the place, which shows the results of the tasks before it."""
+
+
+def upkeep(
+    driver: StackDriver, plan: Plan, tasks: Sequence[str] = (), *, write_page: WritePage, progress: Progress = silent
+) -> Iterator[TaskResult]:
     """Run the tasks and yield each result. A failed task does not stop the others. Raises UsageError for an unknown one."""
     for task in chosen(tasks):
         progress(Event(what="doing", subject=task, text="running"))
@@ -43,7 +52,11 @@ def upkeep(driver: StackDriver, plan: Plan, tasks: Sequence[str] = (), *, progre
                 case "scrub":
                     yield from scrub(driver.run_as_host, plan)
                 case "images":
-                    yield from newer(driver.offered, plan)
+                    answers = tuple(newer(driver.offered, plan))
+                    _record_images(driver.stack.project, answers, progress)
+                    yield from answers
+                case "page":
+                    yield write_page()
                 case "backup" if any(app.name == _APPS[task] for app in plan.apps):
                     yield _backed_up(backup.run(driver, plan, "backup", (), progress=progress), backup.backup_runner_of(plan))
                 case _:
@@ -140,8 +153,15 @@ def newer(offered: Callable[[str], Offered], plan: Plan) -> Iterator[TaskResult]
     for reference, paths in sorted(overrides.items()):
         tagged, answer = reference.partition("@")[0], registries.ask(reference)
         if answer.result != "newer":
-            yield TaskResult(task="images", subject=tagged, result=answer.why or answer.result, text=answer.text)
+            yield TaskResult(task="images", subject=tagged, result=answer.why or answer.result, text=answer.text, digest=answer.digest)
             continue
         text = f"update with `portable update {' '.join(users[reference])}`, or by hand in the profile:"
         lines = tuple(f"{path}{answer.digest}}}}}}}}}}}" for path in paths)
-        yield TaskResult(task="images", subject=tagged, result="newer", text=text, lines=lines)
+        yield TaskResult(task="images", subject=tagged, result="newer", text=text, lines=lines, digest=answer.digest)
+
+
+def _record_images(project: str, answers: Sequence[TaskResult], progress: Progress) -> None:
+    """Record what the registries offer."""
+    images = tuple(ImageAnswer(image=done.subject, result=done.result, text=done.text, digest=done.digest) for done in answers)
+    found = ImageRecord(at=now(), images=images)
+    record(project, ImageRecord, lambda _: found, progress=progress)

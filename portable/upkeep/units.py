@@ -1,4 +1,4 @@
-"""The systemd service of the healer, and the service and timer of upkeep: their texts, and how to install them."""
+"""The systemd service of the healer, and the services and timers of upkeep: their texts, and how to install them."""
 
 import os
 import shutil
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from portable.model.base import Struct
 from portable.model.errors import PortableError, Refused
 
 _UNITS = Path("/etc/systemd/system")
@@ -17,6 +18,20 @@ _INHERITED_VARIABLES = (
     *("HOME", "PATH", "PYTHONPATH", "XDG_CONFIG_HOME", "XDG_STATE_HOME"),
 )
 """With these the service uses the same engine, secrets and state as the person who installs it."""
+
+
+class Interval(Struct, frozen=True, kw_only=True):
+    """How often a timer runs."""
+
+    calendar: str
+    """The expression of systemd.time(7)."""
+    delay: str
+    """The longest random delay, so that not all machines ask at once."""
+    about: str
+
+
+MONTHLY = Interval(calendar="monthly", delay="6h", about="upkeep, once a month")
+HOURLY = Interval(calendar="hourly", delay="5min", about="the page, every hour")
 
 
 def name_of(project: str) -> str:
@@ -48,13 +63,19 @@ WantedBy=multi-user.target
 """
 
 
-def timed_of(project: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """Make the monthly service and timer, by name. A run missed while the machine was off happens after its next boot."""
+def page_timer_of(project: str) -> str:
+    """The name of the timer that has a project's page written."""
+    return f"portable-page-{project}.timer"
+
+
+def timed_of(
+    timer: str, when: Interval, project: str, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]
+) -> dict[str, str]:
+    """Make a timer and its service, by name. A run missed while the machine was off happens after its next boot."""
     head = "# Written by `portable upkeep --install`; `portable upkeep --uninstall` removes it.\n[Unit]\n"
-    timer = timer_of(project)
     return {
         timer.replace(".timer", ".service"): f"""\
-{head}Description=portable: upkeep of {project}
+{head}Description=portable: {when.about}, of {project}
 After=docker.service network-online.target
 Wants=network-online.target
 
@@ -62,11 +83,11 @@ Wants=network-online.target
 Type=oneshot
 {_command(arguments, folder, environment)}{_SANDBOX}""",
         timer: f"""\
-{head}Description=portable: upkeep of {project}, once a month
+{head}Description=portable: {when.about}, of {project}
 
 [Timer]
-OnCalendar=monthly
-RandomizedDelaySec=6h
+OnCalendar={when.calendar}
+RandomizedDelaySec={when.delay}
 Persistent=yes
 
 [Install]
@@ -100,9 +121,9 @@ def install(project: str, text: str) -> Path:
     return _install({name_of(project): text}, name_of(project), instead="`portable heal --watch` with the same options")
 
 
-def install_timed(project: str, texts: Mapping[str, str]) -> Path:
+def install_timed(timer: str, texts: Mapping[str, str]) -> Path:
     """Install the units of `timed_of` and start the timer. Raises as `install` does."""
-    return _install(texts, timer_of(project), instead="`portable upkeep --task scrub` once a month")
+    return _install(texts, timer, instead="`portable upkeep` with the same task, at its times")
 
 
 def uninstall(project: str) -> bool:
@@ -110,9 +131,9 @@ def uninstall(project: str) -> bool:
     return _remove(name_of(project), instead="`portable heal --watch` with the same options")
 
 
-def uninstall_timed(project: str) -> bool:
-    """Remove the timer and its service; False if there were none. A running task is not stopped."""
-    return _remove(timer_of(project), instead="`portable upkeep`")
+def uninstall_timed(timer: str) -> bool:
+    """Remove a timer and its service; False if there were none. A running task is not stopped."""
+    return _remove(timer, instead="`portable upkeep`")
 
 
 def _install(texts: Mapping[str, str], started: str, *, instead: str) -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from portable.live.view import View
 from portable.model.contracts import ContractResult
 from portable.model.errors import UsageError
-from portable.verify.answers import CONTRACT as ANSWERS
+from portable.verify.answers import HostOf, answers
 from portable.verify.clouds import CONTRACT as CLOUDS
 from portable.verify.contract import Contract, parts
 from portable.verify.databases import CONTRACT as DATABASES
@@ -36,14 +36,15 @@ def contracts(
     beacon: str | None = None,
     disruptive: bool = False,
     values: Values = UNKNOWN,
+    host_of: HostOf = lambda _group, _app, name: name,
 ) -> tuple[Contract, ...]:
     """Return all contracts, ordered so that one explains the next.
 
     `told` returns the names of the secrets that a text contains, `missing` are the secrets without a known value. `values` are the values
-    of the secrets, to be compared with those in containers. `beacon` is a URL that returns the caller's own address. Contracts that
-    disturb the apps come last, and only with `disruptive`.
+    of the secrets, to be compared with those in containers. `host_of` is the host name by which apps call each other. `beacon` is a URL
+    that returns the caller's own address. Contracts that disturb the apps come last, and only with `disruptive`.
     """
-    middle = (CLOUDS, PATHS, LINKS, IDENTITY, PRIVACY, ANSWERS, PORTS, DEVICES, DATABASES, secrecy(told, missing, known=known))
+    middle = (CLOUDS, PATHS, LINKS, IDENTITY, PRIVACY, answers(host_of), PORTS, DEVICES, DATABASES, secrecy(told, missing, known=known))
     first = (RUNS, SHARES, FENCE, NAMES, TUNNEL, environment(values), PRIVILEGES, egress(beacon), LISTENER)
     return (*first, *middle, *((kill_switch(beacon),) if disruptive else ()))
 

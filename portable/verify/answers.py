@@ -3,7 +3,8 @@
 What its first page loads is fetched once: a page without its scripts stays blank, although the server answers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from portable.backends.common import PlacedContainer, main_container
 from portable.live.view import CommandResult, View
@@ -22,7 +23,16 @@ _WGET_ANSWERED = (5, 6, 8)
 """GNU Wget's exit codes for a bad certificate, a required login and a server error (its manual, Exit Status)."""
 
 
-def check(stack: View) -> Iterator[Found]:
+HostOf = Callable[[Group, str, str], str]
+"""Takes the caller's group, an app and one of its names; returns the host name by which that group calls it."""
+
+
+def answers(host_of: HostOf = lambda _group, _app, name: name) -> Contract:
+    """Return the contract for a place in which apps call each other by these host names."""
+    return Contract(name="answers", promise="every app answers other apps at its stable name and port", check=partial(_check, host_of))
+
+
+def _check(host_of: HostOf, stack: View) -> Iterator[Found]:
     """Request each name of each web app: from its own group, from outside it, and from each group behind a gateway."""
     group_of = {name: group for group in stack.plan.groups for name in group.apps}
     apps = {app.name: (app, placed) for app, placed in running_apps(stack)}
@@ -37,9 +47,11 @@ def check(stack: View) -> Iterator[Found]:
         if not chosen:
             yield unknown(app.name, "no other running app can call it")
         for port in ports if chosen else ():
-            yield from _page(stack, app, port, chosen[0], apps[chosen[0].name][1])
+            host = host_of(group_of[chosen[0].name], app.name, app.name)
+            yield from _page(stack, app, host, port, chosen[0], apps[chosen[0].name][1])
         for caller in chosen:
-            yield from (_call(stack, app, name, port, caller, apps[caller.name][1]) for port in ports for name in (app.name, *app.aliases))
+            hosts = [host_of(group_of[caller.name], app.name, name) for name in (app.name, *app.aliases)]
+            yield from (_call(stack, app, host, port, caller, apps[caller.name][1]) for port in ports for host in hosts)
 
 
 def _callers(app: App, callers: list[App], group_of: dict[str, Group]) -> list[App]:
@@ -73,9 +85,9 @@ def _call(stack: View, app: App, name: str, port: Port, caller: App, placed: Pla
     return broken(subject, f"{url} does not answer {caller.name}: {answer.text or f'{tool} exited with {answer.code}'}", remedy)
 
 
-def _page(stack: View, app: App, port: Port, caller: App, placed: PlacedContainer) -> Iterator[Found]:
+def _page(stack: View, app: App, host: str, port: Port, caller: App, placed: PlacedContainer) -> Iterator[Found]:
     """The scripts and styles of the app's first page, if it has one."""
-    url = f"{port.serves}://{app.name}:{port.number}/"
+    url = f"{port.serves}://{host}:{port.number}/"
     parts = parts_of(stack, placed, main_container(caller).fetch or "", url)
     subject = f"{app.name} page"
     if faults := [f"{part.address}: {part.fault}" for part in parts if part.fault]:
@@ -90,6 +102,3 @@ def _page(stack: View, app: App, port: Port, caller: App, placed: PlacedContaine
 def _has_answer(tool: str, said: CommandResult) -> bool:
     """Whether a server answered: curl exits with 0 then. Wget reports errors, GNU Wget by its exit code, BusyBox by a text."""
     return said.done or (tool == "wget" and (said.code in _WGET_ANSWERED or "HTTP/" in said.text or "server returned error" in said.text))
-
-
-CONTRACT = Contract(name="answers", promise="every app answers other apps at its stable name and port", check=check)

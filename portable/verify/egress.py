@@ -13,6 +13,7 @@ _ASK = {
     "curl": ["curl", "--silent", "--fail", "--noproxy", "*", "--max-time", str(SECONDS)],
     "wget": ["wget", "-q", "-O", "-", "-T", str(SECONDS), "-Y", "off"],
 }
+_SEES = "the beacon sees it as "
 NO_BEACON = "no beacon: pass `--beacon URL`, a page that returns the caller's address"
 
 
@@ -28,6 +29,15 @@ def seen_as(stack: View, placed: PlacedContainer, app: App, beacon: str) -> str 
         return str(ip_address(answer.text.strip())) if answer.done else ""
     except ValueError:
         return ""  # not an address: another page answered
+
+
+def address_in(text: str) -> str:
+    """Return the address that a result of the contract names as the subject's own; empty if it names none."""
+    word = text.removeprefix(_SEES).partition(",")[0] if text.startswith(_SEES) else ""
+    try:
+        return str(ip_address(word))
+    except ValueError:
+        return ""
 
 
 def behind_tunnels(stack: View) -> Iterator[tuple[tuple[App, PlacedContainer], list[tuple[App, PlacedContainer]]]]:
@@ -72,14 +82,14 @@ def _compare(gateway: str, tunnel: str | None, host: str, apps: list[tuple[App, 
         yield broken(gateway, f"the beacon sees {tunnel}, the host's own address: traffic does not use a tunnel", up)
     else:
         against = f"and the host as {host}" if host else "but no app with direct egress could get the host's address"
-        yield (holds if is_comparable else unknown)(gateway, f"the beacon sees it as {tunnel}, {against}")
+        yield (holds if is_comparable else unknown)(gateway, f"{_SEES}{tunnel}, {against}")
     for app, address in apps:
         if address is None:
             yield unknown(app.name, "it cannot request the beacon")
         elif not address:
             yield unknown(app.name, "the beacon does not answer it")
         elif address == host or (tunnel and address != tunnel):
-            text = f"the beacon sees it as {address}, its gateway as {tunnel or 'unknown'}, the host as {host or 'unknown'}"
+            text = f"{_SEES}{address}, its gateway as {tunnel or 'unknown'}, the host as {host or 'unknown'}"
             yield broken(app.name, text, up)
         else:
-            yield (holds if is_comparable else unknown)(app.name, f"the beacon sees it as {address}, its gateway as {tunnel or 'unknown'}")
+            yield (holds if is_comparable else unknown)(app.name, f"{_SEES}{address}, its gateway as {tunnel or 'unknown'}")

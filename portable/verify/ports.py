@@ -4,6 +4,8 @@ import http.client
 import socket
 import ssl
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
 from portable.backends.common import on_host
 from portable.live.view import PublishedAddress, View
@@ -12,13 +14,33 @@ from portable.model.plan import Port
 from portable.verify.contract import Contract, Found, broken, holds, running, unknown
 
 _SECONDS = 5.0
+_WORKERS = 8
+"""Ports that are called at the same time, and names of each."""
 _HERE = ("127.0.0.1", "::1")
 _REFUSALS = (400, 401, 403, 421)
 """What apps answer to a name that they do not know (docs/facts/probes.md#host-checks)."""
 _ANY = ("", "0.0.0.0", "::")  # noqa: S104 - an engine's own words
 
 
+class _Call(NamedTuple):
+    """A port to call."""
+
+    app: str
+    port: Port
+    published: PublishedAddress
+    names: Sequence[str]
+    """The names of the host by which browsers come."""
+
+
 def check(stack: View) -> Iterator[Found]:
+    """Compare the ports, and call those that are published as planned, side by side: a call that hangs takes seconds."""
+    compared = tuple(_compared(stack))
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        results = [pool.submit(_reach, stack, each) if isinstance(each, _Call) else each for each in compared]
+        yield from (each.result() if isinstance(each, Future) else each for each in results)
+
+
+def _compared(stack: View) -> Iterator[Found | _Call]:
     """Compare all ports at once: the container that owns a network namespace publishes the ports of all apps in it."""
     promised = {(how.number, port.protocol): (exposure.app, port, how) for exposure, how, port in on_host(stack.plan)}
     by_port: dict[tuple[int, str], list[PublishedAddress]] = {}
@@ -43,14 +65,16 @@ def check(stack: View) -> Iterator[Found]:
             text = f"port {number}/{protocol} must be open to the LAN, but is open at {addresses} only"
             yield broken(app, text, f"check `ip` in the engine's daemon.json, then {up}")
         else:
-            yield _reach(stack, app, port, published_at[0], stack.names if isinstance(how, Lan) and not how.address else ())
+            names = stack.names if isinstance(how, Lan) and not how.address else ()
+            yield _Call(app, port, published_at[0], names)
     for (number, spoken), published_at in sorted(by_port.items()):
         text = f"port {number}/{spoken} leads to container port {published_at[0].inside}, but no exposure publishes it"
         yield broken(_owner(stack, published_at[0]), text, up)
 
 
-def _reach(stack: View, app: str, port: Port, published: PublishedAddress, names: Sequence[str]) -> Found:
-    """Call a port, and as browsers do that come by each of these names of the host."""
+def _reach(stack: View, call: _Call) -> Found:
+    """Call a port, and as browsers do that come by each of the names of the host."""
+    app, port, published, names = call
     number = published.number
     if not stack.here and published.address in _HERE:
         return unknown(app, f"port {number}/{port.protocol} is published on the host's loopback, which this machine cannot reach")
@@ -61,7 +85,9 @@ def _reach(stack: View, app: str, port: Port, published: PublishedAddress, names
     try:
         own = _call(port, address, number, f"{app}:{number}")
         if port.serves != "raw":
-            refused = [name for name in names if _is_refused(_call(port, address, number, f"{in_url(name)}:{number}"), own)]
+            with ThreadPoolExecutor(_WORKERS) as pool:
+                answers = list(pool.map(lambda name: _call(port, address, number, f"{in_url(name)}:{number}"), names))
+            refused = [name for name, status in zip(names, answers, strict=True) if _is_refused(status, own)]
     except socket.gaierror:
         return unknown(app, f"port {number}/{port.protocol} is published, but this machine cannot resolve {stack.host}")
     except (OSError, http.client.HTTPException) as error:

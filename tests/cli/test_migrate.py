@@ -27,6 +27,8 @@ BOTH = ("--from", "local", "--to", "zimaboard")
         ((*BOTH, "--dry-run", "--rollback"), "usage.options-conflict"),
         ((*BOTH, "--remove", "sonarr-config"), "usage.option-missing"),
         ((*BOTH, "--release"), "usage.option-missing"),
+        ((*BOTH, "--read-all"), "usage.option-missing"),
+        ((*BOTH, "--confirm", "--dry-run", "--read-all"), "usage.option-missing"),
         ((*BOTH, "--waive", "ownership"), "migrate.unknown-waiver"),
         ((*BOTH, "--waive", "everything=yes"), "migrate.unknown-waiver"),
     ],

@@ -20,11 +20,11 @@ def handed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.chdir(tmp_path)
     found: list[str] = []
 
-    def install_timed(project: str, texts: Mapping[str, str]) -> Path:
-        service = texts[unit.timer_of(project).replace(".timer", ".service")]
+    def install_timed(timer: str, texts: Mapping[str, str]) -> Path:
+        service = texts[timer.replace(".timer", ".service")]
         found.extend(line.partition(" -m portable ")[2] for line in service.splitlines() if line.startswith("ExecStart="))
         assert f"WorkingDirectory={tmp_path}\n" in service
-        return Path(unit.timer_of(project))
+        return Path(timer)
 
     monkeypatch.setattr(unit, "install_timed", install_timed)
     return found
@@ -46,14 +46,28 @@ def test_a_timer_is_of_the_same_place(handed: list[str], tmp_path: Path) -> None
     assert handed == [f"upkeep --task links,backup {options}"]
 
 
+def test_the_page_gets_a_timer_of_its_own(handed: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    beacon = "http://203.0.113.1/ip"
+    assert upkeep(profile="home", task="page,scrub", page_file=Path("page.html"), beacon=beacon, install=True) == 0
+    assert handed == [
+        "upkeep --task scrub --profile home",
+        f"upkeep --task page --page-file {tmp_path}/page.html --beacon {beacon} --profile home",
+    ]
+    assert "installed portable-page-mine-home.timer; " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("asked", "code"),
     [
         ({"install": True, "uninstall": True}, "usage.options-conflict"),
         ({"install": True, "task": "sweep"}, "usage.unknown-task"),
         ({"install": True, "take": "all"}, "usage.moved"),
+        ({"install": True, "page_file": Path("page.html")}, "usage.option-missing"),
+        ({"task": "scrub", "page_file": Path("page.html")}, "usage.option-missing"),
+        ({"task": "page", "page_file": Path("page.pdf")}, "usage.page-format"),
+        ({"task": "page", "beacon": "nowhere"}, "usage.beacon"),
     ],
-    ids=["both", "an unknown task", "newer images"],
+    ids=["both", "an unknown task", "newer images", "no page", "no page now", "no format", "no beacon"],
 )
 def test_what_makes_no_timer_is_refused(handed: list[str], asked: dict[str, object], code: str) -> None:
     with pytest.raises(UsageError) as raised:

@@ -256,7 +256,7 @@ def test_completion_answers_with_names(tmp_path: Path, monkeypatch: pytest.Monke
     assert complete_profile("z") == ["zimaboard", "zimaboard-8gb", "zoo"]
     assert complete_catalog_app("son") == ["sonarr"]
     assert complete_catalog_app("nothing-begins-so") == []
-    assert complete_task("") == ["backup", "links", "downloads", "capacity", "scrub", "images"]
+    assert complete_task("") == ["backup", "links", "downloads", "capacity", "scrub", "images", "page"]
     assert complete_task("scrub,b") == ["scrub,backup"]
     assert complete_task("backup,b") == []
 

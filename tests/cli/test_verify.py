@@ -4,18 +4,23 @@ import contextlib
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from portable.cli.completion import complete_contract
-from portable.cli.options import Format
+from portable.cli.formats import Format
 from portable.cli.reporting import Report
 from portable.cli.verify import _checked, _printed, verify
+from portable.live.stack import Stack
+from portable.live.view import View
+from portable.local.records import VerifyRecord, read_record
 from portable.model.contracts import ContractResult, Verdict
 from portable.model.errors import FAILED, UsageError
 from portable.model.plan import Plan
 from portable.verify import contracts
-from portable.verify.contract import about, parts
+from portable.verify.contract import Contract, Found, about, parts
+from tests.unit.live.fake_driver import FakeApp, FakeDriver, World
 from tests.unit.verify.fake import FakeStack
 
 
@@ -53,6 +58,35 @@ def test_without_clouds_there_is_no_table_of_them(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out.splitlines()[2:] == ["runs: sonarr: healthy"]
 
 
+class ViewedDriver(FakeDriver):
+    """A driver with a stack that runs as promised."""
+
+    def view(self, plan: Plan) -> View:
+        return FakeStack(plan)
+
+
+def test_what_was_found_is_recorded_also_where_the_run_ends_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    world = World({"gerbera": FakeApp()})
+    monkeypatch.setattr("portable.cli.up.driver_of", lambda place: ViewedDriver(world, place.stack, place.source))
+    verify(["links", "clouds"], profile="local", output=Format.json)
+    recorded = read_record("media-local", VerifyRecord)
+    assert recorded.runs.keys() == {"clouds", "links"}
+
+    def check(stack: View) -> Iterator[Found]:
+        raise KeyboardInterrupt
+
+    ends = Contract(name="links", promise="x", check=check)
+    monkeypatch.setattr("portable.verify.named", lambda every, _names: [c for c in every if c.name == "paths"] + [ends])
+    before = recorded.runs["links"]
+    with pytest.raises(KeyboardInterrupt):
+        verify(["links", "paths"], profile="local")
+    recorded = read_record("media-local", VerifyRecord)
+    assert recorded.runs.keys() == {"clouds", "links", "paths"}
+    assert recorded.runs["links"] == before, "a check that was cut short has found nothing"
+
+
 def test_the_help_names_every_contract() -> None:
     listed = (verify.__doc__ or "").partition("CONTRACTS: ")[2].partition(". docs/reference/verify.md")[0]
     names = re.findall(r"[a-z-]+", listed.replace("and with --disruptive", ""))
@@ -85,6 +119,8 @@ def test_what_disturbs_needs_a_word_more() -> None:
 class AbsentDriver:
     """The driver of a stack whose containers are all missing."""
 
+    stack = Stack(project="absent")
+
     def __enter__(self) -> "AbsentDriver":
         return self
 
@@ -103,8 +139,9 @@ class AbsentDriver:
 @pytest.mark.parametrize("names", [[], ["clouds"]])
 @pytest.mark.parametrize("output", [Format.text, Format.json])
 def test_a_stack_that_is_down_is_one_line_and_one_fault(
-    output: Format, names: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    output: Format, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     seen = Report()
 
     @contextlib.contextmanager
@@ -123,4 +160,7 @@ def test_a_stack_that_is_down_is_one_line_and_one_fault(
     assert [(s.key, s.is_fault, s.text, s.remedy) for s in seen.observations] == [
         ("verify: run", True, "the stack is down", "run `portable up -p local`")
     ]
+    assert {name: [r.text for r in run.results] for name, run in read_record("absent", VerifyRecord).runs.items()} == {
+        "runs": ["the stack is down"]
+    }
     assert not seen.is_complete  # otherwise the fault would end at once, and the ping would be sent

@@ -56,7 +56,8 @@ def test_commands_run_inside_and_logs_tell_their_app(samba: Place) -> None:
 def test_verify_finds_every_promise_kept(samba: Place) -> None:
     ran = samba.stack.portable("verify", "--format", "json", code=None)
     results = json.loads(ran.out)["verify"]
-    assert [(row["contract"], row["subject"], row["text"]) for row in results if row["verdict"] == "broken"] == []
+    found = [f"{row['contract']}: {row['subject']}: {row['text']}" for row in results if row["verdict"] == "broken"]
+    assert found == [], "\n".join(found)
     holding = {row["contract"] for row in results if row["verdict"] == "holds"}
     assert holding >= {"runs", "shares", "fence", "names", "environment", "privileges", "paths", "privacy", "secrecy", "identity"}
     assert ran.code == 0

@@ -394,6 +394,24 @@ def databases(d: Path) -> None:
     write(d / "stale.db-wal", b"not a log")
 
 
+@kind
+def database_logs(d: Path) -> None:
+    """Databases as a killed app leaves them: rows that are only in the log, and a transaction that has to be rolled back."""
+    for name, mode, suffix in (("wal", "wal", "-wal"), ("hot", "delete", "-journal")):
+        with sqlite3.connect(d / f"made-{name}.db", isolation_level=None) as database:
+            database.execute(f"pragma journal_mode={mode}")
+            database.execute("pragma cache_size=1")
+            database.execute("create table t (text text)")
+            database.executemany("insert into t values (?)", [("x" * 2000,) for _ in range(50)])
+            if mode == "delete":
+                database.execute("begin")
+                database.execute("update t set text = 'y' || text")
+            for end in ("", suffix):
+                write(d / f"{name}.db{end}", (d / f"made-{name}.db{end}").read_bytes())
+        database.close()
+        (d / f"made-{name}.db").unlink()
+
+
 def make(tree: Path, *, without: tuple[str, ...] = ()) -> int:
     """Fill an empty folder with all kinds; return the number of entries, the tree itself not counted."""
     for name, fill in KINDS.items():

@@ -22,6 +22,7 @@ KINDS = (
     "foreign_owners",
     "times",
     "databases",
+    "database_logs",
     "no_permissions",
     "fifo",
 )
@@ -129,7 +130,8 @@ def check_back(stage: Stage) -> None:
 
 POINTS = (
     "begun", "planned", "round", "round", "before precopied", "precopied", "before stopping", "stopping", "before stopped", "stopped",
-    "before checkpointed", "checkpointed", "before copied", "copied", "read source", "read copy", "before proven", "proven",
+    "before checkpointed", "checkpointed", "before copied", "copied", "read source", "read copy",
+    *("log taken in", "database checked") * 2, *("database checked",) * 3, "before proven", "proven",
     "before placing", "placing", "moved up", "before placed", "placed", "before starting", "starting", "before done", "done",
 )  # fmt: skip
 """Where a move can be killed, in order."""

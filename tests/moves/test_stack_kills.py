@@ -82,9 +82,9 @@ def points_of(places: TwoPlaces) -> list[str]:
 
 def test_the_points_of_a_move_are_named(stages: Stages) -> None:
     points = points_of(stages.fresh())
-    steps = ["planned", "precopied", "stopping", "stopped", "placed", "starting", "started", "done"]
+    steps = ["fencing", "planned", "precopied", "stopping", "stopped", "placed", "starting", "started", "done"]
     assert [point.removeprefix("stack ") for point in points if point.startswith("stack ")] == steps
-    assert {"source fenced", "target opened", "secrets copied", "placed one-config", "placed two-config"} <= set(points)
+    assert {"target fenced", "source fenced", "target opened", "secrets copied", "placed one-config", "placed two-config"} <= set(points)
     assert len(points) > 60
 
 
@@ -103,6 +103,41 @@ def test_a_kill_at_every_point(end: str, stages: Stages) -> None:
         else:
             undo(places)
             back(places)
+
+
+@pytest.mark.parametrize("point", ["stack fencing", "target fenced"])
+def test_a_move_that_was_killed_before_it_began_can_begin_again(point: str, stages: Stages) -> None:
+    """The same command completes it: what it left is removed first, and no fence stays behind. `--rollback` only removes it."""
+    number = points_of(stages.fresh()).index(point)
+    for end in ("begin", "roll back", "resume"):
+        places = stages.fresh()
+        assert forked(places.begin, at=number)[0] == 9
+        assert len(places.there().fences()) == int(point == "target fenced")
+        if end == "roll back":
+            places.roll_back()
+            back(places)
+        else:
+            places.begin() if end == "begin" else places.resume()
+            moved(places)
+
+
+def test_apps_that_were_started_before_the_fence_stop_the_move(stages: Stages) -> None:
+    """Killed before the fence, the target can be used. The move then neither begins nor goes on, and the source keeps its apps."""
+    number = points_of(stages.fresh()).index("stack fencing")
+    for go_on in ("begin", "resume"):
+        places = stages.fresh()
+        assert forked(places.begin, at=number)[0] == 9
+        places.there().up(apps=("two",))
+        with pytest.raises(PortableError) as error:
+            places.begin() if go_on == "begin" else places.resume()
+        codes = {one.code for one in getattr(error.value, "errors", (error.value,))}
+        assert "migrate.target-runs" in codes
+        assert places.running("old") == APPS
+        assert not (places.state("old", "two") / WORK).exists()
+        places.there().down(apps=("two",))
+        (places.state("new", "two") / "ran").unlink()
+        finish(places)
+        assert (places.running("old"), places.running("new")) == ((), APPS)
 
 
 def test_a_killed_rollback_goes_on(stages: Stages) -> None:

@@ -19,6 +19,7 @@ from portable.migrate.stack_ending import StackMoveEnd, confirm_stack, roll_back
 from portable.migrate.stack_journal import StackMoveJournal
 from portable.migrate.stack_move import StackMover
 from portable.model import plan as p
+from portable.model.findings import Finding
 from portable.model.progress import Progress, silent
 from portable.secrets.needs import Need
 from portable.secrets.sources import EnvironmentSource, Source
@@ -95,6 +96,7 @@ class TwoPlaces:
         (folder / "library" / "film").write_text("a film")
         self.shared, self.target_changes = shared, target
         self.images: dict[str, str] = {}
+        self.ledgers: dict[str, tuple[Finding, ...]] = {}
         self.source_of_secrets: dict[str, Source] = {}
         self.needs: tuple[Need, ...] = ()
         self.here().up()
@@ -130,7 +132,7 @@ class TwoPlaces:
         driver: Callable[[Any], StackDriver] = lambda _hide: self.driver(place)  # noqa: E731 - as OpenedStack takes it
         opened = OpenedStack(stack=stack, where="fake://engine", is_local=True, reader=driver, driver=driver)
         source = self.source_of_secrets.get(place, EnvironmentSource())
-        return MoveSide(profile=place, plan=self.plan(place), place=Place(source=source, opened=opened))
+        return MoveSide(profile=place, plan=self.plan(place), place=Place(source=source, opened=opened), ledger=self.ledgers.get(place, ()))
 
     def driver(self, place: str) -> PlaceDriver:
         return PlaceDriver(self.folder, Stack(project=f"media-{place}", plan=self.plan(place)), self.images)

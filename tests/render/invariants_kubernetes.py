@@ -4,6 +4,7 @@ With the plan, what only the plan knows is checked too: which claims exist alrea
 by a small admission of our own against OpenShift's published SCCs, where `../shared/crds` is there.
 """
 
+import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,7 +28,7 @@ _LABEL = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 def check_kubernetes(documents: Iterable[RenderedDocument], plan: p.Plan | None = None) -> list[str]:
     """Every invariant that does not hold, as a sentence; empty where all is well."""
     documents = list(documents)
-    bodies = [d.body for d in documents if d.body["kind"] != "Kustomization"]
+    bodies = [d.body for d in documents if _is_object(d)]
     found = [*_files(documents), *_objects(bodies), *_services(bodies), *_volumes_of_cluster(bodies)]
     for workload in _workloads(bodies):
         found += _once(workload, plan)
@@ -95,16 +96,40 @@ def _container_refusals(scc: Body, pod: Body, own: Body) -> Iterator[str]:
             yield "may be root"
 
 
+def _is_object(document: RenderedDocument) -> bool:
+    """Whether it is an object of the stack, and not one of kustomize or of a GitOps controller."""
+    return not document.file.startswith("gitops") and document.body["kind"] not in ("Kustomization", "Component")
+
+
+def _built(documents: list[RenderedDocument], folder: str) -> list[str]:
+    """The files that kustomize reads for a folder, each as often as it reads it."""
+    path = f"{folder}/kustomization.yaml".removeprefix("/")
+    body = next((d.body for d in documents if d.file == path), None)
+    if body is None:
+        return [f"{path} is missing"]
+    found: list[str] = []
+    for name in (*body.get("resources", ()), *body.get("components", ())):
+        below = posixpath.normpath(f"{folder}/{name}".removeprefix("/"))
+        found += [below] if below.endswith(".yaml") else _built(documents, below)
+    return found
+
+
 def _files(documents: list[RenderedDocument]) -> Iterator[str]:
-    for kustomization in (d for d in documents if d.body["kind"] == "Kustomization"):
-        folder = kustomization.file.removesuffix("kustomization.yaml")
-        mine = {d.file for d in documents if d.body["kind"] != "Kustomization" and (d.file.startswith("administrator/") == bool(folder))}
-        listed = {folder + file for file in kustomization.body["resources"]}
-        if listed != mine:
-            yield f"{kustomization.file} lists {sorted(listed ^ mine)} wrongly"
+    own = {d.file for d in documents if _is_object(d)}
+    for folder, of_administrator in (("", False), ("administrator", True)):
+        wanted = sorted(file for file in own if file.startswith("administrator/") == of_administrator)
+        if sorted(_built(documents, folder)) != wanted:
+            yield f"the kustomization of {folder or 'the folder'} builds {_built(documents, folder)}, not {wanted}"
+    if controlled := [d for d in documents if d.file.startswith("gitops/") and d.file != "gitops/kustomization.yaml"]:
+        spec = [d.body["spec"] for d in controlled]
+        paths = sorted(s["path"].removeprefix("./") if "path" in s else s["source"]["path"] for s in spec)
+        whole = posixpath.commonpath(paths)
+        built = [file for path in paths if path != f"{whole}/secrets" for file in _built(documents, posixpath.relpath(path, whole))]
+        if sorted(built) not in (sorted(own), sorted(file for file in own if not file.startswith("administrator/"))):
+            yield f"the controller applies {sorted(built)}, not {sorted(own)}"
     for d in documents:
         kind = d.body["kind"]
-        if kind != "Kustomization" and (kind in ADMINISTRATORS) != d.file.startswith("administrator/"):
+        if _is_object(d) and (kind in ADMINISTRATORS) != d.file.startswith("administrator/"):
             yield f"{kind} {d.body['metadata']['name']} lies in {d.file}"
 
 

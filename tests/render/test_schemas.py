@@ -53,6 +53,8 @@ EXTERNAL_SECRET = closed(
     },
 )
 """The fields of `external-secrets.io/v1` that are rendered here (docs/facts/secrets.md#external-secrets)."""
+OTHERS = ("Application", "Component", "ExternalSecret", "HTTPRoute", "Kustomization")
+"""Kinds that are checked by tests of their own."""
 RENDERINGS = {"kubernetes": kubernetes.render(full_plan("kubernetes")), "openshift": openshift.render(full_plan("openshift"))}
 
 
@@ -60,7 +62,7 @@ def cases(*, of_openshift: bool) -> Iterator[Any]:
     for back_end, rendering in RENDERINGS.items():
         for number, document in enumerate(rendering.documents):
             kind = document.body["kind"]
-            if kind not in ("Kustomization", "HTTPRoute", "ExternalSecret") and (kind in OPENSHIFT) == of_openshift:
+            if kind not in OTHERS and (kind in OPENSHIFT) == of_openshift:
                 yield pytest.param(document, id=f"{back_end}-{number}-{kind}-{document.body['metadata']['name']}")
 
 
@@ -75,6 +77,18 @@ def test_the_gateway_api_accepts() -> None:
     assert documents
     for document in documents:
         jsonschema.Draft202012Validator(schema_of(definition, document.body["apiVersion"])).validate(document.body)
+
+
+@pytest.mark.parametrize(("back_end", "name"), [("kubernetes", "kustomizations"), ("openshift", "applications")])
+def test_flux_and_argo_cd_accept(back_end: str, name: str) -> None:
+    definition = yaml.safe_load((GATEWAY_API.parent / f"{name}.crd.yaml").read_text())
+    documents = [d for d in RENDERINGS[back_end].documents if d.file.startswith("gitops") and "spec" in d.body]
+    assert len(documents) > 5
+    for document in documents:
+        validator = jsonschema.Draft202012Validator(schema_of(definition, document.body["apiVersion"]))
+        validator.validate(document.body)
+        with pytest.raises(jsonschema.ValidationError):
+            validator.validate({**document.body, "spec": {**document.body["spec"], "unknown": 1}})
 
 
 def test_external_secrets_have_the_fields_of_their_definition() -> None:

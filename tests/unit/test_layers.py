@@ -20,6 +20,7 @@ LAYERS = (
     ("secrets", "graph"),
     ("live",),
     ("upkeep", "verify", "wiring", "migrate"),
+    ("page",),
     ("cli",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

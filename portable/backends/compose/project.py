@@ -100,6 +100,9 @@ def _plan_findings(known: Index) -> list[Finding]:
         text = "No operator fetches secrets for a Compose engine: no app would have any."
         remedy = "use another source in this profile, such as `secrets: {source: command, command: [...]}`"
         findings.append(refuse("secrets.source", "external_secrets", "function", text, remedy, code="compose.external-secrets"))
+    if plan.gitops is not None:
+        text = "Flux and Argo CD do not drive a Compose engine, so nothing applies the rendered files by itself."
+        findings.append(note("gitops", "gitops", "function", text, "run `portable up`", code="compose.gitops"))
     if plan.notify is not None:
         text = "`portable` itself sends messages, no container: a failed task of a scheduled app is reported only while the healer runs."
         remedy = "install the healer, as root: `portable heal --install`"

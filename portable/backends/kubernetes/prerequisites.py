@@ -35,6 +35,10 @@ class SecretRequest(Struct, frozen=True, kw_only=True):
         """Return the finding that says so."""
         must = "is optional" if self.optional else "must exist before the first start"
         text = f"Secret {self.secret} with {_keyed(self.keys)} {must}: {self.why}."
+        if self.written and plan.gitops is not None and plan.gitops.secrets is not None:
+            folder = f"{plan.gitops.path}/secrets"
+            remedy = f"run `portable secrets write -p {plan.profile} -o FOLDER`, where FOLDER is {folder} in the repository, then commit it"
+            return note("secrets", self.path, "function", text, remedy, code="kubernetes.secret", app=self.app)
         made = f"run `portable secrets write -p {plan.profile} -o FOLDER`, then " if self.written else "run "
         apply = f"kubectl apply --server-side --field-manager=portable -f FOLDER/{self.secret}.yaml"
         command = apply if self.written else _command(plan, self.secret, self.keys)

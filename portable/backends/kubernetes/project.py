@@ -8,6 +8,7 @@ from portable.backends.kubernetes.administrator import FOLDER, namespace
 from portable.backends.kubernetes.external import FILE as FETCHED
 from portable.backends.kubernetes.external import external_secrets
 from portable.backends.kubernetes.files import group_config_maps, shared_config_maps
+from portable.backends.kubernetes.gitops import for_controller, gitops_findings
 from portable.backends.kubernetes.ledger import open_to_all, refused_routes, shared_findings, unguarded
 from portable.backends.kubernetes.metadata import metadata_findings, with_metadata
 from portable.backends.kubernetes.names import Body, dns_label
@@ -39,7 +40,7 @@ def render(plan: Plan) -> Rendering:
         documents += in_file(app_file(group), services(scope, group))
         documents += in_file(app_file(group), exposures(scope, group))
     return Rendering(
-        documents=with_kustomizations(with_metadata(scope, documents)),
+        documents=for_controller(scope, with_metadata(scope, documents)),
         findings=distinct(
             (
                 *shared_findings(scope),
@@ -47,6 +48,7 @@ def render(plan: Plan) -> Rendering:
                 *open_to_all(scope),
                 *refused_routes(scope),
                 *metadata_findings(scope, documents),
+                *gitops_findings(scope),
             )
         ),
     )
@@ -65,19 +67,3 @@ def in_file(file: str, bodies: Iterable[Body]) -> list[RenderedDocument]:
 def pods_of(workloads: Iterable[Body]) -> list[Body]:
     """Return the pod specs of workloads."""
     return [template_of(body)["spec"] for body in workloads]
-
-
-def with_kustomizations(documents: list[RenderedDocument]) -> tuple[RenderedDocument, ...]:
-    """Return the documents after two kustomizations: one for the namespace's owner, one for an administrator."""
-    files = sorted({document.file for document in documents})
-    owner = [file for file in files if not file.startswith(f"{FOLDER}/")]
-    administrator = [file.removeprefix(f"{FOLDER}/") for file in files if file.startswith(f"{FOLDER}/")]
-    return (
-        RenderedDocument(file="kustomization.yaml", body=_kustomization(owner)),
-        RenderedDocument(file=f"{FOLDER}/kustomization.yaml", body=_kustomization(administrator)),
-        *documents,
-    )
-
-
-def _kustomization(resources: list[str]) -> Body:
-    return {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": resources}

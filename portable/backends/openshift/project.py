@@ -8,13 +8,14 @@ from portable.backends.kubernetes.administrator import FOLDER, namespace
 from portable.backends.kubernetes.external import FILE as FETCHED
 from portable.backends.kubernetes.external import external_secrets
 from portable.backends.kubernetes.files import group_config_maps, shared_config_maps
+from portable.backends.kubernetes.gitops import for_controller, gitops_findings
 from portable.backends.kubernetes.ledger import shared_findings
 from portable.backends.kubernetes.metadata import metadata_findings, with_metadata
 from portable.backends.kubernetes.names import Body
 from portable.backends.kubernetes.network import exposures, policy, services
 from portable.backends.kubernetes.pod import Extras, template_of, workload
 from portable.backends.kubernetes.prepare import tree_config_map
-from portable.backends.kubernetes.project import app_file, in_file, pods_of, with_kustomizations
+from portable.backends.kubernetes.project import app_file, in_file, pods_of
 from portable.backends.kubernetes.scope import Scope, scope_of
 from portable.backends.kubernetes.storage import claims, volumes
 from portable.backends.openshift.route import opened, proxies, proxy_container, proxy_volumes, redirects, route_findings, routes
@@ -81,8 +82,8 @@ def render(plan: Plan) -> Rendering:
         documents += in_file(app_file(group), exposures(scope, group))
         documents += in_file(app_file(group), routes(scope, group))
     return Rendering(
-        documents=with_kustomizations(with_metadata(scope, documents)),
-        findings=distinct((*shared_findings(scope), *route_findings(scope), *metadata_findings(scope, documents))),
+        documents=for_controller(scope, with_metadata(scope, documents)),
+        findings=distinct((*shared_findings(scope), *route_findings(scope), *metadata_findings(scope, documents), *gitops_findings(scope))),
     )
 
 

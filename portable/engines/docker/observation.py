@@ -133,6 +133,7 @@ class Observation(ImageReader):
                 address=port.get("IP", ""),
                 container=(entry.get("Names") or ["?"])[0].lstrip("/"),
                 project=(entry.get("Labels") or {}).get(PROJECT, ""),
+                app=(entry.get("Labels") or {}).get("portable.app", ""),
             )
             for entry in listed
             for port in entry.get("Ports") or []

@@ -12,6 +12,7 @@ from portable.live.compose.reconcile import in_order, reconcile
 from portable.live.compose.restart import restart_in_order
 from portable.live.compose.stop import stop_all
 from portable.live.compose.waiting import Watch
+from portable.live.last_images import note_images
 from portable.local.files import write_private
 from portable.local.folders import FILE, project_folder
 from portable.local.lock import Lock
@@ -53,6 +54,7 @@ class Work:
 def carry_out(work: Work, desired: Desired, observed: Observed, changes: tuple[Change, ...], apps: tuple[str, ...]) -> None:
     """Apply the changes and observe again, in several passes. Changes that Compose did not notice are forced in the next pass."""
     engine = work.engine
+    note_images(desired.project, _images(desired, observed, changes))
     force = False
     for _ in range(_PASSES):
         file = written_document(desired)
@@ -95,6 +97,13 @@ def carry_out(work: Work, desired: Desired, observed: Observed, changes: tuple[C
         where=engine.address.url,
         remedy="run the same command again, with `portable --debug` before the verb to see the output of Compose",
     )
+
+
+def _images(desired: Desired, observed: Observed, changes: tuple[Change, ...]) -> dict[str, tuple[str, str]]:
+    """App and image of each service: those that run, and those that are about to."""
+    started = {change.service for change in changes if change.kind in ("create", "recreate")}
+    running = {seen.service: (seen.app, seen.image) for seen in current(observed).values()}
+    return {**running, **{service.name: (service.app, service.image) for service in desired.services if service.name in started}}
 
 
 def _clear_away(work: Work, file: Path, desired: Desired, observed: Observed, changes: tuple[Change, ...]) -> None:

@@ -13,7 +13,7 @@ from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.errors import DockerError
 from portable.engines.docker.observed import Neighbour, Observed
 from portable.live.compose.desired import Desired
-from portable.model.errors import Refused
+from portable.model.errors import Holder, Refused
 from portable.model.plan import CLOUDS, LIBRARY
 from portable.model.ports import PublishedPort
 
@@ -40,17 +40,21 @@ def check_ports(engine: EngineReader, desired: Desired, services: Iterable[str])
     published = engine.ports()
     own = {(t.number, t.protocol) for t in published if t.project == desired.project}
     trouble = []
+    holders: list[Holder | None] = []
     for service, port in wanted:
-        holder = next((t for t in published if t.project != desired.project and _clash(port, t)), None)
-        if holder is not None:
-            of = f" of the project {holder.project}" if holder.project else ""
-            trouble.append(f"port {port.number}/{port.protocol} of {service.name} is in use by the container {holder.container}{of}")
+        if clashing := [t for t in published if t.project != desired.project and _clash(port, t)]:
+            of = f" of the project {clashing[0].project}" if clashing[0].project else ""
+            trouble.append(f"port {port.number}/{port.protocol} of {service.name} is in use by the container {clashing[0].container}{of}")
+            holders += [Holder(other.project, other.app, other.container) for other in clashing]
         elif engine.address.is_local and (port.number, port.protocol) not in own and _in_use(port):
             trouble.append(
                 f"port {port.number}/{port.protocol} of {service.name} is in use by {_process(port) or 'another program of this machine'}"
             )
+            holders.append(None)
     if trouble:
-        raise DockerError("port", "; ".join(trouble), remedy="stop it, or give the app another port in the stack")
+        error = DockerError("port", "; ".join(trouble), remedy="stop it, or give the app another port in the stack")
+        error.holders = _if_all(holders)
+        raise error
 
 
 def refuse_shared(engine: EngineReader, desired: Desired, services: Iterable[str]) -> None:
@@ -65,6 +69,7 @@ def refuse_shared(engine: EngineReader, desired: Desired, services: Iterable[str
         return
     real = os.path.realpath if engine.address.is_local else str
     trouble: dict[str, list[str]] = {}
+    holders: list[Holder] = []
     for other in engine.neighbours():
         if other.project == desired.project:
             continue
@@ -76,14 +81,24 @@ def refuse_shared(engine: EngineReader, desired: Desired, services: Iterable[str
             for folder, name in sorted(ours.items())
             if any(_overlap(real(folder), real(theirs), other) for theirs in _data_of(other))
         )
+        if trouble.get(who):
+            holders.append(Holder(other.project, other.app, other.container))
     conflicts = "; ".join(f"{who} has {' and '.join(things)}" for who, things in sorted(trouble.items()) if things)
     if conflicts:
-        raise Refused(
+        refused = Refused(
             f"two containers that write the same data would damage it: {conflicts}",
             code="up.shared-data",
             where=desired.project,
             remedy="stop the other container, or give this profile other folders (`storage`) and clouds",
         )
+        refused.holders = tuple(holders)
+        raise refused
+
+
+def _if_all(holders: Iterable[Holder | None]) -> tuple[Holder, ...]:
+    """The holders, each once; empty if one of them is not a container."""
+    known = tuple(dict.fromkeys(holders))
+    return () if None in known else tuple(holder for holder in known if holder)
 
 
 def _written(body: Mapping[str, object]) -> Iterator[str]:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from portable.engines.docker.engine import EngineReader
-from portable.engines.docker.observed import Observed
+from portable.engines.docker.observed import Observed, seconds_of
 from portable.live.compose.desired import ComposeStack, Desired, current
 from portable.live.engine_limits import EngineNeeds, limits_of
+from portable.live.last_images import last_images
 from portable.live.routes import routes_of
 from portable.live.state_owners import foreign_state, state_folders
-from portable.live.versions import refuse_steps, steps_of
+from portable.live.tried import ASK_SECONDS, Ask, refuse_lost, runner_in, ways_back
+from portable.live.versions import ImageChange, steps_of
 from portable.model.changes import Change
 from portable.model.errors import Refused
 from portable.model.plan import Plan
@@ -118,10 +120,12 @@ def _with_images(engine: EngineReader, desired: Desired, needs: EngineNeeds) -> 
     return msgspec.structs.replace(needs, images=engine.image_architectures(service.image for service in desired.services))
 
 
-def check_data(engine: EngineReader, stack: ComposeStack, desired: Desired, observed: Observed, changes: Sequence[Change]) -> None:
+def check_data(
+    engine: EngineReader, stack: ComposeStack, desired: Desired, observed: Observed, changes: Sequence[Change], progress: Progress = silent
+) -> None:
     """Raise Refused where an app would fail on its state, or change it so that there is no way back."""
     check_state(stack.plan, {change.app for change in changes}, local=engine.address.is_local)
-    check_versions(stack, desired, observed, changes)
+    check_versions(engine, stack, desired, observed, changes, progress)
 
 
 def check_state(plan: Plan | None, services: Iterable[str], *, local: bool) -> None:
@@ -135,15 +139,47 @@ def check_state(plan: Plan | None, services: Iterable[str], *, local: bool) -> N
         raise Refused(text, code="host.owner", where="this machine", remedy=remedy)
 
 
-def check_versions(stack: ComposeStack, desired: Desired, observed: Observed, changes: Iterable[Change]) -> None:
-    """Raise Refused where a change would start an older version on newer state, or cross a version without a way back."""
+def check_versions(
+    engine: EngineReader,
+    stack: ComposeStack,
+    desired: Desired,
+    observed: Observed,
+    changes: Iterable[Change],
+    progress: Progress = silent,
+) -> None:
+    """Raise Refused where a change would start an older version on newer state, or cross a version without a way back.
+
+    A backup that was tried is a way back, and so is the word of a person who names the app.
+    """
     if stack.plan is None:
         return
-    there = current(observed)
+    changed = _changed_images(desired, observed, changes)
+    steps = [step for step in steps_of(stack.plan, changed, stack.one_way) if step.app not in stack.accepted_versions]
+    runner = runner_in(stack.plan)
+    ways = ways_back(steps, None if runner is None else _asking(engine, observed, runner.name))
+    refuse_lost(ways, desired.project, has_backups=runner is not None)
+    for way in ways:
+        back = f"`portable restore {way.step.app} --at {way.at}` brings its state of before back"
+        progress(Event(what="note", subject="", text=f"{way.step.text}; {back}"))
+
+
+def _changed_images(desired: Desired, observed: Observed, changes: Iterable[Change]) -> Iterable[ImageChange]:
+    """The images that would be replaced: those of containers, or where none is left, those that ran last from this machine."""
+    there, last = current(observed), last_images(desired.project)
     wanted = {service.name: service for service in desired.services}
-    changed: dict[str, tuple[tuple[str, str], ...]] = {}
     for change in changes:
-        if change.kind in ("create", "recreate") and (seen := there.get(change.service)) is not None and change.service in wanted:
-            service = wanted[change.service]
-            changed[service.app] = (*changed.get(service.app, ()), (seen.image, service.image))
-    refuse_steps(tuple(steps_of(stack.plan, changed, stack.one_way)), stack.accepted_versions, desired.project)
+        if change.kind not in ("create", "recreate") or change.service not in wanted:
+            continue
+        service = wanted[change.service]
+        if (seen := there.get(change.service)) is not None:
+            yield ImageChange(app=service.app, before=seen.image, after=service.image, since=seconds_of(seen.started_at))
+        elif (ran := last.get(change.service)) is not None:
+            yield ImageChange(app=service.app, before=ran.image, after=service.image, since=ran.since)
+
+
+def _asking(engine: EngineReader, observed: Observed, runner: str) -> Ask | None:
+    """How to ask the container that makes backups; None if it does not run."""
+    seen = current(observed).get(runner)
+    if seen is None or seen.state != "running":
+        return None
+    return lambda question, arguments: engine.ask(seen.id, question, *arguments, seconds=ASK_SECONDS)

@@ -253,7 +253,7 @@ def _preflight(
     body, local = desired.body, engine.address.is_local
     problems = caught(
         lambda: check_engine(engine, desired, progress),
-        lambda: check_data(engine, stack, desired, observed, changes),
+        lambda: check_data(engine, stack, desired, observed, changes, progress),
         lambda: check_ports(engine, desired, touched),
         lambda: refuse_shared(engine, desired, touched),
         lambda: check_space(engine),

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 UNSUPPORTED: Mapping[str, str] = {
     "update": "change the images in the profile, then run `portable up`",
     "rollback": "change the images back in the profile, then run `portable up`",
@@ -33,6 +35,7 @@ def open_stack(
     from portable.live.kubernetes.stack import stack_of
     from portable.local.folders import state_home
 
-    stack = stack_of(prepared.planned.plan, prepared.rendering, prepared.recipes, updates)
+    planned = prepared.planned
+    stack = msgspec.structs.replace(stack_of(planned.plan, prepared.rendering, prepared.recipes, updates), one_way=planned.one_way)
     address = resolve(prepared.planned.given.profile.engine, environment, home)
     return opened(stack, source, address, state_home(environment) / "_kinds")

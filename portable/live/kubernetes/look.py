@@ -18,7 +18,7 @@ from portable.live.kubernetes.desired import (
 )
 from portable.live.kubernetes.edits import restore_fields, was_edited
 from portable.live.kubernetes.inventory import InventoryEntry, inventory_reference, read_inventory
-from portable.live.kubernetes.owners import is_by_hand, other_tool
+from portable.live.kubernetes.owners import is_by_hand, other_tool, without_marks
 from portable.live.kubernetes.secret_values import SecretLookup, complete_values, refuse_missing, values_of
 from portable.live.kubernetes.stack import KubernetesStack, chosen_groups
 from portable.model.base import Struct
@@ -44,9 +44,11 @@ class Preview(Struct, frozen=True, kw_only=True):
     kind: str = ""
     """The kind of the refusal, as ClusterError has it; `changed` where the object changed meanwhile."""
     is_forced: bool = False
-    """Whether it takes fields back that a person changed by hand."""
+    """Whether it takes fields of others: of a person who changed them by hand, or of a tool whose object is taken over."""
     cleaned: KubernetesObject | None = None
-    """The live object without the fields that a person added by hand, where there are any."""
+    """The live object without the fields that a person added by hand, or without the marks of another tool, where there are any."""
+    taken_from: str = ""
+    """The tool that had the object until now."""
 
 
 class ObjectState(Struct, frozen=True, kw_only=True):
@@ -105,7 +107,7 @@ def look(
         check_tunnel(stack.plan, resolved, cluster=True)
         chosen = chosen_groups(stack, apps)
         items = [item for item in desired_objects(stack, values, reading.live) if not item.group or item.group in chosen]
-        seen = list(pool.map(lambda item: _seen(cluster, reading, item, has_namespace=has_namespace), items))
+        seen = list(pool.map(lambda item: _seen(cluster, reading, item, has_namespace=has_namespace, takes=stack.is_taking_over), items))
         pods = pods_of(cluster, stack) if has_namespace else ()
     return ClusterState(
         has_namespace=has_namespace,
@@ -172,16 +174,16 @@ def _exists(reading: _Reading, namespace: str) -> bool:
     return reference in reading.live or reference in reading.unreadable
 
 
-def _seen(cluster: ClusterReader, reading: _Reading, item: DesiredObject, *, has_namespace: bool) -> ObjectState:
+def _seen(cluster: ClusterReader, reading: _Reading, item: DesiredObject, *, has_namespace: bool, takes: bool) -> ObjectState:
     reference, live = item.reference, reading.live.get(item.reference)
     is_known = (reference.api_version, reference.kind) not in reading.missing
     is_readable = reference not in reading.unreadable
-    if not is_known or not (has_namespace or not reference.namespace) or (live is not None and other_tool(live)):
+    if not is_known or not (has_namespace or not reference.namespace) or (live is not None and other_tool(live) and not takes):
         return ObjectState(item=item, live=live, is_readable=is_readable)
     if live is not None and not was_edited(live) and is_unchanged_by(live, item.body, MANAGER):
         return ObjectState(item=item, live=live, preview=Preview(stored=live), is_readable=is_readable)  # no request is needed
     for _ in range(_TRIES):
-        preview = preview_of(cluster, item, live)
+        preview = preview_of(cluster, item, live, takes=takes)
         if live is None or not _is_outdated(live, preview):
             break
         # A controller wrote to it since it was read: its change is not one of ours.
@@ -195,16 +197,18 @@ def _is_outdated(live: KubernetesObject, preview: Preview) -> bool:
     return bool(preview.stored["metadata"].get("resourceVersion") != live["metadata"].get("resourceVersion"))
 
 
-def preview_of(cluster: ClusterReader, item: DesiredObject, live: KubernetesObject | None) -> Preview:
-    """Try an object. Fields that a person changed by hand are restored; fields of other owners are not touched."""
+def preview_of(cluster: ClusterReader, item: DesiredObject, live: KubernetesObject | None, *, takes: bool = False) -> Preview:
+    """Try an object. Fields that a person changed by hand are restored; fields of other owners are not touched unless `takes`."""
     try:
-        stored, is_forced = _applied(cluster, item)
+        stored, is_forced = _applied(cluster, item, takes=takes)
     except ClusterError as trouble:
         if trouble.kind not in ("conflict", "invalid", "refused", "missing"):
             raise
         if trouble.kind == "invalid" and live is not None and was_edited(live):
             return _replaced(cluster, item, live, restore_fields(live, item.body), is_forced=True)
         return Preview(refusal=trouble.text, kind=trouble.kind)
+    if live is not None and takes and (tool := other_tool(live)):
+        return Preview(stored=without_marks(stored), is_forced=True, cleaned=without_marks(live), taken_from=tool)
     if live is None or not was_edited(live):
         return Preview(stored=stored, is_forced=is_forced)
     body = restore_fields(stored, item.body)
@@ -213,12 +217,12 @@ def preview_of(cluster: ClusterReader, item: DesiredObject, live: KubernetesObje
     return _replaced(cluster, item, live, body, is_forced=is_forced)
 
 
-def _applied(cluster: ClusterReader, item: DesiredObject) -> tuple[KubernetesObject, bool]:
-    """The object as an apply would store it, and whether that takes fields back from a person."""
+def _applied(cluster: ClusterReader, item: DesiredObject, *, takes: bool) -> tuple[KubernetesObject, bool]:
+    """The object as an apply would store it, and whether that takes fields back from a person, or with `takes` from anybody."""
     try:
         return cluster.preview(item.body), False
     except ClusterError as trouble:
-        if not trouble.owners or not all(owner == MANAGER or is_by_hand(owner) for owner in trouble.owners):
+        if not trouble.owners or (not takes and not all(owner == MANAGER or is_by_hand(owner) for owner in trouble.owners)):
             raise
         return cluster.preview(item.body, force=True), True
 

@@ -12,6 +12,7 @@ from portable.live.kubernetes.owners import has_applied, instance_of, is_managed
 from portable.live.kubernetes.secret_values import incomplete_secrets
 from portable.live.kubernetes.stack import KubernetesStack
 from portable.model.base import Struct
+from portable.model.codes import Code
 from portable.model.errors import Refused
 
 _SHARED: Final = ("Namespace", "ClusterRole", "SecurityContextConstraints")
@@ -24,6 +25,7 @@ class Obstacle(Struct, frozen=True, kw_only=True):
     text: str
     remedy: str
     where: str = ""
+    code: Code = "cluster.obstacles"
 
     def sentence(self) -> str:
         """For a person."""
@@ -36,14 +38,14 @@ def refuse_obstacles(problems: Sequence[Obstacle], where: str) -> None:
         return
     if len(problems) == 1:
         problem = problems[0]
-        raise Refused(problem.text, code="cluster.obstacles", where=problem.where or where, remedy=problem.remedy)
+        raise Refused(problem.text, code=problem.code, where=problem.where or where, remedy=problem.remedy)
     lines = "".join(f"\n  {problem.sentence()}" for problem in problems)
     raise Refused(f"{len(problems)} problems, and nothing was changed:{lines}", code="cluster.obstacles", where=where)
 
 
 def is_ours(seen: ObjectState, stack: KubernetesStack) -> bool:
     """Whether the live object may be changed: no other tool and no other stack has it, and `portable` made it."""
-    return seen.live is None or (not other_tool(seen.live) and _foreign(seen, stack) is None)
+    return seen.live is None or ((stack.is_taking_over or not other_tool(seen.live)) and _foreign(seen, stack) is None)
 
 
 def is_applied(seen: ObjectState) -> bool:
@@ -76,10 +78,10 @@ def obstacle_of(seen: ObjectState, observed: ClusterState, stack: KubernetesStac
         if reference.api_version == STORE_API:
             remedy = "ask an administrator to install the External Secrets Operator, or upgrade one that does not serve this version"
         return Obstacle(text=text, remedy=remedy, where=file)
-    if live is not None and (tool := other_tool(live)):
+    if live is not None and (tool := other_tool(live)) and not stack.is_taking_over:
         return Obstacle(
             text=f"{reference} is managed by {tool}",
-            remedy="let that tool apply the rendered files, or remove the object from it",
+            remedy="let that tool apply the rendered files, or remove the object from it and run `portable up --take-over`",
             where=file,
         )
     if live is not None and (problem := _foreign(seen, stack)) is not None:
@@ -91,7 +93,8 @@ def obstacle_of(seen: ObjectState, observed: ClusterState, stack: KubernetesStac
     if not preview.refusal:
         return None
     if preview.kind == "conflict":
-        return Obstacle(text=preview.refusal, remedy="let that owner give the fields up", where=file)
+        remedy = "let that owner give the fields up, or take them: `portable up --take-over`"
+        return Obstacle(text=preview.refusal, remedy=remedy, where=file)
     if preview.kind == "refused" and item.is_prerequisite:
         text = f"{reference} does not exist, and you may not create it"
         return Obstacle(text=text, remedy=f"an administrator runs `{stack.administrator_command}`", where=file)
@@ -169,7 +172,7 @@ def _foreign(seen: ObjectState, stack: KubernetesStack) -> Obstacle | None:
             remedy="give one of the two stacks another `name` or `namespace`",
             where=item.file,
         )
-    if not is_managed(live) and not has_applied(live):
+    if not is_managed(live) and not has_applied(live) and not (stack.is_taking_over and other_tool(live)):
         return Obstacle(
             text=f"{item.reference} exists, and portable did not create it",
             remedy="delete it, or give it another name",

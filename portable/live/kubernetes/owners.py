@@ -11,6 +11,18 @@ _TOOLS_OF_PEOPLE: Final = ("kubectl", "oc", "k9s", "Mozilla")
 """Field managers behind which a person sits; `Mozilla` is the console of OpenShift in a browser."""
 
 
+_MARKS: Final = {
+    "labels": (
+        "argocd.argoproj.io/instance",
+        *(f"{tool}.toolkit.fluxcd.io/{key}" for tool in ("kustomize", "helm") for key in ("name", "namespace")),
+    ),
+    "annotations": ("argocd.argoproj.io/tracking-id", "meta.helm.sh/release-name", "meta.helm.sh/release-namespace"),
+}
+"""By which other tools know their objects (docs/facts/gitops.md#how-each-marks-its-objects)."""
+_MANAGERS: Final = ("argocd-application-controller", "argocd-controller", "helm", "helm-controller", "kustomize-controller")
+"""Field managers of these tools."""
+
+
 def is_by_hand(manager: str) -> bool:
     """Whether a field manager is a tool that a person types into: `kubectl`, `kubectl-edit`, `oc-patch`. `up` mends what it changed."""
     return any(manager == tool or manager.startswith(f"{tool}-") for tool in _TOOLS_OF_PEOPLE)
@@ -27,6 +39,18 @@ def other_tool(item: KubernetesObject) -> str:
     if labels.get(MANAGED_BY) == "Helm":
         return f"Helm (release {annotations.get('meta.helm.sh/release-name') or 'unknown'})"
     return ""
+
+
+def without_marks(item: KubernetesObject) -> dict[str, Any]:
+    """The object as it is, but of no other tool: without its labels and annotations, and with no field of its manager."""
+    metadata = dict(item["metadata"])
+    for kind, keys in _MARKS.items():
+        if marks := metadata.get(kind):
+            metadata[kind] = {key: value for key, value in marks.items() if key not in keys}
+    if (metadata.get("labels") or {}).get(MANAGED_BY) == "Helm":
+        del metadata["labels"][MANAGED_BY]
+    metadata["managedFields"] = [entry for entry in managers_of(item) if entry.get("manager") not in _MANAGERS]
+    return {**item, "metadata": metadata}
 
 
 def instance_of(item: KubernetesObject) -> str:

@@ -151,6 +151,9 @@ def _step(seen: ObjectState) -> ApplyStep | None:
         return ApplyStep(how="recreate", item=item, cause="it is being deleted", replaces=str(live["metadata"]["uid"]))
     if stored is None:
         return None
+    if seen.preview.taken_from:
+        cause, cleaned = f"it is taken over from {seen.preview.taken_from}", seen.preview.cleaned
+        return ApplyStep(how=_how(item, live, stored), item=item, cause=cause, is_forced=True, cleaned=cleaned)
     if not changed_paths(live, stored):
         # Its fields have to be portable's own, or a later change of them would be another owner's business.
         is_new = is_managed(live) and not has_applied(live) and not item.is_prerequisite

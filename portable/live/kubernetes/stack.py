@@ -4,7 +4,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from portable.backends.kubernetes.external import API, fetched
+from portable.backends.kubernetes.groups import needed_groups
 from portable.backends.kubernetes.jobs import group_schedule
+from portable.backends.kubernetes.kustomizations import is_for_cluster
 from portable.backends.kubernetes.names import GROUP_LABEL, label_value
 from portable.backends.kubernetes.scope import Scope, scope_of
 from portable.backends.kubernetes.secrets import file_keys, secret_name
@@ -101,7 +103,7 @@ def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {},
         project=f"{plan.stack}-{plan.profile}",
         namespace=scope.namespace,
         labels=labels,
-        documents=tuple(document for document in rendering.documents if document.body.get("kind") != "Kustomization"),
+        documents=tuple(document for document in rendering.documents if is_for_cluster(document)),
         groups=tuple(_group(scope, group) for group in plan.groups),
         existing_claims=_existing_claims(plan),
         foreign_secrets=tuple(use for use in _foreign_secrets(plan) if use.name not in fetched_names),
@@ -145,16 +147,12 @@ def chosen_groups(stack: KubernetesStack, apps: tuple[str, ...]) -> frozenset[st
 
 def _group(scope: Scope, group: Group) -> PodGroup:
     parts = [part for part in scope.pods[group.name] if part.app is not None]
-    index = {app: other.name for other in scope.plan.groups for app in other.apps}
-    needed = {after.app for app in scope.members(group) for after in app.after}
-    clouds = {cloud for app in scope.members(group) for cloud in app.clouds if cloud in scope.clouds}
-    needed |= {after.app for cloud in clouds for after in scope.clouds[cloud].after}
     return PodGroup(
         name=group.name,
         apps=tuple(app.name for app in scope.members(group)),
         containers={part.name: part.owner for part in parts},
         main={part.owner: part.name for part in parts if part.container.role == "main"},
-        needs=tuple(sorted({index[app] for app in needed if app in index} - {group.name})),
+        needs=needed_groups(scope, group),
         is_scheduled=group_schedule(scope, group) is not None,
     )
 

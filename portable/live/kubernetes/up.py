@@ -14,7 +14,9 @@ from portable.live.kubernetes.reconcile import ApplyPlan, changes_of, reconcile
 from portable.live.kubernetes.secret_values import SecretLookup, look_up
 from portable.live.kubernetes.stack import KubernetesStack, apps_of, chosen_groups, refuse_unknown
 from portable.live.kubernetes.status import status
+from portable.live.kubernetes.versions import version_obstacles, wanted_images
 from portable.live.kubernetes.waiting import ReadinessWatch
+from portable.live.last_images import note_images
 from portable.live.restoring import refuse_half_restored, started_again
 from portable.live.results import Outcome
 from portable.local.lock import Lock, locked
@@ -42,8 +44,9 @@ def diff(cluster: ClusterReader, stack: KubernetesStack, source: Source | Resolv
     refuse_unknown(stack, apps)
     check_version(cluster)
     found = look_up(stack, source)
-    reconciled = reconcile(look(cluster, stack, found, source, apps), stack, apps=apps)
-    refuse_obstacles(reconciled.problems, cluster.address.where)
+    observed = look(cluster, stack, found, source, apps)
+    reconciled = reconcile(observed, stack, apps=apps)
+    refuse_obstacles((*reconciled.problems, *version_obstacles(observed, stack)), cluster.address.where)
     return changes_of(reconciled, stack)
 
 
@@ -90,6 +93,7 @@ def up(
                     progress(Event(what="doing", subject=change.service, text=f"{change.kind}: {change.cause}"))
                 work = ApplyContext(cluster, stack, lost, progress)
                 if reconciled.steps or reconciled.removals:
+                    note_images(stack.project, wanted_images(observed, stack))
                     carry_out(work, observed, reconciled)
                 else:
                     record_current(work, observed)
@@ -116,7 +120,7 @@ def _look(
 ) -> tuple[ClusterState, ApplyPlan]:
     observed = look(cluster, stack, found, source, apps)
     reconciled = reconcile(observed, stack, apps=apps)
-    refuse_obstacles(reconciled.problems, cluster.address.where)
+    refuse_obstacles((*reconciled.problems, *version_obstacles(observed, stack)), cluster.address.where)
     return observed, reconciled
 
 

@@ -20,6 +20,7 @@ from portable.programs.backup.making import back_up
 from portable.programs.backup.proving import check
 from portable.programs.backup.restoring import abort, stage, swap
 from portable.programs.backup.store import listed, locked, names, row
+from portable.programs.backup.tries import with_tries
 
 ABOUT = """Back up the folders of apps' state, and restore them.
 
@@ -111,7 +112,7 @@ def _results(args: argparse.Namespace, store: Path, keep: Mapping[str, int], app
         yield row(name, "", [f"{name} is not backed up here"], "failed")
         return
     if args.command == "list":
-        yield from listed(store, name)
+        yield from with_tries(listed(store, name), store / name, tuple(app.volumes))
         return
     try:
         with locked(store / name):

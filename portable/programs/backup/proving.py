@@ -13,6 +13,7 @@ from portable.programs.backup.errors import BackupError, reason
 from portable.programs.backup.files import digest_of, opened, remove
 from portable.programs.backup.putting import put
 from portable.programs.backup.store import checked_manifest, chosen, entries_of, totals
+from portable.programs.backup.tries import note_try
 
 SCRATCH = ".check"
 
@@ -27,10 +28,17 @@ def prove(source: Path, entries: Iterable[TreeEntry]) -> None:
 
 
 def check(store: Path, app: SavedApp, at: str = "") -> dict[str, Any]:
-    """Test a restore: write the backup to a scratch folder in the store, compare it with the manifest, and remove the folder."""
+    """Test a restore: write the backup to a scratch folder in the store, compare it with the manifest, and remove the folder.
+
+    Whether it passed is noted in the store, for those who need a backup that was tried.
+    """
     name = chosen(store, app.name, at)
     backup, scratch = store / app.name / name, store / app.name / SCRATCH
-    manifest = checked_manifest(backup)
+    try:
+        manifest = checked_manifest(backup)
+    except BackupError:
+        note_try(store / app.name, name, passed=False)
+        raise
     remove(scratch)
     began, notes, wrong = time.monotonic(), Truncated(), Truncated()
     try:
@@ -45,6 +53,7 @@ def check(store: Path, app: SavedApp, at: str = "") -> dict[str, Any]:
         wrong.add(reason(error))
     finally:
         remove(scratch)
+    note_try(store / app.name, name, passed=not wrong)
     result = {"app": app.name, "at": name, "result": "failed" if wrong else "done", **totals(manifest)}
     return {**result, "seconds": round(time.monotonic() - began, 1), "notes": [*wrong.lines(), *notes.lines()]}
 

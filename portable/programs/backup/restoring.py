@@ -95,7 +95,8 @@ def swap(store: Path, app: SavedApp) -> dict[str, Any]:
             earlier_state = not remove_if_empty(journal["aside"], folder) or earlier_state
         sync(at)
     notes = [*journal.get("notes", []), *end_journal(home)]
-    return {**row(app.name, journal["at"], notes, "done"), **totals(manifest), "before": journal["aside"] if earlier_state else ""}
+    aside = journal["aside"] if earlier_state else ""
+    return {**row(app.name, journal["at"], notes, "done"), **totals(manifest), "image": manifest["image"], "before": aside}
 
 
 def _copy_beside(home: Path, name: str, folders: Mapping[str, Path]) -> dict[str, Any]:

@@ -110,7 +110,14 @@ def listed(store: Path, app: str) -> Iterator[dict[str, Any]]:
             yield {"app": app, "at": name, "result": "unreadable", "files": 0, "databases": 0, "bytes": 0, "image": ""}
         else:
             result = "sound" if manifest["sound"] else "unsound"
-            yield {"app": app, "at": name, "result": result, **totals(manifest), "image": manifest["image"]}
+            yield {
+                "app": app,
+                "at": name,
+                "result": result,
+                **totals(manifest),
+                "image": manifest["image"],
+                "volumes": sorted(manifest["volumes"]),
+            }
 
 
 def row(app: str, at: str, notes: Sequence[str], result: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from portable.backends.output import differing, findings_page, write
+from portable.backends.output import LEDGER, differing, findings_page, write
 from portable.model.errors import Refused
 from portable.model.findings import Finding
 
@@ -137,3 +137,27 @@ def test_the_ledger_as_a_page() -> None:
         *("## function", *table, "| noted | a \\| b | mend it |", ""),
     ]
     assert findings_page((), "test").split("\n") == [*head, "None.", ""]
+
+
+def test_folders_of_apps_and_components_go_with_their_last_file(tmp_path: Path) -> None:
+    nested = {"apps/one/one.yaml": HEAD, "components/shared/network.yaml": HEAD, "apps/two/two.yaml": HEAD}
+    write(FILES | nested, tmp_path, "test")
+    (tmp_path / "apps/two/own.yaml").write_text("mine: true\n")
+    write({"apps/three/three.yaml": HEAD}, tmp_path / "apps/three", "test")
+    (tmp_path / "apps/three" / LEDGER).write_text("")
+    assert write(FILES, tmp_path, "test") == [tmp_path / name for name in sorted(nested)]
+    assert held(tmp_path) == FILES | {
+        "apps/two/own.yaml": "mine: true\n",
+        "apps/three/apps/three/three.yaml": HEAD,
+        f"apps/three/{LEDGER}": "",
+    }
+    assert not (tmp_path / "components").exists()
+    assert (tmp_path / "apps/two").is_dir()
+    assert not (tmp_path / "apps/one").exists()
+
+
+def test_a_rendering_moves_from_one_folder_to_folders_of_apps_and_back(tmp_path: Path) -> None:
+    nested = {"apps/one/one.yaml": f"{HEAD}kind: y\n", "findings.md": FILES["findings.md"]}
+    for files in (FILES, nested, FILES):
+        write(files, tmp_path, "test")
+        assert held(tmp_path) == files

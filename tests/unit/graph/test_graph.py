@@ -152,6 +152,13 @@ def test_any_title_stays_text(title: str) -> None:
     ]
 
 
+def test_a_controller_is_led_to_the_files_once(full: Picture) -> None:
+    applied = [line for line in full.prepares if "kubectl apply" in line]
+    path = "clusters/home/media"
+    wanted = [f"Once, run `kubectl apply --server-side -f {path}/gitops.yaml`: " + ("Flux" if full.back_end == "kubernetes" else "Argo CD")]
+    assert [line.partition(" applies all")[0] for line in applied] == (wanted if full.back_end != "compose" else [])
+
+
 def test_a_sheet_says_what_the_owner_prepares_and_what_is_accepted(full: Picture) -> None:
     waived = msgspec.structs.replace(FINDINGS[1], verdict="waived", reason="because | of it")
     text = sheet(msgspec.structs.replace(full, findings=(*FINDINGS, waived)))

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from portable.catalog.catalog import Catalog
-from portable.live.versions import keepers, refuse_steps, step_of, steps_of, version_of
+from portable.live.tried import refuse_lost, ways_back
+from portable.live.versions import ImageChange, keepers, step_of, steps_of
 from portable.model.errors import REFUSED, Refused
-from portable.model.versions import OneWay
+from portable.model.versions import OneWay, version_of
 from tests.factories import full_plan
 
 PLAN = full_plan("compose")
@@ -41,7 +42,9 @@ def test_a_tag_has_a_version(reference: str, version: tuple[int, ...]) -> None:
         ("j/jellyfin:10.11.0", "j/jellyfin:10.11.11", None),
         ("j/jellyfin:10.11", "j/jellyfin:10.11.0", None),
         ("j/jellyfin:latest", "j/jellyfin:12.0", None),
-        ("j/jellyfin:10.10", "other/jellyfin:12.0", None),
+        ("j/jellyfin:10.11", "other/jellyfin:10.10", (True, False, "")),
+        ("j/jellyfin:10.10", "registry.test:5000/other/jellyfin:12.0", (False, True, "jellyfin/jellyfin#14443, jellyfin/jellyfin#17840")),
+        ("j/jellyfin:10.10", "j/emby:12.0", None),
     ],
 )
 def test_a_step_without_a_way_back_is_known(before: str, after: str, seen: tuple[Any, ...] | None) -> None:
@@ -49,34 +52,46 @@ def test_a_step_without_a_way_back_is_known(before: str, after: str, seen: tuple
     assert (None if step is None else (step.is_downgrade, step.is_slow, step.source)) == seen
 
 
-def test_a_database_reads_only_its_own_major_version() -> None:
-    step = step_of("riven", "docker.io/library/postgres:16.4", "docker.io/library/postgres:17.0")
-    assert step is not None
-    assert not step.is_downgrade
-    assert step_of("riven", "docker.io/library/postgres:17.0", "docker.io/library/postgres:17.2") is None
+@pytest.mark.parametrize(
+    ("before", "after", "seen"),
+    [
+        ("docker.io/library/postgres:16.4", "docker.io/library/postgres:17.0", False),
+        ("docker.io/library/postgres:17.0", "docker.io/library/postgres:17.2", None),
+        ("docker.io/pgvector/pgvector:0.8.0-pg16", "docker.io/pgvector/pgvector:0.8.0-pg17", False),
+        ("docker.io/pgvector/pgvector:pg17", "docker.io/pgvector/pgvector:pg16", True),
+        ("docker.io/pgvector/pgvector:0.8.0-pg17", "docker.io/pgvector/pgvector:0.8.1-pg17", None),
+        ("docker.io/library/mongo:7.0", "docker.io/library/mongo:8.0", False),
+        ("docker.elastic.co/elasticsearch/elasticsearch:8.19.0", "docker.elastic.co/elasticsearch/elasticsearch:9.0.0", False),
+    ],
+)
+def test_a_database_reads_only_its_own_major_version(before: str, after: str, seen: bool | None) -> None:
+    step = step_of("riven", before, after)
+    assert (None if step is None else step.is_downgrade) == seen
 
 
 def test_only_apps_with_state_are_asked() -> None:
     app = sorted(keepers(PLAN))[0]
-    changed = {app: (("x/y:2.0", "x/y:1.0"),), "nobody": (("x/y:2.0", "x/y:1.0"),)}
-    assert [step.app for step in steps_of(PLAN, changed, {})] == [app]
-    assert list(steps_of(PLAN, {app: (("x/y:1.0", "x/y:2.0"),)}, {})) == []
-    assert [s.source for s in steps_of(PLAN, {app: (("x/y:1.0", "x/y:2.0"),)}, {app: (OneWay(version="2", source="s"),)})] == ["s"]
+    older = [ImageChange(app=name, before="x/y:2.0", after="x/y:1.0", since=7) for name in (app, "nobody")]
+    assert [(step.app, step.since, step.reference) for step in steps_of(PLAN, older, {})] == [(app, 7, "x/y:2.0")]
+    newer = [ImageChange(app=app, before="x/y:1.0", after="x/y:2.0")]
+    assert list(steps_of(PLAN, newer, {})) == []
+    assert [s.source for s in steps_of(PLAN, newer, {app: (OneWay(version="2", source="s"),)})] == ["s"]
 
 
-def test_a_step_is_refused_unless_the_app_is_accepted_by_name() -> None:
+def test_all_steps_without_a_way_back_are_refused_at_once() -> None:
     step = step_of("jellyfin", "j/jellyfin:10.10.7", "j/jellyfin:12.1", KNOWN)
     older = step_of("sonarr", "s:2.0", "s:1.0")
     assert step is not None
     assert older is not None
     with pytest.raises(Refused, match=r"may take hours.*sonarr would go from 2\.0 to 1\.0") as refused:
-        refuse_steps([step, older], (), "media")
+        refuse_lost(ways_back([step, older], None), "media", has_backups=False)
     assert (refused.value.exit_code, refused.value.code) == (REFUSED, "up.downgrade")
     assert "--accept-version jellyfin --accept-version sonarr" in str(refused.value.remedy)
-    with pytest.raises(Refused) as refused:
-        refuse_steps([step, older], ("sonarr",), "media")
+    assert "add `backup` to the apps of the profile" in str(refused.value.remedy)
+    with pytest.raises(Refused, match="no app that makes backups runs here") as refused:
+        refuse_lost(ways_back([step], None), "media", has_backups=True)
     assert refused.value.code == "up.one-way"
-    refuse_steps([step, older], ("sonarr", "jellyfin"), "media")
+    assert "`portable backup --stop jellyfin`, then `portable backup --check jellyfin`" in str(refused.value.remedy)
 
 
 def test_shipped_facts_have_versions_and_sources() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from portable.local.files import write_atomically, write_private
+from portable.local.files import translated, write_atomically, write_private
 from portable.model.errors import PortableError
 
 
@@ -45,3 +45,15 @@ def test_a_private_file_is_its_owners_unless_said_otherwise(tmp_path: Path) -> N
     write_private(tmp_path / "mine", "text")
     write_private(tmp_path / "shared", "text", mode=0o644)
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("mine", "shared")] == [0o600, 0o644]
+
+
+@pytest.mark.parametrize(("folder", "remedy"), [("state/portable/media", "set XDG_STATE_HOME"), ("secrets", "findmnt -T ")])
+def test_the_remedy_for_a_read_only_file_fits_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, remedy: str) -> None:
+    """Only the state has a variable: secrets, images and rendered files do not move with it."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    path = tmp_path / folder / "file"
+    with pytest.raises(PortableError) as caught, translated(path):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    assert caught.value.code == "file.read-only"
+    assert remedy in str(caught.value.remedy)
+    assert ("XDG_STATE_HOME" in str(caught.value.remedy)) == (folder != "secrets")

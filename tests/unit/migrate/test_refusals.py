@@ -12,6 +12,7 @@ from portable.migrate import mover, personality, places
 from portable.migrate.ending import GIVEN_UP, confirm, removal, roll_back
 from portable.migrate.hooks import MoveHooks
 from portable.migrate.moving import begin, resume
+from portable.migrate.personality import SCRATCH
 from portable.migrate.places import FOUND, WORK
 from portable.migrate.planning import dry_run
 from portable.model.errors import PortableError
@@ -317,3 +318,14 @@ def test_an_old_or_absent_rsync(source: Path, tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("PATH", str(tmp_path))
     assert set(both(source, tmp_path / "target")) == {"migrate.mover-absent"}
     assert not (tmp_path / "target").exists()
+
+
+def test_what_a_killed_probe_left_in_the_target_is_removed(source: Path, tmp_path: Path) -> None:
+    """It is no data of somebody else, and does not end up among the state."""
+    target = tmp_path / "target"
+    for plan_or_move in (lambda: dry_run(source, target), lambda: begin(source, target)):
+        (target / f"{SCRATCH}left" / "folder").mkdir(parents=True)
+        (target / f"{SCRATCH}file").touch()
+        plan_or_move()
+        assert not [path.name for path in target.iterdir() if path.name.startswith(SCRATCH)]
+    assert (target / "config" / "app.db").read_text() == "state"

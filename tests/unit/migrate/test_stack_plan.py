@@ -14,10 +14,11 @@ from portable.migrate.sides import MoveSide, refuse_pair
 from portable.migrate.stack_plan import StackMovePlan, plan_stack_move, refuse_open
 from portable.migrate.weighing import parse_waivers
 from portable.model import plan as p
-from portable.model.errors import PortableError, Refused, SeveralErrors, UsageError
+from portable.model.codes import Code
+from portable.model.errors import Holder, PortableError, Refused, SeveralErrors, UsageError
 from portable.secrets.sources import EnvironmentSource
 from tests import factories
-from tests.moves.two_places import TwoPlaces
+from tests.moves.two_places import PlaceDriver, TwoPlaces
 
 
 def planned(places: TwoPlaces, *names: str, **changes: Any) -> tuple[StackMovePlan, tuple[PortableError, ...]]:
@@ -190,6 +191,40 @@ def test_an_empty_source_is_refused(places: TwoPlaces) -> None:
     assert {volume.how for volume in choice.volumes if volume.holds == "state"} == {"empty"}
     assert codes(places) == {"migrate.source-empty"}
     assert codes(places, waive={"empty": "they are new"}) == set()
+
+
+@pytest.mark.parametrize(
+    ("holders", "remains"),
+    [
+        ((Holder("media-old", "one", "any-name"),), False),
+        ((Holder("media-old", "one", "a"), Holder("media-old", "two", "b")), False),
+        ((Holder("media-old", "one", "a"), Holder("media-old", "three", "b")), True),
+        ((Holder("other", "one", "media-old-one-1"),), True),
+        ((), True),
+    ],
+)
+@pytest.mark.parametrize("code", ["host.port", "up.shared-data"])
+def test_what_ends_with_the_source_is_no_obstacle(
+    holders: tuple[Holder, ...], remains: bool, code: Code, places: TwoPlaces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error's text is for people: only its holders count."""
+
+    def rehearse(*_: Any, **__: Any) -> Any:
+        error = Refused("port 80/tcp of one is in use by the container media-old-one-1", code=code)
+        error.holders = holders
+        raise error
+
+    monkeypatch.setattr(PlaceDriver, "rehearse", rehearse)
+    assert codes(places) == ({code} if remains else set())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can tell whether an app has a database open")
+def test_a_damaged_database_is_refused_before_the_first_byte_or_waived(places: TwoPlaces) -> None:
+    (places.state("old", "two") / "bad.db").write_bytes(b"SQLite format 3\0" + b"\xff" * 4080)
+    assert codes(places) == {"migrate.database-damaged"}
+    assert codes(places, waive={"damaged-databases": "a cache"}) == set()
+    assert codes(places, reads=False) == set()
+    assert codes(places, "one") == set()
 
 
 def test_obstacles_are_raised_together(places: TwoPlaces) -> None:

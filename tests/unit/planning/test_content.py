@@ -1,9 +1,11 @@
 """Step 4: environment, files, secrets, containers, clouds; and what is told of templates that fail."""
 
+import sys
 from typing import Any
 
 import pytest
 
+from portable.catalog.facts import AppFacts
 from portable.model import plan as p
 from portable.model.secret_refs import SecretRef, Text
 from portable.planning.content import slug
@@ -332,3 +334,25 @@ def test_braces_that_are_for_the_program_itself(place: Place) -> None:
     container = {"environment": {"UP": "tell {{ '{{PORTS}}' }}"}}
     place.write(app("one", containers={"main": container}))
     assert place.plan("one").plan.apps[0].containers[0].env["UP"] == "tell {{PORTS}}"
+
+
+def test_a_fenced_group_shares_one_dashboard(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One list for each caller would make the planning of many fenced apps quadratic."""
+    names = [f"app{number}" for number in range(6)]
+    for name in names:
+        facts = app(name, egress="vpn")
+        facts["containers"]["main"]["environment"] = {
+            "X": "{% for z in dashboard %}{% for a in z.apps %}{{ a.url }} {% endfor %}{% endfor %}"
+        }
+        place.write(facts)
+    built: list[str] = []
+
+    def noted(facts: AppFacts, _port: str) -> str:
+        built.append(facts.name)
+        return ""
+
+    monkeypatch.setattr(sys.modules[slug.__module__], "monitored", noted)
+    plan = place.plan(*names, exposure={"default": "loopback"}, **VPN).plan
+    texts = {c.env["X"] for a in plan.apps if a.name in names for c in a.containers}
+    assert texts == {" ".join(f"http://{name}:{port_of(name)}" for name in names) + " "}
+    assert {built.count(name) for name in names} == {2}, "one list for the group, and one for apps that are not fenced"

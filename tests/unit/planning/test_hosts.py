@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from portable.model import plan as p
+from portable.planning.hosts import name_for
 from tests.unit.planning import CLUSTER, COMPOSE, VPN, Place, app, cloud, port_of
 
 
@@ -41,6 +42,17 @@ def test_on_an_engine_every_app_has_its_own_name(place: Place) -> None:
 )
 def test_behind_a_gateway_of_a_cluster_names_of_other_pods_are_full(place: Place, changes: dict[str, Any], full: str) -> None:
     assert urls(place, CLUSTER, **changes) == {"free": ("free", "hidden"), "hidden": (full, "hidden")}
+
+
+@pytest.mark.parametrize(("base", "full"), [(COMPOSE, "other"), (CLUSTER, "other.media.svc.cluster.local")])
+def test_verify_asks_by_the_same_names(place: Place, base: dict[str, Any], full: str) -> None:
+    place.write(calling("free", aliases=["other"]), calling("hidden", egress="vpn"))
+    planned = place.plan("free", "hidden", base=base, networks={"local": ["10.0.0.0/8"]}, **VPN)
+    fenced = next(group for group in planned.plan.groups if "hidden" in group.apps)
+    open_ = next(group for group in planned.plan.groups if "free" in group.apps)
+    assert name_for(planned.given, fenced, "free", "other") == full
+    assert name_for(planned.given, fenced, "hidden", "hidden") == "hidden"
+    assert name_for(planned.given, open_, "hidden", "hidden") == "hidden"
 
 
 def test_host_checks_allow_the_full_name(place: Place) -> None:

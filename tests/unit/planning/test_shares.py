@@ -16,14 +16,17 @@ CASES = [
     *(("smb", option, "data") for option in ("cache=loose", "cache=singleclient", "nobrl", "nolock", "nostrictsync")),
     *(("smb", option, "security") for option in ("vers=1.0", "vers=2.1", "guest", "sec=none", "file_mode=0666", "dir_mode=0777")),
     *(("smb", option, "function") for option in ("cache=none", "directio", "noserverino", "soft", "sec=krb5", "cifsacl", "dynperm")),
-    *(("smb", option, "function") for option in ("nocase", "nomapposix", "iocharset=iso8859-1", "forcemand", "file_mode=0444")),
-    *(("smb", option, "function") for option in ("dir_mode=0666", "prefixpath=films", "ip=192.0.2.7", "noexec", "sync", "actimeo=600")),
+    *(("smb", option, "function") for option in ("nocase", "nomapposix", "iocharset=iso8859-1", "forcemand", "actimeo=0")),
+    *(
+        ("smb", option, "function")
+        for option in ("file_mode=0444", "dir_mode=0666", "prefixpath=films", "ip=192.0.2.7", "noexec", "sync", "actimeo=600")
+    ),
     *(("smb", option, "mistake") for option in ("ro", "cache=lose", "vers=4", "sec=ntlm", "sec=x", "multiuser", "snapshot=1", "unc=//a/b")),
     *(("smb", option, "mistake") for option in ("bind", "remount", "nconnect=4", "local_lock=all", "fg")),
     *(("smb", option, "cosmetic") for option in ("nofail", "_netdev")),
     *(("nfs", option, "data") for option in ("soft", "softerr", "nolock", "local_lock=all", "nocto", "nosharecache", "udp", "proto=udp")),
     *(("nfs", option, "function") for option in ("vers=3", "v3", "noac", "actimeo=0", "noresvport", "sec=krb5p", "sec=none", "wsize=1024")),
-    *(("nfs", option, "function") for option in ("addr=192.0.2.7", "noexec", "sync", "acregmax=300")),
+    *(("nfs", option, "function") for option in ("addr=192.0.2.7", "noexec", "sync", "acregmax=300", "lookupcache=none")),
     *(
         ("nfs", option, "mistake")
         for option in ("ro", "vers=2", "v2", "nfsvers=5", "bg", "lookupcache=x", "sec=x", "uid=1000", "mfsymlinks")

@@ -1,10 +1,12 @@
 """Keys that change nothing are mistakes with their place."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.unit.planning import CLUSTER, COMPOSE, Place, app
+from portable.model.errors import InputError
+from tests.unit.planning import BASE, CLUSTER, COMPOSE, TUN, Place, app, of_files
 
 
 @pytest.mark.parametrize(
@@ -43,3 +45,31 @@ def test_what_counts_is_no_mistake(place: Place) -> None:
     ways: tuple[dict[str, Any], ...] = ({"lan": "192.168.7.0/24"}, {"default": "lan"}, {"apps": {"one": {"web": {"lan": {}}}}})
     for lan in ways:
         place.plan("one", base=COMPOSE, exposure={"lan-address": "192.168.7.2", **lan})
+
+
+_TOP = "portable: 1\nname: top\nextends: base\n"
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "path"),
+    [
+        ("{default: lan}", "{apps: {sonarr: null}}", "exposure.apps.sonarr"),
+        ("{default: lan}", "{apps: {sonarr: {web: null}}}", "exposure.apps.sonarr.web"),
+        ("{default: lan}", "{apps: {sonarr: {lan: null}}}", "exposure.apps.sonarr.lan"),
+        ("{default: lan, apps: {sonarr: {web: {}}}}", "{apps: {radarr: null}}", "exposure.apps.radarr"),
+    ],
+)
+def test_a_null_that_removes_no_exposure_is_a_mistake(tmp_path: Path, below: str, above: str, path: str) -> None:
+    """It would look as if the port were hidden, and the default would publish it."""
+    with pytest.raises(InputError) as caught:
+        of_files(tmp_path, base=f"{BASE}{TUN}exposure: {below}\n", top=f"{_TOP}apps: [sonarr, radarr]\nexposure: {above}\n")
+    (mistake,) = caught.value.mistakes
+    assert (mistake.path, mistake.code, mistake.source.line) == (path, "plan.no-effect", 5)
+    assert "to hide a port, write `exposure: {apps: {" in mistake.remedy
+
+
+def test_a_null_that_removes_an_exposure_is_none(tmp_path: Path) -> None:
+    base = f"{BASE}{TUN}exposure: {{default: lan, apps: {{sonarr: {{web: {{}}}}, radarr: {{web: {{loopback: 7000}}}}}}}}\n"
+    top = f"{_TOP}apps: [sonarr, radarr]\nexposure: {{apps: {{sonarr: null, radarr: {{web: null}}}}}}\n"
+    plan = of_files(tmp_path, base=base, top=top).plan
+    assert sorted((e.app, type(e.how).__name__) for e in plan.exposures) == [("radarr", "Lan"), ("sonarr", "Lan")]

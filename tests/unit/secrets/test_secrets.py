@@ -130,7 +130,10 @@ def test_all_that_is_missing_is_named_at_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"2 secrets are missing: vpn.private \(for demo\); z \(for demo\)") as caught:
         resolve([need("a"), need("vpn", "private"), need("z"), need("o", optional=True)], source)
     assert (caught.value.code, caught.value.where) == ("secret.missing", source.path)
-    assert "`portable secrets set vpn.private`" in str(caught.value.remedy)
+    assert caught.value.remedy == "run `portable secrets set vpn.private`, `portable secrets set z`, which ask for their values"
+    with pytest.raises(UsageError) as caught:
+        resolve([need("a"), need("z")], EnvironmentSource())
+    assert "`export PORTABLE_SECRET_A_VALUE=VALUE PORTABLE_SECRET_Z_VALUE=VALUE`" in str(caught.value.remedy)
     with pytest.raises(UsageError, match=r"^[^ ]+: 1 secret is missing: a .*\[secret\.missing\]"):
         resolve([need("a")], FileSource(path=str(tmp_path / "none")))
     assert [r.present for r in check([need("a")], FileSource(path=str(tmp_path / "none")))] == [False]

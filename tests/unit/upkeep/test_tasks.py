@@ -6,12 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from portable.live.stack import Stack
+from portable.local.records import ImageRecord, read_record
 from portable.model import plan as p
+from portable.model.errors import PortableError
 from portable.model.registry import Offered
 from portable.model.shell import script
+from portable.secrets.sources import EnvironmentSource
 from portable.upkeep.backup import BackupRow
-from portable.upkeep.tasks import _backed_up, newer, scrub
+from portable.upkeep.tasks import TaskResult, _backed_up, newer, scrub, upkeep
 from tests import factories
+from tests.unit.live.fake_driver import FakeApp, FakeDriver, World
 
 OLD, NEW = f"sha256:{'0' * 64}", f"sha256:{'1' * 64}"
 
@@ -85,6 +90,34 @@ def test_a_file_system_that_nobody_knows_by_name_is_scrubbed_all_the_same(tmp_pa
 def test_a_host_that_says_nothing_has_not_scrubbed() -> None:
     (done,) = scrub(lambda _script, _folders: "", plan())
     assert (done.subject, done.result) == ("/srv/a", "failed")
+
+
+class AskingDriver(FakeDriver):
+    """A driver whose registry has a newer image under each tag."""
+
+    def offered(self, reference: str) -> Offered:
+        return Offered(digest=NEW)
+
+
+def test_the_page_is_written_last_and_the_answers_of_registries_are_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    driver = AskingDriver(World({"app0": FakeApp()}), Stack(project="media-test"), EnvironmentSource())
+    seen: list[str] = []
+
+    def write_page() -> TaskResult:
+        seen.extend(answer.digest for answer in read_record("media-test", ImageRecord).images)
+        return TaskResult(task="page", subject="page.html", result="done")
+
+    done = list(upkeep(driver, plan(("docker.io/new", OLD)), ("page", "images"), write_page=write_page))
+    assert [(result.task, result.result) for result in done] == [("images", "newer"), ("page", "done")]
+    assert seen == [NEW], "the page shows what the tasks before it found"
+    assert read_record("media-test", ImageRecord).at
+
+    def fails() -> TaskResult:
+        raise PortableError("no space", code="file.disk-full", remedy="free some")
+
+    (failed,) = upkeep(driver, plan(), ("page",), write_page=fails)
+    assert (failed.result, failed.text) == ("failed", "no space: free some [file.disk-full]")
 
 
 def test_newer_images_are_proposed_and_a_silent_registry_is_asked_once() -> None:

@@ -71,8 +71,9 @@ def test_it_is_installed_again_and_taken_away(systemd: Path) -> None:
 def test_upkeep_has_a_timer_once_a_month(systemd: Path) -> None:
     """What was missed is made up for; the service ends by itself, and is as kept in as the healer."""
     words = ["upkeep", "--task", "scrub", "--profile", "home"]
-    texts = unit.timed_of("media-home", words, Path("/srv"), {"DOCKER_HOST": "ssh://board"})
-    path = unit.install_timed("media-home", texts)
+    timer_name = unit.timer_of("media-home")
+    texts = unit.timed_of(timer_name, unit.MONTHLY, "media-home", words, Path("/srv"), {"DOCKER_HOST": "ssh://board"})
+    path = unit.install_timed(timer_name, texts)
     service, timer = (parsed((systemd / "units" / f"portable-upkeep-media-home.{kind}").read_text()) for kind in ("service", "timer"))
     assert shlex.split(service["Service"]["ExecStart"]) == [sys.executable, "-P", "-m", "portable", *words]
     assert (service["Service"]["Type"], service["Service"]["Environment"]) == ("oneshot", "DOCKER_HOST=ssh://board")
@@ -81,9 +82,19 @@ def test_upkeep_has_a_timer_once_a_month(systemd: Path) -> None:
     assert timer["Install"]["WantedBy"] == "timers.target"
     told = (systemd / "told").read_text().splitlines()
     assert told == ["daemon-reload", f"enable {path.name}", f"restart {path.name}"]
-    assert unit.uninstall_timed("media-home")
+    assert unit.uninstall_timed(timer_name)
     assert list((systemd / "units").iterdir()) == []
-    assert not unit.uninstall_timed("media-home")
+    assert not unit.uninstall_timed(timer_name)
+
+
+def test_the_page_has_a_timer_of_its_own_once_an_hour(systemd: Path) -> None:
+    names = unit.timer_of("media-home"), unit.page_timer_of("media-home")
+    for name, when in zip(names, (unit.MONTHLY, unit.HOURLY), strict=True):
+        unit.install_timed(name, unit.timed_of(name, when, "media-home", ["upkeep"], Path("/srv"), {}))
+    timers = [parsed((systemd / "units" / name).read_text())["Timer"]["OnCalendar"] for name in names]
+    assert timers == ["monthly", "hourly"]
+    assert unit.uninstall_timed(names[1])
+    assert sorted(path.name for path in (systemd / "units").iterdir()) == sorted((names[0], names[0].replace(".timer", ".service")))
 
 
 def test_what_systemd_says_is_told(systemd: Path) -> None:
@@ -107,9 +118,10 @@ def test_without_systemd_or_root_it_is_refused(systemd: Path, monkeypatch: pytes
 @pytest.mark.parametrize("left", ["service", "timer"])
 def test_a_pair_of_which_one_is_left_is_taken_away(systemd: Path, left: str) -> None:
     """An earlier command was killed between the two."""
-    path = unit.install_timed("media-home", unit.timed_of("media-home", ["upkeep"], Path("/srv"), {}))
+    name = unit.timer_of("media-home")
+    path = unit.install_timed(name, unit.timed_of(name, unit.MONTHLY, "media-home", ["upkeep"], Path("/srv"), {}))
     path.with_suffix(".timer" if left == "service" else ".service").unlink()
-    assert unit.uninstall_timed("media-home")
+    assert unit.uninstall_timed(name)
     assert list((systemd / "units").iterdir()) == []
     assert (systemd / "told").read_text().splitlines()[-1] == "daemon-reload"
 

@@ -7,7 +7,7 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from portable.model.errors import PortableError, UsageError
 from portable.model.exposures import Lan
 from portable.model.shell import script
 from portable.verify import contracts, links, named, sound, verify
+from portable.verify.answers import answers
 from portable.verify.contract import Contract, Found, holds
 from portable.verify.secrecy import secrecy
 from tests import factories
@@ -465,6 +466,20 @@ def test_who_does_not_answer_is_told_with_who_asked() -> None:
     alone = factories.plan(factories.app("one"))
     held = one(ANSWERS, FakeStack(alone), "unknown")
     assert (held.subject, "no other" in held.text) == ("one", True)
+
+
+def test_an_app_is_asked_by_the_name_that_its_caller_uses() -> None:
+    """Behind a gateway of a cluster, apps of other pods have their names in full."""
+    asked: list[str] = []
+
+    def note(_name: str, command: Sequence[str]) -> CommandResult | None:
+        asked.extend(word for word in command if word.startswith("http"))
+        return None
+
+    contract = answers(lambda group, app, name: name if app in group.apps else f"{name}.media.svc")
+    list(contract.tried(FakeStack(answer=note)))
+    assert "http://transfer.media.svc:8080/" in asked
+    assert "http://player.media.svc:32400/" in asked
 
 
 def test_an_app_is_asked_from_its_group_and_from_outside() -> None:

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from portable.live.view import CommandResult
 from portable.model.plan import Plan
-from portable.verify.egress import egress
+from portable.verify.egress import address_in, egress
 from portable.verify.kill_switch import kill_switch
 from tests.factories import full_plan
 from tests.unit.verify.fake import FakeStack, one, verdicts
@@ -122,3 +122,12 @@ def test_a_tunnel_that_can_not_be_cut_is_told() -> None:
     stack = FakeStack(_planned(), answer=lambda _name, command: said if "link set" in " ".join(command) else None)
     held = one(kill_switch(URL), stack, "unknown")
     assert (held.subject, held.text.endswith(": no tunnel: eth0")) == ("gateway", True)
+
+
+def test_the_address_of_a_result_is_the_subjects_own() -> None:
+    """`portable page` shows it; a result without one names none."""
+    results = list(egress(URL).tried(Outside()))
+    assert {result.subject: address_in(result.text) for result in results} == {"gateway": TUNNEL, "torrents": TUNNEL}
+    leaking = [result for result in egress(URL).tried(Outside(torrents=HOST)) if result.subject == "torrents"]
+    assert [address_in(result.text) for result in leaking] == [HOST]
+    assert address_in("the beacon does not answer it") == address_in("") == address_in("the beacon sees it as unknown, x") == ""

@@ -53,6 +53,22 @@ def stack(number: int, how: Loopback | Lan, address: str = "") -> FakeStack:
     return made
 
 
+def test_names_are_called_side_by_side(page: tuple[type[Checking], int]) -> None:
+    """A page that hangs for some names must not take five seconds for each."""
+    kind, number = page
+    together = threading.Barrier(2)
+
+    def wait(self: Checking) -> None:
+        if not self.headers["Host"].startswith("demo"):
+            together.wait(timeout=4)  # alone, the first name would wait for the second one in vain
+        self.send_response(200)
+        self.end_headers()
+
+    kind.do_GET = wait  # type: ignore[method-assign]
+    (held,) = CONTRACT.tried(stack(number, Lan(number=number)))
+    assert (held.verdict, held.text) == ("holds", f"port {number} answers")
+
+
 @pytest.mark.parametrize("refusal", [400, 401, 403, 421])
 def test_a_name_that_the_app_refuses_is_broken(page: tuple[type[Checking], int], refusal: int) -> None:
     kind, number = page

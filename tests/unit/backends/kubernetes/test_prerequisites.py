@@ -46,12 +46,19 @@ def test_every_secret_that_is_referred_to_is_named(name: str) -> None:
 
 
 def test_values_are_told_how_to_come() -> None:
-    plan = msgspec.structs.replace(full_plan("kubernetes"), external_secrets=None)
+    plan = msgspec.structs.replace(full_plan("kubernetes"), external_secrets=None, gitops=None)
     (finding,) = [f for f in prerequisites(plan) if "torrents-conf" in f.text]
     assert "torrents-login" in finding.text
     write, create = commands(finding)
     assert write == "portable secrets write -p full -o FOLDER"
     assert create == "kubectl apply --server-side --field-manager=portable -f FOLDER/torrents-config.yaml"
+
+
+def test_encrypted_values_go_into_the_repository() -> None:
+    plan = msgspec.structs.replace(full_plan("kubernetes"), external_secrets=None)
+    (finding,) = [f for f in prerequisites(plan) if "torrents-conf" in f.text]
+    assert commands(finding) == ["portable secrets write -p full -o FOLDER"]
+    assert "where FOLDER is clusters/home/media/secrets in the repository" in finding.remedy
 
 
 def share(login: str | None) -> p.Plan:

@@ -154,3 +154,10 @@ def test_errors_are_raised_together_and_one_alone_as_it_is() -> None:
         raise_all((one,))
     assert alone.value is one
     assert SeveralErrors((one, one)).exit_code == FAILED
+    same = EngineError(one.text, code=one.code, where=one.where, remedy=one.remedy)
+    with pytest.raises(type(one)) as single:
+        raise_all((one, same))
+    assert single.value is one, "two looks at one dead engine are one problem"
+    with pytest.raises(SeveralErrors) as both:
+        raise_all((one, two, same))
+    assert both.value.errors == (one, two)

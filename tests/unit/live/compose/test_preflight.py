@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import pytest
 
 from portable.backends.compose.services import Service, ServicePort
@@ -18,7 +19,7 @@ from portable.live.compose import verbs as compose
 from portable.live.compose.desired import Desired, desire
 from portable.live.compose.look import look
 from portable.live.compose.preflight import check_ports, check_space, refuse_shared
-from portable.model.errors import REFUSED, Refused
+from portable.model.errors import REFUSED, Holder, Refused
 from portable.model.ports import PublishedPort
 from portable.model.progress import silent
 from tests.by_hand import by_hand
@@ -59,6 +60,23 @@ def test_a_container_of_another_project_is_named(free: int) -> None:
     with pytest.raises(DockerError, match=f"port {free}/tcp of demo .* container holder of the project other") as caught:
         check_ports(engine(taken(free)), desired(free), ["demo"])
     assert (caught.value.kind, caught.value.code) == ("port", "host.port")
+    assert caught.value.holders == (Holder("other", "", "holder"),)
+
+
+def test_the_holders_are_all_containers_or_none(free: int) -> None:
+    """Each container that clashes is one of them, not only the one that the text names."""
+    two = msgspec.structs.replace(taken(free, address="127.0.0.1", project="media-two"), container="second", app="demo")
+    with pytest.raises(DockerError) as caught:
+        check_ports(engine(taken(free), two), desired(free), ["demo"])
+    assert caught.value.holders == (Holder("other", "", "holder"), Holder("media-two", "demo", "second"))
+    with socket.socket() as program:
+        program.bind(("127.0.0.1", 0))
+        program.listen()
+        ports = [ServicePort(number=number, protocol="tcp", address="127.0.0.1") for number in (free, program.getsockname()[1])]
+        both = Desired(project="media-test", body={}, services=(Service(name="demo", app="demo", image="x", ports=tuple(ports)),))
+        with pytest.raises(DockerError, match="process") as mixed:
+            check_ports(engine(two), both, ["demo"])
+    assert mixed.value.holders == ()
 
 
 def test_what_does_not_clash(free: int) -> None:
@@ -122,6 +140,7 @@ def test_two_stacks_never_write_the_same_data(folder: str) -> None:
     with pytest.raises(Refused, match=says) as refused:
         refuse_shared(on("demo", {folder: "/config"}), with_data(), ["init", "demo"])
     assert (refused.value.exit_code, refused.value.code, refused.value.where) == (REFUSED, "up.shared-data", "media-test")
+    assert refused.value.holders == (Holder("media-other", "demo", "other-demo-1"),)
     refuse_shared(on("demo", {folder: "/config"}, "media-test"), with_data(), ["demo"])
     refuse_shared(on("demo", {folder: "/config"}), with_data(), ["init", "cloud-shelf"])
 

@@ -1,7 +1,10 @@
 """A project is held against what its engine says of itself, before anything starts."""
 
+import json
 from collections.abc import Iterable
-from typing import cast
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, cast
 
 import msgspec
 import pytest
@@ -10,18 +13,23 @@ from portable.backends.compose.services import Service, ServicePort
 from portable.engines.docker.address import Address
 from portable.engines.docker.containers import seen
 from portable.engines.docker.engine import EngineReader
-from portable.engines.docker.observed import PROJECT, SERVICE, Observed, Versions
+from portable.engines.docker.observed import PROJECT, SERVICE, Observed, ObservedContainer, Versions
 from portable.live.compose.desired import ComposeStack, Desired
 from portable.live.compose.suitability import check_engine, check_versions, needs_of
+from portable.live.last_images import note_images, note_restored
+from portable.live.tried import TRIED, ways_back
+from portable.live.versions import VersionStep
 from portable.model import plan as p
 from portable.model.changes import Change
 from portable.model.engine_facts import EngineFacts, EngineNetwork
 from portable.model.errors import REFUSED, Refused
 from portable.model.progress import Event
+from portable.model.question import Question
 from portable.model.versions import OneWay
 from tests.factories import full_plan
 
 PLAN = full_plan("compose")
+STEP = VersionStep(app="demo", before="1.0", after="2.0", is_downgrade=False)
 
 BODY = {
     "services": {
@@ -40,6 +48,11 @@ DESIRED = Desired(
 )
 
 
+@pytest.fixture(autouse=True)
+def state_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+
 class Talking:
     """An engine that answers with these facts; a far one, so that nothing of this machine counts."""
 
@@ -52,6 +65,12 @@ class Talking:
     def facts(self, compose: str = "") -> EngineFacts:
         assert compose == "2.40.3"
         return self._facts
+
+    def ask(self, container: str, question: Question, *arguments: str, seconds: float = 20.0) -> tuple[int | None, str]:
+        assert (container, question, arguments) == ("keeper", TRIED, ("demo",))
+        return 0, self.backups
+
+    backups = ""
 
     def image_architectures(self, references: Iterable[str]) -> dict[str, str]:
         return dict.fromkeys(references, "amd64")
@@ -107,15 +126,49 @@ def test_what_the_engine_only_lacks_is_a_note() -> None:
     assert note.endswith("[host.limits]")
 
 
-def observed(image: str) -> Observed:
-    record = {
-        "Id": "1",
-        "Name": "/media-demo-1",
-        "Config": {"Image": image, "Labels": {PROJECT: "media", SERVICE: "demo", "portable.app": "demo"}},
-        "State": {"Status": "running"},
+def record(name: str, image: str, identity: str = "1", state: str = "running") -> ObservedContainer:
+    labels = {PROJECT: "media", SERVICE: name, "portable.app": name}
+    about = {
+        "Id": identity,
+        "Name": f"/media-{name}-1",
+        "Config": {"Image": image, "Labels": labels},
+        "State": {"Status": state, "StartedAt": "2026-11-20T10:00:00Z"},
         "HostConfig": {},
     }
-    return Observed(containers=(seen(record, str),))
+    return seen(about, str)
+
+
+def observed(image: str) -> Observed:
+    return Observed(containers=(record("demo", image),))
+
+
+def stack_with(*, backs_up: bool = False, accepted: tuple[str, ...] = ()) -> ComposeStack:
+    """A stack of an app with state, whose version 2 has no way back; with `backs_up` also the app that makes backups."""
+    container = PLAN.apps[0].containers[0]
+    demo = msgspec.structs.replace(container, mounts=(p.Mount(volume="demo", path="/config"),))
+    keeper = msgspec.structs.replace(container, mounts=(p.Mount(volume=p.BACKUPS, path="/backups"),))
+    apps = [p.App(name="demo", title="Demo", zone="front", containers=(demo,))]
+    apps += [p.App(name="backup", title="Backup", zone="upkeep", containers=(keeper,))] if backs_up else []
+    volume = p.Volume(id="demo", holds="state", place=p.Folder(path="/srv/state"))
+    return ComposeStack(
+        project="media",
+        body={},
+        plan=msgspec.structs.replace(PLAN, apps=tuple(apps), volumes=(volume,), library=None),
+        one_way={"demo": (OneWay(version="2", source="demo/demo#1"),)},
+        accepted_versions=accepted,
+    )
+
+
+def versions_checked(
+    stack: ComposeStack, seen_there: Observed, after: str, *, kind: Literal["create", "recreate"] = "recreate", backups: str = ""
+) -> list[str]:
+    """The notes of the check of versions. Raises Refused."""
+    engine, events = Talking(EngineFacts()), list[Event]()
+    engine.backups = backups
+    wanted = Desired(project="media", body={}, services=(Service(name="demo", app="demo", image=after),))
+    change = Change(kind=kind, service="demo", app="demo", cause="its image")
+    check_versions(cast(EngineReader, engine), stack, wanted, seen_there, [change], events.append)
+    return [event.text for event in events]
 
 
 @pytest.mark.parametrize(
@@ -128,27 +181,69 @@ def observed(image: str) -> Observed:
     ],
 )
 def test_a_change_without_a_way_back_is_refused(before: str, after: str, accepted: tuple[str, ...], code: str) -> None:
-    app = p.App(
-        name="demo",
-        title="Demo",
-        zone="front",
-        containers=(msgspec.structs.replace(PLAN.apps[0].containers[0], mounts=(p.Mount(volume="demo", path="/config"),)),),
-    )
-    volume = p.Volume(id="demo", holds="state", place=p.Folder(path="/srv/state"))
-    stack = ComposeStack(
-        project="media",
-        body={},
-        plan=msgspec.structs.replace(PLAN, apps=(app,), volumes=(volume,), library=None),
-        one_way={"demo": (OneWay(version="2", source="demo/demo#1"),)},
-        accepted_versions=accepted,
-    )
-    wanted = Desired(project="media", body={}, services=(Service(name="demo", app="demo", image=after),))
-    change = Change(kind="recreate", service="demo", app="demo", cause="its image")
+    stack = stack_with(accepted=accepted)
     if not code:
-        check_versions(stack, wanted, observed(before), [change])
+        assert versions_checked(stack, observed(before), after) == []
         return
     with pytest.raises(Refused, match="demo would go from") as refused:
-        check_versions(stack, wanted, observed(before), [change])
+        versions_checked(stack, observed(before), after)
     assert refused.value.code == code
-    check_versions(stack, wanted, Observed(), [change])
-    check_versions(msgspec.structs.replace(stack, plan=None), wanted, observed(before), [change])
+    assert versions_checked(stack, Observed(), after) == []
+    assert versions_checked(msgspec.structs.replace(stack, plan=None), observed(before), after) == []
+
+
+def backups_of(**changes: object) -> str:
+    """A list with one backup, as the program prints it: of today, tried, of version 1.0."""
+    at = datetime.now(UTC).strftime("%Y-%m-%dT%H%M%S.000Z")
+    row = {"app": "demo", "at": at, "result": "sound", "image": "demo:1.0", "tried": at, "missing": [], "files": 3} | changes
+    return '{"pulse": true}\n' + json.dumps(row)
+
+
+def test_a_tried_backup_is_a_way_back() -> None:
+    there = Observed(containers=(record("demo", "demo:1.0"), record("backup", "python:3", "keeper")))
+    (note,) = versions_checked(stack_with(backs_up=True), there, "demo:2.0", backups=backups_of())
+    assert "demo would go from 1.0 to 2.0" in note
+    assert "`portable restore demo --at " in note
+
+
+@pytest.mark.parametrize(
+    ("backups", "why"),
+    [
+        ("", "it has no backup"),
+        (backups_of(missing="database"), "it has no backup"),
+        (backups_of(tried=""), "was not tried"),
+        (backups_of(result="unsound"), "is unsound"),
+        (backups_of(missing=["database"]), "lacks database"),
+        (backups_of(at="2026-01-01T000000.000Z"), "is older than 7 days"),
+        (backups_of(at="2026-01-01T000000.000Z", image="demo:0.9"), "may be of another version than 1.0"),
+    ],
+)
+def test_another_backup_is_no_way_back(backups: str, why: str) -> None:
+    there = Observed(containers=(record("demo", "demo:1.0"), record("backup", "python:3", "keeper")))
+    with pytest.raises(Refused, match=why):
+        versions_checked(stack_with(backs_up=True), there, "demo:2.0", backups=backups)
+
+
+def test_a_backup_of_the_running_app_counts_whatever_image_it_notes() -> None:
+    """The container that makes backups may be newer than the app, and then notes the image that the files name."""
+    there = Observed(containers=(record("demo", "demo:1.0"), record("backup", "python:3", "keeper")))
+    assert versions_checked(stack_with(backs_up=True), there, "demo:2.0", backups=backups_of(image="demo:2.0"))
+
+
+def test_backups_that_cannot_be_listed_are_no_way_back() -> None:
+    there = Observed(containers=(record("demo", "demo:1.0"), record("backup", "python:3", "keeper", state="exited")))
+    with pytest.raises(Refused, match="no app that makes backups runs here"):
+        versions_checked(stack_with(backs_up=True), there, "demo:2.0", backups=backups_of())
+    assert [way.why for way in ways_back([STEP], lambda _question, _apps: (127, "sh: python3: not found"), 0.0)] == [
+        "the app that makes backups cannot list them: sh: python3: not found"
+    ]
+
+
+def test_the_version_before_down_is_remembered() -> None:
+    """After `portable down` there is no container to compare with."""
+    note_images("media", {"demo": ("demo", "demo:2.0")})
+    with pytest.raises(Refused, match=r"demo would go from 2\.0 to 1\.0"):
+        versions_checked(stack_with(), Observed(), "demo:1.0", kind="create")
+    assert versions_checked(stack_with(), Observed(), "demo:2.0", kind="create") == []
+    note_restored("media", "demo", "demo:1.0")
+    assert versions_checked(stack_with(), Observed(), "demo:1.0", kind="create") == [], "a restore brought the state of 1.0 back"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from portable.engines.kubernetes.cluster import Reference
@@ -9,6 +10,7 @@ from portable.engines.kubernetes.errors import ClusterError
 from portable.live.kubernetes.driver import KubernetesDriver
 from portable.live.kubernetes.inventory import inventory_reference, read_inventory
 from portable.live.kubernetes.order import KEPT
+from portable.live.kubernetes.owners import other_tool
 from portable.live.kubernetes.waiting import UnhealthyApps
 from portable.model.errors import EngineError, Refused, UsageError
 from portable.model.progress import Event
@@ -213,3 +215,61 @@ def test_what_clusters_do_not_support_yet_says_so(source: FileSource) -> None:
         with pytest.raises(Refused, match="is not supported on clusters yet") as refused:
             call()  # type: ignore[operator]
         assert refused.value.remedy
+
+
+MARKS = [
+    ({"argocd.argoproj.io/instance": "media"}, {}),
+    ({}, {"argocd.argoproj.io/tracking-id": "media:apps/StatefulSet:media/one"}),
+    ({"kustomize.toolkit.fluxcd.io/name": "apps", "kustomize.toolkit.fluxcd.io/namespace": "flux-system"}, {}),
+    ({"app.kubernetes.io/managed-by": "Helm"}, {"meta.helm.sh/release-name": "media", "meta.helm.sh/release-namespace": "media"}),
+]
+
+
+@pytest.mark.parametrize(("labels", "annotations"), MARKS)
+def test_objects_of_another_tool_are_taken_over_by_a_word_only(
+    source: FileSource, labels: dict[str, str], annotations: dict[str, str]
+) -> None:
+    cluster = FakeCluster()
+    KubernetesDriver(cluster, made(), source).up(deadline=5)
+    reference = Reference("apps/v1", "StatefulSet", "media", "one")
+    metadata = cluster.objects[reference]["metadata"]
+    metadata["labels"] = {**metadata["labels"], **labels, "own": "kept"}
+    metadata["annotations"] = {**metadata.get("annotations", {}), **annotations}
+    metadata["managedFields"] = [{"manager": "kustomize-controller", "operation": "Apply", "fieldsV1": {}}]
+    before = len(cluster.writes)
+    with pytest.raises(Refused, match="is managed by") as caught:
+        KubernetesDriver(cluster, made(), source).up(deadline=5)
+    assert "--take-over" in (caught.value.remedy or "")
+    assert len(cluster.writes) == before
+    taking = KubernetesDriver(cluster, msgspec.structs.replace(made(), is_taking_over=True), source)
+    changes = taking.diff()
+    assert len(cluster.writes) == before
+    assert [(change.service, change.cause.partition(" from ")[0]) for change in changes] == [("one", "it is taken over")]
+    assert taking.up(deadline=5).changes == changes
+    found = cluster.objects[reference]["metadata"]
+    assert other_tool(cluster.objects[reference]) == ""
+    assert found["labels"]["own"] == "kept"
+    assert found["labels"]["app.kubernetes.io/managed-by"] == "portable"
+    assert {entry["manager"] for entry in found["managedFields"]} == {"portable"}
+    written = len(cluster.writes)
+    for again in (taking, KubernetesDriver(cluster, made(), source)):
+        assert again.up(deadline=5).changes == ()
+    assert len(cluster.writes) == written
+
+
+def test_an_object_of_another_stack_is_not_taken_over(source: FileSource) -> None:
+    cluster = FakeCluster()
+    KubernetesDriver(cluster, made(profile="other"), source).up(deadline=5)
+    metadata = cluster.objects[Reference("apps/v1", "StatefulSet", "media", "one")]["metadata"]
+    metadata["labels"]["kustomize.toolkit.fluxcd.io/name"] = "apps"
+    with pytest.raises(Refused, match="belongs to the stack media-other"):
+        KubernetesDriver(cluster, msgspec.structs.replace(made(), is_taking_over=True), source).up(deadline=5)
+
+
+def test_what_nobody_manages_is_not_taken_over(source: FileSource) -> None:
+    cluster = FakeCluster()
+    KubernetesDriver(cluster, made(), source).up(deadline=5)
+    metadata = cluster.objects[Reference("apps/v1", "StatefulSet", "media", "one")]["metadata"]
+    metadata["labels"], metadata["managedFields"] = {}, []
+    with pytest.raises(Refused, match="portable did not create it"):
+        KubernetesDriver(cluster, msgspec.structs.replace(made(), is_taking_over=True), source).up(deadline=5)

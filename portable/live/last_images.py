@@ -1,0 +1,53 @@
+"""The images that the apps of a project ran last, noted on this machine: after `down` no container shows them any more."""
+
+import json
+import time
+from collections.abc import Mapping
+
+import msgspec
+
+from portable.local.files import write_private
+from portable.local.folders import project_folder, state_home
+from portable.model.base import Struct
+
+_FILE = "images.json"
+
+
+class LastImage(Struct, frozen=True, kw_only=True):
+    """The image that a service ran last."""
+
+    app: str
+    image: str
+    since: float
+    """When that was noted, in seconds since 1970."""
+
+
+def last_images(project: str) -> dict[str, LastImage]:
+    """By service; empty if nothing is noted here, or if the note is unreadable."""
+    try:
+        return msgspec.json.decode((state_home() / project / _FILE).read_bytes(), type=dict[str, LastImage])
+    except (OSError, msgspec.MsgspecError):
+        return {}
+
+
+def note_images(project: str, images: Mapping[str, tuple[str, str]], now: float | None = None) -> None:
+    """Note app and image of services that are about to run. The time of an image that was noted before is kept."""
+    noted, at = last_images(project), time.time() if now is None else now
+    new = {
+        service: LastImage(app=app, image=image, since=at)
+        for service, (app, image) in images.items()
+        if service not in noted or noted[service].image != image
+    }
+    if new:
+        _write(project, {**noted, **new})
+
+
+def note_restored(project: str, app: str, image: str, now: float | None = None) -> None:
+    """Note that an app has the state of a backup, which an image wrote. Images of its other services are unknown then."""
+    others = {service: last for service, last in last_images(project).items() if last.app != app}
+    restored = {app: LastImage(app=app, image=image, since=time.time() if now is None else now)} if image else {}
+    _write(project, {**others, **restored})
+
+
+def _write(project: str, noted: Mapping[str, LastImage]) -> None:
+    write_private(project_folder(project) / _FILE, json.dumps(msgspec.to_builtins(noted), indent=1, sort_keys=True))

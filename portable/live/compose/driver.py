@@ -33,7 +33,7 @@ from portable.model.progress import Progress, silent
 from portable.model.registry import Offered
 from portable.secrets.generate import known_values
 from portable.secrets.owner import is_other_owner, refuse_other_values
-from portable.secrets.sources import Source
+from portable.secrets.sources import FileSource, Source
 from portable.secrets.values import Resolved
 
 _HOST_IN_HELPER = "/host"
@@ -175,7 +175,8 @@ class ComposeDriver(ComposeReader, StackDriver):
         self, *, apps: tuple[str, ...] = (), deadline: float | None = None, progress: Progress = silent, held: Lock | None = None
     ) -> Outcome:
         """Apply the differences from the plan, and wait until all services are healthy. Refuses another user's secrets."""
-        self.refuse_other_values(known_values(self.stack.secrets, self.source))
+        if isinstance(self.source, FileSource):  # another source has no owner, and may be slow or ask a person
+            self.refuse_other_values(known_values(self.stack.secrets, self.source))
         return verbs.up(self._writer, self.stack, self.source, apps=apps, deadline=deadline, progress=progress, held=held)
 
     def record_secrets_owner(self, owner: str) -> None:

@@ -180,7 +180,7 @@ class SecretFacts(Facts, frozen=True, kw_only=True):
     about: str
     keys: tuple[str, ...] = ("value",)
     generate: Literal["hex", "password"] | None = None
-    """`up` generates a missing value if secrets are in a file: 32 hexadecimal digits, or letters and digits."""
+    """`up` generates a missing value if secrets are in a file: 32 hexadecimal digits, or for a person who logs in, letters and digits."""
     public: tuple[str, ...] = ()
     """Keys whose values may be visible, for example a user name, or addresses that a program prints."""
     optional: bool = False

@@ -165,15 +165,36 @@ def check(
         for name in catalog.names()
         for mistake in template_mistakes(*catalog.app(name), catalog.folder(name), catalog.root(catalog.folder(name)))
     ]
+    if output is Format.json and (mistakes or not strict):
+        _print_checked(catalog, mistakes)
     if mistakes:
         raise InputError(tuple(mistakes))
-    if not strict:
+    if not strict and output is Format.text:
         show.line(f"{len(catalog.names())} apps and {len(catalog.cloud_names())} clouds are valid")
+    if not strict:
         return 0
     found = tuple(_powers(catalog, folders or catalog_folders(find_stack(Path.cwd()))))
     rows = [(power.weight, power.owner, power.container, power.text) for power in found]
     show.table(("weight", "of", "container", "may"), rows, output, schema="powers")
     return REFUSED if any(power.weight == "grave" for power in found) else 0
+
+
+def _print_checked(catalog: "Catalog", mistakes: "Sequence[Mistake]") -> None:
+    """Print the result as JSON: the numbers of apps and clouds, and each mistake with its place."""
+    rows = [
+        {
+            "file": mistake.source.file,
+            "line": mistake.source.line,
+            "column": mistake.source.column,
+            "path": mistake.path,
+            "text": mistake.text,
+            "remedy": mistake.remedy or None,
+            "code": mistake.code or None,
+        }
+        for mistake in mistakes
+    ]
+    counts = {"apps": len(catalog.names()), "clouds": len(catalog.cloud_names())}
+    show.document({"schema": "portable/catalog-check/1", **counts, "mistakes": rows})
 
 
 def _powers(catalog: "Catalog", folders: "Sequence[Path]") -> "Iterator[Power]":

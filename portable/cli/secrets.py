@@ -16,11 +16,13 @@ from portable.model.errors import FAILED, PortableError, Refused, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from portable.model.plan import Plan
+    from portable.model.plan import Notify, Plan
     from portable.profiles.gitops import EncryptedFacts
+    from portable.secrets.lookup import SecretRow
     from portable.secrets.needs import Need
     from portable.secrets.repository import Recipients
     from portable.secrets.sources import ExternalSource, Source
+    from portable.secrets.values import Resolved
 
 
 class SecretForm(enum.Enum):
@@ -67,7 +69,7 @@ def check(
     catalogs: Catalogs = [],  # noqa: B006
     output: Output = Format.text,
 ) -> int:
-    """Check all secrets. Exit 1 if one is missing that `up` cannot generate, or if `up` would reject a value."""
+    """Check all secrets. Exit 1 if one is missing that `up` cannot generate, or if a value is invalid."""
     return FAILED if _table(profile, sets, catalogs, output, values=True) else 0
 
 
@@ -230,6 +232,8 @@ def _table(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", outp
         show.table(_HEADINGS, list(_external_rows(plan, needs, source, about)), output, schema="secrets")
         return False
     rows, resolved = examine(needs, source)
+    if values and plan.notify is not None:
+        rows = _with_urls_checked(rows, plan.notify, resolved)
     by_itself = [r.name in generated for r in rows]
     cells = [
         (r.name, r.key, r.present, r.optional, made, r.apps, r.reason, about.get(r.name)) for r, made in zip(rows, by_itself, strict=True)
@@ -241,6 +245,21 @@ def _table(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", outp
         except Refused as error:  # a check refuses nothing: the value is invalid, so exit 1
             raise PortableError(error.text, code=error.code, where=error.where, remedy=error.remedy) from None
     return any(r.is_invalid or not (r.present or r.optional or made) for r, made in zip(rows, by_itself, strict=True))
+
+
+def _with_urls_checked(rows: "Sequence[SecretRow]", notify: "Notify", resolved: "Resolved") -> "tuple[SecretRow, ...]":
+    """The rows, with the reason at each secret of `notify` whose value is not a URL of its kind."""
+    import msgspec
+
+    from portable.upkeep.channel import invalid_urls
+
+    reasons = {(ref.name, ref.key): text for ref, text in invalid_urls(notify, resolved)}
+    return tuple(
+        msgspec.structs.replace(row, is_invalid=True, reason=row.reason or reasons[row.name, row.key])
+        if (row.name, row.key) in reasons
+        else row
+        for row in rows
+    )
 
 
 def _external_rows(

@@ -9,7 +9,7 @@ import typer
 from portable.cli import show
 from portable.cli.opening import prepared_for
 from portable.cli.options import Apps, Catalogs, Format, Output, Profile, Set, Strict
-from portable.model.errors import DIFFERENCES, PortableError, SeveralErrors, UsageError, caught, raise_all
+from portable.model.errors import DIFFERENCES, PortableError, Refused, SeveralErrors, UsageError, caught, raise_all
 
 if TYPE_CHECKING:
     from portable.live.driver import StackDriver, StackReader
@@ -235,6 +235,11 @@ def _rehearsal(
             problems = caught(lambda: refuse_other_owner(source, reader.secrets_owner()))
     except PortableError as error:
         problems, resolved = (error,), known_values(secrets, source)
+    if not problems:
+        try:
+            reader.refuse_other_values(resolved)
+        except Refused as refused:
+            problems = (refused,)
     try:
         return reader.rehearse(apps=apps, resolved=resolved), problems
     except PortableError as error:

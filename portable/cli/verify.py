@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from portable.backends.prepare import Prepared
+    from portable.live.driver import StackDriver
     from portable.live.place import Place
+    from portable.live.view import View
     from portable.model.contracts import ContractResult
     from portable.verify.contract import Contract
 
@@ -40,46 +42,57 @@ def verify(
     answers, ports, devices, databases, secrecy, and with --disruptive kill-switch. docs/reference/verify.md describes the
     promise and the check of each.
     """
-    import msgspec
-
-    from portable.cli.progress import printed
     from portable.cli.reporting import reported
     from portable.cli.up import driver_of
     from portable.live.place import place_of
-    from portable.local.records import VerifyRecord, now, record, with_run
-    from portable.model.progress import Event
-    from portable.upkeep.faults import of_contracts
-    from portable.verify import contracts, named
-    from portable.verify import verify as check_contracts
+    from portable.upkeep.faults import of_contracts, of_down
+    from portable.verify import contracts, down, named
 
     prepared = prepared_for(profile, sets=sets, catalogs=catalogs)
     _checked(names or (), beacon, disruptive=disruptive)
     named(contracts(disruptive=disruptive), names or ())  # report an unknown name before contacting an engine
     place = place_of(prepared, verb="verify")
     chosen = named(contracts_of(prepared, place, beacon, disruptive=disruptive), names or ())
-    results: list[ContractResult] = []
-    done: list[str] = []
     with driver_of(place) as driver, reported("verify", place, prepared.planned.plan) as report:
         driver.check()
         stack = driver.view(prepared.planned.plan)
-        try:
-            for contract in chosen:
-                printed(Event(what="doing", subject=contract.name, text=f"checking: {contract.promise}"))
-                results += [msgspec.structs.replace(held, text=driver.hide(held.text)) for held in check_contracts(stack, (contract,))]
-                done.append(contract.name)
-        finally:
-            moment = now()
-            record(driver.stack.project, VerifyRecord, lambda before: with_run(before, done, results, moment), progress=printed)
-        report.is_complete = not names
-        report.add(of_contracts(results))
+        absent = down(stack)
+        results = _checked_contracts(driver, stack, chosen, absent)
+        report.is_complete = not names and absent is None
+        report.add((of_down(absent),) if absent is not None else of_contracts(results))
     if output is Format.json:
-        rows = [(h.contract, h.subject, h.verdict, h.text, h.remedy, h.code) for h in results]
-        show.table(("contract", "subject", "verdict", "text", "remedy", "code"), rows, output, schema="verify")
+        _print_rows(results)
+    elif absent is not None:
+        show.line(f"{absent.text}: {absent.remedy}")
     else:
         _printed(chosen, results, everything=everything)
     if any(held.verdict == "broken" for held in results):
         return DIFFERENCES
     return 0 if any(held.verdict == "holds" for held in results) else FAILED
+
+
+def _checked_contracts(
+    driver: "StackDriver", stack: "View", chosen: "Sequence[Contract]", absent: "ContractResult | None"
+) -> "list[ContractResult]":
+    """Check the contracts, and record what was found, also if an error ends the check. `absent` is the result of a stack that is down."""
+    import msgspec
+
+    from portable.cli.progress import printed
+    from portable.local.records import VerifyRecord, now, record, with_run
+    from portable.model.progress import Event
+    from portable.verify import verify as check_contracts
+
+    # Of a stack that is down, the record keeps the results of the last run, except that of `runs`.
+    results, done = ([absent], [absent.contract]) if absent is not None else ([], [])
+    try:
+        for contract in chosen if absent is None else ():
+            printed(Event(what="doing", subject=contract.name, text=f"checking: {contract.promise}"))
+            results += [msgspec.structs.replace(held, text=driver.hide(held.text)) for held in check_contracts(stack, (contract,))]
+            done.append(contract.name)
+    finally:
+        moment = now()
+        record(driver.stack.project, VerifyRecord, lambda before: with_run(before, done, results, moment), progress=printed)
+    return results
 
 
 def contracts_of(prepared: "Prepared", place: "Place", beacon: str | None, *, disruptive: bool) -> "tuple[Contract, ...]":
@@ -125,6 +138,12 @@ def check_beacon(beacon: str | None) -> None:
     if beacon is not None and (url.scheme not in ("http", "https") or not url.hostname or not beacon.isprintable()):
         remedy = "use an http or https URL, for example http://203.0.113.1/ip"
         raise UsageError(f"{beacon!r} is not a valid URL", code="usage.beacon", where="--beacon", remedy=remedy)
+
+
+def _print_rows(results: "Sequence[ContractResult]") -> None:
+    """Print the results as JSON."""
+    rows = [(h.contract, h.subject, h.verdict, h.text, h.remedy, h.code) for h in results]
+    show.table(("contract", "subject", "verdict", "text", "remedy", "code"), rows, Format.json, schema="verify")
 
 
 def _printed(chosen: "Sequence[Contract]", results: "Sequence[ContractResult]", *, everything: bool) -> None:

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 Complaint: TypeAlias = tuple[Code, str, str]
 """Code, text and remedy of a mistake."""
+_REFERENCE: Final = "SecretValue"
+"""The type of a reference to a secret, in schemas."""
+_PLAIN_KEY: Final = re.compile(r"[A-Za-z_-]{1,12}")
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z][A-Za-z_ -]{0,23}")
+"""Looks like a name with a mistake, and unlike a secret."""
+_SECRET_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _LIMITS: Final[dict[str, tuple[Code, str]]] = {
     "minimum": ("value.range", "it must be at least {}"),
     "maximum": ("value.range", "it must be at most {}"),
@@ -56,7 +62,9 @@ def _mistakes_of(document: Document, whole: dict[str, Any], error: "ValidationEr
     limit: Any = error.validator_value
     value: Any = error.instance
     own: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
-    if "propertyNames" in error.relative_schema_path:
+    if (hidden := _about_secret(whole, steps, rule, value, own)) is not None:
+        yield _mistake(document, steps, hidden)
+    elif "propertyNames" in error.relative_schema_path:
         _, text, remedy = _complaint(rule, limit, value, own)
         yield document.mistake((*steps, value), f"invalid key: {text}", remedy, code="value.key", at_key=True)
     elif rule == "additionalProperties" and isinstance(value, dict):
@@ -75,6 +83,28 @@ def _mistakes_of(document: Document, whole: dict[str, Any], error: "ValidationEr
         yield from _mistakes_of_union(document, whole, error, own)
     else:
         yield _mistake(document, steps, _complaint(rule, limit, value, own), at_key=value is None)
+
+
+def _about_secret(whole: dict[str, Any], steps: Steps, rule: str, value: Any, own: dict[str, Any]) -> Complaint | None:
+    """The complaint about a value in the place of a reference to a secret, which it does not show: it may be the secret itself."""
+    branches = (own, *own.get("anyOf", ())) if value is not None and not isinstance(value, dict) else ()
+    branches = tuple(_resolved(whole, branch) for branch in branches) if rule in ("type", "anyOf") else ()
+    if any(branch.get("title") == _REFERENCE for branch in branches):
+        field, text = steps, "expected a reference to a secret, found a value, which is not shown, since it may be the secret itself"
+    elif any(branch.get("type") == "object" and _has_references(whole, branch) for branch in branches):
+        text = f"expected mapping, found {TYPE_NAMES[type_of(value)]}, which is not shown, since it may be a secret"
+        return "value.type", text, "write each secret as a reference: `{secret: NAME}`"
+    elif rule in ("pattern", "type") and isinstance(value, str | int | float) and steps and steps[-1] == "secret":
+        if _PLAIN_NAME.fullmatch(str(value)):
+            return None
+        field, text = steps[:-1], "this is not a valid name of a secret; it is not shown, since it may be the secret itself"
+    elif own.get("title") == _REFERENCE and rule == "additionalProperties" and any(not _PLAIN_KEY.fullmatch(str(key)) for key in value):
+        field, text = steps, "expected the key `secret`, found another key, which is not shown, since it may be the secret itself"
+    else:
+        return None
+    name = "-".join(str(step) for step in field[-2:])
+    name = name if _SECRET_NAME.fullmatch(name) else "NAME"
+    return "value.type", text, f"write `{field[-1]}: {{secret: {name}}}`, then store the value with `portable secrets set {name}`"
 
 
 def _mistake(document: Document, steps: Steps, complaint: Complaint, *, at_key: bool = False) -> Mistake:
@@ -151,10 +181,26 @@ def _mismatch(expected: list[str], value: Any) -> Complaint:
     return "value.type", text, ""
 
 
-def _types(whole: dict[str, Any], branch: dict[str, Any]) -> set[str]:
-    """Return the types that an alternative accepts, by their names in JSON Schema."""
+def _resolved(whole: dict[str, Any], branch: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema that a reference points to."""
     while "$ref" in branch:
         branch = whole["$defs"][branch["$ref"].rpartition("/")[2]]
+    return branch
+
+
+def _has_references(whole: dict[str, Any], branch: dict[str, Any]) -> bool:
+    """Whether the values of a mapping are references to secrets, and no plain strings."""
+    more = branch.get("additionalProperties")
+    for inner in (*branch.get("properties", {}).values(), *((more,) if isinstance(more, dict) else ())):
+        kinds = [_resolved(whole, each) for each in inner.get("anyOf", (inner,))]
+        if any(each.get("title") == _REFERENCE for each in kinds) and not any(each.get("type") == "string" for each in kinds):
+            return True
+    return False
+
+
+def _types(whole: dict[str, Any], branch: dict[str, Any]) -> set[str]:
+    """Return the types that an alternative accepts, by their names in JSON Schema."""
+    branch = _resolved(whole, branch)
     if "anyOf" in branch:
         return {name for inner in branch["anyOf"] for name in _types(whole, inner)}
     if "enum" in branch:
@@ -166,8 +212,7 @@ def _types(whole: dict[str, Any], branch: dict[str, Any]) -> set[str]:
 
 def _alternatives(whole: dict[str, Any], branch: dict[str, Any]) -> list[str]:
     """Return the types and values that an alternative accepts, for a message."""
-    while "$ref" in branch:
-        branch = whole["$defs"][branch["$ref"].rpartition("/")[2]]
+    branch = _resolved(whole, branch)
     if "anyOf" in branch:
         return [name for inner in branch["anyOf"] for name in _alternatives(whole, inner)]
     if "enum" in branch:

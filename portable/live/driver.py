@@ -131,6 +131,10 @@ class StackReader(ABC):
         """The user and the file whose secrets the stack was started with; empty if unknown."""
         return ""
 
+    def refuse_other_values(self, resolved: Resolved) -> None:
+        """Raise Refused where the containers run on other values, and were started with another user's file of secrets."""
+        del resolved
+
     def fences(self) -> tuple[Fence, ...]:
         """The fences of moves that keep apps from starting here."""
         return ()
@@ -154,7 +158,7 @@ class StackDriver(StackReader):
         """Apply the differences from the plan, and wait at most `deadline` seconds until all services are healthy."""
 
     def record_secrets_owner(self, owner: str) -> None:
-        """Store whose secrets the stack runs on, unless that is known."""
+        """Store whose secrets the stack runs on."""
 
     def add_fence(self, fence: Fence) -> None:
         """Keep apps from starting here, for every user of the engine, until `remove_fence`. Repeating it changes nothing."""

@@ -27,7 +27,7 @@ class SecretRow(Struct, frozen=True, kw_only=True):
     present: bool
     optional: bool = False
     is_invalid: bool = False
-    """The value has control characters, so `up` would reject it."""
+    """The value has control characters, so `up` would reject it; or it is not a URL, where messages need one."""
     apps: tuple[str, ...] = ()
     reason: str = ""
 

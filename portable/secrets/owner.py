@@ -20,13 +20,16 @@ def owner_of(source: Source) -> str:
     return f"{user}@{socket.gethostname()}:{Path(source.path).expanduser()}"
 
 
-def refuse_other_owner(source: Source, owner: str) -> None:
-    """Raise Refused where secrets are missing here, and the stack was started with those of another file.
-
-    The same path on the same machine is the same file, whoever runs the command.
-    """
+def is_other_owner(source: Source, owner: str) -> bool:
+    """Whether the stack was started with another file. The same path on the same machine is the same file, whoever runs the command."""
     mine = owner_of(source)
-    if not owner or not mine or owner.partition("@")[2] == mine.partition("@")[2]:
+    return bool(owner and mine) and owner.partition("@")[2] != mine.partition("@")[2]
+
+
+def refuse_other_owner(source: Source, owner: str) -> None:
+    """Raise Refused where secrets are missing here, and the stack was started with those of another file."""
+    mine = owner_of(source)
+    if not is_other_owner(source, owner):
         return
     who, _, path = owner.partition(":")
     raise Refused(
@@ -35,4 +38,18 @@ def refuse_other_owner(source: Source, owner: str) -> None:
         where=mine.partition(":")[2],
         remedy=f"run the command as that user, or copy {path} here with mode 0600, or write `secrets: {{file: {path}}}` in the profile; "
         "if it is lost, make each secret anew with `portable secrets set --generate NAME`",
+    )
+
+
+def refuse_other_values(source: Source, owner: str) -> None:
+    """Raise Refused where the containers run on other values than this file has, and were started with another file."""
+    if not is_other_owner(source, owner):
+        return
+    who, _, path = owner.partition(":")
+    raise Refused(
+        f"this stack runs on the secrets of {who} in {path}, and this file has other values: they would not fit the apps' own data",
+        code="secret.other-owner",
+        where=owner_of(source).partition(":")[2],
+        remedy=f"run the command as that user, or copy {path} here with mode 0600, or write `secrets: {{file: {path}}}` in the profile; "
+        "if that file is lost or out of date, run `portable down` first, and set the new values in the apps too",
     )

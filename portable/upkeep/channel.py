@@ -12,10 +12,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from portable.model.errors import PortableError
+from portable.model.plan import Notify
 from portable.model.secret_refs import SecretRef
 from portable.secrets.lookup import resolve
 from portable.secrets.needs import Need
 from portable.secrets.sources import Source
+from portable.secrets.values import Resolved
 
 SECONDS = 30.0
 """The longest wait for a channel: DNS, connection and answer. A dead one must not hold up a command."""
@@ -140,8 +142,21 @@ def _quiet() -> Iterator[list[str]]:
             logger.removeHandler(handler)
 
 
-def ping(url: str) -> None:
-    """Call the URL of a dead man's ping. Raises PortableError if it does not answer with success."""
+def invalid_urls(notify: Notify, resolved: Resolved) -> Iterator[tuple[SecretRef, str]]:
+    """The secrets of a section `notify` whose value is not a URL of its kind, each with the reason. No text quotes a value."""
+    checks: list[tuple[SecretRef, Callable[[str], object]]] = [(ref, check_ping) for _, ref in sorted(notify.pings.items())]
+    if notify.url is not None:
+        checks.insert(0, (notify.url, service_of))
+    for ref, check in checks:
+        if value := resolved.of(ref.name, ref.key):
+            try:
+                check(value.strip())
+            except PortableError as error:
+                yield ref, error.text
+
+
+def check_ping(url: str) -> None:
+    """Raise PortableError for a text that cannot be the URL of a ping."""
     parts = _split(url)
     if parts is None or parts[0] not in ("http", "https") or not parts[1]:
         raise PortableError(
@@ -149,6 +164,11 @@ def ping(url: str) -> None:
             code="notify.ping",
             remedy="store the URL that the service shows: `portable secrets set NAME`",
         )
+
+
+def ping(url: str) -> None:
+    """Call the URL of a dead man's ping. Raises PortableError if it does not answer with success."""
+    check_ping(url)
     request = urllib.request.Request(url, headers={"User-Agent": "portable"})  # noqa: S310 - the scheme was checked
     try:
         with _opener().open(request, timeout=_PING_SECONDS) as answer:

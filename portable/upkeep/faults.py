@@ -203,3 +203,8 @@ def of_contracts(results: Iterable[ContractResult]) -> tuple[Standing, ...]:
         )
         for r in worst.values()
     )
+
+
+def of_down(result: ContractResult) -> Standing:
+    """A stack that is down: one fault of the whole command, which ends with the next complete run."""
+    return Standing(command="verify", subject=RUN, is_fault=True, text=result.text, remedy=result.remedy)

@@ -7,7 +7,7 @@ from portable.model.contracts import ContractResult
 from portable.model.errors import UsageError
 from portable.verify.answers import HostOf, answers
 from portable.verify.clouds import CONTRACT as CLOUDS
-from portable.verify.contract import Contract
+from portable.verify.contract import Contract, parts
 from portable.verify.databases import CONTRACT as DATABASES
 from portable.verify.devices import CONTRACT as DEVICES
 from portable.verify.egress import egress
@@ -53,6 +53,18 @@ def verify(stack: View, chosen: Sequence[Contract]) -> Iterator[ContractResult]:
     """Yield the results of each contract in turn: each cleans up after itself, so that none sees another's traces."""
     for contract in chosen:
         yield from contract.tried(stack)
+
+
+def down(stack: View) -> ContractResult | None:
+    """Return the one result of a stack without any container, of which no contract can be checked; None for any other stack.
+
+    A container that the plan does not have is a fault of its own, which the contracts report.
+    """
+    placed = tuple(parts(stack))
+    if not placed or any(stack.look(each).state != "missing" for each in placed) or stack.others():
+        return None
+    remedy = f"run `portable up -p {stack.plan.profile}`"
+    return ContractResult(contract=RUNS.name, subject="the stack", verdict="unknown", text="the stack is down", remedy=remedy)
 
 
 def named(every: Sequence[Contract], names: Sequence[str]) -> tuple[Contract, ...]:

@@ -94,6 +94,25 @@ def test_a_missing_or_wrong_secret_is_named(tmp_path: Path) -> None:
     assert (wrong.returncode, "[notify.url]" in wrong.stderr, "topic-of-mine" in wrong.stderr) == (1, True, False)
 
 
+@pytest.mark.parametrize(
+    ("url", "ping", "invalid"),
+    [
+        ("nonsense-of-mine", "https://hc.example/x", {"notify-url"}),
+        ("ntfy://localhost/topic", "nonsense-of-mine", {"ping"}),
+        ("ntfy://localhost/topic", "file:///nonsense-of-mine", {"ping"}),
+        ("nonsense-of-mine", "nonsense-of-mine", {"notify-url", "ping"}),
+        ("ntfy://localhost/topic\n", "https://hc.example/x\n", set()),
+    ],
+)
+def test_a_check_names_values_that_are_no_urls_and_shows_none(url: str, ping: str, invalid: set[str], tmp_path: Path) -> None:
+    write(tmp_path, FILES)
+    values = {**environment(url), "PORTABLE_SECRET_PING_VERIFY": ping}
+    ran = run("secrets", "check", "-p", "nas", "--format", "json", cwd=tmp_path, env=values)
+    rows = [row for row in json.loads(ran.stdout)["secrets"] if row["apps"] == ["notify"]]
+    assert ({row["secret"] for row in rows if row["reason"]}, ran.returncode) == (invalid, 1 if invalid else 0)
+    assert "of-mine" not in ran.stdout + ran.stderr
+
+
 def test_the_secrets_are_listed_and_rendered_nowhere(tmp_path: Path) -> None:
     write(tmp_path, FILES)
     listed = json.loads(run("secrets", "list", "-p", "nas", "--format", "json", cwd=tmp_path).stdout)

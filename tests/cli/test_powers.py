@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.cli import run
+from tests.cli import run, write
 
 APP = """\
 portable: 1
@@ -45,3 +45,21 @@ def test_without_folders_the_own_catalog_is_meant(tmp_path: Path) -> None:
     (tmp_path / "portable.yaml").write_text("portable: 1\nname: mine\n")
     told = run("catalog", "check", "--strict", cwd=tmp_path)
     assert (told.returncode, "notes" in told.stdout) == (0, True), told.stderr
+
+
+def test_a_check_in_json_is_one_document_with_its_mistakes(tmp_path: Path) -> None:
+    valid = run("catalog", "check", "--format", "json", cwd=tmp_path)
+    document = json.loads(valid.stdout)
+    assert (valid.returncode, document["schema"], document["mistakes"]) == (0, "portable/catalog-check/1", [])
+    assert document["apps"] > 30
+    assert document["clouds"] == 3
+    for text in ("portable: 1\nname: demo\nnonsense: 1\n", "a: : b\n"):
+        write(tmp_path, {"catalog/apps/demo/app.yaml": text})
+        for words in ((), ("--strict",)):
+            wrong = run("catalog", "check", "catalog", *words, "--format", "json", cwd=tmp_path)
+            document = json.loads(wrong.stdout)
+            assert (wrong.returncode, document["schema"]) == (2, "portable/catalog-check/1")
+            assert document["mistakes"][0]["file"].endswith("catalog/apps/demo/app.yaml")
+            assert {"line", "column", "path", "text", "remedy", "code"} < set(document["mistakes"][0])
+            errors = json.loads(wrong.stderr.splitlines()[-1])["errors"]
+            assert len(errors) == len(document["mistakes"])

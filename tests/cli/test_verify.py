@@ -1,5 +1,7 @@
 """What `portable verify` prints, of findings made by hand; on real stacks it is tried in tests/verify_lab."""
 
+import contextlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,14 +10,16 @@ import pytest
 
 from portable.cli.completion import complete_contract
 from portable.cli.formats import Format
+from portable.cli.reporting import Report
 from portable.cli.verify import _checked, _printed, verify
+from portable.live.stack import Stack
 from portable.live.view import View
 from portable.local.records import VerifyRecord, read_record
 from portable.model.contracts import ContractResult, Verdict
-from portable.model.errors import UsageError
+from portable.model.errors import FAILED, UsageError
 from portable.model.plan import Plan
 from portable.verify import contracts
-from portable.verify.contract import Contract, Found
+from portable.verify.contract import Contract, Found, about, parts
 from tests.unit.live.fake_driver import FakeApp, FakeDriver, World
 from tests.unit.verify.fake import FakeStack
 
@@ -110,3 +114,53 @@ def test_what_disturbs_needs_a_word_more() -> None:
     _checked(["kill-switch"], None, disruptive=True)
     assert "kill-switch" not in [contract.name for contract in contracts()]
     assert complete_contract("k") == ["kill-switch"]
+
+
+class AbsentDriver:
+    """The driver of a stack whose containers are all missing."""
+
+    stack = Stack(project="absent")
+
+    def __enter__(self) -> "AbsentDriver":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is open."""
+
+    def check(self) -> str:
+        return "a fake engine"
+
+    def view(self, plan: Plan) -> FakeStack:
+        stack = FakeStack(plan)
+        stack.changes = {about(placed): {"state": "missing"} for placed in parts(stack)}
+        return stack
+
+
+@pytest.mark.parametrize("names", [[], ["clouds"]])
+@pytest.mark.parametrize("output", [Format.text, Format.json])
+def test_a_stack_that_is_down_is_one_line_and_one_fault(
+    output: Format, names: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    seen = Report()
+
+    @contextlib.contextmanager
+    def watched(*_: object) -> Iterator[Report]:
+        yield seen
+
+    monkeypatch.setattr("portable.cli.up.driver_of", lambda _: AbsentDriver())
+    monkeypatch.setattr("portable.cli.reporting.reported", watched)
+    assert verify(names, profile="local", output=output) == FAILED
+    printed = capsys.readouterr().out
+    if output is Format.text:
+        assert printed == "the stack is down: run `portable up -p local`\n"
+    else:
+        (row,) = json.loads(printed)["verify"]
+        assert (row["contract"], row["subject"], row["verdict"], row["text"]) == ("runs", "the stack", "unknown", "the stack is down")
+    assert [(s.key, s.is_fault, s.text, s.remedy) for s in seen.observations] == [
+        ("verify: run", True, "the stack is down", "run `portable up -p local`")
+    ]
+    assert {name: [r.text for r in run.results] for name, run in read_record("absent", VerifyRecord).runs.items()} == {
+        "runs": ["the stack is down"]
+    }
+    assert not seen.is_complete  # otherwise the fault would end at once, and the ping would be sent

@@ -23,6 +23,10 @@ class Lifecycle(Observation):
         with self._doing("keeping the project's record"):
             self._api.create_volume(record_volume(project), labels={PROJECT: project, **labels})
 
+    def remove_record(self, project: str) -> None:
+        """Remove the record, which is an empty volume; nothing happens if there is none."""
+        self._lenient("removing the project's record", lambda: self._api.remove_volume(record_volume(project)))
+
     def add_note(self, project: str, note: str, labels: Mapping[str, str]) -> None:
         """Store a note about the project on this engine, where every user of the engine sees it. An existing one stays as it is."""
         with self._doing("keeping a note"):

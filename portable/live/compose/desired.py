@@ -122,6 +122,15 @@ def desire(stack: ComposeStack, effective: Mapping[str, str], variables: Mapping
     return Desired(project=stack.project, body={**stack.body, "services": bodies}, services=tuple(services), subnets=dict(stack.subnets))
 
 
+def runs_on_other_values(stack: ComposeStack, containers: Mapping[str, ObservedContainer], variables: Mapping[str, str]) -> bool:
+    """Whether a container was created with other values of secrets than these, by the digests in the labels."""
+    for planned in stack.services:
+        known = containers[planned.name].labels.get(SECRETS) if planned.name in containers and planned.secrets else None
+        if known and digest({v: variables.get(v, "") for v in planned.secrets}, known) != known:
+            return True
+    return False
+
+
 def joined(desired: Desired, observed: Observed) -> dict[str, Any]:
     """The document in the form that Compose hashes: a shared network namespace names the owner's container instead of its service."""
     owners = {seen.service: seen.id for seen in _preferred(observed.containers)}

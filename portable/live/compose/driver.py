@@ -11,7 +11,7 @@ from portable.engines.docker.address import Address
 from portable.engines.docker.engine import Engine, EngineReader
 from portable.engines.docker.errors import DockerError
 from portable.live.compose import heal, images, verbs
-from portable.live.compose.desired import ComposeStack, current
+from portable.live.compose.desired import ComposeStack, current, runs_on_other_values
 from portable.live.compose.network import ComposeNetwork
 from portable.live.compose.recipes import recipes_of
 from portable.live.compose.view import ComposeView
@@ -31,7 +31,9 @@ from portable.model.plan import Plan
 from portable.model.ports import PublishedPort
 from portable.model.progress import Progress, silent
 from portable.model.registry import Offered
-from portable.secrets.sources import Source
+from portable.secrets.generate import known_values
+from portable.secrets.owner import is_other_owner, refuse_other_values
+from portable.secrets.sources import FileSource, Source
 from portable.secrets.values import Resolved
 
 _HOST_IN_HELPER = "/host"
@@ -132,6 +134,17 @@ class ComposeReader(StackReader):
         """The user and the file whose secrets the stack was started with; empty if unknown."""
         return self._engine.record(self.stack.project).get(SECRETS_OWNER, "")
 
+    def refuse_other_values(self, resolved: Resolved) -> None:
+        """Compare the digests in the containers' labels with those of these values. A stack without containers has none."""
+        if not self.stack.secrets:
+            return
+        self._engine.check()
+        owner = self.secrets_owner()
+        if is_other_owner(self.source, owner):
+            containers = current(self._engine.observe(self.stack.project))
+            if runs_on_other_values(self.stack, containers, self.stack.environment(resolved)):
+                refuse_other_values(self.source, owner)
+
     def fences(self) -> tuple[Fence, ...]:
         """The fences of moves, which the engine keeps."""
         return fences_of(self._engine.notes(self.stack.project, LABEL))
@@ -161,12 +174,18 @@ class ComposeDriver(ComposeReader, StackDriver):
     def up(
         self, *, apps: tuple[str, ...] = (), deadline: float | None = None, progress: Progress = silent, held: Lock | None = None
     ) -> Outcome:
-        """Apply the differences from the plan, and wait until all services are healthy."""
+        """Apply the differences from the plan, and wait until all services are healthy. Refuses another user's secrets."""
+        if isinstance(self.source, FileSource):  # another source has no owner, and may be slow or ask a person
+            self.refuse_other_values(known_values(self.stack.secrets, self.source))
         return verbs.up(self._writer, self.stack, self.source, apps=apps, deadline=deadline, progress=progress, held=held)
 
     def record_secrets_owner(self, owner: str) -> None:
-        """Store whose secrets the stack runs on, unless that is known."""
-        if owner and not self.secrets_owner():
+        """Store whose secrets the stack runs on. A record of another file is replaced."""
+        recorded = self.secrets_owner()
+        if recorded and is_other_owner(self.source, recorded):
+            self._writer.remove_record(self.stack.project)
+            recorded = ""
+        if owner and not recorded:
             self._writer.keep_record(self.stack.project, {SECRETS_OWNER: owner})
 
     def add_fence(self, fence: Fence) -> None:

@@ -110,3 +110,16 @@ def test_every_shipped_app_with_a_page_says_how_its_login_is_set() -> None:
         if any(port.serves in ("http", "https") and not port.private for port in facts.ports.values()):
             pages[known] = facts.login
     assert pages == {app: (login if login in ("first-visitor", "open") else None) for login, apps in SHIPPED_LOGINS.items() for app in apps}
+
+
+def test_up_lists_the_passwords_with_which_a_person_logs_in() -> None:
+    """`password` is for people, so that the last lines of `up` name no password between programs."""
+    catalog = Catalog()
+    found = {
+        name: facts.about
+        for known in catalog.names()
+        for name, facts in catalog.app(known)[0].secrets.items()
+        if facts.generate == "password"
+    }
+    assert set(found) == {"autoscan-password", "qbittorrent-password", "sabnzbd-password", "tubearchivist-password"}
+    assert all("user" in about for about in found.values()), "each names the user to log in as"

@@ -16,7 +16,7 @@ from portable.live.kubernetes.rights import containers_of
 from portable.live.kubernetes.stack import KubernetesStack, stack_of
 from portable.live.kubernetes.view import ClusterView
 from portable.model import plan as p
-from portable.verify import contracts, verify
+from portable.verify import contracts, down, verify
 from portable.verify.contract import parts
 from tests import factories
 from tests.factories import full_plan
@@ -284,6 +284,14 @@ def test_pods_that_ended_and_pods_of_others_do_not_count(world: World) -> None:
 def test_an_app_without_a_pod_is_missing_or_created(world: World) -> None:
     del world.cluster.objects[reference_of(world.pod("player"))]
     assert "created" in broken(world, "runs")["runs", "player"]
+
+
+def test_a_stack_without_workloads_is_down(world: World) -> None:
+    assert down(world.view) is None
+    world.cluster.objects.clear()
+    result = down(world.view)
+    assert result is not None
+    assert result.text == "the stack is down"
 
 
 def scheduled(monkeypatch: pytest.MonkeyPatch, **status: object) -> World:

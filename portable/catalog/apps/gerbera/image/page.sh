@@ -20,6 +20,13 @@ for name in $(asked); do
     vendor/md5.min.js) ln -sf "$packages/javascript/blueimp-md5/md5.min.js" "$name" ;;
   esac
 done
+# The page loads Popper as a plain script, but the package's file of that name is a module. It ships a plain script too.
+popper=$packages/nodejs/popper.js/dist/umd/popper.min.js
+for name in $(asked); do
+  case $name in
+    vendor/popper/popper.min.js) [ ! -s "$popper" ] || ln -sf "$popper" "$name" ;;
+  esac
+done
 mkdir -p vendor/lato
 for kind in woff2 woff; do # a browser tells the format of a font by its first bytes
   ln -sf "$packages"/fonts/truetype/lato/Lato-Regular.ttf "vendor/lato/lato-v14-latin-ext_latin-regular.$kind"

@@ -11,7 +11,7 @@ import pytest
 
 from portable.cli import progress
 from portable.cli.errors import report
-from portable.cli.guide import closing, data_folders
+from portable.cli.guide import closing, data_folders, off_path
 from portable.cli.opening import prepared_for
 from portable.live.place import place_of
 from portable.model.errors import EngineError
@@ -98,6 +98,30 @@ def test_the_end_of_up_says_how_to_log_in_where_data_lies_and_how_to_remove_it(t
     assert "/srv/portable/local/config" in lines[2]
     assert "`portable down`" in lines[3]
     assert f"{tmp_path}/.config/portable/media/secrets.yaml" in lines[3]
+
+
+def test_the_end_of_up_says_where_the_program_is_unless_the_shell_finds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "a place" / "bin" / "portable"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(program), "up"])
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert off_path() == program.parent
+    prepared = prepared_for("local")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    first = next(iter(closing(place_of(prepared), prepared.planned)))
+    assert f"`export PATH='{program.parent}':$PATH`" in first
+    other = tmp_path / "other" / "portable"
+    other.parent.mkdir()
+    other.write_text("#!/bin/sh\n")
+    other.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{other.parent}:{program.parent}")
+    assert off_path() == program.parent
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin")
+    assert off_path() is None
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "__main__.py"), "up"])
+    assert off_path() is None
 
 
 def test_a_secret_is_shown_on_a_terminal_only_or_by_an_explicit_word(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from portable.local.files import write_private
 from portable.local.folders import project_folder, state_home
 from portable.model.base import Struct
 
-_FILE = "images.json"
+_FILE = "last-images.json"
 
 
 class LastImage(Struct, frozen=True, kw_only=True):

@@ -197,7 +197,9 @@ def _proof(shown: str, path: Path, scratch: Path) -> DatabaseProof:
     except _UnknownError as error:
         return DatabaseProof(path=shown, verdict="unknown", text=str(error))
     except sqlite3.DatabaseError as error:
-        return DatabaseProof(path=shown, verdict="damaged", text=str(error))
+        # A full disk, or a file system without locks, says nothing of the database.
+        is_damaged = primary_code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        return DatabaseProof(path=shown, verdict="damaged" if is_damaged else "unknown", text=str(error))
 
 
 class _UnknownError(Exception):

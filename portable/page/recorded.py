@@ -90,9 +90,11 @@ class Recorded:
             elif proof is not None:
                 old = self.is_old(proof.at, PROOF_DAYS)
                 text = f"{proof.text}; too long ago to count (more than {PROOF_DAYS} days)" if old else proof.text
-                if last and run is not None and run.at > proof.at:
+                if is_later := bool(last) and run is not None and run.at > proof.at:
                     text += f"; the last try proved nothing: {last[0].text}"
-                yield PageLine(subject=name, verdict="unknown" if old else "holds", text=text, at=proof.at, command=KILL_SWITCH_COMMAND)
+                yield PageLine(
+                    subject=name, verdict="unknown" if old or is_later else "holds", text=text, at=proof.at, command=KILL_SWITCH_COMMAND
+                )
             else:
                 text = last[0].text if last else self._error or "never tested by this user on this machine"
                 at = run.at if run and last else ""
@@ -144,10 +146,12 @@ class Recorded:
             never = self._error or "never seen by this user on this machine"
             return PageLine(subject=name, verdict="unknown", text=f"{never}; {reason}", command=EGRESS_COMMAND)
         old = self.is_old(proof.at, VERIFY_DAYS)
+        is_later = bool(own) and run is not None and run.at > proof.at
+        later = f"; the last try proved nothing: {own[0].text}" if is_later else ""
         return PageLine(
             subject=name,
-            verdict="unknown" if old else "holds",
-            text=f"{address_in(proof.text) or 'address unknown'}: {proof.text}{_too_old(old)}",
+            verdict="unknown" if old or is_later else "holds",
+            text=f"{address_in(proof.text) or 'address unknown'}: {proof.text}{_too_old(old)}{later}",
             at=proof.at,
             command=EGRESS_COMMAND,
         )

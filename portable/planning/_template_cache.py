@@ -26,7 +26,12 @@ def compiled(environment: "jinja2.Environment", text: str, cache: "BytecodeCache
     """Return the template, from the cache if it is there. Raises jinja2.TemplateSyntaxError."""
     if cache is None:
         return environment.from_string(text)
-    bucket = cache.get_bucket(environment, text, None, text)
+    from jinja2.bccache import Bucket
+
+    try:
+        bucket = cache.get_bucket(environment, text, None, text)
+    except Exception:  # noqa: BLE001 - a file that was cut short raises whatever its reader meets; writing it anew mends it
+        bucket = Bucket(environment, cache.get_cache_key(text), cache.get_source_checksum(text))
     if bucket.code is None:
         bucket.code = environment.compile(text)
         with contextlib.suppress(OSError):  # a full or read-only disk: the next command compiles again

@@ -17,8 +17,10 @@ _NAME = re.compile(
     re.IGNORECASE,
 )
 """Names of variables and options that hold a secret themselves: `DB_PASSWORD`, but not `DB_PASSWORD_FILE` and not `TOKEN_TTL`."""
-_NO_SECRET = re.compile(r"|/.*|[$%{].*|true|false|yes|no|on|off|none|null|[01]", re.IGNORECASE)
-"""Values that are none: paths, variables of a shell, placeholders, switches."""
+_NO_SECRET = re.compile(r"|/.*|[$%{`@].*|file:.*|true|false|yes|no|on|off|none|null|never|always|\d{1,5}(?:ms|[smhd])?", re.IGNORECASE)
+"""Values that are none: paths, variables and commands of a shell, placeholders, switches, counts and durations."""
+_NO_SECRET_NAME = re.compile(r"(?:^|_)(?:NO|ASK|MAX|MIN|SHOW|RESET|HIDE|ALLOW|DISABLE|ENABLE|USE)_", re.IGNORECASE)
+"""Begins the name of a setting about secrets: `MIN_PASSWORD`, `--no-password`."""
 _IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:(?![$%{])[^/\s@]+@", re.IGNORECASE)
 _IN_QUERY = re.compile(r"[?&](?:api_?key|access_?token|auth_?token|token|passkey|password|secret)=(?![$%{&])[^&\s\"']+", re.IGNORECASE)
 _IN_HEADER = re.compile(r"(?:Authorization: *(?:Bearer|Basic|Token) +|X-(?:Api-Key|Plex-Token|Auth-Token): *)(?![$%{])\S", re.IGNORECASE)
@@ -76,7 +78,8 @@ def _by_name(name: str, value: str) -> str:
 
 def _is_secret(name: str) -> bool:
     """Whether a name is that of a secret, however it is written: DB_PASSWORD, db-password, db.password, dbPassword."""
-    return bool(_NAME.search(re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[.-]", "_", name)))
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[.-]", "_", name)
+    return bool(_NAME.search(words)) and not _NO_SECRET_NAME.search(words)
 
 
 def _in_command(command: Sequence[str]) -> str:

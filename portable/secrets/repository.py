@@ -1,6 +1,7 @@
 """Encrypted Secrets in a folder of a repository: written once, and again only where a value or the key changed."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -11,12 +12,14 @@ from portable.backends.kubernetes.gitops import kept_annotations
 from portable.formats.emit import dump
 from portable.local.files import translated, write_atomically, write_private
 from portable.model.base import Struct
+from portable.model.errors import Refused
 from portable.model.gitops import GitOps
 from portable.secrets.digests import digest
 from portable.secrets.sops import encrypted_with_sops, sealed
 
 HEAD: Final = "# Encrypted by `portable secrets write`: change the value at its source, not this file.\n"
 KUSTOMIZATION: Final = "kustomization.yaml"
+_PLAIN: Final = re.compile(r"^kind: *Secret *$", re.MULTILINE)
 _FIRST: Final = ("apiVersion", "kind", "metadata", "name", "namespace")
 Recipients = tuple[str, ...] | Path
 """Public keys of age for SOPS, or the certificate of Sealed Secrets."""
@@ -57,6 +60,7 @@ def write_encrypted(
     path = (folder / KUSTOMIZATION).resolve()
     if not path.is_file() or path.read_text(errors="replace") != listed:
         texts[path] = listed
+    _refuse_plain(folder, texts)
     with translated(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for path, text in texts.items():
@@ -104,6 +108,23 @@ def _read(record: Path) -> dict[str, EncryptedFile]:
         return msgspec.json.decode(record.read_bytes(), type=dict[str, EncryptedFile])
     except (OSError, msgspec.DecodeError):
         return {}
+
+
+def _refuse_plain(folder: Path, texts: Mapping[Path, str]) -> None:
+    """Raise Refused if the folder has a Secret in clear text that stays: the next commit would publish it."""
+    for path in sorted(folder.glob("*.yaml")):
+        if (
+            path.resolve() not in texts
+            and path.is_file()
+            and _PLAIN.search(text := path.read_text(errors="replace"))
+            and "ENC[" not in text
+        ):
+            raise Refused(
+                f"{path} is a Secret in clear text, and would be committed with the encrypted ones",
+                code="secret.plain-file",
+                where=str(folder),
+                remedy=f"remove it: `rm {path}`; if it was committed before, change its values",
+            )
 
 
 def _is_ours(path: Path) -> bool:

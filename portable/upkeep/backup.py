@@ -215,8 +215,14 @@ def restore(
         if done.result == "done" or done.unchanged:
             mark(driver.stack.project, app, None)
             if start:
-                driver.up(apps=together, progress=progress, held=lock)
+                _restarted(driver, app).up(apps=together, progress=progress, held=lock)
     return msgspec.structs.replace(done, notes=(*staged.notes, *done.notes))
+
+
+def _restarted(driver: StackDriver, app: str) -> StackDriver:
+    """The driver for the start after a restore. The person named the app, and its backup has just been tried: that is the way back."""
+    stack = msgspec.structs.replace(driver.stack, accepted_versions=(*driver.stack.accepted_versions, app))
+    return driver.rebound(stack, driver.source)
 
 
 def _record_tried(project: str, rows: Sequence[BackupRow], progress: Progress) -> None:

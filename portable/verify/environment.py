@@ -77,11 +77,14 @@ def _container(stack: View, placed: PlacedContainer, values: Values, *, is_fence
     if actual.image is None:
         return unknown(subject, "its image no longer exists, so the variables of the image are unknown")
     planned, faults, unsure = stack.planned(placed), [], []
+    unread = ""
     has = {*actual.environment, *actual.secret_env}
     extra = sorted(has - planned.environment.keys() - actual.image.environment.keys())
     proxies = [name for name in extra if _PROXY.fullmatch(name)]
     if is_fenced:  # a proxy in an image is never planned
-        whole = actual.environment if actual.has_image_variables else _first_process(stack, placed)[0]
+        whole, problem = (actual.environment, "") if actual.has_image_variables else _first_process(stack, placed)
+        if not whole and not actual.has_image_variables:
+            unread = f"variables of its image cannot be read ({problem}): a proxy among them would lead past the tunnel"
         baked = actual.image.environment.keys() if actual.has_image_variables else whole.keys() - has
         proxies += sorted(name for name in baked - planned.environment.keys() if _leads_away(name, whole))
     if proxies:
@@ -113,6 +116,8 @@ def _container(stack: View, placed: PlacedContainer, values: Values, *, is_fence
         faults.append("its command differs from the plan or its image")
     if faults:
         return broken(subject, "; ".join(faults), anew(stack, placed))
+    if unread:
+        return unknown(subject, unread)
     if unsure:
         return unknown(subject, f"variables whose secrets are unknown here are not compared: {', '.join(unsure)}")
     return holds(subject, f"{len(has)} variables, all from the plan{' or its image' if actual.has_image_variables else ''}")
@@ -187,5 +192,7 @@ def _process(stack: View, placed: PlacedContainer) -> Found:
 def _first_process(stack: View, placed: PlacedContainer) -> tuple[Mapping[str, str], object]:
     """Return the variables of a container's first process; if they cannot be read, none, and the reason."""
     answer = stack.inside(placed, _PROCESS, user="0")
+    if answer.code is None and not answer.hangs:  # where the container's own user runs its first process, that user can read it
+        answer = stack.inside(placed, _PROCESS)
     found = dict(entry.partition("=")[::2] for entry in answer.text.split("\0") if "=" in entry) if answer.done else {}
     return found, answer.text[:200] or answer.code

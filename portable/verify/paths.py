@@ -7,6 +7,7 @@ from portable.backends.common import PlacedContainer
 from portable.live.view import HostFolder, View
 from portable.model.folders import folder_of
 from portable.model.plan import Ephemeral, Folder
+from portable.model.shell import script
 from portable.verify.contract import Contract, Found, about, broken, holds, library_of, mounts_of, running, unknown
 
 
@@ -83,15 +84,15 @@ def _hosts_own(stack: View, placed: PlacedContainer, host: Mapping[str, HostFold
 def _one_library(stack: View) -> Iterator[Found]:
     """Compare device and inode of the library's root inside: a later mount can cover the one that the engine shows.
 
-    Each node of a cluster numbers its devices, so only the inode is compared there; file servers show the same one to all.
+    Each node of a cluster numbers its devices, so the inode, the id of the file system and the names in the root are compared there.
     """
-    form = "%d:%i" if stack.one_host else "%i"
+    question = ["stat", "-c", "%d:%i"] if stack.one_host else ["sh", "-c", script(__name__, "paths.sh"), "sh"]
     by_identity: dict[str, list[str]] = {}
     for placed in running(stack):
         library = library_of(stack, placed.container)
         if library is None:
             continue
-        answer = stack.inside(placed, ["stat", "-c", form, library[0]])
+        answer = stack.inside(placed, [*question, library[0]])
         if answer.done:
             by_identity.setdefault(answer.text, []).append(about(placed))
         else:

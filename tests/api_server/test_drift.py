@@ -56,7 +56,7 @@ def template(container: dict[str, Any]) -> dict[str, Any]:
 APPS, CORE, NETWORKS = "apps/v1", "v1", "networking.k8s.io/v1"
 KINDS: dict[str, tuple[Hand, str]] = {
     "image": (
-        merge(APPS, "StatefulSet", "one", template({"image": "evil.test/app:2"}), "kubectl-set"),
+        merge(APPS, "StatefulSet", "one", template({"image": "evil.test/app:1.0"}), "kubectl-set"),
         "containers[one].image changes from evil",
     ),
     "added variable": (merge(APPS, "StatefulSet", "one", template({"env": [{"name": "ADDED", "value": "x"}]}), "kubectl-set"), "env"),

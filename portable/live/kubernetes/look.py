@@ -180,7 +180,8 @@ def _seen(cluster: ClusterReader, reading: _Reading, item: DesiredObject, *, has
     is_readable = reference not in reading.unreadable
     if not is_known or not (has_namespace or not reference.namespace) or (live is not None and other_tool(live) and not takes):
         return ObjectState(item=item, live=live, is_readable=is_readable)
-    if live is not None and not was_edited(live) and is_unchanged_by(live, item.body, MANAGER):
+    takes = takes and live is not None and bool(other_tool(live))
+    if live is not None and not takes and not was_edited(live) and is_unchanged_by(live, item.body, MANAGER):
         return ObjectState(item=item, live=live, preview=Preview(stored=live), is_readable=is_readable)  # no request is needed
     for _ in range(_TRIES):
         preview = preview_of(cluster, item, live, takes=takes)

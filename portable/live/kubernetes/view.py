@@ -165,7 +165,7 @@ class ClusterView:
         instance = next((each for each in self._instances.get(placed.path, ()) if each.is_running()), None)
         if instance is None:
             return CommandResult(code=None, text="the container does not run")
-        if user not in (None, "0"):
+        if user is not None:
             uid, _, gid = str(user).partition(":")
             own = self._user(instance)
             if own == "0" and uid != "0":

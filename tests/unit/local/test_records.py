@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from portable.live import last_images
+from portable.local import records
 from portable.local.records import (
     ImageRecord,
     RestoreRecord,
@@ -85,3 +87,8 @@ def test_a_state_folder_that_cannot_be_made_fails_no_command(tmp_path: Path, mon
     told: list[Event] = []
     record("media-nas", ImageRecord, lambda _: ImageRecord(at=FIRST), progress=told.append)
     assert "not recorded for `portable page`" in told[0].text
+
+
+def test_no_two_files_of_a_project_have_one_name() -> None:
+    """Two records in one file replaced each other, and with them the guard against a downgrade."""
+    assert last_images._FILE not in records._FILES.values()

@@ -79,6 +79,12 @@ def test_a_secret_in_clear_text_is_refused(place: Place, name: str, value: str) 
         ("BYPASS", VALUE),
         ("PWD", "/config"),
         ("PASSWORD", "$(cat /run/secrets/db/value)"),
+        ("PASSWORD", "`cat /run/secrets/db/value`"),
+        ("USER_PASS", "file:/run/secrets/db/value"),
+        ("MAX_TOKENS", "4096"),
+        ("MIN_PASSWORD", "8"),
+        ("RESET_TOKEN", "15m"),
+        ("SHOW_PASSWORDS", "never"),
     ],
 )
 def test_other_variables_are_left_alone(place: Place, name: str, value: str) -> None:
@@ -115,6 +121,9 @@ def test_a_secret_in_a_command_is_refused(place: Place, field: str, command: lis
         ["serve", "--password", "/run/secrets/db/value"],
         ["serve", "--password=$DB_PASSWORD"],
         ["serve", "--ask-password", "--port", "80"],
+        ["psql", "--no-password", "mydb"],
+        ["serve", "--api-key", "@/run/secrets/db/value"],
+        ["serve", "--auth-token", "file:///run/secrets/db/value"],
         ["serve", "--token-ttl", "3600"],
         ["sh", "-c", 'PGPASSWORD="$(cat /run/secrets/db/value)" exec psql'],
         ["su-exec", "--user", "nobody:nogroup", "serve"],

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from portable.model.errors import PortableError, UsageError
+from portable.model.errors import PortableError, Refused, UsageError
 from portable.model.gitops import ArgoCd, Flux, GitOps
 from portable.secrets.cluster import secret_object
 from portable.secrets.lookup import resolve
@@ -229,3 +229,18 @@ def test_a_secret_that_is_no_longer_needed_is_named_and_stays(tmp_path: Path) ->
     assert [path.name for path in obsolete] == ["token.yaml"]
     assert (tmp_path / "out" / "token.yaml").exists()
     assert written(tmp_path / "out")["kustomization.yaml"]["resources"] == ["login.yaml"]
+
+
+def test_a_secret_in_clear_text_in_the_folder_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    """An earlier `secrets write` without encryption left it, and the next commit would publish it."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "sonarr.yaml").write_text("apiVersion: v1\nkind: Secret\nmetadata: {name: sonarr}\ndata: {value: Y2FuYXJ5}\n")
+    with pytest.raises(Refused, match=r"sonarr\.yaml is a Secret in clear text") as caught:
+        write_encrypted({"login": a_secret()}, KEYS, out, gitops=None, record=tmp_path / "record")
+    assert caught.value.code == "secret.plain-file"
+    assert [path.name for path in out.iterdir()] == ["sonarr.yaml"]
+    (out / "sonarr.yaml").rename(out / "login.yaml")  # the same file, which is about to be replaced
+    write_encrypted({"login": a_secret()}, KEYS, out, gitops=None, record=tmp_path / "record")
+    (out / "sealed.yaml").write_text("kind: SealedSecret\n")
+    write_encrypted({"login": a_secret()}, KEYS, out, gitops=None, record=tmp_path / "record")

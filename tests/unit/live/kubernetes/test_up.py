@@ -7,6 +7,7 @@ import pytest
 
 from portable.engines.kubernetes.cluster import Reference
 from portable.engines.kubernetes.errors import ClusterError
+from portable.live.kubernetes import look
 from portable.live.kubernetes.driver import KubernetesDriver
 from portable.live.kubernetes.inventory import inventory_reference, read_inventory
 from portable.live.kubernetes.order import KEPT
@@ -255,6 +256,19 @@ def test_objects_of_another_tool_are_taken_over_by_a_word_only(
     for again in (taking, KubernetesDriver(cluster, made(), source)):
         assert again.up(deadline=5).changes == ()
     assert len(cluster.writes) == written
+
+
+def test_an_object_that_portable_applied_before_is_taken_over_too(source: FileSource, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own fields are as they should be, so nothing but the other tool's marks is to change."""
+    cluster = FakeCluster()
+    KubernetesDriver(cluster, made(), source).up(deadline=5)
+    reference = Reference("apps/v1", "StatefulSet", "media", "one")
+    cluster.objects[reference]["metadata"]["labels"]["kustomize.toolkit.fluxcd.io/name"] = "apps"
+    monkeypatch.setattr(look, "is_unchanged_by", lambda *_: True)
+    taking = KubernetesDriver(cluster, msgspec.structs.replace(made(), is_taking_over=True), source)
+    assert [change.service for change in taking.diff()] == ["one"]
+    taking.up(deadline=5)
+    assert other_tool(cluster.objects[reference]) == ""
 
 
 def test_an_object_of_another_stack_is_not_taken_over(source: FileSource) -> None:

@@ -1,7 +1,9 @@
 """A cluster as contracts see it: nothing is broken where all is as promised, and each change by hand is seen."""
 
 import copy
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from portable.live.kubernetes.rights import containers_of
 from portable.live.kubernetes.stack import KubernetesStack, stack_of
 from portable.live.kubernetes.view import ClusterView
 from portable.model import plan as p
+from portable.model.shell import script
 from portable.verify import contracts, down, verify
 from portable.verify.contract import parts
 from tests import factories
@@ -343,7 +346,7 @@ def test_a_container_of_a_user_runs_commands_as_that_user_only(world: World) -> 
     assert world.asked[-1][2] == ("true",)
     answer = view.inside(player, ["true"], user="7:7")
     assert (answer.code, answer.text) == (None, "the cluster runs commands as user 1000 only, not as 7")
-    assert view.inside(player, ["cat", "/proc/1/environ"], user="0").code == 0
+    assert view.inside(player, ["cat", "/proc/1/environ"], user="0").code is None
 
 
 def test_a_command_that_hangs_and_a_broken_connection_are_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,3 +370,33 @@ def test_the_log_has_its_times(world: World) -> None:
     assert view.dated_logs(player, 5) == ((pytest.approx(1767225600.123456), "first"), (1767225601.0, "second hunter2"))
     assert view.logs(player, 5) == "first\nsecond hunter2"
     assert view.look(player).since == 1767225600.0
+
+
+def test_variables_of_an_image_that_cannot_be_read_are_unknown_behind_a_gateway(world: World) -> None:
+    world.answers["cat /proc/1/environ"] = (1, "Permission denied")
+    found = {held.subject: held.verdict for held in verify(world.view, [EVERY["environment"]])}
+    assert (found["torrents"], found["player"]) == ("unknown", "holds")
+
+
+def test_the_first_process_of_a_user_is_read_as_that_user(world: World) -> None:
+    for name in ("gateway", "torrents"):
+        world.body(name).setdefault("securityContext", {})["runAsUser"] = 1000
+    found = {held.subject: held.verdict for held in verify(world.view, [EVERY["environment"]]) if held.subject == "torrents"}
+    assert found == {"torrents": "holds"}
+
+
+def test_the_question_for_a_library_tells_folders_apart(tmp_path: Path) -> None:
+    """Another root, another file system, and other names in the root."""
+    text = script("portable.verify.paths", "paths.sh")
+
+    def said(path: Path) -> str:
+        return subprocess.run(["sh", "-c", text, "sh", str(path)], capture_output=True, text=True, check=True).stdout
+
+    for name in ("one", "two"):
+        (tmp_path / name / "media").mkdir(parents=True)
+    assert said(tmp_path / "one") == said(tmp_path / "one")
+    assert said(tmp_path / "one") != said(tmp_path / "two")
+    before = said(tmp_path / "one")
+    (tmp_path / "one" / "media").rmdir()
+    assert said(tmp_path / "one") != before
+    assert len(before.splitlines()) == 3

@@ -23,7 +23,7 @@ from tests.api_server.stacks import driver, plan, stack
 from tests.api_server.test_drift import merge
 
 SECONDS = 120.0
-IMAGE = {"spec": {"template": {"spec": {"containers": [{"name": "one", "image": "other.test/app:2"}]}}}}
+IMAGE = {"spec": {"template": {"spec": {"containers": [{"name": "one", "image": "other.test/app:1.0"}]}}}}
 
 
 def test_a_second_machine_is_told_who_holds_the_lock(server: Server, namespace: str, secret_file: FileSource) -> None:

@@ -160,6 +160,8 @@ def _write(facts: "PageFacts", form: PageForm, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file = file.resolve()
         about = file.stat() if file.exists() else None
+    if about is not None and not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+        raise UsageError(f"{file} is not a regular file", code="usage.page-file", where="--output", remedy="name another file")
     mode = stat.S_IMODE(about.st_mode) & 0o666 if about else 0o600
     is_own = about is None or (about.st_uid, about.st_gid) == (os.geteuid(), os.getegid())
     owner = None if is_own or about is None else (about.st_uid, about.st_gid)

@@ -158,6 +158,7 @@ def write(
     from portable.secrets.cluster import write as write_files
     from portable.secrets.generate import foreseen, generate_missing
     from portable.secrets.lookup import resolve
+    from portable.secrets.repository import refuse_encrypted
     from portable.secrets.sources import refuse_external
     from portable.secrets.vpn import check_tunnel
 
@@ -177,6 +178,7 @@ def write(
     if (recipients := opened.recipients) is not None:
         _write_encrypted(plan, objects, recipients, output)
         return
+    refuse_encrypted(output)
     write_files(objects, output)
     for name in sorted(secrets):
         show.line(f"kubectl apply --server-side --field-manager=portable -f {output / name}.yaml")

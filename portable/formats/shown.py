@@ -1,6 +1,7 @@
 """Formats values for messages."""
 
 import json
+import re
 from typing import Any, Final
 
 TYPE_NAMES: Final = {
@@ -13,6 +14,8 @@ TYPE_NAMES: Final = {
     "null": "nothing",
 }
 LONGEST_SHOWN: Final = 60
+_PRIVATE: Final = re.compile(r"(AGE-SECRET-KEY-|-----BEGIN [A-Z ]*PRIVATE KEY-----).*", re.DOTALL)
+"""The beginning of a private key, which is never shown whole: it may stand where a public one belongs."""
 
 
 def type_of(value: Any) -> str:
@@ -35,5 +38,6 @@ def described(value: Any) -> str:
 def shown(value: Any) -> str:
     """Return a value as printable text, cut to a length that fits a message."""
     text = value if isinstance(value, str) else json.dumps(value)
+    text = _PRIVATE.sub(r"\1…", text)
     text = text if text.isprintable() else json.dumps(text)[1:-1]
     return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"

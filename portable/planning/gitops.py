@@ -7,8 +7,8 @@ from portable.planning.inputs import Mistakes, PlanInput
 from portable.profiles.gitops import GitOpsFacts
 from portable.profiles.types import SecretsFacts
 
-_PASSWORD = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/@]*:[^/@]*@|^https?://[^/@]+@")
-"""A URL with a password or a token in it; `ssh://git@HOST` has none."""
+_PASSWORD = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/@]*:[^/@]*@|^https?://[^/@]+@|^https?://[^?]*\?")
+"""A URL with a password or a token in it, also in its query; `ssh://git@HOST` has none."""
 
 
 def gitops(given: PlanInput, mistakes: Mistakes) -> GitOps | None:

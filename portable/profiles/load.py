@@ -57,6 +57,10 @@ def _near(file: Path) -> Path | None:
     stem = file.stem.casefold()
     try:
         near = sorted(other for other in file.parent.iterdir() if other.name.casefold().startswith(stem) and _meant(other.name) == stem)
+    except PermissionError:
+        text = "this folder cannot be read, so your own files in it would be ignored"
+        remedy = f"check its owner and mode: `ls -ld {quote(str(file.parent))}`"
+        raise UsageError(text, code="profile.folder-denied", where=str(file.parent), remedy=remedy) from None
     except OSError:
         return None
     return next((other for other in near if other.name != file.name or not other.is_file()), None)

@@ -48,7 +48,10 @@ def write_encrypted(
         path = (folder / f"{name}.yaml").resolve()
         marked = _marked(body, recipients, gitops)
         old = known.get(str(path))
-        values = digest({"object": msgspec.json.encode(marked, order="sorted").decode(), "for": _described(recipients)}, _values(old))
+        values = digest(
+            {"object": msgspec.json.encode(marked, order="sorted").decode(), "for": _described(recipients), "by": repr(gitops)},
+            _values(old),
+        )
         if old is not None and old.values == values and path.is_file() and _hash(path.read_text(errors="replace")) == old.content:
             states[str(path)] = old
             continue
@@ -108,6 +111,18 @@ def _read(record: Path) -> dict[str, EncryptedFile]:
         return msgspec.json.decode(record.read_bytes(), type=dict[str, EncryptedFile])
     except (OSError, msgspec.DecodeError):
         return {}
+
+
+def refuse_encrypted(folder: Path) -> None:
+    """Raise Refused if the folder has files that `write_encrypted` made: plain ones in their place would be committed."""
+    ours = [path for path in sorted(folder.glob("*.yaml")) if path.is_file() and _is_ours(path)]
+    if ours:
+        raise Refused(
+            f"{ours[0]} is encrypted for a repository, and would become a Secret in clear text",
+            code="secret.encrypted-folder",
+            where=str(folder),
+            remedy="write to another folder, or set `secrets.encrypted` in the profile again",
+        )
 
 
 def _refuse_plain(folder: Path, texts: Mapping[Path, str]) -> None:

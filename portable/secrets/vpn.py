@@ -2,6 +2,7 @@
 
 import base64
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from portable.model.codes import Code
@@ -83,7 +84,11 @@ def _addresses(value: str, secret: str, ipv6: bool, egress: Tunnel) -> Iterator[
         try:
             address: Interface = ipaddress.ip_interface(part)
         except ValueError:
-            yield "secret.wireguard-address", f"{part!r} in {secret} is not an IP address", f"{store} with a value such as 10.64.0.2/32"
+            yield (
+                "secret.wireguard-address",
+                f"{_harmless(part)} in {secret} is not an IP address",
+                f"{store} with a value such as 10.64.0.2/32",
+            )
             continue
         if address.version == 6 and not ipv6:
             text = f"{secret} has the IPv6 address {address}, but the network of this profile has no IPv6: the gateway would not start"
@@ -134,3 +139,8 @@ def _remote(text: str) -> tuple[str, str]:
         if remote and protocol:
             break
     return remote, "tcp" if protocol.startswith("tcp") else "udp"
+
+
+def _harmless(part: str) -> str:
+    """A part of the addresses as it may be shown: the key may have been stored in their place."""
+    return repr(part) if re.fullmatch(r"[0-9.:/]{1,50}|[a-z]{1,12}", part) else "a part"

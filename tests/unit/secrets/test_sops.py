@@ -13,7 +13,7 @@ from portable.model.gitops import ArgoCd, Flux, GitOps
 from portable.secrets.cluster import secret_object
 from portable.secrets.lookup import resolve
 from portable.secrets.needs import Need
-from portable.secrets.repository import Recipients, write_encrypted
+from portable.secrets.repository import Recipients, refuse_encrypted, write_encrypted
 from portable.secrets.sops import encrypted_with_sops, read_sops, sealed
 from portable.secrets.sources import SopsSource, place_name
 from portable.secrets.store import set_secret
@@ -244,3 +244,23 @@ def test_a_secret_in_clear_text_in_the_folder_is_refused_before_anything_is_writ
     write_encrypted({"login": a_secret()}, KEYS, out, gitops=None, record=tmp_path / "record")
     (out / "sealed.yaml").write_text("kind: SealedSecret\n")
     write_encrypted({"login": a_secret()}, KEYS, out, gitops=None, record=tmp_path / "record")
+
+
+def test_plain_secrets_do_not_replace_encrypted_ones(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    refuse_encrypted(out)
+    write_encrypted({"login": a_secret()}, KEYS, out, gitops=None, record=tmp_path / "record")
+    with pytest.raises(Refused) as caught:
+        refuse_encrypted(out)
+    assert caught.value.code == "secret.encrypted-folder"
+
+
+@pytest.mark.parametrize("kind", ["sops", "kubeseal"])
+def test_another_controller_has_the_files_written_again(tmp_path: Path, certificate: Path, kind: str) -> None:
+    """Its annotations keep it from deleting a Secret."""
+    recipients: Recipients = KEYS if kind == "sops" else certificate
+    found = []
+    for gitops in (None, FLUX, ARGO):
+        write_encrypted({"login": a_secret()}, recipients, tmp_path / "out", gitops=gitops, record=tmp_path / "record")
+        found.append((tmp_path / "out" / "login.yaml").read_text())
+    assert ["prune: disabled" in text for text in found] == [False, True, False]

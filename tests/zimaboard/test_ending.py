@@ -78,8 +78,10 @@ def test_a_closed_terminal_and_many_signals(by_hand: "subprocess.Popen[str]", tm
         time.sleep(0.5)
         os.killpg(by_hand.pid, signal.SIGINT)
     said = by_hand.communicate()[0]
-    assert by_hand.returncode == 0, said
+    # Python's own end takes its handlers away: a signal that comes then ends a process that has done everything.
+    assert by_hand.returncode in (0, -signal.SIGINT), said
     assert "it is being taken away" in said
+    assert said.rstrip().endswith("taken away"), said
     assert left(lab) == {}, said
     assert not set(devices) & set(leftovers._losetup("-n", "-O", "NAME"))
     assert list(tmp_path.iterdir()) == []

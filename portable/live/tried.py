@@ -4,7 +4,6 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -12,6 +11,7 @@ from portable.backends.common import backs_up
 from portable.live.versions import VersionStep, code_of
 from portable.model.base import Struct
 from portable.model.errors import Refused
+from portable.model.moments import seconds_of
 from portable.model.plan import App, Plan
 from portable.model.question import Question
 
@@ -114,7 +114,7 @@ def _way_back(step: VersionStep, saved: Collection[SavedState], now: float) -> W
 
 def _unfit(saved: SavedState, step: VersionStep, now: float) -> str:
     """Why a backup is no way back from a step; empty if it is one."""
-    made = made_at(saved.at)
+    made = seconds_of(saved.at)
     if saved.result != "sound":
         return f"is {saved.result}"
     if saved.missing:
@@ -124,11 +124,3 @@ def _unfit(saved: SavedState, step: VersionStep, now: float) -> str:
     if made < now - _OLDEST_DAYS * 86400:
         return f"is older than {_OLDEST_DAYS} days"
     return "" if saved.tried else "was not tried"
-
-
-def made_at(at: str) -> float:
-    """The time of a backup as seconds since 1970; 0 for a name that is not a time."""
-    try:
-        return datetime.fromisoformat(at.removesuffix("Z")[:26]).replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return 0.0

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from portable.local.records import ContractRun, ImageRecord, RestoreRecord, VerifyRecord
+from portable.local.records import ContractRun, ImageRecord, Proof, RestoreRecord, VerifyRecord
 from portable.model.contracts import ContractResult, Judgement
 from portable.model.errors import PortableError
 from portable.model.findings import Finding
@@ -90,11 +90,9 @@ class Recorded:
             elif proof is not None:
                 old = self.is_old(proof.at, PROOF_DAYS)
                 text = f"{proof.text}; too long ago to count (more than {PROOF_DAYS} days)" if old else proof.text
-                if is_later := bool(last) and run is not None and run.at > proof.at:
-                    text += f"; the last try proved nothing: {last[0].text}"
-                yield PageLine(
-                    subject=name, verdict="unknown" if old or is_later else "holds", text=text, at=proof.at, command=KILL_SWITCH_COMMAND
-                )
+                doubt = _doubt(run, last, proof)
+                verdict: Judgement = "unknown" if old or doubt else "holds"
+                yield PageLine(subject=name, verdict=verdict, text=text + doubt, at=proof.at, command=KILL_SWITCH_COMMAND)
             else:
                 text = last[0].text if last else self._error or "never tested by this user on this machine"
                 at = run.at if run and last else ""
@@ -113,8 +111,8 @@ class Recorded:
                 yield PageLine(subject=contract, verdict="broken", text=text, at=run.at, command=f"`portable verify {contract}`")
             elif any(result.verdict == "unknown" for result in run.results) or not run.results:
                 unclear = "; ".join(f"{r.subject}: {r.text}" for r in run.results if r.verdict == "unknown") or "nothing here to check"
-                verdict: Judgement = "unknown" if run.results else "note"
-                yield PageLine(subject=contract, verdict=verdict, text=unclear, at=run.at, command=f"`portable verify {contract}`")
+                judgement: Judgement = "unknown" if run.results else "note"
+                yield PageLine(subject=contract, verdict=judgement, text=unclear, at=run.at, command=f"`portable verify {contract}`")
             else:
                 held.append((run.at, contract))
         if held:
@@ -146,15 +144,19 @@ class Recorded:
             never = self._error or "never seen by this user on this machine"
             return PageLine(subject=name, verdict="unknown", text=f"{never}; {reason}", command=EGRESS_COMMAND)
         old = self.is_old(proof.at, VERIFY_DAYS)
-        is_later = bool(own) and run is not None and run.at > proof.at
-        later = f"; the last try proved nothing: {own[0].text}" if is_later else ""
+        doubt = _doubt(run, own, proof)
         return PageLine(
             subject=name,
-            verdict="unknown" if old or is_later else "holds",
-            text=f"{address_in(proof.text) or 'address unknown'}: {proof.text}{_too_old(old)}{later}",
+            verdict="unknown" if old or doubt else "holds",
+            text=f"{address_in(proof.text) or 'address unknown'}: {proof.text}{_too_old(old)}{doubt}",
             at=proof.at,
             command=EGRESS_COMMAND,
         )
+
+
+def _doubt(run: ContractRun | None, results: Sequence[ContractResult], proof: Proof) -> str:
+    """Say that a run after the proof proved nothing for its subject; empty if there was none."""
+    return f"; the last try proved nothing: {results[0].text}" if run is not None and results and run.at > proof.at else ""
 
 
 def _too_old(is_old: bool) -> str:

@@ -11,15 +11,11 @@ from portable.planning.network import PlannedNetwork
 
 def host_of(given: PlanInput, net: PlannedNetwork, app: str, *, caller: str) -> str:
     """Return the host name of an app for a caller; an unknown caller is an app that is not behind a gateway."""
-    return _called(given, net.group_of.get(caller), app, app)
+    return name_for(given, net.group_of.get(caller), app, app)
 
 
-def name_for(given: PlanInput, group: p.Group, app: str, name: str) -> str:
-    """Return the host name by which the apps of a group call another app by one of its names: its own, or an alias."""
-    return _called(given, group, app, name)
-
-
-def _called(given: PlanInput, group: p.Group | None, app: str, name: str) -> str:
+def name_for(given: PlanInput, group: p.Group | None, app: str, name: str) -> str:
+    """Return the host name by which the apps of a group call an app by one of its names: its own, or an alias."""
     if group is None or isinstance(group.egress, p.Direct) or app in group.apps:
         return name
     return full_name(given, name)

@@ -13,9 +13,9 @@ from portable.engines.docker.observed import (
     Observed,
     ObservedContainer,
     ObservedNetwork,
-    seconds_of,
 )
 from portable.model.engine_facts import EngineFacts
+from portable.model.moments import seconds_of
 from portable.model.ports import PublishedPort
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """The observed state of an engine, and the labels of its containers."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from portable.model.base import Struct
@@ -12,14 +11,6 @@ PROJECT, SERVICE, HASH, REPLACES, DEPENDS = (
 HELPER = "portable.helper"
 """Label of a helper container of portable."""
 ONE_OFF, FOLDER = "com.docker.compose.oneoff", "com.docker.compose.project.working_dir"
-
-
-def seconds_of(moment: str) -> float:
-    """A time of the engine's clock as seconds since 1970; 0 for a text that is not a time."""
-    try:
-        return datetime.fromisoformat(moment.removesuffix("Z")[:26]).replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        return 0.0
 
 
 class ObservedContainer(Struct, frozen=True, kw_only=True):

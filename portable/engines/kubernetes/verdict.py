@@ -49,6 +49,12 @@ def spec_of(item: KubernetesObject) -> Mapping[str, Any]:
     return item.get("spec") or {}
 
 
+def containers_of(pod: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the containers in the spec of a pod, init containers first; not those that `kubectl debug` adds."""
+    yield from pod.get("initContainers") or ()
+    yield from pod.get("containers") or ()
+
+
 def conditions_of(item: KubernetesObject) -> Mapping[str, Mapping[str, Any]]:
     """Conditions by type."""
     return {condition["type"]: condition for condition in status_of(item).get("conditions") or ()}

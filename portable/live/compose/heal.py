@@ -9,7 +9,7 @@ from portable.backends.common import main_container
 from portable.backends.compose.names import app_service
 from portable.engines.docker.engine import Engine, EngineReader
 from portable.engines.docker.errors import DockerError
-from portable.engines.docker.observed import Observed, ObservedContainer, seconds_of
+from portable.engines.docker.observed import Observed, ObservedContainer
 from portable.live.compose.apps import plain
 from portable.live.compose.desired import ComposeStack, Desired, current
 from portable.live.compose.healing import ailing, was_killed
@@ -25,6 +25,7 @@ from portable.local.lock import locked
 from portable.model.base import Struct
 from portable.model.changes import Change
 from portable.model.errors import PortableError
+from portable.model.moments import seconds_of
 from portable.model.plan import App
 from portable.model.progress import Deduplicated, Event, Progress, silent
 from portable.secrets.sources import Source

@@ -9,7 +9,7 @@ from portable.backends.compose.services import Service
 from portable.engines.docker.address import Address
 from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.errors import DockerError
-from portable.engines.docker.observed import ObservedContainer, seconds_of
+from portable.engines.docker.observed import ObservedContainer
 from portable.live.compose.apps import plain
 from portable.live.compose.desired import ComposeStack, current
 from portable.live.compose.waiting import here_now, judge
@@ -18,6 +18,7 @@ from portable.live.tunnel import LINES, TRAFFIC, Traffic, look_through, restarts
 from portable.live.tunnel import tunnels as tunnels_of
 from portable.local.network import lan_addresses
 from portable.model.exposures import in_url
+from portable.model.moments import seconds_of
 
 _ASK_SECONDS = 10.0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from portable.engines.docker.engine import EngineReader
-from portable.engines.docker.observed import Observed, seconds_of
+from portable.engines.docker.observed import Observed
 from portable.live.compose.desired import ComposeStack, Desired, current
 from portable.live.engine_limits import EngineNeeds, limits_of
 from portable.live.last_images import last_images
@@ -19,6 +19,7 @@ from portable.live.tried import ASK_SECONDS, Ask, refuse_lost, runner_in, ways_b
 from portable.live.versions import ImageChange, steps_of
 from portable.model.changes import Change
 from portable.model.errors import Refused
+from portable.model.moments import seconds_of
 from portable.model.plan import Plan
 from portable.model.progress import Event, Progress, silent
 

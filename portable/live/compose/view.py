@@ -7,13 +7,14 @@ from functools import cached_property
 from portable.backends.common import PlacedContainer, containers
 from portable.backends.compose.names import project_name, service_name
 from portable.engines.docker.engine import Engine
-from portable.engines.docker.observed import Described, ObservedContainer, seconds_of
+from portable.engines.docker.observed import Described, ObservedContainer
 from portable.engines.docker.rights import running
 from portable.live.compose.rights import planned
 from portable.live.view import CommandResult, ContainerState, ExtraContainer, HostFolder, PublishedAddress
 from portable.local.network import lan_addresses
 from portable.model.errors import PortableError
 from portable.model.folders import folder_of
+from portable.model.moments import seconds_of
 from portable.model.plan import Plan, Volume
 from portable.model.rights import ImageSettings, PlannedContainer
 from portable.model.shell import script

@@ -7,7 +7,7 @@ from typing import Any, Final
 from portable.backends.kubernetes.administrator import FOLDER
 from portable.backends.kubernetes.names import GROUP_LABEL, dns_label
 from portable.engines.kubernetes.cluster import Reference, reference_of
-from portable.engines.kubernetes.verdict import KubernetesObject
+from portable.engines.kubernetes.verdict import KubernetesObject, containers_of
 from portable.live.kubernetes.order import phase_of, runs_pods
 from portable.live.kubernetes.owners import is_managed
 from portable.live.kubernetes.stack import KubernetesStack, PodGroup
@@ -99,7 +99,7 @@ def secrets_of(template: Mapping[str, Any], *, optional: bool = True) -> tuple[s
     """The names of the Secrets that the pods of a template refer to; without `optional` only those that have to exist."""
     pod = template.get("spec") or {}
     references: list[tuple[str, Mapping[str, Any]]] = []
-    for container in (*(pod.get("initContainers") or ()), *(pod.get("containers") or ())):
+    for container in containers_of(pod):
         references += [("name", (variable.get("valueFrom") or {}).get("secretKeyRef") or {}) for variable in container.get("env") or ()]
         references += [("name", source.get("secretRef") or {}) for source in container.get("envFrom") or ()]
     for volume in pod.get("volumes") or ():

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from portable.engines.kubernetes.cluster import ClusterReader
 from portable.engines.kubernetes.errors import ClusterError
-from portable.engines.kubernetes.verdict import conditions_of, spec_of, status_of
+from portable.engines.kubernetes.verdict import conditions_of, containers_of, spec_of, status_of
 from portable.live.kubernetes.desired import rendered_items, template_of
 from portable.live.kubernetes.look import look
 from portable.live.kubernetes.reconcile import reconcile
@@ -84,7 +84,7 @@ def _devices(stack: KubernetesStack) -> Mapping[str, list[str]]:
     found: dict[str, list[str]] = {}
     for item in rendered_items(stack):
         pod = template_of(item.body).get("spec") or {} if item.has_pods else {}
-        for container in (*(pod.get("initContainers") or ()), *(pod.get("containers") or ())):
+        for container in containers_of(pod):
             for resource in (container.get("resources") or {}).get("limits") or ():
                 if resource not in _BUILT_IN:
                     found.setdefault(resource, []).extend(app for app in item.apps if app not in found.get(resource, ()))

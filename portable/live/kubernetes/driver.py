@@ -8,7 +8,7 @@ from typing import Self
 
 from portable.engines.kubernetes.address import ClusterAddress
 from portable.engines.kubernetes.cluster import Cluster, ClusterReader
-from portable.engines.kubernetes.verdict import spec_of, status_of
+from portable.engines.kubernetes.verdict import containers_of, spec_of, status_of
 from portable.live.drivers import OpenedStack
 from portable.live.kubernetes import diagnose, down, execute, heal, logs, restart, status, up
 from portable.live.kubernetes.look import pods_of
@@ -109,7 +109,7 @@ class KubernetesReader(UnsupportedReading):
         """The state of each image that the stack needs. One counts as present where a pod of the stack has started it."""
         started: set[str] = set()
         for pod in pods_of(self._cluster, self.stack):
-            images = {c["name"]: c["image"] for key in ("initContainers", "containers") for c in spec_of(pod).get(key) or ()}
+            images = {c["name"]: c["image"] for c in containers_of(spec_of(pod))}
             for key in ("initContainerStatuses", "containerStatuses"):
                 started |= {
                     images[seen["name"]] for seen in status_of(pod).get(key) or () if seen.get("imageID") and seen["name"] in images

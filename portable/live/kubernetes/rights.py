@@ -16,12 +16,6 @@ _NETWORKS: Final = "k8s.v1.cni.cncf.io/networks"
 _DEVICES: Final = "io.kubernetes.cri-o.Devices"
 
 
-def containers_of(pod: Spec) -> Iterator[Spec]:
-    """Yield every container of a pod, the init containers first; not the ones that `kubectl debug` adds."""
-    yield from pod.get("initContainers") or ()
-    yield from pod.get("containers") or ()
-
-
 def settings(pod: Spec, container: Spec, annotations: Mapping[str, str]) -> PlannedContainer:
     """Return what a pod sets for one of its containers."""
     entrypoint, command = container.get("command"), container.get("args")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from portable.engines.kubernetes.cluster import ClusterReader
-from portable.engines.kubernetes.verdict import KubernetesObject, ObjectVerdict, spec_of, status_of
+from portable.engines.kubernetes.verdict import KubernetesObject, ObjectVerdict, containers_of, spec_of, status_of
 from portable.live.kubernetes.desired import rendered_items
 from portable.live.kubernetes.inventory import inventory_reference, is_same, read_inventory
 from portable.live.kubernetes.order import JOBS, runs_pods
@@ -69,11 +69,7 @@ def image_of(item: KubernetesObject, container: str) -> str:
     from portable.live.kubernetes.desired import template_of
 
     pod = spec_of(item) if item.get("kind") == "Pod" else template_of(item).get("spec") or {}
-    for key in ("containers", "initContainers"):
-        for body in pod.get(key) or ():
-            if body["name"] == container:
-                return str(body["image"])
-    return ""
+    return next((str(body["image"]) for body in containers_of(pod) if body["name"] == container), "")
 
 
 def _rows(stack: KubernetesStack, standing: GroupState) -> Iterator[ServiceStatus]:

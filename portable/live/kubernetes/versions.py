@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from portable.engines.kubernetes.verdict import KubernetesObject
+from portable.engines.kubernetes.verdict import KubernetesObject, containers_of
 from portable.live.kubernetes.desired import template_of
 from portable.live.kubernetes.look import ClusterState
 from portable.live.kubernetes.obstacles import Obstacle
@@ -48,4 +48,4 @@ def _changed_images(observed: ClusterState, stack: KubernetesStack, last: Mappin
 
 def _images(body: KubernetesObject) -> dict[str, str]:
     spec = template_of(body).get("spec") or {}
-    return {str(one["name"]): str(one.get("image", "")) for kind in ("initContainers", "containers") for one in spec.get(kind) or ()}
+    return {str(one["name"]): str(one.get("image", "")) for one in containers_of(spec)}

@@ -1,8 +1,6 @@
 """A stack on a cluster, in the form that contracts check."""
 
-import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from functools import cached_property
 from typing import Any, Final
 
@@ -12,15 +10,16 @@ from portable.backends.kubernetes.scope import scope_of
 from portable.engines.kubernetes.cluster import Cluster
 from portable.engines.kubernetes.errors import ClusterError
 from portable.engines.kubernetes.inside import LateError, exec_in, log_lines
-from portable.engines.kubernetes.verdict import KubernetesObject, spec_of, status_of
+from portable.engines.kubernetes.verdict import KubernetesObject, containers_of, spec_of, status_of
 from portable.live.kubernetes.desired import template_of
 from portable.live.kubernetes.look import pods_of
-from portable.live.kubernetes.rights import claim_source, containers_of, mounts, references, rights, settings, variables
+from portable.live.kubernetes.rights import claim_source, mounts, references, rights, settings, variables
 from portable.live.kubernetes.stack import KubernetesStack
 from portable.live.kubernetes.status import PodContainerState, container_state
 from portable.live.kubernetes.waiting import GroupState, look_at_groups
 from portable.live.view import CommandResult, ContainerState, ExtraContainer, HostFolder, PublishedAddress
 from portable.model.folders import folder_of
+from portable.model.moments import seconds_of
 from portable.model.plan import Claim, Plan, Volume
 from portable.model.rights import ImageSettings, PlannedContainer
 from portable.model.shell import script
@@ -82,7 +81,7 @@ class ClusterView:
             state=seen.state,
             health=seen.health if seen.health != "-" else "",
             said=reason,
-            since=_seconds(seen.since),
+            since=seconds_of(seen.since),
             environment=variables(body),
             secret_env=references(body),
             has_image_variables=False,
@@ -102,7 +101,7 @@ class ClusterView:
             return ContainerState(state="missing")
         told = status_of(workload)
         begun, done = str(told.get("lastScheduleTime") or ""), str(told.get("lastSuccessfulTime") or "")
-        if begun and not told.get("active") and _seconds(done) < _seconds(begun):
+        if begun and not told.get("active") and seconds_of(done) < seconds_of(begun):
             return ContainerState(state="exited", said=f"its run of {begun} failed")
         return ContainerState(state="scheduled", said=f"ran successfully at {done}" if done else "has not run yet")
 
@@ -208,7 +207,7 @@ class ClusterView:
 
     def dated_logs(self, placed: PlacedContainer, lines: int) -> Sequence[tuple[float, str]]:
         """The last lines of its log since its start. A container that restarted has a new log."""
-        return tuple((_seconds(moment), text) for moment, text in self._log(placed, lines))
+        return tuple((seconds_of(moment), text) for moment, text in self._log(placed, lines))
 
     def _log(self, placed: PlacedContainer, lines: int) -> Iterator[tuple[str, str]]:
         for instance in self._instances.get(placed.path, ()):
@@ -258,10 +257,3 @@ def _published(body: Mapping[str, Any]) -> Iterator[PublishedAddress]:
         if number := port.get("hostPort"):
             protocol = str(port.get("protocol") or "TCP").lower()
             yield PublishedAddress(address=port.get("hostIP") or "", number=number, protocol=protocol, inside=port["containerPort"])
-
-
-def _seconds(moment: str) -> float:
-    """Seconds since 1970 of a time of the API; 0 for none."""
-    with contextlib.suppress(ValueError):
-        return datetime.fromisoformat(moment).timestamp()
-    return 0.0

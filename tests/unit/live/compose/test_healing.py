@@ -10,7 +10,7 @@ from portable.backends import compose
 from portable.engines.docker.address import Address
 from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.errors import DockerError
-from portable.engines.docker.observed import Observed, ObservedContainer, ObservedNetwork, seconds_of
+from portable.engines.docker.observed import Observed, ObservedContainer, ObservedNetwork
 from portable.live import listening
 from portable.live.compose import heal as live
 from portable.live.compose.apps import plain
@@ -22,6 +22,7 @@ from portable.live.results import Outcome, Repairs
 from portable.live.tunnel import TRAFFIC as TRAFFIC_QUESTION
 from portable.model.changes import Change
 from portable.model.errors import PortableError
+from portable.model.moments import seconds_of
 from portable.model.progress import Event
 from portable.model.question import Question
 from portable.secrets.sources import EnvironmentSource

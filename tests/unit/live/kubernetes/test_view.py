@@ -12,9 +12,9 @@ from portable.backends.registry import back_end
 from portable.engines.kubernetes.cluster import reference_of
 from portable.engines.kubernetes.errors import ClusterError
 from portable.engines.kubernetes.inside import LateError
+from portable.engines.kubernetes.verdict import containers_of
 from portable.live.kubernetes import view as views
 from portable.live.kubernetes.desired import template_of
-from portable.live.kubernetes.rights import containers_of
 from portable.live.kubernetes.stack import KubernetesStack, stack_of
 from portable.live.kubernetes.view import ClusterView
 from portable.model import plan as p

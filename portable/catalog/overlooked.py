@@ -22,7 +22,7 @@ def overlooked(roots: Iterable[Path]) -> Iterator[Mistake]:
                 yield from _flat(entry, kind)
                 yield from _entry(entry, kind)
                 yield from _of_other_kind(entry, kind)
-        for entry in _entries(root):
+        for entry in (entry for entry in _entries(root) if entry.name not in _FOLDERS.values()):
             # A folder of another name may hold more than a catalog, such as links and files of other programs.
             yield from _entry(entry, "app", is_certain=root.name == "catalog")
 
@@ -105,6 +105,7 @@ def _entries(folder: Path) -> list[Path]:
 def _says_portable(file: Path) -> bool:
     """Whether a file has a line that begins with this program's own key."""
     try:
-        return any(line.startswith("portable:") for line in file.read_text(encoding="utf-8", errors="replace").splitlines())
+        text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""  # a pipe would never end
+        return any(line.startswith("portable:") for line in text.splitlines())
     except OSError:
         return False

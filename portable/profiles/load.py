@@ -136,7 +136,7 @@ def _refuse_near_folder(folder: Path, names: Sequence[str], is_meant: Callable[[
 
 
 def _has_profiles(folder: Path) -> bool:
-    return any(meant(file.name) and _says_portable(file) for file in folder.glob("*"))
+    return any(meant(file.name) and file.is_file() and _says_portable(file) for file in folder.glob("*"))
 
 
 def _has_apps(folder: Path) -> bool:

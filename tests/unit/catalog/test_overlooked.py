@@ -1,5 +1,6 @@
 """What lies in a catalog of a person's own like an app or a cloud, and would not be read."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,6 +92,8 @@ def test_other_files_are_nobody_s_mistake(tmp_path: Path) -> None:
     put(tmp_path, "app/main.py", "")
     (tmp_path / "result").symlink_to("nowhere")
     assert list(overlooked((tmp_path, tmp_path / "absent"))) == []
+    os.mkfifo(tmp_path / "spring" / "app.yaml.txt")
+    assert list(overlooked((tmp_path,))) == []
     assert Catalog(()).overlooked() == ()
     put(tmp_path, "sonarr/app.yml")
     assert [mistake.source.file for mistake in overlooked((tmp_path,))] == [str(tmp_path / "sonarr/app.yml")]

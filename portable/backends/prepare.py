@@ -69,6 +69,8 @@ def prepare(
     stack_file = find_stack_of(profile, (folder or Path.cwd()).resolve())
     given = _read(profile, stack_file, sets, announce)
     catalog = Catalog(catalog_folders(stack_file, catalogs))
+    if mistakes := catalog.overlooked():
+        raise InputError(mistakes)
     planned = make(given, catalog)
     chosen = back_end(given.profile.back_end)
     rendering = chosen.render(planned.plan)

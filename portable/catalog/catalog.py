@@ -52,6 +52,14 @@ class Catalog:
             else:
                 self._outside[name] = outside
 
+    def overlooked(self) -> tuple[Mistake, ...]:
+        """What lies in the user's folders like an app or a cloud, and is not read."""
+        if len(self._roots) == 1:
+            return ()
+        from portable.catalog.overlooked import overlooked  # few have a catalog of their own
+
+        return tuple(overlooked(self._roots[1:]))
+
     def root(self, path: Path) -> Path:
         """The folder of the catalog to which a file belongs; nothing outside of it is read."""
         folder = path.parent

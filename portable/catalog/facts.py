@@ -30,11 +30,20 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keb
     """Base of all types that are read from files: keys are kebab-case, unknown keys are errors."""
 
 
+SecretKey = Annotated[
+    str,
+    Meta(
+        pattern=r"^(?!\.\.|\.$)[-._a-zA-Z0-9]{1,253}$(?!\n)",
+        description="letters, digits, dots, dashes and underscores, as Kubernetes takes them for a key of a Secret",
+    ),
+]
+
+
 class SecretValue(Facts, frozen=True, kw_only=True):
     """A reference to a value in a secret."""
 
     secret: Name
-    key: str = "value"
+    key: SecretKey = "value"
     optional: bool = False
 
 
@@ -178,7 +187,7 @@ class SecretFacts(Facts, frozen=True, kw_only=True):
     """A secret by name; a file of the catalog never contains its values."""
 
     about: str
-    keys: tuple[str, ...] = ("value",)
+    keys: tuple[SecretKey, ...] = ("value",)
     generate: Literal["hex", "password"] | None = None
     """`up` generates a missing value if secrets are in a file: 32 hexadecimal digits, or for a person who logs in, letters and digits."""
     public: tuple[str, ...] = ()

@@ -141,6 +141,7 @@ def check(
     They come from the shipped catalog, the folder `catalog` beside portable.yaml, and your folders. Before you use
     files from another person, read the list of --strict.
     """
+    from portable.catalog.overlooked import overlooked
     from portable.model.errors import InputError
     from portable.planning.content import template_mistakes
     from portable.profiles.load import catalog_folders, find_stack
@@ -149,11 +150,12 @@ def check(
         if not folder.is_dir():
             text = f"folder {str(folder)!r} does not exist"
             raise UsageError(text, code="usage.folder-absent", remedy="name the folder that contains `apps` or `clouds`")
-        if not any(any(folder.glob(files)) for files in ("apps/*/app.yaml", "*/app.yaml", "clouds/*/cloud.yaml")):
+        has_any = any(any(folder.glob(files)) for files in ("apps/*/app.yaml", "*/app.yaml", "clouds/*/cloud.yaml"))
+        if not has_any and not any(overlooked((folder,))):
             text = f"folder {str(folder)!r} contains no app and no cloud"
             raise UsageError(text, code="usage.folder-empty", remedy="put each app in a file apps/NAME/app.yaml below it")
-    catalog = read(folders or ())
-    mistakes: list[Mistake] = []
+    catalog = read(folders or (), checked=False)
+    mistakes: list[Mistake] = list(catalog.overlooked())
     for read_one, names in ((catalog.app, catalog.names()), (catalog.cloud, catalog.cloud_names())):
         for name in names:
             try:
@@ -232,13 +234,20 @@ def schema(
     show.document(schema_of(kinds[kind]))
 
 
-def read(folders: "Sequence[Path]") -> "Catalog":
-    """Name the stack, and open the shipped catalog with the apps of the folder `catalog` beside portable.yaml and of `folders`."""
+def read(folders: "Sequence[Path]", *, checked: bool = True) -> "Catalog":
+    """Name the stack, and open the shipped catalog with the apps of the folder `catalog` beside portable.yaml and of `folders`.
+
+    Raises InputError for files in them that would be ignored, if it is `checked`.
+    """
     from portable.catalog.catalog import Catalog
     from portable.cli.opening import announce_stack
+    from portable.model.errors import InputError
     from portable.profiles.load import catalog_folders
 
-    return Catalog(catalog_folders(announce_stack(), folders))
+    catalog = Catalog(catalog_folders(announce_stack(), folders))
+    if checked and (mistakes := catalog.overlooked()):
+        raise InputError(mistakes)
+    return catalog
 
 
 def unknown(name: str, known: tuple[str, ...], what: str = "app", *, code: "Code" = "usage.unknown-app", place: str = "") -> UsageError:

@@ -16,6 +16,7 @@ from portable.model.errors import FAILED, PortableError, Refused, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from portable.model.findings import Finding
     from portable.model.plan import Notify, Plan
     from portable.profiles.gitops import EncryptedFacts
     from portable.secrets.lookup import SecretRow
@@ -45,6 +46,8 @@ class ProfileSecrets(NamedTuple):
     """Namespace in the cluster; None for an engine."""
     recipients: "Recipients | None" = None
     """Whom `write` encrypts the Secrets for; None: it does not."""
+    refused: "tuple[Finding, ...]" = ()
+    """Findings that stop `up`."""
 
 
 _HEADINGS = ("secret", "key", "present", "optional", "generated", "apps", "reason", "about")
@@ -85,12 +88,13 @@ def set_(
 ) -> None:
     """Store a value in the profile's file of secrets, mode 0600. Prompt for it without echo, or read it from standard input."""
     from portable.secrets.sources import refuse_external
-    from portable.secrets.store import set_secret
+    from portable.secrets.store import refuse_read_only, set_secret
     from portable.secrets.values import Secret
 
-    _, needs, generated, about, source, namespace, _ = _open(profile, sets, catalogs)
+    _, needs, generated, about, source, namespace, *_ = _open(profile, sets, catalogs)
     secret, key = _known(name, profile, needs)
     refuse_external(source, "store a value", f"store it there; `portable secrets list -p {profile}` shows its place")
+    refuse_read_only(source, secret, key)  # before a person types a value
     if generate and secret not in generated:
         text = f"{secret} is issued by a third party; a random value cannot work"
         raise UsageError(text, code="usage.secret-issued", remedy=f"store the value that you received: `portable secrets set {name}`")
@@ -168,6 +172,7 @@ def write(
         text = f"profile {profile} runs on an engine, which gets the values from `portable up`"
         raise UsageError(text, code="usage.secrets-engine", remedy="use a profile of a cluster, or run `portable up`")
     refuse_external(source, "write Secrets", f"`portable render -p {profile} -o FOLDER` writes the ExternalSecrets: apply that folder")
+    _refuse_undecryptable(opened)
     check_tunnel(plan, foreseen(needs, generated, source), cluster=True)  # before a secret is stored
     generate_missing(needs, generated, source, progress=printed)
     resolved = resolve(needs, source)
@@ -223,10 +228,10 @@ def _standard_input() -> str:
 def _table(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", output: Format, *, values: bool = False) -> bool:
     """Print the table of secrets; whether one is missing. With `values`, raise PortableError for an invalid value."""
     from portable.secrets.lookup import examine
-    from portable.secrets.sources import ExternalSource, refuse_external
+    from portable.secrets.sources import ExternalSource, place_name, refuse_external
     from portable.secrets.vpn import check_tunnel
 
-    plan, needs, generated, about, source, namespace, _ = _open(profile, sets, catalogs)
+    plan, needs, generated, about, source, namespace, *_ = _open(profile, sets, catalogs)
     if values:
         remedy = f"`kubectl get externalsecrets -n {namespace or 'NAMESPACE'}` shows whether the operator could read each of them"
         refuse_external(source, "check values", remedy)
@@ -241,6 +246,9 @@ def _table(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]", outp
         (r.name, r.key, r.present, r.optional, made, r.apps, r.reason, about.get(r.name)) for r, made in zip(rows, by_itself, strict=True)
     ]
     show.table(_HEADINGS, cells, output, schema="secrets")
+    if resolved.others:
+        names = ", ".join(resolved.others)
+        typer.echo(f"{place_name(source)} has secrets that no app of profile {profile} uses: {names}", err=True)
     if values:
         try:
             check_tunnel(plan, resolved, cluster=namespace is not None)
@@ -290,15 +298,25 @@ def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "P
 
     from portable.live.place import source_of
     from portable.local.folders import home_of
+    from portable.model.ledger import unaccepted
     from portable.secrets.needs import needs_of, notify_needs
 
-    planned = prepared_for(profile, sets=sets, catalogs=catalogs).planned
+    prepared = prepared_for(profile, sets=sets, catalogs=catalogs)
+    planned = prepared.planned
     source = source_of(planned.given.profile.secrets, planned.plan.stack, os.environ, home_of(os.environ))
     plan = planned.plan
     namespace = (plan.namespace or plan.stack) if planned.given.profile.traits.has_namespaces else None
     needs, about = (*needs_of(plan), *notify_needs(plan)), {name: s.about for name, s in planned.secrets.items()}
     recipients = _recipients(planned.given.profile.secrets.encrypted, home_of(os.environ))
-    return ProfileSecrets(plan, needs, planned.generated, about, source, namespace, recipients)
+    refused = unaccepted(prepared.ledger, strict=False)
+    return ProfileSecrets(plan, needs, planned.generated, about, source, namespace, recipients, refused)
+
+
+def _refuse_undecryptable(opened: "ProfileSecrets") -> None:
+    """Raise Refused for files that the GitOps controller could not decrypt, before one is written and committed."""
+    for finding in opened.refused if opened.recipients is not None else ():
+        if finding.field == "gitops.secrets":
+            raise Refused(finding.text, code=finding.code, where="secrets.encrypted", remedy=finding.remedy)
 
 
 def _recipients(facts: "EncryptedFacts | None", home: Path) -> "Recipients | None":

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import marshal
 import os
+import re
 import sys
 from contextvars import ContextVar
 from importlib.util import find_spec
@@ -19,6 +20,8 @@ from portable.formats.document import LARGEST_FILE, Mark
 MOST: int = 5000
 """Files in the folder, before all of them are removed; a shipped profile has about 20, and each file has one for each of its states."""
 _CHECKSUM = 32
+_PASSWORD = re.compile(rb":/+[^\s/@:]*:[^\s@]+@")
+"""A password in a URL, such as `tcp://USER:PASSWORD@HOST`."""
 _kept: ContextVar["Kept | None"] = ContextVar("kept", default=None)
 
 
@@ -60,7 +63,9 @@ class Kept:
         return data, mark
 
     def put(self, content: bytes, data: dict[str, Any], mark: Mark) -> None:
-        """Keep a file that was parsed without a mistake. A full or read-only disk keeps nothing."""
+        """Keep a file that was parsed without a mistake, and without a URL with a password. A full or read-only disk keeps nothing."""
+        if _PASSWORD.search(content):  # its reader refuses it, or should
+            return
         told = marshal.dumps((data, mark))
         file = self._file(content)
         part = file.with_name(f"{file.name}.{os.getpid()}")

@@ -51,7 +51,7 @@ def place_of(prepared: Prepared, environment: Mapping[str, str] | None = None, *
     if remedy := unsupported_on(prepared.back_end.name).get(verb):
         text = f"`portable {verb}` is not supported on clusters yet"
         raise Refused(text, code="cluster.unsupported", where=f"profile {profile.name}", remedy=remedy)
-    if plan.gitops is not None and verb in _OF_CONTROLLERS:
+    if plan.gitops is not None and profile.traits.has_namespaces and verb in _OF_CONTROLLERS:
         tool = "Flux" if isinstance(plan.gitops.controller, Flux) else "Argo CD"
         raise Refused(
             f"{tool} applies the objects of profile {profile.name}, and would undo what `portable {verb}` does",
@@ -92,7 +92,7 @@ def source_of(facts: SecretsFacts, stack: str, environment: Mapping[str, str], h
             return ExternalSource(store=external.store if external else "", kind=external.kind if external else "SecretStore")
         case "file" | "cluster" | "sops":
             config = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
-            path = facts.file or str(config / "portable" / stack / "secrets.yaml")
+            path = facts.file if facts.file is not None else str(config / "portable" / stack / "secrets.yaml")
             path = str(home / path[2:]) if path.startswith("~/") else path
             if not path.startswith("/"):  # in another working folder it would be another file, with new secrets
                 raise UsageError(

@@ -65,4 +65,4 @@ class SecretMove:
             for n in own
             if (n.name, n.key) not in values and n.name in target.generated
         }
-        return Resolved(values), problems
+        return Resolved(values, source=target.source), problems

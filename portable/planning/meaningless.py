@@ -13,7 +13,7 @@ _SCHEMES = ("unix://", "tcp://", "ssh://")
 
 
 def meaningless(given: PlanInput, mistakes: Mistakes) -> None:
-    """Note unknown time zones, invalid host names, unsupported engine addresses, missing commands and waivers without a reason."""
+    """Note unknown time zones, invalid host names, unsupported engine addresses, missing files and commands, waivers without a reason."""
     zone = given.stack.timezone
     if (_ZONES / "Etc" / "UTC").is_file() and not (_ZONES / zone).is_file():
         remedy = "write a name such as Europe/Berlin or Etc/UTC"
@@ -31,6 +31,13 @@ def meaningless(given: PlanInput, mistakes: Mistakes) -> None:
     if engine is not None and not engine.startswith(_SCHEMES):
         text, remedy = f"engine {without_password(engine)!r} is not a supported address", "use unix://, tcp:// or ssh://"
         mistakes.add(given.profile_source("engine"), "engine", text, remedy, code="plan.engine-address")
+    file = given.profile.secrets.file
+    if file is not None and not re.fullmatch(r"(/|~/).*[^/]", file):
+        text = f"{file!r} is not an absolute path of a file" if file else "the path of the file of secrets is empty"
+        remedy = "begin it with / or ~/, or leave it out for the stack's own file"
+        if given.profile.secrets.source == "sops":
+            remedy = "name the encrypted file: `secrets: {source: sops, file: ~/home/secrets.sops.yaml}`"
+        mistakes.add(given.profile_source("secrets", "file"), "secrets.file", text, remedy, code="secret.file-path")
     if given.profile.secrets.source == "command" and not given.profile.secrets.command:
         text, remedy = "secrets come from a command, but none is set", "set one: `command: [pass, show, 'media/{name}/{key}']`"
         mistakes.add(given.profile_source("secrets"), "secrets.command", text, remedy, code="plan.secret-command")

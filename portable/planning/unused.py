@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from portable.formats.document import Steps
 from portable.formats.merge import layers_of
 from portable.planning.inputs import Mistakes, PlanInput
-from portable.profiles.types import ExposureFacts, SecretsFacts
+from portable.profiles.types import ExposeFacts, ExposureFacts, SecretsFacts
 
 
 class UnusedKey(NamedTuple):
@@ -43,9 +43,6 @@ def _without_effect(given: PlanInput) -> Iterator[UnusedKey]:
         if profile.secrets.encrypted is not None:
             why, remedy = "it is for Secrets of a cluster", "remove it; `source: sops` reads values from an encrypted file"
             yield UnusedKey(("secrets", "encrypted"), why=why, remedy=remedy)
-        if profile.gitops is not None:
-            why = "Flux and Argo CD apply objects to a cluster, not to an engine"
-            yield UnusedKey(("gitops",), why=why, remedy="remove it, or move it to a profile of a cluster")
     if profile.traits.has_host_names:
         exposure, why = profile.exposure, "browsers reach a cluster by host name, not by one host's address"
         if exposure.lan is not None:
@@ -70,13 +67,15 @@ def _secrets(secrets: SecretsFacts) -> Iterator[UnusedKey]:
     if secrets.external is not None and secrets.source != "external-secrets":
         remedy = "set `source: external-secrets`, or remove it"
         yield UnusedKey(("secrets", "external"), why=f"the source of secrets is `{secrets.source}`", remedy=remedy)
-    if secrets.source == "external-secrets":
-        for key, is_set in (("file", secrets.file is not None), ("command", bool(secrets.command))):
-            if is_set:
-                why = "the operator of the cluster fetches the values, `portable` reads none"
-                yield UnusedKey(("secrets", key), why=why, remedy="remove it")
-        if secrets.encrypted is not None:
-            yield UnusedKey(("secrets", "encrypted"), why="the operator of the cluster makes the Secrets", remedy="remove it")
+    for key, is_set, sources in (
+        ("file", secrets.file is not None, ("file", "cluster", "sops")),
+        ("command", bool(secrets.command), ("command",)),
+    ):
+        if is_set and secrets.source not in sources:
+            remedy = f"set `source: {sources[0]}`, or remove it; `{key}: null` removes one of a profile that this one extends"
+            yield UnusedKey(("secrets", key), why=f"the source of secrets is `{secrets.source}`", remedy=remedy)
+    if secrets.source == "external-secrets" and secrets.encrypted is not None:
+        yield UnusedKey(("secrets", "encrypted"), why="the operator of the cluster makes the Secrets", remedy="remove it")
 
 
 def _removes_nothing(given: PlanInput) -> Iterator[UnusedKey]:
@@ -96,11 +95,13 @@ def _removes_nothing(given: PlanInput) -> Iterator[UnusedKey]:
                 else:
                     nulls[steps] = None
     for steps in nulls:
-        hidden = f"{steps[0]}: {{{steps[1] if len(steps) > 1 else 'web'}: {{}}}}"
-        why = "null removes a setting of a profile that this one extends, and nothing here is inherited"
-        yield UnusedKey(
-            ("exposure", "apps", *steps), why=why, remedy=f"remove it; to hide a port, write `exposure: {{apps: {{{hidden}}}}}`"
-        )
+        why, remedy = "null removes a setting of a profile that this one extends, and nothing here is inherited", "remove it"
+        port = steps[1] if len(steps) > 1 else "web"
+        if port in ExposeFacts.__struct_encode_fields__:
+            why = f"`{port}` is a way to a port, and the name of the port is missing"
+            remedy, port = f"write `exposure: {{apps: {{{steps[0]}: {{web: {{{port}: null}}}}}}}}`", "web"
+        remedy += f"; to hide a port, write `exposure: {{apps: {{{steps[0]}: {{{port}: {{}}}}}}}}`"
+        yield UnusedKey(("exposure", "apps", *steps), why=why, remedy=remedy)
 
 
 def _publishes_to_lan(exposure: ExposureFacts) -> bool:

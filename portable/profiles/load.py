@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -11,6 +11,9 @@ import portable
 from portable.formats.document import Document, Steps
 from portable.formats.load import convert, load, read
 from portable.formats.merge import Layer, lay
+from portable.formats.near_names import meant
+from portable.model.addresses import has_password
+from portable.model.codes import Code
 from portable.model.errors import InputError, PortableError, UsageError
 from portable.model.source import Mistake, Source
 from portable.profiles.images import SUFFIX, Images, file_for
@@ -19,8 +22,8 @@ from portable.profiles.names import DEFAULT_PROFILE, PROFILE_VARIABLE
 from portable.profiles.types import Profile, StackFile
 
 STACK_FILE = "portable.yaml"
-_ENDINGS = (".yaml.txt", ".yml.txt", ".yaml", ".yml")
-"""Ends of names that people give to a stack or a profile, in any case; only `.yaml` is read."""
+_PROFILES, _CATALOGS = ("profiles", "profile"), ("catalog", "catalogs", "catalogue")
+"""Names that people give to the folders beside a stack, in any case; only the first one is read."""
 _CHANGES = ("override",)
 """Keys in which null belongs to the file of an app, not to the stack or the profile."""
 _UNSETTABLE: Mapping[Steps, str] = {
@@ -46,17 +49,11 @@ def find_stack(folder: Path) -> Path | None:
     return None
 
 
-def _meant(name: str) -> str | None:
-    """The name in lower case, without its ending, if it is nearly that of a stack or a profile."""
-    folded = name.casefold()
-    return next((folded.removesuffix(ending) for ending in _ENDINGS if folded.endswith(ending)), None)
-
-
 def _near(file: Path) -> Path | None:
     """What lies in the folder of `file`, was meant as that file, and would be ignored."""
     stem = file.stem.casefold()
     try:
-        near = sorted(other for other in file.parent.iterdir() if other.name.casefold().startswith(stem) and _meant(other.name) == stem)
+        near = sorted(other for other in file.parent.iterdir() if other.name.casefold().startswith(stem) and meant(other.name) == stem)
     except PermissionError:
         text = "this folder cannot be read, so your own files in it would be ignored"
         remedy = f"check its owner and mode: `ls -ld {quote(str(file.parent))}`"
@@ -101,15 +98,49 @@ def default_profile(folder: Path, environment: Mapping[str, str]) -> str:
 
 
 def catalog_folders(stack_file: Path | None, more: Sequence[Path] = ()) -> list[Path]:
-    """The user's folders of apps: `catalog` beside the stack's file, and folders from the command line."""
+    """The user's folders of apps: `catalog` beside the stack's file, and folders from the command line.
+
+    Raises UsageError for a folder that is only nearly called so.
+    """
     own = [stack_file.parent / "catalog"] if stack_file else []
+    for folder in own:
+        _refuse_near_folder(folder, _CATALOGS, _has_apps, "catalog.folder-name")
     return [folder for folder in (*own, *more) if folder.is_dir()]
 
 
 def profile_folders(stack_file: Path | None) -> tuple[Path, ...]:
-    """The folders to search for profiles: beside the stack's file (or the working folder's `profiles`), then the shipped ones."""
+    """The folders to search for profiles: beside the stack's file (or the working folder's `profiles`), then the shipped ones.
+
+    Raises UsageError for a folder that is only nearly called so.
+    """
     own = (stack_file.parent / "profiles", stack_file.parent) if stack_file else (Path.cwd() / "profiles",)
+    _refuse_near_folder(own[0], _PROFILES, _has_profiles, "profile.folder-name")
     return (*own, SHIPPED)
+
+
+def _refuse_near_folder(folder: Path, names: Sequence[str], is_meant: Callable[[Path], bool], code: Code) -> None:
+    """Raise UsageError for a broken link in its place, and for a folder beside it whose files would be ignored."""
+    try:
+        near = [other for other in folder.parent.iterdir() if other.name.casefold() in names]
+    except OSError:
+        return  # looking for the stack reports it
+    for other in sorted(near):
+        if other.name == folder.name:
+            if other.is_symlink() and not other.exists():
+                remedy = f"correct the link, or remove it: `rm {quote(str(other))}`"
+                raise UsageError(f"{other} is a link to a folder that does not exist", code=code, remedy=remedy)
+        elif other.is_dir() and is_meant(other) and not (folder.exists() and other.samefile(folder)):
+            move = f"rename it: `mv {quote(str(other))} {quote(str(folder))}`"
+            remedy = f"keep one of them: move what you need into {folder}" if folder.exists() else move
+            raise UsageError(f"the folder {other} is not called {folder.name}, and would be ignored", code=code, remedy=remedy)
+
+
+def _has_profiles(folder: Path) -> bool:
+    return any(meant(file.name) and file.is_file() and _says_portable(file) for file in folder.glob("*"))
+
+
+def _has_apps(folder: Path) -> bool:
+    return any(any(folder.glob(files)) for files in ("apps/*/app.y*ml", "*/app.y*ml", "clouds/*/cloud.y*ml"))
 
 
 def is_shipped(file: Path) -> bool:
@@ -125,12 +156,12 @@ def profile_files(folders: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
     files: dict[str, tuple[Path, ...]] = {}
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
         for file in sorted(folder.glob("*")):
-            name = file.stem if file.suffix == ".yaml" else _meant(file.name)
+            name = file.stem if file.suffix == ".yaml" else meant(file.name)
             if not name or name.casefold() == "portable" or f"{name}.yaml".endswith(SUFFIX):
                 continue
             if folder.name == "profiles" or _says_portable(file) or (file.suffix == ".yaml" and not file.is_file()):
-                for meant in dict.fromkeys((name, name.casefold())):
-                    files[meant] = (*files.get(meant, ()), file)
+                for wanted in dict.fromkeys((name, name.casefold())):
+                    files[wanted] = (*files.get(wanted, ()), file)
     return files
 
 
@@ -189,6 +220,12 @@ def load_profile(name: str, files: Mapping[str, tuple[Path, ...]], sets: Sequenc
         )
         remedy = f"write `name: {visited[0].stem}`: the running stack is named after it, so no two profiles may share it"
         mistakes.append(layers[0].mistake(("name",), text, remedy, code="profile.name"))
+    if isinstance(engine := document.data.get("engine"), str) and has_password(engine):  # before anything quotes it
+        text, remedy = (
+            "the engine's address contains a password, which commands would show",
+            "use a key and ssh-agent, or TLS: tcp://HOST:2376",
+        )
+        mistakes.append(document.mistake(("engine",), text, remedy, code="engine.address-password"))
     try:
         profile = convert(document, Profile)
     except InputError as error:

@@ -61,7 +61,7 @@ def foreseen(needs: Iterable[Need], kinds: Mapping[str, str], source: Source) ->
     present = tuple(n for n in needs if n not in absent)
     stored = resolve(present, source) if present else NOTHING
     values = {(n.name, n.key): Secret(stored.of(n.name, n.key)) for n in present}
-    return Resolved(values | {(n.name, n.key): random_value(kinds[n.name]) for n in absent})
+    return Resolved(values | {(n.name, n.key): random_value(kinds[n.name]) for n in absent}, source=source)
 
 
 def known_values(needs: Iterable[Need], source: Source, *, progress: Progress = silent) -> Resolved:

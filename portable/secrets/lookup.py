@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,12 +11,15 @@ from portable.model.errors import UsageError
 from portable.model.secret_refs import called
 from portable.model.variables import secret_variable
 from portable.secrets.needs import Need
+from portable.secrets.remedies import filled, how_to_store
 from portable.secrets.sources import CommandSource, EnvironmentSource, ExternalSource, FileSource, SopsSource, Source, place_name
 from portable.secrets.store import read_file
 from portable.secrets.text import control_character, without_line_end
 from portable.secrets.values import Key, Resolved, Secret
 
 _COMMAND_SECONDS = 60
+_MISSPELLED = 0.9
+"""How similar a name in the file is that may be a misspelled one: the same file may have secrets of other profiles."""
 
 
 class SecretRow(Struct, frozen=True, kw_only=True):
@@ -38,13 +41,13 @@ def resolve(needs: Iterable[Need], source: Source, *, lenient: bool = False) -> 
     Control characters in a value are a mistake too, except with `lenient`.
     """
     needs = tuple(needs)
-    values, reasons = _look_up(needs, source)
+    values, reasons, others = _look_up(needs, source)
     if invalid := [] if lenient else [need for need in needs if _invalid(values, need)]:
         raise UsageError(
             "; ".join(f"{called(need.name, need.key)}: {_invalid(values, need)}" for need in invalid),
             code="secret.control-character",
             where=place_name(source),
-            remedy=_how_to_set(invalid, source),
+            remedy=how_to_store([(need.name, need.key) for need in invalid], source),
         )
     missing = [need for need in needs if not need.optional and (need.name, need.key) not in values]
     if missing:
@@ -53,9 +56,9 @@ def resolve(needs: Iterable[Need], source: Source, *, lenient: bool = False) -> 
             f"{len(missing)} secret{'s are' if len(missing) > 1 else ' is'} missing: {'; '.join(lines)}",
             code="secret.missing",
             where=place_name(source),
-            remedy=_how_to_set(missing, source),
+            remedy=how_to_store([(need.name, need.key) for need in missing], source),
         )
-    return Resolved(values)
+    return Resolved(values, source=source, others=others)
 
 
 def check(needs: Iterable[Need], source: Source) -> tuple[SecretRow, ...]:
@@ -66,7 +69,7 @@ def check(needs: Iterable[Need], source: Source) -> tuple[SecretRow, ...]:
 def examine(needs: Iterable[Need], source: Source) -> tuple[tuple[SecretRow, ...], Resolved]:
     """A row for each secret, and the values of the present ones."""
     needs = tuple(needs)
-    values, reasons = _look_up(needs, source)
+    values, reasons, others = _look_up(needs, source)
     rows = tuple(
         SecretRow(
             name=n.name,
@@ -79,7 +82,7 @@ def examine(needs: Iterable[Need], source: Source) -> tuple[tuple[SecretRow, ...
         )
         for n in needs
     )
-    return rows, Resolved(values)
+    return rows, Resolved(values, source=source, others=others)
 
 
 def _invalid(values: Mapping[Key, Secret], need: Need) -> str:
@@ -94,51 +97,47 @@ def _because(reasons: Mapping[Key, str], need: Need) -> str:
     return f": {reason}" if reason else ""
 
 
-def _how_to_set(needs: Sequence[Need], source: Source) -> str:
-    """How to store the values of all these secrets."""
-    names = [called(need.name, need.key) for need in needs]
-    one, it = len(needs) == 1, "it" if len(needs) == 1 else "them"
+def _look_up(needs: tuple[Need, ...], source: Source) -> tuple[dict[Key, Secret], dict[Key, str], tuple[str, ...]]:
+    """The values, the reasons why others are missing, and the names in a file that nobody asked for."""
     if isinstance(source, FileSource):
-        commands = ", ".join(f"`portable secrets set {name}`" for name in names)
-        return f"run {commands}, which ask{'s' if one else ''} for {'its value' if one else 'their values'}"
-    if isinstance(source, EnvironmentSource):
-        values = " ".join(f"{secret_variable(need.name, need.key)}=VALUE" for need in needs)
-        return f"set the variable{'' if one else 's'}: `export {values}`"
-    if isinstance(source, SopsSource):
-        return f"write {it} into the encrypted file: `sops edit {source.path}`"
-    if isinstance(source, ExternalSource):
-        return f"store {it} there; `portable secrets list` shows the place of {', '.join(names)}"
-    return f"make the profile's command print {it}: {'; '.join(' '.join(_filled(source.command, need)) for need in needs)}"
-
-
-def _look_up(needs: tuple[Need, ...], source: Source) -> tuple[dict[Key, Secret], dict[Key, str]]:
-    if isinstance(source, FileSource):
-        if not needs:
-            return {}, {}
-        stored = read_file(Path(source.path).expanduser(), lenient=True)
-        return {(n.name, n.key): stored[n.name, n.key] for n in needs if (n.name, n.key) in stored}, {}
+        return _of_file(needs, read_file(Path(source.path).expanduser(), lenient=True) if needs else {})
     if isinstance(source, SopsSource):
         from portable.secrets.sops import read_sops
 
-        stored = read_sops(Path(source.path).expanduser()) if needs else {}
-        return {(n.name, n.key): stored[n.name, n.key] for n in needs if (n.name, n.key) in stored}, {}
+        return _of_file(needs, read_sops(Path(source.path).expanduser()) if needs else {})
     if isinstance(source, EnvironmentSource):
         values: dict[Key, Secret] = {}
+        reasons: dict[Key, str] = {}
         for need in needs:
             value = os.environ.get(secret_variable(need.name, need.key))
             if value is None and need.key == "value":
                 value = os.environ.get(secret_variable(need.name))
-            if value is not None:
+            if value is None:
+                continue
+            if value.strip():
                 values[need.name, need.key] = Secret(without_line_end(value))
-        return values, {}
+            else:
+                reasons[need.name, need.key] = "the variable is empty"
+        return values, reasons, ()
     if isinstance(source, ExternalSource):
         reason = f"`portable` does not read the {place_name(source)}"
-        return {}, {(need.name, need.key): reason for need in needs}
-    return _ask_command(needs, source)
+        return {}, {(need.name, need.key): reason for need in needs}, ()
+    return (*_ask_command(needs, source), ())
 
 
-def _filled(command: tuple[str, ...], need: Need) -> list[str]:
-    return [part.replace("{name}", need.name).replace("{key}", need.key) for part in command]
+def _of_file(needs: tuple[Need, ...], stored: Mapping[Key, Secret]) -> tuple[dict[Key, Secret], dict[Key, str], tuple[str, ...]]:
+    """The values of a file. An empty one counts as missing, since no app could use it."""
+    keys = {(need.name, need.key) for need in needs}
+    values = {key: secret for key, secret in stored.items() if key in keys and secret.reveal().strip()}
+    reasons = {key: "its value is empty" for key in stored if key in keys and key not in values}
+    others = tuple(sorted(called(*key) for key in stored if key not in keys))
+    if others and (absent := [key for key in keys if key not in stored]):
+        import difflib  # only for a mistake
+
+        for key in absent:
+            if near := difflib.get_close_matches(called(*key), others, 1, _MISSPELLED):
+                reasons[key] = f"no app uses {near[0]}, which is there: correct its name if it is this secret"
+    return values, reasons, others
 
 
 def _ask_command(needs: tuple[Need, ...], source: CommandSource) -> tuple[dict[Key, Secret], dict[Key, str]]:
@@ -153,9 +152,7 @@ def _ask_command(needs: tuple[Need, ...], source: CommandSource) -> tuple[dict[K
     def ask(need: Need) -> tuple[Key, Secret | None, str]:
         key = (need.name, need.key)
         try:
-            done = subprocess.run(
-                _filled(source.command, need), capture_output=True, stdin=subprocess.DEVNULL, timeout=_COMMAND_SECONDS, check=False
-            )
+            done = subprocess.run(filled(source, key), capture_output=True, stdin=subprocess.DEVNULL, timeout=_COMMAND_SECONDS, check=False)
         except FileNotFoundError:
             return key, None, f"the program {source.command[0]} does not exist"
         except OSError as error:

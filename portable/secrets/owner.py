@@ -41,8 +41,11 @@ def refuse_other_owner(source: Source, owner: str) -> None:
     )
 
 
-def refuse_other_values(source: Source, owner: str) -> None:
-    """Raise Refused where the containers run on other values than this file has, and were started with another file."""
+def refuse_other_values(source: Source, owner: str, *, anew: str = "`portable down`") -> None:
+    """Raise Refused where the containers run on other values than this file has, and were started with another file.
+
+    `anew` is the command after which these values are accepted.
+    """
     if not is_other_owner(source, owner):
         return
     who, _, path = owner.partition(":")
@@ -51,5 +54,5 @@ def refuse_other_values(source: Source, owner: str) -> None:
         code="secret.other-owner",
         where=owner_of(source).partition(":")[2],
         remedy=f"run the command as that user, or copy {path} here with mode 0600, or write `secrets: {{file: {path}}}` in the profile; "
-        "if that file is lost or out of date, run `portable down` first, and set the new values in the apps too",
+        f"if that file is lost or out of date, run {anew}, then `portable up`, and set the new values in the apps too",
     )

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from portable.local.files import translated, write_private
 from portable.model.errors import PortableError, Refused, UsageError
 from portable.model.secret_refs import called
+from portable.secrets.remedies import how_to_store
 from portable.secrets.sources import FileSource, Source, place_name
 from portable.secrets.text import control_character
 from portable.secrets.values import Key, Secret
@@ -141,19 +142,25 @@ def _parse(text: str, path: Path) -> dict[Key, Secret]:
     return values
 
 
+def refuse_read_only(source: Source, name: str, key: str) -> FileSource:
+    """The source, if values can be stored in it. Raises UsageError with the way to store that one for another source."""
+    if isinstance(source, FileSource):
+        return source
+    raise UsageError(
+        f"portable cannot store a value: the secrets of this profile come from the {place_name(source)}",
+        code="secret.read-only",
+        where="secrets",
+        remedy=how_to_store([(name, key)], source),
+    )
+
+
 def set_secret(source: Source, name: str, key: str, value: Secret, *, keep: bool = False) -> bool:
     """Store a value in the profile's file, atomically and with mode 0600; its other values and the comment at its head stay.
 
-    With `keep` an existing value stays. Returns whether the value was stored.
+    With `keep` an existing value stays, unless it is empty. Returns whether the value was stored.
     """
-    if not isinstance(source, FileSource):
-        raise UsageError(
-            f"portable cannot store a value: the secrets of this profile come from the {place_name(source)}",
-            code="secret.read-only",
-            where="secrets",
-            remedy="set the value there",
-        )
-    if not value:
+    source = refuse_read_only(source, name, key)
+    if not value.reveal().strip():
         raise UsageError(
             "the value is empty", code="secret.empty", where=called(name, key), remedy="pass it on standard input, or use `--generate`"
         )
@@ -172,7 +179,7 @@ def set_secret(source: Source, name: str, key: str, value: Secret, *, keep: bool
     try:
         fcntl.flock(guard, fcntl.LOCK_EX)  # two simultaneous `secrets set` must not lose a value
         values = read_file(path, lenient=True)
-        if keep and (name, key) in values:
+        if keep and (name, key) in values and values[name, key].reveal().strip():
             return False
         values[name, key] = value
         write_private(path, _head_of(path) + _dumped(values), owner=_owner_of(path))

@@ -4,12 +4,13 @@ import functools
 import hmac
 import urllib.parse
 from base64 import b64encode
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NoReturn
 
 from portable.model.plan import File
 from portable.model.secret_refs import SecretRef, called
 from portable.secrets.forms import written
+from portable.secrets.sources import Source
 
 Key = tuple[str, str]
 """Name and key of a secret."""
@@ -56,8 +57,12 @@ class Secret:
 class Resolved:
     """The values of a plan's secrets."""
 
-    def __init__(self, values: Mapping[Key, Secret]) -> None:
+    def __init__(self, values: Mapping[Key, Secret], *, source: Source | None = None, others: Sequence[str] = ()) -> None:
         self._values = dict(values)
+        self.source = source
+        """Where they come from; None if unknown."""
+        self.others = tuple(others)
+        """What the source has beside them: names that nobody asked for, such as a misspelled one."""
 
     def __repr__(self) -> str:
         return f"Resolved({len(self._values)} secrets)"

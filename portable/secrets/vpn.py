@@ -9,7 +9,9 @@ from portable.model.codes import Code
 from portable.model.errors import Refused
 from portable.model.plan import Container, Endpoint, Plan, Tunnel
 from portable.model.secret_refs import called
-from portable.secrets.values import Resolved
+from portable.secrets.remedies import how_to_store
+from portable.secrets.sources import Source
+from portable.secrets.values import Key, Resolved
 
 ADDRESSES = "WIREGUARD_ADDRESSES_SECRETFILE"
 CONFIG = "OPENVPN_CUSTOM_CONFIG"
@@ -22,14 +24,15 @@ _Mistake = tuple[Code, str, str]
 
 
 def check_tunnel(plan: Plan | None, resolved: Resolved, *, cluster: bool = False) -> None:
-    """Raise Refused with all mistakes in the secrets of the gateways' tunnels; code and remedy are those of the first.
+    """Raise Refused with all mistakes in the secrets of the gateways' tunnels, and all remedies; the code is that of the first.
 
     An address of IPv6 is accepted for a `cluster`, since whether its pods have IPv6 is not known here. An engine's network has IPv4 only.
     """
     mistakes = list(_mistakes(plan, resolved, cluster)) if plan else []
     if mistakes:
-        code, _, remedy = mistakes[0]
-        raise Refused(f"the tunnel cannot work: {'; '.join(text for _, text, _ in mistakes)}", code=code, where="secrets", remedy=remedy)
+        text = f"the tunnel cannot work: {'; '.join(text for _, text, _ in mistakes)}"
+        remedy = "; ".join(dict.fromkeys(remedy for _, _, remedy in mistakes))
+        raise Refused(text, code=mistakes[0][0], where="secrets", remedy=remedy)
 
 
 def _mistakes(plan: Plan, resolved: Resolved, cluster: bool) -> Iterator[_Mistake]:
@@ -38,16 +41,16 @@ def _mistakes(plan: Plan, resolved: Resolved, cluster: bool) -> Iterator[_Mistak
         if not isinstance(group.egress, Tunnel) or group.egress.gateway not in apps:
             continue
         for container in apps[group.egress.gateway].containers:
-            files = _files(container)
+            files, source = _files(container), resolved.source
             for variable, (name, key) in files.items():
                 if variable == ADDRESSES:
-                    yield from _addresses(resolved.of(name, key), called(name, key), cluster, group.egress)
+                    yield from _addresses(resolved.of(name, key), (name, key), cluster, group.egress, source)
                 elif variable in KEYS:
-                    yield from _key(resolved.of(name, key), called(name, key))
+                    yield from _key(resolved.of(name, key), (name, key), source)
                 elif variable == CONFIG and resolved.of(name, key):  # a missing one is reported elsewhere
-                    yield from _config(resolved.of(name, key), called(name, key), group.egress)
-                    missing = [called(*files[login]) for login in LOGIN if login in files and not resolved.of(*files[login])]
-                    yield from _login(resolved.of(name, key), called(name, key), missing)
+                    yield from _config(resolved.of(name, key), (name, key), group.egress, source)
+                    missing = [files[login] for login in LOGIN if login in files and not resolved.of(*files[login])]
+                    yield from _login(resolved.of(name, key), called(name, key), missing, source)
 
 
 def _files(container: Container) -> Mapping[str, tuple[str, str]]:
@@ -56,28 +59,29 @@ def _files(container: Container) -> Mapping[str, tuple[str, str]]:
     return {name: paths[value] for name, value in container.env.items() if isinstance(value, str) and value in paths}
 
 
-def _key(value: str, secret: str) -> Iterator[_Mistake]:
+def _key(value: str, key: Key, source: Source | None) -> Iterator[_Mistake]:
     """Check a WireGuard key; an optional one may be empty. The text never quotes it."""
     try:
         is_valid = len(base64.b64decode(value.strip(), validate=True)) == _KEY_BYTES
     except ValueError:
         is_valid = False
     if value and not is_valid:
-        text = f"{secret} is not a WireGuard key: {_KEY_BYTES} bytes in base64, so 44 characters, the last of them `=`"
-        yield "secret.wireguard-key", text, f"store a valid one with `portable secrets set {secret}`"
+        text = f"{called(*key)} is not a WireGuard key: {_KEY_BYTES} bytes in base64, so 44 characters, the last of them `=`"
+        yield "secret.wireguard-key", text, how_to_store([key], source)
 
 
-def _login(value: str, secret: str, missing: Sequence[str]) -> Iterator[_Mistake]:
+def _login(value: str, secret: str, missing: Sequence[Key], source: Source | None) -> Iterator[_Mistake]:
     """Check that the login exists which an OpenVPN file asks for. It may be in the file itself."""
     lines = [line.partition("#")[0].split() for line in value.splitlines()]
     if missing and ["auth-user-pass"] in [words[:1] for words in lines]:
-        text = f"{secret} asks for a login (`auth-user-pass`), and {' and '.join(missing)} {'are' if len(missing) > 1 else 'is'} not set"
-        yield "secret.openvpn-login", text, f"run {' and '.join(f'`portable secrets set {name}`' for name in missing)}"
+        names = " and ".join(called(*key) for key in missing)
+        text = f"{secret} asks for a login (`auth-user-pass`), and {names} {'are' if len(missing) > 1 else 'is'} not set"
+        yield "secret.openvpn-login", text, how_to_store(missing, source)
 
 
-def _addresses(value: str, secret: str, ipv6: bool, egress: Tunnel) -> Iterator[_Mistake]:
+def _addresses(value: str, key: Key, ipv6: bool, egress: Tunnel, source: Source | None) -> Iterator[_Mistake]:
     """Check the tunnel's own addresses. Gluetun separates them by commas, and reads an address without a prefix as /32."""
-    store = f"run `portable secrets set {secret}`"
+    secret, store = called(*key), how_to_store([key], source)
     for part in (part.strip() for part in value.split(",")):
         if not part:
             continue
@@ -87,12 +91,12 @@ def _addresses(value: str, secret: str, ipv6: bool, egress: Tunnel) -> Iterator[
             yield (
                 "secret.wireguard-address",
                 f"{_harmless(part)} in {secret} is not an IP address",
-                f"{store} with a value such as 10.64.0.2/32",
+                f"use a value such as 10.64.0.2/32: {store}",
             )
             continue
         if address.version == 6 and not ipv6:
             text = f"{secret} has the IPv6 address {address}, but the network of this profile has no IPv6: the gateway would not start"
-            yield "secret.wireguard-ipv6", text, f"{store} with the IPv4 address alone"
+            yield "secret.wireguard-ipv6", text, f"keep the IPv4 address alone: {store}"
             continue
         for network in map(ipaddress.ip_network, egress.networks):
             if address.ip in network:
@@ -101,18 +105,18 @@ def _addresses(value: str, secret: str, ipv6: bool, egress: Tunnel) -> Iterator[
                 yield "secret.wireguard-local", text, remedy
 
 
-def _config(value: str, secret: str, egress: Tunnel) -> Iterator[_Mistake]:
+def _config(value: str, key: Key, egress: Tunnel, source: Source | None) -> Iterator[_Mistake]:
     """Check that the firewall allows the server of an OpenVPN file: its first `remote`, read in the way of Gluetun."""
     remote, protocol = _remote(value)
-    store = f"store the file with `portable secrets set {secret}`"
+    secret, store = called(*key), how_to_store([key], source)
     if not remote:
-        yield "secret.openvpn-remote", f"{secret} has no line `remote` with an address", f"add the line, and {store}"
+        yield "secret.openvpn-remote", f"{secret} has no line `remote` with an address", f"add the line to the file: {store}"
         return
     try:
         address = ipaddress.ip_address(remote)
     except ValueError:
         text = f"{secret} has a host name after `remote`, and names cannot be resolved before the tunnel is up"
-        yield "secret.openvpn-name", text, f"write the server's IP address there, and {store}"
+        yield "secret.openvpn-name", text, f"write the server's IP address there: {store}"
         return
     allowed = [e for e in egress.endpoints if _leads(e, address, protocol)]
     if egress.endpoints and not allowed:

@@ -28,7 +28,9 @@ _HOLDS_SECONDS = 1.0
 _ALL_SECONDS = 40.0
 """For a whole folder."""
 _LOCK_SECONDS = 0.5
-"""An app that keeps its database locked, such as Gerbera, prevents the check."""
+"""How long the check waits for a lock. Gerbera never gives its own up."""
+_OTHERS = {"PG_VERSION": "PostgreSQL", "dump.rdb": "Redis", "appendonlydir": "Redis", "node.lock": "Elasticsearch"}
+"""Names by which the data of other databases are recognised."""
 
 Row = tuple[str, str]
 """A verdict (holds, broken, unknown, or `unreadable` for a disk error) and its text."""
@@ -41,6 +43,7 @@ def looked(folder: Path, called: str = "", *, seconds: float = _ALL_SECONDS) -> 
     """
     called = called or str(folder)
     unread: list[str] = []
+    others: list[str] = []
     count = 0
     until = time.monotonic() + seconds
     for path in candidates(folder, unread, until):
@@ -49,6 +52,7 @@ def looked(folder: Path, called: str = "", *, seconds: float = _ALL_SECONDS) -> 
             return
         row = judged(path, str(path.relative_to(folder)))
         if row is None:
+            others.append(str(path.relative_to(folder)))
             continue
         count += 1
         if count > _MOST:
@@ -56,9 +60,19 @@ def looked(folder: Path, called: str = "", *, seconds: float = _ALL_SECONDS) -> 
             return
         yield row
     if unread:
-        yield "unknown", f"some folders in {called} cannot be read: {'; '.join(unread[:3])}"
+        yield "unknown", f"some folders in {called} cannot be read: {'; '.join(unread[:3])}; run `portable verify` as root"
     elif not count:
-        yield "unknown", f"no SQLite file in {called}"
+        yield _without_sqlite(folder, called, others)
+
+
+def _without_sqlite(folder: Path, called: str, others: Sequence[str]) -> Row:
+    """Judge a folder without any SQLite file. An app makes its database when it first needs one, and some apps never do."""
+    names = {path.name for pattern in ("*", "*/*") for path in folder.glob(pattern)}
+    if program := next((program for name, program in _OTHERS.items() if name in names), ""):
+        return "unknown", f"the database in {called} is one of {program}, which only {program} itself can check"
+    if others:
+        return "unknown", f"{', '.join(others[:3])} in {called}: not SQLite, so only the app itself can check it"
+    return "holds", f"no SQLite file in {called}, so none is damaged"
 
 
 def candidates(folder: Path, unread: list[str], until: float = math.inf) -> Iterator[Path]:
@@ -93,19 +107,20 @@ def judged(path: Path, name: str) -> Row | None:
     has_log = 2 in header[18:20]
     if has_log and not (log.exists() and path.with_name(f"{path.name}-shm").exists()):
         # Opening it would create a log that belongs to this user, and the app might not be able to write to it.
-        return "unknown", f"{name} is not in use, so it was not opened"
+        if log.exists() and log.stat().st_size:
+            return "unknown", f"{name} has a log that no app has open, so it was not opened: start its app, which finishes the log"
+        return _unlocked(path, name, "no app has it open", seconds=_LOOKS_SECONDS)
     return _quick(path, name, seconds=_LOOKS_SECONDS if has_log else _HOLDS_SECONDS)
 
 
 def _quick(path: Path, name: str, *, seconds: float) -> Row:
     """Run quick_check read-only, with SQLite's own locks, and for a short time, so that the app can go on writing."""
-    until = time.monotonic() + seconds
     try:
-        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=_LOCK_SECONDS)) as opened:
-            opened.set_progress_handler(lambda: int(time.monotonic() > until), 10_000)
-            errors = [str(row[0]) for row in opened.execute("pragma quick_check(3)")]
+        errors = _errors(path, "mode=ro", seconds)
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code == sqlite3.SQLITE_BUSY:
+            return _unlocked(path, name, "its app keeps it locked", seconds=_LOOKS_SECONDS)
         if "malformed database schema" not in str(error) and code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return "broken", f"{name} is corrupted: {error}"
         if code == sqlite3.SQLITE_IOERR:
@@ -113,6 +128,35 @@ def _quick(path: Path, name: str, *, seconds: float) -> Row:
         reason = f"the check took more than {seconds:.0f} s" if code == sqlite3.SQLITE_INTERRUPT else str(error)
         return "unknown", f"{name} was not checked completely: {reason}"
     return ("holds", f"{name} is intact") if errors == ["ok"] else ("broken", f"{name} is corrupted: {'; '.join(errors)}")
+
+
+def _unlocked(path: Path, name: str, why: str, *, seconds: float) -> Row:
+    """Run quick_check without any lock, which opens no file for writing (https://www.sqlite.org/uri.html, immutable).
+
+    Only the good result of a file that stayed as it was counts: an app may write to it meanwhile, or have written half of a change.
+    """
+    before = _version(path)
+    try:
+        is_sound = _errors(path, "mode=ro&immutable=1", seconds) == ["ok"]
+    except sqlite3.DatabaseError:
+        is_sound = False
+    if is_sound and _version(path) == before:
+        return "holds", f"{name} is intact ({why}, so it was read without a lock)"
+    return "unknown", f"{name} cannot be checked while it is in use: {why}; `portable backup --stop` stops its app and checks a copy"
+
+
+def _version(path: Path) -> tuple[int, int, int]:
+    """Inode, size and time of the last change of a file."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _errors(path: Path, options: str, seconds: float) -> list[str]:
+    """Return the rows of quick_check; `["ok"]` for a sound database. Raises sqlite3.DatabaseError."""
+    until = time.monotonic() + seconds
+    with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?{options}", uri=True, timeout=_LOCK_SECONDS)) as opened:
+        opened.set_progress_handler(lambda: int(time.monotonic() > until), 10_000)
+        return [str(row[0]) for row in opened.execute("pragma quick_check(3)")]
 
 
 def main(arguments: Sequence[str]) -> int:

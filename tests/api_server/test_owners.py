@@ -13,6 +13,7 @@ from portable.live.kubernetes.stack import KubernetesStack
 from portable.model import plan as p
 from portable.model.errors import Refused, UsageError
 from portable.model.progress import Event
+from portable.secrets.owner import owner_of
 from portable.secrets.sources import FileSource
 from tests.api_server.server import Server
 from tests.api_server.stacks import TOKEN, driver, plan, source, stack
@@ -66,6 +67,30 @@ def test_all_obstacles_are_told_at_once(server: Server, namespace: str, secret_f
     assert "2 problems, and nothing was changed" in refused.value.text
     assert "Service one exists, and portable did not create it" in refused.value.text
     assert "ConfigMap two-files exists" in refused.value.text
+
+
+def test_a_second_user_s_other_secrets_are_refused_and_equal_ones_adopted(
+    server: Server, namespace: str, secret_file: FileSource, tmp_path: Path
+) -> None:
+    (tmp_path / "second").mkdir()
+    second = source(tmp_path / "second", {"token": "another-4c1f"})
+    made = stack(plan(namespace))
+    with driver(server, made, secret_file) as first:
+        first.up(deadline=SECONDS)
+        first.record_secrets_owner(owner_of(secret_file))
+    with driver(server, made, second) as chosen:
+        before = len(server.writes())
+        with pytest.raises(Refused, match="has other values") as refused:
+            chosen.up(deadline=SECONDS)
+        assert (refused.value.code, server.writes()[before:]) == ("secret.other-owner", [])
+        source(tmp_path / "second", {"token": TOKEN})
+        assert chosen.up(deadline=SECONDS).changes == ()
+        assert server.writes()[before:] == []
+        chosen.record_secrets_owner(owner_of(second))
+        assert (chosen.secrets_owner(), len(server.writes()) - before) == (owner_of(second), 1)
+        chosen.record_secrets_owner(owner_of(second))
+        chosen.down()
+        assert chosen.secrets_owner() == owner_of(second)
 
 
 def test_a_secret_of_somebody_else_is_used_and_never_written(server: Server, namespace: str, tmp_path: Path) -> None:

@@ -240,7 +240,7 @@ CASES = {
     ),
     "a host that can't be": Case(("'nuc..lan'", "[port.host-name]"), mine("exposure: {address: nuc..lan}")),
     "a way to no engine": Case(("'foo://bar'", "[plan.engine-address]"), mine("engine: foo://bar")),
-    "a way to no engine, with a password": Case(("'foo://...@bar'", "[plan.engine-address]"), mine("engine: foo://me:hu/sh@bar")),
+    "a way to no engine, with a password": Case(("contains a password", "[engine.address-password]"), mine("engine: foo://me:hu/sh@bar")),
     "a command that is none": Case(("secrets.command: ", "[plan.secret-command]"), mine("secrets: {source: command}")),
     "a place without any of its apps": Case((": without: ", "[app.none-left]"), mine("apps: [sonarr]\nwithout: [sonarr]")),
     "a random value for what somebody else gives": Case(
@@ -260,6 +260,36 @@ CASES = {
         ("[secret.missing]", "wireguard-key.private-key"),
         {},
         ("secrets", "write", "-p", "samba", "-o", "out", "--set", "apps=[gluetun]"),
+    ),
+    "an app in app.yml": Case(
+        ("catalog/apps/sonarr/app.yml:1:1: ", "`mv ", "[catalog.file-name]"),
+        {"catalog/apps/sonarr/app.yml": "portable: 1\nname: sonarr\n", "catalog/apps/demo/app.yaml": "portable: 1\n"},
+        ("catalog", "check", "catalog"),
+    ),
+    "an app in app.yml, and nothing else": Case(
+        ("catalog/apps/sonarr/app.yml:1:1: ", "[catalog.file-name]"),
+        {"catalog/apps/sonarr/app.yml": "portable: 1\nname: sonarr\n"},
+        ("catalog", "check", "catalog"),
+    ),
+    "an app in app.yml, beside the stack": Case(
+        ("catalog/apps/sonarr/app.yml:1:1: ", "[catalog.file-name]"),
+        {"portable.yaml": "portable: 1\n", "catalog/apps/sonarr/app.yml": "portable: 1\nname: sonarr\n"},
+        ("render",),
+    ),
+    "an app in app.yml, in a list": Case(
+        ("[catalog.file-name]",), {"own/apps/sonarr/app.yml": "portable: 1\nname: sonarr\n"}, ("catalog", "list", "--catalog", "own")
+    ),
+    "profiles in Profiles": Case(
+        ("the folder Profiles is not called profiles", "`mv ", "[profile.folder-name]"),
+        {"portable.yaml": "portable: 1\n", "Profiles/mine.yaml": "portable: 1\nname: mine\nextends: local\n"},
+        ("render",),
+    ),
+    "a profile with a password, shown": Case(
+        ("mine.yaml:5:9: engine: ", "[engine.address-password]"), mine("engine: tcp://me:hunter2@nas:2376"), ("profiles", "show", "mine")
+    ),
+    "an empty file of secrets of SOPS": Case(
+        ("secrets.file: the path of the file of secrets is empty", "source: sops, file: ~/", "[secret.file-path]"),
+        mine("secrets: {source: sops, file: ''}"),
     ),
     "a folder without apps": Case(("'.'", "apps/NAME/app.yaml", "[usage.folder-empty]"), {}, ("catalog", "check", ".")),
     "an own app with a template that names what is not there": Case(

@@ -68,6 +68,30 @@ def test_values_come_from_an_encrypted_file(path: dict[str, str], tmp_path: Path
     assert "canary" not in done.stdout + done.stderr
     done = run("secrets", "set", "sonarr-api-key", "--generate", "-p", "mine", *settings, cwd=tmp_path, env=path)
     assert (done.returncode, "[secret.read-only]" in done.stderr) == (2, True)
+    assert f"`sops edit {tmp_path / 's.sops.yaml'}`" in done.stderr
+
+
+def test_an_invalid_value_of_an_encrypted_file_has_a_remedy_that_works(path: dict[str, str], tmp_path: Path) -> None:
+    file = tmp_path / "s.sops.yaml"
+    key = "{private-key: short, addresses: 10.64.0.2/32}"
+    hidden = "ENC[AES256_GCM,data:trohs,iv:x,tag:y,type:str]"
+    values = f"wireguard-key: {key.replace('short', repr(hidden))}\nsonar-api-key: x\n"
+    write(tmp_path, {"s.sops.yaml": f"{values}sops: {{version: '3'}}\n"})
+    write(tmp_path, {"profiles/home.yaml": f"portable: 1\nname: home\nextends: zimaboard\nsecrets: {{source: sops, file: {file}}}\n"})
+    write(tmp_path, {"portable.yaml": "portable: 1\napps: [qbittorrent, sonarr]\n"})
+    done = run("secrets", "check", "-p", "home", cwd=tmp_path, env=path)
+    assert (done.returncode, "[secret.wireguard-key]" in done.stderr) == (1, True), done.stderr
+    assert f"`sops edit {file}`" in done.stderr
+    assert "`portable secrets set" not in done.stderr
+    assert f"{file} has secrets that no app of profile home uses: sonar-api-key" in done.stderr
+
+
+def test_argo_cd_gets_no_files_that_it_cannot_decrypt(path: dict[str, str], tmp_path: Path) -> None:
+    argo = PROFILE.replace("flux: {}", "argo-cd: {repository: 'https://g.test/x.git'}")
+    write(tmp_path, {"profiles/mine.yaml": argo})
+    done = run("secrets", "write", "-p", "mine", "-o", "out", cwd=tmp_path, env=path)
+    assert (done.returncode, "[kubernetes.gitops-sops]" in done.stderr, (tmp_path / "out").exists()) == (4, True, False), done.stderr
+    assert not (tmp_path / ".config").exists(), "no secret is stored for a command that is refused"
 
 
 def test_sealed_secrets_are_written_with_the_certificate(path: dict[str, str], tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from portable.engines.docker.engine import Engine
 from tests.cluster_lab.conftest import BUSYBOX
 from tests.lab.cluster.cluster import Cluster
 from tests.lab.cluster.place import LIBRARY, Place, place_in
+from tests.lab.home.box import REGISTRY
 
 APPS = {"capacity", "gluetun", "jellyfin", "lidarr", "old-downloads", "qbittorrent", "radarr", "sabnzbd", "sonarr"}
 SCHEDULED = {"capacity", "old-downloads"}
@@ -66,7 +67,7 @@ def test_verify_finds_every_promise_kept(samba: Place) -> None:
 def test_verify_sees_what_was_changed_by_hand(samba: Place) -> None:
     """A variable that leads past the tunnel, and a debug container in the gateway's network."""
     where = ("-n", samba.namespace)
-    samba.cluster.kubectl("set", "env", *where, "statefulset/gluetun", "-c", "qbittorrent", "HTTPS_PROXY=http://198.18.7.30:1")
+    samba.cluster.kubectl("set", "env", *where, "statefulset/gluetun", "-c", "qbittorrent", f"HTTPS_PROXY=http://{REGISTRY}:1")
     until = time.monotonic() + 120
     while not (found := broken(samba, "environment")).get("qbittorrent"):
         assert time.monotonic() < until, found
@@ -97,7 +98,7 @@ def test_status_names_why_an_app_waits(samba: Place) -> None:
     """An image that does not exist; the app is named with it, and everything else stays well."""
     where = ("-n", samba.namespace)
     samba.cluster.kubectl(
-        "set", "image", *where, "deployment,statefulset", "-l", "app.kubernetes.io/name=lidarr", "lidarr=198.18.7.30:5000/absent:1"
+        "set", "image", *where, "deployment,statefulset", "-l", "app.kubernetes.io/name=lidarr", f"lidarr={REGISTRY}:5000/absent:1"
     )
     until = time.monotonic() + 60
     while "absent:1" not in (reason := rows(samba)["lidarr"]["reason"]):

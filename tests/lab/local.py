@@ -34,6 +34,8 @@ CLOUD = "labshelf"
 UPKEEP = ("backup", "capacity", "old-downloads", "stream-links")
 """Apps that run at times; they come to those of the profile local, so that its tests meet them too."""
 SERVICES = tuple(sorted((f"cloud-{CLOUD}", "init", "seal", *APPS, *UPKEEP)))
+UNKNOWN: frozenset[tuple[str, str, str]] = frozenset()
+"""Contract, subject and text of each result that `verify` may call `unknown` on this stack while it is healthy: none."""
 TEXT = """\
 portable: 1
 name: lab

@@ -1,6 +1,6 @@
 """`make lab`, however it is ended, leaves nothing on the machine; what one that was killed left is found and taken away.
 
-Before any other test of this folder: there is one lab on a machine at a time.
+Before any other test of this folder, which share one lab.
 """
 
 import os
@@ -95,3 +95,27 @@ def test_one_that_was_killed(by_hand: "subprocess.Popen[str]", tmp_path: Path) -
     cleaned = started(tmp_path, "--clean")
     assert f"taken away: {lab}" in cleaned.communicate()[0]
     assert (cleaned.returncode, left(lab), list(tmp_path.iterdir())) == (0, {}, [])
+
+
+@pytest.mark.timeout(600)
+def test_two_side_by_side(by_hand: "subprocess.Popen[str]", tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Each has its own network and disks, and the end of one takes nothing of the other."""
+    other = started(tmp_path_factory.mktemp("other"))
+    try:
+        first, second = lab_of(by_hand), lab_of(other)
+        subnets = [docker("network", "inspect", "-f", "{{range .IPAM.Config}}{{.Subnet}}{{end}}", lab).strip() for lab in (first, second)]
+        assert len(set(subnets)) == 2, subnets
+        devices = disks(second)
+        assert not set(disks(first)) & set(devices)
+        os.killpg(by_hand.pid, signal.SIGTERM)
+        by_hand.wait()
+        assert left(first) == {}
+        assert (other.poll(), disks(second)) == (None, devices)
+        assert "container" in left(second)
+        os.killpg(other.pid, signal.SIGTERM)
+        other.wait()
+        assert left(second) == {}
+    finally:
+        if other.poll() is None:
+            os.killpg(other.pid, signal.SIGKILL)
+        other.communicate()

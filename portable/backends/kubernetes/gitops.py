@@ -98,7 +98,7 @@ def gitops_findings(scope: Scope) -> Iterator[Finding]:
         return
     if isinstance(plan.controller, ArgoCd) and plan.secrets == "sops":
         text = "Argo CD does not decrypt files of SOPS: it would apply the encrypted text, and the API server would refuse it."
-        remedy = "use `secrets: {encrypted: {sealed-secrets: ...}}` or `source: external-secrets`; waive this if a plug-in decrypts them"
+        remedy = "use `secrets: {encrypted: {sealed-secrets: {certificate: FILE}}}` or `source: external-secrets`"
         yield refuse("gitops.secrets", "gitops.secrets", "function", text, remedy, code="kubernetes.gitops-sops")
     if isinstance(plan.controller, Flux) and plan.secrets == "sops":
         flux = plan.controller

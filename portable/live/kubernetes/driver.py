@@ -13,6 +13,7 @@ from portable.live.drivers import OpenedStack
 from portable.live.kubernetes import diagnose, down, execute, heal, logs, restart, status, up
 from portable.live.kubernetes.look import pods_of
 from portable.live.kubernetes.network import ClusterNetwork
+from portable.live.kubernetes.secrets_owner import record_owner, recorded_owner, refuse_other_secrets
 from portable.live.kubernetes.stack import KubernetesStack, apps_of
 from portable.live.kubernetes.unsupported import UnsupportedReading, UnsupportedWriting
 from portable.live.kubernetes.view import ClusterView
@@ -27,7 +28,9 @@ from portable.model.contracts import Diagnosis
 from portable.model.plan import Plan
 from portable.model.ports import PublishedPort
 from portable.model.progress import Progress, silent
-from portable.secrets.sources import Source
+from portable.secrets.generate import known_values
+from portable.secrets.owner import is_other_owner
+from portable.secrets.sources import FileSource, Source
 from portable.secrets.values import Resolved
 
 
@@ -142,6 +145,14 @@ class KubernetesReader(UnsupportedReading):
         """A cluster publishes no port of a host for the stack."""
         return ()
 
+    def secrets_owner(self) -> str:
+        """The user and the file whose secrets the stack was started with; empty if unknown."""
+        return recorded_owner(self._cluster, self.stack)
+
+    def refuse_other_values(self, resolved: Resolved) -> None:
+        """Compare the Secrets that `portable` manages with these values."""
+        refuse_other_secrets(self._cluster, self.stack, self.source, resolved)
+
     def data_folder(self) -> str:
         """A cluster has no folder of this kind."""
         return ""
@@ -162,8 +173,15 @@ class KubernetesDriver(KubernetesReader, UnsupportedWriting):
     def up(
         self, *, apps: tuple[str, ...] = (), deadline: float | None = None, progress: Progress = silent, held: Lock | None = None
     ) -> Outcome:
-        """Apply what differs from the files, and wait until all is ready."""
+        """Apply what differs from the files, and wait until all is ready. Refuses another user's secrets."""
+        if isinstance(self.source, FileSource):  # another source has no owner, and may be slow or ask a person
+            self.refuse_other_values(known_values(self.stack.secrets, self.source))
         return up.up(self._writer, self.stack, self.source, apps=apps, deadline=deadline, progress=progress, held=held)
+
+    def record_secrets_owner(self, owner: str) -> None:
+        """Store whose secrets the stack runs on. A record of another file is replaced, and the same file stays as it is."""
+        if owner and (not (recorded := self.secrets_owner()) or is_other_owner(self.source, recorded)):
+            record_owner(self._writer, self.stack, owner)
 
     def down(self, *, apps: tuple[str, ...] = (), progress: Progress = silent, held: Lock | None = None) -> tuple[Change, ...]:
         """Delete workloads and what leads to them."""

@@ -13,6 +13,7 @@ from portable.model.secret_refs import called
 from portable.secrets.cluster import cluster_secrets
 from portable.secrets.lookup import examine, resolve
 from portable.secrets.needs import Need
+from portable.secrets.remedies import how_to_store
 from portable.secrets.sources import ExternalSource, Source
 from portable.secrets.values import NOTHING, Resolved, Secret
 
@@ -57,7 +58,8 @@ def refuse_missing(stack: KubernetesStack, found: SecretLookup, source: Source |
         return
     if isinstance(source, Resolved):
         names = ", ".join(called(need.name, need.key) for need in lacking)
-        raise UsageError(f"secrets are missing: {names}", code="secret.missing", remedy="`portable secrets set NAME` stores a value")
+        remedy = how_to_store([(need.name, need.key) for need in lacking], source.source)
+        raise UsageError(f"secrets are missing: {names}", code="secret.missing", remedy=remedy)
     resolve(lacking, source)  # says where each is looked for, and how to set it
 
 
@@ -69,7 +71,7 @@ def complete_values(stack: KubernetesStack, found: SecretLookup, live: LiveObjec
             item = live.get(secret_reference(stack, name))
             if not known.get(need) and item is not None and key == need[1]:
                 known[need] = data_of(item).get(key, "")
-    return Resolved({need: Secret(value) for need, value in known.items() if value})
+    return Resolved({need: Secret(value) for need, value in known.items() if value}, source=found.resolved.source)
 
 
 def incomplete_secrets(stack: KubernetesStack, live: LiveObjects) -> Iterator[tuple[str, tuple[str, ...]]]:

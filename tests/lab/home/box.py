@@ -17,17 +17,19 @@ from portable.live.compose.building import build_recipe
 from portable.live.compose.recipes import built_reference, shipped_recipe
 from portable.model.progress import Progress, silent
 from tests.lab.engine import LABEL, LabError
+from tests.lab.home.ranges import own_number
 
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
 
-NET = "198.18.7.0/24"
-"""The range for tests of devices (RFC 2544): nobody has an address of it, so whatever goes wrong ends here."""
-DOOR, ROUTER, HOST, PROVIDER, BEACON, REGISTRY, CLOUD, SEEDER, RESOLVER = (f"198.18.7.{n}" for n in (1, 254, 5, 10, 20, 30, 40, 50, 53))
+_START = f"198.18.{own_number()}"
+NET = f"{_START}.0/24"
+"""The range of this process's lab."""
+DOOR, ROUTER, HOST, PROVIDER, BEACON, REGISTRY, CLOUD, SEEDER, RESOLVER = (f"{_START}.{n}" for n in (1, 254, 5, 10, 20, 30, 40, 50, 53))
 """The machine itself, and who is who behind the door."""
-NODES = tuple(f"198.18.7.{n}" for n in (6, 7))
+NODES = tuple(f"{_START}.{n}" for n in (6, 7))
 """The nodes of a cluster, where the lab has one in place of a Docker host."""
-PUBLIC = {public: f"198.18.7.{number}" for number, public in enumerate(("1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4"), 61)}
+PUBLIC = {public: f"{_START}.{number}" for number, public in enumerate(("1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4"), 61)}
 """Public resolvers, and who answers for each in the lab: its network carries nothing for addresses that are not its own."""
 TRANSLATED = " ".join(f"{public}={own}" for public, own in PUBLIC.items())
 """The same for a script, which has each part translate what is for a public resolver on its way out."""

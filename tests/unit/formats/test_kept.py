@@ -254,3 +254,10 @@ def test_a_command_that_was_run_before_does_not_load_the_yaml_library(tmp_path: 
     ).stderr.split()[-1]
     assert [told(), told()] == ["True", "False"]
     assert (tmp_path / "cache" / "portable" / "files").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("url", ["tcp://me:hunter2@nas:2376", "ssh://me:hunter2@nas", "https://:hunter2@g.test/x.git"])
+def test_a_file_with_a_password_in_a_url_is_not_kept(folder: Path, file: Path, parsed: list[str], url: str) -> None:
+    file.write_text(f"portable: 1\nengine: {url}\n")
+    assert load(file).data["engine"] == load(file).data["engine"] == url
+    assert (len(parsed), list(folder.iterdir())) == (2, [])

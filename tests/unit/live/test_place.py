@@ -21,7 +21,7 @@ def test_the_file_of_secrets(file: str | None, path: str) -> None:
     assert source_of(SecretsFacts(file=file), "media", {}, Path("/me")) == FileSource(path=path)
 
 
-@pytest.mark.parametrize("file", ["secrets.yaml", "./secrets.yaml", "~nobody-here/s.yaml"])
+@pytest.mark.parametrize("file", ["", "secrets.yaml", "./secrets.yaml", "~nobody-here/s.yaml"])
 def test_a_file_of_secrets_that_would_depend_on_the_working_folder(file: str) -> None:
     with pytest.raises(UsageError, match=re.escape(repr(file))) as caught:
         source_of(SecretsFacts(file=file), "media", {}, Path("/me"))

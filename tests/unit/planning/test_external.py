@@ -76,8 +76,8 @@ def test_another_source_has_no_store(place: Place) -> None:
         ({"external": {"remote": {"key": {"property": "{x}"}}}}, ("secrets.external.remote.key.property", "plan.secret-pattern", "{x}")),
         ({"external": {"key": "{stack}"}}, ("secrets.external.key", "plan.secret-pattern", "{name}")),
         ({"external": {"property": ""}}, ("secrets.external.key", "plan.secret-pattern", "{key}")),
-        ({"file": "/x", "external": {}}, ("secrets.file", "plan.no-effect", "operator")),
-        ({"command": ["x"], "external": {}}, ("secrets.command", "plan.no-effect", "operator")),
+        ({"file": "/x", "external": {}}, ("secrets.file", "plan.no-effect", "`external-secrets`")),
+        ({"command": ["x"], "external": {}}, ("secrets.command", "plan.no-effect", "`external-secrets`")),
     ],
 )
 def test_what_cannot_be_fetched_is_a_mistake(place: Place, secrets: dict[str, Any], wanted: tuple[str, ...]) -> None:

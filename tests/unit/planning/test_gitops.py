@@ -94,8 +94,10 @@ def test_only_public_keys_of_age(place: Place, key: str) -> None:
         planned(place, secrets={"encrypted": {"sops": {"age": [key]}}})
 
 
-def test_a_compose_place_has_neither(place: Place) -> None:
-    assert mistakes(place, COMPOSE, gitops={"path": "x", "flux": {}}, secrets=SOPS) == {
-        ("gitops", "plan.no-effect"),
-        ("secrets.encrypted", "plan.no-effect"),
-    }
+def test_a_compose_place_has_no_encrypted_secrets(place: Place) -> None:
+    assert mistakes(place, COMPOSE, secrets=SOPS) == {("secrets.encrypted", "plan.no-effect")}
+
+
+def test_a_compose_place_keeps_it_for_a_finding(place: Place) -> None:
+    """`compose.gitops` says that nothing applies the files by itself."""
+    assert planned(place, COMPOSE, gitops={"path": "x", "flux": {}}) == GitOps(path="x", controller=Flux())

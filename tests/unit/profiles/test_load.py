@@ -8,6 +8,7 @@ import pytest
 from portable.model.errors import InputError, UsageError
 from portable.profiles.load import (
     SHIPPED,
+    catalog_folders,
     find_stack,
     find_stack_of,
     load_profile,
@@ -481,3 +482,87 @@ def test_an_empty_stack_is_no_stack(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load_stack(file)
     assert (caught.value.mistakes[0].source.line, caught.value.mistakes[0].code) == (1, "yaml.empty")
+
+
+@pytest.mark.parametrize("engine", ["tcp://me:hunter2@nas:2376", "ssh://me:hunter2@nas", "tcp://:hunter2@nas:2375", "me:hunter2@nas"])
+def test_an_engine_s_address_with_a_password_is_refused_and_not_shown(tmp_path: Path, write: Write, engine: str) -> None:
+    write(mine=f"portable: 1\nname: mine\nextends: local\nengine: {engine}\n")
+    with pytest.raises(InputError) as caught:
+        profile(tmp_path, "mine")
+    (mistake,) = caught.value.mistakes
+    assert (mistake.code, mistake.path, mistake.source.line, bool(mistake.remedy)) == ("engine.address-password", "engine", 4, True)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("engine", ["tcp://nas:2376", "ssh://me@nas", "unix:///run/docker.sock"])
+def test_other_addresses_of_engines_are_accepted(tmp_path: Path, write: Write, engine: str) -> None:
+    write(mine=f"portable: 1\nname: mine\nextends: local\nengine: {engine}\n")
+    assert profile(tmp_path, "mine").engine == engine
+
+
+@pytest.mark.parametrize("key", ["b c", "a/b", "", ".", "..", "..data", "\u00e4", "x" * 254, "a\\n"])
+def test_a_key_of_a_secret_is_one_that_kubernetes_takes(tmp_path: Path, write: Write, key: str) -> None:
+    write(mine=f'portable: 1\nname: mine\nextends: local\nnotify: {{url: {{secret: ntfy, key: "{key}"}}}}\n')
+    with pytest.raises(InputError) as caught:
+        profile(tmp_path, "mine")
+    assert [mistake.path for mistake in caught.value.mistakes] == ["notify.url.key"]
+
+
+@pytest.mark.parametrize("key", ["value", "tls.crt", "API_KEY", ".dockerconfigjson", "x" * 253])
+def test_keys_of_secrets(tmp_path: Path, write: Write, key: str) -> None:
+    write(mine=f"portable: 1\nname: mine\nextends: local\nnotify: {{url: {{secret: ntfy, key: {key}}}}}\n")
+    assert profile(tmp_path, "mine").notify is not None
+
+
+def _folders(tmp_path: Path) -> tuple[object, object]:
+    return profile_folders(tmp_path / "portable.yaml"), catalog_folders(tmp_path / "portable.yaml")
+
+
+@pytest.mark.parametrize(
+    ("near", "right", "code"),
+    [
+        ("Profiles/home.yaml", "profiles", "profile.folder-name"),
+        ("profile/home.yml", "profiles", "profile.folder-name"),
+        ("PROFILE/home.yaml", "profiles", "profile.folder-name"),
+        ("Catalog/apps/own/app.yaml", "catalog", "catalog.folder-name"),
+        ("catalogs/own/app.yml", "catalog", "catalog.folder-name"),
+        ("catalogue/clouds/own/cloud.yaml", "catalog", "catalog.folder-name"),
+    ],
+)
+@pytest.mark.parametrize("has_right", [False, True])
+def test_what_is_nearly_a_folder_beside_the_stack_is_refused(tmp_path: Path, near: str, right: str, code: str, has_right: bool) -> None:
+    (tmp_path / near).parent.mkdir(parents=True)
+    (tmp_path / near).write_text("portable: 1\n")
+    if has_right:
+        (tmp_path / right).mkdir()
+    with pytest.raises(UsageError) as caught:
+        _folders(tmp_path)
+    folder = tmp_path / near.partition("/")[0]
+    assert (caught.value.code, str(folder) in caught.value.text) == (code, True)
+    assert ("keep one of them" if has_right else f"`mv {folder} {tmp_path / right}`") in str(caught.value.remedy)
+
+
+@pytest.mark.parametrize("name", ["profiles", "catalog"])
+def test_a_folder_beside_the_stack_that_is_a_broken_link_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to("nowhere")
+    with pytest.raises(UsageError) as caught:
+        _folders(tmp_path)
+    assert f"`rm {tmp_path / name}`" in str(caught.value.remedy)
+
+
+def test_folders_of_other_programs_beside_the_stack(tmp_path: Path) -> None:
+    """They hold no file of this program, so nothing is ignored."""
+    for name in ("profile/zsh.yaml", "Profiles/notes.txt", "catalogs/books.csv", "profiles/home.yaml", "catalog/own/app.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("x: 1\n")
+    (tmp_path / "real").mkdir()
+    (tmp_path / "Catalog").symlink_to("catalog")
+    assert _folders(tmp_path) == ((tmp_path / "profiles", tmp_path, SHIPPED), [tmp_path / "catalog"])
+
+
+def test_without_a_stack_the_working_folder_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    _lay(tmp_path / "Profiles" / "home.yaml", "{0}.yaml")
+    with pytest.raises(UsageError) as caught:
+        profile_folders(None)
+    assert caught.value.code == "profile.folder-name"

@@ -14,9 +14,11 @@ from portable.model.errors import PortableError, Refused, UsageError
 from portable.model.secret_refs import SecretRef
 from portable.secrets.digests import digest
 from portable.secrets.environment import environment
+from portable.secrets.generate import generate_missing
 from portable.secrets.lookup import check, examine, resolve
 from portable.secrets.needs import Need, needs_of
-from portable.secrets.sources import CommandSource, EnvironmentSource, ExternalSource, FileSource, refuse_external
+from portable.secrets.remedies import how_to_store
+from portable.secrets.sources import CommandSource, EnvironmentSource, ExternalSource, FileSource, SopsSource, Source, refuse_external
 from portable.secrets.store import generate, set_secret
 from portable.secrets.values import Resolved, Secret
 from tests.factories import app, container, full_plan, plan
@@ -262,3 +264,71 @@ def test_a_store_of_the_cluster_is_neither_read_nor_written() -> None:
         refuse_external(source, "do it", "do that")
     assert (refused.value.code, refused.value.remedy) == ("secret.external", "do that")
     refuse_external(EnvironmentSource(), "do it", "do that")
+
+
+def _emptied(kind: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> FileSource | EnvironmentSource:
+    if kind == "variable":
+        monkeypatch.setenv("PORTABLE_SECRET_TOKEN", "\n")
+        return EnvironmentSource()
+    return private(folder / "s.yaml", {"value": 'token: ""\n', "nothing": "token:\n", "blank": 'token: "  "\n'}[kind])
+
+
+@pytest.mark.parametrize("kind", ["value", "nothing", "blank", "variable"])
+def test_an_empty_value_is_missing_and_says_why(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = _emptied(kind, tmp_path, monkeypatch)
+    rows, resolved = examine([need("token")], source)
+    assert [(row.present, "is empty" in row.reason) for row in rows] == [(False, True)]
+    assert resolved.of("token") == ""
+    with pytest.raises(UsageError, match="is empty") as caught:
+        resolve([need("token")], source)
+    assert (caught.value.code, caught.value.exit_code) == ("secret.missing", 2)
+    assert resolve([need("token", optional=True)], source).of("token") == ""
+
+
+def test_an_empty_value_that_may_be_generated_is(tmp_path: Path) -> None:
+    source = private(tmp_path / "s.yaml", 'token: ""\nother: kept\n')
+    generate_missing([need("token"), need("other")], {"token": "hex", "other": "hex"}, source)
+    found = resolve([need("token"), need("other")], source)
+    assert (len(found.of("token")), found.of("other")) == (32, "kept")
+
+
+@pytest.mark.parametrize("value", ["", " ", "\t"])
+def test_an_empty_value_is_not_stored(tmp_path: Path, value: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        set_secret(private(tmp_path / "s.yaml", ""), "token", "value", Secret(value))
+    assert caught.value.code == "secret.empty"
+
+
+def test_a_misspelled_name_in_the_file_is_told_where_one_is_missing(tmp_path: Path) -> None:
+    source = private(tmp_path / "s.yaml", f"qbittorent-password: {CANARY}\nvpn: {{privat: {CANARY}}}\nplain: x\n")
+    needs = [need("qbittorrent-password"), need("vpn", "private"), need("plain")]
+    with pytest.raises(UsageError) as caught:
+        resolve(needs, source)
+    assert "no app uses qbittorent-password, which is there" in caught.value.text
+    assert "no app uses vpn.privat, which is there" in caught.value.text
+    assert CANARY not in str(caught.value)
+    assert examine(needs, source)[1].others == ("qbittorent-password", "vpn.privat")
+    assert [row.reason for row in examine([need("sabnzbd-password")], source)[0]] == [""], "another secret is no misspelled one"
+    assert examine([need("plain")], source)[1].others == ("qbittorent-password", "vpn.privat")
+
+
+@pytest.mark.parametrize(
+    ("source", "command"),
+    [
+        (FileSource(path="/s.yaml"), "`portable secrets set a`, `portable secrets set b.c`"),
+        (EnvironmentSource(), "`export PORTABLE_SECRET_A_VALUE=VALUE PORTABLE_SECRET_B_C=VALUE`"),
+        (SopsSource(path="/my home/s.yaml"), "`sops edit '/my home/s.yaml'`"),
+        (CommandSource(command=("pass", "{name}/{key}")), "pass a/value; pass b/c"),
+        (ExternalSource(store="vault", kind="SecretStore"), "`portable secrets list`"),
+        (None, "`portable secrets set a`, `portable secrets set b.c`"),
+    ],
+)
+def test_a_remedy_names_every_secret_in_the_words_of_its_source(source: Source | None, command: str) -> None:
+    assert command in how_to_store([("a", "value"), ("b", "c")], source)
+
+
+@pytest.mark.parametrize("source", [SopsSource(path="/s.yaml"), EnvironmentSource(), CommandSource(command=("pass", "{name}"))])
+def test_what_cannot_be_stored_says_how_it_is(source: Source) -> None:
+    with pytest.raises(UsageError) as caught:
+        set_secret(source, "token", "value", Secret("x"))
+    assert (caught.value.code, caught.value.remedy) == ("secret.read-only", how_to_store([("token", "value")], source))

@@ -264,3 +264,14 @@ def test_another_controller_has_the_files_written_again(tmp_path: Path, certific
         write_encrypted({"login": a_secret()}, recipients, tmp_path / "out", gitops=gitops, record=tmp_path / "record")
         found.append((tmp_path / "out" / "login.yaml").read_text())
     assert ["prune: disabled" in text for text in found] == [False, True, False]
+
+
+def test_empty_and_unknown_names_of_an_encrypted_file_are_told(tmp_path: Path) -> None:
+    path = encrypted(tmp_path / "s.yaml", empty="", misspeled="canary-1", present="x")
+    needs = [Need(name=name, key="value", optional=False, apps=("demo",)) for name in ("empty", "misspelled", "present")]
+    with pytest.raises(UsageError) as caught:
+        resolve(needs, SopsSource(path=str(path)))
+    assert caught.value.code == "secret.missing"
+    assert "empty (for demo): its value is empty" in caught.value.text
+    assert "misspelled (for demo): no app uses misspeled, which is there" in caught.value.text
+    assert (f"`sops edit {path}`" in str(caught.value.remedy), "canary" in str(caught.value)) == (True, False)

@@ -595,7 +595,7 @@ def test_a_corrupted_database_is_told(tmp_path: Path) -> None:
     assert held.text.startswith("deep/app.db is corrupted")
     assert "first page" in held.text
     path.unlink()
-    assert mentions(one(DATABASES, stack(), "unknown").text, "SQLite", str(tmp_path))
+    assert mentions(one(DATABASES, stack(), "unknown").text, "SQLite", "no.db", str(tmp_path))
 
 
 def kept(seen: str) -> p.Plan:
@@ -676,7 +676,7 @@ def test_looking_at_a_database_leaves_nothing_and_keeps_nobody_from_writing(tmp_
     before = sorted(tmp_path.iterdir())
     row = sound.judged(path, "app.db")
     assert row is not None
-    assert row[0] == "unknown"
+    assert row[0] == "holds", "read without a lock, since no app has it open"
     assert sorted(tmp_path.iterdir()) == before == [path]
 
 

@@ -75,7 +75,7 @@ Code: TypeAlias = Literal[
     "migrate.unreadable", "migrate.version",
     "network.address-unsupported", "network.address-used", "network.container-unknown", "network.endpoint", "network.foreign",
     "network.gateway-outside", "network.gone", "network.group-missing", "network.in-use", "network.namespace", "network.no-address",
-    "network.overlap", "network.pools", "network.port-unknown", "network.subnet-missing",
+    "network.overlap", "network.pools", "network.port-unknown", "network.subnet-inside", "network.subnet-missing",
     "notify.empty", "notify.not-set-up", "notify.ping", "notify.state", "notify.undelivered", "notify.url",
     "openshift.login-gateway", "openshift.login-passthrough", "openshift.login-secret", "openshift.termination",
     "order.app-unknown", "order.redundant", "order.start-only",

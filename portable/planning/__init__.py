@@ -32,6 +32,7 @@ from portable.planning.notify import about_notify, notify
 from portable.planning.origins import located
 from portable.planning.select import Selection, select
 from portable.planning.storage import storage
+from portable.planning.subnets import subnet_inside_local
 from portable.planning.tunnel import tunnel
 from portable.planning.unused import unused
 from portable.profiles.types import DeviceFacts, WaiverFacts
@@ -116,6 +117,7 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
     findings += tuple(clear_secrets(plan))
     findings += tuple(metadata_findings(plan))
     findings += tuple(nameless_host_checks(given, chosen, net, catalog))
+    findings += tuple(subnet_inside_local(given))
     findings += tuple(_replaced_waivers(given, findings))
     return Planned(
         plan=plan,

@@ -13,8 +13,8 @@ from portable.model.base import Struct
 # fmt: off
 Code: TypeAlias = Literal[
     "",
-    "app.alias", "app.alias-state", "app.alias-taken", "app.container-name", "app.cycle", "app.device", "app.duplicate", "app.engine",
-    "app.gpu", "app.gpu-group", "app.helper", "app.lacks", "app.left-out", "app.list-overridden", "app.login", "app.needed",
+    "app.alias", "app.alias-state", "app.alias-taken", "app.claim", "app.container-name", "app.cycle", "app.device", "app.duplicate",
+    "app.engine", "app.gpu", "app.gpu-group", "app.helper", "app.lacks", "app.left-out", "app.list-overridden", "app.login", "app.needed",
     "app.none-left", "app.none-listed", "app.replaces-shipped", "app.unknown", "app.upstream",
     "backup.check-failed", "backup.ended-early", "backup.failed", "backup.list-failed", "backup.not-covered", "backup.not-running",
     "backup.not-set-up", "backup.time",

@@ -20,7 +20,7 @@ from portable.planning.content import content
 from portable.planning.external import external_secrets
 from portable.planning.fence import fence
 from portable.planning.gitops import encrypted_secrets, gitops
-from portable.planning.host_checks import nameless_host_checks
+from portable.planning.host_checks import nameless_host_checks, unclaimed
 from portable.planning.inputs import Mistakes, PlanInput
 from portable.planning.lan import with_lan
 from portable.planning.meaningless import meaningless
@@ -117,6 +117,7 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
     findings += tuple(clear_secrets(plan))
     findings += tuple(metadata_findings(plan))
     findings += tuple(nameless_host_checks(given, chosen, net, catalog))
+    findings += tuple(unclaimed(chosen, net, made.every_address))
     findings += tuple(subnet_inside_local(given))
     findings += tuple(_replaced_waivers(given, findings))
     return Planned(

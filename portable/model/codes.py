@@ -17,7 +17,7 @@ Code: TypeAlias = Literal[
     "app.engine", "app.gpu", "app.gpu-group", "app.helper", "app.lacks", "app.left-out", "app.list-overridden", "app.login", "app.needed",
     "app.none-left", "app.none-listed", "app.replaces-shipped", "app.unknown", "app.upstream",
     "backup.check-failed", "backup.ended-early", "backup.failed", "backup.list-failed", "backup.not-covered", "backup.not-running",
-    "backup.not-set-up", "backup.time",
+    "backup.not-set-up", "backup.outdated", "backup.time",
     "build.base-image", "build.certificates", "build.dockerfile", "build.failed", "build.no-image", "build.own-base",
     "build.unknown-recipe",
     "catalog.app-name", "catalog.before-main", "catalog.duplicate-path", "catalog.image", "catalog.image-version", "catalog.memory",

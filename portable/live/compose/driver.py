@@ -108,7 +108,11 @@ class ComposeReader(StackReader):
 
     def images_in_use(self) -> set[tuple[str, str]]:
         """App and image of each container that exists."""
-        return {(seen.app, seen.image) for seen in current(self._engine.observe(self.stack.project)).values()}
+        return set(self.service_images().values())
+
+    def service_images(self) -> dict[str, tuple[str, str]]:
+        """App and image of each container that exists, by service."""
+        return {name: (seen.app, seen.image) for name, seen in current(self._engine.observe(self.stack.project)).items()}
 
     def image_table(self) -> tuple[ImageStatus, ...]:
         """The state of each image that the stack needs."""

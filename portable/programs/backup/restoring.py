@@ -96,7 +96,8 @@ def swap(store: Path, app: SavedApp) -> dict[str, Any]:
         sync(at)
     notes = [*journal.get("notes", []), *end_journal(home)]
     aside = journal["aside"] if earlier_state else ""
-    return {**row(app.name, journal["at"], notes, "done"), **totals(manifest), "image": manifest["image"], "before": aside}
+    images = {"image": manifest["image"], "images": manifest.get("images", {})}
+    return {**row(app.name, journal["at"], notes, "done"), **totals(manifest), **images, "before": aside}
 
 
 def _copy_beside(home: Path, name: str, folders: Mapping[str, Path]) -> dict[str, Any]:

@@ -219,7 +219,7 @@ class InterfaceFacts(Facts, frozen=True, kw_only=True):
     user: str = ""
 
 
-class ClaimFacts(Facts, frozen=True, kw_only=True):
+class AccountClaimFacts(Facts, frozen=True, kw_only=True):
     """An app that an account of its maker claims: until then it answers its settings to machines of its own network only."""
 
     secret: Name
@@ -268,7 +268,7 @@ class AppFacts(Facts, frozen=True, kw_only=True):
     """Features that a person would expect but that are missing: reported as findings."""
     login: Literal["first-visitor", "open"] | None = None
     """How its pages are open at first: until the first visitor sets a login, or until somebody turns one on. Default: never."""
-    claim: ClaimFacts | None = None
+    claim: AccountClaimFacts | None = None
     """Who owns the app is decided by a claim at its first start, which machines of the LAN cannot make later."""
     fuse_mount: bool = False
     """This app is not a service: it is the container that mounts clouds."""

@@ -114,11 +114,9 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
     findings = (*store.findings, *weakened, *backups.findings(chosen, store), *check(plan, chosen, way, given), *memory(given, plan))
     findings += tuple(aliases.findings(given, chosen, store, catalog))
     findings += tuple(logins.findings(plan, chosen.apps, made.addresses))
-    findings += tuple(clear_secrets(plan))
-    findings += tuple(metadata_findings(plan))
+    findings += (*clear_secrets(plan), *metadata_findings(plan), *subnet_inside_local(given))
     findings += tuple(nameless_host_checks(given, chosen, net, catalog))
     findings += tuple(unclaimed(chosen, net, made.every_address))
-    findings += tuple(subnet_inside_local(given))
     findings += tuple(_replaced_waivers(given, findings))
     return Planned(
         plan=plan,

@@ -17,7 +17,6 @@ from portable.live.last_images import note_restored
 from portable.live.restoring import Copying, back_as_it_was, copying, mark, mark_copying, restoring, started_again
 from portable.live.tried import runner_in
 from portable.local.lock import Lock, locked
-from portable.local.records import RestoreRecord, RestoreTest, now, record
 from portable.model.base import Struct
 from portable.model.codes import Code
 from portable.model.errors import PortableError, UsageError
@@ -50,7 +49,11 @@ class BackupRow(Struct, frozen=True, kw_only=True):
     images: Mapping[str, str] = {}
     """The images of its containers, by service, as the engine ran them; empty if unknown, as in a scheduled backup."""
     tried: str = ""
-    """When a restore of it was last tried with success, UTC; empty if never, or if it is not a row of a list."""
+    """When a restore of it was last tried, UTC; empty if that failed, if it was never tried, or if it is not a row of a list."""
+    failed_try: str = ""
+    """When a restore of it was last tried, if that failed."""
+    try_text: str = ""
+    """Why that failed."""
     missing: tuple[str, ...] = ()
     """Volumes of the app that are not in it, as a list knows them."""
     before: str = ""
@@ -182,9 +185,7 @@ def listed(driver: StackDriver, plan: Plan, *, apps: Sequence[str] = ()) -> tupl
 def check(driver: StackDriver, plan: Plan, *, apps: Sequence[str] = (), at: str = "", progress: Progress = silent) -> tuple[BackupRow, ...]:
     """Restore the newest backup of each app, or that of `at`, to a scratch folder in the store, compare it, and remove it."""
     _known(plan, apps)
-    rows = run(driver, plan, "check", apps, *(("--at", at) if at else ()), progress=progress)
-    _record_tried(driver.stack.project, rows, progress)
-    return rows
+    return run(driver, plan, "check", apps, *(("--at", at) if at else ()), progress=progress)
 
 
 def restore(
@@ -211,7 +212,6 @@ def restore(
     progress(Event(what="doing", subject=app, text="verifying the backup"))
     (staged,) = run(driver, plan, "stage", (app,), *(("--at", at) if at else ()), progress=progress)
     if staged.result == "failed":
-        _record_tried(driver.stack.project, (staged,), progress)
         others = f"list other backups with `portable backup --list {app}`, and restore one with `portable restore {app} --at TIME`"
         return msgspec.structs.replace(staged, notes=(*staged.notes, others))
     if staged.result != "staged":
@@ -226,7 +226,6 @@ def restore(
         (done,) = run(driver, plan, "swap", (app,), progress=progress)
         if done.result == "done":
             note_restored(driver.stack.project, app, done.images or ({app: done.image} if done.image else {}))
-        _record_tried(driver.stack.project, (done,), progress)
         if done.result == "done" or done.unchanged:
             mark(driver.stack.project, app, None)
             if start:
@@ -238,18 +237,6 @@ def _restarted(driver: StackDriver, app: str) -> StackDriver:
     """The driver for the start after a restore. The person named the app, and its backup has just been tried: that is the way back."""
     stack = msgspec.structs.replace(driver.stack, accepted_versions=(*driver.stack.accepted_versions, app))
     return driver.rebound(stack, driver.source)
-
-
-def _record_tried(project: str, rows: Sequence[BackupRow], progress: Progress) -> None:
-    """Record that restores were tried, and whether the backups were sound."""
-    moment = now()
-    tried = {
-        row.app: RestoreTest(tried=moment, backup=row.at, is_sound=row.result == "done", text="; ".join(row.notes))
-        for row in rows
-        if row.result in ("done", "failed")
-    }
-    if tried:
-        record(project, RestoreRecord, lambda before: RestoreRecord(apps={**before.apps, **tried}), progress=progress)
 
 
 def abort(driver: StackDriver, plan: Plan, app: str, *, progress: Progress = silent) -> BackupRow:

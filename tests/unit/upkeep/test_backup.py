@@ -23,7 +23,6 @@ from portable.live.last_images import last_images, note_images
 from portable.live.restoring import Copying, copying, mark, mark_copying, refuse_half_restored, restoring
 from portable.local.folders import project_folder
 from portable.local.lock import Lock, locked
-from portable.local.records import RestoreRecord, read_record
 from portable.model import plan as p
 from portable.model.changes import Change
 from portable.model.errors import PortableError, Refused, UsageError
@@ -133,24 +132,6 @@ def test_a_gateway_takes_along_who_shares_its_network(calls: list[str]) -> None:
     assert engine.done == ["stage seal --at 2026-11", "swap seal"]
     assert calls == ["down seal", "up seal torrents"]
     assert restoring(STACK.project) == {}
-
-
-def test_restores_that_were_tried_are_recorded(calls: list[str]) -> None:
-    """A check, a rehearsal and a restore; a backup that cannot be restored as well. A step that was not reached changes nothing."""
-    driver = ComposeDriver(
-        Keeping(check=[row("done"), row("left out")], stage=[row("staged")], swap=[row("done")]), STACK, EnvironmentSource()
-    )
-    backup.check(driver, plan(), apps=("seal",))
-    first = read_record(STACK.project, RestoreRecord).apps["seal"]
-    assert (first.backup, first.is_sound) == ("2026-11-21T030000.000Z", True)
-    failing = Keeping(stage=[row("failed", notes=["its bytes changed"])])
-    failing.code = 1
-    backup.restore(ComposeDriver(failing, STACK, EnvironmentSource()), plan(), "seal")
-    found = read_record(STACK.project, RestoreRecord).apps["seal"]
-    assert (found.is_sound, found.text) == (False, "its bytes changed")
-    backup.restore(driver, plan(), "seal")
-    assert read_record(STACK.project, RestoreRecord).apps["seal"].is_sound
-    assert calls == ["down seal", "up seal torrents"]
 
 
 def test_what_can_not_be_proven_stops_nothing(calls: list[str]) -> None:

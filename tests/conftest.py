@@ -1,7 +1,11 @@
 """Options of the whole suite."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
+
+from portable.formats.kept import keep_in
 
 # How fast inputs are made says something of the machine's load, and nothing of the program: its speed has tests of its own.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -11,3 +15,10 @@ settings.load_profile("suite")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`--update-golden`: what is rendered becomes what is expected; a person reads the diff."""
     parser.addoption("--update-golden", action="store_true", help="write what is rendered over tests/golden")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept() -> Iterator[None]:
+    """A command that ran in this process keeps parsed files; the next test parses its own."""
+    yield
+    keep_in(None)

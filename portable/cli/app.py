@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 import portable
+from portable.formats.kept import keep_in
+from portable.local.folders import own_cache
 
 COMMANDS: Mapping[str, str] = {
     "up": "up:up",
@@ -83,6 +85,7 @@ def _root(
         bool, typer.Option("--debug", help="Log each request to an engine, and its answer; the log goes to standard error.")
     ] = False,
 ) -> None:
+    keep_in(own_cache("files"))
     if debug:
         import logging
 

@@ -1,7 +1,7 @@
 """A file's plain data, with the line and column of every key and value."""
 
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from portable.formats.shown import shown
 from portable.model.codes import Code
@@ -13,14 +13,13 @@ Input: TypeAlias = Path | str | tuple[str, bytes]
 """The path of a file, or a name for messages with the content."""
 
 
-class Mark(NamedTuple):
-    """The position of an entry; lines and columns from 0. `inner` has the marks of the entries of a mapping or list."""
+Mark: TypeAlias = "tuple[int, int, int, int, dict[str, Mark] | list[Mark] | None]"
+"""The position of an entry: line and column of its key and of its value, from 0, and the marks of the entries inside it.
 
-    key_line: int
-    key_column: int
-    line: int
-    column: int
-    inner: "dict[str, Mark] | list[Mark] | None"
+A plain tuple, because thousands are made, kept and read back for one that is looked at.
+"""
+LARGEST_FILE: Final = 4 * 2**20
+"""Bytes of the largest file that is parsed."""
 
 
 class Document:
@@ -29,22 +28,22 @@ class Document:
     Data behind an alias is one shared object: read it, but do not change it.
     """
 
-    __slots__ = ("_root", "data", "file")
+    __slots__ = ("data", "file", "root")
 
     def __init__(self, file: str, data: dict[str, Any], root: Mark) -> None:
         self.file = file
         self.data = data
-        self._root = root
+        self.root = root
 
     def source(self, steps: Steps = ()) -> Source:
         """Return where the value at `steps` begins; if it does not exist, the nearest value around it."""
-        mark = self._mark(steps)
-        return Source(file=self.file, line=mark.line + 1, column=mark.column + 1)
+        _, _, line, column, _ = self._mark(steps)
+        return Source(file=self.file, line=line + 1, column=column + 1)
 
     def key(self, steps: Steps = ()) -> Source:
         """Return where the key (or list item) at `steps` begins; if it does not exist, the nearest one around it."""
-        mark = self._mark(steps)
-        return Source(file=self.file, line=mark.key_line + 1, column=mark.key_column + 1)
+        line, column, _, _, _ = self._mark(steps)
+        return Source(file=self.file, line=line + 1, column=column + 1)
 
     def mistake(self, steps: Steps, text: str, remedy: str = "", *, code: Code = "", at_key: bool = False) -> Mistake:
         """Return a mistake about the value at `steps`; with `at_key`, its position is that of the key."""
@@ -52,9 +51,9 @@ class Document:
         return Mistake(source=source, path=dotted(steps), text=text, remedy=remedy, code=code)
 
     def _mark(self, steps: Steps) -> Mark:
-        mark = self._root
+        mark = self.root
         for step in steps:
-            inner: Any = mark.inner
+            inner: Any = mark[-1]
             try:
                 mark = inner[step]
             except (KeyError, IndexError, TypeError):

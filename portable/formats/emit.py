@@ -27,8 +27,11 @@ _LONGEST_WORD: Final = 5
 # Characters that json.dumps leaves raw, but that YAML forbids or folds as a line break (NEL, LS, PS), or that are invisible (no-break
 # space, soft hyphen, zero width, direction marks, BOM). Characters beyond the BMP stay raw: surrogate pairs of JSON are not valid YAML.
 _HIDDEN_CHARACTERS: Final = r"\x7f-\xa0\xad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
-_HIDDEN: Final = re.compile(f"[{_HIDDEN_CHARACTERS}]")
-_SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+# Most stacks are ASCII: `re` compiles these two when they are first used.
+_HIDDEN: Final = f"[{_HIDDEN_CHARACTERS}]"
+_SURROGATE: Final = r"[\ud800-\udfff]"
+_DELETE: Final = "\x7f"
+"""The one hidden character of ASCII that JSON leaves raw."""
 # A literal block preserves only visible text, and editors silently remove blanks at the end of a line.
 _NO_BLOCK: Final = re.compile(rf"\A[ \t\n]|[ \t](?:\n|\Z)|[\x00-\x08\x0b-\x1f{_HIDDEN_CHARACTERS}\ud800-\udfff]")
 _LINE: Final = re.compile(r"\n(?!\n)")
@@ -216,9 +219,11 @@ class _Writer:
 def _one_line(text: str) -> str:
     if _PLAIN.fullmatch(text) and (len(text) > _LONGEST_WORD or text.lower() not in _WORDS):
         return str(text)
-    if _SURROGATE.search(text):
+    if text.isascii() and _DELETE not in text:
+        return _json(text)
+    if re.search(_SURROGATE, text):
         raise _RefusedError(ValueError, "it contains half of a surrogate pair, which no encoding can represent")
-    return _HIDDEN.sub(_escape, _json(text))
+    return re.sub(_HIDDEN, _escape, _json(text))
 
 
 def _escape(match: re.Match[str]) -> str:

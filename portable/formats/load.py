@@ -5,8 +5,9 @@ from typing import TypeVar
 import msgspec
 
 from portable.formats.document import Document, Input
-from portable.formats.parse import parse
+from portable.formats.kept import kept
 from portable.model.errors import InputError
+from portable.model.source import Mistake
 
 T = TypeVar("T")
 
@@ -18,7 +19,7 @@ def load(file: Input) -> Document:
     (`yes`, `017`, `12:30`, dates). Raises InputError with every mistake: an unreadable, too large or binary file, syntax errors, duplicate
     keys, keys that are not strings, merge keys, tags, several documents.
     """
-    document, mistakes = parse(file)
+    document, mistakes = _parsed(file)
     if mistakes:
         raise InputError(mistakes)
     return document
@@ -26,7 +27,7 @@ def load(file: Input) -> Document:
 
 def read(file: Input, kind: type[T]) -> tuple[T, Document]:
     """`load` and `convert` in one, so that an InputError carries the mistakes of both."""
-    document, mistakes = parse(file)
+    document, mistakes = _parsed(file)
     try:
         value = convert(document, kind)
     except InputError as error:
@@ -48,3 +49,17 @@ def convert(document: Document, kind: type[T]) -> T:
 
         # The validator finds all mistakes, except for checks in the code of a type; msgspec finds those, but only the first mistake.
         raise InputError(all_mistakes(document, kind) or (one_mistake(document, kind, str(error)),)) from None
+
+
+def _parsed(file: Input) -> tuple[Document, tuple[Mistake, ...]]:
+    """Return the document as it was kept, or else parse it; with its minor mistakes. Raises InputError for a mistake that ends parsing."""
+    keeper = None if isinstance(file, tuple) else kept()  # what was typed on the command line may be a secret
+    content = None if keeper is None else keeper.content(str(file))
+    if keeper is not None and content is not None and (found := keeper.get(content)) is not None:
+        return Document(str(file), *found), ()
+    from portable.formats.parse import parse  # loading the YAML library takes 14 ms
+
+    document, mistakes = parse(file if content is None else (str(file), content))
+    if keeper is not None and content is not None and not mistakes:
+        keeper.put(content, document.data, document.root)
+    return document, mistakes

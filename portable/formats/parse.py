@@ -21,7 +21,7 @@ from yaml import (
 )
 from yaml._yaml import CParser
 
-from portable.formats.document import Document, Input, Mark, dotted
+from portable.formats.document import LARGEST_FILE, Document, Input, Mark, dotted
 from portable.formats.scalars import DIGITS_OF_64_BITS, FLOAT, INT64, INTEGER, NUMERIC, WORDS
 from portable.formats.shown import described, shown
 from portable.formats.syntax import SYNTAX, UNKNOWN_SYNTAX
@@ -29,8 +29,7 @@ from portable.model.codes import Code
 from portable.model.errors import InputError
 from portable.model.source import Mistake, Source
 
-LARGEST_FILE: Final = 4 * 2**20
-"""Bytes. This limit and the next two bound the cost of a hostile file."""
+# These two limits, and that of the file's size, bound the cost of a hostile file.
 MOST_NODES: Final = 200_000
 """Values in a file; the values behind an alias count each time it is used."""
 DEEPEST: Final = 100
@@ -210,8 +209,8 @@ class _Builder:
             raise _StopError(
                 _mistake(
                     self.file,
-                    mark.line,
-                    mark.column,
+                    mark[2],
+                    mark[3],
                     f"expected a mapping at the top, found {described(data)}",
                     "begin with `key: value`",
                     code="yaml.top-level",
@@ -256,7 +255,7 @@ class _Builder:
             self.report(
                 event,
                 f"duplicate key `{shown(key)}`",
-                f"remove one of the two; the first is in line {first.key_line + 1}",
+                f"remove one of the two; the first is in line {first[0] + 1}",
                 key,
                 code="yaml.duplicate-key",
             )
@@ -355,18 +354,18 @@ class _Builder:
 
     def add(self, value: Any, line: int, column: int, inner: Any) -> None:
         if not self.stack:
-            self.root = value, Mark(line, column, line, column, inner)
+            self.root = value, (line, column, line, column, inner)
             return
         frame = self.stack[-1]
         if type(frame.data) is list:
             frame.data.append(value)
-            frame.inner.append(Mark(line, column, line, column, inner))
+            frame.inner.append((line, column, line, column, inner))
         elif frame.key is None:
             # A key that is not a string was reported when it began; its value still needs a key.
             frame.key, frame.key_line, frame.key_column = "?", line, column
         else:
             frame.data[frame.key] = value
-            frame.inner[frame.key] = Mark(frame.key_line, frame.key_column, line, column, inner)
+            frame.inner[frame.key] = (frame.key_line, frame.key_column, line, column, inner)
             frame.key = None
 
     def count(self, event: Any, nodes: int) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import pwd
+import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,6 +30,28 @@ def cache_home(environment: Mapping[str, str] | None = None) -> Path:
     environment = os.environ if environment is None else environment
     base = environment.get("XDG_CACHE_HOME") or ""
     return (Path(base) if base.startswith("/") else home_of(environment) / ".cache") / "portable"
+
+
+def own_cache(name: str) -> Path | None:
+    """A folder below `cache_home` for what Python runs or trusts, created if missing; None where there cannot be a safe one.
+
+    It must belong to the user who runs the command, and nobody else may write to it: `sudo` with the home folder of another user has no
+    cache. PYTHONDONTWRITEBYTECODE switches it off.
+    """
+    if sys.dont_write_bytecode:
+        return None
+    try:
+        folder = cache_home() / name
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return folder if _is_own(folder.parent) and _is_own(folder) else None
+    except (OSError, UsageError):
+        return None
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether only this user can change the folder's entries; a symlink is not a folder here."""
+    told = folder.lstat()
+    return stat.S_ISDIR(told.st_mode) and told.st_uid == os.geteuid() and not told.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def state_home(environment: Mapping[str, str] | None = None) -> Path:

@@ -5,14 +5,10 @@ Compiling the templates of a shipped profile takes a seventh of its rendering.
 
 import contextlib
 import hashlib
-import os
-import stat
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from portable.local.folders import cache_home
-from portable.model.errors import UsageError
+from portable.local.folders import own_cache
 
 if TYPE_CHECKING:
     import jinja2
@@ -40,32 +36,19 @@ def compiled(environment: "jinja2.Environment", text: str, cache: "BytecodeCache
 
 
 def cache_for(environment: "jinja2.Environment") -> "BytecodeCache | None":
-    """Return the cache of this user for templates with the settings of `environment`; None where there cannot be a safe one.
-
-    Python runs what it finds there. So the folder must belong to the user who runs the command, and nobody else may write to it: `sudo`
-    with the home folder of another user has no cache. PYTHONDONTWRITEBYTECODE switches it off.
-    """
-    if sys.dont_write_bytecode:
+    """Return the cache of this user for templates with the settings of `environment`; None where there cannot be a safe one."""
+    folder = own_cache(f"templates-{_settings(environment)}")
+    if folder is None:
         return None
     from jinja2.bccache import FileSystemBytecodeCache
 
+    cache = FileSystemBytecodeCache(str(folder), "%s")
     try:
-        folder = cache_home() / f"templates-{_settings(environment)}"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if not (_is_own(folder.parent) and _is_own(folder)):
-            return None
-        cache = FileSystemBytecodeCache(str(folder), "%s")
         if sum(1 for _ in folder.iterdir()) > MOST:
             cache.clear()
-    except (OSError, UsageError):
+    except OSError:
         return None
     return cache
-
-
-def _is_own(folder: Path) -> bool:
-    """Whether only this user can change the folder's entries; a symlink is not a folder here."""
-    told = folder.lstat()
-    return stat.S_ISDIR(told.st_mode) and told.st_uid == os.geteuid() and not told.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
 def _settings(environment: "jinja2.Environment") -> str:

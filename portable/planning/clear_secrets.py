@@ -17,13 +17,14 @@ _NAME = re.compile(
     re.IGNORECASE,
 )
 """Names of variables and options that hold a secret themselves: `DB_PASSWORD`, but not `DB_PASSWORD_FILE` and not `TOKEN_TTL`."""
-_NO_SECRET = re.compile(r"|/.*|[$%{`@].*|file:.*|true|false|yes|no|on|off|none|null|never|always|\d{1,5}(?:ms|[smhd])?", re.IGNORECASE)
+# Few plans need the patterns that are mere text here: `re` compiles them when they are first used.
+_HARMLESS = r"(?i:|/.*|[$%{`@].*|file:.*|true|false|yes|no|on|off|none|null|never|always|\d{1,5}(?:ms|[smhd])?)"
 """Values that are none: paths, variables and commands of a shell, placeholders, switches, counts and durations."""
-_NO_SECRET_NAME = re.compile(r"(?:^|_)(?:NO|ASK|MAX|MIN|SHOW|RESET|HIDE|ALLOW|DISABLE|ENABLE|USE)_", re.IGNORECASE)
+_HARMLESS_NAME = r"(?i)(?:^|_)(?:NO|ASK|MAX|MIN|SHOW|RESET|HIDE|ALLOW|DISABLE|ENABLE|USE)_"
 """Begins the name of a setting about secrets: `MIN_PASSWORD`, `--no-password`."""
-_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:(?![$%{])[^/\s@]+@", re.IGNORECASE)
-_IN_QUERY = re.compile(r"[?&](?:api_?key|access_?token|auth_?token|token|passkey|password|secret)=(?![$%{&])[^&\s\"']+", re.IGNORECASE)
-_IN_HEADER = re.compile(r"(?:Authorization: *(?:Bearer|Basic|Token) +|X-(?:Api-Key|Plex-Token|Auth-Token): *)(?![$%{])\S", re.IGNORECASE)
+_IN_URL = r"(?i)[a-z][a-z0-9+.-]*://[^/\s:@]*:(?![$%{])[^/\s@]+@"
+_IN_QUERY = r"(?i)[?&](?:api_?key|access_?token|auth_?token|token|passkey|password|secret)=(?![$%{&])[^&\s\"']+"
+_IN_HEADER = r"(?i)(?:Authorization: *(?:Bearer|Basic|Token) +|X-(?:Api-Key|Plex-Token|Auth-Token): *)(?![$%{])\S"
 _KNOWN_FORM = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(?:gh[pousr]_[A-Za-z0-9]{36}|github_pat_\w{22}|glpat-[\w-]{20}|claim-[\w-]{20}|tskey-[\w-]{10}"
     r"|xox[abp]-[\w-]{10}|AKIA[A-Z0-9]{16})|discord(?:app)?\.com/api/webhooks/\d+/\w|hooks\.slack\.com/services/\w|\b\d{8,10}:[\w-]{35}\b"
@@ -62,9 +63,10 @@ def _in_container(path: str, app: str, container: p.Container) -> Iterator[Findi
 
 
 def _form(value: str) -> str:
-    if _IN_URL.search(value) or _IN_QUERY.search(value):
+    if ("@" in value and re.search(_IN_URL, value)) or ("=" in value and re.search(_IN_QUERY, value)):
         return "has an address with a password in it"
-    return "has the form of a secret" if _KNOWN_FORM.search(value) or _IN_HEADER.search(value) else ""
+    has_header = any(name in value.lower() for name in ("authorization:", "x-")) and re.search(_IN_HEADER, value)
+    return "has the form of a secret" if has_header or _KNOWN_FORM.search(value) else ""
 
 
 def why_secret(name: str, value: str) -> str:
@@ -73,13 +75,13 @@ def why_secret(name: str, value: str) -> str:
 
 
 def _by_name(name: str, value: str) -> str:
-    return "is a secret by its name" if _is_secret(name) and not _NO_SECRET.fullmatch(value.strip()) else ""
+    return "is a secret by its name" if _is_secret(name) and not re.fullmatch(_HARMLESS, value.strip()) else ""
 
 
 def _is_secret(name: str) -> bool:
     """Whether a name is that of a secret, however it is written: DB_PASSWORD, db-password, db.password, dbPassword."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|[.-]", "_", name)
-    return bool(_NAME.search(words)) and not _NO_SECRET_NAME.search(words)
+    return bool(_NAME.search(words)) and not re.search(_HARMLESS_NAME, words)
 
 
 def _in_command(command: Sequence[str]) -> str:
@@ -94,7 +96,7 @@ def _in_command(command: Sequence[str]) -> str:
         if named is None:
             continue
         value = named["value"] if named["value"] is not None else "" if following.startswith("-") else following
-        if _is_secret(named["name"]) and not _NO_SECRET.fullmatch(value):
+        if _is_secret(named["name"]) and not re.fullmatch(_HARMLESS, value):
             return f"has the secret of {named['name'] if option is None else word.partition('=')[0]} in it"
         if is_curl and option is not None and option["name"] in ("u", "user") and _LOGIN.fullmatch(value):
             return f"has the login of {word.partition('=')[0]} in it"

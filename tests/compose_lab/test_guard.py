@@ -3,6 +3,7 @@
 Gluetun is a few lines here that do what v3.41.3 does to the firewall (internal/firewall/enable.go).
 """
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -30,14 +31,18 @@ ip rule add priority 101 not fwmark 51820 table 51820
 
 def inside(folder: Path, script: str, gluetun: str, *sets: str) -> list[str]:
     """What a script prints, line by line, in a new namespace of network and mounts, with `guard` as a command."""
+    namespace = filled(read_script(__name__, "guard_namespace.sh"), folder=folder)
+    return printed(folder, f"{namespace}\nguard() {{ sh {folder}/guard.sh; }}\n{script}", gluetun, *sets)
+
+
+def printed(folder: Path, script: str, gluetun: str, *sets: str) -> list[str]:
+    """What a script prints in new namespaces; the guard, the lines that stand for Gluetun, and a resolv.conf lie in the folder."""
     plan = prepare("zimaboard", folder=folder, sets=sets).planned.plan
     text = "".join(str(part) for file in plan.files if file.id == "gluetun-guard-sh" for part in file.body)
     (folder / "guard.sh").write_text(text.replace("exec /gluetun-entrypoint", f"exec sh {folder}/gluetun.sh"))
     (folder / "gluetun.sh").write_text(gluetun.replace("/tmp/new-resolv", f"{folder}/new-resolv"))
     (folder / "resolv.conf").write_text("nameserver 127.0.0.11\nsearch lan\n")
-    namespace = filled(read_script(__name__, "guard_namespace.sh"), folder=folder)
-    whole = f"{namespace}\nguard() {{ sh {folder}/guard.sh; }}\n{script}"
-    done = subprocess.run(["unshare", "--net", "--mount", "bash", "-c", whole], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(["unshare", "--net", "--mount", "bash", "-c", script], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -100,3 +105,9 @@ def test_neighbours_cannot_ask_its_name_server(tmp_path: Path) -> None:
     rules = inside(tmp_path, "guard; iptables -t mangle -S INPUT; iptables -t mangle -S PORTABLE-IN", _OPENED)
     assert rules.index("-A INPUT -j PORTABLE-IN") == 1
     assert {f"-A PORTABLE-IN ! -i lo -p {p} -m {p} --dport 53 -j DROP" for p in ("udp", "tcp")} <= set(rules)
+
+
+def test_a_late_segment_of_an_earlier_gateway_gets_no_answer(tmp_path: Path) -> None:
+    """A connection of the container before this one, which had the same address. Without the rule its peer gets a reset."""
+    shutil.copy(Path(__file__).with_name("late_peer.py"), tmp_path)
+    assert printed(tmp_path, filled(read_script(__name__, "late_segment.sh"), folder=tmp_path), _OPENED) == ["silence", "reset"]

@@ -14,8 +14,9 @@ from msgspec import Meta
 from yaml import Mark, MarkedYAMLError
 
 from portable.formats import parse
+from portable.formats.document import LARGEST_FILE
 from portable.formats.load import convert, load, read
-from portable.formats.parse import DEEPEST, LARGEST_FILE, MOST_NODES
+from portable.formats.parse import DEEPEST, MOST_NODES
 from portable.formats.schema import schema
 from portable.model.errors import InputError
 from portable.model.source import Mistake

@@ -10,6 +10,7 @@ import jinja2
 import pytest
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from portable.local import folders
 from portable.planning import _template_cache as cache
 from portable.planning import _templates as templates
 
@@ -125,7 +126,7 @@ def test_a_symlink_to_a_folder_is_not_used(home: Path, tmp_path: Path) -> None:
 def test_no_cache_without_a_home_or_with_a_file_in_its_place(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home.write_text("a file")
     assert cache.cache_for(environment()) is None
-    monkeypatch.setattr(cache, "cache_home", lambda: Path("/proc/no/such/portable"))
+    monkeypatch.setattr(folders, "cache_home", lambda: Path("/proc/no/such/portable"))
     assert cache.cache_for(environment()) is None
 
 

@@ -210,6 +210,8 @@ def _consistent(facts: AppFacts, document: Document) -> Iterable[Mistake]:
             yield _unknown_port(facts, document, ("interface",), interface.port)
         if interface.secret not in facts.secrets:
             yield _unknown_secret(document, ("interface", "secret"), interface.secret)
+    if facts.claim is not None and facts.claim.secret not in facts.secrets:
+        yield _unknown_secret(document, ("claim", "secret"), facts.claim.secret)
     for name, container in facts.containers.items():
         at = ("containers", name)
         for volume in container.volumes:

@@ -228,6 +228,14 @@ class InterfaceFacts(Facts, frozen=True, kw_only=True):
     user: str = ""
 
 
+class AccountClaimFacts(Facts, frozen=True, kw_only=True):
+    """An app that an account of its maker claims: until then it answers its settings to machines of its own network only."""
+
+    secret: Name
+    """The secret with which its first start claims it."""
+    addresses: Annotated[str, Meta(min_length=1, description="the setting of the app that lists its addresses for people")]
+
+
 class OneWayFacts(Facts, frozen=True, kw_only=True):
     """The first version of an app whose state an older one cannot read: `up` asks before it crosses it."""
 
@@ -269,6 +277,8 @@ class AppFacts(Facts, frozen=True, kw_only=True):
     """Features that a person would expect but that are missing: reported as findings."""
     login: Literal["first-visitor", "open"] | None = None
     """How its pages are open at first: until the first visitor sets a login, or until somebody turns one on. Default: never."""
+    claim: AccountClaimFacts | None = None
+    """Who owns the app is decided by a claim at its first start, which machines of the LAN cannot make later."""
     fuse_mount: bool = False
     """This app is not a service: it is the container that mounts clouds."""
     tools: bool = False

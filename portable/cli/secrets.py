@@ -189,6 +189,33 @@ def write(
         show.line(f"kubectl apply --server-side --field-manager=portable -f {output / name}.yaml")
 
 
+@app.command("adopt")
+def adopt(
+    profile: Profile = "local",
+    sets: Set = [],  # noqa: B006
+    catalogs: Catalogs = [],  # noqa: B006
+) -> None:
+    """Record that the stack runs on this file of secrets.
+
+    For a file that moved, or a machine with a new name. The values stay as they are: `up` still refuses other ones than those of running
+    containers.
+    """
+    from portable.cli.up import driver_of, open_place
+    from portable.secrets.generate import known_values
+    from portable.secrets.owner import owner_in, owner_of
+
+    place, _ = open_place(profile, sets, catalogs, strict=False)
+    if not (mine := owner_in(owner_of(place.source))):
+        text = f"profile {profile} has no file of secrets on this machine whose owner is recorded"
+        raise UsageError(text, code="usage.secrets-owner", remedy="leave this command out: nothing has to be adopted")
+    with driver_of(place) as driver:
+        driver.refuse_other_values(known_values(place.stack.secrets, place.source))
+        before = owner_in(driver.secrets_owner())
+        driver.record_secrets_owner(mine.line)
+    was = f"; before, it was that of {before.who} in {before.path}" if before is not None and before != mine else ""
+    show.line(f"{place.stack.project} runs on the file of {mine.who} in {mine.path}{was}")
+
+
 @app.command("convert")
 def convert(
     form: Annotated[SecretForm, typer.Argument(metavar="FORM", help="Form to convert to: qbittorrent, a hash of the password.")],

@@ -99,6 +99,10 @@ class StackReader(ABC):
     def running_with(self, app: str) -> set[str]:
         """The running apps that stop together with an app: itself, and those that share its network."""
 
+    def service_images(self) -> dict[str, tuple[str, str]]:
+        """App and image of each container that exists, by service; empty on a cluster, where `portable` copies no state."""
+        return {}
+
     @abstractmethod
     def images_in_use(self) -> set[tuple[str, str]]:
         """App and image of each container that exists."""

@@ -42,11 +42,11 @@ def note_images(project: str, images: Mapping[str, tuple[str, str]], now: float 
         _write(project, {**noted, **new})
 
 
-def note_restored(project: str, app: str, image: str, now: float | None = None) -> None:
-    """Note that an app has the state of a backup, which an image wrote. Images of its other services are unknown then."""
+def note_restored(project: str, app: str, images: Mapping[str, str], now: float | None = None) -> None:
+    """Note that an app has a state which the images of these services wrote, whatever ran before. Other services of it are unknown then."""
+    at = time.time() if now is None else now
     others = {service: last for service, last in last_images(project).items() if last.app != app}
-    restored = {app: LastImage(app=app, image=image, since=time.time() if now is None else now)} if image else {}
-    _write(project, {**others, **restored})
+    _write(project, {**others, **{service: LastImage(app=app, image=image, since=at) for service, image in images.items()}})
 
 
 def _write(project: str, noted: Mapping[str, LastImage]) -> None:

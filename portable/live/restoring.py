@@ -53,6 +53,8 @@ class Copying(Struct, frozen=True, kw_only=True):
     """The app that copies the state, and continues by itself; empty if none does."""
     again: tuple[str, ...] = ()
     """The apps to start again: those that ran before, itself and those that share its network."""
+    images: Mapping[str, str] = {}
+    """The image of each container of the app, which is gone once the app is stopped."""
 
 
 def copying(project: str) -> dict[str, Copying]:

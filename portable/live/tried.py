@@ -33,6 +33,9 @@ class SavedState(Struct, frozen=True, kw_only=True):
     result: str
     """sound, unsound or unreadable."""
     image: str = ""
+    """The app's image as its files had it."""
+    images: Mapping[str, str] | None = None
+    """The images of its containers as the engine ran them; None if the program that lists backups is too old to know them."""
     tried: str = ""
     """When a restore of it was last tried with success; empty if never."""
     missing: tuple[str, ...] = ()
@@ -47,6 +50,8 @@ class WayBack(Struct, frozen=True, kw_only=True):
     """The time of the backup; empty if there is none."""
     why: str = ""
     """Why there is none."""
+    outdated: str = ""
+    """The app that makes backups, where its container runs a program that is too old to make one that leads back."""
 
 
 def refuse_lost(ways: Iterable[WayBack], where: str, *, has_backups: bool) -> None:
@@ -61,6 +66,8 @@ def refuse_lost(ways: Iterable[WayBack], where: str, *, has_backups: bool) -> No
         if has_backups
         else "add `backup` to the apps of the profile with `storage: {backups: {folder: /srv/backups}}`, make a backup, and try it"
     )
+    if old := next((way.outdated for way in lost if way.outdated), ""):
+        backup = f"renew the container that makes backups, `portable up {old}`; then {backup}"
     raise Refused(
         "; ".join(f"{way.step.text}; no tried backup leads back: {way.why}" for way in lost),
         code=code_of(way.step for way in lost),
@@ -74,8 +81,8 @@ def runner_in(plan: Plan) -> App | None:
     return next((app for app in plan.apps if any(backs_up(container) for container in app.containers)), None)
 
 
-def ways_back(steps: Iterable[VersionStep], ask: Ask | None, now: float | None = None) -> tuple[WayBack, ...]:
-    """The way back of each step. `ask` is None if no app makes backups here, or if it does not run."""
+def ways_back(steps: Iterable[VersionStep], ask: Ask | None, now: float | None = None, *, runner: str = "") -> tuple[WayBack, ...]:
+    """The way back of each step. `ask` is None if `runner`, the app that makes backups, does not run, or if there is none."""
     steps = tuple(steps)
     if not steps:
         return ()
@@ -87,7 +94,8 @@ def ways_back(steps: Iterable[VersionStep], ask: Ask | None, now: float | None =
     if not saved and code != 0:
         why = f"the app that makes backups cannot list them: {text.strip().splitlines()[-1] if text.strip() else f'exit {code}'}"
         return tuple(WayBack(step=step, why=why) for step in steps)
-    return tuple(_way_back(step, [one for one in saved if one.app == step.app], time.time() if now is None else now) for step in steps)
+    moment = time.time() if now is None else now
+    return tuple(_way_back(step, [one for one in saved if one.app == step.app], moment, runner) for step in steps)
 
 
 def saved_states(text: str) -> tuple[SavedState, ...]:
@@ -101,7 +109,7 @@ def saved_states(text: str) -> tuple[SavedState, ...]:
     return tuple(found)
 
 
-def _way_back(step: VersionStep, saved: Collection[SavedState], now: float) -> WayBack:
+def _way_back(step: VersionStep, saved: Collection[SavedState], now: float, runner: str) -> WayBack:
     """The newest backup that is a way back; else why the newest one is none."""
     reasons = []
     for one in sorted(saved, key=lambda one: one.at, reverse=True):
@@ -109,6 +117,8 @@ def _way_back(step: VersionStep, saved: Collection[SavedState], now: float) -> W
         if not why:
             return WayBack(step=step, at=one.at)
         reasons.append(f"the backup of {one.at} {why}")
+    if runner and any(one.images is None for one in saved):
+        return WayBack(step=step, why=f"{reasons[0]}, and the container of {runner} runs an older program", outdated=runner)
     return WayBack(step=step, why=reasons[0] if reasons else "it has no backup")
 
 
@@ -119,8 +129,16 @@ def _unfit(saved: SavedState, step: VersionStep, now: float) -> str:
         return f"is {saved.result}"
     if saved.missing:
         return f"lacks {', '.join(saved.missing)}"
-    if not (saved.image and step.reference.partition("@")[0] == saved.image) and not (step.since and made >= step.since):
+    if not _is_of(saved, step, made):
         return f"may be of another version than {step.before}"
     if made < now - _OLDEST_DAYS * 86400:
         return f"is older than {_OLDEST_DAYS} days"
     return "" if saved.tried else "was not tried"
+
+
+def _is_of(saved: SavedState, step: VersionStep, made: float) -> bool:
+    """Whether the image that ran before a step wrote the state in a backup: as the engine ran it, else by the files or the time."""
+    image = step.reference.partition("@")[0]
+    if saved.images:
+        return image in saved.images.values()
+    return bool(saved.image and image == saved.image) or bool(step.since and made >= step.since)

@@ -12,6 +12,14 @@ from portable.model.versions import OneWay, numbers_of, padded, tag_of, version_
 
 _DATABASES = re.compile(r"(?:^|/)(?:postgres|postgresql|postgis|pgvector|timescaledb|mariadb|mysql|mongo|elasticsearch)$")
 """Repositories of database servers, which read only the files of their own major version, or leave no way back."""
+_SERVERS = {
+    "redis": (
+        OneWay(version="7.0", source="redis/redis#13007"),
+        OneWay(version="7.2", source="apecloud/ape-dts#67"),
+        OneWay(version="7.4", source="redis/redis#14064"),
+    ),
+}
+"""Versions without a way back of programs that run beside apps, by the last part of the repository."""
 _POSTGRES = re.compile(r"pg-?(\d+)")
 """The server's version in the tag of an extension, for example 17 of `pgvector:0.8.1-pg17`."""
 
@@ -68,7 +76,7 @@ def step_of(app: str, before: str, after: str, known: Collection[OneWay] = ()) -
     if _DATABASES.search(program) and new[0] != old[0]:
         text = "a database server does not read the files of every other major version: see its guide to upgrades"
         return msgspec.structs.replace(step, source=text)
-    crossed = [one for one in known if padded(old) < padded(numbers_of(one.version)) <= padded(new)]
+    crossed = [one for one in _SERVERS.get(program, known) if padded(old) < padded(numbers_of(one.version)) <= padded(new)]
     if not crossed:
         return None
     return msgspec.structs.replace(step, is_slow=any(one.is_slow for one in crossed), source=", ".join(one.source for one in crossed))
@@ -78,6 +86,13 @@ def keepers(plan: Plan) -> set[str]:
     """The apps that keep state between two versions."""
     lasting = {v.id for v in plan.volumes if not plan.is_library(v.id) and not isinstance(v.place, Ephemeral)}
     return {app.name for app in plan.apps for c in app.containers if any(m.volume in lasting and m.access == "rw" for m in c.mounts)}
+
+
+def known_of(plan: Plan, app: str, reference: str, known: Mapping[str, Collection[OneWay]]) -> Collection[OneWay]:
+    """What the catalog says of an app's versions, unless the image is that of a container beside the app, which has its own versions."""
+    containers = [(c.role == "main", _program(c.image.reference)) for one in plan.apps if one.name == app for c in one.containers]
+    program = _program(reference)
+    return () if (False, program) in containers and (True, program) not in containers else known.get(app, ())
 
 
 class ImageChange(Struct, frozen=True, kw_only=True):
@@ -94,7 +109,10 @@ def steps_of(plan: Plan, changed: Iterable[ImageChange], known: Mapping[str, Col
     """Yield the steps of apps that keep state."""
     with_state = keepers(plan)
     for change in sorted(changed, key=lambda change: change.app):
-        if change.app in with_state and (step := step_of(change.app, change.before, change.after, known.get(change.app, ()))) is not None:
+        if change.app not in with_state:
+            continue
+        own = known_of(plan, change.app, change.after, known)
+        if (step := step_of(change.app, change.before, change.after, own)) is not None:
             yield msgspec.structs.replace(step, since=change.since)
 
 

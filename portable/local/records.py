@@ -48,23 +48,6 @@ class VerifyRecord(Struct, frozen=True, kw_only=True):
     """By contract and subject; of the contracts in `PROOFS`."""
 
 
-class RestoreTest(Struct, frozen=True, kw_only=True):
-    """The last restore of an app's backup, to a scratch folder or to its own."""
-
-    tried: str
-    """RFC 3339, UTC."""
-    backup: str
-    """The time of the backup, as the store names it; empty if there was none."""
-    is_sound: bool
-    text: str = ""
-
-
-class RestoreRecord(Struct, frozen=True, kw_only=True):
-    """The restores that were tried, by app."""
-
-    apps: Mapping[str, RestoreTest] = {}
-
-
 class ImageAnswer(Struct, frozen=True, kw_only=True):
     """The answer of a registry about an image."""
 
@@ -85,8 +68,8 @@ class ImageRecord(Struct, frozen=True, kw_only=True):
     images: tuple[ImageAnswer, ...] = ()
 
 
-_FILES: Mapping[type, str] = {VerifyRecord: "verify.json", RestoreRecord: "restores.json", ImageRecord: "images.json"}
-Record = TypeVar("Record", VerifyRecord, RestoreRecord, ImageRecord)
+_FILES: Mapping[type, str] = {VerifyRecord: "verify.json", ImageRecord: "images.json"}
+Record = TypeVar("Record", VerifyRecord, ImageRecord)
 
 
 def now() -> str:

@@ -9,6 +9,7 @@ import msgspec
 
 from portable.live.driver import StackDriver
 from portable.live.fences import Fence
+from portable.live.last_images import last_images, note_images, note_restored
 from portable.live.state_owners import state_folders
 from portable.local.lock import locked
 from portable.migrate import hooks as points
@@ -162,7 +163,8 @@ class StackMover:
         self._progress(event if event.what == "note" else msgspec.structs.replace(event, what="line"))
 
     def _note_running(self, journal: StackMoveJournal) -> StackMoveJournal:
-        """Record which apps run, before any of them is stopped."""
+        """Record which apps run, and their images, before any of them is stopped."""
+        note_images(self._source.project, self._here.service_images())
         ran = tuple(app for app in journal.stopped if self._here.state_of(app) in ("running", "restarting"))
         return keep(journal, ran=ran)
 
@@ -209,7 +211,11 @@ class StackMover:
         points.reach("secrets copied")
         self._open_target(journal)
         points.reach("target opened")
-        target, driver = self._target, self._there
+        self._note_images(journal)
+        # The move's own check of versions counts: a step that was waived there is not refused here.
+        accepted = tuple(kind.removeprefix("version.") for kind in journal.waive if kind.startswith("version."))
+        stack = msgspec.structs.replace(self._there.stack, accepted_versions=(*self._there.stack.accepted_versions, *accepted))
+        target, driver = self._target, self._there.rebound(stack, self._there.source) if accepted else self._there
         generate_missing(target.stack.secrets, target.generated, target.source, project=target.project, progress=self._progress)
         well: dict[str, float] = {}
         driver.up(apps=journal.apps, deadline=self._deadline, progress=self._timed(well))
@@ -217,6 +223,13 @@ class StackMover:
             driver.record_secrets_owner(owner_of(target.source))
         now = time.time()
         return keep(journal, well={app: well.get(app, now) for app in journal.apps})
+
+    def _note_images(self, journal: StackMoveJournal) -> None:
+        """Note at the target which images wrote the state that it has now. What ran there before says nothing of it."""
+        ran = last_images(self._source.project)
+        for app in journal.apps:
+            images = {service: last.image for service, last in ran.items() if last.app == app}
+            note_restored(self._target.project, app, images)
 
     def _timed(self, well: dict[str, float]) -> Progress:
         """Record when a service is in its desired state; services have their app's name."""

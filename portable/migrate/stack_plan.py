@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import msgspec
+
 from portable.live.driver import StackReader
 from portable.live.fences import refuse_fenced
 from portable.migrate.choosing import MoveChoice, MovedVolume, choose
@@ -110,7 +112,9 @@ def plan_stack_move(
         *(partial(refuse_unmounted, Path(volume.source)) for volume in choice.those("empty")),
         secrets.check,
     )
-    other = caught(lambda: there.rehearse(apps=choice.apps, resolved=resolved))
+    # The move compares versions itself, with those of the source: what ran at the target before says nothing of the state that comes.
+    accepting = there.rebound(msgspec.structs.replace(there.stack, accepted_versions=choice.apps), there.source)
+    other = caught(lambda: accepting.rehearse(apps=choice.apps, resolved=resolved))
     stopping = {(source.project, app) for app in choice.stopped}
     problems += tuple(error for error in (*missing, *other) if error.code != "migrate.fenced" and not _ends_with_source(error, stopping))
     notes = tuple(_notes(choice, source, target))

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from portable.live.state_owners import StateFolder, foreign_state, state_folders
-from portable.live.versions import VersionStep, keepers, step_of
+from portable.live.versions import VersionStep, keepers, known_of, step_of
 from portable.migrate.choosing import MoveChoice, users_of, writers_of
 from portable.migrate.losses import FACTS
 from portable.migrate.mounts import mount_of
@@ -155,7 +155,7 @@ def versions(source: MoveSide, target: MoveSide, choice: MoveChoice, images: Ite
         runs.setdefault(app, set()).add(image)
     for app in sorted(set(choice.apps) & keepers(target.plan)):
         pairs = [(old, new) for old in sorted(wrote.get(app, ())) for new in sorted(runs.get(app, ()))]
-        steps = [step for old, new in pairs if (step := step_of(app, old, new, known.get(app, ()))) is not None]
+        steps = [step for old, new in pairs if (step := step_of(app, old, new, known_of(target.plan, app, new, known))) is not None]
         if steps:
             remedy = _version_remedy(app, steps[0], target.profile)
             yield _finding("version", steps[0].text, remedy, code="migrate.version", app=app)

@@ -39,11 +39,24 @@ class Deduplicated:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._last: dict[str, tuple[What, str]] = {}
+        self._keys: set[str] = set()
 
     def __call__(self, event: Event, *, same_as: str | None = None) -> None:
         """Pass the event on if it is new; compare `same_as` instead of the text if the text contains a time."""
         if self._is_new(event, same_as):
             self._progress(event)
+
+    def first(self, event: Event, *, key: str) -> bool:
+        """Pass on only the first event of a key, and return whether this was it."""
+        is_first = key not in self._keys
+        if is_first:
+            self._keys.add(key)
+            self._progress(event)
+        return is_first
+
+    def always(self, event: Event) -> None:
+        """Pass the event on."""
+        self._progress(event)
 
     def together(self, events: Iterable[tuple[Event, str | None]]) -> None:
         """Pass on those that are new, each with its `same_as`; those of one kind and text as one event that names all subjects."""

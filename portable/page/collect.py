@@ -1,6 +1,5 @@
 """Collects the facts of a place for its page: now, through the driver, and from records. It changes nothing."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
@@ -8,11 +7,11 @@ from portable.backends.prepare import Prepared
 from portable.live.driver import StackDriver
 from portable.live.drivers import unsupported_on
 from portable.live.view import View
-from portable.local.records import ImageRecord, RestoreRecord, VerifyRecord, read_record
+from portable.local.records import ImageRecord, VerifyRecord, read_record
 from portable.model.contracts import ContractResult
 from portable.model.errors import PortableError
 from portable.model.plan import Schedule, Tunnel
-from portable.page.facts import PageFacts, PageLine, PageSection, age, moment, seconds_between, without_future, worst
+from portable.page.facts import PageFacts, PageLine, PageSection, age, moment, moment_of, seconds_between, without_future, worst
 from portable.page.recorded import NotChecked, Recorded, faults, findings, lines, restores, summed, tried, updates, why
 from portable.secrets.generate import foreseen
 from portable.upkeep.backup import BackupRow, backup_runner_of, has_backup_runner, kept_of, listed
@@ -40,6 +39,7 @@ class Collector:
         self._away = tried(driver.check)
         self._rows = self._look(lambda: self._driver.status(inside=True))
         self._view = self._viewed()
+        self._listed: tuple[BackupRow, ...] | NotChecked | None = None
 
     def facts(self) -> PageFacts:
         """All sections, in the order of what a person fears most."""
@@ -67,8 +67,7 @@ class Collector:
         yield one("library", "Library", "library", verify, self._library)
         yield one("clouds", "Clouds", "all clouds", verify, self._clouds)
         yield one("backups", "Last backups", "all apps", backup, self._backups)
-        restored = tried(lambda: read_record(project, RestoreRecord))
-        yield one("restores", "Last tried restores", "all apps", backup, lambda: self._restores(restored))
+        yield one("restores", "Last tried restores", "all apps", backup, self._restores)
         yield one("changes", "What `up` would change", "changes", "`portable diff`", self._changes)
         images = tried(lambda: read_record(project, ImageRecord))
         yield one("updates", "Updates that wait", "images", "`portable update`", lambda: updates(images, plan, now=self._now))
@@ -193,12 +192,19 @@ class Collector:
             text = "this place makes no backups: state is lost with its disk"
             yield PageLine(subject="all apps", verdict="broken", text=text, command="`portable explain backup.not-set-up`")
             return
-        self._asked()
-        rows = listed(self._driver, self.plan)
+        rows = self._stored()
         runner = backup_runner_of(self.plan)
         days = longest_pause(next(app.schedule for app in self.plan.apps if app.name == runner))
         for app in kept_of(self.plan):
             yield self._backup(app, [row for row in rows if row.app == app], days)
+
+    def _stored(self) -> tuple[BackupRow, ...]:
+        """All backups, listed once. Raises NotChecked or PortableError."""
+        if self._listed is None:
+            self._listed = self._look(lambda: listed(self._driver, self.plan))
+        if isinstance(self._listed, NotChecked):
+            raise self._listed
+        return self._listed
 
     def _backup(self, app: str, rows: Sequence[BackupRow], days: int) -> PageLine:
         """The newest backup of an app that can be restored; rows are the oldest first. One that is more than `days` old was missed."""
@@ -215,11 +221,11 @@ class Collector:
         text = f"backed up {age(at, self._now)} ago{f', more than {days} days' if old else ''}{newer}"
         return PageLine(subject=app, verdict="broken" if old or newer else "holds", text=text, at=at, command=command)
 
-    def _restores(self, record: RestoreRecord | PortableError) -> Iterator[PageLine]:
+    def _restores(self) -> Iterator[PageLine]:
         if self._refused("backup"):
             raise NotChecked("`portable` tries no restore on clusters yet, and does not know of others")
         if has_backup_runner(self.plan):
-            yield from restores(record, kept_of(self.plan), now=self._now)
+            yield from restores(self._stored(), kept_of(self.plan), now=self._now)
         else:
             text = "this place makes no backups, so none can be restored"
             yield PageLine(subject="all apps", verdict="broken", text=text, command="`portable explain backup.not-set-up`")
@@ -262,12 +268,6 @@ def longest_pause(schedule: Schedule | None) -> int:
     if schedule is None:
         return 2
     return 367 if schedule.months else 32 if schedule.days else 8 if schedule.weekdays else 2
-
-
-def moment_of(name: str) -> str:
-    """The time in the name of a backup, `2026-11-21T031500.123Z`, as RFC 3339; empty if it is not one."""
-    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d)(\d\d)(\d\d)(?:\.\d+)?Z", name)
-    return f"{found[1]}T{found[2]}:{found[3]}:{found[4]}Z" if found else ""
 
 
 def collect(driver: StackDriver, prepared: Prepared, *, beacon: str | None, now: str) -> PageFacts:

@@ -1,6 +1,7 @@
 """The facts of a page, in the form that every format of it shows."""
 
 import datetime
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
@@ -117,3 +118,9 @@ def without_future(line: PageLine, now: str) -> PageLine:
     if line.verdict != "holds" or not line.at or seconds_between(line.at, now) > -_CLOCK_SECONDS:
         return line
     return msgspec.structs.replace(line, verdict="unknown", text=f"{line.text}; its time is in the future: a clock is wrong")
+
+
+def moment_of(name: str) -> str:
+    """The time in the name of a backup, `2026-11-21T031500.123Z`, as RFC 3339; empty if it is not one."""
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d)T(\d\d)(\d\d)(\d\d)(?:\.\d+)?Z", name)
+    return f"{found[1]}T{found[2]}:{found[3]}:{found[4]}Z" if found else ""

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from portable.local.records import ContractRun, ImageRecord, Proof, RestoreRecord, VerifyRecord
+from portable.local.records import ContractRun, ImageRecord, Proof, VerifyRecord
 from portable.model.contracts import ContractResult, Judgement
 from portable.model.errors import PortableError
 from portable.model.findings import Finding
 from portable.model.plan import Group, Plan, Sealed, Tunnel
-from portable.page.facts import PageLine, seconds_between, worst
+from portable.page.facts import PageLine, moment_of, seconds_between, worst
+from portable.upkeep.backup import BackupRow
 from portable.upkeep.faults import Reports
 from portable.verify.egress import address_in
 from portable.verify.kill_switch import NAME as KILL_SWITCH
@@ -198,27 +199,30 @@ def summed(
         yield PageLine(subject=contract, verdict="unknown", text="no app that could show it runs", at=at, command=command)
 
 
-def restores(record: RestoreRecord | PortableError, apps: Sequence[str], *, now: str) -> Iterator[PageLine]:
-    """One line for each app whose restore was tried, and one for all others."""
-    if isinstance(record, PortableError):
-        yield PageLine(subject="all apps", verdict="unknown", text=why(record), command="`portable backup --check`")
-        return
+def restores(rows: Sequence[BackupRow], apps: Sequence[str], *, now: str) -> Iterator[PageLine]:
+    """One line for each app with a backup whose restore was tried, as the store notes it, and one for all others."""
+    untried = []
     for app in apps:
-        if (test := record.apps.get(app)) is None:
+        last = max((row for row in rows if row.app == app and (row.tried or row.failed_try)), key=_time_of_try, default=None)
+        if last is None:
+            untried.append(app)
             continue
-        command = f"`portable backup --check {app}`"
-        backup = f" of the backup of {test.backup}" if test.backup else ""
-        if not test.is_sound:
-            yield PageLine(subject=app, verdict="broken", text=f"the restore{backup} failed: {test.text}", at=test.tried, command=command)
+        command, at = f"`portable backup --check {app}`", moment_of(_time_of_try(last))
+        what = f"the restore of the backup of {last.at}"
+        if last.failed_try:
+            yield PageLine(subject=app, verdict="broken", text=f"{what} failed: {last.try_text}", at=at, command=command)
             continue
-        old = seconds_between(test.tried, now) > PROOF_DAYS * 86400
-        text = f"the restore{backup} was tried, and is complete"
-        text += f"; too long ago to count (more than {PROOF_DAYS} days)" if old else ""
-        yield PageLine(subject=app, verdict="unknown" if old else "holds", text=text, at=test.tried, command=command)
-    if untried := [app for app in apps if app not in record.apps]:
-        text = f"a restore was never tried by this user on this machine: {', '.join(untried)}"
+        old = not at or seconds_between(at, now) > PROOF_DAYS * 86400
+        text = f"{what} was tried, and is complete" + (f"; too long ago to count (more than {PROOF_DAYS} days)" if old else "")
+        yield PageLine(subject=app, verdict="unknown" if old else "holds", text=text, at=at, command=command)
+    if untried:
+        text = f"a restore was never tried: {', '.join(untried)}"
         subject = f"{len(untried)} app{'s' if len(untried) > 1 else ''}"
         yield PageLine(subject=subject, verdict="unknown", text=text, command="`portable backup --check`")
+
+
+def _time_of_try(row: BackupRow) -> str:
+    return row.tried or row.failed_try
 
 
 def updates(record: ImageRecord | PortableError, plan: Plan, *, now: str) -> Iterator[PageLine]:

@@ -20,7 +20,7 @@ from portable.planning.content import content
 from portable.planning.external import external_secrets
 from portable.planning.fence import fence
 from portable.planning.gitops import encrypted_secrets, gitops
-from portable.planning.host_checks import nameless_host_checks
+from portable.planning.host_checks import nameless_host_checks, unclaimed
 from portable.planning.inputs import Mistakes, PlanInput
 from portable.planning.lan import with_lan
 from portable.planning.meaningless import meaningless
@@ -32,6 +32,7 @@ from portable.planning.notify import about_notify, notify
 from portable.planning.origins import located
 from portable.planning.select import Selection, select
 from portable.planning.storage import storage
+from portable.planning.subnets import subnet_inside_local
 from portable.planning.tunnel import tunnel
 from portable.planning.unused import unused
 from portable.profiles.types import DeviceFacts, WaiverFacts
@@ -113,9 +114,9 @@ def make(given: PlanInput, catalog: Catalog) -> Planned:
     findings = (*store.findings, *weakened, *backups.findings(chosen, store), *check(plan, chosen, way, given), *memory(given, plan))
     findings += tuple(aliases.findings(given, chosen, store, catalog))
     findings += tuple(logins.findings(plan, chosen.apps, made.addresses))
-    findings += tuple(clear_secrets(plan))
-    findings += tuple(metadata_findings(plan))
+    findings += (*clear_secrets(plan), *metadata_findings(plan), *subnet_inside_local(given))
     findings += tuple(nameless_host_checks(given, chosen, net, catalog))
+    findings += tuple(unclaimed(chosen, net, made.every_address))
     findings += tuple(_replaced_waivers(given, findings))
     return Planned(
         plan=plan,

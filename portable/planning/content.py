@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,6 @@ CLOUD_CONFIG = "RCLONE_CONFIG"
 _CLOUD = "cloud-"
 _NODES = {"tun": "/dev/net/tun", "fuse": "/dev/fuse"}
 """Devices that have the same path on every Linux."""
-
-
 _LOCAL = ("localhost", "127.0.0.1")
 
 
@@ -51,6 +49,8 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     addresses: Mapping[tuple[str, str], str]
     names: Mapping[str, tuple[str, ...]]
     """By app that has an interface: the host names by which people come to it."""
+    every_address: Mapping[str, Collection[str]]
+    """By app: all addresses by which people come to it."""
 
 
 def content(
@@ -71,6 +71,7 @@ def content(
         tools=msgspec.structs.replace(tools, name="tools"),
         addresses=at_this_host(maker.addresses, net.exposures),
         names={name: maker.peoples_names(name) for name, entry in chosen.apps.items() if entry.facts.interface is not None},
+        every_address=maker.addresses_by_app,
     )
 
 

@@ -23,7 +23,9 @@ from portable.planning.tunnel import Way
 _MAIN: Steps = ("containers", "main")
 _ENVIRONMENT: Steps = (*_MAIN, "environment")
 # The parts of a gateway's file that an override may change freely: texts, start order and host resources. The rest may affect the fence.
-_FREE_OF_APP = frozenset(("about", "after", "aliases", "icon", "lacks", "login", "needs_apps", "one_way", "title", "upstream", "zone"))
+_FREE_OF_APP = frozenset(
+    ("about", "after", "aliases", "claim", "icon", "lacks", "login", "needs_apps", "one_way", "title", "upstream", "zone")
+)
 _FREE_OF_CONTAINER = frozenset(("environment", "fetch", "image", "resources", "stop_grace"))
 _CHANGES = {
     "args": "the process that it runs",

@@ -21,6 +21,7 @@ from portable.profiles.types import ExposeFacts
 
 _LONGEST_LABEL, _LONGEST_NAME = 63, 253
 _NETWORK_REMEDY = "write a network such as 172.20.0.0/16"
+_SUBNET_REMEDY = "choose a subnet that no other network uses, for example `subnet: 172.29.0.0/16`"
 
 
 class PlannedNetwork(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,10 +135,10 @@ def _subnet(given: PlanInput, groups: tuple[p.Group, ...], clouds: int, mistakes
     for local in given.profile.networks.local:
         with contextlib.suppress(ValueError, TypeError):  # reported by _networks, or of IPv6
             network = ipaddress.ip_network(local)
-            if network != subnet and network.subnet_of(subnet):  # type: ignore[arg-type]
-                text = f"{cidr} covers {local}, one of the networks under `local`: the host could no longer reach it"
-                remedy = "choose a subnet that no other network uses, for example `subnet: 172.29.0.0/16`"
-                mistakes.add(source, path, text, remedy, code="plan.subnet-local")
+            if network.subnet_of(subnet):  # type: ignore[arg-type]
+                what = "is" if network == subnet else f"covers {local},"
+                text = f"{cidr} {what} one of the networks under `local`: the host could no longer reach it"
+                mistakes.add(source, path, text, _SUBNET_REMEDY, code="plan.subnet-local")
     fixed = {int(ipaddress.ip_address(group.address)) for group in groups if group.address and is_ip_address(group.address)}
     needed = len(groups) - sum(group.address is not None for group in groups) + clouds
     block = free_block(subnet, fixed) if fixed else None

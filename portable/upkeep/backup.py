@@ -4,7 +4,7 @@ So a remote engine works the same way, and only that container has access to the
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -17,7 +17,6 @@ from portable.live.last_images import note_restored
 from portable.live.restoring import Copying, back_as_it_was, copying, mark, mark_copying, restoring, started_again
 from portable.live.tried import runner_in
 from portable.local.lock import Lock, locked
-from portable.local.records import RestoreRecord, RestoreTest, now, record
 from portable.model.base import Struct
 from portable.model.codes import Code
 from portable.model.errors import PortableError, UsageError
@@ -25,6 +24,8 @@ from portable.model.plan import STATE, App, Plan
 from portable.model.progress import Event, Progress, silent
 
 _PROGRAM = ("python3", "/upkeep/backup.py")
+_UNKNOWN_OPTION = 2
+"""The exit code of argparse for options that a program does not know."""
 _FAILURES: dict[str, Code] = {"backup": "backup.failed", "check": "backup.check-failed", "list": "backup.list-failed"}
 """Codes of failed rows by command of the program, which knows no codes; the other commands belong to a restore."""
 
@@ -44,9 +45,15 @@ class BackupRow(Struct, frozen=True, kw_only=True):
     """Bytes that this backup takes in addition to earlier ones."""
     seconds: float = 0.0
     image: str = ""
-    """The app's image when the backup was made."""
+    """The app's image when the backup was made, as its files had it."""
+    images: Mapping[str, str] = {}
+    """The images of its containers, by service, as the engine ran them; empty if unknown, as in a scheduled backup."""
     tried: str = ""
-    """When a restore of it was last tried with success, UTC; empty if never, or if it is not a row of a list."""
+    """When a restore of it was last tried, UTC; empty if that failed, if it was never tried, or if it is not a row of a list."""
+    failed_try: str = ""
+    """When a restore of it was last tried, if that failed."""
+    try_text: str = ""
+    """Why that failed."""
     missing: tuple[str, ...] = ()
     """Volumes of the app that are not in it, as a list knows them."""
     before: str = ""
@@ -95,7 +102,7 @@ def back_up(
     """
     _known(plan, apps)
     if not stop:
-        return run(driver, plan, "backup", apps, progress=progress)
+        return run(driver, plan, "backup", apps, *_with_images(driver.service_images(), apps or kept_of(plan)), progress=progress)
     made: list[BackupRow] = []
     chosen = tuple(apps) or kept_of(plan)
     for app in chosen:
@@ -114,13 +121,15 @@ def _stopped(driver: StackDriver, plan: Plan, app: str, progress: Progress) -> t
         refuse_unready(driver.stack.taken, sharing(plan, app))  # it could not be started again
         unfinished = copying(driver.stack.project).get(app, Copying())
         again = tuple(sorted({*unfinished.again, *driver.running_with(app)}))
-        mark_copying(
-            driver.stack.project, app, Copying(backup_runner=unfinished.backup_runner, again=again)
-        )  # unknowable once the apps are down
+        images = driver.service_images()
+        own = {**unfinished.images, **{service: image for service, (whose, image) in images.items() if whose == app}}
+        # Both are unknowable once the apps are down.
+        mark_copying(driver.stack.project, app, Copying(backup_runner=unfinished.backup_runner, again=again, images=own))
         try:
             driver.down(apps=(app,), progress=progress, held=lock)
-            mark_copying(driver.stack.project, app, Copying(backup_runner=backup_runner_of(plan), again=again))
-            made = run(driver, plan, "backup", (app,), "--stopped", progress=progress)
+            mark_copying(driver.stack.project, app, Copying(backup_runner=backup_runner_of(plan), again=again, images=own))
+            known = _with_images({service: (app, image) for service, image in own.items()}, (app,))
+            made = run(driver, plan, "backup", (app,), "--stopped", *known, progress=progress)
             mark_copying(driver.stack.project, app, Copying(again=again))
             return made
         except BaseException:
@@ -129,6 +138,15 @@ def _stopped(driver: StackDriver, plan: Plan, app: str, progress: Progress) -> t
             raise
         finally:
             _start_again(driver, app, lock, progress)
+
+
+def _with_images(images: Mapping[str, tuple[str, str]], apps: Collection[str]) -> tuple[str, ...]:
+    """The option that tells the program the images of these apps' containers, without digests; none if no container exists."""
+    known: dict[str, dict[str, str]] = {}
+    for service, (app, image) in sorted(images.items()):
+        if app in apps and image:
+            known.setdefault(app, {})[service] = image.partition("@")[0]
+    return ("--images", json.dumps(known)) if known else ()
 
 
 def _start_again(driver: StackDriver, app: str, lock: Lock, progress: Progress) -> None:
@@ -167,9 +185,7 @@ def listed(driver: StackDriver, plan: Plan, *, apps: Sequence[str] = ()) -> tupl
 def check(driver: StackDriver, plan: Plan, *, apps: Sequence[str] = (), at: str = "", progress: Progress = silent) -> tuple[BackupRow, ...]:
     """Restore the newest backup of each app, or that of `at`, to a scratch folder in the store, compare it, and remove it."""
     _known(plan, apps)
-    rows = run(driver, plan, "check", apps, *(("--at", at) if at else ()), progress=progress)
-    _record_tried(driver.stack.project, rows, progress)
-    return rows
+    return run(driver, plan, "check", apps, *(("--at", at) if at else ()), progress=progress)
 
 
 def restore(
@@ -196,7 +212,6 @@ def restore(
     progress(Event(what="doing", subject=app, text="verifying the backup"))
     (staged,) = run(driver, plan, "stage", (app,), *(("--at", at) if at else ()), progress=progress)
     if staged.result == "failed":
-        _record_tried(driver.stack.project, (staged,), progress)
         others = f"list other backups with `portable backup --list {app}`, and restore one with `portable restore {app} --at TIME`"
         return msgspec.structs.replace(staged, notes=(*staged.notes, others))
     if staged.result != "staged":
@@ -210,8 +225,7 @@ def restore(
         progress(Event(what="doing", subject=app, text=f"moving its state aside and restoring the backup of {staged.at}"))
         (done,) = run(driver, plan, "swap", (app,), progress=progress)
         if done.result == "done":
-            note_restored(driver.stack.project, app, done.image)
-        _record_tried(driver.stack.project, (done,), progress)
+            note_restored(driver.stack.project, app, done.images or ({app: done.image} if done.image else {}))
         if done.result == "done" or done.unchanged:
             mark(driver.stack.project, app, None)
             if start:
@@ -223,18 +237,6 @@ def _restarted(driver: StackDriver, app: str) -> StackDriver:
     """The driver for the start after a restore. The person named the app, and its backup has just been tried: that is the way back."""
     stack = msgspec.structs.replace(driver.stack, accepted_versions=(*driver.stack.accepted_versions, app))
     return driver.rebound(stack, driver.source)
-
-
-def _record_tried(project: str, rows: Sequence[BackupRow], progress: Progress) -> None:
-    """Record that restores were tried, and whether the backups were sound."""
-    moment = now()
-    tried = {
-        row.app: RestoreTest(tried=moment, backup=row.at, is_sound=row.result == "done", text="; ".join(row.notes))
-        for row in rows
-        if row.result in ("done", "failed")
-    }
-    if tried:
-        record(project, RestoreRecord, lambda before: RestoreRecord(apps={**before.apps, **tried}), progress=progress)
 
 
 def abort(driver: StackDriver, plan: Plan, app: str, *, progress: Progress = silent) -> BackupRow:
@@ -317,6 +319,13 @@ def run(
     code = driver.exec_stream(
         backup_runner, [*_PROGRAM, command, *apps, *options, "--json"], read, beats=f"`portable restart {backup_runner}` ends it"
     )
+    if code == _UNKNOWN_OPTION:
+        raise PortableError(
+            f"the container of {backup_runner} runs an older program, which does not know this command",
+            code="backup.outdated",
+            where=driver.stack.project,
+            remedy=f"run `portable up -p {plan.profile} {backup_runner}`, then this command again",
+        )
     if code not in (0, 1) or (code == 1 and not any(row.result == "failed" for row in rows)):
         text = f"{command} ended early (exit {code}): {driver.hide(messages[-1]) if messages else 'no reason given'}"
         raise PortableError(text, code="backup.ended-early", where=backup_runner, remedy="run the same command again")

@@ -21,6 +21,8 @@ class Claim:
     """Sizes of the full form."""
     kinds: Mapping[str, str] = field(default_factory=dict)
     """Where a claim is a list: each item, and a pattern of the names of the tests that show it; an item without a test doesn't hold."""
+    points: tuple[int, ...] = ()
+    """The numbered points of its issue that it shows."""
     also: Callable[[Outcome], bool] = lambda _: True
     """What must hold beyond tests that pass: a bar on a figure."""
     may_skip: bool = False

@@ -91,6 +91,7 @@ AREAS: Mapping[str, Area] = {
             "planning/lan.py",
             "planning/logins.py",
             "planning/notify.py",
+            "planning/subnets.py",
         ),
         tests=_PLANNING,
     ),

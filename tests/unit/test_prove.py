@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.prove import first, results
+from tests.prove import first, results, silence
 from tests.prove.__main__ import SUITES, share
 from tests.prove.claim import Claim
 from tests.prove.running import Outcome, read
@@ -86,3 +86,9 @@ def test_the_last_line_sums_up_the_shards_of_a_commit(tmp_path: Path) -> None:
     assert results.summary(folder, (CLAIM, other)) == "abc: 1 of 2 claims hold, 0 fall short, 1 not run yet; 2 minutes over all shards"
     results.keep(folder, other, "none", False, 60)
     assert results.summary(folder, (CLAIM, other)) == "abc: 1 of 2 claims hold, 1 fall short; 3 minutes over all shards"
+
+
+def test_each_point_of_silent_inputs_has_a_claim() -> None:
+    shown = {point for claim in silence.CLAIMS for point in claim.points}
+    assert shown == set(silence.POINTS)
+    assert all(claim.points for claim in silence.CLAIMS)

@@ -21,6 +21,8 @@ from portable.model.plan import File
 from portable.model.secret_refs import SecretRef, Text, called
 from portable.model.variables import secret_variable
 
+DIGEST = "portable.digest"
+"""The label that changes with the text of a service's files."""
 _COMPOSES_OWN_MODE = 0o444
 
 
@@ -118,7 +120,7 @@ def digest(used: Iterable[File]) -> ServicePart:
     if not content:
         return ServicePart({})
     text = json.dumps(sorted(content, key=lambda item: item[0]), separators=(",", ":"))
-    return ServicePart({"labels": {"portable.digest": hashlib.sha256(text.encode()).hexdigest()}})
+    return ServicePart({"labels": {DIGEST: hashlib.sha256(text.encode()).hexdigest()}})
 
 
 def declared(index: Index, used: Iterable[str]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -42,8 +42,12 @@ class Service(Struct, frozen=True, kw_only=True):
     """Config file -> digest of its content."""
     secrets: tuple[str, ...] = ()
     """Variables with the values of its secrets."""
+    secret_files: tuple[str, ...] = ()
+    """Config files with secrets in them: of their text only one digest for all files is known."""
     seeds: tuple[str, ...] = ()
     """The variables that only fill files for an app's first start."""
+    seed_files: tuple[str, ...] = ()
+    """The config files for an app's first start."""
     called: Mapping[str, str] = {}
     """Variable of a whole file -> the secrets in it, as `portable secrets` names them."""
     networks: tuple[str, ...] = ()
@@ -97,6 +101,7 @@ def _service(placed: PlacedContainer, known: Index) -> Service:
         ports=published_ports(keys.get("ports", ())),
         files=_digests(used),
         secrets=tuple(sorted({*_variables(placed.container), *(secret_variable(file.id) for file in used if file.is_secret)})),
+        secret_files=_with_secrets(used),
         called=_called(used),
         networks=() if "network_mode" in keys else tuple(sorted(keys.get("networks", (NETWORK,)))),
     )
@@ -115,7 +120,9 @@ def _init(known: Index) -> Service:
         once=True,
         files=_digests(used),
         secrets=tuple(sorted({*_variables(tools), *(secret_variable(file.id) for file in used if file.is_secret)})),
+        secret_files=_with_secrets(used),
         seeds=tuple(sorted(only_seeds)),
+        seed_files=tuple(sorted(file.id for file in seeded)),
         called=_called(used),
     )
 
@@ -136,6 +143,11 @@ def _digests(files: Iterable[File]) -> dict[str, str]:
     """Return a digest of the content of each file that has no secret."""
     texts = {file.id: "".join(str(part) for part in file.body) for file in files if not file.is_secret}
     return {name: hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_LENGTH] for name, text in sorted(texts.items())}
+
+
+def _with_secrets(files: Iterable[File]) -> tuple[str, ...]:
+    """Return the files that contain secrets."""
+    return tuple(sorted(file.id for file in files if file.is_secret))
 
 
 def _variables(container: Container) -> list[str]:

@@ -1,5 +1,6 @@
 """Starts, stops and removes containers and networks, never a volume with data."""
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -11,21 +12,33 @@ if TYPE_CHECKING:
 
 from portable.engines.docker.connection import SETTLING_SECONDS
 from portable.engines.docker.containers import moment
-from portable.engines.docker.observation import Observation, note_volume, record_volume
+from portable.engines.docker.observation import Observation, next_record_volume, note_volume, record_volume
 from portable.engines.docker.observed import PROJECT
 
 
 class Lifecycle(Observation):
     """Changes single containers and networks."""
 
-    def keep_record(self, project: str, labels: Mapping[str, str]) -> None:
-        """Store labels for the project on this engine, unless it has a record already. They stay when the project is removed."""
-        with self._doing("keeping the project's record"):
-            self._api.create_volume(record_volume(project), labels={PROJECT: project, **labels})
+    def replace_record(self, project: str, labels: Mapping[str, str]) -> None:
+        """Store labels for the project on this engine in place of its record. They stay when the project is removed.
 
-    def remove_record(self, project: str) -> None:
-        """Remove the record, which is an empty volume; nothing happens if there is none."""
-        self._lenient("removing the project's record", lambda: self._api.remove_volume(record_volume(project)))
+        Labels of a volume cannot change. So the new ones are kept beside the old record until it is replaced: a kill loses neither.
+        """
+        with self._doing("keeping the project's record"):
+            if (unfinished := self.records(project).get(next_record_volume(project))) is not None:
+                self._put_record(project, unfinished)  # a killed command wrote these, and they are the true ones
+            self._api.create_volume(next_record_volume(project), labels={PROJECT: project, **labels})
+            self._put_record(project, {PROJECT: project, **labels})
+
+    def _put_record(self, project: str, labels: Mapping[str, str]) -> None:
+        """Make the record anew with the labels that are kept beside it, which then go."""
+        from docker.errors import NotFound
+
+        for name in (record_volume(project), next_record_volume(project)):
+            with contextlib.suppress(NotFound):
+                self._api.remove_volume(name)
+            if name == record_volume(project):
+                self._api.create_volume(name, labels=dict(labels))
 
     def add_note(self, project: str, note: str, labels: Mapping[str, str]) -> None:
         """Store a note about the project on this engine, where every user of the engine sees it. An existing one stays as it is."""

@@ -32,6 +32,11 @@ def record_volume(project: str) -> str:
     return f"{project}_portable-record"
 
 
+def next_record_volume(project: str) -> str:
+    """The name of the volume with the record that is about to replace that one."""
+    return f"{record_volume(project)}-next"
+
+
 def note_volume(project: str, note: str) -> str:
     """The name of the empty volume whose labels are a note about the project."""
     return f"{project}_portable-note-{note}"
@@ -45,15 +50,16 @@ class Observation(ImageReader):
         return Observed(containers=self.containers(project), networks=self.networks(project), images=self.image_ids(images))
 
     def record(self, project: str) -> dict[str, str]:
-        """What `keep_record` stored for the project on this engine; empty if nothing."""
-        from docker.errors import NotFound
+        """What `replace_record` stored for the project on this engine; empty if nothing."""
+        found = self.records(project)
+        return found.get(next_record_volume(project)) or found.get(record_volume(project)) or {}
 
+    def records(self, project: str) -> dict[str, dict[str, str]]:
+        """The labels of the project's record, and of one that was about to replace it, by volume."""
+        names = (record_volume(project), next_record_volume(project))
         with self._doing("reading the project's record"):
-            try:
-                found = self._api.inspect_volume(record_volume(project))
-            except NotFound:
-                return {}
-        return dict(found.get("Labels") or {})
+            found = self._api.volumes(filters={"name": record_volume(project)}).get("Volumes") or []
+        return {str(one["Name"]): dict(one.get("Labels") or {}) for one in found if one["Name"] in names}
 
     def notes(self, project: str, label: str) -> dict[str, str]:
         """The notes about a project on this engine: the value of that label by the note's name."""

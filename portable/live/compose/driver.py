@@ -32,7 +32,7 @@ from portable.model.ports import PublishedPort
 from portable.model.progress import Progress, silent
 from portable.model.registry import Offered
 from portable.secrets.generate import known_values
-from portable.secrets.owner import is_other_owner, refuse_other_values
+from portable.secrets.owner import is_other_owner, recordable, refuse_other_values
 from portable.secrets.sources import FileSource, Source
 from portable.secrets.values import Resolved
 
@@ -108,7 +108,11 @@ class ComposeReader(StackReader):
 
     def images_in_use(self) -> set[tuple[str, str]]:
         """App and image of each container that exists."""
-        return {(seen.app, seen.image) for seen in current(self._engine.observe(self.stack.project)).values()}
+        return set(self.service_images().values())
+
+    def service_images(self) -> dict[str, tuple[str, str]]:
+        """App and image of each container that exists, by service."""
+        return {name: (seen.app, seen.image) for name, seen in current(self._engine.observe(self.stack.project)).items()}
 
     def image_table(self) -> tuple[ImageStatus, ...]:
         """The state of each image that the stack needs."""
@@ -180,13 +184,9 @@ class ComposeDriver(ComposeReader, StackDriver):
         return verbs.up(self._writer, self.stack, self.source, apps=apps, deadline=deadline, progress=progress, held=held)
 
     def record_secrets_owner(self, owner: str) -> None:
-        """Store whose secrets the stack runs on. A record of another file is replaced."""
-        recorded = self.secrets_owner()
-        if recorded and is_other_owner(self.source, recorded):
-            self._writer.remove_record(self.stack.project)
-            recorded = ""
-        if owner and not recorded:
-            self._writer.keep_record(self.stack.project, {SECRETS_OWNER: owner})
+        """Store whose secrets the stack runs on. A record of another file, or of this machine under another name, is replaced."""
+        if owner and (line := recordable(self.source, self.secrets_owner())):
+            self._writer.replace_record(self.stack.project, {SECRETS_OWNER: line})
 
     def add_fence(self, fence: Fence) -> None:
         """Keep apps from starting here."""

@@ -1,13 +1,18 @@
 """Compares desired and observed state, and returns the changes with their causes. Pure. The first rule that applies gives the cause."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
+from portable.backends.compose.files import DIGEST
 from portable.backends.compose.services import Service
 from portable.engines.docker.observed import Observed, ObservedContainer
 from portable.live.compose.desired import FILES, SECRETS, Desired, current
 from portable.model.changes import NETWORK, Change
 
 SEEDS_ONLY = "; it is used at the first start only: an app that has settings already keeps the old value, so change it there too"
+SEED_FILES_ONLY = (
+    "; it is used at the first start only: an app that has settings already keeps them, so change them there too "
+    "(`portable wire` adds new names of the host)"
+)
 
 
 def reconcile(desired: Desired, observed: Observed, *, apps: tuple[str, ...] = ()) -> tuple[Change, ...]:
@@ -135,10 +140,9 @@ def _differs(service: Service, desired: Desired, container: ObservedContainer) -
         return f"its image changed from {container.image} to {service.image}"
     if service.image in desired.image_ids and container.image_id != desired.image_ids[service.image]:
         return f"the engine has a newer image of {service.image}"
-    files = dict(part.split("=", 1) for part in container.labels.get(FILES, "").split() if "=" in part)
-    if changed := [name for name in sorted({*files, *service.files}) if files.get(name) != service.files.get(name)]:
-        return f"its config {_these('file', changed)} changed"
     labels = desired.body["services"][service.name].get("labels") or {}
+    if cause := _changed_files(service, labels, container):
+        return cause
     if container.labels.get(SECRETS) != labels.get(SECRETS):
         called = [service.called.get(v) or v.removeprefix("PORTABLE_SECRET_").lower().replace("_", "-") for v in service.secrets]
         named = list(dict.fromkeys(called))
@@ -151,6 +155,19 @@ def _differs(service: Service, desired: Desired, container: ObservedContainer) -
         )
         return changed_ones + (SEEDS_ONLY if service.secrets and service.seeds == service.secrets else "")
     return ""
+
+
+def _changed_files(service: Service, labels: Mapping[str, str], container: ObservedContainer) -> str:
+    """The cause if a config file changed, else empty. Of files with secrets, one digest covers the text around the values."""
+    files = dict(part.split("=", 1) for part in container.labels.get(FILES, "").split() if "=" in part)
+    changed = [name for name in sorted({*files, *service.files}) if files.get(name) != service.files.get(name)]
+    text = f"its config {_these('file', changed)} changed" if changed else ""
+    known = container.labels.get(DIGEST)
+    if not changed and known and known != labels.get(DIGEST):
+        changed = list(service.secret_files)
+        one_of = f"one of its config files changed ({', '.join(changed)})" if changed else ""
+        text = one_of if len(changed) != 1 else f"its config file {changed[0]} changed"
+    return text + (SEED_FILES_ONLY if changed and set(changed) <= set(service.seed_files) else "")
 
 
 def _these(noun: str, names: list[str]) -> str:

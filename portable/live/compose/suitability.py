@@ -157,7 +157,8 @@ def check_versions(
     changed = _changed_images(desired, observed, changes)
     steps = [step for step in steps_of(stack.plan, changed, stack.one_way) if step.app not in stack.accepted_versions]
     runner = runner_in(stack.plan)
-    ways = ways_back(steps, None if runner is None else _asking(engine, observed, runner.name))
+    asking = None if runner is None else _asking(engine, observed, runner.name)
+    ways = ways_back(steps, asking, runner="" if runner is None else runner.name)
     refuse_lost(ways, desired.project, has_backups=runner is not None)
     for way in ways:
         back = f"`portable restore {way.step.app} --at {way.at}` brings its state of before back"

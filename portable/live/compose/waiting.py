@@ -14,6 +14,7 @@ from portable.engines.docker.observed import ObservedContainer
 from portable.engines.docker.process import Running
 from portable.live.compose import headline
 from portable.live.compose.desired import Desired, current
+from portable.live.compose.slow_start import SlowStarts
 from portable.model.base import Struct
 from portable.model.codes import bracketed
 from portable.model.progress import Deduplicated, Event, Progress
@@ -43,6 +44,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     failed: bool = False
     steady: str = ""
     """The reason without its seconds, by which repeated reports are recognised."""
+    seconds: float | None = None
+    """For how long its health has been `starting`."""
 
 
 def judge(service: Service, seen: dict[str, ObservedContainer], now: str) -> Verdict:
@@ -80,7 +83,7 @@ def judge(service: Service, seen: dict[str, ObservedContainer], now: str) -> Ver
             reason="unhealthy" + (f": {_error_line(container.health_output)}" if container.health_output else ""),
         )
     if container.health == "starting":
-        return Verdict(settled=False, reason=f"starting (health: starting {seconds:.0f} s)", steady="starting")
+        return Verdict(settled=False, reason=f"starting (health: starting {seconds:.0f} s)", steady="starting", seconds=seconds)
     if container.health is None and seconds < (_STEADY_AGAIN_SECONDS if container.restarts else _STEADY_SECONDS):
         return Verdict(settled=False, reason="starting", steady="starting")
     return Verdict(settled=True, reason="healthy" if container.health else "running")
@@ -156,6 +159,7 @@ class Watch:
         self._services = [s for s in desired.services if s.name in services]
         self._once = progress if isinstance(progress, Deduplicated) else Deduplicated(progress)
         self._until = until
+        self._slow = SlowStarts(engine, desired, self._once)
         self._first: dict[str, float] = {}
 
     def alongside(self, running: Running) -> None:
@@ -210,6 +214,7 @@ class Watch:
             event = Event(what="done" if verdict.settled else "waiting", subject=service.name, text=verdict.reason)
             news.append((event, verdict.steady or None))
         self._once.together(news)
+        self._slow.look((self._seen[service.name], verdict.seconds) for service, verdict in verdicts if verdict.seconds is not None)
         return verdicts
 
     def _fresh(self, seen: ObservedContainer) -> ObservedContainer:

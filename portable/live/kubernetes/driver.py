@@ -29,7 +29,7 @@ from portable.model.plan import Plan
 from portable.model.ports import PublishedPort
 from portable.model.progress import Progress, silent
 from portable.secrets.generate import known_values
-from portable.secrets.owner import is_other_owner
+from portable.secrets.owner import recordable
 from portable.secrets.sources import FileSource, Source
 from portable.secrets.values import Resolved
 
@@ -179,9 +179,9 @@ class KubernetesDriver(KubernetesReader, UnsupportedWriting):
         return up.up(self._writer, self.stack, self.source, apps=apps, deadline=deadline, progress=progress, held=held)
 
     def record_secrets_owner(self, owner: str) -> None:
-        """Store whose secrets the stack runs on. A record of another file is replaced, and the same file stays as it is."""
-        if owner and (not (recorded := self.secrets_owner()) or is_other_owner(self.source, recorded)):
-            record_owner(self._writer, self.stack, owner)
+        """Store whose secrets the stack runs on. A record of another file, or of this machine under another name, is replaced."""
+        if owner and (line := recordable(self.source, self.secrets_owner())):
+            record_owner(self._writer, self.stack, line)
 
     def down(self, *, apps: tuple[str, ...] = (), progress: Progress = silent, held: Lock | None = None) -> tuple[Change, ...]:
         """Delete workloads and what leads to them."""

@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("apps", nargs="*", metavar="APP")
     parser.add_argument("--at", default="", help="use the newest backup whose time begins like this")
     parser.add_argument("--stopped", action="store_true", help="copy all volumes, because the apps are stopped")
+    parser.add_argument("--images", type=json.loads, default={}, help="the images of each app's containers, as JSON, by app and container")
     parser.add_argument("--json", action="store_true", help="print a line of JSON for each row")
     parser.add_argument("--config", type=Path, default=Path(__file__).with_name("backup.json"))
     parser.add_argument("--child-of", type=int, default=0, help=argparse.SUPPRESS)
@@ -118,7 +119,7 @@ def _results(args: argparse.Namespace, store: Path, keep: Mapping[str, int], app
         with locked(store / name):
             try:
                 yield {
-                    "backup": lambda: back_up(store, app, keep, stopped=args.stopped),
+                    "backup": lambda: back_up(store, app, keep, stopped=args.stopped, images=args.images.get(name, {})),
                     "check": lambda: check(store, app, args.at),
                     "stage": lambda: stage(store, app, args.at),
                     "swap": lambda: swap(store, app),
@@ -134,6 +135,7 @@ def _results(args: argparse.Namespace, store: Path, keep: Mapping[str, int], app
 def _in_own_process(args: argparse.Namespace, name: str) -> dict[str, Any]:
     """Handle one app of several in its own process, so that the others go on if it is killed, for example for lack of memory."""
     options = [*(["--at", args.at] if args.at else []), *(["--stopped"] if args.stopped else [])]
+    options += ["--images", json.dumps({name: args.images[name]})] if name in args.images else []
     own = ["--json", "--config", str(args.config), "--child-of", str(os.getpid())]
     done = subprocess.run([sys.executable, __file__, args.command, name, *options, *own], stdout=subprocess.PIPE, check=False)
     try:

@@ -14,8 +14,13 @@ from portable.programs.backup.rotation import clear_half_made, rotate
 from portable.programs.backup.store import FORMAT, LISTING, MANIFEST, entries_of, listing_is_unchanged, names, now, read_manifest, totals
 
 
-def back_up(store: Path, app: SavedApp, keep: Mapping[str, int], *, stopped: bool = False) -> dict[str, Any]:
-    """Make one backup of an app, completely or not at all, then remove those beyond `keep`. Returns the row of the result."""
+def back_up(
+    store: Path, app: SavedApp, keep: Mapping[str, int], *, stopped: bool = False, images: Mapping[str, str] = {}
+) -> dict[str, Any]:
+    """Make one backup of an app, completely or not at all, then remove those beyond `keep`. Returns the row of the result.
+
+    `images` are those of the app's containers, as the engine ran them; empty if the caller does not know them.
+    """
     began, home = time.monotonic(), store / app.name
     home.mkdir(mode=0o700, exist_ok=True)
     clear_half_made(home)
@@ -37,7 +42,7 @@ def back_up(store: Path, app: SavedApp, keep: Mapping[str, int], *, stopped: boo
         volumes[name] = done.facts()
         notes += [f"{name}: {text}" for text in done.notes.lines()]
         failures += [f"{name}: {text}" for text in done.failures.lines()]
-    about = {"format": FORMAT, "app": app.name, "image": app.image, "at": at}
+    about = {"format": FORMAT, "app": app.name, "image": app.image, "images": dict(images), "at": at}
     manifest = {**about, "stopped": stopped, "sound": not failures, "volumes": volumes}
     if volumes:
         write_json(making / MANIFEST, manifest)

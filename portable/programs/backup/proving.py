@@ -36,8 +36,8 @@ def check(store: Path, app: SavedApp, at: str = "") -> dict[str, Any]:
     backup, scratch = store / app.name / name, store / app.name / SCRATCH
     try:
         manifest = checked_manifest(backup)
-    except BackupError:
-        note_try(store / app.name, name, passed=False)
+    except BackupError as error:
+        note_try(store / app.name, name, passed=False, text=reason(error))
         raise
     remove(scratch)
     began, notes, wrong = time.monotonic(), Truncated(), Truncated()
@@ -53,7 +53,7 @@ def check(store: Path, app: SavedApp, at: str = "") -> dict[str, Any]:
         wrong.add(reason(error))
     finally:
         remove(scratch)
-    note_try(store / app.name, name, passed=not wrong)
+    note_try(store / app.name, name, passed=not wrong, text="; ".join(wrong.lines()))
     result = {"app": app.name, "at": name, "result": "failed" if wrong else "done", **totals(manifest)}
     return {**result, "seconds": round(time.monotonic() - began, 1), "notes": [*wrong.lines(), *notes.lines()]}
 

@@ -25,6 +25,7 @@ from portable.programs.backup.moving import move_aside, move_up, refuse_mounts, 
 from portable.programs.backup.proving import prove
 from portable.programs.backup.putting import put
 from portable.programs.backup.store import checked_manifest, chosen, entries_of, now, row, totals
+from portable.programs.backup.tries import note_try
 
 
 def stage(store: Path, app: SavedApp, at: str = "") -> dict[str, Any]:
@@ -44,7 +45,11 @@ def stage(store: Path, app: SavedApp, at: str = "") -> dict[str, Any]:
             )
         return row(app.name, journal["at"], [], "staged")
     name = chosen(store, app.name, at)
-    manifest = checked_manifest(home / name)
+    try:
+        manifest = checked_manifest(home / name)
+    except BackupError as error:
+        note_try(home, name, passed=False, text=reason(error))
+        raise
     if unknown := sorted(set(manifest["volumes"]) - set(app.volumes)):
         raise BackupError(f"the backup contains {', '.join(unknown)}, which {app.name} does not have in this profile")
     refuse_mounts(app.volumes[volume] for volume in manifest["volumes"])
@@ -53,6 +58,7 @@ def stage(store: Path, app: SavedApp, at: str = "") -> dict[str, Any]:
         for volume in manifest["volumes"]:
             prove(home / name / volume, entries_of(home / name, volume))
     except (OSError, BackupError) as error:
+        note_try(home, name, passed=False, text=reason(error))
         raise BackupError(f"cannot restore the backup of {name}; nothing was changed: {reason(error)}") from None
     write_journal(home, {"at": name, "step": "staged"})
     missing = sorted(set(app.volumes) - set(manifest["volumes"]))
@@ -94,9 +100,12 @@ def swap(store: Path, app: SavedApp) -> dict[str, Any]:
             restore_owner(folder, own, Truncated())
             earlier_state = not remove_if_empty(journal["aside"], folder) or earlier_state
         sync(at)
+    with contextlib.suppress(OSError):  # the restore is complete all the same
+        note_try(home, journal["at"], passed=True)
     notes = [*journal.get("notes", []), *end_journal(home)]
     aside = journal["aside"] if earlier_state else ""
-    return {**row(app.name, journal["at"], notes, "done"), **totals(manifest), "image": manifest["image"], "before": aside}
+    images = {"image": manifest["image"], "images": manifest.get("images", {})}
+    return {**row(app.name, journal["at"], notes, "done"), **totals(manifest), **images, "before": aside}
 
 
 def _copy_beside(home: Path, name: str, folders: Mapping[str, Path]) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def listed(store: Path, app: str) -> Iterator[dict[str, Any]]:
     for name in names(store / app):
         manifest = read_manifest(store / app / name)
         if manifest is None:
-            yield {"app": app, "at": name, "result": "unreadable", "files": 0, "databases": 0, "bytes": 0, "image": ""}
+            yield {"app": app, "at": name, "result": "unreadable", "files": 0, "databases": 0, "bytes": 0, "image": "", "images": {}}
         else:
             result = "sound" if manifest["sound"] else "unsound"
             yield {
@@ -116,6 +116,7 @@ def listed(store: Path, app: str) -> Iterator[dict[str, Any]]:
                 "result": result,
                 **totals(manifest),
                 "image": manifest["image"],
+                "images": manifest.get("images", {}),
                 "volumes": sorted(manifest["volumes"]),
             }
 

@@ -147,6 +147,9 @@ class FakeReader(StackReader):
     def running_with(self, app: str) -> set[str]:
         return {name for name in self.world.with_sharers([app]) if self.world.states.get(name) == "running"}
 
+    def service_images(self) -> dict[str, tuple[str, str]]:
+        return {name: (name, self.world.apps[name].image) for name in self.world.states}
+
     def images_in_use(self) -> set[tuple[str, str]]:
         return {(name, self.world.apps[name].image) for name in self.world.states}
 

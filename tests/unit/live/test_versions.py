@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from portable.catalog.catalog import Catalog
 from portable.live.tried import refuse_lost, ways_back
 from portable.live.versions import ImageChange, keepers, step_of, steps_of
+from portable.model import plan as p
 from portable.model.errors import REFUSED, Refused
 from portable.model.versions import OneWay, version_of
 from tests.factories import full_plan
@@ -111,3 +113,59 @@ def test_shipped_facts_have_versions_and_sources() -> None:
         for row in rows:
             assert version_of(f"x:{row.version}")
             assert "#" in row.source or "://" in row.source
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "source"),
+    [
+        ("docker.io/library/redis:6.2", "docker.io/library/redis:7.0-alpine", "redis/redis#13007"),
+        ("redis:7.0.13", "redis:7.2.1", "apecloud/ape-dts#67"),
+        ("redis:7.2.7", "redis:8.2.10-alpine", "redis/redis#14064"),
+        ("redis:7.4.0", "redis:8.2.10-alpine", None),
+        ("redis:8.2.9", "redis:8.2.10", None),
+    ],
+)
+def test_redis_writes_files_that_an_older_one_cannot_read(before: str, after: str, source: str | None) -> None:
+    step = step_of("videos", before, after, KNOWN)
+    assert (step.source if step else None) == source
+
+
+def test_what_is_known_of_an_app_is_not_said_of_programs_beside_it() -> None:
+    """A cache at version 12 is no Jellyfin 12."""
+    container = PLAN.apps[0].containers[0]
+    mounts = (p.Mount(volume="demo", path="/config"),)
+    main = msgspec.structs.replace(container, role="main", image=p.Image(repository="j/jellyfin", tag="12.0", digest=None), mounts=mounts)
+    beside = msgspec.structs.replace(main, name="cache", role="sidecar", image=p.Image(repository="x/cache", tag="12.0", digest=None))
+    volume = p.Volume(id="demo", holds="state", place=p.Folder(path="/srv/state"))
+    demo = p.App(name="demo", title="Demo", zone="front", containers=(main, beside))
+    plan = msgspec.structs.replace(PLAN, apps=(demo,), volumes=(volume,), library=None)
+    changes = [ImageChange(app="demo", before=f"{name}:10.0", after=f"{name}:12.0") for name in ("j/jellyfin", "x/cache")]
+    assert [step.reference for step in steps_of(plan, changes, {"demo": KNOWN})] == ["j/jellyfin:10.0"]
+
+
+SHIPPED = {
+    "audiobookshelf": ("2.2.23", "2.3.0"),
+    "ipfs": ("v0.29.0", "v0.30.0"),
+    "jellyfin": ("10.11.11", "12.0.0"),
+    "lidarr": ("1.4.5", "2.0.7"),
+    "plex": ("1.32.8", "1.40.0"),
+    "radarr": ("5.28.0", "6.0.4"),
+    "sabnzbd": ("3.7.2", "4.2.0"),
+    "seerr": ("v2.7.3", "v3.0.0"),
+    "sonarr": ("3.0.10", "4.0.0"),
+    "whisparr": ("v2-2.2.0-release.231", "v3-3.1.0-release.1"),
+}
+"""For each app with such versions: a step that crosses one."""
+
+
+def test_each_shipped_fact_stops_a_step() -> None:
+    catalog = Catalog()
+    assert set(SHIPPED) == {name for name in catalog.names() if catalog.app(name)[0].one_way}
+    for name, (before, after) in SHIPPED.items():
+        facts = catalog.app(name)[0]
+        known = tuple(OneWay(version=fact.version, source=fact.source, is_slow=fact.slow) for fact in facts.one_way)
+        repository = facts.containers["main"].image.repository
+        step = step_of(name, f"{repository}:{before}", f"{repository}:{after}", known)
+        assert step is not None, name
+        assert not step.is_downgrade
+        assert step_of(name, f"{repository}:{after}", f"{repository}:{after}", known) is None

@@ -7,9 +7,8 @@ import pytest
 from portable.live import last_images
 from portable.local import records
 from portable.local.records import (
+    ImageAnswer,
     ImageRecord,
-    RestoreRecord,
-    RestoreTest,
     VerifyRecord,
     read_record,
     record,
@@ -33,13 +32,13 @@ def result(contract: str, subject: str, verdict: Verdict, text: str = "seen") ->
 
 
 def test_a_record_is_private_and_comes_back(state: Path) -> None:
-    assert read_record("media-nas", RestoreRecord) == RestoreRecord()
-    tried = RestoreRecord(apps={"sonarr": RestoreTest(tried=FIRST, backup="2026-11-01T031500.000Z", is_sound=True)})
-    record("media-nas", RestoreRecord, lambda _: tried)
-    assert read_record("media-nas", RestoreRecord) == tried
-    assert (state / "restores.json").stat().st_mode & 0o777 == 0o600
+    assert read_record("media-nas", ImageRecord) == ImageRecord()
+    offered = ImageRecord(at=FIRST, images=(ImageAnswer(image="x:1", result="same", text=""),))
+    record("media-nas", ImageRecord, lambda _: offered)
+    assert read_record("media-nas", ImageRecord) == offered
+    assert (state / "images.json").stat().st_mode & 0o777 == 0o600
     assert state.stat().st_mode & 0o777 == 0o700
-    assert [path.name for path in state.iterdir()] == ["restores.json"], "no temporary file stays"
+    assert [path.name for path in state.iterdir()] == ["images.json"], "no temporary file stays"
 
 
 def test_a_run_replaces_the_run_of_its_contract_only() -> None:

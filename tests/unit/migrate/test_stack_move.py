@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from portable.live.last_images import last_images, note_images
 from portable.local.lock import locked
 from portable.migrate import hooks as points
 from portable.migrate import planning
@@ -19,7 +20,7 @@ from portable.model.errors import PortableError
 from portable.secrets.needs import Need
 from portable.secrets.sources import FileSource
 from tests import factories
-from tests.moves.two_places import APPS, TwoPlaces
+from tests.moves.two_places import APPS, PlaceDriver, TwoPlaces
 
 NEED = Need(name="one-key", key="value", optional=False, apps=("one",))
 
@@ -246,3 +247,30 @@ def test_a_move_that_has_not_begun_is_rolled_back_with_a_report(places: TwoPlace
     end = places.roll_back()
     assert json.loads(keep_report(end.journal, "rolled back", end)[1].read_text())["step"] == "rolling-back"
     assert read_stack_journal("media-old", "media-new") is None
+
+
+def test_the_targets_note_of_images_is_the_sources(places: TwoPlaces) -> None:
+    """Both ran other images once; what ran at the target before must not refuse the way back."""
+    note_images("media-new", {"one": ("one", "demo:9.0"), "one-database": ("one", "postgres:19"), "three": ("three", "x:1")})
+    note_images("media-old", {"one": ("one", "demo:0.5"), "gone": ("two", "helper:2.0")})
+    image = dict(places.here().images_in_use())["one"]
+    places.begin()
+    noted = {service: last.image for service, last in last_images("media-new").items()}
+    assert noted == {"one": image, "two": image, "gone": "helper:2.0", "three": "x:1"}
+
+
+def test_the_moves_own_check_of_versions_counts(places: TwoPlaces, monkeypatch: pytest.MonkeyPatch) -> None:
+    accepted = []
+
+    def noted(call: Callable[..., object]) -> Callable[..., object]:
+        def called(driver: PlaceDriver, **more: object) -> object:
+            if driver.stack.project == "media-new":
+                accepted.append((call.__name__, driver.stack.accepted_versions))
+            return call(driver, **more)
+
+        return called
+
+    monkeypatch.setattr(PlaceDriver, "rehearse", noted(PlaceDriver.rehearse))
+    monkeypatch.setattr(PlaceDriver, "up", noted(PlaceDriver.up))
+    places.begin(waive={"version.one": "tried before"})
+    assert accepted == [("rehearse", APPS), ("up", ("one",))]

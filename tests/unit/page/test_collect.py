@@ -19,8 +19,6 @@ from portable.local.records import (
     ImageAnswer,
     ImageRecord,
     Proof,
-    RestoreRecord,
-    RestoreTest,
     VerifyRecord,
     record,
 )
@@ -29,8 +27,8 @@ from portable.model.contracts import ContractResult, Verdict
 from portable.model.errors import EngineError
 from portable.model.plan import Notify, Plan, Schedule
 from portable.model.secret_refs import SecretRef
-from portable.page.collect import collect, longest_pause, moment_of
-from portable.page.facts import PageFacts, PageLine, worded
+from portable.page.collect import collect, longest_pause
+from portable.page.facts import PageFacts, PageLine, moment_of, worded
 from portable.secrets.sources import EnvironmentSource
 from portable.upkeep.faults import Standing
 from portable.upkeep.reports import ReportFile
@@ -318,17 +316,32 @@ def test_a_place_without_backups_says_so(tmp_path: Path, place: Prepared) -> Non
     assert section(facts, "restores")["all apps"].verdict == "broken"
 
 
-def test_tried_restores_are_what_was_recorded(place: Prepared) -> None:
-    tried = {
-        "sonarr": RestoreTest(tried="2026-11-28T00:00:00Z", backup="2026-11-27T031500.000Z", is_sound=True),
-        "radarr": RestoreTest(tried="2026-11-28T00:00:00Z", backup="", is_sound=False, text="radarr has no backups"),
-        "lidarr": RestoreTest(tried="2026-01-01T00:00:00Z", backup="2026-01-01T031500.000Z", is_sound=True),
-    }
-    record(PROJECT, RestoreRecord, lambda _: RestoreRecord(apps=tried))
-    lines = section(made(place), "restores")
-    assert {name: lines[name].verdict for name in tried} == {"sonarr": "holds", "radarr": "broken", "lidarr": "unknown"}
+def test_tried_restores_are_what_the_store_notes(place: Prepared) -> None:
+    """Whoever tried them, on whatever machine; the newest try counts, also if it is of an older backup."""
+    driver = PageDriver(place)
+
+    def backup(app: str, at: str, **more: str) -> dict[str, Any]:
+        return {"app": app, "at": at, "result": "sound", **more}
+
+    old, new = "2026-11-26T031500.000Z", "2026-11-27T031500.000Z"
+    driver.backups = (
+        backup("sonarr", old, failed_try="2026-11-27T000000.000Z", try_text="rotten"),
+        backup("sonarr", new, tried="2026-11-28T000000.000Z"),
+        backup("radarr", old, failed_try="2026-11-29T000000.000Z", try_text="app.db: its contents have changed in the store"),
+        backup("radarr", new, tried="2026-11-28T000000.000Z"),
+        backup("lidarr", old, tried="2026-01-01T000000.000Z"),
+        backup("prowlarr", new),
+    )
+    lines = section(made(place, driver), "restores")
+    verdicts = {name: lines[name].verdict for name in ("sonarr", "radarr", "lidarr")}
+    assert verdicts == {"sonarr": "holds", "radarr": "broken", "lidarr": "unknown"}
+    failed = f"the restore of the backup of {old} failed: app.db: its contents have changed in the store"
+    assert (lines["radarr"].text, lines["radarr"].at) == (failed, "2026-11-29T00:00:00Z")
     (rest,) = (line for line in lines.values() if line.subject.endswith(" apps"))
-    assert (rest.verdict, "jellyfin" in rest.text) == ("unknown", True)
+    assert (rest.verdict, "prowlarr" in rest.text, "jellyfin" in rest.text) == ("unknown", True, True)
+    assert sum(asked.startswith("list") for asked in driver.asked) == 1, "the store is read once"
+    driver.world.states["backup"] = "exited"
+    assert section(made(place, driver), "restores")["all apps"].verdict == "unknown"
 
 
 def test_changes_are_what_up_would_do(place: Prepared) -> None:
@@ -390,10 +403,10 @@ def test_faults_that_were_reported_are_shown(place: Prepared) -> None:
 def test_a_record_that_cannot_be_read_makes_its_lines_unknown_and_no_others(place: Prepared) -> None:
     folder = state_home() / PROJECT
     folder.mkdir(parents=True)
-    for name in ("verify.json", "restores.json", "images.json"):
+    for name in ("verify.json", "images.json"):
         (folder / name).write_text("{")
     facts = made(place)
-    for name in ("kill-switch", "restores", "updates", "promises"):
+    for name in ("kill-switch", "updates", "promises"):
         assert {line.verdict for line in section(facts, name).values()} == {"unknown"}, name
     assert section(facts, "apps")[f"{len(place.planned.plan.apps)} services"].verdict == "holds"
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.planning import CLUSTER, COMPOSE, Place, app
+from tests.unit.planning import CLUSTER, COMPOSE, Place, app, port_of
 
 LAN = {"default": "lan"}
 CHECKING = {"HOSTS": "{{ names | join(',') }}", "URLS": "{{ addresses | join(' ') }}"}
@@ -69,6 +69,65 @@ def test_each_host_check_is_found_wherever_it_is_written(place: Place) -> None:
     planned = place.plan("free", "filed", "sided", exposure=LAN)
     found = [(f.field, f.path, f.class_, f.app, f.verdict) for f in planned.findings if f.code == "exposure.no-name"]
     assert found == [("exposure.address", f"apps.{name}", "function", name, "noted") for name in ("filed", "sided")]
+
+
+def test_an_app_that_must_know_its_address_is_found_too(place: Place) -> None:
+    address = {"URL": "{{ address() }}"}
+    assert findings(place, default="lan", environment=address) == ["exposure.no-name"]
+    assert findings(place, default="lan", environment=address, addresses=["192.168.1.10"]) == []
+    assert findings(place, default="loopback", environment=address) == []
+    both = place.plan("one", base=COMPOSE, exposure=LAN).findings
+    assert ["must know the address" in f.text for f in both if f.code == "exposure.no-name"] == [True]
+
+
+JELLYFIN = "JELLYFIN_PublishedServerUrl"
+
+
+@pytest.mark.parametrize(
+    ("exposure", "wanted"),
+    [
+        ({"default": "lan", "address": "nas.lan", "addresses": ["192.168.1.10"]}, "http://nas.lan:8096"),
+        ({"default": "lan", "addresses": ["fd00::10", "192.168.1.10"]}, "http://[fd00::10]:8096"),
+        ({"default": "lan", "address": "nas.lan", "apps": {"jellyfin": {"web": {"lan": 9000}}}}, "http://nas.lan:9000"),
+        ({"default": "lan", "address": "nas.lan", "lan-address": "192.168.1.10"}, "http://192.168.1.10:8096"),
+        ({"default": "lan"}, ""),
+        ({"default": "none"}, ""),
+        ({"default": "loopback"}, "http://127.0.0.1:8096"),
+    ],
+)
+def test_jellyfin_tells_the_first_address(place: Place, exposure: dict[str, Any], wanted: str) -> None:
+    (made,) = place.plan("jellyfin", base=COMPOSE, exposure=exposure).plan.apps
+    assert made.containers[0].env[JELLYFIN] == wanted
+
+
+def claims(place: Place, facts: dict[str, Any], **changes: Any) -> list[tuple[str, str, str, str]]:
+    place.write(app("one", secrets={"token": {"about": "a token"}}, **facts))
+    return [(f.field, f.class_, f.verdict, f.remedy) for f in place.plan("one", **changes).findings if f.code == "app.claim"]
+
+
+CLAIM = {"claim": {"secret": "token", "addresses": "Settings, Network"}}
+HOW = "store a token right before the first start, `portable secrets set token`; then set Settings, Network to "
+
+
+def test_an_app_that_must_be_claimed_is_a_finding_where_people_come(place: Place) -> None:
+    def found(**exposure: Any) -> list[tuple[str, str, str, str]]:
+        return claims(place, CLAIM, exposure=exposure)
+
+    remedies = [found(default="lan", address="nas.lan", addresses=["192.168.1.10"]), found(default="lan"), found(default="loopback")]
+    number = port_of("one")
+    ends = [
+        f"http://nas.lan:{number} and http://192.168.1.10:{number}",
+        "the address at which people open it",
+        f"http://127.0.0.1:{number}",
+    ]
+    assert remedies == [[("claim", "function", "noted", HOW + end)] for end in ends]
+    assert found(default="none") == []
+    assert claims(place, {}, exposure=LAN) == []
+
+
+def test_a_claim_needs_a_secret_of_the_app(place: Place) -> None:
+    place.write(app("one", **CLAIM))
+    assert "claim.secret" in place.mistakes("one")
 
 
 def test_the_finding_leads_to_the_profiles_exposure(place: Place) -> None:

@@ -26,7 +26,7 @@ def test_an_app_of_its_own_is_a_group_of_its_own(place: Place) -> None:
 
 def test_what_needs_the_vpn_shares_its_gateways_group_in_start_order(place: Place) -> None:
     place.write(app("b", egress="vpn"), app("a", egress="vpn", after=[{"app": "b"}]), app("free"))
-    networks = {"subnet": "172.20.0.0/16", "local": ["10.0.0.0/8", "172.20.0.0/16"]}
+    networks = {"subnet": "172.20.0.0/16", "local": ["10.0.0.0/8", "10.0.0.0/8"]}
     vpn = {"gateway": "gluetun", "endpoints": [{"cidr": "198.51.100.0/24", "port": 51820}, {"cidr": "192.0.2.0/24"}]}
     first, second = place.plan("a", "b", "free", networks=networks, vpn=vpn).plan.groups
     assert first.apps == ("gluetun", "b", "a")
@@ -424,13 +424,44 @@ def test_a_subnet_of_ipv6_is_refused_where_the_engine_uses_it(place: Place) -> N
     assert subnet_mistakes(place, "fd00:77::/64", 1, base=CLUSTER) == []
 
 
+SUBNET_IS_LOCAL = [("networks.subnet", "plan.subnet-local")]
+
+
 @pytest.mark.parametrize(
-    ("local", "is_refused"),
-    [("192.168.1.0/24", False), ("192.168.1.128/25", True), ("192.168.0.0/16", False), ("192.168.2.0/24", False), ("fd00::/8", False)],
+    ("local", "wanted"),
+    [
+        ("192.168.1.0/24", SUBNET_IS_LOCAL),
+        ("192.168.1.128/25", SUBNET_IS_LOCAL),
+        ("192.168.0.0/16", []),
+        ("192.168.2.0/24", []),
+        ("fd00::/8", []),
+    ],
 )
-def test_a_subnet_that_covers_a_local_network(place: Place, local: str, is_refused: bool) -> None:
-    found = subnet_mistakes(place, "192.168.1.0/24", 1, networks={"local": [local]})
-    assert found == ([("networks.subnet", "plan.subnet-local")] if is_refused else [])
+def test_a_subnet_that_is_or_covers_a_local_network(place: Place, local: str, wanted: list[tuple[str, str]]) -> None:
+    assert subnet_mistakes(place, "192.168.1.0/24", 1, networks={"local": [local]}) == wanted
+
+
+def test_a_subnet_that_is_the_lan_of_the_exposure(place: Place) -> None:
+    place.write(app("one", ports={"web": {"number": 80, "serves": "http"}}))
+    exposure = {"default": "loopback", "lan": "192.168.1.0/24"}
+    assert place.told("one", networks={"subnet": "192.168.1.0/24"}, exposure=exposure) == SUBNET_IS_LOCAL
+
+
+@pytest.mark.parametrize(
+    ("local", "base", "is_found"),
+    [
+        ("192.168.0.0/16", COMPOSE, True),
+        ("192.168.2.0/24", COMPOSE, False),
+        ("fd00::/8", COMPOSE, False),
+        ("192.168.0.0/16", CLUSTER, False),
+    ],
+)
+def test_a_subnet_inside_a_local_network_is_a_finding(place: Place, local: str, base: dict[str, Any], is_found: bool) -> None:
+    place.write(app("one"))
+    found = place.plan("one", base=base, networks={"subnet": "192.168.1.0/24", "local": ["10.0.0.0/8", local]}).findings
+    wanted = [("networks.subnet", "function", "noted")] if is_found else []
+    assert [(f.field, f.class_, f.verdict) for f in found if f.code == "network.subnet-inside"] == wanted
+    assert all("inside 192.168.0.0/16" in f.text and f.where is not None for f in found if f.code == "network.subnet-inside")
 
 
 @pytest.mark.parametrize("vpn", [VPN, {}], ids=["tunnel", "seal"])

@@ -19,10 +19,10 @@ from portable.live.compose import up as up_module
 from portable.live.compose import verbs as compose
 from portable.live.compose.desired import ComposeStack, stack_of
 from portable.live.compose.driver import ComposeDriver, ComposeReader
+from portable.live.last_images import last_images, note_images
 from portable.live.restoring import Copying, copying, mark, mark_copying, refuse_half_restored, restoring
 from portable.local.folders import project_folder
 from portable.local.lock import Lock, locked
-from portable.local.records import RestoreRecord, read_record
 from portable.model import plan as p
 from portable.model.changes import Change
 from portable.model.errors import PortableError, Refused, UsageError
@@ -132,24 +132,6 @@ def test_a_gateway_takes_along_who_shares_its_network(calls: list[str]) -> None:
     assert engine.done == ["stage seal --at 2026-11", "swap seal"]
     assert calls == ["down seal", "up seal torrents"]
     assert restoring(STACK.project) == {}
-
-
-def test_restores_that_were_tried_are_recorded(calls: list[str]) -> None:
-    """A check, a rehearsal and a restore; a backup that cannot be restored as well. A step that was not reached changes nothing."""
-    driver = ComposeDriver(
-        Keeping(check=[row("done"), row("left out")], stage=[row("staged")], swap=[row("done")]), STACK, EnvironmentSource()
-    )
-    backup.check(driver, plan(), apps=("seal",))
-    first = read_record(STACK.project, RestoreRecord).apps["seal"]
-    assert (first.backup, first.is_sound) == ("2026-11-21T030000.000Z", True)
-    failing = Keeping(stage=[row("failed", notes=["its bytes changed"])])
-    failing.code = 1
-    backup.restore(ComposeDriver(failing, STACK, EnvironmentSource()), plan(), "seal")
-    found = read_record(STACK.project, RestoreRecord).apps["seal"]
-    assert (found.is_sound, found.text) == (False, "its bytes changed")
-    backup.restore(driver, plan(), "seal")
-    assert read_record(STACK.project, RestoreRecord).apps["seal"].is_sound
-    assert calls == ["down seal", "up seal torrents"]
 
 
 def test_what_can_not_be_proven_stops_nothing(calls: list[str]) -> None:
@@ -299,6 +281,80 @@ def test_stopped_while_it_is_copied_and_started_whatever_happens(calls: list[str
     # What still copies is ended before the app writes again.
     assert calls[2:] == ["down seal", "restart backup", "up seal torrents"]
     assert copying(STACK.project) == {}
+
+
+class Running(Keeping):
+    """An engine whose containers run images."""
+
+    images: dict[str, tuple[str, str]] = {  # noqa: RUF012
+        "seal": ("seal", "seal:2@sha256:ab"),
+        "seal-database": ("seal", "postgres:17"),
+        "torrents": ("torrents", "torrents:5"),
+    }
+
+    def observe(self, project: str, images: Iterable[str] = ()) -> Observed:
+        made = [
+            ObservedContainer(id=n, name=n, service=n, state="running", image=image, labels={"portable.app": app})
+            for n, (app, image) in self.images.items()
+            if app in self.running
+        ]
+        return Observed(containers=(ObservedContainer(id="backup", name="backup", service="backup", state="running"), *made))
+
+
+IMAGES = '--images {"seal": {"seal": "seal:2", "seal-database": "postgres:17"}}'
+
+
+@pytest.mark.parametrize("stop", [False, True])
+def test_the_program_is_told_the_images_of_each_container(calls: list[str], stop: bool) -> None:
+    engine = Running(backup=[row("done")])
+    for _ in range(2):
+        backup.back_up(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), apps=("seal",), stop=stop)
+    assert engine.done == [f"backup seal{' --stopped' if stop else ''} {IMAGES}"] * 2
+
+
+def test_after_a_kill_the_images_are_still_known(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Running(backup=[row("done")])
+
+    def ended(*_: object, **__: object) -> Any:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        for name in ("up", "end_copies"):
+            patched.setattr(compose, name, ended)
+        patched.setattr(backup, "run", ended)
+        with pytest.raises(Killed):
+            backup.back_up(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), apps=("seal",), stop=True)
+    assert "seal" not in engine.running
+    backup.back_up(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), apps=("seal",), stop=True)
+    assert engine.done == [f"backup seal --stopped {IMAGES}"]
+
+
+def test_an_older_program_in_the_container_is_named(calls: list[str]) -> None:
+    engine = Running()
+    engine.code = 2
+    with pytest.raises(PortableError, match="runs an older program") as raised:
+        backup.back_up(ComposeDriver(engine, STACK, EnvironmentSource()), plan(), apps=("seal",))
+    assert (raised.value.code, raised.value.remedy) == (
+        "backup.outdated",
+        "run `portable up -p test backup`, then this command again",
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "noted"),
+    [
+        ({"image": "seal:3"}, {"seal": "seal:3"}),
+        (
+            {"image": "seal:3", "images": {"seal": "seal:2", "seal-database": "postgres:17"}},
+            {"seal": "seal:2", "seal-database": "postgres:17"},
+        ),
+        ({}, {}),
+    ],
+)
+def test_a_restored_app_has_the_images_of_its_backup(calls: list[str], more: dict[str, Any], noted: dict[str, str]) -> None:
+    note_images(STACK.project, {"seal": ("seal", "seal:9"), "seal-cache": ("seal", "redis:8"), "torrents": ("torrents", "torrents:5")})
+    backup.restore(ComposeDriver(Keeping(stage=[row("staged")], swap=[row("done", **more)]), STACK, EnvironmentSource()), plan(), "seal")
+    assert {name: last.image for name, last in last_images(STACK.project).items()} == {"torrents": "torrents:5", **noted}
 
 
 class Killed(BaseException):

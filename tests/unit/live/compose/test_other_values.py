@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from portable.cli.up import _rehearsal
@@ -15,7 +16,7 @@ from portable.model.errors import Refused
 from portable.secrets.digests import digest
 from portable.secrets.generate import known_values
 from portable.secrets.needs import Need
-from portable.secrets.owner import owner_of
+from portable.secrets.owner import owner_in, owner_of
 from portable.secrets.sources import FileSource
 from tests.by_hand import by_hand
 from tests.unit.live.compose.test_obstacles import Crowded
@@ -37,11 +38,8 @@ class Shared(Crowded):
     def record(self, project: str) -> dict[str, str]:
         return self.owners
 
-    def remove_record(self, project: str) -> None:
-        self.owners = {}
-
-    def keep_record(self, project: str, labels: Mapping[str, str]) -> None:
-        self.owners = {**labels, **self.owners}
+    def replace_record(self, project: str, labels: Mapping[str, str]) -> None:
+        self.owners = dict(labels)
 
 
 def stack() -> ComposeStack:
@@ -102,6 +100,18 @@ def test_a_copied_file_is_accepted_and_then_the_recorded_one(source: FileSource,
     driver.refuse_other_values(known_values((TOKEN,), source))
     driver.record_secrets_owner(owner_of(source))
     assert engine.owners == {SECRETS_OWNER: owner_of(source)}
+
+
+def test_a_machine_with_a_new_name_keeps_its_record_and_renews_it(source: FileSource, tmp_path: Path) -> None:
+    mine = owner_in(owner_of(source))
+    assert mine is not None
+    renamed = msgspec.structs.replace(mine, user="anna", host="old-name", machine="0123456789abcdef")
+    here = msgspec.structs.replace(mine, machine="0123456789abcdef")
+    assert renamed.has_same_file(here)
+    before = msgspec.structs.replace(mine, user="anna", machine="")
+    engine = Shared(tmp_path, owner=before.line)
+    driver_on(engine, source).record_secrets_owner(mine.line)
+    assert engine.owners == {SECRETS_OWNER: msgspec.structs.replace(mine, user="anna").line}, "the first user stays"
 
 
 @pytest.mark.parametrize("owner", ["", "mine"])

@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from portable.backends.compose.files import DIGEST
 from portable.engines.docker.observed import Observed, ObservedContainer, ObservedNetwork
 from portable.live.compose.desired import FILES, SECRETS, Desired, current, desire, joined
-from portable.live.compose.reconcile import SEEDS_ONLY, reconcile, scope
+from portable.live.compose.reconcile import SEED_FILES_ONLY, SEEDS_ONLY, reconcile, scope
 from portable.live.compose.up import _changes
 from portable.model.errors import Refused
 from tests.by_hand import by_hand
@@ -239,6 +240,31 @@ def test_a_secret_that_only_seeds_is_not_said_to_be_applied() -> None:
     assert f"recreate init: its secret player-key changed{SEEDS_ONLY}" in sentences(running(), body=body)
     body["services"]["init"]["environment"] = {"KEY": "${PORTABLE_SECRET_PLAYER_KEY:?missing}"}
     assert "recreate init: its secret player-key changed" in sentences(running(), body=body)
+
+
+def with_seeds(seen: dict[str, ObservedContainer], digest: str, *files: str) -> list[str]:
+    """The sentences where the services' digest is `b`, that of the containers `digest`, and `files` of `init` have secrets in them."""
+    body = document()
+    for service in ("init", "player"):
+        body["services"][service]["labels"] = {**(body["services"][service].get("labels") or {}), DIGEST: "b"}
+    made = desired(observed(seen), body)
+    services = tuple(
+        msgspec.structs.replace(s, secret_files=files, seed_files=tuple(f for f in files if f != "tools-conf")) if s.name == "init" else s
+        for s in made.services
+    )
+    seen = {**seen, "init": msgspec.structs.replace(seen["init"], labels={**seen["init"].labels, DIGEST: digest} if digest else {})}
+    seen["player"] = msgspec.structs.replace(seen["player"], labels={**seen["player"].labels, DIGEST: "b"})
+    return [change.sentence() for change in reconcile(msgspec.structs.replace(made, services=services), observed(seen))]
+
+
+def test_a_new_text_around_a_secret_is_not_called_a_new_secret() -> None:
+    one = f"recreate init: its config file torrents-conf changed{SEED_FILES_ONLY}"
+    assert with_seeds(running(), "a", "torrents-conf") == [one]
+    several = f"recreate init: one of its config files changed (torrents-conf, usenet-ini){SEED_FILES_ONLY}"
+    assert with_seeds(running(), "a", "torrents-conf", "usenet-ini") == [several]
+    mounted = "recreate init: one of its config files changed (tools-conf, torrents-conf)"
+    assert with_seeds(running(), "a", "tools-conf", "torrents-conf") == [mounted]
+    assert with_seeds(running(), "b", "torrents-conf") == with_seeds(running(), "", "torrents-conf") == with_seeds(running(), "a") == []
 
 
 def test_settings_that_changed_are_named_where_they_are_known() -> None:

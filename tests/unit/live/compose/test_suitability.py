@@ -230,6 +230,40 @@ def test_a_backup_of_the_running_app_counts_whatever_image_it_notes() -> None:
     assert versions_checked(stack_with(backs_up=True), there, "demo:2.0", backups=backups_of(image="demo:2.0"))
 
 
+@pytest.mark.parametrize(
+    ("images", "why"),
+    [
+        ({"demo": "demo:1.0"}, ""),
+        ({"demo": "demo:7", "demo-database": "demo:1.0"}, ""),
+        ({"demo": "demo:2.0"}, "may be of another version than 1.0"),
+        ({}, ""),
+    ],
+)
+def test_the_images_that_the_engine_ran_count_before_files_and_time(images: dict[str, str], why: str) -> None:
+    there = Observed(containers=(record("demo", "demo:1.0@sha256:ab"), record("backup", "python:3", "keeper")))
+
+    def checked() -> list[str]:
+        return versions_checked(stack_with(backs_up=True), there, "demo:2.0", backups=backups_of(images=images))
+
+    if not why:
+        assert checked()
+        return
+    with pytest.raises(Refused, match=why) as refused:
+        checked()
+    assert "portable up backup" not in str(refused.value.remedy)
+
+
+def test_an_older_program_is_renewed_first() -> None:
+    """It notes neither tries nor images, so the remedy alone would lead here again."""
+    there = Observed(containers=(record("demo", "demo:1.0"), record("backup", "python:3", "keeper")))
+    with pytest.raises(Refused, match="the container of backup runs an older program") as refused:
+        versions_checked(stack_with(backs_up=True), there, "demo:2.0", backups=backups_of(tried=""))
+    assert "`portable up backup`; then make and try a backup" in str(refused.value.remedy)
+    with pytest.raises(Refused) as refused:
+        versions_checked(stack_with(backs_up=True), there, "demo:2.0", backups=backups_of(tried="", images={}))
+    assert "portable up backup" not in str(refused.value.remedy)
+
+
 def test_backups_that_cannot_be_listed_are_no_way_back() -> None:
     there = Observed(containers=(record("demo", "demo:1.0"), record("backup", "python:3", "keeper", state="exited")))
     with pytest.raises(Refused, match="no app that makes backups runs here"):
@@ -245,5 +279,5 @@ def test_the_version_before_down_is_remembered() -> None:
     with pytest.raises(Refused, match=r"demo would go from 2\.0 to 1\.0"):
         versions_checked(stack_with(), Observed(), "demo:1.0", kind="create")
     assert versions_checked(stack_with(), Observed(), "demo:2.0", kind="create") == []
-    note_restored("media", "demo", "demo:1.0")
+    note_restored("media", "demo", {"demo": "demo:1.0"})
     assert versions_checked(stack_with(), Observed(), "demo:1.0", kind="create") == [], "a restore brought the state of 1.0 back"

@@ -84,3 +84,29 @@ def test_a_name_that_is_no_text_ends_no_run(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "pipe" in done.stdout
     assert "is left out" in done.stdout
+
+
+def test_the_images_of_containers_are_stored_and_listed(tmp_path: Path) -> None:
+    player, images = app(tmp_path, "config"), {"player": "player:2", "player-database": "postgres:17"}
+
+    def run(*words: str) -> list[dict[str, Any]]:
+        done = subprocess.run(command(tmp_path, player, *words), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return rows(done.stdout)
+
+    run("backup", "player")
+    run("backup", "player", "--images", json.dumps({"player": images, "other": {"other": "x:1"}}))
+    assert [row["images"] for row in run("list", "player")] == [{}, images]
+    for manifest in sorted((tmp_path / "store" / "player").glob("2*/manifest.json"))[:1]:
+        older = {key: value for key, value in json.loads(manifest.read_text()).items() if key != "images"}
+        manifest.write_text(json.dumps(older))
+    assert [row["images"] for row in run("list", "player")] == [{}, images]
+    run("stage", "player")
+    (done,) = run("swap", "player")
+    assert done["images"] == images
+
+
+def test_images_that_are_no_json_and_unknown_options_are_refused(tmp_path: Path) -> None:
+    for words in (("--images", "{"), ("--from-tomorrow",)):
+        done = subprocess.run(command(tmp_path, app(tmp_path, "config"), "backup", "player", *words), capture_output=True, check=False)
+        assert done.returncode == 2

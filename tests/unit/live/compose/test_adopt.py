@@ -1,0 +1,60 @@
+"""`portable secrets adopt`: a moved file of secrets, or one on a renamed machine, becomes the recorded one, unless its values differ."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from portable.cli import secrets as cli
+from portable.cli import up
+from portable.engines.docker.observed import ObservedContainer
+from portable.live.compose.driver import SECRETS_OWNER, ComposeDriver
+from portable.model.errors import Refused, UsageError
+from portable.secrets.owner import owner_of
+from portable.secrets.sources import EnvironmentSource, FileSource, Source
+from tests.unit.live.compose.test_other_values import OTHER, Shared, container, source, stack
+
+__all__ = ["source"]
+
+
+def adopt(monkeypatch: pytest.MonkeyPatch, engine: Shared, where: Source) -> None:
+    """Run the command on a stack on that engine."""
+    place = SimpleNamespace(source=where, stack=stack())
+
+    @contextmanager
+    def opened(_place: Any) -> Iterator[ComposeDriver]:
+        yield ComposeDriver(engine, stack(), where)
+
+    monkeypatch.setattr(up, "open_place", lambda *_args, **_more: (place, None))
+    monkeypatch.setattr(up, "driver_of", opened)
+    cli.adopt("home")
+
+
+@pytest.mark.parametrize("containers", [(), ("mine-1234567890",)])
+def test_a_moved_file_is_adopted(
+    monkeypatch: pytest.MonkeyPatch, source: FileSource, tmp_path: Path, capsys: pytest.CaptureFixture[str], containers: tuple[str, ...]
+) -> None:
+    present: tuple[ObservedContainer, ...] = tuple(container(value) for value in containers)
+    engine = Shared(tmp_path, *present)
+    adopt(monkeypatch, engine, source)
+    assert engine.owners == {SECRETS_OWNER: owner_of(source)}
+    assert "before, it was that of anna@nas in /home/anna/secrets.yaml" in capsys.readouterr().out
+    adopt(monkeypatch, engine, source)
+    assert "before" not in capsys.readouterr().out
+
+
+def test_other_values_are_not_adopted(monkeypatch: pytest.MonkeyPatch, source: FileSource, tmp_path: Path) -> None:
+    engine = Shared(tmp_path, container("theirs-0987654321"))
+    with pytest.raises(Refused) as caught:
+        adopt(monkeypatch, engine, source)
+    assert (caught.value.code, engine.owners) == ("secret.other-owner", {SECRETS_OWNER: OTHER})
+
+
+def test_other_sources_have_nothing_to_adopt(monkeypatch: pytest.MonkeyPatch, source: FileSource, tmp_path: Path) -> None:
+    engine = Shared(tmp_path)
+    with pytest.raises(UsageError) as caught:
+        adopt(monkeypatch, engine, EnvironmentSource())
+    assert (caught.value.code, engine.owners) == ("usage.secrets-owner", {SECRETS_OWNER: OTHER})

@@ -206,7 +206,7 @@ def adopt(
 
     place, _ = open_place(profile, sets, catalogs, strict=False)
     if not (mine := owner_in(owner_of(place.source))):
-        text = f"profile {profile} has no file of secrets on this machine whose owner is recorded"
+        text = f"profile {profile} has no file of secrets on this machine whose owner could be recorded"
         raise UsageError(text, code="usage.secrets-owner", remedy="leave this command out: nothing has to be adopted")
     with driver_of(place) as driver:
         driver.refuse_other_values(known_values(place.stack.secrets, place.source))

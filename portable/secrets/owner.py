@@ -98,7 +98,7 @@ def refuse_other_owner(source: Source, owner: str) -> None:
 
 
 def refuse_other_values(source: Source, owner: str, *, anew: str = "`portable down`") -> None:
-    """Raise Refused where the stack runs on other values than this file has, and was started with another file.
+    """Raise Refused where the containers run on other values than this file has, and were started with another file.
 
     `anew` is the command after which these values are accepted.
     """

@@ -53,7 +53,7 @@ def test_other_values_are_not_adopted(monkeypatch: pytest.MonkeyPatch, source: F
     assert (caught.value.code, engine.owners) == ("secret.other-owner", {SECRETS_OWNER: OTHER})
 
 
-def test_other_sources_have_nothing_to_adopt(monkeypatch: pytest.MonkeyPatch, source: FileSource, tmp_path: Path) -> None:
+def test_another_source_has_nothing_to_adopt(monkeypatch: pytest.MonkeyPatch, source: FileSource, tmp_path: Path) -> None:
     engine = Shared(tmp_path)
     with pytest.raises(UsageError) as caught:
         adopt(monkeypatch, engine, EnvironmentSource())

@@ -4,6 +4,7 @@ Each kind of engine has one driver, in a package of its own (`live/compose`). Th
 A method that writes can be killed at any moment; the next call completes it. Every method raises PortableError.
 """
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -17,10 +18,11 @@ from portable.live.results import ImageStatus, LogLine, Outcome, Repairs, Servic
 from portable.live.stack import Stack
 from portable.live.view import View
 from portable.local.lock import Lock
+from portable.model.backups import BACKUP_PROGRAM
 from portable.model.changes import Change
 from portable.model.contracts import Diagnosis
 from portable.model.engine_facts import EngineFacts
-from portable.model.errors import Refused
+from portable.model.errors import PortableError, Refused
 from portable.model.plan import Plan
 from portable.model.ports import PublishedPort
 from portable.model.progress import Progress, silent
@@ -191,6 +193,53 @@ class StackDriver(StackReader):
 
         `beats` is for a command that gives signs of life: a remedy that tells the user how to end it if they cease.
         """
+
+    def run_backup(
+        self,
+        runner: str,
+        verb: str,
+        apps: Sequence[str],
+        options: Sequence[str],
+        on_line: Callable[[str], None],
+        *,
+        progress: Progress = silent,
+    ) -> int:
+        """Run a command of the backup program where it has the state of these apps (default: all) and the store.
+
+        Each line that it prints goes to `on_line`; returns its exit code. `runner` is the app that makes backups.
+        Raises PortableError where that does not run.
+        """
+        del progress
+        if self.state_of(runner) != "running":
+            raise PortableError(
+                f"backups are made by the app {runner}, which is not running",
+                code="backup.not-running",
+                where=self.stack.project,
+                remedy=f"run `portable up {runner}`, then this command again",
+            )
+        command = [*BACKUP_PROGRAM, verb, *apps, *options, "--json"]
+        return self.exec_stream(runner, command, on_line, beats=f"`portable restart {runner}` ends it")
+
+    def refuse_stop(self, apps: tuple[str, ...]) -> None:
+        """Raise Refused if these apps cannot be stopped for work on their state."""
+
+    def stop(self, *, apps: tuple[str, ...], why: str, progress: Progress = silent, held: Lock | None = None) -> None:
+        """Stop apps for work on their state, until `up`. `why` names the command."""
+        del why
+        self.down(apps=apps, progress=progress, held=held)
+
+    def paused_with(self, app: str) -> set[str]:
+        """The apps that `stop` ended together with an app and that no command started again, where the engine knows it."""
+        del app
+        return set()
+
+    def note_restore(self, app: str, at: str | None) -> None:
+        """Note on the engine that an app is being restored from a backup, or with None that it may run, where the engine can."""
+
+    def exclusive(self, doing: str) -> AbstractContextManager[object]:
+        """Keep commands of other machines out while a block runs, where the engine can."""
+        del doing
+        return contextlib.nullcontext()
 
     @abstractmethod
     def end_copies(self, apps: tuple[str, ...], *, held: Lock, progress: Progress = silent) -> None:

@@ -68,6 +68,13 @@ def mark_copying(project: str, app: str, what: Copying) -> None:
     _note(project, _COPYING, app, msgspec.to_builtins(what) if what.backup_runner or what.again else None)
 
 
+def copies_ended(project: str, apps: Collection[str]) -> None:
+    """Note that nothing copies the state of these apps any more."""
+    for app, what in copying(project).items():
+        if app in apps and what.backup_runner:
+            mark_copying(project, app, msgspec.structs.replace(what, backup_runner=""))
+
+
 def started_again(project: str, apps: Collection[str] = ()) -> None:
     """Note that these apps (default: all) need not be started again: they run, or the user stopped them."""
     for app, what in copying(project).items():

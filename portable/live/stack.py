@@ -5,6 +5,7 @@ from pathlib import Path
 
 from portable.live.image_needs import ImageNeed
 from portable.live.image_updates import ImageUpdates
+from portable.model.backups import BackedUpVolume
 from portable.model.base import Struct
 from portable.model.plan import Plan, Sealed
 from portable.model.versions import OneWay
@@ -25,6 +26,8 @@ class Stack(Struct, frozen=True, kw_only=True):
     plan: Plan | None = None
     recipes: Mapping[str, Path] = {}
     """The user's own recipe folders by name, beside the shipped ones."""
+    backed_up: tuple[BackedUpVolume, ...] = ()
+    """Where backups by hand cover more than the schedule: every volume with state. Empty on an engine, where both cover the same."""
     taken: ImageUpdates | None = None
     """The newer images in this stack; None if the profile has no file for them."""
     one_way: Mapping[str, tuple[OneWay, ...]] = {}

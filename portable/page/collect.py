@@ -14,7 +14,7 @@ from portable.model.plan import Schedule, Tunnel
 from portable.page.facts import PageFacts, PageLine, PageSection, age, moment, moment_of, seconds_between, without_future, worst
 from portable.page.recorded import NotChecked, Recorded, faults, findings, lines, restores, summed, tried, updates, why
 from portable.secrets.generate import foreseen
-from portable.upkeep.backup import BackupRow, backup_runner_of, has_backup_runner, kept_of, listed
+from portable.upkeep.backup import BackupRow, backup_runner_of, covered_by, has_backup_runner, kept_of, listed
 from portable.upkeep.faults import STARTING
 from portable.upkeep.reports import ReportFile
 from portable.verify.clouds import CONTRACT as CLOUDS
@@ -186,8 +186,6 @@ class Collector:
         return unsupported_on(self._prepared.back_end.name).get(verb, "")
 
     def _backups(self) -> Iterator[PageLine]:
-        if remedy := self._refused("backup"):
-            raise NotChecked(f"`portable` makes no backups on clusters yet, and does not know of others: {remedy}")
         if not has_backup_runner(self.plan):
             text = "this place makes no backups: state is lost with its disk"
             yield PageLine(subject="all apps", verdict="broken", text=text, command="`portable explain backup.not-set-up`")
@@ -200,6 +198,8 @@ class Collector:
 
     def _stored(self) -> tuple[BackupRow, ...]:
         """All backups, listed once. Raises NotChecked or PortableError."""
+        if self._prepared.planned.given.profile.traits.has_namespaces:
+            raise NotChecked("the store is in a volume, and this page starts no pod that reads it: `portable backup --list` does")
         if self._listed is None:
             self._listed = self._look(lambda: listed(self._driver, self.plan))
         if isinstance(self._listed, NotChecked):
@@ -222,10 +222,8 @@ class Collector:
         return PageLine(subject=app, verdict="broken" if old or newer else "holds", text=text, at=at, command=command)
 
     def _restores(self) -> Iterator[PageLine]:
-        if self._refused("backup"):
-            raise NotChecked("`portable` tries no restore on clusters yet, and does not know of others")
         if has_backup_runner(self.plan):
-            yield from restores(self._stored(), kept_of(self.plan), now=self._now)
+            yield from restores(self._stored(), covered_by(self._driver.stack, self.plan), now=self._now)
         else:
             text = "this place makes no backups, so none can be restored"
             yield PageLine(subject="all apps", verdict="broken", text=text, command="`portable explain backup.not-set-up`")

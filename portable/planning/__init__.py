@@ -9,6 +9,7 @@ from portable.catalog.catalog import Catalog
 from portable.catalog.facts import AppFacts, CloudFacts, SecretFacts
 from portable.formats.merge import Merged
 from portable.model import plan as p
+from portable.model.backups import BackedUpVolume
 from portable.model.devices import AnnotatedDevice, Device, Devices, HostDevice, PluginDevice
 from portable.model.findings import Finding, Waiver
 from portable.model.source import Source
@@ -61,6 +62,11 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
             for name, entry in self.chosen.apps.items()
             if entry.facts.one_way
         }
+
+    @property
+    def backed_up(self) -> tuple[BackedUpVolume, ...]:
+        """Every volume with state, if an app makes backups."""
+        return backups.backed_up(self.chosen, self.plan.volumes)
 
     @property
     def generated(self) -> dict[str, str]:

@@ -15,15 +15,15 @@ from portable.live.fences import refuse_fenced
 from portable.live.image_updates import going_back, refuse_stale, refuse_unready, remedy
 from portable.live.last_images import note_restored
 from portable.live.restoring import Copying, back_as_it_was, copying, mark, mark_copying, restoring, started_again
+from portable.live.stack import Stack
 from portable.live.tried import runner_in
 from portable.local.lock import Lock, locked
 from portable.model.base import Struct
 from portable.model.codes import Code
 from portable.model.errors import PortableError, UsageError
-from portable.model.plan import STATE, App, Plan
+from portable.model.plan import STATE, App, Claim, Plan
 from portable.model.progress import Event, Progress, silent
 
-_PROGRAM = ("python3", "/upkeep/backup.py")
 _UNKNOWN_OPTION = 2
 """The exit code of argparse for options that a program does not know."""
 _FAILURES: dict[str, Code] = {"backup": "backup.failed", "check": "backup.check-failed", "list": "backup.list-failed"}
@@ -77,18 +77,26 @@ def backup_runner_of(plan: Plan) -> str:
 
 def _need_backup_runner(plan: Plan) -> App:
     if (backup_runner := runner_in(plan)) is None:
-        setting = "`storage: {backups: {folder: /srv/backups}}`"
+        is_cluster = any(isinstance(volume.place, Claim) for volume in plan.volumes)
+        place = "on: library, below: backups" if is_cluster else "folder: /srv/backups"
+        setting = f"`storage: {{backups: {{{place}}}}}`"
         remedy = f"add `backup` to its apps and set the folder of the backups, {setting}; then run `portable up backup`"
         raise UsageError(f"profile {plan.profile} has no app that makes backups", code="backup.not-set-up", remedy=remedy)
     return backup_runner
 
 
 def kept_of(plan: Plan) -> tuple[str, ...]:
-    """The apps whose state is backed up, sorted."""
+    """The apps whose state is backed up on the schedule, sorted."""
     backup_runner = _need_backup_runner(plan)
     whose = {mount.volume: app.name for app in plan.apps if app.name != backup_runner.name for c in app.containers for mount in c.mounts}
     volumes = {mount.volume for c in backup_runner.containers for mount in c.mounts if mount.path.startswith(f"{STATE}/")}
     return tuple(sorted({whose[volume] for volume in volumes if volume in whose}))
+
+
+def covered_by(stack: Stack, plan: Plan) -> tuple[str, ...]:
+    """The apps that a backup by hand covers, sorted: on a cluster more than the schedule."""
+    _need_backup_runner(plan)
+    return tuple(sorted({volume.app for volume in stack.backed_up})) or kept_of(plan)
 
 
 def back_up(
@@ -100,11 +108,13 @@ def back_up(
 
     Raises UsageError for an app that is not backed up, PortableError if the app that makes backups is not running.
     """
-    _known(plan, apps)
+    _known(driver, plan, apps)
     if not stop:
-        return run(driver, plan, "backup", apps, *_with_images(driver.service_images(), apps or kept_of(plan)), progress=progress)
+        return run(
+            driver, plan, "backup", apps, *_with_images(driver.service_images(), apps or covered_by(driver.stack, plan)), progress=progress
+        )
     made: list[BackupRow] = []
-    chosen = tuple(apps) or kept_of(plan)
+    chosen = tuple(apps) or covered_by(driver.stack, plan)
     for app in chosen:
         try:
             made += _stopped(driver, plan, app, progress)
@@ -117,16 +127,18 @@ def back_up(
 
 def _stopped(driver: StackDriver, plan: Plan, app: str, progress: Progress) -> tuple[BackupRow, ...]:
     """Back up one app while it is stopped, under the lock, so that no other command starts it meanwhile."""
-    with locked(driver.stack.project, f"backup --stop {app}", progress=progress) as lock:
+    driver.refuse_stop((app,))
+    doing = f"backup --stop {app}"
+    with locked(driver.stack.project, doing, progress=progress) as lock, driver.exclusive(doing):
         refuse_unready(driver.stack.taken, sharing(plan, app))  # it could not be started again
         unfinished = copying(driver.stack.project).get(app, Copying())
-        again = tuple(sorted({*unfinished.again, *driver.running_with(app)}))
+        again = tuple(sorted({*unfinished.again, *driver.running_with(app), *driver.paused_with(app)}))
         images = driver.service_images()
         own = {**unfinished.images, **{service: image for service, (whose, image) in images.items() if whose == app}}
         # Both are unknowable once the apps are down.
         mark_copying(driver.stack.project, app, Copying(backup_runner=unfinished.backup_runner, again=again, images=own))
         try:
-            driver.down(apps=(app,), progress=progress, held=lock)
+            driver.stop(apps=(app,), why=doing, progress=progress, held=lock)
             mark_copying(driver.stack.project, app, Copying(backup_runner=backup_runner_of(plan), again=again, images=own))
             known = _with_images({service: (app, image) for service, image in own.items()}, (app,))
             made = run(driver, plan, "backup", (app,), "--stopped", *known, progress=progress)
@@ -178,13 +190,13 @@ def finish(driver: StackReader, *, apps: Collection[str], progress: Progress = s
 
 def listed(driver: StackDriver, plan: Plan, *, apps: Sequence[str] = ()) -> tuple[BackupRow, ...]:
     """List the backups of apps, oldest first."""
-    _known(plan, apps)
+    _known(driver, plan, apps)
     return run(driver, plan, "list", apps)
 
 
 def check(driver: StackDriver, plan: Plan, *, apps: Sequence[str] = (), at: str = "", progress: Progress = silent) -> tuple[BackupRow, ...]:
     """Restore the newest backup of each app, or that of `at`, to a scratch folder in the store, compare it, and remove it."""
-    _known(plan, apps)
+    _known(driver, plan, apps)
     return run(driver, plan, "check", apps, *(("--at", at) if at else ()), progress=progress)
 
 
@@ -203,12 +215,13 @@ def restore(
     A backup that has changed, is unsound, or does not fit is rejected while the app still runs. If it is killed, the same command goes on.
     If it fails before it changes the state, the app is started as it was.
     """
-    _known(plan, (app,))
+    _known(driver, plan, (app,))
     at = at or restoring(driver.stack.project).get(app, "")  # complete an unfinished restore, even if only its last step is missing
     refuse_fenced(driver.fences(), (app,), driver.stack.project)  # its state here must stay as it was proven
     if dry_run:
         (checked,) = check(driver, plan, apps=(app,), at=at, progress=progress)
         return checked
+    driver.refuse_stop((app,))
     progress(Event(what="doing", subject=app, text="verifying the backup"))
     (staged,) = run(driver, plan, "stage", (app,), *(("--at", at) if at else ()), progress=progress)
     if staged.result == "failed":
@@ -217,20 +230,31 @@ def restore(
     if staged.result != "staged":
         return staged
     together = sharing(plan, app)
-    with locked(driver.stack.project, f"restore {app}", progress=progress) as lock:
+    doing = f"restore {app}"
+    with locked(driver.stack.project, doing, progress=progress) as lock, driver.exclusive(doing):
         if start:
             refuse_unready(driver.stack.taken, together)  # it could not be started again
-        mark(driver.stack.project, app, staged.at)  # if it is killed while the app stops, the next command knows why it is down
-        driver.down(apps=(app,), progress=progress, held=lock)
+        _mark(driver, app, staged.at)  # if it is killed while the app stops, the next command knows why it is down
+        driver.stop(apps=(app,), why=doing, progress=progress, held=lock)
         progress(Event(what="doing", subject=app, text=f"moving its state aside and restoring the backup of {staged.at}"))
         (done,) = run(driver, plan, "swap", (app,), progress=progress)
         if done.result == "done":
             note_restored(driver.stack.project, app, done.images or ({app: done.image} if done.image else {}))
         if done.result == "done" or done.unchanged:
-            mark(driver.stack.project, app, None)
+            _mark(driver, app, None)
             if start:
                 _restarted(driver, app).up(apps=together, progress=progress, held=lock)
     return msgspec.structs.replace(done, notes=(*staged.notes, *done.notes))
+
+
+def _mark(driver: StackDriver, app: str, at: str | None, *, back: bool = False) -> None:
+    """Note here and on the engine that a restore is about to stop an app, or with `at=None` that the app may run."""
+    if at:
+        mark(driver.stack.project, app, at, back=back)
+        driver.note_restore(app, at)
+    else:
+        driver.note_restore(app, None)
+        mark(driver.stack.project, app, None)
 
 
 def _restarted(driver: StackDriver, app: str) -> StackDriver:
@@ -244,8 +268,9 @@ def abort(driver: StackDriver, plan: Plan, app: str, *, progress: Progress = sil
 
     Raises UsageError if there is no unfinished restore.
     """
-    _known(plan, (app,))
-    with locked(driver.stack.project, f"restore --abort {app}", progress=progress) as lock:
+    _known(driver, plan, (app,))
+    doing = f"restore --abort {app}"
+    with locked(driver.stack.project, doing, progress=progress) as lock, driver.exclusive(doing):
         refuse_stale(driver.stack.taken, sharing(plan, app))
         (row,) = run(driver, plan, "abort", (app,), progress=progress)
         begun = restoring(driver.stack.project).get(app)
@@ -253,8 +278,8 @@ def abort(driver: StackDriver, plan: Plan, app: str, *, progress: Progress = sil
             text = f"there is no unfinished restore of {app}"
             raise UsageError(text, code="restore.not-begun", remedy=f"start a restore with `portable restore {app}`")
         if row.result == "half":
-            mark(driver.stack.project, app, begun := row.at, back=True)
-            driver.down(apps=(app,), progress=progress, held=lock)
+            _mark(driver, app, begun := row.at, back=True)
+            driver.stop(apps=(app,), why=doing, progress=progress, held=lock)
             progress(Event(what="doing", subject=app, text="putting its previous state back"))
             (row,) = run(driver, plan, "abort", (app,), "--stopped", progress=progress)
         elif row.result == "not begun" and back_as_it_was(driver.stack.project, app):
@@ -262,6 +287,8 @@ def abort(driver: StackDriver, plan: Plan, app: str, *, progress: Progress = sil
         elif row.result == "not begun":
             note = "the restore was already complete, so nothing is undone: the previous state is in .before-restore-* of its folder"
             row = msgspec.structs.replace(row, at=begun or "", result="done", notes=(note,))
+        if row.result != "failed":
+            driver.note_restore(app, None)  # also one that another machine began
         if begun is not None and row.result != "failed":
             mark(driver.stack.project, app, None)
             if waiting := going_back(driver.stack.taken, sharing(plan, app)):
@@ -285,19 +312,11 @@ def sharing(plan: Plan, app: str) -> tuple[str, ...]:
 def run(
     driver: StackDriver, plan: Plan, command: str, apps: Sequence[str], *options: str, progress: Progress = silent
 ) -> tuple[BackupRow, ...]:
-    """Run a command of the backup program in its container, with a row for each app.
+    """Run a command of the backup program, with a row for each app.
 
-    Raises PortableError if the container is not running, or if the program ends early.
+    Raises PortableError if it cannot run, or if the program ends early.
     """
     backup_runner = backup_runner_of(plan)
-    if driver.state_of(backup_runner) != "running":
-        remedy = f"run `portable up -p {plan.profile} {backup_runner}`, then this command again"
-        raise PortableError(
-            f"backups are made by the app {backup_runner}, which is not running",
-            code="backup.not-running",
-            where=driver.stack.project,
-            remedy=remedy,
-        )
     rows: list[BackupRow] = []
     messages: list[str] = []
 
@@ -316,9 +335,7 @@ def run(
         if command != "list":
             progress(Event(what="done", subject=rows[-1].app, text=f"{command}: {rows[-1].result}"))
 
-    code = driver.exec_stream(
-        backup_runner, [*_PROGRAM, command, *apps, *options, "--json"], read, beats=f"`portable restart {backup_runner}` ends it"
-    )
+    code = driver.run_backup(backup_runner, command, apps, options, read, progress=progress)
     if code == _UNKNOWN_OPTION:
         raise PortableError(
             f"the container of {backup_runner} runs an older program, which does not know this command",
@@ -332,8 +349,8 @@ def run(
     return tuple(rows)
 
 
-def _known(plan: Plan, apps: Sequence[str]) -> None:
-    known = kept_of(plan)
+def _known(driver: StackReader, plan: Plan, apps: Sequence[str]) -> None:
+    known = covered_by(driver.stack, plan)
     if unknown := [app for app in apps if app not in known]:
         text = f"profile {plan.profile} does not back up {', '.join(unknown)}"
         raise UsageError(text, code="backup.not-covered", remedy=f"use one of: {', '.join(known)}")

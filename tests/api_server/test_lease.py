@@ -14,7 +14,8 @@ from portable.engines.kubernetes.cluster import Cluster, Reference
 from portable.engines.kubernetes.errors import ClusterError
 from portable.engines.kubernetes.lease import LeaseLost, lease_held
 from portable.live.kubernetes.inventory import inventory_reference, read_inventory
-from portable.live.kubernetes.up import LEASE_API, lease_name
+from portable.live.kubernetes.stack import lease_name
+from portable.live.kubernetes.up import LEASE_API
 from portable.model.errors import PortableError
 from portable.model.progress import Event
 from portable.secrets.sources import FileSource

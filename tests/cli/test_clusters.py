@@ -13,9 +13,6 @@ REFUSED = (
     ("update",),
     ("update", "--dry-run"),
     ("rollback",),
-    ("backup",),
-    ("backup", "--list"),
-    ("restore", "sonarr"),
     ("upkeep",),
     ("upkeep", "--install"),
     ("heal", "--watch"),
@@ -34,7 +31,20 @@ def test_a_command_that_clusters_lack_is_refused(words: tuple[str, ...], tmp_pat
 
 
 @pytest.mark.parametrize(
-    "words", [("up",), ("diff",), ("down",), ("status",), ("exec", "sonarr", "true"), ("heal",), ("doctor",), ("verify",), ("wire",)]
+    "words",
+    [
+        ("up",),
+        ("diff",),
+        ("down",),
+        ("status",),
+        ("exec", "sonarr", "true"),
+        ("heal",),
+        ("doctor",),
+        ("verify",),
+        ("wire",),
+        ("backup", "--list"),
+        ("restore", "sonarr"),
+    ],
 )
 def test_a_command_that_clusters_have_asks_for_a_kubeconfig(words: tuple[str, ...], tmp_path: Path) -> None:
     done = run(*words, "-p", "samba", cwd=tmp_path, env={"KUBECONFIG": str(tmp_path / "absent")})

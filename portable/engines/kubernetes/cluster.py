@@ -1,8 +1,11 @@
 """The thin edge to a cluster: `ClusterReader` looks, `Cluster` also writes. Decides nothing, prints nothing."""
 
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from portable.engines.kubernetes.address import ClusterAddress
 from portable.engines.kubernetes.connection import ClusterConnection
 from portable.engines.kubernetes.errors import ClusterError
 from portable.engines.kubernetes.verdict import KubernetesObject
@@ -102,6 +105,12 @@ class ClusterReader(ClusterConnection):
 
 class Cluster(ClusterReader):
     """A cluster with the methods that write."""
+
+    def __init__(self, address: ClusterAddress, *, cache: Path, hide: Callable[[str], str] = lambda text: text) -> None:
+        """As a connection to look only."""
+        super().__init__(address, cache=cache, hide=hide)
+        self.leases: dict[Reference, threading.Event] = {}
+        """The Leases that this connection holds; an event is set once its Lease is lost."""
 
     def apply(self, item: KubernetesObject, *, force: bool = False) -> KubernetesObject:
         """Apply an object by server-side apply, and return it as stored. An object that is as it should be is not written."""

@@ -35,12 +35,14 @@ def log_lines(
             yield connection.hide(line) if hidden else line
 
 
-def follow_log(connection: ClusterConnection, namespace: str, pod: str, container: str, *, tail: int | None = None) -> Iterator[str]:
-    """The same lines as they come, until the container ends."""
+def follow_log(
+    connection: ClusterConnection, namespace: str, pod: str, container: str, *, tail: int | None = None, silence: float | None = None
+) -> Iterator[str]:
+    """The same lines as they come, until the container ends. Raises ClusterError after `silence` seconds without one."""
     query = [*_log_query(container, tail, False), ("follow", "true")]
     doing = f"following the log of {pod}"
     # A log may be silent for hours: only the connection has a time limit.
-    parameters = {"query_params": query, "serialize": False, "_request_timeout": (ANSWER_SECONDS[0], None)}
+    parameters = {"query_params": query, "serialize": False, "_request_timeout": (ANSWER_SECONDS[0], silence)}
     with connection.doing(doing):
         response = connection.raw("get", _log_path(namespace, pod), **parameters)
     rest = b""

@@ -51,9 +51,13 @@ class LeaseLost(PortableError):  # noqa: N818  # an outcome
 def lease_held(cluster: Cluster, namespace: str, name: str, command: str, labels: dict[str, str]) -> Iterator[threading.Event]:
     """Hold the Lease while the block runs. The event that it yields is set if the Lease is lost; the block then stops writing.
 
+    Where this connection holds it already, for a command made of several, the block runs under that one.
     Raises PortableError with the holder's name where another machine holds it.
     """
     reference = Reference(_API, "Lease", namespace, name)
+    if (outer := cluster.leases.get(reference)) is not None:
+        yield outer
+        return
     me = holder_name(command)
     held = _take(cluster, reference, me, labels)
     stop, lost = threading.Event(), threading.Event()
@@ -71,6 +75,7 @@ def lease_held(cluster: Cluster, namespace: str, name: str, command: str, labels
                     lost.set()
                     return
 
+    cluster.leases[reference] = lost
     thread = threading.Thread(target=renew, name="lease", daemon=True)
     thread.start()
     try:
@@ -78,6 +83,7 @@ def lease_held(cluster: Cluster, namespace: str, name: str, command: str, labels
     finally:
         stop.set()
         thread.join()
+        del cluster.leases[reference]
         if not lost.is_set():
             with contextlib.suppress(ClusterError):  # it expires by itself
                 cluster.replace({**held, "spec": {**held["spec"], "holderIdentity": "", "renewTime": None}})

@@ -9,8 +9,6 @@ import msgspec
 UNSUPPORTED: Mapping[str, str] = {
     "update": "change the images in the profile, then run `portable up`",
     "rollback": "change the images back in the profile, then run `portable up`",
-    "backup": "back up the volumes with a tool of the cluster, such as Velero",
-    "restore": "restore the volumes with a tool of the cluster, such as Velero",
     "upkeep": "scheduled apps run as CronJobs: `kubectl create job --from=cronjob/APP NAME` runs one now",
     "heal --watch": "the cluster restarts containers by itself; `portable heal` replaces the pods that do not recover",
     "heal --install": "the cluster restarts containers by itself; `portable heal` replaces the pods that do not recover",
@@ -36,6 +34,11 @@ def open_stack(
     from portable.local.folders import state_home
 
     planned = prepared.planned
-    stack = msgspec.structs.replace(stack_of(planned.plan, prepared.rendering, prepared.recipes, updates), one_way=planned.one_way)
+    stack = msgspec.structs.replace(
+        stack_of(planned.plan, prepared.rendering, prepared.recipes, updates),
+        one_way=planned.one_way,
+        backed_up=planned.backed_up,
+        back_end=prepared.back_end.name,
+    )
     address = resolve(prepared.planned.given.profile.engine, environment, home)
     return opened(stack, source, address, state_home(environment) / "_kinds")

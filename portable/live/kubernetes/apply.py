@@ -100,7 +100,7 @@ def _apply(work: ApplyContext, step: ApplyStep) -> str:
     if step.replaces:
         reference = step.item.reference
         work.cluster.delete(reference, step.replaces)
-        _until(work, lambda: _is_gone(work.cluster, reference, step.replaces), f"{reference} is still being deleted", _END_SECONDS)
+        until(work, lambda: _is_gone(work.cluster, reference, step.replaces), f"{reference} is still being deleted", _END_SECONDS)
         work.check()
     if step.cleaned is not None:
         work.cluster.replace(step.cleaned)
@@ -119,11 +119,11 @@ def _apply_workloads(
     for step in left:
         for source in sorted(moved.get(step.item.group, ())):
             apps = [name for name, app in _containers_of(work.stack, step.item).items() if app in step.item.apps]
-            _until(
+            until(
                 work,
                 lambda source=source, apps=apps: not _pods_with(work, source, apps),  # type: ignore[misc]
                 f"the pod {source}, which had an app of {step.item.group}, is still there",
-                _END_SECONDS + _grace(step.item.body),
+                _END_SECONDS + grace_of(step.item.body),
             )
     _apply_all(work, pool, left, applied)
 
@@ -178,7 +178,7 @@ def _until_pods_end(work: ApplyContext, removals: Sequence[Removal]) -> None:
     """Wait until the workloads and their pods are gone: a fence must outlive what it fences, and state has one writer."""
     uids = {removal.uid for removal in removals}
     names = ", ".join(str(removal.reference) for removal in removals)
-    grace = max((_grace(removal.live) for removal in removals), default=0)
+    grace = max((grace_of(removal.live) for removal in removals), default=0)
 
     kinds = sorted({(removal.reference.api_version, removal.reference.kind) for removal in removals})
 
@@ -188,7 +188,7 @@ def _until_pods_end(work: ApplyContext, removals: Sequence[Removal]) -> None:
             return False
         return not [pod for pod in pods_of(work.cluster, work.stack) if _owners(pod) & uids]
 
-    _until(work, are_gone, f"the pods of {names} have not ended", _END_SECONDS + grace)
+    until(work, are_gone, f"the pods of {names} have not ended", _END_SECONDS + grace)
 
 
 def _owners(pod: KubernetesObject) -> set[str]:
@@ -200,16 +200,17 @@ def _is_gone(cluster: Cluster, reference: Reference, uid: str) -> bool:
     return item is None or str(item["metadata"]["uid"]) != uid
 
 
-def _grace(body: KubernetesObject) -> int:
+def grace_of(body: KubernetesObject) -> int:
+    """The grace period of the pods of a workload, in seconds."""
     return int((template_of(body).get("spec") or {}).get("terminationGracePeriodSeconds") or 30)
 
 
-def _until(work: ApplyContext, holds: Callable[[], bool], what: str, seconds: float) -> None:
+def until(work: ApplyContext, holds: Callable[[], bool], what: str, seconds: float) -> None:
     """Wait until something holds. Raises ClusterError with what is not so at the end."""
-    until = time.monotonic() + seconds
+    end = time.monotonic() + seconds
     pause = 0.1
     while not holds():
-        if time.monotonic() > until:
+        if time.monotonic() > end:
             raise ClusterError("slow", f"{what} after {seconds:.0f} s", where=work.cluster.address.where, remedy=f"look at it, {AGAIN}")
         work.check()
         time.sleep(pause)

@@ -14,8 +14,7 @@ from portable.live.kubernetes.look import WORKERS, ClusterState
 from portable.live.kubernetes.order import KEPT, runs_pods
 from portable.live.kubernetes.owners import instance_of, other_tool
 from portable.live.kubernetes.reconcile import Removal, current_inventory
-from portable.live.kubernetes.stack import KubernetesStack, PodGroup, apps_of, refuse_unknown
-from portable.live.kubernetes.up import lease_name
+from portable.live.kubernetes.stack import KubernetesStack, PodGroup, apps_of, lease_name, refuse_unknown
 from portable.live.restoring import started_again
 from portable.local.lock import Lock, locked
 from portable.model.changes import Change

@@ -8,17 +8,21 @@ from typing import Self
 
 from portable.engines.kubernetes.address import ClusterAddress
 from portable.engines.kubernetes.cluster import Cluster, ClusterReader
+from portable.engines.kubernetes.lease import lease_held
 from portable.engines.kubernetes.verdict import containers_of, spec_of, status_of
 from portable.live.drivers import OpenedStack
-from portable.live.kubernetes import diagnose, down, execute, heal, logs, restart, status, up
+from portable.live.kubernetes import backup_run, diagnose, down, execute, heal, logs, pausing, restart, status, up
+from portable.live.kubernetes.apply import ApplyContext
+from portable.live.kubernetes.backup_jobs import BackupRequest
 from portable.live.kubernetes.look import pods_of
 from portable.live.kubernetes.network import ClusterNetwork
 from portable.live.kubernetes.secrets_owner import record_owner, recorded_owner, refuse_other_secrets
-from portable.live.kubernetes.stack import KubernetesStack, apps_of
+from portable.live.kubernetes.stack import KubernetesStack, apps_of, lease_name
 from portable.live.kubernetes.unsupported import UnsupportedReading, UnsupportedWriting
 from portable.live.kubernetes.view import ClusterView
 from portable.live.kubernetes.waiting import look_at_groups
 from portable.live.network import Network
+from portable.live.restoring import copies_ended
 from portable.live.results import ImageStatus, LogLine, Outcome, Repairs, ServiceStatus
 from portable.live.stack import Stack
 from portable.live.view import View
@@ -215,8 +219,47 @@ class KubernetesDriver(KubernetesReader, UnsupportedWriting):
         del plan
         return ClusterNetwork(self._writer, self.stack)
 
+    def run_backup(
+        self,
+        runner: str,
+        verb: str,
+        apps: Sequence[str],
+        options: Sequence[str],
+        on_line: Callable[[str], None],
+        *,
+        progress: Progress = silent,
+    ) -> int:
+        """Run a command of the backup program in a Job."""
+        request = BackupRequest(runner=runner, verb=verb, apps=tuple(apps), options=tuple(options))
+        return backup_run.run_backup(self._writer, self.stack, request, on_line, progress)
+
+    def refuse_stop(self, apps: tuple[str, ...]) -> None:
+        """Raise Refused for apps that a GitOps controller or a schedule would start again."""
+        pausing.refuse_stop(self._writer, self.stack, apps)
+
+    def stop(self, *, apps: tuple[str, ...], why: str, progress: Progress = silent, held: Lock | None = None) -> None:
+        """Scale the pods of apps to 0, and wait until they are gone."""
+        pausing.stop(self._writer, self.stack, apps=apps, why=why, progress=progress, held=held)
+
+    def paused_with(self, app: str) -> set[str]:
+        """The apps in an app's pod that `stop` ended, from whatever machine."""
+        return pausing.paused_with(self._cluster, self.stack, app)
+
+    def note_restore(self, app: str, at: str | None) -> None:
+        """Note at an app's workload that it is being restored, or that it may run."""
+        pausing.note_restore(self._writer, self.stack, app, at)
+
+    def exclusive(self, doing: str) -> AbstractContextManager[object]:
+        """Hold the Lease of the stack."""
+        return lease_held(self._writer, self.stack.namespace, lease_name(self.stack), doing, dict(self.stack.labels))
+
     def end_copies(self, apps: tuple[str, ...], *, held: Lock, progress: Progress = silent) -> None:
-        """Nothing to do: no backup copies state on clusters yet."""
+        """Delete the Jobs that work on the state of these apps while they are stopped, and wait until their pods are gone."""
+        del held
+        with lease_held(self._writer, self.stack.namespace, lease_name(self.stack), "backup --stop", dict(self.stack.labels)) as lost:
+            work = ApplyContext(self._writer, self.stack, lost, progress)
+            backup_run.end_jobs(work, backup_run.backup_jobs(self._writer, self.stack, for_apps=apps))
+        copies_ended(self.stack.project, apps)
 
 
 def opened(stack: KubernetesStack, source: Source, address: ClusterAddress, cache: Path) -> OpenedStack:

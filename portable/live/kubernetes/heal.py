@@ -13,9 +13,8 @@ from portable.engines.kubernetes.verdict import KubernetesObject, status_of
 from portable.live.kubernetes.apply import ApplyContext
 from portable.live.kubernetes.order import JOBS
 from portable.live.kubernetes.owners import instance_of, other_tool
-from portable.live.kubernetes.stack import KubernetesStack
+from portable.live.kubernetes.stack import KubernetesStack, lease_name
 from portable.live.kubernetes.status import status
-from portable.live.kubernetes.up import lease_name
 from portable.live.kubernetes.waiting import GroupState, ReadinessWatch, look_at_groups
 from portable.live.results import Outcome, Repairs
 from portable.local.lock import locked

@@ -9,6 +9,7 @@ from portable.engines.kubernetes.objects import judge
 from portable.live.kubernetes.desired import claim_reference, secret_reference, secrets_of, template_of
 from portable.live.kubernetes.look import ClusterState, ObjectState
 from portable.live.kubernetes.owners import has_applied, instance_of, is_managed, other_tool
+from portable.live.kubernetes.pauses import half_restored
 from portable.live.kubernetes.secret_values import incomplete_secrets
 from portable.live.kubernetes.stack import KubernetesStack
 from portable.model.base import Struct
@@ -72,6 +73,8 @@ def obstacle_of(seen: ObjectState, observed: ClusterState, stack: KubernetesStac
     """Why an object cannot be applied; None where it can."""
     item, live, preview = seen.item, seen.live, seen.preview
     reference, file = item.reference, item.file
+    if live is not None and item.has_pods and (half := half_restored(live)):
+        return _half_restored(half)
     if (reference.api_version, reference.kind) in observed.missing_kinds:
         text = f"the cluster does not have the kind {reference.kind} ({reference.api_version}), for {reference.name}"
         remedy = "ask an administrator to install it"
@@ -101,6 +104,17 @@ def obstacle_of(seen: ObjectState, observed: ClusterState, stack: KubernetesStac
     if preview.kind == "refused":
         return Obstacle(text=preview.refusal, remedy="ask an administrator for this permission", where=file)
     return Obstacle(text=preview.refusal, remedy=_remedy_of_invalid(item.kind), where=file)
+
+
+def _half_restored(half: Mapping[str, str]) -> Obstacle:
+    """An app of a pod is being restored, perhaps by another machine."""
+    names = ", ".join(f"{app} (to {at})" for app, at in sorted(half.items()))
+    commands = " and ".join(f"`portable restore {app}`" for app in sorted(half))
+    return Obstacle(
+        text=f"the restore of {names} is not finished: an app that is started now would lose the state that it had before",
+        remedy=f"run {commands} to complete it, or give it up with `--abort`",
+        code="up.restore-unfinished",
+    )
 
 
 def is_ending(observed: ClusterState, stack: KubernetesStack) -> bool:

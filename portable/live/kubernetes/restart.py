@@ -9,9 +9,8 @@ from portable.live.kubernetes.apply import ApplyContext
 from portable.live.kubernetes.desired import rendered_items
 from portable.live.kubernetes.order import JOBS, WORKLOADS
 from portable.live.kubernetes.owners import instance_of, other_tool
-from portable.live.kubernetes.stack import KubernetesStack, refuse_unknown
+from portable.live.kubernetes.stack import KubernetesStack, lease_name, refuse_unknown
 from portable.live.kubernetes.status import status
-from portable.live.kubernetes.up import lease_name
 from portable.live.kubernetes.waiting import ReadinessWatch, look_at_groups
 from portable.live.results import Outcome
 from portable.local.lock import Lock, locked

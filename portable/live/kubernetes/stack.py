@@ -71,6 +71,8 @@ class KubernetesStack(Stack, frozen=True, kw_only=True):
     """Secrets that the External Secrets Operator makes."""
     secret_store: Reference | None = None
     """The store that it reads."""
+    back_end: str = "kubernetes"
+    """The name of the back end that rendered the documents."""
     folder: str = "FOLDER"
     """Where the files for an administrator lie, as messages name it."""
 
@@ -122,6 +124,11 @@ def stack_of(plan: Plan, rendering: Rendering, recipes: Mapping[str, Path] = {},
 def apps_of(stack: KubernetesStack) -> tuple[str, ...]:
     """The names of the stack's apps."""
     return tuple(sorted({app for group in stack.groups for app in group.apps}))
+
+
+def lease_name(stack: KubernetesStack) -> str:
+    """The Lease by which commands of several machines keep out of each other's way."""
+    return f"portable-{stack.project}"
 
 
 def refuse_unknown(stack: KubernetesStack, apps: Iterable[str]) -> None:

@@ -8,16 +8,18 @@ from portable.engines.kubernetes.errors import ClusterError
 from portable.engines.kubernetes.lease import lease_held
 from portable.live.image_updates import refuse_unready
 from portable.live.kubernetes.apply import ApplyContext, carry_out, create_namespace, record_current
+from portable.live.kubernetes.backup_run import backup_jobs, end_jobs
 from portable.live.kubernetes.look import ClusterState, look
 from portable.live.kubernetes.obstacles import refuse_obstacles
+from portable.live.kubernetes.pauses import PAUSED, noted_pauses
 from portable.live.kubernetes.reconcile import ApplyPlan, changes_of, reconcile
 from portable.live.kubernetes.secret_values import SecretLookup, look_up
-from portable.live.kubernetes.stack import KubernetesStack, apps_of, chosen_groups, refuse_unknown
+from portable.live.kubernetes.stack import KubernetesStack, apps_of, chosen_groups, lease_name, refuse_unknown
 from portable.live.kubernetes.status import status
 from portable.live.kubernetes.versions import version_obstacles, wanted_images
 from portable.live.kubernetes.waiting import ReadinessWatch
 from portable.live.last_images import note_images
-from portable.live.restoring import refuse_half_restored, started_again
+from portable.live.restoring import copies_ended, refuse_half_restored, started_again
 from portable.live.results import Outcome
 from portable.local.lock import Lock, locked
 from portable.model.changes import Change
@@ -94,7 +96,11 @@ def up(
                 work = ApplyContext(cluster, stack, lost, progress)
                 if reconciled.steps or reconciled.removals:
                     note_images(stack.project, wanted_images(observed, stack))
+                    if stack.backed_up:  # a killed command may have left a pod that works on the state of an app that starts now
+                        end_jobs(work, backup_jobs(cluster, stack, for_apps=tuple(wanted)))
+                        copies_ended(stack.project, wanted)
                     carry_out(work, observed, reconciled)
+                    _end_pauses(work, observed, reconciled)
                 else:
                     record_current(work, observed)
                 watch.until_ready(work.check)
@@ -104,15 +110,18 @@ def up(
     return Outcome(changes=(), rows=status(cluster, stack))
 
 
-def lease_name(stack: KubernetesStack) -> str:
-    """The Lease by which commands of several machines keep out of each other's way."""
-    return f"portable-{stack.project}"
-
-
 def lease_transitions(cluster: ClusterReader, stack: KubernetesStack) -> int:
     """The number of changes of the holder of the Lease; -1 where it does not exist yet."""
     lease = cluster.get(Reference(LEASE_API, "Lease", stack.namespace, lease_name(stack)))
     return -1 if lease is None else int((lease.get("spec") or {}).get("leaseTransitions") or 0)
+
+
+def _end_pauses(work: ApplyContext, observed: ClusterState, reconciled: ApplyPlan) -> None:
+    """Remove the note that a command stopped these apps: they run again."""
+    started = {step.item.reference for step in reconciled.steps}
+    for reference in noted_pauses(observed.live):
+        if reference in started:
+            work.cluster.merge(reference, {"metadata": {"annotations": {PAUSED: None}}})
 
 
 def _look(

@@ -21,6 +21,7 @@ from portable.engines.kubernetes.verdict import (
 )
 from portable.live.kubernetes.desired import template_of
 from portable.live.kubernetes.order import runs_pods
+from portable.live.kubernetes.pauses import reason_of_stop
 from portable.live.kubernetes.stack import KubernetesStack, PodGroup
 from portable.model.base import Struct
 from portable.model.errors import UnhealthyError
@@ -85,6 +86,8 @@ def group_state(
     if group.is_scheduled:
         return GroupState(group=group, verdict=READY, workload=workload, pod=pod)
     verdict = judge(workload, _about(workload, events))
+    if reason := reason_of_stop(workload):
+        verdict = ObjectVerdict(state="suspended", reason=reason)
     if pod is None and verdict.state == "waiting":
         verdict = waiting("no pod was created yet")
     if pod is None and verdict.state == "failed" and _QUOTA not in verdict.reason:

@@ -417,11 +417,14 @@ def test_a_cluster_says_what_it_does_not_check_and_names_no_command_that_it_refu
     assert section(facts, "library")["one mount"].verdict == "unknown"
     commands = {line.command.strip("`").split(" ")[1] for found in facts.sections for line in found.lines if line.command}
     refused = unsupported_on("kubernetes")
-    assert {"backup", "upkeep"} <= refused.keys()
+    assert {"update", "upkeep"} <= refused.keys()
     assert not commands & refused.keys()
     for name in ("backups", "restores"):
         (line,) = section(facts, name).values()
-        assert (line.verdict, "Velero" in line.text) == ("unknown", True)
+        assert (line.verdict, line.command) == ("broken", "`portable explain backup.not-set-up`")
+    kept = made(prepare("samba", sets=["apps=[backup]"], folder=tmp_path))
+    (line,) = section(kept, "backups").values()
+    assert (line.verdict, "`portable backup --list`" in line.text) == ("unknown", True)
 
 
 def test_secrets_are_hidden_commands_get_the_profile_and_control_characters_go(place: Prepared) -> None:

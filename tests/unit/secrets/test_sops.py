@@ -249,10 +249,13 @@ def test_a_secret_in_clear_text_in_the_folder_is_refused_before_anything_is_writ
 def test_plain_secrets_do_not_replace_encrypted_ones(tmp_path: Path) -> None:
     out = tmp_path / "out"
     refuse_encrypted(out)
+    (out / "folder.yaml").mkdir(parents=True)
+    (out / "other.yaml").write_text("a: b\n")
+    refuse_encrypted(out)
     write_encrypted({"login": a_secret()}, KEYS, out, gitops=None, record=tmp_path / "record")
     with pytest.raises(Refused) as caught:
         refuse_encrypted(out)
-    assert caught.value.code == "secret.encrypted-folder"
+    assert (caught.value.code, caught.value.where) == ("secret.encrypted-folder", str(out))
 
 
 @pytest.mark.parametrize("kind", ["sops", "kubeseal"])

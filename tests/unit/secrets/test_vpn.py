@@ -43,7 +43,9 @@ def test_addresses_that_are_well(value: str, tmp_path: Path) -> None:
         ("10.64.0.2/32,fc00:bbbb::2/128", "secret.wireguard-ipv6", "fc00:bbbb::2/128", "portable secrets set wireguard-key.addresses"),
         ("192.168.1.7/32", "secret.wireguard-local", "192.168.1.7/32", "192.168.1.0/24"),
         ("172.20.9.9", "secret.wireguard-local", "172.20.0.0/16", "172.20.0.0/16"),
-        ("10.64.0", "secret.wireguard-address", "'10.64.0'", "portable secrets set wireguard-key.addresses"),
+        ("10.64.0", "secret.wireguard-address", "'10.64.0' in wireguard-key", "portable secrets set wireguard-key.addresses"),
+        ("canary", "secret.wireguard-address", "'canary' in wireguard-key", "portable secrets set wireguard-key.addresses"),
+        ("Canary", "secret.wireguard-address", "a part in wireguard-key", "portable secrets set wireguard-key.addresses"),
     ],
 )
 def test_addresses_that_are_not(value: str, code: str, named: str, remedy: str, tmp_path: Path) -> None:
@@ -72,6 +74,12 @@ def test_a_cluster_takes_an_address_of_ipv6(tmp_path: Path) -> None:
         "client\nproto udp\nremote 198.51.100.7 1194\n",
         "remote 198.51.100.7 # here\n",
         "remote 198.51.100.7 1194 udp\nproto tcp\n",
+        "remote 198.51.100.7#here\n",
+        "cipher tcp\nremote 198.51.100.7\n",
+        "proto udp\nproto tcp\nremote 198.51.100.7\n",
+        "proto\nremote 198.51.100.7\n",
+        "remote\nremote 198.51.100.7\n",
+        "remote 198.51.100.7 1194\nremote 198.51.100.8 1194\n",
     ],
 )
 def test_a_file_that_the_firewall_lets_out(text: str, tmp_path: Path) -> None:
@@ -84,6 +92,8 @@ def test_a_file_that_the_firewall_lets_out(text: str, tmp_path: Path) -> None:
         ("remote 198.51.100.8 1194\n", "secret.openvpn-endpoint", "198.51.100.7/32 port 1194/udp"),
         ("proto tcp\nremote 198.51.100.7 1194\n", "secret.openvpn-endpoint", "connects by tcp"),
         ("remote 198.51.100.7 1194 tcp-client\n", "secret.openvpn-endpoint", "connects by tcp"),
+        ("remote 198.51.100.7 1194\nproto tcp\n", "secret.openvpn-endpoint", "connects by tcp"),
+        ("remote\n", "secret.openvpn-remote", "`remote`"),
         ("remote vpn.example.test 1194\n", "secret.openvpn-name", "`remote`"),
         ("# remote 198.51.100.7\n", "secret.openvpn-remote", "`remote`"),
     ],
@@ -132,12 +142,30 @@ def test_a_file_that_is_missing_is_not_told_as_a_wrong_one(tmp_path: Path) -> No
     check_tunnel(plan(tmp_path, CUSTOM), Resolved({}))
 
 
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("remote", "add the line, and store the file with `portable secrets set openvpn-config`"),
+        ("remote a.test", "write the server's IP address there, and store the file with `portable secrets set openvpn-config`"),
+        ("remote 198.51.100.8", "set `vpn.endpoint` in the profile to the server of the file"),
+        (
+            "remote 198.51.100.7\nauth-user-pass",
+            "run `portable secrets set openvpn-login.user` and `portable secrets set openvpn-login.password`",
+        ),
+    ],
+)
+def test_a_remedy_can_be_typed(text: str, remedy: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused) as caught:
+        check_tunnel(plan(tmp_path, CUSTOM), file(text))
+    assert caught.value.remedy == remedy
+
+
 def login(text: str, **keys: str) -> Resolved:
     known = {("openvpn-login", key): Secret(value) for key, value in keys.items()}
     return Resolved({("openvpn-config", "value"): Secret(f"remote 198.51.100.7 1194\n{text}\n"), **known})
 
 
-@pytest.mark.parametrize("line", ["auth-user-pass", "  auth-user-pass login.txt # mine"])
+@pytest.mark.parametrize("line", ["auth-user-pass", "  auth-user-pass login.txt # mine", "auth-user-pass#mine"])
 def test_a_file_that_asks_for_a_login_needs_one(line: str, tmp_path: Path) -> None:
     planned = plan(tmp_path, CUSTOM)
     with pytest.raises(Refused) as caught:

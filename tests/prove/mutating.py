@@ -30,7 +30,7 @@ else:  # Python puts the folder of a program first; `tests` would be the package
 
 BROKEN = 35
 """How a process ends in which the tests of a mutant could not be run; it kills nothing."""
-_WAIT = 20
+_WAIT = 4
 """So many times longer than its processor time may a mutant take by the clock: others may use the machine."""
 
 

@@ -379,6 +379,18 @@ def test_a_gateway_without_facts_of_providers_needs_the_port(place: Place) -> No
     place.refuses("one", vpn={"gateway": "own", "endpoints": [{"cidr": "192.0.2.0/24"}]}, wanted=wanted)
 
 
+def test_a_gateway_without_facts_of_providers_has_what_the_profile_names(place: Place) -> None:
+    place.write(app("one", egress="vpn"), app("own", gateway="tunnel", ports={"web": None}))
+    ends = [{"cidr": "192.0.2.0/24", "port": 443}, {"cidr": "198.51.100.0/24", "port": 1194, "protocol": "tcp"}]
+    made = way(place.plan("one", vpn={"gateway": "own", "endpoints": ends}))
+    endpoints = (p.Endpoint(cidr="192.0.2.0/24", port=443), p.Endpoint(cidr="198.51.100.0/24", port=1194, protocol="tcp"))
+    assert made == p.Tunnel(gateway="own", networks=made.networks, endpoints=endpoints)
+    said = {"provider": "mine", "protocol": "openvpn", "interface": "wg7", "port-forwarding": True}
+    made = way(place.plan("one", vpn={"gateway": "own", "endpoints": ends, **said}))
+    told: dict[str, Any] = {"provider": "mine", "protocol": "openvpn", "interface": "wg7", "port_forwarding": True}
+    assert made == p.Tunnel(gateway="own", networks=made.networks, endpoints=endpoints, **told)
+
+
 # --- networks
 
 

@@ -158,6 +158,16 @@ def test_apps_that_ran_before_are_said_to_keep_their_old_values(tmp_path: Path, 
     assert (tmp_path / "portable" / "demo").exists() == before
 
 
+def test_what_is_stored_is_foreseen_as_it_is_and_what_is_missing_as_it_will_be(tmp_path: Path) -> None:
+    needs = (*NEEDS, Need(name="login", key="k", optional=False, apps=("some",)))
+    source = held(tmp_path)
+    set_secret(source, "login", "k", Secret("stored"))
+    found = foreseen(needs, {"token": "hex", "absent": "hex", "login": "hex"}, source)
+    assert (found.of("token"), found.of("login", "k")) == (CANARY, "stored")
+    assert re.fullmatch("[0-9a-f]{32}", found.of("absent"))
+    assert re.fullmatch("[0-9A-Za-z]{24}", foreseen(NEEDS, {"absent": "password"}, source).of("absent"))
+
+
 def test_each_value_that_is_made_is_told_and_all_apps_that_keep_an_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     write_private(project_folder("demo") / "compose.yaml", "services: {}\n")

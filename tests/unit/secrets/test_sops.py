@@ -91,7 +91,7 @@ def test_portable_does_not_write_the_encrypted_file(tmp_path: Path) -> None:
 def test_a_value_that_is_not_text_is_refused_without_being_shown(tmp_path: Path, value: Any) -> None:
     with pytest.raises(UsageError) as caught:
         read_sops(encrypted(tmp_path / "s.yaml", token=value))
-    assert caught.value.code == "secret.sops-value"
+    assert (caught.value.code, caught.value.where) == ("secret.sops-value", str(tmp_path / "s.yaml"))
     assert "canary" not in str(caught.value)
 
 
@@ -104,7 +104,7 @@ def test_a_file_that_sops_cannot_read(tmp_path: Path, text: str | None, code: st
         (tmp_path / "s.yaml").write_text(text)
     with pytest.raises(PortableError) as caught:
         read_sops(tmp_path / "s.yaml")
-    assert caught.value.code == code
+    assert (caught.value.code, caught.value.where) == (code, str(tmp_path / "s.yaml"))
 
 
 @pytest.mark.parametrize("printed", ["[1]", "canary-9", ""])
@@ -112,7 +112,7 @@ def test_what_sops_prints_is_not_trusted(tmp_path: Path, programs: Path, printed
     install(programs, "sops", f"print({printed!r})")
     with pytest.raises(UsageError) as caught:
         read_sops(encrypted(tmp_path / "s.yaml", token="x"))
-    assert caught.value.code == "secret.sops-value"
+    assert (caught.value.code, caught.value.where) == ("secret.sops-value", str(tmp_path / "s.yaml"))
     assert "canary" not in str(caught.value)
 
 
@@ -251,6 +251,7 @@ def test_plain_secrets_do_not_replace_encrypted_ones(tmp_path: Path) -> None:
     refuse_encrypted(out)
     (out / "folder.yaml").mkdir(parents=True)
     (out / "other.yaml").write_text("a: b\n")
+    (out / "binary.yaml").write_bytes(b"\xff\xfe\n")
     refuse_encrypted(out)
     write_encrypted({"login": a_secret()}, KEYS, out, gitops=None, record=tmp_path / "record")
     with pytest.raises(Refused) as caught:

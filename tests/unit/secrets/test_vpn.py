@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from portable.backends.prepare import prepare
@@ -10,11 +11,13 @@ from portable.engines.docker.errors import DockerError
 from portable.live.compose.desired import ComposeStack
 from portable.live.compose.up import diff, up
 from portable.live.place import place_of
+from portable.model import plan as p
 from portable.model.errors import Refused
 from portable.model.plan import Plan
 from portable.secrets.sources import FileSource
 from portable.secrets.values import Resolved, Secret
 from portable.secrets.vpn import check_tunnel
+from tests import factories
 from tests.unit.planning import Place, app
 
 CUSTOM = {"provider": "custom", "protocol": "openvpn", "endpoint": {"address": "198.51.100.7", "port": 1194}}
@@ -62,6 +65,45 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         check_tunnel(plan(tmp_path, {}, subnet="172.20.0.0/16", local=["192.168.1.0/24"]), addresses("10.64.0,192.168.1.7"))
     assert caught.value.code == "secret.wireguard-address"
     assert all(part in caught.value.text for part in ("10.64.0", "192.168.1.7"))
+
+
+@pytest.mark.parametrize("value", [",192.168.1.7", "fc00:bbbb::2/128,192.168.1.7", "10.64.0,192.168.1.7"])
+def test_what_is_before_an_address_does_not_hide_it(value: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"192\.168\.1\.7"):
+        check_tunnel(plan(tmp_path, {}, local=["192.168.1.0/24"]), addresses(value))
+
+
+def gateway(egress: p.Tunnel | p.Sealed, *names: str) -> Plan:
+    """A gateway with a file of OpenVPN in the key `conf`, and a login."""
+    secrets = (p.SecretMount(secret="s", keys=("conf",), path="/s"), p.SecretMount(secret="l", keys=("user",), path="/l"))
+    env = {"OPENVPN_CUSTOM_CONFIG": "/s/conf", "OPENVPN_USER_SECRETFILE": "/l/user"}
+    apps = [factories.app(name, containers=(factories.container(env=env, secrets=secrets),)) for name in names]
+    return factories.plan(*apps, groups=tuple(p.Group(name=name, apps=(name,), egress=egress) for name in names))
+
+
+def test_the_file_may_be_in_any_key_and_all_servers_are_named() -> None:
+    ends = (p.Endpoint(cidr="198.51.100.7/32", port=1194), p.Endpoint(cidr="192.0.2.0/24", port=443, protocol="tcp"))
+    made = gateway(p.Tunnel(gateway="gw", endpoints=ends), "gw")
+    with pytest.raises(Refused) as caught:
+        check_tunnel(made, Resolved({("s", "conf"): Secret("remote 198.51.100.8\nauth-user-pass")}))
+    assert caught.value.text == (
+        "the tunnel cannot work: s.conf connects by udp to a server that the profile does not allow; "
+        "it allows 198.51.100.7/32 port 1194/udp, 192.0.2.0/24 port 443/tcp; "
+        "s.conf asks for a login (`auth-user-pass`), and l.user is not set"
+    )
+
+
+def test_a_group_that_goes_out_itself_does_not_hide_the_tunnel() -> None:
+    made = gateway(p.Tunnel(gateway="gw"), "gw")
+    made = msgspec.structs.replace(made, groups=(p.Group(name="all", apps=()), *made.groups))
+    with pytest.raises(Refused) as caught:
+        check_tunnel(made, Resolved({("s", "conf"): Secret("wrong")}))
+    assert caught.value.code == "secret.openvpn-remote"
+
+
+@pytest.mark.parametrize("egress", [p.Sealed(gateway="gw"), p.Tunnel(gateway="elsewhere")])
+def test_only_the_gateway_of_a_tunnel_is_checked(egress: p.Tunnel | p.Sealed) -> None:
+    check_tunnel(gateway(egress, "gw"), Resolved({("s", "conf"): Secret("wrong")}))
 
 
 def test_a_cluster_takes_an_address_of_ipv6(tmp_path: Path) -> None:

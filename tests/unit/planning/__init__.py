@@ -83,12 +83,12 @@ def cloud(name: str, **changes: Any) -> dict[str, Any]:
     return merged(facts, {key.replace("_", "-"): value for key, value in changes.items()})
 
 
-_ROUGH = {"port.lan-address", "plan.secret-store"}
+_ROUGH = {"port.lan-address", "plan.secret-store", "plan.secret-pattern", "volume.below", "volume.system-folder"}
 """Mistakes that point at what stands beside their path."""
 
 
 def _positions(document: Document, path: str) -> set[Source]:
-    """Where the value at a path of the profile and its key begin, and all that is in it. None for the path of another file."""
+    """Where the value at a path of the profile begins, and all that is in it. None for the path of another file."""
     parts = [int(index) if index else key for index, key in re.findall(r"\[(\d+)\]|([^.\[\]]+)", path)]
     value: Any = document.data
     steps: list[str | int] = []
@@ -105,9 +105,10 @@ def _positions(document: Document, path: str) -> set[Source]:
 
 
 def _all_in(document: Document, steps: tuple[str | int, ...], value: Any) -> Iterator[Source]:
-    yield from (document.source(steps), document.key(steps))
+    yield document.source(steps)
     inner: dict[Any, Any] = dict(enumerate(value)) if isinstance(value, list) else value if isinstance(value, dict) else {}
     for step, deeper in inner.items():
+        yield document.key((*steps, step))
         yield from _all_in(document, (*steps, step), deeper)
 
 

@@ -24,7 +24,9 @@ if arguments[0] == "decrypt":
         return value[20:].partition(",")[0][::-1] if isinstance(value, str) and value.startswith("ENC[") else value
     json.dump(back(found), sys.stdout)
 elif arguments[0] == "encrypt":
-    assert arguments[-1] == "/dev/stdin" and arguments[3:5] == ["--encrypted-regex", "^(data|stringData)$"], arguments
+    assert arguments[1] == "--age" and arguments[3:5] == ["--encrypted-regex", "^(data|stringData)$"], arguments
+    assert arguments[5:9] == ["--input-type", "yaml", "--output-type", "yaml"], arguments
+    assert arguments[9:] == ["--filename-override", "secret.yaml", "/dev/stdin"], arguments
     body = yaml.safe_load(sys.stdin)
     body["data"] = {key: turned(value) for key, value in body["data"].items()}
     body["sops"] = {"age": [{"recipient": key} for key in arguments[2].split(",")], "mac": turned("mac")}

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from portable.formats.merge import merged
 from portable.model.errors import PortableError, Refused, UsageError
 from portable.model.gitops import ArgoCd, Flux, GitOps
+from portable.secrets import sops
 from portable.secrets.cluster import secret_object
 from portable.secrets.lookup import resolve
 from portable.secrets.needs import Need
@@ -121,26 +123,79 @@ def test_a_missing_program_is_named(name: str, certificate: Path, monkeypatch: p
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     with pytest.raises(PortableError) as caught:
         encrypted_with_sops(a_secret(), KEYS) if name == "sops" else sealed(a_secret(), certificate)
-    assert caught.value.code == "secret.program"
+    assert (caught.value.code, caught.value.where) == ("secret.program", name)
     assert f"install {name}" in (caught.value.remedy or "")
 
 
 @pytest.mark.parametrize("name", ["sops", "kubeseal"])
-@pytest.mark.parametrize("text", ["import sys; print(sys.stdin.read())", "print('{}')", "print('[]')", "print()", "raise SystemExit('no')"])
+@pytest.mark.parametrize(
+    "text", ["import sys; print(sys.stdin.read())", "print('{}')", "print('[]')", "print()", "print('ENC[')", "raise SystemExit('no')"]
+)
 def test_a_program_that_does_not_encrypt_writes_nothing(tmp_path: Path, programs: Path, certificate: Path, name: str, text: str) -> None:
     install(programs, name, text)
     recipients: Recipients = KEYS if name == "sops" else certificate
     with pytest.raises(PortableError) as caught:
         write_encrypted({"login": a_secret()}, recipients, tmp_path / "out", gitops=None, record=tmp_path / "record")
-    assert caught.value.code == "secret.encrypt"
+    assert (caught.value.code, caught.value.where) == ("secret.encrypt", name)
     assert "canary" not in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+SEALED: dict[str, Any] = {
+    "kind": "SealedSecret",
+    "metadata": {"name": "login", "creationTimestamp": None},
+    "spec": {"encryptedData": {"value": "AgB"}, "template": {"metadata": {"name": "login"}}},
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kind": "Secret"},
+        {"spec": {"encryptedData": {"value": None}}},
+        {"spec": {"encryptedData": {"value": "AgB", "more": "AgB"}}},
+        {"spec": {"encryptedData": {"value": base64.b64encode(b"canary-1").decode()}}},
+        {"spec": {"template": {"data": {"value": "canary"}}}},
+        {"spec": {"template": {"metadata": None}}},
+    ],
+)
+def test_what_is_no_sealed_secret_is_refused(programs: Path, certificate: Path, changes: dict[str, Any]) -> None:
+    install(programs, "kubeseal", f"import json; print(json.dumps({SEALED!r}))")
+    assert sealed(a_secret(), certificate) == {**SEALED, "metadata": {"name": "login"}}, "kubeseal writes null, or no time"
+    install(programs, "kubeseal", f"import json; print(json.dumps({merged(SEALED, changes)!r}))")
+    with pytest.raises(PortableError) as caught:
+        sealed(a_secret(), certificate)
+    assert (caught.value.code, caught.value.where) == ("secret.encrypt", "kubeseal")
+
+
+def test_why_a_program_gave_nothing(tmp_path: Path, programs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sops, "_SECONDS", 0.5)
+    path = encrypted(tmp_path / "s.yaml", token="x")
+    for program, code, text in (
+        ("import sys; sys.exit('\\n  no key \\nmore')", "secret.sops-decrypt", "sops ended with exit code 1: no key"),
+        ("raise SystemExit(2)", "secret.sops-decrypt", "sops ended with exit code 2"),
+        ("import sys; sys.stderr.buffer.write(b'\\xff'); sys.exit(3)", "secret.sops-decrypt", "sops ended with exit code 3: \ufffd"),
+        ("import time; time.sleep(30)", "secret.sops-decrypt", "sops did not end within 0.5 s"),
+        (
+            "import os; os.getcwd() == '/' or os._exit(4); print('[]')",
+            "secret.sops-value",
+            "the encrypted file of secrets is not a map of names",
+        ),
+        ("import sys; sys.stdout.buffer.write(b'\\xff')", "secret.sops-value", "the encrypted file of secrets is not a map of names"),
+        (None, "secret.program", "sops cannot be run: Exec format error"),
+    ):
+        install(programs, "sops", program)
+        if program is None:
+            (programs / "sops").write_text("no program\n")
+        with pytest.raises(PortableError) as caught:
+            read_sops(path)
+        assert (caught.value.code, caught.value.where, caught.value.text) == (code, str(path), text)
 
 
 def test_a_missing_certificate_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         sealed(a_secret(), tmp_path / "none.pem")
-    assert caught.value.code == "secret.certificate"
+    assert (caught.value.code, caught.value.where) == ("secret.certificate", str(tmp_path / "none.pem"))
     assert "kubeseal --fetch-cert" in (caught.value.remedy or "")
 
 

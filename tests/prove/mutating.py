@@ -36,6 +36,8 @@ _WAIT = 4
 
 _FAR = 0.15
 """The share of all tests, by their time and the fastest first, that run for a mutant beside those of its module."""
+_LEAST = 5.0
+"""Seconds that such tests may take in any case."""
 
 
 class Items(PytestRunner):
@@ -103,7 +105,7 @@ def _nearest(mutant: str, tests: Iterable[str]) -> list[str]:
     module = mutant.rpartition(".")[0].rpartition(".")[2].strip("_")
     seconds = state().duration_by_test
     near = {test for test in tests if Path(test.partition("::")[0]).name.startswith((f"test_{module}", "test_conditions"))}
-    left = _FAR * sum(seconds.values())
+    left = max(_LEAST, _FAR * sum(seconds.values()))
     chosen = []
     for test in sorted(tests, key=lambda test: (test not in near, seconds[test])):
         left -= 0 if test in near else seconds[test]

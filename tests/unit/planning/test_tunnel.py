@@ -332,6 +332,13 @@ def test_a_name_is_near_as_a_whole_by_its_initials_or_by_one_part(written: str, 
     assert _nearest(written, known) == meant
 
 
+@pytest.mark.parametrize(("provider", "title"), [("nordvpn", "WireGuard"), ("privado", "OpenVPN")])
+def test_protocols_are_written_as_their_makers_do(provider: str, title: str, place: Place) -> None:
+    place.write(app("one", egress="vpn"))
+    report = place.mistakes("one", vpn={"provider": provider, "config": "openvpn-config"})
+    assert f"{provider} with {title} does not use a configuration file" in report
+
+
 def test_a_server_of_the_place_itself_is_told_though_another_network_is_wrong(place: Place) -> None:
     place.write(app("one", egress="vpn"))
     end = {"address": "192.168.1.9", "port": 1637, "public-key": "A" * 43 + "="}

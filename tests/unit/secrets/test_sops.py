@@ -293,11 +293,12 @@ def test_a_secret_in_clear_text_in_the_folder_is_refused_before_anything_is_writ
     (out / "sonarr.yaml").write_text("apiVersion: v1\nkind: Secret\nmetadata: {name: sonarr}\ndata: {value: Y2FuYXJ5}\n")
     with pytest.raises(Refused, match=r"sonarr\.yaml is a Secret in clear text") as caught:
         write_encrypted({"login": a_secret()}, KEYS, out, gitops=None, record=tmp_path / "record")
-    assert caught.value.code == "secret.plain-file"
+    assert (caught.value.code, caught.value.where) == ("secret.plain-file", str(out))
     assert [path.name for path in out.iterdir()] == ["sonarr.yaml"]
     (out / "sonarr.yaml").rename(out / "login.yaml")  # the same file, which is about to be replaced
     write_encrypted({"login": a_secret()}, KEYS, out, gitops=None, record=tmp_path / "record")
     (out / "sealed.yaml").write_text("kind: SealedSecret\n")
+    (out / "binary.yaml").write_bytes(b"\xff\xfe\n")
     write_encrypted({"login": a_secret()}, KEYS, out, gitops=None, record=tmp_path / "record")
 
 

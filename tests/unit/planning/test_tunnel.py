@@ -332,6 +332,12 @@ def test_a_name_is_near_as_a_whole_by_its_initials_or_by_one_part(written: str, 
     assert _nearest(written, known) == meant
 
 
+def test_an_endpoint_behind_one_that_is_none_is_checked_too(place: Place) -> None:
+    place.write(app("one", egress="vpn"))
+    found = place.told("one", vpn={"endpoints": [{"cidr": "192.0.2.7/24"}, {"cidr": "192.0.2.0/24", "port": 443}]})
+    assert ("vpn.endpoints[1].port", "vpn.endpoints-mismatch") in found
+
+
 @pytest.mark.parametrize(("provider", "title"), [("nordvpn", "WireGuard"), ("privado", "OpenVPN")])
 def test_protocols_are_written_as_their_makers_do(provider: str, title: str, place: Place) -> None:
     place.write(app("one", egress="vpn"))

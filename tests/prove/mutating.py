@@ -11,6 +11,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterable
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,8 +31,8 @@ else:  # Python puts the folder of a program first; `tests` would be the package
 
 BROKEN = 35
 """How a process ends in which the tests of a mutant could not be run; it kills nothing."""
-_WAIT = 4
-"""So many times longer than its processor time may a mutant take by the clock: others may use the machine."""
+_PROCESSOR = 10
+"""Seconds of processor time after which a mutant's process is ended, beside three times what its tests took."""
 
 
 _FAR = 0.15
@@ -75,8 +76,8 @@ class Items(PytestRunner):
             os.environ["PYTEST_DEBUG_TEMPROOT"] = str(mine)
             last = killer.read_text() if killer and killer.exists() else ""
             with change_cwd("mutants"):
-                chosen = _nearest(mutant_name, tests) if mutant_name else list(self._items)
-                failed = self._first_failed(sorted(chosen, key=lambda test: test != last))
+                near = _near(mutant_name or "", tests)
+                failed = self._first_failed(sorted(tests or self._items, key=lambda test: (test != last, test not in near)))
             if failed and killer:
                 killer.write_text(failed)
             return 1 if failed else 0
@@ -96,22 +97,27 @@ class Items(PytestRunner):
         return ""
 
 
-def _nearest(mutant: str, tests: Iterable[str]) -> list[str]:
-    """Those tests of a mutant that are in a file of the module's name, or of conditions; and fast ones of other files.
+def _near(mutant: str, tests: Iterable[str]) -> set[str]:
+    """Those tests that are in a file of the mutated module's name, or of conditions."""
+    module = mutant.rpartition(".")[0].rpartition(".")[2].strip("_")
+    return {test for test in tests if Path(test.partition("::")[0]).name.startswith((f"test_{module}", "test_conditions"))}
+
+
+def _nearest(mutant: str, tests: list[str]) -> list[str]:
+    """The near tests, and fast ones of other files.
 
     A function that every plan calls is reached by every test: for a mutant that survives, all would run, and most say nothing of it. A
     mutant that only such a test would kill counts as one that survives.
     """
-    module = mutant.rpartition(".")[0].rpartition(".")[2].strip("_")
     seconds = state().duration_by_test
-    near = {test for test in tests if Path(test.partition("::")[0]).name.startswith((f"test_{module}", "test_conditions"))}
+    chosen = near = _near(mutant, tests)
     left = max(_LEAST, _FAR * sum(seconds.values()))
-    chosen = []
-    for test in sorted(tests, key=lambda test: (test not in near, seconds[test])):
-        left -= 0 if test in near else seconds[test]
-        if test in near or left >= 0:
-            chosen.append(test)
-    return chosen
+    for test in sorted(set(tests) - near, key=lambda test: seconds[test]):
+        left -= seconds[test]
+        if left < 0:
+            break
+        chosen = chosen | {test}
+    return sorted(chosen)
 
 
 def _bare(name: str) -> str:
@@ -134,6 +140,14 @@ class Copies(isolation.ForkRunner):
         """And fail where each mutated function does."""
         return int(isolation.run_in_fork(lambda: self.items.run_tests(mutant_name=None, tests=())))
 
+    def submit(self, mutant_name: str, tests: list[str], cpu_time_limit: int, estimated_time: float) -> None:
+        """Start the process of a mutant, with the nearest tests and a limit that suits these."""
+        del cpu_time_limit, estimated_time  # those of all tests
+        chosen = _nearest(mutant_name, tests)
+        seconds = sum(state().duration_by_test[test] for test in chosen)
+        # By the clock, mutmut allows 15 times the time that it estimates and a second more: 120 s, and 20 times what the tests took.
+        super().submit(mutant_name, chosen, ceil(_PROCESSOR + 3 * seconds), 7 + seconds * 4 / 3)
+
     def shutdown(self) -> None:
         """Wait for the last, and leave nothing behind."""
         super().shutdown()
@@ -154,8 +168,6 @@ def _install() -> None:
 
     file_mutation.create_mutations = create_counting
     vars(mutmut)["get_mutant_runner"] = Copies
-    register = vars(isolation)["register_timeout"]
-    vars(isolation)["register_timeout"] = lambda pid, timeout_s: register(pid=pid, timeout_s=timeout_s * _WAIT)
 
 
 def main() -> None:

@@ -83,7 +83,7 @@ def cloud(name: str, **changes: Any) -> dict[str, Any]:
     return merged(facts, {key.replace("_", "-"): value for key, value in changes.items()})
 
 
-_ROUGH = {"port.lan-address", "plan.secret-store", "plan.secret-pattern", "volume.below", "volume.system-folder"}
+_ROUGH = {"port.lan-address", "plan.secret-store"}
 """Mistakes that point at what stands beside their path."""
 
 

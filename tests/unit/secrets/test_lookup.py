@@ -60,6 +60,29 @@ def test_a_remedy_sets_all_that_is_missing(source: Source, one: str, two: str) -
         assert (caught.value.code, caught.value.remedy) == ("secret.missing", remedy)
 
 
+def test_all_apps_that_lack_a_secret_are_named() -> None:
+    with pytest.raises(UsageError, match=r"a\.k \(for one, two\)"):
+        resolve([Need(name="a", key="k", optional=False, apps=("one", "two"))], EnvironmentSource())
+
+
+def test_a_value_with_a_control_character_is_told_at_its_source() -> None:
+    with pytest.raises(UsageError) as caught:
+        resolve(ONE, CommandSource(command=("printf", r"a\007")))
+    assert (caught.value.code, caught.value.where) == ("secret.control-character", "command printf")
+
+
+def test_where_nothing_is_needed_nothing_is_read(tmp_path: Path) -> None:
+    for source in (FileSource(path=str(tmp_path)), SopsSource(path=str(tmp_path / "none"))):
+        assert resolve((), source).of("a", "k") == ""
+
+
+def test_a_variable_of_the_key_goes_before_that_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTABLE_SECRET_B", "short")
+    assert resolve(TWO[1:], EnvironmentSource()).of("b") == "short"
+    monkeypatch.setenv("PORTABLE_SECRET_B_VALUE", "whole")
+    assert resolve(TWO[1:], EnvironmentSource()).of("b") == "whole"
+
+
 @pytest.mark.parametrize(
     ("source", "name"),
     [

@@ -33,8 +33,6 @@ BROKEN = 35
 """How a process ends in which the tests of a mutant could not be run; it kills nothing."""
 _PROCESSOR = 10
 """Seconds of processor time after which a mutant's process is ended, beside three times what its tests took."""
-
-
 _FAR = 0.15
 """The share of all tests, by their time and the fastest first, that run for a mutant beside those of its module."""
 _LEAST = 5.0
@@ -114,7 +112,7 @@ def _nearest(mutant: str, tests: list[str]) -> list[str]:
     left = max(_LEAST, _FAR * sum(seconds.values()))
     for test in sorted(set(tests) - near, key=lambda test: seconds[test]):
         left -= seconds[test]
-        if left < 0:
+        if left < 0 and chosen:
             break
         chosen = chosen | {test}
     return sorted(chosen)
@@ -171,7 +169,7 @@ def _install() -> None:
 
 
 def main() -> None:
-    """Generate, and run each mutant against the tests that reach its function, fastest first."""
+    """Generate, and run each mutant against the nearest tests that reach its function."""
     sys.path.remove(str(Path(__file__).parent))  # Python puts it there for a program: its modules are no top-level ones
     _install()
     mutmut._run((), int(sys.argv[1]))

@@ -5,7 +5,11 @@ What the real programs print was compared once: docs/facts/secrets.md#sops, docs
 
 import sys
 from pathlib import Path
+from typing import Any
 
+from portable.secrets.cluster import secret_object
+
+KEYS = ("age1first", "age1second")
 _SOPS = """\
 import json, re, sys
 import yaml
@@ -58,3 +62,8 @@ def install(folder: Path, name: str, text: str | None = None) -> Path:
     program.write_text(f"#!{sys.executable}\n" + (text if text is not None else {"sops": _SOPS, "kubeseal": _KUBESEAL}[name]))
     program.chmod(0o755)
     return program
+
+
+def a_secret(name: str = "login", **data: str) -> dict[str, Any]:
+    """A Secret of one value, or of those."""
+    return secret_object(name, data or {"value": "canary-1"}, namespace="media", labels={"app.kubernetes.io/managed-by": "portable"})

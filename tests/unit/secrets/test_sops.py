@@ -174,3 +174,8 @@ def test_empty_and_unknown_names_of_an_encrypted_file_are_told(tmp_path: Path) -
     assert "empty (for demo): its value is empty" in caught.value.text
     assert "misspelled (for demo): no app uses misspeled, which is there" in caught.value.text
     assert (f"`sops edit {path}`" in str(caught.value.remedy), "canary" in str(caught.value)) == (True, False)
+
+
+def test_a_secret_is_encrypted_for_each_recipient() -> None:
+    found = yaml.safe_load(encrypted_with_sops(a_secret(), KEYS))
+    assert [entry["recipient"] for entry in found["sops"]["age"]] == [*KEYS]

@@ -187,12 +187,12 @@ def test_a_file_that_is_missing_is_not_told_as_a_wrong_one(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "remedy"),
     [
-        ("remote", "add the line, and store the file with `portable secrets set openvpn-config`"),
-        ("remote a.test", "write the server's IP address there, and store the file with `portable secrets set openvpn-config`"),
+        ("remote", "add the line to the file: run `portable secrets set openvpn-config`, which asks for its value"),
+        ("remote a.test", "write the server's IP address there: run `portable secrets set openvpn-config`, which asks for its value"),
         ("remote 198.51.100.8", "set `vpn.endpoint` in the profile to the server of the file"),
         (
             "remote 198.51.100.7\nauth-user-pass",
-            "run `portable secrets set openvpn-login.user` and `portable secrets set openvpn-login.password`",
+            "run `portable secrets set openvpn-login.user`, `portable secrets set openvpn-login.password`, which ask for their values",
         ),
     ],
 )

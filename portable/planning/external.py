@@ -91,7 +91,7 @@ def _patterns(facts: ExternalFacts, given: PlanInput, mistakes: Mistakes) -> Non
     if lacking := [word for word in ("{name}", "{key}") if word not in whole]:
         text = f"the patterns of `key` and `property` lack {' and '.join(lacking)}, so different values would have one place in the store"
         remedy = 'write both somewhere, for example `key: "{stack}/{name}"` and `property: "{key}"`'
-        mistakes.add(given.profile_source("secrets", "external"), "secrets.external.key", text, remedy, code="plan.secret-pattern")
+        mistakes.add(given.profile_source("secrets", "external", "key"), "secrets.external.key", text, remedy, code="plan.secret-pattern")
 
 
 def _texts(facts: ExternalFacts) -> Iterator[tuple[tuple[str, ...], str]]:

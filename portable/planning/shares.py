@@ -42,6 +42,11 @@ class _SharePlace(NamedTuple):
         """The key of the options."""
         return ".".join(("storage", *self.at, "claim", "share", "options"))
 
+    @property
+    def volume_path(self) -> str:
+        """The options in the plan: those of the library, or of volumes of apps."""
+        return f"volumes.{'library' if self.at == ('library',) else '*'}.place.share.options"
+
 
 def options_of(options: Iterable[str]) -> tuple[ShareOption, ...]:
     """Every single option, in order."""
@@ -148,11 +153,11 @@ def _option(given: PlanInput, place: _SharePlace, option: ShareOption, mistakes:
 
 
 def _finding(given: PlanInput, place: _SharePlace, option: ShareOption, row: OptionRow, text: str, remedy: str) -> Finding:
-    volume = "library" if place.at == ("library",) else "*"
+    assert row.weight != "mistake"
     return Finding(
         field="storage.share-options",
-        path=f"volumes.{volume}.place.share.options",
-        class_="function" if row.weight == "mistake" else row.weight,
+        path=place.volume_path,
+        class_=row.weight,
         text=f"{'.'.join(place.at)}: {text}",
         remedy=remedy,
         code="volume.share-option" if row.names else "volume.share-option-unknown",
@@ -167,7 +172,7 @@ def _symlinks(given: PlanInput, place: _SharePlace, options: Iterable[ShareOptio
         return
     yield Finding(
         field="storage.share-options",
-        path=f"volumes.{'library' if place.at == ('library',) else '*'}.place.share.options",
+        path=place.volume_path,
         class_="function",
         text=f"{'.'.join(place.at)}: SMB has no symlinks without `mfsymlinks`: links to clouds, and links that apps make, fail",
         remedy="add `mfsymlinks` to `options`",

@@ -163,7 +163,8 @@ def _place(
     alone = facts.scratch is not None or (facts.claim is not None and facts.claim.name is None)
     if facts.below is not None and alone and at != ("library",):
         text = "`below` has no effect on a claim or scratch space that serves one volume"
-        mistakes.add(source, f"{path}.below", text, "remove it, or name a claim that volumes share", code="volume.below")
+        remedy = "remove it, or name a claim that volumes share"
+        mistakes.add(given.profile_source("storage", *at, "below"), f"{path}.below", text, remedy, code="volume.below")
     if facts.on is not None and library is not None:
         return library
     traits = given.profile.traits
@@ -173,7 +174,7 @@ def _place(
             mistakes.add(source, path, text, "use a claim, for example `claim: {size: 100Gi}`", code="volume.host-folder")
         if _is_system_folder(facts.folder):
             text, remedy = f"{facts.folder} is a system folder", "use a folder made for this, such as /srv/media"
-            mistakes.add(source, f"{path}.folder", text, remedy, code="volume.system-folder")
+            mistakes.add(given.profile_source("storage", *at, "folder"), f"{path}.folder", text, remedy, code="volume.system-folder")
         return p.Folder(path=facts.folder, mounted=facts.mounted)
     if facts.claim is not None:
         if not traits.has_claims:

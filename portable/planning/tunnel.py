@@ -256,18 +256,17 @@ def _unreachable(given: PlanInput, text: str) -> tuple[str, str, Code] | None:
     """Text, remedy and code for an address that cannot be a VPN server; None if it can."""
     address = _address(text)
     if address is None:
-        return f"{text!r} is not a valid IP address", "write an address such as 198.51.100.7", "vpn.endpoint-address"
+        remedy = "write an address such as 198.51.100.7"
+        return f"{text!r} is not a valid IP address", remedy, "vpn.endpoint-address"
     if address.is_loopback or address.is_unspecified or address.is_multicast or address.is_link_local:
         text = f"{address} cannot be a VPN server: it is a loopback, link-local, multicast or unspecified address"
-        return text, "write the server's own address", "vpn.endpoint-address"
+        remedy = "write the server's own address"
+        return text, remedy, "vpn.endpoint-address"
     networks = given.profile.networks
     if address.version == 6 and given.profile.traits.picks_own_addresses:
-        return (
-            f"{address} is an IPv6 address, but the network of this place has no IPv6",
-            "write the server's IPv4 address",
-            "vpn.endpoint-ipv6",
-        )
-    for cidr in (*((networks.subnet,) if networks.subnet else ()), *networks.local):
+        remedy = "write the server's IPv4 address"
+        return f"{address} is an IPv6 address, but the network of this place has no IPv6", remedy, "vpn.endpoint-ipv6"
+    for cidr in filter(None, (networks.subnet, *networks.local)):
         with contextlib.suppress(ValueError):  # reported by step 2, the network
             if address in ipaddress.ip_network(cidr):
                 text = f"{address} is in {cidr}, one of the place's own networks: a tunnel to it does not reach the internet"
@@ -314,7 +313,7 @@ def _is_accepted(key: str, value: object, choice: Chosen) -> bool:
     if key == "port":
         return choice.ports == "any" or value in choice.ports
     way = choice.facts.openvpn
-    return choice.protocol == "openvpn" and way is not None and (value == "udp" or way.tcp is not None)
+    return choice.protocol == "openvpn" and way is not None and way.tcp is not None  # the other protocol than the gateway's own
 
 
 def _address(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -59,7 +59,7 @@ def foreseen(needs: Iterable[Need], kinds: Mapping[str, str], source: Source) ->
     needs = tuple(needs)
     absent = missing(needs, kinds, source)
     present = tuple(n for n in needs if n not in absent)
-    stored = resolve(present, source) if present else NOTHING
+    stored = resolve(present, source)
     values = {(n.name, n.key): Secret(stored.of(n.name, n.key)) for n in present}
     return Resolved(values | {(n.name, n.key): random_value(kinds[n.name]) for n in absent}, source=source)
 

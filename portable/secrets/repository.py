@@ -115,7 +115,7 @@ def _read(record: Path) -> dict[str, EncryptedFile]:
 
 def refuse_encrypted(folder: Path) -> None:
     """Raise Refused if the folder has files that `write_encrypted` made: plain ones in their place would be committed."""
-    ours = [path for path in sorted(folder.glob("*.yaml")) if path.is_file() and _is_ours(path)]
+    ours = [path for path in sorted(folder.glob("*.yaml")) if _is_ours(path)]
     if ours:
         raise Refused(
             f"{ours[0]} is encrypted for a repository, and would become a Secret in clear text",
@@ -143,5 +143,7 @@ def _refuse_plain(folder: Path, texts: Mapping[Path, str]) -> None:
 
 
 def _is_ours(path: Path) -> bool:
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         return file.readline(200).decode(errors="replace") == HEAD

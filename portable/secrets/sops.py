@@ -54,8 +54,8 @@ def encrypted_with_sops(body: Mapping[str, Any], recipients: Sequence[str]) -> s
     remedy = "check the public keys in `secrets.encrypted.sops.age`"
     text = _run(command, dump(body, first=_FIRST), code="secret.encrypt", where="sops", remedy=remedy)
     if text.count("ENC[") <= len(body["data"]):  # one for each value, and one for the checksum of the file
-        what = "sops printed values that it did not encrypt"
-        raise PortableError(what, code="secret.encrypt", where="sops", remedy="check which program it is: `type sops`, `sops --version`")
+        told = "sops printed values that it did not encrypt"
+        raise PortableError(told, code="secret.encrypt", where="sops", remedy="check which program it is: `type sops`, `sops --version`")
     return text
 
 

@@ -5,6 +5,7 @@ import fcntl
 import os
 import secrets as stdlib_secrets
 import stat
+import string
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -190,7 +191,7 @@ def set_secret(source: Source, name: str, key: str, value: Secret, *, keep: bool
 
 def generate(length: int = 32) -> Secret:
     """A random value of letters and digits, which is valid in every program's configuration."""
-    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+    alphabet = string.ascii_letters + string.digits
     return Secret("".join(stdlib_secrets.choice(alphabet) for _ in range(length)))
 
 

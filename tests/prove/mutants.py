@@ -1,7 +1,7 @@
 """The claims of mutation testing: what the rendering, planning and secrets decide is pinned by a test, condition by condition.
 
 mutmut changes one operator, constant, argument or branch at a time; the tests that reach the changed function must fail. Left out by
-rule (mutating.py): mutants of the text of a message, and of branches that the type checker proves unreachable. Each mutant that survives
+rule (left_out.py): mutants of the text of a message, and of branches that the type checker proves unreachable. Each mutant that survives
 is in `survivors.toml` with the reason why no test can or should tell it apart; one that is missing there fails the claim, as does an
 entry that nothing survives by. A shard mutates whole areas, so that each is set up once.
 """
@@ -176,7 +176,7 @@ def _copy(folder: Path, files: Iterable[str], tests: Iterable[str]) -> None:
         "source_paths": ["portable"],
         "only_mutate": list(files),
         "pytest_add_cli_args_test_selection": [test for test in tests if (ROOT / test).exists()],
-        "pytest_add_cli_args": ["-p", "no:cacheprovider"],
+        "pytest_add_cli_args": ["-p", "no:cacheprovider", "-p", "tests.rings"],
         "also_copy": sorted(tops - {"portable"}),
     }
     # A JSON list of strings is a TOML list too.

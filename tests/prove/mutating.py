@@ -6,115 +6,153 @@ mutmut loads the mutated package, and the tests beside it, into this very proces
 
 import os
 import random
+import shutil
 import sys
-from collections.abc import Iterator
+import tempfile
+import traceback
+from collections.abc import Iterable
+from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import libcst as cst
+import pytest
+from mutmut import __main__ as mutmut
+from mutmut.mutation import file_mutation
+from mutmut.runners.harness import PytestRunner
+from mutmut.state import state
+from mutmut.utils.file_utils import change_cwd
+from mutmut.utils.format_utils import mangled_name_from_mutant_name
+from mutmut.workers import isolation
 
-TEXT_NAMES = frozenset({"text", "remedy", "why", "reason", "told"})
-"""Variables and keywords that hold a message for a person."""
-TEXT_FROM = {
-    "note": 3,
-    "refuse": 3,
-    "add": 2,
-    "reject": 2,
-    "ignored": 2,
-    "ignore": 1,
-    "refuse_key": 1,
-    "Reason": 1,
-    "invalid": 0,
-    "Unfit": 0,
-}
-"""Calls that hand on a message: the position of the first argument that is one."""
-_NOT_LOGIC = frozenset({"encoding", "match"})
-"""Keywords whose value decides nothing here: every text is UTF-8, also by default."""
+if TYPE_CHECKING:
+    from tests.prove.left_out import Texts, counts
+else:  # Python puts the folder of a program first; `tests` would be the package beside the mutants, and stay it
+    from left_out import Texts, counts
+
+BROKEN = 35
+"""How a process ends in which the tests of a mutant could not be run; it kills nothing."""
+_PROCESSOR = 10
+"""Seconds of processor time after which a mutant's process is ended, beside three times what its tests took."""
+_FAR = 0.15
+"""The share of all tests, by their time and the fastest first, that run for a mutant beside those of its module."""
+_LEAST = 5.0
+"""Seconds that such tests may take in any case."""
 
 
-class Texts(cst.CSTVisitor):
-    """Finds the nodes in which a mutation changes only a message, or a branch that the type checker proves unreachable."""
+class Items(PytestRunner):
+    """Collects the tests once; each mutant's process, a copy of this one, runs those that it needs.
+
+    mutmut would collect again in each process. That takes longer than most tests do, and where pytest names a parameter otherwise the
+    second time (ids by `repr` with a backslash), the process ends with an error that looks like a mutant killed.
+    """
 
     def __init__(self) -> None:
-        self.nodes: set[int] = set()
-        """All nodes below a message."""
-        self.arguments: set[int] = set()
-        """Arguments that are one."""
-        self.unreachable: set[int] = set()
-        """Cases of a match that no value reaches."""
+        super().__init__()
+        self._session: pytest.Session | None = None
+        self._items: dict[str, pytest.Item] = {}
+        self.scratch = Path(tempfile.mkdtemp(prefix="mutants-"))
 
-    def _mark(self, node: cst.CSTNode) -> None:
-        self.nodes |= {id(inner) for inner in _walk(node)}
+    def collect(self) -> None:
+        """Collect the tests of the area, and name each as the run did that found which functions it reaches."""
+        with change_cwd("mutants"):
+            options = ["--rootdir=.", "--capture=no", "-p", "no:terminal", *self._pytest_add_cli_args]
+            config = pytest.Config.fromdictargs({"tbstyle": "native"}, [*options, *self._pytest_add_cli_args_test_selection])
+            config._do_configure()
+            self._session = session = pytest.Session.from_config(config)
+            config.hook.pytest_sessionstart(session=session)
+            session.perform_collect()
+        ran = list(state().duration_by_test)
+        assert [_bare(name) for name in ran] == [_bare(item.nodeid) for item in session.items], "the tests are others than before"
+        self._items = dict(zip(ran, session.items, strict=True))
 
-    def visit_Assign(self, node: cst.Assign) -> None:  # noqa: N802 - libcst's name
-        """An assignment to a variable that holds a message."""
-        if all(_name(target.target) in TEXT_NAMES for target in node.targets):
-            self._mark(node)
-        for target in node.targets:  # text, remedy = "...", "..."
-            if isinstance(target.target, cst.Tuple) and isinstance(node.value, cst.Tuple):
-                for name, value in zip(target.target.elements, node.value.elements, strict=False):
-                    if _name(name.value) in TEXT_NAMES:
-                        self._mark(value)
+    def run_tests(self, *, mutant_name: str | None, tests: Iterable[str]) -> int:
+        """Run these tests, or all, until one fails, in a process of its own; first the one that killed the function's last mutant."""
+        mine = self.scratch / str(os.getpid())
+        killer = self.scratch / mangled_name_from_mutant_name(mutant_name) if mutant_name else None
+        try:
+            mine.mkdir()
+            os.environ["PYTEST_DEBUG_TEMPROOT"] = str(mine)
+            last = killer.read_text() if killer and killer.exists() else ""
+            with change_cwd("mutants"):
+                near = _near(mutant_name or "", tests)
+                failed = self._first_failed(sorted(tests or self._items, key=lambda test: (test != last, test not in near)))
+            if failed and killer:
+                killer.write_text(failed)
+            return 1 if failed else 0
+        except BaseException:  # noqa: BLE001 - whatever it is, no test has failed
+            traceback.print_exc()
+            return BROKEN
+        finally:
+            shutil.rmtree(mine, ignore_errors=True)
 
-    def visit_AugAssign(self, node: cst.AugAssign) -> None:  # noqa: N802
-        """More text for such a variable."""
-        if _name(node.target) in TEXT_NAMES:
-            self._mark(node)
-
-    def visit_Raise(self, node: cst.Raise) -> None:  # noqa: N802
-        """The message of an error is its first argument, whatever the class."""
-        if isinstance(node.exc, cst.Call):
-            self._arguments(node.exc, 0, positions=1)
-
-    def visit_Call(self, node: cst.Call) -> None:  # noqa: N802
-        """A call that hands a message on."""
-        name = _name(node.func)
-        if name == "assert_never":
-            self._mark(node)
-        self._arguments(node, TEXT_FROM.get(name, len(node.args)))
-
-    def visit_MatchCase(self, node: cst.MatchCase) -> None:  # noqa: N802
-        """`case _: assert_never(...)`: mypy proves that no value gets there."""
-        if any(isinstance(inner, cst.Call) and _name(inner.func) == "assert_never" for inner in _walk(node.body)):
-            self.unreachable.add(id(node))
-            self._mark(node)
-
-    def _arguments(self, call: cst.Call, first: int, *, positions: int = 99) -> None:
-        for position, argument in enumerate(call.args):
-            keyword = argument.keyword.value if argument.keyword else None
-            is_text = keyword in TEXT_NAMES | _NOT_LOGIC if keyword else first <= position < first + positions
-            if is_text:
-                self.arguments.add(id(argument))
-                self._mark(argument)
+    def _first_failed(self, tests: list[str]) -> str:
+        assert self._session is not None
+        items = [self._items[test] for test in tests]
+        for test, item, following in zip(tests, items, [*items[1:], None], strict=True):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self._session.testsfailed:
+                return test
+        return ""
 
 
-def _walk(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    yield node
-    for child in node.children:
-        yield from _walk(child)
+def _near(mutant: str, tests: Iterable[str]) -> set[str]:
+    """Those tests that are in a file of the mutated module's name, or of conditions."""
+    module = mutant.rpartition(".")[0].rpartition(".")[2].strip("_")
+    return {test for test in tests if Path(test.partition("::")[0]).name.startswith((f"test_{module}", "test_conditions"))}
 
 
-def _name(node: cst.CSTNode) -> str:
-    if isinstance(node, cst.Attribute):
-        return node.attr.value
-    return node.value if isinstance(node, cst.Name) else ""
+def _nearest(mutant: str, tests: list[str]) -> list[str]:
+    """The near tests, and fast ones of other files.
+
+    A function that every plan calls is reached by every test: for a mutant that survives, all would run, and most say nothing of it. A
+    mutant that only such a test would kill counts as one that survives.
+    """
+    seconds = state().duration_by_test
+    chosen = near = _near(mutant, tests)
+    left = max(_LEAST, _FAR * sum(seconds.values()))
+    for test in sorted(set(tests) - near, key=lambda test: seconds[test]):
+        left -= seconds[test]
+        if left < 0 and chosen:
+            break
+        chosen = chosen | {test}
+    return sorted(chosen)
 
 
-def counts(texts: Texts, original: cst.CSTNode, mutated: cst.CSTNode) -> bool:
-    """Whether a mutation changes more than a message and more than what is unreachable."""
-    if id(original) in texts.nodes:
-        return False
-    if isinstance(original, cst.Call) and isinstance(mutated, cst.Call):
-        changed = {id(argument) for argument in original.args} - {id(argument) for argument in mutated.args}
-        return not changed or not changed <= texts.arguments
-    if isinstance(original, cst.Match) and isinstance(mutated, cst.Match):
-        return not {id(case) for case in original.cases} - {id(case) for case in mutated.cases} <= texts.unreachable
-    return True
+def _bare(name: str) -> str:
+    return name.partition("[")[0]
+
+
+class Copies(isolation.ForkRunner):
+    """A process for each mutant: a copy of this one, in which the tests are collected."""
+
+    def __init__(self, max_workers: int) -> None:
+        self.items = Items()
+        super().__init__(max_workers=max_workers, test_runner=self.items)
+
+    def run_clean_tests(self, tests: Iterable[str]) -> int:
+        """All tests must pass where nothing is changed, in such a copy too."""
+        self.items.collect()
+        return int(isolation.run_in_fork(lambda: self.items.run_tests(mutant_name=None, tests=tests)))
+
+    def run_forced_fail(self) -> int:
+        """And fail where each mutated function does."""
+        return int(isolation.run_in_fork(lambda: self.items.run_tests(mutant_name=None, tests=())))
+
+    def submit(self, mutant_name: str, tests: list[str], cpu_time_limit: int, estimated_time: float) -> None:
+        """Start the process of a mutant, with the nearest tests and a limit that suits these."""
+        del cpu_time_limit, estimated_time  # those of all tests
+        chosen = _nearest(mutant_name, tests)
+        seconds = sum(state().duration_by_test[test] for test in chosen)
+        # By the clock, mutmut allows 15 times the time that it estimates and a second more: 120 s, and 20 times what the tests took.
+        super().submit(mutant_name, chosen, ceil(_PROCESSOR + 3 * seconds), 7 + seconds * 4 / 3)
+
+    def shutdown(self) -> None:
+        """Wait for the last, and leave nothing behind."""
+        super().shutdown()
+        shutil.rmtree(self.items.scratch, ignore_errors=True)
 
 
 def _install() -> None:
-    from mutmut.mutation import file_mutation
-
     create = file_mutation.create_mutations
     share, seed = float(os.environ.get("PORTABLE_MUTANTS_SHARE", "1")), os.environ.get("PORTABLE_MUTANTS_SEED", "1")
 
@@ -127,15 +165,14 @@ def _install() -> None:
         return module, chosen, *rest
 
     file_mutation.create_mutations = create_counting
+    vars(mutmut)["get_mutant_runner"] = Copies
 
 
 def main() -> None:
-    """Generate, and run each mutant against the tests that reach its function, fastest first."""
+    """Generate, and run each mutant against the nearest tests that reach its function."""
     sys.path.remove(str(Path(__file__).parent))  # Python puts it there for a program: its modules are no top-level ones
-    from mutmut.__main__ import _run
-
     _install()
-    _run((), int(sys.argv[1]))
+    mutmut._run((), int(sys.argv[1]))
 
 
 if __name__ == "__main__":

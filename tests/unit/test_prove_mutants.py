@@ -1,14 +1,16 @@
 """The proof by mutants: what it leaves out, what it reads from mutmut, and what makes it fail."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import libcst as cst
 import pytest
 
+from tests.prove.left_out import Texts, counts
 from tests.prove.mutants import AREAS, Area, Measured, Survivor, explained, files_of, read, shortcomings
-from tests.prove.mutating import Texts, counts
 from tests.prove.running import ROOT
 
 CODE = """
@@ -155,3 +157,37 @@ def test_the_explanations_can_be_read_and_say_something() -> None:
 
 def test_an_area_without_a_module_is_none() -> None:
     assert files_of(Area(modules=("planning/none.py",), tests=())) == ()
+
+
+CALCULATOR = "def half(n):\n    return n // 2\n\ndef unseen(n):\n    return n + 1\n"
+CALCULATOR_TESTS = """
+import pytest
+from portable.calculator import half
+
+@pytest.mark.parametrize("text", ["\\n"], ids=repr)
+def test_half(text):
+    assert half(4) == 2
+"""
+
+
+def test_a_mutant_is_killed_by_a_test_that_fails_and_by_nothing_else(tmp_path: Path) -> None:
+    """Pytest names the parameter otherwise whenever it collects again: a process that finds no test by its name must kill nothing."""
+    for name, text in (
+        ("portable/__init__.py", ""),
+        ("portable/calculator.py", CALCULATOR),
+        ("tests/__init__.py", ""),
+        ("tests/test_calculator.py", CALCULATOR_TESTS),
+        ("pyproject.toml", '[tool.mutmut]\nsource_paths = ["portable"]\nuse_git_change_detection = false\n'),
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    program = [sys.executable, str(ROOT / "tests" / "prove" / "mutating.py"), "2"]
+    done = subprocess.run(program, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    measured = read(tmp_path / "mutants", ["portable/calculator.py"])
+    assert (sum(measured.killed.values()), sum(measured.total.values())) == (1, 4)
+    assert {(found.function, found.now) for found in measured.survivors} == {
+        ("calculator.half", "return n / 2"),
+        ("calculator.unseen", "return n - 1"),
+        ("calculator.unseen", "return n + 2"),
+    }

@@ -158,8 +158,8 @@ def _findings(scope: Scope, group: Group, exposure: Exposure, how: Route, app: A
         yield refuse("exposures", path, "function", text, "use `load-balancer`", code="exposure.http-only", app=app.name)
     ends_itself = port.serves == "https"
     if ends_itself != (how.termination == "passthrough"):
-        serves = "terminates TLS itself" if ends_itself else "does not use TLS"
-        text = f"Port {port.name} of {app.name} {serves}, so a Route with {how.termination} termination cannot reach it."
+        text = f"Port {port.name} of {app.name} {'terminates TLS itself' if ends_itself else 'does not use TLS'}, "
+        text += f"so a Route with {how.termination} termination cannot reach it."
         remedy = f"set `termination: {'passthrough' if ends_itself else 'edge'}`"
         yield refuse("exposures", f"{path}.termination", "function", text, remedy, code="openshift.termination", app=app.name)
     if how.auth is None:
@@ -233,7 +233,7 @@ def _https(proxy: Proxy) -> str:
 
 
 def _volume(proxy: Proxy) -> str:
-    return dns_label(proxy.name, limit=50)
+    return dns_label(proxy.name, limit=63 - len("-cookie"))
 
 
 def _reference(route: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from portable.formats.merge import merged
 from portable.model.findings import Finding
-from portable.planning._share_options import LOGIN_OPTIONS, ROWS, row_of
+from portable.planning._share_options import FINE, LOGIN_OPTIONS, ROWS, known_names, row_of
 from portable.planning.shares import options_of
 from tests.unit.planning import CLUSTER, Place, app
 
@@ -91,6 +91,27 @@ def test_an_unknown_option_is_a_finding(place: Place, protocol: str, option: str
     (finding, *_) = [f for f in found(place, protocol, option) if f.code != "volume.share-symlinks"]
     assert (finding.code, finding.class_) == ("volume.share-option-unknown", "function")
     assert near in finding.remedy
+
+
+@pytest.mark.parametrize(("at", "path"), [("library", "volumes.library"), ("state", "volumes.*")])
+def test_a_finding_names_its_option_in_the_profile_and_its_volume(place: Place, at: str, path: str) -> None:
+    facts = {"protocol": "nfs", "server": "nas", "export": "tank", "options": ["nfsvers=4.2", "soft"]}
+    base = merged(CLUSTER, {"storage": {at: {"claim": {"share": facts}}}})
+    (finding,) = found(place, "nfs", base=base)
+    document = place.given("one", base=base).profile_document
+    assert finding.where == document.source(("storage", at, "claim", "share", "options", 1))
+    assert (finding.path, finding.class_) == (f"{path}.place.share.options", "data")
+    base["storage"][at]["claim"]["share"].update(protocol="smb", options=["uid=1000", "gid=1000"])
+    (finding,) = found(place, "smb", base=base)
+    document = place.given("one", base=base).profile_document
+    assert finding.where == document.source(("storage", at, "claim", "share", "options"))
+    assert (finding.path, finding.code) == (f"{path}.place.share.options", "volume.share-symlinks")
+
+
+def test_an_option_of_the_other_protocol_is_a_mistake_and_one_that_is_none_there_is_not_suggested() -> None:
+    assert known_names("nfs") == FINE["nfs"].union(*(row.names for row in ROWS["nfs"] if row.effect.partition(" ")[0] != "NFS"))
+    assert not {"uid", "mfsymlinks"} & known_names("nfs")
+    assert {"soft", "nconnect"} <= known_names("nfs")
 
 
 def test_smb_without_symlinks(place: Place) -> None:

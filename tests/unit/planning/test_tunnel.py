@@ -8,9 +8,11 @@ import pytest
 from portable.catalog.gateways import providers_of
 from portable.catalog.shipped import SHIPPED
 from portable.formats.emit import dump
+from portable.formats.merge import merged
 from portable.model import plan as p
 from portable.model.errors import InputError
 from portable.planning import Planned
+from portable.planning.tunnel import _nearest
 from tests.unit.planning import CLUSTER, COMPOSE, Place, app
 
 PROVIDERS = providers_of(SHIPPED / "apps" / "gluetun")
@@ -305,11 +307,49 @@ def test_a_remedy_offers_only_what_the_provider_takes(provider: str, here: dict[
         ("nord", "nordvpn"),
         ("mullvad vpn", "mullvad"),
         ("vpn-unlimited", "vpn unlimited"),
+        ("pp", "perfect privacy"),
     ],
 )
 def test_a_provider_by_another_spelling(written: str, meant: str, place: Place) -> None:
     place.write(app("one", egress="vpn"))
     assert f"did you mean '{meant}'?" in place.mistakes("one", vpn={"provider": written})
+
+
+@pytest.mark.parametrize(
+    ("written", "known", "meant"),
+    [
+        ("Proton-VPN", ["protonvpn"], "protonvpn"),
+        ("ab", ["alpha beta"], "alpha beta"),
+        ("a", ["alpha"], None),
+        ("alph", ["alpha one"], "alpha one"),
+        ("alp", ["alpha one"], None),
+        ("alpha one and two", ["alpha one"], "alpha one"),
+        ("alpha", ["alpha one", "alpha two"], None),
+        ("gamma", ["alpha one"], None),
+    ],
+)
+def test_a_name_is_near_as_a_whole_by_its_initials_or_by_one_part(written: str, known: list[str], meant: str | None) -> None:
+    assert _nearest(written, known) == meant
+
+
+def test_an_endpoint_behind_one_that_is_none_is_checked_too(place: Place) -> None:
+    place.write(app("one", egress="vpn"))
+    found = place.told("one", vpn={"endpoints": [{"cidr": "192.0.2.7/24"}, {"cidr": "192.0.2.0/24", "port": 443}]})
+    assert ("vpn.endpoints[1].port", "vpn.endpoints-mismatch") in found
+
+
+@pytest.mark.parametrize(("provider", "title"), [("nordvpn", "WireGuard"), ("privado", "OpenVPN")])
+def test_protocols_are_written_as_their_makers_do(provider: str, title: str, place: Place) -> None:
+    place.write(app("one", egress="vpn"))
+    report = place.mistakes("one", vpn={"provider": provider, "config": "openvpn-config"})
+    assert f"{provider} with {title} does not use a configuration file" in report
+
+
+def test_a_server_of_the_place_itself_is_told_though_another_network_is_wrong(place: Place) -> None:
+    place.write(app("one", egress="vpn"))
+    end = {"address": "192.168.1.9", "port": 1637, "public-key": "A" * 43 + "="}
+    found = place.told("one", vpn={"provider": "custom", "endpoint": end}, networks={"local": ["192.168.2.7/24", "192.168.1.0/24"]})
+    assert ("vpn.endpoint.address", "vpn.endpoint-local") in found
 
 
 def test_a_place_without_the_device_of_a_tunnel(place: Place) -> None:
@@ -350,6 +390,18 @@ def test_a_gateway_without_facts_of_providers_needs_the_port(place: Place) -> No
     place.write(app("one", egress="vpn"), app("own", gateway="tunnel", ports={"web": None}))
     wanted = [("vpn.endpoints[0]", "vpn.endpoints-port", "own")]
     place.refuses("one", vpn={"gateway": "own", "endpoints": [{"cidr": "192.0.2.0/24"}]}, wanted=wanted)
+
+
+def test_a_gateway_without_facts_of_providers_has_what_the_profile_names(place: Place) -> None:
+    place.write(app("one", egress="vpn"), app("own", gateway="tunnel", ports={"web": None}))
+    ends = [{"cidr": "192.0.2.0/24", "port": 443}, {"cidr": "198.51.100.0/24", "port": 1194, "protocol": "tcp"}]
+    made = way(place.plan("one", vpn={"gateway": "own", "endpoints": ends}))
+    endpoints = (p.Endpoint(cidr="192.0.2.0/24", port=443), p.Endpoint(cidr="198.51.100.0/24", port=1194, protocol="tcp"))
+    assert made == p.Tunnel(gateway="own", networks=made.networks, endpoints=endpoints)
+    said = {"provider": "mine", "protocol": "openvpn", "interface": "wg7", "port-forwarding": True}
+    made = way(place.plan("one", vpn={"gateway": "own", "endpoints": ends, **said}))
+    told: dict[str, Any] = {"provider": "mine", "protocol": "openvpn", "interface": "wg7", "port_forwarding": True}
+    assert made == p.Tunnel(gateway="own", networks=made.networks, endpoints=endpoints, **told)
 
 
 # --- networks
@@ -433,6 +485,43 @@ def test_a_lent_way_of_forwarding_asks_for_what_it_takes(place: Place) -> None:
     assert {m.secret for m in gateway(planned).secrets if not m.optional} == {"wireguard-key", "forwarding-login"}
     assert told(place, **pia) == [("vpn.servers.names", "vpn.forwarding-server")]
     assert told(place, **pia, servers={"names": ["a", "b"]}) == [("vpn.servers.names", "vpn.forwarding-server")]
+
+
+RAW = {"number": 6881, "serves": "raw"}
+WEB = {"number": 8080, "serves": "http"}
+LISTENS: dict[str, Any] = {
+    "egress": "vpn",
+    "interface": {"speaks": "qbittorrent", "secret": "login", "user": "admin"},
+    "ports": {"web": WEB, "peer": RAW, "other": {"number": 7000, "serves": "raw"}},
+    "secrets": {"login": {"about": "the login"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "direct", "receives"),
+    [
+        ({}, [], True),
+        ({"egress": "direct"}, [], False),
+        ({}, ["two"], False),
+        ({"interface": None}, [], False),
+        ({"interface": {"speaks": "sonarr"}}, [], False),
+        ({"ports": {"peer": None, "other": None}}, [], False),
+        ({"ports": {"peer": {"private": True}, "other": {"private": True}}}, [], False),
+        ({"ports": {"peer": {"private": True}}}, [], True),
+    ],
+)
+def test_the_forwarded_port_goes_to_who_listens(changes: dict[str, Any], direct: list[str], receives: bool, place: Place) -> None:
+    place.write(app("one", egress="vpn"), app("two", **merged(LISTENS, changes)), app("three", egress="vpn"))
+    vpn = {"provider": "protonvpn", "port-forwarding": True}
+    planned = place.plan("one", "two", "three", vpn=vpn, egress={"direct": direct})
+    assert ("vpn.forwarding-unused" not in {finding.code for finding in planned.findings}) == receives
+    scripts = ["".join(map(str, file.body)) for file in planned.plan.files if file.id.endswith("forwarded-sh")]
+    assert len(scripts) == receives
+    for script in scripts:
+        assert "\nurl=http://127.0.0.1:8080\nuser=admin\n" in script
+        assert "port=${1:-7000}" in script
+        assert "two listens at port" in script
+        assert "the secret login is not its password" in script
 
 
 def test_no_port_is_asked_for_unless_the_profile_says_so(place: Place) -> None:

@@ -5,7 +5,11 @@ What the real programs print was compared once: docs/facts/secrets.md#sops, docs
 
 import sys
 from pathlib import Path
+from typing import Any
 
+from portable.secrets.cluster import secret_object
+
+KEYS = ("age1first", "age1second")
 _SOPS = """\
 import json, re, sys
 import yaml
@@ -24,7 +28,9 @@ if arguments[0] == "decrypt":
         return value[20:].partition(",")[0][::-1] if isinstance(value, str) and value.startswith("ENC[") else value
     json.dump(back(found), sys.stdout)
 elif arguments[0] == "encrypt":
-    assert arguments[-1] == "/dev/stdin" and arguments[3:5] == ["--encrypted-regex", "^(data|stringData)$"], arguments
+    assert arguments[1] == "--age" and arguments[3:5] == ["--encrypted-regex", "^(data|stringData)$"], arguments
+    assert arguments[5:9] == ["--input-type", "yaml", "--output-type", "yaml"], arguments
+    assert arguments[9:] == ["--filename-override", "secret.yaml", "/dev/stdin"], arguments
     body = yaml.safe_load(sys.stdin)
     body["data"] = {key: turned(value) for key, value in body["data"].items()}
     body["sops"] = {"age": [{"recipient": key} for key in arguments[2].split(",")], "mac": turned("mac")}
@@ -56,3 +62,8 @@ def install(folder: Path, name: str, text: str | None = None) -> Path:
     program.write_text(f"#!{sys.executable}\n" + (text if text is not None else {"sops": _SOPS, "kubeseal": _KUBESEAL}[name]))
     program.chmod(0o755)
     return program
+
+
+def a_secret(name: str = "login", **data: str) -> dict[str, Any]:
+    """A Secret of one value, or of those."""
+    return secret_object(name, data or {"value": "canary-1"}, namespace="media", labels={"app.kubernetes.io/managed-by": "portable"})

@@ -31,10 +31,11 @@ def test_values_and_whole_files_stand_where_the_pods_look_for_them() -> None:
 def test_nobody_else_can_read_them(tmp_path: Path) -> None:
     body = secret_object("one", {"a": "x: y"}, namespace="home", labels={"app.kubernetes.io/name": "one"})
     for _ in range(2):  # a second time writes the same
-        write({"one": body}, tmp_path / "out")
-        assert yaml.safe_load((tmp_path / "out" / "one.yaml").read_text()) == body
-    assert (tmp_path / "out" / "one.yaml").stat().st_mode & 0o777 == 0o600
-    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
+        write({"one": body}, out := tmp_path / "deep" / "out")
+        assert yaml.safe_load((out / "one.yaml").read_text()) == body
+    assert (out / "one.yaml").read_text().startswith("apiVersion: v1\nkind: Secret\nmetadata:\n  name: one\n")
+    assert (out / "one.yaml").stat().st_mode & 0o777 == 0o600
+    assert out.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(

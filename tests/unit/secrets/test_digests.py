@@ -31,6 +31,8 @@ def test_equal_values_of_two_services_look_different() -> None:
         assert int(text, 16) >= 0
 
 
-@pytest.mark.parametrize("known", ["", "-", "nothex0000000000-00", "00-00", "0123456789abcdef", "0123456789abcdeg-00", "0" * 17 + "-0"])
+@pytest.mark.parametrize(
+    "known", ["", "-", "nothex0000000000-00", "00-00", "0123456789abcdef", "0123456789abcdeg-00", "0123456789abcdeX-00", "0" * 17 + "-0"]
+)
 def test_a_label_that_somebody_else_wrote_is_replaced(known: str) -> None:
     assert digest(VALUES, known) != known

@@ -56,6 +56,13 @@ def test_a_file_with_a_secret_in_it_is_a_variable_of_its_own_and_any_other_is_no
     assert filled("v", one(files=mounts, within={"plan": {"files": files}})) == {NAME: "v", "PORTABLE_SECRET_CONF": "a=v"}
 
 
+def test_a_file_with_secrets_that_is_too_long_is_named() -> None:
+    files = (p.File(id="conf", body=(SecretRef(name="s"),) * 2),)
+    with pytest.raises(PortableError, match="the file conf is longer") as caught:
+        filled("x" * 70_000, one(files=(p.FileMount(file="conf", path="/conf"),), within={"plan": {"files": files}}))
+    assert caught.value.code == "secret.too-long"
+
+
 REF = SecretRef(name="s", key="k")
 OPTIONAL = SecretRef(name="s", key="k", optional=True)
 

@@ -1,6 +1,7 @@
 """Secrets that are made where they are missing, and those that are taken out of what apps say."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -67,9 +68,9 @@ def test_a_source_is_asked_once_and_only_where_there_is_a_text(tmp_path: Path) -
 def test_where_values_cannot_be_looked_up_it_is_said(tmp_path: Path, mode: int) -> None:
     events: list[Event] = []
     known_values(NEEDS, held(tmp_path, mode), progress=events.append)
-    said = [event.sentence() for event in events]
-    assert bool(said) == (mode == 0o644)
-    assert CANARY not in "".join(said)
+    hider(NEEDS, held(tmp_path, mode), progress=events.append)("some text")
+    assert [(event.what, event.subject) for event in events] == [("note", "")] * (2 if mode == 0o644 else 0)
+    assert CANARY not in "".join(event.sentence() for event in events)
 
 
 class Absent(Engine):
@@ -155,6 +156,43 @@ def test_apps_that_ran_before_are_said_to_keep_their_old_values(tmp_path: Path, 
     assert [e.text.partition(":")[0] for e in events[1:]] == ["apps that ran before keep their old values (some)"] * before
     assert len(events) == 1 + before
     assert (tmp_path / "portable" / "demo").exists() == before
+
+
+def test_what_is_stored_is_foreseen_as_it_is_and_what_is_missing_as_it_will_be(tmp_path: Path) -> None:
+    needs = (*NEEDS, Need(name="login", key="k", optional=False, apps=("some",)))
+    source = held(tmp_path)
+    set_secret(source, "login", "k", Secret("stored"))
+    found = foreseen(needs, {"token": "hex", "absent": "hex", "login": "hex"}, source)
+    assert (found.of("token"), found.of("login", "k")) == (CANARY, "stored")
+    assert re.fullmatch("[0-9a-f]{32}", found.of("absent"))
+    assert re.fullmatch("[0-9A-Za-z]{24}", foreseen(NEEDS, {"absent": "password"}, source).of("absent"))
+
+
+def test_each_value_that_is_made_is_told_and_all_apps_that_keep_an_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    write_private(project_folder("demo") / "compose.yaml", "services: {}\n")
+    events: list[Event] = []
+    source = FileSource(path=str(tmp_path / "secrets.yaml"))
+    needs = [Need(name=name, key="value", optional=False, apps=apps) for name, apps in (("token", ("b", "a")), ("login", ("c", "a")))]
+    generate_missing(needs, {"token": "hex", "login": "password"}, source, project="demo", progress=events.append)
+    assert [(event.what, event.subject) for event in events] == [("note", "token"), ("note", "login"), ("note", "token, login")]
+    assert "(a, b, c)" in events[2].text
+    made = known_values(needs, source)
+    assert re.fullmatch("[0-9a-f]{32}", made.of("token"))
+    assert re.fullmatch("[0-9A-Za-z]{24}", made.of("login"))
+
+
+def test_a_value_that_is_stored_between_the_look_and_the_writing_stays(tmp_path: Path) -> None:
+    source = FileSource(path=str(tmp_path / "secrets.yaml"))
+    told: list[str] = []
+
+    def progress(event: Event) -> None:
+        told.append(event.subject)
+        set_secret(source, "absent", "value", Secret("of another command"))
+
+    generate_missing(NEEDS, {"token": "hex", "absent": "hex"}, source, progress=progress)
+    assert told == ["token"]
+    assert known_values(NEEDS, source).of("absent") == "of another command"
 
 
 def test_a_value_that_another_command_stored_meanwhile_stays(tmp_path: Path) -> None:

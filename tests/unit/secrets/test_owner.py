@@ -1,39 +1,78 @@
 """Whose secrets a stack runs on: a second user makes no new ones beside it."""
 
+import getpass
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from portable.model.errors import Refused
-from portable.secrets.owner import SecretsOwner, is_other_owner, machine_digest, owner_in, owner_of, recordable, refuse_other_owner
-from portable.secrets.sources import EnvironmentSource, FileSource
+from portable.secrets.owner import (
+    SecretsOwner,
+    is_other_owner,
+    machine_digest,
+    owner_in,
+    owner_of,
+    recordable,
+    refuse_other_owner,
+    refuse_other_values,
+)
+from portable.secrets.sources import EnvironmentSource, FileSource, Source
+
+Refuse = Callable[[Source, str], None]
+each = pytest.mark.parametrize("refuse", [refuse_other_owner, refuse_other_values])
 
 
-def test_another_file_or_another_machine_is_refused(tmp_path: Path) -> None:
+@each
+def test_another_file_or_another_machine_is_refused(refuse: Refuse, tmp_path: Path) -> None:
     mine = FileSource(path=str(tmp_path / "secrets.yaml"))
     own = owner_of(mine)
     assert own.endswith(f":{tmp_path}/secrets.yaml")
     machine = own.partition("@")[2].partition(":")[0]
     for owner in (f"anna@{machine}:/home/anna/secrets.yaml", f"root@elsewhere:{tmp_path}/secrets.yaml"):
         with pytest.raises(Refused) as caught:
-            refuse_other_owner(mine, owner)
+            refuse(mine, owner)
         assert (caught.value.code, caught.value.where) == ("secret.other-owner", f"{tmp_path}/secrets.yaml")
         assert owner.partition(":")[2] in str(caught.value.remedy)
-        assert "`portable secrets adopt`" in str(caught.value.remedy)
+        assert ("`portable secrets adopt`" in str(caught.value.remedy)) == (refuse is refuse_other_owner)
         assert "#" not in caught.value.text, "the identity of the machine is for comparisons only"
 
 
-def test_the_same_file_is_nobody_elses_whoever_asks_and_an_unknown_one_is_no_reason(tmp_path: Path) -> None:
-    mine = FileSource(path=str(tmp_path / "secrets.yaml"))
-    refuse_other_owner(mine, owner_of(mine))
-    refuse_other_owner(mine, "sudo@" + owner_of(mine).partition("@")[2])
-    refuse_other_owner(mine, "")
+@each
+@pytest.mark.parametrize("name", ["secrets.yaml", "se@cr:ets.yaml"])
+def test_the_same_file_is_nobody_elses_whoever_asks_and_an_unknown_one_is_no_reason(refuse: Refuse, name: str, tmp_path: Path) -> None:
+    mine = FileSource(path=str(tmp_path / name))
+    refuse(mine, owner_of(mine))
+    refuse(mine, "sudo@" + owner_of(mine).partition("@")[2])
+    refuse(mine, "")
 
 
-def test_only_a_file_has_an_owner() -> None:
+@each
+def test_a_path_with_a_colon_is_told_whole(refuse: Refuse, tmp_path: Path) -> None:
+    with pytest.raises(Refused) as caught:
+        refuse(FileSource(path=str(tmp_path / "a:b.yaml")), "anna@nas:/home/anna/c:d.yaml")
+    assert caught.value.where == f"{tmp_path}/a:b.yaml"
+    assert "copy /home/anna/c:d.yaml here" in (caught.value.remedy or "")
+
+
+@each
+def test_only_a_file_has_an_owner(refuse: Refuse) -> None:
     assert owner_of(EnvironmentSource()) == ""
-    refuse_other_owner(EnvironmentSource(), "anna@nas:/x")
+    refuse(EnvironmentSource(), "anna@nas:/x")
+
+
+@pytest.mark.parametrize("error", [KeyError, OSError])
+def test_a_user_without_a_name_has_a_number(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    source = FileSource(path="/s.yaml")
+    assert owner_of(source).startswith(f"{getpass.getuser()}@")
+
+    def nameless() -> str:
+        raise error
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    assert owner_of(source).startswith(f"{os.getuid()}@")
 
 
 def test_a_home_is_written_out(monkeypatch: pytest.MonkeyPatch) -> None:

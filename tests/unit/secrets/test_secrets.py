@@ -4,6 +4,7 @@ import logging
 import os
 import pickle
 import stat
+import string
 import traceback
 from pathlib import Path
 
@@ -195,6 +196,25 @@ def test_generated_values_differ_and_fit_everywhere() -> None:
     values = {generate().reveal() for _ in range(50)}
     assert len(values) == 50
     assert all(value.isalnum() and len(value) == 32 for value in values)
+    assert set(generate(10_000).reveal()) == {*string.ascii_letters, *string.digits}
+
+
+@pytest.mark.parametrize(
+    ("stored", "text"),
+    [
+        ([("a", "value")], "a: x\n"),
+        ([("a", "k")], "a:\n  k: x\n"),
+        ([("a", "value"), ("b", "value")], "a: x\nb: x\n"),
+        ([("a", "value"), ("a", "k")], "a:\n  k: x\n  value: x\n"),
+        ([("a", "value"), ("b", "k")], "a: x\nb:\n  k: x\n"),
+    ],
+)
+def test_a_lone_value_needs_no_key(tmp_path: Path, stored: list[tuple[str, str]], text: str) -> None:
+    source = FileSource(path=str(tmp_path / "secrets.yaml"))
+    for name, key in stored:
+        set_secret(source, name, key, Secret("x"))
+    head, _, written = Path(source.path).read_text().partition("\n")
+    assert (head[:1], written) == ("#", text)
 
 
 def test_needs_of_a_plan_name_every_reference_once() -> None:
@@ -262,7 +282,7 @@ def test_a_store_of_the_cluster_is_neither_read_nor_written() -> None:
     assert "`portable secrets list`" in (missing.value.remedy or "")
     with pytest.raises(Refused) as refused:
         refuse_external(source, "do it", "do that")
-    assert (refused.value.code, refused.value.remedy) == ("secret.external", "do that")
+    assert (refused.value.code, refused.value.where, refused.value.remedy) == ("secret.external", "secrets", "do that")
     refuse_external(EnvironmentSource(), "do it", "do that")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from portable.backends.openshift import render
 from portable.model import plan as p
-from portable.model.exposures import Exposure, Ingress, Route
+from portable.model.exposures import Exposure, Ingress, LoadBalancer, Route
 from tests.factories import app, full_plan, plan
 from tests.unit.backends.kubernetes.rendered import container_of, found, objects, pod
 
@@ -35,6 +35,25 @@ def test_edge_redirects_and_is_patient() -> None:
 def test_passthrough_leaves_tls_to_the_app() -> None:
     route = objects(render(routed(Route(host="demo.apps.test", termination="passthrough"), TLS)), "Route")["demo-web"]
     assert route["spec"]["tls"] == {"termination": "passthrough", "insecureEdgeTerminationPolicy": "None"}
+
+
+def test_a_port_behind_another_kind_of_exposure_does_not_end_the_routes() -> None:
+    ports = (p.Port(name="api", number=7000, serves="http"), *WEB)
+    reach = (Exposure(app="demo", port="api", how=LoadBalancer(number=7000)), Exposure(app="demo", port="web", how=Route(host="h")))
+    made = plan(app(ports=ports), exposures=reach)
+    assert list(objects(render(made), "Route")) == ["demo-web"]
+
+
+def test_a_route_that_passes_tls_through_does_so_before_a_login_too() -> None:
+    """It is refused, and a profile may accept that."""
+    route = objects(render(routed(Route(host="h", termination="passthrough", auth="oauth-proxy"), TLS)), "Route")["demo-web"]
+    assert route["spec"]["tls"] == {"termination": "passthrough", "insecureEdgeTerminationPolicy": "None"}
+
+
+def test_the_volumes_of_a_login_have_names_that_a_cluster_takes() -> None:
+    name = "a" * 50
+    made = plan(app(name, ports=WEB), exposures=(Exposure(app=name, port="web", how=Route(host="h", auth="oauth-proxy")),))
+    assert [len(volume["name"]) for volume in pod(render(made), name)["volumes"] if volume["name"].endswith("-cookie")] == [63]
 
 
 @pytest.mark.parametrize(

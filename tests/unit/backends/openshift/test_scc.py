@@ -7,7 +7,7 @@ import pytest
 
 from portable.backends.kubernetes.scope import scope_of
 from portable.backends.openshift import explain, render
-from portable.backends.openshift.scc import ORDER, OWN, Scc, admitting, sccs
+from portable.backends.openshift.scc import ORDER, OWN, Scc, admissions, admitting, bindings, sccs
 from portable.model import plan as p
 from portable.model.devices import Devices, HostDevice
 from tests.factories import app, container, full_plan, plan
@@ -45,8 +45,7 @@ def test_anyuid_would_not_do(given: dict[str, Any]) -> None:
 
 
 def test_a_pod_that_asks_for_nothing_needs_nothing() -> None:
-    scc, reason = admitting({"containers": [{"name": "main", "securityContext": {}}]})
-    assert (scc, "main" in reason) == ("restricted-v2", False)
+    assert admitting({"containers": [{"name": "main", "securityContext": {}}]}) == ("restricted-v2", "needs no special rights")
 
 
 def test_reasons_name_who_asks() -> None:
@@ -93,6 +92,23 @@ def test_accounts_of_one_name_are_split_by_need() -> None:
         "managers-fuse": "system:openshift:scc:privileged",
     }
     assert check_kubernetes(rendering.documents, made) == []
+
+
+def test_the_account_that_needs_nothing_keeps_its_name_and_gets_no_binding() -> None:
+    made = plan(
+        *(app(name) for name in ("plain", "user")), groups=tuple(p.Group(name=n, apps=(n,), account="one") for n in ("plain", "user"))
+    )
+    scope = scope_of(made)
+    pods: dict[str, Any] = {
+        "plain": {"containers": [{"name": "c"}]},
+        "user": {"containers": [{"name": "c", "securityContext": {"runAsUser": 1000}}]},
+    }
+    admitted = admissions(scope, pods)
+    assert {name: (admission.scc, admission.account) for name, admission in admitted.items()} == {
+        "plain": ("restricted-v2", "one"),
+        "user": ("nonroot-v2", "one-user"),
+    }
+    assert [body["subjects"][0]["name"] for body in bindings(scope, admitted)] == ["one-user"]
 
 
 def test_an_account_with_one_need_keeps_its_name() -> None:

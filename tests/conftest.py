@@ -1,5 +1,6 @@
 """Options of the whole suite."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,10 @@ from portable.formats.kept import keep_in
 # How fast inputs are made says something of the machine's load, and nothing of the program: its speed has tests of its own.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+# A shell without job control starts what runs in the background with SIGINT ignored, and every program that a test starts inherits it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

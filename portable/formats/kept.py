@@ -30,8 +30,15 @@ _kept: ContextVar["Kept | None"] = ContextVar("kept", default=None)
 
 
 def keep_in(folder: Path | None) -> None:
-    """Keep the parsed files of this command in a folder that nobody else may write to; None keeps none."""
-    _kept.set(None if folder is None else Kept(folder))
+    """Keep the parsed files of this command in a folder that nobody else may write to; None keeps none.
+
+    Where the parser's own files cannot be found, as in a package without sources, none is kept either.
+    """
+    keeper = None
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            keeper = Kept(folder)
+    _kept.set(keeper)
 
 
 def kept() -> "Kept | None":

@@ -306,3 +306,10 @@ def test_every_file_of_the_catalog_is_kept(folder: Path) -> None:
     for file in files:
         load(file)
     assert len(list(folder.iterdir())) == len(files) > 30
+
+
+def test_without_the_sources_of_the_parser_nothing_is_kept(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scalars, "__file__", "/nowhere/scalars.pyc")
+    keep_in(folder)
+    assert load(file).data["yes"] is True
+    assert list(folder.iterdir()) == []

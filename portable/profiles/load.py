@@ -157,8 +157,8 @@ def profile_files(folders: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
         for file in sorted(folder.glob("*")):
             name = file.stem if file.suffix == ".yaml" else meant(file.name)
-            if not name or name.casefold() == "portable" or f"{name}.yaml".endswith(SUFFIX):
-                continue
+            if not name or name.startswith(".") or name.casefold() == "portable" or f"{name}.yaml".endswith(SUFFIX):
+                continue  # a hidden name is no profile's: Emacs locks a file by a link to nothing, such as `.#media.yaml`
             if folder.name == "profiles" or _says_portable(file) or (file.suffix == ".yaml" and not file.is_file()):
                 for wanted in dict.fromkeys((name, name.casefold())):
                     files[wanted] = (*files.get(wanted, ()), file)

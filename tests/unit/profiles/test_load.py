@@ -151,6 +151,9 @@ def test_other_files_beside_the_stack_are_no_profiles(tmp_path: Path) -> None:
         (tmp_path / name).write_text("services: {}\n")
     (tmp_path / "zimaboard.images.yml").write_text("portable: 1\n")
     assert profile_files((tmp_path,)) == {}
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / ".#home.yaml").symlink_to("me@host.1:2")  # the lock of an editor
+    assert profile_files((tmp_path / "profiles",)) == {}
     assert load_profile("zimaboard", profile_files((tmp_path, SHIPPED)))[0].name == "zimaboard"
 
 

@@ -55,6 +55,8 @@ def _near(file: Path) -> Path | None:
     try:
         near = sorted(other for other in file.parent.iterdir() if other.name.casefold().startswith(stem) and meant(other.name) == stem)
     except PermissionError:
+        if file.parent.stat().st_uid != os.geteuid() and os.access(file.parent, os.X_OK):
+            return None  # such as /home of mode 0711: nobody's own folder, and a file of the right name is found
         text = "this folder cannot be read, so your own files in it would be ignored"
         remedy = f"check its owner and mode: `ls -ld {quote(str(file.parent))}`"
         raise UsageError(text, code="profile.folder-denied", where=str(file.parent), remedy=remedy) from None

@@ -26,7 +26,7 @@ def services_of(body: Mapping[str, Any], called: Mapping[str, str] = {}) -> tupl
     found = []
     for name, service in sorted(services.items()):
         files = {source: hashlib.sha256(contents.get(source, "").encode()).hexdigest()[:12] for source in _sources(service.get("configs"))}
-        seeds = {variable_of.get(source, "") for source in _seeds(service)} - set(_variables(service))
+        seeds = {variable_of.get(source, "") for source in _seeds(service, "secrets")} - set(_variables(service))
         used = {variable_of[source] for source in _sources(service.get("secrets")) if source in variable_of} | set(_variables(service))
         mode = str(service.get("network_mode") or "")
         found.append(
@@ -40,7 +40,9 @@ def services_of(body: Mapping[str, Any], called: Mapping[str, str] = {}) -> tupl
                 ports=tuple(_ports(service)),
                 files=dict(sorted(files.items())),
                 secrets=tuple(sorted(used)),
+                secret_files=tuple(sorted(source for source in _sources(service.get("secrets")) if variable_of.get(source) in called)),
                 seeds=tuple(sorted(used & seeds)),
+                seed_files=tuple(sorted(_seeds(service, "configs", "secrets"))),
                 called={v: called[v] for v in sorted(used) if v in called},
                 networks=() if mode else tuple(sorted(service.get("networks") or ("default",))),
             )
@@ -59,8 +61,8 @@ def _sources(mounts: Any) -> list[str]:
     return [mount if isinstance(mount, str) else str(mount["source"]) for mount in mounts or []]
 
 
-def _seeds(body: Mapping[str, Any]) -> list[str]:
-    mounts = [mount for mount in body.get("secrets") or [] if isinstance(mount, Mapping)]
+def _seeds(body: Mapping[str, Any], *keys: str) -> list[str]:
+    mounts = [mount for key in keys for mount in body.get(key) or [] if isinstance(mount, Mapping)]
     return [str(mount["source"]) for mount in mounts if str(mount.get("target", "")).startswith(f"{SEEDS}/")]
 
 

@@ -36,13 +36,18 @@ def own_cache(name: str) -> Path | None:
     """A folder below `cache_home` for what Python runs or trusts, created if missing; None where there cannot be a safe one.
 
     It must belong to the user who runs the command, and nobody else may write to it: `sudo` with the home folder of another user has no
-    cache. PYTHONDONTWRITEBYTECODE switches it off.
+    cache, and makes none there, which that user could not write to. PYTHONDONTWRITEBYTECODE switches it off.
     """
     if sys.dont_write_bytecode:
         return None
     try:
         folder = cache_home() / name
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not folder.is_dir():
+            existing = next(parent for parent in folder.parents if parent.exists())
+            if os.geteuid() == 0 and existing.stat().st_uid != 0:
+                return None
+            for missing in (folder.parent, folder):  # the mode is that of the last folder only, and a umask may be 002
+                missing.mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder if _is_own(folder.parent) and _is_own(folder) else None
     except (OSError, UsageError):
         return None

@@ -49,6 +49,11 @@ _PINO = 40
 """From this number on, levels are those of Pino and Bunyan: 40 is a warning, 50 an error, 60 fatal."""
 
 
+def plain(line: str) -> str:
+    """A line of a log without colours and other control characters, which a terminal would obey."""
+    return "".join(character if character.isprintable() else " " for character in _COLOUR.sub("", line)).strip()
+
+
 def headline(lines: Iterable[str]) -> str:
     """Return the most informative error line, its timestamp and colours removed: the last of equally good ones, or an empty string."""
     best, best_text, context = 0, "", _EXCEPTION_RANK

@@ -13,7 +13,7 @@ from portable.model.findings import Finding, waiver
 _NAME = re.compile(
     r"(?:^|_)(?:(?:REQUIRE|MASTER|PG|MY|DB|ROOT|USER|ADMIN)?(?:PASS|PASSWD|PASSWORD|PASSPHRASE)|SECRET|TOKEN|CREDENTIALS?|PASSKEY|PSK"
     r"|PLEX_CLAIM|REDISCLI_AUTH|MYSQL_PWD"
-    r"|(?:API|AUTH|ACCESS|PRIVATE|PRESHARED|SECRET|ENCRYPTION|SIGNING|SESSION|MASTER)_?KEY)S?(?:_\d+)?$",
+    r"|(?:API|AUTH|ACCESS|PRIVATE|PRESHARED|SECRET|ENCRYPTION|SIGNING|SESSION|MASTER)_?KEY)S?(?:_\d+)?\Z",
     re.IGNORECASE,
 )
 """Names of variables and options that hold a secret themselves: `DB_PASSWORD`, but not `DB_PASSWORD_FILE` and not `TOKEN_TTL`."""

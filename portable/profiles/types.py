@@ -418,6 +418,8 @@ class WaiverFacts(Facts, frozen=True, kw_only=True):
     field: str
     class_: Literal["security", "data", "function", "cosmetic"] = msgspec.field(name="class")
     apps: tuple[Name, ...] = ()
+    code: str = ""
+    """Only findings of this code. A refused finding that is about no app is accepted by its code only."""
     reason: Annotated[str, Meta(min_length=1)]
 
 

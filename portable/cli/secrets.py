@@ -334,7 +334,7 @@ def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "P
     import os
 
     from portable.live.place import source_of
-    from portable.local.folders import home_of
+    from portable.local.paths import home_of
     from portable.model.ledger import unaccepted
     from portable.secrets.needs import needs_of, notify_needs
 

@@ -40,7 +40,7 @@ _TROUBLE = re.compile(
 """Words of an error in a line without a level. Such a line counts only if no other line is more telling."""
 _COUNTED = re.compile(
     r"(?i)\b(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|failures?|failed|fails)\b"
-    r"|\b(?:errors?|failures?|failed|fails)\s*[:=]\s*(?:0|no|none|null|nil|<nil>|false|\"\"|'')(?:\W|$)"
+    r"|\b(?:errors?|failures?|failed|fails)\s*[:=]\s*(?:0|no|none|null|nil|<nil>|false|\"\"|'')(?:\W|\Z)"
 )
 _JSON_LEVELS = ("level", "lvl", "severity", "levelname", "log.level", "@l", "L", "loglevel")
 _JSON_TEXTS = ("msg", "message", "@m", "M", "event", "text")

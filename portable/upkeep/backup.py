@@ -162,8 +162,12 @@ def _with_images(images: Mapping[str, tuple[str, str]], apps: Collection[str]) -
 
 
 def _start_again(driver: StackDriver, app: str, lock: Lock, progress: Progress) -> None:
-    """Start the apps that ran before a `backup --stop` of that app, as its note lists them."""
-    known, noted = driver.apps(), copying(driver.stack.project).get(app, Copying()).again
+    """Start the apps that ran before a `backup --stop` of that app, as its note lists them, and those that the engine knows as stopped.
+
+    Only the engine knows of an app that was about to start: it did not run yet.
+    """
+    known = driver.apps()
+    noted = tuple(sorted({*copying(driver.stack.project).get(app, Copying()).again, *driver.paused_with(app)}))
     if again := tuple(name for name in noted if name in known):
         driver.up(apps=again, progress=progress, held=lock)
     if noted:

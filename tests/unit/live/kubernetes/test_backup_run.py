@@ -15,7 +15,7 @@ import pytest
 
 from portable.engines.kubernetes.cluster import Reference
 from portable.engines.kubernetes.errors import ClusterError
-from portable.live.kubernetes import backup_run
+from portable.live.kubernetes import backup_run, pausing
 from portable.live.kubernetes.driver import KubernetesDriver
 from portable.live.kubernetes.pauses import PAUSED, RESTORING
 from portable.live.kubernetes.stack import KubernetesStack
@@ -115,6 +115,27 @@ def test_what_did_not_run_before_a_stopped_copy_does_not_run_after_it(driver: Ku
     cluster.merge(TWO, {"spec": {"replicas": 0}})
     backup.back_up(driver, plan_of(driver), apps=("two",), stop=True)
     assert replicas(cluster)["two"] == 0
+
+
+@pytest.mark.parametrize("failure", ["", "the copy", "the stop"])
+def test_an_app_that_was_about_to_start_is_started_after_a_stopped_copy(
+    driver: KubernetesDriver, cluster: JobCluster, monkeypatch: pytest.MonkeyPatch, failure: str
+) -> None:
+    pod = cluster.objects[Reference("v1", "Pod", "media", "two-pod")]
+    pod["status"] = {"phase": "Pending", "containerStatuses": [], "conditions": [{"type": "Ready", "status": "False"}]}
+    if failure == "the copy":
+        cluster.job_pod_status = {"phase": "Failed", "message": "evicted"}
+    if failure == "the stop":
+
+        def until(*_: Any) -> None:
+            raise ClusterError("slow", "evicted")
+
+        monkeypatch.setattr(pausing, "until", until)
+    with pytest.raises(PortableError, match="evicted") if failure else contextlib.nullcontext():
+        backup.back_up(driver, plan_of(driver), apps=("two",), stop=True)
+    assert replicas(cluster)["two"] == 1
+    assert driver.paused_with("two") == set()
+    assert copying(driver.stack.project) == {}
 
 
 def test_a_restore_proves_first_then_stops_swaps_and_starts(driver: KubernetesDriver, cluster: JobCluster) -> None:

@@ -236,6 +236,11 @@ class StackDriver(StackReader):
     def note_restore(self, app: str, at: str | None) -> None:
         """Note on the engine that an app is being restored from a backup, or with None that it may run, where the engine can."""
 
+    def noted_restore(self, app: str) -> str:
+        """The backup from which an app is being restored, where the engine knows it; empty if none or unknown."""
+        del app
+        return ""
+
     def exclusive(self, doing: str) -> AbstractContextManager[object]:
         """Keep commands of other machines out while a block runs, where the engine can."""
         del doing

@@ -220,7 +220,8 @@ def restore(
     If it fails before it changes the state, the app is started as it was.
     """
     _known(driver, plan, (app,))
-    at = at or restoring(driver.stack.project).get(app, "")  # complete an unfinished restore, even if only its last step is missing
+    # Complete an unfinished restore, even if only its last step is missing.
+    at = at or restoring(driver.stack.project).get(app, "") or driver.noted_restore(app)
     refuse_fenced(driver.fences(), (app,), driver.stack.project)  # its state here must stay as it was proven
     if dry_run:
         (checked,) = check(driver, plan, apps=(app,), at=at, progress=progress)
@@ -277,7 +278,8 @@ def abort(driver: StackDriver, plan: Plan, app: str, *, progress: Progress = sil
     with locked(driver.stack.project, doing, progress=progress) as lock, driver.exclusive(doing):
         refuse_stale(driver.stack.taken, sharing(plan, app))
         (row,) = run(driver, plan, "abort", (app,), progress=progress)
-        begun = restoring(driver.stack.project).get(app)
+        here = restoring(driver.stack.project).get(app)
+        begun = here or driver.noted_restore(app) or None
         if row.result == "not begun" and begun is None:
             text = f"there is no unfinished restore of {app}"
             raise UsageError(text, code="restore.not-begun", remedy=f"start a restore with `portable restore {app}`")
@@ -289,7 +291,8 @@ def abort(driver: StackDriver, plan: Plan, app: str, *, progress: Progress = sil
         elif row.result == "not begun" and back_as_it_was(driver.stack.project, app):
             row = msgspec.structs.replace(row, at=begun or "", result="given up")
         elif row.result == "not begun":
-            note = "the restore was already complete, so nothing is undone: the previous state is in .before-restore-* of its folder"
+            how = "complete" if here else "complete, or aborted from another machine"
+            note = f"the restore was already {how}, so nothing is undone: the previous state is in .before-restore-* of its folder"
             row = msgspec.structs.replace(row, at=begun or "", result="done", notes=(note,))
         if row.result != "failed":
             driver.note_restore(app, None)  # also one that another machine began

@@ -246,8 +246,12 @@ class KubernetesDriver(KubernetesReader, UnsupportedWriting):
         return pausing.paused_with(self._cluster, self.stack, app)
 
     def note_restore(self, app: str, at: str | None) -> None:
-        """Note at an app's workload that it is being restored, or that it may run."""
+        """Note in the cluster that an app is being restored, or that it may run."""
         pausing.note_restore(self._writer, self.stack, app, at)
+
+    def noted_restore(self, app: str) -> str:
+        """The backup from which an app is being restored, from whatever machine."""
+        return pausing.noted_restore(self._cluster, self.stack, app)
 
     def exclusive(self, doing: str) -> AbstractContextManager[object]:
         """Hold the Lease of the stack."""

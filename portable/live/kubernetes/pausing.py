@@ -1,6 +1,7 @@
 """Stops apps for work on their state, by scaling to 0. Services, routes and claims stay; `up` scales to 1 again.
 
 Two annotations of the workload tell every machine what a killed command left: that the app ran before, and that its state is half-restored.
+The second note is also in a ConfigMap, because a workload can be deleted meanwhile.
 """
 
 import json
@@ -15,7 +16,15 @@ from portable.live.kubernetes.backup_run import wait_for_schedule
 from portable.live.kubernetes.desired import DesiredObject, rendered_items
 from portable.live.kubernetes.order import WORKLOADS
 from portable.live.kubernetes.owners import instance_of, other_tool
-from portable.live.kubernetes.pauses import PAUSED, RESTORING, half_restored, is_paused
+from portable.live.kubernetes.pauses import (
+    PAUSED,
+    RESTORING,
+    half_restored,
+    is_paused,
+    recorded_restores,
+    restores_body,
+    restores_reference,
+)
 from portable.live.kubernetes.stack import INSTANCE, KubernetesStack, PodGroup, lease_name, refuse_unknown
 from portable.live.tried import runner_in
 from portable.local.lock import Lock, locked
@@ -77,7 +86,9 @@ def paused_with(cluster: ClusterReader, stack: KubernetesStack, app: str) -> set
 
 
 def note_restore(cluster: Cluster, stack: KubernetesStack, app: str, at: str | None) -> None:
-    """Note at the workload of an app that it is being restored from a backup, or with None that it may run."""
+    """Note in the cluster that an app is being restored from a backup, or with None that it may run."""
+    if at:
+        _record_restore(cluster, stack, app, at)
     for group in _groups(stack, (app,)):
         for item in _workloads(stack, group):
             live = cluster.get(item.reference)
@@ -88,6 +99,25 @@ def note_restore(cluster: Cluster, stack: KubernetesStack, app: str, at: str | N
             if after != before:
                 text = json.dumps(after, sort_keys=True) if after else None
                 cluster.merge(item.reference, {"metadata": {"annotations": {RESTORING: text}}})
+    if not at:
+        _record_restore(cluster, stack, app, None)
+
+
+def noted_restore(cluster: ClusterReader, stack: KubernetesStack, app: str) -> str:
+    """The backup from which a command began to restore an app, from whatever machine; empty where none is unfinished."""
+    found = recorded_restores(cluster.get(restores_reference(stack)))
+    for group in _groups(stack, (app,)):
+        for item in _workloads(stack, group):
+            if (live := cluster.get(item.reference)) is not None:
+                found = half_restored(live) | found
+    return found.get(app, "")
+
+
+def _record_restore(cluster: Cluster, stack: KubernetesStack, app: str, at: str | None) -> None:
+    before = recorded_restores(cluster.get(restores_reference(stack)))
+    after = {name: what for name, what in before.items() if name != app} | ({app: at} if at else {})
+    if after != before:
+        cluster.apply(restores_body(stack, after), force=True)  # it has no other owner
 
 
 def _lease(cluster: Cluster, stack: KubernetesStack, why: str) -> Any:

@@ -183,6 +183,81 @@ def test_half_restored_no_machine_starts_the_pod(
     assert replicas(cluster) == {"one": 1, "two": 1}
 
 
+def _half_restored_from(driver: KubernetesDriver, cluster: JobCluster, machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A restore that ends in its second pod; this process then is another machine."""
+    failed = (1, [row("two", "failed", notes=["no space"])])
+    cluster.answer = lambda command, told: failed if command[2] == "swap" else answers(command, told)
+    assert backup.restore(driver, plan_of(driver), "two").result == "failed"
+    monkeypatch.setenv("XDG_STATE_HOME", str(machine))
+    cluster.answer = answers
+
+
+@pytest.mark.parametrize("first", ["down", "restore"])
+def test_half_restored_without_its_workload_no_machine_starts_it(
+    driver: KubernetesDriver, cluster: JobCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    if first == "down":
+        driver.down(apps=("two",))
+    _half_restored_from(driver, cluster, tmp_path / "another machine", monkeypatch)
+    if first == "restore":
+        driver.down()
+    for verb in (driver.up, driver.diff):
+        with pytest.raises(Refused, match=r"the restore of two \(to 2026") as raised:
+            verb()
+        assert raised.value.code == "up.restore-unfinished"
+    driver.up(apps=("one", "backup"), deadline=5)
+    assert cluster.running() == "one"
+    assert backup.restore(driver, plan_of(driver), "two").result == "done"
+    assert cluster.running() == "one two"
+    driver.down()
+    driver.up(deadline=5)
+    assert cluster.running() == "one two"
+
+
+def test_half_restored_a_workload_is_not_made_anew(
+    driver: KubernetesDriver, cluster: JobCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A field that cannot change in place makes `up` delete and create the object, which would run at once."""
+    _half_restored_from(driver, cluster, tmp_path / "another machine", monkeypatch)
+
+    def preview(item: Mapping[str, Any], **_: Any) -> Any:
+        raise ClusterError("invalid", "updates to statefulset spec are forbidden", status=422)
+
+    monkeypatch.setattr(cluster, "preview", preview)
+    with pytest.raises(Refused, match=r"the restore of two \(to 2026"):
+        driver.up(apps=("two",))
+    assert replicas(cluster)["two"] == 0
+
+
+def test_another_machine_restores_the_same_backup(
+    driver: KubernetesDriver, cluster: JobCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _half_restored_from(driver, cluster, tmp_path / "another machine", monkeypatch)
+    assert backup.restore(driver, plan_of(driver), "two").result == "done"
+    assert [command for command, _ in cluster.ran if command.startswith("stage")] == ["stage two", f"stage two --at {AT}"]
+
+
+def test_a_restore_that_ended_is_cleared_by_abort_from_another_machine(
+    driver: KubernetesDriver, cluster: JobCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its command was killed after the last step in the store, and before the note in the cluster was removed."""
+    _half_restored_from(driver, cluster, tmp_path / "another machine", monkeypatch)
+    cluster.answer = lambda command, told: (0, [row("two", "not begun")])
+    done = backup.abort(driver, plan_of(driver), "two")
+    assert (done.result, done.at, "another machine" in done.notes[0]) == ("done", AT, True)
+    assert replicas(cluster) == {"one": 1, "two": 1}
+    with pytest.raises(UsageError, match="no unfinished restore"):
+        backup.abort(driver, plan_of(driver), "two")
+
+
+def test_a_note_that_was_changed_by_hand_still_keeps_the_pod_down(driver: KubernetesDriver, cluster: JobCluster) -> None:
+    driver.stop(apps=("two",), why="restore two")
+    for text in ("[1]", "{"):
+        cluster.merge(TWO, {"metadata": {"annotations": {RESTORING: text}}})
+        with pytest.raises(Refused, match="not finished"):
+            driver.up(apps=("two",))
+
+
 def test_given_up_from_another_machine_the_pod_may_start(
     driver: KubernetesDriver, cluster: JobCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

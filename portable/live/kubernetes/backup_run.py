@@ -177,18 +177,15 @@ def _until_started(runner: _Runner, job: str) -> tuple[str, str]:
     end, failing_since = time.monotonic() + _START_SECONDS, 0.0
     while True:
         runner.check()
-        pods = _pods(runner.cluster, runner.stack, job)
-        events = tuple(runner.cluster.list("v1", "Event", namespace=runner.stack.namespace))
-        reason, is_final = "no pod was created yet", False
-        if pods:
-            pod = pods[0]
-            container = str(spec_of(pod)["containers"][0]["name"])
-            if _state(pod, container).keys() & {"running", "terminated"}:
-                return str(pod["metadata"]["name"]), container
-            verdict = judge_pod(pod, _about(pod, events))
-            reason, is_final = verdict.reason or "its container is about to start", verdict.is_final
-        elif refused := newest_event([event for event in events if (event.get("involvedObject") or {}).get("name") == job], "FailedCreate"):
-            reason, is_final = f"its pod is refused: {refused.get('message')}", True
+        try:
+            pods = _pods(runner.cluster, runner.stack, job)
+            if pods and _state(pods[0], container := str(spec_of(pods[0])["containers"][0]["name"])).keys() & {"running", "terminated"}:
+                return str(pods[0]["metadata"]["name"]), container
+            reason, is_final = _why_not_started(runner, job, pods)
+        except ClusterError as trouble:  # it may pass: the API server is being updated
+            if trouble.kind == "refused" or time.monotonic() >= end:
+                raise
+            reason, is_final = trouble.text, False
         failing_since = (failing_since or time.monotonic()) if is_final else 0.0
         if (is_final and time.monotonic() - failing_since >= _FINAL_SECONDS) or time.monotonic() >= end:
             remedy = f"mend it, then run the same command again; `kubectl describe job -n {runner.stack.namespace} {job}` shows more"
@@ -197,13 +194,24 @@ def _until_started(runner: _Runner, job: str) -> tuple[str, str]:
         time.sleep(_POLL_SECONDS)
 
 
+def _why_not_started(runner: _Runner, job: str, pods: Sequence[KubernetesObject]) -> tuple[str, bool]:
+    """What the program still waits for, and whether waiting cannot help."""
+    events = tuple(runner.cluster.list("v1", "Event", namespace=runner.stack.namespace))
+    if pods:
+        verdict = judge_pod(pods[0], _about(pods[0], events))
+        return verdict.reason or "its container is about to start", verdict.is_final
+    if refused := newest_event([event for event in events if (event.get("involvedObject") or {}).get("name") == job], "FailedCreate"):
+        return f"its pod is refused: {refused.get('message')}", True
+    return "no pod was created yet", False
+
+
 def _follow(runner: _Runner, pod: str, container: str) -> int:
     """Pass on the program's lines until it has ended; its exit code. A connection that breaks is taken up again where it was."""
     passed, last = 0, time.monotonic()
     while True:
-        ended = _ended(runner, pod, container)  # known before the last reading, so that this one is complete
-        is_whole = False
+        ended, is_whole = None, False
         try:
+            ended = _ended(runner, pod, container)  # known before the last reading, so that this one is complete
             for number, line in enumerate(
                 follow_log(runner.cluster, runner.stack.namespace, pod, container, silence=_SILENCE_SECONDS), start=1
             ):
@@ -213,7 +221,7 @@ def _follow(runner: _Runner, pod: str, container: str) -> int:
                     runner.say(line.partition(" ")[2])
             is_whole = True
         except ClusterError as trouble:
-            if time.monotonic() - last > _LOST_SECONDS:
+            if trouble.kind == "refused" or time.monotonic() - last > _LOST_SECONDS:
                 raise
             runner.waiting(trouble.text)
         if ended is not None and is_whole:
@@ -221,7 +229,7 @@ def _follow(runner: _Runner, pod: str, container: str) -> int:
         if time.monotonic() - last > _LOST_SECONDS:
             text = f"the pod {pod} runs, and gave no sign of life for {_LOST_SECONDS:.0f} s"
             raise EngineError(text, code="backup.ended-early", where=runner.stack.project, remedy="run the same command again")
-        time.sleep(_POLL_SECONDS if ended is None else 0)
+        time.sleep(_POLL_SECONDS)
 
 
 def _ended(runner: _Runner, pod: str, container: str) -> int | None:

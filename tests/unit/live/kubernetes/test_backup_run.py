@@ -6,6 +6,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -564,6 +565,78 @@ def test_a_connection_that_breaks_is_taken_up_again_and_no_line_is_lost_or_told_
     monkeypatch.setattr(backup_run, "follow_log", log)
     rows = backup.back_up(driver, plan_of(driver), apps=("two",))
     assert [one.files for one in rows] == [0, 1, 2, 3, 4]
+
+
+def test_an_api_server_that_is_away_for_a_while_ends_no_backup(
+    driver: KubernetesDriver, cluster: JobCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A control plane with one node is away for half a minute while it is updated; the program goes on meanwhile."""
+    failures = ["list", "list", "get", "get"]
+
+    def fails(verb: str, what: str) -> None:
+        if failures and cluster.ran and verb == failures[0] and "Pod" in what:
+            del failures[0]
+            raise ClusterError("absent", "connection refused")
+
+    real_get, real_list = cluster.get, cluster.list
+
+    def get(reference: Reference) -> Any:
+        fails("get", reference.kind)
+        return real_get(reference)
+
+    def list_(api_version: str, kind: str, **more: Any) -> Iterator[Any]:
+        fails("list", kind)
+        return real_list(api_version, kind, **more)
+
+    monkeypatch.setattr(cluster, "get", get)
+    monkeypatch.setattr(cluster, "list", list_)
+    assert [one.result for one in backup.back_up(driver, plan_of(driver), apps=("two",))] == ["done"]
+    assert failures == []
+
+
+@pytest.mark.parametrize("verb", ["list", "log"])
+def test_a_permission_that_is_missing_is_told_at_once(
+    driver: KubernetesDriver, cluster: JobCluster, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    real = cluster.list
+
+    def refused(*kind: Any, **more: Any) -> Iterator[Any]:
+        if verb == "log" or (cluster.ran and "labels" in more and "job-name" in more["labels"] and cluster.jobs()):
+            raise ClusterError("refused", "pods are forbidden", status=403)
+        return real(*kind, **more)
+
+    if verb == "log":
+        monkeypatch.setattr(backup_run, "follow_log", refused)
+    else:
+        monkeypatch.setattr(cluster, "list", refused)
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waits"))
+    with pytest.raises(ClusterError, match="forbidden"):
+        backup.back_up(driver, plan_of(driver), apps=("two",))
+    assert cluster.jobs() == []
+
+
+def test_a_log_that_cannot_be_read_at_the_end_is_asked_for_with_pauses(
+    driver: KubernetesDriver, cluster: JobCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(backup_run, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(backup_run, "_LOST_SECONDS", 0.1)
+    real = time.sleep
+
+    def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        real(seconds)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+
+    def log(*_: Any, **__: Any) -> Iterator[str]:
+        raise ClusterError("busy", "the node does not answer")
+
+    monkeypatch.setattr(backup_run, "follow_log", log)
+    with pytest.raises(ClusterError, match="does not answer"):
+        backup.back_up(driver, plan_of(driver), apps=("two",))
+    assert pauses
+    assert 0 not in pauses
 
 
 def test_out_of_memory_is_named(driver: KubernetesDriver, cluster: JobCluster) -> None:

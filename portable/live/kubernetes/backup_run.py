@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from portable.engines.kubernetes.cluster import Cluster, ClusterReader, Reference
+from portable.engines.kubernetes.cluster import Cluster, ClusterReader, Reference, reference_of
 from portable.engines.kubernetes.errors import ClusterError
 from portable.engines.kubernetes.inside import follow_log
 from portable.engines.kubernetes.lease import LeaseLost, lease_held
@@ -157,12 +157,12 @@ def _run_lot(runner: _Runner, lot: BackupLot) -> int:
     """Run the program for a lot; its exit code. Nothing of it is left afterwards."""
     runner.check()
     job, files = bodies_of(runner.stack, runner.request, lot, stdlib_secrets.token_hex(3))
-    made = runner.cluster.create(job)
+    made = _created(runner.cluster, job)
     name, uid = str(made["metadata"]["name"]), str(made["metadata"]["uid"])
     try:
         owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid}
         # Deleted with the Job, also where this command is killed and the cluster removes the Job later.
-        runner.cluster.create({**files, "metadata": {**files["metadata"], "ownerReferences": [owner]}})
+        _created(runner.cluster, {**files, "metadata": {**files["metadata"], "ownerReferences": [owner]}})
         pod, container = _until_started(runner, name)
         return _follow(runner, pod, container)
     finally:
@@ -170,6 +170,16 @@ def _run_lot(runner: _Runner, lot: BackupLot) -> int:
             runner.cluster.delete(Reference("batch/v1", "Job", runner.stack.namespace, name), uid)
             work = ApplyContext(runner.cluster, runner.stack, threading.Event(), runner.progress)
             until(work, lambda: not _pods(runner.cluster, runner.stack, name), f"the pod of {name} has not ended", _END_SECONDS)
+
+
+def _created(cluster: Cluster, item: KubernetesObject) -> KubernetesObject:
+    """Create an object whose name is new; as stored. One that exists is this one, and the answer to the first request was lost."""
+    try:
+        return cluster.create(item)
+    except ClusterError as trouble:
+        if trouble.kind == "conflict" and (there := cluster.get(reference_of(item))) is not None:
+            return there
+        raise
 
 
 def _until_started(runner: _Runner, job: str) -> tuple[str, str]:

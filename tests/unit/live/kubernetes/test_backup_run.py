@@ -594,6 +594,22 @@ def test_an_api_server_that_is_away_for_a_while_ends_no_backup(
     assert failures == []
 
 
+def test_an_answer_that_is_lost_makes_no_second_job(driver: KubernetesDriver, cluster: JobCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection sends a request again after a broken one, and then meets its own object."""
+    real = cluster.create
+
+    def create(item: Mapping[str, Any]) -> Any:
+        made = real(item)
+        if item["kind"] == "Lease":
+            return made
+        raise ClusterError("conflict", "it already exists", status=409)
+
+    monkeypatch.setattr(cluster, "create", create)
+    assert [one.result for one in backup.back_up(driver, plan_of(driver), apps=("two",))] == ["done"]
+    assert len(cluster.ran) == 1
+    assert cluster.jobs() == []
+
+
 @pytest.mark.parametrize("verb", ["list", "log"])
 def test_a_permission_that_is_missing_is_told_at_once(
     driver: KubernetesDriver, cluster: JobCluster, monkeypatch: pytest.MonkeyPatch, verb: str

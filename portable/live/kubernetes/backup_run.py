@@ -140,6 +140,9 @@ def _run_lots(runner: _Runner, left_out: tuple[str, ...]) -> int:
             code = _run_lot(runner, lot)
             if code not in (0, 1):
                 why = f"the program ended early (exit {code})"
+            elif silent := _without_result(runner, lot):
+                text = f"the log of the backup pod has no result for {', '.join(silent)}"
+                raise EngineError(text, code="backup.ended-early", where=stack.project, remedy="run the same command again")
         except PortableError as error:
             if len(lots) == 1 or isinstance(error, LeaseLost):
                 raise
@@ -151,6 +154,14 @@ def _run_lots(runner: _Runner, left_out: tuple[str, ...]) -> int:
                 runner.say(json.dumps({"app": app, "result": "failed", "notes": [why]}))
         worst = max(worst, 1 if why else code)
     return worst
+
+
+def _without_result(runner: _Runner, lot: BackupLot) -> tuple[str, ...]:
+    """The apps of a lot of which the program must have printed a result, and of which none arrived."""
+    if runner.request.verb == "list":
+        return ()  # an app may have no backup
+    expected = lot.apps if runner.request.verb != "check" or runner.request.apps else ()
+    return tuple(app for app in expected if app not in runner.reported)
 
 
 def _run_lot(runner: _Runner, lot: BackupLot) -> int:

@@ -534,6 +534,21 @@ def test_a_pod_that_cannot_start_says_why_and_is_removed(
     assert cluster.jobs() == []
 
 
+def test_a_pod_whose_log_is_lost_is_no_success(driver: KubernetesDriver, cluster: JobCluster) -> None:
+    """A node that has removed the container answers with a sentence in place of its log."""
+    cluster.answer = lambda command, told: (0, []) if "two" in told["apps"] else answers(command, told)
+    for named in (functools.partial(backup.back_up, apps=("two",)), functools.partial(backup.check, apps=("two",))):
+        with pytest.raises(EngineError, match="no result for two") as raised:
+            named(driver, plan_of(driver))
+        assert raised.value.code == "backup.ended-early"
+    with pytest.raises(EngineError, match="no result for two"):
+        backup.restore(driver, plan_of(driver), "two")
+    rows = {one.app: one.result for one in backup.back_up(driver, plan_of(driver))}
+    assert rows == {"pair": "failed", "two": "failed", "one": "done"}
+    assert backup.check(driver, plan_of(driver)) == ()  # no app has a backup yet
+    assert backup.listed(driver, plan_of(driver)) == ()
+
+
 def test_a_pod_that_is_refused_says_why(driver: KubernetesDriver, cluster: JobCluster, monkeypatch: pytest.MonkeyPatch) -> None:
     real = cluster.list
 

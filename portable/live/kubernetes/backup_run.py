@@ -33,7 +33,7 @@ from portable.live.kubernetes.backup_jobs import (
     unmountable,
 )
 from portable.live.kubernetes.desired import claim_reference
-from portable.live.kubernetes.stack import INSTANCE, KubernetesStack, lease_name
+from portable.live.kubernetes.stack import INSTANCE, KubernetesStack, store_lease_name
 from portable.live.kubernetes.waiting import look_at_groups
 from portable.model.errors import EngineError, PortableError, Refused
 from portable.model.progress import Deduplicated, Event, Progress
@@ -62,9 +62,8 @@ def run_backup(cluster: Cluster, stack: KubernetesStack, request: BackupRequest,
         progress(Event(what="doing", subject=request.runner, text=f"starting a pod that reads the store: {request.verb}"))
     if request.verb == "list":
         return _run_lots(_Runner(cluster, stack, request, (), on_line, progress), ())
-    name = f"{lease_name(stack)}-backup"
     command = "backup" if request.verb in ("backup", "check") else "restore"
-    with lease_held(cluster, stack.namespace, name, command, dict(stack.labels)) as lost:
+    with lease_held(cluster, stack.namespace, store_lease_name(stack), command, dict(stack.labels)) as lost:
         work = ApplyContext(cluster, stack, lost, progress)
         end_jobs(work, backup_jobs(cluster, stack))  # of killed commands: a running one has the Lease
         wait_for_schedule(work, request.runner)

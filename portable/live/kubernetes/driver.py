@@ -254,8 +254,8 @@ class KubernetesDriver(KubernetesReader, UnsupportedWriting):
         return pausing.noted_restore(self._cluster, self.stack, app)
 
     def exclusive(self, doing: str) -> AbstractContextManager[object]:
-        """Hold the Lease of the stack."""
-        return lease_held(self._writer, self.stack.namespace, lease_name(self.stack), doing, dict(self.stack.labels))
+        """Hold the Leases of the stack and of the store of backups."""
+        return pausing.exclusive(self._writer, self.stack, doing)
 
     def end_copies(self, apps: tuple[str, ...], *, held: Lock, progress: Progress = silent) -> None:
         """Delete the Jobs that work on the state of these apps while they are stopped, and wait until their pods are gone."""

@@ -4,6 +4,7 @@ Two annotations of the workload tell every machine what a killed command left: t
 The second note is also in a ConfigMap, because a workload can be deleted meanwhile.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator
 from typing import Any, Final
@@ -25,7 +26,7 @@ from portable.live.kubernetes.pauses import (
     restores_body,
     restores_reference,
 )
-from portable.live.kubernetes.stack import INSTANCE, KubernetesStack, PodGroup, lease_name, refuse_unknown
+from portable.live.kubernetes.stack import INSTANCE, KubernetesStack, PodGroup, lease_name, refuse_unknown, store_lease_name
 from portable.live.tried import runner_in
 from portable.local.lock import Lock, locked
 from portable.model.errors import Refused
@@ -118,6 +119,13 @@ def _record_restore(cluster: Cluster, stack: KubernetesStack, app: str, at: str 
     after = {name: what for name, what in before.items() if name != app} | ({app: at} if at else {})
     if after != before:
         cluster.apply(restores_body(stack, after), force=True)  # it has no other owner
+
+
+@contextlib.contextmanager
+def exclusive(cluster: Cluster, stack: KubernetesStack, doing: str) -> Iterator[None]:
+    """Hold the Leases of the stack and of the store while a block runs: no app is stopped for a step that another machine keeps away."""
+    with _lease(cluster, stack, doing), lease_held(cluster, stack.namespace, store_lease_name(stack), doing, dict(stack.labels)):
+        yield
 
 
 def _lease(cluster: Cluster, stack: KubernetesStack, why: str) -> Any:

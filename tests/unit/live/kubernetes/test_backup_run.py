@@ -360,6 +360,43 @@ def test_two_machines_do_not_work_on_one_store(
     assert seen == ["cluster.locked"]
 
 
+@pytest.mark.parametrize("verb", ["restore", "backup --stop"])
+def test_no_app_is_stopped_while_another_machine_writes_to_the_store(
+    driver: KubernetesDriver, cluster: JobCluster, source: FileSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """Its backup may begin when the first pod of a restore has ended."""
+    other = JobCluster()
+    other.objects = cluster.objects
+    second = KubernetesDriver(other, driver.stack, source)
+    monkeypatch.setattr(backup_run, "follow_log", lambda connection, *more, **settings: connection.log(connection, *more, **settings))
+    stopped: list[str] = []
+    cluster.on_write = lambda what: stopped.append(what) if what == "merge StatefulSet two" else None
+
+    def meanwhile(command: Sequence[str], told: Mapping[str, Any]) -> tuple[int, list[dict[str, Any]]]:
+        begin: dict[str, Callable[[], object]] = {
+            "restore": lambda: backup.restore(driver, plan_of(driver), "two"),
+            "backup --stop": lambda: backup.back_up(driver, plan_of(driver), apps=("two",), stop=True),
+        }
+        with monkeypatch.context() as there:
+            there.setenv("XDG_STATE_HOME", str(tmp_path / "another machine"))
+            with pytest.raises(PortableError, match="is locked by `portable backup"):
+                begin[verb]()
+        return answers(command, told)
+
+    other.answer = meanwhile
+    if verb == "restore":
+        real = backup.run
+
+        def run(inner: Any, plan: p.Plan, command: str, *more: Any, **settings: Any) -> Any:
+            if command != "stage":
+                return real(inner, plan, command, *more, **settings)
+            return (backup.BackupRow(app="two", at=AT, result="staged"),)
+
+        monkeypatch.setattr(backup, "run", run)
+    assert [one.result for one in backup.back_up(second, plan_of(driver), apps=("one",))] == ["done"]
+    assert (stopped, replicas(cluster)) == ([], {"one": 1, "two": 1})
+
+
 def test_a_job_that_a_killed_command_left_is_ended_before_its_app_starts(driver: KubernetesDriver, cluster: JobCluster) -> None:
     def leave(command: Sequence[str], told: Mapping[str, Any]) -> tuple[int, list[dict[str, Any]]]:
         cluster.on_write = kill

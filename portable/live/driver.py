@@ -210,6 +210,13 @@ class StackDriver(StackReader):
         Raises PortableError where that does not run.
         """
         del progress
+        self.refuse_backup(runner, apps)
+        command = [*BACKUP_PROGRAM, verb, *apps, *options, "--json"]
+        return self.exec_stream(runner, command, on_line, beats=f"`portable restart {runner}` ends it")
+
+    def refuse_backup(self, runner: str, apps: Sequence[str]) -> None:
+        """Raise PortableError if the state of these apps could not be copied even while they are stopped."""
+        del apps
         if self.state_of(runner) != "running":
             raise PortableError(
                 f"backups are made by the app {runner}, which is not running",
@@ -217,8 +224,6 @@ class StackDriver(StackReader):
                 where=self.stack.project,
                 remedy=f"run `portable up {runner}`, then this command again",
             )
-        command = [*BACKUP_PROGRAM, verb, *apps, *options, "--json"]
-        return self.exec_stream(runner, command, on_line, beats=f"`portable restart {runner}` ends it")
 
     def refuse_stop(self, apps: tuple[str, ...]) -> None:
         """Raise Refused if these apps cannot be stopped for work on their state."""

@@ -132,7 +132,10 @@ def _stopped(driver: StackDriver, plan: Plan, app: str, progress: Progress) -> t
     with locked(driver.stack.project, doing, progress=progress) as lock, driver.exclusive(doing):
         refuse_unready(driver.stack.taken, sharing(plan, app))  # it could not be started again
         unfinished = copying(driver.stack.project).get(app, Copying())
-        again = tuple(sorted({*unfinished.again, *driver.running_with(app), *driver.paused_with(app)}))
+        paused = driver.paused_with(app)
+        if unfinished == Copying() and not paused:  # else a killed command stopped it, and it is started again first of all
+            driver.refuse_backup(backup_runner_of(plan), (app,))
+        again = tuple(sorted({*unfinished.again, *driver.running_with(app), *paused}))
         images = driver.service_images()
         own = {**unfinished.images, **{service: image for service, (whose, image) in images.items() if whose == app}}
         # Both are unknowable once the apps are down.

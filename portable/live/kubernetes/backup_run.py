@@ -57,7 +57,7 @@ def run_backup(cluster: Cluster, stack: KubernetesStack, request: BackupRequest,
 
     Raises an error before anything starts for what cannot work: no CronJob to take the settings from, a claim that does not exist.
     """
-    _refuse_impossible(cluster, stack, request)
+    refuse_impossible(cluster, stack, request)
     if not request.needs_state:
         progress(Event(what="doing", subject=request.runner, text=f"starting a pod that reads the store: {request.verb}"))
     if request.verb == "list":
@@ -267,7 +267,7 @@ def _ended(runner: _Runner, pod: str, container: str) -> int | None:
     return None
 
 
-def _refuse_impossible(cluster: ClusterReader, stack: KubernetesStack, request: BackupRequest) -> None:
+def refuse_impossible(cluster: ClusterReader, stack: KubernetesStack, request: BackupRequest) -> None:
     """Raise an error for what would fail only later."""
     item = cron_job_of(stack, request.runner)
     if item is None or cluster.get(item.reference) is None:
@@ -286,7 +286,7 @@ def _refuse_impossible(cluster: ClusterReader, stack: KubernetesStack, request: 
             remedy = "create it with `portable up`, then run the same command again"
             raise EngineError(text, code="backup.no-claim", where=stack.project, remedy=remedy)
         users = [app for app in apps if app in running and name in claims_of(stack, (app,))]
-        if users and _ONE_POD in (spec_of(claim).get("accessModes") or ()):
+        if users and not request.has_stopped_apps and _ONE_POD in (spec_of(claim).get("accessModes") or ()):
             text = f"the claim {name} is {_ONE_POD}, so no other pod can mount it while {', '.join(users)} runs"
             names = " ".join(users)
             remedy = f"`portable backup --stop {names}` stops it meanwhile"

@@ -233,6 +233,11 @@ class KubernetesDriver(KubernetesReader, UnsupportedWriting):
         request = BackupRequest(runner=runner, verb=verb, apps=tuple(apps), options=tuple(options))
         return backup_run.run_backup(self._writer, self.stack, request, on_line, progress)
 
+    def refuse_backup(self, runner: str, apps: Sequence[str]) -> None:
+        """Raise an error where no Job could copy the state of these apps."""
+        request = BackupRequest(runner=runner, verb="backup", apps=tuple(apps), options=("--stopped",))
+        backup_run.refuse_impossible(self._writer, self.stack, request)
+
     def refuse_stop(self, apps: tuple[str, ...]) -> None:
         """Raise Refused for apps that a GitOps controller or a schedule would start again."""
         pausing.refuse_stop(self._writer, self.stack, apps)

@@ -500,6 +500,34 @@ def test_what_cannot_work_is_refused_before_anything_starts(
     assert cluster.ran == []
 
 
+@pytest.mark.parametrize("change", [_without_claim, _without_cron_job])
+def test_no_app_is_stopped_for_a_copy_that_cannot_work(
+    driver: KubernetesDriver, cluster: JobCluster, change: Callable[[JobCluster, KubernetesDriver], None]
+) -> None:
+    change(cluster, driver)
+    with pytest.raises(PortableError, match="does not exist"):
+        backup.back_up(driver, plan_of(driver), apps=("one",), stop=True)
+    assert not [write for write in cluster.writes if "Lease" not in write]
+
+
+def test_state_in_no_claim_stops_no_app(cluster: JobCluster, source: FileSource) -> None:
+    driver = KubernetesDriver(cluster, _stack_with_ephemeral(), source)
+    driver.up(deadline=5)
+    cluster.writes.clear()
+    rows = {one.app: one for one in backup.back_up(driver, plan_of(driver), stop=True)}
+    assert {name: one.result for name, one in rows.items()} == {"one": "failed", "two": "done"}
+    assert "is not in a claim" in rows["one"].notes[0]
+    assert {write for write in cluster.writes if write.startswith("merge")} == {"merge StatefulSet two"}
+
+
+def test_an_app_that_a_killed_command_stopped_is_started_where_no_copy_can_work(driver: KubernetesDriver, cluster: JobCluster) -> None:
+    driver.stop(apps=("one",), why="backup --stop one")
+    _without_cron_job(cluster, driver)
+    with pytest.raises(PortableError, match="does not exist on the cluster"):
+        backup.back_up(driver, plan_of(driver), apps=("one",), stop=True)
+    assert replicas(cluster) == {"one": 1, "two": 1}
+
+
 def test_a_restore_of_a_claim_for_one_pod_says_how(driver: KubernetesDriver, cluster: JobCluster) -> None:
     _with_one_pod_claim(cluster, driver)
     with pytest.raises(Refused, match="ReadWriteOncePod") as raised:

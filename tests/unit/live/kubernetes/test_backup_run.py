@@ -417,6 +417,27 @@ def test_a_job_that_a_killed_command_left_is_ended_before_its_app_starts(driver:
     assert cluster.jobs() == []
 
 
+def test_an_app_that_does_not_run_starts_only_after_the_copy_of_its_disk(
+    driver: KubernetesDriver, cluster: JobCluster, source: FileSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Job may be on any node, and a claim on NFS lets a second node in. SQLite's locks do not work between two nodes."""
+    driver.down(apps=("one",))
+    other = JobCluster()
+    other.objects = cluster.objects
+    started: list[list[str]] = []
+    other.on_write = lambda what: started.append(cluster.jobs()) if what == "apply StatefulSet one" else None
+
+    def meanwhile(command: Sequence[str], told: Mapping[str, Any]) -> tuple[int, list[dict[str, Any]]]:
+        with monkeypatch.context() as there:
+            there.setenv("XDG_STATE_HOME", str(tmp_path / "another machine"))
+            KubernetesDriver(other, driver.stack, source).up(apps=("one",), deadline=5)
+        return answers(command, told)
+
+    cluster.answer = meanwhile
+    backup.back_up(driver, plan_of(driver), apps=("one",))
+    assert started == [[]]
+
+
 @pytest.mark.parametrize("stop", [False, True])
 def test_a_run_of_the_schedule_is_waited_for_while_the_app_runs(driver: KubernetesDriver, cluster: JobCluster, stop: bool) -> None:
     job = Reference("batch/v1", "Job", "media", "backup-1")

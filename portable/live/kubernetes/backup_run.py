@@ -307,17 +307,17 @@ def wait_for_schedule(work: ApplyContext, runner: str) -> None:
     once = Deduplicated(work.progress)
     while item is not None:
         work.check()
-        jobs = work.cluster.list("batch/v1", "Job", namespace=work.stack.namespace, labels=f"{INSTANCE}={work.stack.instance}")
-        active = [
-            job
-            for job in jobs
-            if any(owner.get("name") == item.reference.name for owner in job["metadata"].get("ownerReferences") or ())
-            and not _is_finished(job)
-        ]
+        jobs = work.cluster.list("batch/v1", "Job", namespace=work.stack.namespace)  # their labels are up to who applies the CronJob
+        active = [job for job in jobs if _is_of_schedule(job, item.reference.name) and not _is_finished(job)]
         if not active:
             return
         once(Event(what="waiting", subject=runner, text=f"waiting for its scheduled run {active[0]['metadata']['name']}"))
         time.sleep(_POLL_SECONDS)
+
+
+def _is_of_schedule(job: KubernetesObject, cron_job: str) -> bool:
+    owners = job["metadata"].get("ownerReferences") or ()
+    return any((owner.get("kind"), owner.get("name")) == ("CronJob", cron_job) for owner in owners)
 
 
 def _nodes(cluster: ClusterReader, stack: KubernetesStack) -> Mapping[str, str]:

@@ -440,9 +440,10 @@ def test_an_app_that_does_not_run_starts_only_after_the_copy_of_its_disk(
 
 @pytest.mark.parametrize("stop", [False, True])
 def test_a_run_of_the_schedule_is_waited_for_while_the_app_runs(driver: KubernetesDriver, cluster: JobCluster, stop: bool) -> None:
+    """A GitOps tool that adds labels to a Job's template keeps the API server from taking those of the pod."""
     job = Reference("batch/v1", "Job", "media", "backup-1")
-    labels = {"app.kubernetes.io/instance": driver.stack.instance}
-    metadata = {"name": "backup-1", "namespace": "media", "uid": "u", "labels": labels, "ownerReferences": [{"name": "backup", "uid": "c"}]}
+    owner = {"kind": "CronJob", "name": "backup", "uid": "c"}
+    metadata = {"name": "backup-1", "namespace": "media", "uid": "u", "labels": {"team": "media"}, "ownerReferences": [owner]}
     cluster.objects[job] = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "status": {"active": 1}}
     told: list[Event] = []
 

@@ -233,6 +233,10 @@ class StackDriver(StackReader):
         del why
         self.down(apps=apps, progress=progress, held=held)
 
+    def start_again(self, apps: tuple[str, ...], *, progress: Progress = silent, held: Lock | None = None) -> None:
+        """Start apps that `stop` ended, and wait until they are ready."""
+        self.up(apps=apps, progress=progress, held=held)
+
     def paused_with(self, app: str) -> set[str]:
         """The apps that `stop` ended together with an app and that no command started again, where the engine knows it."""
         del app

@@ -172,7 +172,7 @@ def _start_again(driver: StackDriver, app: str, lock: Lock, progress: Progress) 
     known = driver.apps()
     noted = tuple(sorted({*copying(driver.stack.project).get(app, Copying()).again, *driver.paused_with(app)}))
     if again := tuple(name for name in noted if name in known):
-        driver.up(apps=again, progress=progress, held=lock)
+        driver.start_again(again, progress=progress, held=lock)
     if noted:
         started_again(driver.stack.project, noted)
 

@@ -246,6 +246,10 @@ class KubernetesDriver(KubernetesReader, UnsupportedWriting):
         """Scale the pods of apps to 0, and wait until they are gone."""
         pausing.stop(self._writer, self.stack, apps=apps, why=why, progress=progress, held=held)
 
+    def start_again(self, apps: tuple[str, ...], *, progress: Progress = silent, held: Lock | None = None) -> None:
+        """Scale the pods of apps that `stop` ended to 1, as they were."""
+        pausing.start_again(self._writer, self.stack, apps=apps, progress=progress, held=held)
+
     def paused_with(self, app: str) -> set[str]:
         """The apps in an app's pod that `stop` ended, from whatever machine."""
         return pausing.paused_with(self._cluster, self.stack, app)

@@ -112,8 +112,11 @@ def unfinished_restore(seen: ObjectState, observed: ClusterState, stack: Kuberne
     half = {app: at for app, at in recorded.items() if app in (*seen.item.apps, UNKNOWN_APP)}
     if seen.live is not None:
         half |= half_restored(seen.live)
-    if not half:
-        return None
+    return restore_obstacle(half) if half else None
+
+
+def restore_obstacle(half: Mapping[str, str]) -> Obstacle:
+    """These apps, each with its backup, must not start."""
     names = ", ".join(f"{app} (to {at})" for app, at in sorted(half.items()))
     commands = " and ".join(f"`portable restore {app}`" for app in sorted(half))
     return Obstacle(

@@ -14,17 +14,20 @@ from typing import Any
 import msgspec
 import pytest
 
+from portable.backends.registry import back_end
 from portable.engines.kubernetes.cluster import Reference
 from portable.engines.kubernetes.errors import ClusterError
 from portable.live.kubernetes import backup_run, pausing
 from portable.live.kubernetes.driver import KubernetesDriver
 from portable.live.kubernetes.pauses import PAUSED, RESTORING
-from portable.live.kubernetes.stack import KubernetesStack
+from portable.live.kubernetes.stack import KubernetesStack, stack_of
 from portable.live.restoring import copying, restoring
 from portable.model import plan as p
 from portable.model.errors import EngineError, PortableError, Refused, UsageError
 from portable.model.gitops import Flux, GitOps
+from portable.model.plan import Image
 from portable.model.progress import Event
+from portable.model.versions import OneWay
 from portable.secrets.sources import FileSource
 from portable.upkeep import backup
 from tests.lab.keeper import script
@@ -825,3 +828,25 @@ def test_a_database_on_a_share_is_left_out_of_a_live_backup_and_copied_with_stop
     (stopped,) = backup.back_up(driver, plan_of(driver), apps=("two",), stop=True)
     assert stopped.result == "done"
     assert [one.at for one in backup.listed(driver, plan_of(driver), apps=("two",))] == [stopped.at]
+
+
+def test_what_keeps_up_from_a_pending_change_keeps_no_stopped_app_down(driver: KubernetesDriver, cluster: JobCluster) -> None:
+    """The profile has a newer version without a way back, for which a person makes this backup first."""
+    one_way = {"two": (OneWay(version="2", source="two/two#1"),)}
+    plan = plan_of(driver)
+    image = Image(repository="registry.test/app", tag="2.0")
+    apps = tuple(
+        msgspec.structs.replace(app, containers=tuple(msgspec.structs.replace(one, image=image) for one in app.containers))
+        if app.name == "two"
+        else app
+        for app in plan.apps
+    )
+    plan = msgspec.structs.replace(plan, apps=apps)
+    rendered = stack_of(plan, back_end("kubernetes").render(plan))
+    driver.stack = msgspec.structs.replace(rendered, backed_up=driver.stack.backed_up, one_way=one_way)
+    with pytest.raises(Refused, match=r"to 2\.0"):
+        driver.up(apps=("two",))
+    (made,) = backup.back_up(driver, plan, apps=("two",), stop=True)
+    assert made.result == "done"
+    assert replicas(cluster) == {"one": 1, "two": 1}
+    assert cluster.objects[TWO]["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.test/app:1.0"

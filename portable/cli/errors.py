@@ -90,7 +90,8 @@ def _acceptance(finding: Finding) -> str:
     if not finding.is_waivable:
         return ""
     if not finding.field.startswith("migrate."):
-        return f"in the profile: {waiver(finding.field, finding.app, finding.class_, finding.code)}"
+        code = finding.code if finding.verdict == "refused" else ""  # `--strict` stops at findings that are not
+        return f"in the profile: {waiver(finding.field, finding.app, finding.class_, code)}"
     kind = finding.field.removeprefix("migrate.") + (f".{finding.app}" if finding.app else "")
     return f"for this move: add `--waive {kind}=REASON`"
 

@@ -1,5 +1,6 @@
 """`portable explain`: the findings of a profile, the egress of each group, and the meaning of a code."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -52,7 +53,7 @@ def explain(
     known = tuple(app.name for app in plan.apps)
     for name in apps:
         if name not in known:
-            raise unknown(name, known, place=f"in profile {plan.profile}")
+            raise _absent(name, known, plan.profile, catalogs)
     wanted = [f for f in prepared.ledger if (everything or f.class_ != "cosmetic") and (not apps or f.app in apps)]
     if output is Format.text:
         for group in plan.groups:
@@ -71,6 +72,17 @@ def explain(
         rows = [(f.verdict, f.class_, f.field, f.path, f.app, f.text, f.remedy, f.reason, str(f.where), f.code) for f in wanted]
         show.table(headings, rows, output, schema="findings")
     return REFUSED if unaccepted(prepared.ledger, strict=strict) else 0
+
+
+def _absent(name: str, known: tuple[str, ...], profile: str, catalogs: "Sequence[Path]") -> UsageError:
+    """The error for an app that the plan does not have: unknown, or only of the catalog."""
+    from portable.catalog.catalog import Catalog
+    from portable.profiles.load import catalog_folders, find_stack
+
+    if name not in Catalog(catalog_folders(find_stack(Path.cwd()), catalogs)).names():
+        return unknown(name, known, place=f"in profile {profile}")
+    remedy = f"add it to `apps` in portable.yaml or in the profile; `portable catalog show {name}` prints its file"
+    return UsageError(f"profile {profile} does not run {name}", code="usage.unknown-app", where="explain", remedy=remedy)
 
 
 def _print_codes(codes: "Sequence[str]", output: Format) -> None:

@@ -11,7 +11,7 @@ from portable.cli.formats import Format, remember_format
 from portable.cli.hints import remember
 from portable.profiles.names import PROFILE_VARIABLE
 
-__all__ = ["Apps", "Beacon", "Catalogs", "Format", "Output", "Profile", "Set", "Strict"]
+__all__ = ["Apps", "Beacon", "Catalogs", "Format", "Output", "Profile", "Set", "Strict", "named_folder", "named_path"]
 
 
 def _profile(context: typer.Context, profile: str) -> str:
@@ -56,3 +56,18 @@ Output = Annotated[Format, typer.Option("--format", callback=remember_format, he
 Apps = Annotated[
     list[str] | None, typer.Argument(metavar="[APP]...", autocompletion=complete_app, help="Apps to act on. Default: all apps.")
 ]
+
+
+def named_path(text: str) -> Path:
+    """The path that an option names. An empty one, such as that of an unset variable, would be the working folder."""
+    if not text.strip():
+        raise typer.BadParameter("the path is empty; for the working folder write `.`")
+    return Path(text)
+
+
+def named_folder(text: str) -> Path:
+    """The folder that an option names, which need not exist."""
+    path = named_path(text)
+    if path.exists() and not path.is_dir():
+        raise typer.BadParameter(f"{text} is not a folder")
+    return path

@@ -83,5 +83,6 @@ def new(
     text = f"portable: 1\nname: {name}\nextends: {extends}\nback-end: {base.back_end}\n{comment}"
     write_atomically(file, text)
     show.line(f"wrote {file}")
+    show.line(f"Next: add your changes to it, and run `portable explain -p {name}`.")
     if name == extends:
         show.line(f"It replaces the profile {name!r} of {available[name][0]} for every command in this folder, and extends it.")

@@ -7,14 +7,15 @@ import typer
 
 from portable.cli import show
 from portable.cli.opening import prepared_for
-from portable.cli.options import Catalogs, Format, Output, Profile, Set, Strict
+from portable.cli.options import Catalogs, Format, Output, Profile, Set, Strict, named_path
 from portable.model.errors import DIFFERENCES, UsageError
 
 
 def render(
     profile: Profile = "local",
     output_folder: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FOLDER", help="Write to this folder instead of standard output.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FOLDER", parser=named_path, help="Write to this folder instead of standard output."),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Write nothing. Exit 3 if the files in FOLDER differ.")] = False,
     sets: Set = [],  # noqa: B006 - typer only reads it

@@ -10,7 +10,7 @@ import typer
 from portable.cli import show
 from portable.cli.completion import complete_secret
 from portable.cli.opening import prepared_for
-from portable.cli.options import Catalogs, Format, Output, Profile, Set
+from portable.cli.options import Catalogs, Format, Output, Profile, Set, named_folder
 from portable.model.errors import FAILED, PortableError, Refused, UsageError
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def show_(
 @app.command("write")
 def write(
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FOLDER", file_okay=False, help="Folder to write to; remove it afterwards.")
+        Path, typer.Option("--output", "-o", metavar="FOLDER", parser=named_folder, help="Folder to write to; remove it afterwards.")
     ],
     profile: Profile = "local",
     sets: Set = [],  # noqa: B006

@@ -155,7 +155,8 @@ def _complaint(rule: str, limit: Any, value: Any, own: dict[str, Any]) -> Compla
         return _mismatch([TYPE_NAMES[name] for name in ([limit] if isinstance(limit, str) else limit)], value)
     if rule in ("enum", "const"):
         choices = limit if rule == "enum" else [limit]
-        return "value.choice", f"expected one of {_list(choices)}, found {described(value)}", _suggestion(value, choices)
+        one = "one of " if len(choices) > 1 else ""
+        return "value.choice", f"expected {one}{_list(choices)}, found {described(value)}", _suggestion(value, choices)
     if rule == "pattern":
         if isinstance(value, str) and value.endswith("\n"):
             remedy = "remove the newline at its end: write it on the line of its key, without `|` and `>`"

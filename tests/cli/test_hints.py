@@ -209,6 +209,7 @@ def test_a_finding_that_no_waiver_accepts_gets_no_waiver() -> None:
 
     assert accepted(is_waivable=False) == ""
     assert accepted(app="sonarr") == "in the profile: `waive: [{field: f, class: data, apps: [sonarr], reason: ...}]`"
-    assert accepted(code="plan.x") == "in the profile: `waive: [{field: f, class: data, code: plan.x, reason: ...}]`"
+    assert accepted(code="plan.x") == "in the profile: `waive: [{field: f, class: data, reason: ...}]`"
+    assert accepted(code="plan.x", verdict="refused") == "in the profile: `waive: [{field: f, class: data, code: plan.x, reason: ...}]`"
     assert accepted(field="migrate.times", is_waivable=False) == ""
     assert accepted(field="migrate.times") == "for this move: add `--waive times=REASON`"

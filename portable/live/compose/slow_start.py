@@ -35,7 +35,10 @@ class SlowStarts:
             self._again[seen.id] = time.monotonic() + _AGAIN_SECONDS
             last = self._last_line(seen)
             text = f"still starting after {_duration(seconds)}{f'; its log ends with: {last}' if last else ''}"
-            slow = "; a new version may migrate its state for hours, and must not be stopped" if self._may_migrate(seen.service) else ""
+            period = self._migration(seen.service)
+            slow = (
+                f"; a new version may migrate its state for hours, and must not be stopped: it gets {_duration(period)}" if period else ""
+            )
             note = Event(what="note", subject=seen.service, text=f"{text}{slow}{_LEAVE}")
             if not self._progress.first(note, key=f"{seen.id} {seen.started_at}"):
                 self._progress.always(Event(what="beat", subject=seen.service, text=text))
@@ -47,12 +50,15 @@ class SlowStarts:
             return ""
         return next((line[:_LONGEST_LINE] for line in reversed(lines) if any(c.isalnum() for c in line)), "")
 
-    def _may_migrate(self, service: str) -> bool:
+    def _migration(self, service: str) -> int:
+        """The seconds that a service gets to migrate its state; 0 where none of its versions takes long."""
         check = (self._desired.body.get("services", {}).get(service) or {}).get("healthcheck") or {}
         period = str(check.get("start_period") or "").removesuffix("s")
-        return period.isdigit() and int(period) >= _MIGRATION_SECONDS
+        return int(period) if period.isdigit() and int(period) >= _MIGRATION_SECONDS else 0
 
 
 def _duration(seconds: float) -> str:
     minutes = int(seconds // 60)
-    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"

@@ -61,10 +61,10 @@ def made(words: list[str], how: str) -> p.Plan:
     volumes = tuple(
         p.Volume(id=f"{name}-{state}", holds="state", place=places.get(how) or claim(name=f"{name}-{state}")) for name in (first, second)
     )
-    reach = {
-        "compose": Lan(number=0),
-        "kubernetes": LoadBalancer(number=0),
-        "openshift": Route(host=None, termination="edge", auth="oauth-proxy"),
+    reach: dict[str, Lan | LoadBalancer | Route] = {
+        "compose": Lan(number=8000),
+        "kubernetes": LoadBalancer(number=8000),
+        "openshift": Route(host="x.example.test", termination="edge", auth="oauth-proxy"),
     }
     exposures = tuple(
         Exposure(app=one.name, port=port.name, how=Lan(number=port.number) if how == "compose" else reach[how])

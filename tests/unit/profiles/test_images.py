@@ -84,7 +84,7 @@ APP = f"at: '2026-11-21T03:00:00Z', containers: {{main: {ENTRY}}}"
 @pytest.mark.parametrize(
     ("text", "told", "code"),
     [
-        ("portable: 2\n", ":1:11: portable: expected one of `1`, found integer `2`", "value.choice"),
+        ("portable: 2\n", ":1:11: portable: expected `1`, found integer `2`", "value.choice"),
         (
             "portable: 1\nimage: {}\n",
             ":2:1: image: unknown key `image`; known: portable, images (did you mean `images`?)",

@@ -56,7 +56,7 @@ def watched(engine: Migrating, monkeypatch: pytest.MonkeyPatch, looks: int = 1) 
 def test_a_migration_is_explained_once_then_a_sign_of_life_has_its_last_line(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = Migrating("jellyfin", 65, "Migrating 10%", "Migrating 40%", "  ", "-----")
     first, second = watched(engine, monkeypatch, 2)
-    slow = "; a new version may migrate its state for hours, and must not be stopped"
+    slow = "; a new version may migrate its state for hours, and must not be stopped: it gets 24 h"
     assert first == ("note", f"still starting after 1 h 5 min; its log ends with: Migrating 40%{slow}{LEAVE}")
     assert second == ("beat", "still starting after 1 h 5 min; its log ends with: Migrating 40%")
 

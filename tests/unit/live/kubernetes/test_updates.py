@@ -13,7 +13,7 @@ from portable.model.errors import EngineError, PortableError, Refused
 from portable.model.progress import Event
 from portable.upkeep import updates
 from tests.unit.live.kubernetes.backing import AT
-from tests.unit.live.kubernetes.updating import V1, V2, UpdateWorld, image
+from tests.unit.live.kubernetes.updating import V1, V2, UpdateWorld, app, image
 
 ALONE = Reference("apps/v1", "StatefulSet", "media", "alone")
 
@@ -172,6 +172,22 @@ def test_what_would_be_lost_is_refused_before_anything_is_written(world: UpdateW
     assert world.cluster.writes == []
 
 
+def test_a_database_on_a_share_is_copied_only_while_its_app_is_stopped(world: UpdateWorld) -> None:
+    """Another node does not see its locks, so the catalog's word that it can be copied live does not hold here."""
+    world.driver().down()
+    world.profile("backup, ", state="{on: library, below: config}")
+    (world.folder / "catalog" / "alone" / "app.yaml").write_text(app("alone", holds="database"))
+    world.driver().up(deadline=5)
+    world.newer("alone")
+    with pytest.raises(Refused) as raised:
+        world.apply("alone")
+    assert raised.value.code == "update.needs-stop"
+    assert (world.cluster.pulled, commands(world)) == ([], [])
+    assert [row.result for row in world.apply("alone", stop=True)] == ["taken"]
+    assert world.cluster.ran == [("backup alone --stopped", "bare")]
+    assert world.runs("alone") == image("alone", V2)
+
+
 def test_a_dry_run_needs_a_connection_that_cannot_write(world: UpdateWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     world.newer("alone")
     driver = world.driver()
@@ -223,4 +239,5 @@ def test_a_kill_at_every_write_is_completed_by_the_same_command(tmp_path: Path, 
         assert world.runs("alone") == image("alone", digest), f"killed at write {count}"
         assert list(world.taken.unfinished()) == []
         assert world.driver().diff() == ()
+        assert world.cluster.jobs() == []
     assert count > 8

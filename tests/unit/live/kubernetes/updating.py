@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from portable.backends.prepare import prepare
-from portable.engines.kubernetes.cluster import Reference
+from portable.engines.kubernetes.cluster import Cluster, Reference
 from portable.engines.kubernetes.verdict import KubernetesObject
 from portable.formats.emit import dump
 from portable.live.kubernetes.driver import KubernetesDriver
@@ -26,12 +26,12 @@ PROFILE = """\
 portable: 1
 name: home
 back-end: kubernetes
-namespace: media
+namespace: {namespace}
 apps: [alone, {more}bare]
 exposure: {{default: gateway, gateway: {{name: home, namespace: gateway}}, domain: media.test}}
 storage:
   library: {{claim: {{name: library, size: 1Ti, shared: true}}}}
-  state: {{claim: {{size: 1Gi}}}}
+  state: {state}
   backups: {{on: library, below: backups}}
 """
 KUBECONFIG = """\
@@ -44,13 +44,13 @@ users: [{name: fake, user: {token: fake}}]
 """
 
 
-def app(name: str, *, state: bool = True) -> str:
+def app(name: str, *, state: bool = True, holds: str = "state") -> str:
     """The catalog's file of an app with one container."""
     image = {"repository": f"registry.test/{name}", "tag": "1", "digest": V1}
     main: dict[str, Any] = {"image": image, "identity": "user", "resources": {"memory": {"request": "64Mi", "limit": "128Mi"}}}
     facts: dict[str, Any] = {"portable": 1, "name": name, "title": name, "about": name, "zone": "front"}
     if state:
-        facts["volumes"] = {"config": {"holds": "state"}}
+        facts["volumes"] = {"config": {"holds": holds}}
         main["volumes"] = {"config": "/config"}
     return dump({**facts, "containers": {"main": main}})
 
@@ -135,8 +135,10 @@ class UpdateCluster(JobCluster):
 class UpdateWorld:
     """The files of a profile in a folder, and the cluster."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.cluster = folder, UpdateCluster()
+    def __init__(self, folder: Path, cluster: Cluster | None = None, namespace: str = "media") -> None:
+        """Without `cluster`, one in memory."""
+        self.folder, self.cluster, self.namespace = folder, UpdateCluster(), namespace
+        self.connection: Cluster = cluster or self.cluster
         self.registry: dict[str, str] = {}
         (folder / "profiles").mkdir()
         (folder / "portable.yaml").write_text("portable: 1\n")
@@ -146,9 +148,9 @@ class UpdateWorld:
             (folder / "catalog" / name).mkdir(parents=True)
             (folder / "catalog" / name / "app.yaml").write_text(app(name, state=has_state))
 
-    def profile(self, more: str) -> None:
-        """Write the profile, with more apps."""
-        (self.folder / "profiles" / "home.yaml").write_text(PROFILE.format(more=more))
+    def profile(self, more: str, state: str = "{claim: {size: 1Gi}}") -> None:
+        """Write the profile, with more apps, and the place of all state."""
+        (self.folder / "profiles" / "home.yaml").write_text(PROFILE.format(more=more, namespace=self.namespace, state=state))
 
     def opened(self) -> ReopenedStack:
         """The place as its files describe it now."""
@@ -160,7 +162,7 @@ class UpdateWorld:
         """A driver of the place as its files describe it now, which asks this registry."""
         here = self.opened()
         assert isinstance(here.stack, KubernetesStack)
-        made = AskingDriver(self.cluster, here.stack, here.source)
+        made = AskingDriver(self.connection, here.stack, here.source)
         made.registry = self.registry
         return made
 
@@ -176,8 +178,9 @@ class UpdateWorld:
 
     def runs(self, name: str) -> str:
         """The image in the pod of an app; empty without one."""
-        pod = self.cluster.objects.get(Reference("v1", "Pod", "media", f"{name}-pod"))
-        return str(pod["spec"]["containers"][0]["image"]) if pod is not None else ""
+        pods = self.connection.list("v1", "Pod", namespace=self.namespace, labels=f"portable/group={name}")
+        images = [str(pod["spec"]["containers"][0]["image"]) for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+        return images[0] if images else ""
 
     def newer(self, *names: str) -> None:
         """Let the registry have a newer image of these apps."""

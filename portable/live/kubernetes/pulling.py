@@ -153,7 +153,7 @@ def _until_pulled(work: ApplyContext, target: PullTarget, job: str) -> None:
             failing_since = (failing_since or now) if state in PULL_FAILURES else 0.0
             if failing_since and (verdict.is_final or now - failing_since >= _FAILING_SECONDS):
                 text = f"a node cannot pull {target.image}: {verdict.reason}"
-                remedy = f"mend it: the registry, its rate limit, or the login in `imagePullSecrets`; {AGAIN}"
+                remedy = f"check the registry, its rate limit and the login in `imagePullSecrets`, {AGAIN}"
                 raise EngineError(text, code="cluster.pull", where=target.node or work.stack.project, remedy=remedy)
             once(Event(what="waiting", subject=target.app, text=verdict.reason))
         if now - begin >= _LONGEST_SECONDS:

@@ -125,9 +125,15 @@ def note(
     return Finding(field=field, path=path, class_=class_, text=text, remedy=remedy, code=code, app=app)
 
 
-def refuse(field: str, path: str, class_: Class, text: str, remedy: str, *, code: Code = "", app: str | None = None) -> Finding:
-    """A refused finding, which stops the command: the result would differ from the plan."""
-    return Finding(field=field, path=path, class_=class_, text=text, remedy=remedy, code=code, app=app, verdict="refused")
+def refuse(
+    field: str, path: str, class_: Class, text: str, remedy: str, *, code: Code = "", app: str | None = None, waivable: bool | None = None
+) -> Finding:
+    """A refused finding, which stops the command: the result would differ from the plan.
+
+    By default only a finding about an app is waivable: others are contradictions in the plan, and their results could not work.
+    """
+    can = app is not None if waivable is None else waivable
+    return Finding(field=field, path=path, class_=class_, text=text, remedy=remedy, code=code, app=app, verdict="refused", is_waivable=can)
 
 
 def told_by_settings(group: Group) -> Iterator[Finding]:

@@ -8,22 +8,24 @@ from msgspec import Meta
 FORMAT = 1
 """The version of the file formats that this program supports."""
 
-NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$"
+NAME = r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$(?!\n)"
 Name = Annotated[str, Meta(pattern=NAME, description="lower case letters, digits and dashes, at most 40 characters")]
-Size = Annotated[str, Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,3})?(Ki|Mi|Gi|Ti)?$", description="a size in bytes, such as 512Mi or 10Gi")]
-Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}(s|m|h)$", description="a duration, such as 30s, 5m or 1h")]
-Cpu = Annotated[str, Meta(pattern=r"^([0-9]{1,6}m|[0-9]{1,4}(\.[0-9]{1,3})?)$", description="a number of cores, such as 500m or 2")]
-Umask = Annotated[str, Meta(pattern=r"^[0-7]{3,4}$", description='an octal mask in quotes, such as "002"')]
-Mode = Annotated[str, Meta(pattern=r"^0[0-7]{3}$", description='an octal mode in quotes, such as "0440"')]
-CRON = r"^[0-9*/,-]{1,100}( [0-9*/,-]{1,100}){4}$"
+Size = Annotated[
+    str, Meta(pattern=r"^[0-9]{1,15}(\.[0-9]{1,3})?(Ki|Mi|Gi|Ti)?$(?!\n)", description="a size in bytes, such as 512Mi or 10Gi")
+]
+Duration = Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}(s|m|h)$(?!\n)", description="a duration, such as 30s, 5m or 1h")]
+Cpu = Annotated[str, Meta(pattern=r"^([0-9]{1,6}m|[0-9]{1,4}(\.[0-9]{1,3})?)$(?!\n)", description="a number of cores, such as 500m or 2")]
+Umask = Annotated[str, Meta(pattern=r"^[0-7]{3,4}$(?!\n)", description='an octal mask in quotes, such as "002"')]
+Mode = Annotated[str, Meta(pattern=r"^0[0-7]{3}$(?!\n)", description='an octal mode in quotes, such as "0440"')]
+CRON = r"^[0-9*/,-]{1,100}( [0-9*/,-]{1,100}){4}$(?!\n)"
 Cron = Annotated[str, Meta(pattern=CRON, description="the five fields of cron, such as 30 4 * * 0: minute, hour, day, month, weekday")]
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]
-ABSOLUTE_PATH = r"^/([^/\x00]+(/[^/\x00]+)*)?$"
+ABSOLUTE_PATH = r"^/([^/\x00\n]+(/[^/\x00\n]+)*)?$(?!\n)"
 AbsolutePath = Annotated[str, Meta(pattern=ABSOLUTE_PATH, description="an absolute path without a trailing slash")]
 RelativePath = Annotated[
-    str, Meta(pattern=r"^(?!\.{1,2}(/|$))[^/\x00]+(/(?!\.{1,2}(/|$))[^/\x00]+)*$", description="a relative path without `..`")
+    str, Meta(pattern=r"^(?!\.{1,2}(/|$))[^/\x00\n]+(/(?!\.{1,2}(/|$))[^/\x00\n]+)*$(?!\n)", description="a relative path without `..`")
 ]
-Variable = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", description="the name of an environment variable")]
+Variable = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$(?!\n)", description="the name of an environment variable")]
 
 
 class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
@@ -54,16 +56,16 @@ FLOATING = frozenset(("beta", "dev", "develop", "edge", "latest", "main", "maste
 class ImageFacts(Facts, frozen=True, kw_only=True):
     """The image of a container, pinned by tag and, if known, by digest."""
 
-    repository: Annotated[str, Meta(min_length=1, pattern=r"^[a-z0-9][a-z0-9._/:-]*$")]
-    tag: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
-    digest: Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$")] | None = None
+    repository: Annotated[str, Meta(min_length=1, pattern=r"^[a-z0-9][a-z0-9._/:-]*$(?!\n)")]
+    tag: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$(?!\n)")]
+    digest: Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}$(?!\n)")] | None = None
 
 
 class HttpFacts(Facts, frozen=True, kw_only=True):
     """A GET of a port; `ok` lists the answers that count as healthy."""
 
     port: Name
-    path: Annotated[str, Meta(pattern=r"^/")]
+    path: Annotated[str, Meta(pattern=r"^/[^\n]*$(?!\n)")]
     ok: Annotated[tuple[int, ...], Meta(min_length=1)] = (200,)
 
 
@@ -239,7 +241,7 @@ class AccountClaimFacts(Facts, frozen=True, kw_only=True):
 class OneWayFacts(Facts, frozen=True, kw_only=True):
     """The first version of an app whose state an older one cannot read: `up` asks before it crosses it."""
 
-    version: Annotated[str, Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6}){0,5}$", description='a version in quotes, such as "10.11"')]
+    version: Annotated[str, Meta(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6}){0,5}$(?!\n)", description='a version in quotes, such as "10.11"')]
     source: Annotated[str, Meta(min_length=1, description="where that is written, such as owner/repository#123")]
     slow: bool = False
     """Whether its migration may take hours."""

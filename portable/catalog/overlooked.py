@@ -37,9 +37,16 @@ def _flat(entry: Path, kind: str) -> Iterator[Mistake]:
 
 def _entry(entry: Path, kind: str, *, is_certain: bool = True) -> Iterator[Mistake]:
     """The mistakes of one folder that may be an app's or a cloud's; it is one for certain, or only if its file says so."""
+    if _is_of_program(entry.name):
+        return
     if entry.is_symlink() and not entry.exists():
         if is_certain:
             yield _broken(entry)
+        return
+    if _is_closed(entry):
+        if is_certain:
+            remedy = f"check its owner and mode: `ls -ld {quote(str(entry))}`"
+            yield _mistake(entry, f"this folder cannot be read, and its {kind} would be ignored", remedy)
         return
     right = entry / f"{kind}.yaml"
     for other in _entries(entry):
@@ -48,13 +55,15 @@ def _entry(entry: Path, kind: str, *, is_certain: bool = True) -> Iterator[Mista
             yield _misnamed(other, right)
     if right.is_file():
         for folder, folders, files in os.walk(entry):
-            paths = (Path(folder, name) for name in sorted((*folders, *files)))
+            paths = (Path(folder, name) for name in sorted((*folders, *files)) if not _is_of_program(name))
             yield from (_broken(path) for path in paths if path.is_symlink() and not path.exists())
 
 
 def _of_other_kind(entry: Path, kind: str) -> Iterator[Mistake]:
     """A cloud among the apps, or an app among the clouds."""
     other = next(each for each in _FOLDERS if each != kind)
+    if _is_closed(entry):
+        return
     if (entry / f"{other}.yaml").is_file() and not (entry / f"{kind}.yaml").is_file():
         right = entry.parent.parent / _FOLDERS[other] / entry.name
         text = f"it would be ignored: each {other} has a folder in `{_FOLDERS[other]}`"
@@ -100,6 +109,22 @@ def _entries(folder: Path) -> list[Path]:
         return sorted(folder.iterdir())
     except OSError:
         return []
+
+
+def _is_of_program(name: str) -> bool:
+    """Whether a name is one of a file system, or hidden: Emacs locks a file by a link to nothing, such as `.#app.yaml`."""
+    return name.startswith(".") or name == "lost+found"
+
+
+def _is_closed(folder: Path) -> bool:
+    """Whether a folder may not be read."""
+    try:
+        os.scandir(folder).close()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _says_portable(file: Path) -> bool:

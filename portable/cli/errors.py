@@ -87,10 +87,12 @@ def _print(error: PortableError) -> None:
 
 def _acceptance(finding: Finding) -> str:
     """How a person accepts a refused finding; empty if nobody can."""
+    if not finding.is_waivable:
+        return ""
     if not finding.field.startswith("migrate."):
-        return f"in the profile: {waiver(finding.field, finding.app, finding.class_)}"
+        return f"in the profile: {waiver(finding.field, finding.app, finding.class_, finding.code)}"
     kind = finding.field.removeprefix("migrate.") + (f".{finding.app}" if finding.app else "")
-    return f"for this move: add `--waive {kind}=REASON`" if finding.is_waivable else ""
+    return f"for this move: add `--waive {kind}=REASON`"
 
 
 def _show_details(error: PortableError) -> None:

@@ -90,7 +90,7 @@ def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "t
 
     from portable.cli.opening import prepared_for
     from portable.live.place import source_of
-    from portable.local.folders import home_of
+    from portable.local.paths import home_of
     from portable.upkeep.reports import ReportFile, project_of
 
     planned = prepared_for(profile, sets=sets, catalogs=catalogs).planned

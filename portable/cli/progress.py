@@ -74,7 +74,7 @@ class Printer:
 
 
 def _log_file() -> Path:
-    from portable.local.folders import state_home
+    from portable.local.paths import state_home
 
     path = state_home() / "details.log"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

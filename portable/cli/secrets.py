@@ -197,23 +197,33 @@ def adopt(
 ) -> None:
     """Record that the stack runs on this file of secrets.
 
-    For a file that moved, or a machine with a new name. The values stay as they are: `up` still refuses other ones than those of running
-    containers.
+    For a file that moved, or a machine with a new name. The values stay as they are: a file with other values than the running stack has,
+    or without some of them, is refused.
     """
+    import msgspec
+
     from portable.cli.up import driver_of, open_place
-    from portable.secrets.generate import known_values
+    from portable.secrets.generate import foreseen
     from portable.secrets.owner import owner_in, owner_of
 
-    place, _ = open_place(profile, sets, catalogs, strict=False)
+    place, planned = open_place(profile, sets, catalogs, strict=False)
     if not (mine := owner_in(owner_of(place.source))):
         text = f"profile {profile} has no file of secrets on this machine whose owner could be recorded"
         raise UsageError(text, code="usage.secrets-owner", remedy="leave this command out: nothing has to be adopted")
+    if not Path(mine.path).exists():  # the next `up` would generate other values
+        remedy = "copy the file of the running stack there, or correct `secrets: {file: PATH}` in the profile"
+        raise UsageError("the file of secrets does not exist", code="usage.secrets-owner", where=mine.path, remedy=remedy)
+    needs = tuple(msgspec.structs.replace(need, optional=True) for need in place.stack.secrets)
     with driver_of(place) as driver:
-        driver.refuse_other_values(known_values(place.stack.secrets, place.source))
+        driver.refuse_other_values(foreseen(needs, planned.generated, place.source))  # a value that `up` would generate is another one
         before = owner_in(driver.secrets_owner())
         driver.record_secrets_owner(mine.line)
-    was = f"; before, it was that of {before.who} in {before.path}" if before is not None and before != mine else ""
-    show.line(f"{place.stack.project} runs on the file of {mine.who} in {mine.path}{was}")
+        now = owner_in(driver.secrets_owner())
+    if now is None:
+        text = f"{place.stack.project} does not exist there yet, so its file of secrets cannot be recorded"
+        raise UsageError(text, code="usage.secrets-owner", remedy=f"leave this command out: `portable up -p {profile}` records it")
+    was = f"; before, it was that of {before.who} in {before.path}" if before is not None and before != now else ""
+    show.line(f"{place.stack.project} runs on the file of {now.who} in {now.path}{was}")
 
 
 @app.command("convert")
@@ -324,7 +334,7 @@ def _open(profile: str, sets: "Sequence[str]", catalogs: "Sequence[Path]") -> "P
     import os
 
     from portable.live.place import source_of
-    from portable.local.folders import home_of
+    from portable.local.paths import home_of
     from portable.model.ledger import unaccepted
     from portable.secrets.needs import needs_of, notify_needs
 

@@ -25,6 +25,8 @@ _PLAIN_KEY: Final = re.compile(r"[A-Za-z_-]{1,12}")
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z][A-Za-z_ -]{0,23}")
 """Looks like a name with a mistake, and unlike a secret."""
 _SECRET_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_NO_NEWLINE: Final = r"(?!\n)"
+"""The end of each pattern, because `$` alone also matches before a newline; a person need not read it."""
 _LIMITS: Final[dict[str, tuple[Code, str]]] = {
     "minimum": ("value.range", "it must be at least {}"),
     "maximum": ("value.range", "it must be at most {}"),
@@ -155,7 +157,9 @@ def _complaint(rule: str, limit: Any, value: Any, own: dict[str, Any]) -> Compla
         choices = limit if rule == "enum" else [limit]
         return "value.choice", f"expected one of {_list(choices)}, found {described(value)}", _suggestion(value, choices)
     if rule == "pattern":
-        return "value.format", f"{described(value)} does not match `{limit}`", remedy
+        if isinstance(value, str) and value.endswith("\n"):
+            remedy = "remove the newline at its end: write it on the line of its key, without `|` and `>`"
+        return "value.format", f"{described(value)} does not match `{limit.removesuffix(_NO_NEWLINE)}`", remedy
     if rule == "minLength" and limit == 1:
         return "value.length", "it must not be empty", remedy
     if rule in _LIMITS:

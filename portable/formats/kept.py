@@ -22,12 +22,23 @@ MOST: int = 5000
 _CHECKSUM = 32
 _PASSWORD = re.compile(rb":/+[^\s/@:]*:[^\s@]+@")
 """A password in a URL, such as `tcp://USER:PASSWORD@HOST`."""
+_REFERENCES = frozenset(("secret", "secrets"))
+"""Keys whose value is the name of a secret."""
+_FILE_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*FILE")
+"""A value that is the name of a variable with the path of a file, such as `OPENVPN_PASSWORD_SECRETFILE`."""
 _kept: ContextVar["Kept | None"] = ContextVar("kept", default=None)
 
 
 def keep_in(folder: Path | None) -> None:
-    """Keep the parsed files of this command in a folder that nobody else may write to; None keeps none."""
-    _kept.set(None if folder is None else Kept(folder))
+    """Keep the parsed files of this command in a folder that nobody else may write to; None keeps none.
+
+    Where the parser's own files cannot be found, as in a package without sources, none is kept either.
+    """
+    keeper = None
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            keeper = Kept(folder)
+    _kept.set(keeper)
 
 
 def kept() -> "Kept | None":
@@ -63,8 +74,8 @@ class Kept:
         return data, mark
 
     def put(self, content: bytes, data: dict[str, Any], mark: Mark) -> None:
-        """Keep a file that was parsed without a mistake, and without a URL with a password. A full or read-only disk keeps nothing."""
-        if _PASSWORD.search(content):  # its reader refuses it, or should
+        """Keep a file of `portable` that was parsed without a mistake and has no secret in it. A full or read-only disk keeps nothing."""
+        if "portable" not in data or _PASSWORD.search(content) or _has_secret(data):  # its reader refuses it, or should
             return
         told = marshal.dumps((data, mark))
         file = self._file(content)
@@ -89,6 +100,30 @@ class Kept:
 
     def _file(self, content: bytes) -> Path:
         return self._folder / hashlib.sha256(self._parser + content).hexdigest()
+
+
+def _has_secret(data: dict[str, Any]) -> bool:
+    """Whether a value is a secret in clear text, which the planner refuses or the profile waives."""
+    from portable.model.clear_text import why_secret_command, why_secret_form, why_secret_name  # only for a file that was parsed
+
+    texts: list[str] = []
+    inner: list[Any] = [data]
+    while inner:
+        entries = inner.pop()
+        if isinstance(entries, dict):
+            for key, value in entries.items():
+                if isinstance(value, str | int) and key not in _REFERENCES and not isinstance(value, bool):
+                    text = str(value)
+                    if not _FILE_VARIABLE.fullmatch(text) and why_secret_name(key, text):
+                        return True
+            values = entries.values()
+        else:
+            values = entries
+            if entries and all(isinstance(entry, str) for entry in entries) and why_secret_command(entries):
+                return True
+        texts += (value for value in values if isinstance(value, str))
+        inner += (value for value in values if isinstance(value, dict | list))
+    return bool(why_secret_form("\n".join(texts)))
 
 
 def _identity() -> bytes:

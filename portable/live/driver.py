@@ -214,6 +214,13 @@ class StackDriver(StackReader):
         Raises PortableError where that does not run.
         """
         del progress
+        self.refuse_backup(runner, apps)
+        command = [*BACKUP_PROGRAM, verb, *apps, *options, "--json"]
+        return self.exec_stream(runner, command, on_line, beats=f"`portable restart {runner}` ends it")
+
+    def refuse_backup(self, runner: str, apps: Sequence[str]) -> None:
+        """Raise PortableError if the state of these apps could not be copied even while they are stopped."""
+        del apps
         if self.state_of(runner) != "running":
             raise PortableError(
                 f"backups are made by the app {runner}, which is not running",
@@ -221,8 +228,6 @@ class StackDriver(StackReader):
                 where=self.stack.project,
                 remedy=f"run `portable up {runner}`, then this command again",
             )
-        command = [*BACKUP_PROGRAM, verb, *apps, *options, "--json"]
-        return self.exec_stream(runner, command, on_line, beats=f"`portable restart {runner}` ends it")
 
     def run_scheduled(self, app: str, command: Sequence[str], on_line: Callable[[str], None], *, progress: Progress = silent) -> int:
         """Run the command of an app on a schedule now; each line that it prints goes to `on_line`. Returns its exit code.
@@ -243,6 +248,10 @@ class StackDriver(StackReader):
         del why
         self.down(apps=apps, progress=progress, held=held)
 
+    def start_again(self, apps: tuple[str, ...], *, progress: Progress = silent, held: Lock | None = None) -> None:
+        """Start apps that `stop` ended, and wait until they are ready."""
+        self.up(apps=apps, progress=progress, held=held)
+
     def paused_with(self, app: str) -> set[str]:
         """The apps that `stop` ended together with an app and that no command started again, where the engine knows it."""
         del app
@@ -250,6 +259,11 @@ class StackDriver(StackReader):
 
     def note_restore(self, app: str, at: str | None) -> None:
         """Note on the engine that an app is being restored from a backup, or with None that it may run, where the engine can."""
+
+    def noted_restore(self, app: str) -> str:
+        """The backup from which an app is being restored, where the engine knows it; empty if none or unknown."""
+        del app
+        return ""
 
     def exclusive(self, doing: str) -> AbstractContextManager[object]:
         """Keep commands of other machines out while a block runs, where the engine can."""

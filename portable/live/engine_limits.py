@@ -15,7 +15,7 @@ _SNAP_SEES = ("/home", "/mnt", "/media", "/run/media", "/var/snap/docker")
 """Folders of the host that Docker's snap can see; all others it replaces by its own, silently (canonical/docker-snap#189)."""
 _LABELS = ("container_file_t", "container_ro_file_t", "svirt_sandbox_file_t")
 """Types of SELinux that containers may use."""
-_OF_DOCKER = re.compile(r"br-[0-9a-f]{12}$|docker\d|veth")
+_OF_DOCKER = re.compile(r"br-[0-9a-f]{12}\Z|docker\d|veth")
 """Interfaces that an engine creates for its networks."""
 _BROKEN_COMPOSE = {
     "5.2.0": "recreates apps that share a network at each `up`, also without a change (docker/compose#13878)",

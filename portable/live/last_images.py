@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import msgspec
 
 from portable.local.files import write_private
-from portable.local.folders import project_folder, state_home
+from portable.local.folders import project_folder
+from portable.local.paths import state_home
 from portable.model.base import Struct
 
 _FILE = "last-images.json"

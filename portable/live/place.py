@@ -10,7 +10,7 @@ from portable.backends.prepare import Prepared
 from portable.live.drivers import OpenedStack, opener_of, unsupported_on
 from portable.live.image_updates import ImageUpdates
 from portable.live.stack import Stack
-from portable.local.folders import home_of
+from portable.local.paths import home_of
 from portable.model.errors import Refused, UsageError
 from portable.model.gitops import Flux
 from portable.planning.inputs import PlanInput

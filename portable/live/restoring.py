@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from portable.local.files import write_private
-from portable.local.folders import project_folder, state_home
+from portable.local.folders import project_folder
+from portable.local.paths import state_home
 from portable.model.base import Struct
 from portable.model.errors import Refused
 

@@ -10,7 +10,7 @@ from portable.model.codes import Code
 from portable.model.plan import Ephemeral, Plan
 from portable.model.versions import OneWay, numbers_of, padded, tag_of, version_of
 
-_DATABASES = re.compile(r"(?:^|/)(?:postgres|postgresql|postgis|pgvector|timescaledb|mariadb|mysql|mongo|elasticsearch)$")
+_DATABASES = re.compile(r"(?:^|/)(?:postgres|postgresql|postgis|pgvector|timescaledb|mariadb|mysql|mongo|elasticsearch)\Z")
 """Repositories of database servers, which read only the files of their own major version, or leave no way back."""
 _SERVERS = {
     "redis": (

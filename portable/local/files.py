@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from portable.local.paths import state_home
 from portable.model.codes import Code
 from portable.model.errors import PortableError
 
@@ -78,8 +79,6 @@ def translated(path: Path) -> Iterator[None]:
 
 def _writable(path: Path) -> str:
     """The remedy for a file on a read-only file system: only the state of `portable` has a variable that names its folder."""
-    from portable.local.folders import state_home  # imports this module
-
     with contextlib.suppress(PortableError):  # the home folder may be unknown
         if path.is_relative_to(state_home()):
             return "set XDG_STATE_HOME to a writable folder: `export XDG_STATE_HOME=/a/folder/of/yours`"

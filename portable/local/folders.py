@@ -1,48 +1,34 @@
 """Folders of this user on this machine for data that `portable` can make again."""
 
 import os
-import pwd
 import stat
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from portable.local.files import translated
+from portable.local.paths import cache_home, state_home
 from portable.model.errors import UsageError
 
 FILE = "compose.yaml"
 """The project file as it was last passed to Compose."""
 
 
-def home_of(environment: Mapping[str, str]) -> Path:
-    """The user's home folder. Raises UsageError if it is unknown, for example for a service without HOME or a container's user."""
-    if environment.get("HOME", "").startswith("/"):
-        return Path(environment["HOME"])
-    try:
-        return Path(pwd.getpwuid(os.getuid()).pw_dir)
-    except KeyError:
-        text = f"your home folder is unknown: HOME is not set, and user {os.getuid()} has no entry in /etc/passwd"
-        raise UsageError(text, code="file.home", where="environment", remedy="set it: `export HOME=/a/folder/of/yours`") from None
-
-
-def cache_home(environment: Mapping[str, str] | None = None) -> Path:
-    """`$XDG_CACHE_HOME/portable`, by default `~/.cache/portable`. Raises UsageError if there is no home folder."""
-    environment = os.environ if environment is None else environment
-    base = environment.get("XDG_CACHE_HOME") or ""
-    return (Path(base) if base.startswith("/") else home_of(environment) / ".cache") / "portable"
-
-
 def own_cache(name: str) -> Path | None:
     """A folder below `cache_home` for what Python runs or trusts, created if missing; None where there cannot be a safe one.
 
     It must belong to the user who runs the command, and nobody else may write to it: `sudo` with the home folder of another user has no
-    cache. PYTHONDONTWRITEBYTECODE switches it off.
+    cache, and makes none there, which that user could not write to. PYTHONDONTWRITEBYTECODE switches it off.
     """
     if sys.dont_write_bytecode:
         return None
     try:
         folder = cache_home() / name
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not folder.is_dir():
+            existing = next(parent for parent in folder.parents if parent.exists())
+            if os.geteuid() == 0 and existing.stat().st_uid != 0:
+                return None
+            for missing in (folder.parent, folder):  # the mode is that of the last folder only, and a umask may be 002
+                missing.mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder if _is_own(folder.parent) and _is_own(folder) else None
     except (OSError, UsageError):
         return None
@@ -52,13 +38,6 @@ def _is_own(folder: Path) -> bool:
     """Whether only this user can change the folder's entries; a symlink is not a folder here."""
     told = folder.lstat()
     return stat.S_ISDIR(told.st_mode) and told.st_uid == os.geteuid() and not told.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-
-
-def state_home(environment: Mapping[str, str] | None = None) -> Path:
-    """`$XDG_STATE_HOME/portable`, by default `~/.local/state/portable`."""
-    environment = os.environ if environment is None else environment
-    base = environment.get("XDG_STATE_HOME") or ""
-    return (Path(base) if base.startswith("/") else home_of(environment) / ".local" / "state") / "portable"
 
 
 def project_folder(project: str) -> Path:

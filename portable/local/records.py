@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from portable.local.files import write_private
-from portable.local.folders import project_folder, state_home
+from portable.local.folders import project_folder
 from portable.local.lock import locked
+from portable.local.paths import state_home
 from portable.model.base import Struct
 from portable.model.contracts import ContractResult
 from portable.model.errors import PortableError

@@ -38,24 +38,30 @@ class Finding(Struct, frozen=True, kw_only=True):
 
 
 class Waiver(Struct, frozen=True, kw_only=True):
-    """A profile's acceptance of findings by field and class, for the named apps (for all apps if none is named)."""
+    """A profile's acceptance of findings by field and class, for the named apps (for all apps if none is named), and by code if given."""
 
     field: str
     class_: Class
     reason: str
     apps: tuple[str, ...] = ()
+    code: str = ""
     where: Source | None = None
     inherited: bool = False
     """It comes from a profile that this one extends, where it may have had another purpose."""
 
     def accepts(self, finding: Finding) -> bool:
-        """Whether this waiver accepts that finding. A refused finding needs a waiver that names the app (promise 2)."""
-        if not finding.is_waivable or self.field != finding.field or self.class_ != finding.class_:
+        """Whether this waiver accepts that finding.
+
+        A refused finding needs a waiver that names the app (promise 2), or its code if it is about no app.
+        """
+        if not finding.is_waivable or self.field != finding.field or self.class_ != finding.class_ or self.code not in ("", finding.code):
             return False
+        if finding.app is None and finding.verdict == "refused":
+            return bool(self.code) and not self.apps
         return finding.app in self.apps or (not self.apps and finding.verdict != "refused")
 
 
-def waiver(field: str, app: str | None, class_: Class = "security") -> str:
-    """The line of a profile that accepts a refused finding; replace the dots with a reason."""
-    apps = f", apps: [{app}]" if app else ""
-    return f"`waive: [{{field: {field}, class: {class_}{apps}, reason: ...}}]`"
+def waiver(field: str, app: str | None, class_: Class = "security", code: Code = "") -> str:
+    """The line of a profile that accepts a refused finding; replace the dots with a reason. Without an app, it names the code."""
+    about = f", apps: [{app}]" if app else f", code: {code}" if code else ""
+    return f"`waive: [{{field: {field}, class: {class_}{about}, reason: ...}}]`"

@@ -43,8 +43,9 @@ def _unused(waiver: Waiver, findings: Iterable[Finding]) -> Mistake:
             text = f"no waiver accepts {finding.field} ({finding.class_}): {finding.text}"
             remedy = f"remove this waiver; {finding.remedy}"
             return Mistake(source=where, path="waive", text=text, remedy=remedy, code="stack.waiver-refused")
+    named = f" with code {waiver.code}" if waiver.code else ""
     known = ", ".join(sorted({f"{f.field} ({f.class_})" for f in findings})) or "none"
-    text = f"this waiver of {waiver.field} ({waiver.class_}) matches no finding; findings here: {known}"
+    text = f"this waiver of {waiver.field} ({waiver.class_}){named} matches no finding; findings here: {known}"
     return Mistake(source=where, path="waive", text=text, remedy=_remedy(waiver, findings), code="stack.waiver-unused")
 
 
@@ -55,6 +56,11 @@ def _remedy(waiver: Waiver, findings: Iterable[Finding]) -> str:
     findings = tuple(findings)
     same_field = [f for f in findings if f.field == waiver.field]
     same_class = [f for f in same_field if f.class_ == waiver.class_]
+    codes = [f.code for f in same_class if f.app is None and f.verdict == "refused" and f.code]
+    if codes and (waiver.apps or waiver.code not in codes):
+        return f"write `code: {codes[0]}` instead of `apps`: the finding is about no app" if waiver.apps else f"write `code: {codes[0]}`"
+    if waiver.code and same_class:
+        return f"remove `code`, or write `code: {same_class[0].code}`"
     apps = sorted({f.app for f in same_class if f.app})
     if same_class and not waiver.apps:
         return f"write `apps: [{', '.join(apps)}]`: a refused finding is waived only by the app's name" if apps else "remove it"

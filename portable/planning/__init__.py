@@ -180,7 +180,7 @@ def _unsupported_gpu(given: PlanInput, name: str, facts: DeviceFacts, mistakes: 
 def _waivers(given: PlanInput) -> tuple[Waiver, ...]:
     own = given.profile_source("name").file  # `name` is always the profile's own key, whatever it extends
     return tuple(
-        Waiver(field=w.field, class_=w.class_, reason=w.reason, apps=w.apps, where=where, inherited=where.file != own)
+        Waiver(field=w.field, class_=w.class_, reason=w.reason, apps=w.apps, code=w.code, where=where, inherited=where.file != own)
         for w, where in ((w, given.profile_source("waive", index)) for index, w in enumerate(given.profile.waive))
     )
 
@@ -197,7 +197,7 @@ def _replaced_waivers(given: PlanInput, findings: Iterable[Finding]) -> Iterator
         except msgspec.ValidationError:
             continue  # a replaced list is not validated
         for facts in inherited:
-            waiver = Waiver(field=facts.field, class_=facts.class_, reason=facts.reason, apps=facts.apps)
+            waiver = Waiver(field=facts.field, class_=facts.class_, reason=facts.reason, apps=facts.apps, code=facts.code)
             if any(waiver.accepts(f) and not any(w.accepts(f) for w in own) for f in findings):
                 gone[facts.field] = where
     if gone:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from portable.catalog.quantities import amount, size
 from portable.model import plan as p
-from portable.model.findings import Finding
+from portable.model.findings import Finding, waiver
 from portable.planning.inputs import Mistakes, PlanInput
+from portable.planning.select import MOUNTER
 
 _LARGEST_NAMED = 3
 
@@ -63,8 +64,8 @@ def _excess(path: str, what: str, counted: dict[str, int], given: int) -> Iterat
         verdict="refused",
         app=app,
         text=f"the memory limits add up to {amount(total)}: {named}{more}; {what} has {amount(given)}, {amount(total - given)} too little",
-        remedy=f"leave an app out (`without: [...]`), lower a limit (`override: {{{app}: {{containers: {{main: {{resources: {{memory: "
-        f"{{limit: ...}}}}}}}}}}}}}}`), raise {share}, or waive it (`field: memory, class: function, apps: [{app}]`): the engine then "
-        "kills containers when memory runs out",
+        remedy=f"leave an app out (`without: [...]`), lower a limit (`override: {{{app or MOUNTER}: {{containers: {{main: {{resources: "
+        f"{{memory: {{limit: ...}}}}}}}}}}}}}}`), raise {share}, or accept it in the profile: "
+        f"{waiver('memory', app, 'function', 'memory.exceeded')}. The engine then kills containers when memory runs out",
         code="memory.exceeded",
     )

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from portable.model.clear_text import why_secret
 from portable.model.findings import Finding
 from portable.model.metadata import MarkKind, ObjectKind, ObjectMetadata, invalid_mark, reserved_mark
 from portable.model.plan import Claim, Plan
-from portable.planning.clear_secrets import why_secret
 from portable.planning.inputs import Mistakes, PlanInput
 from portable.profiles.types import MarksFacts, ObjectsFacts
 

@@ -6,9 +6,11 @@ from msgspec import Meta
 
 from portable.catalog.facts import Facts, RelativePath
 
-ObjectName = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", description="the name of an object in the cluster")]
-NamespaceName = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", description="the name of a namespace")]
-Text = Annotated[str, Meta(min_length=1, pattern=r"^\S+$", description="text without spaces")]
+ObjectName = Annotated[
+    str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$(?!\n)", description="the name of an object in the cluster")
+]
+NamespaceName = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$(?!\n)", description="the name of a namespace")]
+Text = Annotated[str, Meta(min_length=1, pattern=r"^\S+$(?!\n)", description="text without spaces")]
 
 
 class FluxFacts(Facts, frozen=True, kw_only=True):
@@ -18,7 +20,7 @@ class FluxFacts(Facts, frozen=True, kw_only=True):
     """The name of the GitRepository."""
     namespace: NamespaceName = "flux-system"
     """The namespace of the GitRepository, and of the rendered Kustomizations."""
-    interval: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}(s|m|h)$", description="a duration, such as 1h")] = "1h"
+    interval: Annotated[str, Meta(pattern=r"^[1-9][0-9]{0,5}(s|m|h)$(?!\n)", description="a duration, such as 1h")] = "1h"
     """How often Flux corrects changes that somebody made in the cluster."""
     decryption: ObjectName = "sops-age"
     """The Secret with the private keys of SOPS, in the same namespace."""
@@ -51,7 +53,7 @@ class SopsFacts(Facts, frozen=True, kw_only=True):
     """SOPS with age."""
 
     age: Annotated[
-        tuple[Annotated[str, Meta(pattern=r"^age1[0-9a-z]{10,}$", description="a public key of age, such as age1...")], ...],
+        tuple[Annotated[str, Meta(pattern=r"^age1[0-9a-z]{10,}$(?!\n)", description="a public key of age, such as age1...")], ...],
         Meta(min_length=1),
     ]
     """The public keys for which files are encrypted: yours, and that of the cluster."""
@@ -60,7 +62,7 @@ class SopsFacts(Facts, frozen=True, kw_only=True):
 class SealedSecretsFacts(Facts, frozen=True, kw_only=True):
     """Sealed Secrets, whose controller alone has the private key."""
 
-    certificate: Annotated[str, Meta(pattern=r"^(/|~/).+$", description="an absolute path, or one that begins with ~/")]
+    certificate: Annotated[str, Meta(pattern=r"^(/|~/).+$(?!\n)", description="an absolute path, or one that begins with ~/")]
     """The controller's certificate: `kubeseal --fetch-cert > FILE`."""
 
 

@@ -22,17 +22,19 @@ _HEAD = """\
 # Written by `portable update`: images that run instead of those that the catalog or the profile pins.
 # It contains no secrets; commit it if you like. A rollback removes entries, and so can you; then run `portable up`.
 """
-Digest = Annotated[str, Meta(pattern=f"^{_DIGEST}$", description="`sha256:` and 64 hexadecimal digits")]
+Digest = Annotated[str, Meta(pattern=rf"^{_DIGEST}$(?!\n)", description="`sha256:` and 64 hexadecimal digits")]
 Pinned = Annotated[
     str,
     Meta(
-        pattern=rf"^[a-z0-9][a-z0-9._/:-]*:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}@{_DIGEST}$",
+        pattern=rf"^[a-z0-9][a-z0-9._/:-]*:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}@{_DIGEST}$(?!\n)",
         description="an image as the catalog or profile pins it: repository:tag@digest",
     ),
 ]
-Moment = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$", description="a time in UTC, such as 2026-11-21T03:00:00Z")]
+Moment = Annotated[
+    str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$(?!\n)", description="a time in UTC, such as 2026-11-21T03:00:00Z")
+]
 Backup = Annotated[
-    str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}T[0-9.]{6,12}Z$", description="the name of a backup, from `portable backup --list`")
+    str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}T[0-9.]{6,12}Z$(?!\n)", description="the name of a backup, from `portable backup --list`")
 ]
 
 

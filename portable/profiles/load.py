@@ -55,6 +55,8 @@ def _near(file: Path) -> Path | None:
     try:
         near = sorted(other for other in file.parent.iterdir() if other.name.casefold().startswith(stem) and meant(other.name) == stem)
     except PermissionError:
+        if file.parent.stat().st_uid != os.geteuid() and os.access(file.parent, os.X_OK):
+            return None  # such as /home of mode 0711: nobody's own folder, and a file of the right name is found
         text = "this folder cannot be read, so your own files in it would be ignored"
         remedy = f"check its owner and mode: `ls -ld {quote(str(file.parent))}`"
         raise UsageError(text, code="profile.folder-denied", where=str(file.parent), remedy=remedy) from None
@@ -157,8 +159,8 @@ def profile_files(folders: Sequence[Path]) -> dict[str, tuple[Path, ...]]:
     for folder in dict.fromkeys(folder.resolve() for folder in folders):
         for file in sorted(folder.glob("*")):
             name = file.stem if file.suffix == ".yaml" else meant(file.name)
-            if not name or name.casefold() == "portable" or f"{name}.yaml".endswith(SUFFIX):
-                continue
+            if not name or name.startswith(".") or name.casefold() == "portable" or f"{name}.yaml".endswith(SUFFIX):
+                continue  # a hidden name is no profile's: Emacs locks a file by a link to nothing, such as `.#media.yaml`
             if folder.name == "profiles" or _says_portable(file) or (file.suffix == ".yaml" and not file.is_file()):
                 for wanted in dict.fromkeys((name, name.casefold())):
                     files[wanted] = (*files.get(wanted, ()), file)

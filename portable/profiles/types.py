@@ -10,14 +10,14 @@ from portable.model.external import CreationPolicy, StoreKind
 from portable.model.traits import TRAITS, BackEndName, Traits
 from portable.profiles.gitops import EncryptedFacts, GitOpsFacts
 
-Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$", description="a network, such as 172.20.0.0/16")]
-Address = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+$", description="an IP address")]
-Host = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", description="a DNS name")]
+Cidr = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+/[0-9]{1,3}$(?!\n)", description="a network, such as 172.20.0.0/16")]
+Address = Annotated[str, Meta(pattern=r"^[0-9a-fA-F.:]+$(?!\n)", description="an IP address")]
+Host = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$(?!\n)", description="a DNS name")]
 HostOrAddress = Annotated[
-    str, Meta(pattern=r"^[a-z0-9:]([a-z0-9.:-]*[a-z0-9:])?$", description="a DNS name, or an address of IPv4 or IPv6")
+    str, Meta(pattern=r"^[a-z0-9:]([a-z0-9.:-]*[a-z0-9:])?$(?!\n)", description="a DNS name, or an address of IPv4 or IPv6")
 ]
-RemoteText = Annotated[str, Meta(min_length=1, pattern=r"^\S(.*\S)?$", description="a key in the store")]
-ServerFilter = Annotated[str, Meta(pattern=r"^[^,\s]([^,\n]*[^,\s])?$", description="one name, without a comma")]
+RemoteText = Annotated[str, Meta(min_length=1, pattern=r"^\S(.*\S)?$(?!\n)", description="a key in the store")]
+ServerFilter = Annotated[str, Meta(pattern=r"^[^,\s]([^,\n]*[^,\s])?$(?!\n)", description="one name, without a comma")]
 
 
 class StackFile(Facts, frozen=True, kw_only=True):
@@ -31,7 +31,7 @@ class StackFile(Facts, frozen=True, kw_only=True):
     uid: Annotated[int, Meta(ge=0, le=4294967294)] = 1000
     gid: Annotated[int, Meta(ge=0, le=4294967294)] = 1000
     umask: Umask = "002"
-    timezone: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$")] = "Etc/UTC"
+    timezone: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_+-]+(/[A-Za-z0-9_+-]+)*$(?!\n)")] = "Etc/UTC"
     ports: dict[Name, dict[Name, PortNumber]] = {}
     override: dict[Name, dict[str, Any]] = {}
     """Changes to the files of apps, by app: maps merge, lists replace, null removes."""
@@ -156,7 +156,9 @@ class TunnelEndFacts(Facts, frozen=True, kw_only=True):
     port: PortNumber | None = None
     protocol: Literal["tcp", "udp"] | None = None
     """For OpenVPN; WireGuard always uses UDP."""
-    public_key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=$", description="the server's public key for WireGuard")] | None = None
+    public_key: Annotated[str, Meta(pattern=r"^[A-Za-z0-9+/]{43}=$(?!\n)", description="the server's public key for WireGuard")] | None = (
+        None
+    )
 
 
 class VpnFacts(Facts, frozen=True, kw_only=True):
@@ -173,7 +175,9 @@ class VpnFacts(Facts, frozen=True, kw_only=True):
     """The secret with the OpenVPN file of a `custom` provider. Default: `openvpn-config`."""
     port_forwarding: bool | str = False
     """Request a forwarded port from the provider, so that peers can connect. With `custom`: the provider whose method to use."""
-    interface: Annotated[str, Meta(pattern=r"^(tun|wg)[0-9]{1,3}$", description="the name of the tunnel's device, such as tun0")] = "tun0"
+    interface: Annotated[str, Meta(pattern=r"^(tun|wg)[0-9]{1,3}$(?!\n)", description="the name of the tunnel's device, such as tun0")] = (
+        "tun0"
+    )
     """Never the name of another device: the firewall allows all traffic through a device of this name."""
     endpoints: tuple[EndpointFacts, ...] = ()
     """Networks of the provider's servers, if known: nothing else is reachable without the tunnel."""
@@ -335,16 +339,20 @@ class RemoteFacts(Facts, frozen=True, kw_only=True):
 class ExternalFacts(Facts, frozen=True, kw_only=True):
     """The store from which the External Secrets Operator fetches the values."""
 
-    store: Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$", description="the name of a store")]
+    store: Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$(?!\n)", description="the name of a store")]
     kind: StoreKind = "SecretStore"
     key: RemoteText = "{stack}/{name}"
     """The pattern of keys in the store: `{stack}`, `{profile}`, `{namespace}`, `{name}` and `{key}` are replaced."""
     property: str = "{key}"
     """The pattern of properties; an empty one selects all that lies at the key."""
-    refresh: Annotated[str, Meta(pattern=r"^([1-9][0-9]{0,5}(s|m|h)|0s)$", description="a duration, such as 1h; 0s fetches once")] = "1h"
+    refresh: Annotated[str, Meta(pattern=r"^([1-9][0-9]{0,5}(s|m|h)|0s)$(?!\n)", description="a duration, such as 1h; 0s fetches once")] = (
+        "1h"
+    )
     creation: CreationPolicy = "Owner"
     """Owner: the Secret is deleted with its ExternalSecret. Orphan: it stays. Merge: it exists already, and gets these keys."""
-    remote: dict[Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*(\.[A-Za-z0-9._-]+)?$", description="NAME or NAME.KEY")], RemoteFacts] = {}
+    remote: dict[
+        Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]*(\.[A-Za-z0-9._-]+)?$(?!\n)", description="NAME or NAME.KEY")], RemoteFacts
+    ] = {}
     """Single secrets, by NAME or NAME.KEY. An optional secret is fetched only if it is named here; an empty map follows the pattern."""
 
 
@@ -410,6 +418,8 @@ class WaiverFacts(Facts, frozen=True, kw_only=True):
     field: str
     class_: Literal["security", "data", "function", "cosmetic"] = msgspec.field(name="class")
     apps: tuple[Name, ...] = ()
+    code: str = ""
+    """Only findings of this code. A refused finding that is about no app is accepted by its code only."""
     reason: Annotated[str, Meta(min_length=1)]
 
 
@@ -417,12 +427,15 @@ class PatchFacts(Facts, frozen=True, kw_only=True):
     """A change to a rendered object, for a setting that neither the catalog nor the profile supports."""
 
     kind: Annotated[
-        str, Meta(pattern=r"^[A-Za-z]+$", description="`service` or `network`; on a cluster the object's own kind, such as Deployment")
+        str,
+        Meta(pattern=r"^[A-Za-z]+$(?!\n)", description="`service` or `network`; on a cluster the object's own kind, such as Deployment"),
     ]
     name: Annotated[str, Meta(min_length=1)]
     op: Literal["add", "replace", "remove"]
     """As in RFC 6902: `add` sets a key, or inserts into a list; the others need an existing value."""
-    path: Annotated[str, Meta(pattern=r"^(/([^~/]|~[01])*)+$", description="a JSON Pointer (RFC 6901), such as /logging/options/max-size")]
+    path: Annotated[
+        str, Meta(pattern=r"^(/([^~/]|~[01])*)+$(?!\n)", description="a JSON Pointer (RFC 6901), such as /logging/options/max-size")
+    ]
     value: Any = None
 
 

@@ -166,7 +166,7 @@ def _ask_command(needs: tuple[Need, ...], source: CommandSource) -> tuple[dict[K
         except UnicodeDecodeError:
             return key, None, "its value is not UTF-8 text"
         value = without_line_end(value)
-        return (key, Secret(value), "") if value else (key, None, f"{source.command[0]} printed nothing")
+        return (key, Secret(value), "") if value.strip() else (key, None, f"{source.command[0]} printed nothing")
 
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(ask, needs))

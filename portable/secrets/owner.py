@@ -13,7 +13,7 @@ from portable.model.base import Struct
 from portable.model.errors import Refused
 from portable.secrets.sources import FileSource, Source
 
-_LINE = re.compile(r"(?s)^(.*?)@([^@:#]*)(?:#([0-9a-f]+))?:(.*)$")
+_LINE = re.compile(r"(?s)^(.*?)@([^@:#]*)(?:#([0-9a-f]+))?:(.*)\Z")
 _MACHINE_IDS = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
 """Where a machine's identity lies, which stays when its host name changes (machine-id(5))."""
 _DIGITS = 16

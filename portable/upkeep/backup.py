@@ -144,7 +144,10 @@ def _stopped(driver: StackDriver, plan: Plan, app: str, progress: Progress) -> t
     with locked(driver.stack.project, doing, progress=progress) as lock, driver.exclusive(doing):
         refuse_unready(driver.stack.taken, sharing(plan, app))  # it could not be started again
         unfinished = copying(driver.stack.project).get(app, Copying())
-        again = tuple(sorted({*unfinished.again, *driver.running_with(app), *driver.paused_with(app)}))
+        paused = driver.paused_with(app)
+        if unfinished == Copying() and not paused:  # else a killed command stopped it, and it is started again first of all
+            driver.refuse_backup(backup_runner_of(plan), (app,))
+        again = tuple(sorted({*unfinished.again, *driver.running_with(app), *paused}))
         images = driver.service_images()
         own = {**unfinished.images, **{service: image for service, (whose, image) in images.items() if whose == app}}
         # Both are unknowable once the apps are down.
@@ -174,10 +177,14 @@ def _with_images(images: Mapping[str, tuple[str, str]], apps: Collection[str]) -
 
 
 def _start_again(driver: StackDriver, app: str, lock: Lock, progress: Progress) -> None:
-    """Start the apps that ran before a `backup --stop` of that app, as its note lists them."""
-    known, noted = driver.apps(), copying(driver.stack.project).get(app, Copying()).again
+    """Start the apps that ran before a `backup --stop` of that app, as its note lists them, and those that the engine knows as stopped.
+
+    Only the engine knows of an app that was about to start: it did not run yet.
+    """
+    known = driver.apps()
+    noted = tuple(sorted({*copying(driver.stack.project).get(app, Copying()).again, *driver.paused_with(app)}))
     if again := tuple(name for name in noted if name in known):
-        driver.up(apps=again, progress=progress, held=lock)
+        driver.start_again(again, progress=progress, held=lock)
     if noted:
         started_again(driver.stack.project, noted)
 
@@ -228,7 +235,8 @@ def restore(
     If it fails before it changes the state, the app is started as it was.
     """
     _known(driver, plan, (app,))
-    at = at or restoring(driver.stack.project).get(app, "")  # complete an unfinished restore, even if only its last step is missing
+    # Complete an unfinished restore, even if only its last step is missing.
+    at = at or restoring(driver.stack.project).get(app, "") or driver.noted_restore(app)
     refuse_fenced(driver.fences(), (app,), driver.stack.project)  # its state here must stay as it was proven
     if dry_run:
         (checked,) = check(driver, plan, apps=(app,), at=at, progress=progress)
@@ -285,7 +293,8 @@ def abort(driver: StackDriver, plan: Plan, app: str, *, progress: Progress = sil
     with locked(driver.stack.project, doing, progress=progress) as lock, driver.exclusive(doing):
         refuse_stale(driver.stack.taken, sharing(plan, app))
         (row,) = run(driver, plan, "abort", (app,), progress=progress)
-        begun = restoring(driver.stack.project).get(app)
+        here = restoring(driver.stack.project).get(app)
+        begun = here or driver.noted_restore(app) or None
         if row.result == "not begun" and begun is None:
             text = f"there is no unfinished restore of {app}"
             raise UsageError(text, code="restore.not-begun", remedy=f"start a restore with `portable restore {app}`")
@@ -297,7 +306,8 @@ def abort(driver: StackDriver, plan: Plan, app: str, *, progress: Progress = sil
         elif row.result == "not begun" and back_as_it_was(driver.stack.project, app):
             row = msgspec.structs.replace(row, at=begun or "", result="given up")
         elif row.result == "not begun":
-            note = "the restore was already complete, so nothing is undone: the previous state is in .before-restore-* of its folder"
+            how = "complete" if here else "complete, or aborted from another machine"
+            note = f"the restore was already {how}, so nothing is undone: the previous state is in .before-restore-* of its folder"
             row = msgspec.structs.replace(row, at=begun or "", result="done", notes=(note,))
         if row.result != "failed":
             driver.note_restore(app, None)  # also one that another machine began

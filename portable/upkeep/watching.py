@@ -27,7 +27,7 @@ STEADY = 60.0
 _ENGINE = "engine"
 _LINES = 2000
 """Lines of an app's log in which the end of its last run is searched."""
-_ENDED = re.compile(r"schedule: (?:ended successfully|failed with (\d+))$")
+_ENDED = re.compile(r"schedule: (?:ended successfully|failed with (\d+))\Z")
 """The last words of a run, as the Compose back end's schedule.sh writes them."""
 
 

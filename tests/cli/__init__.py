@@ -13,7 +13,10 @@ ROOT = Path(__file__).parents[2]
 def run(
     *args: str, cwd: Path, env: Mapping[str, str] | None = None, before: Sequence[str] = (), timeout: float = 60
 ) -> subprocess.CompletedProcess[str]:
-    """`portable ARGS` in that folder, in an environment that says nothing of this machine's; `before` stands in front of the command."""
+    """`portable ARGS` in that folder, in an environment that says nothing of this machine's; `before` stands in front of the command.
+
+    It reaches no engine and no cluster, unless `env` names one: a stack of `make up` has the same project as the profile local here.
+    """
     command = [*before, sys.executable, "-m", "portable", *args]
     return subprocess.run(command, cwd=cwd, env=environment(cwd, env), capture_output=True, text=True, timeout=timeout, check=False)
 
@@ -24,6 +27,8 @@ def environment(home: Path, more: Mapping[str, str] | None = None) -> dict[str, 
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
+        "DOCKER_HOST": "unix:///nowhere/docker.sock",
+        "KUBECONFIG": "/nowhere/kubeconfig",
         "PYTHONPATH": str(ROOT),
         "PYTHONPYCACHEPREFIX": str(kept / "bytecode"),
         "XDG_CACHE_HOME": str(kept / "cache"),

@@ -98,6 +98,16 @@ def test_argo_cd_gets_no_files_that_it_cannot_decrypt(path: dict[str, str], tmp_
     assert not (tmp_path / ".config").exists(), "no secret is stored for a command that is refused"
 
 
+def test_files_for_a_plug_in_of_argo_cd_are_written_where_the_profile_accepts_it(path: dict[str, str], tmp_path: Path) -> None:
+    argo = PROFILE.replace("flux: {}", "argo-cd: {repository: 'https://g.test/x.git'}")
+    own = "waive: [{field: gitops.secrets, class: function, code: kubernetes.gitops-sops, reason: KSOPS decrypts them}]\n"
+    write(tmp_path, {"profiles/mine.yaml": argo + own})
+    assert run("secrets", "set", "sonarr-api-key", "--generate", "-p", "mine", cwd=tmp_path).returncode == 0
+    done = run("secrets", "write", "-p", "mine", "-o", "out", cwd=tmp_path, env=path)
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "out").glob("*.yaml")) != []
+
+
 def test_sealed_secrets_are_written_with_the_certificate(path: dict[str, str], tmp_path: Path) -> None:
     sealed = PROFILE.replace(f"sops: {{age: [{KEY}]}}", f"sealed-secrets: {{certificate: {tmp_path / 'cert.pem'}}}")
     write(tmp_path, {"profiles/mine.yaml": sealed})

@@ -12,7 +12,9 @@ from typer.main import get_command
 
 from portable.cli import hints
 from portable.cli.app import application
+from portable.cli.errors import _acceptance
 from portable.cli.hints import forget, remember, taking_profile, typed
+from portable.model.findings import Finding
 from portable.profiles.names import DEFAULT_PROFILE, PROFILE_VARIABLE
 from tests.cli import ROOT, run, write
 
@@ -199,3 +201,14 @@ def test_documents_do_not_depend_on_how_the_profile_was_typed(tmp_path: Path) ->
         assert (by_name.returncode, by_path.returncode) == (0, 0), by_name.stderr + by_path.stderr
         assert "portable" in by_name.stdout
         assert by_name.stdout.replace(str(tmp_path), "") == by_path.stdout.replace(str(tmp_path), "")
+
+
+def test_a_finding_that_no_waiver_accepts_gets_no_waiver() -> None:
+    def accepted(**changes: Any) -> str:
+        return _acceptance(Finding(**({"field": "f", "path": "f", "class_": "data", "text": "t", "remedy": "r"} | changes)))
+
+    assert accepted(is_waivable=False) == ""
+    assert accepted(app="sonarr") == "in the profile: `waive: [{field: f, class: data, apps: [sonarr], reason: ...}]`"
+    assert accepted(code="plan.x") == "in the profile: `waive: [{field: f, class: data, code: plan.x, reason: ...}]`"
+    assert accepted(field="migrate.times", is_waivable=False) == ""
+    assert accepted(field="migrate.times") == "for this move: add `--waive times=REASON`"

@@ -85,6 +85,7 @@ def test_the_end_of_the_log_is_shown_where_a_build_failed(
 def test_the_end_of_up_says_how_to_log_in_where_data_lies_and_how_to_remove_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME")
     prepared = prepared_for("local")
     place, planned = place_of(prepared), prepared.planned
     lines = list(closing(place, planned))

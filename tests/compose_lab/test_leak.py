@@ -6,6 +6,7 @@ import threading
 import time
 
 from tests.lab.leak import Sniffer, run
+from tests.lab.own import IN_CLOSED_RANGE
 
 
 def test_a_sniffer_ends_on_a_machine_that_is_never_quiet() -> None:
@@ -34,7 +35,7 @@ def test_a_sniffer_ends_on_a_machine_that_is_never_quiet() -> None:
 
 
 def test_a_sniffer_leaves_the_closed_network_out_and_nothing_else() -> None:
-    mark, lab = f"pl{random.randrange(16**8):08x}", "198.19.255.77"
+    mark, lab = f"pl{random.randrange(16**8):08x}", IN_CLOSED_RANGE
     run("ip", "addr", "add", f"{lab}/32", "dev", "lo")  # this machine's own, so that nothing leaves it
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as talks, Sniffer(mark) as seen:

@@ -12,7 +12,7 @@ from portable.engines.docker.observed import HASH
 from portable.live.compose import verbs as compose
 from portable.live.compose.desired import ComposeStack, current
 from portable.live.image_needs import ImageNeed
-from portable.local.folders import state_home
+from portable.local.paths import state_home
 from portable.secrets.sources import EnvironmentSource
 from tests.by_hand import by_hand
 from tests.compose_lab.stacks import service

@@ -21,6 +21,7 @@ from portable.model.errors import PortableError, Refused, UsageError
 from portable.model.progress import Event
 from tests.compose_lab.stacks import SOURCE, body, changed, service, set_secrets, stack
 from tests.lab.engine import BUSYBOX
+from tests.lab.local import free_ports
 
 pytestmark = pytest.mark.compose_lab
 
@@ -322,12 +323,12 @@ def test_a_taken_port_is_named_with_its_holder_before_anything_starts(engine: En
 
 
 def test_a_port_of_another_project_is_named(engine: Engine, project: str) -> None:
-    document = body(project)
-    document["services"]["lone"]["ports"] = [{"target": 80, "published": "47391", "host_ip": "127.0.0.1"}]
+    document, (port,) = body(project), free_ports(1)
+    document["services"]["lone"]["ports"] = [{"target": 80, "published": str(port), "host_ip": "127.0.0.1"}]
     name = f"{project}-holder"
-    docker("run", "-d", "--rm", "--name", name, "-p", "127.0.0.1:47391:80", document["services"]["lone"]["image"], "sleep", "60")
+    docker("run", "-d", "--rm", "--name", name, "-p", f"127.0.0.1:{port}:80", document["services"]["lone"]["image"], "sleep", "60")
     try:
-        with pytest.raises(DockerError, match=f"port 47391/tcp of lone .*{name}") as caught:
+        with pytest.raises(DockerError, match=f"port {port}/tcp of lone .*{name}") as caught:
             up(engine, document)
         assert caught.value.code == "host.port"
     finally:

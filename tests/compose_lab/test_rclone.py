@@ -9,13 +9,14 @@ import pytest
 
 from portable.engines.docker.engine import Engine
 from tests.lab.engine import LabError, clean
-from tests.lab.local import Local
+from tests.lab.local import Local, forget_cloud
+from tests.lab.own import CLOUDS, SMALL
 from tests.lab.upstream import images
 from tests.lab.upstream.programs import RCLONE, version_of
 
 pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(3600)]
 Record = Callable[[str, object], None]
-MOUNT = "/mnt/clouds/small"
+MOUNT = f"{CLOUDS}/{SMALL}"
 FILE = 30 * 1024**2
 FILES = 8
 """Together more than twice what the cloud may keep."""
@@ -43,6 +44,7 @@ def stack(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     finally:
         made.portable("down", code=None)
         clean(engine, made.project)
+        forget_cloud(SMALL)
 
 
 def health(stack: Local, service: str) -> str:
@@ -52,7 +54,7 @@ def health(stack: Local, service: str) -> str:
 
 def cached(stack: Local) -> int:
     """Bytes on disk in the cloud's cache."""
-    return int(stack.inside("cloud-small", "du", "-s", "-B", "1", "/cache").split()[0])
+    return int(stack.inside(f"cloud-{SMALL}", "du", "-s", "-B", "1", "/cache").split()[0])
 
 
 def test_what_is_built_is_what_the_catalog_pins() -> None:
@@ -62,7 +64,7 @@ def test_what_is_built_is_what_the_catalog_pins() -> None:
 
 
 def test_rclone_mounts_and_serves_at_the_pinned_version(stack: Local, record_property: Record) -> None:
-    for service in ("cloud-small", "webdav"):
+    for service in (f"cloud-{SMALL}", "webdav"):
         version = stack.inside(service, "rclone", "version").splitlines()[0].split()[-1]
         assert version == f"v{images.pinned('rclone')}"
         assert health(stack, service) == "healthy"
@@ -91,9 +93,9 @@ def test_the_cache_of_a_cloud_stays_below_its_limit(stack: Local, record_propert
 
 
 def test_a_dead_rclone_is_mounted_again(stack: Local) -> None:
-    stack.inside("cloud-small", "sh", "-c", "kill -9 $(pidof rclone)")
+    stack.inside(f"cloud-{SMALL}", "sh", "-c", "kill -9 $(pidof rclone)")
     until = time.monotonic() + 60
     while not stack.inside("gerbera", "cat", f"{MOUNT}/welcome.txt", code=None):
-        assert time.monotonic() < until, stack.logs_of("cloud-small")
+        assert time.monotonic() < until, stack.logs_of(f"cloud-{SMALL}")
         time.sleep(1)
-    assert json.loads(stack.docker("inspect", stack.container("cloud-small")))[0]["RestartCount"] == 0
+    assert json.loads(stack.docker("inspect", stack.container(f"cloud-{SMALL}")))[0]["RestartCount"] == 0

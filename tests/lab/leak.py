@@ -20,9 +20,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from tests.lab.engine import LABEL, LabError
+from tests.lab.own import LEAK, LEAK6
 
-ADDRESS, ADDRESS6 = "198.51.100.10", "2001:db8::10"
-NETS = (ipaddress.ip_network("198.51.100.0/24"), ipaddress.ip_network("2001:db8::/32"))
+ADDRESS, ADDRESS6 = LEAK, LEAK6
+"""Of this run: what another one leaks on purpose is none of its leaks."""
+_WATCHED = (ipaddress.ip_address(ADDRESS), ipaddress.ip_address(ADDRESS6))
 _SOL_PACKET, _PACKET_STATISTICS, _SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SO_TIMESTAMPNS = 263, 6, 26, 33, 35
 _IPV4, _IPV6, _ARP = 0x0800, 0x86DD, 0x0806
 
@@ -103,7 +105,7 @@ class Seen:
     from_inside: int = 0
     """Packets of the watched container's address, so that zero leaks is not zero traffic."""
     leaked: Counter[str] = field(default_factory=Counter)
-    """By what and where: `udp to 198.51.100.10 on veth1`."""
+    """By what and where: `udp to ADDRESS on veth1`."""
     dropped: int = 0
 
 
@@ -159,7 +161,7 @@ class Sniffer:
         self.seen.from_inside += source == self._inside
         address = ipaddress.ip_address(target)
         name = {-1: "arp", 1: "icmp", 6: "tcp", 17: "udp", 58: "icmp6"}.get(protocol, f"protocol {protocol}")
-        if any(address in net for net in NETS if net.version == address.version):
+        if address in _WATCHED:
             self.seen.leaked[f"{name} to {address} on {device}"] += 1
         if protocol in (6, 17) and inner[2:4] == b"\0\x35" and self._mark in inner.lower():
             self.seen.leaked[f"a marked name asked of {address} on {device}"] += 1

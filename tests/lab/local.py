@@ -21,16 +21,17 @@ import yaml
 from portable.backends.prepare import Prepared, prepare
 from portable.catalog.shipped import SHIPPED
 from portable.engines.docker.engine import Engine
-from portable.engines.docker.observed import PROJECT
+from portable.engines.docker.observed import HELPER, PROJECT
 from tests.lab.engine import LABEL, LabError, clean, random_project
 from tests.lab.old import Old, age
+from tests.lab.own import CLOUDS, SHELF, claim
 
 ROOT = Path(__file__).parents[2]
 FILM = b"a film that lay in the library before anything ran\n" * 100
 PROFILE = "lab"
 APPS = ("gerbera", "qbittorrent", "sabnzbd", "webdav")
-CLOUD = "labshelf"
-"""The cloud `shelf` under a name of the lab's own: a cloud is mounted once on a machine, and `make up` has `shelf`."""
+CLOUD = SHELF
+"""The cloud `shelf` under a name of this run: a cloud is mounted once on a machine, and `make up` has `shelf`."""
 UPKEEP = ("backup", "capacity", "old-downloads", "stream-links")
 """Apps that run at times; they come to those of the profile local, so that its tests meet them too."""
 SERVICES = tuple(sorted((f"cloud-{CLOUD}", "init", "seal", *APPS, *UPKEEP)))
@@ -41,7 +42,7 @@ portable: 1
 name: lab
 about: The profile local with apps that run at times, in folders and ports of a test; all is asked more often, so that tests wait less
 extends: local
-clouds: [labshelf]
+clouds: [{cloud}]
 apps: [backup, capacity, gerbera, old-downloads, qbittorrent, sabnzbd, stream-links, webdav]
 storage:
   library: {{folder: {folder}/library}}
@@ -53,7 +54,7 @@ exposure:
     sabnzbd: {{web: {{loopback: {{number: {sabnzbd}}}}}}}
     webdav: {{web: {{loopback: {{number: {webdav}}}}}}}
 override:
-  gerbera: {{clouds: [labshelf], containers: {{main: {{probe: {{period: 2s}}}}}}}}
+  gerbera: {{clouds: [{cloud}], containers: {{main: {{probe: {{period: 2s}}}}}}}}
   qbittorrent: &often {{containers: {{main: {{probe: {{period: 2s}}}}}}}}
   sabnzbd: *often
   seal: *often
@@ -61,7 +62,7 @@ override:
   rclone: *often
   capacity: {{schedule: "* * * * *"}}
   old-downloads: {{schedule: "* * * * *"}}
-  stream-links: {{schedule: "* * * * *", clouds: [labshelf]}}
+  stream-links: {{schedule: "* * * * *", clouds: [{cloud}]}}
 """
 
 
@@ -88,7 +89,7 @@ class Local:
     ports: dict[str, int] = field(default_factory=dict)
     ran: list[Ran] = field(default_factory=list)
     text: str = TEXT
-    """The profile; `{folder}`, and the port of each app that is published, by its name, stand in it."""
+    """The profile; `{folder}`, `{cloud}`, and the port of each app that is published, by its name, stand in it."""
     published: tuple[str, ...] = APPS
     old: Old = field(default_factory=dict)
     """What lay in the library before."""
@@ -103,7 +104,7 @@ class Local:
         # qBittorrent compares the port in an address with its own, hence the same number inside.
         inside = f"ports: {{qbittorrent: {{web: {self.ports['qbittorrent']}}}}}" if "qbittorrent" in self.ports else ""
         (self.folder / "portable.yaml").write_text(f"portable: 1\nname: {self.stack}\n{inside}\n")
-        (self.folder / "profiles" / f"{PROFILE}.yaml").write_text(self.text.format(folder=self.folder, **self.ports))
+        (self.folder / "profiles" / f"{PROFILE}.yaml").write_text(self.text.format(folder=self.folder, cloud=CLOUD, **self.ports))
         copy_cloud(self.folder / "catalog")
 
     @property
@@ -202,6 +203,13 @@ class Local:
         """Ids of the project's networks."""
         return self.docker("network", "ls", "-q", "--filter", f"label={PROJECT}={self.project}").split()
 
+    def helpers(self) -> list[str]:
+        """Ids of this stack's helper containers: they name its network or its folder. Those of other stacks are none of its business."""
+        ids = docker("ps", "-aq", "--no-trunc", "--filter", f"label={HELPER}").split()
+        said = {one: docker("inspect", one, code=None) for one in ids}
+        own = (f"{self.project}_", str(self.folder), *self.networks())
+        return [one for one, text in said.items() if any(word in text for word in own)]
+
     def volumes(self) -> list[str]:
         """Names of the project's volumes."""
         return sorted(self.docker("volume", "ls", "-q", "--filter", f"label={PROJECT}={self.project}").split())
@@ -245,16 +253,22 @@ def docker(*arguments: str, code: int | None = 0, given: str | None = None, envi
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback that nobody listens on, below those that the kernel gives to who calls: they are free a minute later too."""
+    """Ports of the loopback that nobody listens on, below those that the kernel gives to who calls: they are free a minute later too.
+
+    No other run takes them as long as this process is there.
+    """
     held: list[socket.socket] = []
+    refused: list[socket.socket] = []
     while len(held) < count:
         try:
-            held.append(socket.create_server(("127.0.0.1", random.randrange(20_000, 32_000))))
+            listener = socket.create_server(("127.0.0.1", random.randrange(20_000, 32_000)))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
+        else:
+            (held if claim(f"port-{listener.getsockname()[1]}") else refused).append(listener)
     ports = [listener.getsockname()[1] for listener in held]
-    for listener in held:
+    for listener in (*held, *refused):
         listener.close()
     return ports
 
@@ -277,13 +291,19 @@ def copy_cloud(catalog: Path) -> None:
         (own / file.name).write_text(text)
 
 
+def forget_cloud(cloud: str) -> None:
+    """Remove the folder where a cloud was mounted; nothing happens where something is in it or mounted there."""
+    with contextlib.suppress(OSError):
+        Path(CLOUDS, cloud).rmdir()
+
+
 def refuse_second_lab() -> None:
-    """Raise LabError where another lab has the cloud: it is mounted once on a machine."""
+    """Raise LabError where another lab has the cloud, for example one whose processes cannot be seen from here."""
     lines = docker(
         "ps", "--filter", f"label=com.docker.compose.service=cloud-{CLOUD}", "--format", f'{{{{.Label "{PROJECT}"}}}}'
     ).splitlines()
     if lines:
-        raise LabError(f"/mnt/clouds/{CLOUD} is in use by {', '.join(sorted(set(lines)))}: wait for those tests, or take it down")
+        raise LabError(f"{CLOUDS}/{CLOUD} is in use by {', '.join(sorted(set(lines)))}: wait for those tests, or take it down")
 
 
 @contextlib.contextmanager
@@ -310,6 +330,7 @@ def stack_up(engine: Engine, folder: Path, failed: Callable[[], int]) -> Iterato
         sweep(stack.stack)
         stack.portable("down", code=None)
         clean(engine, stack.project)
+        forget_cloud(CLOUD)
 
 
 def end_group(process: "subprocess.Popen[str]") -> None:

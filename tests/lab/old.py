@@ -4,6 +4,8 @@ import os
 import time
 from pathlib import Path
 
+from tests.lab.own import SHELF
+
 Old = dict[str, Path]
 """By what it is."""
 _DAY = 24 * 3600
@@ -18,9 +20,9 @@ def age(library: Path) -> Old:
         "kept": _written(media / "kept.mkv", 200),
         "kept, young": _written(media / "young.mkv", 30),
         "file": _written(stream / "film.mkv", 200),
-        "old link": _linked(stream / "old link", "/mnt/media/labshelf/welcome.txt", 92),
-        "young link": _linked(stream / "young\nlink", "/mnt/media/labshelf/welcome.txt", 88),
-        "dead link": _linked(stream / "dead link", "/mnt/media/labshelf/gone.mkv", 10),
+        "old link": _linked(stream / "old link", f"/mnt/media/{SHELF}/welcome.txt", 92),
+        "young link": _linked(stream / "young\nlink", f"/mnt/media/{SHELF}/welcome.txt", 88),
+        "dead link": _linked(stream / "dead link", f"/mnt/media/{SHELF}/gone.mkv", 10),
     }
     found["download"], found["download, young"] = downloads / "kept.mkv", downloads / "young.mkv"
     found["download"].hardlink_to(found["kept"])

@@ -54,27 +54,30 @@ AREAS: Mapping[str, Area] = {
     "compose": Area(modules=("backends/compose/*.py",), tests=_BACK_ENDS),
     "all-back-ends": Area(modules=("backends/*.py",), tests=(*_BACK_ENDS, "tests/render/test_templates.py")),
     "selection": Area(
-        modules=tuple(
-            f"planning/{name}.py"
-            for name in (
-                "__init__",
-                "aliases",
-                "backups",
-                "check",
-                "clear_secrets",
-                "images",
-                "inputs",
-                "memory",
-                "external",
-                "gitops",
-                "metadata",
-                "migrations",
-                "naming",
-                "origins",
-                "schedule",
-                "select",
-                "unused",
-            )
+        modules=(
+            "model/clear_text.py",
+            *(
+                f"planning/{name}.py"
+                for name in (
+                    "__init__",
+                    "aliases",
+                    "backups",
+                    "check",
+                    "clear_secrets",
+                    "images",
+                    "inputs",
+                    "memory",
+                    "external",
+                    "gitops",
+                    "metadata",
+                    "migrations",
+                    "naming",
+                    "origins",
+                    "schedule",
+                    "select",
+                    "unused",
+                )
+            ),
         ),
         tests=_PLANNING,
     ),

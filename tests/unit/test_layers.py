@@ -2,7 +2,7 @@
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -57,6 +57,57 @@ def test_imports_go_one_way(file: Path) -> None:
     layer = file.relative_to(PACKAGE).parts[0]
     assert layer in RANK, f"{layer} has no place among the layers"
     assert wrong(layer, file.read_text(encoding="utf-8")) == []
+
+
+def module_graph(files: Mapping[str, str]) -> dict[str, set[str]]:
+    """The modules that each module imports, also inside functions, by the text of each module."""
+    graph: dict[str, set[str]] = {}
+    for module, text in files.items():
+        found = graph.setdefault(module, set())
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                below = {f"{node.module}.{alias.name}" for alias in node.names}
+                found |= {name if name in files else node.module for name in below}
+    return {module: {name for name in found if name in files and name != module} for module, found in graph.items()}
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """Groups of modules that import one another, directly or through others."""
+    reached: dict[str, set[str]] = {}
+    for module in graph:
+        seen: set[str] = set()
+        waiting = list(graph[module])
+        while waiting:
+            if (name := waiting.pop()) not in seen:
+                seen.add(name)
+                waiting += graph[name]
+        reached[module] = seen
+    groups = {tuple(sorted(other for other in seen if module in reached[other])) for module, seen in reached.items() if module in seen}
+    return [list(group) for group in sorted(groups)]
+
+
+def test_no_modules_import_one_another() -> None:
+    """Also inside a package, and also where an import inside a function hides the circle from Python."""
+    files = {}
+    for file in PACKAGE.rglob("*.py"):
+        parts = ("portable", *file.relative_to(PACKAGE).with_suffix("").parts)
+        files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = file.read_text(encoding="utf-8")
+    assert circles(module_graph(files)) == []
+
+
+def test_the_check_of_circles_sees_what_is_wrong() -> None:
+    files = {
+        "p": "",
+        "p.a": "def f():\n    from p import b\n",
+        "p.b": "import p.c\n",
+        "p.c": "from p.a import f\n",
+        "p.d": "import os\nfrom p.a import f\nfrom p import e\n",
+        "p.e": "from p.e.inner import x\n",
+        "p.e.inner": "from p.e import x\n",
+    }
+    assert circles(module_graph(files)) == [["p.a", "p.b", "p.c"], ["p.e", "p.e.inner"]]
 
 
 def not_standard(program: str, text: str) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab.forward import tcp_engine
 from tests.lab.keeper import last, sound_until, writing_inside
-from tests.lab.local import Local, docker, end_group
+from tests.lab.local import Local, end_group
 from tests.lab.qbittorrent import QBittorrent, torrent_of
 from tests.verify_lab.test_faults import broken
 
@@ -165,5 +165,5 @@ def test_upkeep_does_now_what_runs_at_times(local: Local) -> None:
     assert {row["result"] for (task, _), row in found.items() if task == "scrub"} == {"not here"}
     assert found["capacity", "capacity"]["result"] in ("done", "failed")  # how full this machine is, is its own affair
     assert any(task == "images" for task, _ in found)
-    assert docker("ps", "-aq", "--filter", "label=portable.helper") == ""
+    assert local.helpers() == []
     assert local.portable("upkeep", "--task", "everything", code=2).err.count("task everything (") == 1

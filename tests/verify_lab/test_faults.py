@@ -21,12 +21,12 @@ import pytest
 
 from portable.engines.docker.observed import PROJECT
 from portable.verify import contracts
-from tests.lab.local import UNKNOWN, Local, docker
+from tests.lab.local import CLOUD, UNKNOWN, Local, docker
 
 pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(600)]
 Act = Callable[[Local], object]
 CONTRACTS = tuple(contract.name for contract in contracts())
-READERS = {"gerbera cloud labshelf", "stream-links cloud labshelf"}
+READERS = {f"gerbera cloud {CLOUD}", f"stream-links cloud {CLOUD}"}
 WRITERS = {"old-downloads", "qbittorrent", "sabnzbd", "stream-links"}
 
 
@@ -291,16 +291,16 @@ FAULTS: dict[str, Fault] = {
         {"answers": {"webdav from gerbera", "webdav from qbittorrent"}, "ports": {"webdav"}},
         ("shares", "fence", "paths", "links", "answers", "ports"),
     ),
-    "a mounter that ended": Fault(engine("stop", "cloud-labshelf"), up, {"runs": {"cloud labshelf"}, "clouds": READERS}),
+    "a mounter that ended": Fault(engine("stop", f"cloud-{CLOUD}"), up, {"runs": {f"cloud {CLOUD}"}, "clouds": READERS}),
     "a cloud that one app lost": Fault(
-        within("gerbera", "umount", "--lazy", "/mnt/clouds/labshelf"),
+        within("gerbera", "umount", "--lazy", f"/mnt/clouds/{CLOUD}"),
         in_turn(engine("restart", "gerbera"), up),
-        {"clouds": {"gerbera cloud labshelf"}},
+        {"clouds": {f"gerbera cloud {CLOUD}"}},
     ),
     "a cloud that hangs": Fault(
-        engine("pause", "cloud-labshelf"),
-        in_turn(engine("unpause", "cloud-labshelf"), up),
-        {"clouds": {"gerbera cloud labshelf"}},
+        engine("pause", f"cloud-{CLOUD}"),
+        in_turn(engine("unpause", f"cloud-{CLOUD}"), up),
+        {"clouds": {f"gerbera cloud {CLOUD}"}},
         ("clouds",),
     ),
     "downloads on another disk": Fault(
@@ -317,9 +317,9 @@ FAULTS: dict[str, Fault] = {
         {"paths": {"sabnzbd"}},
     ),
     "a device node that is gone": Fault(
-        within("cloud-labshelf", "mv", "/dev/fuse", "/dev/away"),
-        within("cloud-labshelf", "mv", "-f", "/dev/away", "/dev/fuse"),
-        {"devices": {"cloud labshelf"}},
+        within(f"cloud-{CLOUD}", "mv", "/dev/fuse", "/dev/away"),
+        within(f"cloud-{CLOUD}", "mv", "-f", "/dev/away", "/dev/fuse"),
+        {"devices": {f"cloud {CLOUD}"}},
     ),
     "a database that is spoilt": Fault(spoil, lambda local: spoilt(local).unlink(), {"databases": {"sabnzbd"}}),
     "a port that the host closes": Fault(host_closes("-I"), host_closes("-D"), {"ports": {"gerbera"}}),
@@ -329,7 +329,7 @@ FAULTS: dict[str, Fault] = {
     "apps that run as another user": differs(
         "stack.uid=1234",
         {
-            "environment": {"cloud labshelf", "gerbera", "qbittorrent", "sabnzbd"},
+            "environment": {f"cloud {CLOUD}", "gerbera", "qbittorrent", "sabnzbd"},
             "identity": {"gerbera", "webdav", "capacity", *WRITERS},
             "links": WRITERS,
         },

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from portable.engines.docker.observed import HELPER, PROJECT
+from portable.engines.docker.observed import PROJECT
 from tests.lab import recorded
 from tests.lab.forward import tcp_engine
 from tests.lab.local import Local, docker, end_group
@@ -145,7 +145,7 @@ def test_killed_and_run_again(local: Local) -> None:
         assert set() < left < TOLD
         assert wire(local, *CLIENTS) == left
     finally:
-        helpers = docker("ps", "-aq", "--filter", f"label={HELPER}=wire").split()
+        helpers = local.helpers()
         given = [docker("inspect", helper) for helper in helpers]
         for helper in helpers:
             docker("rm", "-f", helper)
@@ -169,7 +169,7 @@ def test_apps_that_are_away_and_keys_that_are_wrong(local: Local) -> None:
         (line,) = [line for line in stopped if f"{app}: " in line]
         assert "missing" in line
         assert f"`portable up -p lab {app}`" in line
-    assert docker("ps", "-aq", "--filter", f"label={HELPER}=wire") == ""
+    assert local.helpers() == []
 
 
 @contextlib.contextmanager

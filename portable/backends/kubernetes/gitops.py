@@ -21,7 +21,7 @@ from portable.backends.kubernetes.kustomizations import (
 )
 from portable.backends.kubernetes.names import GROUP_LABEL, Body, dns_label, label_value, meta
 from portable.backends.kubernetes.scope import Scope
-from portable.model.findings import Finding
+from portable.model.findings import Finding, waiver
 from portable.model.gitops import ArgoCd, Flux, GitOps
 from portable.model.rendering import RenderedDocument
 
@@ -98,8 +98,12 @@ def gitops_findings(scope: Scope) -> Iterator[Finding]:
         return
     if isinstance(plan.controller, ArgoCd) and plan.secrets == "sops":
         text = "Argo CD does not decrypt files of SOPS: it would apply the encrypted text, and the API server would refuse it."
-        remedy = "use `secrets: {encrypted: {sealed-secrets: {certificate: FILE}}}` or `source: external-secrets`"
-        yield refuse("gitops.secrets", "gitops.secrets", "function", text, remedy, code="kubernetes.gitops-sops")
+        accepting = waiver("gitops.secrets", None, "function", "kubernetes.gitops-sops")
+        remedy = (
+            "use `secrets: {encrypted: {sealed-secrets: {certificate: FILE}}}` or `source: external-secrets`; if a plug-in of your "
+            f"Argo CD decrypts them, such as KSOPS, accept it in the profile: {accepting}"
+        )
+        yield refuse("gitops.secrets", "gitops.secrets", "function", text, remedy, code="kubernetes.gitops-sops", waivable=True)
     if isinstance(plan.controller, Flux) and plan.secrets == "sops":
         flux = plan.controller
         text = f"Flux decrypts Secrets with the keys in the Secret {flux.decryption} of namespace {flux.namespace}, which must exist."

@@ -84,7 +84,10 @@ def opened(scope: Scope, group: Group) -> list[OpenPort]:
 
 def redirects(scope: Scope, group: Group) -> dict[str, str]:
     """Return the account's annotations with the Routes to which OpenShift may redirect after the login."""
-    return {_REDIRECT + proxy.name: _reference(exposure_name(proxy.app, proxy.port)) for proxy in proxies(scope, group)}
+    room = 63 - len(_REDIRECT.rpartition("/")[2])
+    return {
+        _REDIRECT + dns_label(proxy.name, limit=room): _reference(exposure_name(proxy.app, proxy.port)) for proxy in proxies(scope, group)
+    }
 
 
 def proxy_container(scope: Scope, proxy: Proxy) -> Body:

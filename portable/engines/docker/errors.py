@@ -50,7 +50,7 @@ _COMPILED = tuple((rule, re.compile(rule.pattern, re.IGNORECASE | re.DOTALL)) fo
 _PORT = re.compile(r"(?:\d+\.\d+\.\d+\.\d+|\[?::[0-9a-f]*\]?|0\.0\.0\.0):(\d+)")
 _BARE_PORT = re.compile(r"port[s:]? +[\"']?(\d+)")
 _NOISE = re.compile(
-    r"^\s*(?:time=\S+ level=(?:warning|info|debug)\b|(?:[^\w\s]\s+)?(?:Container|Network|Volume|Image) \S+ +\w+(?: +[\d.]+s)?\s*$|"
+    r"^\s*(?:time=\S+ level=(?:warning|info|debug)\b|(?:[^\w\s]\s+)?(?:Container|Network|Volume|Image) \S+ +\w+(?: +[\d.]+s)?\s*\Z|"
     r"\[\+\]|#\d+ )"
 )
 """Progress and warnings of Compose, which state no error."""

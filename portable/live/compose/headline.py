@@ -40,13 +40,18 @@ _TROUBLE = re.compile(
 """Words of an error in a line without a level. Such a line counts only if no other line is more telling."""
 _COUNTED = re.compile(
     r"(?i)\b(?:0|no|zero|without(?: any)?) (?:\w+ )?(?:errors?|failures?|failed|fails)\b"
-    r"|\b(?:errors?|failures?|failed|fails)\s*[:=]\s*(?:0|no|none|null|nil|<nil>|false|\"\"|'')(?:\W|$)"
+    r"|\b(?:errors?|failures?|failed|fails)\s*[:=]\s*(?:0|no|none|null|nil|<nil>|false|\"\"|'')(?:\W|\Z)"
 )
 _JSON_LEVELS = ("level", "lvl", "severity", "levelname", "log.level", "@l", "L", "loglevel")
 _JSON_TEXTS = ("msg", "message", "@m", "M", "event", "text")
 _JSON_CAUSES = ("error", "err", "exception", "error.message", "@x", "reason")
 _PINO = 40
 """From this number on, levels are those of Pino and Bunyan: 40 is a warning, 50 an error, 60 fatal."""
+
+
+def plain(line: str) -> str:
+    """A line of a log without colours and other control characters, which a terminal would obey."""
+    return "".join(character if character.isprintable() else " " for character in _COLOUR.sub("", line)).strip()
 
 
 def headline(lines: Iterable[str]) -> str:

@@ -6,7 +6,8 @@ from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.observed import Observed
 from portable.live.compose.desired import ComposeStack, Desired, current, desire, differing, joined
 from portable.live.compose.preflight import refuse_foreign
-from portable.local.folders import FILE, state_home
+from portable.local.folders import FILE
+from portable.local.paths import state_home
 from portable.model.errors import PortableError
 
 

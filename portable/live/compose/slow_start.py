@@ -7,6 +7,7 @@ from portable.engines.docker.engine import EngineReader
 from portable.engines.docker.errors import DockerError
 from portable.engines.docker.observed import ObservedContainer
 from portable.live.compose.desired import Desired
+from portable.live.compose.headline import plain
 from portable.model.progress import Deduplicated, Event
 
 _LONG_SECONDS = 120.0
@@ -41,7 +42,7 @@ class SlowStarts:
 
     def _last_line(self, seen: ObservedContainer) -> str:
         try:
-            lines = [line.strip() for line in self._engine.logs(seen.id, tail=5)]
+            lines = [plain(line) for line in self._engine.logs(seen.id, tail=5)]
         except DockerError:
             return ""
         return next((line[:_LONGEST_LINE] for line in reversed(lines) if any(c.isalnum() for c in line)), "")

@@ -28,7 +28,7 @@ def open_stack(
     from portable.engines.kubernetes.address import resolve
     from portable.live.kubernetes.driver import opened
     from portable.live.kubernetes.stack import stack_of
-    from portable.local.folders import state_home
+    from portable.local.paths import state_home
 
     planned = prepared.planned
     stack = msgspec.structs.replace(

@@ -62,6 +62,8 @@ class BackupLot(Struct, frozen=True, kw_only=True):
     apps: tuple[str, ...]
     node: str = ""
     """The node that the pod must run on; empty for any."""
+    is_idle: bool = False
+    """Whether it is a disk of an app that does not run. If the app started on another node, SQLite's locks would not work between them."""
 
 
 def lots_of(stack: KubernetesStack, request: BackupRequest, nodes: Mapping[str, str]) -> tuple[BackupLot, ...]:
@@ -76,7 +78,7 @@ def lots_of(stack: KubernetesStack, request: BackupRequest, nodes: Mapping[str, 
     together = tuple(app for app in apps if app not in alone)
     return (
         *((BackupLot(apps=together),) if together else ()),
-        *(BackupLot(apps=(app,), node=nodes.get(app, "")) for app in alone),
+        *(BackupLot(apps=(app,), node=nodes.get(app, ""), is_idle=app not in nodes) for app in alone),
     )
 
 
@@ -132,7 +134,7 @@ def bodies_of(stack: KubernetesStack, request: BackupRequest, lot: BackupLot, su
     mark = {JOB_LABEL: _LIST_KIND if request.verb == "list" else JOB_KIND}
     labels = {**(item.body["metadata"].get("labels") or {}), **mark}
     metadata: dict[str, Any] = {"name": name, "namespace": stack.namespace, "labels": labels}
-    if request.has_stopped_apps:
+    if request.has_stopped_apps or lot.is_idle:
         metadata["annotations"] = {STOPPED_APPS: ",".join(lot.apps)}
     template["metadata"] = {**template["metadata"], "labels": {**template["metadata"]["labels"], **mark}}
     spec = {

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from portable.engines.kubernetes.cluster import Cluster, ClusterReader, Reference
+from portable.engines.kubernetes.cluster import Cluster, ClusterReader, Reference, reference_of
 from portable.engines.kubernetes.errors import ClusterError
 from portable.engines.kubernetes.inside import follow_log
 from portable.engines.kubernetes.lease import LeaseLost, lease_held
@@ -33,7 +33,7 @@ from portable.live.kubernetes.backup_jobs import (
     unmountable,
 )
 from portable.live.kubernetes.desired import claim_reference
-from portable.live.kubernetes.stack import INSTANCE, KubernetesStack, lease_name
+from portable.live.kubernetes.stack import INSTANCE, KubernetesStack, store_lease_name
 from portable.live.kubernetes.waiting import look_at_groups
 from portable.model.codes import Code
 from portable.model.errors import EngineError, PortableError, Refused
@@ -58,14 +58,13 @@ def run_backup(cluster: Cluster, stack: KubernetesStack, request: BackupRequest,
 
     Raises an error before anything starts for what cannot work: no CronJob to take the settings from, a claim that does not exist.
     """
-    _refuse_impossible(cluster, stack, request)
+    refuse_impossible(cluster, stack, request)
     if not request.needs_state:
         progress(Event(what="doing", subject=request.runner, text=f"starting a pod that reads the store: {request.verb}"))
     if request.verb == "list":
         return _run_lots(JobRunner(cluster, stack, request, (), on_line, progress), ())
-    name = f"{lease_name(stack)}-backup"
     command = "backup" if request.verb in ("backup", "check") else "restore"
-    with lease_held(cluster, stack.namespace, name, command, dict(stack.labels)) as lost:
+    with lease_held(cluster, stack.namespace, store_lease_name(stack), command, dict(stack.labels)) as lost:
         work = ApplyContext(cluster, stack, lost, progress)
         end_jobs(work, backup_jobs(cluster, stack))  # of killed commands: a running one has the Lease
         wait_for_schedule(work, request.runner)
@@ -145,6 +144,9 @@ def _run_lots(runner: JobRunner, left_out: tuple[str, ...]) -> int:
             code = _run_lot(runner, lot)
             if code not in (0, 1):
                 why = f"the program ended early (exit {code})"
+            elif silent := _without_result(runner, lot):
+                text = f"the log of the backup pod has no result for {', '.join(silent)}"
+                raise EngineError(text, code="backup.ended-early", where=stack.project, remedy="run the same command again")
         except PortableError as error:
             if len(lots) == 1 or isinstance(error, LeaseLost):
                 raise
@@ -158,16 +160,24 @@ def _run_lots(runner: JobRunner, left_out: tuple[str, ...]) -> int:
     return worst
 
 
+def _without_result(runner: JobRunner, lot: BackupLot) -> tuple[str, ...]:
+    """The apps of a lot of which the program must have printed a result, and of which none arrived."""
+    if runner.request.verb == "list":
+        return ()  # an app may have no backup
+    expected = lot.apps if runner.request.verb != "check" or runner.request.apps else ()
+    return tuple(app for app in expected if app not in runner.reported)
+
+
 def _run_lot(runner: JobRunner, lot: BackupLot) -> int:
     """Run the program for a lot; its exit code. Nothing of it is left afterwards."""
     runner.check()
     job, files = bodies_of(runner.stack, runner.request, lot, stdlib_secrets.token_hex(3))
-    made = runner.cluster.create(job)
+    made = _created(runner.cluster, job)
     name, uid = str(made["metadata"]["name"]), str(made["metadata"]["uid"])
     try:
         owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid}
         # Deleted with the Job, also where this command is killed and the cluster removes the Job later.
-        runner.cluster.create({**files, "metadata": {**files["metadata"], "ownerReferences": [owner]}})
+        _created(runner.cluster, {**files, "metadata": {**files["metadata"], "ownerReferences": [owner]}})
         pod, container = until_started(runner, name)
         return follow(runner, pod, container)
     finally:
@@ -177,23 +187,30 @@ def _run_lot(runner: JobRunner, lot: BackupLot) -> int:
             until(work, lambda: not _pods(runner.cluster, runner.stack, name), f"the pod of {name} has not ended", _END_SECONDS)
 
 
+def _created(cluster: Cluster, item: KubernetesObject) -> KubernetesObject:
+    """Create an object whose name is new; as stored. One that exists is this one, and the answer to the first request was lost."""
+    try:
+        return cluster.create(item)
+    except ClusterError as trouble:
+        if trouble.kind == "conflict" and (there := cluster.get(reference_of(item))) is not None:
+            return there
+        raise
+
+
 def until_started(runner: JobRunner, job: str) -> tuple[str, str]:
     """Wait until the first program of a pod runs or has ended; its pod and container. Gives up where waiting cannot help."""
     end, failing_since = time.monotonic() + _START_SECONDS, 0.0
     while True:
         runner.check()
-        pods = _pods(runner.cluster, runner.stack, job)
-        events = tuple(runner.cluster.list("v1", "Event", namespace=runner.stack.namespace))
-        reason, is_final = "no pod was created yet", False
-        if pods:
-            pod = pods[0]
-            container = str(spec_of(pod)["containers"][0]["name"])
-            if _state(pod, container).keys() & {"running", "terminated"}:
-                return str(pod["metadata"]["name"]), container
-            verdict = judge_pod(pod, _about(pod, events))
-            reason, is_final = verdict.reason or "its container is about to start", verdict.is_final
-        elif refused := newest_event([event for event in events if (event.get("involvedObject") or {}).get("name") == job], "FailedCreate"):
-            reason, is_final = f"its pod is refused: {refused.get('message')}", True
+        try:
+            pods = _pods(runner.cluster, runner.stack, job)
+            if pods and _state(pods[0], container := str(spec_of(pods[0])["containers"][0]["name"])).keys() & {"running", "terminated"}:
+                return str(pods[0]["metadata"]["name"]), container
+            reason, is_final = _why_not_started(runner, job, pods)
+        except ClusterError as trouble:  # it may pass: the API server is being updated
+            if trouble.kind == "refused" or time.monotonic() >= end:
+                raise
+            reason, is_final = trouble.text, False
         failing_since = (failing_since or time.monotonic()) if is_final else 0.0
         if (is_final and time.monotonic() - failing_since >= _FINAL_SECONDS) or time.monotonic() >= end:
             remedy = f"mend it, then run the same command again; `kubectl describe job -n {runner.stack.namespace} {job}` shows more"
@@ -202,13 +219,24 @@ def until_started(runner: JobRunner, job: str) -> tuple[str, str]:
         time.sleep(_POLL_SECONDS)
 
 
+def _why_not_started(runner: JobRunner, job: str, pods: Sequence[KubernetesObject]) -> tuple[str, bool]:
+    """What the program still waits for, and whether waiting cannot help."""
+    events = tuple(runner.cluster.list("v1", "Event", namespace=runner.stack.namespace))
+    if pods:
+        verdict = judge_pod(pods[0], _about(pods[0], events))
+        return verdict.reason or "its container is about to start", verdict.is_final
+    if refused := newest_event([event for event in events if (event.get("involvedObject") or {}).get("name") == job], "FailedCreate"):
+        return f"its pod is refused: {refused.get('message')}", True
+    return "no pod was created yet", False
+
+
 def follow(runner: JobRunner, pod: str, container: str) -> int:
     """Pass on the program's lines until it has ended; its exit code. A connection that breaks is taken up again where it was."""
     passed, last = 0, time.monotonic()
     while True:
-        ended = _ended(runner, pod, container)  # known before the last reading, so that this one is complete
-        is_whole = False
+        ended, is_whole = None, False
         try:
+            ended = _ended(runner, pod, container)  # known before the last reading, so that this one is complete
             for number, line in enumerate(
                 follow_log(runner.cluster, runner.stack.namespace, pod, container, silence=_SILENCE_SECONDS), start=1
             ):
@@ -218,7 +246,7 @@ def follow(runner: JobRunner, pod: str, container: str) -> int:
                     runner.say(line.partition(" ")[2])
             is_whole = True
         except ClusterError as trouble:
-            if time.monotonic() - last > _LOST_SECONDS:
+            if trouble.kind == "refused" or time.monotonic() - last > _LOST_SECONDS:
                 raise
             runner.waiting(trouble.text)
         if ended is not None and is_whole:
@@ -226,7 +254,7 @@ def follow(runner: JobRunner, pod: str, container: str) -> int:
         if time.monotonic() - last > _LOST_SECONDS:
             text = f"the pod {pod} runs, and gave no sign of life for {_LOST_SECONDS:.0f} s"
             raise EngineError(text, code=runner.codes[1], where=runner.stack.project, remedy="run the same command again")
-        time.sleep(_POLL_SECONDS if ended is None else 0)
+        time.sleep(_POLL_SECONDS)
 
 
 def _ended(runner: JobRunner, pod: str, container: str) -> int | None:
@@ -244,7 +272,7 @@ def _ended(runner: JobRunner, pod: str, container: str) -> int | None:
     return None
 
 
-def _refuse_impossible(cluster: ClusterReader, stack: KubernetesStack, request: BackupRequest) -> None:
+def refuse_impossible(cluster: ClusterReader, stack: KubernetesStack, request: BackupRequest) -> None:
     """Raise an error for what would fail only later."""
     item = cron_job_of(stack, request.runner)
     if item is None or cluster.get(item.reference) is None:
@@ -263,7 +291,7 @@ def _refuse_impossible(cluster: ClusterReader, stack: KubernetesStack, request: 
             remedy = "create it with `portable up`, then run the same command again"
             raise EngineError(text, code="backup.no-claim", where=stack.project, remedy=remedy)
         users = [app for app in apps if app in running and name in claims_of(stack, (app,))]
-        if users and _ONE_POD in (spec_of(claim).get("accessModes") or ()):
+        if users and not request.has_stopped_apps and _ONE_POD in (spec_of(claim).get("accessModes") or ()):
             text = f"the claim {name} is {_ONE_POD}, so no other pod can mount it while {', '.join(users)} runs"
             names = " ".join(users)
             remedy = f"`portable backup --stop {names}` stops it meanwhile"
@@ -284,17 +312,17 @@ def wait_for_schedule(work: ApplyContext, runner: str) -> None:
     once = Deduplicated(work.progress)
     while item is not None:
         work.check()
-        jobs = work.cluster.list("batch/v1", "Job", namespace=work.stack.namespace, labels=f"{INSTANCE}={work.stack.instance}")
-        active = [
-            job
-            for job in jobs
-            if any(owner.get("name") == item.reference.name for owner in job["metadata"].get("ownerReferences") or ())
-            and not _is_finished(job)
-        ]
+        jobs = work.cluster.list("batch/v1", "Job", namespace=work.stack.namespace)  # their labels are up to who applies the CronJob
+        active = [job for job in jobs if _is_of_schedule(job, item.reference.name) and not _is_finished(job)]
         if not active:
             return
         once(Event(what="waiting", subject=runner, text=f"waiting for its scheduled run {active[0]['metadata']['name']}"))
         time.sleep(_POLL_SECONDS)
+
+
+def _is_of_schedule(job: KubernetesObject, cron_job: str) -> bool:
+    owners = job["metadata"].get("ownerReferences") or ()
+    return any((owner.get("kind"), owner.get("name")) == ("CronJob", cron_job) for owner in owners)
 
 
 def nodes_of_apps(cluster: ClusterReader, stack: KubernetesStack) -> Mapping[str, str]:

@@ -251,6 +251,11 @@ class KubernetesDriver(KubernetesReader, UnsupportedWriting):
         """Let the nodes pull images while the apps run."""
         pulling.pull_images(self._writer, self.stack, needs, progress)
 
+    def refuse_backup(self, runner: str, apps: Sequence[str]) -> None:
+        """Raise an error where no Job could copy the state of these apps."""
+        request = BackupRequest(runner=runner, verb="backup", apps=tuple(apps), options=("--stopped",))
+        backup_run.refuse_impossible(self._writer, self.stack, request)
+
     def refuse_stop(self, apps: tuple[str, ...]) -> None:
         """Raise Refused for apps that a GitOps controller or a schedule would start again."""
         pausing.refuse_stop(self._writer, self.stack, apps)
@@ -259,17 +264,25 @@ class KubernetesDriver(KubernetesReader, UnsupportedWriting):
         """Scale the pods of apps to 0, and wait until they are gone."""
         pausing.stop(self._writer, self.stack, apps=apps, why=why, progress=progress, held=held)
 
+    def start_again(self, apps: tuple[str, ...], *, progress: Progress = silent, held: Lock | None = None) -> None:
+        """Scale the pods of apps that `stop` ended to 1, as they were."""
+        pausing.start_again(self._writer, self.stack, apps=apps, progress=progress, held=held)
+
     def paused_with(self, app: str) -> set[str]:
         """The apps in an app's pod that `stop` ended, from whatever machine."""
         return pausing.paused_with(self._cluster, self.stack, app)
 
     def note_restore(self, app: str, at: str | None) -> None:
-        """Note at an app's workload that it is being restored, or that it may run."""
+        """Note in the cluster that an app is being restored, or that it may run."""
         pausing.note_restore(self._writer, self.stack, app, at)
 
+    def noted_restore(self, app: str) -> str:
+        """The backup from which an app is being restored, from whatever machine."""
+        return pausing.noted_restore(self._cluster, self.stack, app)
+
     def exclusive(self, doing: str) -> AbstractContextManager[object]:
-        """Hold the Lease of the stack."""
-        return lease_held(self._writer, self.stack.namespace, lease_name(self.stack), doing, dict(self.stack.labels))
+        """Hold the Leases of the stack and of the store of backups."""
+        return pausing.exclusive(self._writer, self.stack, doing)
 
     def end_copies(self, apps: tuple[str, ...], *, held: Lock, progress: Progress = silent) -> None:
         """Delete the Jobs that work on the state of these apps while they are stopped, and wait until their pods are gone."""

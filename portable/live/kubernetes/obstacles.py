@@ -9,7 +9,7 @@ from portable.engines.kubernetes.objects import judge
 from portable.live.kubernetes.desired import claim_reference, secret_reference, secrets_of, template_of
 from portable.live.kubernetes.look import ClusterState, ObjectState
 from portable.live.kubernetes.owners import has_applied, instance_of, is_managed, other_tool
-from portable.live.kubernetes.pauses import half_restored
+from portable.live.kubernetes.pauses import UNKNOWN_APP, half_restored, recorded_restores, restores_reference
 from portable.live.kubernetes.secret_values import incomplete_secrets
 from portable.live.kubernetes.stack import KubernetesStack
 from portable.model.base import Struct
@@ -73,8 +73,6 @@ def obstacle_of(seen: ObjectState, observed: ClusterState, stack: KubernetesStac
     """Why an object cannot be applied; None where it can."""
     item, live, preview = seen.item, seen.live, seen.preview
     reference, file = item.reference, item.file
-    if live is not None and item.has_pods and (half := half_restored(live)):
-        return _half_restored(half)
     if (reference.api_version, reference.kind) in observed.missing_kinds:
         text = f"the cluster does not have the kind {reference.kind} ({reference.api_version}), for {reference.name}"
         remedy = "ask an administrator to install it"
@@ -106,8 +104,19 @@ def obstacle_of(seen: ObjectState, observed: ClusterState, stack: KubernetesStac
     return Obstacle(text=preview.refusal, remedy=_remedy_of_invalid(item.kind), where=file)
 
 
-def _half_restored(half: Mapping[str, str]) -> Obstacle:
-    """An app of a pod is being restored, perhaps by another machine."""
+def unfinished_restore(seen: ObjectState, observed: ClusterState, stack: KubernetesStack) -> Obstacle | None:
+    """An app of a pod is being restored, perhaps by another machine; None where none is. The workload may be gone, but not the record."""
+    if not seen.item.has_pods:
+        return None
+    recorded = recorded_restores(observed.live.get(restores_reference(stack)))
+    half = {app: at for app, at in recorded.items() if app in (*seen.item.apps, UNKNOWN_APP)}
+    if seen.live is not None:
+        half |= half_restored(seen.live)
+    return restore_obstacle(half) if half else None
+
+
+def restore_obstacle(half: Mapping[str, str]) -> Obstacle:
+    """These apps, each with its backup, must not start."""
     names = ", ".join(f"{app} (to {at})" for app, at in sorted(half.items()))
     commands = " and ".join(f"`portable restore {app}`" for app in sorted(half))
     return Obstacle(

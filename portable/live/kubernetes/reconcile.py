@@ -18,6 +18,7 @@ from portable.live.kubernetes.obstacles import (
     notes_of_stack,
     obstacle_of,
     obstacles_of_stack,
+    unfinished_restore,
 )
 from portable.live.kubernetes.order import runs_pods
 from portable.live.kubernetes.owners import has_applied, is_managed
@@ -82,7 +83,9 @@ def reconcile(observed: ClusterState, stack: KubernetesStack, *, apps: tuple[str
     if is_ending(observed, stack):
         return ApplyPlan(problems=tuple(problems))
     for seen in observed.seen:
-        if (note := note_of(seen, stack)) is not None:
+        if (unfinished := unfinished_restore(seen, observed, stack)) is not None:
+            problems.append(unfinished)  # before all else: an object that is made anew would start, too
+        elif (note := note_of(seen, stack)) is not None:
             notes.append(note)
         elif (replaced := _replaced(seen, stack)) is not None:
             steps.append(replaced)

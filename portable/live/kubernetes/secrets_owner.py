@@ -37,12 +37,22 @@ def recorded_owner(cluster: ClusterReader, stack: KubernetesStack) -> str:
 
 def record_owner(cluster: Cluster, stack: KubernetesStack, owner: str) -> None:
     """Record whose secrets the stack runs on. Where the namespace does not exist yet, there is no stack to record it for."""
-    if not owner or recorded_owner(cluster, stack) == owner or cluster.get(Reference("v1", "Namespace", "", stack.namespace)) is None:
+    if not owner or recorded_owner(cluster, stack) == owner or not _has_namespace(cluster, stack):
         return
     reference = record_reference(stack)
     labels = {**stack.labels, "app.kubernetes.io/name": reference.name}
     metadata = {"name": reference.name, "namespace": reference.namespace, "labels": labels}
     cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {_KEY: owner}}, force=True)
+
+
+def _has_namespace(cluster: ClusterReader, stack: KubernetesStack) -> bool:
+    """Whether the namespace exists. Who owns a namespace may not always read it: then it counts as existing."""
+    try:
+        return cluster.get(Reference("v1", "Namespace", "", stack.namespace)) is not None
+    except ClusterError as trouble:
+        if trouble.status != _FORBIDDEN:
+            raise
+        return True
 
 
 def refuse_other_secrets(cluster: ClusterReader, stack: KubernetesStack, source: Source, resolved: Resolved) -> None:

@@ -131,6 +131,11 @@ def lease_name(stack: KubernetesStack) -> str:
     return f"portable-{stack.project}"
 
 
+def store_lease_name(stack: KubernetesStack) -> str:
+    """The Lease by which commands of several machines do not write to the store of backups at the same time."""
+    return f"{lease_name(stack)}-backup"
+
+
 def refuse_unknown(stack: KubernetesStack, apps: Iterable[str]) -> None:
     """Raise UsageError for a name that is not an app of the stack."""
     known = apps_of(stack)

@@ -10,7 +10,8 @@ import pytest
 
 from tests.lab import gerbera, usenet
 from tests.lab.engine import LABEL
-from tests.lab.local import APPS, Local, docker
+from tests.lab.local import APPS, CLOUD, Local, docker
+from tests.lab.own import CLOUDS
 from tests.lab.qbittorrent import QBittorrent, torrent_of
 from tests.lab.sabnzbd import SABnzbd
 
@@ -18,7 +19,7 @@ pytestmark = [pytest.mark.compose_lab, pytest.mark.timeout(1500)]
 Record = Callable[[str, object], None]
 FILM = usenet.content("linux.iso", 300_000)
 EPISODE, EPISODE_SIZE = "episode.1.1.mkv", 1_500_000
-CLOUD = "/mnt/clouds/labshelf/welcome.txt"
+WELCOME = f"{CLOUDS}/{CLOUD}/welcome.txt"
 
 
 def place_torrent(local: Local) -> tuple[bytes, str]:
@@ -84,7 +85,7 @@ def test_a_torrent_survives_down_and_up(local: Local, qbittorrent: QBittorrent) 
     local.portable("down")
     assert local.inspected() == {}
     assert local.networks() == []
-    assert local.volumes() == volumes == [f"{local.project}_cloud-labshelf-cache", f"{local.project}_portable-record"]
+    assert local.volumes() == volumes == [f"{local.project}_cloud-{CLOUD}-cache", f"{local.project}_portable-record"]
     assert local.secrets_file.read_bytes() == secrets
     assert (local.library / "downloads" / "torrents" / "linux.iso").read_bytes() == FILM
     assert (local.folder / "config" / "qbittorrent" / "qBittorrent" / "qBittorrent.conf").is_file()
@@ -195,10 +196,10 @@ def test_sabnzbd_fetches_and_the_download_is_linked(local: Local, sabnzbd: SABnz
 def test_a_file_of_the_cloud_is_read_by_another_container(local: Local) -> None:
     served = (local.folder / "config" / "webdav" / "welcome.txt").read_text()
     assert served
-    assert local.inside("gerbera", "cat", CLOUD, user="1000:1000") == served
-    assert local.inside("gerbera", "cat", "/mnt/media/labshelf/welcome.txt", user="1000:1000") == served
+    assert local.inside("gerbera", "cat", WELCOME, user="1000:1000") == served
+    assert local.inside("gerbera", "cat", f"/mnt/media/{CLOUD}/welcome.txt", user="1000:1000") == served
     assert "fuse.rclone" in local.inside("gerbera", "cat", "/proc/mounts")
-    mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if " /mnt/clouds/labshelf " in line]
+    mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if f" {CLOUDS}/{CLOUD} " in line]
     assert len(mounts) == 1
 
 
@@ -207,11 +208,11 @@ def test_a_consumer_reads_the_cloud_again_after_its_mount_died(local: Local, rec
     started = local.inspected()["gerbera"]["State"]["StartedAt"]
     times = []
     for _ in range(kills):
-        local.inside("cloud-labshelf", "sh", "-c", "kill -9 $(cat /proc/[0-9]*/stat | awk '$2 == \"(rclone)\" {print $1}')")
+        local.inside(f"cloud-{CLOUD}", "sh", "-c", "kill -9 $(cat /proc/[0-9]*/stat | awk '$2 == \"(rclone)\" {print $1}')")
         killed = time.monotonic()
         while time.monotonic() - killed < 30:
             read = subprocess.run(
-                ["docker", "exec", local.container("gerbera"), "cat", CLOUD], capture_output=True, timeout=30, check=False
+                ["docker", "exec", local.container("gerbera"), "cat", WELCOME], capture_output=True, timeout=30, check=False
             )
             if read.returncode == 0:
                 break

@@ -110,7 +110,8 @@ class Places:
         return set(docker("ps", "--filter", f"label=com.docker.compose.project={project}", "--format", form).split()) & set(APPS)
 
     def fences(self) -> list[str]:
-        return sorted(docker("volume", "ls", "-q", "--filter", f"label={LABEL}").split())
+        volumes = docker("volume", "ls", "-q", "--filter", f"label={LABEL}").split()
+        return sorted(name for name in volumes if self.lab.stack in name)
 
     def qbittorrent(self) -> QBittorrent:
         """The app's own interface, in whichever place it runs."""

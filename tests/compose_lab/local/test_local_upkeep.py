@@ -7,6 +7,7 @@ import pytest
 
 from tests.lab.local import Local, docker
 from tests.lab.old import Old
+from tests.lab.own import SHELF
 
 PATIENCE = 90
 """Seconds: the jobs of the lab run every minute."""
@@ -49,7 +50,7 @@ def test_old_links_go_and_nothing_else_of_the_stream(tree: Old) -> None:
 
 def test_links_that_lead_nowhere_are_told(local: Local, tree: Old) -> None:
     log = waited(local, "stream-links")
-    assert "leads nowhere: ./dead link -> /mnt/media/labshelf/gone.mkv" in log
+    assert f"leads nowhere: ./dead link -> /mnt/media/{SHELF}/gone.mkv" in log
     assert "leads nowhere: ./young" not in log
     assert tree["dead link"].is_symlink()
 

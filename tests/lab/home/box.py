@@ -17,19 +17,18 @@ from portable.live.compose.building import build_recipe
 from portable.live.compose.recipes import built_reference, shipped_recipe
 from portable.model.progress import Progress, silent
 from tests.lab.engine import LABEL, LabError
-from tests.lab.home.ranges import own_number
+from tests.lab.own import START
 
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
 
-_START = f"198.18.{own_number()}"
-NET = f"{_START}.0/24"
+NET = f"{START}.0/24"
 """The range of this process's lab."""
-DOOR, ROUTER, HOST, PROVIDER, BEACON, REGISTRY, CLOUD, SEEDER, RESOLVER = (f"{_START}.{n}" for n in (1, 254, 5, 10, 20, 30, 40, 50, 53))
+DOOR, ROUTER, HOST, PROVIDER, BEACON, REGISTRY, CLOUD, SEEDER, RESOLVER = (f"{START}.{n}" for n in (1, 254, 5, 10, 20, 30, 40, 50, 53))
 """The machine itself, and who is who behind the door."""
-NODES = tuple(f"{_START}.{n}" for n in (6, 7))
+NODES = tuple(f"{START}.{n}" for n in (6, 7))
 """The nodes of a cluster, where the lab has one in place of a Docker host."""
-PUBLIC = {public: f"{_START}.{number}" for number, public in enumerate(("1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4"), 61)}
+PUBLIC = {public: f"{START}.{number}" for number, public in enumerate(("1.1.1.1", "1.0.0.1", "8.8.8.8", "8.8.4.4"), 61)}
 """Public resolvers, and who answers for each in the lab: its network carries nothing for addresses that are not its own."""
 TRANSLATED = " ".join(f"{public}={own}" for public, own in PUBLIC.items())
 """The same for a script, which has each part translate what is for a public resolver on its way out."""

@@ -12,6 +12,7 @@ from portable.live.compose.building import build_recipe
 from portable.live.compose.recipes import built_reference
 from tests.lab import standins
 from tests.lab.local import Local
+from tests.lab.own import SMALL
 from tests.lab.upstream.programs import KUBO, RCLONE, scripts
 
 _KUBO = """\
@@ -41,13 +42,13 @@ storage:
 """
 _OF_RCLONE = """\
 apps: [gerbera, webdav]
-clouds: [small]
+clouds: [{cloud}]
 exposure:
   apps:
     gerbera: {{web: {{}}}}
     webdav: {{web: {{loopback: {{number: {webdav}}}}}}}
 override:
-  gerbera: {{clouds: [small]}}
+  gerbera: {{clouds: [{cloud}]}}
   webdav: {{containers: {{main: {{image: IMAGE, recipe: null, probe: {{period: 2s, timeout: 30s}}}}}}}}
   rclone: {{containers: {{main: {{image: IMAGE, recipe: null, probe: {{period: 2s, timeout: 30s}}}}}}}}
 """
@@ -65,16 +66,16 @@ override:
 """Sealed, so that it calls nobody outside."""
 _CLOUD = """\
 portable: 1
-name: small
+name: {cloud}
 title: Small shelf
 about: The folder of the app webdav, with a small cache
-remote: "small:"
+remote: "{cloud}:"
 known-entry: welcome.txt
 needs-apps: [webdav]
 after: [{{app: webdav, when: ready}}]
 cache: "{cache}"
 """
-_REMOTE = "[small]\ntype = webdav\nurl = {{ url('webdav') }}\nvendor = other\n"
+_REMOTE = "[CLOUD]\ntype = webdav\nurl = {{ url('webdav') }}\nvendor = other\n"
 
 
 def tags() -> dict[str, str]:
@@ -114,10 +115,10 @@ def kubo(folder: Path, image: str) -> Local:
 def rclone(folder: Path, image: str) -> Local:
     """A stack in that folder, with an app of rclone, the cloud that it serves, and a catalog of its own for that."""
     made = Local(folder, text=_text(_OF_RCLONE, image), published=("webdav",))
-    cloud = folder / "catalog" / "clouds" / "small"
+    cloud = folder / "catalog" / "clouds" / SMALL
     cloud.mkdir(parents=True)
-    (cloud / "cloud.yaml").write_text(_CLOUD.format(cache=CACHE))
-    (cloud / "rclone.conf.j2").write_text(_REMOTE)
+    (cloud / "cloud.yaml").write_text(_CLOUD.format(cloud=SMALL, cache=CACHE))
+    (cloud / "rclone.conf.j2").write_text(_REMOTE.replace("CLOUD", SMALL))
     made.catalog = folder / "catalog"
     return made
 

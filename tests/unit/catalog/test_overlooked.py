@@ -97,3 +97,38 @@ def test_other_files_are_nobody_s_mistake(tmp_path: Path) -> None:
     assert Catalog(()).overlooked() == ()
     put(tmp_path, "sonarr/app.yml")
     assert [mistake.source.file for mistake in overlooked((tmp_path,))] == [str(tmp_path / "sonarr/app.yml")]
+
+
+@pytest.mark.parametrize(
+    "name", [".#sonarr.yaml", "sonarr/.#app.yaml", "apps/radarr/.#app.yaml", "apps/.#radarr", "apps/radarr/image/.#Dockerfile"]
+)
+def test_the_lock_of_an_editor_is_nobody_s_mistake(tmp_path: Path, name: str) -> None:
+    """Emacs makes such a link while a file has changes that are not saved."""
+    root = tmp_path / "catalog"
+    put(root, "apps/radarr/app.yaml")
+    put(root, "sonarr/app.yaml")
+    link(root, name)
+    assert list(overlooked((root,))) == []
+
+
+def test_a_folder_that_cannot_be_read_is_a_mistake_unless_it_is_of_the_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "catalog"
+    closed = [folder(root, name) for name in ("lost+found", "apps/sonarr", "clouds/shelf")]
+
+    def denied(path: Path) -> bool:
+        return any(path == one or one in path.parents for one in closed)
+
+    def closing(of: Callable[..., object]) -> Callable[..., object]:
+        def called(path: Path, *rest: object) -> object:
+            if denied(Path(path)):
+                raise PermissionError(13, "Permission denied", str(path))
+            return of(path, *rest)
+
+        return called
+
+    monkeypatch.setattr(os, "scandir", closing(os.scandir))
+    monkeypatch.setattr(Path, "iterdir", closing(Path.iterdir))
+    monkeypatch.setattr(Path, "is_file", closing(Path.is_file))
+    found = {mistake.source.file: mistake.remedy for mistake in overlooked((root,))}
+    assert found == {str(path): f"check its owner and mode: `ls -ld {path}`" for path in closed[1:]}
+    assert list(overlooked((root / "apps",))) == [], "a folder of another name may hold more than a catalog"

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portable.catalog.shipped import SHIPPED as CATALOG
 from portable.formats import kept as module
 from portable.formats import scalars
 from portable.formats.document import LARGEST_FILE, Document
@@ -88,7 +89,7 @@ values = st.recursive(
 @given(data=st.dictionaries(st.text(min_size=1, max_size=8), values, min_size=1, max_size=5))
 def test_any_document_reads_the_same(tmp_path_factory: pytest.TempPathFactory, data: dict[str, object]) -> None:
     try:
-        content = dump(data).encode()  # type: ignore[arg-type]
+        content = dump({"portable": 1, **data}).encode()  # type: ignore[dict-item]
     except ValueError:
         return  # half of a surrogate pair, which no file can hold
     document = parse(("a.yaml", content))[0]
@@ -219,7 +220,7 @@ def test_a_full_disk_changes_no_result(folder: Path, file: Path, monkeypatch: py
 def test_too_many_files_are_removed(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST", 3)
     for number in range(4):
-        file.write_text(f"number: {number}\n")
+        file.write_text(f"portable: {number}\n")
         load(file)
     assert len(list(folder.iterdir())) == 1
 
@@ -261,3 +262,54 @@ def test_a_file_with_a_password_in_a_url_is_not_kept(folder: Path, file: Path, p
     file.write_text(f"portable: 1\nengine: {url}\n")
     assert load(file).data["engine"] == load(file).data["engine"] == url
     assert (len(parsed), list(folder.iterdir())) == (2, [])
+
+
+SECRETS = {
+    "a variable": "environment: {DB_PASSWORD: %s}",
+    "a number": "environment: {DB_PASSWORD: 1234567}",
+    "a key of JSON": 'environment: {"apiKey": "%s"}',
+    "an option of a mount": "options: [ro, username=me, password=%s]",
+    "an argument": "command: [server, --token, %s]",
+    "a script": "command:\n- sh\n- -c\n- |\n  export API_KEY=%s\n  exec server",
+    "an address": "feed: https://news.test/rss?apikey=%s",
+    "an escaped address": 'engine: "tcp:\\/\\/me:%s@nas:2376"',
+    "a header": "probe: ['X-Api-Key: %s']",
+    "a known form": "about: claim-%s",
+}
+
+
+@pytest.mark.parametrize("text", SECRETS.values(), ids=SECRETS)
+def test_a_file_with_a_secret_in_clear_text_is_not_kept(folder: Path, file: Path, parsed: list[str], text: str) -> None:
+    """It would stay on the disk after its owner moved it to the file of secrets."""
+    file.write_text(f"portable: 1\n{text.replace('%s', 'hunter2hunter2hunter2')}\n")
+    assert load(file).data == load(file).data
+    assert (len(parsed), list(folder.iterdir())) == (2, [])
+
+
+def test_a_reference_to_a_secret_is_kept(folder: Path, file: Path, parsed: list[str]) -> None:
+    file.write_text(
+        "portable: 1\nenvironment: {DB_PASSWORD: {secret: db}, API_KEY_FILE: /run/key, PASSWORD: OPENVPN_PASSWORD_SECRETFILE}\n"
+    )
+    assert load(file).data == load(file).data
+    assert (len(parsed), len(list(folder.iterdir()))) == (1, 1)
+
+
+def test_a_file_of_secrets_that_is_named_as_a_profile_is_not_kept(folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "secrets.yaml"
+    file.write_text("plex:\n  claim: hunter2\n")
+    assert load(file).data == {"plex": {"claim": "hunter2"}}
+    assert list(folder.iterdir()) == []
+
+
+def test_every_file_of_the_catalog_is_kept(folder: Path) -> None:
+    files = [file for file in sorted(CATALOG.rglob("*.yaml")) if "\nportable:" in f"\n{file.read_text()}"]
+    for file in files:
+        load(file)
+    assert len(list(folder.iterdir())) == len(files) > 30
+
+
+def test_without_the_sources_of_the_parser_nothing_is_kept(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scalars, "__file__", "/nowhere/scalars.pyc")
+    keep_in(folder)
+    assert load(file).data["yes"] is True
+    assert list(folder.iterdir()) == []

@@ -49,6 +49,6 @@ def test_only_another_lab_stands_in_the_way(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(local, "docker", docker)
     local.refuse_second_lab()
     assert all(arguments[0] == "ps" for arguments in asked), "nothing is stopped"
-    running["cloud-labshelf"] = "media-other"
+    running[f"cloud-{local.CLOUD}"] = "media-other"
     with pytest.raises(LabError, match="media-other"):
         local.refuse_second_lab()

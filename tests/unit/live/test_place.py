@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from portable.live.place import source_of
-from portable.local.folders import home_of, state_home
+from portable.local.paths import home_of, state_home
 from portable.model.errors import UsageError
 from portable.profiles.types import SecretsFacts
 from portable.secrets.sources import FileSource

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from portable.local.files import write_private
-from portable.local.folders import project_folder, state_home
+from portable.local.folders import project_folder
 from portable.local.lock import locked
+from portable.local.paths import state_home
 from portable.model.errors import PortableError
 from portable.model.progress import Event
 

@@ -3,10 +3,12 @@
 import re
 from typing import Any
 
+import msgspec
 import pytest
 
 from portable.model.errors import InputError
 from portable.model.findings import Finding, Waiver
+from portable.model.findings import waiver as accepting
 from portable.model.ledger import settle, unaccepted
 from portable.model.source import Source
 
@@ -102,6 +104,64 @@ def test_two_waivers_may_match_one_finding() -> None:
 def test_a_finding_of_no_app_is_waived_by_a_waiver_without_names_only() -> None:
     assert settle([finding(app=None)], [waiver()], [])[0].verdict == "waived"
     assert not waiver(apps=("sonarr",)).accepts(finding(app=None))
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_accepted"),
+    [
+        ({"code": "storage.share"}, True),
+        ({}, False),
+        ({"code": "storage.other"}, False),
+        ({"code": "storage.share", "apps": ("sonarr",)}, False),
+        ({"code": "storage.share", "class_": "security"}, False),
+        ({"code": "storage.share", "field": "storage"}, False),
+    ],
+)
+def test_a_refused_finding_of_no_app_is_accepted_by_its_code(changes: dict[str, Any], is_accepted: bool) -> None:
+    refused = finding(app=None, verdict="refused", code="storage.share")
+    assert waiver(**changes).accepts(refused) == is_accepted
+    assert not waiver(**changes).accepts(finding(app=None, verdict="refused", code="storage.share", is_waivable=False))
+
+
+def test_a_code_narrows_a_waiver_and_never_replaces_the_name_of_an_app() -> None:
+    one = finding(code="storage.share")
+    assert waiver(code="storage.share").accepts(one)
+    assert waiver(code="storage.share", apps=("sonarr",)).accepts(one)
+    assert not waiver(code="storage.other").accepts(one)
+    assert not waiver(code="storage.other", apps=("sonarr",)).accepts(one)
+    assert not waiver(code="storage.share").accepts(finding(code="storage.share", verdict="refused"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "settings"),
+    [
+        ({}, ["code: storage.share"]),
+        ({"code": "storage.other"}, ["code: storage.share"]),
+        ({"apps": ("sonarr",)}, ["code: storage.share", "apps"]),
+        ({"code": "storage.share", "apps": ("sonarr",)}, ["code: storage.share", "apps"]),
+    ],
+)
+def test_the_remedy_of_a_waiver_names_the_code(changes: dict[str, Any], settings: list[str]) -> None:
+    with pytest.raises(InputError) as caught:
+        settle([finding(app=None, verdict="refused", code="storage.share")], [waiver(**changes)], ["sonarr"])
+    (mistake,) = caught.value.mistakes
+    assert re.findall(r"`(.+?)`", mistake.remedy) == settings
+
+
+def test_a_wrong_code_is_named() -> None:
+    with pytest.raises(InputError) as caught:
+        settle([finding(code="storage.share")], [waiver(code="storage.other")], ["sonarr"])
+    (mistake,) = caught.value.mistakes
+    assert "storage.state (data) with code storage.other matches no finding" in mistake.text
+    assert re.findall(r"`(.+?)`", mistake.remedy) == ["code", "code: storage.share"]
+
+
+def test_the_line_that_accepts_a_finding_can_be_pasted() -> None:
+    refused = finding(app=None, verdict="refused", code="storage.share")
+    line = accepting(refused.field, refused.app, refused.class_, refused.code)
+    (facts,) = msgspec.yaml.decode(line.strip("`"))["waive"]
+    assert facts == {"field": "storage.state", "class": "data", "code": "storage.share", "reason": "..."}
+    assert waiver(field=facts["field"], class_=facts["class"], code=facts["code"]).accepts(refused)
 
 
 def test_the_worst_stands_first() -> None:

@@ -13,7 +13,7 @@ from portable.live.drivers import unsupported_on
 from portable.live.results import ServiceStatus
 from portable.live.stack import Stack
 from portable.live.view import CommandResult, View
-from portable.local.folders import state_home
+from portable.local.paths import state_home
 from portable.local.records import (
     BackupRecord,
     ContractRun,

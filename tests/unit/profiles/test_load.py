@@ -1,6 +1,6 @@
 """Finding and reading stacks and profiles: upwards, `extends`, `--set`, and what is told where they are wrong."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -151,6 +151,9 @@ def test_other_files_beside_the_stack_are_no_profiles(tmp_path: Path) -> None:
         (tmp_path / name).write_text("services: {}\n")
     (tmp_path / "zimaboard.images.yml").write_text("portable: 1\n")
     assert profile_files((tmp_path,)) == {}
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / ".#home.yaml").symlink_to("me@host.1:2")  # the lock of an editor
+    assert profile_files((tmp_path / "profiles",)) == {}
     assert load_profile("zimaboard", profile_files((tmp_path, SHIPPED)))[0].name == "zimaboard"
 
 
@@ -566,3 +569,29 @@ def test_without_a_stack_the_working_folder_is_looked_at(tmp_path: Path, monkeyp
     with pytest.raises(UsageError) as caught:
         profile_folders(None)
     assert caught.value.code == "profile.folder-name"
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_a_parent_that_only_its_owner_may_list_is_no_reason_to_refuse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_own: bool
+) -> None:
+    """On shared machines, /home has mode 0711."""
+    home = tmp_path / "me"
+    home.mkdir()
+    real = Path.iterdir
+
+    def iterdir(path: Path) -> Iterator[Path]:
+        if path == tmp_path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    owner = tmp_path.stat().st_uid
+    monkeypatch.setattr("os.geteuid", lambda: owner if is_own else owner + 1)
+    if is_own:
+        with pytest.raises(UsageError, match="cannot be read"):
+            find_stack(home)
+        return
+    assert find_stack(home) is None
+    (tmp_path / "portable.yaml").write_text("portable: 1\n")
+    assert find_stack(home) == tmp_path / "portable.yaml"

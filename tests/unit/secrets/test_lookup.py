@@ -112,6 +112,7 @@ def test_why_a_command_gives_no_value(tmp_path: Path, monkeypatch: pytest.Monkey
     assert reason("sleep", "30") == "sleep did not end within 0.2 s"
     assert reason("false", "show") == "false ended with exit code 1"
     assert reason("true", "show") == "true printed nothing"
+    assert reason("echo", "  ") == "echo printed nothing"
     assert reason("printf", r"\377") == "its value is not UTF-8 text"
 
 

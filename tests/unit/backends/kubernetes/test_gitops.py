@@ -14,7 +14,9 @@ from portable.backends.registry import back_end
 from portable.live.kubernetes import order
 from portable.live.kubernetes.stack import stack_of
 from portable.model import plan as p
+from portable.model.findings import Waiver
 from portable.model.gitops import ArgoCd, Flux, GitOps
+from portable.model.ledger import settle
 from portable.model.rendering import Rendering
 from tests.factories import app, claim, full_plan, plan, with_volume
 from tests.unit.backends.reasons import Reason, difference
@@ -165,6 +167,14 @@ def test_argo_cd_cannot_decrypt_files_of_sops() -> None:
     assert gone == set()
     verdicts = {f.verdict for f in render(plan(gitops=gitops(ARGO, secrets="sops"))).findings if f.code == "kubernetes.gitops-sops"}
     assert verdicts == {"refused"}
+
+
+def test_a_plug_in_that_decrypts_files_of_sops_is_accepted_by_the_code() -> None:
+    """Such as KSOPS: `portable` cannot see it, and the finding is about no app."""
+    (refused,) = [f for f in render(plan(gitops=gitops(ARGO, secrets="sops"))).findings if f.code == "kubernetes.gitops-sops"]
+    accepting = Waiver(field="gitops.secrets", class_="function", code="kubernetes.gitops-sops", reason="KSOPS")
+    assert settle([refused], [accepting], [])[0].verdict == "waived"
+    assert "`waive: [{field: gitops.secrets, class: function, code: kubernetes.gitops-sops, reason: ...}]`" in refused.remedy
 
 
 def test_waves_of_argo_cd_are_told_where_an_app_waits() -> None:

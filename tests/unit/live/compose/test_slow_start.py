@@ -68,6 +68,14 @@ def test_another_app_that_hangs_has_no_excuse(monkeypatch: pytest.MonkeyPatch) -
     assert watched(Migrating("sonarr", 3.5), monkeypatch) == [("note", f"still starting after 3 min{LEAVE}")]
 
 
+def test_colours_and_commands_of_a_terminal_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Migrating("sonarr", 3.5, "\x1b[32m[INF]\x1b[0m Migrating\t40%\x07", "\x1b]0;title\x07\x1b[2J", "\x1b[0m")
+    ((_, text),) = watched(engine, monkeypatch)
+    assert text.isprintable()
+    engine.lines = engine.lines[:1]
+    assert "its log ends with: [INF] Migrating 40%;" in watched(engine, monkeypatch)[0][1]
+
+
 @pytest.mark.parametrize(("minutes", "health"), [(1.5, "starting"), (60, "healthy")])
 def test_a_short_start_and_a_healthy_app_need_no_words(monkeypatch: pytest.MonkeyPatch, minutes: float, health: str) -> None:
     assert watched(Migrating("jellyfin", minutes, "x", health=health), monkeypatch) == []

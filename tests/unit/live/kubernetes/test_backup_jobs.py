@@ -28,7 +28,7 @@ def test_apps_on_a_share_are_one_lot_and_a_disk_is_one_by_itself_on_its_node() -
     stack = backing()
     assert covered_apps(stack) == ("one", "pair", "two")
     assert lots_of(stack, asked("backup"), NODES) == (BackupLot(apps=("pair", "two")), BackupLot(apps=("one",), node="node1"))
-    assert lots_of(stack, asked("swap", "one"), {}) == (BackupLot(apps=("one",)),)
+    assert lots_of(stack, asked("swap", "one"), {}) == (BackupLot(apps=("one",), is_idle=True),)
     assert lots_of(stack, asked("stage", "two"), NODES) == (BackupLot(apps=("two",)),)
 
 

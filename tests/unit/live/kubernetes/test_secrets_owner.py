@@ -1,11 +1,15 @@
 """A second user's file of secrets on a cluster: equal values are accepted, other ones are refused before anything is written."""
 
 import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from portable.backends.registry import back_end
+from portable.cli import secrets, up
 from portable.cli.up import _rehearsal
 from portable.engines.kubernetes.cluster import Reference
 from portable.live.kubernetes.driver import KubernetesDriver, KubernetesReader, opened
@@ -13,7 +17,7 @@ from portable.live.kubernetes.secrets_owner import record_reference
 from portable.live.kubernetes.stack import KubernetesStack, stack_of
 from portable.live.place import Place
 from portable.model import plan as p
-from portable.model.errors import Refused
+from portable.model.errors import PortableError, Refused, UsageError
 from portable.model.secret_refs import SecretRef
 from portable.secrets.generate import known_values
 from portable.secrets.owner import owner_of
@@ -117,6 +121,56 @@ def test_where_nothing_can_be_recorded_or_read_nothing_is_refused(source: FileSo
     assert reader.secrets_owner() == ""
     cluster.forbidden = lambda _verb, _reference: False
     KubernetesReader(cluster, stack(), EnvironmentSource()).refuse_other_values(known_values(stack().secrets, second))
+
+
+def test_the_record_needs_no_right_to_read_the_namespace(source: FileSource) -> None:
+    cluster = started(source)
+    del cluster.objects[record_reference(stack())]
+    cluster.forbidden = lambda _verb, reference: reference.kind == "Namespace"
+    driver = KubernetesDriver(cluster, stack(), source)
+    driver.up(deadline=5)
+    driver.record_secrets_owner(owner_of(source))
+    assert driver.secrets_owner() == owner_of(source)
+
+
+def adopt(monkeypatch: pytest.MonkeyPatch, cluster: FakeCluster, where: FileSource) -> None:
+    """Run `portable secrets adopt` on a stack in that cluster."""
+
+    @contextmanager
+    def driver_of(_place: object) -> Iterator[KubernetesDriver]:
+        yield KubernetesDriver(cluster, stack(), where)
+
+    place, planned = SimpleNamespace(source=where, stack=stack()), SimpleNamespace(generated={"token": "hex"})
+    monkeypatch.setattr(up, "open_place", lambda *_args, **_more: (place, planned))
+    monkeypatch.setattr(up, "driver_of", driver_of)
+    secrets.adopt("home")
+
+
+@pytest.mark.parametrize(("text", "mode"), [("other: value\n", 0o600), (f"token: {TOKEN}\n", 0o644), (None, 0)])
+def test_a_file_that_lacks_what_the_cluster_has_is_not_adopted(
+    monkeypatch: pytest.MonkeyPatch, source: FileSource, second: FileSource, text: str | None, mode: int
+) -> None:
+    """The next `up` of that user would generate a value over the one of the cluster."""
+    cluster = started(source)
+    if text is None:
+        Path(second.path).unlink()
+    else:
+        Path(second.path).write_text(text)
+        Path(second.path).chmod(mode)
+    with pytest.raises(PortableError):
+        adopt(monkeypatch, cluster, second)
+    assert (cluster.writes, value_of(cluster)) == ([], TOKEN)
+
+
+def test_a_copied_file_is_adopted_and_a_stack_that_does_not_exist_is_not(
+    monkeypatch: pytest.MonkeyPatch, source: FileSource, second: FileSource
+) -> None:
+    cluster = started(source)
+    secrets_file(Path(second.path).parent, TOKEN)
+    adopt(monkeypatch, cluster, second)
+    assert KubernetesReader(cluster, stack(), second).secrets_owner() == owner_of(second)
+    with pytest.raises(UsageError, match="does not exist there yet"):
+        adopt(monkeypatch, FakeCluster(), second)
 
 
 def test_secrets_that_somebody_else_made_are_nobody_s_business(source: FileSource, second: FileSource) -> None:

@@ -36,7 +36,11 @@ def upkeep(
     ] = None,
     beacon: Beacon = None,
     install: Annotated[
-        bool, typer.Option("--install", help="Install a systemd timer: monthly for the scrub or the tasks of --task, hourly for the page.")
+        bool,
+        typer.Option(
+            "--install",
+            help="Install a systemd timer: monthly for the tasks of --task, hourly for the page. Default: scrub; on a cluster images,page.",
+        ),
     ] = False,
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Remove the systemd timers that --install created.")] = False,
     take: Annotated[str, typer.Option("--apply", hidden=True)] = "",
@@ -54,7 +58,7 @@ def upkeep(
 
     They back up apps, clear old links and downloads, check free space, scrub BTRFS, list newer images, and write the page of
     `portable page`. Scheduled apps run the first four tasks at their times. Newer images are only listed: `portable update` installs them.
-    Exit 1 if a task failed.
+    On a cluster, these apps run in Jobs, and no disk is scrubbed. Exit 1 if a task failed.
     """
     moved = in_place_of_upkeep(
         take=take,
@@ -74,7 +78,7 @@ def upkeep(
     _check_page_file(page_file, _task_names(task) or ([] if not install else ["scrub"]))
     if install or uninstall:
         page_words = [*(["--page-file", str(page_file.absolute())] if page_file else ()), *(["--beacon", beacon] if beacon else ())]
-        return _timers(profile, _task_names(task) or ["scrub"], sets, catalogs, page_words, install=install, uninstall=uninstall)
+        return _timers(profile, _task_names(task), sets, catalogs, page_words, install=install, uninstall=uninstall)
     return _run(profile, task, sets, catalogs, page_file, beacon, output)
 
 
@@ -150,7 +154,9 @@ def _timers(
         text = "cannot combine --install and --uninstall"
         raise UsageError(text, code="usage.options-conflict", where="upkeep", remedy="use only one of them")
     chosen(tasks)
-    project = open_place(profile, sets, catalogs, strict=False, verb="" if uninstall else "upkeep")[0].stack.project
+    place, planned = open_place(profile, sets, catalogs, strict=False, verb="" if uninstall else "upkeep")
+    project = place.stack.project
+    tasks = tasks or (["images", "page"] if planned.given.profile.traits.has_namespaces else ["scrub"])
     timer = unit.timer_of(project)
     if uninstall:
         for name in (timer, unit.page_timer_of(project)):

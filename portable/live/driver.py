@@ -43,6 +43,10 @@ class StackReader(ABC):
     """The name of the engine in messages."""
     is_local: bool
     """Whether the engine runs on this machine, so that its loopback addresses and folders are those of this machine."""
+    has_host: bool = True
+    """Whether the engine has one host, on which scripts can run."""
+    can_list_backups: bool = True
+    """Whether the store of backups is read without starting anything."""
 
     def __enter__(self) -> Self:
         return self
@@ -102,7 +106,7 @@ class StackReader(ABC):
         """The running apps that stop together with an app: itself, and those that share its network."""
 
     def service_images(self) -> dict[str, tuple[str, str]]:
-        """App and image of each container that exists, by service; empty on a cluster, where `portable` copies no state."""
+        """App and image of each container that exists, by the name of the service as the engine has it."""
         return {}
 
     @abstractmethod
@@ -224,6 +228,17 @@ class StackDriver(StackReader):
                 where=self.stack.project,
                 remedy=f"run `portable up {runner}`, then this command again",
             )
+
+    def run_scheduled(self, app: str, command: Sequence[str], on_line: Callable[[str], None], *, progress: Progress = silent) -> int:
+        """Run the command of an app on a schedule now; each line that it prints goes to `on_line`. Returns its exit code.
+
+        Raises PortableError where the app does not run.
+        """
+        del progress
+        if self.state_of(app) != "running":
+            remedy = f"start it with `portable up {app}`"
+            raise PortableError("not running", code="up.not-running", where=self.stack.project, remedy=remedy)
+        return self.exec_stream(app, command, on_line)
 
     def refuse_stop(self, apps: tuple[str, ...]) -> None:
         """Raise Refused if these apps cannot be stopped for work on their state."""

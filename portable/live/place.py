@@ -17,8 +17,13 @@ from portable.planning.inputs import PlanInput
 from portable.profiles.types import SecretsFacts
 from portable.secrets.sources import CommandSource, EnvironmentSource, ExternalSource, FileSource, SopsSource, Source
 
-_OF_CONTROLLERS = ("down", "up")
-"""The commands that change what a GitOps controller applies."""
+_OF_CONTROLLERS = {
+    "down": "",
+    "rollback": "write the previous digests under `override` of the profile, run ",
+    "up": "",
+    "update": "list newer images with `portable upkeep --task images`, write their digests under `override` of the profile, run ",
+}
+"""The commands that change what a GitOps controller applies, each with what to do before the profile is rendered."""
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +62,8 @@ def place_of(prepared: Prepared, environment: Mapping[str, str] | None = None, *
             f"{tool} applies the objects of profile {profile.name}, and would undo what `portable {verb}` does",
             code="cluster.gitops",
             where=f"profile {profile.name}",
-            remedy=f"`portable render -p {profile.name} -o FOLDER`, then commit and push: FOLDER is {plan.gitops.path} in the repository"
+            remedy=f"{_OF_CONTROLLERS[verb]}`portable render -p {profile.name} -o FOLDER`, then commit and push: "
+            f"FOLDER is {plan.gitops.path} in the repository"
             + ("; or suspend the controller, and run `portable up --take-over`" if verb == "up" else ""),
         )
     if (opener := opener_of(prepared.back_end.name)) is None:

@@ -57,23 +57,32 @@ class WayBack(Struct, frozen=True, kw_only=True):
 def refuse_lost(ways: Iterable[WayBack], where: str, *, has_backups: bool) -> None:
     """Raise Refused for every step that has no way back."""
     lost = [way for way in ways if not way.at]
-    if not lost:
-        return
+    if lost:
+        raise Refused(
+            "; ".join(map(text_of_lost, lost)),
+            code=code_of(way.step for way in lost),
+            where=where,
+            remedy=remedy_of_lost(lost, has_backups=has_backups),
+        )
+
+
+def text_of_lost(way: WayBack) -> str:
+    """What a step without a way back would do."""
+    return f"{way.step.text}; no tried backup leads back: {way.why}"
+
+
+def remedy_of_lost(lost: Collection[WayBack], *, has_backups: bool, store: str = "folder: /srv/backups") -> str:
+    """How to get a way back from these steps, or to go on without one. `store` is the setting of a store where there are no backups yet."""
     names = " ".join(sorted({way.step.app for way in lost}))
     flags = " ".join(f"--accept-version {app}" for app in names.split())
     backup = (
         f"make and try a backup: `portable backup --stop {names}`, then `portable backup --check {names}`; then run the same command again"
         if has_backups
-        else "add `backup` to the apps of the profile with `storage: {backups: {folder: /srv/backups}}`, make a backup, and try it"
+        else f"add `backup` to the apps of the profile with `storage: {{backups: {{{store}}}}}`, make a backup, and try it"
     )
     if old := next((way.outdated for way in lost if way.outdated), ""):
         backup = f"renew the container that makes backups, `portable up {old}`; then {backup}"
-    raise Refused(
-        "; ".join(f"{way.step.text}; no tried backup leads back: {way.why}" for way in lost),
-        code=code_of(way.step for way in lost),
-        where=where,
-        remedy=f"{backup}; or go on without one: `portable up {flags}`",
-    )
+    return f"{backup}; or go on without one: `portable up {flags}`"
 
 
 def runner_in(plan: Plan) -> App | None:

@@ -5,7 +5,7 @@ A record can be made again, so it never fails the command that writes it, and on
 
 import datetime
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -69,8 +69,23 @@ class ImageRecord(Struct, frozen=True, kw_only=True):
     images: tuple[ImageAnswer, ...] = ()
 
 
-_FILES: Mapping[type, str] = {VerifyRecord: "verify.json", ImageRecord: "images.json"}
-Record = TypeVar("Record", VerifyRecord, ImageRecord)
+class StoredBackups(Struct, frozen=True, kw_only=True):
+    """The backups of an app, as a command last saw them in the store."""
+
+    at: str
+    """RFC 3339, UTC."""
+    rows: tuple[dict[str, Any], ...] = ()
+    """As the backup program lists them, oldest first."""
+
+
+class BackupRecord(Struct, frozen=True, kw_only=True):
+    """What commands last saw in a store that only a pod can read."""
+
+    apps: Mapping[str, StoredBackups] = {}
+
+
+_FILES: Mapping[type, str] = {VerifyRecord: "verify.json", ImageRecord: "images.json", BackupRecord: "backups.json"}
+Record = TypeVar("Record", VerifyRecord, ImageRecord, BackupRecord)
 
 
 def now() -> str:

@@ -7,7 +7,7 @@ from portable.model.base import Struct
 _NOT_OFFERED = {
     "absent": "{host} has no such image: it was renamed or deleted; find its new name or tag, and write that in the profile",
     "refused": "{host} denied the pull: private image or rate limit; run `docker login {host}`, or try again later",
-    "unknown": "{host} did not answer: check that the engine's host can reach it",
+    "unknown": "{host} did not answer: check that {asked_from} can reach it",
 }
 
 
@@ -20,6 +20,8 @@ class Offered(Struct, frozen=True, kw_only=True):
     """The reason for an empty digest: the image does not exist, the pull was denied, or the registry did not answer."""
     said: str = ""
     """The registry's own message."""
+    asked_from: str = "the engine's host"
+    """The machine that asked it, in words."""
 
 
 def split_reference(reference: str) -> tuple[str, str, str]:
@@ -36,4 +38,4 @@ def split_reference(reference: str) -> tuple[str, str, str]:
 def not_offered(found: Offered, host: str) -> str:
     """Why a registry gave no digest, with a remedy, as one sentence for a person."""
     message = f" ({found.said})" if found.said else ""
-    return f"{_NOT_OFFERED[found.why or 'unknown'].format(host=host)}{message}"
+    return f"{_NOT_OFFERED[found.why or 'unknown'].format(host=host, asked_from=found.asked_from)}{message}"

@@ -11,6 +11,7 @@ from portable.local.records import ImageRecord, VerifyRecord, read_record
 from portable.model.contracts import ContractResult
 from portable.model.errors import PortableError
 from portable.model.plan import Schedule, Tunnel
+from portable.page.backups import DAYS_BY_HAND, NOT_LISTED, as_recorded, recorded_backups, scheduled_backup
 from portable.page.facts import PageFacts, PageLine, PageSection, age, moment, moment_of, seconds_between, without_future, worst
 from portable.page.recorded import NotChecked, Recorded, faults, findings, lines, restores, summed, tried, updates, why
 from portable.secrets.generate import foreseen
@@ -190,16 +191,37 @@ class Collector:
             text = "this place makes no backups: state is lost with its disk"
             yield PageLine(subject="all apps", verdict="broken", text=text, command="`portable explain backup.not-set-up`")
             return
-        rows = self._stored()
         runner = backup_runner_of(self.plan)
         days = longest_pause(next(app.schedule for app in self.plan.apps if app.name == runner))
+        if not self._driver.can_list_backups:
+            yield from self._recorded_backups(runner, days)
+            return
+        rows = self._stored()
         for app in kept_of(self.plan):
             yield self._backup(app, [row for row in rows if row.app == app], days)
 
+    def _recorded_backups(self, runner: str, days: int) -> Iterator[PageLine]:
+        """The last scheduled run, as the engine knows it, and each app's backups as a command of this machine last saw them."""
+        rows = () if isinstance(self._rows, NotChecked) else self._rows
+        run = scheduled_backup(next((row for row in rows if row.app == runner), None), days, now=self._now)
+        yield run
+        known = recorded_backups(self._driver.stack.project)
+        for app in covered_by(self._driver.stack, self.plan):
+            is_scheduled = app in kept_of(self.plan)
+            if app not in known:
+                yield PageLine(subject=app, verdict="unknown", text=NOT_LISTED, command="`portable backup --list`")
+                continue
+            at, own = known[app]
+            line = self._backup(app, own, days if is_scheduled else max(days, DAYS_BY_HAND))
+            yield as_recorded(line, at, run if is_scheduled else None, now=self._now)
+
     def _stored(self) -> tuple[BackupRow, ...]:
-        """All backups, listed once. Raises NotChecked or PortableError."""
-        if self._prepared.planned.given.profile.traits.has_namespaces:
-            raise NotChecked("the store is in a volume, and this page starts no pod that reads it: `portable backup --list` does")
+        """All backups, listed once, or as last seen where only a pod can list them. Raises NotChecked or PortableError."""
+        if not self._driver.can_list_backups:
+            known = recorded_backups(self._driver.stack.project)
+            if not known:
+                raise NotChecked(NOT_LISTED)
+            return tuple(row for _, rows in known.values() for row in rows)
         if self._listed is None:
             self._listed = self._look(lambda: listed(self._driver, self.plan))
         if isinstance(self._listed, NotChecked):

@@ -18,11 +18,13 @@ from portable.live.restoring import Copying, back_as_it_was, copying, mark, mark
 from portable.live.stack import Stack
 from portable.live.tried import runner_in
 from portable.local.lock import Lock, locked
+from portable.model.backups import is_unlocked_database
 from portable.model.base import Struct
 from portable.model.codes import Code
 from portable.model.errors import PortableError, UsageError
 from portable.model.plan import STATE, App, Claim, Plan
 from portable.model.progress import Event, Progress, silent
+from portable.upkeep.backup_record import record_backups
 
 _UNKNOWN_OPTION = 2
 """The exit code of argparse for options that a program does not know."""
@@ -77,12 +79,22 @@ def backup_runner_of(plan: Plan) -> str:
 
 def _need_backup_runner(plan: Plan) -> App:
     if (backup_runner := runner_in(plan)) is None:
-        is_cluster = any(isinstance(volume.place, Claim) for volume in plan.volumes)
-        place = "on: library, below: backups" if is_cluster else "folder: /srv/backups"
-        setting = f"`storage: {{backups: {{{place}}}}}`"
-        remedy = f"add `backup` to its apps and set the folder of the backups, {setting}; then run `portable up backup`"
+        remedy = f"add `backup` to its apps and set the folder of the backups, {store_setting(plan)}; then run `portable up backup`"
         raise UsageError(f"profile {plan.profile} has no app that makes backups", code="backup.not-set-up", remedy=remedy)
     return backup_runner
+
+
+def store_setting(plan: Plan) -> str:
+    """An example of the setting of a store, for a profile that has none."""
+    is_cluster = any(isinstance(volume.place, Claim) for volume in plan.volumes)
+    place = "on: library, below: backups" if is_cluster else "folder: /srv/backups"
+    return f"`storage: {{backups: {{{place}}}}}`"
+
+
+def with_unlocked_databases(stack: Stack, plan: Plan) -> frozenset[str]:
+    """The apps whose databases can be copied only while they are stopped, because of where these lie."""
+    unlocked = {volume.id for volume in plan.volumes if is_unlocked_database(volume)}
+    return frozenset(volume.app for volume in stack.backed_up if volume.id in unlocked)
 
 
 def kept_of(plan: Plan) -> tuple[str, ...]:
@@ -356,6 +368,9 @@ def run(
     if code not in (0, 1) or (code == 1 and not any(row.result == "failed" for row in rows)):
         text = f"{command} ended early (exit {code}): {driver.hide(messages[-1]) if messages else 'no reason given'}"
         raise PortableError(text, code="backup.ended-early", where=backup_runner, remedy="run the same command again")
+    if not driver.can_list_backups:
+        covered = tuple(apps) or covered_by(driver.stack, plan)
+        record_backups(driver.stack.project, command, covered, map(msgspec.to_builtins, rows), progress=progress)
     return tuple(rows)
 
 

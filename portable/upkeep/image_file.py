@@ -96,9 +96,12 @@ def exclusive(opened: Open, verb: str, progress: Progress) -> Iterator[ReopenedS
         yield opened()
 
 
-def bring(driver: StackDriver, place: ReopenedStack, references: Sequence[str], progress: Progress) -> None:
-    """Pull the images before anything is stopped; the previous image may have been built from a recipe."""
-    needs = [ImageNeed(reference=reference, recipe=_recipe(place, reference), apps=()) for reference in references]
+def bring(driver: StackDriver, place: ReopenedStack, images: Sequence[tuple[str, str]], progress: Progress) -> None:
+    """Pull images, each given with its app, before anything is stopped; the previous image may have been built from a recipe."""
+    users: dict[str, dict[str, None]] = {}
+    for reference, app in images:
+        users.setdefault(reference, {})[app] = None
+    needs = [ImageNeed(reference=reference, recipe=_recipe(place, reference), apps=tuple(apps)) for reference, apps in users.items()]
     place.on(driver).bring(needs, progress=progress)
 
 

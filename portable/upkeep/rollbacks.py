@@ -89,9 +89,9 @@ def _restored(place: ReopenedStack, apps: Sequence[str]) -> list[str]:
     return [app for app in apps if recorded[app].backup and recorded[app].step != "restored"]
 
 
-def _before(place: ReopenedStack, apps: Sequence[str]) -> list[str]:
-    """The previous images."""
-    return [f"{entry.tagged}@{entry.before}" for app in apps for entry in replaced(place.planned, app).values()]
+def _before(place: ReopenedStack, apps: Sequence[str]) -> list[tuple[str, str]]:
+    """The previous images, each with its app."""
+    return [(f"{entry.tagged}@{entry.before}", app) for app in apps for entry in replaced(place.planned, app).values()]
 
 
 def _refuse_without_state(driver: StackDriver, place: ReopenedStack, apps: Sequence[str]) -> None:

@@ -50,7 +50,7 @@ def upkeep(
         try:
             match task:
                 case "scrub":
-                    yield from scrub(driver.run_as_host, plan)
+                    yield from scrub(driver.run_as_host, plan) if driver.has_host else _unscrubbed(driver)
                 case "images":
                     answers = tuple(newer(driver.offered, plan))
                     _record_images(driver.stack.project, answers, progress)
@@ -60,14 +60,18 @@ def upkeep(
                 case "backup" if any(app.name == _APPS[task] for app in plan.apps):
                     yield _backed_up(backup.run(driver, plan, "backup", (), progress=progress), backup.backup_runner_of(plan))
                 case _:
-                    yield _run(driver, plan, task)
+                    yield _run(driver, plan, task, progress)
         except PortableError as error:
             yield TaskResult(
                 task=task,
                 subject=driver.stack.project,
                 result="failed",
-                text=(f"{error.text}: {error.remedy}" if error.remedy else error.text) + bracketed(error.code),
+                text=_told(error),
             )
+
+
+def _told(error: PortableError) -> str:
+    return (f"{error.text}: {error.remedy}" if error.remedy else error.text) + bracketed(error.code)
 
 
 def _backed_up(rows: Sequence[backup.BackupRow], backup_runner: str) -> TaskResult:
@@ -88,18 +92,17 @@ def chosen(tasks: Sequence[str]) -> tuple[str, ...]:
     return tuple(task for task in TASKS if not tasks or task in tasks)
 
 
-def _run(driver: StackDriver, plan: Plan, task: str) -> TaskResult:
-    """Run the scheduled command of the task's app in its container."""
+def _run(driver: StackDriver, plan: Plan, task: str, progress: Progress) -> TaskResult:
+    """Run the scheduled command of the task's app where the engine runs it."""
     name = _APPS[task]
     app = next((app for app in plan.apps if app.name == name), None)
     if app is None:
         return TaskResult(task=task, subject=name, result="not here", text=f"add {name} to the apps of {plan.profile}")
-    if driver.state_of(name) != "running":
-        return TaskResult(
-            task=task, subject=name, result="failed", text=f"not running: start it with `portable up -p {plan.profile} {name}`"
-        )
     lines: list[str] = []
-    code = driver.exec_stream(name, _command(app), lines.append)
+    try:
+        code = driver.run_scheduled(name, _command(app), lines.append, progress=progress)
+    except PortableError as error:
+        return TaskResult(task=task, subject=name, result="failed", text=_told(error))
     hidden = tuple(driver.hide(line) for line in lines)
     text = f"{len(hidden)} line{'' if len(hidden) == 1 else 's'} of output" if hidden else "nothing to do"
     return TaskResult(
@@ -138,6 +141,12 @@ def scrub(run: Callable[[str, Sequence[str]], str], plan: Plan) -> Iterator[Task
                     text += f"; repaired from the other copy: `btrfs device stats {folder}` shows the failing disk"
                 text = text or ("no errors" if result == "done" else f"the scrub failed (exit {code})")
                 yield TaskResult(task="scrub", subject=folder, result=result, text=text)
+
+
+def _unscrubbed(driver: StackDriver) -> Iterator[TaskResult]:
+    """Say why no disk is scrubbed."""
+    text = "the disks of a cluster belong to its nodes and file servers: scrub them there"
+    yield TaskResult(task="scrub", subject=driver.stack.project, result="not here", text=text)
 
 
 def newer(offered: Callable[[str], Offered], plan: Plan) -> Iterator[TaskResult]:

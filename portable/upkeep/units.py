@@ -15,7 +15,7 @@ _RUNNING = Path("/run/systemd/system")
 """Exists if systemd runs the machine (sd_booted(3))."""
 _INHERITED_VARIABLES = (
     *("DOCKER_CERT_PATH", "DOCKER_CONFIG", "DOCKER_CONTEXT", "DOCKER_HOST", "DOCKER_TLS_VERIFY"),
-    *("HOME", "PATH", "PYTHONPATH", "XDG_CONFIG_HOME", "XDG_STATE_HOME"),
+    *("HOME", "KUBECONFIG", "PATH", "PYTHONPATH", "XDG_CONFIG_HOME", "XDG_STATE_HOME"),
 )
 """With these the service uses the same engine, secrets and state as the person who installs it."""
 

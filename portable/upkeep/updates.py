@@ -98,13 +98,14 @@ def _available(
 ) -> tuple[tuple[Group, Update], ...]:
     """The updates of each group. Raises Refused for any obstacle before the first change, so that nothing is left half-done."""
     available, down = list[tuple[Group, Update]](), set[str]()
+    unlocked = backup.with_unlocked_databases(place.stack, place.planned.plan)
     for group in groups:
         if place.images.unfinished(group.apps):  # its images are recorded already
             available.append((group, Update(group=group.name, apps=group.apps, images=())))
             continue
         down |= backup.finish(place.on(driver), apps=group.apps, progress=progress)
         progress(Event(what="doing", subject=group.name, text="checking for newer images"))
-        available.append((group, update_of(place.planned, group, registries, backup=not without)))
+        available.append((group, update_of(place.planned, group, registries, backup=not without, stopped=unlocked)))
     new = [update for _, update in available if update.images]
     lasting = sorted({app for update in new for app in update.kept})
     if lasting and not backup.has_backup_runner(place.planned.plan):
@@ -112,10 +113,10 @@ def _available(
             f"a newer program may change the state of {', '.join(lasting)} so that the older one cannot read it, and no app makes backups",
             code="update.no-backups",
             where=place.stack.project,
-            remedy="add `backup` to the apps of the profile (`storage: {backups: {folder: /srv/backups}}`) and run `portable up backup`; "
+            remedy=f"add `backup` to the apps of the profile ({backup.store_setting(place.planned.plan)}) and run `portable up backup`; "
             "or skip the backup with `--without-backup`",
         )
-    uncovered = sorted(set(lasting) - set(backup.kept_of(place.planned.plan))) if lasting else []
+    uncovered = sorted(set(lasting) - set(backup.covered_by(place.stack, place.planned.plan))) if lasting else []
     if uncovered:
         raise Refused(
             f"the state of {', '.join(uncovered)} cannot be backed up here",
@@ -167,7 +168,7 @@ def _rows(place: ReopenedStack, group: Group, registries: RegistryQueries, *, bu
 def _begin(driver: StackDriver, opened: Open, update: Update, *, now: Callable[[], str], progress: Progress) -> None:
     """Pull, back up, and record the new images. All apps keep running, except those that are copied while stopped."""
     place = opened()
-    bring(driver, place, [f"{image.image}@{image.digest}" for image in update.images], progress)
+    bring(driver, place, [(f"{image.image}@{image.digest}", image.app) for image in update.images], progress)
     backups: dict[str, str] = {}
     for stop in (False, True):
         if apps := tuple(app for app in update.kept if (app in update.stopped) == stop):

@@ -120,8 +120,11 @@ def groups_of(plan: Plan, names: Collection[str]) -> tuple[Group, ...]:
     return tuple(group for group in groups if not names or {group.name, *group.apps} & set(names))
 
 
-def update_of(planned: Planned, group: Group, registries: RegistryQueries, *, backup: bool) -> Update:
-    """Find the newer images of a group. With `backup`, the state of apps that change is backed up first."""
+def update_of(planned: Planned, group: Group, registries: RegistryQueries, *, backup: bool, stopped: Collection[str] = ()) -> Update:
+    """Find the newer images of a group. With `backup`, the state of apps that change is backed up first.
+
+    That of `stopped` is copied only while they are stopped, whatever the catalog says.
+    """
     plan = planned.plan
     apps = tuple(app for app in plan.apps if app.name in group.apps)
     images: list[NewerImage] = []
@@ -143,7 +146,9 @@ def update_of(planned: Planned, group: Group, registries: RegistryQueries, *, ba
                 )
     update = Update(group=group.name, apps=tuple(app.name for app in apps), images=tuple(images))
     lasting = tuple(app for app in update.changed if keeps_state(planned, app)) if backup else ()
-    return msgspec.structs.replace(update, kept=lasting, stopped=tuple(app for app in lasting if _needs_stop(planned, app)))
+    return msgspec.structs.replace(
+        update, kept=lasting, stopped=tuple(app for app in lasting if app in stopped or _needs_stop(planned, app))
+    )
 
 
 def keeps_state(planned: Planned, app: str) -> bool:

@@ -33,6 +33,8 @@ class Node:
         self.failing: set[str] = set()
         """Commands of the program that fail."""
         self.ran: list[str] = []
+        self.app = "two"
+        """The app in the rows that the program prints."""
 
     def log(self, _: Any, namespace: str, pod: str, container: str, **__: Any) -> Iterator[str]:
         """Stands in for `follow_log`."""
@@ -43,8 +45,8 @@ class Node:
             self.ran.append(command[2])
             failed = command[2] in self.failing
             self._end(dict(found), container, 1 if failed else 0)
-        result = "failed" if command[2] in self.failing else {"stage": "staged"}.get(command[2], "done")
-        yield f"{MOMENT} {json.dumps(row('two', result))}"
+        result = "failed" if command[2] in self.failing else {"stage": "staged", "list": "sound"}.get(command[2], "done")
+        yield f"{MOMENT} {json.dumps(row(self.app, result))}"
 
     def _end(self, pod: dict[str, Any], container: str, code: int) -> None:
         ended = {"exitCode": code, "reason": "Completed" if code == 0 else "Error", "startedAt": MOMENT, "finishedAt": MOMENT}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from portable.engines.kubernetes.errors import ClusterError
-from portable.live.kubernetes.waiting import UnhealthyApps
+from portable.live.kubernetes.waiting import AppsNotReady
 from portable.model.progress import Event
 from portable.secrets.sources import FileSource
 from tests.api_server.kubelet import ready_status, write_status
@@ -104,7 +104,7 @@ def test_the_reason_is_told_and_what_is_final_ends_the_waiting(
     status, reason, is_final = STATUSES[kind]
     events: list[Event] = []
     with driver(server, stack(plan(quiet, "one")), secret_file) as chosen, kubelet(server, quiet, status):
-        with pytest.raises(UnhealthyApps, match="one") as failed:
+        with pytest.raises(AppsNotReady, match="one") as failed:
             chosen.up(deadline=60 if is_final else 4, progress=events.append)
         assert reason in failed.value.text
         assert failed.value.apps == {"one"}
@@ -119,14 +119,14 @@ def test_a_claim_that_nobody_binds_is_told(server: Server, quiet: str, secret_fi
     with (
         driver(server, stack(plan(quiet, "one")), secret_file) as chosen,
         kubelet(server, quiet, status),
-        pytest.raises(UnhealthyApps, match="claim one-state: no volume is bound to it"),
+        pytest.raises(AppsNotReady, match="claim one-state: no volume is bound to it"),
     ):
         chosen.up(deadline=5)
 
 
 def test_the_next_up_goes_on_waiting(server: Server, quiet: str, secret_file: FileSource) -> None:
     with driver(server, stack(plan(quiet, "one")), secret_file) as chosen:
-        with pytest.raises(UnhealthyApps, match="not ready within"):
+        with pytest.raises(AppsNotReady, match="not ready within"):
             chosen.up(deadline=0.1)
         with kubelet(server, quiet, {}):
             assert chosen.up(deadline=60).changes == ()

@@ -10,11 +10,6 @@ from portable.live.drivers import DRIVERS, unsupported_on
 from tests.cli import ROOT, run
 
 REFUSED = (
-    ("update",),
-    ("update", "--dry-run"),
-    ("rollback",),
-    ("upkeep",),
-    ("upkeep", "--install"),
     ("heal", "--watch"),
     ("heal", "--install"),
     ("doctor", "--fix"),
@@ -44,6 +39,11 @@ def test_a_command_that_clusters_lack_is_refused(words: tuple[str, ...], tmp_pat
         ("wire",),
         ("backup", "--list"),
         ("restore", "sonarr"),
+        ("update",),
+        ("update", "--dry-run"),
+        ("rollback",),
+        ("upkeep",),
+        ("upkeep", "--install"),
     ],
 )
 def test_a_command_that_clusters_have_asks_for_a_kubeconfig(words: tuple[str, ...], tmp_path: Path) -> None:

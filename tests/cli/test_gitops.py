@@ -50,12 +50,16 @@ def test_a_repository_gets_everything_but_the_values(path: dict[str, str], tmp_p
     assert {file: file.read_text() for file in (tmp_path / "repo").rglob("*") if file.is_file()} == texts
 
 
-@pytest.mark.parametrize("words", [("up",), ("up", "--dry-run"), ("down",)])
+@pytest.mark.parametrize(
+    "words", [("up",), ("up", "--dry-run"), ("down",), ("update",), ("update", "sonarr", "--dry-run"), ("rollback", "sonarr")]
+)
 def test_the_controller_applies_not_portable(words: tuple[str, ...], path: dict[str, str], tmp_path: Path) -> None:
     done = run(*words, "-p", "mine", cwd=tmp_path, env=path)
     assert done.returncode == 4
     assert "Flux applies the objects of profile mine" in done.stderr
     assert "[cluster.gitops]" in done.stderr
+    assert "`portable render -p mine -o FOLDER`" in done.stderr
+    assert ("write" in done.stderr and "under `override`" in done.stderr) is (words[0] in ("update", "rollback"))
 
 
 def test_values_come_from_an_encrypted_file(path: dict[str, str], tmp_path: Path) -> None:

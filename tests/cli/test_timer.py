@@ -9,6 +9,7 @@ from portable.cli.upkeep import upkeep
 from portable.model.errors import UsageError
 from portable.upkeep import units as unit
 from tests.cli import write
+from tests.unit.live.kubernetes.updating import KUBECONFIG
 
 OURS = "portable: 1\nname: home\nextends: local\nabout: Mine\n"
 
@@ -36,6 +37,14 @@ def test_a_timer_scrubs_where_nothing_else_is_named(handed: list[str], capsys: p
     printed = capsys.readouterr().out
     assert printed.startswith("installed portable-upkeep-mine-home.timer; ")
     assert "`systemctl list-timers portable-upkeep-mine-home.timer`" in printed
+
+
+def test_a_timer_of_a_cluster_scrubs_no_disk(handed: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "kubeconfig").write_text(KUBECONFIG)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+    write(tmp_path, {"profiles/far.yaml": OURS.replace("local", "samba").replace("home", "far")})
+    assert upkeep(profile="far", install=True) == 0
+    assert handed == ["upkeep --task images --profile far", "upkeep --task page --profile far"]
 
 
 def test_a_timer_is_of_the_same_place(handed: list[str], tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from portable.engines.kubernetes.verdict import (
 
 _PULLING: Final = ("ImagePullBackOff", "ErrImagePull", "RegistryUnavailable", "ImageInspectError")
 _NEVER_PULLED: Final = ("InvalidImageName", "ErrImageNeverPull")
+PULL_FAILURES: Final = (*_PULLING, *_NEVER_PULLED)
+"""Reasons of a container that waits because its image cannot be pulled."""
 _WRONG_SETTINGS: Final = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 _NO_SUCH_IMAGE: Final = ("not found", "manifest unknown", "unauthorized", "denied", "403 forbidden", "no match for platform")
 """A registry's words after which the same pull fails again."""

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 UNSUPPORTED: Mapping[str, str] = {
-    "update": "change the images in the profile, then run `portable up`",
-    "rollback": "change the images back in the profile, then run `portable up`",
-    "upkeep": "scheduled apps run as CronJobs: `kubectl create job --from=cronjob/APP NAME` runs one now",
     "heal --watch": "the cluster restarts containers by itself; `portable heal` replaces the pods that do not recover",
     "heal --install": "the cluster restarts containers by itself; `portable heal` replaces the pods that do not recover",
     "doctor --fix": "`portable doctor` shows each problem with its remedy",

@@ -16,7 +16,7 @@ from portable.backends.kubernetes.names import dns_label
 from portable.backends.registry import back_end
 from portable.live.kubernetes.desired import DesiredObject, rendered_items, template_of
 from portable.live.kubernetes.stack import KubernetesStack
-from portable.model.backups import BACKUP_PROGRAM, BackedUpVolume
+from portable.model.backups import BACKUP_PROGRAM, BackedUpVolume, is_unlocked_database
 from portable.model.base import Struct
 from portable.model.plan import STATE, App, Claim, Container, File, Mount, Plan, Volume
 
@@ -130,7 +130,7 @@ def bodies_of(stack: KubernetesStack, request: BackupRequest, lot: BackupLot, su
         for container in pod["containers"]
     ]
     if lot.node:
-        _pin(pod, lot.node)
+        pin(pod, lot.node)
     mark = {JOB_LABEL: _LIST_KIND if request.verb == "list" else JOB_KIND}
     labels = {**(item.body["metadata"].get("labels") or {}), **mark}
     metadata: dict[str, Any] = {"name": name, "namespace": stack.namespace, "labels": labels}
@@ -188,9 +188,9 @@ def _told(stack: KubernetesStack, lot: BackupLot, file: File) -> File:
     apps: dict[str, dict[str, Any]] = {}
     for volume in _volumes(stack, lot.apps):
         image = images[volume.app]
+        copied = "stopped" if is_unlocked_database(_volume(stack, volume)) else volume.copied
         app = apps.setdefault(volume.app, {"image": f"{image.repository}:{image.tag}", "volumes": {}})
-        is_shared_database = _place(stack, volume).shared and _volume(stack, volume).holds == "database"
-        app["volumes"][volume.name] = {"at": volume.path, "copied": "stopped" if is_shared_database else volume.copied}
+        app["volumes"][volume.name] = {"at": volume.path, "copied": copied}
     text = json.dumps({**read, "apps": apps}, indent=1, sort_keys=True)
     return msgspec.structs.replace(file, body=(text,))
 
@@ -236,7 +236,7 @@ def _has_program(body: Mapping[str, Any]) -> bool:
     return any("portable/programs/backup/" in str(text)[:200] for text in (body.get("data") or {}).values())
 
 
-def _pin(pod: dict[str, Any], node: str) -> None:
+def pin(pod: dict[str, Any], node: str) -> None:
     """Let a pod run on this node only: a disk that a pod uses can be mounted there a second time, and nowhere else."""
     affinity = pod.setdefault("affinity", {})
     wanted = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}

@@ -35,6 +35,7 @@ from portable.live.kubernetes.backup_jobs import (
 from portable.live.kubernetes.desired import claim_reference
 from portable.live.kubernetes.stack import INSTANCE, KubernetesStack, store_lease_name
 from portable.live.kubernetes.waiting import look_at_groups
+from portable.model.codes import Code
 from portable.model.errors import EngineError, PortableError, Refused
 from portable.model.progress import Deduplicated, Event, Progress
 
@@ -61,13 +62,13 @@ def run_backup(cluster: Cluster, stack: KubernetesStack, request: BackupRequest,
     if not request.needs_state:
         progress(Event(what="doing", subject=request.runner, text=f"starting a pod that reads the store: {request.verb}"))
     if request.verb == "list":
-        return _run_lots(_Runner(cluster, stack, request, (), on_line, progress), ())
+        return _run_lots(JobRunner(cluster, stack, request, (), on_line, progress), ())
     command = "backup" if request.verb in ("backup", "check") else "restore"
     with lease_held(cluster, stack.namespace, store_lease_name(stack), command, dict(stack.labels)) as lost:
         work = ApplyContext(cluster, stack, lost, progress)
         end_jobs(work, backup_jobs(cluster, stack))  # of killed commands: a running one has the Lease
         wait_for_schedule(work, request.runner)
-        runner = _Runner(cluster, stack, request, (work,), on_line, progress)
+        runner = JobRunner(cluster, stack, request, (work,), on_line, progress)
         return _run_lots(runner, tuple(_left_out(stack, request)))
 
 
@@ -92,8 +93,8 @@ def end_jobs(work: ApplyContext, jobs: Sequence[KubernetesObject]) -> None:
         until(work, lambda name=name: not _pods(work.cluster, work.stack, name), f"the pod of {name} has not ended", _END_SECONDS)  # type: ignore[misc]
 
 
-class _Runner:
-    """One command of the program, and what it needs."""
+class JobRunner:
+    """One command of a program in a Job, and what it needs."""
 
     def __init__(
         self,
@@ -103,7 +104,11 @@ class _Runner:
         leases: tuple[ApplyContext, ...],
         on_line: OnLine,
         progress: Progress,
+        pod: str = "the backup pod",
+        codes: tuple[Code, Code] = ("backup.no-pod", "backup.ended-early"),
     ) -> None:
+        """`pod` names the pod in errors; `codes` are those of one that cannot start, and of one that ends before its program."""
+        self.pod, self.codes = pod, codes
         self.cluster, self.stack, self.request, self._leases = cluster, stack, request, leases
         self.progress = Deduplicated(progress)
         self._on_line = on_line
@@ -126,12 +131,12 @@ class _Runner:
         self.progress(Event(what="waiting", subject=self.request.runner, text=text))
 
 
-def _run_lots(runner: _Runner, left_out: tuple[str, ...]) -> int:
+def _run_lots(runner: JobRunner, left_out: tuple[str, ...]) -> int:
     """Run each lot. One that fails keeps no other from its turn; where there is only one, its error is raised."""
     stack, request = runner.stack, runner.request
     for app in left_out:
         runner.say(json.dumps({"app": app, "result": "left out", "notes": ["it has no volume in a claim, so no other pod can mount it"]}))
-    lots = [lot for lot in lots_of(stack, request, _nodes(runner.cluster, stack)) if lot.apps]
+    lots = [lot for lot in lots_of(stack, request, nodes_of_apps(runner.cluster, stack)) if lot.apps]
     worst = 0
     for lot in lots:
         why = ""
@@ -155,7 +160,7 @@ def _run_lots(runner: _Runner, left_out: tuple[str, ...]) -> int:
     return worst
 
 
-def _without_result(runner: _Runner, lot: BackupLot) -> tuple[str, ...]:
+def _without_result(runner: JobRunner, lot: BackupLot) -> tuple[str, ...]:
     """The apps of a lot of which the program must have printed a result, and of which none arrived."""
     if runner.request.verb == "list":
         return ()  # an app may have no backup
@@ -163,7 +168,7 @@ def _without_result(runner: _Runner, lot: BackupLot) -> tuple[str, ...]:
     return tuple(app for app in expected if app not in runner.reported)
 
 
-def _run_lot(runner: _Runner, lot: BackupLot) -> int:
+def _run_lot(runner: JobRunner, lot: BackupLot) -> int:
     """Run the program for a lot; its exit code. Nothing of it is left afterwards."""
     runner.check()
     job, files = bodies_of(runner.stack, runner.request, lot, stdlib_secrets.token_hex(3))
@@ -173,8 +178,8 @@ def _run_lot(runner: _Runner, lot: BackupLot) -> int:
         owner = {"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": uid}
         # Deleted with the Job, also where this command is killed and the cluster removes the Job later.
         _created(runner.cluster, {**files, "metadata": {**files["metadata"], "ownerReferences": [owner]}})
-        pod, container = _until_started(runner, name)
-        return _follow(runner, pod, container)
+        pod, container = until_started(runner, name)
+        return follow(runner, pod, container)
     finally:
         with contextlib.suppress(ClusterError):  # it removes itself an hour after its end
             runner.cluster.delete(Reference("batch/v1", "Job", runner.stack.namespace, name), uid)
@@ -192,8 +197,8 @@ def _created(cluster: Cluster, item: KubernetesObject) -> KubernetesObject:
         raise
 
 
-def _until_started(runner: _Runner, job: str) -> tuple[str, str]:
-    """Wait until the program runs or has ended; its pod and container. Gives up where waiting cannot help."""
+def until_started(runner: JobRunner, job: str) -> tuple[str, str]:
+    """Wait until the first program of a pod runs or has ended; its pod and container. Gives up where waiting cannot help."""
     end, failing_since = time.monotonic() + _START_SECONDS, 0.0
     while True:
         runner.check()
@@ -209,12 +214,12 @@ def _until_started(runner: _Runner, job: str) -> tuple[str, str]:
         failing_since = (failing_since or time.monotonic()) if is_final else 0.0
         if (is_final and time.monotonic() - failing_since >= _FINAL_SECONDS) or time.monotonic() >= end:
             remedy = f"mend it, then run the same command again; `kubectl describe job -n {runner.stack.namespace} {job}` shows more"
-            raise EngineError(f"the backup pod cannot start: {reason}", code="backup.no-pod", where=runner.stack.project, remedy=remedy)
+            raise EngineError(f"{runner.pod} cannot start: {reason}", code=runner.codes[0], where=runner.stack.project, remedy=remedy)
         runner.waiting(reason)
         time.sleep(_POLL_SECONDS)
 
 
-def _why_not_started(runner: _Runner, job: str, pods: Sequence[KubernetesObject]) -> tuple[str, bool]:
+def _why_not_started(runner: JobRunner, job: str, pods: Sequence[KubernetesObject]) -> tuple[str, bool]:
     """What the program still waits for, and whether waiting cannot help."""
     events = tuple(runner.cluster.list("v1", "Event", namespace=runner.stack.namespace))
     if pods:
@@ -225,7 +230,7 @@ def _why_not_started(runner: _Runner, job: str, pods: Sequence[KubernetesObject]
     return "no pod was created yet", False
 
 
-def _follow(runner: _Runner, pod: str, container: str) -> int:
+def follow(runner: JobRunner, pod: str, container: str) -> int:
     """Pass on the program's lines until it has ended; its exit code. A connection that breaks is taken up again where it was."""
     passed, last = 0, time.monotonic()
     while True:
@@ -248,11 +253,11 @@ def _follow(runner: _Runner, pod: str, container: str) -> int:
             return ended
         if time.monotonic() - last > _LOST_SECONDS:
             text = f"the pod {pod} runs, and gave no sign of life for {_LOST_SECONDS:.0f} s"
-            raise EngineError(text, code="backup.ended-early", where=runner.stack.project, remedy="run the same command again")
+            raise EngineError(text, code=runner.codes[1], where=runner.stack.project, remedy="run the same command again")
         time.sleep(_POLL_SECONDS)
 
 
-def _ended(runner: _Runner, pod: str, container: str) -> int | None:
+def _ended(runner: JobRunner, pod: str, container: str) -> int | None:
     """The exit code of the program, None while it runs. Raises EngineError for a pod that is gone, or was ended by its node."""
     found = runner.cluster.get(Reference("v1", "Pod", runner.stack.namespace, pod))
     if found is not None and (ended := _state(found, container).get("terminated")):
@@ -262,8 +267,8 @@ def _ended(runner: _Runner, pod: str, container: str) -> int | None:
     if found is None or status_of(found).get("phase") in ("Failed", "Succeeded"):
         told = status_of(found) if found is not None else {"reason": "somebody deleted it"}
         reason = str(told.get("message") or told.get("reason") or "its node gave no reason")
-        text = f"the backup pod ended before the program did: {reason}"
-        raise EngineError(text, code="backup.ended-early", where=runner.stack.project, remedy="run the same command again")
+        text = f"{runner.pod} ended before the program did: {reason}"
+        raise EngineError(text, code=runner.codes[1], where=runner.stack.project, remedy="run the same command again")
     return None
 
 
@@ -278,7 +283,7 @@ def refuse_impossible(cluster: ClusterReader, stack: KubernetesStack, request: B
         text = f"no other pod can mount the state of {', '.join(without)}: it is not in a claim"
         raise Refused(text, code="backup.no-claim", where=stack.project, remedy="give it a claim with `storage` in the profile")
     apps = (request.apps or covered_apps(stack)) if request.needs_state else ()
-    running = _nodes(cluster, stack)
+    running = nodes_of_apps(cluster, stack)
     for name in claims_of(stack, apps):
         claim = cluster.get(claim_reference(stack, name))
         if claim is None:
@@ -320,7 +325,7 @@ def _is_of_schedule(job: KubernetesObject, cron_job: str) -> bool:
     return any((owner.get("kind"), owner.get("name")) == ("CronJob", cron_job) for owner in owners)
 
 
-def _nodes(cluster: ClusterReader, stack: KubernetesStack) -> Mapping[str, str]:
+def nodes_of_apps(cluster: ClusterReader, stack: KubernetesStack) -> Mapping[str, str]:
     """The node of each app that has a pod on one."""
     found: dict[str, str] = {}
     for standing in look_at_groups(cluster, stack):

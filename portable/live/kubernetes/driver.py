@@ -6,19 +6,22 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self
 
+from portable.engines import registry
 from portable.engines.kubernetes.address import ClusterAddress
 from portable.engines.kubernetes.cluster import Cluster, ClusterReader
 from portable.engines.kubernetes.lease import lease_held
 from portable.engines.kubernetes.verdict import containers_of, spec_of, status_of
+from portable.live.driver import StackReader
 from portable.live.drivers import OpenedStack
-from portable.live.kubernetes import backup_run, diagnose, down, execute, heal, logs, pausing, restart, status, up
+from portable.live.image_needs import ImageNeed
+from portable.live.kubernetes import backup_run, diagnose, down, execute, heal, logs, pausing, pulling, restart, scheduled_run, status, up
 from portable.live.kubernetes.apply import ApplyContext
 from portable.live.kubernetes.backup_jobs import BackupRequest
 from portable.live.kubernetes.look import pods_of
 from portable.live.kubernetes.network import ClusterNetwork
 from portable.live.kubernetes.secrets_owner import record_owner, recorded_owner, refuse_other_secrets
 from portable.live.kubernetes.stack import KubernetesStack, apps_of, lease_name
-from portable.live.kubernetes.unsupported import UnsupportedReading, UnsupportedWriting
+from portable.live.kubernetes.unsupported import UnsupportedWriting
 from portable.live.kubernetes.view import ClusterView
 from portable.live.kubernetes.waiting import look_at_groups
 from portable.live.network import Network
@@ -32,17 +35,20 @@ from portable.model.contracts import Diagnosis
 from portable.model.plan import Plan
 from portable.model.ports import PublishedPort
 from portable.model.progress import Progress, silent
+from portable.model.registry import Offered
 from portable.secrets.generate import known_values
 from portable.secrets.owner import recordable
 from portable.secrets.sources import FileSource, Source
 from portable.secrets.values import Resolved
 
 
-class KubernetesReader(UnsupportedReading):
+class KubernetesReader(StackReader):
     """A stack in a cluster, to look at only."""
 
     stack: KubernetesStack
     is_local = False
+    has_host = False
+    can_list_backups = False
 
     def __init__(self, cluster: ClusterReader, stack: KubernetesStack, source: Source) -> None:
         """Connects to nothing yet."""
@@ -105,12 +111,15 @@ class KubernetesReader(UnsupportedReading):
 
     def images_in_use(self) -> set[tuple[str, str]]:
         """App and image of each container that exists."""
-        found = set()
-        for standing in look_at_groups(self._cluster, self.stack):
-            for container, app in standing.group.containers.items():
-                if standing.pod is not None and (image := status.image_of(standing.pod, container)):
-                    found.add((app, image))
-        return found
+        return set(self.service_images().values())
+
+    def service_images(self) -> dict[str, tuple[str, str]]:
+        """App and image of each container that exists, by workload and container. A new pod that is about to come counts."""
+        return status.images_of(look_at_groups(self._cluster, self.stack))
+
+    def offered(self, reference: str) -> Offered:
+        """The digest that a registry has under a repository and tag, asked from this machine: nodes only pull."""
+        return registry.offered(reference)
 
     def image_table(self) -> tuple[ImageStatus, ...]:
         """The state of each image that the stack needs. One counts as present where a pod of the stack has started it."""
@@ -232,6 +241,15 @@ class KubernetesDriver(KubernetesReader, UnsupportedWriting):
         """Run a command of the backup program in a Job."""
         request = BackupRequest(runner=runner, verb=verb, apps=tuple(apps), options=tuple(options))
         return backup_run.run_backup(self._writer, self.stack, request, on_line, progress)
+
+    def run_scheduled(self, app: str, command: Sequence[str], on_line: Callable[[str], None], *, progress: Progress = silent) -> int:
+        """Run a scheduled app now: in a Job made from its CronJob, which has the command."""
+        del command
+        return scheduled_run.run_now(self._writer, self.stack, app, on_line, progress)
+
+    def bring(self, needs: Sequence[ImageNeed], *, progress: Progress = silent) -> None:
+        """Let the nodes pull images while the apps run."""
+        pulling.pull_images(self._writer, self.stack, needs, progress)
 
     def refuse_backup(self, runner: str, apps: Sequence[str]) -> None:
         """Raise an error where no Job could copy the state of these apps."""

@@ -72,6 +72,21 @@ def image_of(item: KubernetesObject, container: str) -> str:
     return next((str(body["image"]) for body in containers_of(pod) if body["name"] == container), "")
 
 
+def images_of(standings: tuple[GroupState, ...]) -> dict[str, tuple[str, str]]:
+    """App and image of each container of the pods that exist or are about to, by workload and container."""
+    found = {}
+    for standing in standings:
+        workload = standing.workload
+        if standing.pod is None and (workload is None or spec_of(workload).get("replicas", 1) == 0):
+            continue
+        body = workload if standing.pod is None else standing.pod
+        name = workload["metadata"]["name"] if workload is not None else standing.group.name
+        for container, app in standing.group.containers.items():
+            if body is not None and (image := image_of(body, container)):
+                found[f"{name}/{container}"] = (app, image)
+    return found
+
+
 def _rows(stack: KubernetesStack, standing: GroupState) -> Iterator[ServiceStatus]:
     group = standing.group
     for container, app in (group.containers or {app: app for app in group.apps}).items():

@@ -16,7 +16,7 @@ from portable.live.kubernetes.reconcile import ApplyPlan, changes_of, reconcile
 from portable.live.kubernetes.secret_values import SecretLookup, look_up
 from portable.live.kubernetes.stack import KubernetesStack, apps_of, chosen_groups, lease_name, refuse_unknown
 from portable.live.kubernetes.status import status
-from portable.live.kubernetes.versions import version_obstacles, wanted_images
+from portable.live.kubernetes.versions import asking_record, asking_store, version_obstacles, version_ways, wanted_images
 from portable.live.kubernetes.waiting import ReadinessWatch
 from portable.live.last_images import note_images
 from portable.live.restoring import copies_ended, refuse_half_restored, started_again
@@ -48,7 +48,8 @@ def diff(cluster: ClusterReader, stack: KubernetesStack, source: Source | Resolv
     found = look_up(stack, source)
     observed = look(cluster, stack, found, source, apps)
     reconciled = reconcile(observed, stack, apps=apps)
-    refuse_obstacles((*reconciled.problems, *version_obstacles(observed, stack)), cluster.address.where)
+    ways = version_ways(observed, stack, asking_record(stack))
+    refuse_obstacles((*reconciled.problems, *version_obstacles(ways, stack)), cluster.address.where)
     return changes_of(reconciled, stack)
 
 
@@ -73,14 +74,14 @@ def up(
     with locked(stack.project, "up", progress=progress, held=held):
         refuse_unready(stack.taken, wanted)
         refuse_half_restored(stack.project, wanted)
+        once = Deduplicated(progress)
         before = lease_transitions(cluster, stack)
-        observed, reconciled = _look(cluster, stack, found, source, apps)
+        observed, reconciled = _look(cluster, stack, found, source, apps, once)
         if not observed.has_namespace:
             create_namespace(cluster, observed)
             progress(Event(what="doing", subject=f"Namespace {stack.namespace}", text="create: it does not exist yet"))
         for note in reconciled.notes:
             progress(Event(what="note", subject="", text=note))
-        once = Deduplicated(progress)
         watch = ReadinessWatch(cluster, stack, chosen_groups(stack, apps), once, deadline)
         if reconciled.is_done:
             watch.until_ready()
@@ -89,7 +90,7 @@ def up(
             with lease_held(cluster, stack.namespace, lease_name(stack), "up", dict(stack.labels)) as lost:
                 if not observed.has_namespace or lease_transitions(cluster, stack) != before + 1:
                     # Another command ran since the look; or the namespace is new, and nothing in it was tried yet.
-                    observed, again = _look(cluster, stack, found, source, apps)
+                    observed, again = _look(cluster, stack, found, source, apps, once)
                     changes, reconciled = _joined(changes, changes_of(again, stack)), again
                 for change in changes:
                     progress(Event(what="doing", subject=change.service, text=f"{change.kind}: {change.cause}"))
@@ -125,11 +126,15 @@ def _end_pauses(work: ApplyContext, observed: ClusterState, reconciled: ApplyPla
 
 
 def _look(
-    cluster: Cluster, stack: KubernetesStack, found: SecretLookup, source: Source | Resolved, apps: tuple[str, ...]
+    cluster: Cluster, stack: KubernetesStack, found: SecretLookup, source: Source | Resolved, apps: tuple[str, ...], progress: Progress
 ) -> tuple[ClusterState, ApplyPlan]:
     observed = look(cluster, stack, found, source, apps)
     reconciled = reconcile(observed, stack, apps=apps)
-    refuse_obstacles((*reconciled.problems, *version_obstacles(observed, stack)), cluster.address.where)
+    ways = version_ways(observed, stack, asking_store(cluster, stack, progress))
+    refuse_obstacles((*reconciled.problems, *version_obstacles(ways, stack)), cluster.address.where)
+    for way in ways:
+        back = f"`portable restore {way.step.app} --at {way.at}` brings its state of before back"
+        progress(Event(what="note", subject="", text=f"{way.step.text}; {back}"))
     return observed, reconciled
 
 

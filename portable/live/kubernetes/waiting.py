@@ -24,7 +24,8 @@ from portable.live.kubernetes.order import runs_pods
 from portable.live.kubernetes.pauses import reason_of_stop
 from portable.live.kubernetes.stack import KubernetesStack, PodGroup
 from portable.model.base import Struct
-from portable.model.errors import UnhealthyError
+from portable.model.codes import Code
+from portable.model.errors import EngineError, UnhealthyError
 from portable.model.progress import Deduplicated, Event
 
 POLL_SECONDS: Final = 1.0
@@ -38,12 +39,19 @@ _QUOTA: Final = "exceeded quota"
 _NO_WORKLOAD: Final = waiting("it does not exist yet")
 
 
-class UnhealthyApps(UnhealthyError):  # noqa: N818  # an outcome
-    """Apps that do not become ready."""
+class AppsNotReady(EngineError):  # noqa: N818  # an outcome
+    """The time is over, and apps are not ready: they may still become so."""
 
-    def __init__(self, text: str, *, apps: frozenset[str], where: str, remedy: str) -> None:
-        super().__init__(text, where=where, remedy=remedy)
+    def __init__(self, text: str, *, apps: frozenset[str], where: str, remedy: str, code: Code = "up.timeout") -> None:
+        super().__init__(text, code=code, where=where, remedy=remedy)
         self.apps = apps
+
+
+class UnhealthyApps(AppsNotReady, UnhealthyError):  # noqa: N818  # as its base
+    """Apps that do not become ready by waiting."""
+
+    def __init__(self, text: str, *, apps: frozenset[str], where: str, remedy: str, code: Code = "up.unhealthy") -> None:
+        super().__init__(text, apps=apps, where=where, remedy=remedy, code=code)
 
 
 class GroupState(Struct, frozen=True, kw_only=True):
@@ -109,12 +117,14 @@ class ReadinessWatch:
         """`deadline` is in seconds, counted from the first look."""
         self._cluster, self._stack, self._groups, self._progress = cluster, stack, groups, progress
         self._seconds = _DEADLINE_SECONDS if deadline is None else deadline
+        self._is_limited = deadline is not None
         self._failing: dict[str, tuple[str, float]] = {}
 
     def until_ready(self, check: Callable[[], None] = lambda: None) -> None:
-        """Wait until every group is ready. Raises UnhealthyApps as soon as one cannot become so, or when the time is over.
+        """Wait until every group is ready. Raises UnhealthyApps as soon as one cannot become so, AppsNotReady when the time is over.
 
-        `check` raises where this command may not go on.
+        Programs that have started and are still not ready after the longest wait count as unhealthy, too: only a person's own deadline, or
+        a start that still goes on, says nothing about them. `check` raises where this command may not go on.
         """
         until = time.monotonic() + self._seconds
         while True:
@@ -126,9 +136,11 @@ class ReadinessWatch:
             if not left:
                 return
             if hopeless := [standing for standing in left if self._is_hopeless(standing)]:
-                raise self._failure(hopeless, "")
+                raise self._failure(UnhealthyApps, hopeless, "")
             if time.monotonic() >= until:
-                raise self._failure(left, f"not ready within {self._seconds:.0f} s: ")
+                is_unhealthy = not self._is_limited and all(map(_has_started, left))
+                kind = UnhealthyApps if is_unhealthy else AppsNotReady
+                raise self._failure(kind, left, f"not ready within {self._seconds:.0f} s: ")
             time.sleep(POLL_SECONDS)
 
     def _tell(self, standing: GroupState) -> None:
@@ -152,11 +164,11 @@ class ReadinessWatch:
             return False
         return time.monotonic() - since >= _FINAL_SECONDS
 
-    def _failure(self, standings: Sequence[GroupState], head: str) -> UnhealthyApps:
+    def _failure(self, kind: type[AppsNotReady], standings: Sequence[GroupState], head: str) -> AppsNotReady:
         texts = [self._explained(standing) for standing in standings]
         apps = frozenset(app for standing in standings for app in standing.group.apps)
         first = standings[0].group.apps[0] if standings[0].group.apps else standings[0].group.name
-        return UnhealthyApps(
+        return kind(
             head + "\n".join(texts),
             apps=apps,
             where=self._cluster.address.where,
@@ -175,6 +187,12 @@ class ReadinessWatch:
         except ClusterError:
             return text
         return text + "".join(f"\n    {line.partition(' ')[2][:400]}" for line in lines if any(c.isalnum() for c in line))
+
+
+def _has_started(standing: GroupState) -> bool:
+    """Whether every program of a pod runs and has passed its startup probe, so that only readiness is missing."""
+    seen = status_of(standing.pod).get("containerStatuses") or () if standing.pod is not None else ()
+    return bool(seen) and all(one.get("started") and "running" in (one.get("state") or {}) for one in seen)
 
 
 def failing_container(pod: KubernetesObject) -> tuple[str, bool] | None:

@@ -15,10 +15,12 @@ from portable.live.stack import Stack
 from portable.live.view import CommandResult, View
 from portable.local.paths import state_home
 from portable.local.records import (
+    BackupRecord,
     ContractRun,
     ImageAnswer,
     ImageRecord,
     Proof,
+    StoredBackups,
     VerifyRecord,
     record,
 )
@@ -27,6 +29,7 @@ from portable.model.contracts import ContractResult, Verdict
 from portable.model.errors import EngineError
 from portable.model.plan import Notify, Plan, Schedule
 from portable.model.secret_refs import SecretRef
+from portable.page.backups import as_recorded
 from portable.page.collect import collect, longest_pause
 from portable.page.facts import PageFacts, PageLine, moment_of, worded
 from portable.secrets.sources import EnvironmentSource
@@ -417,14 +420,72 @@ def test_a_cluster_says_what_it_does_not_check_and_names_no_command_that_it_refu
     assert section(facts, "library")["one mount"].verdict == "unknown"
     commands = {line.command.strip("`").split(" ")[1] for found in facts.sections for line in found.lines if line.command}
     refused = unsupported_on("kubernetes")
-    assert {"update", "upkeep"} <= refused.keys()
+    assert refused
     assert not commands & refused.keys()
     for name in ("backups", "restores"):
         (line,) = section(facts, name).values()
         assert (line.verdict, line.command) == ("broken", "`portable explain backup.not-set-up`")
-    kept = made(prepare("samba", sets=["apps=[backup]"], folder=tmp_path))
-    (line,) = section(kept, "backups").values()
-    assert (line.verdict, "`portable backup --list`" in line.text) == ("unknown", True)
+
+
+class ClusterPageDriver(PageDriver):
+    """One whose store only a pod can read: it starts none."""
+
+    can_list_backups = False
+
+    def run_backup(self, *_: object, **__: object) -> int:
+        raise AssertionError("the page starts no pod")
+
+
+def scheduled(state: str, since: str = "") -> tuple[ServiceStatus, ...]:
+    """The row of the CronJob that makes backups."""
+    return (ServiceStatus(app="backup", service="backup", state=state, health="-", since=since),)
+
+
+@pytest.mark.parametrize(
+    ("row", "verdict", "text"),
+    [
+        (("finished", "2026-11-30T03:15:00Z"), "holds", "its last run ended well 8 hours ago"),
+        (("finished", "2026-11-20T03:15:00Z"), "broken", "more than 2 days"),
+        (("exited", "2026-11-30T03:15:00Z"), "broken", "its last run failed"),
+        (("running", ""), "unknown", "a run is under way"),
+        (("created", ""), "unknown", "it has not run yet"),
+        (("missing", ""), "broken", "not deployed"),
+    ],
+)
+def test_the_last_scheduled_backup_of_a_cluster(tmp_path: Path, place: Prepared, row: tuple[str, str], verdict: str, text: str) -> None:
+    cluster = prepare("samba", sets=["apps=[backup, sonarr]"], folder=tmp_path)
+    driver = ClusterPageDriver(cluster)
+    driver.rows = scheduled(*row)
+    line = section(made(cluster, driver), "backups")["the schedule"]
+    assert (line.verdict, text in line.text) == (verdict, True), line.text
+
+
+def test_backups_of_a_cluster_are_those_that_a_command_here_last_saw(tmp_path: Path, place: Prepared) -> None:
+    cluster = prepare("samba", sets=["apps=[backup, sonarr]"], folder=tmp_path)
+    driver = ClusterPageDriver(cluster)
+    driver.stack = msgspec.structs.replace(driver.stack, backed_up=cluster.planned.backed_up)
+    line = section(made(cluster, driver), "backups")["sonarr"]
+    assert (line.verdict, line.command, "never listed" in line.text) == ("unknown", "`portable backup --list`", True)
+    (restores,) = section(made(cluster, driver), "restores").values()
+    assert (restores.verdict, "never listed" in restores.text) == ("unknown", True)
+    row = {"app": "sonarr", "at": "2026-11-29T031500.000Z", "result": "sound", "tried": "2026-11-29T040000.000Z"}
+    seen = {"sonarr": StoredBackups(at="2026-11-29T05:00:00Z", rows=(row,))}
+    record(PROJECT, BackupRecord, lambda _: BackupRecord(apps=seen))
+    facts = made(cluster, driver)
+    line = section(facts, "backups")["sonarr"]
+    assert line.verdict == "holds"
+    assert line.text.startswith("backed up ")
+    assert "as a command on this machine last saw it" in line.text
+    assert section(facts, "restores")["sonarr"].verdict == "holds"
+
+
+def test_a_scheduled_run_after_the_last_look_makes_an_old_backup_unknown(tmp_path: Path, place: Prepared) -> None:
+    line = PageLine(subject="sonarr", verdict="broken", text="backed up 9 days ago", command="`portable backup sonarr`")
+    run = PageLine(subject="the schedule", verdict="holds", text="it ended well", at="2026-11-30T03:15:00Z")
+    found = as_recorded(line, "2026-11-22T03:00:00Z", run, now=NOW)
+    assert (found.verdict, "`portable backup --list`" in found.text) == ("unknown", True)
+    for other in (None, msgspec.structs.replace(run, verdict="broken"), msgspec.structs.replace(run, at="2026-11-21T03:15:00Z")):
+        assert as_recorded(line, "2026-11-22T03:00:00Z", other, now=NOW).verdict == "broken"
 
 
 def test_secrets_are_hidden_commands_get_the_profile_and_control_characters_go(place: Prepared) -> None:

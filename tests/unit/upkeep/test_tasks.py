@@ -177,3 +177,24 @@ def test_what_the_keeper_did_is_told_app_by_app() -> None:
     assert (done.result, done.text) == ("failed", "1 done, 1 left out, 1 failed")
     assert done.lines == ("a: done 2026", "b: left out", "c: failed", "b: index is left out", "c: no space is left")
     assert _backed_up(rows[:2], "backup").result == "done"
+
+
+def test_a_scheduled_app_that_does_not_run_on_an_engine_is_a_failure_with_its_remedy() -> None:
+    driver = FakeDriver(World({"capacity": FakeApp()}), Stack(project="media-test"), EnvironmentSource())
+    command = factories.container("main", command=("sh", "-c", "echo full; exit 3"))
+    place = p.Plan(
+        stack="media", profile="test", tools=factories.container("tools"), apps=(factories.app("capacity", containers=(command,)),)
+    )
+
+    def page() -> TaskResult:
+        raise AssertionError
+
+    (down,) = upkeep(driver, place, ("capacity",), write_page=page)
+    assert (down.subject, down.result, down.text) == (
+        "capacity",
+        "failed",
+        "not running: start it with `portable up capacity` [up.not-running]",
+    )
+    driver.world.start("capacity")
+    (run,) = upkeep(driver, place, ("capacity",), write_page=page)
+    assert (run.result, run.text, run.lines) == ("failed", "exit 3", ("full",))

@@ -24,11 +24,12 @@ def parsed(text: str) -> configparser.ConfigParser:
 
 
 def test_the_unit_runs_the_same_portable_in_the_same_place() -> None:
-    text = unit.text_of("media-home", WORDS, Path("/srv/100% mine"), {"HOME": "/root", "XDG_STATE_HOME": "/var/lib/x", "TOKEN": "hunter2"})
+    variables = {"HOME": "/root", "KUBECONFIG": "/k", "XDG_STATE_HOME": "/var/lib/x", "TOKEN": "hunter2"}
+    text = unit.text_of("media-home", WORDS, Path("/srv/100% mine"), variables)
     service = parsed(text)["Service"]
     assert shlex.split(service["ExecStart"]) == [sys.executable, "-P", "-m", "portable", *WORDS]
     assert service["WorkingDirectory"] == "/srv/100%% mine"
-    assert "Environment=HOME=/root\nEnvironment=XDG_STATE_HOME=/var/lib/x\n" in text
+    assert "Environment=HOME=/root\nEnvironment=KUBECONFIG=/k\nEnvironment=XDG_STATE_HOME=/var/lib/x\n" in text
     assert "hunter2" not in text
     assert service["Restart"] == "always"
     assert parsed(text)["Install"]["WantedBy"] == "multi-user.target"

@@ -133,7 +133,9 @@ class JobCluster(FakeCluster):
         job = self.objects[Reference("batch/v1", "Job", files.namespace, files.name)]
         template = job["spec"]["template"]
         container = template["spec"]["containers"][0]
-        self.bodies.append({"job": job, "told": json.loads(self.objects[files]["data"]["backup-json"])})
+        data = self.objects[files]["data"]
+        told = next(text for key, text in sorted(data.items()) if key.endswith("json"))
+        self.bodies.append({"job": job, "told": json.loads(told)})
         self.ran.append((_shown(container["command"]), self.running()))
         code, rows = self.answer(container["command"], self.bodies[-1]["told"])
         name = f"{files.name}-x"

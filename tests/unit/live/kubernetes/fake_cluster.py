@@ -38,6 +38,8 @@ class FakeCluster(Cluster):
         self.writes: list[str] = []
         self.on_write: Callable[[str], None] = lambda _: None
         self.pods_are_ready = True
+        self.has_started: bool | None = None
+        """Whether programs passed their startup probes; None where that follows from `pods_are_ready`."""
         self._numbers = itertools.count(1)
 
     def path_of(self, api_version: str, kind: str, name: str | None = None, namespace: str | None = None) -> str | None:
@@ -139,8 +141,9 @@ class FakeCluster(Cluster):
             return
         template = template_of(item)
         ready = self.pods_are_ready
+        started = ready if self.has_started is None else self.has_started
         seen = [
-            {"name": c["name"], "image": c["image"], "imageID": c["image"], "ready": ready, "started": ready, "restartCount": 0}
+            {"name": c["name"], "image": c["image"], "imageID": c["image"], "ready": ready, "started": started, "restartCount": 0}
             | {"state": {"running": {"startedAt": MOMENT}}}
             for c in template["spec"]["containers"]
         ]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from portable.live.kubernetes.driver import KubernetesDriver
-from portable.model.errors import UnhealthyError
+from portable.live.kubernetes.waiting import AppsNotReady
 from portable.secrets.sources import FileSource
 from tests.unit.live.kubernetes.conftest import grouped
 from tests.unit.live.kubernetes.fake_cluster import FakeCluster
@@ -74,7 +74,7 @@ def test_a_pod_of_another_tool_is_not_touched(source: FileSource) -> None:
 def test_exactly_that_pod_is_replaced(source: FileSource) -> None:
     cluster, driver = up(source)
     crash(cluster, "pair", "two", CRASHED)
-    with pytest.raises(UnhealthyError):  # the fake cluster has no controller that makes another pod
+    with pytest.raises(AppsNotReady):  # the fake cluster has no controller that makes another pod
         driver.heal(deadline=0.05)
     assert [write for write in cluster.writes if write.startswith("delete")] == ["delete Pod pair-pod"]
     assert "pair" not in pods(cluster)

@@ -12,7 +12,7 @@ from portable.live.kubernetes.driver import KubernetesDriver
 from portable.live.kubernetes.inventory import inventory_reference, read_inventory
 from portable.live.kubernetes.order import KEPT
 from portable.live.kubernetes.owners import other_tool
-from portable.live.kubernetes.waiting import UnhealthyApps
+from portable.live.kubernetes.waiting import AppsNotReady, UnhealthyApps
 from portable.model.errors import EngineError, Refused, UsageError
 from portable.model.progress import Event
 from portable.secrets.sources import FileSource
@@ -179,10 +179,25 @@ def test_an_app_that_is_not_ready_in_time_is_named(source: FileSource) -> None:
     cluster = FakeCluster()
     cluster.pods_are_ready = False
     driver = KubernetesDriver(cluster, made("one"), source)
-    with pytest.raises(UnhealthyApps, match="not ready within 0 s: one: one: its readiness probe") as failed:
+    with pytest.raises(AppsNotReady, match="not ready within 0 s: one: one: its readiness probe") as failed:
         driver.up(deadline=0.05)
     assert failed.value.apps == {"one"}
     assert [(row.state, row.health) for row in driver.status()] == [("running", "starting")]
+
+
+@pytest.mark.parametrize("has_started", [False, True])
+def test_only_programs_that_started_are_unhealthy_after_the_longest_wait(
+    source: FileSource, monkeypatch: pytest.MonkeyPatch, has_started: bool
+) -> None:
+    """`update` rolls back unhealthy apps: a migration that a startup probe waits for, or a person's own deadline, must not do that."""
+    monkeypatch.setattr("portable.live.kubernetes.waiting._DEADLINE_SECONDS", 0.05)
+    cluster = FakeCluster()
+    cluster.pods_are_ready, cluster.has_started = False, has_started
+    driver = KubernetesDriver(cluster, made("one"), source)
+    for deadline, is_unhealthy in ((None, has_started), (0.05, False)):
+        with pytest.raises(AppsNotReady, match="not ready within 0 s: one") as failed:
+            driver.up(deadline=deadline)
+        assert isinstance(failed.value, UnhealthyApps) is is_unhealthy
 
 
 def test_an_administrators_objects_are_left_to_one(source: FileSource) -> None:
@@ -205,8 +220,6 @@ def test_an_administrators_objects_are_left_to_one(source: FileSource) -> None:
 def test_what_clusters_do_not_support_yet_says_so(source: FileSource) -> None:
     driver = KubernetesDriver(FakeCluster(), made(), source)
     calls = [
-        lambda: driver.offered("x"),
-        lambda: driver.bring(()),
         driver.build_images,
         lambda: driver.read_host("", ()),
         lambda: driver.run_as_host("", ()),

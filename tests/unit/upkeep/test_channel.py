@@ -1,5 +1,6 @@
 """Messages and pings over HTTP, to a stand-in for ntfy on loopback. No text that anybody sees holds a part of a URL."""
 
+import io
 import logging
 import socket
 import time
@@ -19,12 +20,20 @@ def server() -> Iterator[NtfyStandIn]:
 
 
 @pytest.fixture
-def quiet(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    """Nothing on the terminal, in a handler of the root logger, or in a warning may hold a part of the URL, at any level."""
-    caplog.set_level(logging.DEBUG)
+def quiet(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing on the terminal, in a handler of the root logger, or in a warning may hold a part of the URL, at any level.
+
+    It has a handler of its own: `caplog` forgets at teardown what the test wrote, and listens to loggers that tell the root nothing.
+    """
+    root, written = logging.getLogger(), io.StringIO()
+    handler = logging.StreamHandler(written)
+    monkeypatch.setattr(root, "handlers", [*root.handlers, handler])
+    before = root.level
+    root.setLevel(logging.DEBUG)
     yield
+    root.setLevel(before)
     out, err = capfd.readouterr()
-    everything = caplog.text + out + err
+    everything = written.getvalue() + out + err
     assert [part for part in (TOKEN, TOPIC, "127.0.0.1") if part in everything] == []
 
 

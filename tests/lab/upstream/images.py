@@ -114,7 +114,7 @@ def kubo(folder: Path, image: str) -> Local:
 
 def rclone(folder: Path, image: str) -> Local:
     """A stack in that folder, with an app of rclone, the cloud that it serves, and a catalog of its own for that."""
-    made = Local(folder, text=_text(_OF_RCLONE, image), published=("webdav",))
+    made = Local(folder, text=_text(_OF_RCLONE, image).replace("{cloud}", SMALL), published=("webdav",))
     cloud = folder / "catalog" / "clouds" / SMALL
     cloud.mkdir(parents=True)
     (cloud / "cloud.yaml").write_text(_CLOUD.format(cloud=SMALL, cache=CACHE))

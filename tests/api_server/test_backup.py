@@ -88,6 +88,7 @@ def replicas(server: Server, namespace: str) -> dict[str, int]:
 
 def test_a_live_backup_changes_nothing_of_the_stack(server: Server, namespace: str, chosen: KubernetesDriver, node: Node) -> None:
     assert chosen.stack.plan is not None
+    node.app = "one"
     (made,) = backup.back_up(chosen, chosen.stack.plan, apps=("one",))
     assert (made.result, node.ran) == ("done", ["backup"])
     assert left(server, namespace) == []

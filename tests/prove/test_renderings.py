@@ -25,7 +25,7 @@ from tests.render.mutations import mutations
 from tests.render.test_compose_config import composed
 from tests.render.test_golden import FEATURES, load
 from tests.render.test_mutation import untranslated
-from tests.render.test_schemas import OPENSHIFT, VERSION, schema_of
+from tests.render.test_schemas import GATEWAY_API, OPENSHIFT, OTHERS, VERSION, schema_of
 from tests.shipped import PROFILES
 from tests.unit.formats.test_emit import bulk
 
@@ -42,6 +42,12 @@ def accepted(document: RenderedDocument) -> str:
             return "nobody, since OpenShift's definitions are not here"
         jsonschema.Draft202012Validator(schema_of(yaml.safe_load(file.read_text()), document.body["apiVersion"])).validate(document.body)
         return "OpenShift's definitions"
+    if kind == "HTTPRoute":
+        definition = yaml.safe_load(GATEWAY_API.read_text())
+        jsonschema.Draft202012Validator(schema_of(definition, document.body["apiVersion"])).validate(document.body)
+        return "the Gateway API's definitions"
+    if kind in OTHERS:
+        return "nobody, since the definitions of Argo CD and External Secrets are not here"
     kubernetes_validate.validate(document.body, VERSION, strict=True)
     return "Kubernetes' schemas"
 

@@ -71,8 +71,13 @@ def text_of_lost(way: WayBack) -> str:
     return f"{way.step.text}; no tried backup leads back: {way.why}"
 
 
+def text_of_way(way: WayBack) -> str:
+    """The step, and the command that undoes it."""
+    return f"{way.step.text}; `portable restore {way.step.app} --at {way.at}` brings its state of before back"
+
+
 def remedy_of_lost(lost: Collection[WayBack], *, has_backups: bool, store: str = "folder: /srv/backups") -> str:
-    """How to get a way back from these steps, or to go on without one. `store` is the setting of a store where there are no backups yet."""
+    """How to get a way back from these steps, or to go on without one. `store` is an example for a profile without a store."""
     names = " ".join(sorted({way.step.app for way in lost}))
     flags = " ".join(f"--accept-version {app}" for app in names.split())
     backup = (

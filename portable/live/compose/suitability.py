@@ -15,7 +15,7 @@ from portable.live.engine_limits import EngineNeeds, limits_of
 from portable.live.last_images import last_images
 from portable.live.routes import routes_of
 from portable.live.state_owners import foreign_state, state_folders
-from portable.live.tried import ASK_SECONDS, Ask, refuse_lost, runner_in, ways_back
+from portable.live.tried import ASK_SECONDS, Ask, refuse_lost, runner_in, text_of_way, ways_back
 from portable.live.versions import ImageChange, steps_of
 from portable.model.changes import Change
 from portable.model.errors import Refused
@@ -161,8 +161,7 @@ def check_versions(
     ways = ways_back(steps, asking, runner="" if runner is None else runner.name)
     refuse_lost(ways, desired.project, has_backups=runner is not None)
     for way in ways:
-        back = f"`portable restore {way.step.app} --at {way.at}` brings its state of before back"
-        progress(Event(what="note", subject="", text=f"{way.step.text}; {back}"))
+        progress(Event(what="note", subject="", text=text_of_way(way)))
 
 
 def _changed_images(desired: Desired, observed: Observed, changes: Iterable[Change]) -> Iterable[ImageChange]:

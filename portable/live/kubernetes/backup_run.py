@@ -40,7 +40,7 @@ from portable.model.errors import EngineError, PortableError, Refused
 from portable.model.progress import Deduplicated, Event, Progress
 
 OnLine = Callable[[str], None]
-_JOB_NAME: Final = "batch.kubernetes.io/job-name"
+JOB_NAME: Final = "batch.kubernetes.io/job-name"
 _POLL_SECONDS: Final = 1.0
 _START_SECONDS: Final = 900.0
 """How long a pod may take to start: an image is pulled, and a disk may have to be attached to another node."""
@@ -336,7 +336,7 @@ def nodes_of_apps(cluster: ClusterReader, stack: KubernetesStack) -> Mapping[str
 
 
 def _pods(cluster: ClusterReader, stack: KubernetesStack, job: str) -> tuple[KubernetesObject, ...]:
-    return tuple(cluster.list("v1", "Pod", namespace=stack.namespace, labels=f"{_JOB_NAME}={job}"))
+    return tuple(cluster.list("v1", "Pod", namespace=stack.namespace, labels=f"{JOB_NAME}={job}"))
 
 
 def _state(pod: KubernetesObject, container: str) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ from portable.engines.kubernetes.verdict import KubernetesObject, conditions_of,
 from portable.live.image_needs import ImageNeed
 from portable.live.kubernetes.apply import ApplyContext
 from portable.live.kubernetes.backup_jobs import JOB_LABEL, pin
-from portable.live.kubernetes.backup_run import end_jobs, nodes_of_apps
+from portable.live.kubernetes.backup_run import JOB_NAME, end_jobs, nodes_of_apps
 from portable.live.kubernetes.desired import rendered_items, template_of
 from portable.live.kubernetes.stack import INSTANCE, MANAGED_BY, PORTABLE, KubernetesStack, lease_name
 from portable.model.base import Struct
@@ -37,7 +37,6 @@ _FAILING_SECONDS: Final = 90.0
 _UNPLACED_SECONDS: Final = 60.0
 """How long a pod may have no node. Then the pod of the app itself has to pull."""
 _KEPT_SECONDS: Final = 600
-_JOB_NAME: Final = "batch.kubernetes.io/job-name"
 _USER: Final = ("runAsUser", "runAsGroup", "runAsNonRoot", "seccompProfile")
 """What a policy of the namespace may demand; no rights of the app are needed to pull."""
 _PLACEMENT: Final = ("affinity", "imagePullSecrets", "nodeSelector", "runtimeClassName", "serviceAccountName", "tolerations")
@@ -133,7 +132,7 @@ def _until_pulled(work: ApplyContext, target: PullTarget, job: str) -> None:
     begin, failing_since = time.monotonic(), 0.0
     once = Deduplicated(work.progress)
     while True:
-        pods = tuple(work.cluster.list("v1", "Pod", namespace=work.stack.namespace, labels=f"{_JOB_NAME}={job}"))
+        pods = tuple(work.cluster.list("v1", "Pod", namespace=work.stack.namespace, labels=f"{JOB_NAME}={job}"))
         events = tuple(work.cluster.list("v1", "Event", namespace=work.stack.namespace))
         now = time.monotonic()
         if not pods or conditions_of(pods[0]).get("PodScheduled", {}).get("status") == "False":

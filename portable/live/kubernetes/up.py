@@ -21,6 +21,7 @@ from portable.live.kubernetes.waiting import ReadinessWatch
 from portable.live.last_images import note_images
 from portable.live.restoring import copies_ended, refuse_half_restored, started_again
 from portable.live.results import Outcome
+from portable.live.tried import text_of_way
 from portable.local.lock import Lock, locked
 from portable.model.changes import Change
 from portable.model.progress import Deduplicated, Event, Progress, silent
@@ -133,8 +134,7 @@ def _look(
     ways = version_ways(observed, stack, asking_store(cluster, stack, progress))
     refuse_obstacles((*reconciled.problems, *version_obstacles(ways, stack)), cluster.address.where)
     for way in ways:
-        back = f"`portable restore {way.step.app} --at {way.at}` brings its state of before back"
-        progress(Event(what="note", subject="", text=f"{way.step.text}; {back}"))
+        progress(Event(what="note", subject="", text=text_of_way(way)))
     return observed, reconciled
 
 
